@@ -1,0 +1,120 @@
+"""What a step brings: the next record, and everything that must be committed with it, together or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from phases.actions import Action
+from phases.effects import Effect
+from phases.incident import Entry, Incident
+
+RefusalCode = Literal["taken", "stale", "state", "input", "missing", "who", "unknown", "late"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was changed. `text` tells the person what happened and what to do now; `owner` holds the taken claim."""
+
+    code: RefusalCode
+    text: str
+    owner: str | None = None
+    claim: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """An action that is said at `at`; a timer of the same name of the same incident is replaced."""
+
+    name: str
+    at: datetime
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key that belongs to one incident at a time. Claiming what one owns already renews it."""
+
+    key: str
+    seconds: int | None = None
+    """How long it holds; None: until it is released."""
+    soft: bool = False
+    """Taken where it is free; otherwise left with its owner, and the commit goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    incident: Incident
+    entries: tuple[Entry, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    cancels: tuple[str, ...] = ()
+    """Names of timers that shall not fire any more."""
+    claims: tuple[Claim, ...] = ()
+    releases: tuple[str, ...] = ()
+    dirty: tuple[str, ...] = ()
+    """Live messages that must be rendered again."""
+
+
+class Draft:
+    """Collects one change; lives inside one transition function only."""
+
+    def __init__(self, incident: Incident, now: datetime) -> None:
+        self.incident = incident
+        self.now = now
+        self._entries: list[Entry] = []
+        self._effects: list[Effect] = []
+        self._timers: dict[str, Timer] = {}
+        self._cancels: list[str] = []
+        self._claims: list[Claim] = []
+        self._releases: list[str] = []
+        self._dirty: dict[str, None] = {}
+
+    def set(self, **fields: Any) -> Draft:
+        """Replaces fields of the record; validated, so that no phase can store what the record does not hold."""
+        self.incident = Incident.model_validate({**dict(self.incident), **fields})
+        return self
+
+    def note(self, kind: str, text: str, *, by: str | None = None, url: str | None = None) -> Draft:
+        """Adds a line to the timeline."""
+        self._entries.append(Entry(at=self.now, kind=kind, text=text[:2000], by=by, url=url))
+        return self
+
+    def want(self, *effects: Effect) -> Draft:
+        self._effects.extend(effects)
+        return self
+
+    def timer(self, name: str, seconds: float, action: Action) -> Draft:
+        """Says `action` after `seconds`, in place of an earlier timer of this name."""
+        self._timers[name] = Timer(name=name, at=self.now + timedelta(seconds=seconds), action=action)
+        return self
+
+    def cancel(self, *names: str) -> Draft:
+        self._cancels.extend(names)
+        return self
+
+    def claim(self, key: str, *, seconds: int | None = None, soft: bool = False) -> Draft:
+        self._claims.append(Claim(key=key, seconds=seconds, soft=soft))
+        return self
+
+    def release(self, *keys: str) -> Draft:
+        self._releases.extend(keys)
+        return self
+
+    def dirty(self, *names: str) -> Draft:
+        """Marks live messages; only those that were posted are rendered again."""
+        self._dirty.update(dict.fromkeys(names))
+        return self
+
+    def done(self) -> Change:
+        return Change(
+            incident=self.incident,
+            entries=tuple(self._entries),
+            effects=tuple(self._effects),
+            timers=tuple(self._timers.values()),
+            cancels=tuple(n for n in self._cancels if n not in self._timers),
+            claims=tuple(self._claims),
+            releases=tuple(self._releases),
+            dirty=tuple(self._dirty),
+        )

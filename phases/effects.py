@@ -1,0 +1,194 @@
+"""What an incident wants done outside. Each may run twice; how each is safe then stands in docs/code.md."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from phases.incident import ActionKind
+from phases.report import Release, Value
+
+# --- Slack -----------------------------------------------------------------------------------------------------
+
+
+class OpenChannel(Value):
+    type: Literal["open.channel"] = "open.channel"
+
+
+class SetTopic(Value):
+    type: Literal["set.topic"] = "set.topic"
+
+
+class Invite(Value):
+    type: Literal["invite"] = "invite"
+    people: tuple[str, ...]
+    """Slack user ids; owners as the catalogue writes them are resolved by the performer."""
+
+
+class PostLive(Value):
+    """Posts a live message for the first time: `status`, `decision:1`, `tree`, `announcement`. Edits are dirty marks."""
+
+    type: Literal["post.live"] = "post.live"
+    name: str
+
+
+class Pin(Value):
+    type: Literal["pin"] = "pin"
+
+
+class Say(Value):
+    """One sentence of the bot in the incident's channel, or in the thread of the newest decision."""
+
+    type: Literal["say"] = "say"
+    text: str
+    thread: bool = False
+    mention: tuple[str, ...] = ()
+    """People (Slack ids) to be mentioned in front."""
+    try_again: str | None = None
+    """Effect id for a *Try again* button under it."""
+    goes_to: Literal["incident", "announcement"] = "incident"
+    ask: Literal["recovered", "foreign deploy", ""] = ""
+    """A question with its buttons under it."""
+
+
+class PostSummary(Value):
+    """The PRODUCTION INCIDENT summary, in its exact layout."""
+
+    type: Literal["post.summary"] = "post.summary"
+
+
+# --- Sentry, Git, deployer -------------------------------------------------------------------------------------
+
+
+class Triage(Value):
+    type: Literal["triage"] = "triage"
+
+
+class Investigate(Value):
+    type: Literal["investigate"] = "investigate"
+
+
+class StartBisect(Value):
+    type: Literal["bisect.start"] = "bisect.start"
+    bisect_id: str
+    good: str
+    bad: str
+
+
+class FollowBisect(Value):
+    type: Literal["bisect.follow"] = "bisect.follow"
+    bisect_id: str
+    cancel: bool = False
+
+
+class StartDeploy(Value):
+    """Reads what runs; if that is not `running`, nothing is started."""
+
+    type: Literal["deploy.start"] = "deploy.start"
+    deploy_id: str
+    kind: ActionKind
+    running: Release | None
+    to: Release
+    by: str
+
+
+class FollowDeploy(Value):
+    type: Literal["deploy.follow"] = "deploy.follow"
+    deploy_id: str
+
+
+class LookAgain(Value):
+    """One look at Sentry and the endpoint (workflow, phase 5)."""
+
+    type: Literal["look"] = "look"
+    round: int
+    number: int
+
+
+# --- coordination ----------------------------------------------------------------------------------------------
+
+
+class OpenTicket(Value):
+    type: Literal["ticket.open"] = "ticket.open"
+
+
+class AttachToTicket(Value):
+    """Keyed by `url`: attaching twice is attaching once."""
+
+    type: Literal["ticket.attach"] = "ticket.attach"
+    url: str
+    title: str
+
+
+class CommentTicket(Value):
+    type: Literal["ticket.comment"] = "ticket.comment"
+    text: str
+
+
+class CloseTicket(Value):
+    """Moves the ticket to a state of type `completed`, or `canceled` for a false alarm."""
+
+    type: Literal["ticket.close"] = "ticket.close"
+    cancelled: bool = False
+
+
+class TellDiscord(Value):
+    """Posts the status to Discord, or edits what was posted."""
+
+    type: Literal["discord"] = "discord"
+
+
+class Page(Value):
+    type: Literal["page"] = "page"
+    key: str
+    text: str
+
+
+# --- post-mortem and memory ------------------------------------------------------------------------------------
+
+
+class NumberAdr(Value):
+    """Looks for the next free ADR number; taken as a claim by the action it ends in."""
+
+    type: Literal["adr.number"] = "adr.number"
+    above: int = 0
+
+
+class WriteAdr(Value):
+    type: Literal["adr.write"] = "adr.write"
+    number: int
+
+
+class Remember(Value):
+    type: Literal["remember"] = "remember"
+
+
+Effect = Annotated[
+    OpenChannel
+    | SetTopic
+    | Invite
+    | PostLive
+    | Pin
+    | Say
+    | PostSummary
+    | Triage
+    | Investigate
+    | StartBisect
+    | FollowBisect
+    | StartDeploy
+    | FollowDeploy
+    | LookAgain
+    | OpenTicket
+    | AttachToTicket
+    | CommentTicket
+    | CloseTicket
+    | TellDiscord
+    | Page
+    | NumberAdr
+    | WriteAdr
+    | Remember,
+    Field(discriminator="type"),
+]
+EFFECT: TypeAdapter[Effect] = TypeAdapter(Effect)
+"""Reads and writes an effect as JSON."""

@@ -1,0 +1,222 @@
+"""The one record of an incident: what is true of it now. Frozen; at most 32 KiB as JSON; the timeline is a list of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from phases.report import (
+    Adr,
+    Bisect,
+    Cause,
+    DeployProof,
+    Hypothesis,
+    Investigation,
+    Look,
+    PastIncident,
+    Postmortem,
+    Recommendation,
+    Release,
+    Suspect,
+    TriageReport,
+    Value,
+)
+
+RECORD_LIMIT_BYTES = 32 * 1024  # rules: Size and memory
+
+
+class Status(StrEnum):
+    """The life of an incident. Open is everything that is not resolved, closed or cancelled."""
+
+    DECLARED = "declared"
+    DECIDING = "deciding"
+    MITIGATING = "mitigating"
+    VERIFYING = "verifying"
+    MITIGATED = "mitigated"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+    @property
+    def open(self) -> bool:
+        return self not in (Status.RESOLVED, Status.CLOSED, Status.CANCELLED)
+
+
+class Severity(IntEnum):
+    SEV1 = 1
+    SEV2 = 2
+    SEV3 = 3
+    SEV4 = 4
+
+
+class Source(Value):
+    """How the incident came to be known: the summary's `via <source>`."""
+
+    kind: Literal["person", "phrase", "sentry", "deploy", "github"]
+    text: str
+    """`/incident by Alice`, `Sentry alert SHOP-3`: for people, with Slack ids as `<@U…>`."""
+    url: str | None = None
+
+
+class MessageRef(Value):
+    """A Slack message. `ts` is a string: as a number it loses digits."""
+
+    channel: str
+    ts: str
+
+
+class Channel(Value):
+    id: str
+    name: str
+    thread_ts: str | None = None
+    """Set where no channel could be created and the incident runs in a thread (rules: When Slack itself gets in the way)."""
+
+
+class Ticket(Value):
+    id: str
+    identifier: str
+    url: str
+
+
+class ActionKind(StrEnum):
+    """The three actions on production that use up a round."""
+
+    ROLLBACK = "rollback"
+    HOTFIX = "hotfix"
+    FIXED = "fixed"
+
+
+class RoundAction(Value):
+    """The one action on production of a round: who, what, when, result."""
+
+    kind: ActionKind
+    by: str
+    at: datetime
+    from_release: Release | None = None
+    to_release: Release | None = None
+    sentence: str = ""
+    """What *fixed another way* was, in the person's words."""
+    deploy_id: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    result: Literal["waiting", "running", "done", "failed", "unknown", "not started"] = "waiting"
+    reason: str = ""
+    lines: tuple[str, ...] = ()
+    """The newest lines of the deploy, at most five, redacted."""
+    proof: DeployProof | None = None
+    break_glass: str | None = None
+
+
+class Round(Value):
+    """One decision: posted once, closed by the first action on production."""
+
+    number: int
+    opened_at: datetime
+    why: str
+    recommendation: Recommendation | None = None
+    posted: MessageRef | None = None
+    action: RoundAction | None = None
+    looks: tuple[Look, ...] = ()
+    clock_started_at: datetime | None = None
+    """From here the looks are counted: deploy finished, or *fixed another way* said."""
+    verdict: Literal["recovered", "not recovered", "ask a person", "confirmed by a person"] | None = None
+    investigate_by: str | None = None
+    """Who chose *Investigate*; it never uses up the round."""
+
+
+class Failure(Value):
+    """An effect that ended without success; shown with *Try again*."""
+
+    effect_id: str
+    kind: str
+    reason: str
+    at: datetime
+    effect: str
+    """The effect as JSON, to be emitted again."""
+
+
+class Incident(Value):
+    id: str
+    number: int
+    ulid: str
+    title: str = Field(max_length=300)
+    description: str = Field(default="", max_length=3000)
+    service: str
+    environment: str = "production"
+    private: bool = False
+    status: Status = Status.DECLARED
+    severity: Severity | None = None
+    severity_by: str | None = None
+    """Slack id of the person whose word it is; None when triage proposed it."""
+    source: Source
+    declared_by: str | None = None
+    lead: str | None = None
+    detected_at: datetime
+    declared_at: datetime
+    else_reason: str | None = None
+    """Declared as *something else* beside an open incident of the service: that incident's id."""
+
+    channel: Channel | None = None
+    messages: dict[str, MessageRef] = Field(default_factory=dict[str, MessageRef])
+    """The live messages by name: `status`, `decision:1`, `tree`, `announcement`."""
+    pinned: bool = False
+    invited: tuple[str, ...] = ()
+
+    seeds: tuple[str, ...] = ()
+    """Sentry issue ids that alerts or people named: they belong to the incident whatever triage finds."""
+    triage: TriageReport | None = None
+    triage_overdue: bool = False
+    """Three seconds passed without an answer of Sentry."""
+    past: tuple[PastIncident, ...] = ()
+
+    rounds: tuple[Round, ...] = ()
+    rolled_back: tuple[str, ...] = ()
+    """Versions this incident rolled back."""
+
+    investigating: bool = False
+    investigation: Investigation | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    bisect: Bisect | None = None
+    cause: Cause | None = None
+
+    ticket: Ticket | None = None
+    discord_id: str | None = None
+    paged: tuple[str, ...] = ()
+    """Why people were paged, one key each (`sev1`, `rollback failed: 1`), so that each is paged once."""
+
+    postmortem: Postmortem | None = None
+    adr: Adr | None = None
+
+    recovered_at: datetime | None = None
+    resolved_at: datetime | None = None
+    closed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    cancel_reason: str | None = None
+    guard_until: datetime | None = None
+    latest_update: str | None = None
+    failures: tuple[Failure, ...] = ()
+    remembered: bool = False
+
+    @property
+    def round(self) -> Round | None:
+        """The newest round, or None before triage's first decision."""
+        return self.rounds[-1] if self.rounds else None
+
+    @property
+    def open(self) -> bool:
+        return self.status.open
+
+
+class Entry(Value):
+    """One line of the timeline. Never changed, never lost; a withdrawal is an entry that hides another."""
+
+    at: datetime
+    kind: str
+    """`declared`, `triage`, `decision`, `deploy`, `check`, `note`, `cause`, `comms`, `failure`, `resolved` …"""
+    text: str = Field(max_length=2000)
+    by: str | None = None
+    url: str | None = None

@@ -1,0 +1,309 @@
+"""What the phases need from outside, as small protocols; `bot/clients/` keeps them. Every error that a port raises is a `PortError`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+from phases.incident import Incident, Ticket
+from phases.report import Adr, Bisect, DeploySeen, EndpointAnswer, Frame, PastIncident, Release, Share, Suspect, Value
+from phases.service import Service
+
+
+class PortError(Exception):
+    """An outside system did not do what was asked. `system` names it, `retryable` says whether trying again may help.
+
+    `retry_after` in seconds, where the system asked for it. The text is shown to people: no token, no end user in it.
+    """
+
+    def __init__(self, system: str, text: str, *, retryable: bool, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.system = system
+        self.text = text
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class NotSetUp(PortError):
+    """The system has no settings: it is off, and the text says what that costs."""
+
+    def __init__(self, system: str, text: str) -> None:
+        super().__init__(system, text, retryable=False)
+
+
+# --- Sentry ----------------------------------------------------------------------------------------------------
+
+
+class IssueRow(Value):
+    """An issue of level error or fatal with events in the asked window, whatever its status."""
+
+    id: str
+    short_id: str
+    title: str
+    url: str | None
+    project: str
+    level: str
+    first_seen: datetime
+    events: int
+    """In the window."""
+    status: str = "unresolved"
+    substatus: str | None = None
+
+
+class UserShare(Value):
+    """Events of one end user in the window; `key` is a one-way hash, never the value itself."""
+
+    key: str
+    events: int
+    ip: bool = False
+
+
+class EventPicture(Value):
+    """Rows over the incident's issues in the window, joined over issues."""
+
+    events: int
+    users: tuple[UserShare, ...]
+    events_with_user: int
+    addresses: int | None
+    """Distinct client addresses in the window; None where Sentry does not tell."""
+    addresses_last_day: int | None
+    transactions: tuple[Share, ...]
+    regions: tuple[Share, ...]
+    organisations: tuple[Share, ...]
+    releases: tuple[Share, ...]
+    """Events by release since the asked moment, names as Sentry writes them."""
+    per_issue: bool = False
+    """Counted issue by issue from tags, over each issue's whole life: this Sentry has no Discover."""
+    sampled: bool = False
+
+
+class EventDetail(Value):
+    """What the newest event of an issue shows."""
+
+    exception_type: str | None
+    handled: bool | None
+    frames: tuple[Frame, ...]
+    """Crashing frame first."""
+    release: str | None
+
+
+class ErrorTracker(Protocol):
+    """Sentry, as the phases ask it. Times are aware, in UTC; minutes are whole minutes by event time."""
+
+    async def issues(self, service: Service, since: datetime, until: datetime) -> Sequence[IssueRow]: ...
+
+    async def per_minute(
+        self, service: Service, since: datetime, until: datetime, *, issues: Sequence[str] | None = None
+    ) -> dict[str, dict[datetime, int]]:
+        """Issue id → minute → events. Minutes without events may be missing; only complete minutes count."""
+        ...
+
+    async def picture(
+        self,
+        service: Service,
+        issues: Sequence[str],
+        since: datetime,
+        until: datetime,
+        *,
+        releases_since: datetime | None,
+    ) -> EventPicture: ...
+
+    async def detail(self, service: Service, issue: str) -> EventDetail: ...
+
+    async def deploys(self, service: Service) -> Sequence[DeploySeen]:
+        """Deploys to the counted environment, newest first; else the first events of releases, marked as such."""
+        ...
+
+    async def count(self, service: Service, issues: Sequence[str], since: datetime, until: datetime) -> int:
+        """Events of these issues in the counted environments."""
+        ...
+
+    async def new_issues(self, service: Service, release: str, since: datetime) -> Sequence[IssueRow]:
+        """Issues first seen after `since` in this release (a version)."""
+        ...
+
+    async def by_short_id(self, short_id: str) -> IssueRow: ...
+
+
+# --- deploys ---------------------------------------------------------------------------------------------------
+
+
+class DeployState(Value):
+    state: Literal["running", "done", "failed", "unknown"]
+    lines: tuple[str, ...] = ()
+    """The newest lines of output, redacted, at most five."""
+    reason: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Deployer(Protocol):
+    """The small port of every deployer. A deploy is started under a record and then asked about; nothing waits for it."""
+
+    async def running(self, service: Service) -> Release | None:
+        """What runs now; None where it cannot be named."""
+        ...
+
+    async def releases(self, service: Service) -> Sequence[Release]:
+        """What may be deployed, newest first; names that fit no pattern are left out."""
+        ...
+
+    async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
+        """Starts once: with a known `deploy_id` it does nothing. Raises `PortError` when nothing was started."""
+        ...
+
+    async def look(self, service: Service, deploy_id: str) -> DeployState: ...
+
+
+class HotfixRef(Value):
+    """A branch or pull request that can be shipped."""
+
+    name: str
+    commit: str
+    subject: str = ""
+    url: str | None = None
+
+
+# --- source code -----------------------------------------------------------------------------------------------
+
+
+class CommitFile(Value):
+    path: str
+    added: int = 0
+    deleted: int = 0
+    patch: str = ""
+
+
+class Commit(Value):
+    sha: str
+    author: str = ""
+    at: datetime | None = None
+    subject: str = ""
+    files: tuple[CommitFile, ...] = ()
+    url: str | None = None
+
+
+class SourceCode(Protocol):
+    """Git: the local clone (`checkout`) or GitHub."""
+
+    async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
+        """Commits in `newer` that are not in `older` (versions), newest first, with files and patches, at most 500."""
+        ...
+
+    async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
+        """The commit that last touched that line as of `release`; None where file or line are not there."""
+        ...
+
+    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]: ...
+
+    async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
+        """Unmerged branches or open pull requests, newest first, at most 25."""
+        ...
+
+    async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]: ...
+
+
+class Bisector(Protocol):
+    """`git bisect run` in a scratch worktree, in a process group of its own, under a record that outlives the bot."""
+
+    async def start(self, service: Service, bisect_id: str, good: str, bad: str) -> Bisect: ...
+
+    async def look(self, service: Service, bisect_id: str) -> Bisect: ...
+
+    async def cancel(self, service: Service, bisect_id: str) -> Bisect: ...
+
+
+# --- coordination ----------------------------------------------------------------------------------------------
+
+
+class Tickets(Protocol):
+    """Linear. `key` makes every creation idempotent: the same key is the same thing."""
+
+    async def open(self, service: Service, *, key: str, title: str, body: str) -> Ticket: ...
+
+    async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None: ...
+
+    async def comment(self, ticket: Ticket, *, key: str, body: str) -> None: ...
+
+    async def close(self, service: Service, ticket: Ticket, *, cancelled: bool) -> None: ...
+
+
+class Announcer(Protocol):
+    """Discord: one post an incident, edited in place."""
+
+    async def post(self, text: str) -> str: ...
+
+    async def edit(self, id: str, text: str) -> None: ...
+
+
+class Pager(Protocol):
+    async def page(
+        self, *, key: str, text: str, severity: Literal["critical", "error", "warning"], url: str | None
+    ) -> None: ...
+
+
+class Endpoint(Protocol):
+    async def call(self, url: str) -> EndpointAnswer:
+        """Up to three tries; never raises for an answer that is merely bad."""
+        ...
+
+
+class Archive(Protocol):
+    """Where post-mortems are written."""
+
+    async def highest(self, service: Service) -> int:
+        """The highest ADR number in use there; 0 where there is none."""
+        ...
+
+    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
+        """Writes once: the file name carries the incident's id."""
+        ...
+
+    def repository(self, service: Service) -> str:
+        """A stable name of the place, for the claim on the number."""
+        ...
+
+
+class Memory(Protocol):
+    async def recall(self, service: str, *, before: str) -> Sequence[PastIncident]:
+        """What this service did before, newest first, at most five; `before` is the incident that asks."""
+        ...
+
+    async def keep(self, past: PastIncident) -> None: ...
+
+
+# --- who and what ----------------------------------------------------------------------------------------------
+
+
+class Catalogue(Protocol):
+    def get(self, name: str) -> Service | None: ...
+
+    def all(self) -> Sequence[Service]: ...
+
+    def named_in(self, text: str) -> Service | None:
+        """The service that the text names, by name or alias as a whole word; the only one; else None."""
+        ...
+
+    def by_sentry_project(self, slug: str) -> Service | None: ...
+
+
+class Person(Value):
+    """A member of Slack, as far as the rules ask."""
+
+    id: str
+    name: str
+    member: bool
+    """A full member of our workspace: no guest, nobody of another workspace, not a bot."""
+
+
+class People(Protocol):
+    async def person(self, id: str, team: str | None, enterprise: str | None = None) -> Person: ...
+
+    async def owners(self, service: Service) -> Sequence[str]:
+        """Slack ids of the people who may deploy; empty: any full member. Raises `PortError`."""
+        ...
+
+    async def name(self, id: str) -> str:
+        """Display name, for texts outside Slack."""
+        ...

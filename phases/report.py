@@ -1,0 +1,349 @@
+"""What the phases find out: plain values, that the record keeps, actions carry and views show.
+
+They stand below the phase files, because the record holds them and the phase files read the record.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Value(BaseModel):
+    """An immutable value. Unknown keys are ignored, so that an older bot can read a newer record."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Release(Value):
+    """A release by its one identity, `version`, as the catalogue writes it (rules: Releases and deploys)."""
+
+    version: str
+    commit: str | None = None
+    """Full sha, where a hotfix is shipped by its head commit."""
+
+
+class Evidence(Value):
+    """One observation with where it came from; text is for people, escaped only when it is shown."""
+
+    at: datetime
+    source: str
+    text: str = Field(max_length=2000)
+    url: str | None = None
+
+
+# --- Phase 1: triage -------------------------------------------------------------------------------------------
+
+
+class Frame(Value):
+    file: str
+    function: str = ""
+    line: int | None = None
+    in_app: bool = True
+    module: str = ""
+    context: tuple[tuple[int, str], ...] = ()
+    """Line numbers with their source, at most five, around `line`."""
+
+
+class Share(Value):
+    """A region, organisation or feature with its events in the window."""
+
+    name: str
+    events: int
+
+
+class IssueSeen(Value):
+    """One Sentry issue of the incident, counted in the window."""
+
+    id: str
+    short_id: str
+    title: str
+    url: str | None = None
+    level: str = "error"
+    handled: bool | None = None
+    first_seen: datetime
+    events: int
+    baseline_per_minute: float = 0.0
+    new: bool = False
+    spiking: bool = False
+    regressed: bool = False
+
+
+class DeploySeen(Value):
+    """A deploy of the service (or a neighbour) to the counted environment."""
+
+    release: Release
+    service: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    by: str | None = None
+    source: str
+    """`bot`, `webhook`, `github`, `sentry`, `first event` or `deployer`."""
+    rolled_back: bool = False
+
+
+class Word(StrEnum):
+    """How many, in the only words the decision knows (rules: The picture)."""
+
+    NOBODY = "nobody"
+    ONE = "one"
+    MANY = "many"
+
+
+class Confidence(StrEnum):
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class BlastRadius(Value):
+    """Who is hit: a value with its evidence, its confidence, and sentences a person can check."""
+
+    users: Word
+    user_count: int | None = None
+    """Distinct users in the window, where they are known. Never their names."""
+    features: Word
+    top_features: tuple[Share, ...] = ()
+    regions: tuple[Share, ...] = ()
+    organisations: tuple[Share, ...] = ()
+    confidence: Confidence = Confidence.MEDIUM
+    inferred: bool = False
+    sentences: tuple[str, ...] = ()
+
+
+class Choice(StrEnum):
+    ROLLBACK = "rollback"
+    HOTFIX = "hotfix"
+    INVESTIGATE = "investigate"
+
+
+class Recommendation(Value):
+    """What the bot says to do, with its reasons for and against."""
+
+    choice: Choice
+    reasons: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    brakes: tuple[str, ...] = ()
+    """Why a rollback is not recommended although it would be; each is shown."""
+    offer_rollback: bool = True
+    suspect: Release | None = None
+    target: Release | None = None
+    """Where a rollback goes to: the healthy release deployed last before the suspect."""
+    loud: bool = False
+    """Braked many × many: said loudly, people paged."""
+
+
+class TriageReport(Value):
+    at: datetime
+    window_seconds: int
+    events: int
+    per_minute: float
+    baseline_per_minute: float
+    began_at: datetime | None = None
+    blast: BlastRadius
+    issues: tuple[IssueSeen, ...] = ()
+    """The incident's issues, most events first, at most ten; `issue_ids` has all of them."""
+    issue_ids: tuple[str, ...] = ()
+    running: Release | None = None
+    suspect: Release | None = None
+    suspect_minutes: float | None = None
+    """Minutes from the start of the suspect's deploy to the beginning of trouble."""
+    deploys: tuple[DeploySeen, ...] = ()
+    """Newest first, at most five."""
+    targets: tuple[Release, ...] = ()
+    """Healthy releases a rollback could go to, best first."""
+    exception_type: str | None = None
+    frame: Frame | None = None
+    """Top in-app frame of the loudest issue."""
+    frames: tuple[Frame, ...] = ()
+    """In-app frames, crashing frame first, at most ten."""
+    handled: bool | None = None
+    recommendation: Recommendation
+    notes: tuple[str, ...] = ()
+    """What the reader must know of these numbers: per-issue counts, sampling, no deploys known."""
+    manual_by: str | None = None
+    """Slack id of who filled in the manual form, where Sentry was not measured."""
+
+
+# --- Phase 2: root cause ---------------------------------------------------------------------------------------
+
+
+class HypothesisKind(StrEnum):
+    RELEASE = "release"
+    COMMIT = "commit"
+    CONFIGURATION = "configuration"
+    DEPENDENCY = "dependency"
+    DATA = "data"
+    INFRASTRUCTURE = "infrastructure"
+    OTHER = "other"
+
+
+class Verdict(StrEnum):
+    OPEN = "open"
+    SUPPORTED = "supported"
+    RULED_OUT = "ruled out"
+
+
+class Hypothesis(Value):
+    id: str
+    """`H1`, `H2` … in the order in which they were raised."""
+    kind: HypothesisKind
+    says: str
+    predicts: str = ""
+    check: str = ""
+    found: str = ""
+    verdict: Verdict = Verdict.OPEN
+    confidence: float = Field(default=0.3, ge=0, le=1)
+    by: str | None = None
+    """Slack id of the person who raised or judged it; None for the bot."""
+    url: str | None = None
+
+
+class Suspect(Value):
+    """A commit that may have brought the trouble, with why."""
+
+    sha: str
+    author: str = ""
+    at: datetime | None = None
+    subject: str = ""
+    score: float = 0.0
+    reasons: tuple[str, ...] = ()
+    url: str | None = None
+    pull_request: str | None = None
+
+
+class Bisect(Value):
+    """A `git bisect run` over the service's history."""
+
+    id: str
+    good: str
+    bad: str
+    state: Literal["running", "found", "cannot tell", "failed", "cancelled"] = "running"
+    step: int = 0
+    steps: int = 0
+    culprit: Suspect | None = None
+    reason: str = ""
+
+
+class Investigation(Value):
+    """What one walk over the evidence brought."""
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    """Best first, at most five."""
+    walk: tuple[str, ...] = ()
+    """Frame by frame to commit, pull request and author: sentences for the thread."""
+    good: str | None = None
+    bad: str | None = None
+    """The ends of a bisect, where one is worth starting; releases or shas."""
+    notes: tuple[str, ...] = ()
+
+
+class Cause(Value):
+    """The root cause as known. It counts once a person or a bisect stands behind it."""
+
+    text: str = Field(max_length=2000)
+    at: datetime
+    by: str | None = None
+    """Slack id of the person who named or confirmed it; None where a bisect found it."""
+    evidence: tuple[str, ...] = ()
+    commit: str | None = None
+    release: str | None = None
+
+
+# --- Phase 3: action -------------------------------------------------------------------------------------------
+
+
+class DeployProof(Value):
+    """Release before and after, read back from the deployer."""
+
+    before: str | None = None
+    after: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+# --- Phase 5: verification -------------------------------------------------------------------------------------
+
+
+class EndpointAnswer(Value):
+    ok: bool
+    said: str
+    """`200 in 31 ms`, `503`, `no answer within 5 s`: for people."""
+
+
+class LookVerdict(StrEnum):
+    RECOVERED = "recovered"
+    NOT_RECOVERED = "not recovered"
+    TOO_FEW = "too few events to tell"
+    UNREACHABLE = "Sentry out of reach"
+
+
+class Look(Value):
+    """One look at Sentry and at the endpoint after an action on production."""
+
+    number: int
+    at: datetime
+    verdict: LookVerdict
+    events: int = 0
+    expected: float = 0.0
+    allowed: int = 0
+    minutes: float = 0.0
+    before_per_minute: float = 0.0
+    after_per_minute: float = 0.0
+    endpoint: EndpointAnswer | None = None
+    new_issues: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+# --- Phase 6: post-mortem and memory ---------------------------------------------------------------------------
+
+
+class ActionItem(Value):
+    kind: Literal["tests", "monitors", "gates"]
+    text: str
+    owner: str = ""
+    due: date | None = None
+    done: bool = False
+
+
+class Postmortem(Value):
+    """The six parts, none empty, as a person submitted them."""
+
+    timeline: str
+    root_cause: str
+    monitoring: str
+    tests: str
+    items: tuple[ActionItem, ...]
+    revisit: str
+    by: str
+    at: datetime
+
+
+class Adr(Value):
+    number: int
+    path: str
+    url: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"ADR-{self.number:04d}"
+
+
+class PastIncident(Value):
+    """What is remembered of an incident, and said when its service burns again (knowledge loop)."""
+
+    id: str
+    service: str
+    at: datetime
+    title: str
+    cause: str = ""
+    cause_kind: str = ""
+    action: str = ""
+    minutes: int | None = None
+    adr: str | None = None
+    features: tuple[str, ...] = ()
+    open_items: int = 0
