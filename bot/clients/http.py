@@ -1,0 +1,212 @@
+"""The base of every HTTP client: one kept session a system, limits in time, and errors that say whose fault it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from phases.ports import PortError
+
+Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+# These write every URL at INFO, and the URL of a Discord webhook is a secret.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class HttpError(PortError):
+    """A `PortError` that knows the answer's status; None where there was no answer (not reached, too slow)."""
+
+    def __init__(
+        self,
+        system: str,
+        text: str,
+        *,
+        retryable: bool,
+        retry_after: float | None = None,
+        status: int | None = None,
+        sent: bool = True,
+    ) -> None:
+        super().__init__(system, text, retryable=retryable, retry_after=retry_after)
+        self.status = status
+        self.sent = sent
+        """False where the request surely never arrived, so that even a creation may be sent again."""
+
+
+class Http:
+    """One outside system over one kept `httpx.AsyncClient`.
+
+    Paths are appended to `base_url`; nothing else is ever called, and redirects are not followed. `timeout` in seconds
+    is for the whole call. No error text holds a header's value or the URL.
+    """
+
+    def __init__(self, system: str, base_url: str, headers: Mapping[str, str], *, timeout: float = 10.0) -> None:
+        self.system = system
+        self._base = base_url.rstrip("/")
+        self._timeout = timeout
+        self._secrets = tuple(
+            word for key, value in headers.items() if _secret(key) for word in value.split() if len(word) >= 8
+        )
+        self._client = httpx.AsyncClient(
+            headers=dict(headers),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
+            limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0),
+            follow_redirects=False,
+        )
+
+    async def get(self, path: str, params: Params | None = None, *, scope: str | None = None) -> httpx.Response:
+        """GET; sent once more where the connection was lost."""
+        return await self.request("GET", path, params=params, scope=scope)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        scope: str | None = None,
+        accept: Sequence[int] = (),
+    ) -> httpx.Response:
+        """The answer, if it is 2xx or 304 or among `accept`.
+
+        `scope` is the permission that the call needs, named when it is refused. Raises `HttpError`.
+        """
+        attempts = 2 if method == "GET" else 1
+        for attempt in range(1, attempts + 1):
+            try:
+                async with asyncio.timeout(self._timeout):
+                    answer = await self._client.request(
+                        method,
+                        f"{self._base}{path}",
+                        params=_pairs(params),
+                        json=json,
+                        content=content,
+                        headers=dict(headers) if headers else None,
+                    )
+            except (TimeoutError, httpx.TimeoutException) as error:
+                raise HttpError(
+                    self.system,
+                    f"{self.system} did not answer within {self._timeout:g} s",
+                    retryable=True,
+                    sent=not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout),
+                ) from error
+            except httpx.TransportError as error:
+                if attempt < attempts:
+                    continue
+                reached = not isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
+                how = "broke off the connection" if reached else "cannot be reached"
+                raise HttpError(self.system, f"{self.system} {how}", retryable=True, sent=reached) from error
+            except httpx.InvalidURL as error:
+                raise HttpError(
+                    self.system, f"the address set for {self.system} is no URL", retryable=False, sent=False
+                ) from error
+            if answer.is_success or answer.status_code == 304 or answer.status_code in accept:
+                return answer
+            raise self._refused(answer, scope)
+        raise AssertionError("unreachable")
+
+    def json(self, answer: httpx.Response) -> Any:
+        """The answer's JSON. Raises `HttpError` (retryable: a proxy's page, a cut answer) where it is none."""
+        try:
+            return answer.json()
+        except (jsonlib.JSONDecodeError, UnicodeDecodeError) as error:
+            raise HttpError(
+                self.system,
+                f"{self.system} answered with something that is not JSON",
+                retryable=True,
+                status=answer.status_code,
+            ) from error
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    def _refused(self, answer: httpx.Response, scope: str | None) -> HttpError:
+        status = answer.status_code
+        wait = retry_after(answer.headers)
+        said = self._reason(answer)
+        retryable = False
+        if status == 429 or (status == 403 and _limited(answer.headers)):
+            # GitHub's limits come as 403 or 429:
+            # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+            text, retryable = f"{self.system} asks us to slow down", True
+        elif status == 401:
+            text = f"{self.system} does not accept our token"
+        elif status == 403:
+            text = f"our token may not do this in {self.system}"
+            text += f": it needs {scope}" if scope else ""
+        elif status == 404:
+            text = f"{self.system} does not know this, or our token may not see it"
+            text += f" (it needs {scope})" if scope else ""
+        elif status >= 500:
+            text, retryable = f"{self.system} has a fault of its own ({status})", True
+        elif 300 <= status < 400:
+            text = f"{self.system} sends us elsewhere ({status}): its address in the settings is probably wrong"
+        else:
+            text = f"{self.system} refused the request ({status})"
+            retryable = status == 408
+        if said and status < 500:
+            text = f"{text} ({said})"
+        return HttpError(self.system, text, retryable=retryable, retry_after=wait, status=status)
+
+    def _reason(self, answer: httpx.Response) -> str:
+        """What the system says itself, at most 200 characters; empty where it says nothing readable."""
+        try:
+            body = answer.json()
+        except (jsonlib.JSONDecodeError, UnicodeDecodeError):
+            return ""
+        said = ""
+        if isinstance(body, dict):
+            for key in ("detail", "message", "error"):
+                value = body.get(key)
+                if isinstance(value, dict):
+                    value = value.get("message")
+                if isinstance(value, str):
+                    said = value
+                    break
+        for secret in self._secrets:
+            said = said.replace(secret, "…")
+        return " ".join(said.split())[:200]
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds to wait as `Retry-After` says: a number or a date (RFC 9110, 10.2.3). None where it says nothing."""
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    if value.replace(".", "", 1).isdecimal():
+        return min(float(value), 3600.0)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max((at - (now or datetime.now(UTC))).total_seconds(), 0.0), 3600.0)
+
+
+def _limited(headers: Mapping[str, str]) -> bool:
+    return "Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"
+
+
+def _secret(header: str) -> bool:
+    return header.lower() in ("authorization", "cookie") or any(w in header.lower() for w in ("token", "key", "secret"))
+
+
+def _pairs(params: Params | None) -> tuple[tuple[str, str], ...] | None:
+    """Flat pairs: a list is a parameter repeated, None is left out."""
+    if params is None:
+        return None
+    flat: list[tuple[str, str]] = []
+    for key, value in params.items() if isinstance(params, Mapping) else params:
+        values = value if isinstance(value, list | tuple | set) else [value]
+        flat.extend((key, str(v)) for v in values if v is not None)
+    return tuple(flat)
