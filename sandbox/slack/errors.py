@@ -1,0 +1,22 @@
+"""How the workspace says no: to an app by Slack's error strings, to a person as their Slack client would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SlackError(Exception):
+    """One `{"ok": false}` answer. `error` is Slack's string; `extra` joins the answer's top level."""
+
+    def __init__(self, error: str, **extra: Any) -> None:
+        super().__init__(error)
+        self.error = error
+        self.extra = extra
+
+
+class ClientRefused(Exception):
+    """A person's Slack client would not let them do this: no such button, a required field is empty, …"""
+
+
+class NeverHappened(TimeoutError):
+    """What a person or a test waited for did not come before the deadline."""

@@ -1,0 +1,96 @@
+"""The blocks that Slack is rolling out: a workspace takes them only when it has them (`Workspace.rich_blocks`).
+
+https://docs.slack.dev/reference/block-kit/blocks/plan-block, task-card-block, data-table-block, data-visualization-block
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.slack.changes import Json
+from sandbox.slack.checker import Checker
+
+RICH_BLOCKS = frozenset({"plan", "task_card", "data_table", "data_visualization"})
+STATUSES = ("pending", "in_progress", "complete", "error")
+MAX_SERIES, MAX_POINTS, LABEL = 12, 20, 20
+
+
+def check_rich_block(checker: Checker, block: Json, at: str) -> None:
+    match block["type"]:
+        case "plan":
+            _plan(checker, block, at)
+        case "task_card":
+            _task_card(checker, block, at, alone=True)
+        case "data_table":
+            _data_table(checker, block, at)
+        case _:
+            _data_visualization(checker, block, at)
+
+
+def _plan(checker: Checker, block: Json, at: str) -> None:
+    checker.only(block, at, {"type", "block_id", "title", "tasks"})
+    checker.string(block, "title", at, 3000, required=True)
+    for index, task in enumerate(block.get("tasks") or []):
+        _task_card(checker, task, f"{at}/tasks/{index}", alone=False)
+
+
+def _task_card(checker: Checker, task: Any, at: str, *, alone: bool) -> None:
+    if not isinstance(task, dict) or task.get("type") not in (None, "task_card"):
+        checker.fault("failed to match all allowed schemas", at)
+        return
+    checker.only(task, at, {"type", "block_id", "task_id", "title", "details", "output", "sources", "status"})
+    checker.string(task, "task_id", at, 255, required=True)
+    checker.string(task, "title", at, 3000, required=True)
+    checker.one_of(task, "status", at, STATUSES[1:] if alone else STATUSES, required=True)
+    for key in ("details", "output"):
+        if key in task and (not isinstance(task[key], dict) or task[key].get("type") != "rich_text"):
+            checker.fault("must be a rich_text block", f"{at}/{key}")
+
+
+def _data_table(checker: Checker, block: Json, at: str) -> None:
+    checker.only(block, at, {"type", "block_id", "rows", "caption", "page_size", "row_header_column_index"})
+    checker.string(block, "caption", at, 3000, required=True)
+    rows = checker.items(block, "rows", at, 201, least=2)
+    widths = {len(row) if isinstance(row, list) else 0 for row in rows}
+    if rows and (len(widths) > 1 or not 1 <= max(widths) <= 20):
+        checker.fault("every row must have the same number of cells, 1 to 20", f"{at}/rows")
+    for index, row in enumerate(rows):
+        allowed = {"raw_text", "raw_number"} if index == 0 else {"raw_text", "raw_number", "rich_text"}
+        for column, cell in enumerate(row if isinstance(row, list) else []):
+            if not isinstance(cell, dict) or cell.get("type") not in allowed:
+                checker.fault("failed to match all allowed schemas", f"{at}/rows/{index}/{column}")
+
+
+def _data_visualization(checker: Checker, block: Json, at: str) -> None:
+    checker.only(block, at, {"type", "block_id", "title", "chart"})
+    checker.string(block, "title", at, 50, required=True)
+    chart = block.get("chart")
+    if not isinstance(chart, dict):
+        checker.fault("missing required field: chart", at)
+        return
+    here = f"{at}/chart"
+    checker.one_of(chart, "type", here, ("line", "bar", "area", "pie"), required=True)
+    if chart.get("type") == "pie":
+        for index, segment in enumerate(checker.items(chart, "segments", here, MAX_SERIES)):
+            _point(checker, segment, f"{here}/segments/{index}")
+        return
+    axis = chart.get("axis_config")
+    if not isinstance(axis, dict):
+        checker.fault("missing required field: axis_config", here)
+        return
+    categories = axis.get("categories")
+    for index, series in enumerate(checker.items(chart, "series", here, MAX_SERIES)):
+        place = f"{here}/series/{index}"
+        checker.string(series, "name", place, 3000, required=True)
+        points = checker.items(series, "data", place, MAX_POINTS)
+        for number, point in enumerate(points):
+            _point(checker, point, f"{place}/data/{number}")
+        if [point.get("label") for point in points] != categories:
+            checker.fault("labels must match axis_config.categories", f"{place}/data")
+
+
+def _point(checker: Checker, point: Any, at: str) -> None:
+    if not isinstance(point, dict) or not isinstance(point.get("value"), (int, float)):
+        checker.fault("missing required field: value", at)
+        return
+    checker.string(point, "label", at, LABEL, required=True)

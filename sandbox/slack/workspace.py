@@ -1,0 +1,347 @@
+"""The state of the local Slack workspace, and the changes that it tells of. No HTTP here: see `api` and `delivery`."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, TypeVar
+
+from sandbox.slack.blocks import stored
+from sandbox.slack.changes import Change, Changes, Json, Subscription
+from sandbox.slack.channels import ALICE, APP, BOB, BOT, BOT_USER, TEAM, Channel, checkout_oncall, everybody
+from sandbox.slack.errors import SlackError
+from sandbox.slack.modals import Modals
+
+T = TypeVar("T")
+
+BOT_SCOPES = (
+    *("commands", "chat:write", "chat:write.public", "users:read", "usergroups:read", "pins:write", "bookmarks:write"),
+    *("channels:manage", "channels:join", "channels:read", "channels:history"),
+    *("groups:write", "groups:read", "groups:history", "im:write", "im:history"),
+)
+"""What the app's manifest asks for; a call that needs more is refused with `missing_scope`, as by Slack."""
+
+
+class Workspace:
+    """Everything that is in the workspace, in memory. Runs in one event loop; methods that change state are synchronous.
+
+    Messages, users, views are plain JSON in Slack's shapes. Refusals are raised as `SlackError` with Slack's string.
+    """
+
+    def __init__(self, *, now: Callable[[], float] = time.time, url: str = "https://firebreak.slack.com/") -> None:
+        self.now = now
+        self.url = url
+        """Where people look at this workspace; permalinks begin with it."""
+        self.scopes: set[str] = set(BOT_SCOPES)
+        self.rich_blocks = False
+        """Whether the blocks that Slack is still rolling out (plan, task_card, data_table, …) are taken."""
+        self.team: Json = {
+            "id": TEAM,
+            "name": "Firebreak Sandbox",
+            "domain": "firebreak",
+            "email_domain": "",
+            "icon": {},
+        }
+        self.users: dict[str, Json] = everybody()
+        self.usergroups: dict[str, Json] = {"S0CHECKOUT": checkout_oncall()}
+        self.channels: dict[str, Channel] = {}
+        self.ephemerals: dict[str, list[Json]] = {}
+        """User id → ephemeral messages, each with its `channel`."""
+        self.toasts: dict[str, list[str]] = {}
+        """User id → what their Slack client told them beside the messages, oldest first."""
+        self.changes = Changes()
+        self.modals = Modals(self.changes, now)
+        self._counter = itertools.count(1)
+        self._last_ts = 0
+        for channel_id, name in (("C0GENERAL", "general"), ("C0INCIDENTS", "incidents")):
+            self.channels[channel_id] = Channel(channel_id, name, ALICE, int(now()), members=[ALICE, BOB])
+        self.channels["C0GENERAL"].members.append(BOT_USER)
+
+    # Listening
+
+    def subscribe(self) -> Subscription:
+        """Every change from now on: `with workspace.subscribe() as changes: async for change in changes: …`"""
+        return self.changes.subscribe()
+
+    async def until(self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = "") -> T:
+        """Wait until `predicate()` is truthy; return its value. Raises `NeverHappened` after `seconds`."""
+        return await self.changes.until(predicate, seconds=seconds, what=what)
+
+    # Looking things up
+
+    def channel(self, reference: str) -> Channel:
+        """By id, `name` or `#name`. Raises `channel_not_found`."""
+        found = self.channels.get(reference) or self.channel_named(reference.removeprefix("#"))
+        if found is None:
+            raise SlackError("channel_not_found")
+        return found
+
+    def channel_named(self, name: str) -> Channel | None:
+        return next((c for c in self.channels.values() if not c.is_im and c.name == name), None)
+
+    def channels_of(self, user: str) -> list[Channel]:
+        """The channels that `user` can look into, direct messages last."""
+        return sorted((c for c in self.channels.values() if c.may_see(user)), key=lambda c: (c.is_im, c.name))
+
+    def user(self, user_id: str) -> Json:
+        found = self.users.get(user_id)
+        if found is None:
+            raise SlackError("user_not_found")
+        return found
+
+    def message(self, channel: Channel, ts: str) -> Json:
+        found = channel.message(ts)
+        if found is None:
+            raise SlackError("message_not_found")
+        return found
+
+    def permalink(self, channel: str, ts: str) -> str:
+        return f"{self.url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
+
+    def timestamp(self) -> str:
+        """A new message `ts`: unique and increasing, a string, as Slack's."""
+        self._last_ts = max(self._last_ts + 1, int(self.now() * 1_000_000))
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def new_id(self, letter: str) -> str:
+        return f"{letter}0{next(self._counter):08d}"
+
+    # Messages
+
+    def post(
+        self,
+        channel: Channel,
+        user: str,
+        text: str,
+        *,
+        blocks: list[Json] | None = None,
+        thread_ts: str | None = None,
+        broadcast: bool = False,
+        metadata: Json | None = None,
+        **more: Any,
+    ) -> Json:
+        """Put a message into a channel. Bots' messages carry `bot_id`, like those of chat.postMessage."""
+        if channel.is_archived:
+            raise SlackError("is_archived")
+        message: Json = {"type": "message", "user": user, "text": text, "ts": self.timestamp(), "team": TEAM}
+        if user == BOT_USER:
+            message |= {"bot_id": BOT, "app_id": APP, "bot_profile": self.bot_profile()}
+        if blocks:
+            message["blocks"] = stored(blocks)
+        if metadata:
+            message["metadata"] = deepcopy(metadata)
+        message |= more
+        if thread_ts is not None:
+            root = channel.message(thread_ts)
+            if root is None or root.get("thread_ts", thread_ts) != thread_ts:
+                raise SlackError("thread_not_found")
+            message["thread_ts"] = thread_ts
+            message["parent_user_id"] = root["user"]
+            if broadcast:
+                message["subtype"] = "thread_broadcast"
+            self._count_reply(root, message)
+        channel.messages.append(message)
+        self.changes.tell(Change("message", channel.id, data=message))
+        return message
+
+    def _count_reply(self, root: Json, reply: Json) -> None:
+        users = root.setdefault("reply_users", [])
+        if reply["user"] not in users:
+            users.append(reply["user"])
+        root["thread_ts"] = root["ts"]
+        root["reply_count"] = root.get("reply_count", 0) + 1
+        root["reply_users_count"] = len(users)
+        root["latest_reply"] = reply["ts"]
+
+    def system(self, channel: Channel, user: str, subtype: str, text: str, **more: Any) -> None:
+        """What Slack itself writes into a channel: somebody joined, the topic was set, …"""
+        self.post(channel, user, text, subtype=subtype, **more)
+
+    def edit(self, channel: Channel, ts: str, **new: Any) -> Json:
+        """Change a message; a value of None removes the key."""
+        message = self.message(channel, ts)
+        before = deepcopy(message)
+        for key, value in new.items():
+            if value is None:
+                message.pop(key, None)
+            else:
+                message[key] = stored(value) if key == "blocks" else value
+        self.changes.tell(Change("message_changed", channel.id, data={"message": message, "previous_message": before}))
+        return message
+
+    def delete(self, channel: Channel, ts: str) -> None:
+        message = self.message(channel, ts)
+        channel.messages.remove(message)
+        channel.pins = [pin for pin in channel.pins if pin["ts"] != ts]
+        self.changes.tell(Change("message_deleted", channel.id, data={"deleted_ts": ts, "previous_message": message}))
+
+    def whisper(
+        self, channel: Channel, user: str, text: str, *, blocks: list[Json] | None = None, thread_ts: str | None = None
+    ) -> Json:
+        """An ephemeral message: only `user` sees it, and no history has it."""
+        message: Json = {
+            "type": "message",
+            "user": BOT_USER,
+            "bot_id": BOT,
+            "text": text,
+            "ts": self.timestamp(),
+            "team": TEAM,
+            "is_ephemeral": True,
+            "channel": channel.id,
+        }
+        if blocks:
+            message["blocks"] = stored(blocks)
+        if thread_ts:
+            message["thread_ts"] = thread_ts
+        self.ephemerals.setdefault(user, []).append(message)
+        self.changes.tell(Change("ephemeral", channel.id, user, message))
+        return message
+
+    def rewhisper(self, user: str, ts: str, replacement: Json | None) -> None:
+        """Replace the text and blocks of an ephemeral message, or take it away."""
+        mine = self.ephemerals.get(user, [])
+        message = next((m for m in mine if m["ts"] == ts), None)
+        if message is None:
+            raise SlackError("message_not_found")
+        if replacement is None:
+            mine.remove(message)
+        else:
+            message.pop("blocks", None)
+            message |= {"text": replacement.get("text", "")}
+            if replacement.get("blocks"):
+                message["blocks"] = stored(replacement["blocks"])
+        self.changes.tell(Change("ephemeral", message["channel"], user, message))
+
+    def toast(self, user: str, text: str) -> None:
+        self.toasts.setdefault(user, []).append(text)
+        self.changes.tell(Change("toast", user=user, data={"text": text}))
+
+    # Channels
+
+    def create_channel(self, name: str, creator: str, *, is_private: bool = False) -> Channel:
+        """Raises `name_taken`, archived channels included, and the `invalid_name_…` errors.
+
+        https://docs.slack.dev/reference/methods/conversations.create#errors
+        """
+        check_channel_name(name)
+        if self.channel_named(name):
+            raise SlackError("name_taken")
+        channel = Channel(self.new_id("C"), name, creator, int(self.now()), is_private=is_private, members=[creator])
+        self.channels[channel.id] = channel
+        self._tell_channel(channel, "created")
+        return channel
+
+    def join(self, channel: Channel, user: str, inviter: str | None = None) -> bool:
+        """False if `user` was in already. Raises `is_archived`."""
+        if channel.is_archived:
+            raise SlackError("is_archived")
+        if user in channel.members:
+            return False
+        channel.members.append(user)
+        more = {"inviter": inviter} if inviter else {}
+        self.system(channel, user, "channel_join", f"<@{user}> has joined the channel", **more)
+        self._tell_channel(channel, "member_joined", user=user, inviter=inviter)
+        return True
+
+    def rename(self, channel: Channel, name: str, user: str) -> None:
+        check_channel_name(name)
+        other = self.channel_named(name)
+        if other is not None and other is not channel:
+            raise SlackError("name_taken")
+        old, channel.name = channel.name, name
+        channel.previous_names.insert(0, old)
+        text = f'has renamed the channel from "{old}" to "{name}"'
+        self.system(channel, user, "channel_name", text, old_name=old, name=name)
+        self._tell_channel(channel, "renamed", old_name=old)
+
+    def describe(self, channel: Channel, user: str, what: str, value: str) -> None:
+        """Set `what`, "topic" or "purpose"; at most 250 characters, else `too_long`."""
+        if channel.is_archived:
+            raise SlackError("is_archived")
+        if len(value) > 250:
+            raise SlackError("too_long")
+        setattr(channel, what, {"value": value, "creator": user, "last_set": int(self.now())})
+        self.system(channel, user, f"channel_{what}", f"set the channel {what}: {value}", **{what: value})
+        self._tell_channel(channel, what)
+
+    def archive(self, channel: Channel, user: str) -> None:
+        if channel.is_archived:
+            raise SlackError("already_archived")
+        self.system(channel, user, "channel_archive", "archived the channel")
+        channel.is_archived = True
+        self._tell_channel(channel, "archived", user=user)
+
+    def direct(self, user: str) -> Channel:
+        """The direct message between the bot and `user`, made when there is none."""
+        self.user(user)
+        for channel in self.channels.values():
+            if channel.im_user == user:
+                return channel
+        channel = Channel(self.new_id("D"), "", BOT_USER, int(self.now()), im_user=user, members=[user, BOT_USER])
+        self.channels[channel.id] = channel
+        self._tell_channel(channel, "created")
+        return channel
+
+    def _tell_channel(self, channel: Channel, what: str, **more: Any) -> None:
+        self.changes.tell(Change("channel", channel.id, data={"what": what, **more}))
+
+    # Pins, bookmarks, reactions
+
+    def pin(self, channel: Channel, ts: str, user: str) -> None:
+        message = self.message(channel, ts)
+        if any(pin["ts"] == ts for pin in channel.pins):
+            raise SlackError("already_pinned")
+        channel.pins.insert(0, {"ts": ts, "created": int(self.now()), "created_by": user})
+        message["pinned_to"] = [channel.id]
+        self.changes.tell(Change("pins", channel.id, data={"ts": ts}))
+
+    def unpin(self, channel: Channel, ts: str) -> None:
+        pin = next((pin for pin in channel.pins if pin["ts"] == ts), None)
+        if pin is None:
+            raise SlackError("no_pin")
+        channel.pins.remove(pin)
+        self.message(channel, ts).pop("pinned_to", None)
+        self.changes.tell(Change("pins", channel.id, data={"ts": ts}))
+
+    def bookmark(self, channel: Channel, shape: Json) -> None:
+        channel.bookmarks.append(shape)
+        self.changes.tell(Change("bookmarks", channel.id, data=shape))
+
+    def react(self, channel: Channel, ts: str, name: str, user: str) -> None:
+        message = self.message(channel, ts)
+        reactions = message.setdefault("reactions", [])
+        reaction = next((r for r in reactions if r["name"] == name), None)
+        if reaction is None:
+            reaction = {"name": name, "users": [], "count": 0}
+            reactions.append(reaction)
+        if user in reaction["users"]:
+            raise SlackError("already_reacted")
+        reaction["users"].append(user)
+        reaction["count"] += 1
+        self.changes.tell(Change("reaction", channel.id, data=message))
+
+    def bot_profile(self) -> Json:
+        return {
+            "id": BOT,
+            "deleted": False,
+            "name": "firebreak",
+            "updated": 1700000000,
+            "app_id": APP,
+            "user_id": BOT_USER,
+            "icons": {},
+            "team_id": TEAM,
+        }
+
+
+def check_channel_name(name: str) -> None:
+    if not name:
+        raise SlackError("invalid_name_required")
+    if len(name) > 80:
+        raise SlackError("invalid_name_maxlength")
+    if not re.fullmatch(r"[\w-]+", name) or name != name.lower():
+        raise SlackError("invalid_name_specials")
+    if not re.search(r"[^\W_]", name):
+        raise SlackError("invalid_name_punctuation")
