@@ -54,6 +54,8 @@ class DecideRollback(Value):
     type: Literal["decide.rollback"] = "decide.rollback"
     by: str
     round: int
+    forward: bool = False
+    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
     target: Release
     running: Release | None = None
     """What ran when the person confirmed: the *from* of the confirm."""
@@ -64,6 +66,8 @@ class DecideHotfix(Value):
     type: Literal["decide.hotfix"] = "decide.hotfix"
     by: str
     round: int
+    forward: bool = False
+    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
     fix: Release
     """`hotfix <branch>@<sha7>` with its full commit."""
     running: Release | None = None
@@ -80,6 +84,8 @@ class DecideFixed(Value):
     type: Literal["decide.fixed"] = "decide.fixed"
     by: str
     round: int
+    forward: bool = False
+    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
     sentence: str
 
 

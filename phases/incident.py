@@ -117,7 +117,8 @@ class Round(Value):
     opened_at: datetime
     why: str
     recommendation: Recommendation | None = None
-    posted: MessageRef | None = None
+    asked: bool = False
+    """Its decision message was asked for; posted once."""
     action: RoundAction | None = None
     looks: tuple[Look, ...] = ()
     clock_started_at: datetime | None = None
@@ -181,6 +182,8 @@ class Incident(Value):
     hypotheses: tuple[Hypothesis, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     bisect: Bisect | None = None
+    tree_asked: bool = False
+    """The message with the hypothesis tree was asked for; posted once."""
     cause: Cause | None = None
 
     ticket: Ticket | None = None

@@ -1,0 +1,140 @@
+"""Phase 6, what the post-mortem does to the record, and the end of an incident. Its six parts and texts: `postmortem.py`.
+
+Workflow: "Phase 6 — Post-mortem (always, mandatory)"; "cannot be written without root cause → block; do not declare
+resolved without understanding why".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from phases.actions import AdrNumbered, AdrWritten, Cancel, Remembered, Resolve, SubmitPostmortem
+from phases.change import Change, Draft, Refused
+from phases.effects import CloseTicket, NumberAdr, PostSummary, Remember, TellDiscord, WriteAdr
+from phases.incident import Incident, Status
+from phases.postmortem import missing
+from phases.report import Cause
+from phases.rounds import ended, mentioned, tell
+from phases.service import Service
+
+RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
+TIMERS = ("triage", "nobody", "deploy", "bisect", "look")
+
+
+def open_claim(service: str, environment: str) -> str:
+    """One open incident a service and environment."""
+    return f"open:{service}:{environment}"
+
+
+def fingerprint_claim(issue: str) -> str:
+    """The incident that a Sentry issue belongs to."""
+    return f"fingerprint:{issue}"
+
+
+def issues_of(incident: Incident) -> tuple[str, ...]:
+    """Every Sentry issue of the incident: seeds first, then what triage found."""
+    found = incident.triage.issue_ids if incident.triage else ()
+    return tuple(dict.fromkeys((*incident.seeds, *found)))
+
+
+def submit_postmortem(
+    incident: Incident, action: SubmitPostmortem, service: Service, now: datetime
+) -> Change | Refused:
+    """Takes the six parts. The cause it names counts, because a person stands behind it."""
+    del service
+    if (refused := ended(incident)) is not None:
+        return refused
+    if incident.adr is not None:
+        return Refused("state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}.")
+    if incident.status not in (Status.VERIFYING, Status.MITIGATED):
+        return Refused(
+            "state", "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first."
+        )
+    written = action.postmortem
+    draft = Draft(incident, now).set(postmortem=written)
+    if incident.cause is None:
+        draft.set(cause=Cause(text=written.root_cause[:2000], at=now, by=written.by))
+        draft.note("cause", f"{mentioned(written.by)}: {written.root_cause}", by=written.by)
+    draft.note("post-mortem", f"{mentioned(written.by)} wrote the post-mortem", by=written.by).dirty("status", "tree")
+    return draft.want(NumberAdr()).done()
+
+
+def adr_numbered(incident: Incident, action: AdrNumbered, service: Service, now: datetime) -> Change:
+    del service
+    draft = Draft(incident, now)
+    if incident.adr is not None or incident.postmortem is None:
+        return draft.done()
+    return draft.claim(f"adr:{action.repository}:{action.number}").want(WriteAdr(number=action.number)).done()
+
+
+def adr_written(incident: Incident, action: AdrWritten, service: Service, now: datetime) -> Change:
+    del service
+    draft = Draft(incident, now)
+    if incident.adr is not None:
+        return draft.done()
+    draft.set(adr=action.adr).note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
+    if incident.status is not Status.MITIGATED:
+        tell(draft, f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.")
+    return resolve_if_ready(draft).done()
+
+
+def resolve(incident: Incident, action: Resolve, service: Service, now: datetime) -> Change | Refused:
+    del service
+    if (refused := ended(incident)) is not None:
+        return refused
+    lacking = missing(incident)
+    if lacking:
+        what = "\n".join(f"• {one}" for one in lacking)
+        return Refused("missing", f"{incident.id} cannot be resolved yet. Missing:\n{what}")
+    return _resolve(Draft(incident, now), by=action.by).done()
+
+
+def resolve_if_ready(draft: Draft) -> Draft:
+    """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there."""
+    incident = draft.incident
+    if incident.status is not Status.MITIGATED or incident.adr is None or missing(incident):
+        return draft.dirty("status")
+    return _resolve(draft, by=None)
+
+
+def _resolve(draft: Draft, *, by: str | None) -> Draft:
+    incident = draft.incident
+    draft.set(status=Status.RESOLVED, resolved_at=draft.now).cancel(*TIMERS)
+    draft.note("resolved", f"Resolved by {mentioned(by)}" if by else "Resolved", by=by)
+    draft.release(open_claim(incident.service, incident.environment))
+    for issue in issues_of(incident):
+        draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
+    draft.want(PostSummary(), Remember())
+    tell(draft, f"*{incident.id} is resolved.*")
+    if incident.ticket is not None:
+        draft.want(CloseTicket())
+    return draft.dirty("status", "announcement", "tree")
+
+
+def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) -> Change | Refused:
+    """A false alarm or a duplicate: needs a reason and a name."""
+    if (refused := ended(incident)) is not None:
+        return refused
+    reason = " ".join(action.reason.split())[:500]
+    if not reason:
+        return Refused("input", "Cancelling needs a reason, e.g. `/incident cancel load test, not real users`.")
+    if incident.status is Status.MITIGATING:
+        return Refused("state", "A deploy is under way; it cannot be taken back. Cancel when it has ended.")
+    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason).cancel(*TIMERS)
+    draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
+    draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
+    draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
+    tell(draft, f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}")
+    if incident.ticket is not None:
+        draft.want(CloseTicket(cancelled=True))
+    current = incident.round
+    return (
+        draft.want(TellDiscord())
+        .dirty("status", "announcement", "tree", f"decision:{current.number if current else 1}")
+        .done()
+    )
+
+
+def remembered(incident: Incident, action: Remembered, service: Service, now: datetime) -> Change:
+    del action, service
+    return Draft(incident, now).set(remembered=True).done()

@@ -1,0 +1,159 @@
+"""The workflow as one table: state × action → the phase's function that says what changes. `step` is called by the door only.
+
+A row says in which states its action is heard; elsewhere the person is told why not. Ends of effects are heard in every
+state, because an effect may end after the incident has moved on: each function then changes nothing that is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from phases import (
+    actions,
+    coordination,
+    failures,
+    mitigation,
+    postmortem_steps,
+    root_cause_steps,
+    triage_steps,
+    verification_steps,
+)
+from phases.change import Change, Refused
+from phases.incident import RECORD_LIMIT_BYTES, Incident, Status
+from phases.rounds import ended
+from phases.service import Service
+
+Do = Callable[[Incident, Any, Service, datetime], Change | Refused]
+
+D, C, M, V, G = Status.DECLARED, Status.DECIDING, Status.MITIGATING, Status.VERIFYING, Status.MITIGATED
+ANY = frozenset(Status)
+OPEN = frozenset({D, C, M, V, G})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    heard: frozenset[Status]
+    do: Do
+    otherwise: str = ""
+    """Said where the action is not heard while the incident is open."""
+
+
+TABLE: dict[type[Any], Row] = {
+    # Phase 1: triage
+    actions.Triaged: Row(ANY, triage_steps.triaged),
+    actions.TriageOverdue: Row(ANY, triage_steps.triage_overdue),
+    actions.ManualTriage: Row(OPEN, triage_steps.manual_triage),
+    actions.NobodyActed: Row(ANY, triage_steps.nobody_acted),
+    # Phase 2: root cause
+    actions.Investigated: Row(ANY, root_cause_steps.investigated),
+    actions.BisectMoved: Row(ANY, root_cause_steps.bisect_moved),
+    actions.BisectTick: Row(ANY, root_cause_steps.bisect_tick),
+    actions.CancelBisect: Row(ANY, root_cause_steps.cancel_bisect),
+    actions.AddHypothesis: Row(OPEN, root_cause_steps.add_hypothesis),
+    actions.JudgeHypothesis: Row(OPEN, root_cause_steps.judge_hypothesis),
+    actions.NameCause: Row(OPEN, root_cause_steps.name_cause),
+    # Phase 3: stop the bleeding
+    actions.DecideRollback: Row(
+        frozenset({D, C, G}),
+        mitigation.decide_rollback,
+        "One action on production at a time: {busy}. Nothing was done.",
+    ),
+    actions.DecideHotfix: Row(
+        frozenset({D, C, G}), mitigation.decide_hotfix, "One action on production at a time: {busy}. Nothing was done."
+    ),
+    actions.DecideFixed: Row(
+        frozenset({D, C, G}), mitigation.decide_fixed, "One action on production at a time: {busy}. Nothing was done."
+    ),
+    actions.DecideInvestigate: Row(OPEN, mitigation.decide_investigate),
+    actions.DeployStarted: Row(ANY, mitigation.deploy_started),
+    actions.DeployNotStarted: Row(ANY, mitigation.deploy_not_started),
+    actions.DeployTick: Row(ANY, mitigation.deploy_tick),
+    actions.DeployProgressed: Row(ANY, mitigation.deploy_progressed),
+    actions.DeployFinished: Row(ANY, mitigation.deploy_finished),
+    actions.DeployedByOthers: Row(ANY, mitigation.deployed_by_others),
+    # Phase 4: coordinate
+    actions.ChannelOpened: Row(ANY, coordination.channel_opened),
+    actions.MessagePosted: Row(ANY, coordination.message_posted),
+    actions.Pinned: Row(ANY, coordination.pinned),
+    actions.Invited: Row(ANY, coordination.invited),
+    actions.TicketOpened: Row(ANY, coordination.ticket_opened),
+    actions.DiscordPosted: Row(ANY, coordination.discord_posted),
+    actions.Paged: Row(ANY, coordination.paged),
+    actions.EffectDone: Row(ANY, coordination.effect_done),
+    actions.PostUpdate: Row(OPEN, coordination.post_update),
+    actions.SetSeverity: Row(OPEN, coordination.set_severity),
+    actions.TakeLead: Row(OPEN, coordination.take_lead),
+    actions.AddEvidence: Row(ANY, coordination.add_evidence),
+    actions.SeenAgain: Row(ANY, coordination.seen_again),
+    # Phase 5: verify
+    actions.LookDue: Row(ANY, verification_steps.look_due),
+    actions.Looked: Row(ANY, verification_steps.looked),
+    actions.RecheckNow: Row(OPEN, verification_steps.recheck_now),
+    actions.ConfirmRecovery: Row(OPEN, verification_steps.confirm_recovery),
+    # Phase 6: post-mortem
+    actions.SubmitPostmortem: Row(OPEN, postmortem_steps.submit_postmortem),
+    actions.AdrNumbered: Row(ANY, postmortem_steps.adr_numbered),
+    actions.AdrWritten: Row(ANY, postmortem_steps.adr_written),
+    actions.Resolve: Row(OPEN, postmortem_steps.resolve),
+    actions.Cancel: Row(OPEN, postmortem_steps.cancel),
+    actions.Remembered: Row(ANY, postmortem_steps.remembered),
+    # Effects that failed
+    actions.EffectFailed: Row(ANY, failures.effect_failed),
+    actions.TryAgain: Row(ANY, failures.try_again),
+    actions.RetryDue: Row(ANY, failures.retry_due),
+}
+
+
+def step(incident: Incident | None, action: actions.Action, service: Service, now: datetime) -> Change | Refused:
+    """What `action` makes of `incident`; `Refused` changed nothing and says what to do instead."""
+    if isinstance(action, actions.Declare):
+        return coordination.declare(action, service, now)
+    if incident is None:
+        return Refused("unknown", "There is no such incident. `/incident list` shows the open ones.")
+    row = TABLE[type(action)]
+    if incident.status not in row.heard:
+        return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
+    change = row.do(incident, action, service, now)
+    return change if isinstance(change, Refused) else _fitted(change)
+
+
+def _busy(incident: Incident) -> str:
+    current = incident.round
+    if current is None or current.action is None:
+        return f"{incident.id} is {incident.status.value}"
+    who = f"<@{current.action.by}> chose {mitigation.what_was_done(current.action)}"
+    if incident.status is Status.VERIFYING:
+        return f"{who}, and it is being checked (`/incident recheck` looks now)"
+    return f"{who}, and it is under way"
+
+
+def _fitted(change: Change) -> Change:
+    """Holds the record's limit: what is in the thread anyway goes first (rules: Size and memory)."""
+    incident = change.incident
+    if len(incident.model_dump_json().encode()) <= RECORD_LIMIT_BYTES:
+        return change
+    fields: dict[str, Any] = {"failures": incident.failures[-2:], "hypotheses": incident.hypotheses[:6]}
+    if incident.investigation is not None:
+        fields["investigation"] = incident.investigation.model_copy(
+            update={"walk": (), "hypotheses": (), "suspects": ()}
+        )
+    if incident.triage is not None:
+        slim = {"frames": (), "issues": incident.triage.issues[:5], "issue_ids": incident.triage.issue_ids[:50]}
+        fields["triage"] = incident.triage.model_copy(update=slim)
+    if incident.postmortem is not None and incident.adr is not None:
+        cut = {"timeline": "in the ADR", "monitoring": "in the ADR", "tests": "in the ADR"}
+        fields["postmortem"] = incident.postmortem.model_copy(update=cut)
+    fields["rounds"] = tuple(r.model_copy(update={"looks": r.looks[-2:]}) for r in incident.rounds[-8:])
+    return Change(
+        incident=incident.model_copy(update=fields),
+        entries=change.entries,
+        effects=change.effects,
+        timers=change.timers,
+        cancels=change.cancels,
+        claims=change.claims,
+        releases=change.releases,
+        dirty=change.dirty,
+    )
