@@ -69,6 +69,10 @@ class Socket(Protocol):
     @property
     def connected(self) -> bool: ...
 
+    def url(self) -> str:
+        """An address for one connection: `ws://…?ticket=…`."""
+        ...
+
     async def send(self, kind: str, payload: Json, *, retry: int, reason: str, seconds: float) -> Ack: ...
 
 

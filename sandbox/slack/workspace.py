@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sandbox.slack.blocks import stored
@@ -23,6 +25,16 @@ BOT_SCOPES = (
     *("groups:write", "groups:read", "groups:history", "im:write", "im:history"),
 )
 """What the app's manifest asks for; a call that needs more is refused with `missing_scope`, as by Slack."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One call of the Web API by the app: `args` without the token, `at` in Unix seconds."""
+
+    method: str
+    args: Json
+    answer: Json
+    at: float
 
 
 class Workspace:
@@ -52,6 +64,8 @@ class Workspace:
         """User id → ephemeral messages, each with its `channel`."""
         self.toasts: dict[str, list[str]] = {}
         """User id → what their Slack client told them beside the messages, oldest first."""
+        self.calls: deque[ApiCall] = deque(maxlen=5000)
+        """What the app called, oldest first."""
         self.changes = Changes()
         self.modals = Modals(self.changes, now)
         self._counter = itertools.count(1)
@@ -232,6 +246,8 @@ class Workspace:
         channel = Channel(self.new_id("C"), name, creator, int(self.now()), is_private=is_private, members=[creator])
         self.channels[channel.id] = channel
         self._tell_channel(channel, "created")
+        self.system(channel, creator, "channel_join", f"<@{creator}> has joined the channel")
+        self._tell_channel(channel, "member_joined", user=creator)
         return channel
 
     def join(self, channel: Channel, user: str, inviter: str | None = None) -> bool:
