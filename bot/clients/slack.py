@@ -1,0 +1,241 @@
+"""Slack's Web API as the performers use it: typed errors, no retry of its own (the outbox retries), each call safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from phases.ports import PortError
+
+METADATA = "firebreak_message"
+"""`event_type` of the metadata on every message of an effect: how a redelivery finds what was posted."""
+TIMEOUT_SECONDS = 10
+PAGE = 200
+WAITABLE = frozenset(
+    # https://docs.slack.dev/reference/methods/chat.postMessage: errors that say "try again"
+    {
+        "ratelimited",
+        "rate_limited",
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "team_added_to_org",
+    }
+)
+
+Blocks = Sequence[Mapping[str, Any]]
+
+
+class SlackRefused(PortError):
+    """Slack answered `ok: false`; `error` is its word, e.g. `channel_not_found`."""
+
+    def __init__(self, method: str, error: str, *, retryable: bool, retry_after: float | None = None) -> None:
+        super().__init__("slack", f"Slack refused {method}: {error}", retryable=retryable, retry_after=retry_after)
+        self.error = error
+
+
+class Slack:
+    """One kept session. `retry_handlers=[]`: a lost answer of a post must not become two posts."""
+
+    def __init__(self, token: str, base_url: str = "https://slack.com/api/") -> None:
+        self.web = AsyncWebClient(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+        self.session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Opens the kept session; without it the SDK opens a connection a call."""
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
+        self.web.session = self.session
+
+    async def aclose(self) -> None:
+        if self.session is not None:
+            await self.session.close()
+
+    async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """One call as JSON. Raises `SlackRefused`, or `PortError` (retryable) where no answer came."""
+        try:
+            answer = await self.web.api_call(method, json={k: v for k, v in arguments.items() if v is not None})
+        except SlackApiError as error:
+            raise _refusal(method, error) from error
+        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
+            raise PortError(
+                "slack", f"Slack did not answer {method} ({type(error).__name__})", retryable=True
+            ) from error
+        return dict(answer.data) if isinstance(answer.data, dict) else {}
+
+    async def get(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """One reading call; conversations.* and users.* take their arguments as a form, not as JSON."""
+        try:
+            answer = await self.web.api_call(method, params={k: v for k, v in arguments.items() if v is not None})
+        except SlackApiError as error:
+            raise _refusal(method, error) from error
+        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
+            raise PortError(
+                "slack", f"Slack did not answer {method} ({type(error).__name__})", retryable=True
+            ) from error
+        return dict(answer.data) if isinstance(answer.data, dict) else {}
+
+    async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            answer = await self.get(method, limit=PAGE, cursor=cursor, **arguments)
+            for one in answer.get(key, []):
+                yield one
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
+            if cursor is None:
+                return
+
+    # --- messages ----------------------------------------------------------------------------------------------
+
+    async def post(
+        self,
+        channel: str,
+        text: str,
+        blocks: Blocks | None,
+        *,
+        incident: str,
+        effect: str,
+        since: datetime,
+        maybe_posted: bool,
+        thread_ts: str | None = None,
+    ) -> str:
+        """Posts once; where an earlier try may have arrived, looks for it in history first. Returns its `ts`."""
+        if maybe_posted and (found := await self._posted(channel, effect, since, thread_ts)) is not None:
+            return found
+        answer = await self.call(
+            "chat.postMessage",
+            channel=channel,
+            text=text,
+            blocks=blocks or None,
+            thread_ts=thread_ts,
+            unfurl_links=False,
+            unfurl_media=False,
+            metadata={"event_type": METADATA, "event_payload": {"incident": incident, "effect": effect}},
+        )
+        return str(answer["ts"])
+
+    async def _posted(self, channel: str, effect: str, since: datetime, thread_ts: str | None) -> str | None:
+        # clocks differ: a minute of grace. https://docs.slack.dev/reference/methods/conversations.history
+        oldest = f"{since.timestamp() - 60:.6f}"
+        method, more = ("conversations.replies", {"ts": thread_ts}) if thread_ts else ("conversations.history", {})
+        async for one in self.pages(
+            method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
+        ):
+            payload = (one.get("metadata") or {}).get("event_payload") or {}
+            if payload.get("effect") == effect:
+                return str(one["ts"])
+        return None
+
+    async def update(self, channel: str, ts: str, text: str, blocks: Blocks | None) -> None:
+        await self.call("chat.update", channel=channel, ts=ts, text=text, blocks=blocks or [])
+
+    async def ephemeral(
+        self, channel: str, user: str, text: str, blocks: Blocks | None = None, thread_ts: str | None = None
+    ) -> None:
+        await self.call(
+            "chat.postEphemeral", channel=channel, user=user, text=text, blocks=blocks or None, thread_ts=thread_ts
+        )
+
+    async def pin(self, channel: str, ts: str) -> None:
+        await self._unless({"already_pinned"}, "pins.add", channel=channel, timestamp=ts)
+
+    # --- channels ----------------------------------------------------------------------------------------------
+
+    async def create_channel(
+        self, name: str, *, purpose: str, marker: str, private: bool, since: datetime
+    ) -> tuple[str, str]:
+        """Makes `name`, or finds the one an earlier try made: ours where its purpose is empty or holds `marker`.
+
+        Returns id and name; a name that somebody else has becomes `…-2` and so on.
+        """
+        for number in range(1, 10):
+            wanted = name if number == 1 else f"{name[:77]}-{number}"
+            try:
+                made = await self.call("conversations.create", name=wanted, is_private=private)
+                channel, called = str(made["channel"]["id"]), str(made["channel"]["name"])
+            except SlackRefused as refused:
+                if refused.error != "name_taken":
+                    raise
+                found = await self._our_channel(wanted, marker, since)
+                if found is None:
+                    continue
+                channel, called = found, wanted
+            await self.call("conversations.setPurpose", channel=channel, purpose=purpose)
+            return channel, called
+        raise SlackRefused("conversations.create", "name_taken", retryable=False)
+
+    async def _our_channel(self, name: str, marker: str, since: datetime) -> str | None:
+        async for one in self.pages(
+            "users.conversations", "channels", types="public_channel,private_channel", exclude_archived="true"
+        ):
+            if one.get("name") != name:
+                continue
+            purpose = (one.get("purpose") or {}).get("value") or ""
+            created = float(one.get("created") or 0)
+            if marker in purpose or (not purpose and created >= since.timestamp() - 60):
+                return str(one["id"])
+        return None
+
+    async def channel_named(self, name: str) -> str | None:
+        """The id of a channel by id or name; None where there is none that the bot can see."""
+        async for one in self.pages("conversations.list", "channels", types="public_channel", exclude_archived="true"):
+            if name in (one.get("id"), one.get("name")):
+                return str(one["id"])
+        return None
+
+    async def join(self, channel: str) -> None:
+        await self._unless({"method_not_supported_for_channel_type"}, "conversations.join", channel=channel)
+
+    async def set_topic(self, channel: str, topic: str) -> None:
+        await self.call("conversations.setTopic", channel=channel, topic=topic[:250])
+
+    async def invite(self, channel: str, people: Sequence[str]) -> dict[str, str]:
+        """Invites one by one where the whole fails; returns who could not be invited, and Slack's word for why."""
+        if not people:
+            return {}
+        try:
+            await self._unless({"already_in_channel"}, "conversations.invite", channel=channel, users=",".join(people))
+        except SlackRefused as refused:
+            if refused.retryable:
+                raise
+        else:
+            return {}
+        failed: dict[str, str] = {}
+        for person in people:
+            try:
+                await self._unless(
+                    {"already_in_channel", "cant_invite_self"}, "conversations.invite", channel=channel, users=person
+                )
+            except SlackRefused as refused:
+                if refused.retryable:
+                    raise
+                failed[person] = refused.error
+        return failed
+
+    async def direct_message(self, person: str) -> str:
+        answer = await self.call("conversations.open", users=person)
+        return str(answer["channel"]["id"])
+
+    async def _unless(self, fine: set[str], method: str, **arguments: Any) -> None:
+        try:
+            await self.call(method, **arguments)
+        except SlackRefused as refused:
+            if refused.error not in fine:
+                raise
+
+
+def _refusal(method: str, error: SlackApiError) -> SlackRefused:
+    data = error.response.data if isinstance(error.response.data, dict) else {}
+    word = str(data.get("error") or f"HTTP {error.response.status_code}")
+    details = (data.get("response_metadata") or {}).get("messages") or []
+    after = error.response.headers.get("Retry-After")
+    again = word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
+    said = f"{word} ({'; '.join(str(d) for d in details[:2])})" if details else word
+    refused = SlackRefused(method, word, retryable=again, retry_after=float(after) if after else None)
+    refused.text = f"Slack refused {method}: {said}"
+    return refused

@@ -1,0 +1,108 @@
+"""Who somebody is in Slack, as far as the rules ask: member or not, owner of a service, name for texts outside Slack."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+from bot.clients.slack import Slack, SlackRefused
+from phases.ports import Person, PortError
+from phases.service import Service
+
+CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
+LAST_KNOWN_SECONDS = 24 * 3600  # group members: last known for a day
+MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+
+
+class SlackPeople:
+    """`phases.ports.People` over Slack. Names are kept in memory only."""
+
+    def __init__(self, slack: Slack, team: str, enterprise: str | None) -> None:
+        self._slack = slack
+        self._team = team
+        self._enterprise = enterprise
+        self._known: dict[str, tuple[float, Person]] = {}
+        self._groups: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._handles: tuple[float, dict[str, str]] = (0.0, {})
+
+    async def person(self, id: str, team: str | None, enterprise: str | None = None) -> Person:
+        """A full member of our workspace, or not. Raises `PortError` where Slack cannot be asked."""
+        ours = team in (None, self._team) or (self._enterprise is not None and enterprise == self._enterprise)
+        if not ours:
+            return Person(id=id, name="somebody of another workspace", member=False)
+        kept = self._known.get(id)
+        if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
+            return kept[1]
+        try:
+            user = (await self._slack.get("users.info", user=id))["user"]
+        except SlackRefused as refused:
+            if refused.error in ("user_not_found", "user_not_visible"):
+                return Person(id=id, name=id, member=False)
+            raise
+        # https://docs.slack.dev/reference/objects/user-object: guests, bots, strangers of a shared channel
+        no = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
+        home = user.get("team_id") in (None, self._team) or self._enterprise is not None
+        profile = user.get("profile") or {}
+        name = (
+            profile.get("display_name") or user.get("real_name") or profile.get("real_name") or user.get("name") or id
+        )
+        person = Person(id=id, name=str(name), member=home and not any(user.get(flag) for flag in no))
+        self._known[id] = (time.monotonic(), person)
+        return person
+
+    async def name(self, id: str) -> str:
+        try:
+            return (await self.person(id, None)).name
+        except PortError:
+            return id  # a name is a courtesy; the id says who as well
+
+    async def plain(self, text: str) -> str:
+        """`text` for outside Slack: mentions become names, Slack dates their fallback."""
+        names = {one: await self.name(one) for one in set(MENTION.findall(text))}
+        text = MENTION.sub(lambda found: names[found.group(1)], text)
+        return re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
+
+    async def owners(self, service: Service) -> Sequence[str]:
+        """Slack ids of a service's owners; groups by handle or id. Raises `PortError` where nothing is known of a group."""
+        found: list[str] = []
+        for owner in service.owners:
+            word = owner.removeprefix("@")
+            if re.fullmatch(r"[UW][A-Z0-9]{2,}", word):
+                found.append(word)
+            else:
+                found.extend(await self._members(word))
+        return tuple(dict.fromkeys(found))
+
+    async def _members(self, word: str) -> tuple[str, ...]:
+        kept = self._groups.get(word)
+        if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
+            return kept[1]
+        try:
+            group = word if re.fullmatch(r"S[A-Z0-9]{2,}", word) else (await self._handle_ids()).get(word)
+            if group is None:
+                members = await self._user_named(word)
+            else:
+                members = tuple((await self._slack.get("usergroups.users.list", usergroup=group)).get("users", []))
+        except PortError:
+            if kept is not None and time.monotonic() - kept[0] < LAST_KNOWN_SECONDS:
+                return kept[1]
+            raise
+        self._groups[word] = (time.monotonic(), members)
+        return members
+
+    async def _handle_ids(self) -> dict[str, str]:
+        at, handles = self._handles
+        if not handles or time.monotonic() - at > CACHED_SECONDS:
+            groups = (await self._slack.get("usergroups.list")).get("usergroups", [])
+            handles = {str(one["handle"]): str(one["id"]) for one in groups}
+            self._handles = (time.monotonic(), handles)
+        return handles
+
+    async def _user_named(self, word: str) -> tuple[str, ...]:
+        async for user in self._slack.pages("users.list", "members"):
+            if word in (user.get("name"), (user.get("profile") or {}).get("display_name")):
+                return (str(user["id"]),)
+        raise PortError(
+            "slack", f"the owners' group or user @{word} of the catalogue is not known to Slack", retryable=False
+        )
