@@ -1,0 +1,175 @@
+"""One stored error event, made from what an SDK sends.
+
+Interfaces of the payload: https://develop.sentry.dev/sdk/data-model/event-payloads/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Payload = dict[str, Any]
+
+LEVELS = ("fatal", "error", "warning", "info", "debug")
+
+
+@dataclass(slots=True, kw_only=True)
+class Event:
+    """An event as it was received. `timestamp` and `received` in seconds since 1970."""
+
+    id: str
+    project_id: int
+    timestamp: float
+    received: float
+    level: str
+    transaction: str
+    tags: dict[str, str]
+    user: dict[str, str]
+    payload: Payload
+    type: str = ""
+    value: str = ""
+    issue_id: int = 0
+    frame: Payload = field(default_factory=dict)
+    """The in-app frame nearest to the crash, as the SDK sent it."""
+
+    @property
+    def title(self) -> str:
+        """`KeyError: 'region'`, as in https://docs.sentry.io/concepts/data-management/event-grouping/."""
+        if not self.type:
+            return self.value or "<unlabeled event>"
+        first_line = self.value.splitlines()[0] if self.value else ""
+        return f"{self.type}: {first_line}" if first_line else self.type
+
+    @property
+    def culprit(self) -> str:
+        if self.transaction:
+            return self.transaction
+        module, function = self.frame.get("module"), self.frame.get("function")
+        return f"{module} in {function}" if module and function else str(module or function or "")
+
+    @property
+    def environment(self) -> str:
+        return self.tags.get("environment", "")
+
+    @property
+    def release(self) -> str:
+        return self.tags.get("release", "")
+
+    @property
+    def handled(self) -> bool:
+        return self.tags.get("handled") != "no"
+
+
+def iso(seconds: float) -> str:
+    """UTC with microseconds and a `Z`, as the issue and event serializers write it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def from_sdk(payload: Payload, *, project_id: int, received: float) -> Event:
+    """Read what an SDK sent.
+
+    Raises:
+        ValueError: the payload is not an event.
+    """
+    exception = crashing_exception(payload)
+    message = payload.get("logentry") or {}
+    value = str(exception.get("value") or "") or str(
+        message.get("formatted") or message.get("message") or payload.get("message") or ""
+    )
+    user = {str(key): str(entry) for key, entry in (payload.get("user") or {}).items() if entry not in (None, "")}
+    event = Event(
+        id=str(payload.get("event_id") or uuid.uuid4().hex).replace("-", ""),
+        project_id=project_id,
+        timestamp=read_time(payload.get("timestamp"), received),
+        received=received,
+        level=str(payload.get("level") or "error"),
+        transaction=str(payload.get("transaction") or ""),
+        tags={},
+        user=user,
+        payload=payload,
+        type=str(exception.get("type") or ""),
+        value=value,
+        frame=top_frame(exception),
+    )
+    if event.level not in LEVELS:
+        raise ValueError(f"no such level: {event.level}")
+    event.tags = collect_tags(event, exception)
+    return event
+
+
+def read_time(value: Any, fallback: float) -> float:
+    if value is None:
+        return fallback
+    if isinstance(value, int | float):
+        return float(value)
+    moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def crashing_exception(payload: Payload) -> Payload:
+    """The innermost exception: the last of the chain."""
+    values = exceptions(payload)
+    return values[-1] if values else {}
+
+
+def exceptions(payload: Payload) -> list[Payload]:
+    chain = payload.get("exception") or {}
+    values = chain.get("values") if isinstance(chain, dict) else chain
+    return [value for value in values or [] if value]
+
+
+def top_frame(exception: Payload) -> Payload:
+    """The in-app frame nearest to the crash; frames are listed oldest call first."""
+    frames = (exception.get("stacktrace") or {}).get("frames") or []
+    in_app = [frame for frame in frames if frame.get("in_app")]
+    return (in_app or frames or [{}])[-1]
+
+
+def collect_tags(event: Event, exception: Payload) -> dict[str, str]:
+    """The tags of the SDK and those that Sentry adds by itself when it stores an event."""
+    payload = event.payload
+    given = payload.get("tags") or {}
+    pairs = given.items() if isinstance(given, dict) else given
+    tags = {str(key): str(value) for key, value in pairs if value is not None}
+    tags["level"] = event.level
+    for key in ("environment", "release", "server_name", "transaction"):
+        if payload.get(key):
+            tags[key] = str(payload[key])
+    mechanism = exception.get("mechanism") or {}
+    if mechanism.get("handled") is not None:
+        tags["handled"] = "yes" if mechanism["handled"] else "no"
+    if mechanism.get("type"):
+        tags["mechanism"] = str(mechanism["type"])
+    if user := user_tag(event.user):
+        tags["user"] = user
+    return tags
+
+
+def user_tag(user: dict[str, str]) -> str:
+    """`id:42`, else by name, e-mail or address.
+
+    The order is that of KEYWORD_MAP in
+    https://github.com/getsentry/sentry/blob/master/src/sentry/utils/eventuser.py
+    """
+    for key, name in (("id", "id"), ("username", "username"), ("email", "email"), ("ip_address", "ip")):
+        if user.get(key):
+            return f"{name}:{user[key]}"
+    return ""
+
+
+def fingerprint(event: Event) -> str:
+    """What makes two events one issue: the SDK's own fingerprint, else exception type and in-app top frame."""
+    given = [str(part) for part in event.payload.get("fingerprint") or []]
+    default = [event.type, str(event.frame.get("module") or event.frame.get("filename") or ""), frame_function(event)]
+    if not event.type:
+        default = ["message", event.value]
+    parts = given or ["{{ default }}"]
+    whole = [piece for part in parts for piece in (default if part.strip("{ }") == "default" else [part])]
+    return hashlib.sha256("\0".join([str(event.project_id), *whole]).encode()).hexdigest()[:32]
+
+
+def frame_function(event: Event) -> str:
+    return str(event.frame.get("function") or "")

@@ -1,0 +1,229 @@
+"""Issues, their events and their tags.
+
+https://docs.sentry.io/api/events/list-an-organizations-issues/ and its neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from . import shapes
+from .discover import reader
+from .events import Event
+from .paging import asked_events, asked_projects, page, paged, window
+from .routes import READ_EVENTS, WRITE_EVENTS, Call, Missing, asked_issue
+from .search import InvalidQuery, Matcher, Value
+from .state import STATUSES, Issue, Sentry
+
+DEFAULT_QUERY = "is:unresolved"
+"""When there is no `query` at all; an empty one asks for every issue."""
+
+SORTS = ("date", "freq", "new", "user", "trends", "inbox", "recommended")
+
+Entry = tuple[Issue, list[Event]]
+
+
+async def list_issues(sentry: Sentry, request: Request) -> Response:
+    params = request.query_params
+    period = params.get("groupStatsPeriod") or "24h"
+    if period not in ("24h", "14d", "auto"):
+        raise InvalidQuery("Invalid stats_period. Valid choices are '', '24h', '14d', and 'auto'")
+    start, end = window(params, sentry.clock(), "14d")
+    inside: dict[int, list[Event]] = {}
+    for event in asked_events(sentry, params, start, end):
+        inside.setdefault(event.issue_id, []).append(event)
+    matches = Matcher(params.get("query", DEFAULT_QUERY), _issue_reader(sentry), now=sentry.clock())
+    entries = [(sentry.issues[number], events) for number, events in inside.items()]
+    entries = [entry for entry in entries if matches(entry)]
+    sort = params.get("sort") or "date"
+    if sort not in SORTS:
+        raise InvalidQuery(f"Invalid sort: {sort}")
+    entries.sort(key=_order(sort), reverse=True)
+    return paged(request, entries, lambda entry: shapes.issue_item(sentry, entry[0], entry[1], period=period))
+
+
+def _order(sort: str) -> Callable[[Entry], Any]:
+    match sort:
+        case "freq" | "trends" | "recommended":
+            return lambda entry: (len(entry[1]), entry[0].id)
+        case "new" | "inbox":
+            return lambda entry: (entry[0].first_seen, entry[0].id)
+        case "user":
+            return lambda entry: (shapes.users(entry[1]), entry[0].id)
+        case _:
+            return lambda entry: (entry[1][-1].timestamp, entry[0].id)
+
+
+def _issue_reader(sentry: Sentry) -> Callable[[Entry, str], Value]:
+    """Keys of the issue itself; every other key is read off its events in the window."""
+    read_event = reader(sentry)
+
+    def read(entry: Entry, key: str) -> Value:
+        issue, events = entry
+        match key:
+            case "is":
+                archived = ["ignored", "archived"] if issue.status == "ignored" else [issue.status]
+                return [*archived, "unassigned", *([issue.substatus] if issue.substatus else [])]
+            case "level":
+                return issue.level
+            case "title" | "message":
+                return issue.title
+            case "issue":
+                return issue.short_id
+            case "issue.id":
+                return str(issue.id)
+            case "firstSeen" | "age":
+                return issue.first_seen
+            case "lastSeen":
+                return issue.last_seen
+            case "timesSeen" | "times_seen":
+                return float(len(events))
+            case "firstRelease" | "first_release":
+                return issue.first_release
+            case "project" | "project.name":
+                return issue.project.slug
+            case "issue.priority":
+                return "high"
+            case _:
+                values = (read_event(event, key) for event in events)
+                return sorted({str(value) for value in values if value is not None})
+
+    return read
+
+
+async def show_issue(sentry: Sentry, request: Request) -> Response:
+    return JSONResponse(shapes.issue_detail(sentry, asked_issue(sentry, request)))
+
+
+async def change_issue(sentry: Sentry, request: Request) -> Response:
+    """`PUT issues/{id}/` with `status`: resolved, unresolved, ignored."""
+    issue = asked_issue(sentry, request)
+    change = await _change(request)
+    if "status" in change:
+        _set_status(sentry, issue, change)
+    return JSONResponse(shapes.issue_shape(sentry, issue, issue.events))
+
+
+async def change_issues(sentry: Sentry, request: Request) -> Response:
+    """`PUT issues/?id=…&id=…`"""
+    asked = request.query_params.getlist("id")
+    asked_projects(sentry, request.query_params)
+    change = await _change(request)
+    issues = [sentry.issues[int(name)] for name in asked if name.isdigit() and int(name) in sentry.issues]
+    if not issues:
+        return Response(status_code=204)
+    for issue in issues:
+        if "status" in change:
+            _set_status(sentry, issue, change)
+    return JSONResponse({"status": issues[0].status, "substatus": issues[0].substatus, "statusDetails": {}})
+
+
+async def _change(request: Request) -> dict[str, Any]:
+    try:
+        change = json.loads(await request.body() or b"{}")
+    except ValueError as wrong:
+        raise InvalidQuery(f"JSON parse error - {wrong}") from wrong
+    if not isinstance(change, dict):
+        raise InvalidQuery("Invalid data. Expected a dictionary.")
+    return change
+
+
+def _set_status(sentry: Sentry, issue: Issue, change: dict[str, Any]) -> None:
+    status = {"resolvedInNextRelease": "resolved", "archived": "ignored"}.get(change["status"], change["status"])
+    if status not in STATUSES:
+        raise InvalidQuery(f'"{change["status"]}" is not a valid choice.')
+    sentry.set_status(issue.id, status, substatus=change.get("substatus"))
+
+
+async def show_short_id(sentry: Sentry, request: Request) -> Response:
+    issue = sentry.by_short_id(request.path_params["short_id"])
+    if issue is None:
+        raise Missing
+    return JSONResponse(
+        {
+            "organizationSlug": sentry.org,
+            "projectSlug": issue.project.slug,
+            "groupId": str(issue.id),
+            "group": shapes.issue_shape(sentry, issue, issue.events),
+            "shortId": issue.short_id,
+        }
+    )
+
+
+async def show_event(sentry: Sentry, request: Request) -> Response:
+    """`latest`, `oldest`, `recommended`, or an event's id; `environment`, `start`, `end` and `query` narrow the choice."""
+    issue, which = asked_issue(sentry, request), request.path_params["event"]
+    params = request.query_params
+    environments = set(params.getlist("environment"))
+    events = [event for event in issue.events if not environments or event.environment in environments]
+    if params.get("start") or params.get("statsPeriod"):
+        events = sentry.window(*window(params, sentry.clock(), "90d"), events)
+    if params.get("query"):
+        read, now = reader(sentry), sentry.clock()
+        matches = Matcher(params["query"], read, now=now)
+        events = [event for event in events if matches(event)]
+    if which not in ("latest", "oldest", "recommended"):
+        events = [event for event in events if event.id == which.replace("-", "")]
+    if not events:
+        raise Missing
+    return JSONResponse(shapes.event_detail(sentry, events[0] if which == "oldest" else events[-1]))
+
+
+async def list_issue_events(sentry: Sentry, request: Request) -> Response:
+    """Newest first; `full=true` gives whole events."""
+    issue = asked_issue(sentry, request)
+    start, end = window(request.query_params, sentry.clock(), "90d")
+    environments = set(request.query_params.getlist("environment"))
+    events = [
+        event
+        for event in reversed(sentry.window(start, end, issue.events))
+        if not environments or event.environment in environments
+    ]
+    full = request.query_params.get("full") in ("1", "true")
+    brief = ("id", "eventID", "groupID", "projectID", "title", "message", "culprit", "location", "platform", "tags")
+
+    def shape(event: Event) -> dict[str, Any]:
+        whole = shapes.event_detail(sentry, event)
+        if full:
+            return whole
+        return {key: whole[key] for key in (*brief, "dateCreated", "user")} | {"event.type": whole["type"]}
+
+    return paged(request, events, shape)
+
+
+async def show_tag(sentry: Sentry, request: Request) -> Response:
+    """Over the issue's whole life: `start`, `end` and `statsPeriod` are not read."""
+    issue, key = asked_issue(sentry, request), request.path_params["key"]
+    detail = shapes.tag_detail(issue, key, _of_environment(issue, request))
+    if detail is None:
+        raise Missing
+    return JSONResponse(detail)
+
+
+async def list_tag_values(sentry: Sentry, request: Request) -> Response:
+    issue, key = asked_issue(sentry, request), request.path_params["key"]
+    rows, headers = page(request, shapes.tag_values(key, _of_environment(issue, request)))
+    return JSONResponse(rows, headers=headers)
+
+
+def _of_environment(issue: Issue, request: Request) -> list[Event]:
+    asked = set(request.query_params.getlist("environment"))
+    return [event for event in issue.events if not asked or event.environment in asked]
+
+
+CALLS = (
+    Call("issues", "GET", "issues/", READ_EVENTS, list_issues),
+    Call("issue", "PUT", "issues/", WRITE_EVENTS, change_issues),
+    Call("issue", "GET", "issues/{issue}/", READ_EVENTS, show_issue),
+    Call("issue", "PUT", "issues/{issue}/", WRITE_EVENTS, change_issue),
+    Call("issue", "GET", "shortids/{short_id}/", READ_EVENTS, show_short_id),
+    Call("event", "GET", "issues/{issue}/events/", READ_EVENTS, list_issue_events),
+    Call("event", "GET", "issues/{issue}/events/{event}/", READ_EVENTS, show_event),
+    Call("tags", "GET", "issues/{issue}/tags/{key}/", READ_EVENTS, show_tag),
+    Call("tags", "GET", "issues/{issue}/tags/{key}/values/", READ_EVENTS, list_tag_values),
+)

@@ -1,0 +1,121 @@
+"""Windows, pages and filters that most calls share.
+
+https://docs.sentry.io/api/pagination/ : `Link` with `rel`, `results="true|false"` and `cursor="<value>:<offset>:<is previous>"`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from .events import Event
+from .search import InvalidQuery, number_or_time, seconds
+from .state import Sentry
+
+T = TypeVar("T")
+
+MAX_PAGE = 100
+
+
+class Forbidden(Exception):
+    """Answered with 403: the token may not see this project, or the scope is missing."""
+
+
+def window(params: QueryParams, now: float, default: str) -> tuple[float, float]:
+    """(start, end) in seconds since 1970, from `start` and `end` or `statsPeriod`.
+
+    Raises:
+        InvalidQuery
+    """
+    start, end = params.get("start"), params.get("end")
+    if start or end:
+        if not start or not end:
+            raise InvalidQuery("start and end are both required")
+        first, last = number_or_time(start), number_or_time(end)
+        if first >= last:
+            raise InvalidQuery("start must be before end")
+        return first, last
+    # The window is open at its end: an event whose SDK's clock is a moment ahead is still seen.
+    return now - seconds(params.get("statsPeriod") or default), now + 1
+
+
+def asked_projects(sentry: Sentry, params: QueryParams) -> set[int]:
+    """The numeric `project` parameters; none, or -1, means every project.
+
+    Raises:
+        InvalidQuery: not a number.
+        Forbidden: no such project here.
+    """
+    found: set[int] = set()
+    for value in params.getlist("project"):
+        try:
+            found.add(int(value))
+        except ValueError as wrong:
+            raise InvalidQuery("Invalid project parameter. Values must be numbers.") from wrong
+    if not found or found == {-1}:
+        return {project.id for project in sentry.projects.values()}
+    if any(sentry.project(number) is None for number in found):
+        raise Forbidden
+    return found
+
+
+def asked_events(sentry: Sentry, params: QueryParams, start: float, end: float) -> list[Event]:
+    """The events of the asked window, projects and environments."""
+    projects = asked_projects(sentry, params)
+    environments = set(params.getlist("environment"))
+    return [
+        event
+        for event in sentry.window(start, end)
+        if event.project_id in projects and (not environments or event.environment in environments)
+    ]
+
+
+def page(request: Request, rows: Sequence[T]) -> tuple[list[T], dict[str, str]]:
+    """The asked page of `rows`, and its headers.
+
+    Raises:
+        InvalidQuery
+    """
+    size = page_size(request.query_params)
+    offset = _offset(request.query_params)
+    more = offset + size < len(rows)
+    links = [
+        _link(request, "previous", max(offset - size, 0), back=1, results=offset > 0),
+        _link(request, "next", offset + size, back=0, results=more),
+    ]
+    return list(rows[offset : offset + size]), {"Link": ", ".join(links), "X-Hits": str(len(rows))}
+
+
+def page_size(params: QueryParams) -> int:
+    asked = params.get("per_page") or params.get("limit") or str(MAX_PAGE)
+    if not asked.isdigit() or not 1 <= int(asked) <= MAX_PAGE:
+        raise InvalidQuery(f"Invalid per_page value. Must be between 1 and {MAX_PAGE}.")
+    return int(asked)
+
+
+def _offset(params: QueryParams) -> int:
+    cursor = params.get("cursor")
+    if not cursor:
+        return 0
+    parts = cursor.split(":")
+    if len(parts) != 3 or not parts[1].isdigit():
+        raise InvalidQuery("Invalid cursor parameter.")
+    return int(parts[1])
+
+
+def _link(request: Request, rel: str, offset: int, *, back: int, results: bool) -> str:
+    cursor = f"0:{offset}:{back}"
+    params = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
+    url = request.url.replace(query=urlencode([*params, ("cursor", cursor)]))
+    return f'<{url}>; rel="{rel}"; results="{"true" if results else "false"}"; cursor="{cursor}"'
+
+
+def paged(request: Request, rows: Sequence[T], shape: Any) -> JSONResponse:
+    """One page of `rows`, each made JSON by `shape`."""
+    found, headers = page(request, rows)
+    return JSONResponse([shape(row) for row in found], headers=headers)

@@ -1,0 +1,141 @@
+"""Releases, their commits, and deploys.
+
+https://docs.sentry.io/api/releases/
+https://github.com/getsentry/sentry/blob/master/src/sentry/releases/endpoints/release_deploys.py
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from . import shapes
+from .events import read_time
+from .paging import asked_projects, paged
+from .routes import READ_RELEASES, WRITE_RELEASES, Call, Missing
+from .search import InvalidQuery
+from .state import Deploy, Release, Sentry
+
+
+def _release(sentry: Sentry, request: Request) -> Release:
+    found = sentry.releases.get(request.path_params["version"])
+    if found is None:
+        raise Missing
+    return found
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError as wrong:
+        raise InvalidQuery(f"JSON parse error - {wrong}") from wrong
+    if not isinstance(body, dict):
+        raise InvalidQuery("Invalid data. Expected a dictionary.")
+    return body
+
+
+async def list_releases(sentry: Sentry, request: Request) -> Response:
+    """Newest first, by the day they were made or released."""
+    params = request.query_params
+    slugs = {project.slug for project in sentry.projects.values() if project.id in asked_projects(sentry, params)}
+    environments = set(params.getlist("environment"))
+    rows = [
+        release
+        for release in sentry.releases.values()
+        if release.projects & slugs
+        and (params.get("query") or "") in release.version
+        and (not environments or _was_in(sentry, release, environments))
+    ]
+    rows.sort(key=lambda release: release.released or release.created, reverse=True)
+    return paged(request, rows, lambda release: shapes.release_shape(sentry, release))
+
+
+def _was_in(sentry: Sentry, release: Release, environments: set[str]) -> bool:
+    if any(deploy.environment in environments for deploy in release.deploys):
+        return True
+    return any(event.release == release.version and event.environment in environments for event in sentry.events)
+
+
+async def create_release(sentry: Sentry, request: Request) -> Response:
+    """201, or 208 for one that exists."""
+    body = await _body(request)
+    version, slugs = str(body.get("version") or "").strip(), body.get("projects")
+    if not version or not slugs:
+        missing = "version" if not version else "projects"
+        return JSONResponse({missing: ["This field is required."]}, status_code=400)
+    if wrong := [slug for slug in slugs if slug not in sentry.projects]:
+        return JSONResponse({"projects": [f"Invalid project slugs: {', '.join(wrong)}"]}, status_code=400)
+    known = version in sentry.releases
+    release = sentry.add_release(version, projects=slugs)
+    release.ref, release.url = body.get("ref") or release.ref, body.get("url") or release.url
+    if body.get("dateReleased"):
+        release.released = read_time(body["dateReleased"], sentry.clock())
+    if body.get("commits"):
+        release.commits = [_commit(commit) for commit in body["commits"]]
+    return JSONResponse(shapes.release_shape(sentry, release), status_code=208 if known else 201)
+
+
+def _commit(given: dict[str, Any]) -> dict[str, Any]:
+    """As `…/commits/` gives it back."""
+    author = {"name": given.get("author_name"), "email": given.get("author_email")}
+    return {
+        "id": given.get("id"),
+        "message": given.get("message"),
+        "dateCreated": given.get("timestamp"),
+        "author": author,
+        "repository": {"name": given.get("repository"), "provider": {"id": "unknown", "name": "Unknown Provider"}},
+        "suspectCommitType": "",
+    }
+
+
+async def show_release(sentry: Sentry, request: Request) -> Response:
+    return JSONResponse(shapes.release_shape(sentry, _release(sentry, request)))
+
+
+async def list_commits(sentry: Sentry, request: Request) -> Response:
+    return paged(request, _release(sentry, request).commits, lambda commit: commit)
+
+
+async def list_deploys(sentry: Sentry, request: Request) -> Response:
+    """Only the last deploy of the release to each environment (last_deploy_id of ReleaseProjectEnvironment)."""
+    last: dict[str, Deploy] = {}
+    for deploy in _release(sentry, request).deploys:
+        last[deploy.environment] = deploy
+    rows = sorted(last.values(), key=lambda deploy: deploy.finished, reverse=True)
+    return paged(request, rows, shapes.deploy_shape)
+
+
+async def create_deploy(sentry: Sentry, request: Request) -> Response:
+    release, body = _release(sentry, request), await _body(request)
+    environment = body.get("environment")
+    if not environment or "/" in environment or "\n" in environment:
+        problem = "This field is required." if not environment else "Invalid value for environment"
+        return JSONResponse({"environment": [problem]}, status_code=400)
+    started, finished = body.get("dateStarted"), body.get("dateFinished")
+    now = sentry.clock()
+    try:
+        times = (read_time(started, now) if started else None, read_time(finished, now))
+    except ValueError:
+        return JSONResponse({"dateFinished": ["Datetime has wrong format."]}, status_code=400)
+    deploy = sentry.add_deploy(
+        release.version,
+        environment=environment,
+        started=times[0],
+        finished=times[1],
+        name=body.get("name"),
+        url=body.get("url"),
+    )
+    return JSONResponse(shapes.deploy_shape(deploy), status_code=201)
+
+
+CALLS = (
+    Call("releases", "GET", "releases/", READ_RELEASES, list_releases),
+    Call("releases", "POST", "releases/", WRITE_RELEASES, create_release),
+    Call("deploys", "GET", "releases/{version:path}/deploys/", READ_RELEASES, list_deploys),
+    Call("deploys", "POST", "releases/{version:path}/deploys/", WRITE_RELEASES, create_deploy),
+    Call("releases", "GET", "releases/{version:path}/commits/", READ_RELEASES, list_commits),
+    Call("releases", "GET", "releases/{version:path}/", READ_RELEASES, show_release),
+)

@@ -1,0 +1,230 @@
+"""Sentry's search language, as far as it is about errors and issues.
+
+https://docs.sentry.io/concepts/search/ (keys, negation, lists, wildcards, `has:`, comparisons, AND, OR, brackets)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<open>\() | (?P<close>\)) |
+        (?P<not>!)?(?P<key>[A-Za-z_][\w.\-]*(?:\[[\w.\-]+\])?):(?P<compare>>=|<=|>|<)?
+            (?P<value>\[[^\]]*\] | "(?:[^"\\]|\\.)*" | [^\s()]*) |
+        (?P<text>"(?:[^"\\]|\\.)*" | [^\s()]+)
+    )""",
+    re.VERBOSE,
+)
+
+Value = str | float | list[str] | None
+
+
+class InvalidQuery(ValueError):
+    """Answered with 400."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """`key:value`; key `` is free text. More than one value is `key:[a,b]`."""
+
+    key: str
+    values: tuple[str, ...]
+    compare: str = ""
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`and`, `or`, or a term."""
+
+    kind: str
+    term: Term | None = None
+    children: tuple[Node, ...] = field(default=())
+
+
+def parse(query: str) -> Node:
+    """Read a query; an empty one matches everything.
+
+    Raises:
+        InvalidQuery
+    """
+    tokens = list(_tokens(query))
+    node, rest = _any_of(tokens)
+    if rest:
+        raise InvalidQuery("Parse error: unbalanced brackets")
+    return node
+
+
+def _tokens(query: str) -> list[str | Term]:
+    found: list[str | Term] = []
+    position = 0
+    stripped = query.rstrip()
+    while position < len(stripped):
+        match = TOKEN.match(stripped, position)
+        if match is None:
+            raise InvalidQuery(f"Parse error at {position + 1}")
+        position = match.end()
+        if match["open"]:
+            found.append("(")
+        elif match["close"]:
+            found.append(")")
+        elif match["key"]:
+            found.append(_term(match))
+        elif match["text"] in ("AND", "OR"):
+            found.append(match["text"])
+        else:
+            found.append(Term("", (_unquote(match["text"]),)))
+    return found
+
+
+def _term(match: re.Match[str]) -> Term:
+    key = match["key"]
+    if tagged := re.fullmatch(r"tags\[(.+)\]", key):
+        key = tagged[1]
+    raw = match["value"]
+    if not raw:
+        raise InvalidQuery(f'Empty string after "{key}:"')
+    if raw.startswith("["):
+        values = tuple(_unquote(part.strip()) for part in raw[1:-1].split(",") if part.strip())
+        if not values:
+            raise InvalidQuery(f'Empty list after "{key}:"')
+    else:
+        values = (_unquote(raw),)
+    return Term(key, values, match["compare"] or "", bool(match["not"]))
+
+
+def _unquote(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return text
+
+
+def _any_of(tokens: list[str | Term]) -> tuple[Node, list[str | Term]]:
+    parts: list[Node] = []
+    part, tokens = _all_of(tokens)
+    parts.append(part)
+    while tokens and tokens[0] == "OR":
+        part, tokens = _all_of(tokens[1:])
+        parts.append(part)
+    return (parts[0] if len(parts) == 1 else Node("or", children=tuple(parts))), tokens
+
+
+def _all_of(tokens: list[str | Term]) -> tuple[Node, list[str | Term]]:
+    parts: list[Node] = []
+    while tokens and tokens[0] not in ("OR", ")"):
+        head, tokens = tokens[0], tokens[1:]
+        if head == "AND":
+            continue
+        if head == "(":
+            inner, tokens = _any_of(tokens)
+            if not tokens or tokens[0] != ")":
+                raise InvalidQuery("Parse error: unbalanced brackets")
+            tokens = tokens[1:]
+            parts.append(inner)
+        elif isinstance(head, Term):
+            parts.append(Node("term", term=head))
+    return Node("and", children=tuple(parts)), tokens
+
+
+class Matcher(Generic[T]):
+    """A parsed query over things whose values `read(thing, key)` knows; None: the thing has no such key."""
+
+    def __init__(self, query: str, read: Callable[[T, str], Value], *, now: float) -> None:
+        self._node = parse(query)
+        self._read = read
+        self._now = now
+
+    def __call__(self, thing: T) -> bool:
+        return self._matches(self._node, thing)
+
+    def keys(self) -> set[str]:
+        """Every key that the query names."""
+        return _keys(self._node)
+
+    def _matches(self, node: Node, thing: T) -> bool:
+        if node.term is not None:
+            return self._holds(node.term, thing) != node.term.negated
+        answers = (self._matches(child, thing) for child in node.children)
+        return any(answers) if node.kind == "or" else all(answers)
+
+    def _holds(self, term: Term, thing: T) -> bool:
+        if term.key == "has":
+            return bool(self._read(thing, term.values[0]))
+        if not term.key:
+            return term.values[0].lower() in str(self._read(thing, "title") or "").lower()
+        value = self._read(thing, term.key)
+        return any(self._equals(value, wanted, term.compare) for wanted in term.values)
+
+    def _equals(self, value: Value, wanted: str, compare: str) -> bool:
+        if isinstance(value, list):
+            return any(self._equals(one, wanted, compare) for one in value)
+        if isinstance(value, int | float):
+            return self._compares(value, wanted, compare)
+        if compare:
+            raise InvalidQuery("comparisons are for numbers and times")
+        if value is None or value == "":
+            return wanted == ""
+        if "*" in wanted:
+            pattern = wanted.replace("[", "[[]").replace("?", "[?]").lower()
+            return fnmatchcase(value.lower(), pattern)
+        return value == wanted
+
+    def _compares(self, value: float, wanted: str, compare: str) -> bool:
+        relative = re.fullmatch(r"([+-])(\d+)([smhdw])", wanted)
+        if relative:
+            # `firstSeen:-1h`: in the last hour; `+1h`: before that.
+            edge = self._now - int(relative[2]) * SECONDS[relative[3]]
+            return value >= edge if relative[1] == "-" else value <= edge
+        other = number_or_time(wanted)
+        match compare:
+            case ">":
+                return value > other
+            case ">=":
+                return value >= other
+            case "<":
+                return value < other
+            case "<=":
+                return value <= other
+            case _:
+                return value == other
+
+
+def _keys(node: Node) -> set[str]:
+    if node.term is not None:
+        return {node.term.values[0] if node.term.key == "has" else node.term.key}
+    return set().union(*(_keys(child) for child in node.children)) if node.children else set()
+
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def number_or_time(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as wrong:
+        raise InvalidQuery(f"Invalid number or date: {text}") from wrong
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def seconds(period: str) -> int:
+    """`15m` → 900.
+
+    Raises:
+        InvalidQuery
+    """
+    match = re.fullmatch(r"(\d+)([smhdw])", period)
+    if not match or not int(match[1]):
+        raise InvalidQuery(f"Invalid statsPeriod: {period!r}")
+    return int(match[1]) * SECONDS[match[2]]

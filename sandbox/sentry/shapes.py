@@ -1,0 +1,394 @@
+"""The JSON of issues, events, releases and deploys.
+
+https://github.com/getsentry/sentry/blob/master/src/sentry/apidocs/examples/issue_examples.py (count: a string on the wire)
+https://github.com/getsentry/sentry/blob/master/src/sentry/apidocs/examples/event_examples.py
+https://github.com/getsentry/sentry/blob/master/src/sentry/apidocs/examples/release_examples.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from .events import Event, Payload, crashing_exception, exceptions, iso
+from .state import Deploy, Issue, Project, Release, Sentry
+
+TOP_VALUES = 9
+"""TOP_VALUES_DEFAULT_LIMIT of sentry/tagstore/base.py."""
+
+
+def project_shape(project: Project) -> Payload:
+    return {
+        "id": str(project.id),
+        "name": project.slug,
+        "slug": project.slug,
+        "platform": project.platform,
+    }
+
+
+def users(events: Sequence[Event]) -> int:
+    return len({event.tags["user"] for event in events if "user" in event.tags})
+
+
+def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period: str = "24h") -> Payload:
+    """An issue in a list. `events` are those of the asked window: count and userCount are over them, the rest is over
+    the issue's whole life. No `firstRelease` and no `tags` here."""
+    shape = issue_shape(sentry, issue, events)
+    life = {
+        "count": str(issue.times_seen),
+        "userCount": users(issue.events),
+        "firstSeen": iso(issue.first_seen),
+        "lastSeen": iso(issue.last_seen),
+        "stats": None,
+    }
+    return shape | {"stats": {period: stats(sentry, issue, period)}, "lifetime": life, "filtered": None}
+
+
+def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payload:
+    """What every form of an issue has."""
+    return {
+        "id": str(issue.id),
+        "shareId": None,
+        "shortId": issue.short_id,
+        "title": issue.title,
+        "culprit": issue.culprit,
+        "permalink": sentry.issue_url(issue),
+        "logger": None,
+        "level": issue.level,
+        "status": issue.status,
+        "statusDetails": {},
+        "substatus": issue.substatus,
+        "isPublic": False,
+        "platform": issue.project.platform,
+        "project": project_shape(issue.project),
+        "type": "error" if "type" in issue.metadata else "default",
+        "issueType": "error",
+        "issueCategory": "error",
+        "metadata": issue.metadata,
+        "numComments": 0,
+        "assignedTo": None,
+        "isBookmarked": False,
+        "isSubscribed": False,
+        "subscriptionDetails": None,
+        "hasSeen": False,
+        "annotations": [],
+        "priority": "high" if issue.level in ("fatal", "error") else "low",
+        "count": str(len(events)),
+        "userCount": users(events),
+        "firstSeen": iso(issue.first_seen),
+        "lastSeen": iso(issue.last_seen),
+    }
+
+
+def issue_detail(sentry: Sentry, issue: Issue) -> Payload:
+    """`GET issues/{id}/`: over the whole life of the issue."""
+    keys = Counter(key for event in issue.events for key in event.tags)
+    values: dict[str, set[str]] = defaultdict(set)
+    for event in issue.events:
+        for key, value in event.tags.items():
+            values[key].add(value)
+    return issue_shape(sentry, issue, issue.events) | {
+        "count": str(issue.times_seen),
+        "firstRelease": short_release(sentry, issue.first_release),
+        "lastRelease": short_release(sentry, issue.last_release),
+        "tags": [
+            {"key": key, "name": key.replace("_", " ").title(), "totalValues": count}
+            for key, count in sorted(keys.items())
+        ],
+        "activity": [],
+        "seenBy": [],
+        "participants": [],
+        "pluginActions": [],
+        "pluginIssues": [],
+        "pluginContexts": [],
+        "userReportCount": 0,
+        "stats": {"24h": stats(sentry, issue, "24h"), "30d": stats(sentry, issue, "30d")},
+    }
+
+
+def short_release(sentry: Sentry, version: str) -> Payload | None:
+    release = sentry.releases.get(version)
+    return release_shape(sentry, release) if release else None
+
+
+def stats(sentry: Sentry, issue: Issue, period: str) -> list[list[int]]:
+    """[[start of the bucket in seconds, events], …] of the last day by the hour, else of 14 or 30 days by the day."""
+    size, count = {"24h": (3600, 24), "14d": (86_400, 14), "30d": (86_400, 30)}.get(period, (3600, 24))
+    last = int(sentry.clock()) // size * size
+    found = {last - number * size: 0 for number in range(count - 1, -1, -1)}
+    for event in sentry.window(last - (count - 1) * size, last + size, issue.events):
+        found[int(event.timestamp) // size * size] += 1
+    return [[start, number] for start, number in found.items()]
+
+
+def tag_detail(issue: Issue, key: str, events: Sequence[Event], *, limit: int = TOP_VALUES) -> Payload | None:
+    """`GET issues/{id}/tags/{key}/`: over the whole life of the issue; None when no event has the tag."""
+    tagged = [event for event in events if key in event.tags]
+    if not tagged:
+        return None
+    rows = tag_values(key, tagged)
+    return {
+        "key": key,
+        "name": key.replace("_", " ").title(),
+        "uniqueValues": len(rows),
+        "totalValues": len(tagged),
+        "topValues": rows[:limit],
+    }
+
+
+def tag_values(key: str, tagged: Sequence[Event]) -> list[Payload]:
+    """Every value, the most frequent first."""
+    groups: dict[str, list[Event]] = defaultdict(list)
+    for event in tagged:
+        if key in event.tags:
+            groups[event.tags[key]].append(event)
+    rows: list[Payload] = []
+    for value, inside in sorted(groups.items(), key=lambda group: -len(group[1])):
+        row: Payload = {
+            "key": key,
+            "name": value,
+            "value": value,
+            "count": len(inside),
+            "firstSeen": iso(min(event.timestamp for event in inside)),
+            "lastSeen": iso(max(event.timestamp for event in inside)),
+        }
+        if key == "user":
+            kind, _, rest = value.partition(":")
+            person = inside[-1].user
+            row |= {
+                "id": person.get("id"),
+                "email": person.get("email"),
+                "username": person.get("username"),
+                "ipAddress": person.get("ip_address"),
+                "name": rest,
+                "query": f'user.{kind}:"{rest}"',
+            }
+        rows.append(row)
+    return rows
+
+
+def event_detail(sentry: Sentry, event: Event) -> Payload:
+    """`GET issues/{id}/events/latest/` and its neighbours."""
+    issue = sentry.issues[event.issue_id]
+    place = issue.events.index(event)
+    return {
+        "id": event.id,
+        "eventID": event.id,
+        "groupID": str(issue.id),
+        "projectID": str(issue.project.id),
+        "projectSlug": issue.project.slug,
+        "size": len(str(event.payload)),
+        "type": "error" if event.type else "default",
+        "title": event.title,
+        "message": event.value if not event.type else "",
+        "culprit": event.culprit,
+        "location": event.frame.get("filename"),
+        "platform": event.payload.get("platform", "other"),
+        "dist": event.payload.get("dist"),
+        "dateCreated": iso(event.timestamp).split(".")[0] + "Z",
+        "dateReceived": iso(event.received),
+        "metadata": issue.metadata,
+        "tags": [tag_shape(key, value) for key, value in sorted(event.tags.items())],
+        "user": user_shape(event),
+        "entries": entries(event),
+        "contexts": event.payload.get("contexts") or {},
+        "context": event.payload.get("extra") or {},
+        "packages": event.payload.get("modules") or {},
+        "sdk": {key: (event.payload.get("sdk") or {}).get(key) for key in ("name", "version")},
+        "release": short_release(sentry, event.release),
+        "fingerprints": [issue.fingerprint],
+        "errors": [],
+        "occurrence": None,
+        "crashFile": None,
+        "userReport": None,
+        "groupingConfig": {"id": "newstyle:2023-01-11", "enhancements": ""},
+        "nextEventID": issue.events[place + 1].id if place + 1 < len(issue.events) else None,
+        "previousEventID": issue.events[place - 1].id if place else None,
+        "_meta": {},
+    }
+
+
+def tag_shape(key: str, value: str) -> Payload:
+    if key == "user":
+        kind, _, rest = value.partition(":")
+        return {"key": key, "value": value, "query": f'user.{kind}:"{rest}"'}
+    return {"key": key, "value": value}
+
+
+def user_shape(event: Event) -> Payload | None:
+    if not event.user:
+        return None
+    keys = ("id", "email", "username", "ip_address", "name")
+    return {key: event.user.get(key) for key in keys} | {"geo": None, "data": None}
+
+
+def entries(event: Event) -> list[Payload]:
+    found: list[Payload] = []
+    values = exceptions(event.payload)
+    if values:
+        shapes = [exception_shape(value) for value in values]
+        found.append(
+            {"type": "exception", "data": {"values": shapes, "hasSystemFrames": True, "excOmitted": None}},
+        )
+    elif event.value:
+        found.append({"type": "message", "data": {"formatted": event.value}})
+    crumbs = event.payload.get("breadcrumbs") or {}
+    crumbs = crumbs.get("values") if isinstance(crumbs, dict) else crumbs
+    if crumbs:
+        found.append({"type": "breadcrumbs", "data": {"values": crumbs}})
+    if request := event.payload.get("request"):
+        headers = [[key, value] for key, value in (request.get("headers") or {}).items()]
+        shape = {"method": request.get("method"), "url": request.get("url"), "query": [], "headers": headers}
+        found.append({"type": "request", "data": shape | {"cookies": [], "data": request.get("data"), "env": None}})
+    return found
+
+
+def exception_shape(value: Payload) -> Payload:
+    trace = value.get("stacktrace")
+    return {
+        "type": value.get("type"),
+        "value": value.get("value"),
+        "module": value.get("module"),
+        "mechanism": value.get("mechanism"),
+        "threadId": value.get("thread_id"),
+        "stacktrace": trace
+        and {
+            "frames": [frame_shape(frame) for frame in trace.get("frames") or []],
+            "framesOmitted": None,
+            "hasSystemFrames": True,
+            "registers": None,
+        },
+        "rawStacktrace": None,
+    }
+
+
+def frame_shape(frame: Payload) -> Payload:
+    return {
+        "filename": frame.get("filename"),
+        "absPath": frame.get("abs_path"),
+        "module": frame.get("module"),
+        "package": frame.get("package"),
+        "platform": frame.get("platform"),
+        "function": frame.get("function"),
+        "lineNo": frame.get("lineno"),
+        "colNo": frame.get("colno"),
+        "inApp": bool(frame.get("in_app")),
+        "context": context(frame),
+        "vars": frame.get("vars"),
+        "errors": None,
+        "symbol": None,
+        "symbolAddr": None,
+        "instructionAddr": None,
+        "trust": None,
+    }
+
+
+def context(frame: Payload) -> list[list[Any]]:
+    """[[line number, text], …] around the line."""
+    line = frame.get("lineno")
+    if line is None or frame.get("context_line") is None:
+        return []
+    before, after = frame.get("pre_context") or [], frame.get("post_context") or []
+    texts = [*before, frame["context_line"], *after]
+    return [[line - len(before) + number, text] for number, text in enumerate(texts)]
+
+
+def deploy_shape(deploy: Deploy) -> Payload:
+    return {
+        "id": str(deploy.id),
+        "environment": deploy.environment,
+        "dateStarted": iso(deploy.started) if deploy.started is not None else None,
+        "dateFinished": iso(deploy.finished),
+        "name": deploy.name,
+        "url": deploy.url,
+    }
+
+
+def release_shape(sentry: Sentry, release: Release) -> Payload:
+    package, _, version = release.version.rpartition("@")
+    return {
+        "id": sorted(sentry.releases).index(release.version) + 1,
+        "version": release.version,
+        "shortVersion": version or release.version,
+        "versionInfo": {
+            "package": package or None,
+            "version": {"raw": version},
+            "description": short_hash(version),
+            "buildHash": version if re.fullmatch(r"[0-9a-f]{40}", version) else None,
+        },
+        "status": "open",
+        "ref": release.ref,
+        "url": release.url,
+        "dateCreated": iso(release.created),
+        "dateReleased": iso(release.released) if release.released is not None else None,
+        "data": {},
+        "newGroups": release.new_groups,
+        "owner": None,
+        "commitCount": len(release.commits),
+        "lastCommit": release.commits[0] if release.commits else None,
+        "deployCount": len(release.deploys),
+        "lastDeploy": deploy_shape(release.deploys[-1]) if release.deploys else None,
+        "authors": [],
+        "projects": [
+            {"id": sentry.projects[slug].id, "slug": slug, "name": slug, "newGroups": release.new_groups}
+            | {"platform": sentry.projects[slug].platform, "platforms": [], "hasHealthData": False}
+            for slug in sorted(release.projects)
+        ],
+        "firstEvent": iso(release.first_event) if release.first_event is not None else None,
+        "lastEvent": iso(release.last_event) if release.last_event is not None else None,
+        "currentProjectMeta": {},
+        "userAgent": None,
+    }
+
+
+def short_hash(version: str) -> str:
+    return version[:12] if re.fullmatch(r"[0-9a-f]{40}", version) else version
+
+
+def webhook_event(sentry: Sentry, event: Event) -> Payload:
+    """`data.event` of an issue alert: the stored event in the SDK's own spelling, with links.
+
+    https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/
+    """
+    issue = sentry.issues[event.issue_id]
+    api = f"{sentry.base_url}/api/0"
+    return {
+        "event_id": event.id,
+        "project": issue.project.id,
+        "title": event.title,
+        "culprit": event.culprit,
+        "level": event.level,
+        "platform": event.payload.get("platform", "other"),
+        "type": "error" if event.type else "default",
+        "message": "",
+        "metadata": issue.metadata,
+        "datetime": iso(event.timestamp),
+        "timestamp": event.timestamp,
+        "received": event.received,
+        "release": event.release or None,
+        "environment": event.environment or None,
+        "transaction": event.transaction or None,
+        "location": event.frame.get("filename"),
+        "exception": {"values": exceptions(event.payload)} if crashing_exception(event.payload) else None,
+        "contexts": event.payload.get("contexts") or {},
+        "request": event.payload.get("request"),
+        "sdk": event.payload.get("sdk"),
+        "tags": sorted([key, value] for key, value in event.tags.items()),
+        "user": event.user or None,
+        "hashes": [issue.fingerprint],
+        "url": f"{api}/projects/{sentry.org}/{issue.project.slug}/events/{event.id}/",
+        "web_url": f"{sentry.base_url}/organizations/{sentry.org}/issues/{issue.id}/events/{event.id}/",
+        "issue_url": f"{api}/organizations/{sentry.org}/issues/{issue.id}/",
+        "issue_id": str(issue.id),
+    }
+
+
+def webhook_issue(sentry: Sentry, issue: Issue) -> Payload:
+    """`data.issue`: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
+    return issue_shape(sentry, issue, issue.events) | {
+        "url": f"{sentry.base_url}/api/0/organizations/{sentry.org}/issues/{issue.id}/",
+        "web_url": sentry.issue_url(issue),
+        "project_url": f"{sentry.base_url}/organizations/{sentry.org}/issues/?project={issue.project.id}",
+    }

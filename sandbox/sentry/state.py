@@ -1,0 +1,423 @@
+"""What the local Sentry knows: projects, issues, events, releases and deploys, in memory.
+
+Everything happens in one event loop; `ingest` and the rest are plain calls. Times are seconds since 1970 unless a name
+says otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .events import Event, Payload, fingerprint, from_sdk, iso
+
+MAX_EVENTS = 200_000
+"""Older ones are dropped; issues keep their counts."""
+
+ALL_SCOPES = frozenset({"org:read", "project:read", "project:releases", "event:read", "event:write"})
+
+STATUSES = ("unresolved", "resolved", "ignored")
+
+
+@dataclass(slots=True)
+class Project:
+    id: int
+    slug: str
+    public_key: str
+    platform: str = "python"
+
+
+@dataclass(slots=True, eq=False)
+class Issue:
+    id: int
+    project: Project
+    number: int
+    fingerprint: str
+    title: str
+    culprit: str
+    level: str
+    metadata: Payload
+    first_seen: float
+    last_seen: float
+    status: str = "unresolved"
+    substatus: str | None = "new"
+    changed: float = 0.0
+    """When the status was last set."""
+    times_seen: int = 0
+    first_release: str = ""
+    last_release: str = ""
+    events: list[Event] = field(default_factory=list)
+    """Oldest first."""
+
+    @property
+    def short_id(self) -> str:
+        return f"{self.project.slug.upper()}-{base32(self.number)}"
+
+
+@dataclass(slots=True)
+class Deploy:
+    id: int
+    environment: str
+    finished: float
+    started: float | None = None
+    name: str | None = None
+    url: str | None = None
+
+
+@dataclass(slots=True)
+class Release:
+    version: str
+    created: float
+    projects: set[str] = field(default_factory=set)
+    released: float | None = None
+    ref: str | None = None
+    url: str | None = None
+    deploys: list[Deploy] = field(default_factory=list)
+    commits: list[Payload] = field(default_factory=list)
+    new_groups: int = 0
+    first_event: float | None = None
+    last_event: float | None = None
+
+
+Change = Callable[[str, Any], None]
+"""Called with `event`, `issue.created`, `issue.unresolved`, `issue.resolved`, `release`, `deploy` and the thing itself."""
+
+
+class Sentry:
+    """One organisation.
+
+    `tokens` maps a bearer token to its scopes. `discover=False` is an organisation whose plan has no Discover: there
+    `events/`, `events-stats/` and `events-timeseries/` do not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        org: str = "acme",
+        projects: Sequence[str] = ("shop",),
+        tokens: dict[str, frozenset[str]] | None = None,
+        base_url: str = "http://127.0.0.1/sentry",
+        discover: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.org = org
+        self.tokens = tokens if tokens is not None else {"sntrys_local": ALL_SCOPES}
+        self.base_url = base_url.rstrip("/")
+        self.discover = discover
+        self.clock = clock
+        self.projects: dict[str, Project] = {}
+        self.issues: dict[int, Issue] = {}
+        self.events: list[Event] = []
+        self.releases: dict[str, Release] = {}
+        self._by_id: dict[str, Event] = {}
+        self._by_fingerprint: dict[str, Issue] = {}
+        self._numbers: dict[int, int] = {}
+        self._next_issue = 4_100_000_001
+        self._next_deploy = 52_000_001
+        self._subscribers: list[Change] = []
+        for slug in projects:
+            self.add_project(slug)
+
+    # -- projects ------------------------------------------------------------------------------------------------------
+
+    def add_project(self, slug: str, *, public_key: str | None = None) -> Project:
+        number = len(self.projects) + 1
+        project = Project(number, slug, public_key or uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.org}/{slug}").hex)
+        self.projects[slug] = project
+        return project
+
+    def project(self, number: int) -> Project | None:
+        return next((project for project in self.projects.values() if project.id == number), None)
+
+    def dsn(self, slug: str = "shop") -> str:
+        """What a `sentry_sdk.init` in this project takes."""
+        project = self.projects[slug]
+        scheme, rest = self.base_url.split("://", 1)
+        return f"{scheme}://{project.public_key}@{rest}/{project.id}"
+
+    # -- in ------------------------------------------------------------------------------------------------------------
+
+    def subscribe(self, change: Change) -> Callable[[], None]:
+        """Call `change` after everything that happens from now on; call the answer to stop."""
+        self._subscribers.append(change)
+        return lambda: self._subscribers.remove(change)
+
+    def ingest(self, payload: Payload, *, project: str = "shop") -> Event:
+        """Store one event as an SDK sends it, and group it. An id that is known already is not counted twice.
+
+        Raises:
+            ValueError: not an event.
+            KeyError: no such project.
+        """
+        event = from_sdk(payload, project_id=self.projects[project].id, received=self.clock())
+        if known := self._by_id.get(event.id):
+            return known
+        self._by_id[event.id] = event
+        release = self._note_release(event, self.projects[project])
+        issue, created = self._group(event, self.projects[project], release)
+        self._store(event, issue)
+        regressed = issue.status == "resolved" and event.timestamp > issue.changed
+        if regressed:
+            self.set_status(issue.id, "unresolved", substatus="regressed")
+        elif not created and issue.substatus == "new" and event.timestamp - issue.first_seen > 7 * 86_400:
+            issue.substatus = "ongoing"
+        self._tell("event", event)
+        if created:
+            self._tell("issue.created", issue)
+        return event
+
+    def _note_release(self, event: Event, project: Project) -> Release | None:
+        if not event.release:
+            return None
+        release = self.releases.get(event.release)
+        if release is None:
+            release = self.add_release(event.release, projects=[project.slug], created=event.timestamp)
+        release.projects.add(project.slug)
+        release.first_event = min(release.first_event or event.timestamp, event.timestamp)
+        release.last_event = max(release.last_event or event.timestamp, event.timestamp)
+        return release
+
+    def _group(self, event: Event, project: Project, release: Release | None) -> tuple[Issue, bool]:
+        key = fingerprint(event)
+        issue = self._by_fingerprint.get(key)
+        created = issue is None
+        if issue is None:
+            self._numbers[project.id] = self._numbers.get(project.id, 0) + 1
+            issue = Issue(
+                id=self._next_issue,
+                project=project,
+                number=self._numbers[project.id],
+                fingerprint=key,
+                title=event.title,
+                culprit=event.culprit,
+                level=event.level,
+                metadata=metadata(event),
+                first_seen=event.timestamp,
+                last_seen=event.timestamp,
+                first_release=event.release,
+            )
+            self._next_issue += 1
+            self._by_fingerprint[key] = issue
+            self.issues[issue.id] = issue
+            if release:
+                release.new_groups += 1
+        if event.timestamp < issue.first_seen:
+            issue.first_seen, issue.first_release = event.timestamp, event.release
+        if event.timestamp >= issue.last_seen:
+            issue.last_seen, issue.last_release = event.timestamp, event.release
+            issue.title, issue.culprit, issue.level = event.title, event.culprit, event.level
+            issue.metadata = metadata(event)
+        return issue, created
+
+    def _store(self, event: Event, issue: Issue) -> None:
+        event.issue_id = issue.id
+        issue.times_seen += 1
+        insort(issue.events, event, key=lambda stored: stored.timestamp)
+        insort(self.events, event, key=lambda stored: stored.timestamp)
+        if len(self.events) > MAX_EVENTS:
+            oldest = self.events.pop(0)
+            self._by_id.pop(oldest.id, None)
+            self.issues[oldest.issue_id].events.remove(oldest)
+
+    def _tell(self, what: str, thing: Any) -> None:
+        for change in list(self._subscribers):
+            change(what, thing)
+
+    # -- releases and deploys ------------------------------------------------------------------------------------------
+
+    def add_release(
+        self, version: str, *, projects: Iterable[str] = ("shop",), created: float | None = None
+    ) -> Release:
+        release = self.releases.get(version)
+        if release is None:
+            release = self.releases[version] = Release(version, self.clock() if created is None else created)
+            self._tell("release", release)
+        release.projects.update(projects)
+        return release
+
+    def add_deploy(
+        self,
+        version: str,
+        *,
+        environment: str = "production",
+        started: float | None = None,
+        finished: float | None = None,
+        name: str | None = None,
+        url: str | None = None,
+    ) -> Deploy:
+        """Record a deploy of a known release (KeyError otherwise)."""
+        release = self.releases[version]
+        deploy = Deploy(self._next_deploy, environment, self.clock() if finished is None else finished, started)
+        deploy.name, deploy.url = name, url
+        self._next_deploy += 1
+        release.deploys.append(deploy)
+        if release.released is None:
+            release.released = deploy.finished
+        self._tell("deploy", deploy)
+        return deploy
+
+    # -- issues --------------------------------------------------------------------------------------------------------
+
+    def set_status(self, issue_id: int, status: str, *, substatus: str | None = None) -> Issue:
+        """`unresolved`, `resolved` or `ignored` (archived).
+
+        Raises:
+            ValueError: another status.
+            KeyError: no such issue.
+        """
+        if status not in STATUSES:
+            raise ValueError(f"no such status: {status}")
+        issue = self.issues[issue_id]
+        usual = {"unresolved": "ongoing", "resolved": None, "ignored": "archived_until_escalating"}
+        changed = issue.status != status
+        issue.status, issue.substatus, issue.changed = status, substatus or usual[status], self.clock()
+        if changed:
+            self._tell(f"issue.{'archived' if status == 'ignored' else status}", issue)
+        return issue
+
+    def by_short_id(self, short_id: str) -> Issue | None:
+        return next((issue for issue in self.issues.values() if issue.short_id == short_id.upper()), None)
+
+    def event(self, event_id: str) -> Event | None:
+        return self._by_id.get(event_id)
+
+    def window(self, start: float, end: float, events: list[Event] | None = None) -> list[Event]:
+        """The events with start <= time < end, oldest first."""
+        source = self.events if events is None else events
+        first = bisect_left(source, start, key=lambda event: event.timestamp)
+        return source[first : bisect_left(source, end, key=lambda event: event.timestamp)]
+
+    # -- for the page --------------------------------------------------------------------------------------------------
+
+    def per_minute(self, minutes: int = 30) -> list[tuple[int, int]]:
+        """(start of the minute in seconds since 1970, errors in it), oldest first; the last minute still runs."""
+        this_minute = int(self.clock()) // 60 * 60
+        first = this_minute - (minutes - 1) * 60
+        counts = dict.fromkeys(range(first, this_minute + 60, 60), 0)
+        start = bisect_left(self.events, first, key=lambda event: event.timestamp)
+        for event in self.events[start:]:
+            minute = int(event.timestamp) // 60 * 60
+            if minute in counts and event.level in ("error", "fatal"):
+                counts[minute] += 1
+        return list(counts.items())
+
+    def issue_rows(self) -> list[dict[str, Any]]:
+        """What a list of issues shows, last seen first."""
+        now = self.clock()
+        return [
+            {
+                "id": str(issue.id),
+                "short_id": issue.short_id,
+                "title": issue.title,
+                "culprit": issue.culprit,
+                "status": issue.status,
+                "substatus": issue.substatus,
+                "level": issue.level,
+                "count": issue.times_seen,
+                "last_minute": len(self.window(now - 60, now + 60, issue.events)),
+                "users": len({event.tags["user"] for event in issue.events if "user" in event.tags}),
+                "first_seen": iso(issue.first_seen),
+                "last_seen": iso(issue.last_seen),
+                "first_release": issue.first_release,
+                "url": self.issue_url(issue),
+            }
+            for issue in sorted(self.issues.values(), key=lambda issue: -issue.last_seen)
+        ]
+
+    def issue_url(self, issue: Issue) -> str:
+        return f"{self.base_url}/organizations/{self.org}/issues/{issue.id}/"
+
+    # -- for tests -----------------------------------------------------------------------------------------------------
+
+    def load(
+        self,
+        error: str = "KeyError: 'region'",
+        *,
+        at: float | datetime | None = None,
+        every: float = 0.0,
+        times: int = 1,
+        users: Sequence[str] = (),
+        project: str = "shop",
+        function: str = "current_visitor",
+        module: str = "shop.session",
+        filename: str | None = None,
+        lineno: int = 21,
+        transaction: str = "/",
+        release: str | None = "shop@1.2.0",
+        environment: str | None = "production",
+        level: str = "error",
+        handled: bool = False,
+        ip: str | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> list[Event]:
+        """Store `times` synthetic events, the first `at` (seconds or datetime; default now), one `every` seconds.
+
+        `users` are given to the events in turn; none: events without a user.
+        """
+        start = self.clock() if at is None else at.timestamp() if isinstance(at, datetime) else at
+        kind, _, value = error.partition(": ")
+        loaded: list[Event] = []
+        for number in range(times):
+            user = {"id": users[number % len(users)]} if users else {}
+            if ip:
+                user["ip_address"] = ip
+            frame = {
+                "function": function,
+                "module": module,
+                "filename": filename or module.replace(".", "/") + ".py",
+                "lineno": lineno,
+                "in_app": True,
+                "pre_context": ["    account = store.account(user_id)"],
+                "context_line": f"    raise {kind}({value})",
+                "post_context": ["    return account"],
+            }
+            payload: Payload = {
+                "event_id": uuid.uuid4().hex,
+                "timestamp": start + number * every,
+                "platform": "python",
+                "level": level,
+                "transaction": transaction,
+                "release": release,
+                "environment": environment,
+                "user": user or None,
+                "tags": dict(tags or {}),
+                "exception": {
+                    "values": [
+                        {
+                            "type": kind,
+                            "value": value,
+                            "mechanism": {"type": "generic", "handled": handled},
+                            "stacktrace": {"frames": [frame]},
+                        }
+                    ]
+                },
+            }
+            loaded.append(self.ingest(payload, project=project))
+        return loaded
+
+
+def metadata(event: Event) -> Payload:
+    """What the issue list shows of an event's exception."""
+    if not event.type:
+        return {"title": event.title}
+    return {
+        "type": event.type,
+        "value": event.value,
+        "filename": str(event.frame.get("filename") or ""),
+        "function": str(event.frame.get("function") or ""),
+    }
+
+
+def base32(number: int) -> str:
+    """Crockford's alphabet, as short ids have it: https://github.com/getsentry/sentry/blob/master/src/sentry/utils/numbers.py"""
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    digits = ""
+    while number:
+        number, rest = divmod(number, 32)
+        digits = alphabet[rest] + digits
+    return digits or "0"
