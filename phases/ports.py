@@ -164,6 +164,11 @@ class HotfixRef(Value):
     subject: str = ""
     url: str | None = None
 
+    @property
+    def release(self) -> Release:
+        """What is deployed when this is shipped: `hotfix <branch>@<sha7>`, by its full head commit (rules: Releases and deploys)."""
+        return Release(version=f"hotfix {self.name}@{self.commit[:7]}", commit=self.commit)
+
 
 # --- source code -----------------------------------------------------------------------------------------------
 
@@ -180,6 +185,8 @@ class Commit(Value):
     author: str = ""
     at: datetime | None = None
     subject: str = ""
+    body: str = ""
+    """The message behind its first line."""
     files: tuple[CommitFile, ...] = ()
     url: str | None = None
 

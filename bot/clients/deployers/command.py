@@ -1,0 +1,244 @@
+"""The `command` deployer: the catalogue's argv lists, run as detached local processes under a record (contract: services.toml).
+
+A deploy is started at most once for a deploy id: the record is made before the process, and the process claims it. Past its
+`limit_seconds` a deploy is stopped (see `process_run.py`) and has failed. What runs afterwards is never concluded from the exit code:
+the caller reads it back with `running`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from signal import SIGTERM, Signals
+from typing import Any
+
+from bot.clients import processes
+from bot.clients.commands import CommandFailed, Output, run
+from bot.clients.redact import newest_lines, redact
+from phases.ports import DeployState, NotSetUp, PortError
+from phases.report import Release
+from phases.service import DEPLOYABLE, DeployCommands, Service
+
+ASK_SECONDS = 15.0
+"""How long `current` and `releases` may take."""
+START_SECONDS = 10.0
+"""How long it may take until the watcher has said that the command runs."""
+RELEASES_SHOWN = 200
+
+SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+class CommandDeployer:
+    """Keeps `phases.ports.Deployer`. `state_dir` holds the records; several bots on one host may share it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir.resolve()
+
+    async def running(self, service: Service) -> Release | None:
+        """What the `current` command prints in its first line: a version, or the commit of a hotfix started from here."""
+        commands = _commands(service)
+        output = await self._ask(service, commands.current, "what runs now")
+        name = _first_line(output.text)
+        if name is None:
+            return None
+        sha = name.lower()
+        if _ABBREVIATED.fullmatch(sha):
+            for release in self._hotfixes(service):
+                if release.commit is not None and release.commit.startswith(sha):
+                    return release
+        patterns = _patterns(service)
+        version = next((v for p in patterns if (v := service.release.version_of(p, name)) is not None), name)
+        return Release(version=version, commit=sha if SHA.fullmatch(sha) else None)
+
+    async def releases(self, service: Service) -> Sequence[Release]:
+        """What the `releases` command prints, newest first, a name a line.
+
+        All names are read by one pattern, `tag` or `deploy`, whichever says more of the two and fits any: with tags `v{version}`
+        a `nightly` beside them is no release. What fits not, or may not be deployed (rules: Releases and deploys), is left out.
+        """
+        commands = _commands(service)
+        output = await self._ask(service, commands.releases, "which releases there are")
+        names = [line.strip() for line in output.text.splitlines() if line.strip()]
+        for pattern in _patterns(service):
+            versions = [v for name in names if (v := service.release.version_of(pattern, name)) is not None]
+            if versions:
+                fit = dict.fromkeys(v for v in versions if DEPLOYABLE.fullmatch(v))
+                return [Release(version=v) for v in fit][:RELEASES_SHOWN]
+        return []
+
+    async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
+        folder = self._folder(deploy_id)
+        job = processes.read(folder / "job.json")
+        if job is None:
+            argv = await self._argv(service, to, hotfix=hotfix)
+            commands = _commands(service)
+            job = {
+                "argv": argv,
+                "cwd": commands.directory,
+                "limit_seconds": commands.limit_seconds,
+                "deploy_id": deploy_id,
+                "service": service.name,
+                "version": to.version,
+                "commit": to.commit,
+                "hotfix": hotfix,
+                "at": processes.now(),
+            }
+            processes.create(folder / "job.json", job)
+        # A record that nobody claimed is what a bot leaves behind that was killed right here: the watcher takes it, or finds it taken.
+        if processes.read(folder / "process.json") is None:
+            await self._launch(folder)
+
+    async def look(self, service: Service, deploy_id: str) -> DeployState:
+        folder = self._folder(deploy_id)
+        job = processes.read(folder / "job.json")
+        if job is None:
+            return DeployState(state="unknown", reason="no record of this deploy on the host that was asked")
+        watcher = processes.read(folder / "process.json")
+        found = processes.find(watcher)
+        # Read after looking for the watcher: it writes the result and then ends.
+        result = processes.read(folder / "result.json")
+        lines = newest_lines(processes.tail(folder / "output.log"))
+        started = processes.when((watcher or job)["at"])
+        if result is not None:
+            return _ended(result, job, lines, started)
+        if watcher is None:
+            return _never_seen(started)
+        if found == "running":
+            return DeployState(state="running", lines=lines, started_at=started)
+        if found == "elsewhere":
+            reason = f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
+            return DeployState(state="unknown", lines=lines, reason=reason, started_at=started)
+        return self._without_watcher(folder, job, lines, started)
+
+    def _without_watcher(
+        self, folder: Path, job: dict[str, Any], lines: tuple[str, ...], started: datetime | None
+    ) -> DeployState:
+        """Somebody killed the watcher: the command may go on, but nobody will learn how it ends."""
+        child = processes.read(folder / "child.json")
+        if processes.find(child) == "running":
+            limit = timedelta(seconds=float(job["limit_seconds"]))
+            if started is not None and datetime.now(UTC) - started <= limit:
+                return DeployState(state="running", lines=lines, started_at=started)
+            processes.stop_group(child, SIGTERM)
+            reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
+            return DeployState(state="unknown", lines=lines, reason=reason, started_at=started)
+        reason = "its process is gone without an exit code: it was killed, or the host was restarted"
+        return DeployState(state="unknown", lines=lines, reason=reason, started_at=started)
+
+    async def _argv(self, service: Service, to: Release, *, hotfix: bool) -> list[str]:
+        """The command for this deploy. A placeholder fills one whole argument; nothing else is ever put into an argument."""
+        commands = _commands(service)
+        if hotfix:
+            if not commands.hotfix:
+                raise NotSetUp("deployer", f"{service.name} has no hotfix command (`deploy.hotfix` in the catalogue)")
+            commit = (to.commit or "").lower()
+            if not SHA.fullmatch(commit):
+                raise PortError(
+                    "deployer", "a hotfix is deployed by its full commit, and none was given", retryable=False
+                )
+            filled = {"{commit}": commit, "{release}": commit}
+            return [filled.get(argument, argument) for argument in commands.hotfix]
+        if not DEPLOYABLE.fullmatch(to.version):
+            raise PortError("deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False)
+        if to.version not in {release.version for release in await self.releases(service)}:
+            raise PortError("deployer", f"{to.version} is not in the deployer's list of releases", retryable=False)
+        name = service.release.deploy.replace("{version}", to.version)
+        filled = {"{release}": name, "{version}": to.version}
+        if "{commit}" in commands.run:
+            if not to.commit or not SHA.fullmatch(to.commit):
+                raise PortError("deployer", f"the commit of {to.version} is not known", retryable=False)
+            filled["{commit}"] = to.commit
+        return [filled.get(argument, argument) for argument in commands.run]
+
+    async def _launch(self, folder: Path) -> None:
+        argv = [sys.executable, "-m", "bot.clients.process_run", str(folder)]
+        try:
+            output = await run(argv, cwd=str(_ROOT), seconds=START_SECONDS)
+        except CommandFailed as error:
+            if processes.read(folder / "process.json") is not None:
+                return  # slow to say so, but it runs: `look` tells the rest
+            raise PortError("deployer", f"nothing was started: {error.text}", retryable=True) from error
+        if output.code:
+            job = processes.read(folder / "job.json") or {"argv": ["the command"]}
+            text = redact(f"nothing was started: {job['argv'][0]}: {output.complaint}")
+            raise PortError("deployer", text, retryable=False)
+
+    async def _ask(self, service: Service, argv: Sequence[str], what: str) -> Output:
+        commands = _commands(service)
+        if not argv:
+            raise NotSetUp("deployer", f"{service.name} has no command that tells {what}")
+        try:
+            output = await run(argv, cwd=commands.directory, seconds=ASK_SECONDS)
+        except CommandFailed as error:
+            raise PortError("deployer", f"it cannot be asked {what}: {error.text}", retryable=True) from error
+        if output.code and not output.truncated:
+            text = f"it cannot be asked {what}: {argv[0]} said {output.complaint!r}"
+            raise PortError("deployer", redact(text), retryable=True)
+        return output
+
+    def _hotfixes(self, service: Service) -> list[Release]:
+        """Hotfixes that were started from this host, by the records that are left of them."""
+        found: list[Release] = []
+        for path in sorted(self._state_dir.glob("deploys/*/job.json")):
+            job = processes.read(path)
+            if job is not None and job["hotfix"] and job["service"] == service.name:
+                found.append(Release(version=job["version"], commit=job["commit"]))
+        return found
+
+    def _folder(self, deploy_id: str) -> Path:
+        return processes.folder_of(self._state_dir, "deploys", deploy_id)
+
+
+def _commands(service: Service) -> DeployCommands:
+    if not isinstance(service.deploy, DeployCommands):
+        raise NotSetUp("deployer", f"{service.name} has no deploy commands in the catalogue")
+    return service.deploy
+
+
+def _patterns(service: Service) -> list[str]:
+    """The patterns under which the commands may name a release, the one that says more first."""
+    return sorted({service.release.tag, service.release.deploy}, key=lambda p: (-len(p), p))
+
+
+def _first_line(text: str) -> str | None:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), None)
+    return line[:200] if line and line.isprintable() else None
+
+
+def _ended(
+    result: dict[str, Any], job: dict[str, Any], lines: tuple[str, ...], started: datetime | None
+) -> DeployState:
+    finished = processes.when(result["at"])
+    if "not_started" in result:
+        reason = redact(f"the command could not be started: {result['not_started']}")
+    elif result.get("limit"):
+        reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
+    elif result["code"] == 0:
+        return DeployState(state="done", lines=lines, started_at=started, finished_at=finished)
+    else:
+        reason = _exit(int(result["code"]))
+    return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=finished)
+
+
+def _never_seen(recorded: datetime | None) -> DeployState:
+    if recorded is not None and datetime.now(UTC) - recorded < timedelta(seconds=START_SECONDS):
+        return DeployState(state="running", started_at=recorded)
+    return DeployState(state="unknown", reason="it was recorded, but never seen to start", started_at=recorded)
+
+
+def _exit(code: int) -> str:
+    if code >= 0:
+        return f"the command ended with exit code {code}"
+    try:
+        return f"the command was ended by the signal {Signals(-code).name}"
+    except ValueError:
+        return f"the command was ended by the signal {-code}"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"

@@ -1,0 +1,64 @@
+"""What a deploy or a script printed, made fit to be shown: whole lines, no control characters, nothing that looks like a secret."""
+
+from __future__ import annotations
+
+import re
+
+LINE_LIMIT = 300
+"""Characters of a line that are shown."""
+LINES_SHOWN = 5
+
+_HIDDEN = "[redacted]"
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+_WHOLE = re.compile(
+    r"""
+      xox[a-z]-[\w-]{8,} | xapp-[\w-]{8,}                        # Slack
+    | gh[pousr]_\w{16,} | github_pat_\w{16,} | glpat-[\w-]{12,}   # GitHub, GitLab
+    | sntry[su]_[\w=+/-]{16,} | lin_(?:api|oauth)_\w{16,}         # Sentry, Linear
+    | (?:AKIA|ASIA)[0-9A-Z]{16}                                   # AWS
+    | AIza[\w-]{30,} | ya29\.[\w-]{16,}                           # Google
+    | (?:sk|pk|rk)_(?:live|test)_\w{8,} | sk-[\w-]{16,}           # Stripe and the like
+    | npm_\w{20,} | pypi-[\w-]{20,} | dop_v1_\w{20,} | hvs\.[\w-]{20,}
+    | eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*                             # JSON web tokens
+    | https://hooks\.slack\.com/\S+ | https://discord(?:app)?\.com/api/webhooks/\S+
+    | [\w.+-]+@[\w-]+\.[\w.-]*\w                                  # an address of a person
+    """,
+    re.VERBOSE,
+)
+_NAMED = re.compile(
+    r"""(?ix)
+    ( [\w.-]* (?: passw(?:or)?d | passphrase | secret | token | api[_-]?key | access[_-]?key | private[_-]?key
+        | credential s? | auth[_-]?key | session[_-]?id ) [\w.-]* ["']? \s* [=:] \s* )
+    ( "[^"]*" | '[^']*' | [^\s,;&"']+ )
+    """
+)
+_FLAGGED = re.compile(r"(?i)(--?[\w-]*(?:password|secret|token|api-?key)[\w-]*\s+)(\S+)")
+_HEADER = re.compile(r"(?i)\b((?:authorization|x-api-key|cookie|set-cookie)\s*:\s*)(.+)")
+_BEARER = re.compile(r"(?i)\b((?:bearer|basic)\s+)([\w.~+/=-]{8,})")
+_IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)([^\s/@]+)@")
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+
+
+def redact(text: str) -> str:
+    """`text` with everything hidden that looks like a secret. Rather too much than too little: it is shown in a channel."""
+    text = _PEM.sub(_HIDDEN, text)
+    text = _IN_URL.sub(rf"\1{_HIDDEN}@", text)
+    text = _HEADER.sub(rf"\1{_HIDDEN}", text)
+    text = _BEARER.sub(rf"\1{_HIDDEN}", text)
+    text = _NAMED.sub(rf"\1{_HIDDEN}", text)
+    text = _FLAGGED.sub(rf"\1{_HIDDEN}", text)
+    return _WHOLE.sub(_HIDDEN, text)
+
+
+def newest_lines(output: bytes, count: int = LINES_SHOWN) -> tuple[str, ...]:
+    """The last `count` lines that say something, redacted. Of a line that redraws itself (`\\r`) the last state counts."""
+    text = redact(_ESCAPES.sub("", output.decode("utf-8", "replace")))
+    lines: list[str] = []
+    for line in text.split("\n"):
+        states = [part for part in line.split("\r") if part.strip()]
+        if states:
+            lines.append(_CONTROL.sub(" ", states[-1]).strip())
+    shown = [line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 1] + "…" for line in lines if line]
+    return tuple(shown[-count:])

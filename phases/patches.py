@@ -1,0 +1,167 @@
+"""A patch in git's unified form: where it changes a file, whether it wrote a given line, and where that line stood before."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+NEAR_LINES = 3
+"""A change this close to a line is beside it: git's own idea of context."""
+
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@[ ]?(.*)")
+_RENAMED = re.compile(r"(?m)^rename from (.+)$")
+_WORD = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    old_start: int
+    old_count: int
+    new_start: int
+    new_count: int
+    heading: str
+    """What git prints behind the numbers: most often the function that the hunk begins in."""
+    begin: int
+    end: int
+    """Where its lines stand in the patch's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineFate:
+    """What one patch did to the line that later stood at the asked place."""
+
+    written: bool
+    """The patch added this very line."""
+    distance: int | None
+    """Lines between it and the nearest change of the patch; None where the patch has no hunks."""
+    before: int
+    """Where it stood before the patch (for a written line: where it would have stood)."""
+
+
+class Patch:
+    """One file's patch, with its hunks' headings read once; bodies are read only for lines that fall into them."""
+
+    __slots__ = ("hunks", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.hunks = _hunks(text)
+
+    @property
+    def renamed_from(self) -> str | None:
+        head = self.text[: self.hunks[0].begin] if self.hunks else self.text
+        match = _RENAMED.search(head)
+        return match.group(1) if match else None
+
+    def fate(self, line: int) -> LineFate:
+        """`line` counts in the file as the patch leaves it."""
+        shift = 0
+        nearest: int | None = None
+        for hunk in self.hunks:
+            if line < hunk.new_start:
+                return LineFate(False, _nearer(nearest, hunk.new_start - line + NEAR_LINES), line - shift)
+            if line < hunk.new_start + hunk.new_count:
+                return self._inside(hunk, line, nearest)
+            nearest = _nearer(nearest, line - hunk.new_start - hunk.new_count + 1 + NEAR_LINES)
+            shift = hunk.new_start + hunk.new_count - hunk.old_start - hunk.old_count
+        return LineFate(False, nearest, line - shift)
+
+    def _inside(self, hunk: Hunk, line: int, nearest: int | None) -> LineFate:
+        old, new = hunk.old_start, hunk.new_start
+        written, before = False, hunk.old_start
+        for row in self.text[hunk.begin : hunk.end].split("\n"):
+            sign = row[:1]
+            if sign == "+":
+                if new == line:
+                    written, before = True, old
+                nearest = _nearer(nearest, abs(new - line))
+                new += 1
+            elif sign == "-":
+                nearest = _nearer(nearest, abs(new - line) if new <= line else new - line)
+                old += 1
+            elif sign != "\\":
+                if new == line:
+                    before = old
+                old += 1
+                new += 1
+        return LineFate(written, nearest, before)
+
+    def changed_words(self, word: str) -> tuple[bool, bool]:
+        """Whether `word` stands, as a whole word, in an added and in a removed line."""
+        return changed_word(self.text, word)
+
+
+def changed_word(text: str, word: str, limit: int = 40) -> tuple[bool, bool]:
+    """(in an added line, in a removed line) of a patch's text; looks at `limit` places at most."""
+    added = removed = False
+    at = text.find(word)
+    while at >= 0 and limit and not (added and removed):
+        limit -= 1
+        end = at + len(word)
+        if not (_WORD.match(text[at - 1 : at]) or _WORD.match(text[end : end + 1])):
+            start = text.rfind("\n", 0, at) + 1
+            sign = text[start : start + 1]
+            if sign in "+-" and text[start : start + 4] not in ("+++ ", "--- "):
+                added, removed = added or sign == "+", removed or sign == "-"
+        at = text.find(word, end)
+    return added, removed
+
+
+def only_shape(text: str, path: str) -> bool:
+    """Whether a patch changes nothing but blanks, empty lines and comments: nothing that runs.
+
+    Where indentation has a meaning (Python, YAML), a line that moved in or out is a change.
+    """
+    indented = path.lower().endswith(_INDENTED)
+    added: list[str] = []
+    removed: list[str] = []
+    for row in text.split("\n"):
+        if row.startswith(("+++ ", "--- ")):
+            continue
+        if row[:1] == "+":
+            added.append(_bare(row[1:], indented))
+        elif row[:1] == "-":
+            removed.append(_bare(row[1:], indented))
+    return "".join(added) == "".join(removed)
+
+
+_COMMENT = re.compile(r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)")
+
+
+_INDENTED = (".py", ".pyi", ".pyx", ".yml", ".yaml", ".coffee", ".haml", ".pug", ".sass", ".nim", ".fs", ".hs", ".gd")
+
+
+def _bare(row: str, indented: bool) -> str:
+    bare = row.strip()
+    if not bare or _COMMENT.match(bare):
+        return ""
+    return row.rstrip() + "\n" if indented else re.sub(r"\s+", "", bare)
+
+
+def _hunks(text: str) -> tuple[Hunk, ...]:
+    found: list[Hunk] = []
+    at = 0 if text.startswith("@@ ") else text.find("\n@@ ") + 1
+    if at == 0 and not text.startswith("@@ "):
+        return ()
+    while True:
+        match = _HUNK.match(text, at)
+        following = text.find("\n@@ ", at)
+        end = following if following >= 0 else len(text)
+        if match:
+            old, old_count, new, new_count, heading = match.groups()
+            begin = min(match.end() + 1, end)
+            old_lines = 1 if old_count is None else int(old_count)
+            new_lines = 1 if new_count is None else int(new_count)
+            # An empty side is named by the line before it (git-diff, "combined diff format" and POSIX diff -u).
+            found.append(
+                Hunk(
+                    int(old) + (old_lines == 0), old_lines, int(new) + (new_lines == 0), new_lines, heading, begin, end
+                )
+            )
+        if following < 0:
+            return tuple(found)
+        at = following + 1
+
+
+def _nearer(one: int | None, other: int) -> int:
+    return other if one is None else min(one, other)
