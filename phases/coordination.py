@@ -29,9 +29,19 @@ from phases.effects import Invite, OpenChannel, OpenTicket, Pin, PostLive, Say, 
 from phases.incident import Incident, Severity, Status
 from phases.postmortem_steps import fingerprint_claim, issues_of, open_claim
 from phases.root_cause_steps import ask_for_tree
-from phases.rounds import EVERYWHERE, ask_for_decision, ended, keep_true, mentioned, next_round, page, tell
+from phases.rounds import (
+    EVERYWHERE,
+    ask_for_decision,
+    ended,
+    keep_true,
+    mentioned,
+    next_round,
+    page,
+    tell,
+    what_was_done,
+)
 from phases.service import Service
-from phases.triage_steps import OVERDUE, OVERDUE_SECONDS, attach_issues
+from phases.triage_steps import OVERDUE, OVERDUE_SECONDS, attach_issues, headline
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
 SEEDS = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
@@ -222,3 +232,39 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     page(draft, f"back: {rounds}", f"{incident.id} {incident.title}: {again}")
     tell(draft, f"*{again}*")
     return next_round(draft, "Sentry sees it again").done()
+
+
+# --- texts outside Slack; mentions become names on the way out ----------------------------------------------------
+
+
+def ticket_title(incident: Incident) -> str:
+    return f"{incident.id}: {incident.title}"[:250]
+
+
+def ticket_body(incident: Incident) -> str:
+    """The ticket as it is opened; comments follow every change."""
+    lines = [
+        f"Service: {incident.service} ({incident.environment})",
+        f"Detected: {incident.detected_at:%Y-%m-%d %H:%M} UTC via {incident.source.text}",
+    ]
+    if incident.description:
+        lines.append(f"\n{incident.description}")
+    if incident.triage is not None:
+        lines.append(f"\nTriage: {headline(incident.triage)}")
+    return "\n".join(lines)
+
+
+def discord_text(incident: Incident) -> str:
+    """One post an incident, edited in place: what, how bad, what was decided (Discord's limit is 2,000 characters)."""
+    severity = f"SEV{incident.severity.value} · " if incident.severity else ""
+    lines = [f"**{incident.id} {incident.title}**", f"{severity}{incident.service} · {incident.status.value}"]
+    if incident.triage is not None:
+        lines.append(headline(incident.triage))
+    current = incident.round
+    if current is not None and current.action is not None:
+        lines.append(f"{what_was_done(current.action)} ({current.action.result})")
+    if incident.latest_update:
+        lines.append(incident.latest_update)
+    if incident.ticket is not None:
+        lines.append(incident.ticket.url)
+    return "\n".join(lines)[:1900]

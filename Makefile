@@ -1,0 +1,46 @@
+# Firebreak: `make sandbox` to live through an incident, `make test` to see that it works.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: sandbox test test-browser check bench format clean
+
+sandbox: $(VENV)/.runtime
+	@$(BIN)/python -m bot sandbox $(ARGS)
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/unit tests/workspace $(ARGS)
+
+test-browser: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .firebreak build *.egg-info
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Firebreak needs Python 3.11 or newer; no '$(PYTHON)' was found."; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Firebreak needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv"; exit 2; }
+	@command -v git >/dev/null || { echo "Firebreak needs git, and it was not found."; exit 2; }
+	@echo "Making a virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python pyproject.toml requirements.lock
+	@echo "Installing Firebreak (once, about a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml requirements.lock
+	@echo "Installing Firebreak and what its tests need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
+	@touch $@ $(VENV)/.runtime

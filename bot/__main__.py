@@ -1,0 +1,56 @@
+"""`firebreak`: serve a workspace, or try everything in the sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
+
+
+def duration(text: str) -> int:
+    """`20`, `20s`, `5m`, `1h` in seconds. Raises what argparse shows as a usage error."""
+    found = re.fullmatch(r"(\d{1,6})([smh]?)", text.strip())
+    if found is None or int(found.group(1)) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; say 20s, 5m or 1h")
+    return int(found.group(1)) * UNITS[found.group(2)]
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="firebreak", description="Blast radius first: an incident bot for Slack.")
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run the bot for a real workspace (settings: environment)")
+    sandbox = commands.add_parser("sandbox", help="a local world to try it in: one URL, nothing to set up")
+    sandbox.add_argument("--port", type=int, default=4280, help="port of the page (default 4280)")
+    sandbox.add_argument("--folder", type=Path, default=Path(".firebreak"), help="where the world keeps its files")
+    sandbox.add_argument(
+        "--recheck-after", type=duration, default=20, metavar="5m", help="first re-check after this (default 20s)"
+    )
+    commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    if arguments.command == "serve":
+        from bot.app import serve  # each command imports what it needs: `suspects` must start fast
+
+        return serve()
+    if arguments.command == "suspects":
+        from bot.suspects import suspects_main
+
+        return suspects_main(sys.stdin, sys.stdout)
+    from sandbox import world
+
+    try:
+        asyncio.run(world.run(arguments.folder, arguments.port, arguments.recheck_after))
+    except KeyboardInterrupt:
+        print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

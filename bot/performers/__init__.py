@@ -1,0 +1,44 @@
+"""One function an effect: ports or Slack plus views → the action that says how it ended."""
+
+from __future__ import annotations
+
+from bot.performers.act import acting
+from bot.performers.coordinate import coordinating
+from bot.performers.kit import Kit, Performer
+from bot.performers.measure import measuring
+from bot.performers.speak import speaking
+
+SYSTEMS: dict[str, str] = {
+    "open.channel": "slack",
+    "set.topic": "slack",
+    "invite": "slack",
+    "post.live": "slack",
+    "pin": "slack",
+    "say": "slack",
+    "post.summary": "slack",
+    "triage": "sentry",
+    "look": "sentry",
+    "investigate": "git",
+    "bisect.start": "git",
+    "bisect.follow": "git",
+    "deploy.start": "deployer",
+    "deploy.follow": "deployer",
+    "ticket.open": "linear",
+    "ticket.attach": "linear",
+    "ticket.comment": "linear",
+    "ticket.close": "linear",
+    "discord": "discord",
+    "page": "pagerduty",
+    "adr.number": "git",
+    "adr.write": "git",
+    "remember": "redis",
+}
+"""Which outside system an effect waits for: the worker bounds how many run at once for each."""
+
+
+def performers(kit: Kit) -> dict[str, Performer]:
+    """Every effect by its type, with what performs it."""
+    return {**speaking(kit), **measuring(kit), **acting(kit), **coordinating(kit)}
+
+
+__all__ = ["SYSTEMS", "Kit", "Performer", "performers"]

@@ -1,0 +1,93 @@
+"""Effects on production: a deploy is started once under a record, and then asked about until it has ended."""
+
+from __future__ import annotations
+
+from bot.performers.kit import JobLike, Kit, Performer
+from phases.actions import DeployFinished, DeployNotStarted, DeployProgressed, DeployStarted
+from phases.effects import FollowDeploy, StartDeploy
+from phases.incident import ActionKind, RoundAction
+from phases.ports import Deployer, NotSetUp, PortError
+from phases.report import DeployProof, Release
+from phases.service import Service
+
+
+def same(one: Release | None, other: Release | None) -> bool:
+    """The same release: by version, or by the head commit of a hotfix."""
+    if one is None or other is None:
+        return False
+    if one.version == other.version:
+        return True
+    commit, head = one.commit or one.version, other.commit or other.version
+    return len(commit) >= 7 and len(head) >= 7 and (commit.startswith(head) or head.startswith(commit))
+
+
+def acting(kit: Kit) -> dict[str, Performer]:
+    def deployer(service: Service) -> Deployer:
+        found = kit.deployer_for(service)
+        if found is None:
+            raise NotSetUp("deployer", f"{service.name} has no deployer in the catalogue")
+        return found
+
+    async def start_deploy(effect: StartDeploy, job: JobLike) -> DeployStarted | DeployNotStarted:
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        try:
+            port = deployer(service)
+            state = await port.look(service, effect.deploy_id)
+            if state.state != "unknown" or state.started_at is not None:
+                return DeployStarted(deploy_id=effect.deploy_id)  # an earlier try started it; following tells the rest
+            running = await port.running(service)
+            if effect.running is not None and not same(running, effect.running):
+                now = running.version if running else "something unnamed"
+                said = f"{now} runs by now, not {effect.running.version}; decide again"
+                return DeployNotStarted(deploy_id=effect.deploy_id, running=now, reason=said)
+            await port.start(service, effect.deploy_id, effect.to, hotfix=effect.kind is ActionKind.HOTFIX)
+        except PortError as error:
+            if error.retryable:
+                raise
+            return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
+        return DeployStarted(deploy_id=effect.deploy_id)
+
+    async def follow_deploy(effect: FollowDeploy, job: JobLike) -> DeployProgressed | DeployFinished:
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        acted = next((r.action for r in incident.rounds if r.action and r.action.deploy_id == effect.deploy_id), None)
+        if acted is None:
+            raise PortError("deployer", f"deploy {effect.deploy_id} belongs to no round", retryable=False)
+        port = deployer(service)
+        state = await port.look(service, effect.deploy_id)
+        if state.state == "running":
+            return DeployProgressed(deploy_id=effect.deploy_id, lines=state.lines)
+        result, reason, after = state.state, state.reason, await _runs(port, service)
+        if result == "done" and not same(after, acted.to_release):
+            result, reason = "failed", f"the deployer says done, but {after.version if after else 'nothing named'} runs"
+        elif result == "unknown" and after is not None and same(after, acted.to_release):
+            result, reason = "done", "read back from the deployer"
+        return DeployFinished(
+            deploy_id=effect.deploy_id,
+            result=result,
+            reason=reason,
+            lines=state.lines,
+            proof=_proof(acted, after, state.started_at or acted.started_at),
+        )
+
+    async def _runs(port: Deployer, service: Service) -> Release | None:
+        try:
+            return await port.running(service)
+        except PortError as error:
+            if error.retryable:
+                raise
+            return None  # the deployer cannot name it; the proof then says so
+
+    def _proof(acted: RoundAction, after: Release | None, started_at: object) -> DeployProof:
+        named = acted.to_release if same(after, acted.to_release) else after
+        return DeployProof.model_validate(
+            {
+                "before": acted.from_release.version if acted.from_release else None,
+                "after": named.version if named else None,
+                "started_at": started_at,
+                "finished_at": kit.now(),
+            }
+        )
+
+    return {"deploy.start": start_deploy, "deploy.follow": follow_deploy}

@@ -1,0 +1,126 @@
+"""Effects of coordination: ticket, Discord, pages, the ADR, memory. A system without settings is off, and nothing fails."""
+
+from __future__ import annotations
+
+from bot.performers.kit import JobLike, Kit, Performer
+from handlers.views import say as say_view
+from phases import memory, postmortem
+from phases.actions import AdrNumbered, AdrWritten, DiscordPosted, EffectDone, Paged, Remembered, TicketOpened
+from phases.coordination import discord_text, ticket_body, ticket_title
+from phases.effects import (
+    AttachToTicket,
+    CloseTicket,
+    CommentTicket,
+    NumberAdr,
+    OpenTicket,
+    Page,
+    Remember,
+    Say,
+    TellDiscord,
+    WriteAdr,
+)
+from phases.ports import Archive, NotSetUp
+
+
+def coordinating(kit: Kit) -> dict[str, Performer]:
+    async def open_ticket(effect: OpenTicket, job: JobLike) -> TicketOpened | EffectDone:
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        if incident.ticket is not None or kit.tickets is None or service.linear_team is None:
+            return EffectDone(kind=effect.type)
+        body = await kit.people.plain(ticket_body(incident))
+        ticket = await kit.tickets.open(service, key=f"{incident.ulid}:ticket", title=ticket_title(incident), body=body)
+        return TicketOpened(ticket=ticket)
+
+    async def attach(effect: AttachToTicket, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        if incident.ticket is not None and kit.tickets is not None:
+            key = f"{incident.ulid}:{effect.url}"
+            await kit.tickets.attach(incident.ticket, key=key, url=effect.url, title=effect.title)
+        return EffectDone(kind=effect.type)
+
+    async def comment(effect: CommentTicket, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        if incident.ticket is not None and kit.tickets is not None:
+            body = await kit.people.plain(effect.text)
+            await kit.tickets.comment(incident.ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
+        return EffectDone(kind=effect.type)
+
+    async def close_ticket(effect: CloseTicket, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        if incident.ticket is not None and kit.tickets is not None:
+            await kit.tickets.close(kit.service(incident), incident.ticket, cancelled=effect.cancelled)
+        return EffectDone(kind=effect.type)
+
+    async def discord(effect: TellDiscord, job: JobLike) -> DiscordPosted | EffectDone:
+        incident = await kit.incident(job)
+        if kit.announcer is None or incident.private:
+            return EffectDone(kind=effect.type)
+        text = await kit.people.plain(discord_text(incident))
+        if incident.discord_id is not None:
+            await kit.announcer.edit(incident.discord_id, text)
+            return EffectDone(kind=effect.type)
+        return DiscordPosted(id=await kit.announcer.post(text))
+
+    async def page(effect: Page, job: JobLike) -> Paged:
+        incident = await kit.incident(job)
+        if kit.pager is not None:
+            key = f"{incident.ulid}:{effect.key}"
+            text = await kit.people.plain(effect.text)
+            await kit.pager.page(key=key, text=text, severity="critical", url=None)
+            return Paged(key=effect.key, via="PagerDuty")
+        channel, thread = kit.channel(incident)
+        owners = tuple(await kit.people.owners(kit.service(incident)))
+        message = say_view.render(Say(text=effect.text, mention=owners), incident)
+        await kit.slack.post(
+            channel,
+            message.text,
+            message.blocks,
+            incident=incident.id,
+            effect=job.effect_id,
+            since=job.created,
+            maybe_posted=job.attempt > 1,
+            thread_ts=thread,
+        )
+        return Paged(key=effect.key, via="mention")
+
+    def archive() -> Archive:
+        if kit.archive is None:
+            raise NotSetUp("git", "no place for post-mortems is set up (`adr` in the catalogue)")
+        return kit.archive
+
+    async def number_adr(effect: NumberAdr, job: JobLike) -> AdrNumbered:
+        """The next number that neither the directory nor another incident's claim holds."""
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        repository = archive().repository(service)
+        number = max(await archive().highest(service), effect.above) + 1
+        while await kit.claimed(f"adr:{repository}:{number}") not in (None, incident.id):
+            number += 1
+        return AdrNumbered(repository=repository, number=number)
+
+    async def write_adr(effect: WriteAdr, job: JobLike) -> AdrWritten:
+        incident = await kit.incident(job)
+        if incident.adr is not None:
+            return AdrWritten(adr=incident.adr)
+        entries = await kit.door.timeline(incident.id)
+        names = await kit.names(incident, entries)
+        text = postmortem.adr_text(incident, entries, effect.number, names)
+        return AdrWritten(adr=await archive().write(kit.service(incident), incident, effect.number, text))
+
+    async def remember(effect: Remember, job: JobLike) -> Remembered:
+        del effect
+        await kit.memory.keep(memory.past(await kit.incident(job)))
+        return Remembered()
+
+    return {
+        "ticket.open": open_ticket,
+        "ticket.attach": attach,
+        "ticket.comment": comment,
+        "ticket.close": close_ticket,
+        "discord": discord,
+        "page": page,
+        "adr.number": number_adr,
+        "adr.write": write_adr,
+        "remember": remember,
+    }

@@ -1,0 +1,124 @@
+"""What the performers work with: the door to read the newest state, Slack, and one port an outside system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from bot.clients.slack import Slack
+from bot.people import SlackPeople
+from handlers.door import Door
+from handlers.views.blocks import Message
+from phases.actions import Action
+from phases.incident import Entry, Incident
+from phases.ports import (
+    Announcer,
+    Archive,
+    Bisector,
+    Catalogue,
+    Deployer,
+    Endpoint,
+    ErrorTracker,
+    Memory,
+    NotSetUp,
+    Pager,
+    PortError,
+    SourceCode,
+    Tickets,
+)
+from phases.report import DeploySeen
+from phases.service import Service
+
+
+class JobLike(Protocol):
+    """One effect as the worker hands it over."""
+
+    @property
+    def incident(self) -> str: ...
+    @property
+    def effect_id(self) -> str: ...
+    @property
+    def created(self) -> datetime: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+Performer = Callable[[Any, Any], Awaitable[Action]]
+Render = Callable[[str, Incident, datetime], Awaitable[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    door: Door
+    slack: Slack
+    people: SlackPeople
+    catalogue: Catalogue
+    tracker: ErrorTracker | None
+    deployer_for: Callable[[Service], Deployer | None]
+    source_for: Callable[[Service], SourceCode | None]
+    bisector_for: Callable[[Service], Bisector | None]
+    tickets: Tickets | None
+    announcer: Announcer | None
+    pager: Pager | None
+    endpoint: Endpoint
+    archive: Archive | None
+    memory: Memory
+    claimed: Callable[[str], Awaitable[str | None]]
+    """Owner of a claim, or None: the next ADR number is one that nobody has taken."""
+    render: Render
+    """A live message by its name, from the newest state."""
+    incidents_channel: Callable[[], Awaitable[str | None]]
+    now: Callable[[], datetime]
+
+    async def incident(self, job: JobLike) -> Incident:
+        """The newest state. Raises `PortError` when the record is gone, which ends the effect."""
+        found = await self.door.look(job.incident)
+        if found is None:
+            raise PortError("redis", f"{job.incident} is not in the store any more", retryable=False)
+        return found
+
+    def service(self, incident: Incident) -> Service:
+        return self.catalogue.get(incident.service) or Service(name=incident.service)
+
+    def neighbours(self, service: Service) -> Sequence[Service]:
+        return [one for name in service.depends_on if (one := self.catalogue.get(name)) is not None]
+
+    async def names(self, incident: Incident, entries: Sequence[Entry] = ()) -> dict[str, str]:
+        """Display names of the people who acted, for texts outside Slack."""
+        texts = " ".join((incident.model_dump_json(), *(e.model_dump_json() for e in entries)))
+        ids = set(re.findall(r'<@([UW][A-Z0-9]{2,})>|"(?:by|lead|declared_by)":"([UW][A-Z0-9]{2,})"', texts))
+        return {one: await self.people.name(one) for one in sorted(a or b for a, b in ids)}
+
+    def channel(self, incident: Incident) -> tuple[str, str | None]:
+        """Channel id, and the thread where the incident runs in one. Raises `PortError` before there is any."""
+        if incident.channel is None:
+            raise PortError("slack", "the incident has no channel yet", retryable=True)
+        return incident.channel.id, incident.channel.thread_ts
+
+    async def own_deploys(self, service: Service) -> list[DeploySeen]:
+        """What the bot deployed by itself on this service, newest first."""
+        seen: list[DeploySeen] = []
+        for one in await self.door.find(service=service.name, open_only=False):
+            for each in one.rounds:
+                done = each.action
+                if done and done.result == "done" and done.to_release and done.started_at:
+                    seen.append(
+                        DeploySeen(
+                            release=done.to_release,
+                            service=service.name,
+                            started_at=done.started_at,
+                            finished_at=done.finished_at,
+                            by=done.by,
+                            source="bot",
+                        )
+                    )
+        return sorted(seen, key=lambda d: d.started_at, reverse=True)
+
+
+def need_tracker(kit: Kit) -> ErrorTracker:
+    if kit.tracker is None:
+        raise NotSetUp("sentry", "Sentry is not set up (SENTRY_ORG, SENTRY_AUTH_TOKEN): nothing can be measured")
+    return kit.tracker

@@ -1,0 +1,69 @@
+"""Effects that measure: triage, investigation, bisect, the re-check. Read-only on everything outside."""
+
+from __future__ import annotations
+
+from bot.performers.kit import JobLike, Kit, Performer, need_tracker
+from phases import root_cause, triage, verification
+from phases.actions import BisectMoved, Investigated, Looked, Triaged
+from phases.effects import FollowBisect, Investigate, LookAgain, StartBisect, Triage
+from phases.ports import Bisector, NotSetUp
+from phases.service import Service
+
+
+def measuring(kit: Kit) -> dict[str, Performer]:
+    async def measure(effect: Triage, job: JobLike) -> Triaged:
+        del effect
+        tracker = need_tracker(kit)
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        answer = await triage.triage(
+            incident,
+            service,
+            kit.neighbours(service),
+            tracker,
+            kit.deployer_for(service),
+            kit.source_for(service),
+            await kit.own_deploys(service),
+            kit.now(),
+        )
+        past = await kit.memory.recall(service.name, before=incident.id)
+        return answer.model_copy(update={"past": tuple(past)})
+
+    async def investigate(effect: Investigate, job: JobLike) -> Investigated:
+        del effect
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        return await root_cause.investigate(
+            incident, service, kit.source_for(service), kit.bisector_for(service) is not None, kit.now()
+        )
+
+    def bisector(service: Service) -> Bisector:
+        found = kit.bisector_for(service)
+        if found is None:
+            raise NotSetUp("git", f"{service.name} has no `checkout` and `bisect` in the catalogue")
+        return found
+
+    async def start_bisect(effect: StartBisect, job: JobLike) -> BisectMoved:
+        service = kit.service(await kit.incident(job))
+        return BisectMoved(bisect=await bisector(service).start(service, effect.bisect_id, effect.good, effect.bad))
+
+    async def follow_bisect(effect: FollowBisect, job: JobLike) -> BisectMoved:
+        service = kit.service(await kit.incident(job))
+        port = bisector(service)
+        ask = port.cancel if effect.cancel else port.look
+        return BisectMoved(bisect=await ask(service, effect.bisect_id))
+
+    async def look_again(effect: LookAgain, job: JobLike) -> Looked:
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        return await verification.look_again(
+            incident, service, effect.round, effect.number, kit.tracker, kit.endpoint, kit.now()
+        )
+
+    return {
+        "triage": measure,
+        "investigate": investigate,
+        "bisect.start": start_bisect,
+        "bisect.follow": follow_bisect,
+        "look": look_again,
+    }

@@ -1,0 +1,183 @@
+"""Effects in Slack: channel, topic, invitations, live messages, sentences, the summary."""
+
+from __future__ import annotations
+
+import re
+
+from bot.clients.slack import SlackRefused
+from bot.performers.kit import JobLike, Kit, Performer
+from handlers.views import say as say_view
+from handlers.views import status as status_view
+from handlers.views import summary as summary_view
+from phases.actions import ChannelOpened, EffectDone, Invited, MessagePosted, Pinned
+from phases.effects import Invite, OpenChannel, Pin, PostLive, PostSummary, Say, SetTopic
+from phases.incident import Channel, Incident, MessageRef
+from phases.ports import PortError
+from phases.rounds import decision_name
+
+CHANNEL_LIMIT = 80  # https://docs.slack.dev/reference/methods/conversations.create#naming
+GIVE_UP_SECONDS = 10  # rules, When Slack itself gets in the way: 10 s of errors
+NO_CHANNEL = frozenset(
+    {"restricted_action", "limit_exceeded", "too_many_channels", "user_is_restricted", "missing_scope"}
+)
+
+
+def channel_name(incident: Incident) -> str:
+    """`inc-0042-<slug>`, at most 80 characters of a-z 0-9 - _ (contract: Slack)."""
+    slug = re.sub(r"[^a-z0-9]+", "-", incident.title.lower()).strip("-")
+    return f"{incident.id.lower()}-{slug}"[:CHANNEL_LIMIT].rstrip("-")
+
+
+def speaking(kit: Kit) -> dict[str, Performer]:
+    async def open_channel(effect: OpenChannel, job: JobLike) -> ChannelOpened:
+        incident = await kit.incident(job)
+        if incident.channel is not None:
+            return ChannelOpened(channel=incident.channel)
+        try:
+            id, name = await kit.slack.create_channel(
+                channel_name(incident),
+                purpose=f"{incident.id}: {incident.title}"[:200] + f" ({incident.ulid})",
+                marker=incident.ulid,
+                private=incident.private,
+                since=job.created,
+            )
+        except PortError as error:
+            waited = (kit.now() - job.created).total_seconds()
+            refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
+            if not refused and waited < GIVE_UP_SECONDS:
+                raise
+            return await _in_a_thread(incident, job, error)
+        return ChannelOpened(channel=Channel(id=id, name=name))
+
+    async def _in_a_thread(incident: Incident, job: JobLike, error: PortError) -> ChannelOpened:
+        """A private incident never falls back to a public place."""
+        if incident.private:
+            if incident.declared_by is None:
+                raise error
+            channel = await kit.slack.direct_message(incident.declared_by)
+        else:
+            found = await kit.incidents_channel()
+            if found is None:
+                raise error
+            channel = found
+        text = f"{incident.id}: {incident.title}"
+        message = say_view.render(Say(text=text), incident)
+        ts = await kit.slack.post(
+            channel,
+            message.text,
+            message.blocks,
+            incident=incident.id,
+            effect=job.effect_id,
+            since=job.created,
+            maybe_posted=True,
+        )
+        return ChannelOpened(channel=Channel(id=channel, name="a thread", thread_ts=ts), reason=error.text)
+
+    async def set_topic(effect: SetTopic, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        channel, thread = kit.channel(incident)
+        if thread is None:
+            await kit.slack.set_topic(channel, status_view.topic(incident))
+        return EffectDone(kind=effect.type)
+
+    async def invite(effect: Invite, job: JobLike) -> Invited:
+        incident = await kit.incident(job)
+        channel, _ = kit.channel(incident)
+        failed: list[str] = []
+        people = [one for one in effect.people if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
+        try:
+            people.extend(await kit.people.owners(kit.service(incident)))
+        except PortError as error:
+            if error.retryable:
+                raise
+            failed.append(error.text)
+        people = list(dict.fromkeys(people))
+        not_invited = await kit.slack.invite(channel, people)
+        failed.extend(f"<@{who}>: {why}" for who, why in not_invited.items())
+        return Invited(people=tuple(p for p in people if p not in not_invited), failed=tuple(failed))
+
+    async def post_live(effect: PostLive, job: JobLike) -> MessagePosted | EffectDone:
+        incident = await kit.incident(job)
+        if effect.name in incident.messages:
+            return EffectDone(kind=effect.type)
+        channel, thread = kit.channel(incident)
+        if effect.name == "announcement":
+            found = await kit.incidents_channel()
+            if found is None:
+                return EffectDone(kind=effect.type)
+            channel, thread = found, None
+        elif effect.name == "tree":
+            newest = incident.round
+            posted = incident.messages.get(decision_name(newest.number)) if newest else None
+            posted = posted or incident.messages.get("decision:1")
+            thread = thread or (posted.ts if posted else None)
+        message = await kit.render(effect.name, incident, kit.now())
+        ts = await kit.slack.post(
+            channel,
+            message.text,
+            message.blocks,
+            incident=incident.id,
+            effect=job.effect_id,
+            since=job.created,
+            maybe_posted=job.attempt > 1,
+            thread_ts=thread,
+        )
+        return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
+
+    async def pin(effect: Pin, job: JobLike) -> Pinned | EffectDone:
+        incident = await kit.incident(job)
+        status = incident.messages.get("status")
+        if status is None:
+            return EffectDone(kind=effect.type)
+        await kit.slack.pin(status.channel, status.ts)
+        return Pinned()
+
+    async def say(effect: Say, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        channel, thread = kit.channel(incident)
+        if effect.thread and thread is None:
+            newest = incident.round
+            posted = incident.messages.get(decision_name(newest.number)) if newest else None
+            posted = posted or incident.messages.get("decision:1")
+            thread = posted.ts if posted else None
+        mentions = effect.mention
+        if any(not re.fullmatch(r"[UW][A-Z0-9]{2,}", one) for one in mentions):
+            mentions = tuple(await kit.people.owners(kit.service(incident)))
+        message = say_view.render(effect.model_copy(update={"mention": mentions}), incident)
+        await kit.slack.post(
+            channel,
+            message.text,
+            message.blocks,
+            incident=incident.id,
+            effect=job.effect_id,
+            since=job.created,
+            maybe_posted=job.attempt > 1,
+            thread_ts=thread,
+        )
+        return EffectDone(kind=effect.type)
+
+    async def post_summary(effect: PostSummary, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        channel, thread = kit.channel(incident)
+        message = summary_view.render(incident, await kit.names(incident))
+        await kit.slack.post(
+            channel,
+            message.text,
+            message.blocks,
+            incident=incident.id,
+            effect=job.effect_id,
+            since=job.created,
+            maybe_posted=job.attempt > 1,
+            thread_ts=thread,
+        )
+        return EffectDone(kind=effect.type)
+
+    return {
+        "open.channel": open_channel,
+        "set.topic": set_topic,
+        "invite": invite,
+        "post.live": post_live,
+        "pin": pin,
+        "say": say,
+        "post.summary": post_summary,
+    }
