@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
+from pydantic import Field
+
 from phases.incident import Incident, Ticket
 from phases.report import Adr, Bisect, DeploySeen, EndpointAnswer, Frame, PastIncident, Release, Share, Suspect, Value
 from phases.service import Service
@@ -41,6 +43,7 @@ class IssueRow(Value):
     id: str
     short_id: str
     title: str
+    """Without addresses of people: those are taken out at the edge."""
     url: str | None
     project: str
     level: str
@@ -49,6 +52,32 @@ class IssueRow(Value):
     """In the window."""
     status: str = "unresolved"
     substatus: str | None = None
+    handled: bool | None = None
+    events_before: int = 0
+    """In about the day before the window …"""
+    minutes_before: float = 0.0
+    """… which was this long. 0: Sentry did not say."""
+
+
+class IssuePage(Value):
+    """A page of issues, most events first."""
+
+    rows: tuple[IssueRow, ...]
+    next: str | None = None
+    """Where the next page begins; None: this was the last."""
+    since: datetime | None = None
+    """When the oldest of these projects was made, where Sentry tells."""
+
+
+class Minutes(Value):
+    """Events of some issues together, by whole minutes of event time. Minutes without events may be missing."""
+
+    counts: dict[datetime, int] = Field(default_factory=dict[datetime, int])
+    incomplete: tuple[datetime, ...] = ()
+    """Minutes that may still grow: late events. They are no part of a baseline."""
+    known: bool = True
+    """False where this Sentry has no time series."""
+    sampled: bool = False
 
 
 class UserShare(Value):
@@ -56,23 +85,25 @@ class UserShare(Value):
 
     key: str
     events: int
-    ip: bool = False
+    addresses: int | None = None
+    """Distinct client addresses of this user; None where Sentry does not tell."""
 
 
 class EventPicture(Value):
     """Rows over the incident's issues in the window, joined over issues."""
 
     events: int
-    users: tuple[UserShare, ...]
-    events_with_user: int
-    addresses: int | None
+    users: tuple[UserShare, ...] = ()
+    """The catalogue's `not_users` excepted, most events first; may be cut, then `user_count` knows more."""
+    user_count: int | None = None
+    """Distinct users, `not_users` excepted; None where they could not be asked for."""
+    events_without_user: int = 0
+    events_of_not_users: int = 0
+    addresses: int | None = None
     """Distinct client addresses in the window; None where Sentry does not tell."""
-    addresses_last_day: int | None
-    transactions: tuple[Share, ...]
-    regions: tuple[Share, ...]
-    organisations: tuple[Share, ...]
-    releases: tuple[Share, ...]
-    """Events by release since the asked moment, names as Sentry writes them."""
+    transactions: tuple[Share, ...] = ()
+    regions: tuple[Share, ...] = ()
+    organisations: tuple[Share, ...] = ()
     per_issue: bool = False
     """Counted issue by issue from tags, over each issue's whole life: this Sentry has no Discover."""
     sampled: bool = False
@@ -89,38 +120,55 @@ class EventDetail(Value):
 
 
 class ErrorTracker(Protocol):
-    """Sentry, as the phases ask it. Times are aware, in UTC; minutes are whole minutes by event time."""
+    """Sentry, as the phases ask it. Times are aware, in UTC. Of `services` the first is the incident's: its environments count.
 
-    async def issues(self, service: Service, since: datetime, until: datetime) -> Sequence[IssueRow]: ...
+    Every call raises `PortError`. Where a plan has no Discover, each answers with what there is and says so.
+    """
+
+    async def page(
+        self, services: Sequence[Service], since: datetime, until: datetime, *, after: str | None = None
+    ) -> IssuePage:
+        """Issues of level error or fatal with events in the window, 100 a page; `after` is a page's `next`."""
+        ...
 
     async def per_minute(
-        self, service: Service, since: datetime, until: datetime, *, issues: Sequence[str] | None = None
-    ) -> dict[str, dict[datetime, int]]:
-        """Issue id → minute → events. Minutes without events may be missing; only complete minutes count."""
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> Minutes: ...
+
+    async def first_event(
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> datetime | None:
+        """When the first event of these issues in this span happened, to the second."""
         ...
 
     async def picture(
-        self,
-        service: Service,
-        issues: Sequence[str],
-        since: datetime,
-        until: datetime,
-        *,
-        releases_since: datetime | None,
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> EventPicture: ...
 
-    async def detail(self, service: Service, issue: str) -> EventDetail: ...
-
-    async def deploys(self, service: Service) -> Sequence[DeploySeen]:
-        """Deploys to the counted environment, newest first; else the first events of releases, marked as such."""
+    async def releases(
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> Sequence[Share]:
+        """Events by release, names as Sentry writes them and `` for none, of the service's own projects only."""
         ...
 
-    async def count(self, service: Service, issues: Sequence[str], since: datetime, until: datetime) -> int:
+    async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
+        """Distinct client addresses over all events of the service; None where Sentry does not tell."""
+        ...
+
+    async def detail(self, service: Service, issue: str) -> EventDetail | None:
+        """The newest event; None where there is none any more."""
+        ...
+
+    async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
+        """Deploys to the counted environment, and the first events of releases there, marked as such; newest first."""
+        ...
+
+    async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
         """Events of these issues in the counted environments."""
         ...
 
-    async def new_issues(self, service: Service, release: str, since: datetime) -> Sequence[IssueRow]:
-        """Issues first seen after `since` in this release (a version)."""
+    async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
+        """Issues first seen after `since` with events in this release (a version)."""
         ...
 
     async def by_short_id(self, short_id: str) -> IssueRow: ...
