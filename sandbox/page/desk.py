@@ -1,0 +1,249 @@
+"""The workspace as one person sees and uses it through the page: a thin layer over `Workspace` and `Person`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.page.model import ChannelPage, ChannelRow, Command, Json, PersonCard, Shortcut
+from sandbox.slack.blocks import plain
+from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
+from sandbox.slack.delivery import Delivery
+from sandbox.slack.errors import ClientRefused, SlackError
+from sandbox.slack.people import Person
+from sandbox.slack.workspace import Workspace
+
+APP = "app"
+"""What stands for a channel id when a tab looks at the app's own pane: its Home, and the direct message with it."""
+QUIET = (
+    *("channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name", "channel_archive"),
+    *("group_join", "group_topic", "group_purpose", "pinned_item", "bot_add"),
+)
+"""What Slack itself writes into a channel; it makes no channel unread."""
+
+
+class Desk:
+    """`me` is always the id of the person in the tab. What a person does returns what to tell them, if it went wrong."""
+
+    commands = (Command("/incident", "what is happening", "Declare an incident, or: status, rollback, resolve, help"),)
+    shortcuts = (
+        Shortcut("message", "incident.declare", "Declare incident"),
+        Shortcut("global", "incident.declare", "Declare incident"),
+    )
+
+    def __init__(self, workspace: Workspace, delivery: Delivery) -> None:
+        self.workspace = workspace
+        self._people = {user: Person(workspace, delivery, user) for user in (ALICE, BOB, GUEST)}
+        self._read: dict[tuple[str, str], str] = {}
+
+    # Names
+
+    def people(self) -> list[PersonCard]:
+        on_call = {user for group in self.workspace.usergroups.values() for user in group["users"]}
+        cards: list[PersonCard] = []
+        for user in self._people:
+            shape = self.workspace.users[user]
+            guest = bool(shape["is_restricted"])
+            title = "Guest: may look, not decide" if guest else "On call for checkout" if user in on_call else "Member"
+            cards.append(PersonCard(user, shape["real_name"].split()[0], f"{shape['real_name']} · {title}", guest))
+        return cards
+
+    def knows(self, user: str) -> bool:
+        return user in self._people
+
+    def user(self, user_id: str) -> str | None:
+        shape = self.workspace.users.get(user_id)
+        return shape["real_name"] if shape else None
+
+    def channel(self, channel_id: str) -> str | None:
+        found = self.workspace.channels.get(channel_id)
+        return found.name if found else None
+
+    def group(self, group_id: str) -> str | None:
+        found = self.workspace.usergroups.get(group_id)
+        return f"@{found['handle']}" if found else None
+
+    # Looking
+
+    def channels(self, me: str) -> list[ChannelRow]:
+        """Incidents first and the newest of them on top, then the other channels, then the app."""
+        rows = [self._row(me, channel) for channel in self.workspace.channels_of(me) if not channel.is_im]
+        incidents = sorted((row for row in rows if row.kind == "incident"), key=lambda row: row.name, reverse=True)
+        direct = self._direct(me)
+        unread = self._unread(me, APP, direct.messages if direct else [])
+        return [
+            *incidents,
+            *(row for row in rows if row.kind != "incident"),
+            ChannelRow(APP, "Firebreak", "app", unread=len(unread)),
+        ]
+
+    def open_channel(self, me: str, channel: str) -> ChannelPage | None:
+        """None for a channel that is not there, or that `me` may not look into."""
+        if channel == APP:
+            return ChannelPage(ChannelRow(APP, "Firebreak", "app"), topic="The app's Home, and what it told you alone")
+        found = self._visible(me, channel)
+        if found is None:
+            return None
+        pins = [message for pin in found.pins if (message := found.message(pin["ts"]))]
+        return ChannelPage(
+            self._row(me, found),
+            found.topic["value"],
+            found.purpose["value"],
+            len(found.members),
+            pins,
+            found.bookmarks,
+            joined=me in found.members,
+        )
+
+    def messages(self, me: str, channel: str) -> list[Json]:
+        """What the channel shows to `me`, oldest first: root messages, and what only they can see."""
+        found = self._direct(me) if channel == APP else self._visible(me, channel)
+        if found is None:
+            return []
+        return sorted([*found.roots(), *self._whispers(me, found, None)], key=lambda message: message["ts"])
+
+    def thread(self, me: str, channel: str, ts: str) -> list[Json]:
+        found = self._direct(me) if channel == APP else self._visible(me, channel)
+        if found is None:
+            return []
+        return sorted([*found.thread(ts), *self._whispers(me, found, ts)], key=lambda message: message["ts"])
+
+    def view(self, me: str) -> Json | None:
+        return self._people[me].modal()
+
+    def home(self, me: str) -> Json | None:
+        return self._people[me].home()
+
+    def mark_read(self, me: str, channel: str) -> None:
+        messages = self.messages(me, channel)
+        if messages:
+            self._read[me, channel] = messages[-1]["ts"]
+
+    # Doing
+
+    async def say(self, me: str, channel: str, text: str, thread: str | None) -> str | None:
+        """Send what was typed: a slash command when it begins with `/`, else a message."""
+        person = self._people[me]
+        where = self.workspace.direct(me) if channel == APP else self.workspace.channel(channel)
+        if text.startswith("/"):
+            if thread:
+                return "Slash commands cannot be used in threads."
+            if text.split(maxsplit=1)[0] not in {command.name for command in self.commands}:
+                return f"{text.split(maxsplit=1)[0]} is not a command here. Try /incident."
+            await person.command(text, where)
+            return None
+        if me not in where.members:
+            person.join(where)
+        person.say(where, text, thread)
+        return None
+
+    async def press(self, me: str, where: Json, action_id: str, value: Any, typed: Json) -> str | None:
+        """Press or choose an element. `where` is `{"view": id}`, or `{"channel": id, "ts": ts}`; `typed` is by block id."""
+        person = self._people[me]
+        target = self._target(me, where)
+        if target is None:
+            return "That is not there any more."
+        if "view" in where:
+            person.fill(target, typed)
+        if self._is_button(target, action_id):
+            await person.click(target, action_id, value or None)
+        else:
+            await person.choose(target, action_id, value)
+        return None
+
+    async def submit(self, me: str, view_id: str, typed: Json) -> dict[str, str]:
+        """Send a form. Answers the messages to show under its fields, by block id; none when it was taken."""
+        view = self._people[me].modal()
+        if view is None or view["id"] != view_id:
+            raise ClientRefused("This form is not open any more.")
+        await self._people[me].submit(view, typed)
+        still = self._people[me].modal()
+        return self._people[me].errors(view) if still and still["id"] == view_id else {}
+
+    async def close(self, me: str, view_id: str) -> None:
+        view = self._people[me].modal()
+        if view is not None and view["id"] == view_id:
+            await self._people[me].close(view)
+
+    async def shortcut(self, me: str, callback_id: str, channel: str, ts: str | None) -> str | None:
+        if ts is None:
+            await self._people[me].shortcut(callback_id)
+            return None
+        message = self._target(me, {"channel": channel, "ts": ts})
+        if message is None:
+            return "That message is not there any more."
+        await self._people[me].shortcut(callback_id, message["channel"], message)
+        return None
+
+    def pin(self, me: str, channel: str, ts: str, *, pinned: bool) -> None:
+        where = self.workspace.channel(channel)
+        if pinned:
+            self.workspace.pin(where, ts, me)
+        else:
+            self.workspace.unpin(where, ts)
+
+    def join(self, me: str, channel: str) -> None:
+        self._people[me].join(channel)
+
+    def dismiss(self, me: str, ts: str) -> None:
+        """Take an ephemeral message off this person's screen."""
+        self.workspace.rewhisper(me, ts, None)
+
+    async def open_home(self, me: str) -> None:
+        await self._people[me].open_home()
+
+    # Inside
+
+    def _row(self, me: str, channel: Channel) -> ChannelRow:
+        unread = self._unread(me, channel.id, [*channel.roots(), *self._whispers(me, channel, None)])
+        return ChannelRow(
+            channel.id,
+            channel.name,
+            "incident" if channel.name.startswith("inc-") else "channel",
+            channel.is_private,
+            channel.is_archived,
+            len(unread),
+            any(f"<@{me}>" in plain(message) for message in unread),
+        )
+
+    def _unread(self, me: str, channel: str, messages: list[Json]) -> list[Json]:
+        mark = self._read.get((me, channel), "")
+        return [m for m in messages if m["ts"] > mark and m["user"] != me and m.get("subtype") not in QUIET]
+
+    def _whispers(self, me: str, channel: Channel, thread: str | None) -> list[Json]:
+        mine = self.workspace.ephemerals.get(me, [])
+        return [m for m in mine if m["channel"] == channel.id and m.get("thread_ts") == thread]
+
+    def _visible(self, me: str, channel: str) -> Channel | None:
+        found = self.workspace.channels.get(channel) or self.workspace.channel_named(channel)
+        return found if found and found.may_see(me) else None
+
+    def _direct(self, me: str) -> Channel | None:
+        return next((c for c in self.workspace.channels.values() if c.im_user == me), None)
+
+    def _target(self, me: str, where: Json) -> Json | None:
+        """The view, or the message as it stands now, that somebody presses something in."""
+        if where.get("home"):
+            return self._people[me].home()
+        if "view" in where:
+            view = self._people[me].modal()
+            return view if view and view["id"] == where["view"] else None
+        found = self._direct(me) if where["channel"] == APP else self._visible(me, where["channel"])
+        if found is None:
+            return None
+        for message in self._people[me].ephemerals(found):
+            if message["ts"] == where["ts"]:
+                return message
+        try:
+            return self._people[me].now({"channel": found.id, "ts": where["ts"]})
+        except SlackError:
+            return None
+
+    def _is_button(self, target: Json, action_id: str) -> bool:
+        def search(node: Any) -> bool:
+            if isinstance(node, dict):
+                if node.get("action_id") == action_id:
+                    return node.get("type") == "button"
+                return any(search(child) for child in node.values())
+            return isinstance(node, list) and any(search(child) for child in node)
+
+        return search(target.get("blocks", []))

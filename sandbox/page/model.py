@@ -1,0 +1,148 @@
+"""What the page shows. Messages, views and blocks stay what they are on the wire: Slack's own JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonCard:
+    """Somebody whom a tab can be."""
+
+    id: str
+    name: str
+    title: str
+    guest: bool = False
+
+    @property
+    def initial(self) -> str:
+        return self.name[:1].upper()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """One line of the channel list."""
+
+    id: str
+    name: str
+    kind: Literal["channel", "incident", "app"] = "channel"
+    private: bool = False
+    archived: bool = False
+    unread: int = 0
+    mentioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPage:
+    """The channel that a tab looks at."""
+
+    row: ChannelRow
+    topic: str = ""
+    purpose: str = ""
+    members: int = 0
+    pins: list[Json] = field(default_factory=list)
+    bookmarks: list[Json] = field(default_factory=list)
+    joined: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A shortcut of the app: `message` in a message's menu, `global` beside the composer."""
+
+    kind: Literal["message", "global"]
+    callback_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command that the composer suggests."""
+
+    name: str
+    hint: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a list in the world panel. `tone` colours it; `at` is in seconds since 1970."""
+
+    key: str
+    title: str
+    detail: str = ""
+    badge: str = ""
+    tone: Literal["", "good", "bad", "warn", "quiet"] = ""
+    at: float | None = None
+    href: str = ""
+    body: str = ""
+    fields: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The Linear ticket of the newest incident."""
+
+    identifier: str
+    title: str
+    state: str
+    state_type: str
+    description: str = ""
+    url: str = ""
+    priority: str = ""
+    comments: list[Row] = field(default_factory=list)
+    attachments: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A post-mortem file in the shop's repository."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One way to break production."""
+
+    key: str
+    label: str
+    about: str
+    expect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The world, now. Rates are errors a minute."""
+
+    release: str = ""
+    released_at: float | None = None
+    health: Literal["healthy", "failing", "deploying", "off"] = "healthy"
+    health_note: str = ""
+    bot: Literal["running", "restarting", "stopped", "off"] = "off"
+    bot_note: str = ""
+    breaks: list[Break] = field(default_factory=list)
+    broken: str = ""
+    next_deploy_fails: bool = False
+    faults: frozenset[str] = frozenset()
+    issues: list[Row] = field(default_factory=list)
+    deploys: list[Row] = field(default_factory=list)
+    tickets: list[Ticket] = field(default_factory=list)
+    discord: list[Row] = field(default_factory=list)
+    pages: list[Row] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+    steps_done: frozenset[int] = frozenset()
+    shortened: str = ""
+
+
+class Stage(Protocol):
+    """The world around the workspace."""
+
+    def panel(self) -> Panel: ...
+    def rate(self) -> list[tuple[float, float]]: ...
+    def marks(self) -> list[tuple[float, str]]: ...
+    def log(self) -> str: ...
+    async def act(self, verb: str, on: bool) -> str | None: ...

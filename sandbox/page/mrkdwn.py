@@ -1,0 +1,195 @@
+"""Slack's mrkdwn as safe HTML.
+
+The text is parsed, never passed on: every piece leaves through `markupsafe.escape`, and a link's address must be http,
+https or mailto. Source of the grammar: https://docs.slack.dev/messaging/formatting-message-text
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Protocol
+
+from markupsafe import Markup, escape
+
+from sandbox.page import emoji
+
+_PRE = re.compile(r"```\n?(.+?)\n?```", re.DOTALL)
+_INLINE = re.compile(
+    r"`(?P<code>[^`\n]+)`"
+    r"|<(?P<angle>[^<>\n]+)>"
+    r"|(?P<url>https?://[^\s<>|*_~`]+[^\s<>|*_~`.,;:!?)\]])"
+    r"|(?P<bold>(?<![\w*])\*(?=[^\s*])(?P<b>[^\n]*?[^\s*])\*(?![\w*]))"
+    r"|(?P<italic>(?<![\w_])_(?=[^\s_])(?P<i>[^\n]*?[^\s_])_(?![\w_]))"
+    r"|(?P<strike>(?<![\w~])~(?=[^\s~])(?P<s>[^\n]*?[^\s~])~(?![\w~]))"
+)
+_QUOTE = re.compile(r"^(?:&gt;|>) ?")
+_BULLET = re.compile(r"^([•◦▪–]) (.*)$")
+_SAFE_ADDRESS = re.compile(r"^(?:https?://|mailto:)", re.IGNORECASE)
+
+
+class Names(Protocol):
+    """Who and what an id in a text stands for."""
+
+    def user(self, user_id: str) -> str | None: ...
+    def channel(self, channel_id: str) -> str | None: ...
+    def group(self, group_id: str) -> str | None: ...
+
+
+def unescape(text: str) -> str:
+    """Slack escapes exactly three characters in texts: `&`, `<` and `>`."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def render(text: str, names: Names) -> Markup:
+    """Mrkdwn as HTML: code, quotes, emphasis, links, mentions, dates, emoji."""
+    out: list[Markup] = []
+    position = 0
+    for found in _PRE.finditer(text):
+        out.append(_lines(text[position : found.start()].removesuffix("\n"), names))
+        out.append(Markup("<pre>{}</pre>").format(_pre(found[1])))
+        position = found.end()
+        if text.startswith("\n", position):
+            position += 1
+    out.append(_lines(text[position:], names))
+    return Markup("").join(out)
+
+
+def plain(text: str) -> str:
+    """A `plain_text` object's text, or a header's: emoji, and nothing else."""
+    return emoji.replace(text)
+
+
+def _pre(text: str) -> str:
+    """Code keeps its characters, but a link in it shows its label, as in Slack."""
+    return unescape(re.sub(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>", lambda found: found[2] or found[1], text))
+
+
+def _lines(text: str, names: Names) -> Markup:
+    if not text:
+        return Markup("")
+    out: list[Markup] = []
+    quoted: list[Markup] = []
+    plain_lines: list[Markup] = []
+
+    def close_quote() -> None:
+        if quoted:
+            out.append(Markup("<blockquote>{}</blockquote>").format(Markup("<br>").join(quoted)))
+            quoted.clear()
+
+    def close_plain() -> None:
+        if plain_lines:
+            out.append(_joined(plain_lines))
+            plain_lines.clear()
+
+    for line in text.split("\n"):
+        marker = _QUOTE.match(line)
+        if marker:
+            close_plain()
+            quoted.append(inline(line[marker.end() :], names))
+        else:
+            close_quote()
+            plain_lines.append(_line(line, names))
+    close_quote()
+    close_plain()
+    return Markup("").join(out)
+
+
+def _line(line: str, names: Names) -> Markup:
+    bullet = _BULLET.match(line)
+    if bullet:
+        return Markup('<span class="bullet"><i>{}</i><span>{}</span></span>').format(
+            bullet[1], inline(bullet[2], names)
+        )
+    return inline(line, names)
+
+
+def _joined(lines: list[Markup]) -> Markup:
+    """Lines with breaks between them; a bullet is a block of its own and needs none."""
+    out: list[Markup] = []
+    for index, line in enumerate(lines):
+        is_block = line.startswith('<span class="bullet">')
+        if index and not is_block and not lines[index - 1].startswith('<span class="bullet">'):
+            out.append(Markup("<br>"))
+        out.append(line)
+    return Markup("").join(out)
+
+
+def inline(text: str, names: Names) -> Markup:
+    """One line, without its line structure."""
+    out: list[Markup] = []
+    position = 0
+    for found in _INLINE.finditer(text):
+        out.append(_text(text[position : found.start()]))
+        out.append(_token(found, names))
+        position = found.end()
+    out.append(_text(text[position:]))
+    return Markup("").join(out)
+
+
+def _text(text: str) -> Markup:
+    return escape(emoji.replace(unescape(text)))
+
+
+def _token(found: re.Match[str], names: Names) -> Markup:
+    if found["code"]:
+        return Markup("<code>{}</code>").format(_pre(found["code"]))
+    if found["angle"]:
+        return _angle(found["angle"], names)
+    if found["url"]:
+        return link(unescape(found["url"]), escape(unescape(found["url"])))
+    if found["bold"]:
+        return Markup("<b>{}</b>").format(inline(found["b"], names))
+    if found["italic"]:
+        return Markup("<em>{}</em>").format(inline(found["i"], names))
+    return Markup("<s>{}</s>").format(inline(found["s"], names))
+
+
+def _angle(body: str, names: Names) -> Markup:
+    target, _, label = body.partition("|")
+    if target.startswith("@"):
+        return mention("user", "@" + (names.user(target[1:]) or label or target[1:]))
+    if target.startswith("#"):
+        return mention("channel", "#" + (names.channel(target[1:]) or label or target[1:]), target[1:])
+    if target.startswith("!subteam^"):
+        return mention("group", names.group(target[9:]) or label or "@group")
+    if target.startswith("!date^"):
+        return _date(target, label)
+    if target.startswith("!"):
+        return mention("broadcast", "@" + target[1:])
+    return link(unescape(target), _text(label or target))
+
+
+def mention(kind: str, label: str, channel: str = "") -> Markup:
+    """A mention; one of a channel leads there."""
+    if channel:
+        return Markup('<a class="mention {}" href="?channel={}" data-go="{}">{}</a>').format(
+            kind, channel, channel, label
+        )
+    return Markup('<span class="mention {}">{}</span>').format(kind, label)
+
+
+def link(address: str, label: Markup) -> Markup:
+    """A link, if its address is one that a click may follow; else its label alone."""
+    if not _SAFE_ADDRESS.match(address):
+        return label
+    return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(address, label)
+
+
+def _date(target: str, fallback: str) -> Markup:
+    parts = target.split("^", 3)
+    if len(parts) < 3 or not parts[1].lstrip("-").isdigit():
+        return _text(fallback)
+    shown = date(int(parts[1]), parts[2], fallback)
+    return link(unescape(parts[3]), shown) if len(parts) == 4 else shown
+
+
+def date(epoch: int, pattern: str, fallback: str) -> Markup:
+    """A moment, that the browser writes in the reader's own time zone after `pattern` (`{date_short} at {time}`)."""
+    try:
+        moment = datetime.fromtimestamp(epoch, UTC)
+    except (OverflowError, OSError, ValueError):
+        return escape(fallback)
+    return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{}">{}</time>').format(
+        moment.isoformat(), epoch, unescape(pattern), unescape(fallback) or f"{moment:%Y-%m-%d %H:%M} UTC"
+    )

@@ -1,0 +1,140 @@
+"""Templates and what they need: mrkdwn, times, names, colours. Everything is autoescaped."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
+
+from sandbox.page import charts, emoji, markdown, mrkdwn
+from sandbox.page.desk import QUIET, Desk
+from sandbox.page.model import Json
+
+_FOLLOWS_SECONDS = 300
+_HERE = Path(__file__).parent
+
+
+class Author(NamedTuple):
+    """Who a message shows as its writer."""
+
+    name: str
+    bot: bool
+    initial: str
+    tone: int
+
+
+def environment(desk: Desk) -> Environment:
+    """The templates of `desk`'s page."""
+    env = Environment(
+        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    tones = {person.id: index for index, person in enumerate(desk.people())}
+
+    def author(message: Json) -> Author:
+        user = message.get("user", "")
+        if message.get("bot_id"):
+            profile = message.get("bot_profile") or {}
+            name = message.get("username") or desk.user(user) or profile.get("name") or "Firebreak"
+            return Author(name, True, name[:1].upper(), 0)
+        name = desk.user(user) or user or "Slack"
+        return Author(name, False, name[:1].upper(), tones.get(user, 3))
+
+    def follows(message: Json, previous: Json) -> bool:
+        """Whether a message is shown without its writer's name, right under the one before it."""
+        return (
+            author(message) == author(previous)
+            and previous.get("subtype") not in QUIET
+            and not previous.get("is_ephemeral")
+            and float(message["ts"]) - float(previous["ts"]) < _FOLLOWS_SECONDS
+            and day(message["ts"]) == day(previous["ts"])
+        )
+
+    def to_mrkdwn(text: object) -> Markup:
+        return mrkdwn.render(str(text), desk)
+
+    def summary(message: Json) -> Markup:
+        """A line of a message for the list of pins."""
+        text = message.get("text") or ""
+        return mrkdwn.inline(" ".join(text.split())[:160], desk)
+
+    env.globals["desk"] = desk
+    env.filters |= {
+        "mrkdwn": to_mrkdwn,
+        "markdown": lambda text: markdown.render(str(text)),
+        "emoji": lambda text: emoji.replace(str(text)),
+        "breaks": breaks,
+        "anchor": lambda label, address: mrkdwn.link(str(address or ""), escape(label)),
+        "safe_address": safe_address,
+        "date_leaf": lambda leaf: mrkdwn.date(leaf["timestamp"], leaf.get("format", ""), leaf.get("fallback") or ""),
+        "chart": charts.data_visualization,
+        "clock": clock,
+        "day": day,
+        "day_name": day_name,
+        "author": author,
+        "follows": follows,
+        "summary": summary,
+        "user_name": lambda user: desk.user(user) or user,
+        "tone": lambda user: tones.get(user, 3),
+        "colour": colour,
+        "keyed": keyed,
+    }
+    return env
+
+
+def breaks(text: object) -> Markup:
+    """Plain text with its line breaks."""
+    return Markup("<br>").join(escape(line) for line in emoji.replace(str(text)).split("\n"))
+
+
+def safe_address(address: object) -> str:
+    """The address itself, or `#` for one that a click must not follow (`javascript:` and the like)."""
+    return str(address) if re.match(r"^(?:https?://|mailto:)", str(address), re.IGNORECASE) else "#"
+
+
+def colour(value: object) -> str:
+    """An attachment's bar colour: hex or one of Slack's three words, else the ordinary line."""
+    named = {"good": "var(--good)", "warning": "var(--warn)", "danger": "var(--bad)"}
+    if str(value) in named:
+        return named[str(value)]
+    return f"#{str(value).lstrip('#')}" if re.fullmatch(r"#?[0-9a-fA-F]{6}", str(value)) else "var(--line-strong)"
+
+
+def clock(moment: object) -> Markup:
+    """A time of day; the browser writes it in the reader's own time zone."""
+    at = _moment(moment)
+    return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{{time}}">{}</time>').format(
+        at.isoformat(timespec="seconds"), int(at.timestamp()), f"{at:%H:%M}"
+    )
+
+
+def day(moment: object) -> str:
+    return _moment(moment).date().isoformat()
+
+
+def day_name(moment: object) -> str:
+    date, today = _moment(moment).date(), datetime.now(UTC).astimezone().date()
+    if date == today:
+        return "Today"
+    if date == today - timedelta(days=1):
+        return "Yesterday"
+    return f"{date:%A}, {date.day} {date:%B}"
+
+
+def _moment(value: object) -> datetime:
+    return datetime.fromtimestamp(float(str(value)), UTC).astimezone()
+
+
+def keyed(item: Markup, key: str) -> Markup:
+    """A rendered `<li>` with its key and a fingerprint, by which the browser knows what to replace."""
+    text = str(item).strip()
+    revision = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return Markup(text.replace("<li ", f'<li data-key="{escape(key)}" data-rev="{revision}" ', 1))
+
+
+def fingerprint(*values: Any) -> str:
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()

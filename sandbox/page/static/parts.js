@@ -1,0 +1,132 @@
+// Parts of the page: fetched when something changed, and put in place without disturbing what stayed the same.
+
+import { query, state } from "./state.js";
+import { showView } from "./views.js";
+
+const wanted = new Set();
+let running = false;
+const shown = new Map();
+
+export const place = (name) => document.querySelector(`[data-part="${name}"]`);
+
+/** Ask for parts anew. Calls that come while one is under way are answered together by the next. */
+export function refresh(...names) {
+  names.forEach((name) => wanted.add(name));
+  if (!running) run();
+}
+
+async function run() {
+  running = true;
+  while (wanted.size) {
+    const names = [...wanted];
+    wanted.clear();
+    const asked = `${state.me}/${state.channel}/${state.thread}/${state.tab}`;
+    try {
+      const answer = await fetch(`page/parts?${query({ want: names.join(",") })}`);
+      const html = await answer.json();
+      // Somebody went elsewhere while this was under way: what it says is about another channel.
+      if (asked !== `${state.me}/${state.channel}/${state.thread}/${state.tab}`) names.forEach((name) => wanted.add(name));
+      else for (const [name, text] of Object.entries(html)) put(name, text);
+    } catch {
+      await new Promise((wake) => setTimeout(wake, 1000));
+      names.forEach((name) => wanted.add(name));
+    }
+  }
+  running = false;
+}
+
+function put(name, html) {
+  if (shown.get(name) === html) return;
+  shown.set(name, html);
+  const at = place(name);
+  if (name === "view") return showView(at, html);
+  if (name === "messages" || name === "thread") return putList(at, html);
+  if (at.querySelector(".menu:not([hidden])")) { shown.delete(name); setTimeout(() => refresh(name), 1500); return; }
+  at.innerHTML = html;
+  times(at);
+}
+
+/** A list keeps the items whose fingerprint did not change, and its place unless it was at the end. */
+function putList(at, html) {
+  const scroll = at.closest(".scroll");
+  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+  const where = `${state.me}/${state.channel}/${at.dataset.part === "thread" ? state.thread : ""}`;
+  const fresh = document.createElement("template");
+  fresh.innerHTML = html;
+  const list = at.querySelector("[data-list]");
+  if (at.dataset.where !== where || !list) {
+    at.replaceChildren(fresh.content);
+    at.dataset.where = where;
+    times(at);
+    requestAnimationFrame(() => { scroll.scrollTop = scroll.scrollHeight; });
+    return;
+  }
+  const next = fresh.content.querySelector("[data-list]");
+  // Around the list: the app's Home, or the line that says that there is nothing.
+  [...at.children].filter((child) => child !== list).forEach((child) => child.remove());
+  [...fresh.content.children].filter((child) => child !== next).forEach((child) => list.before(child));
+  reconcile(list, next);
+  times(at);
+  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+}
+
+function reconcile(list, next) {
+  const have = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  let cursor = list.firstElementChild;
+  for (const item of [...next.children]) {
+    const old = have.get(item.dataset.key);
+    have.delete(item.dataset.key);
+    if (old && old.dataset.rev === item.dataset.rev) {
+      if (old === cursor) cursor = cursor.nextElementSibling;
+      else list.insertBefore(old, cursor);
+    } else if (old) {
+      keepTyped(old, item);
+      if (old === cursor) cursor = cursor.nextElementSibling;
+      old.replaceWith(item);
+    } else {
+      list.insertBefore(item, cursor);
+    }
+  }
+  have.forEach((item) => item.remove());
+}
+
+/** What somebody has entered stays when a message or form around it is drawn anew. */
+export function keepTyped(old, item) {
+  for (const field of old.querySelectorAll("[data-touched]")) {
+    const same = item.querySelector(`[data-block="${CSS.escape(field.dataset.block)}"][data-action="${CSS.escape(field.dataset.action)}"]`);
+    if (!same || !("value" in same)) continue;
+    same.value = field.value;
+    same.dataset.touched = "";
+    if (field === document.activeElement) queueMicrotask(() => { same.focus(); same.setSelectionRange?.(field.selectionStart, field.selectionEnd); });
+  }
+}
+
+/** Write every moment in the reader's time zone: https://docs.slack.dev/messaging/formatting-message-text#date-formatting */
+export function times(root) {
+  for (const node of root.querySelectorAll("time[data-epoch]")) {
+    const at = new Date(Number(node.dataset.epoch) * 1000);
+    node.textContent = node.dataset.pattern.replace(/\{(\w+)\}/g, (whole, token) => FORMATS[token]?.(at) ?? whole);
+    node.title = at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "medium" });
+  }
+}
+
+const write = (options) => (at) => at.toLocaleString(undefined, options);
+const pretty = (fallback) => (at) => {
+  const days = Math.round((new Date(at).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86400000);
+  return { "0": "today", "-1": "yesterday", "1": "tomorrow" }[days] ?? fallback(at);
+};
+const long = write({ weekday: "long", year: "numeric", month: "long", day: "numeric" });
+const medium = write({ year: "numeric", month: "long", day: "numeric" });
+const short = write({ year: "numeric", month: "short", day: "numeric" });
+const FORMATS = {
+  time: write({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+  time_secs: write({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
+  date: medium, date_num: (at) => `${at.getFullYear()}-${String(at.getMonth() + 1).padStart(2, "0")}-${String(at.getDate()).padStart(2, "0")}`,
+  date_long: long, date_short: short,
+  date_pretty: pretty(medium), date_long_pretty: pretty(long), date_short_pretty: pretty(short),
+  ago: (at) => {
+    const seconds = Math.round((at - Date.now()) / 1000);
+    const [unit, size] = Math.abs(seconds) < 60 ? ["second", 1] : Math.abs(seconds) < 3600 ? ["minute", 60] : Math.abs(seconds) < 86400 ? ["hour", 3600] : ["day", 86400];
+    return new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(Math.round(seconds / size), unit);
+  },
+};
