@@ -1,0 +1,145 @@
+"""How this bot speaks to Redis: short time limits, no silent retries, and an error that says whether something may have arrived."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, NoScriptError, RedisError, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
+
+CONNECT_SECONDS = 0.3
+READ_SECONDS = 0.8
+SAY_SECONDS = 2.0
+"""A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
+CONNECTIONS = 50
+GROUP = "workers"
+"""The consumer group of the outbox."""
+
+
+class StoreError(Exception):
+    """Redis could not be used. `text` is for people."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class NotRecorded(StoreError):
+    """Nothing was written: Redis was not reached, or (`refused`) it said no."""
+
+    def __init__(self, text: str, *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused
+
+
+class AnswerLost(StoreError):
+    """The request was sent and no answer came: it may be written or not."""
+
+
+class Keys:
+    """Every key of the bot; all carry one hash tag, so that one script may touch them all in a cluster, too."""
+
+    def __init__(self, prefix: str = "{fb}") -> None:
+        self.prefix = prefix
+        self.outbox = f"{prefix}:outbox"
+        self.waiting = f"{prefix}:outbox:waiting"
+        self.waiting_fields = f"{prefix}:outbox:waiting:fields"
+        self.aside = f"{prefix}:outbox:aside"
+        self.timers = f"{prefix}:timers"
+        self.timer_actions = f"{prefix}:timers:actions"
+        self.dirty = f"{prefix}:dirty"
+        self.budget = f"{prefix}:live:budget"
+        self.pause = f"{prefix}:live:pause"
+        self.rendered = f"{prefix}:live:rendered"
+        self.all = f"{prefix}:index:all"
+        self.open = f"{prefix}:index:open"
+
+    def incident(self, id: str) -> str:
+        return f"{self.prefix}:incident:{id}"
+
+    def timeline(self, id: str) -> str:
+        return f"{self.prefix}:timeline:{id}"
+
+    def claim(self, key: str) -> str:
+        return f"{self.prefix}:claim:{key}"
+
+    def delivery(self, claim: str) -> str:
+        return f"{self.prefix}:delivery:{claim}"
+
+    def commit(self, id: str) -> str:
+        return f"{self.prefix}:commit:{id}"
+
+    def index(self, name: str) -> str:
+        """`all`, `open`, `channel:<id>`, `service:<name>`: sorted sets of incident ids by number."""
+        return f"{self.prefix}:index:{name}"
+
+    def lease(self, member: str) -> str:
+        return f"{self.prefix}:live:lease:{member}"
+
+
+class Script:
+    """A Lua script, called by its hash; sent whole where the server does not know it (yet, or any more)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def connect(url: str, *, read_seconds: float = READ_SECONDS, connections: int = CONNECTIONS) -> Redis:
+    """A client for `redis://`, `rediss://` or `unix://`; nothing is sent yet. Raises ValueError for another scheme."""
+    return Redis.from_pool(
+        BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=CONNECT_SECONDS * 3,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=read_seconds,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            decode_responses=True,
+        )
+    )
+
+
+async def call(redis: Redis, *command: Any) -> Any:
+    """Sends one command, once. Raises `NotRecorded` where it was surely not carried out, `AnswerLost` where it may have been.
+
+    redis-py raises the same errors before and after sending; taking the connection first tells the two apart.
+    """
+    pool = redis.connection_pool
+    try:
+        connection = await pool.get_connection()
+    except (RedisError, OSError) as error:
+        raise NotRecorded(f"Redis cannot be reached ({_short(error)}).") from error
+    try:
+        await connection.send_command(*command)
+        return await connection.read_response()
+    except NoScriptError:
+        raise
+    except (ResponseError, BusyLoadingError) as error:
+        if "user_script" in str(error):  # it failed inside a script, which may have written by then
+            raise AnswerLost(f"Redis failed in the middle ({_short(error)}).") from error
+        raise NotRecorded(f"Redis refuses ({_short(error)}).", refused=True) from error
+    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
+        raise AnswerLost(f"Redis did not answer ({_short(error)}).") from error
+    finally:
+        await pool.release(connection)
+
+
+async def run_script(redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float) -> Any:
+    """EVALSHA, and EVAL where the server lost the script. Raises as `call`."""
+    try:
+        return await call(redis, "EVALSHA", script.sha, len(keys), *keys, *args)
+    except NoScriptError:
+        return await call(redis, "EVAL", script.text, len(keys), *keys, *args)
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text[:160]

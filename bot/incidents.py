@@ -1,0 +1,207 @@
+"""The door to the incidents: load, step, commit, and again when somebody else was faster. The only caller of `step`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import assert_never
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from bot.connection import SAY_SECONDS, AnswerLost, NotRecorded
+from bot.store import Already, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
+from handlers.door import Because, Delivery, Recorded, Unknown
+from phases.actions import Action, Declare
+from phases.change import Change, Claim, Refused
+from phases.incident import RECORD_LIMIT_BYTES, Entry, Incident
+from phases.ports import Catalogue
+from phases.service import Service
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Incident | None, Action, Service, datetime], Change | Refused]
+
+NOTHING = "Nothing was recorded. Try again in a moment."
+
+
+class Incidents:
+    """`handlers.door.Door` over a store.
+
+    `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time of the Redis server,
+    which is also what timers are compared with, so that replicas with wrong clocks agree.
+    """
+
+    def __init__(
+        self, store: Store, step: Step, catalogue: Catalogue, *, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._store = store
+        self._step = step
+        self._catalogue = catalogue
+        self._now = now
+        # One at a time an incident in this process: the version decides, this only spares the losers their work.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def say(
+        self, action: Action, incident: str | None, because: Because | None = None, deadline: datetime | None = None
+    ) -> Recorded | Refused | Unknown:
+        """Loads, steps, commits; again on a conflict, for 2 s in all.
+
+        `deadline` is in the time of the Redis server: later nothing is committed (`Refused`, code `late`).
+        Whatever the answer: an action that is said again with the same `because` counts once.
+        """
+        ends = asyncio.get_running_loop().time() + SAY_SECONDS
+        try:
+            async with self._turn(incident, ends):
+                return await self._say(action, incident, because, deadline, ends)
+        except NotRecorded as error:
+            log.error("nothing recorded of %s for %s: %s", action.type, incident or "a new incident", error.text)
+            return Unknown(f"{error.text} {NOTHING}")
+        except AnswerLost as error:
+            log.error("answer lost for %s of %s: %s", action.type, incident or "a new incident", error.text)
+            return Unknown()
+
+    async def _say(
+        self, action: Action, incident: str | None, because: Because | None, deadline: datetime | None, ends: float
+    ) -> Recorded | Refused | Unknown:
+        clock = asyncio.get_running_loop().time
+        commit_id = uuid4().hex
+        above = 0
+        while True:
+            loaded = await self._store.load(incident, because)
+            if loaded.seen is not None:
+                return await self._again(loaded.seen, loaded)
+            if incident is not None and loaded.incident is None:
+                return Refused("unknown", f"There is no incident {incident}.")
+            left = ends - clock()
+            if left <= 0:
+                return Unknown(f"Too much happens here at once. {NOTHING}")
+            if isinstance(action, Declare) and incident is None:
+                above = max(above + 1, loaded.next_number)
+                action = action.model_copy(update={"number": above})
+            change = self._step(loaded.incident, action, self._service(action, loaded), self._time(loaded))
+            if isinstance(change, Refused):
+                return change
+            if loaded.incident is None:
+                change = dataclasses.replace(change, claims=(*change.claims, _number(change.incident)))
+            if too_large := _too_large(change, because):
+                return too_large
+            # Later than this nobody waits for the answer; a commit that was held up must not come true after it.
+            latest = loaded.server_now + timedelta(seconds=left)
+            answer = await self._store.commit(
+                commit_id,
+                loaded,
+                change,
+                because=because,
+                deadline=latest if deadline is None else min(latest, deadline),
+                seconds=left,
+            )
+            match answer:
+                case Done() | Already():
+                    return Recorded(change.incident)
+                case Duplicate(incident=owner):
+                    return await self._again(owner, loaded)
+                case Gone():
+                    return await self._again("", loaded)
+                case Late():
+                    return Refused("late", f"This came too late and was not carried out. {NOTHING}")
+                case Taken(claim=claim) if claim == _number(change.incident).key:
+                    pass  # the next free number
+                case Taken():
+                    return Refused("taken", _taken(answer), owner=answer.owner, claim=answer.claim)
+                case Conflict():
+                    above = max(0, above - 1)  # the same number is fine if it is still free
+                case _:
+                    assert_never(answer)
+            await asyncio.sleep(random.uniform(0, 0.01))
+
+    async def look(self, incident: str) -> Incident | None:
+        """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        found = await self._store.get([incident])
+        return found[0] if found else None
+
+    async def timeline(self, incident: str) -> list[Entry]:
+        """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        return await self._store.timeline(incident)
+
+    async def find(
+        self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
+    ) -> list[Incident]:
+        """Newest first. Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        indexes = ["open"] if open_only else ["all"]
+        if channel is not None:
+            indexes.append(f"channel:{channel}")
+        if service is not None:
+            indexes.append(f"service:{service}")
+        return await self._store.get(await self._store.ids(*indexes))
+
+    async def _again(self, seen: str, loaded: Loaded) -> Recorded | Unknown:
+        """What was dealt with before: by the delivery's incident, or by the one that was loaded."""
+        if not seen or (loaded.incident is not None and loaded.incident.id == seen):
+            incident = loaded.incident
+        else:
+            incident = await self.look(seen)
+        if incident is None:
+            return Unknown("This was dealt with before, in an incident that is not there any more.")
+        return Recorded(incident, again=True)
+
+    def _service(self, action: Action, loaded: Loaded) -> Service:
+        """The catalogue's service; one that was removed since lives on under its name, with every default."""
+        name = loaded.incident.service if loaded.incident else getattr(action, "service", "")
+        return self._catalogue.get(name) or Service(name=name)
+
+    def _time(self, loaded: Loaded) -> datetime:
+        return self._now() if self._now else loaded.server_now
+
+    @asynccontextmanager
+    async def _turn(self, incident: str | None, ends: float) -> AsyncIterator[None]:
+        if incident is None:
+            yield
+            return
+        lock = self._turns.get(incident)
+        if lock is None:
+            lock = self._turns[incident] = asyncio.Lock()
+        try:
+            async with asyncio.timeout_at(ends):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise NotRecorded("Too much happens in this incident at once.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _number(incident: Incident) -> Claim:
+    return Claim(f"number:{incident.number}")
+
+
+def _taken(answer: Taken) -> str:
+    """What a taken claim means to people (architecture: Rules across incidents)."""
+    kind, _, rest = answer.claim.partition(":")
+    match kind:
+        case "open":
+            return f"{answer.owner} is already open for {rest.partition(':')[0]}."
+        case "deploying":
+            return f"{answer.owner} is deploying {rest} right now; one deploy a service at a time. Wait for its result."
+        case "fingerprint":
+            return f"This Sentry issue belongs to {answer.owner}."
+        case "adr":
+            return f"{answer.owner} has this ADR number."
+        case _:
+            return f"{answer.owner} was first."
+
+
+def _too_large(change: Change, because: Because | None) -> Refused | None:
+    """rules: Size and memory. What the bot's own timers and effects bring is never turned away: it would be lost."""
+    size = len(change.incident.model_dump_json().encode())
+    if size <= RECORD_LIMIT_BYTES:
+        return None
+    log.error("record of %s has %s bytes, the limit is %s", change.incident.id, size, RECORD_LIMIT_BYTES)
+    if because is None or isinstance(because, Delivery):
+        return Refused("input", "This incident's record is full; put it in the channel instead. Nothing was changed.")
+    return None
