@@ -15,6 +15,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -109,6 +110,16 @@ def stop_group(marked: dict[str, Any] | None, number: signal.Signals) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def end_group(marked: dict[str, Any] | None, patience: float = 2.0) -> None:
+    """Ends the marked process and its group: asked to first, made to after `patience` seconds. Blocks so long."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not stop_group(marked, number):
+            return
+        until = time.monotonic() + patience
+        while find(marked) == "running" and time.monotonic() < until:
+            time.sleep(0.02)
 
 
 def _started(pid: int) -> str | None:
