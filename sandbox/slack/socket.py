@@ -30,7 +30,7 @@ class SocketMode:
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
         self._runner: web.AppRunner | None = None
         self.arrived = asyncio.Event()
-        """Set while an app is connected."""
+        """Set when an app has connected; cleared when it has gone, or was asked to connect anew."""
 
     async def __aenter__(self) -> SocketMode:
         app = web.Application()
@@ -85,6 +85,7 @@ class SocketMode:
 
     async def refresh(self) -> None:
         """Ask the app to connect anew, as Slack does every few hours; the old connection closes when the new one is there."""
+        self.arrived.clear()
         if self._sockets:
             await self._sockets[-1].send_json(_disconnect("refresh_requested"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from local_http import serving
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
@@ -34,6 +37,7 @@ class Received:
 
     headers: dict[str, str]
     body: dict[str, Any]
+    raw: str = ""
 
 
 Answer = Callable[[Received], Awaitable[Response]]
@@ -59,7 +63,7 @@ class App:
         if not self.verifier.is_valid_request(raw, headers):
             self.refused += 1
             return Response(status_code=401)
-        got = Received(headers, decoded(raw, headers["content-type"]))
+        got = Received(headers, decoded(raw, headers["content-type"]), raw)
         self.received.append(got)
         self.came.set()
         return await self.answer(got)
@@ -74,6 +78,18 @@ class App:
         """Payloads of interactions, or events, of this type."""
         found = [r.body for r in self.received if r.body.get("type") == kind]
         return found + [r.body["event"] for r in self.received if r.body.get("event", {}).get("type") == kind]
+
+
+def bolt(world: World) -> AsyncApp:
+    """A real Bolt app in place of the answers that a test gives."""
+    app = AsyncApp(client=world.client, signing_secret=SECRET, process_before_response=True)
+
+    async def dispatch(got: Received) -> Response:
+        answer = await app.async_dispatch(AsyncBoltRequest(body=got.raw, headers=dict(got.headers)))
+        return Response(answer.body, answer.status, {key: value[0] for key, value in answer.headers.items()})
+
+    world.app.answer = dispatch
+    return app
 
 
 def decoded(raw: str, content_type: str) -> dict[str, Any]:
@@ -113,10 +129,10 @@ class World:
 
 
 @asynccontextmanager
-async def slack_world(**delivery: Any) -> AsyncIterator[World]:
+async def slack_world(*, now: Callable[[], float] = time.time, **delivery: Any) -> AsyncIterator[World]:
     """Slack and the app on a free port; retries follow at once unless `delivery` says otherwise."""
     app = App()
-    workspace, faults = Workspace(), Faults()
+    workspace, faults = Workspace(now=now), Faults()
     options = {"signing_secret": SECRET, "retry_delays": (0.0, 0.0, 0.0), **delivery}
     async with Delivery(workspace, request_url="", **options) as sender:
         slack = Mount("/slack", slack_app(workspace, sender, faults))
