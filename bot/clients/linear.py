@@ -1,0 +1,349 @@
+"""Linear: the incident's ticket, its attachments and comments. https://linear.app/developers/graphql"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.clients.http import Http, retry_after
+from bot.clients.redact import redact
+from phases.incident import Ticket
+from phases.ports import PortError
+from phases.service import Service
+
+SYSTEM = "Linear"
+TITLE_LIMIT = 255
+BODY_LIMIT = 60_000
+URGENT = 1
+"""Linear's priorities: 1 urgent … 4 low, 0 none."""
+KNOWN_SECONDS = 600
+"""How long a team and its states are remembered."""
+
+TEAM = """
+query FirebreakTeam($key: String!) {
+  teams(filter: {key: {eqIgnoreCase: $key}}, first: 1) {
+    nodes { id key name states(first: 100) { nodes { id type position } } }
+  }
+}
+"""
+ONLY_TEAM = """
+query FirebreakTeams {
+  teams(first: 2) {
+    nodes { id key name states(first: 100) { nodes { id type position } } }
+  }
+}
+"""
+FIND_ISSUE = """
+query FirebreakIssue($id: ID!) {
+  issues(filter: {id: {eq: $id}}, first: 1, includeArchived: true) {
+    nodes { id identifier url }
+  }
+}
+"""
+FIND_COMMENT = """
+query FirebreakComment($id: ID!) {
+  comments(filter: {id: {eq: $id}}, first: 1) { nodes { id } }
+}
+"""
+CREATE_ISSUE = """
+mutation FirebreakOpen($input: IssueCreateInput!) {
+  issueCreate(input: $input) { success issue { id identifier url } }
+}
+"""
+ATTACH = """
+mutation FirebreakAttach($input: AttachmentCreateInput!) {
+  attachmentCreate(input: $input) { success attachment { id } }
+}
+"""
+COMMENT = """
+mutation FirebreakComment($input: CommentCreateInput!) {
+  commentCreate(input: $input) { success comment { id } }
+}
+"""
+MOVE = """
+mutation FirebreakMove($id: String!, $state: String!) {
+  issueUpdate(id: $id, input: {stateId: $state}) { success issue { id } }
+}
+"""
+VIEWER = """
+query FirebreakViewer {
+  viewer { id name }
+}
+"""
+
+# https://github.com/linear/linear/blob/master/packages/sdk/src/error.ts: the kinds of errors that may go away by themselves.
+_PASSING = frozenset({"RATELIMITED", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "NETWORK_ERROR", "LOCK_TIMEOUT"})
+
+
+class LinearError(PortError):
+    """An answer of Linear's with `errors`; `code` from the extensions, in capitals."""
+
+    def __init__(self, text: str, *, code: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(SYSTEM, text, retryable=code in _PASSING, retry_after=retry_after)
+        self.code = code
+        self.message = message
+
+    @property
+    def already_there(self) -> bool:
+        """A second creation under the same id is refused with `conflict on insert of Issue`, shown to people as `Entity
+        Issue with id … already exists.`; code INPUT_ERROR, HTTP 400."""
+        said = f"{self.message} {self.text}".lower()
+        return self.code == "INPUT_ERROR" and ("conflict on insert" in said or "already exists" in said)
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _State(_Read):
+    id: str
+    type: str
+    position: float = 0.0
+
+
+class _States(_Read):
+    nodes: tuple[_State, ...]
+
+
+class _Team(_Read):
+    id: str
+    key: str
+    name: str
+    states: _States
+
+    def state(self, type: str) -> str | None:
+        """The first state of that type, as the team orders them."""
+        found = sorted((s for s in self.states.nodes if s.type == type), key=lambda s: s.position)
+        return found[0].id if found else None
+
+
+class _Teams(_Read):
+    nodes: tuple[_Team, ...]
+
+
+class _TeamsAnswer(_Read):
+    teams: _Teams
+
+
+class _Issues(_Read):
+    nodes: tuple[Ticket, ...]
+
+
+class _IssuesAnswer(_Read):
+    issues: _Issues
+
+
+class _Node(_Read):
+    id: str
+
+
+class _Comments(_Read):
+    nodes: tuple[_Node, ...]
+
+
+class _CommentsAnswer(_Read):
+    comments: _Comments
+
+
+class _Created(_Read):
+    success: bool
+    issue: Ticket | None = None
+
+
+class _CreateAnswer(_Read):
+    created: _Created = Field(alias="issueCreate")
+
+
+class _Viewer(_Read):
+    name: str
+
+
+class _ViewerAnswer(_Read):
+    viewer: _Viewer
+
+
+class _Anything(_Read):
+    pass
+
+
+A = TypeVar("A", bound=_Read)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    team: _Team
+    until: float
+
+
+def made_id(kind: str, key: str) -> str:
+    """The id that `key` always gets: a hash in the form of a UUID of version 4, which is the form that Linear takes."""
+    return str(uuid.UUID(bytes=hashlib.sha256(f"firebreak:{kind}:{key}".encode()).digest()[:16], version=4))
+
+
+class Linear:
+    """Keeps `phases.ports.Tickets`. A personal API key goes into `Authorization` as it is, an OAuth token as a Bearer."""
+
+    def __init__(self, api_url: str, key: str, *, timeout: float = 10.0) -> None:
+        authorization = f"Bearer {key}" if key.startswith("lin_oauth_") else key
+        self._http = Http(SYSTEM, api_url, {"Authorization": authorization}, timeout=timeout)
+        self._known: dict[str, _Known] = {}
+
+    async def open(self, service: Service, *, key: str, title: str, body: str) -> Ticket:
+        """The ticket of `key`, made if it is not there yet: urgent, in the team's first state of type `started`.
+
+        Raises `PortError`.
+        """
+        team = await self._team(service)
+        id = made_id("issue", key)
+        given = {
+            "id": id,
+            "teamId": team.id,
+            "title": _cut(" ".join(title.split()) or "Incident", TITLE_LIMIT),
+            "description": _cut(body, BODY_LIMIT),
+            "priority": URGENT,
+            "stateId": team.state("started"),
+        }
+        try:
+            answer = await self._ask(CREATE_ISSUE, {"input": {k: v for k, v in given.items() if v}}, _CreateAnswer)
+        except LinearError as error:
+            self._known.clear()  # the team or its states may have changed; the next try asks again
+            if error.code != "INPUT_ERROR":
+                raise
+            found = await self._find(id)
+            if found is None:
+                raise
+            return found
+        ticket = answer.created.issue or await self._find(id)
+        if not answer.created.success or ticket is None:
+            raise PortError(SYSTEM, "Linear did not create the ticket and does not say why", retryable=True)
+        return ticket
+
+    async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None:
+        """Linear keys attachments by URL: attaching again changes the title. Raises `PortError`."""
+        given = {"issueId": ticket.id, "url": url, "title": _cut(title.strip() or url, TITLE_LIMIT)}
+        await self._ask(ATTACH, {"input": given}, _Anything)
+
+    async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
+        """Comments once for each `key`. Raises `PortError`."""
+        id = made_id("comment", key)
+        given = {"id": id, "issueId": ticket.id, "body": _cut(body, BODY_LIMIT)}
+        try:
+            await self._ask(COMMENT, {"input": given}, _Anything)
+        except LinearError as error:
+            if error.already_there:
+                return
+            if (
+                error.code != "INPUT_ERROR"
+                or not (await self._ask(FIND_COMMENT, {"id": id}, _CommentsAnswer)).comments.nodes
+            ):
+                raise
+
+    async def close(self, service: Service, ticket: Ticket, *, cancelled: bool) -> None:
+        """Moves the ticket to the team's first state of type `completed`, or `canceled`. Raises `PortError`."""
+        wanted = "canceled" if cancelled else "completed"
+        team = await self._team(service)
+        state = team.state(wanted)
+        if state is None:
+            raise PortError(
+                SYSTEM,
+                f"team {team.key} has no state of type {wanted}: add one in Linear, then try again",
+                retryable=False,
+            )
+        try:
+            await self._ask(MOVE, {"id": ticket.id, "state": state}, _Anything)
+        except LinearError:
+            self._known.clear()
+            raise
+
+    async def check(self) -> str:
+        """The name of whom the key belongs to (`firebreak doctor`). Raises `PortError`."""
+        return (await self._ask(VIEWER, {}, _ViewerAnswer)).viewer.name
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _find(self, id: str) -> Ticket | None:
+        found = (await self._ask(FIND_ISSUE, {"id": id}, _IssuesAnswer)).issues.nodes
+        return found[0] if found else None
+
+    async def _team(self, service: Service) -> _Team:
+        """The service's team; where the catalogue names none, the only one that the key sees."""
+        key = service.linear_team or ""
+        known = self._known.get(key)
+        if known is not None and known.until > time.monotonic():
+            return known.team
+        if key:
+            teams = (await self._ask(TEAM, {"key": key}, _TeamsAnswer)).teams.nodes
+            text = f"there is no team {key} in Linear, or our key may not see it: mend linear_team of {service.name}"
+        else:
+            teams = (await self._ask(ONLY_TEAM, {}, _TeamsAnswer)).teams.nodes
+            text = (
+                f"set linear_team of {service.name} in the catalogue: Linear has {'several teams' if teams else 'none'}"
+            )
+        if len(teams) != 1:
+            raise PortError(SYSTEM, text, retryable=False)
+        self._known[key] = _Known(teams[0], time.monotonic() + KNOWN_SECONDS)
+        return teams[0]
+
+    async def _ask(self, document: str, variables: Mapping[str, Any], shape: type[A]) -> A:
+        """Errors come with HTTP 200 and with 400, rate limits among them, in `errors` either way."""
+        answer = await self._http.request(
+            "POST", "", json={"query": document, "variables": variables}, accept=(400, 401, 403, 429)
+        )
+        try:
+            body = self._http.json(answer)
+        except PortError:
+            if answer.is_success:
+                raise
+            body = None
+        body = body if isinstance(body, dict) else {}
+        errors = body.get("errors")
+        if errors or not answer.is_success:
+            raise _refused(answer, errors if isinstance(errors, list) else [])
+        try:
+            return shape.model_validate(body.get("data"))
+        except ValidationError as error:
+            raise PortError(SYSTEM, "Linear answered in a shape that is not known here", retryable=False) from error
+
+
+def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
+    first = next((error for error in errors if isinstance(error, dict)), {})
+    extensions = first.get("extensions") or {}
+    message = str(first.get("message") or "")
+    code = str(extensions.get("code") or extensions.get("type") or "").upper().replace(" ", "_")
+    code = code or {401: "AUTHENTICATION_ERROR", 403: "FORBIDDEN", 429: "RATELIMITED"}.get(answer.status_code, "")
+    said = redact(str(extensions.get("userPresentableMessage") or message))[:200]
+    wait: float | None = None
+    match code:
+        case "RATELIMITED":
+            text, wait = "Linear asks us to slow down", _until_reset(answer.headers)
+        case "AUTHENTICATION_ERROR":
+            text = "Linear does not accept LINEAR_API_KEY: make a new key in Linear, Settings, Security & access"
+        case "FORBIDDEN":
+            text = f"LINEAR_API_KEY may not do this: {said}" if said else "LINEAR_API_KEY may not do this"
+        case _:
+            text = f"Linear refused: {said}" if said else f"Linear refused the request ({answer.status_code})"
+    return LinearError(text, code=code, message=message, retry_after=wait)
+
+
+def _until_reset(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the exhausted bucket is full again; the reset is in milliseconds (https://linear.app/developers/rate-limiting)."""
+    waits = [
+        float(reset) / 1000 - datetime.now(UTC).timestamp()
+        for bucket in ("Requests", "Complexity")
+        if headers.get(f"X-RateLimit-{bucket}-Remaining") == "0"
+        and (reset := headers.get(f"X-RateLimit-{bucket}-Reset", "")).isdecimal()
+    ]
+    return min(max(*waits, 1.0), 3600.0) if waits else retry_after(headers)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

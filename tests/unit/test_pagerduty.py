@@ -1,0 +1,70 @@
+"""The PagerDuty client against the local one, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from local_http import serving
+
+from bot.clients.pagerduty import PagerDuty as Client
+from phases.ports import Pager, PortError
+from sandbox.faults import Fault, Faults
+from sandbox.pagerduty import ROUTING_KEY, PagerDuty, pagerduty_app
+
+
+class World:
+    def __init__(self, pagerduty: PagerDuty, faults: Faults, url: str) -> None:
+        self.pagerduty, self.faults, self.url = pagerduty, faults, url
+        self.client = Client(f"{url}/v2/enqueue", ROUTING_KEY)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    pagerduty, faults = PagerDuty(), Faults()
+    async with serving(pagerduty_app(pagerduty, faults)) as url:
+        world = World(pagerduty, faults, url)
+        yield world
+        await world.client.aclose()
+
+
+async def test_the_same_key_is_the_same_alert(world: World) -> None:
+    pager: Pager = world.client
+    for _ in range(2):
+        await pager.page(
+            key="INC-0001:sev1", text="SEV1 " + "x" * 2000, severity="critical", url="https://slack.com/archives/C1"
+        )
+    await pager.page(key="INC-0001:rollback failed", text="rollback failed", severity="error", url=None)
+    first, second = world.pagerduty.events
+    assert (first.dedup_key, first.times, first.severity, len(first.summary)) == ("INC-0001:sev1", 2, "critical", 1024)
+    assert first.links == [{"href": "https://slack.com/archives/C1", "text": "The incident in Slack"}]
+    assert second.links == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "retryable", "after"),
+    [
+        (Fault(status=429, retry_after=5), True, 5),
+        (Fault(status=500), True, None),
+        (Fault(lose_answer=True), True, None),
+        (Fault(status=400), False, None),
+        (Fault(status=403), False, None),
+    ],
+)
+async def test_errors_say_whether_trying_again_helps(
+    world: World, fault: Fault, retryable: bool, after: float | None
+) -> None:
+    world.faults.next("pagerduty.enqueue", fault)
+    with pytest.raises(PortError) as refused:
+        await world.client.page(key="k", text="t", severity="error", url=None)
+    assert refused.value.retryable is retryable
+    assert refused.value.retry_after == after
+
+
+async def test_a_wrong_key_says_which_setting_and_not_which_key(world: World) -> None:
+    for key in ("short", "f" * 32):
+        client = Client(f"{world.url}/v2/enqueue", key)
+        with pytest.raises(PortError, match="is PAGERDUTY_ROUTING_KEY right") as refused:
+            await client.page(key="k", text="t", severity="error", url=None)
+        assert key not in refused.value.text
+        await client.aclose()
