@@ -1,0 +1,21 @@
+"""What people see. Pure functions of the record: `status`, `decision`, `tree`, … → Message or View; no client, no clock."""
+
+from handlers.views.blocks import Message, View
+from handlers.views.decision import decision
+from handlers.views.says import announcement, listing, say, summary
+from handlers.views.status import status, topic
+from handlers.views.tree import evidence, tree
+
+__all__ = [
+    "Message",
+    "View",
+    "announcement",
+    "decision",
+    "evidence",
+    "listing",
+    "say",
+    "status",
+    "summary",
+    "topic",
+    "tree",
+]

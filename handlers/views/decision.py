@@ -1,0 +1,345 @@
+"""The decision of a round: what is recommended, on what evidence, the buttons; then who, what, when, result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from handlers.views import phrasing
+from handlers.views.blocks import Block, Element, Message, actions, button, confirm, context, facts, message, section
+from handlers.views.phrasing import DONE, WAITING, WRONG
+from handlers.views.text import clock, code, inline_code, link, person, spoken, when, words
+from phases.incident import ActionKind, Incident, Round, RoundAction, Status
+from phases.report import Choice, DeploySeen, IssueSeen, Recommendation, Release, TriageReport, Word
+from phases.service import DeployCommands, Service
+
+REASONS = 5
+ISSUES = 3
+DEPLOYS = 4
+
+
+def decision(incident: Incident, now: datetime, service: Service, number: int) -> Message:
+    """The decision message of round `number`, in every state of it. Its buttons act on that round only."""
+    del now  # every time in it is a fact of the record
+    current = next((r for r in incident.rounds if r.number == number), None)
+    if current is None:
+        return message(
+            f"{incident.id}: decision {number}", [section(f"{incident.id}: this decision is not kept any more.")]
+        )
+    report = incident.triage
+    recommendation = current.recommendation
+    blocks: list[Block | None] = [section(_headline(incident, current, service))]
+    if current.action is not None:
+        blocks += _acted(current, current.action)
+    blocks += _picture(report) if report is not None else [section(_silent(incident))]
+    if current.action is None and _open(incident, current):
+        blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
+        blocks += [context(line) for line in _missing(current, service)]
+    if recommendation is not None:
+        blocks += _reasons(recommendation)
+    if report is not None and report.notes:
+        blocks.append(context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS])))
+    return message(_fallback(incident, current, service), blocks)
+
+
+def seal(incident: Incident, current: Round) -> str:
+    """Names what the buttons of a message say, from → to, so that a click on an outdated one is noticed."""
+    running, target = running_release(incident), target_of(incident, current)
+    said = f"{incident.id}|{current.number}|{phrasing.bare(running)}|{phrasing.bare(target)}"
+    return f"decision.{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+
+def running_release(incident: Incident) -> Release | None:
+    """What runs as far as the record knows: what the newest deploy read back, else what triage saw."""
+    seen = incident.triage.running if incident.triage is not None else None
+    for one in reversed(incident.rounds):
+        action = one.action
+        if action is None or action.proof is None or action.proof.after is None or action.finished_at is None:
+            continue
+        newer = incident.triage is None or action.finished_at > incident.triage.at
+        return Release(version=action.proof.after) if newer else seen
+    return seen
+
+
+def target_of(incident: Incident, current: Round) -> Release | None:
+    """Where the rollback button goes to; None where from or to is not known, and it opens the form instead."""
+    target = current.recommendation.target if current.recommendation is not None else None
+    return target if running_release(incident) is not None else None
+
+
+# --- what it says ----------------------------------------------------------------------------------------------
+
+
+def _open(incident: Incident, current: Round) -> bool:
+    newest = incident.round is not None and incident.round.number == current.number
+    return newest and incident.status in (Status.DECLARED, Status.DECIDING)
+
+
+def _headline(incident: Incident, current: Round, service: Service) -> str:
+    which = f"Decision {current.number} · {incident.id}"
+    why = f"\n{_sentence(current.why)}" if current.number > 1 else ""
+    if current.action is not None:
+        return f"*{which}*{why}"
+    if incident.status is Status.CANCELLED:
+        return f"*{which}*\n{WAITING} Cancelled without an action on production."
+    if not _open(incident, current):
+        return f"*{which}*{why}\n{WAITING} Closed without an action on production."
+    chosen = ""
+    if current.investigate_by is not None:
+        chosen = f"\n{DONE} {person(current.investigate_by)} chose to investigate first. The other choices stay open."
+    return f"*{which}*{why}\n{_advice(current.recommendation, service)}{chosen}"
+
+
+def _sentence(why: str) -> str:
+    text = spoken(why, 600)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _advice(recommendation: Recommendation | None, service: Service) -> str:
+    """The recommendation first, in words."""
+    if recommendation is None:
+        return "*No recommendation yet*: nothing is measured. Choose with what you know."
+    loud = f"\n{WRONG} *A rollback would be right, but is not safe.* Read why below." if recommendation.loud else ""
+    return f"*Recommended: {_recommended(recommendation, service)}*{loud}"
+
+
+def _recommended(recommendation: Recommendation, service: Service) -> str:
+    match recommendation.choice:
+        case Choice.ROLLBACK:
+            return f"roll back to {phrasing.version(recommendation.target)}"
+        case Choice.HOTFIX:
+            return f"ship the known fix of {words(service.name, 60)}"
+        case Choice.INVESTIGATE:
+            beside = ", with a rollback ready beside it" if _rollback(recommendation, service) else ""
+            return f"investigate{beside}"
+
+
+def _silent(incident: Incident) -> str:
+    if not incident.triage_overdue:
+        return "Sentry is being asked who is hit …"
+    return (
+        f"{WRONG} *Sentry has not answered.* How many are hit is not measured; this message is completed when it does. "
+        "Fill in the form below with what people report."
+    )
+
+
+def _acted(current: Round, action: RoundAction) -> list[Block | None]:
+    """Who, what, when, result; and how the checks after it went."""
+    lines = [f"*{phrasing.done(action)}*", f"{person(action.by)}, {when(action.at)} · {phrasing.outcome(action)}"]
+    if action.proof is not None and action.proof.after is not None:
+        before = inline_code(action.proof.before or "?")
+        lines.append(f"Read back from the deployer: {before} → {inline_code(action.proof.after)}")
+    if action.break_glass:
+        lines.append(f"Break glass: {words(action.break_glass, 300)}")
+    blocks: list[Block | None] = [section("\n".join(lines))]
+    if action.lines and action.result in ("waiting", "running", "failed", "unknown"):
+        blocks.append(section(code("\n".join(action.lines[-5:]), 1200)))
+    checks = [f"{clock(seen.at)} {phrasing.look(seen)}" for seen in current.looks[-3:]]
+    if current.verdict is not None:
+        checks.append(_VERDICTS[current.verdict])
+    if checks:
+        blocks.append(context(*checks))
+    return blocks
+
+
+_VERDICTS = {
+    "recovered": f"{DONE} Recovered",
+    "not recovered": f"{WRONG} Not recovered: a new decision is open",
+    "ask a person": f"{WAITING} The numbers cannot tell: a person is asked",
+    "confirmed by a person": f"{DONE} Recovered, on a person's word (not measured)",
+}
+
+
+def _picture(report: TriageReport) -> list[Block | None]:
+    """The triage picture: events and rate, users, organisations, regions, features, first seen, deploys, top frame."""
+    if report.manual_by is not None:
+        said = f"Reported by {person(report.manual_by)}, {when(report.at)}; not measured"
+        return [section(f"{phrasing.hit(report)}\n{said}"), *_sentences(report)]
+    blast = report.blast
+    pairs = [
+        ("Events", phrasing.how_often(report)),
+        ("Users", _users(report)),
+        ("Features", phrasing.shares(blast.top_features)),
+        ("Regions", phrasing.shares(blast.regions)),
+        ("Organisations", phrasing.shares(blast.organisations)),
+        ("Began", _began(report)),
+        ("Running", phrasing.version(report.running) if report.running else ""),
+    ]
+    blocks: list[Block | None] = [facts(pairs), *_sentences(report)]
+    detail = [*(_issue(issue) for issue in report.issues[:ISSUES])]
+    more = max(len(report.issue_ids), len(report.issues)) - ISSUES
+    if more > 0:
+        detail.append(f"and {phrasing.count(more, 'more issue')}")
+    if detail:
+        blocks.append(section("\n".join(detail)))
+    blocks.append(_frame(report))
+    if report.deploys:
+        blocks.append(context(*(_deploy(report, deploy) for deploy in report.deploys[:DEPLOYS])))
+    return blocks
+
+
+def _users(report: TriageReport) -> str:
+    blast = report.blast
+    known = f"{blast.user_count:,}" if blast.user_count is not None else blast.users.value
+    inferred = ", inferred" if blast.inferred else ""
+    return f"{known} ({blast.confidence.value} confidence{inferred})"
+
+
+def _began(report: TriageReport) -> str:
+    if report.began_at is None:
+        return ""
+    after = ""
+    if report.suspect is not None and report.suspect_minutes is not None:
+        minutes = round(report.suspect_minutes)
+        after = f", {minutes} min after {phrasing.version(report.suspect)} went out"
+    return f"{when(report.began_at)}{after}"
+
+
+def _sentences(report: TriageReport) -> list[Block | None]:
+    said = [words(s, 300) for s in report.blast.sentences[:REASONS]]
+    return [context(*said)] if said else []
+
+
+def _issue(issue: IssueSeen) -> str:
+    marks = [m for m, on in (("new", issue.new), ("spiking", issue.spiking), ("regressed", issue.regressed)) if on]
+    marks += ["unhandled"] if issue.handled is False else []
+    marked = f" ({', '.join(marks)})" if marks else ""
+    first = when(issue.first_seen)
+    return (
+        f"{link(issue.url, issue.short_id)} {words(issue.title, 160)}: "
+        f"{phrasing.count(issue.events, 'event')}{marked}, first seen {first}"
+    )
+
+
+def _frame(report: TriageReport) -> Block | None:
+    frame = report.frame
+    if frame is None:
+        return None
+    at = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
+    inside = f" in {inline_code(frame.function)}" if frame.function else ""
+    raised = f"{words(report.exception_type, 80)} at " if report.exception_type else ""
+    handled = {True: ", handled", False: ", not handled", None: ""}[report.handled]
+    lines = "\n".join(f"{'>' if n == frame.line else ' '} {n:>4}  {text}" for n, text in frame.context[:5])
+    shown = "\n" + code(lines, 900) if lines else ""
+    return section(f"{raised}{inline_code(at)}{inside}{handled}{shown}")
+
+
+def _deploy(report: TriageReport, deploy: DeploySeen) -> str:
+    version = phrasing.version(deploy.release)
+    marks = ["runs now"] if report.running is not None and deploy.release == report.running else []
+    marks += ["suspect"] if report.suspect is not None and deploy.release == report.suspect else []
+    marks += ["rolled back"] if deploy.rolled_back else []
+    marked = f" ({', '.join(marks)})" if marks else ""
+    by = f" by {words(deploy.by, 60)}" if deploy.by else ""
+    before = ""
+    if report.began_at is not None and deploy.release == report.suspect:
+        minutes = round((report.began_at - deploy.started_at).total_seconds() / 60)
+        before = f", {minutes} min before it began" if minutes >= 0 else f", {-minutes} min after it began"
+    other = f" of {words(deploy.service, 60)}"
+    seen = "seen" if deploy.source == "first event" else "deployed"
+    return f"{version}{other} {seen} {when(deploy.started_at)}{by}{before}{marked}"
+
+
+def _reasons(recommendation: Recommendation) -> list[Block | None]:
+    lines = [f"*For*: {words(r, 400)}" for r in recommendation.reasons[:REASONS]]
+    lines += [f"*Against*: {words(r, 400)}" for r in recommendation.against[:REASONS]]
+    lines += [f"*Holds a rollback back*: {words(r, 400)}" for r in recommendation.brakes[:REASONS]]
+    return [context("\n".join(lines))] if lines else []
+
+
+# --- what can be clicked ---------------------------------------------------------------------------------------
+
+
+def buttons(incident: Incident, current: Round, service: Service) -> list[Element]:
+    """The choices that can work here; only the recommended one is primary, and it says so in words."""
+    value = {"incident": incident.id, "round": current.number}
+    recommendation = current.recommendation
+    choice = recommendation.choice if recommendation else None
+    shown: list[Element] = []
+    if _rollback(recommendation, service):
+        shown.append(_rollback_button(incident, current, service, value))
+        if recommendation is not None and len(incident.triage.targets if incident.triage else ()) > 1:
+            shown.append(button("Another release …", "incident.rollback", value))
+    if _can_hotfix(service):
+        name = "Ship a hotfix …"
+        shown.append(_choice(name, "decision.hotfix", value, recommended=choice is Choice.HOTFIX))
+    if current.investigate_by is None:
+        name = "Investigate"
+        shown.append(_choice(name, "decision.investigate", value, recommended=choice is Choice.INVESTIGATE))
+    shown.append(button("Fixed another way …", "decision.fixed", value))
+    if incident.triage is None or incident.triage.manual_by is not None:
+        shown.append(button("Fill in by hand …", "incident.triage", value))
+    elif incident.triage.blast.users is Word.NOBODY:
+        shown.append(button("What people report …", "incident.triage", value))
+    # The recommended one comes first, where a thumb finds it.
+    return sorted(shown, key=lambda b: b.get("style") != "primary")
+
+
+def _rollback_button(incident: Incident, current: Round, service: Service, value: Mapping[str, Any]) -> Element:
+    target = target_of(incident, current)
+    if target is None:
+        return button("Roll back …", "decision.rollback", value)  # opens the form; its submit is the confirmation
+    recommended = current.recommendation is not None and current.recommendation.choice is Choice.ROLLBACK
+    goes = f"{phrasing.bare(running_release(incident))} → {phrasing.bare(target)}"
+    asked = confirm(
+        f"Roll back {service.name}?", f"{incident.environment}: {goes}. It starts at once.", "Roll back", danger=True
+    )
+    name = f"Roll back to {phrasing.bare(target)}"
+    return _choice(name, "decision.rollback", value, recommended=recommended, asked=asked)
+
+
+def _choice(
+    name: str, action_id: str, value: Mapping[str, Any], *, recommended: bool, asked: Element | None = None
+) -> Element:
+    style: Literal["primary"] | None = "primary" if recommended else None
+    if recommended:
+        name = f"{name[:60]} (recommended)"
+    return button(name, action_id, value, style=style, confirm=asked)
+
+
+def _rollback(recommendation: Recommendation | None, service: Service) -> bool:
+    if service.deployer is None:
+        return False
+    return recommendation is None or recommendation.offer_rollback
+
+
+def _can_hotfix(service: Service) -> bool:
+    if service.deployer is None:
+        return False
+    return not isinstance(service.deploy, DeployCommands) or bool(service.deploy.hotfix)
+
+
+def _missing(current: Round, service: Service) -> list[str]:
+    """For each choice without a button: what is missing."""
+    name = words(service.name, 60)
+    if service.deployer is None:
+        return [
+            f"No rollback, no hotfix: {name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
+        ]
+    lines: list[str] = []
+    recommendation = current.recommendation
+    if recommendation is not None and not recommendation.offer_rollback:
+        why = recommendation.brakes[:1] or recommendation.against[:1]
+        because = f": {words(why[0], 300)}" if why else ""
+        lines.append(f"Rollback is not offered{because}. `/incident rollback` chooses a release all the same.")
+    if not _can_hotfix(service):
+        lines.append(f"No hotfix: {name} has no `hotfix` command in the catalogue.")
+    return lines
+
+
+def _fallback(incident: Incident, current: Round, service: Service) -> str:
+    if current.action is not None:
+        return f"{incident.id}: {phrasing.done(current.action)}, {phrasing.outcome(current.action)}"
+    if not _open(incident, current):
+        return f"{incident.id}: decision {current.number} is closed"
+    measured = f" {phrasing.hit(incident.triage)}" if incident.triage else " Sentry has not answered."
+    advice = _recommended(current.recommendation, service) if current.recommendation else "decide by hand"
+    return f"{incident.id}: {advice}.{measured}"
+
+
+def won(action: RoundAction) -> str:
+    """For a click that came too late: who won, with what, when, and how it stands."""
+    kind = {ActionKind.ROLLBACK: "decided", ActionKind.HOTFIX: "decided", ActionKind.FIXED: "said"}[action.kind]
+    return f"{person(action.by)} {kind} {phrasing.done(action)} at {clock(action.at)} ({phrasing.outcome(action)})"

@@ -1,0 +1,166 @@
+"""Phrases that several messages share: severity, status, how bad, who did what. Signs always come with words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from handlers.views.text import inline_code, person, spoken, words
+from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
+from phases.report import Look, LookVerdict, Release, Share, TriageReport, Word
+from phases.service import Service
+
+DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
+
+STATUS_WORDS = {
+    Status.DECLARED: f"{RUNNING} Measuring",
+    Status.DECIDING: f"{RUNNING} To decide",
+    Status.MITIGATING: f"{RUNNING} Deploying",
+    Status.VERIFYING: f"{RUNNING} Checking",
+    Status.MITIGATED: f"{DONE} Users are fine",
+    Status.RESOLVED: f"{DONE} Resolved",
+    Status.CLOSED: f"{DONE} Closed",
+    Status.CANCELLED: f"{WAITING} Cancelled",
+}
+
+SEVERITY_SIGNS = {Severity.SEV1: "🔴", Severity.SEV2: "🟠", Severity.SEV3: "🟡", Severity.SEV4: "⚪"}
+
+
+def severity(incident: Incident) -> str:
+    """`🔴 SEV1`, or that it is not known yet."""
+    if incident.severity is None:
+        return "severity not known yet"
+    return f"{SEVERITY_SIGNS[incident.severity]} SEV{incident.severity.value}"
+
+
+def status(incident: Incident) -> str:
+    return STATUS_WORDS[incident.status]
+
+
+def rate(per_minute: float) -> str:
+    """Events a minute, as many digits as a person wants."""
+    return f"{per_minute:,.0f}" if per_minute >= 10 else f"{per_minute:.1f}".removesuffix(".0")
+
+
+def minutes(seconds: float) -> str:
+    """A length of time: `45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    whole = round(seconds / 60)
+    if whole < 120:
+        return f"{whole} min"
+    return f"{whole // 60} h {whole % 60} min" if whole % 60 else f"{whole // 60} h"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def shares(found: tuple[Share, ...], most: int = 3) -> str:
+    """`eu-west 80 %, us-east 20 %`; of what is known."""
+    total = sum(s.events for s in found)
+    if not total:
+        return ""
+    named = ", ".join(f"{words(s.name, 60)} {round(100 * s.events / total)} %" for s in found[:most])
+    more = len(found) - most
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def version(release: Release | None) -> str:
+    return inline_code(release.version) if release else "an unknown release"
+
+
+def bare(release: Release | None) -> str:
+    """For plain text: buttons, confirms, notifications. `plain_text` is cut where it is built."""
+    return release.version if release else "an unknown release"
+
+
+def hit(report: TriageReport) -> str:
+    """Who is hit, in one line: `31 users, 3 features; 412 events in 15 min (27/min, normally 0.2)`."""
+    blast = report.blast
+    if report.manual_by is not None:
+        return f"{_many(blast.users, 'user')}, {_many(blast.features, 'feature')} (reported, not measured)"
+    if blast.users is Word.NOBODY:
+        return "Sentry shows nothing unusual"
+    users = count(blast.user_count, "user") if blast.user_count else _many(blast.users, "user")
+    inferred = " (inferred)" if blast.inferred else ""
+    features = ", ".join(words(f.name, 40) for f in blast.top_features[:3]) or _many(blast.features, "feature")
+    return f"{users}{inferred}; {features}; {how_often(report)}"
+
+
+def how_often(report: TriageReport) -> str:
+    return (
+        f"{count(report.events, 'event')} in {minutes(report.window_seconds)} "
+        f"({rate(report.per_minute)}/min, normally {rate(report.baseline_per_minute)})"
+    )
+
+
+def _many(word: Word, thing: str) -> str:
+    return {Word.NOBODY: f"no {thing}", Word.ONE: f"one {thing}", Word.MANY: f"many {thing}s"}[word]
+
+
+def done(action: RoundAction) -> str:
+    """What was chosen, in words: `roll back v1.3.0 → v1.2.0`."""
+    match action.kind:
+        case ActionKind.ROLLBACK:
+            return f"roll back {version(action.from_release)} → {version(action.to_release)}"
+        case ActionKind.HOTFIX:
+            return f"ship {version(action.to_release)} over {version(action.from_release)}"
+        case ActionKind.FIXED:
+            return f"fixed another way: {words(action.sentence, 300)}"
+
+
+def outcome(action: RoundAction) -> str:
+    """How the action went, with its sign."""
+    took = ""
+    if action.started_at and action.finished_at and action.finished_at > action.started_at:
+        took = f" in {minutes((action.finished_at - action.started_at).total_seconds())}"
+    reason = f": {words(action.reason, 400)}" if action.reason else ""
+    match action.result:
+        case "waiting":
+            return f"{WAITING} about to start"
+        case "running":
+            return f"{RUNNING} running"
+        case "done":
+            return f"{DONE} done{took}" if action.kind is not ActionKind.FIXED else f"{DONE} said"
+        case "failed":
+            return f"{WRONG} *failed*{took}{reason}"
+        case "unknown":
+            return f"{WRONG} *result unknown*, it will not be started again by itself{reason}"
+        case "not started":
+            return f"{WRONG} *not started*{reason}"
+
+
+def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | None:
+    """Number and time of the check that is due next, while one is (workflow, phase 5)."""
+    current = incident.round
+    if (
+        incident.status is not Status.VERIFYING
+        or current is None
+        or current.clock_started_at is None
+        or current.verdict
+    ):
+        return None
+    second = any(look.number == 1 and look.verdict is not LookVerdict.UNREACHABLE for look in current.looks)
+    seconds = service.recheck_until_seconds if second else service.recheck_after_seconds
+    return (2 if second else 1), current.clock_started_at + timedelta(seconds=seconds)
+
+
+def look(seen: Look) -> str:
+    """One check in one line, with its numbers."""
+    endpoint = f"; endpoint: {words(seen.endpoint.said, 100)}" if seen.endpoint is not None else ""
+    why = f" ({words('; '.join(seen.reasons), 300)})" if seen.reasons else ""
+    if seen.verdict is LookVerdict.UNREACHABLE:
+        return f"{WRONG} Sentry out of reach{why}{endpoint}"
+    sign = DONE if seen.verdict is LookVerdict.RECOVERED else WAITING if seen.verdict is LookVerdict.TOO_FEW else WRONG
+    return (
+        f"{sign} {seen.verdict.value}: {rate(seen.before_per_minute)} → {rate(seen.after_per_minute)} events/min, "
+        f"{seen.events} seen, up to {seen.allowed} expected{endpoint}{why}"
+    )
+
+
+def source(incident: Incident) -> str:
+    return spoken(incident.source.text, 200, lines=False)
+
+
+def lead(incident: Incident) -> str:
+    return person(incident.lead, "nobody yet: `/incident lead` takes it")

@@ -1,0 +1,168 @@
+"""Short things the bot says: one sentence in the channel, the announcement, the summary, lists, help, refusals, offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from handlers.views import phrasing
+from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
+from handlers.views.status import short
+from handlers.views.text import channel, clock, code, link, person, spoken, when, words
+from phases.effects import Say
+from phases.incident import Entry, Incident, Status
+
+LISTED = 20
+TIMELINE = 40
+
+
+def say(effect: Say, incident: Incident) -> Message:
+    """One sentence of the bot, with those it mentions in front and its question or *Try again* under it."""
+    called = " ".join(person(p) for p in effect.mention[:20])
+    text = f"{called} {spoken(effect.text)}".strip()
+    where = "" if effect.goes_to == "incident" else f" ({incident.id})"
+    return message(f"{text}{where}", [section(f"{text}{where}"), actions(_answers(effect, incident))])
+
+
+def _answers(effect: Say, incident: Incident) -> list[Element]:
+    value = {"incident": incident.id, "round": incident.round.number if incident.round else 1}
+    answers: list[Element] = []
+    if effect.ask == "recovered":
+        answers.append(button("Yes, users have it back", "incident.recovered", value))
+        answers.append(button("No, it is not over", "incident.not_recovered", value))
+    if effect.ask == "foreign deploy":
+        answers.append(button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": effect.text[:300]}))
+    if effect.try_again:
+        again = {"incident": incident.id, "effect": effect.try_again}
+        answers.append(button("Try again", "incident.try_again", again))
+    return answers
+
+
+def announcement(incident: Incident, now: datetime) -> Message:
+    """Two lines for the channel in which incidents are announced; edited in place."""
+    del now  # every time in it is a fact of the record
+    where = channel(incident.channel.id) if incident.channel and not incident.channel.thread_ts else "in this thread"
+    first = f"*{incident.id}* {phrasing.severity(incident)} · {words(incident.title, 200)} · {where}"
+    second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
+    return message(
+        f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}", [section(f"{first}\n{second}")]
+    )
+
+
+def _now(incident: Incident) -> str:
+    """The newest that somebody outside the incident wants to know."""
+    current = incident.round
+    if incident.status is Status.CANCELLED:
+        return words(incident.cancel_reason or "", 200) or "no reason given"
+    if incident.status in (Status.RESOLVED, Status.CLOSED, Status.MITIGATED) and incident.recovered_at:
+        took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
+        adr = f", {link(incident.adr.url, incident.adr.name)}" if incident.adr else ""
+        return f"recovered {when(incident.recovered_at)} after {took}{adr}"
+    if current is not None and current.action is not None:
+        return f"{phrasing.done(current.action)}: {phrasing.outcome(current.action)}"
+    return phrasing.hit(incident.triage) if incident.triage else f"detected {when(incident.detected_at)}"
+
+
+def summary(text: str) -> Message:
+    """The PRODUCTION INCIDENT summary, in its exact layout."""
+    title = text.strip().splitlines()[0] if text.strip() else "PRODUCTION INCIDENT"
+    return message(words(title, 300), [section(code(text))])
+
+
+def listing(incidents: Sequence[Incident]) -> Message:
+    """Open incidents, newest first."""
+    if not incidents:
+        return message("No incident is open.", [section("No incident is open.")])
+    title = f"{phrasing.count(len(incidents), 'incident')} open"
+    blocks: list[Block | None] = [section(f"*{title}*"), *(section(short(i)) for i in incidents[:LISTED])]
+    if len(incidents) > LISTED:
+        blocks.append(context(f"and {len(incidents) - LISTED} more"))
+    return message(title, blocks)
+
+
+def timeline(incident: Incident, entries: Sequence[Entry]) -> Message:
+    """What happened, oldest first; of a long one the newest part."""
+    shown = entries[-TIMELINE:]
+    lines = [f"{clock(e.at)} {_entry(e)}" for e in shown]
+    left = len(entries) - len(shown)
+    more = f"\n{phrasing.count(left, 'earlier entry', 'earlier entries')} not shown" if left else ""
+    head = section(f"*{incident.id}* {words(incident.title, 200)}{more}")
+    blocks = [context("\n".join(lines[at : at + 10])) for at in range(0, len(lines), 10)]
+    return message(f"{incident.id}: timeline", [head, *blocks])
+
+
+def _entry(entry: Entry) -> str:
+    by = f" ({person(entry.by)})" if entry.by and f"<@{entry.by}>" not in entry.text else ""
+    at = f" {link(entry.url, 'link')}" if entry.url else ""
+    return f"{spoken(entry.text, 150, lines=False)}{by}{at}"
+
+
+def note(text: str) -> Message:
+    """A plain answer to one person: a refusal, or that something was recorded."""
+    return message(spoken(text), [section(spoken(text))])
+
+
+def declared(incident: Incident) -> Message:
+    """To the person who declared it."""
+    where = channel(incident.channel.id) if incident.channel else "its channel is being opened, you will be invited"
+    text = f"{incident.id} is declared: {words(incident.title, 200)}. {where}"
+    return message(text, [section(text)])
+
+
+def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
+    """An incident is open on this service already: the same, or something else?"""
+    where = channel(owner.channel.id) if owner.channel and not owner.channel.thread_ts else ""
+    there = f"{owner.id} is open on {words(owner.service, 60)}: {words(owner.title, 200)} {where}".strip()
+    choices = [
+        button("Go there", "incident.go_there", {"incident": owner.id}, style="primary"),
+        button("It is something else", "incident.something_else", {"of": owner.id, **ask}),
+    ]
+    blocks = [section(f"{there}\nYou said: {words(text, 300)}"), actions(choices)]
+    return message(there, blocks)
+
+
+def either(question: str, first: tuple[str, dict[str, str]], second: tuple[str, dict[str, str]]) -> Message:
+    """Two readings of what was typed: two buttons, each (label, what it stands for)."""
+    choices = [
+        button(first[0], "incident.meant", {"pick": "1", **first[1]}),
+        button(second[0], "incident.meant_new", {"pick": "2", **second[1]}),
+    ]
+    return message(words(question, 400), [section(words(question, 400)), actions(choices)])
+
+
+def offer(said: str, ask: dict[str, str]) -> Message:
+    """In the thread of what somebody wrote: it sounds like an incident; a person decides."""
+    text = "Is production on fire? I can open an incident: a channel, who is hit, and what to do about it."
+    return message(
+        text,
+        [section(text), actions([button("Declare an incident …", "incident.declare", {"text": said[:500], **ask})])],
+    )
+
+
+def break_glass(refusal: str, ask: dict[str, str | int]) -> Message:
+    """A person who may not deploy: who may, and the way round for when none of them answers."""
+    text = spoken(refusal)
+    under = "Nobody there? *Break glass* deploys all the same: with a reason, announced, and the owners are paged."
+    return message(
+        text,
+        [
+            section(text),
+            context(under),
+            actions([button("Break glass …", "incident.break_glass", ask, style="danger")]),
+        ],
+    )
+
+
+def help_text() -> Message:
+    """Everything that can be typed, by when it is needed."""
+    lines = [
+        "*Declare*\n`/incident checkout is failing` declares it. `/incident` alone opens the form.",
+        "*Decide* (in the incident's channel, or with its id)\n"
+        "`rollback` · `hotfix` · `investigate` · `fixed <what was done>`",
+        "*Keep people informed*\n`status` · `list` · `update <what is new>` · `severity 1` to `4` · `lead` or `lead @name` · `timeline`",
+        "*Understand and finish*\n`cause <why>` · `recheck` · `postmortem` · `resolve` · `cancel <reason>` for a false alarm",
+    ]
+    note = (
+        "Nothing here acts on production without a second click. `declare <text>` always declares, whatever the words."
+    )
+    return message("What /incident can do", [*(section(line) for line in lines), context(note)])
