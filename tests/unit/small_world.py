@@ -22,7 +22,8 @@ T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 class Names:
     """A catalogue that knows `checkout` and `search`."""
 
-    services = {name: Service(name=name, aliases=(f"{name}-web",)) for name in ("checkout", "search")}
+    def __init__(self) -> None:
+        self.services = {name: Service(name=name) for name in ("checkout", "search")}
 
     def get(self, name: str) -> Service | None:
         return self.services.get(name)

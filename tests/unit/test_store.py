@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from small_world import T0
 
 from bot.connection import GROUP, NotRecorded
 from bot.store import Already, Answer, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
@@ -14,7 +15,6 @@ from phases.actions import DeployTick, NobodyActed
 from phases.change import Change, Draft
 from phases.effects import OpenChannel, Say
 from phases.incident import Channel, Incident, MessageRef, Source, Status
-from small_world import T0
 
 
 def new(number: int = 1, service: str = "checkout") -> Draft:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from small_world import T0, Proxy, declare, door, until, update
 
 from bot.connection import NotRecorded
 from bot.incidents import Incidents
@@ -16,7 +17,6 @@ from handlers.door import Delivery, Recorded, TimerDue, Unknown
 from phases.actions import Action, Cancel, GuardOver, PostUpdate
 from phases.change import Draft, Refused
 from phases.incident import Channel
-from small_world import T0, Proxy, declare, door, until, update
 
 
 async def opened(incidents: Incidents, service: str = "checkout") -> str:
