@@ -1,0 +1,275 @@
+"""Phase 1, who is hit: which issues belong, since when, how many users and features, and how sure that is.
+
+Values in, values out; the numbers are those of the rules ("The picture", "Severity").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+
+from phases.incident import Severity
+from phases.ports import EventPicture, IssueRow, Minutes
+from phases.report import BlastRadius, Confidence, IssueSeen, Share, TriageReport, Word
+from phases.wording import capital, counted, listed, rate, short
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+LEVELS = ("error", "fatal")
+NEW = timedelta(hours=1)  # "new (first seen in the last hour)"
+SPIKE_EVENTS = 10  # "spiking (at least 10 events in the window …"
+SPIKE_FACTOR = 3  # "… and at least 3 × its own baseline)"
+
+LOUD_FACTOR = 3  # "A minute is loud with at least 3 × their baseline …"
+LOUD_SHARE = 5  # "… and at least a fifth of the window's loudest minute"
+QUIET_PER_WINDOW = 10 / 15  # "10 minutes without a loud one end the run", beside a window of 15 minutes
+QUIET_LEAST = 2  # in the short windows of a drill
+
+SHARED_NAME = 10  # "One value from 10 or more addresses is a shared name"
+ONE_PLACE = 10  # "10 or more values, all from one address, … are one user"
+INFERRED_MANY = 10  # "No user on more than half of the events: many when there are 10 or more events …"
+FEATURE_EVENTS = 3  # "with at least 3 events …"
+FEATURE_SHARE = 0.05  # "… and at least 5 % of the incident's events in the window"
+
+SURE_EVENTS = 20  # "Confidence: high with known users and 20 or more events"
+UNSURE_EVENTS = 5  # "low when inferred or under 5 events"
+SEVERE_EVENTS = 10  # Severity: "SEV3 one user, or inferred from under 10 events"
+
+BASELINE_LEAST = timedelta(minutes=15)  # Verification: "under 15 minutes of it: zero"
+SHOWN = 5
+
+
+# --- issues ----------------------------------------------------------------------------------------------------
+
+
+def baseline_of(row: IssueRow, until: datetime) -> float:
+    """Events a minute over the day before the window; zero for an issue first seen in the last day."""
+    if row.first_seen >= until - DAY or row.minutes_before <= 0:
+        return 0.0
+    return row.events_before / row.minutes_before
+
+
+def seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
+    """The issue with what makes it unusual."""
+    baseline = baseline_of(row, until)
+    per_minute = row.events / (window / MINUTE)
+    return IssueSeen(
+        id=row.id,
+        short_id=row.short_id,
+        title=short(row.title, 200),
+        url=row.url,
+        level=row.level,
+        handled=row.handled,
+        first_seen=row.first_seen,
+        events=row.events,
+        baseline_per_minute=baseline,
+        new=row.first_seen >= until - NEW,
+        spiking=row.events >= SPIKE_EVENTS and per_minute >= SPIKE_FACTOR * baseline,
+        regressed=row.substatus == "regressed",
+    )
+
+
+def belonging(
+    rows: Sequence[IssueRow], until: datetime, window: timedelta, seeds: Collection[str]
+) -> tuple[IssueSeen, ...]:
+    """The incident's issues, most events first: new or spiking ones whatever their status, and those that were named."""
+    found = {
+        row.id: issue
+        for row in rows
+        if row.events > 0 and row.level in LEVELS
+        for issue in (seen(row, until, window),)
+        if issue.new or issue.spiking or row.id in seeds
+    }
+    return tuple(sorted(found.values(), key=lambda i: (-i.events, i.first_seen, i.id)))
+
+
+# --- when ------------------------------------------------------------------------------------------------------
+
+
+def first_loud_minute(
+    minutes: Minutes, since: datetime, until: datetime, baseline_per_minute: float
+) -> datetime | None:
+    """The earliest loud minute of the run that reaches into the window, or None without one.
+
+    Minutes that are not complete yet count here: late events only make them louder.
+    """
+    inside = [n for at, n in minutes.counts.items() if since - MINUTE < at < until]
+    loudest = max(inside, default=0)
+    least = max(LOUD_FACTOR * baseline_per_minute, loudest / LOUD_SHARE)
+    loud = sorted((at for at, n in minutes.counts.items() if n > 0 and n >= least and at < until), reverse=True)
+    if not loud or loud[0] <= since - MINUTE:
+        return None
+    quiet = max(round(QUIET_PER_WINDOW * ((until - since) / MINUTE)), QUIET_LEAST) * MINUTE
+    first = loud[0]
+    for at in loud[1:]:
+        if first - at - MINUTE >= quiet:
+            break
+        first = at
+    return first
+
+
+def last_event_minute(minutes: Minutes) -> datetime | None:
+    return max((at for at, n in minutes.counts.items() if n > 0), default=None)
+
+
+def baseline(minutes: Minutes, began: datetime, project_since: datetime | None) -> float:
+    """Events a minute over the 24 h before trouble began; of a younger project over all there is (rules: Verification)."""
+    begin = max(began - DAY, project_since) if project_since else began - DAY
+    if began - begin < BASELINE_LEAST:
+        return 0.0
+    incomplete = set(minutes.incomplete)
+    whole = (n for at, n in minutes.counts.items() if begin <= at <= began - MINUTE and at not in incomplete)
+    return sum(whole) / ((began - begin) / MINUTE)
+
+
+# --- who -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    word: Word
+    count: int | None
+    inferred: bool
+    says: tuple[str, ...] = ()
+    """What the reader must know of the count."""
+
+
+def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
+    """How many end users are hit (rules: Users)."""
+    if picture.events <= 0:
+        return Users(Word.NOBODY, 0, False)
+    if picture.user_count is None:
+        return Users(Word.MANY, None, True, ("Users could not be asked for: taken as many.",))
+    real = picture.events - picture.events_of_not_users
+    if real <= 0:
+        return Users(Word.NOBODY, 0, False, ("Only health checks and bots (not_users) ran into it.",))
+    shared = [u.addresses for u in picture.users if u.addresses is not None and u.addresses >= SHARED_NAME]
+    count = picture.user_count - len(shared) + sum(shared)
+    says: tuple[str, ...] = ()
+    if shared:
+        says = (f"{counted(len(shared), 'user name')} shared by many addresses: addresses are counted.",)
+    if count >= ONE_PLACE and picture.addresses == 1 and (addresses_last_day or 0) > 1:
+        says = (f"{counted(picture.user_count, 'user id')}, all from one address: taken as one user.",)
+        count = 1
+    if picture.events_without_user * 2 <= real:
+        return Users(_word(count), count, False, says)
+    places = max(_places(picture.regions), _places(picture.organisations))
+    many = real >= INFERRED_MANY or places >= 2 or count >= 2
+    why = "most events name no user, so the number of users is inferred"
+    says = (*says, capital(f"{why} from {counted(real, 'event')}{_where(picture)}."))
+    return Users(Word.MANY if many else Word.ONE, count if count >= 2 else None, True, says)
+
+
+def _word(count: int) -> Word:
+    return Word.MANY if count >= 2 else Word.ONE
+
+
+def _places(shares: Sequence[Share]) -> int:
+    return len({s.name for s in shares if s.name and s.events > 0})
+
+
+def _where(picture: EventPicture) -> str:
+    parts = [
+        counted(number, one)
+        for number, one in ((_places(picture.regions), "region"), (_places(picture.organisations), "organisation"))
+        if number
+    ]
+    return f" in {listed(parts)}" if parts else ""
+
+
+# --- what ------------------------------------------------------------------------------------------------------
+
+
+def feature_of(transaction: str, features: Mapping[str, str]) -> str | None:
+    """The catalogue feature that the transaction matches, else the transaction itself; without one there is none."""
+    if not transaction:
+        return None
+    return next((name for name, pattern in features.items() if fnmatchcase(transaction, pattern)), transaction)
+
+
+def folded(transactions: Sequence[Share], features: Mapping[str, str]) -> tuple[Share, ...]:
+    """Events by feature, most first."""
+    events: dict[str, int] = {}
+    for share in transactions:
+        if (name := feature_of(share.name, features)) is not None:
+            events[name] = events.get(name, 0) + share.events
+    return tuple(Share(name=short(n), events=e) for n, e in sorted(events.items(), key=lambda x: (-x[1], x[0])))
+
+
+def hit_features(shares: Sequence[Share], events: int) -> tuple[Share, ...]:
+    """Those with enough events to count."""
+    return tuple(s for s in shares if s.events >= FEATURE_EVENTS and s.events >= FEATURE_SHARE * events)
+
+
+# --- together --------------------------------------------------------------------------------------------------
+
+
+def confidence(known: bool, events: int) -> Confidence:
+    if not known or events < UNSURE_EVENTS:
+        return Confidence.LOW
+    return Confidence.HIGH if events >= SURE_EVENTS else Confidence.MEDIUM
+
+
+def blast_radius(
+    picture: EventPicture,
+    addresses_last_day: int | None,
+    features: Mapping[str, str],
+    window: timedelta,
+    baseline_per_minute: float,
+) -> BlastRadius:
+    """Who is hit, as a value with sentences that a person can check."""
+    who = users(picture, addresses_last_day)
+    if who.word is Word.NOBODY:
+        return BlastRadius(
+            users=Word.NOBODY, user_count=0, features=Word.NOBODY, sentences=(*who.says, "Nothing unusual in Sentry.")
+        )
+    shares = folded(picture.transactions, features)
+    hit = hit_features(shares, picture.events)
+    says = [_volume(who, picture, window, baseline_per_minute), *who.says]
+    if shares:
+        named = [f"{s.name} ({counted(s.events, 'event')})" for s in hit or shares[:1]]
+        says.append(f"Features: {listed(named)}.")
+    for shares_of, word in ((picture.regions, "region"), (picture.organisations, "organisation")):
+        if (only := _only(shares_of, picture.events)) is not None:
+            says.append(f"All of it in one {word}: {only}.")
+    return BlastRadius(
+        users=who.word,
+        user_count=who.count,
+        features=Word.MANY if len(hit) >= 2 else Word.ONE,
+        top_features=(hit or shares)[:SHOWN],
+        regions=picture.regions[:SHOWN],
+        organisations=picture.organisations[:SHOWN],
+        confidence=confidence(not who.inferred, picture.events),
+        inferred=who.inferred,
+        sentences=tuple(says),
+    )
+
+
+def _volume(who: Users, picture: EventPicture, window: timedelta, baseline_per_minute: float) -> str:
+    some = "many users" if who.word is Word.MANY else "one user"
+    hit = some if who.count is None else counted(who.count, "user")
+    minutes = window / MINUTE
+    last = f"{round(minutes)} min" if minutes > 1.5 else f"{round(minutes * 60)} s"
+    what = f"{hit}{_where(picture)}, {counted(picture.events, 'event')}"
+    if picture.per_issue:
+        return capital(f"{what}, counted per issue over its whole life.")
+    per_minute = rate(picture.events / minutes)
+    return capital(f"{what} in the last {last} ({per_minute}/min, baseline {rate(baseline_per_minute)}/min).")
+
+
+def _only(shares: Sequence[Share], events: int) -> str | None:
+    named = [s for s in shares if s.name and s.events > 0]
+    return named[0].name if len(named) == 1 and named[0].events >= events > 1 else None
+
+
+def severity_of(report: TriageReport) -> Severity:
+    """Proposed by triage; a person's word wins (rules: Severity)."""
+    blast = report.blast
+    if blast.users is Word.NOBODY:
+        return Severity.SEV4
+    if blast.users is Word.ONE or (blast.inferred and report.events < SEVERE_EVENTS):
+        return Severity.SEV3
+    return Severity.SEV1 if blast.features is Word.MANY else Severity.SEV2

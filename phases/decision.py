@@ -1,0 +1,359 @@
+"""Phase 1, what to do: the deploy history, the suspect, where a rollback could go, the brakes, and the recommendation.
+
+Values in, values out. Never a rollback without evidence, without a target, or onto the suspect (rules: table and brakes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
+from phases.service import DEPLOYABLE
+from phases.wording import capital, clock, counted, lasting, listed
+
+DAY = timedelta(days=1)
+GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 15 minutes
+SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy: their clocks and moments differ
+ROLLED_BACK_WITHIN = DAY  # Healthy: "deployed over it within a day"
+OLD = DAY  # Brakes: "the suspect's deploy is more than a day old"
+RAN_WELL = timedelta(minutes=15)  # Brakes: "the suspect had run for more than 15 minutes before trouble began"
+UNEXPLAINED = 1 / 5  # Brakes: "more than a fifth of the window's events … carry an earlier release"
+CURE_AFTER = timedelta(minutes=5)  # Brakes: "although its deploy started 5 or more minutes ago"
+CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
+
+SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
+"""Whose word on a deploy is taken, best first (rules: Deploy history)."""
+STANDS_IN = "first event"
+
+
+# --- history ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Deploys of one service to the counted environment, newest first."""
+
+    deploys: tuple[DeploySeen, ...] = ()
+    first: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    """Version → when it was first there, as far as anybody knows."""
+
+    @property
+    def stands_in(self) -> bool:
+        """Nobody told of a deploy: the first event of each release stands for it."""
+        return bool(self.deploys) and all(d.source == STANDS_IN for d in self.deploys)
+
+
+def history(*told: Sequence[DeploySeen]) -> History:
+    """Joins what several sources tell of one service's deploys, by version.
+
+    First events stand for deploys only where no other source knows any; the bot's own records do not count as one:
+    that the bot rolled back once does not mean that ordinary deploys are told of.
+    """
+    everything = [d for source in told for d in source]
+    first: dict[str, datetime] = {}
+    for d in everything:
+        at = first.get(d.release.version)
+        first[d.release.version] = d.started_at if at is None else min(at, d.started_at)
+    telling = any(d.source not in ("bot", STANDS_IN) for d in everything)
+    joined: list[DeploySeen] = []
+    for d in sorted(everything, key=_rank):
+        if d.source == STANDS_IN and (telling or any(d.release.version == j.release.version for j in joined)):
+            continue
+        at = next((i for i, j in enumerate(joined) if _same(d, j, everything)), None)
+        if at is None:
+            joined.append(d)
+        else:
+            joined[at] = _joined(joined[at], d)
+    return History(tuple(sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)), first)
+
+
+def _rank(deploy: DeploySeen) -> tuple[int, datetime]:
+    source = deploy.source
+    return (SOURCES.index(source) if source in SOURCES else len(SOURCES), deploy.started_at)
+
+
+def _same(one: DeploySeen, other: DeploySeen, everything: Sequence[DeploySeen]) -> bool:
+    """One deploy told of twice: the same version by two sources, near in time, with nothing else deployed between."""
+    version = one.release.version
+    if other.release.version != version or one.source == other.source:
+        return False
+    begin, end = sorted((one.started_at, other.started_at))
+    between = (d for d in everything if begin < d.started_at < end and d.source != STANDS_IN)
+    return end - begin <= SAME_DEPLOY and all(d.release.version == version for d in between)
+
+
+def _joined(better: DeploySeen, other: DeploySeen) -> DeploySeen:
+    release = better.release
+    if release.commit is None and other.release.commit is not None:
+        release = other.release
+    return better.model_copy(
+        update={
+            "release": release,
+            "finished_at": better.finished_at or other.finished_at,
+            "by": better.by or other.by,
+            "rolled_back": better.rolled_back or other.rolled_back,
+        }
+    )
+
+
+def suspect_of(deploys: Sequence[DeploySeen], began: datetime | None, window: timedelta) -> DeploySeen | None:
+    """The deploy that had started last when trouble began, in the order of deploys, not of version numbers."""
+    if began is None:
+        return None
+    grace = window * GRACE_PER_WINDOW
+    return max((d for d in deploys if d.started_at <= began + grace), key=lambda d: d.started_at, default=None)
+
+
+def was_rolled_back(version: str, known: History) -> bool:
+    """Recorded so, or a release first deployed before it was deployed over it within a day."""
+    mine = [d for d in known.deploys if d.release.version == version]
+    if any(d.rolled_back for d in mine):
+        return True
+    return any(
+        other.release.version != version
+        and d.started_at < other.started_at <= d.started_at + ROLLED_BACK_WITHIN
+        and known.first[other.release.version] < known.first[version]
+        for d in mine
+        for other in known.deploys
+    )
+
+
+def healthy_before(
+    suspect: DeploySeen | None,
+    known: History,
+    listed_by_deployer: Collection[Release] | None,
+    *,
+    burning: Collection[str] = (),
+) -> tuple[Release, ...]:
+    """Where a rollback may go: the healthy releases deployed before the suspect, the last one first.
+
+    Never the suspect, never one deployed since; only what may be deployed and is in the deployer's list (None: unknown,
+    then there is none). `burning` are the versions with an open incident of their own.
+    """
+    if suspect is None or listed_by_deployer is None:
+        return ()
+    may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
+    since = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
+    found: dict[str, Release] = {}
+    for d in sorted(known.deploys, key=lambda d: d.started_at, reverse=True):
+        version = d.release.version
+        if version in found or version in since or version == suspect.release.version or version not in may:
+            continue
+        if version not in burning and not was_rolled_back(version, known):
+            found[version] = may[version]
+    return tuple(found.values())
+
+
+# --- the situation and its brakes ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything the decision looks at."""
+
+    now: datetime
+    window: timedelta
+    service: str
+    blast: BlastRadius
+    events: int
+    began: datetime | None = None
+    last_event: datetime | None = None
+    known: History = field(default_factory=History)
+    suspect: DeploySeen | None = None
+    running: Release | None = None
+    listed: tuple[Release, ...] | None = ()
+    """What the deployer may deploy; None where it cannot be asked, then `cannot_deploy` says why."""
+    cannot_deploy: str = ""
+    burning: frozenset[str] = frozenset()
+    neighbours: tuple[DeploySeen, ...] = ()
+    by_release: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Events in the window since the suspect's deploy started, by version; `` for those that carry none."""
+    one_way: tuple[str, ...] | None = ()
+    """One-way paths changed between target and running release; None where that could not be seen."""
+    rolled_back: tuple[str, ...] = ()
+    """Versions this incident already rolled back."""
+    fix: str | None = None
+    """A known fix: the name of a branch or pull request."""
+    sampled: bool = False
+
+    @property
+    def targets(self) -> tuple[Release, ...]:
+        running = self.running.version if self.running else None
+        found = healthy_before(self.suspect, self.known, self.listed, burning=self.burning)
+        return tuple(r for r in found if r.version != running and r.version not in self.rolled_back)
+
+
+def brakes(s: Situation) -> tuple[str, ...]:
+    """Why a rollback is not recommended here, each in a sentence; none: the road is free (rules: Brakes)."""
+    if s.began is None:
+        return ("When trouble began is not known, so no release is the suspect.",)
+    if s.suspect is None:
+        return (f"No deploy of {s.service} is known from before trouble began.",)
+    suspect = s.suspect.release.version
+    found: list[str] = []
+    if s.listed is None:
+        found.append(capital(f"{s.cannot_deploy or 'the deployer cannot be asked'}."))
+    elif not s.targets:
+        found.append(f"No healthy release from before {suspect} can be deployed.")
+    if s.one_way is None:
+        found.append("Whether a one-way path changed since then cannot be seen.")
+    elif s.one_way:
+        found.append(f"A one-way path changed since then: {listed(s.one_way)}.")
+    age = s.now - s.suspect.started_at
+    if age > OLD:
+        found.append(f"{suspect} was deployed {lasting(age)} ago: more than a day.")
+    found.extend(_deployed_since(s, s.suspect, s.began))
+    if s.rolled_back:
+        found.append(f"This incident already rolled back {listed(s.rolled_back)}.")
+    found.extend(_unexplained(s, s.suspect))
+    return tuple(found)
+
+
+def _deployed_since(s: Situation, suspect: DeploySeen, began: datetime) -> list[str]:
+    version = suspect.release.version
+    ran = began - suspect.started_at
+    later = [d for d in s.known.deploys if d.started_at > suspect.started_at and d.release.version != version]
+    found: list[str] = []
+    if later and ran > RAN_WELL:
+        newest = max(later, key=lambda d: d.started_at)
+        found.append(
+            f"{newest.release.version} was deployed since, and {version} had run for {lasting(ran)} before trouble began."
+        )
+    back = [d for d in later if d.started_at >= began and s.known.first[d.release.version] < suspect.started_at]
+    if back:
+        put = max(back, key=lambda d: d.started_at)
+        found.append(f"{put.release.version} was put back at {clock(put.started_at)}, after trouble began.")
+    near = _nearer_neighbour(s, suspect, began)
+    if near is not None and ran > RAN_WELL:
+        found.append(
+            f"{near.service} {near.release.version} was deployed {lasting(began - near.started_at)} before trouble began, "
+            f"and {version} had run for {lasting(ran)}."
+        )
+    return found
+
+
+def _nearer_neighbour(s: Situation, suspect: DeploySeen, began: datetime) -> DeploySeen | None:
+    """A dependency deployed after the suspect and shortly before trouble began explains it better."""
+    near = [d for d in s.neighbours if suspect.started_at < d.started_at <= began and began - d.started_at <= RAN_WELL]
+    return max(near, key=lambda d: d.started_at, default=None)
+
+
+def _unexplained(s: Situation, suspect: DeploySeen) -> list[str]:
+    """Where events carry releases and these do not point at the suspect."""
+    total = sum(s.by_release.values())
+    carrying = total - s.by_release.get("", 0)
+    if carrying <= 0:
+        return []
+    version = suspect.release.version
+    earlier = sum(
+        n
+        for name, n in s.by_release.items()
+        if name and name != version and name in s.known.first and s.known.first[name] < suspect.started_at
+    )
+    found: list[str] = []
+    if earlier > total * UNEXPLAINED:
+        share = round(100 * earlier / total)
+        found.append(
+            f"{version} does not explain it: {share} % of the events since its deploy carry an earlier release."
+        )
+    if s.running is not None and s.by_release.get(s.running.version, 0) == 0:
+        running = [d.started_at for d in s.known.deploys if d.release.version == s.running.version]
+        if running and s.now - max(running) >= min(CURE_AFTER, s.window * CURE_PER_WINDOW):
+            found.append(
+                f"No event carries {s.running.version}, which has run for {lasting(s.now - max(running))}: "
+                "it may be the cure."
+            )
+    return found
+
+
+# --- the table -------------------------------------------------------------------------------------------------
+
+
+def recommend(s: Situation) -> Recommendation:
+    """The decision table with all its brakes (rules: users × features)."""
+    blast = s.blast
+    targets = s.targets
+    target = targets[0] if targets else None
+    suspect = s.suspect.release if s.suspect else None
+    if s.events <= 0 or blast.users is Word.NOBODY:
+        why = blast.sentences[:1] or ("Sentry shows nothing unusual.",)
+        return Recommendation(choice=Choice.INVESTIGATE, reasons=why, offer_rollback=False)
+    many = blast.users is Word.MANY
+    braked = brakes(s) if many else ()
+    reasons = [_scope(blast)]
+    if many and (said := when(s)) is not None:
+        reasons.append(said)
+    said = Recommendation(
+        choice=Choice.INVESTIGATE,
+        against=against(s),
+        brakes=braked,
+        offer_rollback=target is not None,
+        suspect=suspect,
+        target=target,
+    )
+    everything = many and blast.features is Word.MANY
+    if everything and not braked and target is not None and suspect is not None:
+        reasons.append(f"{target.version} was the last healthy release before {suspect.version}.")
+        return said.model_copy(update={"choice": Choice.ROLLBACK, "reasons": tuple(reasons)})
+    if s.fix is not None:
+        reasons.append(f"A fix is known: {s.fix}.")
+        return said.model_copy(update={"choice": Choice.HOTFIX, "reasons": tuple(reasons), "loud": everything})
+    if everything:
+        reasons.append("A rollback would be the answer, but it is not safe.")
+    elif many:
+        reasons.append("One feature is hit: look for the cause now, with a rollback ready beside it.")
+    elif blast.features is Word.MANY:
+        reasons.append("One account in several features points at its data: a rollback would not help it.")
+    else:
+        reasons.append("The blast radius is limited: find the cause first.")
+    return said.model_copy(update={"reasons": tuple(reasons), "loud": everything})
+
+
+def _scope(blast: BlastRadius) -> str:
+    users = "one user" if blast.users is Word.ONE else "many users"
+    if blast.user_count is not None:
+        users = counted(blast.user_count, "user")
+    names = [f.name for f in blast.top_features]
+    if not names:
+        return capital(f"{users}, no feature named.")
+    if blast.features is Word.MANY:
+        return capital(f"{users}, {counted(len(names), 'feature')}: {listed(names)}.")
+    return capital(f"{users}, one feature: {names[0]}.")
+
+
+def when(s: Situation) -> str | None:
+    """`Trouble began 14:02 UTC, 3 min after v1.3.0 was deployed.`"""
+    if s.began is None:
+        return None
+    if s.suspect is None:
+        return f"Trouble began {clock(s.began)}."
+    version = s.suspect.release.version
+    gap = s.began - s.suspect.started_at
+    if gap < timedelta(0):
+        return f"Trouble began {clock(s.began)}, just as {version} was being deployed."
+    did = "had its first event" if s.suspect.source == STANDS_IN else "was deployed"
+    return f"Trouble began {clock(s.began)}, {lasting(gap)} after {version} {did}."
+
+
+def against(s: Situation) -> tuple[str, ...]:
+    """What speaks against believing this picture."""
+    found: list[str] = []
+    if s.blast.confidence is Confidence.LOW:
+        found.append("Few or unnamed events: the numbers are weak.")
+    if s.sampled:
+        found.append("Sentry counted a sample: the numbers are estimates.")
+    quiet = s.now - s.last_event - timedelta(minutes=1) if s.last_event is not None else timedelta(0)
+    if quiet >= s.window / 3:
+        found.append(f"No event for {lasting(quiet)}: it may be over.")
+    if s.began is not None:
+        began = s.began
+        inside = [d for d in s.known.deploys if began - s.window <= d.started_at <= s.now]
+        if len({d.release.version for d in inside}) > 1:
+            found.append(f"{counted(len(inside), 'deploy')} around that time.")
+        for d in s.neighbours:
+            if began - RAN_WELL <= d.started_at <= began:
+                gap = lasting(began - d.started_at)
+                found.append(f"{d.service} {d.release.version} was deployed {gap} before trouble began.")
+    return tuple(found[:5])

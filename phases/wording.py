@@ -1,0 +1,56 @@
+"""Counts, rates and times as a person reads them: short, exact, singular and plural right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 user`, `1,240 users`."""
+    return f"{number:,} {one if number == 1 else (many or one + 's')}"
+
+
+def rate(per_minute: float) -> str:
+    """Events a minute: `14.3`, `0.2`, `120`, `0`; never `0` for something that happens."""
+    if 0 < per_minute < 0.1:
+        return "under 0.1"
+    return f"{per_minute:,.0f}" if per_minute >= 100 else f"{per_minute:.1f}".removesuffix(".0")
+
+
+def lasting(span: timedelta) -> str:
+    """`40 s`, `3 min`, `5 h 20 min`, `2 days`."""
+    seconds = max(int(span.total_seconds()), 0)
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} days"
+
+
+def clock(at: datetime) -> str:
+    """Time of day, in UTC."""
+    return f"{at:%H:%M} UTC"
+
+
+def listed(names: Sequence[str], *, most: int = 3) -> str:
+    """`cart`, `cart and pay`, `cart, pay, search and 4 more`."""
+    names = list(names)
+    if len(names) > most:
+        names = [*names[:most], f"{len(names) - most} more"]
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def short(name: str, limit: int = 80) -> str:
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def capital(text: str) -> str:
+    """A sentence begins with a capital letter; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
