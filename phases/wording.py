@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -35,6 +35,11 @@ def lasting(span: timedelta) -> str:
 def clock(at: datetime) -> str:
     """Time of day, in UTC."""
     return f"{at:%H:%M} UTC"
+
+
+def stamp(at: datetime) -> str:
+    """`2026-11-22 14:03 UTC`, for texts that outlive the day."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def listed(names: Sequence[str], *, most: int = 3) -> str:

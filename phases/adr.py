@@ -1,0 +1,228 @@
+"""Phase 6, the texts that leave the bot: the PRODUCTION INCIDENT summary in its exact layout, and the post-mortem as a numbered ADR."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from phases.incident import Entry, Incident
+from phases.markdown import Names, inline, one_line, paragraphs
+from phases.proofs import proofs
+from phases.report import ActionItem, BlastRadius, LookVerdict, Share, Word
+from phases.rounds import what_was_done
+from phases.wording import counted, listed, rate, stamp
+
+KINDS = ("tests", "monitors", "gates")
+SLUG_LIMIT = 50
+
+
+# --- the summary -----------------------------------------------------------------------------------------------
+
+
+def summary(incident: Incident, names: Names, *, number: int | None = None) -> str:
+    """The reconciliation of the workflow, line by line. `number`: the ADR's, while it is being written.
+
+    Plain words on known lines: nothing in it can add a line or end a code block. Escaping for Slack is the view's.
+    """
+    items = incident.postmortem.items if incident.postmortem else ()
+    counts = ", ".join(f"{kind}:{sum(item.kind == kind for item in items)}" for kind in KINDS)
+    adr = incident.adr.name if incident.adr else f"ADR-{number:04d}" if number is not None else "none"
+    return "\n".join(
+        (
+            f"PRODUCTION INCIDENT — {one_line(incident.title, names) or incident.id}",
+            "",
+            f"Detected:    {stamp(incident.detected_at)} via {one_line(incident.source.text, names)}",
+            f"Blast:       {one_line(blast(incident), names)}",
+            f"Root cause:  {one_line(cause_in_one_line(incident), names)}",
+            f"Action:      {one_line(what_was_done_in_all(incident), names, 500)}",
+            f"Resolution:  {_resolution(incident)}",
+            f"Sentry:      {_rates(incident)}",
+            "",
+            f"Linear:      {one_line(incident.ticket.url, names) if incident.ticket else 'none'}",
+            f"Post-mortem: {adr}",
+            "",
+            f"Action items: {len(items)} ({counts})",
+        )
+    )
+
+
+def minutes_taken(incident: Incident) -> int | None:
+    """Whole minutes from *Detected* to verified recovery, never to the paperwork (rules: Post-mortem)."""
+    if incident.recovered_at is None:
+        return None
+    return max(round((incident.recovered_at - incident.detected_at).total_seconds() / 60), 1)
+
+
+def blast(incident: Incident) -> str:
+    """Who and what was hit, in counts; regions and organisations by name."""
+    report = incident.triage
+    if report is None:
+        return "not measured"
+    found = report.blast
+    parts = [_users(found), _features(found)]
+    parts += [
+        f"{what} {_names(shares)}" for what, shares in (("in", found.regions), ("of", found.organisations)) if shares
+    ]
+    mark = " (reported, not measured)" if report.manual_by else " (inferred)" if found.inferred else ""
+    return ", ".join(part for part in parts if part) + mark
+
+
+def cause_in_one_line(incident: Incident) -> str:
+    text = incident.cause.text if incident.cause else incident.postmortem.root_cause if incident.postmortem else ""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "not known")
+
+
+def what_was_done_in_all(incident: Incident) -> str:
+    """Every action on production in its order: `rollback to v41; then fixed: flag off`. What went wrong is said with it."""
+    said: list[str] = []
+    for one in incident.rounds:
+        action = one.action
+        if action is None or action.result == "not started":
+            continue
+        failed = {"failed": " (failed)", "unknown": " (result unknown)"}.get(action.result, "")
+        said.append(what_was_done(action) + (failed or (" (did not help)" if one.verdict == "not recovered" else "")))
+    return "; then ".join(said) or "none"
+
+
+def _users(found: BlastRadius) -> str:
+    if found.user_count is not None:
+        return counted(found.user_count, "user")
+    return {Word.NOBODY: "no user", Word.ONE: "one user", Word.MANY: "many users"}[found.users]
+
+
+def _features(found: BlastRadius) -> str:
+    if found.features is Word.NOBODY:
+        return ""
+    what = {Word.ONE: "one feature", Word.MANY: "several features"}[found.features]
+    if found.features is Word.MANY and len(found.top_features) > 1:
+        what = counted(len(found.top_features), "feature")
+    return f"{what} ({_names(found.top_features)})" if found.top_features else what
+
+
+def _names(shares: Sequence[Share]) -> str:
+    return listed([share.name for share in shares])
+
+
+def _resolution(incident: Incident) -> str:
+    taken = minutes_taken(incident)
+    if incident.recovered_at is None or taken is None:
+        return "recovery is not verified"
+    return f"{stamp(incident.recovered_at)}, took {taken} min"
+
+
+def _rates(incident: Incident) -> str:
+    """Events a minute before and after, from the look that verified recovery."""
+    last = incident.rounds[-1] if incident.rounds else None
+    look = (
+        next((look for look in reversed(last.looks) if look.verdict is LookVerdict.RECOVERED), None) if last else None
+    )
+    if look is not None:
+        return f"{rate(look.before_per_minute)} / {rate(look.after_per_minute)} events a minute before / after"
+    report = incident.triage
+    before = rate(report.per_minute) if report and not report.manual_by else "not measured"
+    confirmed = last is not None and last.verdict == "confirmed by a person"
+    after = "not measured, confirmed by a person" if confirmed else "not measured"
+    if before == "not measured":
+        return after
+    return f"{before} / {after} (events a minute before / after)"
+
+
+# --- the ADR ---------------------------------------------------------------------------------------------------
+
+
+def file_name(incident: Incident, number: int) -> str:
+    """`0007-inc-0042-checkout-is-failing.md`: the incident's id in it makes writing it twice writing it once."""
+    plain = unicodedata.normalize("NFKD", incident.title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LIMIT].strip("-") or "incident"
+    return f"{number:04d}-{incident.id.lower()}-{slug}.md"
+
+
+def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: Names) -> str:
+    """The post-mortem as a Markdown file. The incident has one by now: it was submitted."""
+    written = incident.postmortem
+    if written is None:
+        raise ValueError(f"{incident.id} has no post-mortem to write")
+    severity = f", SEV{incident.severity.value}" if incident.severity else ""
+    lines = [
+        f"# ADR-{number:04d}: {inline(incident.id, names)}, {inline(incident.title, names)}",
+        "",
+        "- Status: accepted",
+        f"- Date: {written.at.astimezone(UTC):%Y-%m-%d}",
+        f"- Incident: {incident.id}, {inline(incident.service, names)} ({inline(incident.environment, names)}){severity}",
+        f"- Written by: {inline(f'<@{written.by}>', names)}",
+        "",
+        "```text",
+        summary(incident, names, number=number),
+        "```",
+        "",
+        "## Proofs",
+        "",
+        "| Proof | State | |",
+        "| --- | --- | --- |",
+    ]
+    for proof in proofs(incident):
+        state, says = ("complete" if proof.complete else "missing"), proof.says
+        if proof.name == "Post-mortem" and not proof.complete:
+            state, says = "complete", f"this file, ADR-{number:04d}"
+        lines.append(f"| {proof.name} | {state} | {inline(says, names)} |")
+    lines += ["", "## Timeline", "", paragraphs(written.timeline, names), "", *_table(entries, names)]
+    lines += ["", "## Root cause", "", paragraphs(written.root_cause, names), *_evidence(incident, names)]
+    lines += ["", "## What was done", "", *_done(incident, names)]
+    lines += ["", "## Why monitoring did not catch it earlier", "", paragraphs(written.monitoring, names)]
+    lines += ["", "## Why it slipped through tests and CI", "", paragraphs(written.tests, names)]
+    lines += ["", "## Action items", "", *(_item(item, names) for item in written.items)]
+    lines += ["", "## Revisit when", "", paragraphs(written.revisit, names), ""]
+    return "\n".join(lines)
+
+
+def _table(entries: Sequence[Entry], names: Names) -> list[str]:
+    rows = [
+        f"| {stamp(entry.at)} | {inline(entry.kind, names)} | {inline(entry.text, names, 600)}{_source(entry)} |"
+        for entry in sorted(entries, key=lambda entry: entry.at)
+    ]
+    return ["As it was recorded:", "", "| Time | | What |", "| --- | --- | --- |", *rows] if rows else []
+
+
+def _source(entry: Entry) -> str:
+    url = inline(entry.url, {}) if entry.url else ""
+    return f" {url}" if url.startswith("<http") else ""
+
+
+def _evidence(incident: Incident, names: Names) -> list[str]:
+    """What stands behind the cause, and what was ruled out on the way."""
+    cause = incident.cause
+    lines: list[str] = []
+    if cause is not None:
+        lines += [f"- {inline(one, names)}" for one in cause.evidence]
+        if cause.commit:
+            lines.append(f"- Commit: {inline(cause.commit, names)}")
+        if cause.release:
+            lines.append(f"- Release: {inline(cause.release, names)}")
+    for one in incident.hypotheses:
+        found = f": {inline(one.found, names, 400)}" if one.found else ""
+        lines.append(f"- {inline(one.id, names)} {one.verdict.value}: {inline(one.says, names, 400)}{found}")
+    return ["", "Evidence:", "", *lines] if lines else []
+
+
+def _done(incident: Incident, names: Names) -> list[str]:
+    lines: list[str] = []
+    for one in incident.rounds:
+        if one.action is None:
+            continue
+        proof = one.action.proof
+        releases = f", {proof.before or 'not known'} → {proof.after or 'not known'}" if proof else ""
+        glass = f", break glass: {one.action.break_glass}" if one.action.break_glass else ""
+        said = f"{what_was_done(one.action)} by <@{one.action.by}>, {stamp(one.action.at)}: {one.action.result}{releases}{glass}"
+        lines.append(f"- Round {one.number}: {inline(said, names)}")
+        for look in one.looks:
+            numbers = f"{rate(look.before_per_minute)} / {rate(look.after_per_minute)} events a minute before / after"
+            endpoint = f", endpoint {look.endpoint.said}" if look.endpoint else ""
+            lines.append(f"  - {stamp(look.at)}: {inline(f'{look.verdict.value}, {numbers}{endpoint}', names)}")
+    return lines or ["Nothing was done on production."]
+
+
+def _item(item: ActionItem, names: Names) -> str:
+    more = [f"owner {item.owner}" if item.owner else "no owner", f"due {item.due}" if item.due else "no date"]
+    return f"- [{'x' if item.done else ' '}] {item.kind}: {inline(item.text, names)} ({inline(', '.join(more), names)})"
