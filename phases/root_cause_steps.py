@@ -31,8 +31,8 @@ def ask_for_tree(draft: Draft) -> Draft:
     incident = draft.incident
     posted = any(name.startswith("decision:") for name in incident.messages)
     if incident.tree_asked or not posted or not incident.hypotheses:
-        return draft.dirty("tree")
-    return draft.set(tree_asked=True).want(PostLive(name="tree"))
+        return draft.dirty("tree", "evidence")
+    return draft.set(tree_asked=True).want(PostLive(name="tree"), PostLive(name="evidence"))
 
 
 def investigated(incident: Incident, action: Investigated, service: Service, now: datetime) -> Change:
@@ -59,7 +59,7 @@ def bisect_moved(incident: Incident, action: BisectMoved, service: Service, now:
 
 
 def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
-    draft.set(bisect=bisect).dirty("tree")
+    draft.set(bisect=bisect).dirty("tree", "evidence")
     if bisect.state == "running":
         return draft.timer(BISECT, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
     draft.set(hypotheses=after_bisect(draft.incident.hypotheses, bisect)[:HYPOTHESES]).cancel(BISECT)
@@ -119,7 +119,11 @@ def judge_hypothesis(incident: Incident, action: JudgeHypothesis, service: Servi
         found = action.reason or one.found
         return one.model_copy(update={"verdict": action.verdict, "confidence": sure, "by": action.by, "found": found})
 
-    draft = Draft(incident, now).set(hypotheses=tuple(judged(h) for h in incident.hypotheses)).dirty("tree", "status")
+    draft = (
+        Draft(incident, now)
+        .set(hypotheses=tuple(judged(h) for h in incident.hypotheses))
+        .dirty("tree", "evidence", "status")
+    )
     return draft.note("evidence", f"{mentioned(action.by)}: {action.id} {action.verdict.value}", by=action.by).done()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from phases.actions import ManualTriage, NobodyActed, Triaged, TriageOverdue
+from phases.blast_radius import severity_of
 from phases.change import Change, Draft, Refused
 from phases.effects import AttachToTicket
 from phases.incident import Incident, Severity, Status
@@ -27,7 +28,7 @@ from phases.rounds import (
     start_investigation,
 )
 from phases.service import Service
-from phases.triage import manual, severity_of
+from phases.triage import manual
 
 OVERDUE = "triage"  # timer
 OVERDUE_SECONDS = 3  # rules: the decision message is posted after 3 s without an answer

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bot.performers.kit import JobLike, Kit, Performer
-from handlers.views import say as say_view
-from phases import memory, postmortem
+from handlers import views
+from phases import memory
 from phases.actions import AdrNumbered, AdrWritten, DiscordPosted, EffectDone, Paged, Remembered, TicketOpened
+from phases.adr import adr_text
 from phases.coordination import discord_text, ticket_body, ticket_title
 from phases.effects import (
     AttachToTicket,
@@ -71,7 +72,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
             return Paged(key=effect.key, via="PagerDuty")
         channel, thread = kit.channel(incident)
         owners = tuple(await kit.people.owners(kit.service(incident)))
-        message = say_view.render(Say(text=effect.text, mention=owners), incident)
+        message = views.say(Say(text=effect.text, mention=owners), incident)
         await kit.slack.post(
             channel,
             message.text,
@@ -105,7 +106,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
             return AdrWritten(adr=incident.adr)
         entries = await kit.door.timeline(incident.id)
         names = await kit.names(incident, entries)
-        text = postmortem.adr_text(incident, entries, effect.number, names)
+        text = adr_text(incident, entries, effect.number, names)
         return AdrWritten(adr=await archive().write(kit.service(incident), incident, effect.number, text))
 
     async def remember(effect: Remember, job: JobLike) -> Remembered:

@@ -6,9 +6,8 @@ import re
 
 from bot.clients.slack import SlackRefused
 from bot.performers.kit import JobLike, Kit, Performer
-from handlers.views import say as say_view
-from handlers.views import status as status_view
-from handlers.views import summary as summary_view
+from handlers import views
+from phases import adr
 from phases.actions import ChannelOpened, EffectDone, Invited, MessagePosted, Pinned
 from phases.effects import Invite, OpenChannel, Pin, PostLive, PostSummary, Say, SetTopic
 from phases.incident import Channel, Incident, MessageRef
@@ -61,7 +60,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
                 raise error
             channel = found
         text = f"{incident.id}: {incident.title}"
-        message = say_view.render(Say(text=text), incident)
+        message = views.say(Say(text=text), incident)
         ts = await kit.slack.post(
             channel,
             message.text,
@@ -77,7 +76,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         incident = await kit.incident(job)
         channel, thread = kit.channel(incident)
         if thread is None:
-            await kit.slack.set_topic(channel, status_view.topic(incident))
+            await kit.slack.set_topic(channel, views.topic(incident))
         return EffectDone(kind=effect.type)
 
     async def invite(effect: Invite, job: JobLike) -> Invited:
@@ -106,7 +105,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
             if found is None:
                 return EffectDone(kind=effect.type)
             channel, thread = found, None
-        elif effect.name == "tree":
+        elif effect.name in ("tree", "evidence"):
             newest = incident.round
             posted = incident.messages.get(decision_name(newest.number)) if newest else None
             posted = posted or incident.messages.get("decision:1")
@@ -143,7 +142,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         mentions = effect.mention
         if any(not re.fullmatch(r"[UW][A-Z0-9]{2,}", one) for one in mentions):
             mentions = tuple(await kit.people.owners(kit.service(incident)))
-        message = say_view.render(effect.model_copy(update={"mention": mentions}), incident)
+        message = views.say(effect.model_copy(update={"mention": mentions}), incident)
         await kit.slack.post(
             channel,
             message.text,
@@ -159,7 +158,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
     async def post_summary(effect: PostSummary, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
         channel, thread = kit.channel(incident)
-        message = summary_view.render(incident, await kit.names(incident))
+        message = views.summary(adr.summary(incident, await kit.names(incident)))
         await kit.slack.post(
             channel,
             message.text,

@@ -1,0 +1,34 @@
+"""A live message by its name, from the newest state: for its first posting and for every edit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from handlers import views
+from handlers.views import Message
+from phases.incident import Incident
+from phases.ports import Catalogue
+from phases.service import Service
+
+
+def renderer(catalogue: Catalogue) -> Callable[[str, Incident, datetime], Awaitable[Message]]:
+    async def render(name: str, incident: Incident, now: datetime) -> Message:
+        """Raises ValueError for a name that is no live message's."""
+        service = catalogue.get(incident.service) or Service(name=incident.service)
+        kind, _, number = name.partition(":")
+        match kind:
+            case "status":
+                return views.status(incident, now, service)
+            case "decision":
+                return views.decision(incident, now, service, int(number))
+            case "announcement":
+                return views.announcement(incident, now)
+            case "tree":
+                return views.tree(incident, now)
+            case "evidence":
+                return views.evidence(incident, now)
+            case _:
+                raise ValueError(f"{name} is no live message")
+
+    return render

@@ -1,0 +1,117 @@
+"""Small makers of values for tests: plausible by default, every field to be overridden."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from phases.actions import Declare
+from phases.incident import Incident, Source
+from phases.report import (
+    BlastRadius,
+    Choice,
+    Confidence,
+    Frame,
+    IssueSeen,
+    Recommendation,
+    Release,
+    Share,
+    TriageReport,
+    Word,
+)
+from phases.service import DeployCommands, Service
+
+NOW = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
+COMMANDS = DeployCommands(directory="/srv/shop", run=("deploy", "{release}"), current=("current",), releases=("tags",))
+
+
+def service(**fields: Any) -> Service:
+    given: dict[str, Any] = {
+        "name": "shop",
+        "owners": ("U0ALICE",),
+        "sentry": ("shop",),
+        "deployer": "command",
+        "deploy": COMMANDS,
+        "checkout": "/srv/shop",
+        "bisect": ("./reproduce.sh",),
+        "linear_team": "ENG",
+    }
+    return Service.model_validate({**given, **fields})
+
+
+def declare(**fields: Any) -> Declare:
+    given: dict[str, Any] = {
+        "number": 1,
+        "ulid": "01JD000000000000000000INC1",
+        "title": "checkout is failing",
+        "service": "shop",
+        "source": Source(kind="person", text="/incident by <@U0ALICE>"),
+        "by": "U0ALICE",
+    }
+    return Declare.model_validate({**given, **fields})
+
+
+def blast(users: Word = Word.MANY, features: Word = Word.MANY, **fields: Any) -> BlastRadius:
+    given: dict[str, Any] = {
+        "users": users,
+        "user_count": {Word.NOBODY: 0, Word.ONE: 1, Word.MANY: 37}[users],
+        "features": features,
+        "top_features": (Share(name="payment", events=120), Share(name="cart", events=80)),
+        "regions": (Share(name="eu-west", events=150),),
+        "organisations": (Share(name="acme", events=60),),
+        "confidence": Confidence.HIGH,
+        "sentences": ("37 users in 3 organisations, 214 events in the last 15 min.",),
+    }
+    return BlastRadius.model_validate({**given, **fields})
+
+
+def report(choice: Choice = Choice.ROLLBACK, **fields: Any) -> TriageReport:
+    suspect, target = Release(version="1.3.0"), Release(version="1.2.0")
+    recommended = Recommendation(
+        choice=choice, reasons=("Trouble began 3 min after 1.3.0 was deployed.",), suspect=suspect, target=target
+    )
+    given: dict[str, Any] = {
+        "at": NOW,
+        "window_seconds": 900,
+        "events": 214,
+        "per_minute": 14.3,
+        "baseline_per_minute": 0.2,
+        "began_at": NOW - timedelta(minutes=4),
+        "blast": blast(),
+        "issues": (
+            IssueSeen(
+                id="41",
+                short_id="SHOP-3",
+                title="ZeroDivisionError: division by zero",
+                url="https://sentry.example.com/issues/41/",
+                first_seen=NOW - timedelta(minutes=4),
+                events=200,
+                new=True,
+            ),
+        ),
+        "issue_ids": ("41",),
+        "running": suspect,
+        "suspect": suspect,
+        "suspect_minutes": 3.0,
+        "targets": (target, Release(version="1.1.0")),
+        "exception_type": "ZeroDivisionError",
+        "frame": Frame(file="shop/pay.py", function="total", line=12, context=((12, "    return net / rate"),)),
+        "recommendation": recommended,
+    }
+    return TriageReport.model_validate({**given, **fields})
+
+
+def incident(**fields: Any) -> Incident:
+    given: dict[str, Any] = {
+        "id": "INC-0001",
+        "number": 1,
+        "ulid": "01JD000000000000000000INC1",
+        "title": "checkout is failing",
+        "service": "shop",
+        "source": Source(kind="person", text="/incident by <@U0ALICE>"),
+        "declared_by": "U0ALICE",
+        "lead": "U0ALICE",
+        "detected_at": NOW,
+        "declared_at": NOW,
+    }
+    return Incident.model_validate({**given, **fields})

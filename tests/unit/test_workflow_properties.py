@@ -1,0 +1,332 @@
+"""Random lives of an incident: whatever is said in whatever order, what is written here stays true.
+
+The invariants (architecture: The life of an incident):
+ 1. one action on production a round, and it never becomes another;
+ 2. never resolved without a known cause, a written ADR and a verified recovery;
+ 3. no line of the timeline is changed or lost;
+ 4. a refused action leaves nothing behind;
+ 5. every open incident has a way on: a person may cancel it, or something is under way that ends;
+ 6. every effect's success and failure is an action that is heard, in every state;
+ 7. one deploy at a time: its claim is held exactly while one is under way.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from phases import actions as said
+from phases import effects as wanted
+from phases.change import Change, Refused, Timer
+from phases.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, MessageRef, Severity, Status, Ticket
+from phases.report import (
+    ActionItem,
+    Adr,
+    Bisect,
+    Choice,
+    DeployProof,
+    DeploySeen,
+    Evidence,
+    Hypothesis,
+    HypothesisKind,
+    Investigation,
+    Look,
+    LookVerdict,
+    Postmortem,
+    Release,
+    Suspect,
+    Verdict,
+    Word,
+)
+from phases.workflow import step
+from tests.factories import NOW, blast, declare, report, service
+
+PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
+ROUNDS = st.integers(min_value=0, max_value=4)
+VERSIONS = st.sampled_from(["1.0.0", "1.1.0", "1.2.0", "1.3.0", "no/../good;", ""])
+SHOP = service()
+
+
+def postmortem(by: str, at: datetime) -> Postmortem:
+    item = ActionItem(kind="tests", text="a test for empty tax tables")
+    return Postmortem(
+        timeline="t", root_cause="tax table", monitoring="m", tests="s", items=(item,), revisit="when done", by=by, at=at
+    )
+
+
+class Life(RuleBasedStateMachine):
+    incident: Incident
+
+    @initialize(seeds=st.sampled_from([(), ("41",)]))
+    def declared(self, seeds: tuple[str, ...]) -> None:
+        self.now = NOW
+        self.timeline: list[Entry] = []
+        self.pending: list[wanted.Effect] = []
+        self.timers: dict[str, Timer] = {}
+        self.claims: set[str] = set()
+        self.actions_seen: dict[int, tuple[str, str]] = {}
+        change = step(None, declare(seeds=seeds), SHOP, self.now)
+        assert isinstance(change, Change)
+        self.commit(change)
+
+    def commit(self, change: Change) -> None:
+        self.incident = Incident.model_validate_json(change.incident.model_dump_json())  # through Redis and back
+        self.timeline.extend(change.entries)
+        self.pending.extend(change.effects)
+        for timer in change.timers:
+            self.timers[timer.name] = timer
+        for name in change.cancels:
+            self.timers.pop(name, None)
+        self.claims |= {c.key for c in change.claims}
+        self.claims -= set(change.releases)
+
+    def say(self, action: said.Action) -> Change | Refused:
+        self.now += timedelta(seconds=1)
+        before = self.incident.model_dump_json()
+        answer = step(self.incident, said.ACTION.validate_json(said.ACTION.dump_json(action)), SHOP, self.now)
+        if isinstance(answer, Change):
+            self.commit(answer)
+        else:
+            assert answer.text, "a refusal says what to do instead"
+            assert self.incident.model_dump_json() == before  # 4
+        return answer
+
+    def heard(self, action: said.Action) -> None:
+        assert isinstance(self.say(action), Change), action  # 6
+
+    # --- people --------------------------------------------------------------------------------------------------
+
+    @rule(by=PEOPLE, number=ROUNDS, to=VERSIONS, running=VERSIONS, forward=st.booleans())
+    def rollback(self, by: str, number: int, to: str, running: str, forward: bool) -> None:
+        self.say(
+            said.DecideRollback(
+                by=by, round=number, target=Release(version=to), running=Release(version=running), forward=forward
+            )
+        )
+
+    @rule(by=PEOPLE, number=ROUNDS, commit=st.sampled_from([None, "a" * 40]), glass=st.sampled_from([None, "on call"]))
+    def hotfix(self, by: str, number: int, commit: str | None, glass: str | None) -> None:
+        fix = Release(version="hotfix fix/tax@aaaaaaa", commit=commit)
+        self.say(said.DecideHotfix(by=by, round=number, fix=fix, running=Release(version="1.3.0"), break_glass=glass))
+
+    @rule(by=PEOPLE, number=ROUNDS, sentence=st.sampled_from(["flag off", "  "]), forward=st.booleans())
+    def fixed(self, by: str, number: int, sentence: str, forward: bool) -> None:
+        self.say(said.DecideFixed(by=by, round=number, sentence=sentence, forward=forward))
+
+    @rule(by=PEOPLE, number=ROUNDS)
+    def investigate(self, by: str, number: int) -> None:
+        self.say(said.DecideInvestigate(by=by, round=number))
+
+    @rule(by=PEOPLE, users=st.sampled_from(Word), features=st.sampled_from(Word))
+    def manual_form(self, by: str, users: Word, features: Word) -> None:
+        self.say(said.ManualTriage(by=by, users=users, features=features, report="people cannot pay"))
+
+    @rule(
+        action=st.one_of(
+            st.builds(said.PostUpdate, by=PEOPLE, text=st.text(max_size=50)),
+            st.builds(said.SetSeverity, by=PEOPLE, severity=st.sampled_from(Severity)),
+            st.builds(said.TakeLead, by=PEOPLE, lead=PEOPLE),
+            st.builds(said.AddHypothesis, by=PEOPLE, says=st.text(max_size=40)),
+            st.builds(
+                said.JudgeHypothesis, by=PEOPLE, id=st.sampled_from(["H1", "H2", "H9"]), verdict=st.sampled_from(Verdict)
+            ),
+            st.builds(said.RecheckNow, by=PEOPLE),
+            st.builds(said.ConfirmRecovery, by=PEOPLE, round=ROUNDS, recovered=st.booleans()),
+            st.builds(said.CancelBisect, by=PEOPLE),
+            st.builds(said.Resolve, by=PEOPLE),
+        )
+    )
+    def other_words(self, action: said.Action) -> None:
+        self.say(action)
+
+    @rule(by=PEOPLE, text=st.sampled_from(["tax table empty", " "]), release=st.sampled_from([None, "1.3.0"]))
+    def cause(self, by: str, text: str, release: str | None) -> None:
+        self.say(said.NameCause(by=by, text=text, release=release))
+
+    @rule(by=PEOPLE)
+    def write_postmortem(self, by: str) -> None:
+        self.say(said.SubmitPostmortem(postmortem=postmortem(by, self.now)))
+
+    @rule(by=PEOPLE, reason=st.sampled_from(["load test", ""]))
+    def cancel(self, by: str, reason: str) -> None:
+        self.say(said.Cancel(by=by, reason=reason))
+
+    @precondition(lambda self: self.incident.failures)
+    @rule(data=st.data(), by=PEOPLE)
+    def try_again(self, data: st.DataObject, by: str) -> None:
+        failure = data.draw(st.sampled_from(self.incident.failures))
+        self.heard(said.TryAgain(by=by, effect_id=failure.effect_id))
+
+    # --- programs ------------------------------------------------------------------------------------------------
+
+    @rule(issue=st.sampled_from(["41", "42"]), late=st.booleans())
+    def alert(self, issue: str, late: bool) -> None:
+        at = self.now - timedelta(hours=2) if late else self.now
+        evidence = Evidence(at=at, source="Sentry alert", text="SHOP-3 fires")
+        self.heard(said.AddEvidence(evidence=evidence, issue=issue))
+
+    @rule(issue=st.sampled_from(["41", "42"]), late=st.booleans())
+    def seen_again(self, issue: str, late: bool) -> None:
+        at = self.now - timedelta(hours=2) if late else self.now
+        self.heard(said.SeenAgain(issue=issue, evidence=Evidence(at=at, source="Sentry alert", text="SHOP-3 fires")))
+
+    @rule(version=st.sampled_from(["1.2.0", "1.4.0"]))
+    def deployed_by_others(self, version: str) -> None:
+        deploy = DeploySeen(release=Release(version=version), service="shop", started_at=self.now, source="webhook")
+        self.heard(said.DeployedByOthers(deploy=deploy))
+
+    # --- timers and effects ----------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.timers)
+    @rule()
+    def next_timer(self) -> None:
+        timer = min(self.timers.values(), key=lambda t: t.at)
+        del self.timers[timer.name]
+        self.now = max(self.now, timer.at)
+        self.heard(timer.action)
+
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data())
+    def effect_fails(self, data: st.DataObject) -> None:
+        effect = self.take(data)
+        body = wanted.EFFECT.dump_json(effect).decode()
+        id = f"INC-0001.{len(self.timeline)}.{len(self.pending)}"
+        self.heard(
+            said.EffectFailed(effect_id=id, kind=effect.type, reason="out of reach", effect=body, at=self.now)
+        )
+
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data())
+    def effect_ends(self, data: st.DataObject) -> None:
+        effect = self.take(data)
+        self.heard(data.draw(endings(effect, self.now)))
+        if data.draw(st.booleans()):  # delivered twice
+            self.heard(data.draw(endings(effect, self.now)))
+
+    def take(self, data: st.DataObject) -> wanted.Effect:
+        return self.pending.pop(data.draw(st.integers(min_value=0, max_value=len(self.pending) - 1)))
+
+    # --- what stays true -------------------------------------------------------------------------------------------
+
+    @invariant()
+    def one_action_a_round(self) -> None:
+        for one in self.incident.rounds:
+            if one.action is not None:
+                who = (one.action.kind.value, one.action.at.isoformat())
+                assert self.actions_seen.setdefault(one.number, who) == who
+
+    @invariant()
+    def never_resolved_without_understanding(self) -> None:
+        if self.incident.status is Status.RESOLVED:
+            assert self.incident.cause is not None
+            assert self.incident.adr is not None
+            assert self.incident.recovered_at is not None
+
+    @invariant()
+    def the_record_is_small(self) -> None:
+        assert len(self.incident.model_dump_json().encode()) <= RECORD_LIMIT_BYTES
+
+    @invariant()
+    def rounds_are_numbered(self) -> None:
+        assert [r.number for r in self.incident.rounds] == sorted({r.number for r in self.incident.rounds})
+
+    @invariant()
+    def there_is_a_way_on(self) -> None:
+        if not self.incident.open:
+            return
+        if self.incident.status is Status.MITIGATING:
+            under_way = any(isinstance(e, wanted.StartDeploy | wanted.FollowDeploy) for e in self.pending)
+            assert under_way or "deploy" in self.timers
+        else:
+            assert isinstance(step(self.incident, said.Cancel(by="U0BOB", reason="r"), SHOP, self.now), Change)
+        if self.incident.status is Status.VERIFYING:
+            current = self.incident.round
+            assert current is not None
+            looking = any(isinstance(e, wanted.LookAgain) for e in self.pending)
+            assert looking or "look" in self.timers or current.verdict == "ask a person"
+
+    @invariant()
+    def one_deploy_at_a_time(self) -> None:
+        under_way = [r for r in self.incident.rounds if r.action and r.action.result in ("waiting", "running")]
+        assert len(under_way) <= 1
+        assert ("deploying:shop" in self.claims) == bool(under_way)
+
+    @invariant()
+    def open_means_claimed(self) -> None:
+        assert ("open:shop:production" in self.claims) == self.incident.open
+
+
+def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Action]:
+    """Every way in which an effect can end well."""
+    done = st.just(said.EffectDone(kind=effect.type))
+    match effect:
+        case wanted.OpenChannel():
+            return st.just(said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")))
+        case wanted.PostLive(name=name):
+            return st.just(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")))
+        case wanted.Pin():
+            return st.one_of(done, st.just(said.Pinned()))
+        case wanted.Invite(people=people):
+            return st.just(said.Invited(people=people))
+        case wanted.Triage():
+            choices = st.sampled_from(Choice)
+            words = st.sampled_from(Word)
+            return st.builds(
+                lambda c, u, f: said.Triaged(report=report(c, at=now, blast=blast(u, f))), choices, words, words
+            )
+        case wanted.Investigate():
+            one = Hypothesis(id="H1", kind=HypothesisKind.RELEASE, says="1.3.0 broke it", verdict=Verdict.SUPPORTED, found="x")
+            return st.sampled_from(
+                [
+                    said.Investigated(investigation=Investigation(hypotheses=(one,), good="1.2.0", bad="1.3.0")),
+                    said.Investigated(investigation=Investigation()),
+                ]
+            )
+        case wanted.StartBisect(bisect_id=id) | wanted.FollowBisect(bisect_id=id):
+            culprit = Suspect(sha="a" * 40, author="Mara", subject="simplify tax")
+            states = ["running", "found", "cannot tell", "failed", "cancelled"]
+            return st.sampled_from(states).map(
+                lambda s: said.BisectMoved(
+                    bisect=Bisect.model_validate(
+                        {"id": id, "good": "1.2.0", "bad": "1.3.0", "state": s, "culprit": culprit if s == "found" else None}
+                    )
+                )
+            )
+        case wanted.StartDeploy(deploy_id=id):
+            return st.sampled_from(
+                [
+                    said.DeployStarted(deploy_id=id),
+                    said.DeployNotStarted(deploy_id=id, running="1.2.9", reason="1.2.9 runs by now"),
+                    said.DeployNotStarted(deploy_id=id, reason="no such tag"),
+                ]
+            )
+        case wanted.FollowDeploy(deploy_id=id):
+            proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
+            ends = [said.DeployFinished.model_validate({"deploy_id": id, "result": r, "proof": proof}) for r in ("done", "failed", "unknown")]
+            return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",))])
+        case wanted.LookAgain(round=number, number=look):
+            return st.sampled_from(LookVerdict).map(
+                lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
+            )
+        case wanted.OpenTicket():
+            ticket = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1")
+            return st.one_of(done, st.just(said.TicketOpened(ticket=ticket)))
+        case wanted.TellDiscord():
+            return st.just(said.DiscordPosted(id="9"))
+        case wanted.Page(key=key):
+            return st.just(said.Paged(key=key, via="PagerDuty"))
+        case wanted.NumberAdr():
+            return st.just(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
+        case wanted.WriteAdr(number=number):
+            return st.just(said.AdrWritten(adr=Adr(number=number, path="docs/adr/0002-inc-0001.md")))
+        case wanted.Remember():
+            return st.just(said.Remembered())
+        case _:
+            return done
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
