@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 
 from phases.incident import Entry, Incident
 from phases.markdown import Names, inline, one_line, paragraphs
