@@ -1,0 +1,363 @@
+"""The shop in production: its folder, its process, its people, and the ways to break it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from sandbox.sentry import Sentry
+
+from . import catalogue, data, history
+from .git import Tree
+from .traffic import Traffic
+from .work import Breakage, Work, unmended
+
+BACKGROUND_ERRORS = 0.01
+"""The share of first pages on which the recommender is too slow: about one error in two minutes."""
+
+ANSWER_LINES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a run of the deploy script said."""
+
+    code: int
+    output: str
+
+    @property
+    def well(self) -> bool:
+        return self.code == 0
+
+
+class Shop:
+    """Supervises the shop in `home`; everything it makes is in there.
+
+    `sentry` is the local Sentry: its `base_url` must be reachable while the shop runs. `port` 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        sentry: Sentry,
+        *,
+        port: int = 0,
+        people: int = data.USERS,
+        background_errors: float = BACKGROUND_ERRORS,
+        python: str = sys.executable,
+    ) -> None:
+        self.home = home.resolve()
+        self.sentry = sentry
+        self.port = port or free_port()
+        self.python = python
+        self.users = data.users(people)
+        self.background_errors = background_errors
+        self.traffic = Traffic(f"http://127.0.0.1:{self.port}", self.users)
+        self._house: TextIO | None = None
+        self._work: Work | None = None
+        self._busy = asyncio.Lock()
+
+    # -- start and stop ------------------------------------------------------------------------------------------------
+
+    async def start(self, *, traffic: bool = True) -> None:
+        """Build what is not there, deploy the newest release of the history, let people in.
+
+        Raises:
+            RuntimeError: the shop does not come up.
+        """
+        fresh = not (self.repo / ".git").exists()
+        await asyncio.to_thread(self._build, fresh)
+        self._work = Work(self.home)
+        if fresh:
+            self._tell_history()
+        if await asyncio.to_thread(self.current_release) is None:
+            deployed = await self._boot()
+            if not deployed.well:
+                raise RuntimeError(f"the shop does not come up:\n{deployed.output}")
+        if traffic:
+            await self.traffic.start()
+
+    async def stop(self) -> None:
+        """Stop people, a running deploy, and the shop."""
+        await self.traffic.stop()
+        deploying = self.deploying()
+        if deploying:
+            # The deploy may end between the look and the signal.
+            with suppress(ProcessLookupError):
+                os.kill(int(deploying["pid"]), signal.SIGTERM)
+            await until(lambda: not _locked(self.run / "deploy.lock"), 5)
+        await asyncio.to_thread(self._stop_process)
+        if self._house:
+            self._house.close()
+            self._house = None
+
+    @property
+    def repo(self) -> Path:
+        """The main checkout, with `docs/adr/`."""
+        return self.home / "repo"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def work(self) -> Work:
+        if self._work is None:
+            raise RuntimeError("the shop is not started")
+        return self._work
+
+    def _build(self, fresh: bool) -> None:
+        self.run.mkdir(parents=True, exist_ok=True)
+        self._house = _keep_house(self.run / "house.lock")
+        if fresh:
+            now = datetime.now(UTC)
+            history.build(self.repo, now)
+            for name, at in (("live", "v1.2.0"), ("work", "main")):
+                shutil.rmtree(self.home / name, ignore_errors=True)
+                Tree(self.repo).git("worktree", "add", "--quiet", "--detach", "--force", str(self.home / name), at)
+            data.write(self.home / "data", self.users)
+        data.write(self.home / "sample", self.users[:6])
+        config = {
+            "port": self.port,
+            "python": self.python,
+            "project": "shop",
+            "environment": "production",
+            "dsn": self.sentry.dsn("shop"),
+            "sentry_url": self.sentry.base_url,
+            "sentry_org": self.sentry.org,
+            "sentry_token": next(iter(self.sentry.tokens)),
+            "background_errors": self.background_errors,
+        }
+        (self.home / "shop.json").write_text(json.dumps(config, indent=1))
+
+    def _tell_history(self) -> None:
+        """The releases before the first start were deployed, too: Sentry and the deploy log know of them."""
+        before: str | None = None
+        with (self.run / "deploys.jsonl").open("w") as log:
+            for tag in reversed(Tree(self.repo).tags()):
+                commit, made = Tree(self.repo).git("log", "-1", "--format=%H %ct", tag).split()
+                started = int(made) + 1200.0
+                finished = started + 41
+                version = f"shop@{tag[1:]}"
+                self.sentry.add_release(version, created=started - 600)
+                self.sentry.add_deploy(version, started=started, finished=finished, name=f"{tag} by ci")
+                entry = {"who": "ci", "from": before, "to": tag, "commit": commit, "started": _iso(started)}
+                log.write(json.dumps(entry | {"finished": _iso(finished), "result": "succeeded"}) + "\n")
+                before = tag
+
+    async def _boot(self) -> Deployed:
+        """Bring up what ran last: this is the machine starting, not a deploy."""
+        last = next(entry["to"] for entry in reversed(self.deploy_log()) if entry["result"] == "succeeded")
+        return await self._script("--boot", *([] if last.startswith("v") else ["--hotfix"]), last)
+
+    def _stop_process(self) -> None:
+        pid_file = self.run / "shop.pid"
+        for number, seconds in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+            if not _locked(pid_file):
+                return
+            pid = pid_file.read_text()
+            # It may end between the look and the signal.
+            with suppress(ProcessLookupError):
+                if pid:
+                    os.kill(int(pid), number)
+            deadline = time.monotonic() + seconds
+            while _locked(pid_file) and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+    # -- deploys -------------------------------------------------------------------------------------------------------
+
+    async def deploy(self, release: str, *, who: str = "ci", hotfix: bool = False) -> Deployed:
+        """Run the deploy script, as CI does."""
+        return await self._script("--as", who, *(["--hotfix"] if hotfix else []), release)
+
+    async def _script(self, *arguments: str) -> Deployed:
+        process = await asyncio.create_subprocess_exec(
+            *catalogue.deploy_command(self.python, self.home, *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        output, _ = await process.communicate()
+        return Deployed(process.returncode or 0, output.decode(errors="replace"))
+
+    def next_deploy(self, trouble: Literal["fail", "hang", ""]) -> None:
+        """Let the next deploy's release not come up, or let the deploy never end; empty: take it back."""
+        wish = self.run / "next-deploy"
+        if trouble:
+            wish.write_text(trouble)
+        else:
+            wish.unlink(missing_ok=True)
+
+    def current_release(self) -> str | None:
+        """What runs (`v1.2.0`, or the commit of a hotfix); None when nothing answers."""
+        if not _locked(self.run / "shop.pid"):
+            return None
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            return str(json.load(connection.getresponse())["release"])
+        except (OSError, HTTPException, ValueError, KeyError):
+            return None
+        finally:
+            connection.close()
+
+    def deploy_log(self) -> list[dict[str, Any]]:
+        """Every deploy, oldest first: who, from, to, commit, started, finished, result, reason."""
+        log = self.run / "deploys.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def deploying(self) -> dict[str, Any] | None:
+        """The deploy that is under way: who, from, to, started, pid."""
+        if not _locked(self.run / "deploy.lock"):
+            return None
+        try:
+            return json.loads((self.run / "deploying.json").read_text())
+        except FileNotFoundError:
+            return None
+
+    # -- breaking ------------------------------------------------------------------------------------------------------
+
+    async def break_everything(self, *, one_way: bool = False) -> Breakage:
+        """Release and deploy something that breaks every page for everybody. `one_way`: with a migration in it."""
+        return await self._break("everything", one_way)
+
+    async def break_one_feature(self, *, one_way: bool = False) -> Breakage:
+        """Release and deploy something that breaks the till for everybody."""
+        return await self._break("one-feature", one_way)
+
+    async def break_bad_data(self) -> Breakage:
+        """Let an import go wrong with one person's cart. Nothing is deployed."""
+        async with self._busy:
+            turn = self.work.turns.get("bad-data", 0)
+            self.work.turns["bad-data"] = turn + 1
+            user = self.users[(16 + 7 * turn) % len(self.users)]
+            data.corrupt_cart(self.home / "data", user, turn)
+            error = ("ValueError", "LookupError")[turn % 2]
+            breakage = Breakage("bad-data", "cart-import", error, user_id=user.id, customer=user.customer)
+            self.work.note(breakage)
+            return breakage
+
+    async def repair_data(self) -> int:
+        """Put every broken cart in order again; how many there were."""
+        broken = [one for one in unmended(self.work.breakages) if one.kind == "bad-data"]
+        for one in broken:
+            data.repair_cart(self.home / "data", next(user for user in self.users if user.id == one.user_id))
+            self.work.mended(one)
+        return len(broken)
+
+    async def ship_fix(self) -> str | None:
+        """Release and deploy the fixes of everything that is broken in `main`; None when nothing is."""
+        async with self._busy:
+            return await self._ship_fix()
+
+    async def _ship_fix(self) -> str | None:
+        tag = await asyncio.to_thread(self.work.release_fix)
+        if tag:
+            await self._must_deploy(tag)
+        return tag
+
+    async def _break(self, kind: str, one_way: bool) -> Breakage:
+        async with self._busy:
+            # What was broken before is mended first, in a release of its own: there is a healthy one to go back to.
+            await self._ship_fix()
+            breakage = await asyncio.to_thread(self.work.release_bad, kind, one_way=one_way)
+            await self._must_deploy(breakage.release)
+            return breakage
+
+    async def _must_deploy(self, tag: str) -> None:
+        deployed = await self.deploy(tag)
+        if not deployed.well:
+            raise RuntimeError(f"{tag} could not be deployed:\n{deployed.output}")
+
+    # -- for the page --------------------------------------------------------------------------------------------------
+
+    async def status(self) -> dict[str, Any]:
+        """What the page shows of the shop."""
+        return {
+            "url": self.url,
+            "release": await asyncio.to_thread(self.current_release),
+            "deploying": self.deploying(),
+            "deploys": list(reversed(self.deploy_log()))[:ANSWER_LINES],
+            "next_deploy": (self.run / "next-deploy").read_text() if (self.run / "next-deploy").exists() else "",
+            "pages_a_second": round(self.traffic.rate(), 1),
+            "served": self.traffic.served,
+            "failed": self.traffic.failed,
+            "people": len(self.users),
+            "broken": [
+                {"kind": one.kind, "release": one.release, "fix_branch": one.fix_branch, "fix_commit": one.fix_commit}
+                for one in (unmended(self._work.breakages) if self._work else [])
+            ],
+        }
+
+    def write_services(self, path: Path) -> None:
+        """Write the services.toml with the shop in it."""
+        catalogue.write(path, {"shop": catalogue.service(self.python, self.home, self.port)})
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _keep_house(path: Path) -> TextIO:
+    """While we hold this lock the shop stays.
+
+    Raises:
+        RuntimeError: somebody else keeps a shop in this folder.
+    """
+    handle = path.open("w")
+    deadline = time.monotonic() + 2
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                handle.close()
+                raise RuntimeError(f"another sandbox keeps a shop in {path.parent.parent}") from None
+            time.sleep(0.05)
+        else:
+            return handle
+
+
+def _locked(path: Path) -> bool:
+    """Whether a process that lives holds the lock on this file."""
+    try:
+        with path.open("r+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def until(condition: Any, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.02)
+    return True

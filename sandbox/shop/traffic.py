@@ -1,0 +1,110 @@
+"""About forty people who use the shop all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import httpx
+
+from .data import User
+
+PAGES = {"catalog": ("/",), "cart": ("/cart", "/cart/add"), "pay": ("/pay", "/pay/confirm")}
+WEIGHTS = {"catalog": 4, "cart": 3, "pay": 3}
+
+TRIES = 8
+"""How often somebody tries a page again that failed."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Who visits, and how it went. `pause`: seconds between two pages of one person, on average; `retry`: after a page
+    that failed; `most`: pages a second of everybody together."""
+
+    base_url: str
+    people: list[User]
+    pause: float = 10.0
+    retry: float = 2.5
+    most: float = 8.0
+    seed: int = 7
+    served: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    recent: deque[tuple[float, str, int]] = field(default_factory=lambda: deque(maxlen=2000))
+    """(monotonic time, feature, status; 0: nobody answered)"""
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _client: httpx.AsyncClient | None = None
+    _free_at: float = 0.0
+    _open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        limits = httpx.Limits(max_connections=len(self.people) + 10, max_keepalive_connections=20)
+        self._client = httpx.AsyncClient(base_url=self.base_url, timeout=10, limits=limits, trust_env=False)
+        loop = asyncio.get_running_loop()
+        self._open.set()
+        self._tasks = [
+            loop.create_task(self._shop(self._client, user, random.Random(f"{self.seed}/{user.id}")))
+            for user in self.people
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._client:
+            await self._client.aclose()
+            self._client = None
+
+    def pause_all(self) -> None:
+        """Nobody comes until `resume`."""
+        self._open.clear()
+
+    def resume(self) -> None:
+        self._open.set()
+
+    async def visit(self, user: User, path: str) -> int:
+        """One page for one person: the HTTP status, 0 when nobody answered."""
+        if self._client is None:
+            raise RuntimeError("traffic is not started")
+        headers = {"X-User": user.id, "X-Forwarded-For": user.address}
+        try:
+            status = (await self._client.get(path, headers=headers)).status_code
+        except httpx.TransportError:
+            status = 0
+        feature = next(name for name, paths in PAGES.items() if path in paths)
+        self.recent.append((time.monotonic(), feature, status))
+        self.served += 1
+        self.failed += status >= 500
+        self.unreachable += status == 0
+        return status
+
+    def rate(self, seconds: float = 10.0) -> float:
+        """Pages a second over the last seconds."""
+        since = time.monotonic() - seconds
+        return sum(at >= since for at, _, _ in self.recent) / seconds
+
+    async def _shop(self, client: httpx.AsyncClient, user: User, dice: random.Random) -> None:
+        await asyncio.sleep(dice.uniform(0, min(self.pause, 10.0)))
+        while True:
+            feature = dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+            path = dice.choice(PAGES[feature])
+            for _ in range(TRIES):
+                await self._turn()
+                status = await self.visit(user, path)
+                if 0 < status < 500:
+                    break
+                # People press reload when a page fails.
+                await asyncio.sleep(dice.expovariate(1 / self.retry))
+            await asyncio.sleep(dice.expovariate(1 / self.pause))
+
+    async def _turn(self) -> None:
+        """Wait until one more page fits under `most`, and while the traffic is paused."""
+        await self._open.wait()
+        now = time.monotonic()
+        ours = max(self._free_at, now)
+        self._free_at = ours + 1 / self.most
+        await asyncio.sleep(ours - now)
