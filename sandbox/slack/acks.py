@@ -48,11 +48,12 @@ def submission_acked(workspace: Workspace, user: str, view_id: str, ack: Ack) ->
     view = modals.views.get(view_id)
     if view is None:
         return
+    modals.errors.pop(view_id, None)
     body: Json = ack.body if isinstance(ack.body, dict) else {}
     try:
         match body.get("response_action"):
             case None:
-                modals.pop(user)
+                modals.done(view_id)
             case "clear":
                 modals.clear(user)
             case "errors":

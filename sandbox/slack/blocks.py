@@ -80,6 +80,11 @@ def elements(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
                 yield block, element
 
 
+def action_ids(thing: Json) -> list[str]:
+    """What can be pressed or chosen in a message or view."""
+    return [element["action_id"] for _, element in elements(thing.get("blocks", []))]
+
+
 def stored(blocks: list[Json]) -> list[Json]:
     """A copy as Slack keeps it: ids filled in where the app left them out, text objects with their defaults."""
     kept = deepcopy(blocks)

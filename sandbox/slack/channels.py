@@ -43,9 +43,6 @@ class Channel:
         """`channel_type` of message events: https://docs.slack.dev/reference/events/message"""
         return "im" if self.is_im else "group" if self.is_private else "channel"
 
-    def may_see(self, user: str) -> bool:
-        return user in self.members or not (self.is_private or self.is_im)
-
     def message(self, ts: str) -> Json | None:
         return next((message for message in self.messages if message["ts"] == ts), None)
 

@@ -216,7 +216,10 @@ class Delivery:
             return Ack(failure="connection_failed")
         if not response.is_success:
             return Ack(response.status_code, failure="http_error")
-        return Ack(response.status_code, _decoded(response))
+        try:
+            return Ack(response.status_code, _decoded(response))
+        except ValueError:
+            return Ack(response.status_code, failure="http_error")
 
     def signature(self, raw: str, *, at: int | None = None) -> dict[str, str]:
         """The headers that prove a request to be ours, for a body sent at `at` (Unix seconds, default now)."""
@@ -235,6 +238,7 @@ class Delivery:
 
 
 def _decoded(response: httpx.Response) -> Any:
+    """Raises `ValueError` when it says that it is JSON and is not."""
     if not response.content:
         return None
     if response.headers.get("content-type", "").startswith("application/json"):

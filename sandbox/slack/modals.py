@@ -131,6 +131,12 @@ class Modals:
         if stack:
             self._close(user, stack.pop())
 
+    def done(self, view_id: str) -> None:
+        """One view is done, wherever in the stack it is: the app may have put another on top meanwhile."""
+        user = self.owners[view_id]
+        self.stacks[user].remove(view_id)
+        self._close(user, view_id)
+
     def clear(self, user: str) -> None:
         while self.stacks.get(user):
             self.pop(user)

@@ -39,7 +39,7 @@ def command(
     workspace: Workspace, user: str, channel: Channel, line: str, response_url: str, trigger_id: str
 ) -> dict[str, str]:
     """Form fields of a slash command. `line` is what was typed, command first."""
-    name, _, text = line.partition(" ")
+    name, text, *_ = [*line.split(maxsplit=1), "", ""]
     shape = workspace.user(user)
     return {
         "token": VERIFICATION_TOKEN,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.slack import payloads
 from sandbox.slack.acks import command_acked, interaction_acked, submission_acked
-from sandbox.slack.blocks import elements, plain
+from sandbox.slack.blocks import action_ids, elements, plain
 from sandbox.slack.changes import Json
 from sandbox.slack.channels import Channel
 from sandbox.slack.delivery import Ack, Delivery
@@ -41,15 +41,15 @@ class Person:
 
     def say(self, channel: str | Channel, text: str, thread_ts: str | None = None) -> Json:
         """Post a message; `@Alice`, `#general`, links and `&<>` become what Slack makes of them."""
-        where = self._channel(channel)
+        where = self._own_channel(channel)
         message = self.workspace.post(
             where, self.id, payloads.escaped(self.workspace, text), thread_ts=thread_ts, client_msg_id=str(uuid.uuid4())
         )
         return self._seen(where, message)
 
     async def command(self, line: str, channel: str | Channel = "general") -> Ack:
-        """Type a slash command, e.g. `/incident checkout is failing`."""
-        where = self._channel(channel)
+        """Type a slash command, e.g. `/incident checkout is failing`, in a channel that they are in."""
+        where = self._own_channel(channel)
         fields = payloads.command(
             self.workspace,
             self.id,
@@ -161,21 +161,38 @@ class Person:
 
     # Seeing
 
-    async def sees(self, text: str, channel: str | Channel | None = None, *, seconds: float = WAIT) -> Json:
-        """Wait for a message, ephemeral ones included, that holds `text` in its text or any block; the newest one."""
+    async def sees(
+        self, text: str, channel: str | Channel | None = None, *, after: str = "", seconds: float = WAIT
+    ) -> Json:
+        """Wait for a message, ephemeral ones included, that holds `text` in its text or any block; the newest one.
+
+        Messages up to the `ts` in `after` do not count.
+        """
 
         def look() -> Json | None:
-            return next((m for m in reversed(self._everything(channel)) if text in plain(m)), None)
+            newest_first = reversed(self._everything(channel))
+            return next((m for m in newest_first if m["ts"] > after and text in plain(m)), None)
 
         what = f"{self.id} sees {text!r}" + (f" in {channel}" if channel else "")
         return deepcopy(await self.workspace.until(look, seconds=seconds, what=what))
 
-    async def open_modal(self, callback_id: str | None = None, *, seconds: float = WAIT) -> Json:
-        """Wait until a view (with this callback id) is on top for this person; return it."""
+    async def sees_change(self, message: Json, text: str, *, seconds: float = WAIT) -> Json:
+        """Wait until this message, as it stands then, holds `text`; return it as it stands."""
+        where = self._channel(message["channel"])
+
+        def look() -> Json | None:
+            now = where.message(message["ts"])
+            return now if now and text in plain(now) else None
+
+        what = f"{self.id} sees a message change to {text!r}"
+        return self._seen(where, await self.workspace.until(look, seconds=seconds, what=what))
+
+    async def open_modal(self, callback_id: str | None = None, *, text: str = "", seconds: float = WAIT) -> Json:
+        """Wait until a view (with this callback id, holding `text`) is on top for this person; return it."""
 
         def look() -> Json | None:
             view = self.workspace.modals.top(self.id)
-            return view if view and callback_id in (None, view["callback_id"]) else None
+            return view if view and callback_id in (None, view["callback_id"]) and text in plain(view) else None
 
         what = f"{self.id} has a modal {callback_id or ''} open"
         return deepcopy(await self.workspace.until(look, seconds=seconds, what=what))
@@ -195,9 +212,8 @@ class Person:
         """Wait for a channel that this person can see and whose name begins like this; the newest one."""
 
         def look() -> Channel | None:
-            found = [
-                c for c in self.workspace.channels.values() if c.name.startswith(name_prefix) and c.may_see(self.id)
-            ]
+            mine = (c for c in self.workspace.channels.values() if self.workspace.may_see(c, self.id))
+            found = [channel for channel in mine if channel.name.startswith(name_prefix)]
             return found[-1] if found else None
 
         return await self.workspace.until(look, seconds=seconds, what=f"{self.id} sees a channel {name_prefix}…")
@@ -238,8 +254,17 @@ class Person:
             found = channel if isinstance(channel, Channel) else self.workspace.channel(channel)
         except SlackError as error:
             raise ClientRefused(f"there is no channel {channel}") from error
-        if not found.may_see(self.id):
+        if not self.workspace.may_see(found, self.id):
             raise ClientRefused(f"{self.id} cannot see {found.name or found.id}")
+        return found
+
+    def _own_channel(self, channel: str | Channel) -> Channel:
+        """One with a composer in it: a client offers none in a channel that the person only looks into."""
+        found = self._channel(channel)
+        if found.is_archived:
+            raise ClientRefused(f"{found.name} is archived")
+        if self.id not in found.members:
+            raise ClientRefused(f"{self.id} is not in {found.name}: join it first")
         return found
 
     def _seen(self, channel: Channel, message: Json) -> Json:
@@ -257,14 +282,13 @@ class Person:
         if isinstance(channel, Channel):
             return [channel]
         found = self.workspace.channels.get(channel) or self.workspace.channel_named(channel.removeprefix("#"))
-        return [found] if found and found.may_see(self.id) else []
+        return [found] if found and self.workspace.may_see(found, self.id) else []
 
     def _element(self, where: Json, action_id: str, fits: Any) -> tuple[Json, Json]:
         for block, element in elements(where.get("blocks", [])):
             if element["action_id"] == action_id and fits(element):
                 return block, element
-        there = [element["action_id"] for _, element in elements(where.get("blocks", []))]
-        raise ClientRefused(f"there is no {action_id} to press here; there is {there} in: {plain(where)[:200]}")
+        raise ClientRefused(f"no {action_id} to press here, but {action_ids(where)} in: {plain(where)[:200]}")
 
     def _open_view(self, view: Json) -> Json:
         current = self.workspace.modals.views.get(view["id"])

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sandbox.slack.blocks import stored
 from sandbox.slack.changes import Change, Changes, Json, Subscription
-from sandbox.slack.channels import ALICE, APP, BOB, BOT, BOT_USER, TEAM, Channel, checkout_oncall, everybody
+from sandbox.slack.channels import ALICE, APP, BOB, BOT, BOT_USER, GUEST, TEAM, Channel, checkout_oncall, everybody
 from sandbox.slack.errors import SlackError
 from sandbox.slack.modals import Modals
 
@@ -72,7 +72,7 @@ class Workspace:
         self._last_ts = 0
         for channel_id, name in (("C0GENERAL", "general"), ("C0INCIDENTS", "incidents")):
             self.channels[channel_id] = Channel(channel_id, name, ALICE, int(now()), members=[ALICE, BOB])
-        self.channels["C0GENERAL"].members.append(BOT_USER)
+        self.channels["C0GENERAL"].members += [GUEST, BOT_USER]
 
     # Listening
 
@@ -98,7 +98,15 @@ class Workspace:
 
     def channels_of(self, user: str) -> list[Channel]:
         """The channels that `user` can look into, direct messages last."""
-        return sorted((c for c in self.channels.values() if c.may_see(user)), key=lambda c: (c.is_im, c.name))
+        return sorted((c for c in self.channels.values() if self.may_see(c, user)), key=lambda c: (c.is_im, c.name))
+
+    def may_see(self, channel: Channel, user: str) -> bool:
+        """Full members see public channels; guests and people of other workspaces only those that they are in."""
+        if user in channel.members:
+            return True
+        shape = self.users[user]
+        full = shape["team_id"] == TEAM and not shape["is_restricted"]
+        return full and not (channel.is_private or channel.is_im)
 
     def user(self, user_id: str) -> Json:
         found = self.users.get(user_id)

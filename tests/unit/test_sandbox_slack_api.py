@@ -169,7 +169,7 @@ async def test_ephemeral_messages_are_in_no_history(world: World) -> None:
     assert [m["text"] for m in world.alice.ephemerals()] == ["psst"]
     assert world.bob.ephemerals() == []
     assert (await world.client.conversations_history(channel=GENERAL))["messages"] == []
-    nobody = world.client.chat_postEphemeral(channel=GENERAL, user=GUEST, text="psst")
+    nobody = world.client.chat_postEphemeral(channel=GENERAL, user=OTHER, text="psst")
     assert await error_of(nobody) == "user_not_in_channel"
 
 
@@ -207,8 +207,10 @@ async def test_the_life_of_a_channel(world: World) -> None:
     await client.conversations_rename(channel=here, name="inc-0001-cart")
     info = (await client.conversations_info(channel=here))["channel"]
     assert (info["name"], info["purpose"]["value"]) == ("inc-0001-cart", "01J")
+    mine = (await client.chat_postMessage(channel=here, text="status"))["ts"]
     await client.conversations_archive(channel=here)
     assert await error_of(client.conversations_archive(channel=here)) == "already_archived"
+    assert await error_of(client.chat_update(channel=here, ts=mine, text="x")) == "is_inactive"
     assert await error_of(client.chat_postMessage(channel=here, text="a")) == "is_archived"
     assert await error_of(client.conversations_invite(channel=here, users=ALICE)) == "is_archived"
     assert await error_of(client.conversations_create(name="inc-0001-cart")) == "name_taken"

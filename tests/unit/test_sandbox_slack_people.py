@@ -14,6 +14,7 @@ from slack_world import World, bolt, slack_world
 
 from sandbox.slack.channels import ALICE, TEAM
 from sandbox.slack.errors import ClientRefused, NeverHappened
+from sandbox.slack.workspace import Workspace
 
 GENERAL = "C0GENERAL"
 Json = dict[str, Any]
@@ -108,7 +109,7 @@ async def test_a_stale_message_can_still_be_clicked_and_a_missing_button_cannot(
     stale = await world.alice.sees("decide")
     await world.client.chat_update(channel=GENERAL, ts=ts, text="decided")
     await world.alice.click(stale, "rollback")
-    with pytest.raises(ClientRefused, match="there is no rollback to press here"):
+    with pytest.raises(ClientRefused, match="no rollback to press here"):
         await world.alice.click(world.alice.now(stale), "rollback")
     with pytest.raises(ClientRefused, match="is a static_select, not a button"):
         await world.alice.click(stale, "service")
@@ -360,6 +361,41 @@ async def test_people_wait_for_what_they_want_to_see(world: World) -> None:
         await world.bob.sees("INC-0002", seconds=0.05)
     with pytest.raises(NeverHappened):
         await world.bob.open_modal(seconds=0.05)
+
+
+async def test_a_message_that_changes_and_one_that_is_newer(world: World) -> None:
+    first = world.alice.say("general", "SEV2")
+    waiting = asyncio.create_task(world.bob.sees("SEV2", after=first["ts"]))
+    second = world.alice.say("general", "SEV2 again")
+    assert (await waiting)["ts"] == second["ts"]
+    changing = asyncio.create_task(world.bob.sees_change(first, "SEV1"))
+    world.workspace.edit(world.workspace.channel("general"), first["ts"], text="SEV1")
+    assert (await changing)["text"] == "SEV1"
+    assert first["text"] == "SEV2", "what was seen stays as it was"
+
+
+async def test_who_sees_what_and_where_they_can_write(world: World) -> None:
+    created = world.workspace.create_channel("inc-0001", ALICE)
+    assert created in world.workspace.channels_of("U0BOB")
+    with pytest.raises(ClientRefused, match="join it first"):
+        await world.bob.command("/incident status", created)
+    world.bob.join(created)
+    world.bob.say(created, "here")
+    with pytest.raises(ClientRefused, match="U0GUEST cannot see inc-0001"):
+        world.guest.messages(created)
+    assert (await world.guest.command("/incident x")).ok
+    with pytest.raises(ClientRefused, match="U0OTHER cannot see general"):
+        await world.other.command("/incident x")
+    world.workspace.archive(created, ALICE)
+    with pytest.raises(ClientRefused, match="is archived"):
+        world.bob.say(created, "too late")
+
+
+def test_timestamps_differ_even_while_the_clock_stands_still() -> None:
+    workspace = Workspace(now=lambda: 1_700_000_000.0)
+    stamps = [workspace.timestamp() for _ in range(100)]
+    assert len(set(stamps)) == 100
+    assert stamps == sorted(stamps)
 
 
 async def test_private_channels_are_for_their_members(world: World) -> None:

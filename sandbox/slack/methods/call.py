@@ -88,7 +88,7 @@ class Call:
         found = self.workspace.channels.get(reference)
         if found is None and by_name:
             found = self.workspace.channel_named(reference.removeprefix("#"))
-        if found is None or not found.may_see(self.caller):
+        if found is None or not self.workspace.may_see(found, self.caller):
             raise SlackError("channel_not_found")
         if member and self.caller not in found.members:
             raise SlackError("not_in_channel")

@@ -44,7 +44,7 @@ def update(call: Call) -> Json:
     if message["user"] != call.caller or message.get("subtype") not in (None, "thread_broadcast"):
         raise SlackError("cant_update_message")
     if channel.is_archived:
-        raise SlackError("is_archived")
+        raise SlackError("is_inactive")
     blocks, text = _blocks(call), call.args.get("text")
     if not text and not blocks and not call.structure("attachments"):
         raise SlackError("no_text")

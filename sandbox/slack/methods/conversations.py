@@ -32,14 +32,16 @@ def info(call: Call) -> Json:
 
 
 def list_all(call: Call) -> Json:
-    return _listing(call, [c for c in call.workspace.channels.values() if c.may_see(call.caller)])
+    return _listing(call, [c for c in call.workspace.channels.values() if call.workspace.may_see(c, call.caller)])
 
 
 def of_user(call: Call) -> Json:
     """`users.conversations`: the channels that a user, by default the bot itself, is in."""
     user = call.text("user") or call.caller
     call.workspace.user(user)
-    channels = [c for c in call.workspace.channels.values() if user in c.members and c.may_see(call.caller)]
+    channels = [
+        c for c in call.workspace.channels.values() if user in c.members and call.workspace.may_see(c, call.caller)
+    ]
     return _listing(call, channels)
 
 
