@@ -23,6 +23,14 @@ SAID = 3
 """So many are said at triage time; the others are counted."""
 FEATURES = 10
 _ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth")
+_KIND = {
+    "release": "a release",
+    "commit": "a commit",
+    "configuration": "configuration",
+    "dependency": "a dependency",
+    "data": "data",
+    "infrastructure": "infrastructure",
+}
 _DID = (("rollback to ", "rolled back to "), ("hotfix ", "shipped hotfix "))
 
 
@@ -90,15 +98,7 @@ def pattern(remembered: Sequence[PastIncident], incident: Incident) -> str | Non
     if not before:
         return None
     feature, hits = _same_feature(before, features(incident))
-    kinds = Counter(one.cause_kind for one in (hits or before) if one.cause_kind)
-    kind, times = kinds.most_common(1)[0] if kinds else ("", 0)
-    of = len(hits or before)
-    if kind and times > 1:
-        why = f": {'each' if times == of else f'{times} of the {of}'} before was caused by a {kind}"
-    elif kind and times == of == 1:
-        why = f": the one before was caused by a {kind}"
-    else:
-        why = ""
+    why = _same_cause(hits or before)
     if hits:
         return f"{_nth(hits, len(before))} fire in {feature} since {_month(hits)}{why}."
     if len(before) > 1:
@@ -114,6 +114,19 @@ def _same_feature(before: Sequence[PastIncident], now: Sequence[str]) -> tuple[s
         if len(hits) > len(best[1]):
             best = (name, hits)
     return best
+
+
+def _same_cause(before: Sequence[PastIncident]) -> str:
+    """What the earlier ones have in common, or nothing."""
+    kinds = Counter(one.cause_kind for one in before if one.cause_kind in _KIND)
+    if not kinds:
+        return ""
+    kind, times = kinds.most_common(1)[0]
+    if len(before) == 1:
+        return f"; the cause was {_KIND[kind]} then"
+    if times == 1:
+        return ""
+    return f"; the cause was {_KIND[kind]} {'each time' if times == len(before) else f'{times} times'}"
 
 
 def _nth(hits: Sequence[PastIncident], recalled: int) -> str:
@@ -173,7 +186,7 @@ class ServiceTrend(Value):
         if worst is None or worst[1] < 3:
             return None
         causes = [kind for kind, times in self.causes if times > 1]
-        why = f", mostly by a {causes[0]}" if causes else ""
+        why = f", mostly by {_KIND.get(causes[0], causes[0])}" if causes else ""
         return f"{worst[0]} of {self.service} burned {worst[1]} times{why}: worth a structural look."
 
 

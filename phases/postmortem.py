@@ -42,7 +42,7 @@ DUE_DAYS = 14
 """An action item is proposed for two weeks after."""
 
 _UNFINISHED = "because …"
-_EMPTY = frozenset({"", "-", "--", ".", "…", "?", "n/a", "na", "none", "tbd", "todo", "x"})
+_EMPTY = frozenset({"", "-", "--", ".", "…", "?", "n/a", "na", "none", "tbd", "todo"})
 
 
 # --- the gate --------------------------------------------------------------------------------------------------

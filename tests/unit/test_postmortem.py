@@ -1,0 +1,232 @@
+"""Phase 6: the gate, the six parts, and how action items are read."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import incidents
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from incidents import NAMES, minute
+
+from phases.incident import ActionKind, Entry, RoundAction, Source, Status
+from phases.postmortem import Items, Parts, draft, missing, parse_items, proofs, submitted
+from phases.report import Cause, Postmortem
+
+# --- the gate --------------------------------------------------------------------------------------------------
+
+
+def test_with_everything_there_nothing_is_missing() -> None:
+    assert missing(incidents.incident()) == ()
+    assert [proof.complete for proof in proofs(incidents.incident())] == [True] * 6
+
+
+def test_each_missing_thing_is_named_with_what_to_do() -> None:
+    bare = incidents.incident(cause=None, adr=None, postmortem=None, recovered_at=None, status=Status.DECIDING)
+    recovery, cause, written = missing(bare)
+    assert recovery.startswith("recovery: nothing was done that was checked")
+    assert "/incident cause" in cause
+    assert "/incident postmortem" in written
+    assert "is not written yet" in missing(incidents.incident(adr=None))[0]
+    assert "has not ended" in missing(incidents.incident(recovered_at=None, status=Status.VERIFYING))[0]
+
+
+@given(
+    status=st.sampled_from(list(Status)),
+    cause=st.sampled_from([None, Cause(text="why", at=minute(1), by="UANN"), Cause(text="bisect", at=minute(1))]),
+    adr=st.booleans(),
+    written=st.booleans(),
+    recovered=st.booleans(),
+)
+def test_nothing_gets_past_the_gate_without_cause_adr_and_recovery(
+    status: Status, cause: Cause | None, adr: bool, written: bool, recovered: bool
+) -> None:
+    whole = incidents.incident()
+    one = whole.model_copy(
+        update={
+            "status": status,
+            "cause": cause,
+            "adr": whole.adr if adr else None,
+            "postmortem": whole.postmortem if written else None,
+            "recovered_at": whole.recovered_at if recovered else None,
+        }
+    )
+    lacking = missing(one)
+    assert (lacking == ()) == (cause is not None and adr and recovered and status is Status.MITIGATED)
+    assert any("root cause" in text for text in lacking) == (cause is None)
+    assert any("post-mortem" in text and "cause <why>" not in text for text in lacking) == (not adr)
+    shown = {proof.name: proof.complete for proof in proofs(one)}
+    assert shown["Root cause with evidence"] == (cause is not None)
+    assert shown["Post-mortem"] == adr
+    assert shown["Recovery check"] == recovered
+
+
+def test_the_deploy_proof_is_read_back_or_missing() -> None:
+    def said(**changes: object) -> tuple[bool, str]:
+        action = incidents.rollback().action
+        assert action is not None
+        one = incidents.rollback(action=action.model_copy(update=changes))
+        proof = proofs(incidents.incident(rounds=(one,)))[2]
+        return proof.complete, proof.says
+
+    assert said() == (True, "v42 → v41 (done)")
+    assert said(proof=None, result="unknown") == (False, "rollback to v41: unknown, release not read back")
+    assert said(kind=ActionKind.FIXED, sentence="flag off", proof=None) == (True, "no deploy was needed")
+    assert proofs(incidents.incident(rounds=()))[2].says == "nothing was done on production"
+
+
+def test_what_was_not_measured_is_said_so() -> None:
+    by_hand = incidents.incident(
+        triage=incidents.report(manual_by="UANN"), rounds=(incidents.rollback(verdict="confirmed by a person"),)
+    )
+    found = {proof.name: proof.says for proof in proofs(by_hand)}
+    assert "not measured" in found["Triage report"]
+    assert "not measured" in found["Recovery check"]
+
+
+# --- the draft -------------------------------------------------------------------------------------------------
+
+
+def test_the_draft_is_made_of_timeline_cause_and_triage() -> None:
+    parts = draft(incidents.incident(), incidents.entries(), minute(30), NAMES)
+    assert parts.timeline.splitlines() == [
+        "2026-11-22 14:03 UTC  Sentry alert SHOP-3: checkout is failing",
+        "2026-11-22 14:04 UTC  40 users, cart | payment; 590 events in 15 min",
+        "2026-11-22 14:06 UTC  Ann chose rollback to v41",
+    ]
+    assert parts.root_cause == "v42 dropped the region key\nand more\n- git bisect: 9f3c2d1"
+    assert "Trouble began 2026-11-22 13:59 UTC" in parts.monitoring
+    assert "4 min later" in parts.monitoring
+    assert "KeyError in shop/pricing.py, total" in parts.tests
+    assert [item.kind for item in parse_items(parts.items).items] == ["tests", "gates"]
+    first = parse_items(parts.items).items[0]
+    assert (first.owner, first.due) == ("Bob Lee", date(2026, 12, 6))
+    assert parts.revisit == "When the action items are complete."
+
+
+def test_a_draft_is_not_an_answer_until_a_person_finished_it() -> None:
+    parts = draft(incidents.incident(), incidents.entries(), minute(30), NAMES)
+    wrong = submitted(parts, "UANN", minute(40))
+    assert isinstance(wrong, dict)
+    assert set(wrong) == {"monitoring", "tests"}
+    assert "Finish the sentence" in wrong["tests"]
+    finished = parts.model_copy(
+        update={
+            "monitoring": parts.monitoring.replace("…", "the alert waits five minutes."),
+            "tests": parts.tests.replace("…", "every test sets a region."),
+        }
+    )
+    post = submitted(finished, "UANN", minute(40))
+    assert isinstance(post, Postmortem)
+    assert (post.by, post.at, len(post.items)) == ("UANN", minute(40), 2)
+
+
+def test_without_a_known_cause_the_best_hypothesis_is_proposed_and_nothing_is_made_up() -> None:
+    best = incidents.incident(cause=None)
+    assert draft(best, [], minute(30)).root_cause.startswith("Probably: v42 broke pricing\n- first event")
+    bare = incidents.incident(
+        cause=None, hypotheses=(), triage=None, lead=None, source=Source(kind="person", text="/incident by <@UANN>")
+    )
+    parts = draft(bare, [], minute(30), NAMES)
+    assert parts.root_cause == ""
+    assert "via /incident by Ann. It was not caught earlier because …" in parts.monitoring
+    assert parse_items(parts.items).items[1].kind == "monitors"
+
+
+def test_a_long_timeline_keeps_what_matters() -> None:
+    many = [Entry(at=minute(n / 10), kind="evidence", text="again " * 30) for n in range(200)]
+    text = draft(incidents.incident(), [*many, *incidents.entries()], minute(30), NAMES).timeline
+    assert len(text) <= 3000
+    assert "chose rollback" in text
+    assert "(200 smaller entries left out" in text
+
+
+# --- action items ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "text", "owner", "due"),
+    [
+        ("tests: empty cart @ann 2026-12-01", "tests", "empty cart", "ann", date(2026, 12, 1)),
+        ("- [ ] Monitor: alert sooner 2026-12-01 @ann", "monitors", "alert sooner", "ann", date(2026, 12, 1)),
+        ("* GATES : canary", "gates", "canary", "", None),
+        ("gate: canary for @Ann Lee Jones due 2027-1-2", "gates", "canary for", "Ann Lee Jones", date(2027, 1, 2)),
+        ("tests: mail ann@example.com twice", "tests", "mail ann@example.com twice", "", None),
+        ("tests: a thing <@UANN>", "tests", "a thing", "<@UANN>", None),
+        ("monitors：全角 @ann", "monitors", "全角", "ann", None),
+        ("tests: see 2026-01-01 in the log", "tests", "see 2026-01-01 in the log", "", None),
+    ],
+)
+def test_a_line_is_an_item(line: str, kind: str, text: str, owner: str, due: date | None) -> None:
+    (item,) = parse_items(line).items
+    assert (item.kind, item.text, item.owner, item.due) == (kind, text, owner, due)
+
+
+def test_what_cannot_be_read_is_named_with_its_line() -> None:
+    found = parse_items("tests: fine\n\nwrite more tests\ngates:   @ann\nmonitors: x 2026-13-40\ntests: " + "y" * 301)
+    assert len(found.items) == 1
+    assert [error.split(":")[0] for error in found.errors] == ["line 3", "line 4", "line 5", "line 6"]
+    assert "begin with tests:, monitors: or gates:" in found.errors[0]
+    assert "say what shall be done" in found.errors[1]
+    assert "2026-13-40 is no date" in found.errors[2]
+    assert "at most 300" in found.errors[3]
+    assert "at least one action item" in parse_items(" \n").errors[0]
+    assert "too many" in parse_items("tests: x\n" * 26).errors[0]
+
+
+WORD = st.from_regex(r"[a-z]{2,8}", fullmatch=True)
+
+
+@given(
+    kind=st.sampled_from(["tests", "monitors", "gates"]),
+    words=st.lists(WORD, min_size=1, max_size=6).filter(lambda w: " ".join(w) not in {"na", "none", "tbd", "todo"}),
+    owner=st.one_of(st.just(""), WORD),
+    due=st.one_of(st.none(), st.dates(date(2000, 1, 1), date(2099, 1, 1))),
+)
+def test_what_is_written_is_what_is_read(kind: str, words: list[str], owner: str, due: date | None) -> None:
+    line = f"{kind}: {' '.join(words)}" + (f" @{owner}" if owner else "") + (f" {due}" if due else "")
+    assert parse_items(line) == Items.model_validate(
+        {"items": [{"kind": kind, "text": " ".join(words), "owner": owner, "due": due}]}
+    )
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_is_items_or_errors_and_never_both_empty(text: str) -> None:
+    found = parse_items(text)
+    assert found.items or found.errors
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(found.items) + len(found.errors) >= len(lines)
+
+
+# --- the check -------------------------------------------------------------------------------------------------
+
+ANSWERS = Parts(timeline="a", root_cause="b", monitoring="c", tests="d", items="tests: e", revisit="f")
+
+
+@given(
+    part=st.sampled_from(list(Parts.model_fields)),
+    text=st.sampled_from(["", " \n ", "-", "n/a", "TBD", "…", "none"]),
+)
+def test_no_part_is_ever_empty(part: str, text: str) -> None:
+    wrong = submitted(ANSWERS.model_copy(update={part: text}), "UANN", minute(1))
+    assert isinstance(wrong, dict)
+    assert set(wrong) == {part}
+    assert "never empty" in wrong[part]
+
+
+def test_every_part_is_checked_at_once_and_lengths_too() -> None:
+    wrong = submitted(ANSWERS.model_copy(update={"items": "e", "tests": "x" * 3001, "revisit": ""}), "UANN", minute(1))
+    assert isinstance(wrong, dict)
+    assert set(wrong) == {"items", "tests", "revisit"}
+    assert wrong["items"].startswith("line 1: begin with")
+    wide = ANSWERS.model_copy(update={"timeline": "界" * 3000, "tests": "界" * 2000})
+    too_much = submitted(wide, "UANN", minute(1))
+    assert isinstance(too_much, dict)
+    assert set(too_much) == {"timeline"}
+    assert isinstance(submitted(ANSWERS, "UANN", minute(1)), Postmortem)
+
+
+def test_an_action_that_never_started_is_no_action() -> None:
+    waiting = RoundAction(kind=ActionKind.ROLLBACK, by="UANN", at=minute(3), result="not started")
+    assert not proofs(incidents.incident(rounds=(incidents.rollback(action=waiting),)))[2].complete
