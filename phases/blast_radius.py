@@ -224,7 +224,10 @@ def blast_radius(
     who = users(picture, addresses_last_day)
     if who.word is Word.NOBODY:
         return BlastRadius(
-            users=Word.NOBODY, user_count=0, features=Word.NOBODY, sentences=(*who.says, "Nothing unusual in Sentry.")
+            users=Word.NOBODY,
+            user_count=0,
+            features=Word.NOBODY,
+            sentences=who.says or ("Sentry shows nothing unusual.",),
         )
     shares = folded(picture.transactions, features)
     hit = hit_features(shares, picture.events)

@@ -1,0 +1,51 @@
+"""The affected endpoint, called by hand as it were (workflow, phase 5: "Hit affected endpoint manually to confirm")."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+
+from phases.report import EndpointAnswer
+
+TRIES = 3  # rules, Verification: "the endpoint answers well (3 tries)"
+PAUSE_SECONDS = 0.5
+
+
+class HttpEndpoint:
+    """Calls only what the catalogue names. `timeout` in seconds a try, `pause` between tries."""
+
+    def __init__(self, *, timeout: float = 5.0, pause: float = PAUSE_SECONDS) -> None:
+        self._timeout = timeout
+        self._pause = pause
+        self._client = httpx.AsyncClient(
+            timeout=timeout, follow_redirects=False, headers={"User-Agent": "firebreak-check"}
+        )
+
+    async def call(self, url: str) -> EndpointAnswer:
+        """The first good answer of three tries, else the last bad one. Never raises."""
+        answer = EndpointAnswer(ok=False, said="not called")
+        for attempt in range(TRIES):
+            if attempt:
+                await asyncio.sleep(self._pause)
+            answer = await self._once(url)
+            if answer.ok:
+                break
+        return answer
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _once(self, url: str) -> EndpointAnswer:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout), self._client.stream("GET", url) as answer:
+                took = round((time.monotonic() - began) * 1000)
+                return EndpointAnswer(ok=answer.is_success, said=f"{answer.status_code} in {took} ms")
+        except (TimeoutError, httpx.TimeoutException):
+            return EndpointAnswer(ok=False, said=f"no answer within {self._timeout:g} s")
+        except httpx.InvalidURL:
+            return EndpointAnswer(ok=False, said="the catalogue's endpoint is no URL")
+        except httpx.HTTPError as error:
+            return EndpointAnswer(ok=False, said=f"no answer ({type(error).__name__})")

@@ -1,0 +1,427 @@
+"""Sentry's API, as the phases ask it: https://docs.sentry.io/api/
+
+Scopes of the token: org:read, project:read, event:read (https://docs.sentry.io/api/permissions/). Whatever names an end user
+is counted or hashed here and goes no further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from bot.clients.http import Http, HttpError
+from bot.clients.sentry_shapes import (
+    DeployShape,
+    EventShape,
+    IssueShape,
+    ProjectShape,
+    ReleaseShape,
+    RowsShape,
+    ShortIdShape,
+    StatsShape,
+    TagDetailShape,
+    TimeseriesShape,
+    shares,
+    split_users,
+    utc,
+)
+from phases.ports import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
+from phases.report import DeploySeen, Share
+from phases.service import Service
+
+EVENTS = "event:read"
+RELEASES = "project:read or project:releases"
+PAGE = 100  # most rows a page: https://docs.sentry.io/api/pagination/
+RELEASES_LOOKED_AT = 30
+LOOKUPS = 1  # releases whose deploys are asked for one by one, beside the list
+KNOWN_SECONDS = 600.0  # how long slugs, environments and the lack of Discover are remembered
+INGESTION = timedelta(seconds=90)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
+PER_ISSUE = 2  # issues whose tags are asked for where there is no Discover
+
+ERRORS = "level:[error,fatal]"
+FIELDS_BY_THEMSELVES = ("geo.", "user.", "device.", "os.")  # event fields that are no tags
+
+T = TypeVar("T")
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was looked up once."""
+
+    until: float
+    projects: dict[str, ProjectShape]
+
+
+class Sentry:
+    """One organisation of one Sentry. `url` as `https://sentry.io`; `timeout` in seconds a call."""
+
+    def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
+        base = f"{url.rstrip('/')}/api/0/organizations/{quote(org, safe='')}"
+        self._http = Http("Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout)
+        self._lock = asyncio.Lock()
+        self._known: Known | None = None
+        self._environments: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = {}
+        self._no_rows_until = 0.0
+        self._stats_until = 0.0
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def warm(self, services: Sequence[Service]) -> None:
+        """Looks up what every later call needs, so that the first triage need not. Raises `PortError`."""
+        for service in services:
+            await self._where([service])
+
+    # --- issues ------------------------------------------------------------------------------------------------
+
+    async def page(
+        self, services: Sequence[Service], since: datetime, until: datetime, *, after: str | None = None
+    ) -> IssuePage:
+        """https://docs.sentry.io/api/events/list-an-organizations-issues/ ; a query without `is:` finds every status."""
+        where = await self._where(services)
+        if where is None:
+            return IssuePage(rows=())
+        params: Pairs = [*where, *_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
+        params += [("groupStatsPeriod", "24h"), *([("cursor", after)] if after else [])]
+        answer = await self._http.get("/issues/", params, scope=EVENTS)
+        rows = [i.row(since) for i in self._read(list[IssueShape], answer)]
+        return IssuePage(rows=tuple(rows), next=_next(answer), since=self._since(services))
+
+    async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
+        where = await self._where([service])
+        if where is None or until - since < timedelta(seconds=1):
+            return ()
+        name = service.release.sentry.replace("{version}", release).replace('"', "")
+        params: Pairs = [*where, *_span(since, until), ("query", f'{ERRORS} release:"{name}"')]
+        params += [("sort", "new"), ("limit", str(PAGE))]
+        answer = await self._http.get("/issues/", params, scope=EVENTS)
+        rows = [i.row() for i in self._read(list[IssueShape], answer)]
+        return [r for r in rows if r.first_seen >= since]
+
+    async def by_short_id(self, short_id: str) -> IssueRow:
+        """https://docs.sentry.io/api/organizations/resolve-a-short-id/"""
+        answer = await self._http.get(f"/shortids/{quote(short_id, safe='')}/", scope=EVENTS)
+        return self._read(ShortIdShape, answer).group.row()
+
+    async def detail(self, service: Service, issue: str) -> EventDetail | None:
+        """https://docs.sentry.io/api/events/retrieve-an-issue-event/"""
+        where = await self._where([service])
+        params = [pair for pair in where or [] if pair[0] == "environment"]
+        try:
+            answer = await self._http.get(f"/issues/{quote(issue, safe='')}/events/latest/", params, scope=EVENTS)
+        except HttpError as error:
+            if error.status == 404:
+                return None
+            raise
+        return self._read(EventShape, answer).detail()
+
+    # --- events: rows and series -------------------------------------------------------------------------------
+
+    async def per_minute(
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> Minutes:
+        """https://docs.sentry.io/api/explore/query-explore-events-in-timeseries-format/ (milliseconds), else the older
+        `events-stats/` (seconds), else nothing."""
+        where = await self._where(services)
+        if where is None:
+            return Minutes()
+        params: Pairs = [*where, *_span(since, until), ("query", _of(issues)), ("dataset", "errors")]
+        params += [("yAxis", "count()"), ("interval", "1m")]
+        if self._stats_until < time.monotonic():
+            try:
+                return self._series(await self._http.get("/events-timeseries/", params, scope=EVENTS))
+            except HttpError as error:
+                if error.status not in (400, 403, 404):
+                    raise
+                self._stats_until = time.monotonic() + KNOWN_SECONDS
+        try:
+            answer = await self._http.get("/events-stats/", params, scope=EVENTS)
+        except HttpError as error:
+            if error.status not in (403, 404):
+                raise
+            return Minutes(known=False)
+        found = {_minute(at): int(points[0].count or 0) for at, points in self._read(StatsShape, answer).data if points}
+        return Minutes(
+            counts={at: n for at, n in found.items() if n},
+            incomplete=tuple(at for at in found if at + timedelta(minutes=1) > until - INGESTION),
+        )
+
+    def _series(self, answer: httpx.Response) -> Minutes:
+        series = self._read(TimeseriesShape, answer).timeSeries
+        points = [p for s in series for p in s.values]
+        counts: dict[datetime, int] = {}
+        for point in points:
+            at = _minute(point.timestamp / 1000)
+            counts[at] = counts.get(at, 0) + int(point.value or 0)
+        return Minutes(
+            counts={at: n for at, n in counts.items() if n},
+            incomplete=tuple(_minute(p.timestamp / 1000) for p in points if p.incomplete),
+            sampled=any(s.meta.dataScanned == "partial" for s in series),
+        )
+
+    async def first_event(
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> datetime | None:
+        rows = await self._rows(services, since, until, ["min(timestamp)"], _of(issues))
+        value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
+        return utc(datetime.fromisoformat(str(value))) if value else None
+
+    async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
+        if not issues or until <= since:
+            return 0
+        rows = await self._rows(services, since, until, ["count()"], _of(issues), anywhere=True)
+        if rows is not None:
+            return sum(_int(r, "count()") for r in rows.data)
+        wanted = set(issues)
+        found, after = 0, None
+        while True:
+            page = await self.page(services, since, until, after=after)
+            found += sum(r.events for r in page.rows if r.id in wanted)
+            if (after := page.next) is None:
+                return found
+
+    async def releases(
+        self, service: Service, issues: Sequence[str], since: datetime, until: datetime
+    ) -> Sequence[Share]:
+        rows = await self._rows([service], since, until, ["release", "count()"], _of(issues), "-count()")
+        return shares(((r.get("release"), _int(r, "count()")) for r in rows.data), empty=True) if rows else ()
+
+    async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
+        rows = await self._rows([service], since, until, ["count_unique(user.ip)"], "")
+        return next((_int(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
+
+    async def picture(
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> EventPicture:
+        """https://docs.sentry.io/api/explore/query-explore-events-in-table-format/ , four tables at once."""
+        service, query = services[0], _of(issues)
+        region, org = _tag(service.region_tag), _tag(service.org_tag)
+        most = "-count()"
+        totals, people, transactions, places = await asyncio.gather(
+            self._rows(services, since, until, ["count()", "count_unique(user)", "count_unique(user.ip)"], query),
+            self._rows(services, since, until, ["user", "count()", "count_unique(user.ip)"], query, most),
+            self._rows(services, since, until, ["transaction", "count()"], query, most),
+            self._rows(services, since, until, [region, org, "count()"], query, most),
+        )
+        if totals is None or people is None or transactions is None or places is None:
+            return await self._per_issue(services, issues)
+        total = totals.data[0] if totals.data else {}
+        users = split_users(
+            ((r.get("user"), _int(r, "count()"), _int(r, "count_unique(user.ip)")) for r in people.data),
+            service.not_users,
+        )
+        distinct = max(_int(total, "count_unique(user)") - users.not_users, len(users.users))
+        return EventPicture(
+            events=_int(total, "count()"),
+            users=tuple(users.users),
+            user_count=distinct,
+            events_without_user=users.events_without,
+            events_of_not_users=users.events_of_not_users,
+            addresses=_int(total, "count_unique(user.ip)") or None,
+            transactions=shares((r.get("transaction"), _int(r, "count()")) for r in transactions.data),
+            regions=shares((r.get(region), _int(r, "count()")) for r in places.data),
+            organisations=shares((r.get(org), _int(r, "count()")) for r in places.data),
+            sampled=any(t.meta.dataScanned == "partial" for t in (totals, people, transactions, places)),
+        )
+
+    async def _per_issue(self, services: Sequence[Service], issues: Sequence[str]) -> EventPicture:
+        """Without Discover: https://docs.sentry.io/api/events/retrieve-tag-details/ of the loudest issues, over their lives."""
+        service = services[0]
+        asked = [(i, k) for i in issues[:PER_ISSUE] for k in _tag_keys(service)]
+        answers = dict(zip(asked, await asyncio.gather(*(self._tag(i, k) for i, k in asked)), strict=True))
+
+        def rows(key: str) -> Iterable[tuple[str | None, int]]:
+            return [(v.value, v.count) for (_, k), tag in answers.items() if k == key for v in tag.topValues]
+
+        joined = {s.name: s.events for s in shares(rows("user"))}
+        users = split_users(((name, events, None) for name, events in joined.items()), service.not_users)
+        events = sum(max(answers[i, k].totalValues for k in _tag_keys(service)) for i in issues[:PER_ISSUE])
+        named = sum(t.totalValues for (_, k), t in answers.items() if k == "user")
+        most = max((t.uniqueValues for (_, k), t in answers.items() if k == "user"), default=0)
+        return EventPicture(
+            events=events,
+            users=tuple(users.users),
+            user_count=max(len(users.users), most - users.not_users),
+            events_without_user=max(events - named, 0),
+            events_of_not_users=users.events_of_not_users,
+            transactions=shares(rows("transaction")),
+            regions=shares(rows(service.region_tag)),
+            organisations=shares(rows(service.org_tag)),
+            per_issue=True,
+        )
+
+    async def _tag(self, issue: str, key: str) -> TagDetailShape:
+        path = f"/issues/{quote(issue, safe='')}/tags/{quote(key, safe='')}/"
+        try:
+            return self._read(TagDetailShape, await self._http.get(path, scope=EVENTS))
+        except HttpError as error:
+            if error.status == 404:
+                return TagDetailShape()
+            raise
+
+    async def _rows(
+        self,
+        services: Sequence[Service],
+        since: datetime,
+        until: datetime,
+        fields: Sequence[str],
+        query: str,
+        sort: str | None = None,
+        *,
+        anywhere: bool = False,
+    ) -> RowsShape | None:
+        """A table of `events/`; None where this plan has no Discover (403, 404). `anywhere`: issues of neighbours, too."""
+        if self._no_rows_until > time.monotonic():
+            return None
+        where = await self._where(services)
+        if where is None or until <= since:
+            return RowsShape()
+        if anywhere:
+            where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
+        params: Pairs = [*where, *_span(since, until), *(("field", f) for f in fields), ("dataset", "errors")]
+        params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
+        try:
+            return self._read(RowsShape, await self._http.get("/events/", params, scope=EVENTS))
+        except HttpError as error:
+            if error.status not in (403, 404):
+                raise
+            self._no_rows_until = time.monotonic() + KNOWN_SECONDS
+            return None
+
+    # --- releases ----------------------------------------------------------------------------------------------
+
+    async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
+        """https://docs.sentry.io/api/releases/list-an-organizations-releases/ ; its `lastDeploy` may be of another
+        environment, then the release's own list is asked."""
+        where = await self._where(services)
+        if where is None:
+            return ()
+        answer = await self._http.get("/releases/", [*where, ("per_page", str(RELEASES_LOOKED_AT))], scope=RELEASES)
+        listed = self._read(list[ReleaseShape], answer)
+        counted = {e for s in services for e in s.environments}
+        elsewhere = [
+            r for r in listed if r.lastDeploy and r.lastDeploy.environment not in counted and r.deployCount > 1
+        ]
+        lists = await asyncio.gather(*(self._deploys_of(r) for r in elsewhere[:LOOKUPS]))
+        more = {r.version: found for r, found in zip(elsewhere, lists, strict=False)}
+        found = [
+            seen
+            for release in listed
+            for service in services
+            for seen in release.seen(service, more.get(release.version) or [d for d in [release.lastDeploy] if d])
+        ]
+        return sorted(found, key=lambda d: d.started_at, reverse=True)
+
+    async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
+        path = f"/releases/{quote(release.version, safe='')}/deploys/"
+        return self._read(list[DeployShape], await self._http.get(path, scope=RELEASES))
+
+    # --- where: projects and environments ----------------------------------------------------------------------
+
+    async def _where(self, services: Sequence[Service]) -> Pairs | None:
+        """`project` and `environment` parameters; None where none of the environments has ever been seen.
+
+        Raises `PortError`, too where a project of the first service is not there.
+        """
+        async with self._lock:
+            if self._known is None or self._known.until < time.monotonic():
+                self._known = Known(time.monotonic() + KNOWN_SECONDS, await self._projects())
+            known = self._known.projects
+            environments = await self._seen_environments(services[0].environments)
+        slugs = [slug for s in services for slug in s.sentry] if services[0].sentry else []
+        missing = [slug for slug in services[0].sentry if slug not in known]
+        if missing:
+            raise HttpError(
+                "Sentry", f"Sentry has no project {', '.join(missing)}, or our token may not see it", retryable=False
+            )
+        projects = [known[slug].id for slug in slugs if slug in known] or ["-1"]
+        if not environments:
+            return None
+        return [*(("project", p) for p in projects), *(("environment", e) for e in environments)]
+
+    async def _projects(self) -> dict[str, ProjectShape]:
+        """https://docs.sentry.io/api/organizations/list-an-organizations-projects/"""
+        found: dict[str, ProjectShape] = {}
+        cursor: str | None = None
+        while True:
+            params = {"per_page": PAGE, "cursor": cursor}
+            answer = await self._http.get("/projects/", params, scope="org:read or project:read")
+            found |= {p.slug: p for p in self._read(list[ProjectShape], answer)}
+            if (cursor := _next(answer)) is None:
+                return found
+
+    async def _seen_environments(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Those Sentry knows; an event without an environment counts as the first, and is asked for as ``.
+
+        Sentry answers 404 where one of them was never seen
+        (https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py).
+        """
+        until, seen = self._environments.get(wanted, (0.0, ()))
+        if until > time.monotonic():
+            return seen
+        for tried in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
+            params: Pairs = [("project", "-1"), *(("environment", e) for e in tried), ("statsPeriod", "1h")]
+            try:
+                await self._http.get("/issues/", [*params, ("query", ERRORS), ("limit", "1")], scope=EVENTS)
+            except HttpError as error:
+                if error.status == 404:
+                    continue
+                raise
+            self._environments[wanted] = (time.monotonic() + KNOWN_SECONDS, tried)
+            return tried
+        return ()
+
+    def _since(self, services: Sequence[Service]) -> datetime | None:
+        known = self._known.projects if self._known else {}
+        made = [known[slug].dateCreated for slug in services[0].sentry if slug in known]
+        return min((utc(at) for at in made if at is not None), default=None)
+
+    def _read(self, shape: type[T], answer: httpx.Response) -> T:
+        try:
+            return TypeAdapter(shape).validate_python(self._http.json(answer))
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors()[0]["loc"])
+            text = f"Sentry answered in a shape that is not known ({where})"
+            raise HttpError("Sentry", text, retryable=False, status=answer.status_code) from None
+
+
+def _span(since: datetime, until: datetime) -> Pairs:
+    """https://docs.sentry.io/api/explore/ : ISO 8601 in UTC, without a zone."""
+    return [("start", f"{utc(since):%Y-%m-%dT%H:%M:%S.%f}"), ("end", f"{utc(until):%Y-%m-%dT%H:%M:%S.%f}")]
+
+
+def _of(issues: Sequence[str]) -> str:
+    """https://docs.sentry.io/concepts/search/ : several values of one key."""
+    return f"issue.id:[{','.join(i for i in issues if i.isdigit())}]" if issues else ERRORS
+
+
+def _tag(name: str) -> str:
+    return name if name.startswith(FIELDS_BY_THEMSELVES) else f"tags[{name}]"
+
+
+def _tag_keys(service: Service) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(("user", "transaction", service.region_tag, service.org_tag)))
+
+
+def _minute(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds // 60 * 60, UTC)
+
+
+def _int(row: dict[str, Any], field: str) -> int:
+    value = row.get(field)
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _next(answer: httpx.Response) -> str | None:
+    """The cursor of the next page: https://docs.sentry.io/api/pagination/"""
+    link = answer.links.get("next", {})
+    return link.get("cursor") if link.get("results") == "true" else None

@@ -1,0 +1,334 @@
+"""Sentry's answers as models, and what of them may leave the client: no value of an end user ever does.
+
+Shapes: https://docs.sentry.io/api/events/list-an-organizations-issues/,
+https://docs.sentry.io/api/events/retrieve-an-issue-event/, https://docs.sentry.io/api/releases/list-an-organizations-releases/,
+https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from phases.ports import EventDetail, IssueRow, UserShare
+from phases.report import DeploySeen, Frame, Release, Share
+from phases.service import Service
+
+CONTEXT_LINES = 5
+CONTEXT_WIDTH = 200
+FRAMES = 30
+
+_SALT = secrets.token_bytes(16)  # lives as long as the process: keys cannot be compared with anything outside
+_PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b\d{1,3}(?:\.\d{1,3}){3}\b")
+
+
+def utc(at: datetime) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def scrubbed(text: str) -> str:
+    """Titles carry exception values: mail and network addresses are taken out."""
+    return _PEOPLE.sub("…", text)
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class ProjectShape(Shape):
+    id: str
+    slug: str
+    dateCreated: datetime | None = None
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> str:
+        return str(value)
+
+
+class Lifetime(Shape):
+    firstSeen: datetime | None = None
+
+
+class IssueShape(Shape):
+    id: str
+    shortId: str
+    title: str = ""
+    permalink: str | None = None
+    level: str = "error"
+    status: str = "unresolved"
+    substatus: str | None = None
+    count: int = 0
+    """A string on the wire; with `start` and `end`: in the window."""
+    firstSeen: datetime
+    lifetime: Lifetime | None = None
+    project: ProjectShape
+    isUnhandled: bool | None = None
+    stats: dict[str, list[tuple[float, int]]] | None = None
+
+    def row(self, since: datetime | None = None) -> IssueRow:
+        """`since`: the window's start, where `count` is of a window."""
+        first = min(utc(at) for at in (self.firstSeen, self.lifetime and self.lifetime.firstSeen) if at)
+        before, minutes = self._before(since)
+        return IssueRow(
+            id=self.id,
+            short_id=self.shortId,
+            title=scrubbed(self.title),
+            url=self.permalink,
+            project=self.project.slug,
+            level=self.level,
+            first_seen=first,
+            events=self.count,
+            status=self.status,
+            substatus=self.substatus,
+            handled=None if self.isUnhandled is None else not self.isUnhandled,
+            events_before=before,
+            minutes_before=minutes,
+        )
+
+    def _before(self, since: datetime | None) -> tuple[int, float]:
+        """Events of the last day's hourly buckets that lie before the window, and the minutes they span."""
+        buckets = (self.stats or {}).get("24h", [])
+        if not buckets or since is None:
+            return 0, 0.0
+        begin = datetime.fromtimestamp(min(at for at, _ in buckets), UTC)
+        if begin >= since:
+            return 0, 0.0
+        return max(sum(n for _, n in buckets) - self.count, 0), (since - begin) / timedelta(minutes=1)
+
+
+class ShortIdShape(Shape):
+    group: IssueShape
+
+
+class FrameShape(Shape):
+    filename: str | None = None
+    absPath: str | None = None
+    function: str | None = None
+    module: str | None = None
+    lineNo: int | None = None
+    inApp: bool | None = None
+    context: list[tuple[int, str | None]] | None = None
+
+    def frame(self) -> Frame:
+        line = self.lineNo
+        around = [(n, (text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
+        if line is not None:
+            around = [(n, text) for n, text in around if abs(n - line) <= CONTEXT_LINES // 2]
+        return Frame(
+            file=(self.filename or self.absPath or self.module or "?")[:300],
+            function=(self.function or "")[:200],
+            line=line,
+            in_app=bool(self.inApp),
+            module=(self.module or "")[:200],
+            context=tuple(around[:CONTEXT_LINES]),
+        )
+
+
+class StackShape(Shape):
+    frames: list[FrameShape | None] | None = None
+
+
+class MechanismShape(Shape):
+    handled: bool | None = None
+
+
+class ExceptionShape(Shape):
+    type: str | None = None
+    stacktrace: StackShape | None = None
+    mechanism: MechanismShape | None = None
+
+
+class EntryShape(Shape):
+    type: str
+    data: Any = None
+
+
+class TagShape(Shape):
+    key: str
+    value: str | None = None
+
+
+class EventShape(Shape):
+    entries: list[EntryShape] = Field(default_factory=list[EntryShape])
+    release: dict[str, Any] | None = None
+    tags: list[TagShape] = Field(default_factory=list[TagShape])
+
+    def detail(self) -> EventDetail:
+        """Innermost exception, which Sentry lists last, with its frames turned round: crashing frame first."""
+        values: list[ExceptionShape] = []
+        for entry in self.entries:
+            if entry.type == "exception" and isinstance(entry.data, dict):
+                values = [ExceptionShape.model_validate(v) for v in entry.data.get("values") or [] if v]
+        crashed = next((v for v in reversed(values) if v.stacktrace and v.stacktrace.frames), None)
+        frames: list[Frame] = []
+        if crashed is not None and crashed.stacktrace is not None:
+            frames = [f.frame() for f in reversed(crashed.stacktrace.frames or []) if f is not None]
+        tags = {t.key: t.value for t in self.tags}
+        release = (self.release or {}).get("version") or tags.get("release")
+        handled = next((v.mechanism.handled for v in reversed(values) if v.mechanism), None)
+        if handled is None and tags.get("handled") in ("yes", "no"):
+            handled = tags["handled"] == "yes"
+        return EventDetail(
+            exception_type=(values[-1].type if values else None),
+            handled=handled,
+            frames=tuple(frames[:FRAMES]),
+            release=str(release) if release else None,
+        )
+
+
+class DeployShape(Shape):
+    environment: str
+    dateStarted: datetime | None = None
+    dateFinished: datetime | None = None
+
+    @property
+    def started(self) -> datetime | None:
+        at = self.dateStarted or self.dateFinished
+        return utc(at) if at else None
+
+
+class CommitShape(Shape):
+    id: str | None = None
+
+
+class ReleaseShape(Shape):
+    version: str
+    ref: str | None = None
+    lastDeploy: DeployShape | None = None
+    deployCount: int = 0
+    lastCommit: CommitShape | None = None
+    firstEvent: datetime | None = None
+    projects: list[ProjectShape] = Field(default_factory=list[ProjectShape])
+
+    def release(self, service: Service) -> Release | None:
+        """The version as the catalogue writes it, where this is a release of `service` and its name fits."""
+        slugs = {p.slug for p in self.projects}
+        if service.sentry and not slugs & set(service.sentry):
+            return None
+        version = service.release.version_of(service.release.sentry, self.version)
+        if version is None:
+            return None
+        commit = next((c for c in (self.ref, self.lastCommit and self.lastCommit.id) if c and len(c) == 40), None)
+        return Release(version=version, commit=commit)
+
+    def seen(self, service: Service, deploys: Iterable[DeployShape]) -> list[DeploySeen]:
+        """Its deploys to the counted environments, and its first event there."""
+        release = self.release(service)
+        if release is None:
+            return []
+        found = [
+            DeploySeen(
+                release=release,
+                service=service.name,
+                started_at=d.started,
+                finished_at=utc(d.dateFinished) if d.dateFinished else None,
+                source="sentry",
+            )
+            for d in deploys
+            if d.environment in service.environments and d.started is not None
+        ]
+        if self.firstEvent is not None:
+            at = utc(self.firstEvent)
+            found.append(DeploySeen(release=release, service=service.name, started_at=at, source="first event"))
+        return found
+
+
+class TagValueShape(Shape):
+    value: str | None = None
+    count: int = 0
+
+
+class TagDetailShape(Shape):
+    totalValues: int = 0
+    uniqueValues: int = 0
+    topValues: list[TagValueShape] = Field(default_factory=list[TagValueShape])
+
+
+class RowsMeta(Shape):
+    dataScanned: str | None = None
+
+
+class RowsShape(Shape):
+    """`events/`: rows as asked, one value a field."""
+
+    data: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    meta: RowsMeta = RowsMeta()
+
+
+class PointShape(Shape):
+    timestamp: float
+    """Milliseconds."""
+    value: float | None = None
+    incomplete: bool = False
+
+
+class SeriesShape(Shape):
+    values: list[PointShape] = Field(default_factory=list[PointShape])
+    meta: RowsMeta = RowsMeta()
+
+
+class TimeseriesShape(Shape):
+    timeSeries: list[SeriesShape] = Field(default_factory=list[SeriesShape])
+
+
+class StatsPoint(Shape):
+    count: float | None = None
+
+
+class StatsShape(Shape):
+    data: list[tuple[float, list[StatsPoint]]] = Field(default_factory=list[tuple[float, list[StatsPoint]]])
+    """Seconds."""
+
+
+# --- end users: counted here, never named ----------------------------------------------------------------------
+
+
+def hashed(value: str) -> str:
+    return hashlib.blake2b(value.encode(), key=_SALT, digest_size=8).hexdigest()
+
+
+def is_not_user(value: str, patterns: Sequence[str]) -> bool:
+    """Whether a `user` tag (`id:healthcheck-1`) is one of the catalogue's `not_users`, with or without its kind."""
+    bare = value.partition(":")[2] or value
+    return any(fnmatchcase(value, p) or fnmatchcase(bare, p) for p in patterns)
+
+
+class UserRows(Shape):
+    """Rows by `user`, split into people, the catalogue's `not_users`, and events without a user."""
+
+    users: list[UserShare]
+    not_users: int = 0
+    events_of_not_users: int = 0
+    events_without: int = 0
+
+
+def split_users(rows: Iterable[tuple[str | None, int, int | None]], not_users: Sequence[str]) -> UserRows:
+    """`rows`: user tag, events, addresses."""
+    found = UserRows(users=[])
+    for value, events, addresses in rows:
+        if not value:
+            found.events_without += events
+        elif is_not_user(value, not_users):
+            found.not_users += 1
+            found.events_of_not_users += events
+        else:
+            found.users.append(UserShare(key=hashed(value), events=events, addresses=addresses or None))
+    return found
+
+
+def shares(rows: Iterable[tuple[object, int]], *, empty: bool = False) -> tuple[Share, ...]:
+    """Events by name, joined, most first; those without a name only where `empty`."""
+    found: dict[str, int] = {}
+    for value, events in rows:
+        name = "" if value is None else str(value)
+        if name or empty:
+            found[name] = found.get(name, 0) + events
+    return tuple(Share(name=n[:200], events=e) for n, e in sorted(found.items(), key=lambda x: (-x[1], x[0])))

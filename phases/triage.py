@@ -1,0 +1,446 @@
+"""Phase 1, always first: pull the picture from Sentry, find who is hit and since when, and say what to do.
+
+Workflow: "Issue count + frequency in last 15 minutes; affected users / orgs / regions; first seen timestamp (correlate with
+recent deploys); stack trace top frame. Decide blast-radius." Who is hit: `blast_radius.py`; what to do: `decision.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from phases.actions import ManualTriage, Triaged
+from phases.blast_radius import (
+    MINUTE,
+    ONE_PLACE,
+    baseline,
+    belonging,
+    blast_radius,
+    first_loud_minute,
+    last_event_minute,
+    severity_of,
+)
+from phases.decision import STANDS_IN, History, Situation, history, recommend, suspect_of, targets_of
+from phases.incident import Incident
+from phases.ports import (
+    Deployer,
+    ErrorTracker,
+    EventDetail,
+    EventPicture,
+    HotfixRef,
+    IssuePage,
+    IssueRow,
+    Minutes,
+    PortError,
+    SourceCode,
+)
+from phases.report import (
+    BlastRadius,
+    Choice,
+    Confidence,
+    DeploySeen,
+    IssueSeen,
+    Recommendation,
+    Release,
+    Share,
+    TriageReport,
+    Word,
+)
+from phases.service import ReleaseNames, Service
+from phases.wording import capital, listed, short
+
+__all__ = ["manual", "severity_of", "triage"]
+
+DAY = timedelta(days=1)
+PAGES = 2  # of 100 issues each, loudest first
+SHOWN_ISSUES = 10
+SHOWN_DEPLOYS = 5
+SHOWN_FRAMES = 10
+SHOWN_TARGETS = 10
+SHOWN_FEATURES = 10
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the reader must know of the numbers; gathered on the way."""
+
+    said: dict[str, None] = field(default_factory=dict[str, None])
+
+    def say(self, text: str) -> None:
+        self.said.setdefault(text)
+
+    async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
+        """What is good to have: where it cannot be had, that is said with what it costs, and the phase goes on."""
+        try:
+            return await asked
+        except PortError as error:
+            self.say(f"{cost} ({error.text}).")
+            return otherwise
+
+
+async def triage(
+    incident: Incident,
+    service: Service,
+    neighbours: Sequence[Service],
+    tracker: ErrorTracker,
+    deployer: Deployer | None,
+    source: SourceCode | None,
+    known_deploys: Sequence[DeploySeen],
+    now: datetime,
+    *,
+    burning: Collection[str] = (),
+) -> Triaged:
+    """Measures and recommends, in three rounds of concurrent calls. `past` stays empty: the caller remembers.
+
+    `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open incident of their own.
+    Raises `PortError` where Sentry cannot be asked for the issues, their minutes, or (for now) their users.
+    """
+    notes = Notes()
+    services = (service, *neighbours)
+    since = now - service.window
+    seeds = frozenset(incident.seeds)
+
+    # First: which issues, what was deployed, what runs, what may be deployed, is there a fix.
+    page, told, running, (releases, cannot_deploy), fixes = await asyncio.gather(
+        tracker.page(services, since, now),
+        notes.soft(tracker.deploys(services), (), "Sentry's deploys are not known"),
+        _running(deployer, service, notes),
+        _releases(deployer, service),
+        _fixes(source, service, notes),
+    )
+    own = [d for d in (*known_deploys, *told) if d.service == service.name]
+    known = marked(history(own), incident.rolled_back)
+    running = running or (known.deploys[0].release if known.deploys else None)
+
+    # Second: the rest of the issues, and the minutes of those found so far.
+    issues = belonging(page.rows, now, service.window, seeds)
+    rest, minutes = await asyncio.gather(
+        _rest(tracker, services, since, now, page, notes),
+        tracker.per_minute(services, [i.id for i in issues], since - DAY, now) if issues else _no_minutes(),
+    )
+    rows = (*page.rows, *rest)
+    issues = belonging(rows, now, service.window, seeds)
+    ids = tuple(dict.fromkeys((*(i.id for i in issues), *incident.seeds)))
+    usual = sum(i.baseline_per_minute for i in issues)
+    loud = first_loud_minute(minutes, since, now, usual)
+    about = beginning(issues, loud, minutes, since)
+    suspect = suspect_of(known.deploys, about, service.window)
+
+    def targets(of: DeploySeen | None) -> tuple[Release, ...]:
+        return targets_of(of, known, releases, running, burning=burning, rolled_back=incident.rolled_back)
+
+    # Third: who is hit, by which release, since which second, where in the code, and what changed one way.
+    if issues:
+        picture, carried, exact, detail, one_way = await asyncio.gather(
+            _picture(tracker, services, issues, ids, since, now, notes),
+            _carried(tracker, service, ids, suspect, since, now, notes),
+            _exact(tracker, services, issues, ids, loud, now, notes),
+            _detail(tracker, services, rows, issues[0], notes),
+            _one_way(source, service, targets(suspect), running, notes),
+        )
+    else:
+        picture, carried, exact, detail, one_way = EventPicture(events=0, user_count=0), (), None, None, ()
+    began = exact or about
+    if suspect_of(known.deploys, began, service.window) != suspect:  # the exact second is on the other side of a deploy
+        suspect = suspect_of(known.deploys, began, service.window)
+        carried = await _carried(tracker, service, ids, suspect, since, now, notes)
+        one_way = await _one_way(source, service, targets(suspect), running, notes)
+
+    calm = baseline(minutes, began, page.since) if began and minutes.known else usual
+    situation = Situation(
+        now=now,
+        window=service.window,
+        service=service.name,
+        blast=blast_radius(
+            picture, await _addresses(tracker, service, picture, now, notes), service.features, service.window, calm
+        ),
+        events=sum(i.events for i in issues) if picture.per_issue else picture.events,
+        began=began,
+        last_event=last_event_minute(minutes),
+        known=known,
+        suspect=suspect,
+        running=running,
+        listed=releases,
+        cannot_deploy=cannot_deploy,
+        burning=frozenset(burning),
+        neighbours=tuple(d for d in told if d.service != service.name and d.source != STANDS_IN),
+        by_release=by_version(carried, service.release),
+        one_way=one_way,
+        rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
+        fix=fix_of(fixes, incident, issues),
+        sampled=picture.sampled or minutes.sampled,
+    )
+    _say_of(situation, picture, minutes, carried, service, notes)
+    return Triaged(report=_report(situation, issues, ids, calm, detail, notes))
+
+
+# --- the calls -------------------------------------------------------------------------------------------------
+
+
+async def _running(deployer: Deployer | None, service: Service, notes: Notes) -> Release | None:
+    if deployer is None:
+        return None
+    return await notes.soft(deployer.running(service), None, "What runs could not be asked")
+
+
+async def _releases(deployer: Deployer | None, service: Service) -> tuple[tuple[Release, ...] | None, str]:
+    if deployer is None:
+        return None, f"no deployer is set up for {service.name}, so a rollback has to be made by hand"
+    try:
+        return tuple(await deployer.releases(service)), ""
+    except PortError as error:
+        return None, f"which releases can be deployed is not known: {error.text}"
+
+
+async def _fixes(source: SourceCode | None, service: Service, notes: Notes) -> Sequence[HotfixRef]:
+    if source is None:
+        return ()
+    return await notes.soft(source.hotfixes(service), (), "Whether a fix is there already is not known")
+
+
+async def _rest(
+    tracker: ErrorTracker, services: Sequence[Service], since: datetime, now: datetime, page: IssuePage, notes: Notes
+) -> list[IssueRow]:
+    rows: list[IssueRow] = []
+    after = page.next
+    for _ in range(1, PAGES):
+        if after is None:
+            break
+        found = await tracker.page(services, since, now, after=after)
+        rows.extend(found.rows)
+        after = found.next
+    if after is not None:
+        notes.say(f"Sentry has still more issues: the {len(page.rows) + len(rows)} loudest are counted.")
+    return rows
+
+
+async def _no_minutes() -> Minutes:
+    return Minutes()
+
+
+async def _picture(
+    tracker: ErrorTracker,
+    services: Sequence[Service],
+    issues: Sequence[IssueSeen],
+    ids: Sequence[str],
+    since: datetime,
+    now: datetime,
+    notes: Notes,
+) -> EventPicture:
+    """A refusal is lived with (users count as many); an outage is not: then the whole phase is tried again."""
+    try:
+        return await tracker.picture(services, ids, since, now)
+    except PortError as error:
+        if error.retryable:
+            raise
+        notes.say(f"Users and features are not known ({error.text}).")
+        return EventPicture(events=sum(i.events for i in issues))
+
+
+async def _carried(
+    tracker: ErrorTracker,
+    service: Service,
+    ids: Sequence[str],
+    suspect: DeploySeen | None,
+    since: datetime,
+    now: datetime,
+    notes: Notes,
+) -> Sequence[Share]:
+    """Releases that the window's events carry, since the suspect's deploy started."""
+    begin = max(since, suspect.started_at) if suspect is not None else since
+    if begin >= now:
+        return ()
+    asked = tracker.releases(service, ids, begin, now)
+    return await notes.soft(asked, (), "Which releases the events carry is not known")
+
+
+async def _detail(
+    tracker: ErrorTracker, services: Sequence[Service], rows: Sequence[IssueRow], issue: IssueSeen, notes: Notes
+) -> EventDetail | None:
+    """The newest event of the loudest issue."""
+    project = next((r.project for r in rows if r.id == issue.id), "")
+    owner = next((s for s in services if project in s.sentry), services[0])
+    return await notes.soft(tracker.detail(owner, issue.id), None, "The stack trace is not known")
+
+
+async def _addresses(
+    tracker: ErrorTracker, service: Service, picture: EventPicture, now: datetime, notes: Notes
+) -> int | None:
+    """Only asked for where many users could be one place."""
+    if picture.addresses != 1 or (picture.user_count or 0) < ONE_PLACE:
+        return None
+    return await notes.soft(tracker.addresses(service, now - DAY, now), None, "Client addresses are not known")
+
+
+async def _exact(
+    tracker: ErrorTracker,
+    services: Sequence[Service],
+    issues: Sequence[IssueSeen],
+    ids: Sequence[str],
+    loud: datetime | None,
+    now: datetime,
+    notes: Notes,
+) -> datetime | None:
+    """The first event of the minute in which trouble began."""
+    if loud is None:
+        return None
+    end = min(loud + MINUTE, now)
+    if all(i.new and i.first_seen >= loud for i in issues):
+        inside = [i.first_seen for i in issues if i.first_seen < end]
+        if inside:
+            return min(inside)
+    return await notes.soft(tracker.first_event(services, ids, loud, end), loud, "The beginning is known to the minute")
+
+
+async def _one_way(
+    source: SourceCode | None, service: Service, targets: Sequence[Release], running: Release | None, notes: Notes
+) -> tuple[str, ...] | None:
+    """One-way paths (migrations) changed between the target and what runs; None where that cannot be seen."""
+    if not service.one_way or not targets or running is None:
+        return ()
+    if source is None:
+        return None
+    asked = source.changed_paths(service, targets[0].version, running.version)
+    changed = await notes.soft(asked, None, f"What changed since {targets[0].version} is not known")
+    if changed is None:
+        return None
+    return tuple(p for p in changed if any(one_way_match(p, pattern) for pattern in service.one_way))
+
+
+# --- small rules -----------------------------------------------------------------------------------------------
+
+
+def one_way_match(path: str, pattern: str) -> bool:
+    """`migrations/**` and what is under it; `*` and `?` as in a shell."""
+    return fnmatchcase(path, pattern) or (pattern.startswith("**/") and fnmatchcase(path, pattern[3:]))
+
+
+def beginning(issues: Sequence[IssueSeen], loud: datetime | None, minutes: Minutes, since: datetime) -> datetime | None:
+    """The beginning, before its exact second is known; where no minutes are known, the first seen of what is new."""
+    firsts = [i.first_seen for i in issues if i.new]
+    if loud is None:
+        return min(firsts, default=since) if issues and not minutes.known else None
+    return min((f for f in firsts if loud <= f < loud + MINUTE), default=loud + MINUTE / 2)
+
+
+def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
+    """Events by version; names that fit no pattern count, but are no version."""
+    found: dict[str, int] = {}
+    for share in shares:
+        version = names.version_of(names.sentry, share.name) if share.name else ""
+        key = f"?{share.name}" if version is None else version
+        found[key] = found.get(key, 0) + share.events
+    return found
+
+
+def marked(known: History, rolled_back: Collection[str]) -> History:
+    """What this incident rolled back is not healthy, whatever the sources say."""
+    deploys = (
+        d.model_copy(update={"rolled_back": True}) if d.release.version in rolled_back else d for d in known.deploys
+    )
+    return History(tuple(deploys), known.first)
+
+
+def fix_of(fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[IssueSeen]) -> str | None:
+    """A branch or pull request that names one of the incident's Sentry issues, its ticket, or the incident itself."""
+    names = [incident.id, *(i.short_id for i in issues)]
+    if incident.ticket is not None:
+        names.append(incident.ticket.identifier)
+    named = re.compile(rf"(?<![A-Z0-9])(?:{'|'.join(re.escape(n) for n in names if n)})(?![A-Z0-9])", re.IGNORECASE)
+    return next((f.name for f in fixes if named.search(f"{f.name} {f.subject}")), None)
+
+
+# --- the report ------------------------------------------------------------------------------------------------
+
+
+def _say_of(
+    situation: Situation,
+    picture: EventPicture,
+    minutes: Minutes,
+    carried: Sequence[Share],
+    service: Service,
+    notes: Notes,
+) -> None:
+    if situation.known.stands_in:
+        notes.say("No deploys to this environment are known: the first event of each release stands for its deploy.")
+    if not minutes.known:
+        notes.say("This Sentry has no time series: the beginning is the first seen of what is new.")
+    if picture.per_issue:
+        notes.say("This Sentry has no Discover: counts are per issue, over each issue's whole life.")
+    if situation.sampled:
+        notes.say("Sentry counted a sample: the numbers are estimates.")
+    pattern = service.release.sentry
+    strange = [short(s.name) for s in carried if s.name and service.release.version_of(pattern, s.name) is None]
+    if strange:
+        notes.say(f"Sentry names releases that do not fit {pattern}: {listed(strange)}. They are never chosen.")
+
+
+def _report(
+    situation: Situation,
+    issues: Sequence[IssueSeen],
+    ids: Sequence[str],
+    calm: float,
+    detail: EventDetail | None,
+    notes: Notes,
+) -> TriageReport:
+    suspect, began = situation.suspect, situation.began
+    frames = tuple(f for f in detail.frames if f.in_app)[:SHOWN_FRAMES] if detail else ()
+    return TriageReport(
+        at=situation.now,
+        window_seconds=int(situation.window.total_seconds()),
+        events=situation.events,
+        per_minute=round(situation.events / (situation.window / MINUTE), 2),
+        baseline_per_minute=round(calm, 4),
+        began_at=began,
+        blast=situation.blast,
+        issues=tuple(issues[:SHOWN_ISSUES]),
+        issue_ids=tuple(ids),
+        running=situation.running,
+        suspect=suspect.release if suspect else None,
+        suspect_minutes=round((began - suspect.started_at) / MINUTE, 1) if suspect and began else None,
+        deploys=situation.known.deploys[:SHOWN_DEPLOYS],
+        targets=situation.targets[:SHOWN_TARGETS],
+        exception_type=detail.exception_type if detail else None,
+        frame=frames[0] if frames else None,
+        frames=frames,
+        handled=detail.handled if detail else None,
+        recommendation=recommend(situation),
+        notes=tuple(notes.said),
+    )
+
+
+def manual(action: ManualTriage, service: Service, now: datetime) -> TriageReport:
+    """What a person reports where Sentry cannot be asked. Marked as such; never a measured recommendation."""
+    features = Word.NOBODY if action.users is Word.NOBODY else action.features
+    names = tuple(short(n.strip()) for n in action.feature_names if n.strip())[:SHOWN_FEATURES]
+    who = {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[action.users]
+    what = {Word.NOBODY: "", Word.ONE: "one feature", Word.MANY: "many features"}[features]
+    said = capital(f"{who}, {what}" if what else f"{who} is hit")
+    said += f": {listed(names)}." if names and what else "."
+    return TriageReport(
+        at=now,
+        window_seconds=service.window_seconds,
+        events=0,
+        per_minute=0.0,
+        baseline_per_minute=0.0,
+        blast=BlastRadius(
+            users=action.users,
+            features=features,
+            top_features=tuple(Share(name=n, events=0) for n in names),
+            confidence=Confidence.LOW,
+            sentences=(said, "Reported by a person, not measured."),
+        ),
+        recommendation=Recommendation(
+            choice=Choice.INVESTIGATE,
+            reasons=("Reported by a person, not measured: no recommendation from numbers.",),
+        ),
+        notes=("Sentry was not measured.",),
+        manual_by=action.by,
+    )
