@@ -146,6 +146,20 @@ def healthy_before(
     return tuple(found.values())
 
 
+def targets_of(
+    suspect: DeploySeen | None,
+    known: History,
+    listed_by_deployer: Collection[Release] | None,
+    running: Release | None,
+    *,
+    burning: Collection[str] = (),
+    rolled_back: Collection[str] = (),
+) -> tuple[Release, ...]:
+    """The healthy ones, without what runs already and what this incident rolled back."""
+    found = healthy_before(suspect, known, listed_by_deployer, burning=burning)
+    return tuple(r for r in found if r.version not in rolled_back and (running is None or r.version != running.version))
+
+
 # --- the situation and its brakes ------------------------------------------------------------------------------
 
 
@@ -180,9 +194,9 @@ class Situation:
 
     @property
     def targets(self) -> tuple[Release, ...]:
-        running = self.running.version if self.running else None
-        found = healthy_before(self.suspect, self.known, self.listed, burning=self.burning)
-        return tuple(r for r in found if r.version != running and r.version not in self.rolled_back)
+        return targets_of(
+            self.suspect, self.known, self.listed, self.running, burning=self.burning, rolled_back=self.rolled_back
+        )
 
 
 def brakes(s: Situation) -> tuple[str, ...]:
