@@ -215,7 +215,7 @@ class Desk:
 
     def _visible(self, me: str, channel: str) -> Channel | None:
         found = self.workspace.channels.get(channel) or self.workspace.channel_named(channel)
-        return found if found and found.may_see(me) else None
+        return found if found and self.workspace.may_see(found, me) else None
 
     def _direct(self, me: str) -> Channel | None:
         return next((c for c in self.workspace.channels.values() if c.im_user == me), None)

@@ -111,7 +111,6 @@ class Break:
     key: str
     label: str
     about: str
-    expect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,9 @@ class Panel:
     bot: Literal["running", "restarting", "stopped", "off"] = "off"
     bot_note: str = ""
     breaks: list[Break] = field(default_factory=list)
-    broken: str = ""
+    broken: frozenset[str] = frozenset()
+    fixes: list[str] = field(default_factory=list)
+    """Branches that mend what is broken now."""
     next_deploy_fails: bool = False
     faults: frozenset[str] = frozenset()
     issues: list[Row] = field(default_factory=list)

@@ -226,7 +226,9 @@ def _panel_parts(panel: Panel) -> dict[str, str]:
     return {
         "status": fingerprint(panel.bot, panel.bot_note),
         "production": fingerprint(panel.release, panel.released_at, panel.health, panel.health_note),
-        "breaks": fingerprint(panel.breaks, panel.broken, panel.next_deploy_fails, sorted(panel.faults)),
+        "breaks": fingerprint(
+            panel.breaks, sorted(panel.broken), panel.fixes, panel.next_deploy_fails, sorted(panel.faults)
+        ),
         "evidence": fingerprint(
             panel.issues, panel.deploys, panel.tickets, panel.discord, panel.pages, panel.documents
         ),

@@ -97,6 +97,23 @@ const CLICKS = {
   },
 };
 
+/** A link of this world's own systems leads to its place on this page: a message, a Sentry issue, a Linear ticket. */
+function within(link) {
+  const at = new URL(link.href, location.href);
+  if (at.origin !== location.origin) return false;
+  const message = at.pathname.match(/^\/archives\/(\w+)\/p(\d+)(\d{6})$/);
+  if (message) {
+    const thread = at.searchParams.get("thread_ts");
+    if (message[1] !== state.channel || thread) visit({ channel: message[1], thread });
+    look("messages");
+    setTimeout(() => jump(`${message[2]}.${message[3]}`), 400);
+    return true;
+  }
+  const tab = at.pathname.startsWith("/sentry/") ? "sentry" : at.pathname.startsWith("/linear/") ? "linear" : null;
+  if (tab) { CLICKS.tab({ dataset: { tab } }); side("world"); if (innerWidth <= 860) look("world"); }
+  return Boolean(tab);
+}
+
 function jump(ts) {
   closeMenus();
   const message = place("messages").querySelector(`[data-ts="${CSS.escape(ts)}"]`);
@@ -106,6 +123,8 @@ function jump(ts) {
 }
 
 document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[target="_blank"]');
+  if (link && !event.metaKey && !event.ctrlKey && !event.shiftKey && within(link)) { event.preventDefault(); return; }
   for (const [name, run] of Object.entries(CLICKS)) {
     const attribute = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const one = event.target.closest(`[data-${attribute}]`);
@@ -126,6 +145,8 @@ addEventListener("popstate", () => {
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh("sidebar", "messages"); });
 
+const wanted = new URLSearchParams(location.search).get("tab");
+if (wanted) state.tab = wanted;
 go({ thread: state.thread }, { push: false });
 if (state.thread) side("thread");
 if (localStorage.getItem("start") === "hidden") place("start").hidden = true;
@@ -135,6 +156,7 @@ for (const name of ["messages", "thread"]) {
   const scroll = place(name).closest(".scroll");
   scroll.scrollTop = scroll.scrollHeight;
 }
+if (/^#p\d{7,}$/.test(location.hash)) setTimeout(() => jump(`${location.hash.slice(2, -6)}.${location.hash.slice(-6)}`), 300);
 const first = place("view").innerHTML;
 if (place("view").querySelector(".view")) { place("view").replaceChildren(); showView(place("view"), first); }
 follow();

@@ -1,0 +1,303 @@
+"""The world as the panel beside the workspace shows it, and the levers that move it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from sandbox.faults import Fault
+from sandbox.page.model import Break, Document, Panel, Row, Ticket
+from sandbox.shop.work import Breakage, unmended
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+CHART_SECONDS = 600
+CHART_STEP = 2
+SMOOTH_SECONDS = 10
+"""A rate is what came in that many seconds, times six."""
+FAILING_RATE = 8.0
+"""Errors a minute from which the panel calls production failing."""
+
+BREAKS = (
+    Break(
+        "everything",
+        "Ship a release that breaks everything",
+        "All pages, all customers → roll back",
+    ),
+    Break(
+        "one-feature",
+        "Ship a release that breaks one feature",
+        "The till, all customers → investigate, or roll back",
+    ),
+    Break("bad-data", "Corrupt one customer’s data", "One cart, no release → investigate"),
+)
+
+FAULTS = {
+    "sentry": ("sentry.*", Fault(status=503, error="Sentry is down (a switch of the sandbox)")),
+    "linear": ("linear.*", Fault(status=503)),
+    "slack-slow": ("slack.*", Fault(delay=2.0)),
+}
+
+
+class WorldStage:
+    """Reads the world's parts each time it is asked; keeps only which switches are on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ever_broken = False
+        self._faults: set[str] = set()
+        self._began = world.sentry.clock()
+
+    # Looking
+
+    def panel(self) -> Panel:
+        shop = self._world.shop
+        runs = self._runs()
+        return Panel(
+            release=_short(runs["to"]) if runs else "",
+            released_at=_seconds(runs["finished"]) if runs else None,
+            health=self._health(),
+            bot=_BOT_STATES[self._world.bot.state],
+            bot_note=f"came back {self._world.bot.restarts}×" if self._world.bot.restarts else "",
+            breaks=list(BREAKS) if shop else [],
+            broken=frozenset(one.kind for one in self._broken()),
+            fixes=[one.fix_branch for one in self._broken() if one.fix_branch],
+            next_deploy_fails=bool(shop and (shop.run / "next-deploy").exists()),
+            faults=frozenset(self._faults),
+            issues=self._issues(),
+            deploys=self._deploys(),
+            tickets=self._tickets(),
+            discord=[
+                Row(
+                    post.id,
+                    "Firebreak",
+                    badge="post",
+                    at=(post.edited_at or post.at).timestamp(),
+                    body=post.content,
+                    detail=f"edited {post.edits}×" if post.edits else "",
+                )
+                for post in reversed(self._world.discord.posts)
+            ],
+            pages=[
+                Row(
+                    event.dedup_key,
+                    event.summary,
+                    badge=event.severity,
+                    tone="bad",
+                    at=event.at.timestamp(),
+                    detail=f"sent {event.times}×, one page" if event.times > 1 else "",
+                )
+                for event in reversed(self._world.pagerduty.events)
+            ],
+            documents=self._documents(),
+            steps_done=self._steps_done(),
+            shortened=self._shortened(),
+        )
+
+    def rate(self) -> list[tuple[float, float]]:
+        """(seconds since 1970, errors a minute) every two seconds, over the last ten minutes at most."""
+        now = self._world.sentry.clock()
+        end = int(now) // CHART_STEP * CHART_STEP
+        seconds = min(CHART_SECONDS, max(120, int(now - self._began)))
+        begin = end - seconds // CHART_STEP * CHART_STEP
+        steps = SMOOTH_SECONDS // CHART_STEP
+        counts = [0] * ((end - begin) // CHART_STEP + 1 + steps)
+        first = begin - SMOOTH_SECONDS
+        for event in self._world.sentry.window(first, now):
+            index = int((event.timestamp - first) // CHART_STEP)
+            if event.level in ("error", "fatal") and index < len(counts):
+                counts[index] += 1
+        return [
+            (float(begin + number * CHART_STEP), sum(counts[number : number + steps]) * 60 / SMOOTH_SECONDS)
+            for number in range((end - begin) // CHART_STEP + 1)
+        ]
+
+    def marks(self) -> list[tuple[float, str]]:
+        """Deploys, for the chart."""
+        since = self._world.sentry.clock() - CHART_SECONDS
+        return [(row.at, row.title) for row in reversed(self._deploys()) if row.at and row.at > since]
+
+    def log(self) -> str:
+        return self._world.bot.tail(400)
+
+    # Acting
+
+    async def act(self, verb: str, on: bool) -> str | None:
+        """Move a lever. Answers what to tell the person if it did not work."""
+        what, _, detail = verb.partition(":")
+        if what == "fault" and detail in FAULTS:
+            return self._switch(detail, on)
+        if what == "kill-bot":
+            return None if self._world.bot.kill() else "The bot does not run."
+        shop = self._world.shop
+        if shop is None:
+            return "There is no shop in this world."
+        levers: dict[str, Callable[[], Awaitable[Any]]] = {
+            "break:everything": shop.break_everything,
+            "break:one-feature": shop.break_one_feature,
+            "break:bad-data": shop.break_bad_data,
+            "repair": shop.repair_data,
+        }
+        if verb == "next-deploy-fails":
+            shop.next_deploy("fail" if on else "")
+            return None
+        if verb not in levers:
+            return f"There is no lever {verb}."
+        if what == "break":
+            self._ever_broken = True
+            self._world.alerts.forget()
+        try:
+            done = await levers[verb]()
+        except RuntimeError as failed:
+            return str(failed)
+        return "No customer's data is broken." if verb == "repair" and not done else None
+
+    def _switch(self, fault: str, on: bool) -> None:
+        (self._faults.add if on else self._faults.discard)(fault)
+        self._world.faults.clear()
+        for name in self._faults:
+            self._world.faults.always(*FAULTS[name])
+
+    # Parts
+
+    def _runs(self) -> dict[str, Any] | None:
+        """The deploy that put into production what runs there now."""
+        log = self._world.shop.deploy_log() if self._world.shop else []
+        return next((entry for entry in reversed(log) if entry["result"] == "succeeded"), None)
+
+    def _broken(self) -> list[Breakage]:
+        """What is broken in production now."""
+        shop, runs = self._world.shop, self._runs()
+        if shop is None or runs is None:
+            return []
+        return [one for one in unmended(shop.work.breakages) if one.kind == "bad-data" or one.release == runs["to"]]
+
+    def _health(self) -> Literal["healthy", "failing", "deploying", "off"]:
+        shop = self._world.shop
+        if shop is None:
+            return "off"
+        if shop.deploying():
+            return "deploying"
+        return "failing" if self.rate()[-1][1] >= FAILING_RATE else "healthy"
+
+    def _issues(self) -> list[Row]:
+        rows: list[Row] = []
+        for issue in self._world.sentry.issue_rows()[:12]:
+            loud = issue["last_minute"] > 0 and issue["status"] == "unresolved"
+            rows.append(
+                Row(
+                    issue["id"],
+                    issue["title"],
+                    issue["culprit"],
+                    issue["short_id"],
+                    "bad" if loud else "good" if issue["status"] == "resolved" else "quiet",
+                    datetime.fromisoformat(issue["last_seen"]).timestamp(),
+                    fields=[
+                        ("last minute", f"{issue['last_minute']:,}"),
+                        ("in all", f"{issue['count']:,}"),
+                        ("users", f"{issue['users']:,}"),
+                        ("since", issue["first_release"] or "?"),
+                        *([("", issue["status"])] if issue["status"] != "unresolved" else []),
+                    ],
+                )
+            )
+        return rows
+
+    def _deploys(self) -> list[Row]:
+        """Newest first, the one under way on top."""
+        shop = self._world.shop
+        if shop is None:
+            return []
+        rows = [
+            Row(
+                f"{entry['to']}-{entry['started']}",
+                _short(entry["to"]),
+                f"over {_short(entry['from'])}, by {entry['who']}" if entry["from"] else f"by {entry['who']}",
+                "" if entry["result"] == "succeeded" else entry["result"],
+                "good" if entry["result"] == "succeeded" else "bad",
+                _seconds(entry["finished"]),
+                body=entry.get("reason", ""),
+            )
+            for entry in reversed(shop.deploy_log())
+        ]
+        if under_way := shop.deploying():
+            title, by = _short(under_way["to"]), f"by {under_way['who']}"
+            rows.insert(0, Row("now", title, by, "deploying", "warn", _seconds(under_way["started"])))
+        return rows
+
+    def _tickets(self) -> list[Ticket]:
+        return [
+            Ticket(
+                issue.identifier,
+                issue.title,
+                issue.state.name,
+                issue.state.type,
+                issue.description,
+                issue.url,
+                _PRIORITIES[issue.priority],
+                [
+                    Row(comment.id, "Firebreak", at=comment.at.timestamp(), body=comment.body)
+                    for comment in self._world.linear.of(issue)[0]
+                ],
+                [Row(a.id, a.title, a.url, href=a.url) for a in self._world.linear.of(issue)[1]],
+            )
+            for issue in reversed(self._world.linear.issues)
+        ]
+
+    def _documents(self) -> list[Document]:
+        """Post-mortems in the shop's repository, the newest first."""
+        shop = self._world.shop
+        if shop is None:
+            return []
+        found: list[Document] = []
+        for path in sorted((shop.repo / "docs" / "adr").glob("*.md"), reverse=True):
+            source = path.read_text(errors="replace")
+            if "INC-" in source:
+                found.append(Document(path.name, source))
+        return found
+
+    def _steps_done(self) -> frozenset[int]:
+        done = {1} if self._ever_broken else set[int]()
+        if any(_is_decision(delivered.body) for delivered in self._world.delivery.log):
+            done |= {1, 2}
+        if self._documents():
+            done |= {1, 2, 3}
+        return frozenset(done)
+
+    def _shortened(self) -> str:
+        after, window = self._world.recheck_after, self._world.window
+        if (after, window) == (300, 900):
+            return "Re-checks and window are as in production here: 5 and 10 minutes, 15 minutes."
+        return (
+            f"Shortened here: Firebreak looks at the last {window} s of Sentry, and checks again {after} and {after * 2} s "
+            "after an action. In production that is 15 minutes, and 5 and 10 minutes."
+        )
+
+
+_BOT_STATES: dict[str, Any] = {
+    "off": "off",
+    "starting": "restarting",
+    "running": "running",
+    "restarting": "restarting",
+    "stopped": "stopped",
+}
+_PRIORITIES = ("", "Urgent", "High", "Medium", "Low")
+
+
+def _short(release: str) -> str:
+    """A release as it is; a commit by its first seven characters."""
+    return release[:7] if re.fullmatch(r"[0-9a-f]{40}", release) else release
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _is_decision(body: dict[str, Any]) -> bool:
+    """A click on one of the decision message's buttons, or one of their forms."""
+    clicked = any(str(action.get("action_id", "")).startswith("decision.") for action in body.get("actions", []))
+    form = body.get("type") == "view_submission" and str(body["view"].get("callback_id", ""))
+    return clicked or form in ("incident.rollback", "incident.hotfix", "incident.fixed")

@@ -1,0 +1,149 @@
+"""A program of the world's that runs as its own process, comes back when it dies, and never outlives the world."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+LEASH = Path(__file__).with_name("leash.py")
+BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Waits before a program that died is started again: the first death after a good life waits the least."""
+GOOD_LIFE_SECONDS = 20.0
+
+State = Literal["off", "starting", "running", "restarting", "stopped"]
+
+
+class Failed(Exception):
+    """The program did not come up. The text holds the end of its log."""
+
+
+class KeptProcess:
+    """`command` as its own process, kept alive until `stop`. `ready` is awaited after each start."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        ready: Callable[[], asyncio.Future[bool] | asyncio.Task[bool]],
+        name: str,
+    ) -> None:
+        self.command = list(command)
+        self.env = dict(env)
+        self.log = log
+        self.name = name
+        self.state: State = "off"
+        self.restarts = 0
+        self.pid: int | None = None
+        self._ready = ready
+        self._leash: asyncio.subprocess.Process | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    async def start(self, *, seconds: float = 30.0) -> None:
+        """Start, and wait until the program says that it is ready. Raises `Failed`."""
+        await self.stop()
+        self.state = "starting"
+        self._keeping = asyncio.create_task(self._keep())
+        await self.until_running(seconds=seconds)
+
+    async def until_running(self, *, seconds: float = 30.0) -> None:
+        """Wait until it runs. Raises `Failed` when it gives up or does not within `seconds`."""
+        ends = asyncio.get_running_loop().time() + seconds
+        while self.state != "running":
+            left = ends - asyncio.get_running_loop().time()
+            if self.state in ("stopped", "off") or left <= 0:
+                await self.stop()
+                raise Failed(f"{self.name} did not start. The end of {self.log}:\n{self.tail()}")
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+            self._keeping = None
+        await self._end()
+        self._to("off")
+
+    def kill(self) -> bool:
+        """kill -9, as an accident would. False when it does not run. It comes back by itself."""
+        if self.pid is None or self.state == "off":
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self._to("restarting")
+        return True
+
+    def tail(self, lines: int = 200) -> str:
+        """The last lines of its log."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 64_000))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+    # Inside
+
+    async def _keep(self) -> None:
+        clock = asyncio.get_running_loop().time
+        deaths = 0
+        while True:
+            begun = clock()
+            code = await self._live()
+            if clock() - begun > GOOD_LIFE_SECONDS:
+                deaths = 0
+            if code == 2 or (self.restarts == 0 and self.state == "starting" and deaths >= 2):
+                # Exit code 2: its settings are wrong, and will be wrong the next time.
+                self._to("stopped")
+                return
+            if self.state != "starting":
+                self._to("restarting")
+                self.restarts += 1
+            await asyncio.sleep(BACKOFF_SECONDS[min(deaths, len(BACKOFF_SECONDS) - 1)])
+            deaths += 1
+
+    async def _live(self) -> int:
+        """One life, from start to death; its exit code."""
+        leash = self._leash = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(LEASH), str(self.log), *self.command),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=self.env,
+        )
+        assert leash.stdout is not None
+        line = await leash.stdout.readline()
+        self.pid = int(line) if line.strip() else None
+        ended = asyncio.create_task(leash.wait())
+        up = asyncio.ensure_future(self._ready())
+        try:
+            await asyncio.wait([ended, up], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done() and up.done() and up.result():
+                self._to("running")
+            return await ended
+        finally:
+            self.pid = None
+            for task in (up, ended):
+                task.cancel()
+            await asyncio.gather(up, ended, return_exceptions=True)
+
+    async def _end(self) -> None:
+        leash, self._leash = self._leash, None
+        if leash is None:
+            return
+        if leash.stdin is not None:
+            leash.stdin.close()
+        await leash.wait()
+
+    def _to(self, state: State) -> None:
+        self.state = state
+        self._changed.set()

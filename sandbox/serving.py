@@ -1,0 +1,64 @@
+"""One Starlette app over real HTTP in this event loop, for as long as a block runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+HOST = "127.0.0.1"
+
+
+class PortTaken(Exception):
+    """Somebody else listens on the port that was asked for."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the event loop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bound(port: int) -> socket.socket:
+    """A listening socket on this machine only; port 0 takes any free one. Raises `PortTaken`."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(256)
+    except OSError as error:
+        listening.close()
+        raise PortTaken(f"port {port} cannot be had: {error.strerror}") from error
+    return listening
+
+
+def free_port() -> int:
+    """A port that nobody has right now."""
+    with bound(0) as listening:
+        return int(listening.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, listening: socket.socket, before_stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Serve `app`; `before_stop` ends its endless responses, which would hold up the end."""
+    config = uvicorn.Config(
+        app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        while not server.started:
+            if running.done():
+                await running
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        before_stop()
+        server.should_exit = True
+        await running
