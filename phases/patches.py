@@ -108,21 +108,27 @@ def changed_word(text: str, word: str, limit: int = 40) -> tuple[bool, bool]:
 
 
 def only_shape(text: str, path: str) -> bool:
-    """Whether a patch changes nothing but blanks, empty lines and comments: nothing that runs.
+    """Whether a patch changes nothing but blanks, empty lines and comments: nothing that runs. Read up to the first hunk that does more.
 
     Where indentation has a meaning (Python, YAML), a line that moved in or out is a change.
     """
     indented = path.lower().endswith(_INDENTED)
-    added: list[str] = []
-    removed: list[str] = []
-    for row in text.split("\n"):
-        if row.startswith(("+++ ", "--- ")):
-            continue
-        if row[:1] == "+":
-            added.append(_bare(row[1:], indented))
-        elif row[:1] == "-":
-            removed.append(_bare(row[1:], indented))
-    return "".join(added) == "".join(removed)
+    at = _next_hunk(text, 0)
+    if at < 0:
+        return False
+    while at >= 0:
+        following = _next_hunk(text, at + 1)
+        added: list[str] = []
+        removed: list[str] = []
+        for row in text[at : following if following >= 0 else len(text)].split("\n"):
+            if row[:1] == "+":
+                added.append(_bare(row[1:], indented))
+            elif row[:1] == "-":
+                removed.append(_bare(row[1:], indented))
+        if "".join(added) != "".join(removed):
+            return False
+        at = following
+    return True
 
 
 _COMMENT = re.compile(r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)")
@@ -138,29 +144,31 @@ def _bare(row: str, indented: bool) -> str:
     return row.rstrip() + "\n" if indented else re.sub(r"\s+", "", bare)
 
 
+def _next_hunk(text: str, start: int) -> int:
+    """Where the next hunk's heading begins, from `start` on; -1 where there is none."""
+    if start == 0 and text.startswith("@@ "):
+        return 0
+    found = text.find("\n@@ ", max(0, start - 1))
+    return found + 1 if found >= 0 else -1
+
+
 def _hunks(text: str) -> tuple[Hunk, ...]:
     found: list[Hunk] = []
-    at = 0 if text.startswith("@@ ") else text.find("\n@@ ") + 1
-    if at == 0 and not text.startswith("@@ "):
-        return ()
-    while True:
+    at = _next_hunk(text, 0)
+    while at >= 0:
         match = _HUNK.match(text, at)
-        following = text.find("\n@@ ", at)
+        following = _next_hunk(text, at + 1)
         end = following if following >= 0 else len(text)
         if match:
             old, old_count, new, new_count, heading = match.groups()
-            begin = min(match.end() + 1, end)
             old_lines = 1 if old_count is None else int(old_count)
             new_lines = 1 if new_count is None else int(new_count)
-            # An empty side is named by the line before it (git-diff, "combined diff format" and POSIX diff -u).
-            found.append(
-                Hunk(
-                    int(old) + (old_lines == 0), old_lines, int(new) + (new_lines == 0), new_lines, heading, begin, end
-                )
-            )
-        if following < 0:
-            return tuple(found)
-        at = following + 1
+            # An empty side is named by the line before it (POSIX, diff -u).
+            old_start, new_start = int(old) + (old_lines == 0), int(new) + (new_lines == 0)
+            begin = min(match.end() + 1, end)
+            found.append(Hunk(old_start, old_lines, new_start, new_lines, heading, begin, end))
+        at = following
+    return tuple(found)
 
 
 def _nearer(one: int | None, other: int) -> int:

@@ -33,7 +33,7 @@ class PathIndex:
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._by_name: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-        for path in paths:
+        for path in dict.fromkeys(paths):
             parts = parts_of(path)
             if parts:
                 self._by_name.setdefault(parts[-1], []).append((path, parts))
@@ -51,7 +51,12 @@ class PathIndex:
             wanted = self._from_module(module, wanted) or wanted
         if not wanted:
             return []
-        found = [self._match(wanted, path, parts) for path, parts in self._by_name.get(wanted[-1], ())]
+        named = self._by_name.get(wanted[-1])
+        if named is None and "." not in wanted[-1]:
+            # A module: `./pricing`, `shop/tax`. It is compared without its ending.
+            stems = [entry for name in self._by_stem.get(wanted[-1], ()) for entry in self._by_name[name]]
+            named = [(path, (*parts[:-1], wanted[-1])) for path, parts in stems]
+        found = [self._match(wanted, path, parts) for path, parts in named or ()]
         best = max(((m.quality, m.shared) for m in found), default=(0.0, 0))
         return [m for m in found if (m.quality, m.shared) == best and m.quality > 0]
 

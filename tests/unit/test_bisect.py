@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,13 @@ def shop(path: Path, *, commits: int = 12, broken_at: int = 8, script: str = SCR
 
 def service(repository: Repository, script: tuple[str, ...] = ("./reproduce.sh",)) -> Service:
     return Service(name="shop", checkout=str(repository.path), bisect=script, release=ReleaseNames(tag="v{version}"))
+
+
+def kill(marked: dict[str, Any]) -> None:
+    """kill -9 for the whole group, and back when it is gone."""
+    os.killpg(marked["pid"], signal.SIGKILL)
+    while processes.find(marked) == "running":
+        time.sleep(0.01)
 
 
 def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
@@ -224,10 +232,7 @@ async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers
     await bisector.start(service(repository), "b", "1", "2")
     await until(bisector, service(repository), "b", lambda told: told.step == 3)
     run = next((tmp_path / "state").glob("bisects/*/process-1.json"))
-    lost = processes.read(run) or {}
-    os.killpg(lost["pid"], signal.SIGKILL)
-    while processes.find(lost) == "running":
-        await asyncio.sleep(0.01)
+    kill(processes.read(run) or {})
     gate.touch()
     told = await LocalBisector(tmp_path / "state").look(service(repository), "b")
     assert "taken up again" in told.reason

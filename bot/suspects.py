@@ -1,0 +1,142 @@
+"""`firebreak suspects`: ranks commits for a crash. JSON in on stdin, JSON out, so that the ranking can be judged on other histories.
+
+In: `{"frames": [{"file","function","line","in_app"}], "exception": {"type","value"}, "commits": [{"sha","author","date","message",
+"files": [{"path","added","deleted","patch"}]}]}`; frames with the crashing one first. Out: `[{"sha","score","reasons"}]`, best first.
+Only `sha` and `path` must be there; what else is known helps.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any, TextIO
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from phases.ports import Commit, CommitFile
+from phases.report import Frame
+from phases.suspects import Thrown, rank
+
+
+def _date(value: Any) -> datetime | None:
+    """ISO 8601, seconds since 1970, or as mails write it; a date that cannot be read only costs the order."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        if isinstance(value, int | float):
+            moment = datetime.fromtimestamp(value, tz=UTC)
+        else:
+            moment = datetime.fromisoformat(str(value).strip())
+    except (ValueError, OverflowError, OSError):
+        try:
+            moment = parsedate_to_datetime(str(value))
+        except (ValueError, TypeError):
+            return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _number(value: Any) -> Any:
+    return 0 if value is None or value == "-" else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Number = Annotated[int, BeforeValidator(_number)]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Frame(_In):
+    file: Text = ""
+    function: Text = ""
+    line: int | None = None
+    in_app: bool | None = True
+    module: Text = ""
+    context: list[tuple[int, str]] | None = None
+
+
+class _Exception(_In):
+    type: Text = ""
+    value: Text = ""
+
+
+class _File(_In):
+    path: str
+    added: Number = 0
+    deleted: Number = 0
+    patch: Text = ""
+
+
+class _Commit(_In):
+    sha: str = Field(min_length=1)
+    author: Text = ""
+    date: Annotated[datetime | None, BeforeValidator(_date)] = None
+    message: Text = ""
+    files: list[_File] | None = None
+
+
+class _Question(_In):
+    frames: list[_Frame] | None = None
+    exception: _Exception | None = None
+    commits: list[_Commit]
+
+
+def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
+    """Reads one question, writes one answer. Exit code 0; 2 with one line on stderr where the question cannot be read."""
+    try:
+        question = _Question.model_validate(json.load(stdin))
+    except json.JSONDecodeError as error:
+        return _refuse(f"stdin is no JSON: {error.msg} in line {error.lineno}")
+    except UnicodeDecodeError:
+        return _refuse("stdin is no JSON: it is not UTF-8")
+    except RecursionError:
+        return _refuse("stdin is nested too deeply")
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        return _refuse(f"{where or 'the whole'}: {first['msg'][0].lower()}{first['msg'][1:]}{more}")
+    frames = [
+        Frame(
+            file=f.file,
+            function=f.function,
+            line=f.line,
+            in_app=f.in_app is not False,
+            module=f.module,
+            context=tuple(f.context or ()),
+        )
+        for f in question.frames or ()
+    ]
+    thrown = question.exception or _Exception()
+    ranked = rank(frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits])
+    json.dump(
+        [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked], stdout, ensure_ascii=False
+    )
+    stdout.write("\n")
+    return 0
+
+
+def _commit(commit: _Commit) -> Commit:
+    subject, _, body = commit.message.strip().partition("\n")
+    return Commit(
+        sha=commit.sha,
+        author=commit.author,
+        at=commit.date,
+        subject=subject,
+        body=body.strip(),
+        files=tuple(
+            CommitFile(path=f.path, added=f.added, deleted=f.deleted, patch=f.patch) for f in commit.files or ()
+        ),
+    )
+
+
+def _refuse(text: str) -> int:
+    print(f"firebreak suspects: {text}", file=sys.stderr)
+    return 2

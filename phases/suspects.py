@@ -1,0 +1,334 @@
+"""Which commit brought the crash: one pure ranking, with its reasons. Frames, the error's words and the commits of the range go in.
+
+Points are added for each clue and then taken down for what rarely breaks anything (tests, documentation, merges, what was reverted).
+The constants say how much a clue is worth against the others; `tests/unit/test_suspects_histories.py` holds them to histories.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from phases.clues import Clues, clues_of
+from phases.patches import changed_word, only_shape
+from phases.paths import (
+    CI,
+    CODE,
+    CONFIGURATION,
+    DEPENDENCY,
+    DOCS,
+    MIGRATION,
+    TESTS,
+    PathIndex,
+    foreign,
+    kind_of,
+    parts_of,
+)
+from phases.ports import Commit, CommitFile
+from phases.report import Frame, Suspect, Value
+from phases.trails import PATCH_LIMIT, follow, function_of
+
+FRAMES = 24  # own frames whose files count
+
+NEIGHBOUR = 2.0  # changed another file of the same folder
+NAME = 5.0  # changed lines with a name that the error quotes
+PHRASE = 9.0  # the error's own words are in its lines
+FILE_NAMED = 8.0  # changed a file that the error's text names
+CALLS = 2.5  # names a function of the stack, in another file
+LIBRARY = 9.0  # bumps a library that is in the stack
+BUMP = 2.5  # bumps something
+SETTINGS = 2.0  # changes configuration or a migration
+FITTING = 4.0  # and the error is of the kind that those bring
+RECENT = 2.0  # the newest commit; falls to nothing with the oldest
+LARGE = 1.5  # many lines
+
+REASONS = 5
+
+
+class Thrown(Value):
+    """The exception as the error tracker names it."""
+
+    type: str = ""
+    value: str = ""
+
+
+@dataclass(slots=True)
+class _Marks:
+    """A commit's points with their reasons."""
+
+    points: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    factor: float = 1.0
+    notes: list[str] = field(default_factory=list[str])
+
+    def add(self, points: float, reason: str) -> None:
+        if points > 0:
+            self.points.append((points, reason))
+
+    def discount(self, factor: float, note: str) -> None:
+        self.factor *= factor
+        self.notes.append(note)
+
+    @property
+    def score(self) -> float:
+        return round(self.factor * sum(p for p, _ in self.points), 3)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        told = [r for p, r in sorted(self.points, key=lambda item: -item[0]) if r and p >= 0.3]
+        return (*dict.fromkeys(told[:REASONS]), *self.notes) or ("nothing links it to the crash",)
+
+
+def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) -> list[Suspect]:
+    """All commits, the likeliest culprit first, each with its reasons. `frames`: the crashing one first.
+
+    The order of `commits` may be either way; by their dates the newest goes first. Without frames the error's words must do.
+    """
+    ordered = newest_first(commits)
+    own = own_frames(frames)
+    clues = clues_of(exception.type, exception.value, frames[:50])
+    index = PathIndex(file.path for commit in ordered for file in commit.files)
+    marks = [_Marks() for _ in ordered]
+    for mark, points in zip(marks, follow(own, index, ordered), strict=True):
+        for value, reason in points:
+            mark.add(value, reason)
+    _words(own, clues, ordered, marks)
+    _named_files(clues, index, ordered, marks)
+    crashed_in_library = bool(frames) and foreign(frames[0].file)
+    folders = _folders(own)
+    count = len(ordered)
+    for position, (commit, mark) in enumerate(zip(ordered, marks, strict=True)):
+        _settings(commit, clues, crashed_in_library, mark)
+        _neighbours(commit, folders, mark)
+        mark.add(RECENT * (1 - position / count), "the newest commit of the range" if position == 0 else "")
+        churn = sum(f.added + f.deleted for f in commit.files if kind_of(f.path) not in (TESTS, DOCS, CI))
+        mark.add(min(LARGE, 0.25 * math.log2(1 + churn / 8)), "")
+        _discounts(commit, mark)
+    _reverts(ordered, marks)
+    best = sorted(range(count), key=lambda i: (-marks[i].score, i))
+    return [_suspect(ordered[i], marks[i]) for i in best]
+
+
+def newest_first(commits: Sequence[Commit]) -> list[Commit]:
+    """By the direction that most dates tell; author dates of a rebased history may jump, so they are not sorted by."""
+    dates = [c.at.timestamp() for c in commits if c.at is not None]
+    rising = sum(a < b for a, b in pairwise(dates))
+    falling = sum(a > b for a, b in pairwise(dates))
+    return list(reversed(commits)) if rising > falling else list(commits)
+
+
+def own_frames(frames: Sequence[Frame]) -> list[Frame]:
+    """Frames of our own code, the crashing one first, without repeats. Where none is marked as ours: all that are not foreign."""
+    ours = [f for f in frames if f.in_app and not foreign(f.file)]
+    chosen = ours or [f for f in frames if not foreign(f.file)] or list(frames)
+    seen: dict[tuple[str, str, int | None], Frame] = {}
+    for frame in chosen:
+        seen.setdefault((frame.file, frame.function, frame.line), frame)
+    return list(seen.values())[:FRAMES]
+
+
+# --- the words of the error ------------------------------------------------------------------------------------
+
+
+def _words(own: Sequence[Frame], clues: Clues, commits: Sequence[Commit], marks: Sequence[_Marks]) -> None:
+    """Names and phrases of the error, and functions of the stack, in changed lines. What many commits change says little."""
+    for name in clues.names:
+        hits = _hits(name.text, commits)
+        for position, (added, removed) in hits.items():
+            worth = NAME * name.weight / math.sqrt(len(hits))
+            if clues.missing and removed and not added:
+                marks[position].add(worth * 1.8, f"takes `{name.text}` away, which the error misses")
+            elif clues.missing and added and not removed:
+                marks[position].add(worth * 1.2, f"brings in `{name.text}`, which the error misses")
+            else:
+                marks[position].add(worth, f"changes lines with `{name.text}`, which the error names")
+    for phrase in clues.phrases:
+        hits = _hits(phrase, commits)
+        for position, (added, _) in hits.items():
+            worth = PHRASE / math.sqrt(len(hits)) * (1.0 if added else 0.4)
+            marks[position].add(worth, f"has the error's words “{phrase[:60]}”")
+    told = {n.text for n in clues.names}
+    functions = dict.fromkeys(
+        name for frame in own[:4] if (name := function_of(frame)) and name not in told and len(name) >= 4
+    )
+    for depth, name in enumerate(functions):
+        hits = _hits(name, commits)
+        for position in hits:
+            if not any(f"`{name}`" in reason for _, reason in marks[position].points):
+                marks[position].add(
+                    CALLS / (1 + 0.4 * depth) / math.sqrt(len(hits)), f"changes lines with `{name}` of the stack"
+                )
+
+
+def _hits(text: str, commits: Sequence[Commit]) -> dict[int, tuple[bool, bool]]:
+    """Commit → (in an added line, in a removed line) of anything but tests and documentation."""
+    hits: dict[int, tuple[bool, bool]] = {}
+    for position, commit in enumerate(commits):
+        for file in commit.files:
+            if text in file.patch and kind_of(file.path) not in (TESTS, DOCS, CI):
+                added, removed = changed_word(file.patch[:PATCH_LIMIT], text)
+                if added or removed:
+                    before = hits.get(position, (False, False))
+                    hits[position] = (before[0] or added, before[1] or removed)
+    return hits
+
+
+def _named_files(clues: Clues, index: PathIndex, commits: Sequence[Commit], marks: Sequence[_Marks]) -> None:
+    named = {m.path: m.quality for text in clues.files for m in index.find(text) if m.quality >= 0.5}
+    if not named:
+        return
+    for commit, mark in zip(commits, marks, strict=True):
+        for file in commit.files:
+            quality = named.get(file.path)
+            if quality is not None:
+                gone = (file.added == 0 and file.deleted > 0) or "\ndeleted file mode" in file.patch[:400]
+                mark.add(
+                    FILE_NAMED * quality * (1.5 if gone else 1.0),
+                    f"{'deletes' if gone else 'changes'} {file.path}, which the error names",
+                )
+
+
+# --- what is not code ------------------------------------------------------------------------------------------
+
+
+def _settings(commit: Commit, clues: Clues, crashed_in_library: bool, mark: _Marks) -> None:
+    by_kind: dict[str, list[CommitFile]] = {}
+    for file in commit.files:
+        by_kind.setdefault(kind_of(file.path), []).append(file)
+    if DEPENDENCY in by_kind:
+        _dependency(commit, by_kind[DEPENDENCY], clues, crashed_in_library, mark)
+    if MIGRATION in by_kind:
+        path = by_kind[MIGRATION][0].path
+        mark.add(SETTINGS + (FITTING if clues.database else 0.0), f"changes the database ({path})")
+    if CONFIGURATION in by_kind:
+        path = by_kind[CONFIGURATION][0].path
+        mark.add(SETTINGS + (FITTING if clues.outside or clues.setting else 0.0), f"changes configuration ({path})")
+
+
+def _dependency(
+    commit: Commit, files: Sequence[CommitFile], clues: Clues, crashed_in_library: bool, mark: _Marks
+) -> None:
+    changed = [
+        row[1:]
+        for f in files
+        for row in f.patch[:PATCH_LIMIT].split("\n")
+        if row[:1] in "+-" and row[:3] not in ("+++", "---")
+    ]
+    if changed and all(_OWN_VERSION.match(row) for row in changed if row.strip()):
+        return  # only the project's own version: every release does that
+    text = "\n".join([*changed, commit.subject]).lower()
+    for depth, library in enumerate(clues.libraries):
+        if _mentions(text, library):
+            worth = LIBRARY * (1.3 if crashed_in_library and depth == 0 else 1.0) / (1 + 0.25 * depth)
+            mark.add(worth, f"changes the dependency `{library}`, which is in the stack")
+            return
+    mark.add(BUMP, f"changes dependencies ({files[0].path})")
+
+
+_OWN_VERSION = re.compile(r"""\s*(?:["']?version["']?\s*[:=]|__version__|<version>|[{}\[\],]*\s*$)""", re.IGNORECASE)
+
+
+def _mentions(text: str, library: str) -> bool:
+    plain = re.escape(library).replace("_", "[-_.]").replace(r"\-", "[-_.]")
+    return re.search(rf"(?<![\w-]){plain}(?![\w-])", text) is not None
+
+
+def _folders(own: Sequence[Frame]) -> list[tuple[tuple[str, ...], float]]:
+    """The folders of the first frames, as far as two parts up, with what they weigh."""
+    found: dict[tuple[str, ...], float] = {}
+    for rank, frame in enumerate(own[:5]):
+        folder = parts_of(frame.file)[:-1][-2:]
+        if folder:
+            found.setdefault(folder, 1 / (1 + 0.4 * rank))
+    return list(found.items())
+
+
+def _neighbours(commit: Commit, folders: Iterable[tuple[tuple[str, ...], float]], mark: _Marks) -> None:
+    best = 0.0
+    named = ""
+    for file in commit.files[:40]:
+        if kind_of(file.path) in (TESTS, DOCS, CI):
+            continue
+        folder = parts_of(file.path)[:-1]
+        for wanted, weight in folders:
+            near = folder[-len(wanted) :] == wanted or (folder and wanted[-len(folder) :] == folder)
+            if near and weight > best:
+                best, named = weight, file.path.rpartition("/")[0]
+    mark.add(NEIGHBOUR * best, f"changes files in {named}, beside the crash" if named else "")
+
+
+# --- what rarely breaks anything -------------------------------------------------------------------------------
+
+_MERGE = re.compile(r"Merge (?:branch|pull request|remote|tag|commit|bitbucket|in )", re.IGNORECASE)
+_CHORE = re.compile(
+    r"(?:run|apply|reformat with)? ?\b(?:black|prettier|gofmt|rustfmt|isort|clang-format|ruff format|eslint --fix|formatting|reformat|whitespace|typos?|lint)\b",
+    re.IGNORECASE,
+)
+_REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)
+_REVERT_SUBJECT = re.compile(r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE)
+
+
+def _discounts(commit: Commit, mark: _Marks) -> None:
+    kinds = {kind_of(f.path) for f in commit.files}
+    if _MERGE.match(commit.subject):
+        mark.discount(0.3 if commit.files else 0.1, "a merge: what it brings stands in its own commits")
+    elif not commit.files:
+        mark.discount(0.3, "changes no file that is known")
+    if kinds and kinds <= {TESTS, DOCS, CI}:
+        only = "tests" if kinds == {TESTS} else "documentation" if kinds == {DOCS} else "tests, documentation or CI"
+        mark.discount(0.15 if TESTS in kinds else 0.08, f"changes only {only}")
+        return
+    if _CHORE.search(commit.subject) and CODE in kinds:
+        mark.discount(0.6, "says that it only tidies up")
+    patches = [(f.patch, f.path) for f in commit.files if kind_of(f.path) not in (TESTS, DOCS, CI)]
+    if patches and len(patches) <= 20 and all(text and only_shape(text[:PATCH_LIMIT], path) for text, path in patches):
+        mark.discount(0.2, "changes only comments or blanks")
+
+
+def _reverts(commits: Sequence[Commit], marks: Sequence[_Marks]) -> None:
+    """A commit and its revert, both in the range, bring nothing together. A revert of something older is a change like any other."""
+    by_subject: dict[str, list[int]] = {}
+    for position, commit in enumerate(commits):
+        by_subject.setdefault(commit.subject.strip().casefold(), []).append(position)
+    undone: set[int] = set()
+    for position, commit in enumerate(commits):
+        if position in undone:
+            continue  # a revert that was itself reverted stands for nothing
+        original = _reverted(commit, position, commits, by_subject)
+        if original is not None and original not in undone:
+            undone.add(original)
+            marks[original].discount(0.25, f"was reverted by {commit.sha[:9]}")
+            marks[position].discount(0.4, f"only takes {commits[original].sha[:9]} back, which is in the range too")
+
+
+def _reverted(commit: Commit, position: int, commits: Sequence[Commit], by_subject: dict[str, list[int]]) -> int | None:
+    told = _REVERTS.search(commit.body)
+    if told:
+        return next(
+            (i for i in range(position + 1, len(commits)) if commits[i].sha.startswith(told.group(1).lower())), None
+        )
+    subject = _REVERT_SUBJECT.match(commit.subject.strip())
+    if not subject:
+        return None
+    return next((i for i in by_subject.get(subject.group(1).strip().casefold(), ()) if i > position), None)
+
+
+def _suspect(commit: Commit, mark: _Marks) -> Suspect:
+    return Suspect(
+        sha=commit.sha,
+        author=commit.author,
+        at=commit.at,
+        subject=commit.subject,
+        score=mark.score,
+        reasons=mark.reasons,
+        url=commit.url,
+        pull_request=pull_request(commit.subject),
+    )
+
+
+def pull_request(subject: str) -> str | None:
+    """`#123`, as GitHub writes it into the subject of a squashed or merged pull request."""
+    match = re.search(r"\(#(\d+)\)\s*$|^Merge pull request #(\d+)", subject)
+    return f"#{match.group(1) or match.group(2)}" if match else None
