@@ -1,0 +1,216 @@
+"""Wires everything: settings → store, clients, performers, workers, listeners, HTTP. What each part does stands in its own file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from bot.catalogue import Catalogue
+from bot.clients.archive import LocalArchive
+from bot.clients.bisect import LocalBisector
+from bot.clients.deployers import deployer_for
+from bot.clients.deployers.command import CommandDeployer
+from bot.clients.discord import Discord
+from bot.clients.endpoint import HttpEndpoint
+from bot.clients.git import LocalGit
+from bot.clients.linear import Linear
+from bot.clients.pagerduty import PagerDuty
+from bot.clients.sentry import Sentry
+from bot.clients.slack import Slack
+from bot.clock import Clock
+from bot.incidents import Incidents
+from bot.live import Live
+from bot.memory import RedisMemory
+from bot.outbox import Outbox
+from bot.people import SlackPeople
+from bot.performers import SYSTEMS, Kit, performers
+from bot.rendering import renderer
+from bot.settings import Settings
+from bot.store import Store
+from bot.valkey import embedded
+from phases.ports import Bisector, Deployer, PortError, SourceCode
+from phases.service import Service
+from phases.workflow import step
+
+log = logging.getLogger("firebreak")
+
+STATE_BESIDE_REDIS = Path(".firebreak-state")
+"""Records of deploys and bisects, where Redis is elsewhere and DATA_DIR is not set."""
+ATTEMPT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """What runs, once it is wired."""
+
+    settings: Settings
+    catalogue: Catalogue
+    store: Store
+    door: Incidents
+    slack: Slack
+    me: Identity
+    people: SlackPeople
+    outbox: Outbox
+    clock: Clock
+    live: Live
+    deployer_for: Callable[[Service], Deployer | None]
+    source_for: Callable[[Service], SourceCode | None]
+    incidents_channel: Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the token says that we are (auth.test)."""
+
+    team: str
+    enterprise: str | None
+    user: str
+    bot: str
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> Bot:
+    """Builds the whole bot; everything that was opened is closed by `stack`. Raises what makes a start impossible."""
+    state = settings.data_dir or STATE_BESIDE_REDIS
+    url = await _redis_url(settings, stack)
+    store = Store.open(url)
+    stack.push_async_callback(store.close)
+    door = Incidents(store, step, catalogue)
+
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    await slack.start()
+    stack.push_async_callback(slack.aclose)
+    me = await identify(slack)
+    people = SlackPeople(slack, me.team, me.enterprise)
+
+    tracker = linear = discord = pager = None
+    if settings.sentry_on and settings.sentry_org and settings.sentry_auth_token:
+        tracker = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
+        stack.push_async_callback(tracker.aclose)
+    if settings.linear_api_key is not None:
+        linear = Linear(settings.linear_api_url, settings.linear_api_key.get_secret_value())
+        stack.push_async_callback(linear.aclose)
+    if settings.discord_webhook_url is not None:
+        discord = Discord(settings.discord_webhook_url.get_secret_value())
+        stack.push_async_callback(discord.aclose)
+    if settings.pagerduty_routing_key is not None:
+        pager = PagerDuty(settings.pagerduty_events_url, settings.pagerduty_routing_key.get_secret_value())
+        stack.push_async_callback(pager.aclose)
+    endpoint = HttpEndpoint()
+    stack.push_async_callback(endpoint.aclose)
+    deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
+    git, bisector = LocalGit(), LocalBisector(state / "bisects")
+
+    def the_deployer(service: Service) -> Deployer | None:
+        return deployer_for(service, deployers)
+
+    def the_source(service: Service) -> SourceCode | None:
+        return git if service.checkout else None
+
+    def the_bisector(service: Service) -> Bisector | None:
+        return bisector if service.checkout and service.bisect else None
+
+    announced = _Announced(slack, settings.incidents_channel)
+    render = renderer(catalogue)
+    kit = Kit(
+        door=door,
+        slack=slack,
+        people=people,
+        catalogue=catalogue,
+        tracker=tracker,
+        deployer_for=the_deployer,
+        source_for=the_source,
+        bisector_for=the_bisector,
+        tickets=linear,
+        announcer=discord,
+        pager=pager,
+        endpoint=endpoint,
+        archive=LocalArchive(),
+        memory=RedisMemory(store),
+        claimed=store.owner,
+        render=render,
+        incidents_channel=announced.channel,
+        now=now,
+    )
+    return Bot(
+        settings=settings,
+        catalogue=catalogue,
+        store=store,
+        door=door,
+        slack=slack,
+        me=me,
+        people=people,
+        outbox=Outbox(store, door, performers(kit), SYSTEMS, url=url, alone=settings.redis_url is None),
+        clock=Clock(store, door),
+        live=Live(store, door, render, slack),
+        deployer_for=the_deployer,
+        source_for=the_source,
+        incidents_channel=announced.channel,
+    )
+
+
+async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    assert settings.data_dir is not None  # settings: one of the two is required
+    return await stack.enter_async_context(embedded(settings.data_dir))
+
+
+async def identify(slack: Slack) -> Identity:
+    """Asks until Slack answers; a refused token is for the caller to say. Raises `PortError`."""
+    while True:
+        try:
+            answer = await slack.call("auth.test")
+        except PortError as error:
+            if not error.retryable:
+                raise
+            log.warning("%s; trying again in %.0f s", error.text, ATTEMPT_SECONDS)
+            await asyncio.sleep(error.retry_after or ATTEMPT_SECONDS)
+        else:
+            return Identity(answer["team_id"], answer.get("enterprise_id"), answer["user_id"], answer.get("bot_id", ""))
+
+
+class _Announced:
+    """The channel in which incidents are announced: found by id or name, joined once."""
+
+    def __init__(self, slack: Slack, name: str | None) -> None:
+        self._slack = slack
+        self._name = name.lstrip("#") if name else None
+        self._id: str | None = None
+
+    async def channel(self) -> str | None:
+        """None where it is not set. Raises `PortError` where it cannot be found or joined."""
+        if self._name is None or self._id is not None:
+            return self._id
+        found = await self._slack.channel_named(self._name)
+        if found is None:
+            raise PortError("slack", f"INCIDENTS_CHANNEL {self._name} is no public channel", retryable=False)
+        await self._slack.join(found)
+        self._id = found
+        return found
+
+
+async def workers(bot: Bot) -> None:
+    """Outbox, clock and live messages, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bot.outbox.run(), name="outbox")
+        group.create_task(bot.clock.run(), name="clock")
+        group.create_task(bot.live.run(), name="live")
+
+
+async def redis_works(store: Store) -> bool:
+    try:
+        await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
+    except (RedisError, OSError):
+        return False
+    return True

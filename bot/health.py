@@ -1,0 +1,35 @@
+"""`/healthz`: the process is alive. `/readyz`: Redis takes a commit and the workers run; the outside systems are only listed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.store import Store
+
+
+def routes(
+    store: Store, workers: Callable[[], Mapping[str, bool]], systems: Callable[[], Awaitable[Mapping[str, str]]]
+) -> list[Route]:
+    async def healthz(request: Request) -> Response:
+        del request
+        return PlainTextResponse("ok\n")
+
+    async def readyz(request: Request) -> Response:
+        """200 when a click can be recorded and acted on; 503 else. Slack and the others never make it 503."""
+        del request
+        try:
+            await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
+            redis = "takes writes"
+        except (RedisError, OSError) as error:
+            redis = f"out of reach ({type(error).__name__})"
+        running = dict(workers())
+        ready = redis == "takes writes" and all(running.values())
+        body = {"ready": ready, "redis": redis, "workers": running, "systems": dict(await systems())}
+        return JSONResponse(body, status_code=200 if ready else 503)
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]

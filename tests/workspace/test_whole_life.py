@@ -1,0 +1,38 @@
+"""From the first failing request to the written post-mortem, as people live through it."""
+
+from __future__ import annotations
+
+from sandbox.slack.people import plain
+from sandbox.world import World
+
+
+async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(world: World):
+    shop, alice = world.shop, world.alice
+    assert shop is not None
+    await shop.break_everything()
+    broken = shop.current_release()
+
+    # The alert opens the incident by itself; nobody has typed anything.
+    channel = await alice.channel("inc-0001-", seconds=60)
+    decision = await alice.sees("Recommended: roll back", channel, seconds=20)
+    assert "decision.rollback" in str(decision)
+    assert len(alice.pinned(channel)) == 1
+
+    await alice.click(decision, "decision.rollback")
+    await alice.sees_change(decision, "Read back from the deployer", seconds=30)
+    assert shop.current_release() != broken
+
+    # Sentry is asked again after the wait, and the endpoint is called.
+    await alice.sees("Recovered", channel, seconds=60)
+
+    # Without cause and post-mortem it is not over.
+    await alice.command("/incident resolve", channel)
+    refused = await alice.sees("cannot be resolved yet", channel)
+    assert "post-mortem" in plain(refused).lower()
+
+    await alice.command("/incident postmortem", channel)
+    form = await alice.open_modal("incident.postmortem")
+    await alice.submit(form)
+    summary = await alice.sees("PRODUCTION INCIDENT —", channel, seconds=20)
+    assert "Post-mortem: ADR-0002" in plain(summary)
+    await alice.sees("is resolved", channel)
