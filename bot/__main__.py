@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.command == "serve":
-        from bot.app import serve  # each command imports what it needs: `suspects` must start fast
+        from bot.serve import serve  # each command imports what it needs: `suspects` must start fast
 
         return serve()
     if arguments.command == "suspects":

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from redis.exceptions import RedisError
-
 from bot.catalogue import Catalogue
 from bot.clients.archive import LocalArchive
 from bot.clients.bisect import LocalBisector
@@ -206,11 +204,3 @@ async def workers(bot: Bot) -> None:
         group.create_task(bot.outbox.run(), name="outbox")
         group.create_task(bot.clock.run(), name="clock")
         group.create_task(bot.live.run(), name="live")
-
-
-async def redis_works(store: Store) -> bool:
-    try:
-        await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
-    except (RedisError, OSError):
-        return False
-    return True

@@ -1,0 +1,127 @@
+"""`firebreak serve`: settings checked, everything wired, HTTP and (with an app token) Socket Mode, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import uvicorn
+from handlers.listeners import Listeners, listeners
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from starlette.applications import Starlette
+
+from bot import catalogue as catalogues
+from bot import health, logs
+from bot import settings as settings_module
+from bot.app import Bot, now, wire, workers
+from bot.catalogue import Catalogue
+from bot.once import StoreOnce
+from bot.settings import Faults, Settings
+from bot.valkey import ValkeyError
+from phases.ports import PortError
+
+log = logging.getLogger("firebreak")
+
+GRACE_SECONDS = 5
+
+
+def serve() -> int:
+    """Exit code 0 after a signal, 1 when it cannot run, 2 when settings or catalogue are wrong (every fault at once)."""
+    try:
+        settings = settings_module.load()
+        logs.set_up(settings.log_level)
+        catalogue = catalogues.load(settings)
+    except Faults as faults:
+        print(f"Firebreak cannot start:\n{faults}", file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(_serve(settings, catalogue))
+    except ValkeyError as error:
+        print(f"Firebreak cannot start: {error}", file=sys.stderr)
+        return 1
+    except PortError as error:
+        print(f"Firebreak cannot start: {error.text}. Check SLACK_BOT_TOKEN and the app's scopes.", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(settings: Settings, catalogue: Catalogue) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with AsyncExitStack() as stack:
+        bot = await wire(settings, catalogue, stack)
+        for line in (*catalogue.warnings, *settings.describe_off()):
+            log.warning("%s", line)
+        heard = listeners(
+            door=bot.door,
+            catalogue=catalogue,
+            people=bot.people,
+            slack=bot.slack.web,
+            me=bot.me,
+            source_for=bot.source_for,
+            deployer_for=bot.deployer_for,
+            once=StoreOnce(bot.store),
+            settings=settings,
+            now=now,
+        )
+        stack.push_async_callback(heard.tasks.drain)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                _http(bot, heard),
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+                lifespan="off",
+            )
+        )
+        server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]  ours are above
+        working = asyncio.create_task(workers(bot), name="workers")
+        serving = asyncio.create_task(server.serve(), name="http")
+        listening = asyncio.create_task(_socket_mode(settings, heard), name="socket mode")
+        told = asyncio.create_task(ended.wait(), name="signal")
+        log.info("Firebreak is up: %s", "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}")
+        done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        for task in (listening, working):
+            task.cancel()
+        await asyncio.gather(serving, listening, working, return_exceptions=True)
+        for task in done - {told}:
+            task.result()  # what ended by itself ended wrongly: let it be seen
+
+
+async def _socket_mode(settings: Settings, heard: Listeners) -> None:
+    if settings.slack_app_token is None:
+        await asyncio.Event().wait()
+        return
+    handler = AsyncSocketModeHandler(heard.app, settings.slack_app_token.get_secret_value())
+    try:
+        await handler.start_async()
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await handler.close_async()
+
+
+def _http(bot: Bot, heard: Listeners) -> Starlette:
+    def running() -> Mapping[str, bool]:
+        return {"outbox": bot.outbox.running, "clock": bot.clock.running, "live": bot.live.running}
+
+    async def systems() -> Mapping[str, str]:
+        settings = bot.settings
+        on = {
+            "slack": True,
+            "sentry": settings.sentry_on,
+            "linear": settings.linear_on,
+            "discord": settings.discord_on,
+            "pagerduty": settings.pagerduty_on,
+        }
+        return {name: "set up" if is_on else "off" for name, is_on in on.items()}
+
+    return Starlette(routes=[*health.routes(bot.store, running, systems), *heard.routes])

@@ -1,0 +1,62 @@
+"""kill -9 of the bot where it hurts: nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+from sandbox.faults import Fault
+from sandbox.slack.channels import Channel
+from sandbox.slack.people import Json, plain
+from sandbox.world import World
+
+
+def said_by_bot(world: World, channel: Channel, words: str) -> list[Json]:
+    return [m for m in world.alice.messages(channel) if m.get("bot_id") and words in plain(m)]
+
+
+async def settled(world: World, channel: Channel) -> None:
+    """Everything that the declaration wants is there, once."""
+    await world.alice.sees("Decision 1", channel, seconds=30)
+    await world.workspace.until(lambda: world.alice.pinned(channel) or None, seconds=30)
+    await world.workspace.until(lambda: world.linear.issues or None, seconds=30)
+    assert len([c for c in world.workspace.channels.values() if c.name.startswith("inc-")]) == 1
+    assert len(said_by_bot(world, channel, "1 Triage:")) == 1, "one status message"
+    assert len(said_by_bot(world, channel, "Decision 1")) == 1
+    assert len(world.alice.pinned(channel)) == 1
+    assert len(world.linear.issues) == 1
+
+
+async def test_killed_between_the_channel_and_its_purpose(world: World):
+    world.faults.next("slack.conversations.setPurpose", Fault(delay=5))
+    await world.alice.command("/incident checkout is failing")
+    channel = await world.alice.channel("inc-0001-")
+    world.kill_bot()
+    await world.bot.until_running()
+    await settled(world, channel)
+
+
+async def test_killed_when_the_decision_is_posted_and_its_answer_is_lost(world: World):
+    world.faults.next("slack.chat.postMessage", Fault(lose_answer=True), times=3)
+    await world.alice.command("/incident checkout is failing")
+    channel = await world.alice.channel("inc-0001-")
+    await world.alice.sees("Decision 1", channel, seconds=30)
+    world.kill_bot()
+    await world.bot.until_running()
+    await settled(world, channel)
+
+
+async def test_killed_while_the_deploy_runs(world: World):
+    shop, alice = world.shop, world.alice
+    assert shop is not None
+    await shop.break_everything()
+    broken, before = shop.current_release(), len(shop.deploy_log())
+    await alice.command("/incident nobody can buy anything")
+    channel = await alice.channel("inc-0001-", seconds=30)
+    decision = await alice.sees("Recommended: roll back", channel, seconds=60)
+    await alice.click(decision, "decision.rollback")
+    await world.workspace.until(lambda: shop.deploying() or None, seconds=30)
+    world.kill_bot()
+    await world.bot.until_running()
+    await alice.sees_change(decision, "Read back from the deployer", seconds=60)
+    rollbacks = shop.deploy_log()[before:]
+    assert len(rollbacks) == 1, rollbacks
+    assert shop.current_release() != broken
+    await alice.sees("Recovered", channel, seconds=60)
