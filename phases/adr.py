@@ -140,7 +140,10 @@ def file_name(incident: Incident, number: int) -> str:
 
 
 def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: Names) -> str:
-    """The post-mortem as a Markdown file. The incident has one by now: it was submitted."""
+    """The post-mortem as a Markdown file; raises `ValueError` before it was submitted.
+
+    `Record` tells this incident from another one of the same number, should the numbers ever begin again.
+    """
     written = incident.postmortem
     if written is None:
         raise ValueError(f"{incident.id} has no post-mortem to write")
@@ -152,6 +155,7 @@ def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: N
         f"- Date: {written.at.astimezone(UTC):%Y-%m-%d}",
         f"- Incident: {incident.id}, {inline(incident.service, names)} ({inline(incident.environment, names)}){severity}",
         f"- Written by: {inline(f'<@{written.by}>', names)}",
+        f"- Record: {incident.ulid}",
         "",
         "```text",
         summary(incident, names, number=number),

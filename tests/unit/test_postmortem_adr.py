@@ -165,7 +165,7 @@ def test_the_adr_has_everything_in_its_order() -> None:
     text = adr_text(incidents.incident(adr=None), incidents.entries(), 7, NAMES)
     assert text.startswith(
         "# ADR-0007: INC-0042, checkout is failing\n\n- Status: accepted\n- Date: 2026-11-22\n"
-        "- Incident: INC-0042, shop (production), SEV1\n- Written by: Ann\n\n```text\nPRODUCTION INCIDENT"
+        "- Incident: INC-0042, shop (production), SEV1\n- Written by: Ann\n- Record: 01JD000000000000000000000A\n\n```text\nPRODUCTION INCIDENT"
     )
     assert EXACT in text
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)

@@ -1,0 +1,268 @@
+"""Where post-mortems are written: a directory of a local Git clone. One file and one commit an incident, and nothing else is touched.
+
+The commit is made beside the index (https://git-scm.com/docs/git-commit-tree), so that staged changes, a merge under way and hooks
+stay as they are, and a clone whose HEAD a deploy has detached still gets the post-mortem on its branch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.clients.commands import CommandFailed, Output, run
+from phases.adr import file_name
+from phases.incident import Incident
+from phases.markdown import one_line
+from phases.ports import NotSetUp, PortError
+from phases.report import Adr
+from phases.service import Service
+
+log = logging.getLogger(__name__)
+
+SYSTEM = "git"
+SECONDS = 10.0
+_ADR = re.compile(r"(\d{1,6})-.+\.md")
+_NOTHING = "0" * 40
+_SETTINGS = ("-c", "core.quotePath=false", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "Firebreak",
+    "GIT_AUTHOR_EMAIL": "firebreak@localhost",
+    "GIT_COMMITTER_NAME": "Firebreak",
+    "GIT_COMMITTER_EMAIL": "firebreak@localhost",
+    "LC_ALL": "C",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Clone:
+    top: Path
+    """The work tree; where the branch is checked out, if it is anywhere."""
+    inside: str
+    """The directory of the post-mortems below `top`, with `/`; empty for `top` itself."""
+    branch: str
+    """`refs/heads/…`."""
+    checked_out: bool
+
+    def path(self, name: str) -> str:
+        return f"{self.inside}/{name}" if self.inside else name
+
+
+class LocalArchive:
+    """Keeps `phases.ports.Archive` for services whose `adr` names a directory."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Path, asyncio.Lock] = {}
+
+    async def highest(self, service: Service) -> int:
+        """Over the files that are there and those of the branch. Raises `PortError`."""
+        directory = _directory(service)
+        names = _listed(directory)
+        clone = await _clone(directory)
+        if clone is not None:
+            names += [*await _committed(clone), *_listed(clone.top / clone.inside)]
+        return max((int(found.group(1)) for name in names if (found := _ADR.fullmatch(name))), default=0)
+
+    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
+        """Writes and commits once: a second time finds the file by the incident's id and record, and changes nothing.
+
+        A file that a crash left without its commit is written again and committed. Raises `PortError`.
+        """
+        directory = _directory(service)
+        clone = await _clone(directory)
+        lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
+        async with lock:
+            if clone is None:
+                name = _earlier(directory, incident) or file_name(incident, number)
+                _put(directory, name, text)
+                log.warning("the post-mortem is in a directory outside git", extra={"incident": incident.id})
+                return Adr(number=_number(name), path=f"{directory / name} (outside Git: written, not committed)")
+            return await _write_in(clone, incident, number, text)
+
+    def repository(self, service: Service) -> str:
+        """The directory's real path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
+        return str(_directory(service).resolve())
+
+
+def _directory(service: Service) -> Path:
+    place = service.adr
+    if place is None:
+        raise NotSetUp(SYSTEM, f"no place for the post-mortems of {service.name} is set up (`adr` in the catalogue)")
+    if place.directory is None:
+        raise NotSetUp(
+            SYSTEM, f"post-mortems of {service.name} cannot be written by pull request yet: set `adr.directory`"
+        )
+    return Path(place.directory)
+
+
+async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -> Adr:
+    for name in await _committed(clone):
+        if _is_of(name, incident):
+            kept = await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            if incident.ulid in kept.text:
+                await _in_index(clone, name)
+                return Adr(number=_number(name), path=clone.path(name))
+    directory = clone.top / clone.inside
+    name = (_earlier(directory, incident) if clone.checked_out else None) or file_name(incident, number)
+    if clone.checked_out:
+        _put(directory, name, text)
+    await _commit(clone, name, text, f"ADR-{_number(name):04d}: {incident.id}, {one_line(incident.title, {}, 100)}")
+    await _in_index(clone, name)
+    return Adr(number=_number(name), path=clone.path(name))
+
+
+async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
+    """The branch's newest commit with this one file more. Raises `PortError`, retryable where the branch moved meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="firebreak-adr-") as scratch:
+        index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+        draft = Path(scratch, "adr.md")
+        _put(Path(scratch), draft.name, text)
+        blob = (await _git(clone.top, "hash-object", "-w", "--no-filters", "--", str(draft))).text.strip()
+        newest = await _try(clone.top, "rev-parse", "--verify", "--quiet", f"{clone.branch}^{{commit}}")
+        parent = newest.text.strip() if not newest.code else ""
+        await _git(clone.top, "read-tree", *([parent] if parent else ["--empty"]), extra=index)
+        await _git(clone.top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{clone.path(name)}", extra=index)
+        tree = (await _git(clone.top, "write-tree", extra=index)).text.strip()
+    parents = ["-p", parent] if parent else []
+    commit = (await _git(clone.top, "commit-tree", tree, *parents, "-m", message)).text.strip()
+    moved = await _try(clone.top, "update-ref", "-m", f"firebreak: {name}", clone.branch, commit, parent or _NOTHING)
+    if moved.code:
+        raise PortError(SYSTEM, f"the post-mortem could not be committed: {moved.complaint}", retryable=True)
+
+
+async def _in_index(clone: _Clone, name: str) -> None:
+    """Makes the index know the new file, so that `git status` is as clean as before; only this path is touched."""
+    path = clone.path(name)
+    if not clone.checked_out or not (clone.top / path).is_file():
+        return
+    if (await _git(clone.top, "ls-files", "--", f":(literal){path}")).text.strip():
+        return
+    added = await _try(clone.top, "update-index", "--add", "--", path)
+    if added.code:
+        raise PortError(SYSTEM, f"committed, but the index is in use: {added.complaint}", retryable=True)
+
+
+async def _clone(directory: Path) -> _Clone | None:
+    """The clone that the directory lies in; None outside of any. The directory itself may not exist yet."""
+    there = _nearest(directory)
+    found = await _try(there, "rev-parse", "--show-toplevel")
+    if found.code:
+        if "not a git repository" in found.err.decode("utf-8", "replace"):
+            return None
+        raise PortError(SYSTEM, f"git refuses {there}: {found.complaint}", retryable=False)
+    top = Path(found.text.rstrip("\n"))
+    inside = _inside(top, there, directory)
+    head = await _try(top, "symbolic-ref", "--quiet", "HEAD")
+    if not head.code:
+        return _Clone(top, inside, head.text.strip(), True)
+    branch = await _default_branch(top)
+    elsewhere = await _checked_out_at(top, branch)
+    return _Clone(elsewhere or top, inside, branch, elsewhere is not None)
+
+
+async def _default_branch(top: Path) -> str:
+    """Where HEAD is detached: the branch that the remote calls its default, else `main` or `master`. Raises `PortError`."""
+    remote = await _try(top, "symbolic-ref", "--quiet", "refs/remotes/origin/HEAD")
+    named = [remote.text.strip().removeprefix("refs/remotes/origin/")] if not remote.code else []
+    for name in (*named, "main", "master"):
+        ref = f"refs/heads/{name}"
+        if not (await _try(top, "show-ref", "--verify", "--quiet", ref)).code:
+            return ref
+    raise PortError(
+        SYSTEM, f"the clone {top} is on no branch and has neither main nor master: check a branch out", retryable=False
+    )
+
+
+async def _checked_out_at(top: Path, branch: str) -> Path | None:
+    """The work tree that has the branch checked out (https://git-scm.com/docs/git-worktree, porcelain format)."""
+    listing = (await _git(top, "worktree", "list", "--porcelain")).text
+    for block in listing.split("\n\n"):
+        lines = block.splitlines()
+        if lines and f"branch {branch}" in lines:
+            return _existing(Path(lines[0].removeprefix("worktree ")))
+    return None
+
+
+async def _committed(clone: _Clone) -> list[str]:
+    """Names of the files in the directory as the branch has it; none where branch or directory is not there yet."""
+    place = f"{clone.branch}:{clone.inside}" if clone.inside else clone.branch
+    found = await _try(clone.top, "ls-tree", "--name-only", "-z", place)
+    return [name for name in found.text.split("\0") if name] if not found.code else []
+
+
+def _nearest(directory: Path) -> Path:
+    """The directory, or the nearest one above it that is there."""
+    return next((one for one in (directory, *directory.parents) if one.is_dir()), Path("/"))
+
+
+def _existing(directory: Path) -> Path | None:
+    return directory if directory.is_dir() else None
+
+
+def _inside(top: Path, there: Path, directory: Path) -> str:
+    """The directory below `top`, whichever links lead there; empty for `top` itself."""
+    path = Path(os.path.relpath(there.resolve() / directory.relative_to(there), top.resolve())).as_posix()
+    return "" if path == "." else path
+
+
+def _listed(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise PortError(SYSTEM, f"{directory} cannot be read: {error.strerror}", retryable=False) from error
+
+
+def _is_of(name: str, incident: Incident) -> bool:
+    return re.fullmatch(rf"\d{{1,6}}-{re.escape(incident.id.lower())}-.*\.md", name) is not None
+
+
+def _earlier(directory: Path, incident: Incident) -> str | None:
+    """The file that was written for this very incident before: ids may begin again at 1, the record's own id does not."""
+    for name in sorted(_listed(directory)):
+        if _is_of(name, incident) and incident.ulid in (directory / name).read_text(encoding="utf-8", errors="replace"):
+            return name
+    return None
+
+
+def _number(name: str) -> int:
+    return int(name.split("-", 1)[0])
+
+
+def _put(directory: Path, name: str, text: str) -> None:
+    """All of it or nothing: a crash leaves no half file."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=directory, prefix=".firebreak-", delete=False
+        ) as draft:
+            draft.write(text)
+            draft.flush()
+            os.fsync(draft.fileno())
+        os.chmod(draft.name, 0o644)
+        os.replace(draft.name, directory / name)
+    except OSError as error:
+        raise PortError(SYSTEM, f"{directory / name} cannot be written: {error.strerror}", retryable=False) from error
+
+
+async def _try(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
+    """A call whose failure is an answer. Raises `PortError` where git cannot be started or hangs."""
+    try:
+        return await run(
+            ["git", *_SETTINGS, *arguments], cwd=str(where), seconds=SECONDS, extra=_ENVIRONMENT | (extra or {})
+        )
+    except CommandFailed as error:
+        raise PortError(SYSTEM, error.text, retryable=error.timed_out) from error
+
+
+async def _git(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
+    output = await _try(where, *arguments, extra=extra)
+    if output.code:
+        raise PortError(SYSTEM, f"git {arguments[0]}: {output.complaint}", retryable=False)
+    return output
