@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,7 +27,10 @@ from .traffic import Traffic
 from .work import Breakage, Work, unmended
 
 BACKGROUND_ERRORS = 0.01
-"""The share of first pages on which the recommender is too slow: about one error in two minutes."""
+"""The share of first pages on which the recommender is too slow."""
+
+BACKGROUND_A_MINUTE = 0.9
+"""Errors a minute that this share makes with the usual traffic."""
 
 ANSWER_LINES = 40
 
@@ -47,6 +51,7 @@ class Shop:
     """Supervises the shop in `home`; everything it makes is in there.
 
     `sentry` is the local Sentry: its `base_url` must be reachable while the shop runs. `port` 0 takes a free one.
+    `deploy_webhook`: address and secret of somebody who wants to hear of CI's deploys (POST /webhooks/deploys).
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Shop:
         port: int = 0,
         people: int = data.USERS,
         background_errors: float = BACKGROUND_ERRORS,
+        deploy_webhook: tuple[str, str] | None = None,
         python: str = sys.executable,
     ) -> None:
         self.home = home.resolve()
@@ -65,6 +71,7 @@ class Shop:
         self.python = python
         self.users = data.users(people)
         self.background_errors = background_errors
+        self.deploy_webhook = deploy_webhook
         self.traffic = Traffic(f"http://127.0.0.1:{self.port}", self.users)
         self._house: TextIO | None = None
         self._work: Work | None = None
@@ -83,6 +90,8 @@ class Shop:
         self._work = Work(self.home)
         if fresh:
             self._tell_history()
+        if self.background_errors:
+            history_of_errors(self.sentry, self.users)
         if await asyncio.to_thread(self.current_release) is None:
             deployed = await self._boot()
             if not deployed.well:
@@ -145,6 +154,8 @@ class Shop:
             "sentry_token": next(iter(self.sentry.tokens)),
             "background_errors": self.background_errors,
         }
+        if self.deploy_webhook:
+            config["deploy_webhook"], config["deploy_webhook_secret"] = self.deploy_webhook
         (self.home / "shop.json").write_text(json.dumps(config, indent=1))
 
     def _tell_history(self) -> None:
@@ -253,6 +264,7 @@ class Shop:
             error = ("ValueError", "LookupError")[turn % 2]
             breakage = Breakage("bad-data", "cart-import", error, user_id=user.id, customer=user.customer)
             self.work.note(breakage)
+            self.traffic.send(user.id, "cart")
             return breakage
 
     async def repair_data(self) -> int:
@@ -310,6 +322,32 @@ class Shop:
     def write_services(self, path: Path) -> None:
         """Write the services.toml with the shop in it."""
         catalogue.write(path, {"shop": catalogue.service(self.python, self.home, self.port)})
+
+
+def history_of_errors(sentry: Sentry, people: list[data.User]) -> None:
+    """The slow recommender is an old acquaintance: a little of it, all the time, long before anybody looked."""
+    now = sentry.clock()
+    dice = random.Random(len(people))
+    moments = [now - 20 * 86_400]
+    moment = now - 26 * 3600
+    while moment < now:
+        moments.append(moment)
+        moment += dice.expovariate(BACKGROUND_A_MINUTE / 60)
+    for moment in moments:
+        user = dice.choice(people)
+        sentry.load(
+            "TimeoutError: recommender did not answer within 200 ms",
+            at=moment,
+            users=[user.id],
+            ip=user.address,
+            module="shop.recommend",
+            function="recommend",
+            lineno=15,
+            transaction="/",
+            release="shop@1.2.0" if now - moment < 3 * 86_400 else "shop@1.1.0",
+            handled=True,
+            tags={"region": user.region, "customer": user.customer, "server_name": "shop-1"},
+        )
 
 
 def _iso(seconds: float) -> str:

@@ -15,8 +15,11 @@ from .data import User
 PAGES = {"catalog": ("/",), "cart": ("/cart", "/cart/add"), "pay": ("/pay", "/pay/confirm")}
 WEIGHTS = {"catalog": 4, "cart": 3, "pay": 3}
 
-TRIES = 8
-"""How often somebody tries a page again that failed."""
+TRIES = 12
+"""How often somebody tries a page that fails."""
+
+COME_BACK = 0.9
+"""How many of those for whom it never worked come back to the same page a little later."""
 
 
 @dataclass(slots=True)
@@ -27,7 +30,7 @@ class Traffic:
     base_url: str
     people: list[User]
     pause: float = 10.0
-    retry: float = 2.5
+    retry: float = 2.0
     most: float = 8.0
     seed: int = 7
     served: int = 0
@@ -38,6 +41,8 @@ class Traffic:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _client: httpx.AsyncClient | None = None
     _free_at: float = 0.0
+    _wishes: dict[str, str] = field(default_factory=dict)
+    _awake: dict[str, asyncio.Event] = field(default_factory=dict)
     _open: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
@@ -46,8 +51,7 @@ class Traffic:
         loop = asyncio.get_running_loop()
         self._open.set()
         self._tasks = [
-            loop.create_task(self._shop(self._client, user, random.Random(f"{self.seed}/{user.id}")))
-            for user in self.people
+            loop.create_task(self._shop(user, random.Random(f"{self.seed}/{user.id}"))) for user in self.people
         ]
 
     async def stop(self) -> None:
@@ -87,19 +91,40 @@ class Traffic:
         since = time.monotonic() - seconds
         return sum(at >= since for at, _, _ in self.recent) / seconds
 
-    async def _shop(self, client: httpx.AsyncClient, user: User, dice: random.Random) -> None:
-        await asyncio.sleep(dice.uniform(0, min(self.pause, 10.0)))
+    def send(self, user_id: str, feature: str) -> None:
+        """Let this person turn to `feature` next, and soon."""
+        self._wishes[user_id] = feature
+        if user_id in self._awake:
+            self._awake[user_id].set()
+
+    async def _shop(self, user: User, dice: random.Random) -> None:
+        awake = self._awake[user.id] = asyncio.Event()
+        await self._rest(awake, dice.uniform(0, min(self.pause, 10.0)))
         while True:
-            feature = dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+            chosen = dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+            feature = self._wishes.pop(user.id, chosen)
             path = dice.choice(PAGES[feature])
-            for _ in range(TRIES):
-                await self._turn()
-                status = await self.visit(user, path)
-                if 0 < status < 500:
-                    break
-                # People press reload when a page fails.
-                await asyncio.sleep(dice.expovariate(1 / self.retry))
-            await asyncio.sleep(dice.expovariate(1 / self.pause))
+            worked = await self._insist(user, path, dice)
+            if not worked and dice.random() < COME_BACK:
+                self._wishes.setdefault(user.id, feature)
+            await self._rest(awake, dice.expovariate(1 / self.pause) if worked else self.pause / 2)
+
+    async def _insist(self, user: User, path: str, dice: random.Random) -> bool:
+        """Visit, and press reload for a while when the page fails; whether it worked in the end."""
+        for _ in range(TRIES):
+            await self._turn()
+            if 0 < await self.visit(user, path) < 500:
+                return True
+            await asyncio.sleep(dice.expovariate(1 / self.retry))
+        return False
+
+    async def _rest(self, awake: asyncio.Event, seconds: float) -> None:
+        """Until the time is over, or somebody sends this person somewhere."""
+        try:
+            await asyncio.wait_for(awake.wait(), seconds)
+        except TimeoutError:
+            return
+        awake.clear()
 
     async def _turn(self) -> None:
         """Wait until one more page fits under `most`, and while the traffic is paused."""

@@ -200,6 +200,56 @@ async def test_pages_are_linked(world: World) -> None:
     await world.get("issues/", 400, limit="101")
 
 
+async def test_issues_are_filtered_by_what_they_are_and_sorted(world: World) -> None:
+    now = time.time()
+    world.sentry.load("KeyError: new", at=now - 300, times=2, users=["1"], function="a")
+    world.sentry.load("KeyError: old", at=now - 8000, users=["1"], function="b", release="shop@1.1.0")
+    world.sentry.load("KeyError: old", at=now - 200, times=5, every=1, users=["1", "2", "3"], function="b")
+    world.sentry.load("KeyError: staged", at=now - 100, function="c", environment="staging")
+    world.sentry.load("KeyError: elsewhere", at=now - 50, project="shop-api")
+    world.sentry.load("KeyError: quiet", at=now - 4000, function="d")
+    asked = {"statsPeriod": "15m", "project": "1", "environment": "production"}
+
+    async def titles(**more: Any) -> list[str]:
+        return [issue["title"].removeprefix("KeyError: ") for issue in await world.get("issues/", **asked | more)]
+
+    assert await titles() == ["old", "new"]
+    assert await titles(sort="new") == ["new", "old"]
+    assert await titles(sort="freq") == ["old", "new"]
+    assert await titles(query="is:unresolved firstSeen:-1h") == ["new"]
+    assert await titles(query="timesSeen:>=5 user:id:3") == ["old"]
+    assert await titles(query="firstRelease:shop@1.1.0") == ["old"]
+    assert await titles(environment="staging") == ["staged"]
+    (old,) = await world.get("issues/", **asked, query="issue:SHOP-2")
+    # Five in the window, six in its life, and it was first seen before the window.
+    assert (old["count"], old["lifetime"]["count"], old["userCount"]) == ("5", "6", 3)
+    assert old["firstSeen"] < datetime.fromtimestamp(now - 7000, UTC).isoformat()
+    assert (await world.get(f"issues/{old['id']}/tags/user/"))["totalValues"] == 6
+    values = (await world.get(f"issues/{old['id']}/tags/release/"))["topValues"]
+    assert {value["value"]: value["count"] for value in values} == {"shop@1.2.0": 5, "shop@1.1.0": 1}
+    oldest = await world.get(f"issues/{old['id']}/events/oldest/")
+    assert oldest["release"]["version"] == "shop@1.1.0"
+    assert oldest["previousEventID"] is None
+    assert len(await world.get(f"issues/{old['id']}/events/", full="true")) == 6
+    await world.get("issues/", 400, sort="loud")
+    await world.get("issues/", 400, start=_iso(now))
+
+
+async def test_what_is_no_envelope_is_refused(world: World) -> None:
+    key = world.sentry.projects["shop"].public_key
+    headers = {"X-Sentry-Auth": f"Sentry sentry_key={key}, sentry_version=7"}
+    for body, more, wanted in (
+        (b"not json", {}, 400),
+        (b'{}\n{"type":"event"}\n{"level":"loud"}', {}, 400),
+        (b"{}", {"Content-Encoding": "rot13"}, 415),
+        (b'{}\n{"type":"session"}\n{}', {}, 200),
+    ):
+        answer = await world.http.post("/sentry/api/1/envelope/", content=body, headers=headers | more)
+        assert answer.status_code == wanted, body
+    assert (await world.http.post("/sentry/api/9/envelope/", content=b"{}", headers=headers)).status_code == 403
+    assert not world.sentry.events
+
+
 async def test_status_regression_and_the_default_query(world: World) -> None:
     (event,) = world.sentry.load(at=time.time() - 60)
     path = f"{ORG}/issues/{event.issue_id}/"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +19,9 @@ import httpx
 import pytest
 from local_http import serving
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
 
 from sandbox.sentry import Event, Sentry, sentry_app
 from sandbox.shop import Breakage, Shop
@@ -176,6 +181,60 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
         # The next break is made on top of a release that mends this one.
         number = int(broken.release.split(".")[1])
         good = f"v1.{number + 1}.0"
+
+
+async def test_a_killed_deploy_leaves_no_lock(shop: Shop) -> None:
+    shop.next_deploy("hang")
+    hanging = asyncio.create_task(shop.deploy("v1.1.0", who="firebreak"))
+    await until(lambda: not (shop.run / "next-deploy").exists())
+    deploying = shop.deploying()
+    assert deploying
+    os.kill(deploying["pid"], signal.SIGKILL)
+    assert (await hanging).code == -signal.SIGKILL
+    assert shop.deploying() is None
+    assert len(shop.deploy_log()) == 3
+    assert shop.current_release() == "v1.2.0"
+    assert (await shop.deploy("v1.1.0")).well
+
+
+async def test_ci_tells_who_wants_to_know(tmp_path: Path) -> None:
+    heard: list[tuple[str, bytes]] = []
+
+    async def hook(request: Request) -> Response:
+        heard.append((request.headers["x-firebreak-signature"], await request.body()))
+        return JSONResponse({"hold": True, "incident": "INC-0042"})
+
+    async with serving(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as base:
+        shop = Shop(tmp_path / "shop", Sentry(), background_errors=0, deploy_webhook=(f"{base}/hook", "a secret"))
+        await shop.start(traffic=False)
+        deployed = await shop.deploy("v1.1.0")
+        await shop.deploy("v1.2.0", who="firebreak")
+        await shop.stop()
+    ((signature, body),) = heard
+    assert signature == "sha256=" + hmac.new(b"a secret", body, hashlib.sha256).hexdigest()
+    told = json.loads(body)
+    assert (told["service"], told["version"], told["event"]) == ("shop", "1.1.0", "finished")
+    assert "on hold because of INC-0042" in deployed.output
+    assert "Sentry was not told" in deployed.output
+
+
+async def test_a_little_is_always_wrong_and_has_been_for_long(tmp_path: Path) -> None:
+    sentry = Sentry()
+    async with serving(Starlette(routes=[Mount("/sentry", sentry_app(sentry))])) as base:
+        sentry.base_url = f"{base}/sentry"
+        shop = Shop(tmp_path / "shop", sentry, background_errors=1.0)
+        shop.traffic.pause, shop.traffic.most = 0.5, 60
+        start = time.time()
+        await shop.start()
+        await until(lambda: since(shop, start))
+        await shop.stop()
+    (row,) = sentry.issue_rows()
+    assert row["count"] > 1000
+    event = since(shop, start)[0]
+    assert event.handled
+    assert event.transaction == "/"
+    before = sentry.window(start - 86_400, start - 60)
+    assert 0.6 < len(before) / 1440 < 1.2
 
 
 async def test_a_hotfix_ships_the_head_of_its_branch(shop: Shop) -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -225,6 +227,26 @@ def tell_sentry(config: dict[str, Any], name: str, who: str, started: str, finis
     say(f"  told Sentry: {version} in {config['environment']}")
 
 
+def tell_webhook(config: dict[str, Any], name: str, finished: str) -> None:
+    """CI's word to whoever watches deploys: signed, and the answer is shown when it asks to hold."""
+    url = config.get("deploy_webhook")
+    if not url:
+        return
+    version = name[1:] if re.fullmatch(r"v\d.*", name) else name
+    told = {"service": config["project"], "version": version, "environment": config["environment"]}
+    body = json.dumps(told | {"event": "finished", "sentry_issues": [], "at": finished}).encode()
+    signature = hmac.new(config["deploy_webhook_secret"].encode(), body, hashlib.sha256).hexdigest()
+    headers = {"Content-Type": "application/json", "X-Firebreak-Signature": f"sha256={signature}"}
+    try:
+        with opener().open(urllib.request.Request(url, body, headers, method="POST"), timeout=5) as answer:
+            said = json.loads(answer.read() or b"{}")
+    except (OSError, ValueError) as error:
+        say(f"  nobody took the deploy webhook: {error}")
+        return
+    if said.get("hold"):
+        say(f"  this service is on hold because of {said.get('incident', 'an incident')}")
+
+
 @contextmanager
 def alone(house: House) -> Iterator[bool]:
     """One deploy at a time; False when there is another."""
@@ -284,6 +306,8 @@ def deploy(house: House, name: str, commit: str, who: str) -> int:
         say(f"{name} is NOT in production: {reason}")
         return FAILED
     tell_sentry(house.config, name, who, started, finished)
+    if who == "ci":
+        tell_webhook(house.config, name, finished)
     say(f"{name} runs in production")
     return DONE
 
