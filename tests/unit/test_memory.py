@@ -129,11 +129,12 @@ def test_trends_over_months() -> None:
         st.builds(
             before,
             st.integers(1, 30),
-            st.integers(1, 12),
+            st.integers(1, 11),
             features=st.lists(st.sampled_from(["cart", "payment", "x"]), max_size=3).map(tuple),
             cause_kind=st.sampled_from(["", "release", "data", "other"]),
         ),
         max_size=12,
+        unique_by=lambda one: one.id,
     )
 )
 def test_every_memory_can_be_said(kept: list[PastIncident]) -> None:
@@ -142,6 +143,4 @@ def test_every_memory_can_be_said(kept: list[PastIncident]) -> None:
         assert "\n" not in one
         assert len(one) < 1000
     found = trends(kept, NOW, months=12)
-    assert sum(row.total for row in found.services) == len(
-        {one.id for one in kept if one.at.year * 12 + one.at.month > 2025 * 12 + 11}
-    ) or len({one.id for one in kept}) < len(kept)
+    assert sum(row.total for row in found.services) == len(kept)
