@@ -24,9 +24,10 @@ from phases.service import Service
 CONTEXT_LINES = 5
 CONTEXT_WIDTH = 200
 FRAMES = 30
+ROLLOUT = timedelta(minutes=15)  # a deploy whose start is not told took at most this long
 
 _SALT = secrets.token_bytes(16)  # lives as long as the process: keys cannot be compared with anything outside
-_PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b\d{1,3}(?:\.\d{1,3}){3}\b")
+_PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
 def utc(at: datetime) -> datetime:
@@ -34,7 +35,7 @@ def utc(at: datetime) -> datetime:
 
 
 def scrubbed(text: str) -> str:
-    """Titles carry exception values: mail and network addresses are taken out."""
+    """Titles, paths and lines of source can carry end users' values: mail and network addresses are taken out."""
     return _PEOPLE.sub("…", text)
 
 
@@ -119,7 +120,7 @@ class FrameShape(Shape):
 
     def frame(self) -> Frame:
         line = self.lineNo
-        around = [(n, (text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
+        around = [(n, scrubbed(text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
         if line is not None:
             around = [(n, text) for n, text in around if abs(n - line) <= CONTEXT_LINES // 2]
         return Frame(
@@ -189,10 +190,16 @@ class DeployShape(Shape):
     dateStarted: datetime | None = None
     dateFinished: datetime | None = None
 
-    @property
-    def started(self) -> datetime | None:
-        at = self.dateStarted or self.dateFinished
-        return utc(at) if at else None
+    def started(self, first_event: datetime | None) -> datetime | None:
+        """`dateStarted` is often not told. Then a first event shortly before the end shows that it had started by then."""
+        if self.dateStarted is not None:
+            return utc(self.dateStarted)
+        if self.dateFinished is None:
+            return None
+        finished = utc(self.dateFinished)
+        if first_event is not None and finished - ROLLOUT <= first_event < finished:
+            return first_event
+        return finished
 
 
 class CommitShape(Shape):
@@ -224,20 +231,20 @@ class ReleaseShape(Shape):
         release = self.release(service)
         if release is None:
             return []
+        first = utc(self.firstEvent) if self.firstEvent is not None else None
         found = [
             DeploySeen(
                 release=release,
                 service=service.name,
-                started_at=d.started,
+                started_at=started,
                 finished_at=utc(d.dateFinished) if d.dateFinished else None,
                 source="sentry",
             )
             for d in deploys
-            if d.environment in service.environments and d.started is not None
+            if d.environment in service.environments and (started := d.started(first)) is not None
         ]
-        if self.firstEvent is not None:
-            at = utc(self.firstEvent)
-            found.append(DeploySeen(release=release, service=service.name, started_at=at, source="first event"))
+        if first is not None:
+            found.append(DeploySeen(release=release, service=service.name, started_at=first, source="first event"))
         return found
 
 
@@ -328,7 +335,7 @@ def shares(rows: Iterable[tuple[object, int]], *, empty: bool = False) -> tuple[
     """Events by name, joined, most first; those without a name only where `empty`."""
     found: dict[str, int] = {}
     for value, events in rows:
-        name = "" if value is None else str(value)
+        name = "" if value is None else scrubbed(str(value))
         if name or empty:
             found[name] = found.get(name, 0) + events
     return tuple(Share(name=n[:200], events=e) for n, e in sorted(found.items(), key=lambda x: (-x[1], x[0])))

@@ -1,0 +1,453 @@
+"""What misleads a triage, each measured by the real client on what the local Sentry answers over HTTP."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sentry_world import NOW, SHOP, Deployer, Repository, ago, world
+
+from phases.blast_radius import severity_of
+from phases.incident import Severity
+from phases.ports import HotfixRef
+from phases.report import Choice, Confidence, DeploySeen, Release, Word
+
+
+async def test_a_release_that_breaks_everything_for_everybody_is_rolled_back() -> None:
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart/add", "/pay", "/search")
+        report = await w.triage()
+    assert report.recommendation.choice is Choice.ROLLBACK
+    assert report.recommendation.target == Release(version="v2")
+    assert report.recommendation.brakes == ()
+    assert report.suspect == Release(version="v3")
+    assert (report.blast.users, report.blast.user_count, report.blast.features) == (Word.MANY, 30, Word.MANY)
+    assert report.blast.confidence is Confidence.HIGH
+    assert report.events == 120
+    assert report.began_at == ago(6)
+    assert report.suspect_minutes == 2.0
+    assert severity_of(report) is Severity.SEV1
+    assert report.blast.sentences[0] == "30 users, 120 events in the last 15 min (8/min, baseline 0/min)."
+    assert report.recommendation.reasons == (
+        "30 users, 3 features: cart, pay and search.",
+        "Trouble began 14:09 UTC, 2 min after v3 was deployed.",
+        "v2 was the last healthy release before v3.",
+    )
+    assert report.frame is not None
+    assert (report.frame.file, report.frame.line) == ("shop/session.py", 21)
+    assert report.exception_type == "KeyError"
+    assert report.handled is False
+
+
+async def test_one_feature_for_everybody_is_investigated_with_a_rollback_beside_it() -> None:
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart/add", "/cart/remove")
+        report = await w.triage()
+    assert report.recommendation.choice is Choice.INVESTIGATE
+    assert report.recommendation.offer_rollback
+    assert report.recommendation.target == Release(version="v2")
+    assert report.blast.features is Word.ONE
+    assert severity_of(report) is Severity.SEV2
+
+
+async def test_one_users_data_never_rolls_back() -> None:
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay", "/search", users=1, times=3000)
+        report = await w.triage()
+    assert (report.blast.users, report.blast.user_count, report.events) == (Word.ONE, 1, 9000)
+    assert report.recommendation.choice is Choice.INVESTIGATE
+    assert not report.recommendation.loud
+    assert severity_of(report) is Severity.SEV3
+
+
+async def test_no_user_context_at_all_is_inferred_and_said() -> None:
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", users=0, times=12)
+        report = await w.triage()
+    assert report.blast.users is Word.MANY
+    assert report.blast.user_count is None
+    assert report.blast.inferred
+    assert report.blast.confidence is Confidence.LOW
+    assert any("inferred from 12 events" in s for s in report.blast.sentences)
+
+
+async def test_few_events_without_users_in_one_place_are_at_least_one_user() -> None:
+    async with world() as w:
+        w.burn("/cart", users=0, times=4)
+        report = await w.triage()
+    assert report.blast.users is Word.ONE
+    assert severity_of(report) is Severity.SEV3
+
+
+async def test_a_health_checker_is_no_user() -> None:
+    async with world(service=SHOP.model_copy(update={"not_users": ("healthcheck*",)})) as w:
+        w.local.load(at=ago(5), every=1, times=200, users=["healthcheck-1"], transaction="/cart")
+        only = await w.triage()
+        w.burn("/cart", users=2, times=6)
+        both = await w.triage()
+    assert only.blast.users is Word.NOBODY
+    assert severity_of(only) is Severity.SEV4
+    assert (both.blast.users, both.blast.user_count) == (Word.MANY, 2)
+
+
+async def test_an_attacker_with_many_ids_from_one_place_is_one_user() -> None:
+    async with world() as w:
+        ids = [f"bot{n}" for n in range(500)]
+        w.local.load("Oops: a", at=ago(5), every=0.2, times=500, users=ids, transaction="/cart", ip="198.51.100.7")
+        alone = await w.triage()
+        for n in range(5):
+            w.local.load("Warn: b", at=ago(300), level="warning", users=[f"x{n}"], ip=f"198.51.100.{20 + n}")
+        report = await w.triage()
+    assert alone.blast.user_count == 500  # the service may sit behind a proxy: then one address says nothing
+    assert (report.blast.users, report.blast.user_count) == (Word.ONE, 1)
+    assert any("all from one address" in s for s in report.blast.sentences)
+
+
+async def test_a_shared_name_counts_its_addresses() -> None:
+    async with world() as w:
+        for n in range(12):
+            w.local.load("Oops: a", at=ago(5), times=2, users=["guest"], transaction="/cart", ip=f"203.0.113.{n}")
+        report = await w.triage()
+    assert (report.blast.users, report.blast.user_count) == (Word.MANY, 12)
+
+
+async def test_an_old_issue_that_only_got_louder_began_when_it_got_loud() -> None:
+    async with world() as w:
+        w.deployed("v1", 60 * 24 * 9)
+        w.deployed("v2", 60 * 24 * 3)
+        w.deployed("v3", 9)
+        w.local.load("Oops: old", at=ago(60 * 24 * 5), times=1, transaction="/cart", release="v1")
+        w.local.load("Oops: old", at=ago(60 * 23), every=900, times=90, users=["u1"], transaction="/cart", release="v2")
+        w.local.load(
+            "Oops: old",
+            at=ago(7),
+            every=4,
+            times=100,
+            users=[f"u{n}" for n in range(9)],
+            transaction="/cart",
+            release="v3",
+        )
+        report = await w.triage()
+    assert report.issues[0].spiking
+    assert not report.issues[0].new
+    assert report.began_at == ago(7)
+    assert report.suspect == Release(version="v3")
+    assert 0.05 < report.baseline_per_minute < 0.07
+
+
+async def test_a_spike_from_before_the_deploy_does_not_blame_it() -> None:
+    async with world() as w:
+        w.deployed("v2", 500)
+        w.deployed("v3", 3)
+        w.burn("/cart", "/pay", since=10, release="v2")
+        report = await w.triage()
+    assert report.suspect == Release(version="v2")
+    assert report.recommendation.choice is not Choice.ROLLBACK
+    assert any("v3 was deployed since" in b for b in report.recommendation.brakes)
+
+
+async def test_two_deploys_in_the_window_blame_the_one_before_trouble_began() -> None:
+    async with world() as w:
+        w.deployed("v1", 400)
+        w.deployed("v2", 9)
+        w.deployed("v3", 2)
+        w.burn("/cart", "/pay", since=8, release="v2")
+        report = await w.triage()
+    assert report.suspect == Release(version="v2")
+    assert report.recommendation.target == Release(version="v1")
+    assert report.recommendation.choice is Choice.ROLLBACK
+    assert any("2 deploys around that time" in a for a in report.recommendation.against)
+
+
+async def test_a_release_only_in_staging_is_nothing_to_us() -> None:
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 7, environment="staging")
+        w.local.load("Oops: staging", at=ago(6), every=1, times=300, transaction="/cart", environment="staging")
+        w.burn("/pay", since=5, release="v2")
+        report = await w.triage()
+    assert report.events == 40
+    assert report.suspect == Release(version="v2")
+    assert [d.release.version for d in report.deploys] == ["v2"]
+
+
+async def test_events_without_an_environment_count_as_the_first() -> None:
+    async with world() as w:
+        w.burn("/pay", environment=None)
+        report = await w.triage()
+    assert report.events == 40
+
+
+async def test_one_region_and_one_customer_are_named() -> None:
+    async with world() as w:
+        w.burn("/cart", tags={"region": "eu-west", "customer": "Globex"})
+        report = await w.triage()
+    assert [(s.name, s.events) for s in report.blast.regions] == [("eu-west", 40)]
+    assert "All of it in one region: eu-west." in report.blast.sentences
+    assert "All of it in one organisation: Globex." in report.blast.sentences
+    assert report.blast.sentences[0].startswith("30 users in 1 region and 1 organisation, 40 events")
+
+
+async def test_the_dependency_was_deployed_not_the_service() -> None:
+    payments = SHOP.model_copy(update={"name": "payments", "sentry": ("payments",), "features": {}})
+    async with world(neighbours=(payments,)) as w:
+        w.deployed("v2", 900)
+        w.deployed("v3", 300)
+        w.deployed("p8", 8, project="payments")
+        w.burn("/cart", "/pay", since=6)
+        w.burn("/charge", since=6, project="payments", release="p8")
+        report = await w.triage()
+    assert report.events == 120
+    assert report.suspect == Release(version="v3")
+    assert report.recommendation.choice is not Choice.ROLLBACK
+    assert report.recommendation.loud
+    assert any("payments p8 was deployed 2 min before trouble began" in b for b in report.recommendation.brakes)
+
+
+async def test_old_releases_still_burning_brake_the_rollback() -> None:
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay", since=6, release="v2", times=20)
+        w.burn("/search", since=6, release="v3", times=20)
+        report = await w.triage()
+    assert report.recommendation.choice is Choice.INVESTIGATE
+    assert any(
+        "67 % of the events since its deploy carry an earlier release" in b for b in report.recommendation.brakes
+    )
+
+
+async def test_a_running_release_that_no_event_carries_may_be_the_cure() -> None:
+    async with world() as w:
+        w.deployed("v1", 600)
+        w.deployed("v2", 14)
+        w.deployed("v3", 6)
+        w.burn("/cart", "/pay", since=12, release="v2")
+        report = await w.triage()
+    assert any("it may be the cure" in b for b in report.recommendation.brakes)
+    assert report.recommendation.choice is not Choice.ROLLBACK
+
+
+async def test_an_archived_issue_that_regresses_belongs() -> None:
+    async with world() as w:
+        event = w.local.load("Oops: old", at=ago(60 * 24 * 20), transaction="/cart")[0]
+        w.local.set_status(event.issue_id, "ignored")
+        w.local.load("Oops: old", at=ago(4), every=5, times=30, users=["a", "b"], transaction="/cart")
+        report = await w.triage()
+    assert report.issue_ids == (str(event.issue_id),)
+    assert report.issues[0].spiking
+
+
+async def test_many_tiny_issues_of_one_cause_are_one_picture() -> None:
+    async with world() as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        for n in range(150):
+            path = ("/cart", "/pay")[n % 2]
+            w.local.load(
+                f"Oops: {n}",
+                at=ago(6) + timedelta(seconds=n),
+                users=[f"u{n}"],
+                transaction=path,
+                function=f"f{n}",
+                release="v3",
+            )
+        report = await w.triage()
+    assert report.events == 150
+    assert len(report.issue_ids) == 150
+    assert len(report.issues) == 10
+    assert report.blast.user_count == 150
+    assert report.recommendation.choice is Choice.ROLLBACK
+
+
+async def test_a_spike_that_is_over_says_so() -> None:
+    async with world() as w:
+        w.local.load("Oops: a", at=ago(14), every=1, times=60, users=["a", "b"], transaction="/cart")
+        report = await w.triage()
+    assert report.began_at == ago(14)
+    assert any("it may be over" in a for a in report.recommendation.against)
+
+
+async def test_very_low_traffic_is_weak_evidence() -> None:
+    async with world() as w:
+        w.local.load("Oops: a", at=ago(3), every=30, times=2, users=["a", "b"], transaction="/cart")
+        report = await w.triage()
+    assert (report.blast.users, report.blast.features) == (Word.MANY, Word.ONE)
+    assert report.blast.confidence is Confidence.LOW
+
+
+async def test_nothing_unusual_is_said_and_noise_is_left_out() -> None:
+    async with world() as w:
+        w.local.load("Oops: noise", at=ago(60 * 24 * 3), transaction="/cart")
+        w.local.load("Oops: noise", at=ago(60 * 23), every=60, times=60 * 23, transaction="/cart")
+        w.local.load("Warning: new", at=ago(3), every=1, times=50, level="warning", transaction="/cart")
+        report = await w.triage()
+    assert report.issues == ()
+    assert report.blast.users is Word.NOBODY
+    assert report.blast.sentences == ("Sentry shows nothing unusual.",)
+    assert report.recommendation.choice is Choice.INVESTIGATE
+    assert not report.recommendation.offer_rollback
+
+
+async def test_a_named_issue_belongs_whatever_its_rate() -> None:
+    async with world() as w:
+        event = w.local.load("Oops: old", at=ago(60 * 24 * 3), transaction="/cart")[0]
+        w.local.load("Oops: old", at=ago(60 * 23), every=60, times=60 * 23, users=["a", "b"], transaction="/cart")
+        report = await w.triage(seeds=(str(event.issue_id),))
+    assert report.issue_ids == (str(event.issue_id),)
+    assert report.blast.users is Word.MANY
+    assert report.began_at is None
+    assert report.recommendation.choice is Choice.INVESTIGATE
+
+
+async def test_first_events_stand_for_deploys_that_nobody_told_of() -> None:
+    async with world() as w:
+        w.local.load("Warn: x", at=ago(700), level="warning", release="v2")
+        w.burn("/cart", "/pay")
+        report = await w.triage()
+    assert report.suspect == Release(version="v3")
+    assert report.recommendation.target == Release(version="v2")
+    assert any("first event of each release" in n for n in report.notes)
+
+
+async def test_without_discover_counts_are_per_issue_and_said_so() -> None:
+    async with world(discover=False) as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay", "/search", users=30)
+        report = await w.triage()
+    assert report.blast.users is Word.MANY
+    assert report.events == 120
+    assert report.began_at == ago(6)
+    assert any("no Discover" in n for n in report.notes)
+
+
+async def test_a_fix_that_names_the_issue_is_recommended_where_the_blast_radius_is_limited() -> None:
+    async with world(
+        source=Repository(branches=[HotfixRef(name="fix-cart", commit="a" * 40, subject="Fixes SHOP-1")])
+    ) as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart")
+        limited = await w.triage()
+        w.burn("/pay")
+        everything = await w.triage()
+    assert limited.recommendation.choice is Choice.HOTFIX
+    assert "A fix is known: fix-cart." in limited.recommendation.reasons
+    assert everything.recommendation.choice is Choice.ROLLBACK
+
+
+async def test_a_migration_since_the_target_brakes() -> None:
+    service = SHOP.model_copy(update={"one_way": ("migrations/**",)})
+    async with world(service=service, source=Repository(changed=["shop/cart.py", "migrations/0007/up.sql"])) as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay")
+        report = await w.triage()
+        w.source = None
+        blind = await w.triage()
+    assert report.recommendation.brakes == ("A one-way path changed since then: migrations/0007/up.sql.",)
+    assert blind.recommendation.brakes == ("Whether a one-way path changed since then cannot be seen.",)
+    assert blind.recommendation.choice is Choice.INVESTIGATE
+
+
+async def test_no_deployer_or_a_broken_one_brakes_and_says_so() -> None:
+    async with world(deployer=None) as w:
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay")
+        without = await w.triage()
+        w.deployer = Deployer(broken="git is not there")
+        broken = await w.triage()
+    assert without.recommendation.choice is Choice.INVESTIGATE
+    assert without.recommendation.brakes == ("No deployer is set up for shop, so a rollback has to be made by hand.",)
+    assert broken.recommendation.brakes == ("Which releases can be deployed is not known: git is not there.",)
+    assert broken.running == Release(version="v3")
+
+
+async def test_what_this_incident_rolled_back_is_no_target_and_brakes() -> None:
+    back = DeploySeen(release=Release(version="v2"), service="shop", started_at=ago(4), source="bot")
+    async with world(known=(back,)) as w:
+        w.deployed("v1", 900)
+        w.deployed("v2", 600)
+        w.deployed("v3", 8)
+        w.burn("/cart", "/pay", since=6)
+        report = await w.triage(rolled_back=("v3",))
+    assert report.suspect == Release(version="v3")
+    assert report.recommendation.choice is Choice.INVESTIGATE
+    assert any("already rolled back v3" in b for b in report.recommendation.brakes)
+    assert any("v2 was put back at 14:11 UTC" in b for b in report.recommendation.brakes)
+    assert Release(version="v3") not in report.targets
+
+
+async def test_a_drill_with_a_window_of_a_minute_works_within_a_minute_of_the_start() -> None:
+    service = SHOP.model_copy(update={"window_seconds": 60})
+    async with world(service=service) as w:
+        w.deployed("v1", 3)
+        w.deployed("v2", 2)
+        w.deployed("v3", 0.5)
+        w.burn("/cart", "/pay", since=0.4, times=12)
+        report = await w.triage()
+    assert report.began_at == ago(0.4).replace(microsecond=0)
+    assert report.baseline_per_minute == 0
+    assert report.suspect == Release(version="v3")
+    assert report.recommendation.choice is Choice.ROLLBACK
+    assert report.recommendation.target == Release(version="v2")
+    assert "in the last 60 s (24/min" in report.blast.sentences[0]
+
+
+async def test_no_value_of_an_end_user_is_in_the_report() -> None:
+    async with world() as w:
+        w.local.load(
+            "KeyError: 'bob@example.com from 203.0.113.9'",
+            at=ago(3),
+            every=1,
+            times=20,
+            users=["alice@example.com", "bob@example.com"],
+            transaction="/cart",
+            ip="203.0.113.9",
+        )
+        report = await w.triage()
+    text = report.model_dump_json()
+    assert "example.com" not in text
+    assert "203.0.113" not in text
+    assert report.blast.user_count == 2
+
+
+async def test_two_hundred_issues_over_five_projects_take_twelve_calls_in_three_rounds() -> None:
+    slugs = tuple(f"p{n}" for n in range(5))
+    service = SHOP.model_copy(update={"sentry": slugs})
+    async with world(projects=slugs, service=service, counting=True) as w:
+        assert w.calls is not None
+        w.local.add_release("v2", projects=slugs, created=ago(600).timestamp())
+        w.local.add_deploy("v2", started=ago(600).timestamp(), finished=ago(600).timestamp())
+        w.local.add_release("v3", projects=slugs, created=ago(9).timestamp())
+        w.local.add_deploy("v3", started=ago(9).timestamp(), finished=ago(9).timestamp())
+        for n in range(200):
+            w.local.load(
+                f"Oops: {n}",
+                at=ago(6) + timedelta(seconds=n),
+                times=2,
+                users=[f"u{n}", f"w{n}"],
+                transaction=("/cart", "/pay")[n % 2],
+                function=f"f{n}",
+                project=slugs[n % 5],
+                release="v3",
+            )
+        await w.client.warm([service])
+        w.calls.paths.clear()
+        w.calls.rounds = 0
+        report = await w.triage()
+    assert report.events == 400
+    assert len(report.issue_ids) == 200
+    assert report.recommendation.choice is Choice.ROLLBACK
+    assert len(w.calls.paths) <= 12, w.calls.paths
+    assert w.calls.rounds <= 3
+    assert report.at == NOW
