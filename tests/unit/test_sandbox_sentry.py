@@ -189,13 +189,16 @@ async def test_pages_are_linked(world: World) -> None:
     for number in range(5):
         world.sentry.load(f"ValueError: {number}", function=f"step_{number}")
     seen: list[str] = []
+    sizes: list[int] = []
     url: str | None = f"{ORG}/issues/?statsPeriod=1h&limit=2"
     while url:
         answer = await world.http.get(url)
         seen += [issue["shortId"] for issue in answer.json()]
+        sizes.append(len(answer.json()))
         assert 'rel="previous"; results="' in answer.headers["link"]
         following = answer.links["next"]
         url = following["url"] if following["results"] == "true" else None
+    assert sizes == [2, 2, 1]
     assert sorted(seen) == [f"SHOP-{number}" for number in range(1, 6)]
     await world.get("issues/", 400, limit="101")
 
