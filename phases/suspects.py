@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -109,6 +109,29 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
     _reverts(ordered, marks)
     best = sorted(range(count), key=lambda i: (-marks[i].score, i))
     return [_suspect(ordered[i], marks[i]) for i in best]
+
+
+BLAMED = 12.0  # git says that it last touched a line of the stack, and its patch did not tell
+
+
+def with_blame(suspects: Sequence[Suspect], frames: Sequence[Frame], blamed: Mapping[int, Suspect]) -> list[Suspect]:
+    """Adds what `git blame` says of the frames (by their number): it sees through moves and merges that patches hide."""
+    added: list[Suspect] = []
+    for one in suspects:
+        points: list[tuple[float, str]] = []
+        for number, blame in blamed.items():
+            frame = frames[number]
+            known = any(r.startswith("wrote ") and f":{frame.line}," in r for r in one.reasons)
+            if blame.sha == one.sha and not known:
+                where = "which crashes" if number == 0 else "which is on the way to the crash"
+                reason = f"git blame: last touched {frame.file}:{frame.line}, {where}"
+                points.append((BLAMED / (1 + 0.4 * number), reason))
+        if points:
+            score = round(one.score + max(p for p, _ in points), 3)
+            added.append(one.model_copy(update={"score": score, "reasons": (*(r for _, r in points), *one.reasons)}))
+        else:
+            added.append(one)
+    return sorted(added, key=lambda s: -s.score)
 
 
 def newest_first(commits: Sequence[Commit]) -> list[Commit]:
@@ -324,7 +347,6 @@ def _suspect(commit: Commit, mark: _Marks) -> Suspect:
         score=mark.score,
         reasons=mark.reasons,
         url=commit.url,
-        pull_request=pull_request(commit.subject),
     )
 
 

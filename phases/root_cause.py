@@ -1,0 +1,301 @@
+"""Phase 2, root cause: a hypothesis tree, a walk over the evidence, suspects in order, and the ends of a bisect.
+
+Workflow: "Hypothesis tree from the Sentry stack trace; tracer agent for evidence walk; bisect to introducing commit (almost certainly the
+most-recent deploy)". It runs beside the decision, read-only, and needs nobody's leave. The tree: `hypotheses.py`; the ranking of commits:
+`suspects.py`; what the findings do to the record: `root_cause_steps.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from phases.actions import Investigated
+from phases.hypotheses import Facts, after_bisect, best, merge, tree
+from phases.incident import Incident
+from phases.ports import Commit, PortError, SourceCode
+from phases.report import Cause, Frame, HypothesisKind, Investigation, Suspect, TriageReport, Verdict, Word
+from phases.service import Service
+from phases.suspects import Thrown, pull_request, rank, with_blame
+from phases.wording import capital, counted, listed, short, stamp
+
+__all__ = ["after_bisect", "best", "investigate", "merge", "proposed_cause"]
+
+SUSPECTS = 5
+WALKED_FRAMES = 5  # frames of our own that are followed to their commits
+SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
+
+T = TypeVar("T")
+
+
+# --- the cause as the bot would put it -------------------------------------------------------------------------
+
+
+def proposed_cause(incident: Incident) -> Cause | None:
+    """The bisect's culprit, else the best hypothesis that is supported; None where nothing is. A person, or the bisect, stands behind it."""
+    report, bisect = incident.triage, incident.bisect
+    at = report.at if report else incident.declared_at
+    suspect = report.suspect.version if report and report.suspect else None
+    if bisect is not None and bisect.state == "found" and bisect.culprit is not None:
+        culprit = bisect.culprit
+        known = next((s for s in incident.suspects if s.sha == culprit.sha), culprit)
+        return Cause(
+            text=_sentence(culprit, suspect),
+            at=at,
+            evidence=tuple(dict.fromkeys((*culprit.reasons, *known.reasons)))[:5],
+            commit=culprit.sha,
+            release=suspect,
+        )
+    supported = [h for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED]
+    if not supported:
+        return None
+    # That a release brought it says less than which of its commits, or whose data, it was.
+    told = best([h for h in supported if h.kind is not HypothesisKind.RELEASE], 1) or best(supported, 1)
+    first = told[0]
+    culprit = next(
+        (s for s in incident.suspects if first.kind is HypothesisKind.COMMIT and s.sha[:9] in first.says), None
+    )
+    others = [h.found for h in best(supported, 3) if h.id != first.id and h.found]
+    of_release = first.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
+    return Cause(
+        text=_sentence(culprit, suspect) if culprit else first.says,
+        at=at,
+        by=first.by,
+        evidence=tuple(x for x in (first.found, *others) if x)[:5],
+        commit=culprit.sha if culprit else None,
+        release=suspect if of_release else None,
+    )
+
+
+def _sentence(culprit: Suspect, release: str | None) -> str:
+    by = f" by {culprit.author}" if culprit.author else ""
+    shipped = f", shipped in {release}" if release else ""
+    return f"Commit {culprit.sha[:9]}{by}, “{short(culprit.subject, 200)}”{shipped}, brought it."
+
+
+# --- the walk --------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Notes:
+    said: dict[str, None] = field(default_factory=dict[str, None])
+
+    def say(self, text: str) -> None:
+        self.said.setdefault(text[:300])
+
+    async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
+        """What could not be asked is said, with what it costs; the investigation goes on without it."""
+        try:
+            return await asked
+        except PortError as error:
+            self.say(f"{capital(cost)}: {error.text}.")
+            return otherwise
+
+
+async def investigate(
+    incident: Incident, service: Service, source: SourceCode | None, bisector_available: bool, now: datetime
+) -> Investigated:
+    """One walk over the evidence: from the crashing frame outwards to commits, pull requests and authors; then the tree.
+
+    Never raises for a source that cannot be asked: what is missing stands in `notes`. Ends within `SOURCE_SECONDS` and a little.
+    """
+    del now  # everything here is a fact of triage or of the history
+    notes = _Notes()
+    report = incident.triage
+    if report is None:
+        notes.say("There is no triage yet: nothing to start the walk from.")
+        return Investigated(investigation=Investigation(notes=tuple(notes.said)))
+    if report.manual_by is not None:
+        notes.say("Sentry was not asked: there is no stack to walk along.")
+    older, newer = _ends(report)
+    try:
+        async with asyncio.timeout(SOURCE_SECONDS):
+            commits = await _commits(service, source, older, newer, notes)
+            walk, blamed = await _walk(report, service, source, newer, older, commits, notes)
+    except TimeoutError:
+        notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: no commits, no walk.")
+        commits, walk, blamed = None, [], {}
+    suspects: list[Suspect] = []
+    message = error_text(report)
+    if commits:
+        frames = _frames(report)
+        ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
+        suspects = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]
+    span = f"{older}..{newer}" if older and newer else "the release"
+    facts = Facts(
+        report=report,
+        service=service,
+        suspects=tuple(suspects),
+        commits=tuple(commits) if commits is not None else None,
+        span=span,
+        message=message,
+    )
+    good, bad = _bisect_ends(report, older, newer, commits, bisector_available, notes)
+    found = Investigation(
+        hypotheses=tree(facts),
+        suspects=tuple(suspects),
+        walk=tuple(walk),
+        good=good,
+        bad=bad,
+        notes=tuple(notes.said),
+    )
+    return Investigated(investigation=found)
+
+
+def _ends(report: TriageReport) -> tuple[str | None, str | None]:
+    """From the last release that was well to the one under suspicion (without one: the one that runs)."""
+    newer = report.suspect or report.running
+    if newer is None:
+        return None, None
+    healthy = report.recommendation.target or (report.targets[0] if report.targets else None)
+    if healthy is not None and healthy.version != newer.version:
+        return healthy.version, newer.version
+    earlier = False
+    for deploy in report.deploys:
+        if earlier and deploy.release.version != newer.version:
+            return deploy.release.version, newer.version
+        earlier = earlier or deploy.release.version == newer.version
+    return None, newer.version
+
+
+async def _commits(
+    service: Service, source: SourceCode | None, older: str | None, newer: str | None, notes: _Notes
+) -> Sequence[Commit] | None:
+    if source is None:
+        notes.say(f"No source: `checkout` of {service.name} is not set in the catalogue, so no commits and no blame.")
+        return None
+    if newer is None:
+        notes.say("Which release runs is not known: no commits to look at.")
+        return None
+    if older is None:
+        notes.say(f"No release before {newer} is known: which commits are new in it cannot be told.")
+        return None
+    commits = await notes.soft(source.commits(service, older, newer), None, "the commits are not known")
+    if commits is not None and not commits:
+        notes.say(f"There is no commit in {newer} that is not in {older} too.")
+    return commits
+
+
+async def _walk(
+    report: TriageReport,
+    service: Service,
+    source: SourceCode | None,
+    newer: str | None,
+    older: str | None,
+    commits: Sequence[Commit] | None,
+    notes: _Notes,
+) -> tuple[list[str], dict[int, Suspect]]:
+    """Sentences from the crashing frame outwards, and frame → the commit that last touched its line."""
+    frames = _frames(report)[:WALKED_FRAMES]
+    if not frames:
+        notes.say("No frame of our own code is known.")
+        return [], {}
+    running = report.running.version if report.running else newer
+    release = newer or running
+    if source is None or release is None:
+        return [_place(n, frame, ()) for n, frame in enumerate(frames)], {}
+    cost = "who last touched the lines is not known"
+    asked = [
+        asyncio.gather(
+            notes.soft(source.blame(service, release, f.file, f.line), None, cost),
+            notes.soft(source.snippet(service, release, f.file, f.line), (), cost),
+        )
+        for f in frames
+        if f.line is not None
+    ]
+    answers = iter(await asyncio.gather(*asked))
+    new = {commit.sha for commit in commits or ()}
+    walk: list[str] = []
+    blamed: dict[int, Suspect] = {}
+    for number, frame in enumerate(frames):
+        blame, snippet = next(answers) if frame.line is not None else (None, ())
+        sentence = _place(number, frame, snippet)
+        if blame is not None:
+            blamed[number] = blame
+            sentence += f" {_touched(blame, commits is not None, blame.sha in new, older, newer)}"
+        elif frame.line is not None and not snippet:
+            sentence += f" That line is not in {release}'s source."
+        walk.append(sentence)
+    if report.suspect and report.running and report.running.version != report.suspect.version:
+        notes.say(f"Lines are read at {release}; by now {report.running.version} runs.")
+    return walk, blamed
+
+
+def _place(number: int, frame: Frame, snippet: Sequence[tuple[int, str]]) -> str:
+    begin = "Crashes in" if number == 0 else "Called from"
+    where = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
+    function = f" in {frame.function}" if frame.function else ""
+    code = dict(snippet or frame.context).get(frame.line or 0, "").strip()
+    return f"{begin} {where}{function}{f': {short(code, 120)}' if code else ''}."
+
+
+def _touched(blame: Suspect, range_known: bool, new: bool, older: str | None, newer: str | None) -> str:
+    pull = pull_request(blame.subject)
+    told = f"Last touched by {blame.sha[:9]} “{short(blame.subject, 100)}”"
+    told += f" by {blame.author}" if blame.author else ""
+    told += f", {stamp(blame.at)}" if blame.at else ""
+    told += f", pull request {pull}" if pull and pull not in blame.subject else ""
+    if not range_known:
+        return f"{told}."
+    return f"{told}: new in {newer}." if new else f"{told}: older than {older}."
+
+
+def _frames(report: TriageReport) -> list[Frame]:
+    return list(report.frames) or ([report.frame] if report.frame else [])
+
+
+def error_text(report: TriageReport) -> str:
+    """The exception's text: Sentry's title of the loudest issue is `<type>: <text>`."""
+    title = report.issues[0].title if report.issues else ""
+    kind, _, text = title.partition(": ")
+    return text if text and kind.strip() and " " not in kind.strip() else title
+
+
+def _linked(suspect: Suspect, service: Service) -> Suspect:
+    """Links of a repository on GitHub, which is what `repository` names (contract: services.toml)."""
+    if not service.repository:
+        return suspect
+    base = f"https://github.com/{service.repository}"
+    number = (pull_request(suspect.subject) or "").lstrip("#")
+    return suspect.model_copy(
+        update={
+            "url": suspect.url or f"{base}/commit/{suspect.sha}",
+            "pull_request": suspect.pull_request or (f"{base}/pull/{number}" if number else None),
+        }
+    )
+
+
+# --- bisect ----------------------------------------------------------------------------------------------------
+
+
+def _bisect_ends(
+    report: TriageReport,
+    older: str | None,
+    newer: str | None,
+    commits: Sequence[Commit] | None,
+    available: bool,
+    notes: _Notes,
+) -> tuple[str | None, str | None]:
+    """The ends of a bisect, where one is worth its time: a deploy is under suspicion, and there are commits between."""
+    missing: list[str] = []
+    if report.suspect is None:
+        missing.append("no release is under suspicion")
+    if not available:
+        missing.append("no reproduction script is set up (`bisect` and `checkout` in the catalogue)")
+    if older is None or newer is None:
+        missing.append("no release that was well is known")
+    if commits is not None and not commits:
+        missing.append("there is no commit between the releases")
+    if report.blast.users is Word.ONE and not report.blast.inferred:
+        missing.append("one user is hit, so it is rather their data")
+    if missing:
+        notes.say(f"No bisect: {listed(missing)}.")
+        return None, None
+    if commits is not None:
+        notes.say(
+            f"A bisect from {older} to {newer} is worth its time: {counted(len(commits), 'commit')} between them."
+        )
+    return older, newer
