@@ -78,12 +78,18 @@ def environment(desk: Desk) -> Environment:
         "author": author,
         "follows": follows,
         "summary": summary,
+        "own_words": own_words,
         "user_name": lambda user: desk.user(user) or user,
         "tone": lambda user: tones.get(user, 3),
         "colour": colour,
         "keyed": keyed,
     }
     return env
+
+
+def own_words(message: Json) -> str:
+    """What Slack wrote about somebody, without their name: it stands in front already."""
+    return str(message.get("text", "")).removeprefix(f"<@{message.get('user')}> ")
 
 
 def breaks(text: object) -> Markup:

@@ -74,11 +74,11 @@ class Page:
         return HTMLResponse(body, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
 
     async def parts(self, request: Request) -> Response:
-        """Some parts of the page, as `{name: html}`."""
+        """Some parts of the page, and the channel they are of: another one, where this person may not look."""
         context = self._context(request)
         wanted = [name for name in request.query_params.get("want", "").split(",") if name in _PARTS]
         html = {name: self._env.get_template(f"{name}.html").render(context) for name in wanted}
-        return JSONResponse(html, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"html": html, "channel": context["channel"]}, headers={"Cache-Control": "no-store"})
 
     async def log(self, request: Request) -> Response:
         return JSONResponse({"text": self.stage.log()}, headers={"Cache-Control": "no-store"})

@@ -134,7 +134,7 @@ class Tab:
 
     async def part(self, name: str, **query: str) -> str:
         answer = await self.http.get("/page/parts", params={"me": ALICE, "want": name, **query})
-        return str(answer.json()[name])
+        return str(answer.json()["html"][name])
 
     async def do(self, what: str, **body: Any) -> dict[str, Any]:
         return (

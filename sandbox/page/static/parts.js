@@ -1,6 +1,6 @@
 // Parts of the page: fetched when something changed, and put in place without disturbing what stayed the same.
 
-import { query, state } from "./state.js";
+import { go, query, state } from "./state.js";
 import { showView } from "./views.js";
 
 const wanted = new Set();
@@ -23,9 +23,10 @@ async function run() {
     const asked = `${state.me}/${state.channel}/${state.thread}/${state.tab}`;
     try {
       const answer = await fetch(`page/parts?${query({ want: names.join(",") })}`);
-      const html = await answer.json();
+      const { html, channel } = await answer.json();
       // Somebody went elsewhere while this was under way: what it says is about another channel.
       if (asked !== `${state.me}/${state.channel}/${state.thread}/${state.tab}`) names.forEach((name) => wanted.add(name));
+      else if (channel !== state.channel) { go({ channel }, { push: false }); names.forEach((name) => wanted.add(name)); }
       else for (const [name, text] of Object.entries(html)) put(name, text);
     } catch {
       await new Promise((wake) => setTimeout(wake, 1000));
