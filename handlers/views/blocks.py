@@ -29,6 +29,7 @@ HEADER_TEXT = 150
 BUTTON_TEXT = 75
 VALUE = 2000
 OPTION_TEXT = 75
+OPTION_VALUE = 150
 OPTIONS = 100
 INPUT_TEXT = 3000
 METADATA = 3000
@@ -90,16 +91,18 @@ def _fitted(blocks: list[Block]) -> tuple[Block, ...]:
         quiet = [i for i, b in enumerate(blocks) if not _clickable(b)][-spare:]
         left = [b for i, b in enumerate(blocks) if i not in set(quiet)]
         blocks = [*left[: MESSAGE_BLOCKS - 1], context(f"… and {spare} more that did not fit")]
-    while _weight(blocks) > MESSAGE_CHARACTERS:
-        texts = [t for block in blocks for t in _texts(block)]
-        longest = max(texts, key=lambda t: size(t["text"]), default=None)
-        if longest is None or size(longest["text"]) <= SHORTEST:
-            droppable = [i for i, b in enumerate(blocks) if not _clickable(b)]
-            if not droppable:
-                break
-            del blocks[droppable[-1]]
+    weight = _weight(blocks)
+    while weight > MESSAGE_CHARACTERS:
+        longest = max((t for block in blocks for t in _texts(block)), key=lambda t: size(t["text"]), default=None)
+        if longest is not None and size(longest["text"]) > SHORTEST:
+            weight -= _weight(longest["text"])
+            longest["text"] = _shorter(longest["text"])
+            weight += _weight(longest["text"])
             continue
-        longest["text"] = _shorter(longest["text"])
+        droppable = [i for i, b in enumerate(blocks) if not _clickable(b)]
+        if not droppable:
+            break
+        weight -= _weight(blocks.pop(droppable[-1])) + 2
     return tuple(blocks)
 
 
@@ -109,9 +112,9 @@ def _shorter(text: str) -> str:
     return kept + "\n```" if fence else kept
 
 
-def _weight(blocks: Sequence[Block]) -> int:
+def _weight(thing: Any) -> int:
     """Counted generously: as JSON, with its brackets and keys."""
-    return size(json.dumps(list(blocks), ensure_ascii=False))
+    return size(json.dumps(thing, ensure_ascii=False))
 
 
 def _clickable(block: Block) -> bool:
@@ -203,7 +206,7 @@ def confirm(title: str, text: str, yes: str, *, no: str = "Not now", danger: boo
 
 
 def option(text: str, value: str, description: str = "") -> Element:
-    chosen: Element = {"text": _plain(text, OPTION_TEXT), "value": value[:150]}
+    chosen: Element = {"text": _plain(text, OPTION_TEXT), "value": value[:OPTION_VALUE]}
     if description:
         chosen["description"] = _plain(description, OPTION_TEXT)
     return chosen

@@ -33,12 +33,14 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks: list[Block | None] = [section(_headline(incident, current, service))]
     if current.action is not None:
         blocks += _acted(current, current.action)
+    if not _open(incident, current) or current.action is not None:
+        # The choice is made: what it was made on is in the thread and the timeline; here it would hide how it went.
+        blocks.append(context(phrasing.hit(report)) if report is not None else None)
+        return message(_fallback(incident, current, service), [*blocks, *_reasons(recommendation)])
     blocks += _picture(report) if report is not None else [section(_silent(incident))]
-    if current.action is None and _open(incident, current):
-        blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
-        blocks += [context(line) for line in _missing(current, service)]
-    if recommendation is not None:
-        blocks += _reasons(recommendation)
+    blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
+    blocks += [context(line) for line in _missing(current, service)]
+    blocks += _reasons(recommendation)
     if report is not None and report.notes:
         blocks.append(context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS])))
     return message(_fallback(incident, current, service), blocks)
@@ -242,7 +244,9 @@ def _deploy(report: TriageReport, deploy: DeploySeen) -> str:
     return f"{version}{other} {seen} {when(deploy.started_at)}{by}{before}{marked}"
 
 
-def _reasons(recommendation: Recommendation) -> list[Block | None]:
+def _reasons(recommendation: Recommendation | None) -> list[Block | None]:
+    if recommendation is None:
+        return []
     lines = [f"*For*: {words(r, 400)}" for r in recommendation.reasons[:REASONS]]
     lines += [f"*Against*: {words(r, 400)}" for r in recommendation.against[:REASONS]]
     lines += [f"*Holds a rollback back*: {words(r, 400)}" for r in recommendation.brakes[:REASONS]]

@@ -8,7 +8,7 @@ from datetime import datetime
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
 from handlers.views.status import short
-from handlers.views.text import channel, clock, code, link, person, spoken, when, words
+from handlers.views.text import channel, clock, code, link, person, plain, spoken, when, words
 from phases.effects import Say
 from phases.incident import Entry, Incident, Status
 
@@ -31,7 +31,9 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
         answers.append(button("Yes, users have it back", "incident.recovered", value))
         answers.append(button("No, it is not over", "incident.not_recovered", value))
     if effect.ask == "foreign deploy":
-        answers.append(button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": effect.text[:300]}))
+        answers.append(
+            button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": plain(effect.text, 300)})
+        )
     if effect.try_again:
         again = {"incident": incident.id, "effect": effect.try_again}
         answers.append(button("Try again", "incident.try_again", again))
@@ -135,7 +137,10 @@ def offer(said: str, ask: dict[str, str]) -> Message:
     text = "Is production on fire? I can open an incident: a channel, who is hit, and what to do about it."
     return message(
         text,
-        [section(text), actions([button("Declare an incident …", "incident.declare", {"text": said[:500], **ask})])],
+        [
+            section(text),
+            actions([button("Declare an incident …", "incident.declare", {"text": plain(said, 400), **ask})]),
+        ],
     )
 
 
@@ -158,11 +163,9 @@ def help_text() -> Message:
     lines = [
         "*Declare*\n`/incident checkout is failing` declares it. `/incident` alone opens the form.",
         "*Decide* (in the incident's channel, or with its id)\n"
-        "`rollback` · `hotfix` · `investigate` · `fixed <what was done>`",
-        "*Keep people informed*\n`status` · `list` · `update <what is new>` · `severity 1` to `4` · `lead` or `lead @name` · `timeline`",
-        "*Understand and finish*\n`cause <why>` · `recheck` · `postmortem` · `resolve` · `cancel <reason>` for a false alarm",
+        "`rollback` · `hotfix` · `investigate` · `fixed &lt;what was done&gt;`",
+        "*Keep people informed*\n`status` · `list` · `update &lt;what is new&gt;` · `severity 1` to `4` · `lead` or `lead @name` · `timeline`",
+        "*Understand and finish*\n`cause &lt;why&gt;` · `recheck` · `postmortem` · `resolve` · `cancel &lt;reason&gt;` for a false alarm",
     ]
-    note = (
-        "Nothing here acts on production without a second click. `declare <text>` always declares, whatever the words."
-    )
+    note = "Nothing here acts on production without a second click. `declare &lt;text&gt;` always declares, whatever the words."
     return message("What /incident can do", [*(section(line) for line in lines), context(note)])

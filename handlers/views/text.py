@@ -22,12 +22,17 @@ _QUOTE = re.compile(r"^(\s*)(?:&gt;)+", re.MULTILINE)
 
 def size(text: str) -> int:
     """Length as Slack may count it: in UTF-16 units, the larger of the two ways."""
-    return len(text) + sum(ord(c) > 0xFFFF for c in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clean(raw: str, *, lines: bool = False) -> str:
     """Without control characters, lone surrogates, direction overrides and Slack's tokens; on one line unless `lines`."""
     return _tidy(_TOKEN.sub(_readable, _visible(raw)), lines=lines)
+
+
+def _enough(raw: str, limit: int) -> str:
+    """As much of a very long text as can matter: nobody waits for ten megabytes to be escaped and then cut."""
+    return raw if len(raw) <= 4 * limit + 200 else raw[: 4 * limit + 200]
 
 
 def _visible(raw: str) -> str:
@@ -76,7 +81,7 @@ def cut(text: str, limit: int) -> str:
 
 def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
     """Any outside string as harmless mrkdwn: shown as it is, formats nothing, mentions nobody, links nowhere."""
-    text = _OPENING.sub(lambda found: _MARKERS[found.group(0)], clean(raw, lines=lines))
+    text = _OPENING.sub(lambda found: _MARKERS[found.group(0)], clean(_enough(raw, limit), lines=lines))
     return _isolated(_escaped(text), limit)
 
 
@@ -85,7 +90,7 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
 
     Links are never masked: what is clicked is what is read.
     """
-    text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(raw)), lines=lines))
+    text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(_enough(raw, limit))), lines=lines))
     text = _PERSON.sub(r"<@\1>", text)
     text = _URL.sub(lambda found: _linked(found.group(0)), text)
     return _isolated(text, limit)
@@ -93,7 +98,7 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
 
 def plain(raw: str, limit: int) -> str:
     """For `plain_text` objects, which format nothing: cleaned, defused and cut, not escaped."""
-    return cut_plain(_MASS.sub("@\u200b", clean(raw)), limit)
+    return cut_plain(_MASS.sub("@\u200b", clean(_enough(raw, limit))), limit)
 
 
 def cut_plain(text: str, limit: int) -> str:
@@ -106,14 +111,16 @@ def cut_plain(text: str, limit: int) -> str:
 
 def code(raw: str, limit: int = 2900) -> str:
     """A preformatted block. Fences inside are broken up, so that nothing gets out of it."""
-    inside = _entities("".join(c for c in raw if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs")))
+    inside = _entities(
+        "".join(c for c in _enough(raw, limit) if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    )
     inside = _MASS.sub("@\u200b", inside.replace("```", "ˋˋˋ")).strip("\n`")
     return f"```\n{cut(inside, limit - 8)}\n```"
 
 
 def inline_code(raw: str, limit: int = 120) -> str:
     """A release, file or commit as inline code."""
-    inside = cut(_escaped(clean(raw).replace("`", "ˋ")), limit)
+    inside = cut(_escaped(clean(_enough(raw, limit)).replace("`", "ˋ")), limit)
     return f"`{inside}`" if inside else "—"
 
 

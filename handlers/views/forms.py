@@ -1,0 +1,308 @@
+"""The modals. Field names are block ids; the action id of every field is `value`; what a form is about is in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handlers.views import phrasing
+from handlers.views.blocks import (
+    OPTION_VALUE,
+    OPTIONS,
+    Block,
+    Element,
+    View,
+    context,
+    field_input,
+    option,
+    radio,
+    section,
+    select,
+    text_input,
+)
+from handlers.views.text import cut_plain, inline_code, spoken, words
+from phases.incident import Incident
+from phases.ports import HotfixRef
+from phases.report import Release
+from phases.service import Service
+
+VALUE = "value"
+SENTENCE = 500
+
+
+def declare(
+    services: Sequence[Service],
+    *,
+    title: str = "",
+    description: str = "",
+    service: str | None = None,
+    metadata: Mapping[str, Any],
+    note: str = "",
+) -> View:
+    """`incident.declare`. With one service there is nothing to choose."""
+    what = text_input(VALUE, initial=title, longest=300, placeholder="checkout fails for everybody in eu-west")
+    more = text_input(
+        VALUE, initial=description, multiline=True, placeholder="What people see, since when, a Sentry link"
+    )
+    blocks: list[Block] = [section(spoken(note))] if note else []
+    blocks += [field_input("title", "What is wrong?", what)]
+    if len(services) > 1:
+        options = [option(s.name, _service_value(s)) for s in services]
+        initial = next((o for o, s in zip(options, services, strict=True) if s.name == service), None)
+        blocks.append(field_input("service", "Which service?", select(VALUE, options, initial=initial)))
+    blocks.append(field_input("description", "What else is known?", more, optional=True))
+    keep = option("Private: only people who are invited see it", "private")
+    box: Element = {"type": "checkboxes", "action_id": VALUE, "options": [keep]}
+    blocks.append(field_input("private", "Who may see it", box, optional=True))
+    return View("incident.declare", "Declare an incident", tuple(blocks), submit="Declare", metadata=metadata)
+
+
+def _service_value(service: Service) -> str:
+    return service.name[:150]
+
+
+def triage(incident: Incident, number: int) -> View:
+    """`incident.triage`: what people report, where Sentry cannot be asked."""
+    users = [option("Nobody that we know of", "nobody"), option("One user", "one"), option("Many users", "many")]
+    features = [option("One feature", "one"), option("Many features", "many")]
+    report = text_input(
+        VALUE, multiline=True, placeholder="12 tickets since 14:00: paying by card ends in an error page"
+    )
+    return View(
+        "incident.triage",
+        "What people report",
+        (
+            section("Sentry cannot be asked. What you enter here is shown as *reported, not measured*."),
+            field_input("users", "Who is hit?", radio(VALUE, users)),
+            field_input("features", "How much of the product?", radio(VALUE, features)),
+            field_input(
+                "names", "Which features?", text_input(VALUE, longest=300, placeholder="cart, payment"), optional=True
+            ),
+            field_input("report", "What do they say?", report),
+        ),
+        submit="Use this",
+        metadata={"incident": incident.id, "round": number},
+    )
+
+
+def loading(callback_id: str, title: str, incident: Incident) -> View:
+    """Opens at once; `views.update` fills it when the look-up is back."""
+    return View(callback_id, title, (section("Looking up what can be deployed …"),), metadata={"incident": incident.id})
+
+
+def failed(callback_id: str, title: str, text: str) -> View:
+    """The look-up did not work, or there is nothing to choose."""
+    return View(callback_id, title, (section(spoken(text)),))
+
+
+def rollback(
+    incident: Incident,
+    service: Service,
+    releases: Sequence[Release],
+    *,
+    running: Release | None,
+    healthy: Sequence[Release],
+    metadata: Mapping[str, Any],
+) -> View:
+    """`incident.rollback`: another target. Its submit is the confirmation; so it names what runs."""
+    known = {r.version for r in healthy}
+    suspect = incident.triage.suspect.version if incident.triage and incident.triage.suspect else None
+    fitting = dict.fromkeys(r for r in releases if len(r.version) <= OPTION_VALUE)
+    shown = [r for r in fitting if running is None or r.version != running.version][:OPTIONS]
+    options = [option(r.version, r.version, _release_note(r, known, suspect, incident)) for r in shown]
+    best = next((o for o, r in zip(options, shown, strict=True) if r.version in known), None)
+    now = f"{words(service.name, 60)} in {words(incident.environment, 40)} runs {phrasing.version(running)} now."
+    return View(
+        "incident.rollback",
+        "Roll back",
+        (
+            section(f"{now} *Roll back* starts the deploy at once."),
+            field_input("target", "Go back to", select(VALUE, options, initial=best)),
+        ),
+        submit="Roll back",
+        metadata=metadata,
+    )
+
+
+def _release_note(release: Release, healthy: set[str], suspect: str | None, incident: Incident) -> str:
+    if release.version in incident.rolled_back:
+        return "rolled back in this incident"
+    if release.version == suspect:
+        return "the suspect"
+    return "healthy when it ran" if release.version in healthy else ""
+
+
+def hotfix(
+    incident: Incident,
+    service: Service,
+    refs: Sequence[HotfixRef],
+    *,
+    running: Release | None,
+    metadata: Mapping[str, Any],
+) -> View:
+    """`incident.hotfix`: which branch or pull request, by its head commit."""
+    options = [option(f"{r.name} @ {r.commit[:7]}", f"{r.commit} {r.name}", r.subject) for r in refs[:OPTIONS]]
+    only = options[0] if len(options) == 1 else None
+    now = f"{words(service.name, 60)} in {words(incident.environment, 40)} runs {phrasing.version(running)} now."
+    return View(
+        "incident.hotfix",
+        "Ship a hotfix",
+        (
+            section(
+                f"{now} *Ship it* deploys the head commit at once, past the merge gates. Branch protection is not touched."
+            ),
+            field_input("fix", "Branch or pull request", select(VALUE, options, initial=only)),
+            context(
+                "It is not merged by this: the next normal deploy would undo it. Merge it when its checks are green."
+            ),
+        ),
+        submit="Ship it",
+        metadata=metadata,
+    )
+
+
+def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool = False) -> View:
+    """`incident.fixed`: what was done without a deploy of ours."""
+    return View(
+        "incident.fixed",
+        "Fixed another way",
+        (
+            field_input(
+                "sentence",
+                "What was done?",
+                text_input(VALUE, initial=sentence, longest=SENTENCE, placeholder="flag new-pricing switched off"),
+                hint="The check of Sentry and of the endpoint starts now.",
+            ),
+        ),
+        submit="Fixed",
+        metadata={"incident": incident.id, "round": number, "forward": forward},
+    )
+
+
+def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View:
+    """`incident.cause`, prefilled with what the evidence proposes; your name stands behind what you send."""
+    proposal = "Prefilled from the evidence. Change it until it is true." if text else "Nothing is proposed yet."
+    entry = text_input(
+        VALUE, initial=text, multiline=True, longest=2000, placeholder="v42 reads the tax table of the wrong region"
+    )
+    return View(
+        "incident.cause",
+        "Root cause",
+        (
+            section(f"{proposal} Your name is written under it."),
+            field_input("text", "Why did it happen?", entry, hint="One or two sentences that somebody else can check."),
+        ),
+        submit="Confirm cause",
+        metadata={"incident": incident.id, **metadata},
+    )
+
+
+PARTS = {
+    "timeline": ("Timeline, alert to resolved", ""),
+    "root_cause": ("Root cause", ""),
+    "monitoring": ("Why did monitoring not catch it earlier?", "If it did: how, and how much earlier it could have."),
+    "tests": ("Why did it slip through tests and CI?", ""),
+    "items": (
+        "Action items, one a line",
+        "tests, monitors or gates: what to do @owner YYYY-MM-DD. For example: tests: cart with an empty price @dana 2025-07-01",
+    ),
+    "revisit": ("Revisit when", "When all action items are done, or on a date."),
+}
+"""The six parts of the post-mortem (workflow, phase 6) by block id: label, hint."""
+
+
+def postmortem(incident: Incident, prefill: Mapping[str, str]) -> View:
+    """`incident.postmortem`: six parts, none empty. `prefill` by block id, as in `PARTS`."""
+    parts: list[Block] = []
+    for name, (label, hint) in PARTS.items():
+        long = name != "revisit"
+        entry = text_input(VALUE, initial=prefill.get(name, ""), multiline=long)
+        parts.append(field_input(name, label, entry, hint=hint))
+    note = f"{incident.id} {words(incident.title, 200)}. Sending this writes the ADR, and resolves the incident as soon as recovery is verified."
+    return View(
+        "incident.postmortem",
+        "Post-mortem",
+        (section(note), *parts),
+        submit="Write it",
+        metadata={"incident": incident.id},
+    )
+
+
+def update(incident: Incident, text: str = "") -> View:
+    """`incident.update`: what is new, for channel, ticket and Discord."""
+    entry = text_input(
+        VALUE, initial=text, multiline=True, longest=1500, placeholder="Card payments work again in eu-west"
+    )
+    hint = "Goes to this channel, the ticket and Discord."
+    return View(
+        "incident.update",
+        "Post update",
+        (field_input("text", "What is new?", entry, hint=hint),),
+        submit="Post",
+        metadata={"incident": incident.id},
+    )
+
+
+def cancel(incident: Incident, reason: str = "") -> View:
+    """`incident.cancel`: a false alarm or a duplicate."""
+    entry = text_input(
+        VALUE, initial=reason, longest=SENTENCE, placeholder="load test, no real users; or: duplicate of INC-0041"
+    )
+    return View(
+        "incident.cancel",
+        "Cancel the incident",
+        (
+            section(
+                f"{incident.id} {words(incident.title, 200)} ends without a post-mortem. Production is not touched."
+            ),
+            field_input("reason", "Why was it no incident?", entry),
+        ),
+        submit="Cancel incident",
+        close="Keep it open",
+        metadata={"incident": incident.id},
+    )
+
+
+def break_glass(incident: Incident, service: Service, what: str, metadata: Mapping[str, Any]) -> View:
+    """`incident.break_glass`: deploys without being an owner; said to everybody. Its submit is the confirmation."""
+    return View(
+        "incident.break_glass",
+        "Break glass",
+        (
+            section(
+                f"{spoken(what)}\nYou are not an owner of {words(service.name, 60)}. Your name and reason are announced, and "
+                "the owners are paged."
+            ),
+            field_input("reason", "Why can it not wait for an owner?", text_input(VALUE, longest=SENTENCE)),
+        ),
+        submit="Deploy anyway",
+        close="Not now",
+        metadata=metadata,
+    )
+
+
+def hypothesis(incident: Incident) -> View:
+    """`incident.hypothesis`: somebody suspects something."""
+    entry = text_input(VALUE, longest=300, placeholder="the payment provider rejects amounts without cents")
+    return View(
+        "incident.hypothesis",
+        "Add a hypothesis",
+        (field_input("says", "What could it be?", entry),),
+        submit="Add",
+        metadata={"incident": incident.id},
+    )
+
+
+def refused(title: str, text: str) -> View:
+    """In place of a form whose submission was refused: what happened, what was not done, what to do now."""
+    return View("incident.refused", cut_plain(title, 24), (section(spoken(text)),))
+
+
+def recorded(title: str, text: str) -> View:
+    return View("incident.recorded", cut_plain(title, 24), (section(spoken(text)),))
+
+
+def rollback_words(running: Release | None, target: Release) -> str:
+    """From → to, as mrkdwn."""
+    before = inline_code(running.version) if running else "an unknown release"
+    return f"{before} → {inline_code(target.version)}"

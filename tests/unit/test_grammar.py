@@ -1,0 +1,121 @@
+"""Words after /incident: what they mean, and what they never do."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.grammar import (
+    BARE,
+    NAMES,
+    Ambiguous,
+    Declare,
+    Near,
+    NotBuilt,
+    Subcommand,
+    letters_apart,
+    nearest,
+    parse,
+)
+from phases.incident import Severity
+
+
+@pytest.mark.parametrize(
+    ("text", "here", "means"),
+    [
+        ("", False, Declare("")),
+        ("checkout is failing", False, Declare("checkout is failing")),
+        ("declare status", False, Declare("status")),
+        ("status", True, Subcommand("status")),
+        ("STATUS inc-42", False, Subcommand("status", "INC-0042")),
+        ("status page is down", True, Declare("status page is down")),
+        ("rollback", True, Subcommand("rollback")),
+        ("rollback INC-0042", False, Subcommand("rollback", "INC-0042")),
+        ("rollback broke the cart", True, Declare("rollback broke the cart")),
+        ("list", False, Subcommand("list")),
+        ("severity 2", True, Subcommand("severity", severity=Severity.SEV2)),
+        ("severity sev1 INC-7", False, Subcommand("severity", "INC-0007", severity=Severity.SEV1)),
+        ("severity 5", True, Declare("severity 5")),
+        ("lead", True, Subcommand("lead")),
+        ("lead <@U0BOB|bob>", True, Subcommand("lead", person="U0BOB")),
+        ("lead time is growing", True, Declare("lead time is growing")),
+        ("update cards work again", True, Subcommand("update", text="cards work again")),
+        ("update INC-0042 cards work again", False, Subcommand("update", "INC-0042", "cards work again")),
+        ("update fails for everybody", False, Declare("update fails for everybody")),
+        ("cause the tax table is empty", True, Subcommand("cause", text="the tax table is empty")),
+        ("fixed flag new-pricing off", True, Subcommand("fixed", text="flag new-pricing off")),
+        ("cancel", True, Subcommand("cancel")),
+        ("cancel false alarm", True, Subcommand("cancel", text="false alarm")),
+        ("cancel INC-0042 load test", False, Subcommand("cancel", "INC-0042", "load test")),
+        ("cancel button is broken", False, Declare("cancel button is broken")),
+        ("reopen INC-1", False, NotBuilt("reopen")),
+        ("reopen the shop", False, Declare("reopen the shop")),
+        ("merge INC-1 INC-2", False, NotBuilt("merge")),
+        ("merge INC-1 INC-2 INC-3", False, Declare("merge INC-1 INC-2 INC-3")),
+        ("trends", False, NotBuilt("trends")),
+        ("history", False, NotBuilt("history")),
+        ("history shop", False, NotBuilt("history")),
+        ("history of orders is empty", False, Declare("history of orders is empty")),
+        ("drill payments", False, NotBuilt("drill")),
+        ("stauts", False, Near("stauts", "status", Declare("stauts"))),
+        ("rolback", True, Near("rolback", "rollback", Declare("rolback"))),
+        ("update", False, Near("update", "update", Declare("update"))),
+        ("checkout", False, Declare("checkout")),
+        ("db", False, Declare("db")),
+        ("status\nof the page is red", True, Declare("status\nof the page is red")),
+    ],
+)
+def test_means(text: str, here: bool, means: object) -> None:
+    assert parse(text, here=here, services=("shop",)) == means
+
+
+@pytest.mark.parametrize("text", ["cancel button is broken", "fixed price is wrong", "cancel order fails"])
+def test_both_readings_are_asked_about(text: str) -> None:
+    read = parse(text, here=True)
+    assert isinstance(read, Ambiguous)
+    assert read.declare == Declare(text)
+
+
+def test_elsewhere_with_one_open_incident_a_text_is_asked_about() -> None:
+    assert isinstance(parse("update cards work", here=False, one_open=True), Ambiguous)
+    assert parse("update cards work", here=False, one_open=False) == Declare("update cards work")
+
+
+anything = st.text(max_size=60) | st.lists(
+    st.sampled_from([*NAMES, "INC-1", "2", "is", "broken", "<@U1>"]), max_size=4
+).map(" ".join)
+
+
+@given(anything, st.booleans(), st.booleans())
+def test_nothing_is_lost(text: str, here: bool, one_open: bool) -> None:
+    """Whatever is typed means something, and a declaration keeps every word."""
+    match parse(text, here=here, one_open=one_open):
+        case Declare(text=kept):
+            assert kept == text.strip() or text.strip().lower().startswith("declare")
+        case Ambiguous(declare=read) | Near(declare=read):
+            assert read.text.split() == text.split()
+        case Subcommand(name=name) | NotBuilt(name=name):
+            assert text.strip().lower().startswith(name)
+
+
+@given(st.sampled_from(BARE), st.text(min_size=1, max_size=40))
+def test_a_bare_subcommand_with_other_words_declares(name: str, rest: str) -> None:
+    read = parse(f"{name} is {rest}", here=True)
+    assert isinstance(read, Declare)
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_letters_apart_is_a_distance(one: str, other: str) -> None:
+    apart = letters_apart(one, other)
+    assert apart == letters_apart(other, one)
+    assert (apart == 0) == (one == other)
+    assert abs(len(one) - len(other)) <= apart <= max(len(one), len(other))
+
+
+@given(st.sampled_from(NAMES), st.data())
+def test_one_letter_wrong_is_near(name: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(name) - 1))
+    typo = name[:at] + name[at + 1 :]
+    if len(typo) >= 3:
+        assert nearest(typo) is not None
