@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import IO
@@ -74,7 +75,7 @@ class World:
     """Everything around the bot. Use as an async context manager; parts are attributes, for tests to stage and look at.
 
     `recheck_after` and `window` are in seconds; the second look comes after twice `recheck_after`. `talking`: people have
-    said something before the bot came. `services` replaces the
+    said something before the bot came. `say` is told of each step of the start. `services` replaces the
     catalogue, `env` adds to the bot's environment. Raises `PortTaken`, `FolderTaken`, and `process.Failed` when the bot
     does not come up.
     """
@@ -89,6 +90,7 @@ class World:
         with_bot: bool = True,
         with_shop: bool = True,
         talking: bool = False,
+        say: Callable[[str], None] = lambda _: None,
         services: str | None = None,
         env: dict[str, str] | None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class World:
         self.faults = Faults()
         self._with_bot = with_bot
         self._talking = talking
+        self._say = say
         self._services = services
         self._env = env or {}
         self._stack = AsyncExitStack()
@@ -153,15 +156,18 @@ class World:
         await self._stack.enter_async_context(serving(self._app(), self._socket, self.page.close))
         await self.alerts.start()
         self._stack.push_async_callback(self.alerts.stop)
+        self._say(f"Slack, Sentry, Linear, Discord and PagerDuty at {self.url}")
         if self.shop is not None:
             self._stack.push_async_callback(self.shop.stop)
             await self.shop.start()
+            self._say(f"The shop, {self.shop.current_release()}, with {len(self.shop.users)} customers in it")
         self._write_services(self.folder / "services.toml")
         if self._talking:
             self.talk()
         await self._stack.enter_async_context(self.delivery)
         if self._with_bot:
             await self.start_bot()
+            self._say("The bot")
 
     def talk(self) -> None:
         """What stands in #general before anything has happened: how to begin."""
@@ -297,16 +303,20 @@ async def run(folder: Path, port: int, recheck_after: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     try:
-        world = World(folder, port=port, recheck_after=recheck_after, talking=True)
+        world = World(folder, port=port, recheck_after=recheck_after, talking=True, say=_tick)
     except (PortTaken, FolderTaken) as taken:
         hint = " Try --port 0 for any free one." if isinstance(taken, PortTaken) else ""
         raise SystemExit(f"{taken}{hint}") from taken
-    print("Starting the sandbox: Slack, Sentry, Linear, Discord, PagerDuty, a shop with customers, and the bot …")
+    print("Starting the sandbox …", flush=True)
     living = asyncio.create_task(_live(world, ended))
     try:
         await living
     except Failed as failed:
         raise SystemExit(str(failed)) from failed
+
+
+def _tick(done: str) -> None:
+    print(f"  ✓ {done}", flush=True)
 
 
 async def _live(world: World, ended: asyncio.Event) -> None:
