@@ -1,0 +1,215 @@
+"""Phase 5: how a look is judged, as values, and one look over the local Sentry and a real endpoint."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from local_http import serving
+from sentry_world import NOW, SHOP, World, ago, incident, world
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.clients.endpoint import HttpEndpoint
+from phases.incident import ActionKind, Incident, Round, RoundAction
+from phases.report import DeployProof, EndpointAnswer, Look, LookVerdict, Release
+from phases.service import Service
+from phases.verification import allowed, grace, look_again, running_release, verdict
+from sandbox.faults import Fault
+
+GOOD = EndpointAnswer(ok=True, said="200 in 3 ms")
+BAD = EndpointAnswer(ok=False, said="503 in 3 ms")
+
+
+@pytest.mark.parametrize(("expected", "limit"), [(0, 3), (0.4, 3), (1, 4), (2, 6), (10, 18), (-1, 3)])
+def test_allowed_is_half_more_than_expected_and_three(expected: float, limit: int) -> None:
+    assert allowed(expected) == limit
+
+
+def test_grace_is_a_minute_or_a_fifth_of_the_first_wait() -> None:
+    assert grace(SHOP) == timedelta(seconds=60)
+    assert grace(SHOP.model_copy(update={"recheck_after_seconds": 20})) == timedelta(seconds=4)
+
+
+@pytest.mark.parametrize(
+    ("events", "still", "endpoint", "new", "expected"),
+    [
+        (0, 40.0, GOOD, [], LookVerdict.RECOVERED),
+        (3, 40.0, GOOD, [], LookVerdict.RECOVERED),
+        (4, 40.0, GOOD, [], LookVerdict.NOT_RECOVERED),
+        (0, 40.0, None, [], LookVerdict.RECOVERED),
+        (0, 40.0, BAD, [], LookVerdict.NOT_RECOVERED),
+        (0, 40.0, GOOD, ["SHOP-9"], LookVerdict.NOT_RECOVERED),
+        (0, 3.0, GOOD, [], LookVerdict.TOO_FEW),
+        (0, 3.1, GOOD, [], LookVerdict.RECOVERED),
+        (4, 0.0, GOOD, [], LookVerdict.NOT_RECOVERED),
+        (0, 0.0, BAD, [], LookVerdict.NOT_RECOVERED),
+    ],
+)
+def test_verdict(
+    events: int, still: float, endpoint: EndpointAnswer | None, new: list[str], expected: LookVerdict
+) -> None:
+    judged, reasons = verdict(events, 3, still, endpoint, new)
+    assert judged is expected
+    assert bool(reasons) == (expected is not LookVerdict.RECOVERED)
+
+
+@given(st.integers(0, 100), st.floats(0, 100), st.floats(0, 20), st.booleans())
+def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
+    events: int, still: float, expected: float, well: bool
+) -> None:
+    limit = allowed(expected)
+    judged, _ = verdict(events, limit, still, GOOD if well else BAD, [])
+    assert (judged is LookVerdict.NOT_RECOVERED) == (events > limit or not well)
+    if judged is LookVerdict.RECOVERED:
+        assert still > limit
+
+
+# --- one look --------------------------------------------------------------------------------------------------
+
+ACTED = ago(6.5)
+CLOCK = ago(6)
+
+
+async def burned(w: World, **fields: Any) -> Incident:
+    """Trouble from 20 minutes ago on, measured 14 minutes ago, rolled back 6 minutes ago."""
+    w.deployed("v2", 600)
+    w.deployed("v3", 22)
+    w.local.load(
+        "Oops: a", at=ago(20), every=10, times=80, users=["a", "b"], transaction="/cart", release="v3", function="f"
+    )
+    report = await w.triage(now=ago(14))
+    action = RoundAction(
+        kind=ActionKind.ROLLBACK,
+        by="U1",
+        at=ACTED,
+        started_at=ACTED,
+        finished_at=CLOCK,
+        result="done",
+        to_release=Release(version="v2"),
+        proof=DeployProof(before="v3", after="v2"),
+    )
+    one = Round(number=1, opened_at=ago(14), why="triage", action=action, clock_started_at=CLOCK)
+    return incident(triage=report, rounds=(one,), **fields)
+
+
+async def look(w: World, burning: Incident, service: Service = SHOP, number: int = 1) -> Look:
+    endpoint = HttpEndpoint(timeout=1, pause=0)
+    said = await look_again(burning, service, 1, number, w.client, endpoint, NOW)
+    await endpoint.aclose()
+    assert said.round == 1
+    return said.look
+
+
+async def test_silence_after_the_rollback_is_recovered() -> None:
+    async with world() as w:
+        seen = await look(w, await burned(w))
+    assert seen.verdict is LookVerdict.RECOVERED
+    assert (seen.events, seen.allowed, seen.minutes) == (0, 3, 5.0)
+    assert seen.before_per_minute == pytest.approx(2.47, abs=0.1)  # 37 events in the window of 15 minutes
+    assert seen.after_per_minute == 0
+    assert "no endpoint is configured, so none was called" in seen.reasons
+
+
+async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
+    async with world() as w:
+        burning = await burned(w)
+        for seconds, times in ((50, 9), (70, 4)):
+            at = CLOCK + timedelta(seconds=seconds)
+            w.local.load("Oops: a", at=at, times=times, transaction="/cart", release="v3", function="f")
+        seen = await look(w, burning)
+    assert seen.events == 4
+    assert seen.verdict is LookVerdict.NOT_RECOVERED
+    assert seen.after_per_minute == 0.8
+    assert "4 events where the baseline allows 3" in seen.reasons
+
+
+async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> None:
+    async with world() as w:
+        burning = await burned(w)
+        w.local.load("Other: b", at=ago(2), transaction="/pay", release="v2", function="g")
+        w.local.load("Third: c", at=ago(2), transaction="/pay", release="v3", function="h")
+        seen = await look(w, burning)
+    assert seen.verdict is LookVerdict.NOT_RECOVERED
+    assert seen.new_issues == ("SHOP-2",)
+
+
+async def test_too_few_events_before_to_tell_anything() -> None:
+    async with world() as w:
+        w.local.load("Oops: a", at=ago(20), every=120, times=3, users=["a", "b"], transaction="/cart", release="v3")
+        report = await w.triage(now=ago(10))
+        burning = incident(triage=report, rounds=(Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6)),))
+        seen = await look(w, burning)
+    assert seen.verdict is LookVerdict.TOO_FEW
+
+
+async def test_sentry_out_of_reach_is_a_verdict_and_never_recovered() -> None:
+    async with world() as w:
+        burning = await burned(w)
+        w.faults.always("sentry.*", Fault(status=503))
+        seen = await look(w, burning)
+    assert seen.verdict is LookVerdict.UNREACHABLE
+    assert "Sentry has a fault of its own (503)" in seen.reasons[0]
+
+
+async def test_without_sentry_or_without_issues_nothing_is_measured() -> None:
+    one = Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6))
+    endpoint = HttpEndpoint()
+    none = await look_again(incident(rounds=(one,)), SHOP, 1, 1, None, endpoint, NOW)
+    assert none.look.verdict is LookVerdict.UNREACHABLE
+    async with world() as w:
+        seen = await look(w, incident(rounds=(one,)))
+    assert seen.verdict is LookVerdict.TOO_FEW
+    assert "no Sentry issue belongs to this incident" in seen.reasons[0]
+    await endpoint.aclose()
+
+
+async def test_a_plan_without_discover_counts_by_issues() -> None:
+    async with world(discover=False) as w:
+        burning = await burned(w)
+        w.local.load("Oops: a", at=ago(3), times=7, transaction="/cart", release="v3", function="f")
+        seen = await look(w, burning)
+    assert (seen.events, seen.verdict) == (7, LookVerdict.NOT_RECOVERED)
+
+
+async def test_the_endpoint_is_tried_three_times_and_a_bad_one_is_not_recovered() -> None:
+    calls: list[str] = []
+
+    async def health(request: Request) -> Response:
+        calls.append(request.url.path)
+        return PlainTextResponse("x", 200 if request.url.path == "/third" and len(calls) == 3 else 503)
+
+    async with serving(Starlette(routes=[Route("/{rest}", health)])) as url, world() as w:
+        burning = await burned(w)
+        good = await look(w, burning, SHOP.model_copy(update={"endpoint": f"{url}/third"}))
+        bad = await look(w, burning, SHOP.model_copy(update={"endpoint": f"{url}/down"}))
+    assert calls == ["/third"] * 3 + ["/down"] * 3
+    assert good.verdict is LookVerdict.RECOVERED
+    assert good.endpoint is not None
+    assert good.endpoint.said.startswith("200 in ")
+    assert bad.verdict is LookVerdict.NOT_RECOVERED
+    assert bad.reasons[0].startswith("the endpoint does not answer well: 503 in ")
+
+
+async def test_an_endpoint_that_is_not_there_is_an_answer() -> None:
+    async with serving(Starlette()) as url:
+        pass
+    endpoint = HttpEndpoint(timeout=1, pause=0)
+    assert not (await endpoint.call(url)).ok
+    assert (await endpoint.call("http://")).said
+    await endpoint.aclose()
+
+
+def test_what_runs_after_a_round() -> None:
+    action = RoundAction(kind=ActionKind.ROLLBACK, by="U1", at=NOW, to_release=Release(version="v2"), result="done")
+    one = Round(number=1, opened_at=NOW, why="x", action=action)
+    assert running_release(one) == "v2"
+    proven = action.model_copy(update={"proof": DeployProof(after="v1")})
+    assert running_release(one.model_copy(update={"action": proven})) == "v1"
+    assert running_release(one.model_copy(update={"action": None})) is None
+    assert running_release(None) is None
