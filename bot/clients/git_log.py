@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from phases.ports import Commit, CommitFile
 
-FORMAT = "%x1e%H%x1f%an%x1f%aI%x1f%s%x1f%b%x1f"
-"""For `git log -z --numstat`: a record separator, five fields, and then the files."""
+FORMAT = "%x1e%H%x00%an%x00%aI%x00%s%x00%b%x00"
+"""For `git log -z --numstat`: everything ends with NUL, which neither a message nor a file name can hold."""
 
 BODY_LIMIT = 2000
 
+_COMMIT = re.compile(r"\n?\x1e([0-9a-f]{40}(?:[0-9a-f]{24})?)")
+_PATCHED_COMMIT = re.compile(rb"(?m)^\x1e([0-9a-f]{40}(?:[0-9a-f]{24})?)$")
 _PATCH_HEAD = re.compile(rb"(?m)^diff --git ")
 
 
 def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commit, ...]:
     """Commits as git ordered them, newest first. `patch_of`: (sha, path) → patch."""
+    words = out.decode("utf-8", "replace").split("\0")
+    begins = [i for i, word in enumerate(words) if _COMMIT.fullmatch(word)]
     commits: list[Commit] = []
-    for record in out.decode("utf-8", "replace").split("\x1e")[1:]:
-        parts = record.split("\x1f")
-        if len(parts) < 6:
-            continue  # the output limit was reached within this record
-        sha, author, at, subject, body, files = parts[0], parts[1], parts[2], parts[3], parts[4], parts[-1]
+    for begin, end in pairwise([*begins, len(words)]):
+        if end - begin < 5:
+            continue  # the output limit was reached within this commit
+        head, author, at, subject, body, *files = words[begin:end]
+        sha = head.strip("\n\x1e")
         commits.append(
             Commit(
                 sha=sha,
@@ -40,13 +45,13 @@ def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commi
     return tuple(commits)
 
 
-def _numstat(text: str) -> list[tuple[str, int, int]]:
+def _numstat(listed: Sequence[str]) -> list[tuple[str, int, int]]:
     """`added TAB deleted TAB path NUL`; of a rename `added TAB deleted TAB NUL old NUL new NUL`; `-` stands for binary.
 
     https://git-scm.com/docs/git-diff#_other_diff_formats
     """
     found: list[tuple[str, int, int]] = []
-    words = iter(text.lstrip("\0\n").split("\0"))
+    words = iter(listed)
     for word in words:
         fields = word.lstrip("\n").split("\t", 2)
         if len(fields) != 3:
@@ -63,12 +68,13 @@ def _numstat(text: str) -> list[tuple[str, int, int]]:
 def patches(out: bytes, limit: int) -> dict[tuple[str, str], str]:
     """(sha, path) → patch from `git log -p --format=%x1e%H`; a patch is cut after `limit` bytes."""
     found: dict[tuple[str, str], str] = {}
-    for record in out.split(b"\x1e")[1:]:
-        heading, _, rest = record.partition(b"\n")
-        sha = heading.strip(b"\0 ").decode("ascii", "replace")
+    heads = list(_PATCHED_COMMIT.finditer(out))
+    for head, end in zip(heads, [*(h.start() for h in heads[1:]), len(out)], strict=True):
+        rest = out[head.end() : end]
+        sha = head.group(1).decode("ascii")
         starts = [m.start() for m in _PATCH_HEAD.finditer(rest)]
-        for start, end in zip(starts, [*starts[1:], len(rest)], strict=True):
-            patch = rest[start:end]
+        for start, stop in pairwise([*starts, len(rest)]):
+            patch = rest[start:stop]
             path = _patched_path(patch)
             if path is not None:
                 found[sha, path] = patch[:limit].decode("utf-8", "replace")
@@ -76,22 +82,13 @@ def patches(out: bytes, limit: int) -> dict[tuple[str, str], str]:
 
 
 def _patched_path(patch: bytes) -> str | None:
-    for line in patch.split(b"\n", 12)[:12]:
-        for start in (b"+++ b/", b"rename to "):
+    """The file that a patch leaves, or removes; None for names that git writes in quotes."""
+    head = patch.partition(b"\n@@ ")[0].split(b"\n")
+    for start in (b"+++ b/", b"rename to ", b"--- a/"):
+        for line in head:
             if line.startswith(start):
-                return _unquoted(line.removeprefix(start).rstrip(b"\t\r"))
-        if line.startswith(b"+++ /dev/null"):
-            break
-        if line.startswith(b"@@"):
-            break
-    for line in patch.split(b"\n", 12)[:12]:
-        if line.startswith(b"--- a/"):
-            return _unquoted(line.removeprefix(b"--- a/").rstrip(b"\t\r"))
+                return line.removeprefix(start).rstrip(b"\t\r").decode("utf-8", "replace")
     return None
-
-
-def _unquoted(path: bytes) -> str:
-    return path.decode("utf-8", "replace")
 
 
 def _number(text: str) -> int:
