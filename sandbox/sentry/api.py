@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from sandbox.faults import Fault, Faults
 
 from . import envelope, explore_routes, issue_routes, release_routes
-from .paging import Forbidden
-from .routes import Call, Missing
+from .paging import Forbidden, Missing
+from .routes import Call
 from .search import InvalidQuery
 from .state import Sentry
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from . import discover, shapes
-from .events import Event
+from .events import Event, iso
 from .paging import asked_events, page, paged, window
 from .routes import READ_EVENTS, READ_PROJECTS, Call
 from .search import InvalidQuery, Matcher, seconds
@@ -109,7 +109,8 @@ async def list_projects(sentry: Sentry, request: Request) -> Response:
     rows = sorted(sentry.projects.values(), key=lambda project: project.slug)
 
     def shape(project: Any) -> dict[str, Any]:
-        return shapes.project_shape(project) | {"status": "active", "isMember": True, "hasAccess": True, "teams": []}
+        made = {"dateCreated": iso(project.created), "status": "active"}
+        return shapes.project_shape(project) | made | {"isMember": True, "hasAccess": True, "teams": []}
 
     return paged(request, rows, shape)
 

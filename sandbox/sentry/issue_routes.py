@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from . import shapes
 from .discover import reader
 from .events import Event
-from .paging import asked_events, asked_projects, page, paged, window
-from .routes import READ_EVENTS, WRITE_EVENTS, Call, Missing, asked_issue
+from .paging import Missing, asked_environments, asked_events, asked_projects, page, paged, window
+from .routes import READ_EVENTS, WRITE_EVENTS, Call, asked_issue
 from .search import InvalidQuery, Matcher, Value
 from .state import STATUSES, Issue, Sentry
 
@@ -159,7 +159,7 @@ async def show_event(sentry: Sentry, request: Request) -> Response:
     """`latest`, `oldest`, `recommended`, or an event's id; `environment`, `start`, `end` and `query` narrow the choice."""
     issue, which = asked_issue(sentry, request), request.path_params["event"]
     params = request.query_params
-    environments = set(params.getlist("environment"))
+    environments = asked_environments(sentry, params)
     events = [event for event in issue.events if not environments or event.environment in environments]
     if params.get("start") or params.get("statsPeriod"):
         events = sentry.window(*window(params, sentry.clock(), "90d"), events)
@@ -178,7 +178,7 @@ async def list_issue_events(sentry: Sentry, request: Request) -> Response:
     """Newest first; `full=true` gives whole events."""
     issue = asked_issue(sentry, request)
     start, end = window(request.query_params, sentry.clock(), "90d")
-    environments = set(request.query_params.getlist("environment"))
+    environments = asked_environments(sentry, request.query_params)
     events = [
         event
         for event in reversed(sentry.window(start, end, issue.events))
@@ -199,7 +199,7 @@ async def list_issue_events(sentry: Sentry, request: Request) -> Response:
 async def show_tag(sentry: Sentry, request: Request) -> Response:
     """Over the issue's whole life: `start`, `end` and `statsPeriod` are not read."""
     issue, key = asked_issue(sentry, request), request.path_params["key"]
-    detail = shapes.tag_detail(issue, key, _of_environment(issue, request))
+    detail = shapes.tag_detail(issue, key, _of_environment(sentry, issue, request))
     if detail is None:
         raise Missing
     return JSONResponse(detail)
@@ -207,12 +207,12 @@ async def show_tag(sentry: Sentry, request: Request) -> Response:
 
 async def list_tag_values(sentry: Sentry, request: Request) -> Response:
     issue, key = asked_issue(sentry, request), request.path_params["key"]
-    rows, headers = page(request, shapes.tag_values(key, _of_environment(issue, request)))
+    rows, headers = page(request, shapes.tag_values(key, _of_environment(sentry, issue, request)))
     return JSONResponse(rows, headers=headers)
 
 
-def _of_environment(issue: Issue, request: Request) -> list[Event]:
-    asked = set(request.query_params.getlist("environment"))
+def _of_environment(sentry: Sentry, issue: Issue, request: Request) -> list[Event]:
+    asked = asked_environments(sentry, request.query_params)
     return [event for event in issue.events if not asked or event.environment in asked]
 
 

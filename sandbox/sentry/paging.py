@@ -26,6 +26,10 @@ class Forbidden(Exception):
     """Answered with 403: the token may not see this project, or the scope is missing."""
 
 
+class Missing(Exception):
+    """Answered with 404."""
+
+
 def window(params: QueryParams, now: float, default: str) -> tuple[float, float]:
     """(start, end) in seconds since 1970, from `start` and `end` or `statsPeriod`.
 
@@ -64,10 +68,23 @@ def asked_projects(sentry: Sentry, params: QueryParams) -> set[int]:
     return found
 
 
+def asked_environments(sentry: Sentry, params: QueryParams) -> set[str]:
+    """The `environment` parameters; none means every environment, and `` the events that name none.
+
+    As in https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py
+
+    Raises:
+        Missing: one of them was never seen.
+    """
+    found = set(params.getlist("environment"))
+    if not found <= sentry.environments:
+        raise Missing
+    return found
+
+
 def asked_events(sentry: Sentry, params: QueryParams, start: float, end: float) -> list[Event]:
     """The events of the asked window, projects and environments."""
-    projects = asked_projects(sentry, params)
-    environments = set(params.getlist("environment"))
+    projects, environments = asked_projects(sentry, params), asked_environments(sentry, params)
     return [
         event
         for event in sentry.window(start, end)

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 
 from . import shapes
 from .events import read_time
-from .paging import asked_projects, paged
-from .routes import READ_RELEASES, WRITE_RELEASES, Call, Missing
+from .paging import Missing, asked_environments, asked_projects, paged
+from .routes import READ_RELEASES, WRITE_RELEASES, Call
 from .search import InvalidQuery
 from .state import Deploy, Release, Sentry
 
@@ -41,7 +41,7 @@ async def list_releases(sentry: Sentry, request: Request) -> Response:
     """Newest first, by the day they were made or released."""
     params = request.query_params
     slugs = {project.slug for project in sentry.projects.values() if project.id in asked_projects(sentry, params)}
-    environments = set(params.getlist("environment"))
+    environments = asked_environments(sentry, params)
     rows = [
         release
         for release in sentry.releases.values()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .paging import Missing
 from .state import Issue, Sentry
 
 READ_EVENTS = frozenset({"event:read", "event:write", "event:admin"})
@@ -15,10 +16,6 @@ WRITE_EVENTS = frozenset({"event:write", "event:admin"})
 READ_RELEASES = frozenset({"project:read", "project:write", "project:releases", "org:ci"})
 WRITE_RELEASES = frozenset({"project:write", "project:admin", "project:releases", "org:ci"})
 READ_PROJECTS = frozenset({"org:read", "project:read", "org:write", "org:admin"})
-
-
-class Missing(Exception):
-    """Answered with 404."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payloa
         "subscriptionDetails": None,
         "hasSeen": False,
         "annotations": [],
+        "isUnhandled": any(not event.handled for event in events),
         "priority": "high" if issue.level in ("fatal", "error") else "low",
         "count": str(len(events)),
         "userCount": users(events),

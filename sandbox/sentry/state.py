@@ -19,6 +19,8 @@ from .events import Event, Payload, fingerprint, from_sdk, iso
 MAX_EVENTS = 200_000
 """Older ones are dropped; issues keep their counts."""
 
+PROJECT_AGE = 90 * 86_400.0
+
 ALL_SCOPES = frozenset({"org:read", "project:read", "project:releases", "event:read", "event:write"})
 
 STATUSES = ("unresolved", "resolved", "ignored")
@@ -29,6 +31,7 @@ class Project:
     id: int
     slug: str
     public_key: str
+    created: float
     platform: str = "python"
 
 
@@ -114,6 +117,8 @@ class Sentry:
         self.issues: dict[int, Issue] = {}
         self.events: list[Event] = []
         self.releases: dict[str, Release] = {}
+        self.environments: set[str] = set()
+        """Those that an event or a deploy named; `` where an event named none. Asking for another one is a 404."""
         self._by_id: dict[str, Event] = {}
         self._by_fingerprint: dict[str, Issue] = {}
         self._numbers: dict[int, int] = {}
@@ -125,9 +130,11 @@ class Sentry:
 
     # -- projects ------------------------------------------------------------------------------------------------------
 
-    def add_project(self, slug: str, *, public_key: str | None = None) -> Project:
-        number = len(self.projects) + 1
-        project = Project(number, slug, public_key or uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.org}/{slug}").hex)
+    def add_project(self, slug: str, *, created: float | None = None) -> Project:
+        """`created`: seconds since 1970; by default it is a quarter of a year old."""
+        key = uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.org}/{slug}").hex
+        born = self.clock() - PROJECT_AGE if created is None else created
+        project = Project(len(self.projects) + 1, slug, key, born)
         self.projects[slug] = project
         return project
 
@@ -158,6 +165,7 @@ class Sentry:
         if known := self._by_id.get(event.id):
             return known
         self._by_id[event.id] = event
+        self.environments.add(event.environment)
         release = self._note_release(event, self.projects[project])
         issue, created = self._group(event, self.projects[project], release)
         self._store(event, issue)
@@ -256,6 +264,7 @@ class Sentry:
         deploy.name, deploy.url = name, url
         self._next_deploy += 1
         release.deploys.append(deploy)
+        self.environments.add(environment)
         if release.released is None:
             release.released = deploy.finished
         self._tell("deploy", deploy)

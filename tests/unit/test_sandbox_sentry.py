@@ -299,13 +299,20 @@ async def test_wrong_tokens_organisations_projects_and_plans(world: World) -> No
     assert (await world.http.get(f"{ORG.replace('acme', 'other')}/issues/")).status_code == 404
     await world.get("issues/", 403, project="77")
     await world.get("issues/", 400, project="shop")
+    await world.get("issues/", 404, environment="production")
+    world.sentry.load(environment=None)
+    await world.get("issues/", 404, environment=["production", ""])
+    assert len(await world.get("issues/", environment="")) == 1
+    world.sentry.load()
+    assert len(await world.get("issues/", environment=["production", ""])) == 1
     await world.get("issues/4999999999/", 404)
     world.sentry.discover = False
     await world.get("events/", 404, field="count()", dataset="errors")
     await world.get("events-timeseries/", 404, dataset="errors")
     wrong_key = world.sentry.dsn().replace(world.sentry.projects["shop"].public_key, "0" * 32)
+    stored = len(world.sentry.events)
     await asyncio.to_thread(fail, wrong_key)
-    assert not world.sentry.events
+    assert len(world.sentry.events) == stored
 
 
 async def test_faults_are_obeyed(world: World) -> None:
