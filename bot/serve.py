@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 
 import uvicorn
@@ -28,6 +28,14 @@ from phases.ports import PortError
 log = logging.getLogger("firebreak")
 
 GRACE_SECONDS = 5
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to us: the workers must end, too."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def serve() -> int:
@@ -71,7 +79,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             now=now,
         )
         stack.push_async_callback(heard.tasks.drain)
-        server = uvicorn.Server(
+        server = Server(
             uvicorn.Config(
                 _http(bot, heard),
                 host=settings.host,
@@ -82,7 +90,6 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
                 lifespan="off",
             )
         )
-        server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]  ours are above
         working = asyncio.create_task(workers(bot), name="workers")
         serving = asyncio.create_task(server.serve(), name="http")
         listening = asyncio.create_task(_socket_mode(settings, heard), name="socket mode")
