@@ -101,6 +101,7 @@ class Page:
             "tab": query.get("tab") or "sentry",
             "view": self.desk.view(me),
             "panel": self.stage.panel(),
+            "rate": round(self.stage.rate()[-1][1]),
             "incident": next((row for row in rows if row.kind == "incident"), None),
         }
 
