@@ -209,8 +209,8 @@ class Shop:
         output, _ = await process.communicate()
         return Deployed(process.returncode or 0, output.decode(errors="replace"))
 
-    def next_deploy(self, trouble: Literal["fail", "hang", ""]) -> None:
-        """Let the next deploy's release not come up, or let the deploy never end; empty: take it back."""
+    def next_deploy(self, trouble: Literal["fail", "hang", "slow", ""]) -> None:
+        """Let the next deploy's release not come up, let the deploy never end, or take its time; empty: take it back."""
         wish = self.run / "next-deploy"
         if trouble:
             wish.write_text(trouble)
@@ -378,7 +378,8 @@ def _locked(path: Path) -> bool:
     """Whether a process that lives holds the lock on this file."""
     try:
         with path.open("r+") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared: those who only look do not see one another.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

@@ -26,7 +26,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ UP_WITHIN = 15.0
 
 STOPPED_WITHIN = 3.0
 HANG_SECONDS = 900.0
+SLOW_SECONDS = 4.0
 LOOKED_AT = 0.3
 
 DONE, FAILED, UNKNOWN_RELEASE, BUSY = 0, 1, 2, 3
@@ -101,7 +102,8 @@ class House:
     def runs(self) -> bool:
         """Whether a shop process lives: it holds the lock on its pid file."""
         with (self.run / "shop.pid").open("a+") as handle:
-            return not try_lock(handle)
+            # Shared: those who only look do not see one another.
+            return not try_lock(handle, fcntl.LOCK_SH)
 
     def stop(self) -> int | None:
         """End the running process; its pid."""
@@ -110,7 +112,9 @@ class House:
         pid = int((self.run / "shop.pid").read_text() or 0)
         for number in (signal.SIGTERM, signal.SIGKILL):
             if pid and self.runs():
-                os.kill(pid, number)
+                # It may end between the look and the signal.
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
             if wait(lambda: not self.runs(), STOPPED_WITHIN):
                 return pid
         raise DeployFailed(f"the running shop (pid {pid}) cannot be stopped")
@@ -173,7 +177,7 @@ class House:
         (self.run / "deploying.json").unlink(missing_ok=True)
 
     def take_trouble(self) -> str:
-        """What somebody wished for the next deploy: `fail`, `hang`, or nothing. It is asked once."""
+        """What somebody wished for the next deploy: `fail`, `hang`, `slow`, or nothing. It is asked once."""
         wish = self.run / "next-deploy"
         if not wish.exists():
             return ""
@@ -255,9 +259,9 @@ def alone(house: House) -> Iterator[bool]:
         yield wait(lambda: try_lock(handle), LOOKED_AT)
 
 
-def try_lock(handle: TextIO) -> bool:
+def try_lock(handle: TextIO, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -324,6 +328,9 @@ def replace(house: House, name: str, commit: str, before: str | None, who: str) 
         say("  waiting for a machine")
         time.sleep(HANG_SECONDS)
         raise DeployFailed("no machine became free")
+    if trouble == "slow":
+        say("  waiting for a machine")
+        time.sleep(SLOW_SECONDS)
     old = house.git("rev-parse", f"{before}^{{commit}}" if before else "HEAD")
     changed = house.git("diff", "--name-only", old, commit).splitlines()
     house.check_out(commit)
