@@ -13,6 +13,7 @@ from phases.decision import History, Situation, brakes, healthy_before, history,
 from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Release, Share, Word
 
 WINDOW = timedelta(minutes=15)
+V1, V2, V3 = (Release(version=f"v{n}") for n in (1, 2, 3))
 
 
 # --- history ---------------------------------------------------------------------------------------------------
@@ -77,6 +78,11 @@ def test_healthy_is_deployed_before_not_rolled_back_not_burning_and_deployable()
     assert healthy_before(None, known, listed_by_deployer) == ()
 
 
+def test_what_was_deployed_since_the_suspect_is_no_target_even_if_it_was_there_before() -> None:
+    known = history([deploy("v2", 2), deploy("v3", 8), deploy("v2", 600), deploy("v1", 9000)])
+    assert [r.version for r in healthy_before(known.deploys[1], known, [V1, V2, V3])] == ["v1"]
+
+
 def test_a_version_that_no_deployer_may_be_given_is_no_target() -> None:
     known = history([deploy("v2", 5), deploy("--force", 60)])
     assert healthy_before(known.deploys[0], known, [Release(version="--force")]) == ()
@@ -91,7 +97,6 @@ EVERYTHING = BlastRadius(
     top_features=(Share(name="a", events=9), Share(name="b", events=9)),
     confidence=Confidence.HIGH,
 )
-V1, V2, V3 = (Release(version=f"v{n}") for n in (1, 2, 3))
 
 
 def situation(**fields: object) -> Situation:
@@ -209,7 +214,8 @@ def test_the_table(users_word: Word, features: Word, fix: str | None, choice: Ch
     assert found.offer_rollback == (users_word is not Word.NOBODY)
 
 
-names = st.sampled_from([f"v{n}" for n in range(6)])
+ALL = tuple(Release(version=f"v{n}") for n in range(6))
+names = st.sampled_from([r.version for r in ALL])
 deploys = st.lists(
     st.builds(
         deploy,
@@ -239,7 +245,7 @@ def situations(draw: st.DrawFn) -> Situation:
         blast=blast,
         events=draw(st.integers(0, 50)),
         running=draw(st.none() | names.map(lambda v: Release(version=v))),
-        listed=draw(st.none() | st.lists(names.map(lambda v: Release(version=v))).map(tuple)),
+        listed=draw(st.none() | st.just(ALL) | st.lists(names.map(lambda v: Release(version=v))).map(tuple)),
         by_release=draw(st.dictionaries(names | st.just(""), st.integers(0, 50))),
         one_way=draw(st.none() | st.just(()) | st.just(("m.sql",))),
         rolled_back=draw(st.lists(names, max_size=2).map(tuple)),

@@ -13,6 +13,7 @@ from phases.actions import ManualTriage
 from phases.blast_radius import (
     Users,
     baseline,
+    belonging,
     blast_radius,
     feature_of,
     first_loud_minute,
@@ -21,7 +22,7 @@ from phases.blast_radius import (
     users,
 )
 from phases.incident import Severity, Ticket
-from phases.ports import EventPicture, HotfixRef, Minutes, UserShare
+from phases.ports import EventPicture, HotfixRef, IssueRow, Minutes, UserShare
 from phases.report import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.service import ReleaseNames
 from phases.triage import by_version, fix_of, manual, one_way_match
@@ -81,6 +82,31 @@ def test_baseline_is_over_the_day_before_trouble_or_all_there_is() -> None:
     assert baseline(found, ago(5), ago(245)) == pytest.approx(60 / 240)  # a younger project
     assert baseline(found, ago(5), ago(19)) == 0.0  # under 15 minutes of it
     assert baseline(minutes((30, 50), incomplete=(30,)), ago(5), None) == 0.0  # what may still grow is left out
+
+
+def row(**fields: object) -> IssueRow:
+    basic = {"id": "1", "short_id": "SHOP-1", "title": "x", "url": None, "project": "shop", "level": "error"}
+    return IssueRow.model_validate({**basic, "first_seen": ago(9000), "events": 20, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "belongs"),
+    [
+        ({"first_seen": ago(59), "events": 1}, True),
+        ({"first_seen": ago(61), "events": 9}, False),
+        ({"first_seen": ago(61), "events": 10}, True),  # first seen in the last day: its baseline is zero
+        ({"first_seen": ago(61), "events": 10, "events_before": 5000, "minutes_before": 1440}, True),
+        ({"events": 10, "events_before": 320, "minutes_before": 1440}, True),  # 0.67 a minute is three times 0.22
+        ({"events": 10, "events_before": 330, "minutes_before": 1440}, False),
+        ({"first_seen": ago(5), "events": 0}, False),
+        ({"first_seen": ago(5), "level": "warning"}, False),
+        ({"first_seen": ago(5), "level": "fatal", "status": "ignored"}, True),
+        ({"events": 1, "id": "7"}, True),  # somebody named it
+    ],
+)
+def test_which_issues_belong(fields: dict[str, object], belongs: bool) -> None:
+    found = belonging([row(**fields)], NOW, WINDOW, {"7"})
+    assert bool(found) == belongs
 
 
 # --- users and features ----------------------------------------------------------------------------------------
