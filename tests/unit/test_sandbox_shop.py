@@ -183,6 +183,22 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
         good = f"v1.{number + 1}.0"
 
 
+async def test_those_who_look_do_not_disturb_a_deploy(shop: Shop) -> None:
+    over = False
+
+    def look() -> None:
+        while not over:
+            shop.deploying()
+            shop.current_release()
+
+    lookers = [asyncio.create_task(asyncio.to_thread(look)) for _ in range(3)]
+    for release in ("v1.1.0", "v1.0.0", "v1.2.0"):
+        deployed = await shop.deploy(release)
+        assert deployed.well, deployed.output
+    over = True
+    await asyncio.gather(*lookers)
+
+
 async def test_a_killed_deploy_leaves_no_lock(shop: Shop) -> None:
     shop.next_deploy("hang")
     hanging = asyncio.create_task(shop.deploy("v1.1.0", who="firebreak"))
