@@ -35,6 +35,8 @@ class Rule:
     threshold: int = 10
     window: float = 60.0
     every: float = 300.0
+    delay: float = 2.0
+    """Seconds until it is told: frequency conditions are looked at in batches, never at the very event."""
     environment: str = "production"
 
 
@@ -120,7 +122,7 @@ class Alerts:
             return
         if len(self.sentry.window(now - rule.window, now + 60, issue.events)) > rule.threshold:
             self._told[event.issue_id] = now
-            self._later(self.event_alert(event))
+            self._later(self._fire(event, rule.delay))
 
     def _check_metric(self) -> None:
         rule, now = self.metric_rule, self.sentry.clock()
@@ -134,6 +136,10 @@ class Alerts:
         elif count <= rule.critical and self._critical is not None:
             self._critical = None
             self._later(self.metric_alert("resolved"))
+
+    async def _fire(self, event: Event, delay: float) -> None:
+        await asyncio.sleep(delay)
+        await self.event_alert(event)
 
     def _later(self, sending: Any) -> None:
         task = asyncio.get_running_loop().create_task(sending)

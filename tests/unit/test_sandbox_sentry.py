@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.sentry import Alerts, Sentry, sentry_app, sign
+from sandbox.sentry import Alerts, Rule, Sentry, sentry_app, sign
 
 ORG = "/sentry/api/0/organizations/acme"
 
@@ -343,7 +343,7 @@ async def test_a_spike_is_told_once_and_signed() -> None:
 
     sentry = Sentry()
     async with serving(Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as base:
-        alerts = Alerts(sentry, url=f"{base}/hook", secret="a client secret")
+        alerts = Alerts(sentry, url=f"{base}/hook", secret="a client secret", rule=Rule(delay=0.01))
         await alerts.start()
         sentry.load(times=10, users=["1"])
         sentry.load(times=40, users=["1"], environment="staging", function="other")
