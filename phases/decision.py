@@ -23,6 +23,8 @@ UNEXPLAINED = 1 / 5  # Brakes: "more than a fifth of the window's events … car
 CURE_AFTER = timedelta(minutes=5)  # Brakes: "although its deploy started 5 or more minutes ago"
 CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 
+AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
+
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
 """Whose word on a deploy is taken, best first (rules: Deploy history)."""
 STANDS_IN = "first event"
@@ -348,6 +350,8 @@ def when(s: Situation) -> str | None:
     if gap < timedelta(0):
         return f"Trouble began {clock(s.began)}, just as {version} was being deployed."
     did = "had its first event" if s.suspect.source == STANDS_IN else "was deployed"
+    if gap < AT_ONCE:
+        return f"Trouble began {clock(s.began)}, right after {version} {did}."
     return f"Trouble began {clock(s.began)}, {lasting(gap)} after {version} {did}."
 
 
