@@ -15,6 +15,8 @@ NAMES = 12
 _QUOTED = re.compile(r"`([^`\n]{2,80})`|'([^'\n]{2,80})'|\"([^\"\n]{2,80})\"|‘([^’\n]{2,80})’|“([^”\n]{2,80})”")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*")
 _CALLED = re.compile(r"\b([A-Za-z_$][\w$]*)\(")
+_CONSTRUCTED = re.compile(r"\b([A-Za-z_]\w*)(?:\.|#|::)(?:__init__|__new__|<init>|initialize|constructor)\b")
+_EVERYWHERE = frozenset(("__init__", "__call__", "__new__", "__main__", "initialize", "constructor", "toString"))
 _CODED = re.compile(
     r"\b(?:[A-Za-z]+_\w+|_\w{2,}|[a-z]+[A-Z]\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+|[A-Z][A-Z0-9]+_[A-Z0-9_]+)\b"
 )
@@ -57,6 +59,10 @@ _OUTSIDE = re.compile(
     r"|503|502|504|service unavailable|too many (?:connections|requests|open files)|no space left|out ?of ?memory|oomkilled|memoryerror|cannot allocate",
     re.IGNORECASE,
 )
+_NOTHING = re.compile(
+    r"none ?type|\bnone\b|\bnull\b|nullpointer|nullreference|\bnil\b|nilclass|\bundefined\b(?! (?:method|variable|local))",
+    re.I,
+)
 _SETTING = re.compile(
     r"improperlyconfigured|configuration|environment variable|\benv\b|settings?\b|missing (?:key|option|config)|not configured|feature flag",
     re.I,
@@ -86,6 +92,8 @@ class Clues:
     outside: bool = False
     """It speaks of networks, time-outs, memory: something that code rarely brings alone."""
     setting: bool = False
+    nothing: bool = False
+    """It stumbled over None, null, nil or undefined: somebody gave nothing back."""
 
 
 def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
@@ -101,6 +109,7 @@ def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
         database=_DATABASE.search(whole) is not None,
         outside=_OUTSIDE.search(whole) is not None,
         setting=_SETTING.search(whole) is not None,
+        nothing=_NOTHING.search(whole) is not None,
     )
 
 
@@ -109,6 +118,8 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
 
     def add(text: str, weight: float) -> None:
         if len(text) >= 3 and text.lower() not in _PLAIN and not text.isdigit():
+            if text in _EVERYWHERE:
+                weight *= 0.25
             weights[text] = max(weight, weights.get(text, 0.0))
 
     for groups in _QUOTED.findall(value):
@@ -120,6 +131,8 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
                 add(word, 1.0 if position == 0 else 0.5)
     for word in _CALLED.findall(value):
         add(word, 0.9)
+    for owner in _CONSTRUCTED.findall(value):
+        add(owner, 0.9)
     for word in _CODED.findall(value):
         add(word, 0.8)
     for dotted in _DOTTED.findall(value):
@@ -166,3 +179,37 @@ def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
     if root and root not in ("java", "javax", "system", "builtins", "com", "org", "net", "io", "errors"):
         found.append(root)
     return tuple(dict.fromkeys(found))[:8]
+
+
+_GIVES_NOTHING = re.compile(
+    r"(?m)^\+\s*(?:return(?:\s+(?:None|null|nil|undefined))?\s*;?|pass|nil|None|.*(?:=|=>|:|\?\?|\|\|)\s*(?:None|null|nil|undefined)\s*[,;]?)\s*$"
+)
+_GIVES_NO_MORE = re.compile(r"(?m)^-\s*return\s+\S")
+_STILL_GIVES = re.compile(r"(?m)^\+\s*return\s+(?!None|null|nil|undefined)\S")
+
+
+def gives_nothing(patch: str) -> bool:
+    """Whether a patch lets something give nothing back: an empty return, None set somewhere, or a return that is gone."""
+    if _GIVES_NOTHING.search(patch):
+        return True
+    return _GIVES_NO_MORE.search(patch) is not None and _STILL_GIVES.search(patch) is None
+
+
+_CALL = re.compile(r"([A-Za-z_$][\w$]*)\s*(\(|\b)")
+_KEYWORDS = frozenset(
+    re.findall(
+        r"\S+",
+        """if else elif for while return yield from import with as try except raise not and or in is lambda assert del pass await async def class
+        new const let var function typeof throw catch switch case this self super print len str int list dict set range isinstance true false
+        none null nil int64 string bool err error fmt func public private static final void foreach unless then end do begin echo""",
+    )
+)
+
+
+def code_words(line: str) -> list[tuple[str, float]]:
+    """Names in a line of code: what it calls weighs 1, what else it names less."""
+    found: dict[str, float] = {}
+    for name, bracket in _CALL.findall(line):
+        if len(name) >= 4 and name.lower() not in _KEYWORDS and name.lower() not in _PLAIN:
+            found[name] = max(found.get(name, 0.0), 1.0 if bracket == "(" else 0.4)
+    return list(found.items())

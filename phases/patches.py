@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NEAR_LINES = 3
 """A change this close to a line is beside it: git's own idea of context."""
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@[ ]?(.*)")
+_HUNK = re.compile(r"\n@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@[ ]?(.*)")
 _RENAMED = re.compile(r"(?m)^rename from (.+)$")
 _WORD = re.compile(r"\w")
 
 
-@dataclass(frozen=True, slots=True)
-class Hunk:
+class Hunk(NamedTuple):
     old_start: int
     old_count: int
     new_start: int
@@ -36,6 +36,8 @@ class LineFate:
     """Lines between it and the nearest change of the patch; None where the patch has no hunks."""
     before: int
     """Where it stood before the patch (for a written line: where it would have stood)."""
+    text: str = ""
+    """The line itself, where the patch shows it."""
 
 
 class Patch:
@@ -44,8 +46,8 @@ class Patch:
     __slots__ = ("hunks", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.hunks = _hunks(text)
+        self.text = f"\n{text}" if text.startswith("@@ ") else text  # some hosts hand out patches without a head
+        self.hunks = _hunks(self.text)
 
     @property
     def renamed_from(self) -> str | None:
@@ -68,12 +70,12 @@ class Patch:
 
     def _inside(self, hunk: Hunk, line: int, nearest: int | None) -> LineFate:
         old, new = hunk.old_start, hunk.new_start
-        written, before = False, hunk.old_start
+        written, before, text = False, hunk.old_start, ""
         for row in self.text[hunk.begin : hunk.end].split("\n"):
             sign = row[:1]
             if sign == "+":
                 if new == line:
-                    written, before = True, old
+                    written, before, text = True, old, row[1:]
                 nearest = _nearer(nearest, abs(new - line))
                 new += 1
             elif sign == "-":
@@ -81,30 +83,49 @@ class Patch:
                 old += 1
             elif sign != "\\":
                 if new == line:
-                    before = old
+                    before, text = old, row[1:]
                 old += 1
                 new += 1
-        return LineFate(written, nearest, before)
-
-    def changed_words(self, word: str) -> tuple[bool, bool]:
-        """Whether `word` stands, as a whole word, in an added and in a removed line."""
-        return changed_word(self.text, word)
+        return LineFate(written, nearest, before, text.strip())
 
 
-def changed_word(text: str, word: str, limit: int = 40) -> tuple[bool, bool]:
-    """(in an added line, in a removed line) of a patch's text; looks at `limit` places at most."""
-    added = removed = False
+@dataclass(slots=True)
+class Found:
+    """Where a word stands in a patch, as a whole word."""
+
+    added: bool = False
+    removed: bool = False
+    around: bool = False
+    """It heads a hunk, or is defined in an unchanged line of one: the change is in it, or right beside."""
+
+    def join(self, other: Found) -> Found:
+        return Found(self.added or other.added, self.removed or other.removed, self.around or other.around)
+
+    def __bool__(self) -> bool:
+        return self.added or self.removed or self.around
+
+
+def find_word(text: str, word: str, limit: int = 40) -> Found:
+    """Looks at `limit` places at most."""
+    found = Found()
     at = text.find(word)
-    while at >= 0 and limit and not (added and removed):
+    while at >= 0 and limit and not (found.added and found.removed):
         limit -= 1
         end = at + len(word)
         if not (_WORD.match(text[at - 1 : at]) or _WORD.match(text[end : end + 1])):
             start = text.rfind("\n", 0, at) + 1
             sign = text[start : start + 1]
             if sign in "+-" and text[start : start + 4] not in ("+++ ", "--- "):
-                added, removed = added or sign == "+", removed or sign == "-"
+                found.added, found.removed = found.added or sign == "+", found.removed or sign == "-"
+            elif text.startswith("@@ ", start) or (sign == " " and _DEFINES.search(text[start:at])):
+                found.around = True
         at = text.find(word, end)
-    return added, removed
+    return found
+
+
+_DEFINES = re.compile(
+    r"\b(?:def|class|func|function|fn|fun|sub|public|private|protected|static|void|async|struct|interface|module)\s[^=]*$"
+)
 
 
 def only_shape(text: str, path: str) -> bool:
@@ -153,21 +174,15 @@ def _next_hunk(text: str, start: int) -> int:
 
 
 def _hunks(text: str) -> tuple[Hunk, ...]:
+    matches = list(_HUNK.finditer(text))
     found: list[Hunk] = []
-    at = _next_hunk(text, 0)
-    while at >= 0:
-        match = _HUNK.match(text, at)
-        following = _next_hunk(text, at + 1)
-        end = following if following >= 0 else len(text)
-        if match:
-            old, old_count, new, new_count, heading = match.groups()
-            old_lines = 1 if old_count is None else int(old_count)
-            new_lines = 1 if new_count is None else int(new_count)
-            # An empty side is named by the line before it (POSIX, diff -u).
-            old_start, new_start = int(old) + (old_lines == 0), int(new) + (new_lines == 0)
-            begin = min(match.end() + 1, end)
-            found.append(Hunk(old_start, old_lines, new_start, new_lines, heading, begin, end))
-        at = following
+    for match, end in zip(matches, [*(m.start() + 1 for m in matches[1:]), len(text)], strict=True):
+        old, old_count, new, new_count, heading = match.groups()
+        old_lines = 1 if old_count is None else int(old_count)
+        new_lines = 1 if new_count is None else int(new_count)
+        # An empty side is named by the line before it (POSIX, diff -u).
+        old_start, new_start = int(old) + (old_lines == 0), int(new) + (new_lines == 0)
+        found.append(Hunk(old_start, old_lines, new_start, new_lines, heading, min(match.end() + 1, end), end))
     return tuple(found)
 
 

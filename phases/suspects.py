@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from phases.clues import Clues, clues_of
-from phases.patches import changed_word, only_shape
+from phases.clues import Clues, clues_of, code_words, gives_nothing
+from phases.patches import Found, find_word, only_shape
 from phases.paths import (
     CI,
     CODE,
@@ -35,9 +35,14 @@ FRAMES = 24  # own frames whose files count
 
 NEIGHBOUR = 2.0  # changed another file of the same folder
 NAME = 5.0  # changed lines with a name that the error quotes
+GONE = 2.6  # times that, when the commit takes away what the error misses
+AROUND = 3.0  # changes something inside of what the error names
 PHRASE = 9.0  # the error's own words are in its lines
 FILE_NAMED = 8.0  # changed a file that the error's text names
-CALLS = 2.5  # names a function of the stack, in another file
+CALLS = 2.5  # changes a function of the stack, in another file
+CALLED = 5.0  # changes what the crashing line calls
+NOTHING = 4.0  # gives None back, and the error is about None
+STACK_WORDS = 10
 LIBRARY = 9.0  # bumps a library that is in the stack
 BUMP = 2.5  # bumps something
 SETTINGS = 2.0  # changes configuration or a migration
@@ -46,6 +51,7 @@ RECENT = 2.0  # the newest commit; falls to nothing with the oldest
 LARGE = 1.5  # many lines
 
 REASONS = 5
+BESIDE_THE_CODE = frozenset((TESTS, DOCS, CI))
 
 
 class Thrown(Value):
@@ -91,10 +97,11 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
     clues = clues_of(exception.type, exception.value, frames[:50])
     index = PathIndex(file.path for commit in ordered for file in commit.files)
     marks = [_Marks() for _ in ordered]
-    for mark, points in zip(marks, follow(own, index, ordered), strict=True):
+    followed = follow(own, index, ordered)
+    for mark, points in zip(marks, followed.points, strict=True):
         for value, reason in points:
             mark.add(value, reason)
-    _words(own, clues, ordered, marks)
+    _words(own, clues, followed.lines, ordered, marks)
     _named_files(clues, index, ordered, marks)
     crashed_in_library = bool(frames) and foreign(frames[0].file)
     folders = _folders(own)
@@ -103,11 +110,12 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
         _settings(commit, clues, crashed_in_library, mark)
         _neighbours(commit, folders, mark)
         mark.add(RECENT * (1 - position / count), "the newest commit of the range" if position == 0 else "")
-        churn = sum(f.added + f.deleted for f in commit.files if kind_of(f.path) not in (TESTS, DOCS, CI))
+        churn = sum(f.added + f.deleted for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE)
         mark.add(min(LARGE, 0.25 * math.log2(1 + churn / 8)), "")
         _discounts(commit, mark)
     _reverts(ordered, marks)
-    best = sorted(range(count), key=lambda i: (-marks[i].score, i))
+    scores = [mark.score for mark in marks]
+    best = sorted(range(count), key=lambda i: (-scores[i], i))
     return [_suspect(ordered[i], marks[i]) for i in best]
 
 
@@ -155,46 +163,82 @@ def own_frames(frames: Sequence[Frame]) -> list[Frame]:
 # --- the words of the error ------------------------------------------------------------------------------------
 
 
-def _words(own: Sequence[Frame], clues: Clues, commits: Sequence[Commit], marks: Sequence[_Marks]) -> None:
+def _words(
+    own: Sequence[Frame],
+    clues: Clues,
+    lines: Sequence[tuple[int, str]],
+    commits: Sequence[Commit],
+    marks: Sequence[_Marks],
+) -> None:
     """Names and phrases of the error, and functions of the stack, in changed lines. What many commits change says little."""
+    texts = [
+        (position, file.patch[:PATCH_LIMIT])
+        for position, commit in enumerate(commits)
+        for file in commit.files
+        if file.patch and kind_of(file.path) not in BESIDE_THE_CODE
+    ]
     for name in clues.names:
-        hits = _hits(name.text, commits)
-        for position, (added, removed) in hits.items():
-            worth = NAME * name.weight / math.sqrt(len(hits))
-            if clues.missing and removed and not added:
-                marks[position].add(worth * 1.8, f"takes `{name.text}` away, which the error misses")
-            elif clues.missing and added and not removed:
+        hits = _hits(name.text, texts)
+        changed = sum(found.added or found.removed for found in hits.values())
+        for position, found in hits.items():
+            worth = NAME * name.weight / math.sqrt(max(1, changed))
+            if not (found.added or found.removed):
+                marks[position].add(
+                    AROUND * name.weight / math.sqrt(len(hits)), f"changes `{name.text}`, which the error names"
+                )
+            elif clues.missing and found.removed and not found.added:
+                marks[position].add(worth * GONE, f"takes `{name.text}` away, which the error misses")
+            elif clues.missing and found.added and not found.removed:
                 marks[position].add(worth * 1.2, f"brings in `{name.text}`, which the error misses")
             else:
                 marks[position].add(worth, f"changes lines with `{name.text}`, which the error names")
     for phrase in clues.phrases:
-        hits = _hits(phrase, commits)
-        for position, (added, _) in hits.items():
-            worth = PHRASE / math.sqrt(len(hits)) * (1.0 if added else 0.4)
+        hits = _hits(phrase, texts)
+        for position, found in hits.items():
+            worth = PHRASE / math.sqrt(len(hits)) * (1.0 if found.added else 0.4)
             marks[position].add(worth, f"has the error's words “{phrase[:60]}”")
     told = {n.text for n in clues.names}
-    functions = dict.fromkeys(
-        name for frame in own[:4] if (name := function_of(frame)) and name not in told and len(name) >= 4
-    )
-    for depth, name in enumerate(functions):
-        hits = _hits(name, commits)
+    for name, worth in _stack_words(own, lines, told):
+        hits = _hits(name, texts)
         for position in hits:
             if not any(f"`{name}`" in reason for _, reason in marks[position].points):
                 marks[position].add(
-                    CALLS / (1 + 0.4 * depth) / math.sqrt(len(hits)), f"changes lines with `{name}` of the stack"
+                    worth / math.sqrt(len(hits)), f"changes `{name}`, which is called on the way to the crash"
                 )
+    if clues.nothing:
+        empty = [position for position, text in texts if gives_nothing(text)]
+        for position in dict.fromkeys(empty):
+            marks[position].add(
+                NOTHING / math.sqrt(len(empty)), "lets something give nothing back, which the error stumbled over"
+            )
 
 
-def _hits(text: str, commits: Sequence[Commit]) -> dict[int, tuple[bool, bool]]:
-    """Commit → (in an added line, in a removed line) of anything but tests and documentation."""
-    hits: dict[int, tuple[bool, bool]] = {}
-    for position, commit in enumerate(commits):
-        for file in commit.files:
-            if text in file.patch and kind_of(file.path) not in (TESTS, DOCS, CI):
-                added, removed = changed_word(file.patch[:PATCH_LIMIT], text)
-                if added or removed:
-                    before = hits.get(position, (False, False))
-                    hits[position] = (before[0] or added, before[1] or removed)
+def _stack_words(
+    own: Sequence[Frame], lines: Sequence[tuple[int, str]], told: Collection[str]
+) -> list[tuple[str, float]]:
+    """Functions of the stack, and what the crashing lines call, with what they are worth."""
+    found: dict[str, float] = {}
+    for depth, frame in enumerate(own[:4]):
+        name = function_of(frame)
+        if len(name) >= 4 and name not in told:
+            found.setdefault(name, CALLS / (1 + 0.4 * depth))
+    for rank, line in lines:
+        if rank <= 2:
+            for name, weight in code_words(line):
+                if name not in told and name not in found:
+                    found[name] = CALLED * weight / (1 + 0.6 * rank)
+    return sorted(found.items(), key=lambda item: -item[1])[:STACK_WORDS]
+
+
+def _hits(word: str, texts: Sequence[tuple[int, str]]) -> dict[int, Found]:
+    """Commit → where the word stands in its patches."""
+    hits: dict[int, Found] = {}
+    for position, text in texts:
+        if word in text:
+            found = find_word(text, word)
+            if found:
+                before = hits.get(position)
+                hits[position] = found.join(before) if before else found
     return hits
 
 
@@ -269,16 +313,14 @@ def _folders(own: Sequence[Frame]) -> list[tuple[tuple[str, ...], float]]:
 
 
 def _neighbours(commit: Commit, folders: Iterable[tuple[tuple[str, ...], float]], mark: _Marks) -> None:
-    best = 0.0
-    named = ""
-    for file in commit.files[:40]:
-        if kind_of(file.path) in (TESTS, DOCS, CI):
-            continue
-        folder = parts_of(file.path)[:-1]
+    best, named = 0.0, ""
+    for directory in dict.fromkeys(
+        f.path.rpartition("/")[0] for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE
+    ):
+        folder = parts_of(directory)
         for wanted, weight in folders:
-            near = folder[-len(wanted) :] == wanted or (folder and wanted[-len(folder) :] == folder)
-            if near and weight > best:
-                best, named = weight, file.path.rpartition("/")[0]
+            if weight > best and folder and (folder[-len(wanted) :] == wanted or wanted[-len(folder) :] == folder):
+                best, named = weight, directory
     mark.add(NEIGHBOUR * best, f"changes files in {named}, beside the crash" if named else "")
 
 
@@ -299,13 +341,13 @@ def _discounts(commit: Commit, mark: _Marks) -> None:
         mark.discount(0.3 if commit.files else 0.1, "a merge: what it brings stands in its own commits")
     elif not commit.files:
         mark.discount(0.3, "changes no file that is known")
-    if kinds and kinds <= {TESTS, DOCS, CI}:
+    if kinds and kinds <= BESIDE_THE_CODE:
         only = "tests" if kinds == {TESTS} else "documentation" if kinds == {DOCS} else "tests, documentation or CI"
         mark.discount(0.15 if TESTS in kinds else 0.08, f"changes only {only}")
         return
     if _CHORE.search(commit.subject) and CODE in kinds:
         mark.discount(0.6, "says that it only tidies up")
-    patches = [(f.patch, f.path) for f in commit.files if kind_of(f.path) not in (TESTS, DOCS, CI)]
+    patches = [(f.patch, f.path) for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE]
     if patches and len(patches) <= 20 and all(text and only_shape(text[:PATCH_LIMIT], path) for text, path in patches):
         mark.discount(0.2, "changes only comments or blanks")
 

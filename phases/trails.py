@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from phases.patches import Patch, changed_word, only_shape
+from phases.patches import Patch, find_word, only_shape
 from phases.paths import PathIndex, parts_of
 from phases.ports import Commit, CommitFile
 from phases.report import Frame
@@ -20,6 +21,9 @@ NEAR = 5.0  # changed something within 25 lines of it
 TOUCHED = 6.0  # changed the file
 FUNCTION = 4.0  # changed lines that name the function, in its file
 NEAR_LINES = 25
+OFTEN = 0.25  # how much less it says when a file is changed all the time
+FAR = 0.5  # how much less a change of the file says that is far from the line
+TELLING = 12  # characters of a line of code that can be told from others
 
 
 @dataclass(slots=True)
@@ -32,29 +36,46 @@ class _Trail:
     line: int | None
     text: str
     """The source of the crashing line, where the trace has it and it says something."""
+    function: str
+    """The bare name of its function, where that says anything."""
+    where: str
+    """How far from the crash it is, for people."""
     settled: bool = False
     """The commit that wrote the line is found; older ones can only have touched what was around it."""
 
 
-def follow(own: Sequence[Frame], index: PathIndex, commits: Sequence[Commit]) -> list[list[tuple[float, str]]]:
+@dataclass(frozen=True, slots=True)
+class Followed:
+    points: list[list[tuple[float, str]]]
+    """For each commit: points with their reasons."""
+    lines: list[tuple[int, str]]
+    """Crashing lines as the trace or a patch shows them, with the rank of their frame."""
+
+
+def follow(own: Sequence[Frame], index: PathIndex, commits: Sequence[Commit]) -> Followed:
     """Walks from the newest commit to the oldest and keeps, for each frame, where its line stood before each patch."""
     trails = _trails(own, index)
+    everything = [trail for here in trails.values() for trail in here]
+    often = Counter(file.path for commit in commits for file in commit.files if file.path in trails)
     told: list[list[tuple[float, str]]] = []
     for commit in commits:
         found: list[list[tuple[float, str]]] = []
         moved: dict[str, str] = {}
+        focus = 1 / (1 + math.log10(max(1, len(commit.files))) / 1.5)
         for file in commit.files:
             here = trails.get(file.path)
             if here:
                 patch = Patch(file.patch[:PATCH_LIMIT])
-                found.append(_one_file(file, patch, here, len(commit.files)))
+                rare = 1 / (1 + OFTEN * math.log2(max(1, often[file.path])))
+                found.append(_one_file(file, patch, here, focus * rare))
                 if (before := patch.renamed_from) is not None:
                     moved[file.path] = before
         for path, before in moved.items():
             trails.setdefault(before, []).extend(trails.pop(path))
         found.sort(key=lambda points: -sum(p for p, _ in points))
         told.append([(p * 0.5**position, reason) for position, points in enumerate(found) for p, reason in points])
-    return told
+    lines = [(trail.rank, trail.text) for trail in everything if trail.text]
+    return Followed(told, sorted(dict.fromkeys(lines)))
 
 
 def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
@@ -70,7 +91,9 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
                 continue
             weight = match.quality / (1 + 0.4 * rank) / len(matched)
             line = frame.line if rank < LINES else None
-            trails.setdefault(match.path, []).append(_Trail(rank, frame, weight, line, _source_line(frame)))
+            trails.setdefault(match.path, []).append(
+                _Trail(rank, frame, weight, line, _source_line(frame), function_of(frame), _where(rank))
+            )
     return trails
 
 
@@ -82,14 +105,13 @@ def _root(file: str, path: str) -> tuple[str, ...]:
 
 def _source_line(frame: Frame) -> str:
     text = next((text.strip() for number, text in frame.context if number == frame.line), "")
-    return text if len(text) >= 12 else ""
+    return text if len(text) >= TELLING else ""
 
 
-def _one_file(file: CommitFile, patch: Patch, trails: Sequence[_Trail], files: int) -> list[tuple[float, str]]:
+def _one_file(file: CommitFile, patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tuple[float, str]]:
     """The best that this file's change says about any frame in it."""
     shape = bool(patch.text) and only_shape(patch.text, file.path)
     best: list[tuple[float, str]] = []
-    focus = 1 / (1 + math.log10(max(1, files)) / 1.5)
     for trail in trails:
         points = _one_trail(file, patch, trail, focus, shape)
         if sum(p for p, _ in points) > sum(p for p, _ in best):
@@ -98,7 +120,7 @@ def _one_file(file: CommitFile, patch: Patch, trails: Sequence[_Trail], files: i
 
 
 def _one_trail(file: CommitFile, patch: Patch, trail: _Trail, focus: float, shape: bool) -> list[tuple[float, str]]:
-    where = _where(trail)
+    where = trail.where
     touched = TOUCHED * trail.weight * focus
     if not patch.hunks:
         return [(touched, f"changes {file.path}, {where}")]
@@ -106,7 +128,6 @@ def _one_trail(file: CommitFile, patch: Patch, trail: _Trail, focus: float, shap
         if trail.line is not None:
             trail.line = patch.fate(trail.line).before
         return [(touched * 0.15, f"changes only comments or blanks in {file.path}, {where}")]
-    points = [(touched, f"changes {file.path}, {where}")]
     worth = trail.weight * (0.5 if trail.settled else 1.0)
     line = trail.line
     distance: int | None = None
@@ -114,6 +135,9 @@ def _one_trail(file: CommitFile, patch: Patch, trail: _Trail, focus: float, shap
     if line is not None:
         fate = patch.fate(line)
         written, distance, trail.line = fate.written and not trail.settled, fate.distance, fate.before
+        trail.text = trail.text or (fate.text if len(fate.text) >= TELLING else "")
+    far = line is not None and (distance is None or distance > NEAR_LINES)
+    points = [(touched * (FAR if far else 1.0), f"changes {file.path}, {where}")]
     if not written and not trail.settled and trail.text:
         written = _adds(patch.text, trail.text)
     if written:
@@ -125,16 +149,16 @@ def _one_trail(file: CommitFile, patch: Patch, trail: _Trail, focus: float, shap
         points.append(
             (NEAR * worth * (1 - distance / (2 * NEAR_LINES)), f"changes {file.path} {distance} lines off, {where}")
         )
-    name = function_of(trail.frame)
-    if name and _in_change(patch, name):
+    name = trail.function
+    if name and find_word(patch.text, name):
         points.append((FUNCTION * worth, f"changes `{name}`, {where}"))
     return points
 
 
-def _where(trail: _Trail) -> str:
-    if trail.rank == 0:
+def _where(rank: int) -> str:
+    if rank == 0:
         return "where it crashes"
-    return "one call above the crash" if trail.rank == 1 else f"{trail.rank} calls above the crash"
+    return "one call above the crash" if rank == 1 else f"{rank} calls above the crash"
 
 
 def _line(trail: _Trail, file: CommitFile) -> str:
@@ -159,7 +183,3 @@ def function_of(frame: Frame) -> str:
     """The bare name of a frame's function; empty where it has none that says anything."""
     name = re.split(r"[.:#/\\$ ]+", frame.function.split("(", 1)[0].strip())[-1]
     return "" if len(name) < 3 or _NAMELESS.search(name.lower()) else name
-
-
-def _in_change(patch: Patch, name: str) -> bool:
-    return any(name in hunk.heading for hunk in patch.hunks) or any(changed_word(patch.text, name))

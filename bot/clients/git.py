@@ -45,6 +45,20 @@ _ENVIRONMENT = {
     "GIT_NO_REPLACE_OBJECTS": "1",
     "LC_ALL": "C",
 }
+_FUNCTIONS = "\n".join(
+    (
+        r"!^[ \t]*(if|else|elif|for|foreach|while|do|switch|catch|with|return|case|throw|raise|new|await|yield)([^A-Za-z0-9_]|$)",
+        r"^[ \t]*((async[ \t]+)?(def|class|module)[ \t].*)$",
+        r"^[ \t]*((export[ \t]+)?(default[ \t]+)?(abstract[ \t]+)?((async[ \t]+)?function|class|interface)([^A-Za-z0-9_]|$).*)$",
+        r"^[ \t]*((export[ \t]+)?(const|let|var)[ \t]+[A-Za-z_$][A-Za-z0-9_$]*[ \t]*=[ \t]*(async[ \t]*)?(\(|function).*)$",
+        r"^[ \t]*((pub[^ \t]*[ \t]+)?(async[ \t]+)?(unsafe[ \t]+)?(fn|impl|trait)([^A-Za-z0-9_]|$).*)$",
+        r"^[ \t]*((public|private|protected|internal|static|override|virtual|final|abstract|func|fun|sub)[ \t].*)$",
+        r"^[ \t]*((async[ \t]+)?[A-Za-z_$][A-Za-z0-9_$]*\([^)]*\)[ \t]*\{)$",
+        r"^([A-Za-z_$].*)$",
+    )
+)
+"""What heads a hunk, in any language. Git's own default knows only lines that begin in the first column, so it would name a class where a
+method was changed. https://git-scm.com/docs/gitattributes#_defining_a_custom_hunk_header"""
 _SETTINGS = (
     "--no-pager",
     *("-c", "core.quotePath=false"),
@@ -54,6 +68,7 @@ _SETTINGS = (
     *("-c", "diff.noprefix=false"),
     *("-c", "diff.mnemonicPrefix=false"),
     *("-c", "color.ui=false"),
+    *("-c", f"diff.default.xfuncname={_FUNCTIONS}"),
 )
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT_SHA = re.compile(r"[0-9a-f]{7,64}")
