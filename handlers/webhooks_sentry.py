@@ -1,251 +1,287 @@
-"""Sentry's webhooks: an alert opens an incident by itself; of a storm, the first does and the others are evidence.
+"""`POST /webhooks/sentry`: an alert opens an incident by itself; of one storm, everything after the first is evidence.
 
-Headers and shapes: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/ (issue-alerts, issues,
-metric-alerts, errors). Sentry waits a second for an answer and does not care what it says.
+Headers, signature, resources: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
+Sentry waits 1 s and does not send again, so what takes longer goes on behind the answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.requests import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from handlers.bodies import TooLarge, read_body
-from handlers.door import Delivery, Door, Recorded, Unknown
+from handlers import deliveries, heard
+from handlers.door import Delivery, Recorded, Unknown
+from handlers.kit import Kit
+from handlers.slack_route import TooLarge, raw_body
 from phases.actions import AddEvidence, Declare, SeenAgain
 from phases.change import Refused
-from phases.incident import Source, Status
-from phases.ports import Catalogue
+from phases.incident import Incident, Source, Status
 from phases.report import Evidence
 from phases.service import Service
 
 log = logging.getLogger(__name__)
 
-_PROJECT = re.compile(r"/api/0/projects/[^/]+/([^/]+)/")
-TELLS_OF_TROUBLE = {
-    "event_alert": ("triggered",),
-    "issue": ("created", "unresolved"),
-    "metric_alert": ("critical", "warning"),
-    "error": ("created",),
+ANSWER_SECONDS = 0.9
+LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
+OPENS = {
+    "issue": frozenset({"created", "unresolved"}),
+    "event_alert": frozenset({"triggered"}),
+    "metric_alert": frozenset({"critical", "warning"}),
+    "error": frozenset({"created"}),
 }
-"""Resource → actions that mean that something burns; `resolved`, `assigned`, `archived` do not."""
+"""Resource → actions that mean fire; others (resolved, assigned, archived) are heard and need nothing."""
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
 
-class _Project(_Read):
-    slug: str
+class _Project(_Part):
+    slug: str = ""
 
 
-class _Event(_Read):
-    """`data.event` of an issue alert, `data.error` of an error: the project's slug stands in `url` only."""
+class _Issue(_Part):
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
 
-    issue_id: str | int
+    id: str
+    shortId: str = ""
     title: str = ""
+    level: str = "error"
+    web_url: str | None = None
+    permalink: str | None = None
+    project: _Project = _Project()
+    lastSeen: datetime | None = None
+
+
+class _Event(_Part):
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/ and …/errors/
+
+    `project` is a number here; the slug stands in the API address of the event.
+    """
+
+    issue_id: str | None = None
+    title: str = ""
+    level: str = "error"
     url: str = ""
     web_url: str | None = None
     environment: str | None = None
-    level: str | None = None
+    tags: list[tuple[str, str | None]] = Field(default_factory=list[tuple[str, str | None]])
     datetime: str | None = None
-    tags: Sequence[Sequence[str | None]] | None = None
 
 
-class _Issue(_Read):
-    id: str | int
-    shortId: str = ""
-    title: str = ""
-    level: str | None = None
-    project: _Project | None = None
-    web_url: str | None = None
-    permalink: str | None = None
-
-
-class _Rule(_Read):
+class _Rule(_Part):
+    projects: list[str] = Field(default_factory=list[str])
     environment: str | None = None
 
 
-class _Metric(_Read):
+class _MetricAlert(_Part):
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/metric-alerts/"""
+
     title: str = ""
-    projects: Sequence[str] = ()
+    projects: list[str] = Field(default_factory=list[str])
     alert_rule: _Rule = _Rule()
 
 
-class _Data(_Read):
+class _Data(_Part):
+    issue: _Issue | None = None
     event: _Event | None = None
     error: _Event | None = None
-    issue: _Issue | None = None
-    metric_alert: _Metric | None = None
-    triggered_rule: str | None = None
-    description_title: str | None = None
+    metric_alert: _MetricAlert | None = None
+    triggered_rule: str = ""
+    description_title: str = ""
+    description_text: str = ""
     web_url: str | None = None
 
 
-class _Payload(_Read):
-    action: str = ""
+class _Hook(_Part):
+    action: str
     data: _Data
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """What a webhook says, whatever its resource. `environment` None: it does not say, which counts as the first."""
+class Alert(BaseModel):
+    """What an alert says, whatever its kind."""
 
-    projects: tuple[str, ...]
+    model_config = ConfigDict(frozen=True)
+
+    service: str
     title: str
-    issue: str | None
-    environment: str | None
-    at: datetime | None
-    url: str | None
-    via: str
+    source: str
+    text: str
+    url: str | None = None
+    issue: str | None = None
+    at: datetime
 
 
-def alert_of(resource: str, body: bytes) -> Alert | None:
-    """The alert in a webhook, or None where it tells of no trouble. Raises `ValidationError` for what Sentry never sends."""
-    payload = _Payload.model_validate_json(body)
-    if payload.action not in TELLS_OF_TROUBLE.get(resource, ()):
+def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route:
+    async def webhook(request: Request) -> Response:
+        try:
+            raw = await raw_body(request)
+        except TooLarge:
+            return _answer(413, "the body is larger than 1 MiB")
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if not signed(raw, secret, request.headers.get("sentry-hook-signature", "")):
+            return _answer(401, "the signature does not fit")
+        resource = request.headers.get("sentry-hook-resource", "")
+        try:
+            hook = _Hook.model_validate_json(raw) if resource in OPENS else None
+        except ValidationError:
+            return _answer(400, "the body cannot be read")
+        alert = read(kit, resource, hook) if hook else None
+        if alert is None:
+            return JSONResponse({"incident": None})
+        telling = kit.tasks.start(tell(kit, alert, deliveries.sentry(raw)), "Sentry's webhook")
+        done, _ = await asyncio.wait({telling}, timeout=ANSWER_SECONDS)
+        if not done:
+            return JSONResponse({"incident": None, "going_on": True}, status_code=202)
+        if telling.exception() is not None or telling.result() is None:
+            return JSONResponse({"error": "it could not be recorded"}, status_code=503)
+        return JSONResponse({"incident": telling.result()})
+
+    return Route(path, webhook, methods=["POST"])
+
+
+def signed(raw: bytes, secret: str, signature: str) -> bool:
+    """Hex HMAC-SHA256 of the raw body with the integration's client secret."""
+    expected = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
+
+
+def read(kit: Kit, resource: str, hook: _Hook) -> Alert | None:
+    """The alert, where it means fire in an environment and a project that count; else None."""
+    if hook.action not in OPENS[resource]:
         return None
-    data = payload.data
-    event = data.event or data.error
-    if event is not None:
-        if event.level in ("warning", "info", "debug", "sample"):
+    data = hook.data
+    match resource:
+        case "issue" if data.issue is not None:
+            return _of_issue(kit, data.issue)
+        case "metric_alert" if data.metric_alert is not None:
+            return _of_metric(kit, data, data.metric_alert)
+        case "event_alert" if data.event is not None:
+            return _of_event(kit, data.event, data.triggered_rule or "Sentry alert")
+        case "error" if data.error is not None:
+            return _of_event(kit, data.error, "Sentry error")
+        case _:
             return None
-        project = _PROJECT.search(event.url)
-        tags = {t[0]: t[1] for t in event.tags or () if len(t) == 2}
-        return Alert(
-            projects=(project.group(1),) if project else (),
-            title=event.title,
-            issue=str(event.issue_id),
-            environment=event.environment or tags.get("environment"),
-            at=_time(event.datetime),
-            url=event.web_url,
-            via=f"Sentry alert “{data.triggered_rule}”" if data.triggered_rule else "Sentry",
-        )
-    if data.issue is not None:
-        issue = data.issue
-        if issue.level in ("warning", "info", "debug", "sample"):
-            return None
-        return Alert(
-            projects=(issue.project.slug,) if issue.project else (),
-            title=issue.title,
-            issue=str(issue.id),
-            environment=None,
-            at=None,
-            url=issue.web_url or issue.permalink,
-            via=f"Sentry issue {issue.shortId}".strip(),
-        )
-    if data.metric_alert is not None:
-        metric = data.metric_alert
-        return Alert(
-            projects=tuple(metric.projects),
-            title=data.description_title or metric.title,
-            issue=None,
-            environment=metric.alert_rule.environment,
-            at=None,
-            url=data.web_url,
-            via=f"Sentry metric alert “{metric.title}”",
-        )
-    return None
 
 
-def _time(text: str | None) -> datetime | None:
-    if not text:
+def _service(kit: Kit, slugs: list[str]) -> Service | None:
+    """By project; a catalogue of one service that names no project takes all of them."""
+    found = next((s for slug in slugs if (s := kit.catalogue.by_sentry_project(slug)) is not None), None)
+    every = kit.catalogue.all()
+    if found is None and len(every) == 1 and not every[0].sentry:
+        return every[0]
+    return found
+
+
+def _of_issue(kit: Kit, issue: _Issue) -> Alert | None:
+    service = _service(kit, [issue.project.slug])
+    if service is None or issue.level not in LEVELS:
         return None
+    name = issue.shortId or f"issue {issue.id}"
+    url = issue.web_url or issue.permalink
+    title = issue.title or name
+    at = issue.lastSeen or kit.now()
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return _alert(service, title, f"Sentry {name}", f"{name} {title}", url, issue.id, at)
+
+
+def _of_event(kit: Kit, event: _Event, rule: str) -> Alert | None:
+    parts = event.url.split("/projects/", 1)[-1].split("/")
+    service = _service(kit, parts[1:2] if "/projects/" in event.url else [])
+    environment = event.environment or next((v for k, v in event.tags if k == "environment"), None)
+    if service is None or event.level not in LEVELS or not _counts(service, environment):
+        return None
+    title = event.title or rule
+    return _alert(service, title, f"Sentry: {rule}", title, event.web_url, event.issue_id, _time(kit, event.datetime))
+
+
+def _of_metric(kit: Kit, data: _Data, metric: _MetricAlert) -> Alert | None:
+    service = _service(kit, [*metric.projects, *metric.alert_rule.projects])
+    if service is None or not _counts(service, metric.alert_rule.environment):
+        return None
+    title = data.description_title or metric.title or "Sentry metric alert"
+    text = f"{title}: {data.description_text}" if data.description_text else title
+    return _alert(service, title, "Sentry metric alert", text, data.web_url, None, kit.now())
+
+
+def _alert(
+    service: Service, title: str, source: str, text: str, url: str | None, issue: str | None, at: datetime
+) -> Alert:
+    return Alert(
+        service=service.name,
+        title=heard.title(heard.plain(title)) or source,
+        source=heard.cut(heard.plain(source), 200),
+        text=heard.cut(heard.plain(text), 1000),
+        url=url,
+        issue=issue,
+        at=at,
+    )
+
+
+def _counts(service: Service, environment: str | None) -> bool:
+    """An event without an environment counts as the first of those that count (rules: The picture)."""
+    return not environment or environment in service.environments
+
+
+def _time(kit: Kit, text: str | None) -> datetime:
+    """When the event happened: a late one must not open again what ended after it."""
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
     except ValueError:
-        return None  # only a detail: detected is then when it was told
+        return kit.now()
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def routes(
-    door: Door, catalogue: Catalogue, secret: str | None, *, now: Callable[[], datetime], ulid: Callable[[], str]
-) -> list[Route]:
-    """`POST /webhooks/sentry`; without a secret nothing can be verified, and everything is refused."""
-
-    async def heard(request: Request) -> Response:
-        try:
-            body = await read_body(request)
-        except TooLarge:
-            return JSONResponse({"error": "too large"}, status_code=413)
-        if not signed(secret, body, request.headers.get("sentry-hook-signature", "")):
-            return JSONResponse({"error": "wrong signature"}, status_code=401)
-        resource = request.headers.get("sentry-hook-resource", "")
-        if resource not in TELLS_OF_TROUBLE:
-            return JSONResponse({"ignored": "not an alert"})
-        try:
-            alert = alert_of(resource, body)
-        except (ValidationError, ValueError):
-            log.warning("sentry webhook %s could not be read", resource)  # no byte of the body in the log
-            return JSONResponse({"error": "not the shape of a Sentry webhook"}, status_code=400)
-        if alert is None:
-            return JSONResponse({"ignored": "tells of no trouble"})
-        return await _take(alert, Delivery((f"sentry:{hashlib.sha256(body).hexdigest()}",)))
-
-    async def _take(alert: Alert, delivery: Delivery) -> Response:
-        service = next((s for p in alert.projects if (s := catalogue.by_sentry_project(p)) is not None), None)
-        if service is None:
-            only = catalogue.all()
-            if len(only) != 1 or only[0].sentry:
-                log.info("sentry webhook: its project belongs to no service of the catalogue")
-                return JSONResponse({"ignored": "no service of the catalogue has this project"})
-            service = only[0]
-        if alert.environment is not None and alert.environment not in service.environments:
-            return JSONResponse({"ignored": "not an environment that counts"})
-        answer = await _declare(alert, service, delivery)
-        match answer:
-            case Recorded(incident=incident):
-                return JSONResponse({"incident": incident.id})
-            case Refused(code="taken", owner=str(owner)):
-                return await _evidence(alert, owner, delivery)
-            case Refused():
-                log.warning("sentry webhook refused (%s)", answer.code)
-                return JSONResponse({"error": "refused"}, status_code=409)
-            case Unknown():
-                return JSONResponse({"error": "not recorded; send it again"}, status_code=503)
-
-    async def _declare(alert: Alert, service: Service, delivery: Delivery) -> Recorded | Refused | Unknown:
-        declare = Declare(
-            ulid=ulid(),
-            title=alert.title[:300] or f"{service.name}: {alert.via}",
-            service=service.name,
-            environment=alert.environment or service.environment,
-            source=Source(kind="sentry", text=alert.via, url=alert.url),
-            seeds=(alert.issue,) if alert.issue else (),
-            detected_at=min(alert.at, now()) if alert.at else None,
-        )
-        return await door.say(declare, None, delivery)
-
-    async def _evidence(alert: Alert, owner: str, delivery: Delivery) -> Response:
-        """The owner of the claim takes it: as a line of its timeline, or as the sign that it is back."""
-        evidence = Evidence(at=alert.at or now(), source=alert.via, text=alert.title[:500] or "fires", url=alert.url)
-        known = await door.look(owner)
-        again = known is not None and known.status in (Status.MITIGATED, Status.RESOLVED)
-        action = (
-            SeenAgain(issue=alert.issue, evidence=evidence)
-            if again and alert.issue
-            else AddEvidence(evidence=evidence, issue=alert.issue)
-        )
-        answer = await door.say(action, owner, delivery)
-        if isinstance(answer, Unknown):
-            return JSONResponse({"error": "not recorded; send it again"}, status_code=503)
-        return JSONResponse({"incident": owner})
-
-    return [Route("/webhooks/sentry", heard, methods=["POST"])]
+async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
+    """Declares, or adds to the incident that is open; its id, or None where it could not be recorded."""
+    service = kit.catalogue.get(alert.service) or Service(name=alert.service)
+    action = Declare(
+        ulid=kit.ulid(),
+        title=alert.title,
+        service=service.name,
+        environment=service.environment,
+        source=Source(kind="sentry", text=alert.source, url=alert.url),
+        seeds=(alert.issue,) if alert.issue else (),
+    )
+    match await kit.door.say(action, None, delivery):
+        case Recorded(incident=incident):
+            return incident.id
+        case Refused(code="taken", owner=str(owner)):
+            return await _add(kit, alert, owner, delivery)
+        case Refused(code=code):
+            log.warning("Sentry's alert was refused: %s", code)
+            return None
+        case Unknown():
+            return None
 
 
-def signed(secret: str | None, body: bytes, signature: str) -> bool:
-    """Hex HMAC-SHA256 of the raw body with the integration's client secret."""
-    if not secret:
-        return False
-    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.encode())
+async def _add(kit: Kit, alert: Alert, owner: str, delivery: Delivery) -> str | None:
+    """Evidence of the incident that has the service or the issue; the same issue after recovery opens it again."""
+    incident = await kit.door.look(owner)
+    if incident is None:
+        return None
+    evidence = Evidence(at=alert.at, source=alert.source, text=alert.text, url=alert.url)
+    again = alert.issue if alert.issue and _known(incident, alert.issue) else None
+    action: AddEvidence | SeenAgain = AddEvidence(evidence=evidence, issue=alert.issue)
+    if again and incident.status in (Status.MITIGATED, Status.RESOLVED):
+        action = SeenAgain(issue=again, evidence=evidence)
+    answer = await kit.door.say(action, owner, delivery)
+    return owner if isinstance(answer, Recorded) else None
+
+
+def _known(incident: Incident, issue: str) -> bool:
+    return issue in incident.seeds or (incident.triage is not None and issue in incident.triage.issue_ids)
+
+
+def _answer(status: int, why: str) -> Response:
+    log.warning("POST /webhooks/sentry refused with %s: %s", status, why)
+    return JSONResponse({"error": why}, status_code=status)

@@ -107,7 +107,7 @@ def rollback(
     """`incident.rollback`: another target. Its submit is the confirmation; so it names what runs."""
     known = {r.version for r in healthy}
     suspect = incident.triage.suspect.version if incident.triage and incident.triage.suspect else None
-    fitting = dict.fromkeys(r for r in releases if len(r.version) <= OPTION_VALUE)
+    fitting = dict.fromkeys(r for r in releases if r.version and len(r.version) <= OPTION_VALUE)
     shown = [r for r in fitting if running is None or r.version != running.version][:OPTIONS]
     options = [option(r.version, r.version, _release_note(r, known, suspect, incident)) for r in shown]
     best = next((o for o, r in zip(options, shown, strict=True) if r.version in known), None)

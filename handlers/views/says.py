@@ -7,10 +7,12 @@ from datetime import datetime
 
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
+from handlers.views.phrasing import DONE, WAITING
 from handlers.views.status import short
 from handlers.views.text import channel, clock, code, link, person, plain, spoken, when, words
 from phases.effects import Say
 from phases.incident import Entry, Incident, Status
+from phases.proofs import Proof
 
 LISTED = 20
 TIMELINE = 40
@@ -82,6 +84,12 @@ def listing(incidents: Sequence[Incident]) -> Message:
     return message(title, blocks)
 
 
+def which(name: str, incidents: Sequence[Incident]) -> Message:
+    """Several are open and none was named."""
+    text = f"{len(incidents)} incidents are open. Say which one, e.g. `/incident {name} {incidents[0].id}`."
+    return message(text, [section(text), *(section(short(i)) for i in incidents[:LISTED])])
+
+
 def timeline(incident: Incident, entries: Sequence[Entry]) -> Message:
     """What happened, oldest first; of a long one the newest part."""
     shown = entries[-TIMELINE:]
@@ -102,6 +110,23 @@ def _entry(entry: Entry) -> str:
 def note(text: str) -> Message:
     """A plain answer to one person: a refusal, or that something was recorded."""
     return message(spoken(text), [section(spoken(text))])
+
+
+def lacking(incident: Incident, text: str) -> Message:
+    """`resolve` is refused: what is missing, and the forms that bring it."""
+    here = {"incident": incident.id}
+    forms: list[Element] = []
+    if incident.adr is None and incident.status in (Status.VERIFYING, Status.MITIGATED):
+        forms.append(button("Post-mortem …", "incident.postmortem", here))
+    if incident.cause is None:
+        forms.append(button("Name the cause …", "incident.cause", here))
+    return message(spoken(text), [section(spoken(text)), actions(forms)])
+
+
+def with_proofs(shown: Message, proofs: Sequence[Proof]) -> Message:
+    """The six proofs (workflow: Outputs / Evidence), each missing or complete, under a message."""
+    lines = [f"{DONE if p.complete else WAITING} *{p.name}*: {spoken(p.says, 300, lines=False)}" for p in proofs]
+    return message(shown.text, [*shown.blocks, context("\n".join(lines))])
 
 
 def declared(incident: Incident) -> Message:

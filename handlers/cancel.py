@@ -1,0 +1,42 @@
+"""A false alarm or a duplicate: ends the incident with a reason and a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers import heard
+from handlers.kit import Kit
+from handlers.turn import Errors, Turn, after, on_incident, on_submit
+from handlers.views import forms, says
+from handlers.views.blocks import Message, View
+from phases.actions import Cancel
+from phases.incident import Incident
+from phases.rounds import ended
+
+
+def ask(turn: Turn, incident: Incident, reason: str = "") -> Message | None:
+    if (refused := ended(incident)) is not None:
+        return says.note(refused.text)
+    turn.open(forms.cancel(incident, reason))
+    return None
+
+
+async def cancel(turn: Turn, incident: Incident, reason: str) -> Message | None:
+    if not reason:
+        return ask(turn, incident)
+    return await turn.told(Cancel(by=turn.user, reason=reason), incident.id, f"{incident.id} is cancelled.")
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        del value
+        return await cancel(turn, incident, "")
+
+    async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+        action = Cancel(by=turn.user, reason=heard.plain(entered.get("reason", "")))
+        return after(await turn.say(action, str(meta.get("incident", ""))), "Cancel the incident", "reason")
+
+    on_incident(app, kit, "incident.cancel", clicked)
+    on_submit(app, kit, "incident.cancel", submitted)

@@ -1,0 +1,154 @@
+"""The slash command: what was meant by grammar.py, for which incident, and who does it. The answer rides on the ack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from handlers import cancel, cause, decide, declare, heard, lead, postmortem, recheck, resolve, status, update
+from handlers.grammar import Ambiguous, Declare, Near, NotBuilt, Subcommand, parse
+from handlers.kit import Kit
+from handlers.turn import Turn, from_command, on_click
+from handlers.views import says
+from handlers.views.blocks import Message
+from handlers.views.text import cut_plain
+from phases.incident import Incident, Severity
+
+ANYWHERE = frozenset({"list", "help"})
+
+
+async def act(turn: Turn, said: Subcommand) -> Message | None:
+    """Does what a subcommand means; the answer is for the person who typed it."""
+    if said.name == "help":
+        return says.help_text()
+    if said.name == "list":
+        return await status.listing(turn)
+    found = await which(turn, said)
+    return found if isinstance(found, Message) else await _about(turn, found, said)
+
+
+async def _about(turn: Turn, incident: Incident, said: Subcommand) -> Message | None:
+    match said.name:
+        case "status":
+            return await status.status(turn, incident)
+        case "timeline":
+            return await status.timeline(turn, incident)
+        case "update":
+            return await update.update(turn, incident, said.text)
+        case "rollback":
+            return await decide.rollback(turn, incident)
+        case "hotfix":
+            return await decide.hotfix(turn, incident)
+        case "investigate":
+            return await decide.investigate(turn, incident)
+        case "fixed":
+            return await decide.fixed(turn, incident, said.text)
+        case "recheck":
+            return await recheck.recheck(turn, incident)
+        case "cause":
+            return await cause.cause(turn, incident, said.text)
+        case "postmortem":
+            return await postmortem.postmortem(turn, incident)
+        case "resolve":
+            return await resolve.resolve(turn, incident)
+        case "cancel":
+            return await cancel.cancel(turn, incident, said.text)
+        case "lead":
+            return await lead.lead(turn, incident, said.person)
+        case "severity":
+            return await lead.severity(turn, incident, said.severity or Severity.SEV1)
+        case name:
+            return says.note(f"`/incident {name}` is not built yet.")
+
+
+async def which(turn: Turn, said: Subcommand) -> Incident | Message:
+    """The incident that is meant: named, of this channel, or the only open one, which the answer then names."""
+    door = turn.kit.door
+    if said.incident is not None:
+        found = await door.look(said.incident)
+        return found if found and status.may_see(turn, found) else says.note(f"There is no incident {said.incident}.")
+    if (here := await in_channel(turn)) is not None:
+        return here
+    seen = [i for i in await door.find() if status.may_see(turn, i)]
+    if len(seen) == 1:
+        return seen[0]
+    if not seen:
+        return says.note(
+            f"No incident is open. With its id, `/incident {said.name} INC-0042` works for past ones, too."
+        )
+    return says.which(said.name, seen)
+
+
+async def in_channel(turn: Turn) -> Incident | None:
+    """The incident whose own channel this is; the newest one that is open, else the newest."""
+    found = await turn.kit.door.find(channel=turn.channel, open_only=False)
+    own = [i for i in found if i.channel is not None and i.channel.thread_ts is None]
+    return next((i for i in own if i.open), own[0] if own else None)
+
+
+async def heard_text(turn: Turn, text: str) -> Message | None:
+    here = await in_channel(turn) is not None
+    one_open = not here and len(await turn.kit.door.find()) == 1
+    names = [s.name for s in turn.kit.catalogue.all()]
+    match parse(text, here=here, one_open=one_open, services=names):
+        case Declare(text=what):
+            return await declare.declare_text(turn, what)
+        case Subcommand() as said:
+            return await act(turn, said)
+        case NotBuilt(name=name):
+            return says.note(f"`/incident {name}` is not built yet. `/incident declare {name} …` declares an incident.")
+        case Near(word=word, name=name, declare=read):
+            return _either(f"Did you mean `/incident {name}`, or is “{word}” what is wrong?", Subcommand(name), read)
+        case Ambiguous(subcommand=said, declare=read):
+            question = f"“{read.text}”: is that about the open incident, or a new one?"
+            return _either(question, said, read)
+
+
+_LABELS = {
+    "cancel": "Cancel the incident",
+    "fixed": "It is fixed",
+    "update": "Post an update",
+    "cause": "Name the cause",
+}
+
+
+def _either(question: str, said: Subcommand, read: Declare) -> Message:
+    label = _LABELS.get(said.name, f"/incident {said.name}")
+    meant = {"name": said.name, "text": cut_plain(said.text, 600)}
+    new = {"text": cut_plain(read.text, 600)}
+    return says.either(question, (label, meant), ("Declare a new incident", new))
+
+
+async def _meant(turn: Turn, value: dict[str, Any]) -> Message | None:
+    """The subcommand it was. What ends an incident or uses up a round is asked once more, in its form."""
+    said = Subcommand(str(value.get("name", "")), text=str(value.get("text", "")))
+    if said.name not in ("cancel", "fixed"):
+        return await act(turn, said)
+    found = await which(turn, said)
+    if isinstance(found, Message):
+        return found
+    form = cancel.ask if said.name == "cancel" else decide.ask_fixed
+    return form(turn, found, said.text)
+
+
+async def _meant_new(turn: Turn, value: dict[str, Any]) -> Message | None:
+    return await declare.declare_text(turn, str(value.get("text", "")))
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    @app.command("/incident")
+    async def incident(ack: AsyncAck, body: dict[str, Any]) -> None:
+        """https://docs.slack.dev/interactivity/implementing-slash-commands#responding_immediate_response"""
+        turn = from_command(kit, body)
+        refused = await turn.stranger()
+        text = heard.plain(str(body.get("text") or ""))
+        message = says.note(refused) if refused else await heard_text(turn, text)
+        if message is None:
+            await ack()
+            return
+        await ack(response_type="ephemeral", **message.payload())
+
+    on_click(app, kit, "incident.meant", _meant, replace=True)
+    on_click(app, kit, "incident.meant_new", _meant_new, replace=True)

@@ -1,0 +1,213 @@
+"""Declaring an incident: command, form, shortcuts, the button under a phrase; and what happens when one is open already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from handlers import deliveries, heard
+from handlers.door import Recorded, Unknown
+from handlers.kit import Kit
+from handlers.turn import Errors, Turn, from_interaction, on_click, on_submit
+from handlers.views import forms, says
+from handlers.views.blocks import Message, View
+from handlers.views.text import cut_plain
+from phases.actions import AddEvidence, Declare
+from phases.change import Refused
+from phases.incident import Incident, Source
+from phases.report import Evidence
+
+ECHO_SECONDS = 60  # rules: same person, same text, same channel
+WAY = {
+    "command": "/incident by <@{user}>",
+    "form": "the form, by <@{user}>",
+    "shortcut": "a shortcut by <@{user}>",
+    "message": "a message in <#{channel}>, declared by <@{user}>",
+    "phrase": "a phrase in <#{channel}>, declared by <@{user}>",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says is wrong."""
+
+    title: str
+    description: str
+    service: str
+    way: str = "command"
+    channel: str = ""
+    private: bool = False
+    else_of: str | None = None
+
+    @classmethod
+    def from_text(cls, text: str, service: str, way: str, channel: str) -> Said:
+        title = heard.title(text)
+        more = heard.cut(text, heard.DESCRIPTION) if " ".join(text.split()) != title else ""
+        return cls(title=title, description=more, service=service, way=way, channel=channel)
+
+
+async def declare_text(turn: Turn, text: str, way: str = "command") -> Message | None:
+    """Words alone: declared where the service is known, else asked for in the form."""
+    service = turn.kit.catalogue.named_in(text)
+    if not text.strip() or service is None:
+        note = _which(turn.kit) if text.strip() else ""
+        ask_form(turn, text, way, note=note)
+        return None
+    said = Said.from_text(text, service.name, way, turn.channel)
+    return await answer(turn, said, await declare(turn, said))
+
+
+def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = "") -> None:
+    service = turn.kit.catalogue.named_in(text)
+    view = forms.declare(
+        turn.kit.catalogue.all(),
+        title=heard.title(text),
+        description=heard.cut(text, heard.DESCRIPTION) if len(text) > len(heard.title(text)) else "",
+        service=service.name if service else None,
+        metadata={"way": way, "channel": channel or turn.channel},
+        note=note,
+    )
+    turn.open(view)
+
+
+def _which(kit: Kit) -> str:
+    names = ", ".join(s.name for s in kit.catalogue.all()[:20])
+    return f"The words do not name one service. I know: {names}."
+
+
+async def declare(turn: Turn, said: Said) -> Recorded | Refused | Unknown:
+    kit = turn.kit
+    text = f"{said.title}\n{said.description}"
+    kind = "phrase" if said.way == "phrase" else "person"
+    where = (
+        WAY.get(said.way, WAY["command"])
+        if said.channel
+        else WAY["form" if said.way in ("message", "phrase") else said.way]
+    )
+    service = kit.catalogue.get(said.service)
+    action = Declare(
+        ulid=kit.ulid(),
+        title=said.title,
+        description=said.description,
+        service=service.name if service else said.service,
+        environment=service.environment if service else "production",
+        source=Source(kind=kind, text=where.format(user=turn.user, channel=said.channel)),
+        by=turn.user,
+        private=said.private,
+        seeds=heard.sentry_issues(text),
+        else_of=said.else_of,
+        echo=deliveries.echo(turn.user, said.channel, text) if said.else_of is None else None,
+    )
+    return await turn.say(action, None)
+
+
+async def answer(turn: Turn, said: Said, answered: Recorded | Refused | Unknown) -> Message:
+    """To the person who declared: the incident, the one that is open already, or why there is none."""
+    match answered:
+        case Recorded(incident=incident):
+            return says.declared(incident)
+        case Refused(code="taken", owner=str(owner)) if (found := await turn.kit.door.look(owner)) is not None:
+            return _open_already(turn, said, found, answered.claim or "")
+        case Refused(text=text) | Unknown(text=text):
+            return says.note(text)
+
+
+def _open_already(turn: Turn, said: Said, owner: Incident, claim: str) -> Message:
+    age = (turn.kit.now() - owner.declared_at).total_seconds()
+    same = owner.declared_by == turn.user and owner.title == said.title and age <= ECHO_SECONDS
+    if claim.startswith("echo:") or same:
+        return says.declared(owner)
+    words = {
+        "title": said.title,
+        "more": cut_plain(said.description, 400),
+        "service": said.service,
+        "way": said.way,
+        "channel": said.channel,
+        "private": "1" if said.private else "",
+    }
+    return says.taken(said.title, owner, words)
+
+
+# --- listeners -------------------------------------------------------------------------------------------------
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    on_submit(app, kit, "incident.declare", _submitted)
+    on_click(app, kit, "incident.declare", _button)
+    on_click(app, kit, "incident.go_there", _go_there, replace=True)
+    on_click(app, kit, "incident.something_else", _something_else, replace=True)
+
+    @app.shortcut("incident.declare")
+    async def shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Global, or on a message: that message is what is wrong."""
+        turn = from_interaction(kit, body)
+        refused = await turn.stranger()
+        message: Mapping[str, Any] = turn.more.get("message") or {}
+        if refused and turn.channel:
+            turn.tell(says.note(refused))
+        elif refused:
+            turn.open(forms.refused("Firebreak", refused))
+        elif message:
+            ask_form(turn, heard.plain(str(message.get("text", ""))), "message")
+        else:
+            ask_form(turn, "", "shortcut")
+        await ack()
+
+
+async def _button(turn: Turn, value: dict[str, Any]) -> Message | None:
+    """Under a phrase, or on App Home."""
+    way = "phrase" if value.get("text") else "form"
+    ask_form(turn, str(value.get("text", "")), way, channel=str(value.get("channel", "")))
+    return None
+
+
+async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+    title = heard.title(heard.plain(entered.get("title", "")))
+    if not title:
+        return {"title": "Say in a few words what is wrong."}
+    service = entered.get("service") or next((s.name for s in turn.kit.catalogue.all()), "")
+    if turn.kit.catalogue.get(service) is None:
+        return {"service": "This service is not in the catalogue any more. Choose another one."}
+    said = Said(
+        title=title,
+        description=heard.cut(heard.plain(entered.get("description", "")), heard.DESCRIPTION),
+        service=service,
+        way=str(meta.get("way") or "form"),
+        channel=str(meta.get("channel") or ""),
+        private="private" in entered.get("private", ""),
+    )
+    answered = await declare(turn, said)
+    if isinstance(answered, Unknown) or (isinstance(answered, Refused) and answered.code in ("input", "late")):
+        return {"title": answered.text}
+    message = await answer(turn, said, answered)
+    return View("incident.declared", "Declare an incident", message.blocks)
+
+
+async def _go_there(turn: Turn, value: dict[str, Any]) -> Message | None:
+    """The same fire: what was said becomes evidence of the incident that is open."""
+    owner = str(value.get("incident", ""))
+    found = await turn.kit.door.look(owner)
+    if found is None:
+        return says.note(f"There is no incident {owner} any more.")
+    reported = str(value.get("title") or "")
+    if reported:
+        evidence = Evidence(at=turn.kit.now(), source=f"<@{turn.user}> reports", text=reported)
+        await turn.say(AddEvidence(evidence=evidence), owner)
+    return says.declared(found)
+
+
+async def _something_else(turn: Turn, value: dict[str, Any]) -> Message | None:
+    said = Said(
+        title=str(value.get("title", "")),
+        description=str(value.get("more", "")),
+        service=str(value.get("service", "")),
+        way=str(value.get("way") or "command"),
+        channel=str(value.get("channel", "")),
+        private=bool(value.get("private")),
+        else_of=str(value.get("of", "")) or None,
+    )
+    return await answer(turn, said, await declare(turn, said))

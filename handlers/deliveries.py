@@ -1,0 +1,47 @@
+"""Which claims make a delivery count once (rules: Delivery claims). Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from handlers.door import Delivery
+
+
+def interaction(body: Mapping[str, Any]) -> Delivery:
+    """A command, shortcut or block action by its trigger id; a submission by view and hash.
+
+    Raises ValueError where the payload names neither: then nothing is recorded.
+    """
+    if body.get("type") == "view_submission":
+        view = body.get("view") or {}
+        if view.get("id") and view.get("hash"):
+            return Delivery((f"view:{view['id']}:{view['hash']}",))
+    elif body.get("trigger_id"):
+        return Delivery((f"trigger:{body['trigger_id']}",))
+    raise ValueError("the payload has neither a trigger id nor a view with a hash")
+
+
+def event(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Both claims of an event: two deliveries of one message can carry different event ids."""
+    inner = body.get("event") or {}
+    at = inner.get("event_ts") or inner.get("ts") or ""
+    who = inner.get("user") or ""
+    return (f"event:{body.get('event_id', '')}", f"event:{inner.get('channel', '')}:{at}:{inner.get('type', '')}:{who}")
+
+
+def sentry(raw: bytes) -> Delivery:
+    """A Sentry webhook by its raw body."""
+    return Delivery((f"sentry:{hashlib.sha256(raw).hexdigest()}",))
+
+
+def part(delivery: Delivery, of: str) -> Delivery:
+    """A second word of the same delivery: counted once by itself."""
+    return Delivery(tuple(f"{claim}:{of}" for claim in delivery.claims))
+
+
+def echo(user: str, channel: str, text: str) -> str:
+    """The claim of the same person, channel and words (rules: within 60 s one incident)."""
+    said = "\n".join((user, channel, " ".join(text.split()).casefold()))
+    return f"echo:{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"

@@ -1,0 +1,52 @@
+"""What the listeners work with, handed in once when they are registered."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers.door import Door
+from handlers.tasks import Tasks
+from phases.incident import Incident
+from phases.ports import Catalogue, Deployer, People, SourceCode
+from phases.service import Service
+
+
+class Once(Protocol):
+    async def first(self, key: str, seconds: int) -> bool:
+        """True for the first who asks for `key` within `seconds`, over all replicas. Raises `PortError`."""
+        ...
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_ulid() -> str:
+    """https://github.com/ulid/spec: 48 bits of milliseconds, 80 bits of chance, in Crockford's base 32."""
+    number = (int(datetime.now(UTC).timestamp() * 1000) << 80) | secrets.randbits(80)
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    door: Door
+    catalogue: Catalogue
+    people: People
+    client: AsyncWebClient
+    source_for: Callable[[Service], SourceCode | None]
+    deployer_for: Callable[[Service], Deployer | None]
+    once: Once
+    tasks: Tasks
+    now: Callable[[], datetime]
+    watched: Collection[str] = ()
+    """Channel ids or names where the phrases are listened for; none: public channels."""
+    ulid: Callable[[], str] = new_ulid
+
+    def service(self, incident: Incident) -> Service:
+        """The catalogue's service; one that was removed since lives on under its name, with every default."""
+        return self.catalogue.get(incident.service) or Service(name=incident.service)

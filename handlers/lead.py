@@ -1,0 +1,31 @@
+"""Who leads, and how bad it is: a person's word wins and stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers.kit import Kit
+from handlers.turn import Turn, on_incident
+from handlers.views.blocks import Message
+from phases.actions import SetSeverity, TakeLead
+from phases.incident import Incident, Severity
+
+
+async def lead(turn: Turn, incident: Incident, person: str | None) -> Message | None:
+    leads = person or turn.user
+    return await turn.told(TakeLead(by=turn.user, lead=leads), incident.id, f"{incident.id}: <@{leads}> leads.")
+
+
+async def severity(turn: Turn, incident: Incident, level: Severity) -> Message | None:
+    said = SetSeverity(by=turn.user, severity=level)
+    return await turn.told(said, incident.id, f"{incident.id} is SEV{level.value} now; triage will not change it.")
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        del value
+        return await lead(turn, incident, None)
+
+    on_incident(app, kit, "incident.lead", clicked)

@@ -1,0 +1,216 @@
+"""All listeners on one Bolt app, the HTTP routes beside it, and the one place where an exception becomes an answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.routing import Route
+
+from handlers import (
+    cancel,
+    cause,
+    command,
+    decide,
+    declare,
+    home,
+    hypotheses,
+    lead,
+    phrases,
+    postmortem,
+    recheck,
+    resolve,
+    triage,
+    update,
+)
+from handlers.door import Door
+from handlers.kit import Kit, Once
+from handlers.slack_route import slack_route
+from handlers.tasks import Tasks
+from handlers.turn import from_interaction
+from handlers.views import forms, says
+from handlers.webhooks_sentry import sentry_route
+from phases.ports import Catalogue, Deployer, People, SourceCode
+from phases.service import Service
+
+log = logging.getLogger(__name__)
+
+SORRY = "Something went wrong on my side. I cannot say whether it was recorded: look at the incident, then try again."
+HEARD_ONLY = ("member_joined_channel", "channel_archive", "channel_rename")
+
+
+class Me(Protocol):
+    """Who the token says that we are (auth.test)."""
+
+    @property
+    def team(self) -> str: ...
+
+    @property
+    def enterprise(self) -> str | None: ...
+
+    @property
+    def user(self) -> str: ...
+
+    @property
+    def bot(self) -> str: ...
+
+
+class Wanted(Protocol):
+    """Of the settings, what the listeners need."""
+
+    @property
+    def slack_signing_secret(self) -> SecretStr | None: ...
+
+    @property
+    def sentry_webhook_secret(self) -> SecretStr | None: ...
+
+    @property
+    def watched(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    app: AsyncApp
+    """Also what Socket Mode dispatches to."""
+    routes: tuple[Route, ...]
+    tasks: Tasks
+    kit: Kit
+
+
+def listeners(
+    *,
+    door: Door,
+    catalogue: Catalogue,
+    people: People,
+    slack: AsyncWebClient,
+    me: Me,
+    source_for: Callable[[Service], SourceCode | None],
+    deployer_for: Callable[[Service], Deployer | None],
+    once: Once,
+    settings: Wanted,
+    now: Callable[[], datetime],
+) -> Listeners:
+    """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
+    tasks = Tasks()
+    kit = Kit(
+        door=door,
+        catalogue=catalogue,
+        people=people,
+        client=slack,
+        source_for=source_for,
+        deployer_for=deployer_for,
+        once=once,
+        tasks=tasks,
+        now=now,
+        watched=frozenset(settings.watched),
+    )
+    app = build_app(slack, me)
+    register_all(app, kit)
+    routes: list[Route] = []
+    if settings.slack_signing_secret is not None:
+        routes.append(slack_route(app, settings.slack_signing_secret.get_secret_value()))
+    if settings.sentry_webhook_secret is not None:
+        routes.append(sentry_route(kit, settings.sentry_webhook_secret.get_secret_value()))
+    return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit)
+
+
+def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
+    """Bolt behind our own route, which has verified the raw bytes.
+
+    `authorize` answers from what auth.test said at the start, with bot_id and bot_user_id: without them Bolt's filter of
+    the bot's own messages is off.
+    """
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=me.enterprise,
+            team_id=me.team,
+            bot_id=me.bot or None,
+            bot_user_id=me.user,
+            bot_token=client.token,
+        )
+
+    return AsyncApp(
+        client=client,
+        authorize=authorize,
+        process_before_response=True,
+        request_verification_enabled=False,
+        raise_error_for_unhandled_request=True,
+    )
+
+
+def register_all(app: AsyncApp, kit: Kit) -> None:
+    for room in (
+        command,
+        declare,
+        decide,
+        triage,
+        update,
+        lead,
+        cause,
+        hypotheses,
+        postmortem,
+        resolve,
+        cancel,
+        recheck,
+    ):
+        room.register(app, kit)
+    phrases.register(app, kit)
+    home.register(app, kit)
+    _rest(app, kit)
+
+
+def _rest(app: AsyncApp, kit: Kit) -> None:
+    """What nobody else takes: events that need nothing, clicks on what an older version posted; and every error."""
+
+    async def heard_only(ack: AsyncAck) -> None:
+        await ack()
+
+    for name in HEARD_ONLY:
+        app.event(name)(heard_only)
+
+    @app.action(re.compile(r".*"))
+    async def unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Links send a click, too; they need no answer."""
+        clicked = (body.get("actions") or [{}])[0]
+        if clicked.get("type") == "button" and not clicked.get("url"):
+            from_interaction(kit, body).tell(says.note("That button is not known any more. Nothing was done."))
+        await ack()
+
+    @app.error
+    async def failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
+        """Never a bare 500 to a person, and never a body in the log."""
+        if isinstance(error, BoltUnhandledRequestError):
+            log.info("nothing listens to a %s from Slack", request.body.get("type") or "request")
+            return BoltResponse(status=200, body="")
+        # Where it broke, not what it said: the text of an error may hold what a person wrote.
+        where = "".join(traceback.format_tb(error.__traceback__)[-6:])
+        log.error("a listener failed: %s\n%s", type(error).__name__, where)
+        return _sorry(kit, request.body)
+
+
+def _sorry(kit: Kit, body: dict[str, Any]) -> BoltResponse:
+    message = says.note(SORRY)
+    if body.get("command"):
+        return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload()})
+    if body.get("type") == "view_submission":
+        view = forms.refused("Firebreak", SORRY).payload()
+        return BoltResponse(status=200, body={"response_action": "update", "view": view})
+    if body.get("type") in ("block_actions", "message_action", "shortcut"):
+        if body.get("trigger_id"):
+            from_interaction(kit, body).tell(message)
+        return BoltResponse(status=200, body="")
+    return BoltResponse(status=500, body="")  # an event: Slack sends it again

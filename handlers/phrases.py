@@ -1,0 +1,70 @@
+""" "prod is down", "users are reporting …", "Sentry is firing": a Declare button in the thread. Never opens by itself.
+
+Workflow: Auto-invocation triggers. One offer a channel in 10 minutes, never on bots' messages, not in incident channels.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from handlers import deliveries, heard
+from handlers.kit import Kit
+from handlers.views import says
+
+DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
+OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
+PHRASES = re.compile(
+    r"\bprod(?:uction)?(?:'s| is| are| has| went| seems| looks| appears)?(?: to be| gone| completely| totally| all)* "
+    r"(?:down|broken|on fire|burning|dead|failing)\b"
+    r"|\b(?:users|customers|people|clients) (?:are |keep |have been )?(?:reporting|complaining)\b"
+    r"|\bsentry(?:'s| is| has| keeps)?(?: been)? (?:firing|alerting|exploding|going (?:crazy|mad|wild|off))\b",
+    re.IGNORECASE,
+)
+
+
+def sounds_like_fire(text: str) -> bool:
+    """Whether a message holds one of the phrases; quoted lines are somebody else's words."""
+    said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith((">", "&gt;")))
+    return PHRASES.search(" ".join(said.replace("’", "'").split())) is not None
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    names: dict[str, str] = {}
+
+    async def offer(body: dict[str, Any]) -> None:
+        event = body["event"]
+        channel, ts = str(event["channel"]), str(event["ts"])
+        if not await listened(event):
+            return
+        for claim in deliveries.event(body):
+            if not await kit.once.first(claim, DELIVERY_SECONDS):
+                return
+        if any(i.channel and not i.channel.thread_ts for i in await kit.door.find(channel=channel, open_only=False)):
+            return  # in an incident's own channel everybody knows
+        if not await kit.once.first(f"offer:{channel}", OFFER_SECONDS):
+            return
+        message = says.offer(heard.plain(str(event.get("text", ""))), {"channel": channel})
+        thread = str(event.get("thread_ts") or ts)
+        await kit.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
+
+    @app.event("message")
+    async def heard_message(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
+        """https://docs.slack.dev/reference/events/message: edits, joins and bots' messages have a subtype or a bot_id."""
+        by_person = not event.get("subtype") and not event.get("bot_id") and event.get("user")
+        if by_person and sounds_like_fire(str(event.get("text", ""))):
+            kit.tasks.start(offer(body), "offer to declare")
+        await ack()
+
+    async def listened(event: dict[str, Any]) -> bool:
+        """Contract, WATCHED_CHANNELS: ids or names; none given: public channels."""
+        if not kit.watched:
+            return event.get("channel_type") == "channel"
+        channel = str(event["channel"])
+        if channel not in kit.watched and channel not in names:
+            found: Any = (await kit.client.conversations_info(channel=channel)).get("channel") or {}
+            names[channel] = str(found.get("name", ""))
+        return channel in kit.watched or names[channel] in kit.watched

@@ -1,0 +1,30 @@
+"""Ending an incident properly: refused with what is missing, until cause, recovery and post-mortem are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers.kit import Kit
+from handlers.turn import Turn, on_incident, reply
+from handlers.views import says
+from handlers.views.blocks import Message
+from phases.actions import Resolve
+from phases.change import Refused
+from phases.incident import Incident
+
+
+async def resolve(turn: Turn, incident: Incident) -> Message | None:
+    answer = await turn.say(Resolve(by=turn.user), incident.id)
+    if isinstance(answer, Refused) and answer.code == "missing":
+        return says.lacking(incident, answer.text)
+    return reply(answer, f"{incident.id} is resolved.")
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        del value
+        return await resolve(turn, incident)
+
+    on_incident(app, kit, "incident.resolve", clicked)

@@ -1,0 +1,250 @@
+"""One person's turn: who says something, where, and how they are answered. The same for command, click, form and shortcut.
+
+Every listener goes: check → `door.say` → ack, last. Answers that cannot ride on the ack are tracked tasks, never awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from handlers import deliveries
+from handlers.door import Delivery, Recorded, Unknown
+from handlers.kit import Kit
+from handlers.views import forms, says
+from handlers.views.blocks import Message, View
+from phases.actions import Action
+from phases.change import Refused
+from phases.incident import Incident
+from phases.ports import PortError
+
+log = logging.getLogger(__name__)
+
+WHO_SECONDS = 0.8  # of the 3 s in which Slack wants its ack; the door needs up to 2
+FILL_SECONDS = 8.0  # a form that waits for a look-up says so after this
+
+STRANGER = "Only full members of this workspace can use Firebreak here. Nothing was done."
+GONE = "There is no incident {id}. `/incident list` shows the open ones."
+
+Value = Mapping[str, Any]
+Fill = Callable[[], Awaitable[View]]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    kit: Kit
+    user: str
+    team: str | None
+    enterprise: str | None
+    channel: str
+    trigger: str
+    delivery: Delivery
+    response_url: str = ""
+    view: str = ""
+    """Id of the view it was said in."""
+    block: str = ""
+    """Block id of what was clicked."""
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What only one kind of payload has: a shortcut's message."""
+
+    async def stranger(self) -> str | None:
+        """Why this person may not act here, or None (rules: Who may)."""
+        try:
+            async with asyncio.timeout(WHO_SECONDS):
+                person = await self.kit.people.person(self.user, self.team, self.enterprise)
+        except (TimeoutError, PortError):
+            return "I could not ask Slack who you are. Nothing was done; try again in a moment."
+        return None if person.member else STRANGER
+
+    async def say(self, action: Action, incident: str | None, *, part: str = "") -> Recorded | Refused | Unknown:
+        because = deliveries.part(self.delivery, part) if part else self.delivery
+        return await self.kit.door.say(action, incident, because)
+
+    async def told(self, action: Action, incident: str, done: str = "") -> Message | None:
+        """Says it; the answer for the person: what was refused, or `done`."""
+        return reply(await self.say(action, incident), done)
+
+    # --- views; never state ------------------------------------------------------------------------------------
+
+    def open(self, view: View, fill: Fill | None = None) -> None:
+        """Opens a form: the one thing that must happen within 3 s of the click. `fill` completes it in place."""
+        self.kit.tasks.start(self._open(view, fill), "open a form")
+
+    async def _open(self, view: View, fill: Fill | None) -> None:
+        opened = await self.kit.client.views_open(trigger_id=self.trigger, view=view.payload())
+        if fill is None:
+            return
+        try:
+            async with asyncio.timeout(FILL_SECONDS):
+                filled = await fill()
+        except TimeoutError:
+            filled = forms.failed(view.callback_id, view.title, "This takes too long to look up. Nothing was done.")
+        except PortError as error:
+            filled = forms.failed(view.callback_id, view.title, f"{error.text}. Nothing was done; try again.")
+        opened_view: Any = opened.get("view") or {}
+        await self.kit.client.views_update(view_id=opened_view.get("id"), view=filled.payload())
+
+    def tell(self, message: Message, *, replace: bool = False) -> None:
+        """Answers this person alone, wherever they are."""
+        self.kit.tasks.start(self._tell(message, replace), "answer a person")
+
+    async def _tell(self, message: Message, replace: bool) -> None:
+        if self.view:
+            view = View("incident.told", "Firebreak", message.blocks or says.note(message.text).blocks)
+            await self.kit.client.views_update(view_id=self.view, view=view.payload())
+        elif self.response_url:
+            # https://docs.slack.dev/interactivity/handling-user-interaction#message_responses; on the kept session
+            hook = AsyncWebhookClient(self.response_url, session=self.kit.client.session, retry_handlers=[])
+            await hook.send_dict({**message.payload(), "response_type": "ephemeral", "replace_original": replace})
+        elif self.channel:
+            await self.kit.client.chat_postEphemeral(channel=self.channel, user=self.user, **message.payload())
+
+
+def reply(answer: Recorded | Refused | Unknown, done: str = "") -> Message | None:
+    """For the person: what was refused and why, what could not be seen, or `done`."""
+    match answer:
+        case Refused(text=text) | Unknown(text=text):
+            return says.note(text)
+        case Recorded():
+            return says.note(done) if done else None
+
+
+# --- from payloads ---------------------------------------------------------------------------------------------
+
+
+def from_command(kit: Kit, body: Mapping[str, Any]) -> Turn:
+    """https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling"""
+    return Turn(
+        kit=kit,
+        user=str(body.get("user_id", "")),
+        team=body.get("team_id") or None,
+        enterprise=body.get("enterprise_id") or None,
+        channel=str(body.get("channel_id", "")),
+        trigger=str(body.get("trigger_id", "")),
+        delivery=deliveries.interaction(body),
+        response_url=str(body.get("response_url") or ""),
+    )
+
+
+def from_interaction(kit: Kit, body: Mapping[str, Any]) -> Turn:
+    """https://docs.slack.dev/reference/interaction-payloads: in shared channels `user.team_id` is the person's own."""
+    user = body.get("user") or {}
+    team = user.get("team_id") or (body.get("team") or {}).get("id")
+    container = body.get("container") or {}
+    actions = body.get("actions") or [{}]
+    view = body.get("view") or {}
+    return Turn(
+        kit=kit,
+        user=str(user.get("id", "")),
+        team=team or None,
+        enterprise=(body.get("enterprise") or {}).get("id"),
+        channel=str((body.get("channel") or {}).get("id") or container.get("channel_id") or ""),
+        trigger=str(body.get("trigger_id") or ""),
+        delivery=deliveries.interaction(body),
+        response_url=str(body.get("response_url") or ""),
+        view="" if view.get("type") == "home" else str(view.get("id") or ""),
+        block=str(actions[0].get("block_id") or ""),
+        more={"message": body.get("message") or {}},
+    )
+
+
+def values(raw: str | None) -> dict[str, Any]:
+    """A button's value or a form's metadata; empty where it is not ours."""
+    try:
+        found = json.loads(raw or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def fields(view: Mapping[str, Any]) -> dict[str, str]:
+    """What was entered, by block id: a text, the chosen option's value, or values joined by a comma.
+
+    https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_submission
+    """
+    entered: dict[str, str] = {}
+    for block, elements in ((view.get("state") or {}).get("values") or {}).items():
+        for element in elements.values():
+            chosen = element.get("selected_option") or {}
+            several = element.get("selected_options") or []
+            text = element.get("value") or chosen.get("value") or ",".join(str(o.get("value", "")) for o in several)
+            entered[block] = str(text or "")
+    return entered
+
+
+# --- listening -------------------------------------------------------------------------------------------------
+
+Click = Callable[[Turn, dict[str, Any]], Awaitable[Message | None]]
+Errors = dict[str, str]
+Submit = Callable[[Turn, dict[str, Any], dict[str, str]], Awaitable[View | Errors | None]]
+About = Callable[[Turn, Incident, dict[str, Any]], Awaitable[Message | None]]
+
+
+def on_click(app: AsyncApp, kit: Kit, action_id: str, do: Click, *, replace: bool = False) -> None:
+    """A button: `do` says it and returns what the person is told, if anything."""
+
+    @app.action(action_id)
+    async def clicked(ack: AsyncAck, body: dict[str, Any]) -> None:
+        turn = from_interaction(kit, body)
+        value = values((body.get("actions") or [{}])[0].get("value"))
+        refused = await turn.stranger()
+        message = says.note(refused) if refused else await do(turn, value)
+        if message is not None:
+            turn.tell(message, replace=replace and refused is None)
+        await ack()
+
+
+def on_incident(app: AsyncApp, kit: Kit, action_id: str, do: About) -> None:
+    """A button that is about the incident in its value."""
+
+    async def about(turn: Turn, value: dict[str, Any]) -> Message | None:
+        incident = await kit.door.look(str(value.get("incident", "")))
+        if incident is None:
+            return says.note(GONE.format(id=value.get("incident", "of that name")))
+        return await do(turn, incident, value)
+
+    on_click(app, kit, action_id, about)
+
+
+def on_submit(app: AsyncApp, kit: Kit, callback_id: str, do: Submit) -> None:
+    """A form: `do` says it and returns errors under fields, a view in its place, or None to close it.
+
+    https://docs.slack.dev/surfaces/modals#response_actions
+    """
+
+    @app.view(callback_id)
+    async def submitted(ack: AsyncAck, body: dict[str, Any]) -> None:
+        turn = from_interaction(kit, body)
+        view = body.get("view") or {}
+        title = str((view.get("title") or {}).get("text") or "Firebreak")
+        refused = await turn.stranger()
+        if refused:
+            answer: View | Errors | None = forms.refused(title, refused)
+        else:
+            answer = await do(turn, values(view.get("private_metadata")), fields(view))
+        match answer:
+            case None:
+                await ack()
+            case View():
+                await ack(response_action="update", view=answer.payload())
+            case errors:
+                await ack(response_action="errors", errors=errors)
+
+
+def after(answer: Recorded | Refused | Unknown, title: str, field_name: str) -> View | Errors | None:
+    """What a form becomes: closed when it is recorded, an error under its field for bad input, else the refusal."""
+    match answer:
+        case Recorded():
+            return None
+        case Refused(code="input", text=text):
+            return {field_name: text[:1000]}
+        case Refused(text=text) | Unknown(text=text):
+            return forms.refused(title, text)
