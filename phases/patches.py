@@ -176,7 +176,8 @@ def _next_hunk(text: str, start: int) -> int:
 def _hunks(text: str) -> tuple[Hunk, ...]:
     matches = list(_HUNK.finditer(text))
     found: list[Hunk] = []
-    for match, end in zip(matches, [*(m.start() + 1 for m in matches[1:]), len(text)], strict=True):
+    ends = [*(m.start() + 1 for m in matches[1:]), len(text)]
+    for match, end in zip(matches, ends, strict=False):  # without a hunk there is one end too many
         old, old_count, new, new_count, heading = match.groups()
         old_lines = 1 if old_count is None else int(old_count)
         new_lines = 1 if new_count is None else int(new_count)

@@ -113,15 +113,19 @@ async def investigate(
     older, newer = _ends(report)
     try:
         async with asyncio.timeout(SOURCE_SECONDS):
-            commits = await _commits(service, source, older, newer, notes)
-            walk, blamed = await _walk(report, service, source, newer, older, commits, notes)
+            commits, stops = await asyncio.gather(
+                _commits(service, source, older, newer, notes), _stops(report, service, source, newer, notes)
+            )
     except TimeoutError:
-        notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: no commits, no walk.")
-        commits, walk, blamed = None, [], {}
+        notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: no commits, and the walk is without them.")
+        commits, stops = None, [_Stop(frame) for frame in _frames(report)[:WALKED_FRAMES]]
+    walk = _walk(stops, commits, older, newer)
     suspects: list[Suspect] = []
     message = error_text(report)
     if commits:
-        frames = _frames(report)
+        seen = [stop.frame for stop in stops]
+        frames = [*seen, *_frames(report)[len(seen) :]]
+        blamed = {number: stop.blame for number, stop in enumerate(stops) if stop.blame is not None}
         ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
         suspects = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]
     span = f"{older}..{newer}" if older and newer else "the release"
@@ -179,68 +183,73 @@ async def _commits(
     return commits
 
 
-async def _walk(
-    report: TriageReport,
-    service: Service,
-    source: SourceCode | None,
-    newer: str | None,
-    older: str | None,
-    commits: Sequence[Commit] | None,
-    notes: _Notes,
-) -> tuple[list[str], dict[int, Suspect]]:
-    """Sentences from the crashing frame outwards, and frame → the commit that last touched its line."""
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """One frame on the way from the crash outwards, with what the source says of its line."""
+
+    frame: Frame
+    blame: Suspect | None = None
+    missing_in: str | None = None
+    """The release whose source has no such line."""
+
+
+async def _stops(
+    report: TriageReport, service: Service, source: SourceCode | None, newer: str | None, notes: _Notes
+) -> list[_Stop]:
+    """The first frames of our own code, each with the commit that last touched its line and with the code around it."""
     frames = _frames(report)[:WALKED_FRAMES]
     if not frames:
         notes.say("No frame of our own code is known.")
-        return [], {}
-    running = report.running.version if report.running else newer
-    release = newer or running
-    if source is None or release is None:
-        return [_place(n, frame, ()) for n, frame in enumerate(frames)], {}
+    if source is None or newer is None:
+        return [_Stop(frame) for frame in frames]
+    if report.running and report.running.version != newer:
+        notes.say(f"Lines are read at {newer}; by now {report.running.version} runs.")
     cost = "who last touched the lines is not known"
-    asked = [
-        asyncio.gather(
-            notes.soft(source.blame(service, release, f.file, f.line), None, cost),
-            notes.soft(source.snippet(service, release, f.file, f.line), (), cost),
+
+    async def stop(frame: Frame) -> _Stop:
+        if frame.line is None:
+            return _Stop(frame)
+        blame, snippet = await asyncio.gather(
+            notes.soft(source.blame(service, newer, frame.file, frame.line), None, cost),
+            notes.soft(source.snippet(service, newer, frame.file, frame.line), (), cost),
         )
-        for f in frames
-        if f.line is not None
-    ]
-    answers = iter(await asyncio.gather(*asked))
-    new = {commit.sha for commit in commits or ()}
+        known = frame.model_copy(update={"context": frame.context or tuple(snippet)[:5]})
+        return _Stop(known, blame, newer if blame is None and not snippet else None)
+
+    return list(await asyncio.gather(*(stop(frame) for frame in frames)))
+
+
+def _walk(stops: Sequence[_Stop], commits: Sequence[Commit] | None, older: str | None, newer: str | None) -> list[str]:
+    """Sentences for the thread, from the crashing frame outwards."""
+    new = {commit.sha for commit in commits} if commits is not None else None
     walk: list[str] = []
-    blamed: dict[int, Suspect] = {}
-    for number, frame in enumerate(frames):
-        blame, snippet = next(answers) if frame.line is not None else (None, ())
-        sentence = _place(number, frame, snippet)
-        if blame is not None:
-            blamed[number] = blame
-            sentence += f" {_touched(blame, commits is not None, blame.sha in new, older, newer)}"
-        elif frame.line is not None and not snippet:
-            sentence += f" That line is not in {release}'s source."
+    for number, stop in enumerate(stops):
+        sentence = _place(number, stop.frame)
+        if stop.blame is not None:
+            sentence += f" {_touched(stop.blame, new, older, newer)}"
+        elif stop.missing_in is not None:
+            sentence += f" That line is not in the source of {stop.missing_in}."
         walk.append(sentence)
-    if report.suspect and report.running and report.running.version != report.suspect.version:
-        notes.say(f"Lines are read at {release}; by now {report.running.version} runs.")
-    return walk, blamed
+    return walk
 
 
-def _place(number: int, frame: Frame, snippet: Sequence[tuple[int, str]]) -> str:
+def _place(number: int, frame: Frame) -> str:
     begin = "Crashes in" if number == 0 else "Called from"
     where = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
     function = f" in {frame.function}" if frame.function else ""
-    code = dict(snippet or frame.context).get(frame.line or 0, "").strip()
+    code = dict(frame.context).get(frame.line or 0, "").strip()
     return f"{begin} {where}{function}{f': {short(code, 120)}' if code else ''}."
 
 
-def _touched(blame: Suspect, range_known: bool, new: bool, older: str | None, newer: str | None) -> str:
+def _touched(blame: Suspect, new: set[str] | None, older: str | None, newer: str | None) -> str:
     pull = pull_request(blame.subject)
     told = f"Last touched by {blame.sha[:9]} “{short(blame.subject, 100)}”"
     told += f" by {blame.author}" if blame.author else ""
     told += f", {stamp(blame.at)}" if blame.at else ""
     told += f", pull request {pull}" if pull and pull not in blame.subject else ""
-    if not range_known:
+    if new is None:
         return f"{told}."
-    return f"{told}: new in {newer}." if new else f"{told}: older than {older}."
+    return f"{told}: new in {newer}." if blame.sha in new else f"{told}: it was in {older} already."
 
 
 def _frames(report: TriageReport) -> list[Frame]:

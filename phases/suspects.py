@@ -34,8 +34,9 @@ from phases.trails import PATCH_LIMIT, follow, function_of
 FRAMES = 24  # own frames whose files count
 
 NEIGHBOUR = 2.0  # changed another file of the same folder
-NAME = 5.0  # changed lines with a name that the error quotes
-GONE = 2.6  # times that, when the commit takes away what the error misses
+NAME = 6.0  # changed lines with a name that the error quotes
+GONE = 2.4  # times that, when the commit takes away what the error misses
+BROUGHT = 1.4  # times that, when the commit is the one that brings the name in
 AROUND = 3.0  # changes something inside of what the error names
 PHRASE = 9.0  # the error's own words are in its lines
 FILE_NAMED = 8.0  # changed a file that the error's text names
@@ -188,8 +189,9 @@ def _words(
                 )
             elif clues.missing and found.removed and not found.added:
                 marks[position].add(worth * GONE, f"takes `{name.text}` away, which the error misses")
-            elif clues.missing and found.added and not found.removed:
-                marks[position].add(worth * 1.2, f"brings in `{name.text}`, which the error misses")
+            elif found.added and not found.removed and (clues.missing or changed == 1):
+                says = "misses" if clues.missing else "names"
+                marks[position].add(worth * BROUGHT, f"brings in `{name.text}`, which the error {says}")
             else:
                 marks[position].add(worth, f"changes lines with `{name.text}`, which the error names")
     for phrase in clues.phrases:
@@ -200,7 +202,9 @@ def _words(
     told = {n.text for n in clues.names}
     for name, worth in _stack_words(own, lines, told):
         hits = _hits(name, texts)
-        for position in hits:
+        for position, found in hits.items():
+            if worth < CALLS and not (found.added or found.removed):
+                continue  # a plain name that only heads a hunk says nothing
             if not any(f"`{name}`" in reason for _, reason in marks[position].points):
                 marks[position].add(
                     worth / math.sqrt(len(hits)), f"changes `{name}`, which is called on the way to the crash"
