@@ -55,7 +55,6 @@ class Keys:
         self.dirty = f"{prefix}:dirty"
         self.budget = f"{prefix}:live:budget"
         self.pause = f"{prefix}:live:pause"
-        self.rendered = f"{prefix}:live:rendered"
         self.all = f"{prefix}:index:all"
         self.open = f"{prefix}:index:open"
 
@@ -80,6 +79,9 @@ class Keys:
 
     def lease(self, member: str) -> str:
         return f"{self.prefix}:live:lease:{member}"
+
+    def rendered(self, member: str) -> str:
+        return f"{self.prefix}:live:rendered:{member}"
 
 
 class Script:
@@ -138,6 +140,16 @@ async def run_script(redis: Redis, script: Script, keys: list[str], *args: str |
         return await call(redis, "EVALSHA", script.sha, len(keys), *keys, *args)
     except NoScriptError:
         return await call(redis, "EVAL", script.text, len(keys), *keys, *args)
+
+
+def end_if_cancelled() -> None:
+    """For loops over Redis: before Python 3.12, `asyncio.wait_for` inside redis-py can swallow a cancellation.
+
+    https://github.com/python/cpython/issues/86296
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _short(error: BaseException) -> str:

@@ -1,0 +1,195 @@
+"""The clock: one APScheduler job sweeps the due timers. It holds no state and no lease; the commit decides who was first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from pydantic import ValidationError
+
+from bot.connection import Script, StoreError, run_script
+from bot.queue import put_aside
+from bot.store import Store, member, to_ms
+from handlers.door import Door, Recorded, TimerDue, Unknown
+from phases.actions import ACTION
+from phases.change import Refused
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 0.25
+WATCH_SECONDS = 1.0
+PARTED_SECONDS = 0.5
+"""How far the wall clock may move against the monotonic one in `WATCH_SECONDS` before it counts as set."""
+AT_MOST = 100
+AT_ONCE = 8
+LONGEST_WAIT_SECONDS = 60.0
+
+# KEYS: timers, actions. ARGV: now in ms or -1 for the server's clock, how many. Answers: member, due ms, action; flat.
+DUE = Script(
+    """#!lua
+local now = tonumber(ARGV[1])
+if now < 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local answer = {}
+for i = 1, #found, 2 do
+  answer[#answer + 1] = found[i]
+  answer[#answer + 1] = string.format('%.0f', tonumber(found[i + 1]))
+  answer[#answer + 1] = redis.call('HGET', KEYS[2], found[i]) or ''
+end
+return answer
+"""
+)
+
+# KEYS: timers, actions. ARGV: member, due ms. Removes the timer unless it was set again by now.
+DROP = Script(
+    """#!lua
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not due or tonumber(due) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+return 1
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    incident: str
+    name: str
+    at_ms: int
+    action: str
+    """JSON."""
+
+
+class Clock:
+    """Says the actions of due timers until it is cancelled. Any number of clocks may run on one Redis.
+
+    Due is decided by the clock of the Redis server, or by `now`. `wall` is the wall clock in seconds, as `time.time`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        door: Door,
+        *,
+        now: Callable[[], datetime] | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start of this process."""
+        self.running = False
+        self.swept_at = 0.0
+        """Monotonic seconds of the last sweep that reached Redis."""
+        self.job: Job | None = None
+        self._store = store
+        self._door = door
+        self._now = now
+        self._wall = wall
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._later: dict[tuple[str, str, int], tuple[float, float]] = {}
+        """Timers whose action failed here: not before, and the wait after that; monotonic seconds."""
+        self._silent = False
+
+    async def run(self) -> None:
+        """Sweeps every 250 ms until cancelled."""
+        for name in ("apscheduler.scheduler", "apscheduler.executors.default"):
+            logging.getLogger(name).setLevel(logging.ERROR)  # each run is an INFO line otherwise
+        scheduler = AsyncIOScheduler(timezone=UTC, event_loop=asyncio.get_running_loop())
+        self.job = scheduler.add_job(
+            self.sweep, "interval", seconds=SWEEP_SECONDS, coalesce=True, max_instances=1, misfire_grace_time=None
+        )
+        scheduler.start()
+        try:
+            await self._watch(self.job)
+        finally:
+            self.running = False
+            scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # it shuts down in the loop's next turn
+
+    async def sweep(self) -> None:
+        """Says what is due, once."""
+        try:
+            due = await self._due()
+            self.running, self.swept_at = True, time.monotonic()
+            if self._silent:
+                log.warning("clock: Redis answers again")
+            self._silent = False
+            if due:
+                await asyncio.gather(*(self._fire(one) for one in due))
+        except StoreError as error:
+            self.running = False
+            if not self._silent:
+                log.error("clock: cannot sweep: %s", error.text)
+            self._silent = True
+
+    async def _due(self) -> list[Due]:
+        now = to_ms(self._now()) if self._now else -1
+        keys = [self._store.keys.timers, self._store.keys.timer_actions]
+        flat: Any = await run_script(self._store.redis, DUE, keys, now, AT_MOST)
+        found: list[Due] = []
+        for name, at, action in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            incident, _, timer = name.partition("|")
+            found.append(Due(incident, timer, int(at), action))
+        return found
+
+    async def _fire(self, due: Due) -> None:
+        key = (due.incident, due.name, due.at_ms)
+        not_before, wait = self._later.get(key, (0.0, SWEEP_SECONDS))
+        if time.monotonic() < not_before:
+            return
+        try:
+            action = ACTION.validate_json(due.action)
+        except ValidationError as error:
+            self.counts["aside"] += 1
+            reason = f"{error.error_count()} fields do not fit any action of this version"
+            log.error("timer %s of %s set aside: %s", due.name, due.incident, reason)
+            await put_aside(self._store, incident=due.incident, name=due.name, reason=reason, text=due.action)
+            await self._drop(due)
+            return
+        try:
+            async with self._turns:
+                answer = await self._door.say(action, due.incident, TimerDue(due.incident, due.name, due.at_ms))
+        except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("timer %s of %s failed with %s\n%s", due.name, due.incident, type(error).__name__, where)
+            self.counts["failed"] += 1
+            wait = min(LONGEST_WAIT_SECONDS, wait * 2)
+            self._later[key] = (time.monotonic() + wait, wait)
+            return
+        self._later.pop(key, None)
+        match answer:
+            case Recorded(again=again):
+                self.counts["gone" if again else "fired"] += 1
+            case Refused():
+                self.counts["refused"] += 1
+                log.warning("timer %s of %s refused (%s): %s", due.name, due.incident, answer.code, answer.text)
+                await self._drop(due)
+            case Unknown():
+                self.counts["unknown"] += 1  # it stays; the next sweep says it again
+
+    async def _drop(self, due: Due) -> None:
+        keys = [self._store.keys.timers, self._store.keys.timer_actions]
+        await run_script(self._store.redis, DROP, keys, member(due.incident, due.name), due.at_ms)
+
+    async def _watch(self, job: Job) -> None:
+        """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep for an hour."""
+        monotonic, wall = time.monotonic(), self._wall()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            passed, shown = time.monotonic() - monotonic, self._wall() - wall
+            monotonic, wall = monotonic + passed, wall + shown
+            if abs(passed - shown) > PARTED_SECONDS:
+                log.warning("the wall clock was set by %+.1f s", shown - passed)
+                job.modify(next_run_time=datetime.now(UTC))

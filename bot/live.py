@@ -1,0 +1,236 @@
+"""Live messages: rendered from the newest state under a lease, so that the last state wins and Slack is not flooded."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from bot.connection import StoreError, end_if_cancelled
+from bot.marks import Marks
+from bot.store import Store, member
+from handlers.door import Door
+from phases.incident import Incident, MessageRef
+from phases.ports import PortError
+
+log = logging.getLogger(__name__)
+
+# architecture, "What makes it safe", 6: 40 edits a minute (chat.update is Tier 3, 50), in this order of importance.
+# Each kind may use the budget up to its own mark, so that there is always room left for what matters more.
+BUDGET: Mapping[str, int] = {"decision": 40, "status": 36, "progress": 32, "tree": 28, "announcement": 24}
+OTHERS = 20
+COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
+"""How long after an edit a message is left alone; the marks of that time become one edit."""
+COOL = 1.0
+EDIT_SECONDS = 8.0
+"""Shorter than the lease: an edit is over, one way or the other, before anybody else may begin one."""
+LOOK_SECONDS = 0.5
+NOT_POSTED_SECONDS = 1.0
+BUSY_SECONDS = 0.2
+TROUBLE_SECONDS = 2.0
+FAULT_SECONDS = 30.0
+AT_ONCE = 4
+
+
+class Rendered(Protocol):
+    @property
+    def text(self) -> str: ...
+    @property
+    def blocks(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+class Editor(Protocol):
+    async def update(self, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]] | None) -> None:
+        """`chat.update`. Raises `PortError`; with `retry_after` where Slack asks for patience."""
+        ...
+
+
+Render = Callable[[str, Incident, datetime], Awaitable[Rendered]]
+"""(name, incident, now): a live message from the newest state."""
+
+
+class Live:
+    """Edits what is marked until it is cancelled. Any number may run on one Redis."""
+
+    def __init__(
+        self,
+        store: Store,
+        door: Door,
+        render: Render,
+        slack: Editor,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
+        self.running = False
+        self._store = store
+        self._door = door
+        self._render = render
+        self._slack = slack
+        self._now = now
+        self._marks = Marks(store)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._not_before: dict[str, tuple[str, float]] = {}
+        """Member → counter of the mark that has to wait, and until when (monotonic seconds). A newer mark asks anew."""
+        self._held_off: dict[str, float] = {}
+        """Member → until when whatever its mark, e.g. while the budget is used up."""
+
+    async def run(self) -> None:
+        silent = False
+        try:
+            while True:
+                end_if_cancelled()
+                self._store.dirtied.clear()
+                try:
+                    wait = await self.sweep()
+                    self.running, silent = True, False
+                except StoreError as error:
+                    self.running, wait = False, TROUBLE_SECONDS
+                    if not silent:
+                        log.error("live messages: %s", error.text)
+                    silent = True
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._store.dirtied.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            self.running = False
+            for task in self._tasks.values():
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(list(self._tasks.values()), timeout=EDIT_SECONDS)
+
+    async def sweep(self) -> float:
+        """Begins the edits that are due, the important first. Seconds after which to look again."""
+        marks = await self._marks.all()
+        now = time.monotonic()
+        for known in [known for known in self._not_before if known not in marks]:
+            del self._not_before[known]
+        for known in [known for known, until in self._held_off.items() if until <= now]:
+            del self._held_off[known]
+        wait = LOOK_SECONDS
+        for one in sorted(marks, key=_importance):
+            if one in self._tasks or len(self._tasks) >= AT_ONCE:
+                continue
+            counter, until = self._not_before.get(one, ("", 0.0))
+            until = max(until if counter == marks[one] else 0.0, self._held_off.get(one, 0.0))
+            if until > now:
+                wait = min(wait, until - now)
+                continue
+            task = asyncio.create_task(self._edit(one), name=f"live {one}")
+            self._tasks[one] = task
+            task.add_done_callback(lambda _, one=one: self._ended(one))
+        return wait
+
+    async def posted(self, incident: str, name: str, message: Rendered) -> None:
+        """What a live message showed when it was posted: the same again is not sent as its first edit."""
+        await self._marks.remember(member(incident, name), _fingerprint(message))
+
+    def _ended(self, one: str) -> None:
+        self._tasks.pop(one, None)
+        self._store.dirtied.set()
+
+    async def _edit(self, one: str) -> None:
+        try:
+            token = await self._marks.lease(one)
+            if token is None:
+                self._held_off[one] = time.monotonic() + BUSY_SECONDS
+                return
+            cool = 0.0
+            try:
+                cool = await self._under_lease(one, token)
+            finally:
+                await self._marks.release(one, token, cool_seconds=cool)
+        except StoreError as error:
+            log.warning("live message %s waits for Redis: %s", one, error.text)
+            self._held_off[one] = time.monotonic() + TROUBLE_SECONDS
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end the others' edits, nor spin
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("live message %s failed with %s\n%s", one, type(error).__name__, where)
+            self._held_off[one] = time.monotonic() + FAULT_SECONDS
+
+    async def _under_lease(self, one: str, token: str) -> float:
+        """Seconds for which the message is left alone now."""
+        # The mark first, then the state: a mark that comes in between is newer than what was read, and stays.
+        counter = await self._marks.current(one)
+        if counter is None:
+            return 0
+        id, _, name = one.partition("|")
+        incident = await self._door.look(id)
+        ref = incident.messages.get(name) if incident else None
+        if incident is None or (ref is None and not incident.open):
+            await self._drop(one, counter, token, "there is no such message")
+            return 0
+        if ref is None:  # its effect will post it
+            self._not_before[one] = (counter, time.monotonic() + NOT_POSTED_SECONDS)
+            return 0
+        try:
+            message = await self._render(name, incident, self._now())
+        except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("live message %s cannot be rendered: %s\n%s", one, type(error).__name__, where)
+            await self._drop(one, counter, token, "it cannot be rendered")
+            return 0
+        fingerprint = _fingerprint(message)
+        if fingerprint == await self._marks.sent(one):
+            self.counts["unchanged"] += 1
+            await self._marks.clear(one, counter, token)
+            return 0
+        if wait := await self._marks.spend(BUDGET.get(_kind(one), OTHERS)):
+            self.counts["put off"] += 1
+            self._held_off[one] = time.monotonic() + wait
+            return 0
+        return await self._send(one, ref, message, counter, token)
+
+    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: str, token: str) -> float:
+        await self._marks.remember(one, None)  # until Slack says so, nobody knows what it shows
+        try:
+            async with asyncio.timeout(EDIT_SECONDS):
+                await self._slack.update(ref.channel, ref.ts, message.text, message.blocks)
+        except (PortError, TimeoutError) as error:
+            return await self._not_sent(one, error, counter, token)
+        self.counts["edited"] += 1
+        await self._marks.remember(one, _fingerprint(message))
+        await self._marks.clear(one, counter, token)
+        return COOL_SECONDS.get(_kind(one), COOL)
+
+    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: str, token: str) -> float:
+        if isinstance(error, PortError) and not error.retryable:
+            await self._drop(one, counter, token, error.text)
+            return 0
+        wait = TROUBLE_SECONDS
+        if isinstance(error, PortError) and error.retry_after is not None:
+            wait = error.retry_after
+            await self._marks.pause(wait)  # the limit is on the method, over all messages
+        reason = error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
+        log.warning("live message %s again in %.0f s: %s", one, wait, reason)
+        self._held_off[one] = time.monotonic() + wait
+        return 0
+
+    async def _drop(self, one: str, counter: str, token: str, reason: str) -> None:
+        self.counts["dropped"] += 1
+        log.warning("live message %s is left as it is: %s", one, reason)
+        await self._marks.clear(one, counter, token)
+
+
+def _kind(one: str) -> str:
+    """`INC-0001|decision:2` → `decision`."""
+    return one.partition("|")[2].partition(":")[0]
+
+
+def _importance(one: str) -> tuple[int, str]:
+    return -BUDGET.get(_kind(one), OTHERS), one
+
+
+def _fingerprint(message: Rendered) -> str:
+    shown = json.dumps([message.text, list(message.blocks)], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(shown.encode(errors="surrogatepass")).hexdigest()[:32]

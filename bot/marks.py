@@ -1,0 +1,109 @@
+"""Dirty marks in Redis: what must be rendered again, who renders it, what was sent last, and the budget of edits."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from redis.exceptions import RedisError
+
+from bot.connection import NotRecorded, Script, run_script
+from bot.store import Store
+
+LEASE_SECONDS = 10.0
+REMEMBERED_SECONDS = 7 * 24 * 3600
+BUDGET_SECONDS = 60
+
+# KEYS: lease. ARGV: token, ms (0: free it). Only its holder may change a lease.
+HOLD = Script(
+    """#!lua
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if tonumber(ARGV[2]) <= 0 then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'cooling', 'PX', ARGV[2]) end
+return 1
+"""
+)
+
+# KEYS: marks, lease. ARGV: member, its counter as it was read, token. Clears a mark unless there is a newer one.
+CLEAR = Script(
+    """#!lua
+if redis.call('GET', KEYS[2]) ~= ARGV[3] or redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+return 1
+"""
+)
+
+# KEYS: budget, pause. ARGV: limit, window ms, id. 0: go; else the ms after which to ask again.
+SPEND = Script(
+    """#!lua
+local pause = redis.call('PTTL', KEYS[2])
+if pause > 0 then return pause end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local window = tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - window))
+if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[1]) then
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], window)
+  return 0
+end
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return math.max(1, tonumber(first[2]) + window - now)
+"""
+)
+
+
+class Marks:
+    """Raises `bot.connection.StoreError` when Redis cannot be used. A member is `<incident>|<name>`."""
+
+    def __init__(self, store: Store) -> None:
+        self._redis = store.redis
+        self._keys = store.keys
+
+    async def all(self) -> dict[str, str]:
+        """Every mark with its counter."""
+        return await _asked(self._redis.hgetall(self._keys.dirty))
+
+    async def current(self, member: str) -> str | None:
+        return await _asked(self._redis.hget(self._keys.dirty, member))
+
+    async def lease(self, member: str) -> str | None:
+        """A token for the only edit of this message, or None where one is under way (or was a moment ago)."""
+        token = uuid4().hex
+        taken = await _asked(self._redis.set(self._keys.lease(member), token, nx=True, px=round(LEASE_SECONDS * 1000)))
+        return token if taken else None
+
+    async def release(self, member: str, token: str, *, cool_seconds: float = 0) -> None:
+        """Gives the lease back, or keeps everybody off this message for a moment."""
+        await run_script(self._redis, HOLD, [self._keys.lease(member)], token, round(cool_seconds * 1000))
+
+    async def clear(self, member: str, counter: str, token: str) -> bool:
+        """Whether the mark was cleared; not when there is a newer one, or the lease ran out."""
+        keys = [self._keys.dirty, self._keys.lease(member)]
+        return bool(await run_script(self._redis, CLEAR, keys, member, counter, token))
+
+    async def sent(self, member: str) -> str | None:
+        """The fingerprint of what this message shows, as far as it is known."""
+        return await _asked(self._redis.get(self._keys.rendered(member)))
+
+    async def remember(self, member: str, fingerprint: str | None) -> None:
+        key = self._keys.rendered(member)
+        if fingerprint is None:
+            await _asked(self._redis.delete(key))
+        else:
+            await _asked(self._redis.set(key, fingerprint, ex=REMEMBERED_SECONDS))
+
+    async def spend(self, limit: int) -> float:
+        """Takes one edit out of the minute's budget while fewer than `limit` are used: 0, or seconds to wait."""
+        keys = [self._keys.budget, self._keys.pause]
+        return int(await run_script(self._redis, SPEND, keys, limit, BUDGET_SECONDS * 1000, uuid4().hex)) / 1000
+
+    async def pause(self, seconds: float) -> None:
+        """No edit by any replica for so long: Slack said so."""
+        await _asked(self._redis.set(self._keys.pause, "429", px=max(1, round(seconds * 1000))))
+
+
+async def _asked(answer: Any) -> Any:
+    try:
+        return await answer
+    except (RedisError, OSError) as error:
+        raise NotRecorded("Redis cannot be used.") from error

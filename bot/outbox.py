@@ -1,0 +1,330 @@
+"""The worker of the outbox: performs effects, tries again, and says how each ended. At least once, and each one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from bot.connection import StoreError, connect, end_if_cancelled
+from bot.queue import Held, Queue
+from bot.store import Store, from_ms
+from handlers.door import Door, EffectEnded, Recorded, Unknown
+from phases.actions import Action, EffectFailed
+from phases.change import Refused
+from phases.effects import EFFECT, Effect
+from phases.ports import PortError
+
+log = logging.getLogger(__name__)
+
+# architecture, "What makes it safe", 5
+RENEW_SECONDS = 5.0
+RECLAIM_SECONDS = 15.0
+PERFORM_SECONDS = 30.0
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 120.0
+GIVE_UP_SECONDS = 15 * 60.0
+CRASHES = 3
+"""Tries of an effect whose performer fails in a way nobody thought of."""
+DELIVERIES = 5
+"""Workers that may die while they hold an entry, before it is taken for the reason."""
+HELD = 200
+BLOCK_SECONDS = 1.0
+PROMOTE_SECONDS = 0.5
+DRAIN_SECONDS = 5.0
+CONSUMER_SECONDS = 300.0
+AT_ONCE = 4
+LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One try of one effect."""
+
+    incident: str
+    effect_id: str
+    """`INC-0001.<version>.<i>`: the same in every try."""
+    created: datetime
+    """When it was committed, by the clock of Redis."""
+    attempt: int
+    """1 for the first. From 2 on an earlier try may have done it."""
+
+
+Performer = Callable[[Any, Job], Awaitable[Action]]
+
+
+class Outbox:
+    """Runs effects until it is cancelled.
+
+    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an outside system (else 4).
+    `url` is where the store lives: reading blocks, so it has a client of its own. `alone` says that nobody else uses this
+    Redis (the embedded one): what is held at the start belonged to a bot that is dead, and is taken over at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        door: Door,
+        performers: Mapping[str, Performer],
+        systems: Mapping[str, str],
+        *,
+        url: str,
+        limits: Mapping[str, int] | None = None,
+        alone: bool = False,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start of this process."""
+        self.running = False
+        self._door = door
+        self._performers = performers
+        self._systems = systems
+        self._url = url
+        self._alone = alone
+        self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._queue = Queue(store, self.consumer)
+        limits = {**LIMITS, **(limits or {})}
+        names = {systems.get(type, type) for type in performers}
+        self._turns = {name: asyncio.Semaphore(limits.get(name, AT_ONCE)) for name in names}
+        self._held: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Event()
+        self._put_off = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. Then what runs may finish for 5 s; the rest is handed back for the next worker."""
+        blocking = connect(self._url, read_seconds=BLOCK_SECONDS + 2, connections=2)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(blocking.connection_pool.disconnect)
+            stack.push_async_callback(self._drain)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._forever("read", lambda: self._read(blocking)))
+                group.create_task(self._forever("renew", self._renew))
+                group.create_task(self._forever("reclaim", self._reclaim))
+                group.create_task(self._forever("promote", self._promote))
+
+    # --- loops -------------------------------------------------------------------------------------------------
+
+    async def _forever(self, what: str, body: Callable[[], Awaitable[None]]) -> None:
+        failing = False
+        while True:
+            end_if_cancelled()
+            try:
+                await body()
+                if failing:
+                    log.warning("outbox: %s works again", what)
+                failing = False
+                self.running = True
+            except StoreError as error:
+                if not failing:
+                    log.error("outbox: cannot %s: %s", what, error.text)
+                failing, self.running = True, False
+                await asyncio.sleep(random.uniform(0.3, 1))
+
+    async def _read(self, blocking: Redis) -> None:
+        while len(self._held) >= HELD:
+            self._room.clear()
+            await self._room.wait()
+        for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)):
+            self._take(held)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(RENEW_SECONDS)
+        if self._held:
+            await self._queue.renew(list(self._held))
+
+    async def _reclaim(self) -> None:
+        await self._queue.ensure_group()
+        idle = 0 if self._alone else round(RECLAIM_SECONDS * 1000)
+        for held in await self._queue.reclaim(idle):
+            self._take(held)
+        self._alone = False
+        await self._queue.forget_consumers(CONSUMER_SECONDS)
+        await asyncio.sleep(RENEW_SECONDS)
+
+    async def _promote(self) -> None:
+        next_one = await self._queue.promote()
+        wait = PROMOTE_SECONDS if next_one is None else min(PROMOTE_SECONDS, next_one + 0.005)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._put_off.wait()
+        self._put_off.clear()
+
+    def _take(self, held: Held) -> None:
+        if held.entry in self._held:  # our own, reclaimed after this process stood still
+            return
+        task = asyncio.create_task(self._run(held), name=f"effect {held.fields.get('id')}")
+        self._held[held.entry] = task
+
+    async def _drain(self) -> None:
+        self.running = False
+        tasks = list(self._held.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        try:
+            if handed := await self._queue.hand_back():
+                log.warning("outbox: %s effects handed back unfinished", handed)
+        except StoreError as error:
+            log.warning("outbox: nothing handed back, it is reclaimed after %s s: %s", RECLAIM_SECONDS, error.text)
+
+    # --- one effect --------------------------------------------------------------------------------------------
+
+    async def _run(self, held: Held) -> None:
+        try:
+            while True:
+                try:
+                    await self._one(held)
+                    return
+                except StoreError as error:
+                    end_if_cancelled()
+                    log.error("outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text)
+                    await asyncio.sleep(random.uniform(0.5, 2))
+        finally:
+            self._held.pop(held.entry, None)
+            self._room.set()
+
+    async def _one(self, held: Held) -> None:
+        decoded = _decode(held)
+        if isinstance(decoded, str):
+            self.counts["aside"] += 1
+            log.error("outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded)
+            await self._queue.set_aside(held.entry, decoded)
+            return
+        effect, job = decoded
+        performer = self._performers.get(effect.type)
+        if performer is None:
+            await self._end(held, effect, job, "this bot cannot do that")
+            return
+        if held.deliveries > DELIVERIES:
+            await self._end(held, effect, job, f"the bot stopped {DELIVERIES} times while it did this")
+            return
+        try:
+            async with self._turns[self._systems.get(effect.type, effect.type)], asyncio.timeout(PERFORM_SECONDS):
+                action = await performer(effect, job)
+        except PortError as error:
+            await self._not_done(held, effect, job, error.text, error.retryable, error.retry_after)
+        except StoreError as error:
+            await self._not_done(held, effect, job, error.text, True, None)
+        except TimeoutError:
+            await self._not_done(held, effect, job, f"not done within {PERFORM_SECONDS:.0f} s", True, None)
+        except Exception as error:  # noqa: BLE001  whatever it is, the effect must end, and does
+            await self._crashed(held, effect, job, error)
+        else:
+            await self._done(held, effect, job, action)
+
+    async def _done(self, held: Held, effect: Effect, job: Job, action: Action) -> None:
+        try:
+            answer = await self._say(action, job, held)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  a rule that fails on this result
+            await self._crashed(held, effect, job, error)
+            return
+        match answer:
+            case Recorded(again=again):
+                self.counts["again" if again else "done"] += 1
+            case Refused(code="taken"):  # what it chose belongs to another by now: it has to choose again
+                await self._not_done(held, effect, job, answer.text, True, None)
+            case Refused():
+                self.counts["refused"] += 1
+                log.warning(
+                    "%s: %s of effect %s refused (%s): %s",
+                    job.incident,
+                    action.type,
+                    job.effect_id,
+                    answer.code,
+                    answer.text,
+                )
+                await self._queue.ack(held.entry)
+
+    async def _not_done(
+        self, held: Held, effect: Effect, job: Job, reason: str, retryable: bool, retry_after: float | None
+    ) -> None:
+        if retryable:
+            wait = max(_wait(job.attempt), retry_after or 0)
+            if await self._queue.retry(held.entry, wait, limit=GIVE_UP_SECONDS) != "over":
+                self.counts["retried"] += 1
+                self._put_off.set()
+                log.info("effect %s (%s) again in %.1f s: %s", job.effect_id, effect.type, wait, reason)
+                return
+        await self._end(held, effect, job, reason)
+
+    async def _crashed(self, held: Held, effect: Effect, job: Job, error: Exception) -> None:
+        # Without the exception's own text, which may hold what somebody typed or a token.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("effect %s (%s) failed with %s\n%s", job.effect_id, effect.type, type(error).__name__, where)
+        self.counts["crashed"] += 1
+        if held.crashes + 1 < CRASHES:
+            again = await self._queue.retry(held.entry, _wait(job.attempt), limit=GIVE_UP_SECONDS, crashed=True)
+            if again != "over":
+                self._put_off.set()
+                return
+        await self._end(held, effect, job, f"the bot failed ({type(error).__name__}); its log says where")
+
+    async def _end(self, held: Held, effect: Effect, job: Job, reason: str) -> None:
+        self.counts["failed"] += 1
+        log.warning("effect %s (%s) failed: %s", job.effect_id, effect.type, reason)
+        failed = EffectFailed(
+            effect_id=job.effect_id,
+            kind=effect.type,
+            reason=reason,
+            effect=held.fields["effect"],
+            at=datetime.now(UTC),
+        )
+        try:
+            answer = await self._say(failed, job, held)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  a rule that fails on failures: keep the entry where people see it
+            log.error("%s: failure of %s could not be recorded: %s", job.incident, job.effect_id, type(error).__name__)
+            self.counts["aside"] += 1
+            await self._queue.set_aside(held.entry, f"its failure could not be recorded ({type(error).__name__})")
+            return
+        if isinstance(answer, Refused):
+            log.warning("%s: failure of effect %s refused: %s", job.incident, job.effect_id, answer.text)
+            await self._queue.ack(held.entry)
+
+    async def _say(self, action: Action, job: Job, held: Held) -> Recorded | Refused:
+        """Says it until it is answered: the effect is done, and only its result may be missing."""
+        pause = 0.2
+        while True:
+            answer = await self._door.say(action, job.incident, EffectEnded(held.entry))
+            if not isinstance(answer, Unknown):
+                return answer
+            end_if_cancelled()
+            await asyncio.sleep(random.uniform(0.5, 1) * pause)
+            pause = min(pause * 2, 5)
+
+
+def _decode(held: Held) -> tuple[Effect, Job] | str:
+    """The effect and its job, or why it cannot be read."""
+    try:
+        effect = EFFECT.validate_json(held.fields["effect"])
+        created = from_ms(int(held.fields["created"]))
+        return effect, Job(held.fields["incident"], held.fields["id"], created, held.attempt)
+    except KeyError as error:
+        return f"field {error} is missing"
+    except ValidationError as error:
+        return f"{error.error_count()} fields do not fit any effect of this version"
+    except ValueError:
+        return "a number is no number"
+
+
+def _wait(attempt: int) -> float:
+    """Seconds before the next try: 1, 2, 4 … 120, a little scattered."""
+    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempt - 1, 10)) * random.uniform(0.9, 1.1)
