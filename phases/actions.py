@@ -218,6 +218,12 @@ class NobodyActed(Value):
     type: Literal["nobody.acted"] = "nobody.acted"
 
 
+class MeasureDue(Value):
+    """Nobody has acted yet: the blast radius is measured again, because it may have grown."""
+
+    type: Literal["measure.due"] = "measure.due"
+
+
 class DeployTick(Value):
     type: Literal["deploy.tick"] = "deploy.tick"
     deploy_id: str
@@ -235,14 +241,10 @@ class LookDue(Value):
 
 
 class RetryDue(Value):
-    """The ticket is tried again every 15 minutes."""
+    """What failed and is tried again by itself: channel, decision, triage, a question; the ticket every 15 minutes."""
 
     type: Literal["retry.due"] = "retry.due"
     effect_id: str
-
-
-class GuardOver(Value):
-    type: Literal["guard.over"] = "guard.over"
 
 
 # --- said by the end of an effect ------------------------------------------------------------------------------
@@ -295,6 +297,8 @@ class BisectMoved(Value):
 class DeployStarted(Value):
     type: Literal["deploy.started"] = "deploy.started"
     deploy_id: str
+    running: Release | None = None
+    """What ran before, read from the deployer; None where it was started by an earlier try."""
 
 
 class DeployNotStarted(Value):
@@ -398,7 +402,7 @@ PeopleSay = (
     | CancelBisect
 )
 ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers
-TimersSay = TriageOverdue | NobodyActed | DeployTick | BisectTick | LookDue | RetryDue | GuardOver
+TimersSay = TriageOverdue | MeasureDue | NobodyActed | DeployTick | BisectTick | LookDue | RetryDue
 EffectsSay = (
     ChannelOpened
     | MessagePosted

@@ -82,7 +82,8 @@ class Draft:
         return self
 
     def want(self, *effects: Effect) -> Draft:
-        self._effects.extend(effects)
+        """Asks for effects; the same one twice in one change is one."""
+        self._effects.extend(e for e in dict.fromkeys(effects) if e not in self._effects)
         return self
 
     def timer(self, name: str, seconds: float, action: Action) -> Draft:

@@ -5,7 +5,7 @@ Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from phases.actions import (
     AddEvidence,
@@ -14,6 +14,7 @@ from phases.actions import (
     DiscordPosted,
     EffectDone,
     Invited,
+    MeasureDue,
     MessagePosted,
     Paged,
     Pinned,
@@ -25,9 +26,10 @@ from phases.actions import (
     TriageOverdue,
 )
 from phases.change import Change, Draft, Refused
-from phases.effects import Invite, OpenChannel, OpenTicket, Pin, PostLive, Say, SetTopic, TellDiscord, Triage
-from phases.incident import Incident, Severity, Status
-from phases.postmortem_steps import fingerprint_claim, issues_of, open_claim
+from phases.effects import CommentTicket, Invite, OpenChannel, OpenTicket, Pin, PostLive, Say, SetTopic, Triage
+from phases.incident import Incident, Status
+from phases.mitigation import HEARD, unmerged
+from phases.postmortem_steps import RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
 from phases.root_cause_steps import ask_for_tree
 from phases.rounds import (
     EVERYWHERE,
@@ -38,14 +40,20 @@ from phases.rounds import (
     next_round,
     page,
     tell,
+    tell_discord,
+    urgent,
     what_was_done,
+    worked,
 )
 from phases.service import Service
-from phases.triage_steps import OVERDUE, OVERDUE_SECONDS, attach_issues, headline
+from phases.triage_steps import MEASURE, OVERDUE, OVERDUE_SECONDS, attach_issues, headline
+from phases.verification_steps import GUARD, ask_again
+from phases.wording import capital, lasting, short
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
 SEEDS = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
 TITLE, DESCRIPTION = 300, 3000
+STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 
 def incident_id(number: int) -> str:
@@ -86,14 +94,17 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     if action.echo:
         draft.claim(action.echo, seconds=ECHO_SECONDS)
     draft.want(OpenChannel(), Triage())
+    urgent(draft, f"{incident.id} {title}: SEV1")
     return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
 
 
 def channel_opened(incident: Incident, action: ChannelOpened, service: Service, now: datetime) -> Change:
-    draft = Draft(incident, now)
+    draft = worked(Draft(incident, now), "open.channel")
     if incident.channel is not None:
         return draft.done()
     draft.set(channel=action.channel)
+    if not incident.open:  # cancelled before it was there: who finds the channel is told, and nothing is begun
+        return draft.want(SetTopic(), PostLive(name="status")).done()
     if action.reason:
         draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
     else:
@@ -104,13 +115,20 @@ def channel_opened(incident: Incident, action: ChannelOpened, service: Service, 
     draft.want(PostLive(name="status"))
     if not incident.private:
         draft.want(PostLive(name="announcement"))
-    draft.want(OpenTicket(), TellDiscord())
-    return ask_for_decision(draft).done()
+    ask_for_decision(begin_comms(draft))
+    return ask_again(draft).done()
+
+
+def begin_comms(draft: Draft) -> Draft:
+    """Ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
+    if draft.incident.ticket is None:
+        draft.want(OpenTicket())
+    return tell_discord(draft)
 
 
 def message_posted(incident: Incident, action: MessagePosted, service: Service, now: datetime) -> Change:
     del service
-    draft = Draft(incident, now)
+    draft = worked(Draft(incident, now), "post.live", f'"{action.name}"')
     if action.name in incident.messages:
         return draft.done()
     draft.set(messages={**incident.messages, action.name: action.ref})
@@ -123,40 +141,69 @@ def message_posted(incident: Incident, action: MessagePosted, service: Service, 
 
 def pinned(incident: Incident, action: Pinned, service: Service, now: datetime) -> Change:
     del action, service
-    return Draft(incident, now).set(pinned=True).done()
+    return worked(Draft(incident, now), "pin").set(pinned=True).done()
 
 
 def invited(incident: Incident, action: Invited, service: Service, now: datetime) -> Change:
     """Who could not be invited does not stop the others; it is said once."""
     del service
-    draft = Draft(incident, now).set(invited=tuple(dict.fromkeys((*incident.invited, *action.people))))
+    draft = worked(Draft(incident, now), "invite").set(
+        invited=tuple(dict.fromkeys((*incident.invited, *action.people)))
+    )
     if action.failed:
         draft.note("comms", f"Could not be invited: {', '.join(action.failed)}")
     return draft.done()
 
 
 def ticket_opened(incident: Incident, action: TicketOpened, service: Service, now: datetime) -> Change:
+    """Its first comment says what happened while it was being opened, or while Linear was out of reach."""
     del service
-    draft = Draft(incident, now)
+    draft = worked(Draft(incident, now), "ticket.open")
     if incident.ticket is not None:
         return draft.done()
     draft.set(ticket=action.ticket).note("comms", f"Ticket {action.ticket.identifier}", url=action.ticket.url)
-    return attach_issues(draft).dirty(*EVERYWHERE).done()
+    if so_far := _so_far(incident):
+        draft.want(CommentTicket(text=so_far))
+    return attach_issues(draft, set()).dirty(*EVERYWHERE).done()
+
+
+def _so_far(incident: Incident) -> str:
+    lines = [f"Triage: {headline(incident.triage)}"] if incident.triage else []
+    for one in incident.rounds:
+        if one.action is not None:
+            what = capital(what_was_done(one.action))
+            verdict = f"; {one.verdict}" if one.verdict else ""
+            lines.append(f"{what}, {mentioned(one.action.by)}: {one.action.result}{verdict}")
+    if incident.cause is not None:
+        lines.append(f"Root cause: {incident.cause.text}")
+    if incident.latest_update:
+        lines.append(incident.latest_update)
+    if not incident.open:
+        lines.append(f"{incident.id} is {incident.status.value}.")
+    return "\n".join(lines)
 
 
 def discord_posted(incident: Incident, action: DiscordPosted, service: Service, now: datetime) -> Change:
+    """The post shows what was true when it was begun; what came since is edited in."""
     del service
-    return Draft(incident, now).set(discord_id=action.id).done()
+    draft = worked(Draft(incident, now), "discord").set(discord_id=action.id, discord_asked=True)
+    return (tell_discord(draft) if incident.discord_id is None else draft).done()
 
 
 def paged(incident: Incident, action: Paged, service: Service, now: datetime) -> Change:
     del service
-    return Draft(incident, now).note("page", f"Page sent ({action.key}) by {action.via}").done()
+    draft = worked(Draft(incident, now), "page", f'"{action.key}"')
+    return draft.note("page", f"Page sent ({action.key}) by {action.via}").done()
+
+
+ONE_OF_A_KIND = ("set.topic", "ticket.open", "ticket.close", "post.summary", "discord", "pin")
+"""Effects that are the same whenever they are wanted: one that succeeded makes up for one that failed."""
 
 
 def effect_done(incident: Incident, action: EffectDone, service: Service, now: datetime) -> Change:
-    del action, service
-    return Draft(incident, now).done()
+    del service
+    draft = Draft(incident, now)
+    return (worked(draft, action.kind) if action.kind in ONE_OF_A_KIND else draft).done()
 
 
 # --- what people say -------------------------------------------------------------------------------------------
@@ -170,7 +217,7 @@ def post_update(incident: Incident, action: PostUpdate, service: Service, now: d
     if not text:
         return Refused("input", "Say what is new, e.g. `/incident update card payments work again in eu-west`.")
     draft = Draft(incident, now).set(latest_update=text[:300]).note("update", text, by=action.by)
-    return tell(draft, f"Update by {mentioned(action.by)}: {text}").done()
+    return tell(draft, text, strong=f"Update by {mentioned(action.by)}:").done()
 
 
 def set_severity(incident: Incident, action: SetSeverity, service: Service, now: datetime) -> Change | Refused:
@@ -181,9 +228,7 @@ def set_severity(incident: Incident, action: SetSeverity, service: Service, now:
     draft = Draft(incident, now).set(severity=action.severity, severity_by=action.by)
     said = f"SEV{action.severity.value}, says {mentioned(action.by)}"
     draft.note("severity", said, by=action.by)
-    if action.severity is Severity.SEV1:
-        page(draft, "sev1", f"{incident.id} {incident.title}: SEV1")
-    return keep_true(draft, said).done()
+    return keep_true(urgent(draft, f"{incident.id} {incident.title}: {said}"), said).done()
 
 
 def take_lead(incident: Incident, action: TakeLead, service: Service, now: datetime) -> Change | Refused:
@@ -198,40 +243,72 @@ def take_lead(incident: Incident, action: TakeLead, service: Service, now: datet
 
 
 def add_evidence(incident: Incident, action: AddEvidence, service: Service, now: datetime) -> Change:
-    """One storm is one incident: a new issue is a line and a seed, the thousandth alert of a known one is nothing."""
+    """One storm is one incident: a new issue is a line, a seed, and measured; the thousandth alert of a known one is nothing."""
     del service
     draft = Draft(incident, now)
-    if action.issue is not None:
-        if action.issue in incident.seeds or len(incident.seeds) >= SEEDS:
-            return draft.done()
-        draft.set(seeds=(*incident.seeds, action.issue)).claim(fingerprint_claim(action.issue), soft=True)
     text = f"{action.evidence.source}: {action.evidence.text}"
+    known = incident.seeds if action.issue else incident.heard
+    key = action.issue or f"alert:{short(action.evidence.url or text, 120)}"
+    if key in known:
+        return draft.done()
+    if action.issue is None:
+        draft.set(heard=(*incident.heard, key)[-HEARD:])
+    elif len(incident.seeds) >= SEEDS:
+        return draft.done()
+    else:
+        draft.set(seeds=(*incident.seeds, action.issue))
     draft.note("evidence", text, url=action.evidence.url)
-    if incident.open and "decision:1" in incident.messages:
-        draft.want(Say(text=text[:500], thread=True))
+    if not incident.open:
+        return draft.done()
+    if action.issue is not None:
+        draft.claim(fingerprint_claim(action.issue), soft=True)
+        if incident.triage is not None:
+            draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
+    if "decision:1" in incident.messages:
+        draft.want(Say(text=short(text, 500), thread=True))
     return draft.done()
 
 
 def seen_again(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:
     """The guard: the same Sentry issue after recovery opens the incident again by itself (rules: Verification)."""
-    draft = Draft(incident, now)
-    after = incident.resolved_at or incident.recovered_at
-    back = incident.status in (Status.MITIGATED, Status.RESOLVED)
-    if not back or after is None or action.evidence.at <= after:
-        evidence = AddEvidence(evidence=action.evidence, issue=action.issue)
+    evidence = AddEvidence(evidence=action.evidence, issue=action.issue)
+    match incident.status:
+        case Status.MITIGATED if incident.recovered_at is not None:
+            until = incident.guard_until or incident.recovered_at + GUARD
+            after = until - GUARD  # the newest verified recovery
+        case Status.RESOLVED if incident.resolved_at is not None:
+            after, until = incident.resolved_at, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
+        case _:
+            return add_evidence(incident, evidence, service, now)
+    if action.evidence.at <= after:  # a late alert of what is over
         return add_evidence(incident, evidence, service, now)
-    if incident.status is Status.MITIGATED and incident.guard_until is not None and now > incident.guard_until:
-        return add_evidence(incident, AddEvidence(evidence=action.evidence, issue=action.issue), service, now)
+    if action.evidence.at > until:
+        return _long_after(incident, action, after, now)
+    draft = Draft(incident, now)
+    if incident.status is Status.RESOLVED:
+        draft.set(cause=None)  # it was not understood after all: somebody has to name it again
     draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, guard_until=None)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
-    again = f"It is back: {action.evidence.text}"
-    draft.note("evidence", again, url=action.evidence.url)
-    rounds = len(incident.rounds)
-    page(draft, f"back: {rounds}", f"{incident.id} {incident.title}: {again}")
-    tell(draft, f"*{again}*")
-    return next_round(draft, "Sentry sees it again").done()
+    again = f"it is back: {short(action.evidence.text, 300)}"
+    draft.note("evidence", capital(again), url=action.evidence.url)
+    page(draft, f"back: {len(incident.rounds)}", f"{incident.id} {incident.title}: {again}")
+    return next_round(draft, again).done()
+
+
+def _long_after(incident: Incident, action: SeenAgain, recovered: datetime, now: datetime) -> Change:
+    """Users were fine for longer than the guard, but the incident is not resolved: said and paged once, decided by people."""
+    draft = Draft(incident, now)
+    key = f"after the guard: {len(incident.rounds)}"
+    if not incident.open or key in incident.paged:
+        return draft.done()
+    span = lasting(action.evidence.at - recovered)
+    said = f"{short(action.evidence.text, 300)}, {span} after recovery."
+    draft.note("evidence", f"Fires again: {said}", url=action.evidence.url)
+    page(draft, key, f"{incident.id} {incident.title} fires again: {said}")
+    way = "If it is the same trouble, `/incident rollback`, `hotfix` or `fixed` acts on it here."
+    return tell(draft, f"{said} {way}", strong="Fires again:").done()
 
 
 # --- texts outside Slack; mentions become names on the way out ----------------------------------------------------
@@ -242,15 +319,13 @@ def ticket_title(incident: Incident) -> str:
 
 
 def ticket_body(incident: Incident) -> str:
-    """The ticket as it is opened; comments follow every change."""
+    """The ticket as it is opened. Triage and everything after it are comments, so that each is said once."""
     lines = [
         f"Service: {incident.service} ({incident.environment})",
         f"Detected: {incident.detected_at:%Y-%m-%d %H:%M} UTC via {incident.source.text}",
     ]
     if incident.description:
         lines.append(f"\n{incident.description}")
-    if incident.triage is not None:
-        lines.append(f"\nTriage: {headline(incident.triage)}")
     return "\n".join(lines)
 
 
@@ -263,6 +338,8 @@ def discord_text(incident: Incident) -> str:
     current = incident.round
     if current is not None and current.action is not None:
         lines.append(f"{what_was_done(current.action)} ({current.action.result})")
+    if (open_end := unmerged(incident)) is not None:
+        lines.append(open_end)
     if incident.latest_update:
         lines.append(incident.latest_update)
     if incident.ticket is not None:

@@ -48,7 +48,7 @@ class Say(Value):
     try_again: str | None = None
     """Effect id for a *Try again* button under it."""
     goes_to: Literal["incident", "announcement"] = "incident"
-    ask: Literal["recovered", "foreign deploy", ""] = ""
+    ask: Literal["recovered", "not over", "foreign deploy", ""] = ""
     """A question with its buttons under it."""
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from phases.actions import EffectFailed, LookDue, RetryDue, TryAgain
+from phases.actions import EffectFailed, RetryDue, TryAgain
 from phases.change import Change, Draft, Refused
+from phases.coordination import begin_comms
 from phases.effects import (
     EFFECT,
     Effect,
@@ -16,7 +17,6 @@ from phases.effects import (
     FollowDeploy,
     Investigate,
     LookAgain,
-    NumberAdr,
     OpenChannel,
     OpenTicket,
     Page,
@@ -24,20 +24,24 @@ from phases.effects import (
     Say,
     StartBisect,
     StartDeploy,
+    TellDiscord,
     Triage,
-    WriteAdr,
 )
-from phases.incident import Failure, Incident
+from phases.incident import Failure, Incident, Status
 from phases.mitigation import deploy_lost
+from phases.postmortem_steps import AFTER_THE_END
 from phases.root_cause_steps import move_bisect
-from phases.rounds import page
+from phases.rounds import REASON
 from phases.service import Service
-from phases.triage_steps import overdue
-from phases.verification_steps import LOOK, RETRY_SECONDS
+from phases.triage_steps import UNDECIDED, overdue
+from phases.verification_steps import unreachable
+from phases.wording import short
 
-KEPT = 8  # failures shown
+KEPT = 8  # failures kept and shown
+RETRY_SECONDS = 60  # without channel, decision, triage or question nobody can go on: tried again by itself
 TICKET_RETRY_SECONDS = 15 * 60  # architecture, 5: the ticket is tried again every 15 minutes
-SLACK_RETRY_SECONDS = 60  # without channel or decision message nobody can act
+LONGEST_RETRY_SECONDS = 15 * 60
+SLOWER = 10  # what has failed for an hour is tried every sixth minute
 
 WORDS: dict[str, str] = {
     "open.channel": "The incident channel could not be opened",
@@ -67,48 +71,134 @@ WORDS: dict[str, str] = {
 
 
 def effect_failed(incident: Incident, action: EffectFailed, service: Service, now: datetime) -> Change:
-    """Every effect's failure is an action that this accepts, in every state."""
+    """Every effect's failure is an action that this accepts, in every state. What is tried again by itself is said once."""
     effect = EFFECT.validate_json(action.effect)
+    match effect:
+        case StartDeploy() | FollowDeploy():  # never started again: the round ends as unknown, and people decide
+            return deploy_lost(Draft(incident, now), service, effect.deploy_id, action.reason).done()
+        case LookAgain(number=number) if number > 0:
+            return unreachable(incident, effect.round, number, short(action.reason, REASON), service, now)
+        case _:
+            pass
     draft = Draft(incident, now)
+    known = next((f for f in incident.failures if EFFECT.validate_json(f.effect) == effect), None)
+    _go_on(draft, effect, action.reason)
+    if not _matters(draft.incident, effect):
+        return draft.done()
     failure = Failure(
-        effect_id=action.effect_id, kind=action.kind, reason=action.reason[:300], at=now, effect=action.effect
+        effect_id=known.effect_id if known else action.effect_id,
+        kind=action.kind,
+        reason=short(action.reason, REASON),
+        at=known.at if known else now,
+        effect=action.effect,
     )
-    kept = tuple(f for f in incident.failures if f.effect != action.effect)
-    draft.set(failures=(*kept, failure)[-KEPT:])
-    words = f"{WORDS[effect.type]}: {action.reason[:300]}"
-    draft.note("failure", words).dirty("status")
-    if incident.open or isinstance(effect, NumberAdr | WriteAdr):
-        _go_on(draft, effect, action, service)
-    if incident.channel is not None and not isinstance(effect, Say | PostLive):
-        draft.want(Say(text=words, try_again=action.effect_id, thread=_quiet(draft.incident, effect)))
+    others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
+    draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
+    again = _retried(effect)
+    if again is not None:
+        wait = min(max(again, (now - failure.at).total_seconds() / SLOWER), LONGEST_RETRY_SECONDS)
+        draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
+    if known is None:
+        _say_once(draft, effect, failure, service)
     return draft.done()
 
 
 def try_again(incident: Incident, action: TryAgain, service: Service, now: datetime) -> Change | Refused:
     del service
     if (failure := _find(incident, action.effect_id)) is None:
-        return Refused("stale", "That was tried again already.")
-    return _again(Draft(incident, now).note("failure", f"Tried again: {failure.kind}", by=action.by), failure)
+        return Refused("stale", "That is done, or was tried again already.")
+    draft = Draft(incident, now).note("failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by)
+    left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
+    draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
+    return _again(draft, EFFECT.validate_json(failure.effect)).done()
 
 
 def retry_due(incident: Incident, action: RetryDue, service: Service, now: datetime) -> Change:
+    """Tried again by itself. The failure stays in sight until it has worked, and is not said a second time."""
     del service
-    if (failure := _find(incident, action.effect_id)) is None or not incident.open:
-        return Draft(incident, now).done()
-    return _again(Draft(incident, now), failure)
+    draft = Draft(incident, now)
+    if (failure := _find(incident, action.effect_id)) is None:
+        return draft.done()
+    effect = EFFECT.validate_json(failure.effect)
+    if not _still_wanted(incident, effect):
+        left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
+        return draft.set(failures=left).dirty("status").done()
+    return _again(draft, effect).done()
+
+
+def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
+    """The newest, in their order; those on which the way on hangs are the last to be forgotten."""
+    needed = {f.effect_id for f in failures if f.kind in _NEEDED}
+    left = list(failures)
+    while len(left) > most:
+        left.remove(next((f for f in left if f.effect_id not in needed), left[0]))
+    return tuple(left)
+
+
+_NEEDED = ("open.channel", "post.live", "triage", "ticket.open", "adr.number", "adr.write")
+
+
+def _words(kind: str) -> str:
+    return WORDS.get(kind, "Something could not be done")
 
 
 def _find(incident: Incident, effect_id: str) -> Failure | None:
     return next((f for f in incident.failures if f.effect_id == effect_id), None)
 
 
-def _again(draft: Draft, failure: Failure) -> Change:
-    effect = EFFECT.validate_json(failure.effect)
-    left = tuple(f for f in draft.incident.failures if f.effect_id != failure.effect_id)
-    draft.set(failures=left).dirty("status")
+def _again(draft: Draft, effect: Effect) -> Draft:
     if isinstance(effect, Investigate):
         draft.set(investigating=True)
-    return draft.want(effect).done()
+    return draft.want(effect)
+
+
+def _retried(effect: Effect) -> float | None:
+    """Seconds after which it is tried again by itself, where people cannot go on without it."""
+    match effect:
+        case OpenChannel() | PostLive() | Triage():
+            return RETRY_SECONDS
+        case Say(ask="recovered"):
+            return RETRY_SECONDS
+        case OpenTicket():
+            return TICKET_RETRY_SECONDS
+        case _:
+            return None
+
+
+def _still_wanted(incident: Incident, effect: Effect) -> bool:
+    match effect:
+        case OpenChannel():
+            return incident.open and incident.channel is None
+        case PostLive(name=name):
+            return name not in incident.messages
+        case Triage():
+            measured = incident.triage is not None and incident.triage.manual_by is None
+            return incident.open and (not measured or incident.status in UNDECIDED)
+        case Say(ask="recovered"):
+            asked = incident.round is not None and incident.round.verdict == "ask a person"
+            return asked and incident.status is Status.VERIFYING
+        case OpenTicket():
+            return incident.open and incident.ticket is None
+        case _:
+            return incident.open
+
+
+def _matters(incident: Incident, effect: Effect) -> bool:
+    """Whether trying it again could still be of use."""
+    return incident.open or effect.type in AFTER_THE_END
+
+
+def _say_once(draft: Draft, effect: Effect, failure: Failure, service: Service) -> None:
+    words = f"{_words(failure.kind)}: {failure.reason.rstrip('.')}."
+    draft.note("failure", words)
+    if draft.incident.channel is None or isinstance(effect, Say | PostLive):
+        return  # the pinned status shows it, with its button
+    if isinstance(effect, Page):
+        draft.want(Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id))
+        return
+    by_itself = " I keep trying." if _retried(effect) is not None else ""
+    quiet = _quiet(draft.incident, effect)
+    draft.want(Say(text=f"{words}{by_itself}", try_again=failure.effect_id, thread=quiet))
 
 
 def _quiet(incident: Incident, effect: Effect) -> bool:
@@ -125,32 +215,22 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
     return small and "decision:1" in incident.messages
 
 
-def _go_on(draft: Draft, effect: Effect, action: EffectFailed, service: Service) -> Draft:
+def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:
     """What the incident does without what failed, so that it always has a way on."""
+    incident = draft.incident
     match effect:
         case Triage():
-            overdue(draft, f"Sentry could not be asked: {action.reason[:200]}")
-        case OpenChannel() | PostLive():
-            draft.timer(f"retry:{effect.type}", SLACK_RETRY_SECONDS, RetryDue(effect_id=action.effect_id))
-        case OpenTicket():
-            draft.timer("retry:ticket", TICKET_RETRY_SECONDS, RetryDue(effect_id=action.effect_id))
-        case StartDeploy():
-            deploy_lost(draft, service, effect.deploy_id, action.reason, started=True)
-        case FollowDeploy():
-            deploy_lost(draft, service, effect.deploy_id, action.reason, started=True)
-        case LookAgain(number=number) if number > 0:
-            draft.timer(LOOK, RETRY_SECONDS, LookDue(round=effect.round, number=number))
+            overdue(draft, f"Sentry could not be asked: {short(reason, 200)}")
+        case OpenChannel() if incident.open and all(f.kind != "open.channel" for f in incident.failures):
+            begin_comms(draft)
+        case TellDiscord() if incident.discord_id is None:
+            draft.set(discord_asked=False)  # the next change tries the first post again
         case Investigate():
             draft.set(investigating=False)
         case StartBisect() | FollowBisect():
-            bisect = draft.incident.bisect
+            bisect = incident.bisect
             if bisect is not None and bisect.id == effect.bisect_id and bisect.state == "running":
-                move_bisect(draft, bisect.model_copy(update={"state": "failed", "reason": action.reason[:200]}))
-        case Page():
-            if draft.incident.channel is not None:
-                draft.want(Say(text=f"Nobody could be paged. {effect.text}", mention=service.owners))
-        case NumberAdr() | WriteAdr():
-            page(draft, "adr", f"{draft.incident.id}: the post-mortem could not be written: {action.reason[:200]}")
+                move_bisect(draft, bisect.model_copy(update={"state": "failed", "reason": short(reason, 200)}))
         case _:
             pass
     return draft

@@ -168,6 +168,8 @@ class Incident(Value):
 
     seeds: tuple[str, ...] = ()
     """Sentry issue ids that alerts or people named: they belong to the incident whatever triage finds."""
+    heard: tuple[str, ...] = ()
+    """Alerts without an issue, and deploys by others, that were said already: one key each, so that each is said once."""
     triage: TriageReport | None = None
     triage_overdue: bool = False
     """Three seconds passed without an answer of Sentry."""
@@ -188,6 +190,8 @@ class Incident(Value):
 
     ticket: Ticket | None = None
     discord_id: str | None = None
+    discord_asked: bool = False
+    """Its first post was asked for: until its id is known nothing more is, or there would be two posts."""
     paged: tuple[str, ...] = ()
     """Why people were paged, one key each (`sev1`, `rollback failed: 1`), so that each is paged once."""
 

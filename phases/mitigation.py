@@ -7,7 +7,7 @@ fix) … still NOT --admin". Where a rollback goes to is measured in `triage.py`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from phases.actions import (
     DecideFixed,
@@ -22,10 +22,12 @@ from phases.actions import (
     DeployTick,
 )
 from phases.change import Change, Draft, Refused
-from phases.effects import FollowDeploy, Say, StartDeploy
+from phases.effects import FollowDeploy, StartDeploy
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.report import DeployProof, Release
+from phases.report import DeployProof, DeploySeen, Release
 from phases.rounds import (
+    NOBODY,
+    REASON,
     ended,
     keep_true,
     mentioned,
@@ -37,12 +39,14 @@ from phases.rounds import (
     tell,
     what_was_done,
 )
-from phases.service import DEPLOYABLE, Service
-from phases.verification_steps import start_clock
+from phases.service import DEPLOYABLE, DeployCommands, Service
+from phases.verification_steps import first_look, start_clock
+from phases.wording import capital, clock, lasting, short
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
-NOBODY = "nobody"  # timer: nobody acted on a SEV1
 DEPLOY = "deploy"  # timer: ask about the running deploy
+SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy; their clocks and moments differ
+HEARD = 50  # deploys and alerts remembered, so that each is said once
 
 
 def who_may(owners: Sequence[str], person: str, *, member: bool) -> Refused | None:
@@ -77,23 +81,27 @@ def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
     current = draft.incident.round
     assert current is not None  # opened above
     if current.action is not None and number <= current.number:
-        done = current.action
+        return Refused("stale", f"{decided(current.action)} Nothing more was done.")
+    if number != current.number:
+        older = next((r for r in incident.rounds if r.number == number), None)
+        was = f" {decided(older.action)}" if older is not None and older.action is not None else ""
         return Refused(
             "stale",
-            f"{mentioned(done.by)} already decided: {what_was_done(done)} ({done.result}). Nothing more was done.",
-        )
-    if number != current.number:
-        return Refused(
-            "stale", f"That button belongs to round {number}; round {current.number} is open. Nothing was done."
+            f"That was decision {number}, which is over.{was} Decision {current.number} is open: look there. Nothing was done.",
         )
     return current
 
 
-def _act(draft: Draft, current: Round, action: RoundAction, said: str) -> Draft:
+def decided(action: RoundAction) -> str:
+    """For whoever comes too late: who won, with what, when, and how it stands."""
+    return f"{mentioned(action.by)} decided {what_was_done(action)} at {clock(action.at)} ({action.result})."
+
+
+def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
     """Uses up the round, and says so everywhere."""
     replace_round(draft, current.model_copy(update={"action": action}))
     draft.cancel(NOBODY).note("decision", said, by=action.by)
-    return keep_true(draft, said)
+    return tell(draft, f"{said} {then}".strip())
 
 
 def decide_rollback(incident: Incident, action: DecideRollback, service: Service, now: datetime) -> Change | Refused:
@@ -103,6 +111,11 @@ def decide_rollback(incident: Incident, action: DecideRollback, service: Service
 def decide_hotfix(incident: Incident, action: DecideHotfix, service: Service, now: datetime) -> Change | Refused:
     if not action.fix.commit:
         return Refused("input", "A hotfix is shipped by its head commit, and this one has none. Nothing was done.")
+    if isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix:
+        return Refused(
+            "missing",
+            f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*.",
+        )
     return _deploy(incident, ActionKind.HOTFIX, action, action.fix, service, now)
 
 
@@ -136,17 +149,16 @@ def _deploy(
         deploy_id=deploy_id,
         break_glass=said.break_glass,
     )
-    was = said.running.version if said.running else "?"
-    words = f"{mentioned(said.by)}: {what_was_done(acted)} (from {was})"
+    was = said.running.version if said.running else "what runs now (not known yet)"
+    verb = f"rolls {service.name} back" if kind is ActionKind.ROLLBACK else f"ships {what_was_done(acted)}"
+    ends = f"from {was} to {to.version}" if kind is ActionKind.ROLLBACK else f"over {was}"
+    glass = f" Break glass: {said.break_glass}" if said.break_glass else ""
     draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
-    _act(draft, draft.incident.round or current, acted, words)
+    _act(draft, draft.incident.round or current, acted, f"{mentioned(said.by)} {verb} {ends}.{glass}")
     draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=said.running, to=to, by=said.by))
     if said.break_glass:
-        draft.note("decision", f"Break glass: {said.break_glass}", by=said.by)
-        tell(draft, f"{mentioned(said.by)} broke the glass to deploy {service.name}: {said.break_glass}")
-        page(
-            draft, f"break glass: {current.number}", f"{incident.id}: break glass on {service.name}: {said.break_glass}"
-        )
+        key, what = f"break glass: {current.number}", what_was_done(acted)
+        page(draft, key, f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}")
     return draft.done()
 
 
@@ -162,9 +174,10 @@ def decide_fixed(incident: Incident, action: DecideFixed, service: Service, now:
         kind=ActionKind.FIXED, by=action.by, at=now, sentence=sentence, started_at=now, finished_at=now, result="done"
     )
     draft.set(status=Status.VERIFYING)
-    _act(draft, draft.incident.round or current, acted, f"{mentioned(action.by)}: fixed another way: {sentence}")
-    start_clock(draft, service)
-    return draft.done()
+    said = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
+    _act(draft, draft.incident.round or current, acted, said, then=first_look(service))
+    start_investigation(draft)  # many × many waited for a rollback that does not come
+    return start_clock(draft, service).done()
 
 
 def decide_investigate(
@@ -175,13 +188,16 @@ def decide_investigate(
     if (refused := ended(incident)) is not None:
         return refused
     draft = Draft(incident, now)
-    current = incident.round
-    if current is None or current.number != action.round or current.action is not None:
+    if incident.round is None:
+        open_round(draft, "acted on before triage", None)
+    current = draft.incident.round
+    if current is None or current.action is not None or (incident.round is not None and current.number != action.round):
         return Refused("stale", "That decision is over. Nothing was changed.")
     if current.investigate_by is None:
+        said = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
         replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
-        draft.note("decision", f"{mentioned(action.by)}: investigate first", by=action.by).cancel(NOBODY)
-        keep_true(draft, f"{mentioned(action.by)}: investigate first")
+        draft.note("decision", said, by=action.by).cancel(NOBODY)
+        keep_true(draft, said)
     return start_investigation(draft).done()
 
 
@@ -203,34 +219,40 @@ def _moved(draft: Draft, current: Round, action: RoundAction, **fields: object) 
 
 
 def deploy_started(incident: Incident, action: DeployStarted, service: Service, now: datetime) -> Change:
+    """What ran before is the deployer's word where the person who decided could not name it."""
     del service
     draft = Draft(incident, now)
     if (found := _deploying(incident, action.deploy_id)) is None:
         return draft.done()
     current, acted = found
     if acted.result == "waiting":
-        _moved(draft, current, acted, result="running", started_at=now)
-        draft.note("deploy", f"Deploy started: {what_was_done(acted)}")
+        before = acted.from_release or action.running
+        _moved(draft, current, acted, result="running", started_at=now, from_release=before)
+        over = f" over {before.version}" if before else ""
+        draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
         start_investigation(draft)  # many × many: "debug after"
     return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
 
 
 def deploy_not_started(incident: Incident, action: DeployNotStarted, service: Service, now: datetime) -> Change:
-    """Something else runs by now, or the deployer refused: production is untouched, and a new round opens."""
+    """Something else runs by now, or the deployer refused: production is untouched, and a new round opens.
+
+    Where users were verified to be fine (a fix forward), they still are: the incident goes back to where it was.
+    """
     draft = Draft(incident, now)
     if (found := _deploying(incident, action.deploy_id)) is None:
         return draft.done()
     current, acted = found
-    _moved(draft, current, acted, result="not started", reason=action.reason, finished_at=now)
-    draft.release(deploying_claim(service.name)).note("deploy", f"Not started: {action.reason}")
-    tell(draft, f"Nothing was deployed: {action.reason}")
+    reason = short(action.reason, REASON).rstrip(".")
+    _moved(draft, current, acted, result="not started", reason=reason, finished_at=now)
+    draft.cancel(DEPLOY).release(deploying_claim(service.name)).note("deploy", f"Not started: {reason}")
+    if incident.recovered_at is not None:
+        draft.set(status=Status.MITIGATED)
+        return tell(draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:").done()
     if action.running is None:
-        page(
-            draft,
-            f"deploy: {current.number}",
-            f"{incident.id} {incident.title}: {what_was_done(acted)} failed: {action.reason}",
-        )
-    return next_round(draft, f"nothing was deployed: {action.reason}").done()
+        failed = f"{what_was_done(acted)} failed: {reason}"
+        page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
+    return next_round(draft, f"nothing was deployed: {reason}").done()
 
 
 def deploy_tick(incident: Incident, action: DeployTick, service: Service, now: datetime) -> Change:
@@ -273,6 +295,7 @@ def finish_deploy(
     current, acted = found
     incident = draft.incident
     words = what_was_done(acted)
+    reason = short(reason, REASON)
     current = _moved(
         draft,
         current,
@@ -285,43 +308,105 @@ def finish_deploy(
     )
     draft.cancel(DEPLOY).release(deploying_claim(service.name))
     if result == "done":
-        seconds = round((draft.now - (acted.started_at or acted.at)).total_seconds())
-        if acted.kind is ActionKind.ROLLBACK and proof.before and proof.before not in incident.rolled_back:
-            draft.set(rolled_back=(*incident.rolled_back, proof.before))
-        draft.set(status=Status.VERIFYING).note(
-            "deploy", f"Deployed: {proof.before or '?'} → {proof.after or '?'} in {seconds} s"
-        )
-        tell(draft, f"Deployed: {proof.before or '?'} → {proof.after or '?'}, {seconds} s. Checking again soon.")
-        return start_clock(draft, service)
-    draft.note("deploy", f"{words}: {result}. {reason}")
-    how = "failed" if result == "failed" else "has an unknown result and will not be started again"
-    page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}. {reason}")
-    tell(draft, f"*{words[0].upper()}{words[1:]} {how}.* {reason}")
-    return next_round(draft, f"{words} {how}")
+        return _deployed(draft, acted, proof, service)
+    how = "failed" if result == "failed" else "has an unknown result and will not be started again by itself"
+    because = f": {reason.rstrip('.')}" if reason else ""
+    draft.note("deploy", f"{words} {how}{because}").set(recovered_at=None, guard_until=None)
+    page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}{because}")
+    return next_round(draft, f"{words} {how}{because}")
 
 
-def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str, *, started: bool) -> Draft:
+def _deployed(draft: Draft, acted: RoundAction, proof: DeployProof, service: Service) -> Draft:
+    before = proof.before or (acted.from_release.version if acted.from_release else None)
+    if acted.kind is ActionKind.ROLLBACK and before and before not in draft.incident.rolled_back:
+        draft.set(rolled_back=(*draft.incident.rolled_back, before))
+    took = lasting(draft.now - (acted.started_at or acted.at))
+    said = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
+    draft.set(status=Status.VERIFYING).note("deploy", said)
+    if (open_end := unmerged(draft.incident)) is not None:
+        said = f"{said} {open_end}"
+        draft.note("deploy", open_end)
+    tell(draft, f"{said} {first_look(service)}")
+    return start_clock(draft, service)
+
+
+def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> Draft:
     """The deployer could not be asked any more: what came of it is unknown (rules: pages, always)."""
     if (found := _deploying(draft.incident, deploy_id)) is None:
         return draft
     acted = found[1]
     before = acted.from_release.version if acted.from_release else None
-    return finish_deploy(draft, found, "unknown" if started else "failed", DeployProof(before=before), reason, service)
+    return finish_deploy(draft, found, "unknown", DeployProof(before=before), reason, service)
+
+
+# --- what stays open after a deploy ------------------------------------------------------------------------------
+
+
+def newest_deploy(incident: Incident) -> RoundAction | None:
+    """The newest deploy of this incident that came to its end."""
+    return next(
+        (
+            r.action
+            for r in reversed(incident.rounds)
+            if r.action is not None and r.action.result == "done" and r.action.kind is not ActionKind.FIXED
+        ),
+        None,
+    )
+
+
+def unmerged(incident: Incident) -> str | None:
+    """A hotfix is shipped past its merge: until somebody merges it, it can be lost (rules: Hotfix)."""
+    newest = newest_deploy(incident)
+    if newest is None or newest.kind is not ActionKind.HOTFIX:
+        return None
+    return f"{capital(what_was_done(newest))} is not merged: the next normal deploy would undo it."
+
+
+def hold(incident: Incident) -> str | None:
+    """After a rollback, until its cause is fixed, a deploy could bring it back (rules: Hold). None: deploy as you like."""
+    newest = newest_deploy(incident)
+    if not incident.open or newest is None or newest.kind is not ActionKind.ROLLBACK:
+        return None
+    to = newest.to_release.version if newest.to_release else "?"
+    return f"Hold: {incident.service} is rolled back to {to}; a deploy could bring the trouble back."
 
 
 def deployed_by_others(incident: Incident, action: DeployedByOthers, service: Service, now: datetime) -> Change:
-    """A deploy that the bot did not start: in the timeline, and asked about."""
-    del service
+    """A deploy that the bot did not start: in the timeline, said once, asked about where it may be the fix."""
     draft = Draft(incident, now)
     deploy = action.deploy
-    ours = any(
-        r.action and r.action.to_release == deploy.release and r.action.result != "failed" for r in incident.rounds
-    )
-    if ours or not incident.open:
+    version = deploy.release.version
+    if not incident.open or _ours(incident, deploy) or _heard(incident, deploy):
         return draft.done()
+    draft.set(heard=(*incident.heard, f"deploy:{version}@{deploy.started_at.isoformat()}")[-HEARD:])
     by = f" by {deploy.by}" if deploy.by else ""
-    draft.note("deploy", f"{deploy.release.version} was deployed{by}")
-    if incident.channel is not None:
-        text = f"{deploy.release.version} was deployed{by} at {deploy.started_at:%H:%M} UTC. Is that the fix?"
-        draft.want(Say(text=text, ask="foreign deploy"))
-    return draft.dirty("status").done()
+    said = f"{version} was deployed{by} at {clock(deploy.started_at)}."
+    draft.note("deploy", said).dirty("status")
+    if incident.status in (Status.DECLARED, Status.DECIDING):
+        return tell(draft, f"{said} Is that the fix?", ask="foreign deploy").done()
+    if version in incident.rolled_back:
+        return tell(draft, f"{said} This incident rolled it back.", strong="Careful:", mention=service.owners).done()
+    if (holds := hold(incident)) is not None:
+        return tell(draft, f"{said} {holds}", strong="Careful:", mention=service.owners).done()
+    if (undone := unmerged(incident)) is not None:
+        return tell(draft, f"{said} {undone} Is it still in?", strong="Careful:", mention=service.owners).done()
+    return tell(draft, said, thread=True).done()
+
+
+def _ours(incident: Incident, deploy: DeploySeen) -> bool:
+    """Told by somebody else, but started by us: the same version in the time of our deploy."""
+    for one in incident.rounds:
+        action = one.action
+        if action is None or action.to_release is None or action.to_release.version != deploy.release.version:
+            continue
+        ends = (action.finished_at or deploy.started_at) + SAME_DEPLOY
+        if action.at - SAME_DEPLOY <= deploy.started_at <= ends:
+            return True
+    return False
+
+
+def _heard(incident: Incident, deploy: DeploySeen) -> bool:
+    """Said already, by this source or another one."""
+    begins = f"deploy:{deploy.release.version}@"
+    times = (datetime.fromisoformat(one.removeprefix(begins)) for one in incident.heard if one.startswith(begins))
+    return any(abs(at - deploy.started_at) <= SAME_DEPLOY for at in times)

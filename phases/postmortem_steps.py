@@ -10,15 +10,27 @@ from datetime import datetime
 
 from phases.actions import AdrNumbered, AdrWritten, Cancel, Remembered, Resolve, SubmitPostmortem
 from phases.change import Change, Draft, Refused
-from phases.effects import CloseTicket, NumberAdr, PostSummary, Remember, TellDiscord, WriteAdr
+from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, Remember, SetTopic, WriteAdr
 from phases.incident import Incident, Status
 from phases.postmortem import missing
-from phases.report import Cause
-from phases.rounds import ended, mentioned, tell
+from phases.report import Cause, Postmortem
+from phases.rounds import decision_name, ended, mentioned, tell, worked
 from phases.service import Service
 
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
-TIMERS = ("triage", "nobody", "deploy", "bisect", "look")
+TIMERS = ("triage", "measure", "nobody", "deploy", "look")
+"""What ends with the incident. A bisect is told to stop, and followed until it has."""
+AFTER_THE_END = (
+    "say",
+    "post.summary",
+    "ticket.comment",
+    "ticket.attach",
+    "ticket.close",
+    "discord",
+    "page",
+    "remember",
+)
+"""Effects that are worth trying again when the incident is over."""
 
 
 def open_claim(service: str, environment: str) -> str:
@@ -50,8 +62,12 @@ def submit_postmortem(
         return Refused(
             "state", "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first."
         )
+    if incident.postmortem is not None and not any(f.kind in ("adr.number", "adr.write") for f in incident.failures):
+        return Refused("state", "The post-mortem was submitted and is being written. Nothing was changed.")
     written = action.postmortem
-    draft = Draft(incident, now).set(postmortem=written)
+    if (empty := _empty_part(written)) is not None:
+        return Refused("input", f"Say {empty}: no part of a post-mortem is ever empty. Nothing was changed.")
+    draft = worked(worked(Draft(incident, now), "adr.number"), "adr.write").set(postmortem=written)
     if incident.cause is None:
         draft.set(cause=Cause(text=written.root_cause[:2000], at=now, by=written.by))
         draft.note("cause", f"{mentioned(written.by)}: {written.root_cause}", by=written.by)
@@ -59,20 +75,36 @@ def submit_postmortem(
     return draft.want(NumberAdr()).done()
 
 
+def _empty_part(written: Postmortem) -> str | None:
+    """The first of the six parts that says nothing."""
+    parts = {
+        "the timeline": written.timeline,
+        "the root cause": written.root_cause,
+        "why monitoring did not catch it earlier": written.monitoring,
+        "why it slipped through tests and CI": written.tests,
+        "the action items": " ".join(item.text for item in written.items),
+        "when to look at this again": written.revisit,
+    }
+    return next((name for name, text in parts.items() if not text.strip()), None)
+
+
 def adr_numbered(incident: Incident, action: AdrNumbered, service: Service, now: datetime) -> Change:
+    """The number is a claim: another incident that takes the same one has to choose again."""
     del service
-    draft = Draft(incident, now)
-    if incident.adr is not None or incident.postmortem is None:
+    draft = worked(Draft(incident, now), "adr.number")
+    if incident.adr is not None or incident.postmortem is None or not incident.open:
         return draft.done()
     return draft.claim(f"adr:{action.repository}:{action.number}").want(WriteAdr(number=action.number)).done()
 
 
 def adr_written(incident: Incident, action: AdrWritten, service: Service, now: datetime) -> Change:
     del service
-    draft = Draft(incident, now)
+    draft = worked(Draft(incident, now), "adr.write")
     if incident.adr is not None:
         return draft.done()
     draft.set(adr=action.adr).note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
+    if not incident.open:
+        return draft.dirty("status").done()
     if incident.status is not Status.MITIGATED:
         tell(draft, f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.")
     return resolve_if_ready(draft).done()
@@ -89,52 +121,63 @@ def resolve(incident: Incident, action: Resolve, service: Service, now: datetime
     return _resolve(Draft(incident, now), by=action.by).done()
 
 
-def resolve_if_ready(draft: Draft) -> Draft:
-    """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there."""
+def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "") -> Draft:
+    """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there.
+
+    `news` is what has just come true: one message in the channel says both.
+    """
     incident = draft.incident
     if incident.status is not Status.MITIGATED or incident.adr is None or missing(incident):
-        return draft.dirty("status")
-    return _resolve(draft, by=None)
+        return tell(draft, news, strong=strong) if news else draft.dirty("status")
+    return _resolve(draft, by=None, news=news, strong=strong)
 
 
-def _resolve(draft: Draft, *, by: str | None) -> Draft:
+def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "") -> Draft:
     incident = draft.incident
-    draft.set(status=Status.RESOLVED, resolved_at=draft.now).cancel(*TIMERS)
+    draft.set(status=Status.RESOLVED, resolved_at=draft.now)
     draft.note("resolved", f"Resolved by {mentioned(by)}" if by else "Resolved", by=by)
     draft.release(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
-    draft.want(PostSummary(), Remember())
-    tell(draft, f"*{incident.id} is resolved.*")
+    _end(draft).want(PostSummary(), Remember())
+    who = f" by {mentioned(by)}" if by else ""
+    tell(draft, f"{news} {incident.id} is resolved{who}.".strip(), strong=strong)
     if incident.ticket is not None:
         draft.want(CloseTicket())
     return draft.dirty("status", "announcement", "tree")
+
+
+def _end(draft: Draft) -> Draft:
+    """What goes on of an incident that is over: nothing but a bisect until it has stopped, and what is still to be said."""
+    incident = draft.incident
+    draft.cancel(*TIMERS).set(failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END))
+    if incident.bisect is not None and incident.bisect.state == "running":
+        draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))
+    if incident.channel is not None:
+        draft.want(SetTopic())
+    return draft
 
 
 def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) -> Change | Refused:
     """A false alarm or a duplicate: needs a reason and a name."""
     if (refused := ended(incident)) is not None:
         return refused
-    reason = " ".join(action.reason.split())[:500]
+    reason = " ".join(action.reason.split()).rstrip(".")[:500]
     if not reason:
         return Refused("input", "Cancelling needs a reason, e.g. `/incident cancel load test, not real users`.")
     if incident.status is Status.MITIGATING:
         return Refused("state", "A deploy is under way; it cannot be taken back. Cancel when it has ended.")
-    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason).cancel(*TIMERS)
+    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason)
     draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
-    tell(draft, f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}")
+    tell(_end(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
     if incident.ticket is not None:
         draft.want(CloseTicket(cancelled=True))
     current = incident.round
-    return (
-        draft.want(TellDiscord())
-        .dirty("status", "announcement", "tree", f"decision:{current.number if current else 1}")
-        .done()
-    )
+    return draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1)).done()
 
 
 def remembered(incident: Incident, action: Remembered, service: Service, now: datetime) -> Change:
     del action, service
-    return Draft(incident, now).set(remembered=True).done()
+    return worked(Draft(incident, now), "remember").set(remembered=True).done()

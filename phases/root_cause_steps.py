@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from phases.actions import (
@@ -15,11 +16,23 @@ from phases.actions import (
 )
 from phases.change import Change, Draft, Refused
 from phases.effects import FollowBisect, PostLive, StartBisect
-from phases.incident import Incident, Status
-from phases.report import Bisect, Cause, Choice, Hypothesis, HypothesisKind, Recommendation, Verdict
-from phases.root_cause import after_bisect, merge
-from phases.rounds import EVERYWHERE, ended, mentioned, open_round, tell
+from phases.incident import ActionKind, Incident, Status
+from phases.postmortem_steps import resolve_if_ready
+from phases.report import Bisect, Cause, Choice, Hypothesis, HypothesisKind, LookVerdict, Recommendation, Verdict
+from phases.root_cause import after_bisect, best, merge
+from phases.rounds import (
+    EVERYWHERE,
+    await_action,
+    ended,
+    keep_true,
+    mentioned,
+    open_round,
+    tell,
+    what_was_done,
+    worked,
+)
 from phases.service import Service
+from phases.wording import short
 
 BISECT = "bisect"  # timer
 FOLLOW_SECONDS = 2
@@ -37,8 +50,8 @@ def ask_for_tree(draft: Draft) -> Draft:
 
 def investigated(incident: Incident, action: Investigated, service: Service, now: datetime) -> Change:
     found = action.investigation
-    draft = Draft(incident, now)
-    hypotheses = merge(incident.hypotheses, found.hypotheses)[:HYPOTHESES]
+    draft = worked(Draft(incident, now), "investigate")
+    hypotheses = _kept(without_what_did_not_help(merge(incident.hypotheses, found.hypotheses), incident))
     draft.set(investigation=found, investigating=False, hypotheses=hypotheses, suspects=found.suspects)
     for line in found.walk[:3]:
         draft.note("evidence", line)
@@ -47,6 +60,50 @@ def investigated(incident: Incident, action: Investigated, service: Service, now
         draft.set(bisect=Bisect(id=bisect_id, good=found.good, bad=found.bad))
         draft.want(StartBisect(bisect_id=bisect_id, good=found.good, bad=found.bad))
     return ask_for_tree(draft).dirty("status").done()
+
+
+def without_what_did_not_help(hypotheses: tuple[Hypothesis, ...], incident: Incident) -> tuple[Hypothesis, ...]:
+    """What was tried and did not help is ruled out as the answer (rules: Verification); a person's judgement stays."""
+    judged = list(hypotheses)
+    for one in incident.rounds:
+        action = one.action
+        if action is None or one.verdict != "not recovered":
+            continue
+        tried = what_was_done(action)
+        measured = any(look.verdict is LookVerdict.NOT_RECOVERED for look in one.looks)
+        found = f"{tried} was done and did not help{'' if measured else ' (not measured)'}."
+        gone = action.from_release.version if action.kind is ActionKind.ROLLBACK and action.from_release else None
+        for at, known in enumerate(judged):
+            if gone and known.kind is HypothesisKind.RELEASE and known.by is None and gone in known.says.split():
+                out = {"verdict": Verdict.RULED_OUT, "confidence": 0.05, "found": f"{gone} is gone: {found}"}
+                judged[at] = known.model_copy(update=out)
+        says = f"{tried} ends it"
+        if all(known.says != says for known in judged):
+            judged.append(
+                Hypothesis(
+                    id=f"H{_next_number(judged)}",
+                    kind=HypothesisKind.OTHER,
+                    says=says,
+                    predicts="the events stop after it",
+                    check=f"the checks of round {one.number}",
+                    found=found,
+                    verdict=Verdict.RULED_OUT,
+                    confidence=0.0,
+                )
+            )
+    return tuple(judged)
+
+
+def _next_number(hypotheses: Sequence[Hypothesis]) -> int:
+    return 1 + max((int(h.id[1:]) for h in hypotheses if h.id[1:].isdigit()), default=0)
+
+
+def _kept(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
+    """At most so many, in their order; the least likely go first."""
+    if len(hypotheses) <= HYPOTHESES:
+        return hypotheses
+    kept = {h.id for h in best(hypotheses, HYPOTHESES)}
+    return tuple(h for h in hypotheses if h.id in kept)
 
 
 def bisect_moved(incident: Incident, action: BisectMoved, service: Service, now: datetime) -> Change:
@@ -62,13 +119,14 @@ def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
     draft.set(bisect=bisect).dirty("tree", "evidence")
     if bisect.state == "running":
         return draft.timer(BISECT, FOLLOW_SECONDS, BisectTick(bisect_id=bisect.id))
-    draft.set(hypotheses=after_bisect(draft.incident.hypotheses, bisect)[:HYPOTHESES]).cancel(BISECT)
+    draft.set(hypotheses=_kept(after_bisect(draft.incident.hypotheses, bisect))).cancel(BISECT)
     if bisect.culprit is not None:
         culprit = bisect.culprit
-        said = f"Bisect: `{culprit.sha[:9]}` “{culprit.subject}” by {culprit.author} broke it ({bisect.steps} steps)."
-        draft.note("evidence", said, url=culprit.url)
-        return tell(draft, said)
-    said = f"Bisect {bisect.state}: {bisect.reason}"
+        by = f" by {culprit.author}" if culprit.author else ""
+        said = f"Bisect names `{culprit.sha[:9]}` “{short(culprit.subject, 120)}”{by}."
+        draft.note("evidence", said.replace("`", ""), url=culprit.url)
+        return tell(draft, f"{said} Is that the cause? `/incident cause <why>` confirms it.", thread=True)
+    said = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
     draft.note("evidence", said)
     return tell(draft, said, ticket=False, thread=True)
 
@@ -98,8 +156,7 @@ def add_hypothesis(incident: Incident, action: AddHypothesis, service: Service, 
         return Refused("input", "Say the hypothesis in a sentence.")
     if len(incident.hypotheses) >= HYPOTHESES:
         return Refused("state", f"There are {HYPOTHESES} hypotheses already; rule one out first.")
-    number = 1 + max((int(h.id[1:]) for h in incident.hypotheses if h.id[1:].isdigit()), default=0)
-    raised = Hypothesis(id=f"H{number}", kind=HypothesisKind.OTHER, says=says, by=action.by)
+    raised = Hypothesis(id=f"H{_next_number(incident.hypotheses)}", kind=HypothesisKind.OTHER, says=says, by=action.by)
     draft = Draft(incident, now).set(hypotheses=(*incident.hypotheses, raised))
     return ask_for_tree(draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by)).done()
 
@@ -140,22 +197,32 @@ def name_cause(incident: Incident, action: NameCause, service: Service, now: dat
     evidence = tuple(h.found for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED and h.found)[:5]
     cause = Cause(text=text, at=now, by=action.by, evidence=evidence, commit=action.commit, release=action.release)
     draft = Draft(incident, now).set(cause=cause).note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
-    tell(draft, f"Root cause, confirmed by {mentioned(action.by)}: {text}")
-    return _rollback_for_cause(draft.dirty("tree", *EVERYWHERE), cause).done()
-
-
-def _rollback_for_cause(draft: Draft, cause: Cause) -> Draft:
-    incident, report = draft.incident, draft.incident.triage
+    draft.dirty("tree", *EVERYWHERE)
+    said = f"Root cause, confirmed by {mentioned(action.by)}: {text}"
+    if incident.status is Status.MITIGATED and incident.adr is not None:
+        return resolve_if_ready(draft, said).done()
     current = incident.round
-    if incident.status is not Status.DECIDING or report is None or current is None or current.action is not None:
-        return draft
+    recommended = recommended_by_cause(draft.incident)
+    known = current.recommendation if current and current.action is None else None
+    undecided = incident.status is Status.DECIDING and current is not None and current.action is None
+    if recommended is None or not undecided or (known is not None and known.choice is Choice.ROLLBACK):
+        return tell(draft, said).done()
+    keep_true(draft, said)  # the new decision says it in the channel
+    return await_action(open_round(draft, f"the cause is a recent deploy: {short(text, 300)}", recommended)).done()
+
+
+def recommended_by_cause(incident: Incident) -> Recommendation | None:
+    """A confirmed cause that is a recent deploy recommends its rollback, where triage alone did not and nothing brakes it."""
+    report, cause = incident.triage, incident.cause
+    if report is None or cause is None:
+        return None
     said = report.recommendation
     culprit = incident.bisect.culprit if incident.bisect else None
     deployed = report.suspect is not None and cause.release == report.suspect.version
-    proven = culprit is not None and cause.commit is not None and culprit.sha.startswith(cause.commit)
+    proven = culprit is not None and bool(cause.commit) and culprit.sha.startswith(cause.commit or "?")
     if said.choice is Choice.ROLLBACK or said.target is None or said.brakes or not (deployed or proven):
-        return draft
-    recommended = Recommendation(
+        return None
+    return Recommendation(
         choice=Choice.ROLLBACK,
         reasons=(
             f"The cause is confirmed and came with {report.suspect.version if report.suspect else 'this release'}.",
@@ -164,4 +231,3 @@ def _rollback_for_cause(draft: Draft, cause: Cause) -> Draft:
         suspect=said.suspect,
         target=said.target,
     )
-    return open_round(draft, "the cause is a recent deploy", recommended)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from phases.actions import NobodyActed
 from phases.change import Draft, Refused
 from phases.effects import CommentTicket, Investigate, Page, PostLive, Say, TellDiscord, Triage
-from phases.incident import ActionKind, Incident, Round, RoundAction, Status
+from phases.incident import ActionKind, Incident, Round, RoundAction, Severity, Status
 from phases.report import Recommendation
+from phases.wording import capital, short
 
 EVERYWHERE = ("status", "announcement")
+NOBODY = "nobody"  # timer: nobody acted on a SEV1
+NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
+REASON = 300  # characters of a reason as it is kept and said
 
 
 def decision_name(number: int) -> str:
@@ -25,7 +32,7 @@ def open_round(draft: Draft, why: str, recommendation: Recommendation | None) ->
     """Opens the next round, and asks for its decision message as soon as there is a channel."""
     before = draft.incident.round
     number = before.number + 1 if before else 1
-    opened = Round(number=number, opened_at=draft.now, why=why, recommendation=recommendation)
+    opened = Round(number=number, opened_at=draft.now, why=short(why, 500), recommendation=recommendation)
     draft.set(rounds=(*draft.incident.rounds, opened), status=Status.DECIDING)
     if before is not None:
         draft.dirty(decision_name(before.number))
@@ -37,17 +44,40 @@ def open_round(draft: Draft, why: str, recommendation: Recommendation | None) ->
 def ask_for_decision(draft: Draft) -> Draft:
     """Posts the newest round's decision message once: when the channel exists and triage has an answer or is overdue."""
     current = draft.incident.round
-    if current is None or current.asked or draft.incident.channel is None:
+    if current is None or current.asked or draft.incident.channel is None or not draft.incident.open:
         return draft
     rounds = (*draft.incident.rounds[:-1], current.model_copy(update={"asked": True}))
     return draft.set(rounds=rounds).want(PostLive(name=decision_name(current.number)))
 
 
 def next_round(draft: Draft, why: str) -> Draft:
-    """What was tried did not work or was not started: measure again, decide again."""
-    report = draft.incident.triage
-    open_round(draft, why, report.recommendation if report and not report.manual_by else None)
+    """What was tried did not work or was not started: measure again, decide again.
+
+    The new decision message says why, so nothing else is said in the channel. It recommends nothing before it is measured:
+    the old picture recommended what has just not worked.
+    """
+    why = why.rstrip(" .")
+    keep_true(draft, f"{capital(why)}. To be decided again.")
+    open_round(draft, why, None)
+    await_action(draft)
+    start_investigation(draft)
     return draft.want(Triage())
+
+
+def urgent(draft: Draft, said: str) -> Draft:
+    """A SEV1 is paged as soon as it is known, and once more when nobody acts on it (rules: Severity)."""
+    if draft.incident.severity is not Severity.SEV1 or "sev1" in draft.incident.paged:
+        return draft
+    return await_action(page(draft, "sev1", said))
+
+
+def await_action(draft: Draft) -> Draft:
+    """Watches that somebody acts on a SEV1; the first action, or *Investigate*, ends it."""
+    current = draft.incident.round
+    waits = current is None or (current.action is None and current.investigate_by is None)
+    if draft.incident.severity is not Severity.SEV1 or not waits:
+        return draft
+    return draft.timer(NOBODY, NOBODY_SECONDS, NobodyActed())
 
 
 def page(draft: Draft, key: str, text: str) -> Draft:
@@ -57,12 +87,25 @@ def page(draft: Draft, key: str, text: str) -> Draft:
     return draft.set(paged=(*draft.incident.paged, key)).want(Page(key=key, text=text)).note("page", f"Paged: {text}")
 
 
-def tell(draft: Draft, text: str, *, ticket: bool = True, thread: bool = False) -> Draft:
-    """Says a change of state in the channel, and keeps ticket and Discord true with it (workflow, phase 4)."""
+def tell(
+    draft: Draft,
+    text: str,
+    *,
+    strong: str = "",
+    ticket: bool = True,
+    thread: bool = False,
+    ask: Literal["recovered", "not over", "foreign deploy", ""] = "",
+    mention: tuple[str, ...] = (),
+) -> Draft:
+    """Says a change of state in the channel, and keeps ticket and Discord true with it (workflow, phase 4).
+
+    `strong` stands in front: bold in Slack, plain words on the ticket.
+    """
     if draft.incident.channel is not None:
-        draft.want(Say(text=text, thread=thread))
+        said = f"*{strong}* {text}" if strong else text
+        draft.want(Say(text=said.strip(), thread=thread, ask=ask, mention=mention))
     if ticket:
-        keep_true(draft, text)
+        keep_true(draft, f"{strong} {text}".strip())
     return draft
 
 
@@ -70,12 +113,28 @@ def keep_true(draft: Draft, text: str) -> Draft:
     """A comment on the ticket, Discord and the pinned status follow every change."""
     if draft.incident.ticket is not None:
         draft.want(CommentTicket(text=text))
-    return draft.want(TellDiscord()).dirty(*EVERYWHERE)
+    return tell_discord(draft).dirty(*EVERYWHERE)
 
 
-def start_investigation(draft: Draft) -> Draft:
-    """Runs beside everything, read-only, and never uses up a round."""
-    if draft.incident.investigating or draft.incident.investigation is not None:
+def tell_discord(draft: Draft) -> Draft:
+    """Posts once, edits afterwards: while the first post is under way its id is not known, and its end asks again."""
+    if draft.incident.discord_asked and draft.incident.discord_id is None:
+        return draft
+    return draft.set(discord_asked=True).want(TellDiscord())
+
+
+def worked(draft: Draft, kind: str, holding: str = "") -> Draft:
+    """Takes back the failures of an effect that has succeeded since: nobody needs to try those again."""
+    left = tuple(f for f in draft.incident.failures if f.kind != kind or holding not in f.effect)
+    if len(left) == len(draft.incident.failures):
+        return draft
+    return draft.set(failures=left).dirty("status")
+
+
+def start_investigation(draft: Draft, *, again: bool = False) -> Draft:
+    """Runs beside everything, read-only, and never uses up a round; `again` where there is new evidence to walk along."""
+    incident = draft.incident
+    if incident.investigating or (incident.investigation is not None and not again):
         return draft
     return draft.set(investigating=True).want(Investigate())
 
@@ -88,10 +147,13 @@ def ended(incident: Incident) -> Refused | None:
     """Why nothing can be decided any more, or None while the incident is open."""
     match incident.status:
         case Status.CANCELLED:
-            return Refused("state", f"{incident.id} was cancelled: {incident.cancel_reason or 'no reason given'}.")
+            why = incident.cancel_reason or "no reason given"
+            return Refused("state", f"{incident.id} was cancelled: {why}. Nothing was changed.")
         case Status.RESOLVED | Status.CLOSED:
             return Refused(
-                "state", f"{incident.id} is {incident.status.value}. `/incident reopen {incident.id}` opens it again."
+                "state",
+                f"{incident.id} is {incident.status.value}. Nothing was changed. "
+                "Is it burning again? `/incident declare <what you see>`",
             )
         case _:
             return None

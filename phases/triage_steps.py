@@ -5,18 +5,19 @@ How the picture is measured and what is recommended: `triage.py`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from phases.actions import ManualTriage, NobodyActed, Triaged, TriageOverdue
+from phases.actions import ManualTriage, MeasureDue, NobodyActed, Triaged, TriageOverdue
 from phases.blast_radius import severity_of
 from phases.change import Change, Draft, Refused
-from phases.effects import AttachToTicket
+from phases.effects import AttachToTicket, Triage
 from phases.incident import Incident, Severity, Status
-from phases.mitigation import NOBODY
 from phases.postmortem_steps import fingerprint_claim
-from phases.report import Choice, TriageReport, Word
+from phases.report import Choice, Recommendation, TriageReport, Word
+from phases.root_cause_steps import recommended_by_cause
 from phases.rounds import (
     EVERYWHERE,
+    NOBODY_SECONDS,
     ask_for_decision,
     decision_name,
     ended,
@@ -26,38 +27,51 @@ from phases.rounds import (
     page,
     replace_round,
     start_investigation,
+    tell,
+    urgent,
+    worked,
 )
 from phases.service import Service
 from phases.triage import manual
+from phases.wording import capital, counted, lasting, listed
 
 OVERDUE = "triage"  # timer
 OVERDUE_SECONDS = 3  # rules: the decision message is posted after 3 s without an answer
-NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
+MEASURE = "measure"  # timer: measure again while nobody has acted
+MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window
 FINGERPRINTS = 50  # claims a report may take; the storm's loudest issues come first
 ATTACHED = 5  # Sentry issues attached to the ticket
+UNDECIDED = (Status.DECLARED, Status.DECIDING)
 
 
 def triaged(incident: Incident, action: Triaged, service: Service, now: datetime) -> Change:
-    """Phase 1's answer: completes the decision in place, or opens the first round."""
-    del service
-    report = action.report
-    draft = Draft(incident, now)
-    if not incident.open:
+    """Phase 1's answer: completes the decision in place, or opens the first round.
+
+    The picture that a decision was made on stays: what is measured after an action says how that went, and the looks say so.
+    """
+    draft = worked(Draft(incident, now), "triage")
+    before = incident.triage
+    decided_on = before is not None and before.manual_by is None and incident.status not in UNDECIDED
+    if not incident.open or decided_on:
         return draft.done()
-    first = incident.triage is None or incident.triage.manual_by is not None
+    report = _beside_people(action.report, before)
+    news = before is None or (before.manual_by is not None and report.manual_by is None)
     draft.set(triage=report, past=action.past or incident.past).cancel(OVERDUE)
     for issue in report.issue_ids[:FINGERPRINTS]:
         draft.claim(fingerprint_claim(issue), soft=True)
-    if first:
+    if news:
         draft.note("triage", headline(report))
         keep_true(draft, f"Triage: {headline(report)}")
     _severity(draft, severity_of(report))
     _decide(draft, report)
-    attach_issues(draft)
+    if before is not None and not news:
+        _grown(draft, before, report, incident.severity)
+    attach_issues(draft, {i.url for i in before.issues} if before else set())
     _urgency(draft, report)
+    _measure_again(draft, service)
     if waits_for_rollback(report):
         return draft.done()
-    return start_investigation(draft).done()
+    return start_investigation(draft, again=before is not None and _new_trail(before, report)).done()
 
 
 def triage_overdue(incident: Incident, action: TriageOverdue, service: Service, now: datetime) -> Change:
@@ -76,15 +90,24 @@ def overdue(draft: Draft, why: str) -> Draft:
     return draft.dirty(*EVERYWHERE)
 
 
+def measure_due(incident: Incident, action: MeasureDue, service: Service, now: datetime) -> Change:
+    """Nobody has acted yet, and a first alert sees little: measured again, because the blast radius may have grown."""
+    del action, service
+    draft = Draft(incident, now)
+    return draft.want(Triage()).done() if _undecided(incident) else draft.done()
+
+
 def manual_triage(incident: Incident, action: ManualTriage, service: Service, now: datetime) -> Change | Refused:
-    """What people report, where Sentry cannot be asked (workflow: fall back to manual user-report investigation)."""
+    """What people report, where Sentry cannot be asked or shows nothing (workflow: fall back to manual user reports)."""
     if (refused := ended(incident)) is not None:
         return refused
-    if incident.triage is not None and incident.triage.manual_by is None:
+    known = incident.triage
+    if known is not None and known.manual_by is None and known.blast.users is not Word.NOBODY:
         return Refused("state", "Sentry has answered meanwhile; its numbers are in the decision message.")
-    report = manual(action, service, now)
-    draft = Draft(incident, now).set(triage=report, triage_overdue=True).cancel(OVERDUE)
-    draft.note("triage", f"{mentioned(action.by)} reports: {action.report}", by=action.by)
+    reported = manual(action, service, now)
+    report = _beside_people(known, reported) if known is not None and known.manual_by is None else reported
+    draft = Draft(incident, now).set(triage=report, triage_overdue=incident.triage_overdue or known is None)
+    draft.cancel(OVERDUE).note("triage", f"{mentioned(action.by)} reports: {action.report}", by=action.by)
     keep_true(draft, f"Reported by {mentioned(action.by)}: {action.report}")
     _severity(draft, severity_of(report))
     _decide(draft, report)
@@ -98,7 +121,10 @@ def nobody_acted(incident: Incident, action: NobodyActed, service: Service, now:
     current = incident.round
     waiting = current is None or (current.action is None and current.investigate_by is None)
     if incident.open and incident.severity is Severity.SEV1 and waiting:
-        page(draft, "nobody acted", f"{incident.id} {incident.title}: nobody has acted for 10 minutes")
+        minutes = round(NOBODY_SECONDS / 60)
+        number = current.number if current else 1
+        said = f"{incident.id} {incident.title}: nobody has acted for {minutes} minutes"
+        page(draft, f"nobody acted: {number}", said)
     return draft.done()
 
 
@@ -106,16 +132,18 @@ def headline(report: TriageReport) -> str:
     """The picture in one sentence for timeline, ticket and Discord."""
     blast = report.blast
     if report.manual_by:
-        return f"reported: {blast.users.value} users, {blast.features.value} features (not measured)"
+        users, features = _many(blast.users, "user"), _many(blast.features, "feature")
+        return f"reported: {users}, {features} (not measured)"
     if blast.users is Word.NOBODY:
         return "Sentry shows nothing unusual"
-    users = (
-        f"{blast.user_count} user{'' if blast.user_count == 1 else 's'}"
-        if blast.user_count
-        else f"{blast.users.value} users"
-    )
-    names = ", ".join(f.name for f in blast.top_features[:3]) or "no feature named"
-    return f"{users}, {names}; {report.events} events in {round(report.window_seconds / 60)} min"
+    users = counted(blast.user_count, "user") if blast.user_count else _many(blast.users, "user")
+    names = listed([f.name for f in blast.top_features]) or "no feature named"
+    window = lasting(timedelta(seconds=report.window_seconds))
+    return f"{users}, {names}; {counted(report.events, 'event')} in {window}"
+
+
+def _many(word: Word, thing: str) -> str:
+    return {Word.NOBODY: f"no {thing}", Word.ONE: f"one {thing}", Word.MANY: f"many {thing}s"}[word]
 
 
 def waits_for_rollback(report: TriageReport) -> bool:
@@ -123,15 +151,31 @@ def waits_for_rollback(report: TriageReport) -> bool:
     return report.recommendation.choice is Choice.ROLLBACK
 
 
-def attach_issues(draft: Draft) -> Draft:
-    """Cross-references the Sentry issues on the ticket (workflow, phase 4); attaching is keyed by URL."""
+def attach_issues(draft: Draft, attached: set[str | None]) -> Draft:
+    """Cross-references the Sentry issues on the ticket (workflow, phase 4), without those that are `attached` already."""
     incident = draft.incident
     if incident.ticket is None or incident.triage is None:
         return draft
     for issue in incident.triage.issues[:ATTACHED]:
-        if issue.url:
+        if issue.url and issue.url not in attached:
             draft.want(AttachToTicket(url=issue.url, title=f"Sentry {issue.short_id}"))
     return draft
+
+
+def _beside_people(measured: TriageReport, reported: TriageReport | None) -> TriageReport:
+    """Where Sentry shows nothing and a person reported something, the person's word on who is hit stays."""
+    if reported is None or reported.manual_by is None or measured.blast.users is not Word.NOBODY:
+        return measured
+    notes = tuple(dict.fromkeys((*measured.notes, "Sentry shows nothing unusual.")))
+    recommended = Recommendation(
+        choice=Choice.INVESTIGATE,
+        reasons=reported.recommendation.reasons,
+        against=measured.recommendation.against,
+        suspect=measured.recommendation.suspect,
+        target=measured.recommendation.target,
+    )
+    people = {"blast": reported.blast, "manual_by": reported.manual_by, "notes": notes, "recommendation": recommended}
+    return measured.model_copy(update=people)
 
 
 def _severity(draft: Draft, proposed: Severity) -> Draft:
@@ -144,10 +188,11 @@ def _severity(draft: Draft, proposed: Severity) -> Draft:
 
 def _decide(draft: Draft, report: TriageReport) -> Draft:
     current = draft.incident.round
+    recommended = recommended_by_cause(draft.incident) or report.recommendation
     if current is None:
-        open_round(draft, "triage", report.recommendation)
-    elif current.action is None and draft.incident.status in (Status.DECLARED, Status.DECIDING):
-        replace_round(draft, current.model_copy(update={"recommendation": report.recommendation}))
+        open_round(draft, "triage", recommended)
+    elif current.action is None and draft.incident.status in UNDECIDED:
+        replace_round(draft, current.model_copy(update={"recommendation": recommended}))
     if draft.incident.status is Status.DECLARED:
         draft.set(status=Status.DECIDING)
     current = draft.incident.round
@@ -156,13 +201,49 @@ def _decide(draft: Draft, report: TriageReport) -> Draft:
     return ask_for_decision(draft.dirty(*EVERYWHERE))
 
 
+def _grown(draft: Draft, before: TriageReport, report: TriageReport, severity: Severity | None) -> Draft:
+    """It became worse, or a rollback is recommended by now: an edited message rings no bell, so it is said."""
+    worse = draft.incident.severity != severity
+    rollback = report.recommendation.choice is Choice.ROLLBACK and before.recommendation.choice is not Choice.ROLLBACK
+    if not (worse or rollback) or draft.incident.status not in UNDECIDED:
+        return draft
+    target = report.recommendation.target
+    advice = f" Recommended now: roll back to {target.version}." if rollback and target else ""
+    said = f"{capital(headline(report))}.{advice}"
+    return tell(draft.note("triage", said), said, strong="It has grown.")
+
+
+def _new_trail(before: TriageReport, report: TriageReport) -> bool:
+    """Whether an investigation has more to walk along than the last one had."""
+    return report.suspect != before.suspect or (report.frame is not None and before.frame is None)
+
+
+def _undecided(incident: Incident) -> bool:
+    current = incident.round
+    return incident.status in UNDECIDED and (current is None or current.action is None)
+
+
+def _measure_again(draft: Draft, service: Service) -> Draft:
+    current = draft.incident.round
+    if current is None or not _undecided(draft.incident) or draft.now - current.opened_at >= service.window:
+        return draft
+    return draft.timer(MEASURE, service.window_seconds / MEASURES_PER_WINDOW, MeasureDue())
+
+
 def _urgency(draft: Draft, report: TriageReport) -> Draft:
+    """One page, not two, where a SEV1 is braked at first sight."""
     incident = draft.incident
     said = f"{incident.id} {incident.title}: {headline(report)}"
-    if incident.severity is Severity.SEV1:
-        if "sev1" not in incident.paged:
-            draft.timer(NOBODY, NOBODY_SECONDS, NobodyActed())
-        page(draft, "sev1", said)
-    if report.recommendation.loud:
-        page(draft, "braked", f"{said}. A rollback is not safe: {'; '.join(report.recommendation.brakes)}")
-    return draft
+    loud = report.recommendation.loud
+    if loud:
+        said += f". A rollback would be right, but is not safe: {' '.join(report.recommendation.brakes)}"
+    paged = incident.paged
+    urgent(draft, said)
+    if not loud:
+        return draft
+    return page(draft, "braked", said) if draft.incident.paged == paged else _as_paged(draft, "braked")
+
+
+def _as_paged(draft: Draft, key: str) -> Draft:
+    known = draft.incident.paged
+    return draft if key in known else draft.set(paged=(*known, key))

@@ -6,20 +6,24 @@ Workflow: "Wait 5-10 min after action … confirm new event rate dropped … Hit
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from phases.actions import ConfirmRecovery, LookDue, Looked, RecheckNow
 from phases.change import Change, Draft, Refused
-from phases.effects import LookAgain, Say
+from phases.effects import LookAgain
 from phases.incident import Incident, Round, Status
 from phases.postmortem_steps import resolve_if_ready
 from phases.report import Look, LookVerdict
-from phases.rounds import ended, mentioned, next_round, page, replace_round, tell, what_was_done
+from phases.root_cause_steps import without_what_did_not_help
+from phases.rounds import ended, keep_true, mentioned, next_round, page, replace_round, tell, what_was_done, worked
 from phases.service import Service
+from phases.wording import capital, counted, lasting, rate
 
 LOOK = "look"  # timer
 RETRY_SECONDS = 60  # rules: Sentry out of reach at a look: tried every minute …
 GIVE_UP_FACTOR = 2  # … until 20 minutes after the action, which is twice the second look
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
+LOOKS = 6  # kept of a round
 
 
 def start_clock(draft: Draft, service: Service) -> Draft:
@@ -28,6 +32,11 @@ def start_clock(draft: Draft, service: Service) -> Draft:
     assert current is not None  # an action on production belongs to a round
     replace_round(draft, current.model_copy(update={"clock_started_at": draft.now}))
     return draft.timer(LOOK, service.recheck_after_seconds, LookDue(round=current.number, number=1))
+
+
+def first_look(service: Service) -> str:
+    """Said with every action: when people hear of it again."""
+    return f"First check in {lasting(timedelta(seconds=service.recheck_after_seconds))}."
 
 
 def look_due(incident: Incident, action: LookDue, service: Service, now: datetime) -> Change:
@@ -39,71 +48,71 @@ def look_due(incident: Incident, action: LookDue, service: Service, now: datetim
 
 
 def recheck_now(incident: Incident, action: RecheckNow, service: Service, now: datetime) -> Change | Refused:
-    """A person wants to see now. It informs; only the looks that are due lead on."""
+    """A person wants to see now. It informs; only the looks that are due, and people's words, lead on."""
+    del service
+    if (refused := ended(incident)) is not None:
+        return refused
+    acted = next((r for r in reversed(incident.rounds) if r.clock_started_at is not None), None)
+    if acted is None:
+        return Refused("state", "Nothing was done on production yet, so there is nothing to check. Decide first.")
+    draft = Draft(incident, now).note("check", f"{mentioned(action.by)} asked for a check", by=action.by)
+    return draft.want(LookAgain(round=acted.number, number=0)).done()
+
+
+def looked(incident: Incident, action: Looked, service: Service, now: datetime) -> Change:
+    draft = worked(Draft(incident, now), "look")
+    look = action.look
+    current = next((r for r in incident.rounds if r.number == action.round), None)
+    if current is None or (look.number > 0 and _verifying(incident, action.round) is None):
+        return draft.done()
+    before = next((one for one in reversed(current.looks) if one.number > 0), None)
+    current = current.model_copy(update={"looks": (*current.looks, look)[-LOOKS:]})
+    replace_round(draft, current).note("check", sentence(look))
+    if look.number == 0:
+        return _answer(draft, current, look).done()
+    match look.verdict:
+        case LookVerdict.RECOVERED:
+            return mitigated(draft, current, "recovered", sentence(look)).done()
+        case LookVerdict.UNREACHABLE:
+            return _out_of_reach(draft, current, look, before, service).done()
+        case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(look, current, service):
+            wait = service.recheck_until_seconds - (now - _clock(current)).total_seconds()
+            draft.timer(LOOK, max(wait, 1), LookDue(round=current.number, number=2))
+            return tell(draft, f"{sentence(look)} The second check decides.", strong="First check.", thread=True).done()
+        case LookVerdict.NOT_RECOVERED:
+            return not_recovered(draft, current, sentence(look)).done()
+        case LookVerdict.TOO_FEW:
+            return _ask(draft, current, sentence(look)).done()
+
+
+def confirm_recovery(incident: Incident, action: ConfirmRecovery, service: Service, now: datetime) -> Change | Refused:
+    """A person's word by name, marked "not measured": recovery only where the bot could not tell, "not over" at any time."""
     del service
     if (refused := ended(incident)) is not None:
         return refused
     current = incident.round
-    if current is None or current.clock_started_at is None:
-        return Refused("state", "Nothing was done on production yet, so there is nothing to check. Decide first.")
-    draft = Draft(incident, now).note("check", f"{mentioned(action.by)} asked for a check", by=action.by)
-    return draft.want(LookAgain(round=current.number, number=0)).done()
-
-
-def looked(incident: Incident, action: Looked, service: Service, now: datetime) -> Change:
-    draft = Draft(incident, now)
-    look = action.look
-    current = next((r for r in incident.rounds if r.number == action.round), None)
-    if current is None:
-        return draft.done()
-    current = current.model_copy(update={"looks": (*current.looks, look)[-6:]})
-    replace_round(draft, current).note("check", sentence(look))
-    if look.number == 0:
-        return tell(draft, f"Asked for: {sentence(look)}", ticket=False).done()
-    if _verifying(incident, action.round) is None:
-        return draft.done()
-    match look.verdict:
-        case LookVerdict.RECOVERED:
-            return mitigated(draft, current, "recovered", f"*Recovered.* {sentence(look)}").done()
-        case LookVerdict.UNREACHABLE:
-            return _out_of_reach(draft, current, look, service).done()
-        case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if look.number == 1:
-            assert current.clock_started_at is not None
-            wait = service.recheck_until_seconds - (now - current.clock_started_at).total_seconds()
-            draft.timer(LOOK, max(wait, 1), LookDue(round=current.number, number=2))
-            return tell(draft, f"First check: {sentence(look)} The second decides.").done()
-        case LookVerdict.NOT_RECOVERED:
-            return not_recovered(draft, current, sentence(look)).done()
-        case LookVerdict.TOO_FEW:
-            return _ask(draft, current, f"{sentence(look)} I cannot tell. Do users have it back?").done()
-
-
-def confirm_recovery(incident: Incident, action: ConfirmRecovery, service: Service, now: datetime) -> Change | Refused:
-    """A person's confirmation by name, marked "not measured"; only where the bot could not tell."""
-    del service
-    current = incident.round
     if current is None or current.number != action.round or incident.status is not Status.VERIFYING:
         return Refused("stale", "That question is answered. Nothing was changed.")
-    if current.verdict != "ask a person":
+    if action.recovered and current.verdict != "ask a person":
         return Refused("state", "The check is not over yet; it will say by itself. `/incident recheck` looks now.")
+    who = mentioned(action.by)
     draft = Draft(incident, now)
-    draft.note(
-        "check",
-        f"{mentioned(action.by)}: {'recovered' if action.recovered else 'not recovered'} (not measured)",
-        by=action.by,
-    )
+    said = "users have it back" if action.recovered else "it is not over"
+    draft.note("check", f"{who}: {said} (not measured)", by=action.by)
     if action.recovered:
-        said = f"*Recovered*, confirmed by {mentioned(action.by)} (not measured)."
-        return mitigated(draft, current, "confirmed by a person", said).done()
-    return not_recovered(draft, current, f"{mentioned(action.by)} says it is not over (not measured).").done()
+        return mitigated(draft, current, "confirmed by a person", f"{who} says so (not measured).").done()
+    return not_recovered(draft, current, f"{who} says it is not over (not measured)").done()
 
 
-def mitigated(draft: Draft, current: Round, verdict: str, said: str) -> Draft:
-    """Users are fine, verified. Resolved is another thing: it needs cause and post-mortem."""
+def mitigated(draft: Draft, current: Round, verdict: Literal["recovered", "confirmed by a person"], said: str) -> Draft:
+    """Users are fine, verified. Resolved is another thing: it needs cause and post-mortem.
+
+    After a fix forward the first verified recovery stays: users were fine all the while.
+    """
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
-    draft.set(status=Status.MITIGATED, recovered_at=draft.now, guard_until=draft.now + GUARD).cancel(LOOK)
-    tell(draft, said)
-    return resolve_if_ready(draft)
+    at = draft.incident.recovered_at or draft.now
+    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD).cancel(LOOK)
+    return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.")
 
 
 def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
@@ -111,9 +120,11 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "not recovered"})).cancel(LOOK)
     tried = what_was_done(current.action) if current.action else "what was tried"
     incident = draft.incident
-    page(draft, f"did not help: {current.number}", f"{incident.id} {incident.title}: {tried} did not help. {said}")
-    tell(draft, f"*Not recovered.* {said}")
-    return next_round(draft, f"{tried} did not help")
+    draft.set(hypotheses=without_what_did_not_help(incident.hypotheses, incident), recovered_at=None, guard_until=None)
+    draft.dirty("tree", "evidence")
+    said = said.removeprefix("Not recovered: ").rstrip(".")
+    page(draft, f"did not help: {current.number}", f"{incident.id} {incident.title}: {tried} did not help. {said}.")
+    return next_round(draft, f"not recovered: {tried} did not help. {capital(said)}")
 
 
 def sentence(look: Look) -> str:
@@ -121,13 +132,25 @@ def sentence(look: Look) -> str:
     endpoint = "" if look.endpoint is None else f"; endpoint {look.endpoint.said}"
     if look.verdict is LookVerdict.UNREACHABLE:
         return f"Sentry could not be asked ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
-    rates = f"{_rate(look.before_per_minute)} → {_rate(look.after_per_minute)} events/min"
+    rates = f"{rate(look.before_per_minute)} → {rate(look.after_per_minute)} events a minute"
     reasons = f" ({'; '.join(look.reasons)})" if look.reasons else ""
-    return f"{look.verdict.value[0].upper()}{look.verdict.value[1:]}: {rates}, {look.events} in {look.minutes:.1f} min, up to {look.allowed} expected{endpoint}{reasons}."
+    seen = f"{counted(look.events, 'event')} in {look.minutes:.1f} min, up to {look.allowed} expected"
+    return f"{capital(look.verdict.value)}: {rates}, {seen}{endpoint}{reasons}."
 
 
-def _rate(per_minute: float) -> str:
-    return f"{per_minute:.1f}".removesuffix(".0")
+def unreachable(incident: Incident, number: int, look: int, reason: str, service: Service, now: datetime) -> Change:
+    """A look that could not even be made counts as one without an answer: tried again, given up, a person is asked."""
+    found = Look(number=look, at=now, verdict=LookVerdict.UNREACHABLE, reasons=(reason,))
+    return looked(incident, Looked(round=number, look=found), service, now)
+
+
+def ask_again(draft: Draft) -> Draft:
+    """The question, where it stands open and could not be posted before."""
+    current = draft.incident.round
+    if current is None or current.verdict != "ask a person" or draft.incident.status is not Status.VERIFYING:
+        return draft
+    seen = f"{sentence(current.looks[-1])} " if current.looks else ""
+    return tell(draft, f"{seen}Do users have it back?", ticket=False, ask="recovered")
 
 
 def _verifying(incident: Incident, number: int) -> Round | None:
@@ -137,19 +160,41 @@ def _verifying(incident: Incident, number: int) -> Round | None:
     return current
 
 
-def _out_of_reach(draft: Draft, current: Round, look: Look, service: Service) -> Draft:
+def _clock(current: Round) -> datetime:
+    assert current.clock_started_at is not None  # a round is looked at after its action only
+    return current.clock_started_at
+
+
+def _is_last(look: Look, current: Round, service: Service) -> bool:
+    """The second look, or a first one that could only be made so late that it says as much."""
+    return look.number > 1 or (look.at - _clock(current)).total_seconds() >= service.recheck_until_seconds
+
+
+def _answer(draft: Draft, current: Round, look: Look) -> Draft:
+    """To the person who asked for a look; where that may lead on, with the buttons that do."""
+    newest = draft.incident.round
+    verifying = draft.incident.status is Status.VERIFYING and newest is not None and newest.number == current.number
+    ask: Literal["recovered", "not over", ""] = ""
+    if verifying and current.verdict == "ask a person":
+        ask = "recovered"
+    elif verifying and look.verdict is LookVerdict.NOT_RECOVERED:
+        ask = "not over"
+    return tell(draft, sentence(look), strong="Checked.", ticket=False, ask=ask)
+
+
+def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None, service: Service) -> Draft:
     """Never "recovered": said at once, tried every minute, then only a person's word leads on."""
-    assert current.clock_started_at is not None
-    passed = (draft.now - current.clock_started_at).total_seconds()
+    passed = (draft.now - _clock(current)).total_seconds()
     if passed >= service.recheck_until_seconds * GIVE_UP_FACTOR:
-        return _ask(draft, current, f"{sentence(look)} I stop trying. Do users have it back?")
-    if sum(one.verdict is LookVerdict.UNREACHABLE for one in current.looks) == 1:
-        tell(draft, f"{sentence(look)} I try again every minute.")
+        return _ask(draft, current, f"{sentence(look)} I have stopped trying.")
+    if before is None or before.verdict is not LookVerdict.UNREACHABLE:
+        tell(draft, f"{sentence(look)} I try again every minute.", strong="Not checked yet.")
     wait = min(RETRY_SECONDS, service.recheck_after_seconds)
     return draft.timer(LOOK, wait, LookDue(round=current.number, number=look.number))
 
 
-def _ask(draft: Draft, current: Round, question: str) -> Draft:
+def _ask(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "ask a person"}))
     draft.cancel(LOOK)
-    return draft.want(Say(text=question, ask="recovered")) if draft.incident.channel else draft
+    keep_true(draft, f"{said} A person is asked.")
+    return tell(draft, f"{said} Do users have it back?", strong="I cannot tell.", ticket=False, ask="recovered")

@@ -46,6 +46,7 @@ TABLE: dict[type[Any], Row] = {
     actions.Triaged: Row(ANY, triage_steps.triaged),
     actions.TriageOverdue: Row(ANY, triage_steps.triage_overdue),
     actions.ManualTriage: Row(OPEN, triage_steps.manual_triage),
+    actions.MeasureDue: Row(ANY, triage_steps.measure_due),
     actions.NobodyActed: Row(ANY, triage_steps.nobody_acted),
     # Phase 2: root cause
     actions.Investigated: Row(ANY, root_cause_steps.investigated),
@@ -121,13 +122,16 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
 
 
 def _busy(incident: Incident) -> str:
+    """Who won, with what, when, how it stands, and what can be done now."""
     current = incident.round
     if current is None or current.action is None:
         return f"{incident.id} is {incident.status.value}"
-    who = f"<@{current.action.by}> chose {mitigation.what_was_done(current.action)}"
-    if incident.status is Status.VERIFYING:
-        return f"{who}, and it is being checked (`/incident recheck` looks now)"
-    return f"{who}, and it is under way"
+    who = mitigation.decided(current.action).rstrip(".")
+    if incident.status is not Status.VERIFYING:
+        return f"{who}, and it is under way"
+    if current.verdict == "ask a person":
+        return f"{who}. Whether it helped is asked in the channel: answer that first"
+    return f"{who}, and it is being checked. Did it not help? `/incident recheck` looks now and lets you decide again"
 
 
 def _fitted(change: Change) -> Change:
@@ -135,7 +139,7 @@ def _fitted(change: Change) -> Change:
     incident = change.incident
     if len(incident.model_dump_json().encode()) <= RECORD_LIMIT_BYTES:
         return change
-    fields: dict[str, Any] = {"failures": incident.failures[-2:], "hypotheses": incident.hypotheses[:6]}
+    fields: dict[str, Any] = {"failures": failures.kept(incident.failures, 3), "hypotheses": incident.hypotheses[:6]}
     if incident.investigation is not None:
         fields["investigation"] = incident.investigation.model_copy(
             update={"walk": (), "hypotheses": (), "suspects": ()}

@@ -14,7 +14,7 @@ from bot.connection import NotRecorded
 from bot.incidents import Incidents
 from bot.store import Store
 from handlers.door import Delivery, Recorded, TimerDue, Unknown
-from phases.actions import Action, Cancel, GuardOver, PostUpdate
+from phases.actions import Action, Cancel, MeasureDue, PostUpdate
 from phases.change import Draft, Refused
 from phases.incident import Channel
 
@@ -119,7 +119,7 @@ async def test_the_same_delivery_a_hundred_times_at_once(store: Store) -> None:
 async def test_a_gone_timer_is_again(store: Store) -> None:
     incidents = door(store)
     id = await opened(incidents)
-    answer = await incidents.say(GuardOver(), id, TimerDue(id, "guard", 1))
+    answer = await incidents.say(MeasureDue(), id, TimerDue(id, "guard", 1))
     assert isinstance(answer, Recorded)
     assert answer.again
     assert await notes(incidents, id) == []
