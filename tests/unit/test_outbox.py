@@ -1,0 +1,456 @@
+"""Effects run at least once, and each one ends: done, failed, or set aside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import declare, door, running, until, update
+
+from bot.connection import GROUP
+from bot.outbox import Job, Outbox
+from bot.queue import set_aside, set_aside_count
+from bot.store import Store
+from handlers.door import Recorded
+from phases.actions import Action, AddHypothesis, EffectDone, EffectFailed, PostUpdate
+from phases.change import Draft, Refused
+from phases.effects import EFFECT, CommentTicket, Effect, Page, Say, TellDiscord
+from phases.ports import PortError
+
+Perform = Callable[[Any, Job], Awaitable[Action]]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("bot.outbox.FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("bot.outbox.BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.DRAIN_SECONDS", 0.2)
+    caplog.set_level(logging.INFO)
+
+
+def wanting(*effects: Effect) -> Callable[[Draft, Action], Draft | Refused]:
+    """Each update wants these; failures are noted with their reason."""
+
+    def more(draft: Draft, action: Action) -> Draft:
+        if isinstance(action, PostUpdate):
+            draft.want(*effects)
+        if isinstance(action, EffectFailed):
+            draft.note("failure", f"{action.effect_id} {action.kind}: {action.reason}")
+            assert EFFECT.validate_json(action.effect)
+        return draft
+
+    return more
+
+
+class World:
+    """One incident, and a worker over it."""
+
+    def __init__(self, store: Store, url: str, *effects: Effect, more: Any = None) -> None:
+        self.store, self.url = store, url
+        self.door = door(store, more or wanting(*effects))
+
+    async def want(self) -> None:
+        if await self.door.look("INC-0001") is None:
+            assert isinstance(await self.door.say(declare(), None), Recorded)
+        assert isinstance(await self.door.say(update("go"), "INC-0001"), Recorded)
+
+    def outbox(self, performers: Mapping[str, Perform], **options: Any) -> Outbox:
+        return Outbox(self.store, self.door, performers, {"say": "slack", "page": "slack"}, url=self.url, **options)
+
+    async def notes(self, kind: str = "note") -> list[str]:
+        return [entry.text for entry in await self.door.timeline("INC-0001") if entry.kind == kind]
+
+    async def empty(self) -> bool:
+        return not await self.store.redis.xlen(self.store.keys.outbox) and not await self.store.redis.zcard(
+            self.store.keys.waiting
+        )
+
+
+async def done(effect: Effect, job: Job) -> Action:
+    return EffectDone(kind=effect.type)
+
+
+async def test_an_effect_is_performed_and_its_result_ends_it(store: Store, redis_url: str) -> None:
+    seen: list[tuple[Effect, Job]] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        seen.append((effect, job))
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    outbox = world.outbox({"say": say})
+    async with running(outbox.run()):
+        await world.want()
+        await until(world.empty)
+        assert outbox.running
+    ((effect, job),) = seen
+    assert effect == Say(text="hallo")
+    assert (job.incident, job.effect_id, job.attempt) == ("INC-0001", "INC-0001.2.1", 1)
+    assert abs((await store.server_now() - job.created).total_seconds()) < 5
+    assert await world.notes() == ["go", "effect.done"]
+    assert outbox.counts["done"] == 1
+
+
+async def test_effects_that_wait_since_before_the_first_start_are_performed(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    async with running(world.outbox({"say": done}).run()):
+        await until(world.empty)
+
+
+async def test_what_may_work_later_is_tried_again(store: Store, redis_url: str) -> None:
+    attempts: list[int] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        if job.attempt < 3:
+            raise PortError("slack", "not now", retryable=True, retry_after=0.05)
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    outbox = world.outbox({"say": say})
+    async with running(outbox.run()):
+        await world.want()
+        await until(world.empty)
+    assert attempts == [1, 2, 3]
+    assert outbox.counts["retried"] == 2
+    assert await store.redis.hlen(store.keys.waiting_fields) == 0
+    assert await world.notes("failure") == []
+
+
+async def test_what_slack_asks_to_wait_for_is_waited_for_and_survives_the_bot(store: Store, redis_url: str) -> None:
+    jobs: list[Job] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        jobs.append(job)
+        if job.attempt == 1:
+            raise PortError("slack", "not now", retryable=True, retry_after=1)
+        return EffectDone(kind="say")
+
+    async def waiting() -> bool:
+        return await store.redis.zcard(store.keys.waiting) == 1
+
+    world = World(store, redis_url, Say(text="hallo"))
+    async with running(world.outbox({"say": say}).run()):
+        await world.want()
+        await until(waiting)
+    ((_, due),) = await store.redis.zrange(store.keys.waiting, 0, -1, withscores=True)
+    assert due / 1000 - (await store.server_now()).timestamp() > 0.3
+    async with running(world.outbox({"say": say}).run()):
+        await until(world.empty)
+    assert (await store.server_now()).timestamp() >= due / 1000
+    assert [job.attempt for job in jobs] == [1, 2]
+    assert jobs[0].effect_id == jobs[1].effect_id
+    assert jobs[0].created == jobs[1].created
+
+
+async def test_it_gives_up_after_its_time_and_says_so(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.GIVE_UP_SECONDS", 0.3)
+
+    async def say(effect: Say, job: Job) -> Action:
+        raise PortError("slack", "Slack is down", retryable=True)
+
+    world = World(store, redis_url, Say(text="hallo"))
+    outbox = world.outbox({"say": say})
+    async with running(outbox.run()):
+        await world.want()
+        await until(world.empty)
+    assert await world.notes("failure") == ["INC-0001.2.1 say: Slack is down"]
+    assert outbox.counts["failed"] == 1
+    assert outbox.counts["retried"] >= 2
+
+
+async def test_what_can_never_work_fails_at_once(store: Store, redis_url: str) -> None:
+    async def say(effect: Say, job: Job) -> Action:
+        raise PortError("slack", "is_archived", retryable=False)
+
+    world = World(store, redis_url, Say(text="hallo"), Page(key="sev1", text="x"))
+    async with running(world.outbox({"say": say}).run()):
+        await world.want()
+        await until(world.empty)
+    assert sorted(await world.notes("failure")) == [
+        "INC-0001.2.1 say: is_archived",
+        "INC-0001.2.2 page: this bot cannot do that",
+    ]
+
+
+async def test_a_fault_of_the_bot_is_tried_three_times_and_its_text_stays_out_of_the_log(
+    store: Store, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempts: list[int] = []
+    typed = "-".join(("xoxb", "secret"))
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        raise KeyError(typed)
+
+    world = World(store, redis_url, Say(text="hallo"))
+    outbox = world.outbox({"say": say})
+    async with running(outbox.run()):
+        await world.want()
+        await until(world.empty)
+    assert attempts == [1, 2, 3]
+    assert await world.notes("failure") == ["INC-0001.2.1 say: the bot failed (KeyError); its log says where"]
+    assert "INC-0001.2.1" in caplog.text
+    assert "test_outbox.py" in caplog.text
+    assert "xoxb" not in caplog.text
+
+
+async def test_nothing_runs_longer_than_its_time(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.outbox.PERFORM_SECONDS", 0.1)
+    attempts: list[int] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        if job.attempt == 1:
+            await asyncio.Event().wait()
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    async with running(world.outbox({"say": say}).run()):
+        await world.want()
+        await until(world.empty)
+    assert attempts == [1, 2]
+
+
+async def test_each_outside_system_has_its_bound_and_none_waits_for_another(store: Store, redis_url: str) -> None:
+    at_once: dict[str, int] = {}
+    most: dict[str, int] = {}
+    go = asyncio.Event()
+
+    def counting(system: str) -> Perform:
+        async def perform(effect: Effect, job: Job) -> Action:
+            at_once[system] = at_once.get(system, 0) + 1
+            most[system] = max(most.get(system, 0), at_once[system])
+            await go.wait()
+            at_once[system] -= 1
+            return EffectDone(kind=effect.type)
+
+        return perform
+
+    slow = [Say(text=str(i)) for i in range(5)] + [Page(key=str(i), text="x") for i in range(5)]
+    world = World(store, redis_url, *slow, TellDiscord())
+    performers = {"say": counting("slack"), "page": counting("slack"), "discord": counting("discord")}
+    async with running(world.outbox(performers, limits={"slack": 3}).run()):
+        await world.want()
+        await until(lambda: most.get("discord") == 1 and most.get("slack") == 3)
+        go.set()
+        await until(world.empty)
+    assert most == {"slack": 3, "discord": 1}
+
+
+async def test_what_cannot_be_decoded_is_set_aside_and_counted(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, Say(text="hallo"))
+    outbox = world.outbox({"say": done})
+    broken = [
+        {"incident": "INC-0001", "id": "INC-0001.9.1", "created": "1", "effect": '{"type":"from.the.future"}'},
+        {"incident": "INC-0001", "id": "INC-0001.9.2", "created": "x", "effect": '{"type":"pin"}'},
+        {"strange": "entry"},
+    ]
+    async with running(outbox.run()):
+        for fields in broken:
+            await store.redis.xadd(store.keys.outbox, fields)
+        await world.want()
+        await until(world.empty)
+        await until(lambda: outbox.counts["aside"] == 3)
+    found = await set_aside(store)
+    assert await set_aside_count(store) == 3
+    assert {(one.effect_id, one.reason) for one in found} == {
+        ("INC-0001.9.1", "1 fields do not fit any effect of this version"),
+        ("INC-0001.9.2", "a number is no number"),
+        ("", "field 'effect' is missing"),
+    }
+    assert (await store.redis.xrange(store.keys.aside))[0][1]["effect"] == '{"type":"from.the.future"}'
+
+
+async def test_a_refused_result_ends_the_effect_and_is_logged(
+    store: Store, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def more(draft: Draft, action: Action) -> Draft | Refused:
+        if isinstance(action, EffectDone):
+            return Refused("state", "the incident was cancelled")
+        return wanting(Say(text="hallo"))(draft, action)
+
+    world = World(store, redis_url, more=more)
+    outbox = world.outbox({"say": done})
+    async with running(outbox.run()):
+        await world.want()
+        await until(world.empty)
+    assert outbox.counts["refused"] == 1
+    assert "INC-0001.2.1 refused (state): the incident was cancelled" in caplog.text
+    assert (await store.redis.xpending(store.keys.outbox, GROUP))["pending"] == 0
+
+
+async def test_a_result_whose_claim_is_taken_is_worked_out_again(store: Store, redis_url: str) -> None:
+    def more(draft: Draft, action: Action) -> Draft | Refused:
+        if isinstance(action, AddHypothesis):
+            return draft.claim(action.says)
+        return wanting(Say(text="hallo"))(draft, action)
+
+    async def number(effect: Say, job: Job) -> Action:
+        return AddHypothesis(by="bot", says=f"adr:here:{job.attempt}")
+
+    await store.redis.set(store.keys.claim("adr:here:1"), "INC-0099")
+    world = World(store, redis_url, more=more)
+    async with running(world.outbox({"say": number}).run()):
+        await world.want()
+        await until(world.empty)
+    assert await store.owner("adr:here:2") == "INC-0001"
+
+
+async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(store: Store, redis_url: str) -> None:
+    def more(draft: Draft, action: Action) -> Draft | Refused:
+        if isinstance(action, EffectDone | EffectFailed):
+            raise AssertionError("a bug")
+        return wanting(Say(text="hallo"))(draft, action)
+
+    world = World(store, redis_url, more=more)
+    outbox = world.outbox({"say": done})
+    async with running(outbox.run()):
+        await world.want()
+        await until(world.empty)
+    assert outbox.counts["crashed"] == 3
+    assert [one.effect_id for one in await set_aside(store)] == ["INC-0001.2.1"]
+
+
+async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(store: Store, redis_url: str) -> None:
+    started = asyncio.Event()
+    attempts: list[int] = []
+
+    async def hanging(effect: Say, job: Job) -> Action:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    async with running(world.outbox({"say": hanging}).run()):
+        await started.wait()
+    async with running(world.outbox({"say": say}).run()):
+        await until(world.empty)
+    assert attempts == [2]
+    assert len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 0
+
+
+WORKER = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[2])
+from bot.outbox import Outbox
+from bot.store import Store
+from small_world import door
+
+async def hanging(effect, job):
+    print("holding", flush=True)
+    await asyncio.Event().wait()
+
+async def main():
+    store = Store.open(sys.argv[1])
+    await Outbox(store, door(store), {"say": hanging}, {"say": "slack"}, url=sys.argv[1]).run()
+
+asyncio.run(main())
+"""
+
+
+def hold_and_die(url: str) -> str:
+    """A worker of its own process takes what there is and is killed."""
+    command = [sys.executable, "-c", WORKER, url, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        said = other.stdout.readline()
+        other.send_signal(signal.SIGKILL)
+    return said
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_what_a_killed_worker_held_is_reclaimed(
+    store: Store, redis_url: str, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 3600.0 if alone else 0.5)
+    monkeypatch.setattr("bot.outbox.CONSUMER_SECONDS", 0.5)
+    attempts: list[int] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    assert await asyncio.to_thread(hold_and_die, redis_url) == "holding\n"
+    async with running(world.outbox({"say": say}, alone=alone).run()):
+        await until(world.empty)
+
+        async def forgotten() -> bool:
+            return len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 1
+
+        await until(forgotten)
+    assert attempts == [2]
+
+
+async def test_what_is_renewed_is_not_reclaimed_and_runs_once(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 0.5)
+    starts: list[float] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        starts.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(1.5)  # three times longer than what is not renewed may be held
+        return EffectDone(kind="say")
+
+    other = Store.open(redis_url)
+    world, second = World(store, redis_url, Say(text="hallo")), World(other, redis_url)
+    async with running(world.outbox({"say": say}).run(), second.outbox({"say": say}).run()):
+        await world.want()
+        await until(world.empty)
+    await other.close()
+    assert len(starts) == 1
+
+
+async def test_an_entry_that_kills_every_worker_ends(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    await store.redis.xgroup_create(store.keys.outbox, GROUP, id="0")
+    await store.redis.xreadgroup(GROUP, "dead", {store.keys.outbox: ">"})
+    for _ in range(5):
+        await store.redis.xautoclaim(store.keys.outbox, GROUP, "dead", 0)
+    async with running(world.outbox({"say": done}, alone=True).run()):
+        await until(world.empty)
+    assert await world.notes("failure") == ["INC-0001.2.1 say: the bot stopped 5 times while it did this"]
+
+
+async def test_two_workers_share_and_each_result_counts_once(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, *[CommentTicket(text=str(i)) for i in range(60)])
+    other = Store.open(redis_url)
+    second = World(other, redis_url)
+    boxes = [one.outbox({"ticket.comment": done}) for one in (world, second)]
+    async with running(*(one.run() for one in boxes)):
+        await world.want()
+        await until(world.empty)
+    await other.close()
+    assert (await world.notes()).count("effect.done") == 60
+
+
+async def test_a_redis_that_lost_the_group_gets_it_again(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, Say(text="hallo"))
+    outbox = world.outbox({"say": done})
+    async with running(outbox.run()):
+        await until(lambda: outbox.running)
+        await store.redis.flushall()
+        await world.want()
+        await until(world.empty)
+    assert await world.notes() == ["go", "effect.done"]
