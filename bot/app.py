@@ -95,6 +95,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     if settings.sentry_on and settings.sentry_org and settings.sentry_auth_token:
         tracker = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
         stack.push_async_callback(tracker.aclose)
+        await _warm(tracker, catalogue)
     if settings.linear_api_key is not None:
         linear = Linear(settings.linear_api_url, settings.linear_api_key.get_secret_value())
         stack.push_async_callback(linear.aclose)
@@ -176,6 +177,15 @@ async def identify(slack: Slack) -> Identity:
             await asyncio.sleep(error.retry_after or ATTEMPT_SECONDS)
         else:
             return Identity(answer["team_id"], answer.get("enterprise_id"), answer["user_id"], answer.get("bot_id", ""))
+
+
+async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
+    """Looks up what a first triage would have to; a Sentry that is away at the start is met again at triage."""
+    try:
+        async with asyncio.timeout(ATTEMPT_SECONDS):
+            await tracker.warm(catalogue.all())
+    except (PortError, TimeoutError) as error:
+        log.warning("Sentry: %s", error.text if isinstance(error, PortError) else "no answer at the start")
 
 
 class _Announced:

@@ -144,7 +144,8 @@ def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
         )
 
     return AsyncApp(
-        client=client,
+        # Without a token of its own: with one Bolt warns that `authorize` goes before it.
+        client=AsyncWebClient(base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]),
         authorize=authorize,
         process_before_response=True,
         request_verification_enabled=False,

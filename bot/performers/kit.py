@@ -98,6 +98,12 @@ class Kit:
             raise PortError("slack", "the incident has no channel yet", retryable=True)
         return incident.channel.id, incident.channel.thread_ts
 
+    async def burning(self, service: Service, asking: Incident) -> set[str]:
+        """Versions that are the suspect of another open incident of this service: no target for a rollback."""
+        others = await self.door.find(service=service.name, open_only=True)
+        reports = [one.triage for one in others if one.id != asking.id and one.triage is not None]
+        return {report.suspect.version for report in reports if report.suspect is not None}
+
     async def own_deploys(self, service: Service) -> list[DeploySeen]:
         """What the bot deployed by itself on this service, newest first."""
         seen: list[DeploySeen] = []

@@ -25,6 +25,7 @@ def measuring(kit: Kit) -> dict[str, Performer]:
             kit.source_for(service),
             await kit.own_deploys(service),
             kit.now(),
+            burning=await kit.burning(service, incident),
         )
         past = await kit.memory.recall(service.name, before=incident.id)
         return answer.model_copy(update={"past": tuple(past)})

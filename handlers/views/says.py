@@ -141,7 +141,7 @@ def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
     where = channel(owner.channel.id) if owner.channel and not owner.channel.thread_ts else ""
     there = f"{owner.id} is open on {words(owner.service, 60)}: {words(owner.title, 200)} {where}".strip()
     choices = [
-        button("Go there", "incident.go_there", {"incident": owner.id}, style="primary"),
+        button("Go there", "incident.go_there", {"incident": owner.id, "title": plain(text, 300)}, style="primary"),
         button("It is something else", "incident.something_else", {"of": owner.id, **ask}),
     ]
     blocks = [section(f"{there}\nYou said: {words(text, 300)}"), actions(choices)]

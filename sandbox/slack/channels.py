@@ -29,7 +29,7 @@ class Channel:
     purpose: Json = field(default_factory=lambda: {"value": "", "creator": "", "last_set": 0})
     members: list[str] = field(default_factory=list)
     is_archived: bool = False
-    messages: list[Json] = field(default_factory=list)
+    messages: list[Json] = field(default_factory=list, repr=False)
     pins: list[Json] = field(default_factory=list)
     bookmarks: list[Json] = field(default_factory=list)
     previous_names: list[str] = field(default_factory=list)

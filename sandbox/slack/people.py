@@ -114,7 +114,7 @@ class Person:
         self.fill(view, values or {})
         current = self._open_view(view)
         typed = self.workspace.modals.typed.get(current["id"], {})
-        if current["submit"] is None and any(b["type"] == "input" for b in current["blocks"]):
+        if current["submit"] is None:
             raise ClientRefused("the form has no submit button")
         if labels := missing(current["blocks"], typed):
             raise ClientRefused(f"please complete the required fields: {labels}")

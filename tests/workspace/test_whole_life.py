@@ -31,8 +31,16 @@ async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_unde
     assert "post-mortem" in plain(refused).lower()
 
     await alice.command("/incident postmortem", channel)
-    form = await alice.open_modal("incident.postmortem")
-    await alice.submit(form)
+    form = await alice.open_modal("incident.postmortem", text="Root cause")
+    await alice.submit(form)  # prefilled, but two parts only a person knows
+    assert {"monitoring", "tests"} <= set(alice.errors(form))
+    await alice.submit(
+        form,
+        {
+            "monitoring": "No alert watched the errors of a single release.",
+            "tests": "No test loads an account as the importer writes it.",
+        },
+    )
     summary = await alice.sees("PRODUCTION INCIDENT —", channel, seconds=20)
     assert "Post-mortem: ADR-0002" in plain(summary)
     await alice.sees("is resolved", channel)
