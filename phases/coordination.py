@@ -244,7 +244,6 @@ def take_lead(incident: Incident, action: TakeLead, service: Service, now: datet
 
 def add_evidence(incident: Incident, action: AddEvidence, service: Service, now: datetime) -> Change:
     """One storm is one incident: a new issue is a line, a seed, and measured; the thousandth alert of a known one is nothing."""
-    del service
     draft = Draft(incident, now)
     text = f"{action.evidence.source}: {action.evidence.text}"
     known = incident.seeds if action.issue else incident.heard
@@ -264,9 +263,27 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
         draft.claim(fingerprint_claim(action.issue), soft=True)
         if incident.triage is not None:
             draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
+    if incident.status is Status.MITIGATED and action.evidence.at > _recovered(incident):
+        return _fires_after_recovery(draft, text, action.evidence.at, service).done()
     if "decision:1" in incident.messages:
         draft.want(Say(text=short(text, 500), thread=True))
     return draft.done()
+
+
+def _recovered(incident: Incident) -> datetime:
+    """The newest verified recovery; after a fix forward it is later than the first."""
+    if incident.guard_until is not None:
+        return incident.guard_until - GUARD
+    return incident.recovered_at or incident.detected_at
+
+
+def _fires_after_recovery(draft: Draft, text: str, at: datetime, service: Service) -> Draft:
+    """Users were fine and the incident still holds its service: nothing new may drown in its channel. People decide."""
+    incident = draft.incident
+    said = f"{short(text, 300)}, {lasting(at - _recovered(incident))} after recovery."
+    page(draft, f"after recovery: {len(incident.rounds)}", f"{incident.id} {incident.title}, fires again: {said}")
+    way = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here. Something else? `/incident declare <what>`."
+    return tell(draft, f"{said} {way}", strong="Fires again:", mention=service.owners)
 
 
 def seen_again(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:
@@ -274,8 +291,8 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     evidence = AddEvidence(evidence=action.evidence, issue=action.issue)
     match incident.status:
         case Status.MITIGATED if incident.recovered_at is not None:
-            until = incident.guard_until or incident.recovered_at + GUARD
-            after = until - GUARD  # the newest verified recovery
+            after = _recovered(incident)
+            until = after + GUARD
         case Status.RESOLVED if incident.resolved_at is not None:
             after, until = incident.resolved_at, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
@@ -283,7 +300,7 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     if action.evidence.at <= after:  # a late alert of what is over
         return add_evidence(incident, evidence, service, now)
     if action.evidence.at > until:
-        return _long_after(incident, action, after, now)
+        return _long_after(incident, action, service, now)
     draft = Draft(incident, now)
     if incident.status is Status.RESOLVED:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
@@ -297,18 +314,14 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     return next_round(draft, again).done()
 
 
-def _long_after(incident: Incident, action: SeenAgain, recovered: datetime, now: datetime) -> Change:
-    """Users were fine for longer than the guard, but the incident is not resolved: said and paged once, decided by people."""
+def _long_after(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:
+    """The known issue after the guard: said and paged once, not reopened."""
     draft = Draft(incident, now)
-    key = f"after the guard: {len(incident.rounds)}"
+    key = f"after recovery: {len(incident.rounds)}"
     if not incident.open or key in incident.paged:
         return draft.done()
-    span = lasting(action.evidence.at - recovered)
-    said = f"{short(action.evidence.text, 300)}, {span} after recovery."
-    draft.note("evidence", f"Fires again: {said}", url=action.evidence.url)
-    page(draft, key, f"{incident.id} {incident.title} fires again: {said}")
-    way = "If it is the same trouble, `/incident rollback`, `hotfix` or `fixed` acts on it here."
-    return tell(draft, f"{said} {way}", strong="Fires again:").done()
+    draft.note("evidence", f"Fires again: {action.evidence.text}", url=action.evidence.url)
+    return _fires_after_recovery(draft, action.evidence.text, action.evidence.at, service).done()
 
 
 # --- texts outside Slack; mentions become names on the way out ----------------------------------------------------

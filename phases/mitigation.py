@@ -342,11 +342,11 @@ def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> 
 # --- what stays open after a deploy ------------------------------------------------------------------------------
 
 
-def newest_deploy(incident: Incident) -> RoundAction | None:
-    """The newest deploy of this incident that came to its end."""
+def newest_deploy(incident: Incident) -> Round | None:
+    """The round of this incident's newest deploy that came to its end."""
     return next(
         (
-            r.action
+            r
             for r in reversed(incident.rounds)
             if r.action is not None and r.action.result == "done" and r.action.kind is not ActionKind.FIXED
         ),
@@ -357,17 +357,20 @@ def newest_deploy(incident: Incident) -> RoundAction | None:
 def unmerged(incident: Incident) -> str | None:
     """A hotfix is shipped past its merge: until somebody merges it, it can be lost (rules: Hotfix)."""
     newest = newest_deploy(incident)
-    if newest is None or newest.kind is not ActionKind.HOTFIX:
+    if newest is None or newest.action is None or newest.action.kind is not ActionKind.HOTFIX:
         return None
-    return f"{capital(what_was_done(newest))} is not merged: the next normal deploy would undo it."
+    return f"{capital(what_was_done(newest.action))} is not merged: the next normal deploy would undo it."
 
 
 def hold(incident: Incident) -> str | None:
     """After a rollback, until its cause is fixed, a deploy could bring it back (rules: Hold). None: deploy as you like."""
     newest = newest_deploy(incident)
-    if not incident.open or newest is None or newest.kind is not ActionKind.ROLLBACK:
+    if not incident.open or newest is None or newest.verdict == "not recovered":
         return None
-    to = newest.to_release.version if newest.to_release else "?"
+    action = newest.action
+    if action is None or action.kind is not ActionKind.ROLLBACK:
+        return None
+    to = action.to_release.version if action.to_release else "?"
     return f"Hold: {incident.service} is rolled back to {to}; a deploy could bring the trouble back."
 
 

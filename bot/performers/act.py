@@ -41,12 +41,15 @@ def acting(kit: Kit) -> dict[str, Performer]:
                 now = running.version if running else "something unnamed"
                 said = f"{now} runs by now, not {effect.running.version}; decide again"
                 return DeployNotStarted(deploy_id=effect.deploy_id, running=now, reason=said)
+            if effect.kind is ActionKind.ROLLBACK and running is not None and same(running, effect.to):
+                said = f"{effect.to.version} is what runs already"
+                return DeployNotStarted(deploy_id=effect.deploy_id, running=running.version, reason=said)
             await port.start(service, effect.deploy_id, effect.to, hotfix=effect.kind is ActionKind.HOTFIX)
         except PortError as error:
             if error.retryable:
                 raise
             return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
-        return DeployStarted(deploy_id=effect.deploy_id)
+        return DeployStarted(deploy_id=effect.deploy_id, running=running)
 
     async def follow_deploy(effect: FollowDeploy, job: JobLike) -> DeployProgressed | DeployFinished:
         incident = await kit.incident(job)

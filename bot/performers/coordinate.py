@@ -20,7 +20,10 @@ from phases.effects import (
     TellDiscord,
     WriteAdr,
 )
-from phases.ports import Archive, NotSetUp
+from phases.ports import Archive, NotSetUp, PortError
+
+PAGER_TRIES = 3
+"""Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
 
 
 def coordinating(kit: Kit) -> dict[str, Performer]:
@@ -65,11 +68,18 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
 
     async def page(effect: Page, job: JobLike) -> Paged:
         incident = await kit.incident(job)
+        via = "mention"
         if kit.pager is not None:
             key = f"{incident.ulid}:{effect.key}"
             text = await kit.people.plain(effect.text)
-            await kit.pager.page(key=key, text=text, severity="critical", url=None)
-            return Paged(key=effect.key, via="PagerDuty")
+            try:
+                await kit.pager.page(key=key, text=text, severity="critical", url=None)
+            except PortError as error:
+                if error.retryable and job.attempt < PAGER_TRIES:
+                    raise
+                via = f"mention, because {error.system} failed: {error.text}"
+            else:
+                return Paged(key=effect.key, via="PagerDuty")
         channel, thread = kit.channel(incident)
         owners = tuple(await kit.people.owners(kit.service(incident)))
         message = views.say(Say(text=effect.text, mention=owners), incident)
@@ -83,7 +93,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
             maybe_posted=job.attempt > 1,
             thread_ts=thread,
         )
-        return Paged(key=effect.key, via="mention")
+        return Paged(key=effect.key, via=via)
 
     def archive() -> Archive:
         if kit.archive is None:

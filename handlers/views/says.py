@@ -32,6 +32,8 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
     if effect.ask == "recovered":
         answers.append(button("Yes, users have it back", "incident.recovered", value))
         answers.append(button("No, it is not over", "incident.not_recovered", value))
+    if effect.ask == "not over":
+        answers.append(button("It is not over: decide again", "incident.not_recovered", value))
     if effect.ask == "foreign deploy":
         answers.append(
             button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": plain(effect.text, 300)})

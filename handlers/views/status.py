@@ -11,6 +11,7 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import clean, clock, cut, cut_plain, link, person, spoken, when, words
 from phases.failures import WORDS
 from phases.incident import ActionKind, Incident, Status
+from phases.mitigation import hold, unmerged
 from phases.service import Service
 
 TOPIC = 250
@@ -24,6 +25,7 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
         section(_what(incident)),
         facts(_facts(incident, now, service)),
     ]
+    blocks += [section(f"{WRONG} {words(line, 400)}") for line in (hold(incident), unmerged(incident)) if line]
     if incident.latest_update:
         blocks.append(section(f"*Latest update*\n{spoken(incident.latest_update, 400)}"))
     blocks += _failures(incident)
