@@ -3,78 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 import pytest
-from small_world import declare, door, running, until, update
+from outbox_world import Perform, World, done, quick_outbox, wanting
+from small_world import running, until
 
 from bot.connection import GROUP
-from bot.outbox import Job, Outbox
+from bot.outbox import Job
 from bot.queue import set_aside, set_aside_count
 from bot.store import Store
-from handlers.door import Recorded
-from phases.actions import Action, AddHypothesis, EffectDone, EffectFailed, PostUpdate
+from phases.actions import Action, AddHypothesis, EffectDone, EffectFailed
 from phases.change import Draft, Refused
-from phases.effects import EFFECT, CommentTicket, Effect, Page, Say, TellDiscord
+from phases.effects import Effect, Page, Say, TellDiscord
 from phases.ports import PortError
 
-Perform = Callable[[Any, Job], Awaitable[Action]]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("bot.outbox.FIRST_WAIT_SECONDS", 0.02)
-    monkeypatch.setattr("bot.outbox.BLOCK_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.DRAIN_SECONDS", 0.2)
-    caplog.set_level(logging.INFO)
-
-
-def wanting(*effects: Effect) -> Callable[[Draft, Action], Draft | Refused]:
-    """Each update wants these; failures are noted with their reason."""
-
-    def more(draft: Draft, action: Action) -> Draft:
-        if isinstance(action, PostUpdate):
-            draft.want(*effects)
-        if isinstance(action, EffectFailed):
-            draft.note("failure", f"{action.effect_id} {action.kind}: {action.reason}")
-            assert EFFECT.validate_json(action.effect)
-        return draft
-
-    return more
-
-
-class World:
-    """One incident, and a worker over it."""
-
-    def __init__(self, store: Store, url: str, *effects: Effect, more: Any = None) -> None:
-        self.store, self.url = store, url
-        self.door = door(store, more or wanting(*effects))
-
-    async def want(self) -> None:
-        if await self.door.look("INC-0001") is None:
-            assert isinstance(await self.door.say(declare(), None), Recorded)
-        assert isinstance(await self.door.say(update("go"), "INC-0001"), Recorded)
-
-    def outbox(self, performers: Mapping[str, Perform], **options: Any) -> Outbox:
-        return Outbox(self.store, self.door, performers, {"say": "slack", "page": "slack"}, url=self.url, **options)
-
-    async def notes(self, kind: str = "note") -> list[str]:
-        return [entry.text for entry in await self.door.timeline("INC-0001") if entry.kind == kind]
-
-    async def empty(self) -> bool:
-        return not await self.store.redis.xlen(self.store.keys.outbox) and not await self.store.redis.zcard(
-            self.store.keys.waiting
-        )
-
-
-async def done(effect: Effect, job: Job) -> Action:
-    return EffectDone(kind=effect.type)
+__all__ = ["quick_outbox"]  # a fixture for every test here
 
 
 async def test_an_effect_is_performed_and_its_result_ends_it(store: Store, redis_url: str) -> None:
@@ -269,7 +212,8 @@ async def test_what_cannot_be_decoded_is_set_aside_and_counted(store: Store, red
         ("INC-0001.9.2", "a number is no number"),
         ("", "field 'effect' is missing"),
     }
-    assert (await store.redis.xrange(store.keys.aside))[0][1]["effect"] == '{"type":"from.the.future"}'
+    kept = [fields.get("effect") for _, fields in await store.redis.xrange(store.keys.aside)]
+    assert '{"type":"from.the.future"}' in kept
 
 
 async def test_a_refused_result_ends_the_effect_and_is_logged(
@@ -320,137 +264,3 @@ async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(st
         await until(world.empty)
     assert outbox.counts["crashed"] == 3
     assert [one.effect_id for one in await set_aside(store)] == ["INC-0001.2.1"]
-
-
-async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(store: Store, redis_url: str) -> None:
-    started = asyncio.Event()
-    attempts: list[int] = []
-
-    async def hanging(effect: Say, job: Job) -> Action:
-        started.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def say(effect: Say, job: Job) -> Action:
-        attempts.append(job.attempt)
-        return EffectDone(kind="say")
-
-    world = World(store, redis_url, Say(text="hallo"))
-    await world.want()
-    async with running(world.outbox({"say": hanging}).run()):
-        await started.wait()
-    async with running(world.outbox({"say": say}).run()):
-        await until(world.empty)
-    assert attempts == [2]
-    assert len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 0
-
-
-WORKER = """
-import asyncio, sys
-sys.path.insert(0, sys.argv[2])
-from bot.outbox import Outbox
-from bot.store import Store
-from small_world import door
-
-async def hanging(effect, job):
-    print("holding", flush=True)
-    await asyncio.Event().wait()
-
-async def main():
-    store = Store.open(sys.argv[1])
-    await Outbox(store, door(store), {"say": hanging}, {"say": "slack"}, url=sys.argv[1]).run()
-
-asyncio.run(main())
-"""
-
-
-def hold_and_die(url: str) -> str:
-    """A worker of its own process takes what there is and is killed."""
-    command = [sys.executable, "-c", WORKER, url, str(Path(__file__).parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        said = other.stdout.readline()
-        other.send_signal(signal.SIGKILL)
-    return said
-
-
-@pytest.mark.parametrize("alone", [False, True])
-async def test_what_a_killed_worker_held_is_reclaimed(
-    store: Store, redis_url: str, alone: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 3600.0 if alone else 0.5)
-    monkeypatch.setattr("bot.outbox.CONSUMER_SECONDS", 0.5)
-    attempts: list[int] = []
-
-    async def say(effect: Say, job: Job) -> Action:
-        attempts.append(job.attempt)
-        return EffectDone(kind="say")
-
-    world = World(store, redis_url, Say(text="hallo"))
-    await world.want()
-    assert await asyncio.to_thread(hold_and_die, redis_url) == "holding\n"
-    async with running(world.outbox({"say": say}, alone=alone).run()):
-        await until(world.empty)
-
-        async def forgotten() -> bool:
-            return len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 1
-
-        await until(forgotten)
-    assert attempts == [2]
-
-
-async def test_what_is_renewed_is_not_reclaimed_and_runs_once(
-    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 0.5)
-    starts: list[float] = []
-
-    async def say(effect: Say, job: Job) -> Action:
-        starts.append(asyncio.get_running_loop().time())
-        await asyncio.sleep(1.5)  # three times longer than what is not renewed may be held
-        return EffectDone(kind="say")
-
-    other = Store.open(redis_url)
-    world, second = World(store, redis_url, Say(text="hallo")), World(other, redis_url)
-    async with running(world.outbox({"say": say}).run(), second.outbox({"say": say}).run()):
-        await world.want()
-        await until(world.empty)
-    await other.close()
-    assert len(starts) == 1
-
-
-async def test_an_entry_that_kills_every_worker_ends(store: Store, redis_url: str) -> None:
-    world = World(store, redis_url, Say(text="hallo"))
-    await world.want()
-    await store.redis.xgroup_create(store.keys.outbox, GROUP, id="0")
-    await store.redis.xreadgroup(GROUP, "dead", {store.keys.outbox: ">"})
-    for _ in range(5):
-        await store.redis.xautoclaim(store.keys.outbox, GROUP, "dead", 0)
-    async with running(world.outbox({"say": done}, alone=True).run()):
-        await until(world.empty)
-    assert await world.notes("failure") == ["INC-0001.2.1 say: the bot stopped 5 times while it did this"]
-
-
-async def test_two_workers_share_and_each_result_counts_once(store: Store, redis_url: str) -> None:
-    world = World(store, redis_url, *[CommentTicket(text=str(i)) for i in range(60)])
-    other = Store.open(redis_url)
-    second = World(other, redis_url)
-    boxes = [one.outbox({"ticket.comment": done}) for one in (world, second)]
-    async with running(*(one.run() for one in boxes)):
-        await world.want()
-        await until(world.empty)
-    await other.close()
-    assert (await world.notes()).count("effect.done") == 60
-
-
-async def test_a_redis_that_lost_the_group_gets_it_again(store: Store, redis_url: str) -> None:
-    world = World(store, redis_url, Say(text="hallo"))
-    outbox = world.outbox({"say": done})
-    async with running(outbox.run()):
-        await until(lambda: outbox.running)
-        await store.redis.flushall()
-        await world.want()
-        await until(world.empty)
-    assert await world.notes() == ["go", "effect.done"]

@@ -1,0 +1,71 @@
+"""One incident with a worker over it, quick: for the tests of the outbox."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from small_world import declare, door, update
+
+from bot.outbox import Job, Outbox
+from bot.store import Store
+from handlers.door import Recorded
+from phases.actions import Action, EffectDone, EffectFailed, PostUpdate
+from phases.change import Draft, Refused
+from phases.effects import EFFECT, Effect
+
+Perform = Callable[[Any, Job], Awaitable[Action]]
+
+
+@pytest.fixture(autouse=True)
+def quick_outbox(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("bot.outbox.FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("bot.outbox.BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.DRAIN_SECONDS", 0.2)
+    caplog.set_level(logging.INFO)
+
+
+def wanting(*effects: Effect) -> Callable[[Draft, Action], Draft | Refused]:
+    """Each update wants these; failures are noted with their reason."""
+
+    def more(draft: Draft, action: Action) -> Draft:
+        if isinstance(action, PostUpdate):
+            draft.want(*effects)
+        if isinstance(action, EffectFailed):
+            draft.note("failure", f"{action.effect_id} {action.kind}: {action.reason}")
+            assert EFFECT.validate_json(action.effect)
+        return draft
+
+    return more
+
+
+class World:
+    """One incident, and a worker over it."""
+
+    def __init__(self, store: Store, url: str, *effects: Effect, more: Any = None) -> None:
+        self.store, self.url = store, url
+        self.door = door(store, more or wanting(*effects))
+
+    async def want(self) -> None:
+        if await self.door.look("INC-0001") is None:
+            assert isinstance(await self.door.say(declare(), None), Recorded)
+        assert isinstance(await self.door.say(update("go"), "INC-0001"), Recorded)
+
+    def outbox(self, performers: Mapping[str, Perform], **options: Any) -> Outbox:
+        return Outbox(self.store, self.door, performers, {"say": "slack", "page": "slack"}, url=self.url, **options)
+
+    async def notes(self, kind: str = "note") -> list[str]:
+        return [entry.text for entry in await self.door.timeline("INC-0001") if entry.kind == kind]
+
+    async def empty(self) -> bool:
+        """Nothing in the stream and nothing waiting: asked for at one moment, because entries move between the two."""
+        pipe = self.store.redis.pipeline(transaction=True)
+        pipe.xlen(self.store.keys.outbox)
+        pipe.zcard(self.store.keys.waiting)
+        return await pipe.execute() == [0, 0]
+
+
+async def done(effect: Effect, job: Job) -> Action:
+    return EffectDone(kind=effect.type)

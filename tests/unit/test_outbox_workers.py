@@ -1,0 +1,155 @@
+"""What becomes of effects when workers stop, die, stand still, or are several."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from outbox_world import World, done, quick_outbox
+from small_world import running, until
+
+from bot.connection import GROUP
+from bot.outbox import Job
+from bot.store import Store
+from phases.actions import Action, EffectDone
+from phases.effects import CommentTicket, Say
+
+__all__ = ["quick_outbox"]  # a fixture for every test here
+
+
+async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(store: Store, redis_url: str) -> None:
+    started = asyncio.Event()
+    attempts: list[int] = []
+
+    async def hanging(effect: Say, job: Job) -> Action:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    async with running(world.outbox({"say": hanging}).run()):
+        await started.wait()
+    async with running(world.outbox({"say": say}).run()):
+        await until(world.empty)
+    assert attempts == [2]
+    assert len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 0
+
+
+WORKER = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[2])
+from bot.outbox import Outbox
+from bot.store import Store
+from small_world import door
+
+async def hanging(effect, job):
+    print("holding", flush=True)
+    await asyncio.Event().wait()
+
+async def main():
+    store = Store.open(sys.argv[1])
+    await Outbox(store, door(store), {"say": hanging}, {"say": "slack"}, url=sys.argv[1]).run()
+
+asyncio.run(main())
+"""
+
+
+def hold_and_die(url: str) -> str:
+    """A worker of its own process takes what there is and is killed."""
+    command = [sys.executable, "-c", WORKER, url, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        said = other.stdout.readline()
+        other.send_signal(signal.SIGKILL)
+    return said
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_what_a_killed_worker_held_is_reclaimed(
+    store: Store, redis_url: str, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 3600.0 if alone else 0.5)
+    monkeypatch.setattr("bot.outbox.CONSUMER_SECONDS", 0.5)
+    attempts: list[int] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    assert await asyncio.to_thread(hold_and_die, redis_url) == "holding\n"
+    async with running(world.outbox({"say": say}, alone=alone).run()):
+        await until(world.empty)
+
+        async def forgotten() -> bool:
+            return len(await store.redis.xinfo_consumers(store.keys.outbox, GROUP)) == 1
+
+        await until(forgotten)
+    assert attempts == [2]
+
+
+async def test_what_is_renewed_is_not_reclaimed_and_runs_once(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 0.5)
+    starts: list[float] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        starts.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(1.5)  # three times longer than what is not renewed may be held
+        return EffectDone(kind="say")
+
+    other = Store.open(redis_url)
+    world, second = World(store, redis_url, Say(text="hallo")), World(other, redis_url)
+    async with running(world.outbox({"say": say}).run(), second.outbox({"say": say}).run()):
+        await world.want()
+        await until(world.empty)
+    await other.close()
+    assert len(starts) == 1
+
+
+async def test_an_entry_that_kills_every_worker_ends(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    await store.redis.xgroup_create(store.keys.outbox, GROUP, id="0")
+    await store.redis.xreadgroup(GROUP, "dead", {store.keys.outbox: ">"})
+    for _ in range(5):
+        await store.redis.xautoclaim(store.keys.outbox, GROUP, "dead", 0)
+    async with running(world.outbox({"say": done}, alone=True).run()):
+        await until(world.empty)
+    assert await world.notes("failure") == ["INC-0001.2.1 say: the bot stopped 5 times while it did this"]
+
+
+async def test_two_workers_share_and_each_result_counts_once(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, *[CommentTicket(text=str(i)) for i in range(60)])
+    other = Store.open(redis_url)
+    second = World(other, redis_url)
+    boxes = [one.outbox({"ticket.comment": done}) for one in (world, second)]
+    async with running(*(one.run() for one in boxes)):
+        await world.want()
+        await until(world.empty)
+    await other.close()
+    assert (await world.notes()).count("effect.done") == 60
+
+
+async def test_a_redis_that_lost_the_group_gets_it_again(store: Store, redis_url: str) -> None:
+    world = World(store, redis_url, Say(text="hallo"))
+    outbox = world.outbox({"say": done})
+    async with running(outbox.run()):
+        await until(lambda: outbox.running)
+        await store.redis.flushall()
+        await world.want()
+        await until(world.empty)
+    assert await world.notes() == ["go", "effect.done"]
