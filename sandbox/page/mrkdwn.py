@@ -23,6 +23,7 @@ _INLINE = re.compile(
     r"|(?P<italic>(?<![\w_])_(?=[^\s_])(?P<i>[^\n]*?[^\s_])_(?![\w_]))"
     r"|(?P<strike>(?<![\w~])~(?=[^\s~])(?P<s>[^\n]*?[^\s~])~(?![\w~]))"
 )
+_ADDRESS = re.compile(r"(https?://[^\s<>|`'\"]+[^\s<>|`'\".,;:!?)\]])")
 _QUOTE = re.compile(r"^(?:&gt;|>) ?")
 _BULLET = re.compile(r"^([•◦▪–]) (.*)$")
 _SAFE_ADDRESS = re.compile(r"^(?:https?://|mailto:)", re.IGNORECASE)
@@ -47,7 +48,7 @@ def render(text: str, names: Names) -> Markup:
     position = 0
     for found in _PRE.finditer(text):
         out.append(_lines(text[position : found.start()].removesuffix("\n"), names))
-        out.append(Markup("<pre>{}</pre>").format(_pre(found[1])))
+        out.append(Markup("<pre>{}</pre>").format(_linked(_pre(found[1]))))
         position = found.end()
         if text.startswith("\n", position):
             position += 1
@@ -63,6 +64,14 @@ def plain(text: str) -> str:
 def _pre(text: str) -> str:
     """Code keeps its characters, but a link in it shows its label, as in Slack."""
     return unescape(re.sub(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>", lambda found: found[2] or found[1], text))
+
+
+def _linked(code: str) -> Markup:
+    """Addresses in a block of code can be followed, as in Slack."""
+    pieces = _ADDRESS.split(code)
+    return Markup("").join(
+        link(piece, escape(piece)) if index % 2 else escape(piece) for index, piece in enumerate(pieces)
+    )
 
 
 def _lines(text: str, names: Names) -> Markup:

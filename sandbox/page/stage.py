@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sandbox.faults import Fault
 from sandbox.page.model import Break, Document, Panel, Row, Ticket
 from sandbox.shop.work import Breakage, unmended
+from sandbox.slack.delivery import Delivered
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -20,6 +21,10 @@ SMOOTH_SECONDS = 10
 """A rate is what came in that many seconds, times six."""
 FAILING_RATE = 8.0
 """Errors a minute from which the panel calls production failing."""
+OTHERS = ("ci", "start")
+"""Who deploys here besides the bot."""
+LOUD_EVENTS = 5
+"""Events in the last minute from which an issue is marked as burning."""
 
 BREAKS = (
     Break(
@@ -186,7 +191,7 @@ class WorldStage:
     def _issues(self) -> list[Row]:
         rows: list[Row] = []
         for issue in self._world.sentry.issue_rows()[:12]:
-            loud = issue["last_minute"] > 0 and issue["status"] == "unresolved"
+            loud = issue["last_minute"] >= LOUD_EVENTS and issue["status"] == "unresolved"
             rows.append(
                 Row(
                     issue["id"],
@@ -261,7 +266,8 @@ class WorldStage:
 
     def _steps_done(self) -> frozenset[int]:
         done = {1} if self._ever_broken else set[int]()
-        if any(_is_decision(delivered.body) for delivered in self._world.delivery.log):
+        log = self._world.shop.deploy_log() if self._world.shop else []
+        if any(entry["who"] not in OTHERS for entry in log) or any(map(_is_decision, self._world.delivery.log)):
             done |= {1, 2}
         if self._documents():
             done |= {1, 2, 3}
@@ -296,8 +302,9 @@ def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _is_decision(body: dict[str, Any]) -> bool:
-    """A click on one of the decision message's buttons, or one of their forms."""
-    clicked = any(str(action.get("action_id", "")).startswith("decision.") for action in body.get("actions", []))
-    form = body.get("type") == "view_submission" and str(body["view"].get("callback_id", ""))
-    return clicked or form in ("incident.rollback", "incident.hotfix", "incident.fixed")
+def _is_decision(delivered: Delivered) -> bool:
+    """*Investigate*, or what was done instead; a rollback or hotfix is seen in the deploy log."""
+    clicked = any(action.get("action_id") == "decision.investigate" for action in delivered.body.get("actions", []))
+    return clicked or (
+        delivered.body.get("type") == "view_submission" and delivered.body["view"]["callback_id"] == "incident.fixed"
+    )

@@ -87,7 +87,12 @@ const CLICKS = {
   join: () => post("join", { channel: state.channel }),
   shortcut: (one) => post("shortcut", { callback: one.dataset.shortcut, channel: state.channel, ts: one.dataset.ts ?? null }),
   jump: (one) => jump(one.dataset.jump),
-  tab: (one) => { state.tab = one.dataset.tab; sessionStorage.setItem("tab", state.tab); refresh("evidence"); },
+  tab: (one) => {
+    state.tab = one.dataset.tab;
+    sessionStorage.setItem("tab", state.tab);
+    refresh("evidence");
+    document.querySelector(".evidence").scrollIntoView({ block: "start", behavior: "smooth" });
+  },
   act: async (one) => {
     if (one.matches("input")) return;
     one.classList.add("busy");

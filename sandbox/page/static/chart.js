@@ -25,9 +25,9 @@ export function draw({ rate, marks } = last) {
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
   const c = colours();
-  const left = 28, bottom = height - 17, top = 16;
+  const left = 28, bottom = height - 17, top = 27;
   const begin = rate[0][0], end = rate[rate.length - 1][0];
-  const highest = nice(Math.max(6, ...rate.map(([, value]) => value)));
+  const highest = nice(Math.max(30, ...rate.map(([, value]) => value)));
   const x = (at) => left + ((at - begin) / (end - begin)) * (width - left - 2);
   const y = (value) => bottom - (value / highest) * (bottom - top);
 
@@ -46,7 +46,7 @@ export function draw({ rate, marks } = last) {
   pen.textAlign = "right";
   pen.fillText("now", width - 1, height - 3);
 
-  const bad = rate[rate.length - 1][1] > 3 || rate.some(([, value]) => value > 6);
+  const bad = rate.some(([, value]) => value > 12);
   const ink = bad ? c.bad : c.good;
   pen.beginPath();
   rate.forEach(([at, value], index) => (index ? pen.lineTo(x(at), y(value)) : pen.moveTo(x(at), y(value))));
@@ -54,16 +54,17 @@ export function draw({ rate, marks } = last) {
   pen.lineTo(x(end), bottom); pen.lineTo(x(begin), bottom); pen.closePath();
   pen.globalAlpha = 0.13; pen.fillStyle = ink; pen.fill(); pen.globalAlpha = 1;
 
-  // Deploys: a label is left out where it would lie on the one before.
-  let free = left;
+  // Deploys: a label goes below the one before where it would lie on it; a third one is left out.
+  const free = [left, left];
   pen.textAlign = "left";
   for (const [at, label] of marks.filter(([at]) => at >= begin)) {
     const where = Math.round(x(at)) + 0.5;
     pen.setLineDash([3, 3]); pen.strokeStyle = c.mark; pen.lineWidth = 1;
-    pen.beginPath(); pen.moveTo(where, top - 4); pen.lineTo(where, bottom); pen.stroke(); pen.setLineDash([]);
+    pen.beginPath(); pen.moveTo(where, 11); pen.lineTo(where, bottom); pen.stroke(); pen.setLineDash([]);
     const wide = pen.measureText(label).width;
     const start = Math.min(where - 2, width - wide - 1);
-    if (start >= free) { pen.fillStyle = c.mark; pen.fillText(label, start, 9); free = start + wide + 8; }
+    const row = free.findIndex((from) => start >= from);
+    if (row >= 0) { pen.fillStyle = c.mark; pen.fillText(label, start, 9 + 11 * row); free[row] = start + wide + 6; }
   }
   document.querySelector("#rate").textContent = Math.round(rate[rate.length - 1][1]).toLocaleString();
 }

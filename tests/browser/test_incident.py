@@ -1,0 +1,114 @@
+"""What a new user does, in a real browser: break production, decide, see it recover, write the post-mortem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import Window, window
+from playwright.async_api import Browser, Locator, expect
+
+from sandbox.world import World
+
+SOON, LATER = 20_000, 90_000
+"""Milliseconds: for what the bot does at once, and for what the world needs time for."""
+
+
+def said(tab: Window, words: str) -> Locator:
+    """The newest message on the page that holds `words`."""
+    return tab.page.locator("[data-part=messages] .message", has_text=words).last
+
+
+async def say(tab: Window, text: str) -> None:
+    await tab.page.fill("[data-composer=channel] textarea", text)
+    await tab.page.keyboard.press("Enter")
+
+
+async def submit(tab: Window) -> None:
+    await tab.page.click("[data-submit-view]")
+    await expect(tab.page.locator("#view")).not_to_be_visible(timeout=SOON)
+
+
+async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_path: Path) -> None:
+    async with World(tmp_path, recheck_after=4, talking=True) as world:
+        assert world.shop is not None
+        before = world.shop.current_release()
+        tab = await window(browser, world.url)
+        await expect(tab.page.locator(".health")).to_have_text("Healthy")
+        await tab.shot("1-start")
+
+        # The strip says what to press; the alert opens the incident by itself.
+        await tab.page.click(".start .danger")
+        await expect(tab.page.locator(".health")).to_have_text("Failing", timeout=LATER)
+        await tab.page.click(".start a[data-go]", timeout=LATER)
+        await expect(tab.page.locator(".pane-head h1")).to_contain_text("inc-0001-")
+        decision = said(tab, "Decision 1")
+        rollback = decision.locator("[data-action='decision.rollback']")
+        await expect(decision).to_contain_text("Recommended: roll back", timeout=SOON)
+        await tab.shot("2-decision")
+
+        # The confirm dialog names from and to; nothing happens before it.
+        await rollback.click()
+        await expect(tab.page.locator("#confirm-text")).to_contain_text(str(before).removeprefix("v"))
+        await tab.shot("3-confirm")
+        await tab.page.click("#confirm-yes")
+        await expect(decision).to_contain_text("Read back from the deployer", timeout=LATER)
+        await expect(decision.locator("[data-action='decision.rollback']")).to_have_count(0)
+        await expect(tab.page.locator(".release b")).to_have_text(str(before))
+        await expect(said(tab, "Recovered")).to_be_visible(timeout=LATER)
+        await tab.shot("4-recovered")
+        await expect(tab.page.locator(".health")).to_have_text("Healthy", timeout=LATER)
+
+        # What is still missing is said; then the form asks for it.
+        await say(tab, "/incident resolve")
+        await expect(said(tab, "cannot be resolved yet")).to_be_visible(timeout=SOON)
+        await tab.shot("5-missing")
+        await say(tab, "/incident postmortem")
+        await expect(tab.page.locator("#view-title")).to_be_visible(timeout=SOON)
+        await tab.shot("6-post-mortem")
+        for why in ("monitoring not catch it earlier", "slip through tests"):
+            field = tab.page.locator(".input", has_text=why).locator("textarea")
+            await field.fill(f"{await field.input_value()} nobody had thought of an account without a region code.")
+        await submit(tab)
+        await expect(said(tab, "PRODUCTION INCIDENT —")).to_be_visible(timeout=SOON)
+        await tab.shot("7-resolved")
+
+        await tab.page.click("[data-tab=adr]")
+        await expect(tab.page.locator(".adr")).to_contain_text("INC-0001", timeout=SOON)
+        await tab.shot("8-adr")
+        await tab.page.click("[data-tab=linear]")
+        await expect(tab.page.locator(".ticket .state")).to_have_text("Done", timeout=SOON)
+        await expect(tab.page.locator(".start")).to_have_count(0)
+        assert await tab.fits()
+        assert tab.problems == []
+
+
+async def test_prod_is_down_said_aloud_and_who_may_decide(browser: Browser, tmp_path: Path) -> None:
+    async with World(tmp_path, recheck_after=4) as world:
+        alice = await window(browser, f"{world.url}/?channel=general", width=1440, height=900)
+        await say(alice, "prod is down, users are reporting that they cannot pay")
+        await alice.page.click(".replies", timeout=SOON)
+        await alice.page.click("[data-part=thread] .btn", timeout=SOON)
+        await expect(alice.page.locator("#view-title")).to_be_visible(timeout=SOON)
+        await alice.shot("9-declare")
+        await alice.page.click("[data-submit-view]")
+        await expect(alice.page.locator("#view")).to_contain_text("INC-0001 is declared", timeout=SOON)
+        await alice.page.click(".view-foot [data-close-view]")
+        incident = alice.page.locator(".sidebar a:has-text('inc-0001')")
+        await incident.click(timeout=SOON)
+        decision = said(alice, "Decision 1")
+        await expect(decision).to_be_visible(timeout=SOON)
+
+        # Bob is not on call: he is told who is, and nothing happens.
+        bob = await window(browser, f"{world.url}/?me=U0BOB&channel={await incident.get_attribute('data-go')}")
+        await said(bob, "Decision 1").locator("[data-action='decision.fixed']").click()
+        await expect(bob.page.locator(".ephemeral, #view")).not_to_have_count(0, timeout=SOON)
+        await bob.shot("10-refused")
+
+        # A killed bot comes back, and knows everything that it knew.
+        await alice.page.click("[data-act=kill-bot]")
+        await expect(alice.page.locator(".pill.running")).to_contain_text("came back", timeout=SOON)
+        await decision.locator("[data-action='decision.fixed']").click()
+        await alice.page.fill("#view .field", "the flag new_till is off")
+        await submit(alice)
+        await expect(decision).to_contain_text("new_till", timeout=SOON)
+        assert alice.problems == []
