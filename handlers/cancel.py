@@ -35,7 +35,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return await cancel(turn, incident, "")
 
     async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-        action = Cancel(by=turn.user, reason=heard.plain(entered.get("reason", "")))
+        action = Cancel(by=turn.user, reason=heard.typed(entered.get("reason", "")))
         return after(await turn.say(action, str(meta.get("incident", ""))), "Cancel the incident", "reason")
 
     on_incident(app, kit, "incident.cancel", clicked)

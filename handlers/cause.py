@@ -78,7 +78,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         incident = str(meta.get("incident", ""))
         action = NameCause(
             by=turn.user,
-            text=heard.plain(entered.get("text", "")),
+            text=heard.typed(entered.get("text", "")),
             commit=str(meta.get("commit") or "") or None,
             release=str(meta.get("release") or "") or None,
         )

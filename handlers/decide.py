@@ -302,7 +302,7 @@ async def _fixed_submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, 
     action = DecideFixed(
         by=turn.user,
         round=int(meta.get("round") or 1),
-        sentence=heard.plain(entered.get("sentence", "")),
+        sentence=heard.typed(entered.get("sentence", "")),
         forward=bool(meta.get("forward")),
     )
     return after(await turn.say(action, str(meta.get("incident", ""))), "Fixed another way", "sentence")
@@ -319,7 +319,7 @@ async def _break_glass_clicked(turn: Turn, incident: Incident, value: dict[str, 
 
 
 async def _break_glass_submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-    reason = heard.plain(entered.get("reason", ""))
+    reason = heard.typed(entered.get("reason", ""))
     if not reason:
         return {"reason": "Say why it cannot wait for an owner."}
     return after(await carry_out(turn, Plan.read(meta), heard.cut(reason, forms.SENTENCE)), "Break glass", "reason")

@@ -166,7 +166,7 @@ async def _button(turn: Turn, value: dict[str, Any]) -> Message | None:
 
 
 async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-    title = heard.title(heard.plain(entered.get("title", "")))
+    title = heard.title(heard.typed(entered.get("title", "")))
     if not title:
         return {"title": "Say in a few words what is wrong."}
     service = entered.get("service") or next((s.name for s in turn.kit.catalogue.all()), "")
@@ -174,7 +174,7 @@ async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) 
         return {"service": "This service is not in the catalogue any more. Choose another one."}
     said = Said(
         title=title,
-        description=heard.cut(heard.plain(entered.get("description", "")), heard.DESCRIPTION),
+        description=heard.cut(heard.typed(entered.get("description", "")), heard.DESCRIPTION),
         service=service,
         way=str(meta.get("way") or "form"),
         channel=str(meta.get("channel") or ""),

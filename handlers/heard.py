@@ -15,10 +15,14 @@ DESCRIPTION = 3000
 
 
 def plain(text: str) -> str:
-    """What a person meant to write. No control character, no lone surrogate: nothing that a record cannot hold."""
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
-    kept = _TOKEN.sub(_token, kept)
-    return kept.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
+    """What a person meant to write in a message or command. Nothing that a record cannot hold: no lone surrogate."""
+    kept = _TOKEN.sub(_token, typed(text))
+    return kept.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def typed(text: str) -> str:
+    """What was entered in a form, or comes from another program: nothing is encoded there, so nothing is decoded."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs")).strip()
 
 
 def _token(found: re.Match[str]) -> str:

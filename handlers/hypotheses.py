@@ -27,7 +27,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return None
 
     async def added(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-        action = AddHypothesis(by=turn.user, says=heard.plain(entered.get("says", "")))
+        action = AddHypothesis(by=turn.user, says=heard.typed(entered.get("says", "")))
         return after(await turn.say(action, str(meta.get("incident", ""))), "Add a hypothesis", "says")
 
     async def stop(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:

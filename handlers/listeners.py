@@ -145,7 +145,9 @@ def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
 
     return AsyncApp(
         # Without a token of its own: with one Bolt warns that `authorize` goes before it.
-        client=AsyncWebClient(base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]),
+        client=AsyncWebClient(
+            base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]
+        ),
         authorize=authorize,
         process_before_response=True,
         request_verification_enabled=False,
@@ -198,8 +200,9 @@ def _rest(app: AsyncApp, kit: Kit) -> None:
             log.info("nothing listens to a %s from Slack", request.body.get("type") or "request")
             return BoltResponse(status=200, body="")
         # Where it broke, not what it said: the text of an error may hold what a person wrote.
-        where = "".join(traceback.format_tb(error.__traceback__)[-6:])
-        log.error("a listener failed: %s\n%s", type(error).__name__, where)
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        where = " < ".join(f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames))
+        log.error("a listener failed: %s in %s", type(error).__name__, where)
         return _sorry(kit, request.body)
 
 

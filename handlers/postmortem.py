@@ -66,7 +66,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return await postmortem(turn, incident)
 
     async def sent(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-        parts = Parts.model_validate({name: heard.plain(entered.get(name, "")) for name in forms.PARTS})
+        parts = Parts.model_validate({name: heard.typed(entered.get(name, "")) for name in forms.PARTS})
         written = submitted(parts, turn.user, turn.kit.now())
         if isinstance(written, dict):
             return written

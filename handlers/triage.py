@@ -22,10 +22,10 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return None
 
     async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-        report = heard.cut(heard.plain(entered.get("report", "")), 1500)
+        report = heard.cut(heard.typed(entered.get("report", "")), 1500)
         if not report:
             return {"report": "Say what people report."}
-        names = [n.strip() for n in heard.plain(entered.get("names", "")).split(",")]
+        names = [n.strip() for n in heard.typed(entered.get("names", "")).split(",")]
         action = ManualTriage(
             by=turn.user,
             users=Word(entered.get("users") or Word.MANY),

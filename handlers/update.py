@@ -28,7 +28,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return await update(turn, incident, "")
 
     async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-        action = PostUpdate(by=turn.user, text=heard.plain(entered.get("text", "")))
+        action = PostUpdate(by=turn.user, text=heard.typed(entered.get("text", "")))
         return after(await turn.say(action, str(meta.get("incident", ""))), "Post update", "text")
 
     on_incident(app, kit, "incident.update", clicked)

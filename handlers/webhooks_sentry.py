@@ -218,9 +218,9 @@ def _alert(
 ) -> Alert:
     return Alert(
         service=service.name,
-        title=heard.title(heard.plain(title)) or source,
-        source=heard.cut(heard.plain(source), 200),
-        text=heard.cut(heard.plain(text), 1000),
+        title=heard.title(heard.typed(title)) or source,
+        source=heard.cut(heard.typed(source), 200),
+        text=heard.cut(heard.typed(text), 1000),
         url=url,
         issue=issue,
         at=at,

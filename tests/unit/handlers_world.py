@@ -1,0 +1,170 @@
+"""The listeners behind their real HTTP routes, with the local Slack in front and the real door, workflow and Valkey behind."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from factories import report, service
+from local_http import serving
+from pydantic import SecretStr
+from slack_world import SECRET, World, slack_world
+from starlette.applications import Starlette
+
+from bot.catalogue import Catalogue
+from bot.clients.slack import Slack
+from bot.incidents import Incidents
+from bot.once import StoreOnce
+from bot.people import SlackPeople
+from bot.store import Store
+from handlers import views
+from handlers.door import Recorded
+from handlers.listeners import Listeners, listeners
+from phases.actions import Action, ChannelOpened, MessagePosted, Triaged
+from phases.incident import Channel, Incident, MessageRef
+from phases.ports import DeployState, HotfixRef
+from phases.report import Choice, Release, TriageReport
+from phases.service import DeployCommands, Service
+from phases.workflow import step
+from sandbox.slack.channels import BOT, BOT_USER, TEAM
+
+HOOK_SECRET = "sentry-shhh"
+SLACK_SECRET, SENTRY_SECRET = SecretStr(SECRET), SecretStr(HOOK_SECRET)
+COMMANDS = DeployCommands(
+    directory="/srv/shop", run=("d", "{release}"), current=("c",), releases=("r",), hotfix=("h", "{commit}")
+)
+SHOP = service(deploy=COMMANDS, owners=("U0ALICE",))
+SEARCH = Service(name="search", sentry=("search-web",), environments=("production", "canary"))
+
+
+@dataclass
+class Shop:
+    """What runs and what could: a deployer and a repository that fit in a test."""
+
+    version: str = "1.3.0"
+    branches: list[HotfixRef] = field(
+        default_factory=lambda: [HotfixRef(name="fix/rate", commit="ab" * 20, subject="No zero")]
+    )
+
+    async def running(self, service: Service) -> Release | None:
+        return Release(version=self.version)
+
+    async def releases(self, service: Service) -> Sequence[Release]:
+        return [Release(version=v) for v in ("1.3.0", "1.2.0", "1.1.0")]
+
+    async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
+        raise AssertionError("the outbox does not run here")
+
+    async def look(self, service: Service, deploy_id: str) -> DeployState:
+        raise AssertionError("the outbox does not run here")
+
+    async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
+        return self.branches
+
+
+@dataclass(frozen=True)
+class Me:
+    team: str = TEAM
+    enterprise: str | None = None
+    user: str = BOT_USER
+    bot: str = BOT
+
+
+@dataclass(frozen=True)
+class Wanted:
+    watched: tuple[str, ...] = ()
+    slack_signing_secret: SecretStr | None = SLACK_SECRET
+    sentry_webhook_secret: SecretStr | None = SENTRY_SECRET
+
+
+@dataclass
+class House:
+    """Everything a test of the listeners touches."""
+
+    slack: World
+    door: Incidents
+    heard: Listeners
+    shop: Shop
+    url: str
+    http: httpx.AsyncClient
+
+    async def newest(self) -> Incident:
+        found = await self.door.find(open_only=False)
+        assert found, "no incident was declared"
+        return found[0]
+
+    async def count(self) -> int:
+        return len(await self.door.find(open_only=False))
+
+    async def said(self, action: Action, incident: str | None) -> Incident:
+        answer = await self.door.say(action, incident)
+        assert isinstance(answer, Recorded), answer
+        return answer.incident
+
+    async def decision(self, measured: TriageReport | None = None) -> tuple[Incident, dict[str, Any]]:
+        """An incident with its channel and its posted decision, as outbox and performers would have made it."""
+        await self.slack.alice.command("/incident checkout of the shop is failing")
+        incident = await self.newest()
+        channel = self.slack.workspace.create_channel("inc-0001-shop", BOT_USER)
+        for who in ("U0ALICE", "U0BOB"):
+            self.slack.workspace.join(channel, who)
+        incident = await self.said(ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id)
+        incident = await self.said(Triaged(report=measured or report(Choice.ROLLBACK)), incident.id)
+        message = await self.post(incident)
+        return await self.newest(), message
+
+    async def post(self, incident: Incident) -> dict[str, Any]:
+        assert incident.channel is not None
+        assert incident.round is not None
+        number = incident.round.number
+        shown = views.decision(incident, datetime.now(UTC), SHOP, number)
+        posted = await self.slack.client.chat_postMessage(channel=incident.channel.id, **shown.payload())
+        ref = MessageRef(channel=incident.channel.id, ts=str(posted["ts"]))
+        await self.said(MessagePosted(name=f"decision:{number}", ref=ref), incident.id)
+        return await self.slack.alice.sees("Recommended:", incident.channel.id)
+
+    async def idle(self) -> None:
+        await self.heard.tasks.idle()
+        await self.slack.delivery.idle()
+
+    async def sentry(self, resource: str, body: dict[str, Any], secret: str = HOOK_SECRET) -> httpx.Response:
+        raw = json.dumps(body).encode()
+        signature = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+        headers = {"Sentry-Hook-Resource": resource, "Sentry-Hook-Signature": signature}
+        return await self.http.post(f"{self.url}/webhooks/sentry", content=raw, headers=headers)
+
+
+@asynccontextmanager
+async def house(store: Store, *services: Service, watched: tuple[str, ...] = ()) -> AsyncIterator[House]:
+    async with slack_world() as world, httpx.AsyncClient(trust_env=False) as http:
+        catalogue = Catalogue(services or (SHOP, SEARCH))
+        slack = Slack(world.client.token or "", world.client.base_url)
+        await slack.start()
+        door, shop = Incidents(store, step, catalogue), Shop()
+        heard = listeners(
+            door=door,
+            catalogue=catalogue,
+            people=SlackPeople(slack, TEAM, None),
+            slack=slack.web,
+            me=Me(),
+            source_for=lambda _: shop,  # pyright: ignore[reportArgumentType]  of SourceCode only the branches are asked
+            deployer_for=lambda one: shop if one.deployer else None,
+            once=StoreOnce(store),
+            settings=Wanted(watched=watched),
+            now=lambda: datetime.now(UTC),
+        )
+        try:
+            async with serving(Starlette(routes=list(heard.routes))) as url:
+                world.delivery.request_url = f"{url}/slack/events"
+                yield House(world, door, heard, shop, url, http)
+                await heard.tasks.idle()
+                await world.delivery.idle()
+        finally:
+            await slack.aclose()

@@ -1,0 +1,261 @@
+"""The two doors for HTTP: size, signature, parse; and what Sentry's alerts become."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from handlers_world import House, house
+from slack_world import SECRET
+
+from bot.store import Store
+from phases.actions import Looked
+from phases.incident import Status
+from phases.report import Look, LookVerdict
+
+
+@pytest.fixture
+async def home(store: Store) -> AsyncIterator[House]:
+    async with house(store) as opened:
+        yield opened
+
+
+def signed(raw: bytes, at: str | None = None, secret: str = SECRET) -> dict[str, str]:
+    at = at or str(int(time.time()))
+    digest = hmac.new(secret.encode(), b"v0:" + at.encode() + b":" + raw, hashlib.sha256).hexdigest()
+    return {"x-slack-request-timestamp": at, "x-slack-signature": f"v0={digest}"}
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-slack-signature": "v0=abc", "x-slack-request-timestamp": str(int(time.time()))},
+        {"x-slack-signature": "v0=abc", "x-slack-request-timestamp": "yesterday"},
+        signed(b"command=other"),
+        signed(b"command=/incident&text=forged-words", str(int(time.time()) - 600)),
+        signed(b"command=/incident&text=forged-words", secret="wrong"),
+    ],
+)
+async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
+    home: House, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    body = b"command=/incident&text=forged-words"
+    answer = await home.http.post(f"{home.url}/slack/events", content=body, headers={**FORM, **headers})
+    assert answer.status_code == 401
+    assert "forged-words" not in caplog.text
+    assert await home.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        (JSON, b"{"),
+        (JSON, b"[1]"),
+        (JSON, b"\xff\xfe"),
+        (JSON, b"[" * 100_000),
+        (FORM, b"payload={"),
+        (FORM, b"payload=[]"),
+        (FORM, b"text=x"),
+        (FORM, b""),
+        ({}, b"nothing"),
+    ],
+)
+async def test_a_malformed_body_is_400(home: House, kind: dict[str, str], raw: bytes) -> None:
+    answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**kind, **signed(raw)})
+    # The SDK hashes text: bytes that are none cannot have been signed by it.
+    assert answer.status_code == (401 if b"\xff" in raw else 400)
+
+
+async def test_a_large_body_is_413_with_and_without_its_length(home: House) -> None:
+    raw = b"x" * (1024 * 1024 + 1)
+
+    async def in_pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 512 * 1024
+
+    for content in (raw, in_pieces()):
+        answer = await home.http.post(f"{home.url}/slack/events", content=content, headers=FORM)
+        assert answer.status_code == 413
+
+
+async def test_the_url_is_verified_and_unknown_events_are_taken(home: House) -> None:
+    raw = json.dumps({"type": "url_verification", "challenge": "c-1"}).encode()
+    answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**JSON, **signed(raw)})
+    assert answer.json() == {"challenge": "c-1"}
+    raw = json.dumps({"type": "event_callback", "event": {"type": "tokens_revoked"}, "team_id": "T1"}).encode()
+    answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**JSON, **signed(raw)})
+    assert answer.status_code == 200
+
+
+async def test_a_replayed_command_counts_once(home: House) -> None:
+    raw = b"command=%2Fincident&text=shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&channel_id=C1&trigger_id=1.2.3"
+    for _ in range(2):
+        answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**FORM, **signed(raw)})
+        assert answer.status_code == 200
+    assert await home.count() <= 1
+
+
+# --- Sentry ----------------------------------------------------------------------------------------------------
+
+
+def event_alert(
+    issue: str = "41", *, environment: str | None = "production", project: str = "shop", **event: Any
+) -> dict[str, Any]:
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/"""
+    tags = [["environment", environment]] if environment else []
+    return {
+        "action": "triggered",
+        "installation": {"uuid": "a8e5d37a-696c-4c54-adb5-b3f28d64c7de"},
+        "actor": {"id": "sentry", "name": "Sentry", "type": "application"},
+        "data": {
+            "event": {
+                "issue_id": issue,
+                "title": "ZeroDivisionError: division by zero <!channel>",
+                "level": "error",
+                "project": 1,
+                "url": f"https://sentry.io/api/0/projects/acme/{project}/events/e4874d664c3540c1a32eab185f12c5ab/",
+                "web_url": f"https://sentry.io/organizations/acme/issues/{issue}/events/e48/",
+                "tags": tags,
+                "datetime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+                **event,
+            },
+            "triggered_rule": "Very important rule",
+        },
+    }
+
+
+def issue(action: str = "created", id: str = "41", **fields: Any) -> dict[str, Any]:
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
+    shape = {
+        "id": id,
+        "shortId": f"SHOP-{id}",
+        "title": "KeyError: 'rate'",
+        "level": "error",
+        "web_url": f"https://acme.sentry.io/issues/{id}/",
+        "project": {"id": "1", "name": "shop", "slug": "shop", "platform": "python"},
+        "count": "3",
+    }
+    return {"action": action, "data": {"issue": {**shape, **fields}}}
+
+
+def metric(action: str = "critical", **fields: Any) -> dict[str, Any]:
+    """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/metric-alerts/"""
+    rule = {"projects": ["shop"], "environment": "production", "name": "Too many errors"}
+    alert = {"id": "4", "identifier": "1", "projects": ["shop"], "title": "Too many errors", "alert_rule": rule}
+    data = {
+        "metric_alert": {**alert, **fields},
+        "description_title": "Critical: Too many errors",
+        "description_text": "1000 events in the last 10 minutes",
+        "web_url": "https://acme.sentry.io/alerts/1/",
+    }
+    return {"action": action, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("resource", "body", "source"),
+    [
+        ("event_alert", event_alert(), "Sentry: Very important rule"),
+        ("issue", issue(), "Sentry SHOP-41"),
+        ("metric_alert", metric(), "Sentry metric alert"),
+        (
+            "error",
+            {**event_alert(), "action": "created", "data": {"error": event_alert()["data"]["event"]}},
+            "Sentry: Sentry error",
+        ),
+    ],
+)
+async def test_an_alert_opens_an_incident_by_itself(
+    home: House, resource: str, body: dict[str, Any], source: str
+) -> None:
+    answer = await home.sentry(resource, body)
+    assert answer.json() == {"incident": "INC-0001"}
+    incident = await home.newest()
+    assert (incident.service, incident.source.kind, incident.source.text) == ("shop", "sentry", source)
+    assert incident.lead is None
+    if resource != "metric_alert":
+        assert incident.seeds == ("41",)
+
+
+@pytest.mark.parametrize(
+    ("resource", "body"),
+    [
+        ("installation", {"action": "created", "data": {"installation": {}}}),
+        ("issue", issue("resolved")),
+        ("issue", issue("assigned")),
+        ("issue", issue(level="warning")),
+        ("issue", issue(project={"slug": "unknown"})),
+        ("metric_alert", metric("resolved")),
+        ("metric_alert", metric(alert_rule={"projects": [], "environment": "staging"})),
+        ("event_alert", event_alert(environment="staging")),
+        ("event_alert", event_alert(project="elsewhere")),
+    ],
+)
+async def test_what_does_not_count_is_taken_and_changes_nothing(
+    home: House, resource: str, body: dict[str, Any]
+) -> None:
+    answer = await home.sentry(resource, body)
+    assert answer.status_code == 200
+    assert await home.count() == 0
+
+
+async def test_an_event_without_environment_counts(home: House) -> None:
+    await home.sentry("event_alert", event_alert(environment=None))
+    assert await home.count() == 1
+
+
+async def test_one_storm_is_one_incident(home: House) -> None:
+    for number in range(30):
+        answer = await home.sentry("event_alert", event_alert(str(40 + number % 5), title=f"error {number}"))
+        assert answer.json() == {"incident": "INC-0001"}
+    assert await home.count() == 1
+    incident = await home.newest()
+    assert set(incident.seeds) == {"40", "41", "42", "43", "44"}
+    assert len([e for e in await home.door.timeline(incident.id) if e.kind == "evidence"]) == 4
+
+
+async def test_an_alert_of_a_declared_incident_is_its_evidence(home: House) -> None:
+    await home.slack.alice.command("/incident the shop is down")
+    await home.sentry("issue", issue())
+    assert await home.count() == 1
+    assert (await home.newest()).seeds == ("41",)
+
+
+async def test_the_same_issue_after_recovery_opens_it_again_and_a_late_event_does_not(home: House) -> None:
+    incident, message = await home.decision()
+    await home.sentry("event_alert", event_alert("41"))
+    await home.slack.alice.click(message, "decision.fixed")
+    await home.slack.alice.submit(await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"})
+    look = Look(number=1, at=datetime.now(UTC), verdict=LookVerdict.RECOVERED)
+    await home.said(Looked(round=1, look=look), incident.id)
+    late = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
+    await home.sentry("event_alert", event_alert("41", datetime=late, title="late"))
+    assert (await home.newest()).status is Status.MITIGATED
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    await home.sentry("event_alert", event_alert("41", datetime=soon, title="again"))
+    incident = await home.newest()
+    assert incident.status is Status.DECIDING
+    assert len(incident.rounds) == 2
+
+
+async def test_sentry_bad_input(home: House, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await home.sentry("issue", issue(), secret="wrong")
+    assert answer.status_code == 401
+    answer = await home.sentry("issue", {"action": "created", "data": {"issue": "forged-words"}})
+    assert answer.status_code == 400
+    raw = b"x" * (1024 * 1024 + 1)
+    answer = await home.http.post(f"{home.url}/webhooks/sentry", content=raw)
+    assert answer.status_code == 413
+    assert "forged-words" not in caplog.text
+    assert await home.count() == 0
