@@ -97,7 +97,9 @@ async def test_what_slack_asks_to_wait_for_is_waited_for_and_survives_the_bot(st
 async def test_it_gives_up_after_its_time_and_says_so(
     store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.outbox.GIVE_UP_SECONDS", 0.3)
+    """Counted from the first try: the waits alone never reach it."""
+    monkeypatch.setattr("bot.outbox.GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr("bot.outbox.LONGEST_WAIT_SECONDS", 0.05)
 
     async def say(effect: Say, job: Job) -> Action:
         raise PortError("slack", "Slack is down", retryable=True)

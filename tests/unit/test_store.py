@@ -197,6 +197,16 @@ async def test_claims_have_one_owner(store: Store) -> None:
     assert await store.owner("open:checkout:production") is None
 
 
+async def test_who_writes_second_hears_of_it_before_any_claim(store: Store) -> None:
+    """What it wants to claim may follow from a state that is no more."""
+    await commit(store, new(1), "c1")
+    await commit(store, new(2).claim("deploying:checkout"), "c2")
+    loaded = await store.load("INC-0001")
+    draft = Draft((await store.get(["INC-0001"]))[0], T0)
+    assert await store.commit("c3", loaded, draft.done()) == Done(2)
+    assert await store.commit("c4", loaded, draft.claim("deploying:checkout").done()) == Conflict(2)
+
+
 async def test_a_number_that_was_used_is_taken_even_without_its_record(store: Store) -> None:
     await commit(store, new(1).claim("number:1"))
     await store.redis.delete(store.keys.incident("INC-0001"))
