@@ -171,9 +171,9 @@ def _with_text(name: str, rest: str, *, here: bool, one_open: bool) -> Subcomman
 
 def _reads_as_report(name: str, rest: str) -> bool:
     """`cancel button is broken` never cancels anything; `cause` and `update` speak of broken things all the time."""
-    if name == "cancel":
-        return _NO_INCIDENT.match(rest) is None
-    return name == "fixed" and _SYMPTOM.search(rest) is not None
+    if name == "cancel" and _NO_INCIDENT.match(rest) is not None:
+        return False
+    return name in ("cancel", "fixed") and _SYMPTOM.search(rest) is not None
 
 
 def nearest(word: str) -> str | None:
