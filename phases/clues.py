@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from phases.paths import library_of
 from phases.report import Frame
 
-NAMES = 12
+NAMES = 9
 """Names of an error's text that are looked for in the patches, the telling ones first."""
 
 _QUOTED = re.compile(r"`([^`\n]{2,80})`|'([^'\n]{2,80})'|\"([^\"\n]{2,80})\"|‘([^’\n]{2,80})’|“([^”\n]{2,80})”")
@@ -128,7 +128,7 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
         if len(words) <= 4:
             # Of a dotted name the last part is the one that is spoken of; `com.acme.` stands in every file.
             for position, word in enumerate(reversed(words)):
-                add(word, 1.0 if position == 0 else 0.5)
+                add(word, 1.0 if position == 0 else 0.25)
     for word in _CALLED.findall(value):
         add(word, 0.9)
     for owner in _CONSTRUCTED.findall(value):
@@ -137,7 +137,7 @@ def _names(type: str, value: str) -> tuple[Name, ...]:
         add(word, 0.8)
     for dotted in _DOTTED.findall(value):
         for position, word in enumerate(reversed(dotted.split("."))):
-            add(word, 0.6 if position == 0 else 0.3)
+            add(word, 0.6 if position == 0 else 0.2)
     if type and not _BUILT_IN.fullmatch(type):
         add(re.split(r"[.:$\\]", type)[-1], 0.8)
     best = sorted(weights.items(), key=lambda item: -item[1])[:NAMES]
@@ -149,7 +149,7 @@ def _phrases(value: str) -> tuple[str, ...]:
     pieces = re.split(r"`[^`]*`|'[^']*'|\"[^\"]*\"|[\d#$€£%{}<>\[\]():=\n]+|\.\s", value[:600])
     kept = [p.strip(" ,.;-!?") for p in pieces]
     told = [p for p in kept if len(p) >= 14 and p.count(" ") >= 2 and not _STOCK.search(p)]
-    return tuple(sorted(dict.fromkeys(told), key=len, reverse=True)[:3])
+    return tuple(sorted(dict.fromkeys(told), key=len, reverse=True)[:2])
 
 
 _STOCK = re.compile(
@@ -182,17 +182,16 @@ def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
 
 
 _GIVES_NOTHING = re.compile(
-    r"(?m)^\+\s*(?:return(?:\s+(?:None|null|nil|undefined))?\s*;?|pass|nil|None|.*(?:=|=>|:|\?\?|\|\|)\s*(?:None|null|nil|undefined)\s*[,;]?)\s*$"
+    r"(?m)^[ \t]*(?:return(?:[ \t]+(?:None|null|nil|undefined))?[ \t]*;?|pass|nil|None|.*(?:=|=>|:|\?\?|\|\|)[ \t]*(?:None|null|nil|undefined)[ \t]*[,;]?)[ \t]*$"
 )
-_GIVES_NO_MORE = re.compile(r"(?m)^-\s*return\s+\S")
-_STILL_GIVES = re.compile(r"(?m)^\+\s*return\s+(?!None|null|nil|undefined)\S")
+_GIVES = re.compile(r"(?m)^[ \t]*return[ \t]+(?!(?:None|null|nil|undefined)\b)\S")
 
 
-def gives_nothing(patch: str) -> bool:
-    """Whether a patch lets something give nothing back: an empty return, None set somewhere, or a return that is gone."""
-    if _GIVES_NOTHING.search(patch):
+def gives_nothing(added: str, removed: str) -> bool:
+    """Whether a change lets something give nothing back: an empty return, None set somewhere, or a return that is gone."""
+    if _GIVES_NOTHING.search(added):
         return True
-    return _GIVES_NO_MORE.search(patch) is not None and _STILL_GIVES.search(patch) is None
+    return _GIVES.search(removed) is not None and _GIVES.search(added) is None
 
 
 _CALL = re.compile(r"([A-Za-z_$][\w$]*)\s*(\(|\b)")

@@ -11,7 +11,12 @@ NEAR_LINES = 3
 
 _HUNK = re.compile(r"\n@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@[ ]?(.*)")
 _RENAMED = re.compile(r"(?m)^rename from (.+)$")
-_WORD = re.compile(r"\w")
+_ADDED = re.compile(r"\n\+(?!\+\+ )(.*)")
+_REMOVED = re.compile(r"\n-(?!-- )(.*)")
+_DEFINES = re.compile(
+    r"\n (\s*(?:export |default |pub |async )*(?:def|class|func|function|fn|fun|sub|public|private|protected|static|void|struct"
+    r"|interface|module) [^=\n]*)"
+)
 
 
 class Hunk(NamedTuple):
@@ -24,6 +29,29 @@ class Hunk(NamedTuple):
     begin: int
     end: int
     """Where its lines stand in the patch's text."""
+
+
+class Word:
+    """A word to look for, on its own: `rate` is not in `rates`."""
+
+    __slots__ = ("text", "whole")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.whole = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a word stands in a patch."""
+
+    added: bool = False
+    removed: bool = False
+    around: bool = False
+    """It heads a hunk, or is defined in an unchanged line of one: the change is in it, or right beside."""
+
+    def join(self, other: Found) -> Found:
+        return Found(self.added or other.added, self.removed or other.removed, self.around or other.around)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +69,58 @@ class LineFate:
 
 
 class Patch:
-    """One file's patch, with its hunks' headings read once; bodies are read only for lines that fall into them."""
+    """One file's patch. What is asked of it is worked out once, and only then: most patches are never looked into."""
 
-    __slots__ = ("hunks", "text")
+    __slots__ = ("_around", "_changed", "_hunks", "_shape", "path", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, path: str = "") -> None:
         self.text = f"\n{text}" if text.startswith("@@ ") else text  # some hosts hand out patches without a head
-        self.hunks = _hunks(self.text)
+        self.path = path
+        self._hunks: tuple[Hunk, ...] | None = None
+        self._changed: tuple[str, str] | None = None
+        self._around: str | None = None
+        self._shape: bool | None = None
+
+    @property
+    def hunks(self) -> tuple[Hunk, ...]:
+        if self._hunks is None:
+            self._hunks = _hunks(self.text)
+        return self._hunks
+
+    @property
+    def changed(self) -> tuple[str, str]:
+        """The added and the removed lines."""
+        if self._changed is None:
+            self._changed = "\n".join(_ADDED.findall(self.text)), "\n".join(_REMOVED.findall(self.text))
+        return self._changed
+
+    @property
+    def around(self) -> str:
+        """What heads the hunks, and unchanged lines in them that define something."""
+        if self._around is None:
+            headings = (match.group(5) for match in _HUNK.finditer(self.text))
+            self._around = "\n".join((*headings, *_DEFINES.findall(self.text)))
+        return self._around
+
+    @property
+    def only_shape(self) -> bool:
+        """Whether nothing that runs was changed: only blanks, empty lines and comments."""
+        if self._shape is None:
+            self._shape = _only_shape(self.text, self.path)
+        return self._shape
+
+    def find(self, word: Word) -> Found | None:
+        """Where the word stands, as a whole word; None where it does not."""
+        if word.text not in self.text:
+            return None
+        added, removed = (word.text in lines and word.whole.search(lines) is not None for lines in self.changed)
+        if added or removed:
+            return Found(added, removed)
+        return Found(around=True) if word.text in self.around and word.whole.search(self.around) else None
+
+    def adds(self, line: str) -> bool:
+        """Whether it adds this line of code, as far as blanks around it do not matter."""
+        return line in self.text and line in self.changed[0]
 
     @property
     def renamed_from(self) -> str | None:
@@ -89,56 +162,14 @@ class Patch:
         return LineFate(written, nearest, before, text.strip())
 
 
-@dataclass(slots=True)
-class Found:
-    """Where a word stands in a patch, as a whole word."""
-
-    added: bool = False
-    removed: bool = False
-    around: bool = False
-    """It heads a hunk, or is defined in an unchanged line of one: the change is in it, or right beside."""
-
-    def join(self, other: Found) -> Found:
-        return Found(self.added or other.added, self.removed or other.removed, self.around or other.around)
-
-    def __bool__(self) -> bool:
-        return self.added or self.removed or self.around
-
-
-def find_word(text: str, word: str, limit: int = 40) -> Found:
-    """Looks at `limit` places at most."""
-    found = Found()
-    at = text.find(word)
-    while at >= 0 and limit and not (found.added and found.removed):
-        limit -= 1
-        end = at + len(word)
-        if not (_WORD.match(text[at - 1 : at]) or _WORD.match(text[end : end + 1])):
-            start = text.rfind("\n", 0, at) + 1
-            sign = text[start : start + 1]
-            if sign in "+-" and text[start : start + 4] not in ("+++ ", "--- "):
-                found.added, found.removed = found.added or sign == "+", found.removed or sign == "-"
-            elif text.startswith("@@ ", start) or (sign == " " and _DEFINES.search(text[start:at])):
-                found.around = True
-        at = text.find(word, end)
-    return found
-
-
-_DEFINES = re.compile(
-    r"\b(?:def|class|func|function|fn|fun|sub|public|private|protected|static|void|async|struct|interface|module)\s[^=]*$"
-)
-
-
-def only_shape(text: str, path: str) -> bool:
-    """Whether a patch changes nothing but blanks, empty lines and comments: nothing that runs. Read up to the first hunk that does more.
-
-    Where indentation has a meaning (Python, YAML), a line that moved in or out is a change.
-    """
+def _only_shape(text: str, path: str) -> bool:
+    """Read up to the first hunk that does more. Where indentation has a meaning, a line that moved in or out is a change."""
     indented = path.lower().endswith(_INDENTED)
-    at = _next_hunk(text, 0)
+    at = text.find("\n@@ ")
     if at < 0:
         return False
     while at >= 0:
-        following = _next_hunk(text, at + 1)
+        following = text.find("\n@@ ", at + 1)
         added: list[str] = []
         removed: list[str] = []
         for row in text[at : following if following >= 0 else len(text)].split("\n"):
@@ -153,8 +184,6 @@ def only_shape(text: str, path: str) -> bool:
 
 
 _COMMENT = re.compile(r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)")
-
-
 _INDENTED = (".py", ".pyi", ".pyx", ".yml", ".yaml", ".coffee", ".haml", ".pug", ".sass", ".nim", ".fs", ".hs", ".gd")
 
 
@@ -163,14 +192,6 @@ def _bare(row: str, indented: bool) -> str:
     if not bare or _COMMENT.match(bare):
         return ""
     return row.rstrip() + "\n" if indented else re.sub(r"\s+", "", bare)
-
-
-def _next_hunk(text: str, start: int) -> int:
-    """Where the next hunk's heading begins, from `start` on; -1 where there is none."""
-    if start == 0 and text.startswith("@@ "):
-        return 0
-    found = text.find("\n@@ ", max(0, start - 1))
-    return found + 1 if found >= 0 else -1
 
 
 def _hunks(text: str) -> tuple[Hunk, ...]:

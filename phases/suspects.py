@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from phases.clues import Clues, clues_of, code_words, gives_nothing
-from phases.patches import Found, find_word, only_shape
+from phases.patches import Found, Patch, Word
 from phases.paths import (
     CI,
     CODE,
@@ -39,15 +39,16 @@ GONE = 2.4  # times that, when the commit takes away what the error misses
 BROUGHT = 1.4  # times that, when the commit is the one that brings the name in
 AROUND = 3.0  # changes something inside of what the error names
 PHRASE = 9.0  # the error's own words are in its lines
-FILE_NAMED = 8.0  # changed a file that the error's text names
+FILE_NAMED = 10.0  # changed a file that the error's text names
 CALLS = 2.5  # changes a function of the stack, in another file
 CALLED = 5.0  # changes what the crashing line calls
 NOTHING = 4.0  # gives None back, and the error is about None
-STACK_WORDS = 10
+STACK_WORDS = 7
 LIBRARY = 9.0  # bumps a library that is in the stack
 BUMP = 2.5  # bumps something
 SETTINGS = 2.0  # changes configuration or a migration
 FITTING = 4.0  # and the error is of the kind that those bring
+BLAMED = 12.0  # git says that it last touched a line of the stack, and its patch did not tell
 RECENT = 2.0  # the newest commit; falls to nothing with the oldest
 LARGE = 1.5  # many lines
 
@@ -98,29 +99,29 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
     clues = clues_of(exception.type, exception.value, frames[:50])
     index = PathIndex(file.path for commit in ordered for file in commit.files)
     marks = [_Marks() for _ in ordered]
-    followed = follow(own, index, ordered)
+    patches = [[Patch(f.patch[:PATCH_LIMIT], f.path) for f in commit.files] for commit in ordered]
+    followed = follow(own, index, ordered, patches)
     for mark, points in zip(marks, followed.points, strict=True):
         for value, reason in points:
             mark.add(value, reason)
-    _words(own, clues, followed.lines, ordered, marks)
+    elsewhere = [not points for points in followed.points]
+    _words(own, clues, followed.lines, patches, marks)
     _named_files(clues, index, ordered, marks)
     crashed_in_library = bool(frames) and foreign(frames[0].file)
-    folders = _folders(own)
+    folders = _Folders(own)
     count = len(ordered)
     for position, (commit, mark) in enumerate(zip(ordered, marks, strict=True)):
         _settings(commit, clues, crashed_in_library, mark)
-        _neighbours(commit, folders, mark)
+        if elsewhere[position]:
+            _neighbours(commit, folders, mark)
         mark.add(RECENT * (1 - position / count), "the newest commit of the range" if position == 0 else "")
         churn = sum(f.added + f.deleted for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE)
         mark.add(min(LARGE, 0.25 * math.log2(1 + churn / 8)), "")
-        _discounts(commit, mark)
+        _discounts(commit, patches[position], mark)
     _reverts(ordered, marks)
     scores = [mark.score for mark in marks]
     best = sorted(range(count), key=lambda i: (-scores[i], i))
     return [_suspect(ordered[i], marks[i]) for i in best]
-
-
-BLAMED = 12.0  # git says that it last touched a line of the stack, and its patch did not tell
 
 
 def with_blame(suspects: Sequence[Suspect], frames: Sequence[Frame], blamed: Mapping[int, Suspect]) -> list[Suspect]:
@@ -168,18 +169,18 @@ def _words(
     own: Sequence[Frame],
     clues: Clues,
     lines: Sequence[tuple[int, str]],
-    commits: Sequence[Commit],
+    patches: Sequence[Sequence[Patch]],
     marks: Sequence[_Marks],
 ) -> None:
     """Names and phrases of the error, and functions of the stack, in changed lines. What many commits change says little."""
-    texts = [
-        (position, file.patch[:PATCH_LIMIT])
-        for position, commit in enumerate(commits)
-        for file in commit.files
-        if file.patch and kind_of(file.path) not in BESIDE_THE_CODE
+    code = [
+        (position, patch)
+        for position, of_commit in enumerate(patches)
+        for patch in of_commit
+        if patch.text and kind_of(patch.path) not in BESIDE_THE_CODE
     ]
     for name in clues.names:
-        hits = _hits(name.text, texts)
+        hits = _hits(name.text, code)
         changed = sum(found.added or found.removed for found in hits.values())
         for position, found in hits.items():
             worth = NAME * name.weight / math.sqrt(max(1, changed))
@@ -195,13 +196,13 @@ def _words(
             else:
                 marks[position].add(worth, f"changes lines with `{name.text}`, which the error names")
     for phrase in clues.phrases:
-        hits = _hits(phrase, texts)
+        hits = _hits(phrase, code)
         for position, found in hits.items():
             worth = PHRASE / math.sqrt(len(hits)) * (1.0 if found.added else 0.4)
             marks[position].add(worth, f"has the error's words “{phrase[:60]}”")
     told = {n.text for n in clues.names}
     for name, worth in _stack_words(own, lines, told):
-        hits = _hits(name, texts)
+        hits = _hits(name, code)
         for position, found in hits.items():
             if worth < CALLS and not (found.added or found.removed):
                 continue  # a plain name that only heads a hunk says nothing
@@ -210,7 +211,7 @@ def _words(
                     worth / math.sqrt(len(hits)), f"changes `{name}`, which is called on the way to the crash"
                 )
     if clues.nothing:
-        empty = [position for position, text in texts if gives_nothing(text)]
+        empty = [position for position, patch in code if gives_nothing(*patch.changed)]
         for position in dict.fromkeys(empty):
             marks[position].add(
                 NOTHING / math.sqrt(len(empty)), "lets something give nothing back, which the error stumbled over"
@@ -234,15 +235,14 @@ def _stack_words(
     return sorted(found.items(), key=lambda item: -item[1])[:STACK_WORDS]
 
 
-def _hits(word: str, texts: Sequence[tuple[int, str]]) -> dict[int, Found]:
+def _hits(text: str, code: Sequence[tuple[int, Patch]]) -> dict[int, Found]:
     """Commit → where the word stands in its patches."""
+    word = Word(text)
     hits: dict[int, Found] = {}
-    for position, text in texts:
-        if word in text:
-            found = find_word(text, word)
-            if found:
-                before = hits.get(position)
-                hits[position] = found.join(before) if before else found
+    for position, patch in code:
+        if text in patch.text and (found := patch.find(word)) is not None:
+            before = hits.get(position)
+            hits[position] = found.join(before) if before else found
     return hits
 
 
@@ -306,26 +306,35 @@ def _mentions(text: str, library: str) -> bool:
     return re.search(rf"(?<![\w-]){plain}(?![\w-])", text) is not None
 
 
-def _folders(own: Sequence[Frame]) -> list[tuple[tuple[str, ...], float]]:
-    """The folders of the first frames, as far as two parts up, with what they weigh."""
-    found: dict[tuple[str, ...], float] = {}
-    for rank, frame in enumerate(own[:5]):
-        folder = parts_of(frame.file)[:-1][-2:]
-        if folder:
-            found.setdefault(folder, 1 / (1 + 0.4 * rank))
-    return list(found.items())
+class _Folders:
+    """The folders of the first frames, as far as two parts up, and how near to the nearest of them a folder is."""
+
+    def __init__(self, own: Sequence[Frame]) -> None:
+        self._wanted: dict[tuple[str, ...], float] = {}
+        self._known: dict[str, float] = {}
+        for rank, frame in enumerate(own[:5]):
+            folder = parts_of(frame.file)[:-1][-2:]
+            if folder:
+                self._wanted.setdefault(folder, 1 / (1 + 0.4 * rank))
+
+    def nearness(self, directory: str) -> float:
+        known = self._known.get(directory)
+        if known is None:
+            folder = parts_of(directory)
+            weights = (w for f, w in self._wanted.items() if folder[-len(f) :] == f or f[-len(folder) :] == folder)
+            known = self._known[directory] = max(weights, default=0.0) if folder else 0.0
+        return known
 
 
-def _neighbours(commit: Commit, folders: Iterable[tuple[tuple[str, ...], float]], mark: _Marks) -> None:
+def _neighbours(commit: Commit, folders: _Folders, mark: _Marks) -> None:
     best, named = 0.0, ""
-    for directory in dict.fromkeys(
-        f.path.rpartition("/")[0] for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE
-    ):
-        folder = parts_of(directory)
-        for wanted, weight in folders:
-            if weight > best and folder and (folder[-len(wanted) :] == wanted or wanted[-len(folder) :] == folder):
-                best, named = weight, directory
-    mark.add(NEIGHBOUR * best, f"changes files in {named}, beside the crash" if named else "")
+    for file in commit.files:
+        directory = file.path.rpartition("/")[0]
+        near = folders.nearness(directory)
+        if near > best and kind_of(file.path) not in BESIDE_THE_CODE:
+            best, named = near, directory
+    if named:
+        mark.add(NEIGHBOUR * best, f"changes files in {named}, beside the crash")
 
 
 # --- what rarely breaks anything -------------------------------------------------------------------------------
@@ -339,7 +348,7 @@ _REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)
 _REVERT_SUBJECT = re.compile(r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE)
 
 
-def _discounts(commit: Commit, mark: _Marks) -> None:
+def _discounts(commit: Commit, patches: Sequence[Patch], mark: _Marks) -> None:
     kinds = {kind_of(f.path) for f in commit.files}
     if _MERGE.match(commit.subject):
         mark.discount(0.3 if commit.files else 0.1, "a merge: what it brings stands in its own commits")
@@ -351,8 +360,8 @@ def _discounts(commit: Commit, mark: _Marks) -> None:
         return
     if _CHORE.search(commit.subject) and CODE in kinds:
         mark.discount(0.6, "says that it only tidies up")
-    patches = [(f.patch, f.path) for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE]
-    if patches and len(patches) <= 20 and all(text and only_shape(text[:PATCH_LIMIT], path) for text, path in patches):
+    code = [patch for patch in patches if kind_of(patch.path) not in BESIDE_THE_CODE]
+    if code and len(code) <= 20 and all(patch.only_shape for patch in code):
         mark.discount(0.2, "changes only comments or blanks")
 
 

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from phases.patches import Patch, find_word, only_shape
+from phases.patches import Patch, Word
 from phases.paths import PathIndex, parts_of
-from phases.ports import Commit, CommitFile
+from phases.ports import Commit
 from phases.report import Frame
 
 LINES = 10  # own frames whose lines are followed through the patches
@@ -36,7 +36,7 @@ class _Trail:
     line: int | None
     text: str
     """The source of the crashing line, where the trace has it and it says something."""
-    function: str
+    function: Word | None
     """The bare name of its function, where that says anything."""
     where: str
     """How far from the crash it is, for people."""
@@ -52,22 +52,26 @@ class Followed:
     """Crashing lines as the trace or a patch shows them, with the rank of their frame."""
 
 
-def follow(own: Sequence[Frame], index: PathIndex, commits: Sequence[Commit]) -> Followed:
-    """Walks from the newest commit to the oldest and keeps, for each frame, where its line stood before each patch."""
+def follow(
+    own: Sequence[Frame], index: PathIndex, commits: Sequence[Commit], patches: Sequence[Sequence[Patch]]
+) -> Followed:
+    """Walks from the newest commit to the oldest and keeps, for each frame, where its line stood before each patch.
+
+    `patches`: for each commit those of its files, in their order.
+    """
     trails = _trails(own, index)
     everything = [trail for here in trails.values() for trail in here]
     often = Counter(file.path for commit in commits for file in commit.files if file.path in trails)
     told: list[list[tuple[float, str]]] = []
-    for commit in commits:
+    for commit, of_commit in zip(commits, patches, strict=True):
         found: list[list[tuple[float, str]]] = []
         moved: dict[str, str] = {}
         focus = 1 / (1 + math.log10(max(1, len(commit.files))) / 1.5)
-        for file in commit.files:
+        for file, patch in zip(commit.files, of_commit, strict=True):
             here = trails.get(file.path)
             if here:
-                patch = Patch(file.patch[:PATCH_LIMIT])
                 rare = 1 / (1 + OFTEN * math.log2(max(1, often[file.path])))
-                found.append(_one_file(file, patch, here, focus * rare))
+                found.append(_one_file(patch, here, focus * rare))
                 if (before := patch.renamed_from) is not None:
                     moved[file.path] = before
         for path, before in moved.items():
@@ -92,7 +96,15 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
             weight = match.quality / (1 + 0.4 * rank) / len(matched)
             line = frame.line if rank < LINES else None
             trails.setdefault(match.path, []).append(
-                _Trail(rank, frame, weight, line, _source_line(frame), function_of(frame), _where(rank))
+                _Trail(
+                    rank,
+                    frame,
+                    weight,
+                    line,
+                    _source_line(frame),
+                    Word(name) if (name := function_of(frame)) else None,
+                    _where(rank),
+                )
             )
     return trails
 
@@ -108,26 +120,25 @@ def _source_line(frame: Frame) -> str:
     return text if len(text) >= TELLING else ""
 
 
-def _one_file(file: CommitFile, patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tuple[float, str]]:
+def _one_file(patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tuple[float, str]]:
     """The best that this file's change says about any frame in it."""
-    shape = bool(patch.text) and only_shape(patch.text, file.path)
     best: list[tuple[float, str]] = []
     for trail in trails:
-        points = _one_trail(file, patch, trail, focus, shape)
+        points = _one_trail(patch, trail, focus)
         if sum(p for p, _ in points) > sum(p for p, _ in best):
             best = points
     return best
 
 
-def _one_trail(file: CommitFile, patch: Patch, trail: _Trail, focus: float, shape: bool) -> list[tuple[float, str]]:
+def _one_trail(patch: Patch, trail: _Trail, focus: float) -> list[tuple[float, str]]:
     where = trail.where
     touched = TOUCHED * trail.weight * focus
     if not patch.hunks:
-        return [(touched, f"changes {file.path}, {where}")]
-    if shape:
+        return [(touched, f"changes {patch.path}, {where}")]
+    if patch.only_shape:
         if trail.line is not None:
             trail.line = patch.fate(trail.line).before
-        return [(touched * 0.15, f"changes only comments or blanks in {file.path}, {where}")]
+        return [(touched * 0.15, f"changes only comments or blanks in {patch.path}, {where}")]
     worth = trail.weight * (0.5 if trail.settled else 1.0)
     line = trail.line
     distance: int | None = None
@@ -137,21 +148,20 @@ def _one_trail(file: CommitFile, patch: Patch, trail: _Trail, focus: float, shap
         written, distance, trail.line = fate.written and not trail.settled, fate.distance, fate.before
         trail.text = trail.text or (fate.text if len(fate.text) >= TELLING else "")
     far = line is not None and (distance is None or distance > NEAR_LINES)
-    points = [(touched * (FAR if far else 1.0), f"changes {file.path}, {where}")]
+    points = [(touched * (FAR if far else 1.0), f"changes {patch.path}, {where}")]
     if not written and not trail.settled and trail.text:
-        written = _adds(patch.text, trail.text)
+        written = patch.adds(trail.text)
     if written:
         trail.settled = True
-        points.append((LINE * trail.weight, f"wrote {_line(trail, file)}, {where}"))
+        points.append((LINE * trail.weight, f"wrote {_line(trail, patch.path)}, {where}"))
     elif distance is not None and distance <= 3:
-        points.append((BESIDE * worth, f"changes the lines around {_line(trail, file)}, {where}"))
+        points.append((BESIDE * worth, f"changes the lines around {_line(trail, patch.path)}, {where}"))
     elif distance is not None and distance <= NEAR_LINES:
         points.append(
-            (NEAR * worth * (1 - distance / (2 * NEAR_LINES)), f"changes {file.path} {distance} lines off, {where}")
+            (NEAR * worth * (1 - distance / (2 * NEAR_LINES)), f"changes {patch.path} {distance} lines off, {where}")
         )
-    name = trail.function
-    if name and find_word(patch.text, name):
-        points.append((FUNCTION * worth, f"changes `{name}`, {where}"))
+    if trail.function is not None and patch.find(trail.function):
+        points.append((FUNCTION * worth, f"changes `{trail.function.text}`, {where}"))
     return points
 
 
@@ -161,17 +171,8 @@ def _where(rank: int) -> str:
     return "one call above the crash" if rank == 1 else f"{rank} calls above the crash"
 
 
-def _line(trail: _Trail, file: CommitFile) -> str:
-    return f"{file.path}:{trail.frame.line}" if trail.frame.line else f"the line in {file.path}"
-
-
-def _adds(text: str, line: str) -> bool:
-    at = text.find(line)
-    while at >= 0:
-        if text[text.rfind("\n", 0, at) + 1 : at].startswith("+"):
-            return True
-        at = text.find(line, at + 1)
-    return False
+def _line(trail: _Trail, path: str) -> str:
+    return f"{path}:{trail.frame.line}" if trail.frame.line else f"the line in {path}"
 
 
 _NAMELESS = re.compile(
