@@ -166,7 +166,7 @@ def read(kit: Kit, resource: str, hook: _Hook) -> Alert | None:
         case "metric_alert" if data.metric_alert is not None:
             return _of_metric(kit, data, data.metric_alert)
         case "event_alert" if data.event is not None:
-            return _of_event(kit, data.event, data.triggered_rule or "Sentry alert")
+            return _of_event(kit, data.event, f"Sentry alert “{data.triggered_rule or 'of an issue'}”")
         case "error" if data.error is not None:
             return _of_event(kit, data.error, "Sentry error")
         case _:
@@ -194,14 +194,14 @@ def _of_issue(kit: Kit, issue: _Issue) -> Alert | None:
     return _alert(service, title, f"Sentry {name}", f"{name} {title}", url, issue.id, at)
 
 
-def _of_event(kit: Kit, event: _Event, rule: str) -> Alert | None:
+def _of_event(kit: Kit, event: _Event, source: str) -> Alert | None:
     parts = event.url.split("/projects/", 1)[-1].split("/")
     service = _service(kit, parts[1:2] if "/projects/" in event.url else [])
     environment = event.environment or next((v for k, v in event.tags if k == "environment"), None)
     if service is None or event.level not in LEVELS or not _counts(service, environment):
         return None
-    title = event.title or rule
-    return _alert(service, title, f"Sentry: {rule}", title, event.web_url, event.issue_id, _time(kit, event.datetime))
+    title = event.title or source
+    return _alert(service, title, source, title, event.web_url, event.issue_id, _time(kit, event.datetime))
 
 
 def _of_metric(kit: Kit, data: _Data, metric: _MetricAlert) -> Alert | None:

@@ -166,13 +166,13 @@ def metric(action: str = "critical", **fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("resource", "body", "source"),
     [
-        ("event_alert", event_alert(), "Sentry: Very important rule"),
+        ("event_alert", event_alert(), "Sentry alert “Very important rule”"),
         ("issue", issue(), "Sentry SHOP-41"),
         ("metric_alert", metric(), "Sentry metric alert"),
         (
             "error",
             {**event_alert(), "action": "created", "data": {"error": event_alert()["data"]["event"]}},
-            "Sentry: Sentry error",
+            "Sentry error",
         ),
     ],
 )
