@@ -30,6 +30,8 @@ deployer = "command"
 deploy = {{ directory = "{folder}", run = ["true", "{{release}}"], current = ["cat", "current"], releases = ["cat", "releases"] }}
 linear_team = "ENG"
 """
+MISSING: list[str] = []
+"""What the last look at "all done" did not find."""
 SLACK, SENTRY = Fault(delay=0.080), Fault(delay=0.020)
 
 
@@ -50,7 +52,7 @@ async def until(look: Callable[[], float | None], what: str, seconds: float = 20
     ends = time.monotonic() + seconds
     while (found := look()) is None:
         if time.monotonic() > ends:
-            raise SystemExit(f"bench: {what} did not happen within {seconds:.0f} s")
+            raise SystemExit(f"bench: {what} did not happen within {seconds:.0f} s {MISSING or ''}")
         await asyncio.sleep(0.002)
     return found
 
@@ -73,13 +75,14 @@ def decided(world: World, since: float) -> float | None:
 def done(world: World, since: float) -> float | None:
     announcements = world.workspace.channel_named("incidents")
     assert announcements is not None
-    needed = [
-        first(world, since, "pins.add"),
-        first(world, since, "conversations.setTopic"),
-        first(world, since, "conversations.invite"),
-        first(world, since, "chat.postMessage", announcements.id),
-    ]
-    return None if any(t is None for t in needed) else max(t for t in needed if t is not None)
+    needed = {
+        "pin": first(world, since, "pins.add"),
+        "topic": first(world, since, "conversations.setTopic"),
+        "invitations": first(world, since, "conversations.invite"),
+        "announcement": first(world, since, "chat.postMessage", announcements.id),
+    }
+    MISSING[:] = [name for name, at in needed.items() if at is None]
+    return None if MISSING else max(at for at in needed.values() if at is not None)
 
 
 async def measure(
@@ -136,7 +139,7 @@ async def run(times: int) -> None:
 
 async def finish(world: World) -> None:
     """Ends the open incident, so that the next one may be declared."""
-    channel = max((c for c in world.workspace.channels.values() if c.name.startswith("inc-")), key=lambda c: c.name)
+    channel = max((c for c in world.workspace.channels.values() if c.name.startswith("inc-0")), key=lambda c: c.name)
     await world.alice.command("/incident cancel bench", channel)
     since = time.time()
     await until(lambda: time.time() if time.time() - since > 0.5 else None, "a breath")

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 from starlette.applications import Starlette
@@ -53,8 +54,8 @@ class Floor:
         await self._me.post(f"http://127.0.0.1:{self._port}/slack/events", data={"text": text})
 
     async def _heard(self, request: Request) -> Response:
-        form = await request.form()
-        task = asyncio.create_task(self._run(str(form["text"])))
+        form = parse_qs((await request.body()).decode())
+        task = asyncio.create_task(self._run(form["text"][0]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return Response()
