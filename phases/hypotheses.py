@@ -105,7 +105,7 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
         if one.kind is not HypothesisKind.COMMIT or one.by is not None:
             judged.append(one)
         elif _key(one) == _key(found):
-            text = f"{found.found} {one.found}".strip()
+            text = one.found if found.found in one.found else f"{found.found} {one.found}".strip()
             judged.append(found.model_copy(update={"id": one.id, "found": text, "url": one.url or found.url}))
         else:
             told = {
