@@ -121,6 +121,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
     announced = _Announced(slack, settings.incidents_channel)
     render = renderer(catalogue)
+    live = Live(store, door, render, slack)
     kit = Kit(
         door=door,
         slack=slack,
@@ -138,6 +139,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         memory=RedisMemory(store),
         claimed=store.owner,
         render=render,
+        posted=live.posted,
         incidents_channel=announced.channel,
         now=now,
     )
@@ -151,7 +153,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         people=people,
         outbox=Outbox(store, door, performers(kit), SYSTEMS, url=url, alone=settings.redis_url is None),
         clock=Clock(store, door),
-        live=Live(store, door, render, slack),
+        live=live,
         deployer_for=the_deployer,
         source_for=the_source,
         incidents_channel=announced.channel,

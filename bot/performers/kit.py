@@ -70,6 +70,8 @@ class Kit:
     """Owner of a claim, or None: the next ADR number is one that nobody has taken."""
     render: Render
     """A live message by its name, from the newest state."""
+    posted: Callable[[str, str, Message], Awaitable[None]]
+    """Told of a live message's first posting, so that the same rendering is not sent again as an edit."""
     incidents_channel: Callable[[], Awaitable[str | None]]
     now: Callable[[], datetime]
 

@@ -121,6 +121,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
             maybe_posted=job.attempt > 1,
             thread_ts=thread,
         )
+        await kit.posted(incident.id, effect.name, message)
         return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
 
     async def pin(effect: Pin, job: JobLike) -> Pinned | EffectDone:
