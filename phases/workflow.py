@@ -22,9 +22,10 @@ from phases import (
     verification_steps,
 )
 from phases.change import Change, Refused
-from phases.incident import RECORD_LIMIT_BYTES, Incident, Status
+from phases.incident import Incident, Status
 from phases.rounds import ended
 from phases.service import Service
+from phases.size import fitted
 
 Do = Callable[[Incident, Any, Service, datetime], Change | Refused]
 
@@ -118,7 +119,7 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     if incident.status not in row.heard:
         return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
     change = row.do(incident, action, service, now)
-    return change if isinstance(change, Refused) else _fitted(change)
+    return change if isinstance(change, Refused) else fitted(change)
 
 
 def _busy(incident: Incident) -> str:
@@ -132,32 +133,3 @@ def _busy(incident: Incident) -> str:
     if current.verdict == "ask a person":
         return f"{who}. Whether it helped is asked in the channel: answer that first"
     return f"{who}, and it is being checked. Did it not help? `/incident recheck` looks now and lets you decide again"
-
-
-def _fitted(change: Change) -> Change:
-    """Holds the record's limit: what is in the thread anyway goes first (rules: Size and memory)."""
-    incident = change.incident
-    if len(incident.model_dump_json().encode()) <= RECORD_LIMIT_BYTES:
-        return change
-    fields: dict[str, Any] = {"failures": failures.kept(incident.failures, 3), "hypotheses": incident.hypotheses[:6]}
-    if incident.investigation is not None:
-        fields["investigation"] = incident.investigation.model_copy(
-            update={"walk": (), "hypotheses": (), "suspects": ()}
-        )
-    if incident.triage is not None:
-        slim = {"frames": (), "issues": incident.triage.issues[:5], "issue_ids": incident.triage.issue_ids[:50]}
-        fields["triage"] = incident.triage.model_copy(update=slim)
-    if incident.postmortem is not None and incident.adr is not None:
-        cut = {"timeline": "in the ADR", "monitoring": "in the ADR", "tests": "in the ADR"}
-        fields["postmortem"] = incident.postmortem.model_copy(update=cut)
-    fields["rounds"] = tuple(r.model_copy(update={"looks": r.looks[-2:]}) for r in incident.rounds[-8:])
-    return Change(
-        incident=incident.model_copy(update=fields),
-        entries=change.entries,
-        effects=change.effects,
-        timers=change.timers,
-        cancels=change.cancels,
-        claims=change.claims,
-        releases=change.releases,
-        dirty=change.dirty,
-    )

@@ -6,13 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from phases.actions import Declare
-from phases.incident import Incident, Source
+from phases.incident import Incident, Source, Ticket
 from phases.report import (
+    ActionItem,
     BlastRadius,
     Choice,
     Confidence,
+    DeploySeen,
+    Evidence,
     Frame,
     IssueSeen,
+    Look,
+    LookVerdict,
+    Postmortem,
     Recommendation,
     Release,
     Share,
@@ -22,7 +28,16 @@ from phases.report import (
 from phases.service import DeployCommands, Service
 
 NOW = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
-COMMANDS = DeployCommands(directory="/srv/shop", run=("deploy", "{release}"), current=("current",), releases=("tags",))
+BAD, GOOD = Release(version="1.3.0"), Release(version="1.2.0")
+FIX = Release(version="hotfix fix/tax@aaaaaaa", commit="a" * 40)
+TICKET = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1")
+COMMANDS = DeployCommands(
+    directory="/srv/shop",
+    run=("deploy", "{release}"),
+    current=("current",),
+    releases=("tags",),
+    hotfix=("deploy", "--hotfix", "{commit}"),
+)
 
 
 def service(**fields: Any) -> Service:
@@ -99,6 +114,70 @@ def report(choice: Choice = Choice.ROLLBACK, **fields: Any) -> TriageReport:
         "recommendation": recommended,
     }
     return TriageReport.model_validate({**given, **fields})
+
+
+def nothing_unusual(**fields: Any) -> TriageReport:
+    """Sentry answered, and shows nothing."""
+    given: dict[str, Any] = {
+        "events": 0,
+        "per_minute": 0.0,
+        "began_at": None,
+        "blast": BlastRadius(users=Word.NOBODY, user_count=0, features=Word.NOBODY),
+        "issues": (),
+        "issue_ids": (),
+        "suspect": None,
+        "recommendation": Recommendation(choice=Choice.INVESTIGATE, reasons=("Sentry shows nothing unusual.",)),
+    }
+    return report(**{**given, **fields})
+
+
+def one_feature(**fields: Any) -> TriageReport:
+    """Many users, one feature: investigate, with a rollback beside it."""
+    given: dict[str, Any] = {"blast": blast(Word.MANY, Word.ONE, top_features=(Share(name="payment", events=120),))}
+    return report(Choice.INVESTIGATE, **{**given, **fields})
+
+
+def look(verdict: LookVerdict = LookVerdict.RECOVERED, number: int = 1, **fields: Any) -> Look:
+    given: dict[str, Any] = {
+        "number": number,
+        "at": NOW,
+        "verdict": verdict,
+        "events": 0 if verdict is LookVerdict.RECOVERED else 40,
+        "allowed": 3,
+        "minutes": 4.0,
+        "before_per_minute": 14.3,
+        "after_per_minute": 0.0 if verdict is LookVerdict.RECOVERED else 10.0,
+    }
+    return Look.model_validate({**given, **fields})
+
+
+def evidence(at: datetime = NOW, text: str = "SHOP-3 ZeroDivisionError", **fields: Any) -> Evidence:
+    return Evidence.model_validate({"at": at, "source": "Sentry SHOP-3", "text": text, **fields})
+
+
+def deploy_seen(version: str = "1.4.0", at: datetime = NOW, **fields: Any) -> DeploySeen:
+    given: dict[str, Any] = {
+        "release": Release(version=version),
+        "service": "shop",
+        "started_at": at,
+        "by": "ci",
+        "source": "webhook",
+    }
+    return DeploySeen.model_validate({**given, **fields})
+
+
+def postmortem(**fields: Any) -> Postmortem:
+    given: dict[str, Any] = {
+        "timeline": "03:02 alert, 03:05 rolled back",
+        "root_cause": "the tax table of eu-west was empty",
+        "monitoring": "the alert waits for five minutes",
+        "tests": "every test fills the table",
+        "items": (ActionItem(kind="tests", text="a test with an empty tax table"),),
+        "revisit": "when the items are done",
+        "by": "U0ALICE",
+        "at": NOW,
+    }
+    return Postmortem.model_validate({**given, **fields})
 
 
 def incident(**fields: Any) -> Incident:

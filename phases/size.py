@@ -1,0 +1,87 @@
+"""Holds a record under its limit: what stands in the thread anyway goes first, what people need to go on never.
+
+A record over the limit could not be written, and then nobody could act on it: so this always ends small enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from phases.change import Change
+from phases.failures import kept
+from phases.incident import RECORD_LIMIT_BYTES, Incident
+from phases.report import Hypothesis
+from phases.root_cause import best
+from phases.wording import short
+
+Fields = dict[str, Any]
+
+
+def fitted(change: Change) -> Change:
+    """The same change with a record that fits (rules: Size and memory); each cut only where the one before was not enough."""
+    incident = change.incident
+    for cut in CUTS:
+        if len(incident.model_dump_json().encode()) <= RECORD_LIMIT_BYTES:
+            break
+        incident = incident.model_copy(update=cut(incident))
+    return change if incident is change.incident else replace(change, incident=incident)
+
+
+def _evidence(incident: Incident) -> Fields:
+    """The walk is in the thread, the frames were walked along, the ADR has the parts."""
+    fields: Fields = {}
+    if incident.investigation is not None:
+        slim = {"walk": (), "hypotheses": (), "suspects": ()}
+        fields["investigation"] = incident.investigation.model_copy(update=slim)
+    if incident.triage is not None:
+        slim = {"frames": (), "issues": incident.triage.issues[:5], "issue_ids": incident.triage.issue_ids[:50]}
+        fields["triage"] = incident.triage.model_copy(update=slim)
+    if incident.postmortem is not None and incident.adr is not None:
+        slim = {"timeline": "in the ADR", "monitoring": "in the ADR", "tests": "in the ADR"}
+        fields["postmortem"] = incident.postmortem.model_copy(update=slim)
+    return fields
+
+
+def _history(incident: Incident) -> Fields:
+    rounds = tuple(r.model_copy(update={"looks": r.looks[-2:]}) for r in incident.rounds[-8:])
+    return {"failures": kept(incident.failures, 3), "rounds": rounds, "heard": incident.heard[-10:]}
+
+
+def _tree(incident: Incident) -> Fields:
+    reasons = [s.model_copy(update={"reasons": tuple(short(r, 120) for r in s.reasons[:2])}) for s in incident.suspects]
+    return {"hypotheses": _shorter(incident, 6, 160), "suspects": tuple(reasons[:2])}
+
+
+def _words(incident: Incident) -> Fields:
+    fields: Fields = {"description": short(incident.description, 400), "past": incident.past[:1]}
+    if incident.triage is not None:
+        issues = tuple(i.model_copy(update={"title": short(i.title, 80)}) for i in incident.triage.issues[:3])
+        notes = tuple(short(n, 160) for n in incident.triage.notes[:3])
+        slim = {"issues": issues, "notes": notes, "deploys": incident.triage.deploys[:3], "frame": None}
+        fields["triage"] = incident.triage.model_copy(update=slim)
+    return fields
+
+
+def _last(incident: Incident) -> Fields:
+    """What is left are decisions, claims, proofs and the parts of a post-mortem that is not written yet."""
+    rounds = tuple(r.model_copy(update={"looks": r.looks[-1:]}) for r in incident.rounds[-3:])
+    return {
+        "hypotheses": _shorter(incident, 2, 60),
+        "suspects": (),
+        "failures": kept(incident.failures, 1),
+        "rounds": rounds,
+    }
+
+
+def _shorter(incident: Incident, most: int, limit: int) -> tuple[Hypothesis, ...]:
+    def slim(one: Hypothesis) -> Hypothesis:
+        cut = {"says": short(one.says, limit), "found": short(one.found, limit), "predicts": "", "check": ""}
+        return one.model_copy(update=cut)
+
+    left = {h.id for h in best(incident.hypotheses, most)}
+    return tuple(slim(h) for h in incident.hypotheses if h.id in left)
+
+
+CUTS: tuple[Callable[[Incident], Fields], ...] = (_evidence, _history, _tree, _words, _last)
