@@ -91,7 +91,6 @@ class Desk:
             len(found.members),
             pins,
             found.bookmarks,
-            joined=me in found.members,
         )
 
     def messages(self, me: str, channel: str) -> list[Json]:
@@ -121,19 +120,20 @@ class Desk:
     # Doing
 
     async def say(self, me: str, channel: str, text: str, thread: str | None) -> str | None:
-        """Send what was typed: a slash command when it begins with `/`, else a message."""
+        """Send what was typed: a slash command when it begins with `/`, else a message. Whoever speaks, joins."""
         person = self._people[me]
         where = self.workspace.direct(me) if channel == APP else self.workspace.channel(channel)
-        if text.startswith("/"):
-            if thread:
-                return "Slash commands cannot be used in threads."
-            if text.split(maxsplit=1)[0] not in {command.name for command in self.commands}:
-                return f"{text.split(maxsplit=1)[0]} is not a command here. Try /incident."
-            await person.command(text, where)
-            return None
+        is_command = text.startswith("/")
+        if is_command and thread:
+            return "Slash commands cannot be used in threads."
+        if is_command and text.split(maxsplit=1)[0] not in {command.name for command in self.commands}:
+            return f"{text.split(maxsplit=1)[0]} is not a command here. Try /incident."
         if me not in where.members:
             person.join(where)
-        person.say(where, text, thread)
+        if is_command:
+            await person.command(text, where)
+        else:
+            person.say(where, text, thread)
         return None
 
     async def press(self, me: str, where: Json, action_id: str, value: Any, typed: Json) -> str | None:
@@ -180,9 +180,6 @@ class Desk:
             self.workspace.pin(where, ts, me)
         else:
             self.workspace.unpin(where, ts)
-
-    def join(self, me: str, channel: str) -> None:
-        self._people[me].join(channel)
 
     def dismiss(self, me: str, ts: str) -> None:
         """Take an ephemeral message off this person's screen."""

@@ -45,7 +45,6 @@ class ChannelPage:
     members: int = 0
     pins: list[Json] = field(default_factory=list)
     bookmarks: list[Json] = field(default_factory=list)
-    joined: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,6 @@ class Page:
                     ("close", self._close_view),
                     ("shortcut", self._shortcut),
                     ("pin", self._pin),
-                    ("join", self._join),
                     ("dismiss", self._dismiss),
                     ("home", self._home),
                     ("world", self._world),
@@ -198,10 +197,6 @@ class Page:
 
     async def _pin(self, me: str, body: Json) -> Json:
         self.desk.pin(me, body["channel"], body["ts"], pinned=bool(body["on"]))
-        return {}
-
-    async def _join(self, me: str, body: Json) -> Json:
-        self.desk.join(me, body["channel"])
         return {}
 
     async def _dismiss(self, me: str, body: Json) -> Json:

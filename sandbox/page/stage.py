@@ -35,7 +35,7 @@ BREAKS = (
     Break(
         "one-feature",
         "Ship a release that breaks one feature",
-        "The till, all customers → investigate, or roll back",
+        "The till, all customers → investigate first",
     ),
     Break("bad-data", "Corrupt one customer’s data", "One cart, no release → investigate"),
 )

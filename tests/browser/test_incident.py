@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Window, window
 from playwright.async_api import Browser, Locator, expect
+from windows import Window, window
 
 from sandbox.world import World
 
@@ -98,11 +98,16 @@ async def test_prod_is_down_said_aloud_and_who_may_decide(browser: Browser, tmp_
         decision = said(alice, "Decision 1")
         await expect(decision).to_be_visible(timeout=SOON)
 
-        # Bob is not on call: he is told who is, and nothing happens.
+        # Bob is not on call: he is told who is, and nothing is deployed.
         bob = await window(browser, f"{world.url}/?me=U0BOB&channel={await incident.get_attribute('data-go')}")
-        await said(bob, "Decision 1").locator("[data-action='decision.fixed']").click()
-        await expect(bob.page.locator(".ephemeral, #view")).not_to_have_count(0, timeout=SOON)
+        await say(bob, "/incident rollback")
+        await bob.page.select_option("#view select", index=1, timeout=SOON)
+        await bob.page.click("[data-submit-view]")
+        await expect(bob.page.locator("#view")).to_contain_text("@Alice Reyes. Nothing was done.", timeout=SOON)
         await bob.shot("10-refused")
+        await bob.page.click(".view-foot [data-close-view]")
+        assert world.shop is not None
+        assert [entry for entry in world.shop.deploy_log() if entry["who"] != "ci"] == []
 
         # A killed bot comes back, and knows everything that it knew.
         await alice.page.click("[data-act=kill-bot]")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import window
 from playwright.async_api import Browser, expect
+from windows import window
 
 from sandbox.slack.channels import ALICE, BOT_USER
 from sandbox.world import World

@@ -84,7 +84,6 @@ const CLICKS = {
   hideStart: () => { localStorage.setItem("start", "hidden"); place("start").hidden = true; },
   dismiss: (one) => post("dismiss", { ts: one.dataset.dismiss }),
   pin: (one) => post("pin", { channel: state.channel, ts: one.dataset.pin, on: one.dataset.on === "true" }),
-  join: () => post("join", { channel: state.channel }),
   shortcut: (one) => post("shortcut", { callback: one.dataset.shortcut, channel: state.channel, ts: one.dataset.ts ?? null }),
   jump: (one) => jump(one.dataset.jump),
   tab: (one) => {
