@@ -26,8 +26,8 @@ WAY = {
     "command": "/incident by <@{user}>",
     "form": "the form, by <@{user}>",
     "shortcut": "a shortcut by <@{user}>",
-    "message": "a message in <#{channel}>, declared by <@{user}>",
-    "phrase": "a phrase in <#{channel}>, declared by <@{user}>",
+    "message": "a message in {place}, declared by <@{user}>",
+    "phrase": "a phrase in {place}, declared by <@{user}>",
 }
 
 
@@ -40,6 +40,8 @@ class Said:
     service: str
     way: str = "command"
     channel: str = ""
+    place: str = ""
+    """The channel of the message or phrase, as it is written."""
     private: bool = False
     else_of: str | None = None
 
@@ -68,7 +70,7 @@ def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = 
         title=heard.title(text),
         description=heard.cut(text, heard.DESCRIPTION) if len(text) > len(heard.title(text)) else "",
         service=service.name if service else None,
-        metadata={"way": way, "channel": channel or turn.channel},
+        metadata={"way": way, "channel": channel or turn.channel, "place": turn.place},
         note=note,
     )
     turn.open(view)
@@ -83,11 +85,8 @@ async def declare(turn: Turn, said: Said) -> Recorded | Refused | Unknown:
     kit = turn.kit
     text = f"{said.title}\n{said.description}"
     kind = "phrase" if said.way == "phrase" else "person"
-    where = (
-        WAY.get(said.way, WAY["command"])
-        if said.channel
-        else WAY["form" if said.way in ("message", "phrase") else said.way]
-    )
+    way = said.way if said.way in WAY else "command"
+    where = WAY["form" if way in ("message", "phrase") and not said.place else way]
     service = kit.catalogue.get(said.service)
     action = Declare(
         ulid=kit.ulid(),
@@ -95,7 +94,7 @@ async def declare(turn: Turn, said: Said) -> Recorded | Refused | Unknown:
         description=said.description,
         service=service.name if service else said.service,
         environment=service.environment if service else "production",
-        source=Source(kind=kind, text=where.format(user=turn.user, channel=said.channel)),
+        source=Source(kind=kind, text=where.format(user=turn.user, place=said.place)),
         by=turn.user,
         private=said.private,
         seeds=heard.sentry_issues(text),
@@ -127,6 +126,7 @@ def _open_already(turn: Turn, said: Said, owner: Incident, claim: str) -> Messag
         "service": said.service,
         "way": said.way,
         "channel": said.channel,
+        "place": said.place,
         "private": "1" if said.private else "",
     }
     return says.taken(said.title, owner, words)
@@ -178,6 +178,7 @@ async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) 
         service=service,
         way=str(meta.get("way") or "form"),
         channel=str(meta.get("channel") or ""),
+        place=str(meta.get("place") or ""),
         private="private" in entered.get("private", ""),
     )
     answered = await declare(turn, said)
@@ -207,6 +208,7 @@ async def _something_else(turn: Turn, value: dict[str, Any]) -> Message | None:
         service=str(value.get("service", "")),
         way=str(value.get("way") or "command"),
         channel=str(value.get("channel", "")),
+        place=str(value.get("place", "")),
         private=bool(value.get("private")),
         else_of=str(value.get("of", "")) or None,
     )

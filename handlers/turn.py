@@ -52,6 +52,8 @@ class Turn:
     """Id of the view it was said in."""
     block: str = ""
     """Block id of what was clicked."""
+    place: str = ""
+    """The channel as it is written into texts: its link with its name, or what kind of place it is."""
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What only one kind of payload has: a shortcut's message."""
 
@@ -131,7 +133,19 @@ def from_command(kit: Kit, body: Mapping[str, Any]) -> Turn:
         trigger=str(body.get("trigger_id", "")),
         delivery=deliveries.interaction(body),
         response_url=str(body.get("response_url") or ""),
+        place=_place(str(body.get("channel_id") or ""), str(body.get("channel_name") or "")),
     )
+
+
+def _place(channel: str, name: str) -> str:
+    """Payloads name no private channel and no direct message; neither do we.
+
+    https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling
+    """
+    if not channel:
+        return ""
+    hidden = {"privategroup": "a private channel", "directmessage": "a direct message"}
+    return hidden.get(name) or (f"<#{channel}|{name}>" if name else f"<#{channel}>")
 
 
 def from_interaction(kit: Kit, body: Mapping[str, Any]) -> Turn:
@@ -141,17 +155,19 @@ def from_interaction(kit: Kit, body: Mapping[str, Any]) -> Turn:
     container = body.get("container") or {}
     actions = body.get("actions") or [{}]
     view = body.get("view") or {}
+    channel = body.get("channel") or {}
     return Turn(
         kit=kit,
         user=str(user.get("id", "")),
         team=team or None,
         enterprise=(body.get("enterprise") or {}).get("id"),
-        channel=str((body.get("channel") or {}).get("id") or container.get("channel_id") or ""),
+        channel=str(channel.get("id") or container.get("channel_id") or ""),
         trigger=str(body.get("trigger_id") or ""),
         delivery=deliveries.interaction(body),
         response_url=str(body.get("response_url") or ""),
         view="" if view.get("type") == "home" else str(view.get("id") or ""),
         block=str(actions[0].get("block_id") or ""),
+        place=_place(str(channel.get("id") or ""), str(channel.get("name") or "")),
         more={"message": body.get("message") or {}},
     )
 

@@ -17,7 +17,7 @@ from phases.service import DeployCommands, Service
 
 REASONS = 5
 ISSUES = 3
-DEPLOYS = 4
+DEPLOYS = 3
 
 
 def decision(incident: Incident, now: datetime, service: Service, number: int) -> Message:
@@ -37,10 +37,12 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         # The choice is made: what it was made on is in the thread and the timeline; here it would hide how it went.
         blocks.append(context(phrasing.hit(report)) if report is not None else None)
         return message(_fallback(incident, current, service), [*blocks, *_reasons(recommendation)])
-    blocks += _picture(report) if report is not None else [section(_silent(incident))]
+    blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
     blocks += [context(line) for line in _missing(current, service)]
     blocks += _reasons(recommendation)
+    if report is not None:
+        blocks += _picture(report, service)
     if report is not None and report.notes:
         blocks.append(context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS])))
     return message(_fallback(incident, current, service), blocks)
@@ -129,7 +131,8 @@ def _silent(incident: Incident) -> str:
 
 def _acted(current: Round, action: RoundAction) -> list[Block | None]:
     """Who, what, when, result; and how the checks after it went."""
-    lines = [f"*{phrasing.done(action)}*", f"{person(action.by)}, {when(action.at)} · {phrasing.outcome(action)}"]
+    done = phrasing.done(action)
+    lines = [f"*{done[:1].upper()}{done[1:]}*", f"{person(action.by)}, {when(action.at)} · {phrasing.outcome(action)}"]
     if action.proof is not None and action.proof.after is not None:
         before = inline_code(action.proof.before or "?")
         lines.append(f"Read back from the deployer: {before} → {inline_code(action.proof.after)}")
@@ -154,11 +157,11 @@ _VERDICTS = {
 }
 
 
-def _picture(report: TriageReport) -> list[Block | None]:
+def _picture(report: TriageReport, service: Service) -> list[Block | None]:
     """The triage picture: events and rate, users, organisations, regions, features, first seen, deploys, top frame."""
     if report.manual_by is not None:
         said = f"Reported by {person(report.manual_by)}, {when(report.at)}; not measured"
-        return [section(f"{phrasing.hit(report)}\n{said}"), *_sentences(report)]
+        return [section(said), *_sentences(report)]
     blast = report.blast
     pairs = [
         ("Events", phrasing.how_often(report)),
@@ -178,7 +181,7 @@ def _picture(report: TriageReport) -> list[Block | None]:
         blocks.append(section("\n".join(detail)))
     blocks.append(_frame(report))
     if report.deploys:
-        blocks.append(context(*(_deploy(report, deploy) for deploy in report.deploys[:DEPLOYS])))
+        blocks.append(context(*(_deploy(report, deploy, service) for deploy in report.deploys[:DEPLOYS])))
     return blocks
 
 
@@ -195,7 +198,8 @@ def _began(report: TriageReport) -> str:
     after = ""
     if report.suspect is not None and report.suspect_minutes is not None:
         minutes = round(report.suspect_minutes)
-        after = f", {minutes} min after {phrasing.version(report.suspect)} went out"
+        passed = "right" if minutes == 0 else f"{minutes} min"
+        after = f", {passed} after {phrasing.version(report.suspect)} went out"
     return f"{when(report.began_at)}{after}"
 
 
@@ -228,7 +232,7 @@ def _frame(report: TriageReport) -> Block | None:
     return section(f"{raised}{inline_code(at)}{inside}{handled}{shown}")
 
 
-def _deploy(report: TriageReport, deploy: DeploySeen) -> str:
+def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
     version = phrasing.version(deploy.release)
     marks = ["runs now"] if report.running is not None and deploy.release == report.running else []
     marks += ["suspect"] if report.suspect is not None and deploy.release == report.suspect else []
@@ -238,8 +242,9 @@ def _deploy(report: TriageReport, deploy: DeploySeen) -> str:
     before = ""
     if report.began_at is not None and deploy.release == report.suspect:
         minutes = round((report.began_at - deploy.started_at).total_seconds() / 60)
-        before = f", {minutes} min before it began" if minutes >= 0 else f", {-minutes} min after it began"
-    other = f" of {words(deploy.service, 60)}"
+        passed = "right" if minutes == 0 else f"{abs(minutes)} min"
+        before = f", {passed} before it began" if minutes >= 0 else f", {passed} after it began"
+    other = f" of {words(deploy.service, 60)}" if deploy.service != service.name else ""
     seen = "seen" if deploy.source == "first event" else "deployed"
     return f"{version}{other} {seen} {when(deploy.started_at)}{by}{before}{marked}"
 

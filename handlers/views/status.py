@@ -8,7 +8,7 @@ from datetime import datetime
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, facts, header, message, section
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
-from handlers.views.text import clean, clock, cut, cut_plain, link, person, spoken, when, words
+from handlers.views.text import clean, clock, cut, cut_plain, link, person, size, spoken, when, words
 from phases.failures import WORDS
 from phases.incident import ActionKind, Incident, Status
 from phases.mitigation import hold, unmerged
@@ -37,10 +37,10 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
 
 
 def topic(incident: Incident) -> str:
-    """At most 250 characters of plain words; topics show neither bold nor mentions reliably."""
-    severity = f"SEV{incident.severity.value} · " if incident.severity else ""
-    word = phrasing.status(incident).split(" ", 1)[1]
-    return cut_plain(f"{severity}{word} · {incident.service} · {clean(incident.title)}", TOPIC)
+    """At most 250 characters of plain words. Set at the beginning and at the end; between them the pinned message tells."""
+    stands = "how it stands: see the pinned message" if incident.open else phrasing.status(incident).split(" ", 1)[1]
+    rest = f" · {incident.service} {incident.environment} · {stands}"
+    return f"{cut_plain(f'{incident.id} · {clean(incident.title)}', TOPIC - size(rest[:120]))}{rest[:120]}"
 
 
 def _fallback(incident: Incident) -> str:

@@ -13,7 +13,7 @@ ELLIPSIS = "…"
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 _TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80})(?:\|([^<>]{0,200}))?>")
 _MASS = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
-_PERSON = re.compile(r"&lt;@([UW][A-Z0-9]{1,20})&gt;")
+_KEPT = re.compile(r"&lt;([@#])([UWCG][A-Z0-9]{1,20})&gt;")
 _URL = re.compile(r"https?://[^\s<>|`\"'()\[\]{}*]{1,500}")
 _MARKERS = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
 _OPENING = re.compile(r"(?<!\w)[*_~`](?=\S)|`")
@@ -56,9 +56,13 @@ def _readable(found: re.Match[str]) -> str:
 
 
 def _mentioning(found: re.Match[str]) -> str:
-    """The same, but a single person stays a token."""
+    """The same, but a single person and a channel stay tokens: nobody can tell what #C024BE91L is."""
     sign, what, _ = found.groups()
-    return f"<@{what}>" if sign == "@" and re.fullmatch(r"[UW][A-Z0-9]{1,20}", what) else _readable(found)
+    if sign == "@" and re.fullmatch(r"[UW][A-Z0-9]{1,20}", what):
+        return f"<@{what}>"
+    if sign == "#" and re.fullmatch(r"[CG][A-Z0-9]{1,20}", what):
+        return f"<#{what}>"
+    return _readable(found)
 
 
 def cut(text: str, limit: int) -> str:
@@ -86,12 +90,12 @@ def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
 
 
 def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
-    """What people wrote or the phases say: single persons stay mentioned, *bold* and `code` stay, URLs are links.
+    """What people wrote or the phases say: single persons stay mentioned, channels linked, *bold* and `code` stay, URLs are links.
 
     Links are never masked: what is clicked is what is read.
     """
     text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(_enough(raw, limit))), lines=lines))
-    text = _PERSON.sub(r"<@\1>", text)
+    text = _KEPT.sub(r"<\1\2>", text)
     text = _URL.sub(lambda found: _linked(found.group(0)), text)
     return _isolated(text, limit)
 
