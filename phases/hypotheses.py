@@ -157,7 +157,9 @@ def _release(facts: Facts) -> Hypothesis:
         found = f"Trouble began {after}{began}."
         sure = 0.8 if gap <= SOON else 0.5 if gap <= LATER else 0.25 if gap <= timedelta(days=1) else 0.08
     if fresh and report.issues:
-        found += f" {counted(len(fresh), 'issue')} of {len(report.issues)} had never been seen before."
+        many = len(report.issues)
+        which = "The issue" if many == 1 else f"{len(fresh)} of {many} issues"
+        found += f" {which} had never been seen before."
         sure += 0.1 if gap is not None and gap <= LATER else 0.0
     if (against := _unexplained(report)) is not None:
         sure, found = min(sure, 0.15), f"{found} But {against}."

@@ -1,0 +1,131 @@
+"""What a deploy printed, made fit to be shown; and the short commands that the deployer and git are asked with."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.clients import processes
+from bot.clients.commands import CommandFailed, child_environment, run
+from bot.clients.redact import newest_lines, redact
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("using xoxb-1234567890-abcdef for Slack", "xoxb-1234567890-abcdef"),
+        ("push with ghp_0123456789abcdefghijABCD", "ghp_0123456789abcdefghijABCD"),
+        ("key AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
+        ("PASSWORD=hunter2", "hunter2"),
+        ("db_password: 'correct horse'", "correct horse"),
+        ('{"api_key": "abc def", "x": 1}', "abc def"),
+        ("export AWS_SECRET_ACCESS_KEY=wJalrXUt", "wJalrXUt"),
+        ("curl --token s3cr3t https://x", "s3cr3t"),
+        ("Authorization: Bearer abcdefgh12345", "abcdefgh12345"),
+        ("postgres://shop:hunter2@db/shop", "hunter2"),
+        (f"id {JWT} ok", JWT),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "MIIE"),
+        ("mail to ada@example.com now", "ada@example.com"),
+        ("https://hooks.slack.com/services/T0/B0/xyz", "T0/B0/xyz"),
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
+    assert secret not in redact(text)
+    assert "[redacted]" in redact(text)
+
+
+@pytest.mark.parametrize("text", ["checking out v42", "HEAD is now at 0123456 Rates (#12)", "12:03:04 step 3/5: 80 %"])
+def test_ordinary_lines_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_lines_are_whole_plain_and_few() -> None:
+    output = b"\x1b[31mred\x1b[0m\n\n 10%\r 50%\r100%\n" + b"x" * 1000 + b"\nbell\x07 \xff end\nlast"
+    lines = newest_lines(output)
+    assert lines[0] == "red"
+    assert lines[1] == "100%"
+    assert (len(lines[2]), lines[2][-1]) == (300, "…")
+    assert lines[3] == "bell  \ufffd end"
+    assert lines[4] == "last"
+    assert newest_lines(b"\n".join(b"%d" % n for n in range(9))) == ("4", "5", "6", "7", "8")
+    assert newest_lines(b"") == ()
+
+
+async def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:
+    before = time.monotonic()
+    with pytest.raises(CommandFailed, match="did not end within") as failed:
+        await run(["sh", "-c", "sleep 600 & echo $! > child; wait"], cwd=str(tmp_path), seconds=0.5)
+    assert failed.value.timed_out
+    assert time.monotonic() - before < 10
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 5
+    while processes.mark(child)["started"] is not None:
+        assert time.monotonic() < deadline
+
+
+async def test_output_has_a_limit_and_stops_the_command(tmp_path: Path) -> None:
+    output = await run(["yes"], cwd=str(tmp_path), seconds=20, limit=1000)
+    assert len(output.out) == 1000
+    assert output.truncated
+
+
+async def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("no program")
+    for argv, cwd, why in (
+        (["no-such-program"], tmp_path, "there is no such program"),
+        (["true"], tmp_path / "nowhere", "does not exist"),
+        (["./plain"], tmp_path, "may not be executed"),
+        (["a\0b"], tmp_path, "null byte"),
+    ):
+        with pytest.raises(CommandFailed, match=why):
+            await run(argv, cwd=str(cwd), seconds=5)
+
+
+def test_the_bots_settings_stay_with_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "SLACK_BOT_TOKEN",
+        "SENTRY_AUTH_TOKEN",
+        "GITHUB_TOKEN",
+        "REDIS_URL",
+        "DEPLOY_WEBHOOK_SECRET",
+        "GIT_DIR",
+    ):
+        monkeypatch.setenv(name, "x")
+    kept = child_environment({"LC_ALL": "C"})
+    assert kept["LC_ALL"] == "C"
+    assert kept["PATH"] == os.environ["PATH"]
+    assert not {
+        "SLACK_BOT_TOKEN",
+        "SENTRY_AUTH_TOKEN",
+        "GITHUB_TOKEN",
+        "REDIS_URL",
+        "DEPLOY_WEBHOOK_SECRET",
+        "GIT_DIR",
+    } & set(kept)
+
+
+def test_records_are_written_once_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "job.json"
+    assert processes.create(path, {"n": 1})
+    assert not processes.create(path, {"n": 2})
+    assert processes.read(path) == {"n": 1}
+    processes.replace(path, {"n": 3})
+    assert processes.read(path) == {"n": 3}
+    assert [p.name for p in path.parent.iterdir()] == ["job.json"]
+    assert processes.folder_of(tmp_path, "d", "INC-1:a/../b").parent == tmp_path / "d"
+    assert processes.folder_of(tmp_path, "d", "a:b") != processes.folder_of(tmp_path, "d", "a-b")
+
+
+def test_a_log_that_grows_too_large_keeps_its_tail(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * (processes.KEEP_OUTPUT_BYTES + 1) + b"\nlast")
+    processes.cut_down(path)
+    kept = path.read_bytes()
+    assert len(kept) < 2 * processes.TAIL_BYTES
+    assert kept.startswith(b"[earlier output was cut]")
+    assert kept.endswith(b"\nlast")
