@@ -302,11 +302,9 @@ def test_the_summary_keeps_its_layout() -> None:
 
 
 def test_the_topic_and_the_listing() -> None:
-    assert (
-        views.topic(deciding())
-        == "INC-0001 · checkout is failing · shop production · how it stands: see the pinned message"
+    whole = "INC-0001 · checkout is failing · shop production · how it stands: see the pinned message"
+    assert views.topic(deciding()) == whole
     assert views.topic(deciding(status=Status.CANCELLED)).endswith("· Cancelled")
-    )
     assert views.listing([]).text == "No incident is open."
     assert "*INC-0001*" in text_of(views.listing([deciding()]))
 
