@@ -13,6 +13,7 @@ from phases.service import Service
 CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
 LAST_KNOWN_SECONDS = 24 * 3600  # group members: last known for a day
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+CHANNEL = re.compile(r"<#([CG][A-Z0-9]+)(?:\|([^>]*))?>")
 
 
 class SlackPeople:
@@ -58,9 +59,10 @@ class SlackPeople:
             return id  # a name is a courtesy; the id says who as well
 
     async def plain(self, text: str) -> str:
-        """`text` for outside Slack: mentions become names, Slack dates their fallback."""
+        """`text` for outside Slack: mentions and channels become names, Slack dates their fallback."""
         names = {one: await self.name(one) for one in set(MENTION.findall(text))}
         text = MENTION.sub(lambda found: names[found.group(1)], text)
+        text = CHANNEL.sub(lambda found: f"#{found.group(2) or found.group(1)}", text)
         return re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
 
     async def owners(self, service: Service) -> Sequence[str]:

@@ -1,0 +1,148 @@
+"""The stories' small stage: a world without the shop, whose production is three files and two tiny scripts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.slack.channels import Channel
+from sandbox.slack.people import Json, Person, plain
+from sandbox.world import World
+
+RECHECK = 2
+"""Seconds until the first look; the second one comes after twice as long."""
+WINDOW = 60
+PAGES = ("/", "/cart", "/pay")
+PEOPLE = tuple(f"id:{n}" for n in range(30))
+
+SHOP = """
+[services.shop]
+aliases = ["checkout", "store"]
+owners = "@checkout-oncall"
+sentry = ["shop"]
+features = { catalog = "/", cart = "/cart*", payment = "/pay*" }
+release = { sentry = "shop@{version}", tag = "v{version}", deploy = "v{version}" }
+deployer = "command"
+linear_team = "ENG"
+adr = { directory = "FOLDER/adr" }
+
+[services.shop.deploy]
+directory = "FOLDER"
+run = ["sh", "deploy.sh", "{release}"]
+current = ["cat", "current"]
+releases = ["cat", "releases"]
+"""
+"""The command deployer over files; `FOLDER` becomes the world's folder."""
+
+SEARCH = """
+[services.search]
+aliases = ["finder"]
+sentry = ["search"]
+"""
+"""A second service: nobody owns it, and nothing deploys it."""
+
+DEPLOY = """\
+echo "fetching $1"
+echo "$1" >> asked
+test ! -e hold || { echo "waiting for a free machine"; while test -e hold; do sleep 0.05; done; }
+test ! -e broken || { cat broken; exit 1; }
+echo "$1" > current
+echo "$1 is up"
+"""
+"""Files beside it stage its trouble: `hold` keeps it waiting, the text in `broken` lets it fail. `asked` counts its runs."""
+
+
+def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **more: Any) -> World:
+    """A world without the shop in which v1.3.0 runs, and v1.2.0 ran before. Nothing is wrong in it yet; no alert fires."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "adr").mkdir(exist_ok=True)
+    (folder / "deploy.sh").write_text(DEPLOY)
+    (folder / "current").write_text("v1.3.0\n")
+    (folder / "releases").write_text("v1.3.0\nv1.2.0\nv1.1.0\n")
+    world = World(
+        folder,
+        with_shop=False,
+        services=services.replace("FOLDER", str(folder)),
+        recheck_after=recheck_after,
+        window=WINDOW,
+        **more,
+    )
+    world.alerts.enabled = False
+    now = time.time()
+    for version, ago in (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40)):
+        world.sentry.add_release(f"shop@{version}", created=now - ago - 60)
+        world.sentry.add_deploy(f"shop@{version}", started=now - ago - 2, finished=now - ago)
+    return world
+
+
+def burn(
+    world: World,
+    *,
+    pages: Sequence[str] = PAGES,
+    people: Sequence[str] = PEOPLE,
+    seconds: float = 35,
+    every: float = 0.2,
+    error: str = "KeyError: 'region'",
+) -> None:
+    """Errors of the newest release until now, as Sentry has them."""
+    for page in pages:
+        begin, times = time.time() - seconds, round(seconds / every)
+        world.sentry.load(
+            error, at=begin, every=every, times=times, users=people, transaction=page, release="shop@1.3.0"
+        )
+
+
+def runs(world: World) -> str:
+    """What production runs."""
+    return (world.folder / "current").read_text().strip()
+
+
+def asked(world: World) -> list[str]:
+    """What the deploy script was asked for, run by run."""
+    log = world.folder / "asked"
+    return log.read_text().split() if log.exists() else []
+
+
+def incidents(world: World) -> list[Channel]:
+    return [c for c in world.workspace.channels.values() if c.name.startswith("inc-")]
+
+
+def everything(person: Person, channel: Channel) -> list[Json]:
+    """All messages of a channel, replies too, oldest first."""
+    return [m for root in person.messages(channel) for m in person.thread(channel, root["ts"])]
+
+
+def said(person: Person, channel: Channel, words: str) -> list[Json]:
+    """The bot's messages in a channel, replies too, that hold these words."""
+    return [m for m in everything(person, channel) if m.get("bot_id") and words in plain(m)]
+
+
+async def eventually(world: World, look: Any, what: str, seconds: float = 15) -> Any:
+    """Waits until `look()` is truthy."""
+    return await world.workspace.until(lambda: look() or None, seconds=seconds, what=what)
+
+
+async def told(person: Person, words: str, *, after: str = "") -> Json:
+    """Waits until the person alone is told something."""
+
+    def look() -> Json | None:
+        mine = (m for m in reversed(person.ephemerals()) if m["ts"] > after)
+        return next((m for m in mine if words in plain(m)), None)
+
+    return await person.workspace.until(look, what=f"{person.id} alone is told {words!r}")
+
+
+def transcript(world: World) -> str:
+    """Everything that stands in the workspace: for whoever reads why a story failed."""
+    lines: list[str] = []
+    for channel in world.workspace.channels.values():
+        for message in channel.messages:
+            who = message.get("user") or message.get("bot_id")
+            reply = "  ↳ " if message.get("thread_ts", message["ts"]) != message["ts"] else ""
+            text = plain(message).replace("\n", "\n      ")
+            lines.append(f"{message['ts']} #{channel.name} {reply}{who}: {text}")
+    for user, messages in world.workspace.ephemerals.items():
+        lines += [f"{m['ts']} only for {user}: {plain(m)}" for m in messages]
+    return "\n".join(lines)
