@@ -153,3 +153,32 @@ async def test_light_and_dark(browser: Browser, tmp_path: Path) -> None:
         assert dark != light
         await tab.page.reload()
         assert await tab.page.evaluate(colour) == dark
+
+
+async def test_levers_move_the_world(browser: Browser, tmp_path: Path) -> None:
+    async with World(tmp_path, with_bot=False) as world:
+        assert world.shop is not None
+        tab = await window(browser, world.url)
+        await tab.page.click("[data-act='break:bad-data']")
+        await expect(tab.page.locator(".break.on")).to_contain_text("Corrupt one customer", timeout=15_000)
+        await tab.page.click("[data-act=repair]")
+        await expect(tab.page.locator(".break.on")).to_have_count(0, timeout=15_000)
+        await tab.page.click("[data-act=repair]")
+        await expect(tab.page.locator(".toast")).to_have_text("No customer's data is broken.")
+
+        await tab.page.click(".switch:has-text('Sentry down')")
+        await world.workspace.until(lambda: world.faults.take("sentry.issues"), what="Sentry is down")
+        await tab.page.reload()
+        await expect(tab.page.locator(".switch:has-text('Sentry down') input")).to_be_checked()
+        await tab.page.click(".switch:has-text('Sentry down')")
+        await world.workspace.until(lambda: world.faults.take("sentry.issues") is None, what="Sentry is back")
+
+        await tab.page.click(".switch:has-text('Next deploy fails')")
+        await world.workspace.until(
+            lambda: world.shop and (world.shop.run / "next-deploy").exists(), what="it is noted"
+        )
+        await tab.page.click("[data-act='break:one-feature']")
+        await expect(tab.page.locator(".toast")).to_contain_text("could not be deployed", timeout=30_000)
+        await tab.page.click("[data-tab=deploys]")
+        await expect(tab.page.locator(".row.bad").first).to_contain_text("failed")
+        assert tab.problems == []
