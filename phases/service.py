@@ -15,6 +15,8 @@ RECHECK_AFTER_SECONDS = 300  # workflow, phase 5: "Wait 5-10 min after action"
 RECHECK_UNTIL_SECONDS = 600
 
 DEPLOYABLE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+@/ -]{0,198}[A-Za-z0-9._+@/-])?")  # rules: Releases and deploys
+HOTFIX = re.compile(r"hotfix (?:#[1-9][0-9]{0,8}|[A-Za-z0-9][A-Za-z0-9._+@/ -]{0,180})@[0-9a-f]{7,40}")
+"""What a hotfix is called: by its branch, or by its pull request."""
 
 
 class ReleaseNames(Value):
