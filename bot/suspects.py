@@ -1,20 +1,24 @@
 """`firebreak suspects`: ranks commits for a crash. JSON in on stdin, JSON out, so that the ranking can be judged on other histories.
 
 In: `{"frames": [{"file","function","line","in_app"}], "exception": {"type","value"}, "commits": [{"sha","author","date","message",
-"files": [{"path","added","deleted","patch"}]}]}`; frames with the crashing one first. Out: `[{"sha","score","reasons"}]`, best first.
+"files": [{"path","added","deleted","patch"}]}]}`; frames with the crashing one first (a trace that plainly begins where the program
+does is turned round). Out: `[{"sha","score","reasons"}]`, best first.
 Only `sha` and `path` must be there; what else is known helps.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, TextIO
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from phases.paths import foreign
 from phases.ports import Commit, CommitFile
 from phases.report import Frame
 from phases.suspects import Thrown, rank
@@ -115,12 +119,28 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
         for f in question.frames or ()
     ]
     thrown = question.exception or _Exception()
+    if _begins(frames[:1]) and not _begins(frames[-1:]):
+        frames.reverse()
     ranked = rank(frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits])
     json.dump(
         [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked], stdout, ensure_ascii=False
     )
     stdout.write("\n")
     return 0
+
+
+_START = re.compile(
+    r"<module>|(?:.*[.:])?main|Main|\{main\}|<main>|__main__|_run_module_as_main|_bootstrap(?:_inner)?|runtime\.goexit|_start"
+    r"|(?:java\.lang\.)?Thread\.run|processTicksAndRejections"
+)
+_SERVES = re.compile(
+    r"(?:.*[.:])?(?:inner|__call__|wsgi_app|full_dispatch_request|run_asgi|handle_request|serve|ServeHTTP|doFilter)"
+)
+
+
+def _begins(frames: Sequence[Frame]) -> bool:
+    """Whether this frame is where a program, a thread or a request begins: the far end of a trace from the crash."""
+    return any(_START.fullmatch(f.function) or (foreign(f.file) and _SERVES.fullmatch(f.function)) for f in frames)
 
 
 def _commit(commit: _Commit) -> Commit:

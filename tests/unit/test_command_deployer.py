@@ -249,7 +249,7 @@ async def test_a_pid_that_was_used_again_is_not_taken_for_the_deploy(tmp_path: P
     watcher = record(tmp_path / "state", "process.json")
     child = record(tmp_path / "state", "child.json")
     await asyncio.to_thread(kill, watcher)
-    await asyncio.to_thread(kill, child)
+    await asyncio.to_thread(processes.end_group, child)
     folder = processes.folder_of(tmp_path / "state", "deploys", "d")
     processes.replace(folder / "process.json", {**watcher, "pid": os.getpid()})
     assert (await deployer.look(service, "d")).state == "unknown"

@@ -83,6 +83,19 @@ def test_what_is_missing_or_odd_is_taken_as_unknown() -> None:
     assert {row["sha"] for row in json.loads(out.getvalue())} == {"a", "b", "c"}
 
 
+def test_a_trace_that_begins_where_the_program_does_is_turned_round() -> None:
+    frames = [
+        {"file": "manage.py", "function": "<module>", "line": 9},
+        {"file": "shop/views.py", "function": "checkout", "line": 5},
+        {"file": "shop/pay.py", "function": "charge", "line": 2},
+    ]
+    commits = [{"sha": path, "files": [{"path": path}]} for path in ("manage.py", "shop/views.py", "shop/pay.py")]
+    for order in (frames, frames[::-1]):
+        out = io.StringIO()
+        assert suspects_main(io.StringIO(json.dumps({"frames": order, "commits": commits})), out) == 0
+        assert json.loads(out.getvalue())[0]["sha"] == "shop/pay.py"
+
+
 def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
     """50 ms is the goal on a machine of its own (`make bench`); here it is a guard against anything quadratic."""
     dice = random.Random(7)
