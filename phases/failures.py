@@ -31,7 +31,7 @@ from phases.incident import Failure, Incident, Status
 from phases.mitigation import deploy_lost
 from phases.postmortem_steps import AFTER_THE_END
 from phases.root_cause_steps import move_bisect
-from phases.rounds import REASON
+from phases.rounds import REASON, tell_discord
 from phases.service import Service
 from phases.triage_steps import UNDECIDED, overdue
 from phases.verification_steps import unreachable
@@ -99,7 +99,8 @@ def effect_failed(incident: Incident, action: EffectFailed, service: Service, no
         wait = min(max(again, (now - failure.at).total_seconds() / SLOWER), LONGEST_RETRY_SECONDS)
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
     if known is None:
-        _say_once(draft, effect, failure, service)
+        new_decision = draft.incident.round is not None and incident.round is None
+        _say_once(draft, effect, failure, service, in_channel=not new_decision)
     return draft.done()
 
 
@@ -147,6 +148,8 @@ def _find(incident: Incident, effect_id: str) -> Failure | None:
 
 
 def _again(draft: Draft, effect: Effect) -> Draft:
+    if isinstance(effect, TellDiscord):
+        return tell_discord(draft)  # a first post that is under way again must not become two
     if isinstance(effect, Investigate):
         draft.set(investigating=True)
     return draft.want(effect)
@@ -188,10 +191,10 @@ def _matters(incident: Incident, effect: Effect) -> bool:
     return incident.open or effect.type in AFTER_THE_END
 
 
-def _say_once(draft: Draft, effect: Effect, failure: Failure, service: Service) -> None:
+def _say_once(draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool) -> None:
     words = f"{_words(failure.kind)}: {failure.reason.rstrip('.')}."
     draft.note("failure", words)
-    if draft.incident.channel is None or isinstance(effect, Say | PostLive):
+    if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button
     if isinstance(effect, Page):
         draft.want(Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id))

@@ -28,6 +28,7 @@ from phases.report import DeployProof, DeploySeen, Release
 from phases.rounds import (
     NOBODY,
     REASON,
+    decision_name,
     ended,
     keep_true,
     mentioned,
@@ -39,7 +40,7 @@ from phases.rounds import (
     tell,
     what_was_done,
 )
-from phases.service import DEPLOYABLE, DeployCommands, Service
+from phases.service import DEPLOYABLE, HOTFIX, DeployCommands, Service
 from phases.verification_steps import first_look, start_clock
 from phases.wording import capital, clock, lasting, short
 
@@ -98,10 +99,11 @@ def decided(action: RoundAction) -> str:
 
 
 def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
-    """Uses up the round, and says so everywhere."""
+    """Uses up the round, and says so everywhere; a decision message that is only now being posted says it by itself."""
     replace_round(draft, current.model_copy(update={"action": action}))
     draft.cancel(NOBODY).note("decision", said, by=action.by)
-    return tell(draft, f"{said} {then}".strip())
+    told = f"{said} {then}".strip()
+    return tell(draft, told) if decision_name(current.number) in draft.incident.messages else keep_true(draft, told)
 
 
 def decide_rollback(incident: Incident, action: DecideRollback, service: Service, now: datetime) -> Change | Refused:
@@ -135,7 +137,7 @@ def _deploy(
         return Refused(
             "missing", f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
         )
-    if not DEPLOYABLE.fullmatch(to.version):
+    if not (DEPLOYABLE.fullmatch(to.version) or (kind is ActionKind.HOTFIX and HOTFIX.fullmatch(to.version))):
         return Refused("input", "That is not a release that may be deployed. Nothing was done.")
     if kind is ActionKind.ROLLBACK and said.running is not None and said.running.version == to.version:
         return Refused("input", f"{to.version} is what runs now. Nothing was done.")

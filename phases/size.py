@@ -36,7 +36,7 @@ def _evidence(incident: Incident) -> Fields:
         slim = {"walk": (), "hypotheses": (), "suspects": ()}
         fields["investigation"] = incident.investigation.model_copy(update=slim)
     if incident.triage is not None:
-        slim = {"frames": (), "issues": incident.triage.issues[:5], "issue_ids": incident.triage.issue_ids[:50]}
+        slim = {"frames": (), "issues": incident.triage.issues[:5]}
         fields["triage"] = incident.triage.model_copy(update=slim)
     if incident.postmortem is not None and incident.adr is not None:
         slim = {"timeline": "in the ADR", "monitoring": "in the ADR", "tests": "in the ADR"}

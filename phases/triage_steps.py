@@ -40,7 +40,9 @@ OVERDUE_SECONDS = 3  # rules: the decision message is posted after 3 s without a
 MEASURE = "measure"  # timer: measure again while nobody has acted
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window
 FINGERPRINTS = 50  # claims a report may take; the storm's loudest issues come first
+ISSUES = 200  # kept by id: what once belonged to the incident is counted at every look, and is given back at its end
 ATTACHED = 5  # Sentry issues attached to the ticket
+NOTHING = "Sentry shows nothing unusual."
 UNDECIDED = (Status.DECLARED, Status.DECIDING)
 
 
@@ -56,9 +58,13 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
         return draft.done()
     report = _beside_people(action.report, before)
     news = before is None or (before.manual_by is not None and report.manual_by is None)
+    loudest = report.issue_ids[:FINGERPRINTS]
+    known = (*(before.issue_ids if before else ()), *report.issue_ids)
+    report = report.model_copy(update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES]})
     draft.set(triage=report, past=action.past or incident.past).cancel(OVERDUE)
-    for issue in report.issue_ids[:FINGERPRINTS]:
-        draft.claim(fingerprint_claim(issue), soft=True)
+    for issue in loudest:
+        if issue in report.issue_ids:  # what is claimed has to be known, or it could not be given back
+            draft.claim(fingerprint_claim(issue), soft=True)
     if news:
         draft.note("triage", headline(report))
         keep_true(draft, f"Triage: {headline(report)}")
@@ -105,7 +111,8 @@ def manual_triage(incident: Incident, action: ManualTriage, service: Service, no
     if known is not None and known.manual_by is None and known.blast.users is not Word.NOBODY:
         return Refused("state", "Sentry has answered meanwhile; its numbers are in the decision message.")
     reported = manual(action, service, now)
-    report = _beside_people(known, reported) if known is not None and known.manual_by is None else reported
+    measured = known is not None and (known.manual_by is None or NOTHING in known.notes)
+    report = _reported(known, reported) if known is not None and measured else reported
     draft = Draft(incident, now).set(triage=report, triage_overdue=incident.triage_overdue or known is None)
     draft.cancel(OVERDUE).note("triage", f"{mentioned(action.by)} reports: {action.report}", by=action.by)
     keep_true(draft, f"Reported by {mentioned(action.by)}: {action.report}")
@@ -162,20 +169,30 @@ def attach_issues(draft: Draft, attached: set[str | None]) -> Draft:
     return draft
 
 
-def _beside_people(measured: TriageReport, reported: TriageReport | None) -> TriageReport:
+def _beside_people(measured: TriageReport, known: TriageReport | None) -> TriageReport:
     """Where Sentry shows nothing and a person reported something, the person's word on who is hit stays."""
-    if reported is None or reported.manual_by is None or measured.blast.users is not Word.NOBODY:
+    if known is None or known.manual_by is None or measured.blast.users is not Word.NOBODY:
         return measured
-    notes = tuple(dict.fromkeys((*measured.notes, "Sentry shows nothing unusual.")))
+    return _reported(measured, known)
+
+
+def _reported(measured: TriageReport, people: TriageReport) -> TriageReport:
+    """Who is hit as people say it, on what Sentry and the deployer know."""
+    known = measured.recommendation
     recommended = Recommendation(
         choice=Choice.INVESTIGATE,
-        reasons=reported.recommendation.reasons,
-        against=measured.recommendation.against,
-        suspect=measured.recommendation.suspect,
-        target=measured.recommendation.target,
+        reasons=people.recommendation.reasons,
+        against=known.against,
+        suspect=known.suspect,
+        target=known.target,
     )
-    people = {"blast": reported.blast, "manual_by": reported.manual_by, "notes": notes, "recommendation": recommended}
-    return measured.model_copy(update=people)
+    said = {
+        "blast": people.blast,
+        "manual_by": people.manual_by,
+        "notes": tuple(dict.fromkeys((*measured.notes, NOTHING))),
+        "recommendation": recommended,
+    }
+    return measured.model_copy(update=said)
 
 
 def _severity(draft: Draft, proposed: Severity) -> Draft:

@@ -273,6 +273,23 @@ def test_only_new_issues_are_attached_to_the_ticket():
     assert [e.title for e in story.wants(wanted.AttachToTicket)] == ["Sentry SHOP-2"]
 
 
+def test_an_issue_that_has_gone_quiet_still_belongs_and_is_given_back_at_the_end():
+    story = Story().opened().measured(one_feature(issue_ids=("41", "42")))
+    story.say(said.Triaged(report=one_feature(issue_ids=("43", "41"))))
+    assert story.record.triage is not None
+    assert set(story.record.triage.issue_ids) == {"41", "42", "43"}
+    story.say(said.Cancel(by="U0BOB", reason="load test"))
+    assert story.claims == {}, "a cancelled incident would swallow the issue's next alerts"
+
+
+def test_a_second_report_by_hand_keeps_what_sentry_knows():
+    story = Story().opened().measured(nothing_unusual(issue_ids=("41",)))
+    story.say(FORM)
+    story.say(FORM.model_copy(update={"report": "search as well"}))
+    assert story.record.triage is not None
+    assert story.record.triage.issue_ids == ("41",)
+
+
 def test_a_new_suspect_is_investigated_anew():
     story = Story().opened().measured(one_feature())
     story.say(said.Investigated(investigation=said.Investigation()))

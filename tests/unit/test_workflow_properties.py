@@ -7,7 +7,10 @@ The invariants (architecture: The life of an incident):
  4. a refused action leaves nothing behind;
  5. every open incident has a way on: a person may cancel it, or something is under way that ends;
  6. every effect's success and failure is an action that is heard, in every state;
- 7. one deploy at a time: its claim is held exactly while one is under way.
+ 7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word starts one;
+ 8. what people cannot go on without (channel, decision, triage, ticket, question) is under way, there, or tried again;
+ 9. one message in the channel a word that is said, and one first post to Discord;
+10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done.
 """
 
 from __future__ import annotations
@@ -53,42 +56,57 @@ SHOP = service()
 def postmortem(by: str, at: datetime) -> Postmortem:
     item = ActionItem(kind="tests", text="a test for empty tax tables")
     return Postmortem(
-        timeline="t", root_cause="tax table", monitoring="m", tests="s", items=(item,), revisit="when done", by=by, at=at
+        timeline="t",
+        root_cause="tax table",
+        monitoring="m",
+        tests="s",
+        items=(item,),
+        revisit="when done",
+        by=by,
+        at=at,
     )
 
 
 class Life(RuleBasedStateMachine):
     incident: Incident
 
-    @initialize(seeds=st.sampled_from([(), ("41",)]))
-    def declared(self, seeds: tuple[str, ...]) -> None:
+    @initialize(seeds=st.sampled_from([(), ("41",)]), severity=st.sampled_from([None, Severity.SEV1]))
+    def declared(self, seeds: tuple[str, ...], severity: Severity | None) -> None:
         self.now = NOW
         self.timeline: list[Entry] = []
         self.pending: list[wanted.Effect] = []
         self.timers: dict[str, Timer] = {}
-        self.claims: set[str] = set()
+        self.claims: dict[str, int | None] = {}
         self.actions_seen: dict[int, tuple[str, str]] = {}
-        change = step(None, declare(seeds=seeds), SHOP, self.now)
+        self.no_tickets = self.asked = False
+        action = declare(seeds=seeds, severity=severity)
+        change = step(None, action, SHOP, self.now)
         assert isinstance(change, Change)
-        self.commit(change)
+        self.commit(change, action)
 
-    def commit(self, change: Change) -> None:
+    def commit(self, change: Change, action: said.Action) -> None:
+        if any(isinstance(e, wanted.StartDeploy) for e in change.effects):
+            assert isinstance(action, said.DecideRollback | said.DecideHotfix)  # 7
+        says = [e for e in change.effects if isinstance(e, wanted.Say) and not e.thread]
+        decisions = [e for e in change.effects if isinstance(e, wanted.PostLive) and e.name.startswith("decision")]
+        assert len(says) + len(decisions) <= 1 or isinstance(action, said.ChannelOpened)  # 9
+        assert len(set(change.effects)) == len(change.effects)  # 9
         self.incident = Incident.model_validate_json(change.incident.model_dump_json())  # through Redis and back
         self.timeline.extend(change.entries)
         self.pending.extend(change.effects)
-        for timer in change.timers:
-            self.timers[timer.name] = timer
         for name in change.cancels:
             self.timers.pop(name, None)
-        self.claims |= {c.key for c in change.claims}
-        self.claims -= set(change.releases)
+        self.timers |= {timer.name: timer for timer in change.timers}
+        for key in change.releases:
+            self.claims.pop(key, None)
+        self.claims |= {c.key: c.seconds for c in change.claims}
 
     def say(self, action: said.Action) -> Change | Refused:
         self.now += timedelta(seconds=1)
         before = self.incident.model_dump_json()
         answer = step(self.incident, said.ACTION.validate_json(said.ACTION.dump_json(action)), SHOP, self.now)
         if isinstance(answer, Change):
-            self.commit(answer)
+            self.commit(answer, action)
         else:
             assert answer.text, "a refusal says what to do instead"
             assert self.incident.model_dump_json() == before  # 4
@@ -131,7 +149,10 @@ class Life(RuleBasedStateMachine):
             st.builds(said.TakeLead, by=PEOPLE, lead=PEOPLE),
             st.builds(said.AddHypothesis, by=PEOPLE, says=st.text(max_size=40)),
             st.builds(
-                said.JudgeHypothesis, by=PEOPLE, id=st.sampled_from(["H1", "H2", "H9"]), verdict=st.sampled_from(Verdict)
+                said.JudgeHypothesis,
+                by=PEOPLE,
+                id=st.sampled_from(["H1", "H2", "H9"]),
+                verdict=st.sampled_from(Verdict),
             ),
             st.builds(said.RecheckNow, by=PEOPLE),
             st.builds(said.ConfirmRecovery, by=PEOPLE, round=ROUNDS, recovered=st.booleans()),
@@ -178,6 +199,12 @@ class Life(RuleBasedStateMachine):
         deploy = DeploySeen(release=Release(version=version), service="shop", started_at=self.now, source="webhook")
         self.heard(said.DeployedByOthers(deploy=deploy))
 
+    @rule(minutes=st.sampled_from([1, 30, 90]))
+    def time_passes(self, minutes: int) -> None:
+        """Without a timer being late: what is due comes first."""
+        self.now = min([self.now + timedelta(minutes=minutes), *(t.at for t in self.timers.values())])
+        self.now = max(self.now, self.timeline[-1].at)
+
     # --- timers and effects ----------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.timers)
@@ -194,15 +221,18 @@ class Life(RuleBasedStateMachine):
         effect = self.take(data)
         body = wanted.EFFECT.dump_json(effect).decode()
         id = f"INC-0001.{len(self.timeline)}.{len(self.pending)}"
-        self.heard(
-            said.EffectFailed(effect_id=id, kind=effect.type, reason="out of reach", effect=body, at=self.now)
-        )
+        self.heard(said.EffectFailed(effect_id=id, kind=effect.type, reason="out of reach", effect=body, at=self.now))
 
     @precondition(lambda self: self.pending)
     @rule(data=st.data())
     def effect_ends(self, data: st.DataObject) -> None:
         effect = self.take(data)
-        self.heard(data.draw(endings(effect, self.now)))
+        if isinstance(effect, wanted.Say) and effect.ask == "recovered":
+            self.asked = True
+        ending = data.draw(endings(effect, self.now))
+        if isinstance(effect, wanted.OpenTicket) and isinstance(ending, said.EffectDone):
+            self.no_tickets = True
+        self.heard(ending)
         if data.draw(st.booleans()):  # delivered twice
             self.heard(data.draw(endings(effect, self.now)))
 
@@ -249,6 +279,51 @@ class Life(RuleBasedStateMachine):
             assert looking or "look" in self.timers or current.verdict == "ask a person"
 
     @invariant()
+    def what_people_need_is_there_or_comes(self) -> None:
+        incident = self.incident
+        if not incident.open:
+            return
+        assert incident.channel is not None or self.comes(wanted.OpenChannel())
+        assert incident.triage is not None or self.comes(wanted.Triage())
+        current = incident.round
+        if incident.channel is not None:
+            assert incident.ticket is not None or self.comes(wanted.OpenTicket()) or self.no_tickets
+            assert current is not None or self.comes(wanted.Triage()) or "triage" in self.timers
+        if current is not None and incident.channel is not None:
+            name = f"decision:{current.number}"
+            assert name in incident.messages or self.comes(wanted.PostLive(name=name))
+        if current is not None and current.verdict == "ask a person" and incident.channel is not None:
+            assert self.asked or self.comes_question()
+
+    def comes(self, effect: wanted.Effect) -> bool:
+        """Under way, or it failed and is tried again."""
+        return effect in self.pending or any(
+            wanted.EFFECT.validate_json(f.effect) == effect and f"retry:{f.effect_id}" in self.timers
+            for f in self.incident.failures
+        )
+
+    def comes_question(self) -> bool:
+        waiting = [e for e in self.pending if isinstance(e, wanted.Say) and e.ask == "recovered"]
+        return bool(waiting) or any(name.startswith("retry:") for name in self.timers)
+
+    @invariant()
+    def one_first_post_to_discord(self) -> None:
+        if self.incident.discord_id is None:
+            assert sum(isinstance(e, wanted.TellDiscord) for e in self.pending) <= 1
+
+    @invariant()
+    def recovered_means_fine(self) -> None:
+        status = self.incident.status
+        if status in (Status.DECLARED, Status.DECIDING):
+            assert self.incident.recovered_at is None
+        if status in (Status.MITIGATED, Status.RESOLVED):
+            assert self.incident.recovered_at is not None
+
+    @invariant()
+    def each_reason_pages_once(self) -> None:
+        assert len(set(self.incident.paged)) == len(self.incident.paged)
+
+    @invariant()
     def one_deploy_at_a_time(self) -> None:
         under_way = [r for r in self.incident.rounds if r.action and r.action.result in ("waiting", "running")]
         assert len(under_way) <= 1
@@ -257,6 +332,21 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def open_means_claimed(self) -> None:
         assert ("open:shop:production" in self.claims) == self.incident.open
+
+    @invariant()
+    def an_end_leaves_nothing_behind(self) -> None:
+        if self.incident.open:
+            return
+        held = {key: seconds for key, seconds in self.claims.items() if not key.startswith("adr:")}
+        if self.incident.status is Status.CANCELLED:
+            assert held == {}
+        else:
+            assert set(held.values()) <= {24 * 3600}, held
+        for timer in self.timers.values():
+            after = step(self.incident, timer.action, SHOP, self.now)
+            assert isinstance(after, Change)
+            still = [e for e in after.effects if not isinstance(e, wanted.FollowBisect)]
+            assert still == [], timer
 
 
 def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Action]:
@@ -278,7 +368,9 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 lambda c, u, f: said.Triaged(report=report(c, at=now, blast=blast(u, f))), choices, words, words
             )
         case wanted.Investigate():
-            one = Hypothesis(id="H1", kind=HypothesisKind.RELEASE, says="1.3.0 broke it", verdict=Verdict.SUPPORTED, found="x")
+            one = Hypothesis(
+                id="H1", kind=HypothesisKind.RELEASE, says="1.3.0 broke it", verdict=Verdict.SUPPORTED, found="x"
+            )
             return st.sampled_from(
                 [
                     said.Investigated(investigation=Investigation(hypotheses=(one,), good="1.2.0", bad="1.3.0")),
@@ -291,7 +383,13 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.sampled_from(states).map(
                 lambda s: said.BisectMoved(
                     bisect=Bisect.model_validate(
-                        {"id": id, "good": "1.2.0", "bad": "1.3.0", "state": s, "culprit": culprit if s == "found" else None}
+                        {
+                            "id": id,
+                            "good": "1.2.0",
+                            "bad": "1.3.0",
+                            "state": s,
+                            "culprit": culprit if s == "found" else None,
+                        }
                     )
                 )
             )
@@ -305,7 +403,10 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             )
         case wanted.FollowDeploy(deploy_id=id):
             proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
-            ends = [said.DeployFinished.model_validate({"deploy_id": id, "result": r, "proof": proof}) for r in ("done", "failed", "unknown")]
+            ends = [
+                said.DeployFinished.model_validate({"deploy_id": id, "result": r, "proof": proof})
+                for r in ("done", "failed", "unknown")
+            ]
             return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",))])
         case wanted.LookAgain(round=number, number=look):
             return st.sampled_from(LookVerdict).map(
