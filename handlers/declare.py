@@ -195,10 +195,11 @@ async def _go_there(turn: Turn, value: dict[str, Any]) -> Message | None:
     if found is None:
         return says.note(f"There is no incident {owner} any more.")
     reported = str(value.get("title") or "")
+    noted = False
     if reported:
         evidence = Evidence(at=turn.kit.now(), source=f"<@{turn.user}> reports", text=reported)
-        await turn.say(AddEvidence(evidence=evidence), owner)
-    return says.declared(found)
+        noted = isinstance(await turn.say(AddEvidence(evidence=evidence), owner), Recorded)
+    return says.there(found, noted=noted)
 
 
 async def _something_else(turn: Turn, value: dict[str, Any]) -> Message | None:

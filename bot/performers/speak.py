@@ -7,6 +7,7 @@ import re
 from bot.clients.slack import SlackRefused
 from bot.performers.kit import JobLike, Kit, Performer
 from handlers import views
+from handlers.views.text import plain
 from phases import adr
 from phases.actions import ChannelOpened, EffectDone, Invited, MessagePosted, Pinned
 from phases.effects import Invite, OpenChannel, Pin, PostLive, PostSummary, Say, SetTopic
@@ -35,7 +36,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         try:
             id, name = await kit.slack.create_channel(
                 channel_name(incident),
-                purpose=f"{incident.id}: {incident.title}"[:200] + f" ({incident.ulid})",
+                purpose=f"{plain(f'{incident.id}: {incident.title}', 200)} ({incident.ulid})",
                 marker=incident.ulid,
                 private=incident.private,
                 since=job.created,

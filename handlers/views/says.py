@@ -133,9 +133,23 @@ def with_proofs(shown: Message, proofs: Sequence[Proof]) -> Message:
 
 def declared(incident: Incident) -> Message:
     """To the person who declared it."""
-    where = channel(incident.channel.id) if incident.channel else "its channel is being opened, you will be invited"
+    where = _where(incident) or "Its channel is being opened; you will be invited."
     text = f"{incident.id} is declared: {words(incident.title, 200)}. {where}"
     return message(text, [section(text)])
+
+
+def there(incident: Incident, *, noted: bool) -> Message:
+    """To a person who saw the same fire."""
+    kept = "What you said is noted there." if noted else ""
+    text = f"{incident.id}: {words(incident.title, 200)}. {_where(incident)} {kept}".strip()
+    return message(text, [section(text)])
+
+
+def _where(incident: Incident) -> str:
+    if incident.channel is None:
+        return ""
+    place = channel(incident.channel.id)
+    return f"It runs in a thread of {place}." if incident.channel.thread_ts else f"It is in {place}."
 
 
 def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
@@ -156,7 +170,7 @@ def either(question: str, first: tuple[str, dict[str, str]], second: tuple[str, 
         button(first[0], "incident.meant", {"pick": "1", **first[1]}),
         button(second[0], "incident.meant_new", {"pick": "2", **second[1]}),
     ]
-    return message(words(question, 400), [section(words(question, 400)), actions(choices)])
+    return message(spoken(question, 400), [section(spoken(question, 400)), actions(choices)])
 
 
 def offer(said: str, ask: dict[str, str]) -> Message:

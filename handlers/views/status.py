@@ -8,7 +8,7 @@ from datetime import datetime
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, facts, header, message, section
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
-from handlers.views.text import clean, clock, cut, cut_plain, link, person, size, spoken, when, words
+from handlers.views.text import clock, cut, link, person, plain, size, spoken, when, words
 from phases.failures import WORDS
 from phases.incident import ActionKind, Incident, Status
 from phases.mitigation import hold, unmerged
@@ -40,7 +40,7 @@ def topic(incident: Incident) -> str:
     """At most 250 characters of plain words. Set at the beginning and at the end; between them the pinned message tells."""
     stands = "how it stands: see the pinned message" if incident.open else phrasing.status(incident).split(" ", 1)[1]
     rest = f" · {incident.service} {incident.environment} · {stands}"
-    return f"{cut_plain(f'{incident.id} · {clean(incident.title)}', TOPIC - size(rest[:120]))}{rest[:120]}"
+    return f"{plain(f'{incident.id} · {incident.title}', TOPIC - size(rest[:120]))}{rest[:120]}"
 
 
 def _fallback(incident: Incident) -> str:

@@ -70,6 +70,7 @@ def town(folder: Path, *, services: str = SHOP, recheck_after: int = RECHECK, **
         **more,
     )
     world.alerts.enabled = False
+    world.sentry.add_project("search")
     now = time.time()
     for version, ago in (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40)):
         world.sentry.add_release(f"shop@{version}", created=now - ago - 60)
@@ -122,6 +123,35 @@ def said(person: Person, channel: Channel, words: str) -> list[Json]:
 async def eventually(world: World, look: Any, what: str, seconds: float = 15) -> Any:
     """Waits until `look()` is truthy."""
     return await world.workspace.until(lambda: look() or None, seconds=seconds, what=what)
+
+
+async def declared(person: Person, text: str, name: str = "inc-0001-") -> Channel:
+    """Declares with the slash command; waits until everything that this wants in Slack is there."""
+    await person.command(f"/incident {text}")
+    return await opened(person, name)
+
+
+async def opened(person: Person, name: str = "inc-0001-") -> Channel:
+    """Waits for an incident's channel: decision, pinned status, announcement, and the person invited."""
+    channel = await person.channel(name)
+    await person.sees("Decision 1", channel)
+    announcements = person.workspace.channel("incidents")
+
+    def there() -> bool:
+        announced = any(f"<#{channel.id}>" in plain(m) for m in announcements.messages)
+        return bool(person.id in channel.members and channel.pins and announced)
+
+    await person.workspace.until(
+        there, what=f"{channel.name}: {person.id} is invited, the status pinned, it is announced"
+    )
+    return channel
+
+
+def status(channel: Channel) -> str:
+    """The pinned message, as it reads now."""
+    pinned = channel.message(channel.pins[0]["ts"])
+    assert pinned is not None
+    return plain(pinned)
 
 
 async def told(person: Person, words: str, *, after: str = "") -> Json:
