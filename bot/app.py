@@ -15,14 +15,17 @@ from bot.clients.archive import LocalArchive
 from bot.clients.bisect import LocalBisector
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
+from bot.clients.deployers.github import GitHubDeployer
 from bot.clients.discord import Discord
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git import LocalGit
+from bot.clients.github import GitHub
 from bot.clients.linear import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
 from bot.clock import Clock
+from bot.dispatches import Dispatches
 from bot.incidents import Incidents
 from bot.live import Live
 from bot.memory import RedisMemory
@@ -108,6 +111,10 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     endpoint = HttpEndpoint()
     stack.push_async_callback(endpoint.aclose)
     deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
+    if settings.github_token is not None:
+        github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
+        stack.push_async_callback(github.aclose)
+        deployers["github"] = GitHubDeployer(github, Dispatches(store))
     git, bisector = LocalGit(), LocalBisector(state / "bisects")
 
     def the_deployer(service: Service) -> Deployer | None:

@@ -1,6 +1,6 @@
 """As much of GraphQL as an emulator needs: the root fields of one operation, their arguments, and the shape that was asked for.
 
-https://spec.graphql.org/October2021/#sec-Language. No fragments, no directives, no type system.
+https://spec.graphql.org/October2021/#sec-Language. Inline fragments count as their fields; no named fragments, no directives, no type system.
 """
 
 from __future__ import annotations
@@ -87,6 +87,12 @@ class _Reader:
         self.take("{")
         fields: list[Selected] = []
         while self.peek() != "}":
+            if self.peek() == "...":
+                self.take()
+                self.take("on")
+                self.take()
+                fields.extend(self.selection())
+                continue
             alias = name = self.take()
             if self.peek() == ":":
                 self.take()

@@ -1,0 +1,303 @@
+"""The `github` deployer: workflows of the service's own repository, started by dispatch and followed by polling (docs/github.md).
+
+A dispatch has no key of its own and its inputs cannot be read afterwards, so the workflow's `run-name` must hold the `decision` input: a
+run is found again by its title. What runs is never concluded from a run: it is the newest successful deployment of the environment.
+https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from bot.clients import github_calls as calls
+from bot.clients.deployers.command import SHA
+from bot.clients.github import PAGE, SYSTEM, GitHub, read
+from bot.clients.github_shapes import (
+    Deployment,
+    Deployments,
+    DeploymentStatuses,
+    Dispatched,
+    Releases,
+    Tags,
+    WorkflowRun,
+    WorkflowRuns,
+)
+from bot.clients.http import HttpError
+from phases.ports import DeployState, NotSetUp, PortError
+from phases.report import Release
+from phases.service import DEPLOYABLE, HOTFIX, DeployWorkflow, Service
+
+log = logging.getLogger(__name__)
+
+SEEN_SECONDS = 60.0
+"""A dispatched run that does not show for so long is unknown (architecture: What each effect does)."""
+LIMIT_SECONDS = 30 * 60.0
+"""A run that takes longer hangs: its result is unknown, and people are paged."""
+SETTLE_SECONDS = 20.0
+"""After a run has succeeded, how long its deployment may take to show."""
+RUNS_SHOWN = 50
+RUN_AGE = timedelta(days=1)
+"""Older runs belong to another life of the same incident number."""
+DEPLOYMENTS_LOOKED_AT = 15
+TAG_PAGES = 3
+RELEASES_SHOWN = 200
+
+_GOING_ON = frozenset({"queued", "in_progress", "requested", "waiting", "pending"})
+_WORDS = {
+    "queued": "waits for a runner",
+    "requested": "waits for a runner",
+    "pending": "waits for another run",
+    "waiting": "waits for somebody to approve it on GitHub",
+    "in_progress": "is running",
+}
+_ENDS = {
+    "failure": "failed",
+    "startup_failure": "could not be started: is the workflow file right?",
+    "cancelled": "was cancelled on GitHub",
+    "timed_out": "ran into its time limit on GitHub",
+    "skipped": "was skipped: nothing was deployed",
+    "neutral": "ended neutral: whether it deployed is not said",
+    "stale": "was given up by GitHub",
+    "action_required": "wants somebody to do something on GitHub",
+}
+
+
+class Handed(Protocol):
+    """A deploy that was handed to GitHub."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def run(self) -> int | None: ...
+
+
+class Ledger(Protocol):
+    """Which deploys were handed to GitHub, over all replicas. Raises `PortError`."""
+
+    async def first(self, deploy_id: str) -> bool: ...
+
+    async def known(self, deploy_id: str) -> Handed | None: ...
+
+    async def became(self, deploy_id: str, run: int) -> None: ...
+
+    async def forget(self, deploy_id: str) -> None: ...
+
+
+class GitHubDeployer:
+    """Keeps `phases.ports.Deployer`."""
+
+    def __init__(self, github: GitHub, ledger: Ledger) -> None:
+        self._github = github
+        self._ledger = ledger
+
+    async def running(self, service: Service) -> Release | None:
+        """The newest deployment of the environment that was successful and is not taken down."""
+        newest = await self._deployed(service)
+        return named(service, newest) if newest else None
+
+    async def releases(self, service: Service) -> Sequence[Release]:
+        """Published releases, newest first, then the other tags, the highest first; names that fit not are left out."""
+        repository, _ = _workflow(service)
+        released, *tags = await asyncio.gather(
+            self._github.polled(calls.RELEASES, repository, {"per_page": PAGE}),
+            self._tags(repository),
+        )
+        names = [r.tag_name for r in read(Releases, {"rows": released}).rows if not r.draft]
+        others = sorted(set(tags[0]) - set(names), key=_natural, reverse=True)
+        versions = (service.release.version_of(service.release.tag, name) for name in (*names, *others))
+        fit = dict.fromkeys(v for v in versions if v is not None and DEPLOYABLE.fullmatch(v))
+        return [Release(version=v) for v in fit][:RELEASES_SHOWN]
+
+    async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
+        repository, deploy = _workflow(service)
+        workflow = deploy.hotfix_workflow if hotfix else deploy.workflow
+        inputs = await self._inputs(service, deploy_id, to, hotfix=hotfix)
+        branch = await self._github.default_branch(repository)
+        if await self._ledger.known(deploy_id) is not None or await self._find(service, deploy_id) is not None:
+            return
+        if not await self._ledger.first(deploy_id):
+            return  # another replica was faster
+        body = {"ref": branch, "inputs": inputs, "return_run_details": True}
+        try:
+            answer = await self._github.post(calls.DISPATCH, repository, body, workflow_id=workflow)
+        except HttpError as error:
+            if error.sent and (error.status is None or error.status >= 500 or error.status < 400):
+                # It may have been taken. Following it looks for its run, and never sends it again.
+                log.warning("the answer to a dispatch of %s was lost: %s", workflow, error.text)
+                return
+            await self._ledger.forget(deploy_id)
+            raise _not_taken(error, repository, workflow) from error
+        if answer is not None:
+            await self._remember(deploy_id, answer)
+
+    async def look(self, service: Service, deploy_id: str) -> DeployState:
+        handed = await self._ledger.known(deploy_id)
+        run = await self._run(service, deploy_id, handed)
+        if run is not None:
+            return await self._state(service, run)
+        if handed is None:
+            return DeployState(state="unknown", reason="GitHub has no run for it")
+        if datetime.now(UTC) - handed.at < timedelta(seconds=SEEN_SECONDS):
+            return DeployState(state="running", lines=("GitHub does not show the run yet.",), started_at=handed.at)
+        reason = (
+            f"GitHub shows no run with {deploy_id} in its name after {SEEN_SECONDS:.0f} s; it is not started again. "
+            "The workflow's `run-name` must hold the `decision` input"
+        )
+        return DeployState(state="unknown", reason=reason, started_at=handed.at)
+
+    # --- a run ---------------------------------------------------------------------------------------------------
+
+    async def _run(self, service: Service, deploy_id: str, handed: Handed | None) -> WorkflowRun | None:
+        repository, _ = _workflow(service)
+        if handed is None or handed.run is None:
+            found = await self._find(service, deploy_id)
+            if found is not None and handed is not None:
+                await self._ledger.became(deploy_id, found.id)
+            return found
+        try:
+            return read(WorkflowRun, await self._github.polled(calls.WORKFLOW_RUN, repository, run_id=handed.run))
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return None  # not there yet, or deleted
+
+    async def _find(self, service: Service, deploy_id: str) -> WorkflowRun | None:
+        """The newest run whose title holds the id as a whole word."""
+        repository, deploy = _workflow(service)
+        titled = re.compile(rf"(?<![\w-]){re.escape(deploy_id)}(?![\w-])", re.IGNORECASE)
+        since = datetime.now(UTC) - RUN_AGE
+        pages = await asyncio.gather(
+            *(self._runs(repository, name) for name in dict.fromkeys((deploy.workflow, deploy.hotfix_workflow)))
+        )
+        found = [run for page in pages for run in page if run.created_at > since and titled.search(run.display_title)]
+        return max(found, key=lambda run: run.created_at, default=None)
+
+    async def _runs(self, repository: str, workflow: str) -> Sequence[WorkflowRun]:
+        asked = {"event": "workflow_dispatch", "per_page": RUNS_SHOWN}
+        try:
+            answer = await self._github.polled(calls.WORKFLOW_RUNS, repository, asked, workflow_id=workflow)
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return ()  # a repository without this workflow
+        return read(WorkflowRuns, answer).workflow_runs
+
+    async def _state(self, service: Service, run: WorkflowRun) -> DeployState:
+        started = run.run_started_at or run.created_at
+        if run.status != "completed":
+            words = _WORDS.get(run.status or "", str(run.status))
+            if datetime.now(UTC) - started > timedelta(seconds=LIMIT_SECONDS):
+                reason = f"the run {words} for more than {LIMIT_SECONDS / 60:.0f} min: {run.html_url}"
+                return DeployState(state="unknown", reason=reason, started_at=started)
+            return DeployState(state="running", lines=(f"The run {words}: {run.html_url}",), started_at=started)
+        lines = (f"The run ended ({run.conclusion or 'without a conclusion'}): {run.html_url}",)
+        ended = run.updated_at
+        if run.conclusion != "success":
+            how = _ENDS.get(run.conclusion or "", f"ended as {run.conclusion}")
+            reason = f"the run {how}: {run.html_url}"
+            return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
+        if datetime.now(UTC) - ended < timedelta(seconds=SETTLE_SECONDS):
+            newest = await self._deployed(service)
+            if newest is None or newest.created_at < run.created_at:
+                waiting = ("The run succeeded; GitHub does not show its deployment yet.",)
+                return DeployState(state="running", lines=waiting, started_at=started)
+        return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
+
+    # --- what is there -------------------------------------------------------------------------------------------
+
+    async def _deployed(self, service: Service) -> Deployment | None:
+        repository, deploy = _workflow(service)
+        asked = {"environment": deploy.environment, "per_page": DEPLOYMENTS_LOOKED_AT}
+        rows = read(Deployments, {"rows": await self._github.polled(calls.DEPLOYMENTS, repository, asked)}).rows
+        for one in sorted(rows, key=lambda d: d.created_at, reverse=True):
+            answer = await self._github.polled(
+                calls.DEPLOYMENT_STATUSES, repository, {"per_page": 1}, deployment_id=one.id
+            )
+            statuses = read(DeploymentStatuses, {"rows": answer}).rows
+            if statuses and statuses[0].state == "success":
+                return one
+        return None
+
+    async def _tags(self, repository: str) -> list[str]:
+        names: list[str] = []
+        for page in range(1, TAG_PAGES + 1):
+            asked = {"per_page": PAGE, "page": page}
+            found = read(Tags, {"rows": await self._github.polled(calls.TAGS, repository, asked)}).rows
+            names += [tag.name for tag in found]
+            if len(found) < PAGE:
+                break
+        return names
+
+    async def _inputs(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> dict[str, str]:
+        """The four inputs that both workflows declare (docs/github.md). Raises where the release may not be deployed."""
+        repository, _ = _workflow(service)
+        commit = (to.commit or "").lower()
+        if hotfix:
+            if not SHA.fullmatch(commit):
+                raise PortError(
+                    "deployer", "a hotfix is deployed by its full commit, and none was given", retryable=False
+                )
+            return {"release": to.version, "commit": commit, "decision": deploy_id, "hotfix": "true"}
+        if not DEPLOYABLE.fullmatch(to.version):
+            raise PortError("deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False)
+        tag = service.release.tag.replace("{version}", to.version)
+        try:
+            await self._github.polled(calls.GIT_REF, repository, ref=f"tags/{tag}")
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            text = f"{to.version} is not in the deployer's list of releases: {repository} has no tag {tag}"
+            raise PortError("deployer", text, retryable=False) from error
+        name = service.release.deploy.replace("{version}", to.version)
+        return {
+            "release": name,
+            "commit": commit if SHA.fullmatch(commit) else "",
+            "decision": deploy_id,
+            "hotfix": "false",
+        }
+
+    async def _remember(self, deploy_id: str, answer: object) -> None:
+        """The run's id spares looking for it; without it the run is found by its title."""
+        try:
+            await self._ledger.became(deploy_id, read(Dispatched, answer).workflow_run_id)
+        except PortError as error:
+            log.warning("the run of %s will be looked for by its name: %s", deploy_id, error.text)
+
+
+def named(service: Service, deployment: Deployment) -> Release:
+    """The release of a deployment: its `ref` as the catalogue writes tags or deploys, or the hotfix that its payload names."""
+    told = deployment.payload.get("release") if isinstance(deployment.payload, dict) else None
+    if isinstance(told, str) and HOTFIX.fullmatch(told) and deployment.sha.startswith(told.rpartition("@")[2]):
+        return Release(version=told, commit=deployment.sha)
+    name = deployment.ref.removeprefix("refs/tags/")
+    patterns = sorted({service.release.tag, service.release.deploy}, key=lambda p: (-len(p), p))
+    version = next((v for p in patterns if (v := service.release.version_of(p, name)) is not None), name)
+    return Release(version=version, commit=deployment.sha if SHA.fullmatch(deployment.sha) else None)
+
+
+def _workflow(service: Service) -> tuple[str, DeployWorkflow]:
+    if not isinstance(service.deploy, DeployWorkflow) or not service.repository:
+        raise NotSetUp("deployer", f"{service.name} has no `repository` with deploy workflows in the catalogue")
+    return service.repository, service.deploy
+
+
+def _not_taken(error: HttpError, repository: str, workflow: str) -> HttpError:
+    """A refused dispatch, with what mends it."""
+    text = f"nothing was started: {error.text}"
+    if error.status == 404:
+        text = f"nothing was started: {repository} has no workflow {workflow}, or our token may not see it"
+    elif error.status == 422:
+        text += f". {workflow} needs `workflow_dispatch` with the inputs release, commit, decision and hotfix"
+    return HttpError(
+        SYSTEM, text, retryable=error.retryable, retry_after=error.retry_after, status=error.status, sent=error.sent
+    )
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """1.10 after 1.9."""
+    return [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", name)]

@@ -1,0 +1,208 @@
+"""GitHub: one REST and one GraphQL door, with its limits kept and polling by ETag. https://docs.github.com/en/rest
+
+Which calls there are: `github_calls.py`. The deployer and the source code stand on this.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from bot.clients.github_calls import REPOSITORY, Call
+from bot.clients.http import Http, HttpError, retry_after
+from bot.clients.redact import redact
+from phases.ports import PortError
+
+log = logging.getLogger(__name__)
+
+SYSTEM = "GitHub"
+API_VERSION = "2022-11-28"
+"""https://docs.github.com/en/rest/about-the-rest-api/api-versions"""
+HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": API_VERSION, "User-Agent": "firebreak"}
+SECONDARY_SECONDS = 60.0
+"""Without `Retry-After` and with calls left, wait at least a minute:
+https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit"""
+PAGE = 100
+REMEMBERED = 200
+"""Answers kept with their ETag."""
+BRANCH_SECONDS = 600.0
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class GitHub:
+    """Raises `HttpError` (a `PortError`). While GitHub wants us to wait nothing is sent: every call raises at once."""
+
+    def __init__(self, api_url: str, token: str, *, timeout: float = 10.0) -> None:
+        headers = {**HEADERS, "Authorization": f"Bearer {token}"}
+        self._rest = Http(SYSTEM, api_url, headers, timeout=timeout)
+        self._graphql = Http(SYSTEM, graphql_url(api_url), headers, timeout=timeout)
+        self._etags: OrderedDict[tuple[str, str], tuple[str, Any]] = OrderedDict()
+        self._branches: dict[str, tuple[float, str]] = {}
+        self._wait_until = 0.0
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+        await self._graphql.aclose()
+
+    async def get(
+        self, call: Call, repository: str, params: Mapping[str, Any] | None = None, **parts: str | int
+    ) -> Any:
+        """The answer's JSON."""
+        return self._rest.json(await self._send(call, repository, params=params, parts=parts))
+
+    async def polled(
+        self, call: Call, repository: str, params: Mapping[str, Any] | None = None, **parts: str | int
+    ) -> Any:
+        """As `get`, asked conditionally: where nothing changed GitHub answers 304, which costs nothing of the limit.
+
+        https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
+        """
+        key = (filled(call, repository, parts), repr(sorted((params or {}).items())))
+        known = self._etags.get(key)
+        headers = {"If-None-Match": known[0]} if known else None
+        answer = await self._send(call, repository, params=params, parts=parts, headers=headers)
+        if answer.status_code == 304 and known is not None:
+            self._etags.move_to_end(key)
+            return known[1]
+        body = self._rest.json(answer)
+        if etag := answer.headers.get("ETag"):
+            self._etags[key] = (etag, body)
+            self._etags.move_to_end(key)
+            while len(self._etags) > REMEMBERED:
+                self._etags.popitem(last=False)
+        return body
+
+    async def post(self, call: Call, repository: str, json: Mapping[str, Any], **parts: str | int) -> Any:
+        """The answer's JSON, or None where it has none (204). Never sent twice by itself."""
+        answer = await self._send(call, repository, json=json, parts=parts)
+        return self._rest.json(answer) if answer.content else None
+
+    async def default_branch(self, repository: str) -> str:
+        """The branch whose workflow files run; asked for every ten minutes."""
+        at, branch = self._branches.get(repository, (0.0, ""))
+        if not branch or time.monotonic() - at > BRANCH_SECONDS:
+            branch = str((await self.get(REPOSITORY, repository))["default_branch"])
+            self._branches[repository] = (time.monotonic(), branch)
+        return branch
+
+    async def graphql(self, document: str, variables: Mapping[str, Any], *, permission: str) -> dict[str, Any]:
+        """`data`; raises where there is none. Errors come with 200 and `errors[]`.
+
+        https://docs.github.com/en/graphql/guides/forming-calls-with-graphql
+        """
+        self._may_send()
+        answer = await self._graphql.request(
+            "POST", "", json={"query": document, "variables": dict(variables)}, scope=permission, accept=(403, 429)
+        )
+        self._refuse_limits(answer, permission)
+        body = self._graphql.json(answer)
+        data, errors = body.get("data"), body.get("errors") or []
+        if any(isinstance(e, dict) and e.get("type") == "RATE_LIMITED" for e in errors):
+            raise self._slow_down(answer)
+        if not isinstance(data, dict) or (errors and not any(data.values())):
+            said = "; ".join(str(e.get("message", ""))[:150] for e in errors[:2] if isinstance(e, dict))
+            raise HttpError(SYSTEM, redact(f"GitHub did not answer the question ({said})"), retryable=False)
+        return data
+
+    # --- one request ---------------------------------------------------------------------------------------------
+
+    async def _send(
+        self,
+        call: Call,
+        repository: str,
+        *,
+        parts: Mapping[str, str | int],
+        params: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        self._may_send()
+        answer = await self._rest.request(
+            call.method,
+            filled(call, repository, parts),
+            params=params,
+            json=dict(json) if json is not None else None,
+            headers=headers,
+            scope=call.permission,
+            accept=(301, 307, 308, 403, 429),
+        )
+        if answer.status_code in (301, 307, 308):
+            text = f"{repository} was renamed or moved: name it anew in the catalogue (`repository`)"
+            raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
+        self._refuse_limits(answer, call.permission)
+        return answer
+
+    def _may_send(self) -> None:
+        left = self._wait_until - time.monotonic()
+        if left > 0:
+            raise HttpError(SYSTEM, "GitHub asks us to slow down", retryable=True, retry_after=left, sent=False)
+
+    def _refuse_limits(self, answer: httpx.Response, permission: str) -> None:
+        if answer.status_code not in (403, 429):
+            return
+        said = _said(answer)
+        if answer.status_code == 429 or _limited(answer.headers) or "rate limit" in said.lower():
+            raise self._slow_down(answer)
+        text = f"our token may not do this in GitHub: it needs {permission}" + (f" ({said})" if said else "")
+        raise HttpError(SYSTEM, redact(text), retryable=False, status=403)
+
+    def _slow_down(self, answer: httpx.Response) -> HttpError:
+        wait = retry_after(answer.headers)
+        reset = answer.headers.get("X-RateLimit-Reset", "")
+        if wait is None and answer.headers.get("X-RateLimit-Remaining") == "0" and reset.isdecimal():
+            wait = min(max(float(reset) - datetime.now(UTC).timestamp(), 1.0), 3600.0)
+        wait = SECONDARY_SECONDS if wait is None else wait
+        self._wait_until = max(self._wait_until, time.monotonic() + wait)
+        log.warning("GitHub asks us to slow down for %.0f s", wait)
+        text = "GitHub asks us to slow down"
+        return HttpError(SYSTEM, text, retryable=True, retry_after=wait, status=answer.status_code)
+
+
+def graphql_url(api_url: str) -> str:
+    """https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql: beside `/api/v3`."""
+    base = api_url.rstrip("/")
+    return f"{base.removesuffix('/v3')}/graphql"
+
+
+def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
+    """The path of a call. Raises `PortError` for a part that would lead to another path."""
+    owner, _, name = repository.partition("/")
+    path = call.whole_path
+    for key, value in {"owner": owner, "repo": name, **parts}.items():
+        text = str(value)
+        if any(step in ("", ".", "..") for step in text.split("/")) or not text.isprintable():
+            raise PortError(SYSTEM, f"{text[:80]!r} is nothing that can be asked for", retryable=False)
+        path = path.replace(f"{{{key}}}", quote(text, safe="/" if key in ("path", "ref") else ""))
+    return path
+
+
+def read(model: type[S], value: Any) -> S:
+    """An answer as its shape; raises a retryable `HttpError` for one that does not fit."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        text = f"GitHub's answer has not the shape that its documentation gives ({model.__name__}: {where})"
+        raise HttpError(SYSTEM, text, retryable=True) from error
+
+
+def _limited(headers: Mapping[str, str]) -> bool:
+    return "Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"
+
+
+def _said(answer: httpx.Response) -> str:
+    try:
+        body = answer.json()
+    except ValueError:
+        return ""
+    said = body.get("message") if isinstance(body, dict) else None
+    return " ".join(str(said or "").split())[:200]

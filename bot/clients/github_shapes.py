@@ -1,0 +1,137 @@
+"""What is read of GitHub's answers, by the names of its OpenAPI description: https://github.com/github/rest-api-description"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class WorkflowRun(_Read):
+    """https://docs.github.com/en/rest/actions/workflow-runs"""
+
+    id: int
+    display_title: str = ""
+    """What the workflow's `run-name` made."""
+    status: str | None
+    conclusion: str | None
+    html_url: str
+    created_at: datetime
+    updated_at: datetime
+    run_started_at: datetime | None = None
+
+
+class WorkflowRuns(_Read):
+    workflow_runs: tuple[WorkflowRun, ...]
+
+
+class Dispatched(_Read):
+    """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event, with `return_run_details`"""
+
+    workflow_run_id: int
+
+
+class Deployment(_Read):
+    """https://docs.github.com/en/rest/deployments/deployments"""
+
+    id: int
+    sha: str
+    ref: str
+    environment: str
+    payload: dict[str, Any] | str | None = None
+    description: str | None = None
+    created_at: datetime
+
+
+class Deployments(_Read):
+    rows: tuple[Deployment, ...]
+
+
+class DeploymentStatus(_Read):
+    state: str
+    created_at: datetime
+
+
+class DeploymentStatuses(_Read):
+    rows: tuple[DeploymentStatus, ...]
+    """Newest first."""
+
+
+class Release(_Read):
+    tag_name: str
+    draft: bool = False
+
+
+class Releases(_Read):
+    rows: tuple[Release, ...]
+
+
+class Tag(_Read):
+    name: str
+
+
+class Tags(_Read):
+    rows: tuple[Tag, ...]
+
+
+class ChangedFile(_Read):
+    """`diff-entry`; `patch` is missing of binary and of very large files."""
+
+    filename: str
+    previous_filename: str | None = None
+    additions: int = 0
+    deletions: int = 0
+    patch: str = ""
+
+
+class GitActor(_Read):
+    name: str | None = None
+    date: datetime | None = None
+
+
+class CommitText(_Read):
+    message: str = ""
+    author: GitActor | None = None
+
+
+class Commit(_Read):
+    sha: str
+    html_url: str | None = None
+    commit: CommitText = CommitText()
+    files: tuple[ChangedFile, ...] = ()
+
+
+class Comparison(_Read):
+    """https://docs.github.com/en/rest/commits/commits#compare-two-commits: commits are oldest first, files on the first page only."""
+
+    status: str
+    total_commits: int
+    commits: tuple[Commit, ...]
+    files: tuple[ChangedFile, ...] = ()
+
+
+class Content(_Read):
+    """https://docs.github.com/en/rest/repos/contents: `content` is empty of files over 1 MB."""
+
+    type: str
+    encoding: str = ""
+    content: str = ""
+
+
+class PullNumber(_Read):
+    number: int
+    html_url: str
+    merged_at: datetime | None = None
+
+
+class PullNumbers(_Read):
+    rows: tuple[PullNumber, ...]
+
+
+class Rollup(_Read):
+    state: str = Field(default="")

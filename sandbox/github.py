@@ -1,0 +1,199 @@
+"""A local GitHub: one repository with tags, commits, pull requests, workflows and deployments. The wire is `github_api.py`.
+
+It knows what a chat-ops bot asks for, refuses what GitHub refuses, and lets whoever stages a story say how a run goes on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+TOKEN = "ghp_sandbox"
+REPOSITORY = "acme/shop"
+INPUTS = ("release", "commit", "decision", "hotfix")
+RUN_NAME = "Deploy ${{ inputs.release }} (${{ inputs.decision }})"
+
+
+@dataclass(slots=True)
+class File:
+    path: str
+    patch: str = ""
+    added: int = 1
+    deleted: int = 0
+    previous: str | None = None
+
+
+@dataclass(slots=True)
+class Commit:
+    sha: str
+    message: str
+    author: str
+    at: datetime
+    files: list[File] = field(default_factory=list)
+    pull: int | None = None
+    parent: str | None = None
+
+
+@dataclass(slots=True)
+class Pull:
+    number: int
+    title: str
+    head_sha: str
+    head_ref: str
+    checks: str | None = "SUCCESS"
+    """The rollup of its head commit: SUCCESS, FAILURE, PENDING, …; None: it has no checks."""
+    body: str = ""
+    draft: bool = False
+    fork: bool = False
+
+
+@dataclass(slots=True)
+class Workflow:
+    file: str
+    inputs: tuple[str, ...] = INPUTS
+    run_name: str = RUN_NAME
+
+
+@dataclass(slots=True)
+class Run:
+    id: int
+    workflow: str
+    title: str
+    inputs: dict[str, str]
+    ref: str
+    created_at: datetime
+    updated_at: datetime
+    status: str = "queued"
+    conclusion: str | None = None
+    hidden: bool = False
+    """Taken, but not shown yet: what the real one does for some seconds."""
+
+
+@dataclass(slots=True)
+class Deployment:
+    id: int
+    ref: str
+    sha: str
+    environment: str
+    payload: dict[str, Any]
+    created_at: datetime
+    statuses: list[tuple[str, datetime]] = field(default_factory=list)
+    """Oldest first."""
+
+
+class GitHubRefusal(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class GitHub:
+    """The state. Stories write to its lists; `dispatched` is called with every new run."""
+
+    def __init__(
+        self,
+        *,
+        token: str = TOKEN,
+        repository: str = REPOSITORY,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.token = token
+        self.repository = repository
+        self.default_branch = "main"
+        self.tags: dict[str, str] = {}
+        """Name → sha, oldest first."""
+        self.releases: list[tuple[str, bool]] = []
+        """Tag and whether it is a draft, oldest first."""
+        self.commits: list[Commit] = []
+        """One line of history, oldest first."""
+        self.pulls: list[Pull] = []
+        self.files: dict[tuple[str, str], str] = {}
+        """(sha, path) → text."""
+        self.blame: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
+        """(sha, path) → (first line, last line, sha that last touched them)."""
+        self.workflows: dict[str, Workflow] = {
+            "deploy.yml": Workflow("deploy.yml"),
+            "hotfix.yml": Workflow("hotfix.yml"),
+        }
+        self.runs: list[Run] = []
+        self.deployments: list[Deployment] = []
+        self.details = True
+        """Whether `return_run_details` is known; without it the answer to a dispatch is empty."""
+        self.on_change: Callable[[], None] = lambda: None
+        self._now = now
+
+    # --- what a story does ---------------------------------------------------------------------------------------
+
+    def commit(self, sha: str, message: str = "change", *files: File, author: str = "Ada", tag: str = "") -> Commit:
+        """The next commit of the default branch, with its tag."""
+        parent = self.commits[-1].sha if self.commits else None
+        made = Commit(sha, message, author, self._now(), list(files), parent=parent)
+        self.commits.append(made)
+        if tag:
+            self.tags[tag] = sha
+        return made
+
+    def deploy(self, ref: str, state: str = "success", environment: str = "production", **payload: Any) -> Deployment:
+        """A deployment as a workflow makes it; an earlier successful one becomes inactive, as on GitHub."""
+        number, now = len(self.deployments) + 1, self._now()
+        made = Deployment(number, ref, self.resolve(ref) or ref, environment, payload, now)
+        if state == "success":
+            for other in self.deployments:
+                if other.environment == environment and other.statuses and other.statuses[-1][0] == "success":
+                    other.statuses.append(("inactive", now))
+        made.statuses.append((state, now))
+        self.deployments.append(made)
+        self.on_change()
+        return made
+
+    def go_on(self, run: Run, status: str) -> None:
+        run.status, run.updated_at, run.hidden = status, self._now(), False
+        self.on_change()
+
+    def finish(self, run: Run, conclusion: str = "success", *, deploys: bool = True) -> None:
+        """Ends a run as the documented workflows do: with a deployment of what it was asked for, where it succeeds."""
+        if conclusion == "success" and deploys:
+            hotfix = run.inputs.get("hotfix") == "true"
+            ref = run.inputs["commit"] if hotfix else f"v{run.inputs['release']}"
+            self.deploy(ref, decision=run.inputs["decision"], release=run.inputs["release"])
+        run.conclusion = conclusion
+        self.go_on(run, "completed")
+
+    # --- what GitHub does ----------------------------------------------------------------------------------------
+
+    def dispatch(self, file: str, body: Mapping[str, Any]) -> Run:
+        """Raises `GitHubRefusal` as `POST …/dispatches` refuses."""
+        workflow = self.workflows.get(file)
+        if workflow is None:
+            raise GitHubRefusal(404, "Not Found")
+        inputs = {str(k): str(v) for k, v in (body.get("inputs") or {}).items()}
+        strange = [name for name in inputs if name not in workflow.inputs]
+        if strange:
+            raise GitHubRefusal(422, f"Unexpected inputs provided: {strange}")
+        if body.get("ref") != self.default_branch:
+            raise GitHubRefusal(422, f"No ref found for: {body.get('ref')}")
+        title = re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda m: inputs.get(m.group(1), ""), workflow.run_name)
+        now = self._now()
+        run = Run(30_000_000_000 + len(self.runs) + 1, file, title, inputs, str(body["ref"]), now, now)
+        self.runs.append(run)
+        self.on_change()
+        return run
+
+    def resolve(self, ref: str) -> str | None:
+        """The sha of a tag, the default branch, or an (abbreviated) sha."""
+        name = ref.removeprefix("refs/").removeprefix("tags/").removeprefix("heads/")
+        if name in self.tags:
+            return self.tags[name]
+        if name == self.default_branch:
+            return self.commits[-1].sha if self.commits else None
+        known = [c.sha for c in self.commits] + [p.head_sha for p in self.pulls]
+        return next((sha for sha in known if len(name) >= 7 and sha.startswith(name)), None)
+
+    def between(self, base: str, head: str) -> list[Commit]:
+        """Commits of head that are not in base, oldest first; empty where head is behind."""
+        order = [c.sha for c in self.commits]
+        return self.commits[order.index(base) + 1 : order.index(head) + 1]

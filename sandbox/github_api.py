@@ -1,0 +1,339 @@
+"""GitHub on the wire, as its OpenAPI description has it: https://github.com/github/rest-api-description
+
+Every request is one call `github.<operation>` to the faults: `github.dispatch`, `github.runs`, `github.graphql`, …
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.faults import Fault, Faults
+from sandbox.github import Commit, Deployment, File, GitHub, GitHubRefusal, Pull, Run
+from sandbox.graphql import BadDocument, Selected, root_fields, shaped
+from sandbox.slack.api import lose_answer
+
+FILES_SHOWN = 300
+"""https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
+
+
+def github_app(github: GitHub, faults: Faults) -> Starlette:
+    """The REST paths below `/repos/<owner>/<name>` and `/graphql`."""
+    repo = f"/repos/{github.repository}"
+
+    def route(operation: str, path: str, answer: Callable[[Request], Any]) -> Route:
+        async def get(request: Request) -> Response:
+            fault = faults.take(f"github.{operation}")
+            if (refused := await _refused(request, github, fault)) is not None:
+                return refused
+            try:
+                body = answer(request)
+            except GitHubRefusal as error:
+                return _error(error.status, error.message)
+            if fault is not None and fault.lose_answer:
+                await lose_answer(request)
+            return _conditional(request, body)
+
+        return Route(f"{repo}{path}", get, methods=["GET"])
+
+    def page(request: Request, rows: Sequence[Any]) -> list[Any]:
+        size = min(int(request.query_params.get("per_page", 30)), 100)
+        number = int(request.query_params.get("page", 1))
+        return list(rows[(number - 1) * size : number * size])
+
+    def repository(request: Request) -> Any:
+        return {"full_name": github.repository, "default_branch": github.default_branch}
+
+    def releases(request: Request) -> Any:
+        rows = [{"tag_name": tag, "draft": draft, "name": tag} for tag, draft in reversed(github.releases)]
+        return page(request, rows)
+
+    def tags(request: Request) -> Any:
+        return page(
+            request, [{"name": t, "commit": {"sha": github.tags[t]}} for t in sorted(github.tags, reverse=True)]
+        )
+
+    def git_ref(request: Request) -> Any:
+        name = request.path_params["ref"]
+        sha = github.tags.get(name.removeprefix("tags/"))
+        if sha is None or not name.startswith("tags/"):
+            raise GitHubRefusal(404, "Not Found")
+        return {"ref": f"refs/{name}", "object": {"type": "commit", "sha": sha}}
+
+    def compare(request: Request) -> Any:
+        base, _, head = request.path_params["basehead"].partition("...")
+        older, newer = github.resolve(base), github.resolve(head)
+        if older is None or newer is None:
+            raise GitHubRefusal(404, "Not Found")
+        found = github.between(older, newer)
+        back = github.between(newer, older)
+        files = [f for commit in found for f in commit.files][:FILES_SHOWN]
+        first = int(request.query_params.get("page", 1)) == 1
+        return {
+            "status": "identical" if older == newer else "behind" if back else "ahead",
+            "total_commits": len(found),
+            "ahead_by": len(found),
+            "behind_by": len(back),
+            "commits": page(request, [_commit(github, c, files=False) for c in found]),
+            "files": [_file(f) for f in files] if first else [],
+        }
+
+    def commit(request: Request) -> Any:
+        sha = github.resolve(request.path_params["ref"])
+        found = next((c for c in github.commits if c.sha == sha), None)
+        if found is None:
+            raise GitHubRefusal(422, f"No commit found for SHA: {request.path_params['ref']}")
+        return _commit(github, found)
+
+    def commit_pulls(request: Request) -> Any:
+        number = next((c.pull for c in github.commits if c.sha == request.path_params["sha"]), None)
+        return [] if number is None else [{"number": number, "html_url": _url(github, f"pull/{number}")}]
+
+    def contents(request: Request) -> Any:
+        sha = github.resolve(request.query_params.get("ref", github.default_branch))
+        text = github.files.get((sha or "", request.path_params["path"]))
+        if text is None:
+            raise GitHubRefusal(404, "Not Found")
+        return {"type": "file", "encoding": "base64", "content": base64.encodebytes(text.encode()).decode()}
+
+    def deployments(request: Request) -> Any:
+        environment = request.query_params.get("environment")
+        rows = [d for d in reversed(github.deployments) if environment in (None, d.environment)]
+        return page(request, [_deployment(d) for d in rows])
+
+    def statuses(request: Request) -> Any:
+        found = next((d for d in github.deployments if d.id == request.path_params["id"]), None)
+        if found is None:
+            raise GitHubRefusal(404, "Not Found")
+        rows = [{"state": state, "created_at": at.isoformat()} for state, at in reversed(found.statuses)]
+        return page(request, rows)
+
+    async def dispatch(request: Request) -> Response:
+        fault = faults.take("github.dispatch")
+        if (refused := await _refused(request, github, fault)) is not None:
+            return refused
+        body = await request.json()
+        try:
+            run = github.dispatch(request.path_params["workflow"], body)
+        except GitHubRefusal as error:
+            return _error(error.status, error.message)
+        if fault is not None and fault.lose_answer:
+            await lose_answer(request)
+        if not (github.details and body.get("return_run_details")):
+            return Response(status_code=204)
+        url = _url(github, f"actions/runs/{run.id}")
+        return JSONResponse({"workflow_run_id": run.id, "run_url": url, "html_url": url})
+
+    def runs(request: Request) -> Any:
+        file = request.path_params["workflow"]
+        if file not in github.workflows:
+            raise GitHubRefusal(404, "Not Found")
+        rows = [_run(github, r) for r in reversed(github.runs) if r.workflow == file and not r.hidden]
+        return {"total_count": len(rows), "workflow_runs": page(request, rows)}
+
+    def run(request: Request) -> Any:
+        found = next((r for r in github.runs if r.id == request.path_params["id"] and not r.hidden), None)
+        if found is None:
+            raise GitHubRefusal(404, "Not Found")
+        return _run(github, found)
+
+    async def graphql(request: Request) -> Response:
+        fault = faults.take("github.graphql")
+        if (refused := await _refused(request, github, fault)) is not None:
+            return refused
+        asked = await request.json()
+        try:
+            fields = root_fields(asked["query"], asked.get("variables") or {})
+            return JSONResponse({"data": {f.alias: _repository(github, f) for f in fields}})
+        except (BadDocument, KeyError) as error:
+            return JSONResponse({"errors": [{"message": str(error)}]})
+
+    return Starlette(
+        routes=[
+            route("repository", "", repository),
+            route("releases", "/releases", releases),
+            route("tags", "/tags", tags),
+            route("git_ref", "/git/ref/{ref:path}", git_ref),
+            route("compare", "/compare/{basehead:path}", compare),
+            route("commit_pulls", "/commits/{sha}/pulls", commit_pulls),
+            route("commit", "/commits/{ref:path}", commit),
+            route("contents", "/contents/{path:path}", contents),
+            route("deployments", "/deployments", deployments),
+            route("deployment_statuses", "/deployments/{id:int}/statuses", statuses),
+            Route(f"/repos/{github.repository}/actions/workflows/{{workflow}}/dispatches", dispatch, methods=["POST"]),
+            route("runs", "/actions/workflows/{workflow}/runs", runs),
+            route("run", "/actions/runs/{id:int}", run),
+            Route("/graphql", graphql, methods=["POST"]),
+        ],
+        exception_handlers={404: _not_found},
+    )
+
+
+# --- shapes ----------------------------------------------------------------------------------------------------
+
+
+def _url(github: GitHub, rest: str) -> str:
+    return f"https://github.com/{github.repository}/{rest}"
+
+
+def _file(file: File) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "filename": file.path,
+        "status": "renamed" if file.previous else "modified",
+        "additions": file.added,
+        "deletions": file.deleted,
+        "changes": file.added + file.deleted,
+    }
+    if file.patch:
+        shown["patch"] = file.patch
+    if file.previous:
+        shown["previous_filename"] = file.previous
+    return shown
+
+
+def _commit(github: GitHub, commit: Commit, *, files: bool = True) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "sha": commit.sha,
+        "html_url": _url(github, f"commit/{commit.sha}"),
+        "commit": {"message": commit.message, "author": {"name": commit.author, "date": commit.at.isoformat()}},
+        "parents": [{"sha": commit.parent}] if commit.parent else [],
+    }
+    return {**shown, "files": [_file(f) for f in commit.files]} if files else shown
+
+
+def _deployment(deployment: Deployment) -> dict[str, Any]:
+    at = deployment.created_at.isoformat()
+    return {
+        "id": deployment.id,
+        "sha": deployment.sha,
+        "ref": deployment.ref,
+        "environment": deployment.environment,
+        "payload": deployment.payload,
+        "created_at": at,
+        "updated_at": deployment.statuses[-1][1].isoformat() if deployment.statuses else at,
+    }
+
+
+def _run(github: GitHub, run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "name": run.workflow,
+        "display_title": run.title,
+        "event": "workflow_dispatch",
+        "head_branch": run.ref,
+        "status": run.status,
+        "conclusion": run.conclusion,
+        "html_url": _url(github, f"actions/runs/{run.id}"),
+        "created_at": run.created_at.isoformat(),
+        "run_started_at": run.created_at.isoformat(),
+        "updated_at": run.updated_at.isoformat(),
+    }
+
+
+def _repository(github: GitHub, field: Selected) -> Any:
+    """`repository(owner, name)`: open pull requests, and objects by expression."""
+    if field.name != "repository":
+        raise BadDocument(f"Field '{field.name}' doesn't exist on type 'Query'")
+    if f"{field.arguments['owner']}/{field.arguments['name']}" != github.repository:
+        return None
+    answer: dict[str, Any] = {}
+    for asked in field.fields:
+        match asked.name:
+            case "pullRequests":
+                nodes = [_pull(github, p) for p in reversed(github.pulls)][: int(asked.arguments["first"])]
+                answer[asked.alias] = shaped({"nodes": nodes}, asked.fields)
+            case "object":
+                answer[asked.alias] = _object(github, asked)
+            case _:
+                raise BadDocument(f"Field '{asked.name}' doesn't exist on type 'Repository'")
+    return answer
+
+
+def _pull(github: GitHub, pull: Pull) -> dict[str, Any]:
+    rollup = {"state": pull.checks} if pull.checks else None
+    return {
+        "number": pull.number,
+        "title": pull.title,
+        "body": pull.body,
+        "url": _url(github, f"pull/{pull.number}"),
+        "headRefOid": pull.head_sha,
+        "headRefName": pull.head_ref,
+        "isDraft": pull.draft,
+        "isCrossRepository": pull.fork,
+        "commits": {"nodes": [{"commit": {"statusCheckRollup": rollup}}]},
+    }
+
+
+def _object(github: GitHub, asked: Selected) -> Any:
+    """`object(expression: "<ref>:<path>")` is a Blob, `object(expression: "<ref>")` a Commit; null where it is not there."""
+    ref, colon, path = str(asked.arguments["expression"]).partition(":")
+    sha = github.resolve(ref)
+    if colon:
+        text = github.files.get((sha or "", path))
+        return None if text is None else shaped({"__typename": "Blob", "byteSize": len(text.encode())}, asked.fields)
+    if sha is None:
+        return None
+    blame = next((f for f in asked.fields if f.name == "blame"), None)
+    if blame is None:
+        return shaped({"__typename": "Commit", "oid": sha}, asked.fields)
+    ranges = github.blame.get((sha, str(blame.arguments["path"])))
+    if ranges is None:
+        raise BadDocument(f"Could not resolve path '{blame.arguments['path']}'.")
+    rows = [{"startingLine": a, "endingLine": b, "commit": _blamed(github, c)} for a, b, c in ranges]
+    return {blame.alias: shaped({"ranges": rows}, blame.fields)}
+
+
+def _blamed(github: GitHub, sha: str) -> dict[str, Any]:
+    commit = next(c for c in github.commits if c.sha == sha)
+    pulls = [{"number": commit.pull, "url": _url(github, f"pull/{commit.pull}")}] if commit.pull else []
+    return {
+        "oid": sha,
+        "messageHeadline": commit.message.partition("\n")[0],
+        "authoredDate": commit.at.isoformat(),
+        "url": _url(github, f"commit/{sha}"),
+        "author": {"name": commit.author},
+        "associatedPullRequests": {"nodes": pulls},
+    }
+
+
+# --- answers ---------------------------------------------------------------------------------------------------
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"message": message, "documentation_url": "https://docs.github.com/rest"}, status, headers)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _error(404, "Not Found")
+
+
+def _conditional(request: Request, body: Any) -> Response:
+    """With an ETag; 304 where the asker has it."""
+    etag = f'W/"{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()}"'
+    if request.headers.get("If-None-Match") == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    return JSONResponse(body, headers={"ETag": etag})
+
+
+async def _refused(request: Request, github: GitHub, fault: Fault | None) -> Response | None:
+    if request.headers.get("Authorization") != f"Bearer {github.token}":
+        return _error(401, "Bad credentials")
+    if "User-Agent" not in request.headers:
+        return _error(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent")
+    if fault is None:
+        return None
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+    if fault.status is not None or fault.error is not None:
+        headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else None
+        return _error(fault.status or 400, fault.error or "Server Error", headers)
+    return None
