@@ -311,7 +311,16 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     again = f"it is back: {short(action.evidence.text, 300)}"
     draft.note("evidence", capital(again), url=action.evidence.url)
     page(draft, f"back: {len(incident.rounds)}", f"{incident.id} {incident.title}: {again}")
-    return next_round(draft, again).done()
+    return next_round(_what_was_never_there(draft), again).done()
+
+
+def _what_was_never_there(draft: Draft) -> Draft:
+    """What could not be had before the end was given up with it; open again, it is needed again."""
+    if draft.incident.channel is None:
+        return draft.want(OpenChannel())
+    if "status" not in draft.incident.messages:
+        draft.want(PostLive(name="status"))
+    return draft if draft.incident.ticket is not None else draft.want(OpenTicket())
 
 
 def _long_after(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:

@@ -15,7 +15,7 @@ The invariants (architecture: The life of an incident):
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -24,47 +24,26 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from phases import actions as said
 from phases import effects as wanted
 from phases.change import Change, Refused, Timer
-from phases.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, MessageRef, Severity, Status, Ticket
+from phases.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
 from phases.report import (
-    ActionItem,
     Adr,
-    Bisect,
-    Choice,
     DeployProof,
     DeploySeen,
     Evidence,
-    Hypothesis,
-    HypothesisKind,
-    Investigation,
     Look,
     LookVerdict,
-    Postmortem,
     Release,
-    Suspect,
     Verdict,
     Word,
 )
 from phases.workflow import step
-from tests.factories import NOW, blast, declare, report, service
+from tests.factories import NOW, declare, postmortem, report, service
+from tests.unit.endings import endings
 
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 ROUNDS = st.integers(min_value=0, max_value=4)
 VERSIONS = st.sampled_from(["1.0.0", "1.1.0", "1.2.0", "1.3.0", "no/../good;", ""])
 SHOP = service()
-
-
-def postmortem(by: str, at: datetime) -> Postmortem:
-    item = ActionItem(kind="tests", text="a test for empty tax tables")
-    return Postmortem(
-        timeline="t",
-        root_cause="tax table",
-        monitoring="m",
-        tests="s",
-        items=(item,),
-        revisit="when done",
-        by=by,
-        at=at,
-    )
 
 
 class Life(RuleBasedStateMachine):
@@ -169,11 +148,59 @@ class Life(RuleBasedStateMachine):
 
     @rule(by=PEOPLE)
     def write_postmortem(self, by: str) -> None:
-        self.say(said.SubmitPostmortem(postmortem=postmortem(by, self.now)))
+        self.say(said.SubmitPostmortem(postmortem=postmortem(by=by, at=self.now)))
 
-    @rule(by=PEOPLE, reason=st.sampled_from(["load test", ""]))
+    @rule(by=PEOPLE, reason=st.sampled_from(["", "", "", "", "", "load test"]))
     def cancel(self, by: str, reason: str) -> None:
         self.say(said.Cancel(by=by, reason=reason))
+
+    # --- the usual way, so that lives come to their end ------------------------------------------------------------
+
+    @rule(verdict=st.sampled_from([LookVerdict.RECOVERED, LookVerdict.RECOVERED, *LookVerdict]))
+    def what_usually_comes_next(self, verdict: LookVerdict) -> None:
+        incident, number = self.incident, self.incident.round.number if self.incident.round else 1
+        match incident.status:
+            case Status.DECLARED:
+                self.ends(wanted.OpenChannel, said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")))
+                self.ends(wanted.Triage, said.Triaged(report=report(at=self.now)))
+            case Status.DECIDING:
+                bad, good = Release(version="1.3.0"), Release(version="1.2.0")
+                self.say(said.DecideRollback(by="U0ALICE", round=number, target=good, running=bad))
+            case Status.MITIGATING:
+                proof = DeployProof(before="1.3.0", after="1.2.0")
+                self.ends(wanted.StartDeploy, said.DeployStarted(deploy_id=f"inc-0001-{number}"))
+                if "deploy" in self.timers:
+                    self.fire("deploy")
+                done = said.DeployFinished(deploy_id=f"inc-0001-{number}", result="done", proof=proof)
+                self.ends(wanted.FollowDeploy, done)
+            case Status.VERIFYING:
+                if "look" in self.timers:
+                    self.fire("look")
+                due = next((e for e in self.pending if isinstance(e, wanted.LookAgain) and e.round == number), None)
+                if due is not None:
+                    self.pending.remove(due)
+                    self.heard(said.Looked(round=number, look=Look(number=due.number, at=self.now, verdict=verdict)))
+                else:
+                    yes = verdict is LookVerdict.RECOVERED
+                    self.say(said.ConfirmRecovery(by="U0BOB", round=number, recovered=yes))
+            case Status.MITIGATED:
+                self.say(said.SubmitPostmortem(postmortem=postmortem(by="U0BOB", at=self.now)))
+                self.ends(wanted.NumberAdr, said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
+                self.ends(wanted.WriteAdr, said.AdrWritten(adr=Adr(number=2, path="docs/adr/0002-inc-0001.md")))
+                self.say(said.Resolve(by="U0BOB"))
+            case _:
+                self.seen_again("41", late=False)
+
+    def ends(self, kind: type[wanted.Value], action: said.Action) -> None:
+        effect = next((e for e in self.pending if isinstance(e, kind)), None)
+        if effect is not None:
+            self.pending.remove(effect)
+            self.heard(action)
+
+    def fire(self, name: str) -> None:
+        timer = self.timers.pop(name)
+        self.now = max(self.now, timer.at)
+        self.heard(timer.action)
 
     @precondition(lambda self: self.incident.failures)
     @rule(data=st.data(), by=PEOPLE)
@@ -210,10 +237,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.timers)
     @rule()
     def next_timer(self) -> None:
-        timer = min(self.timers.values(), key=lambda t: t.at)
-        del self.timers[timer.name]
-        self.now = max(self.now, timer.at)
-        self.heard(timer.action)
+        self.fire(min(self.timers.values(), key=lambda t: t.at).name)
 
     @precondition(lambda self: self.pending)
     @rule(data=st.data())
@@ -349,85 +373,5 @@ class Life(RuleBasedStateMachine):
             assert still == [], timer
 
 
-def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Action]:
-    """Every way in which an effect can end well."""
-    done = st.just(said.EffectDone(kind=effect.type))
-    match effect:
-        case wanted.OpenChannel():
-            return st.just(said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")))
-        case wanted.PostLive(name=name):
-            return st.just(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")))
-        case wanted.Pin():
-            return st.one_of(done, st.just(said.Pinned()))
-        case wanted.Invite(people=people):
-            return st.just(said.Invited(people=people))
-        case wanted.Triage():
-            choices = st.sampled_from(Choice)
-            words = st.sampled_from(Word)
-            return st.builds(
-                lambda c, u, f: said.Triaged(report=report(c, at=now, blast=blast(u, f))), choices, words, words
-            )
-        case wanted.Investigate():
-            one = Hypothesis(
-                id="H1", kind=HypothesisKind.RELEASE, says="1.3.0 broke it", verdict=Verdict.SUPPORTED, found="x"
-            )
-            return st.sampled_from(
-                [
-                    said.Investigated(investigation=Investigation(hypotheses=(one,), good="1.2.0", bad="1.3.0")),
-                    said.Investigated(investigation=Investigation()),
-                ]
-            )
-        case wanted.StartBisect(bisect_id=id) | wanted.FollowBisect(bisect_id=id):
-            culprit = Suspect(sha="a" * 40, author="Mara", subject="simplify tax")
-            states = ["running", "found", "cannot tell", "failed", "cancelled"]
-            return st.sampled_from(states).map(
-                lambda s: said.BisectMoved(
-                    bisect=Bisect.model_validate(
-                        {
-                            "id": id,
-                            "good": "1.2.0",
-                            "bad": "1.3.0",
-                            "state": s,
-                            "culprit": culprit if s == "found" else None,
-                        }
-                    )
-                )
-            )
-        case wanted.StartDeploy(deploy_id=id):
-            return st.sampled_from(
-                [
-                    said.DeployStarted(deploy_id=id),
-                    said.DeployNotStarted(deploy_id=id, running="1.2.9", reason="1.2.9 runs by now"),
-                    said.DeployNotStarted(deploy_id=id, reason="no such tag"),
-                ]
-            )
-        case wanted.FollowDeploy(deploy_id=id):
-            proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
-            ends = [
-                said.DeployFinished.model_validate({"deploy_id": id, "result": r, "proof": proof})
-                for r in ("done", "failed", "unknown")
-            ]
-            return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",))])
-        case wanted.LookAgain(round=number, number=look):
-            return st.sampled_from(LookVerdict).map(
-                lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
-            )
-        case wanted.OpenTicket():
-            ticket = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1")
-            return st.one_of(done, st.just(said.TicketOpened(ticket=ticket)))
-        case wanted.TellDiscord():
-            return st.just(said.DiscordPosted(id="9"))
-        case wanted.Page(key=key):
-            return st.just(said.Paged(key=key, via="PagerDuty"))
-        case wanted.NumberAdr():
-            return st.just(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
-        case wanted.WriteAdr(number=number):
-            return st.just(said.AdrWritten(adr=Adr(number=number, path="docs/adr/0002-inc-0001.md")))
-        case wanted.Remember():
-            return st.just(said.Remembered())
-        case _:
-            return done
-
-
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
+TestLife.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)

@@ -1,0 +1,106 @@
+"""Every way in which an effect can end well, for random lives of an incident."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hypothesis import strategies as st
+
+from phases import actions as said
+from phases import effects as wanted
+from phases.incident import Channel, MessageRef, Ticket
+from phases.report import (
+    Adr,
+    Bisect,
+    Choice,
+    DeployProof,
+    Hypothesis,
+    HypothesisKind,
+    Investigation,
+    Look,
+    LookVerdict,
+    Suspect,
+    Verdict,
+    Word,
+)
+from tests.factories import blast, report
+
+
+def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Action]:
+    """Every way in which an effect can end well."""
+    done = st.just(said.EffectDone(kind=effect.type))
+    match effect:
+        case wanted.OpenChannel():
+            return st.just(said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")))
+        case wanted.PostLive(name=name):
+            return st.just(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")))
+        case wanted.Pin():
+            return st.one_of(done, st.just(said.Pinned()))
+        case wanted.Invite(people=people):
+            return st.just(said.Invited(people=people))
+        case wanted.Triage():
+            choices = st.sampled_from(Choice)
+            words = st.sampled_from(Word)
+            return st.builds(
+                lambda c, u, f: said.Triaged(report=report(c, at=now, blast=blast(u, f))), choices, words, words
+            )
+        case wanted.Investigate():
+            one = Hypothesis(
+                id="H1", kind=HypothesisKind.RELEASE, says="1.3.0 broke it", verdict=Verdict.SUPPORTED, found="x"
+            )
+            return st.sampled_from(
+                [
+                    said.Investigated(investigation=Investigation(hypotheses=(one,), good="1.2.0", bad="1.3.0")),
+                    said.Investigated(investigation=Investigation()),
+                ]
+            )
+        case wanted.StartBisect(bisect_id=id) | wanted.FollowBisect(bisect_id=id):
+            culprit = Suspect(sha="a" * 40, author="Mara", subject="simplify tax")
+            states = ["running", "found", "cannot tell", "failed", "cancelled"]
+            return st.sampled_from(states).map(
+                lambda s: said.BisectMoved(
+                    bisect=Bisect.model_validate(
+                        {
+                            "id": id,
+                            "good": "1.2.0",
+                            "bad": "1.3.0",
+                            "state": s,
+                            "culprit": culprit if s == "found" else None,
+                        }
+                    )
+                )
+            )
+        case wanted.StartDeploy(deploy_id=id):
+            return st.sampled_from(
+                [
+                    said.DeployStarted(deploy_id=id),
+                    said.DeployNotStarted(deploy_id=id, running="1.2.9", reason="1.2.9 runs by now"),
+                    said.DeployNotStarted(deploy_id=id, reason="no such tag"),
+                ]
+            )
+        case wanted.FollowDeploy(deploy_id=id):
+            proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
+            ends = [
+                said.DeployFinished.model_validate({"deploy_id": id, "result": r, "proof": proof})
+                for r in ("done", "failed", "unknown")
+            ]
+            return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",))])
+        case wanted.LookAgain(round=number, number=look):
+            return st.sampled_from(LookVerdict).map(
+                lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
+            )
+        case wanted.OpenTicket():
+            ticket = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1")
+            return st.one_of(done, st.just(said.TicketOpened(ticket=ticket)))
+        case wanted.TellDiscord():
+            return st.just(said.DiscordPosted(id="9"))
+        case wanted.Page(key=key):
+            return st.just(said.Paged(key=key, via="PagerDuty"))
+        case wanted.NumberAdr():
+            return st.just(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
+        case wanted.WriteAdr(number=number):
+            return st.just(said.AdrWritten(adr=Adr(number=number, path="docs/adr/0002-inc-0001.md")))
+        case wanted.Remember():
+            return st.just(said.Remembered())
+        case _:
+            return done
