@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -38,10 +39,19 @@ def bound(port: int) -> socket.socket:
     return listening
 
 
+BELOW_EPHEMERAL = range(20000, 30000)
+"""Ports that no system hands out by itself: whoever restarts on one finds it still free."""
+
+
 def free_port() -> int:
-    """A port that nobody has right now."""
-    with bound(0) as listening:
-        return int(listening.getsockname()[1])
+    """A port that nobody has right now, and that no outgoing connection will take. Raises `PortTaken`."""
+    for port in random.sample(BELOW_EPHEMERAL, 50):
+        try:
+            bound(port).close()
+        except PortTaken:
+            continue
+        return port
+    raise PortTaken("no port between 20000 and 30000 is free")
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """A small shop in production: a real process, a real repository, real deploys, and three ways to break it."""
 
 from .catalogue import service, write
-from .shop import Deployed, Shop, free_port
+from .shop import Deployed, Shop
 from .traffic import Traffic
 from .work import Breakage
 
-__all__ = ["Breakage", "Deployed", "Shop", "Traffic", "free_port", "service", "write"]
+__all__ = ["Breakage", "Deployed", "Shop", "Traffic", "service", "write"]

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from sandbox.sentry import Sentry
+from sandbox.serving import free_port
 
 from . import catalogue, data, history
 from .git import Tree
@@ -385,12 +385,6 @@ def _locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(condition: Any, seconds: float) -> bool:

@@ -32,6 +32,7 @@ def main() -> int:
         server.serve_forever(poll_interval=0.1)
     except SystemExit:
         sentry_sdk.flush(timeout=0.5)
+    server.server_close()  # before the lock goes: who gets the lock next wants the port
     lock.close()
     return 0
 

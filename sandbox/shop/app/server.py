@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -74,4 +76,11 @@ class Server(ThreadingHTTPServer):
 
 def serve(port: int, data: Path) -> Server:
     Handler.store = Store(data)
+    for _ in range(100):
+        try:
+            return Server(("127.0.0.1", port), Handler)
+        except OSError as error:  # the one before us is just leaving
+            if error.errno != errno.EADDRINUSE:
+                raise
+            time.sleep(0.02)
     return Server(("127.0.0.1", port), Handler)
