@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from phases.incident import ActionKind, Incident
 from phases.report import LookVerdict, Value
 from phases.rounds import what_was_done
-from phases.wording import counted, stamp
+from phases.wording import counted, lasting, stamp
 
 
 class Proof(Value):
@@ -91,5 +93,6 @@ def _recovery_proof(incident: Incident) -> Proof:
     if look is None:
         return Proof(name=name, complete=True, says=at)
     endpoint = f", endpoint {look.endpoint.said}" if look.endpoint else ""
-    counted = f"{look.events} events in {look.minutes:.1f} min, up to {look.allowed} allowed by the baseline"
+    span = lasting(timedelta(minutes=look.minutes))
+    counted = f"{look.events} events in {span}, up to {look.allowed} allowed by the baseline"
     return Proof(name=name, complete=True, says=f"{at}, {counted}{endpoint}")

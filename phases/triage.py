@@ -404,7 +404,7 @@ def _report(
         issue_ids=tuple(ids),
         running=situation.running,
         suspect=suspect.release if suspect else None,
-        suspect_minutes=round((began - suspect.started_at) / MINUTE, 1) if suspect and began else None,
+        suspect_minutes=round((began - suspect.started_at) / MINUTE, 3) if suspect and began else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
         targets=situation.targets[:SHOWN_TARGETS],
         exception_type=detail.exception_type if detail else None,

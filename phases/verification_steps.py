@@ -134,7 +134,9 @@ def sentence(look: Look) -> str:
         return f"Sentry could not be asked ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
     rates = f"{rate(look.before_per_minute)} → {rate(look.after_per_minute)} events a minute"
     reasons = f" ({'; '.join(look.reasons)})" if look.reasons else ""
-    seen = f"{counted(look.events, 'event')} in {look.minutes:.1f} min, up to {look.allowed} expected"
+    seen = (
+        f"{counted(look.events, 'event')} in {lasting(timedelta(minutes=look.minutes))}, up to {look.allowed} expected"
+    )
     return f"{capital(look.verdict.value)}: {rates}, {seen}{endpoint}{reasons}."
 
 

@@ -20,7 +20,7 @@ def rate(per_minute: float) -> str:
 
 def lasting(span: timedelta) -> str:
     """`40 s`, `3 min`, `5 h 20 min`, `2 days`."""
-    seconds = max(int(span.total_seconds()), 0)
+    seconds = max(round(span.total_seconds()), 0)
     if seconds < 90:
         return f"{seconds} s"
     minutes = round(seconds / 60)

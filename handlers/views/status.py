@@ -70,7 +70,7 @@ def _took(incident: Incident) -> str:
     end = incident.recovered_at or incident.cancelled_at
     if end is None:
         return ""
-    return f" · {phrasing.minutes((end - incident.detected_at).total_seconds())}"
+    return f" · took {phrasing.minutes((end - incident.detected_at).total_seconds())}"
 
 
 def _facts(incident: Incident, now: datetime, service: Service) -> list[tuple[str, str]]:

@@ -11,9 +11,12 @@ from datetime import UTC, datetime
 
 ELLIPSIS = "…"
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
-_TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80})(?:\|([^<>]{0,200}))?>")
+_TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80}(?: \{[a-z_]{1,30}\})*)(?:\|([^<>]{0,200}))?>")
 _MASS = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
-_KEPT = re.compile(r"&lt;([@#])([UWCG][A-Z0-9]{1,20})&gt;")
+_KEPT = re.compile(
+    r"&lt;([@#][UWCG][A-Z0-9]{1,20}|!date\^\d{1,12}\^(?:\{[a-z_]{1,30}\} ?){1,3}\|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC)&gt;"
+)
+"""What stays a token: persons, channels, and times as `when` writes them."""
 _URL = re.compile(r"https?://[^\s<>|`\"'()\[\]{}*]{1,500}")
 _MARKERS = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
 _OPENING = re.compile(r"(?<!\w)[*_~`](?=\S)|`")
@@ -50,14 +53,18 @@ def _tidy(text: str, *, lines: bool) -> str:
 def _readable(found: re.Match[str]) -> str:
     """One of Slack's own tokens as a person reads it."""
     sign, what, label = found.groups()
+    if sign == "!" and what.startswith("date^"):
+        return label or what
     if sign == "#":
         return f"#{label or what}"
     return f"@{(label or what.split('^')[0]).lstrip('@')}"
 
 
 def _mentioning(found: re.Match[str]) -> str:
-    """The same, but a single person and a channel stay tokens: nobody can tell what #C024BE91L is."""
+    """The same, but a single person, a channel and a time stay tokens: nobody can tell what #C024BE91L is."""
     sign, what, _ = found.groups()
+    if sign == "!" and what.startswith("date^"):
+        return found.group(0)
     if sign == "@" and re.fullmatch(r"[UW][A-Z0-9]{1,20}", what):
         return f"<@{what}>"
     if sign == "#" and re.fullmatch(r"[CG][A-Z0-9]{1,20}", what):
@@ -90,12 +97,12 @@ def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
 
 
 def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
-    """What people wrote or the phases say: single persons stay mentioned, channels linked, *bold* and `code` stay, URLs are links.
+    """What people wrote or the phases say: single persons stay mentioned, channels and times stay theirs, *bold* and `code` stay, URLs are links.
 
     Links are never masked: what is clicked is what is read.
     """
     text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(_enough(raw, limit))), lines=lines))
-    text = _KEPT.sub(r"<\1\2>", text)
+    text = _KEPT.sub(r"<\1>", text)
     text = _URL.sub(lambda found: _linked(found.group(0)), text)
     return _isolated(text, limit)
 

@@ -57,8 +57,8 @@ def test_the_first_clean_look_is_recovery():
     story.looked(LookVerdict.RECOVERED)
     assert story.record.status is Status.MITIGATED
     assert story.record.recovered_at == story.now
-    assert story.in_channel == ["*Recovered.* 14.3 → 0 events a minute, 0 events in 4.0 min, up to 3 expected."]
-    assert story.on_ticket == ["Recovered. 14.3 → 0 events a minute, 0 events in 4.0 min, up to 3 expected."]
+    assert story.in_channel == ["*Recovered.* 14.3 → 0 events a minute, 0 events in 4 min, up to 3 expected."]
+    assert story.on_ticket == ["Recovered. 14.3 → 0 events a minute, 0 events in 4 min, up to 3 expected."]
     assert "look" not in story.timers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from factories import NOW, blast, incident, report, service
 from handlers import views
 from handlers.views import forms, says
 from handlers.views.blocks import MESSAGE_CHARACTERS, Message, button, message, section
-from handlers.views.text import cut, inline_code, link, plain, size, spoken, when, words
+from handlers.views.text import clock, cut, inline_code, link, plain, size, spoken, when, words
 from phases.effects import Say
 from phases.incident import ActionKind, Channel, Failure, Incident, Round, RoundAction, Severity, Status
 from phases.report import (
@@ -387,3 +387,14 @@ def test_a_message_that_is_too_long_keeps_what_can_be_clicked() -> None:
     assert row in shown.blocks
     assert size(json.dumps(list(shown.blocks), ensure_ascii=False)) <= MESSAGE_CHARACTERS
     assert len(shown.blocks) <= 50
+
+
+def test_times_and_channels_of_our_own_stay_what_they_are():
+    at = datetime(2026, 11, 22, 22, 16, 5, tzinfo=UTC)
+    for written in (when(at), clock(at)):
+        assert spoken(f"<@U0ALICE> decided it at {written} in <#C0GENERAL|general>.") == (
+            f"<@U0ALICE> decided it at {written} in <#C0GENERAL>."
+        )
+    assert "&lt;!date" in spoken("<!date^1^{ago}|<!channel> x>")
+    assert spoken("<!date^1795385767^{time}|@channel>") == "&lt;!date^1795385767^{time}|@\u200bchannel&gt;"
+    assert words(clock(at)) == "2026-11-22 22:16 UTC"
