@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
 from tests.workspace.stage import burn, declared, eventually, everything, incidents, opened, status, told
 
 RIGHT_TO_LEFT = "הקופה לא עובדת"
 ODD = {
-    "mass mention": ("checkout <!channel> is down @here @everyone", "inc-0001-checkout"),
-    "emoji": ("checkout 🔥🔥 is :boom:", "inc-0001-checkout"),
-    "right to left": (f"checkout {RIGHT_TO_LEFT}", "inc-0001-checkout"),
-    "markup": ("checkout *bold* `code` ```fence <https://evil.example|click me> & <b>", "inc-0001-checkout"),
-    "direction override": ("checkout \u202eknil\u202c is \x00broken", "inc-0001-checkout"),
+    "mass mention": "checkout <!channel> is down @here @everyone",
+    "emoji": "checkout 🔥🔥 is :boom:",
+    "right to left": f"checkout {RIGHT_TO_LEFT}",
+    "markup": "checkout *bold* `code` ```fence <https://evil.example|click me> & <b>",
+    "direction override": "checkout \u202eknil\u202c is \x00broken",
 }
+
+
+def formatted(thing: Any) -> Iterator[str]:
+    """Every text in which Slack would format, link and mention."""
+    if isinstance(thing, list):
+        for one in thing:
+            yield from formatted(one)
+    elif isinstance(thing, dict):
+        if thing.get("type") == "mrkdwn":
+            yield thing["text"]
+        for one in thing.values():
+            yield from formatted(one)
 
 
 async def test_any_description_is_shown_defused_and_cut(small: World):
     world, alice = small, small.alice
     burn(world)
-    for number, (what, (text, _)) in enumerate(ODD.items(), 1):
+    for number, (what, text) in enumerate(ODD.items(), 1):
         channel = await declared(alice, text, f"inc-{number:04d}-checkout")
         shown = "\n".join(plain(m) for m in everything(alice, channel) if "subtype" not in m)
         announced = plain(world.workspace.channel("incidents").messages[-1])
@@ -27,8 +42,9 @@ async def test_any_description_is_shown_defused_and_cut(small: World):
             assert "<!channel" not in words, what
             assert "@here" not in words, what
             assert "@everyone" not in words, what
-            assert "<https://evil.example" not in words, what
             assert "\u202e" not in words, what
+        if what == "markup":
+            assert "<https://evil.example" not in "\n".join(formatted(everything(alice, channel))), "no masked link"
         if what == "right to left":
             assert RIGHT_TO_LEFT in shown
             assert f"\u2068checkout {RIGHT_TO_LEFT}\u2069" in shown, "it does not turn the line around it"

@@ -1,0 +1,168 @@
+"""Who may decide, and that one decision counts: two people, old rounds, ended incidents, strangers, deliveries sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sandbox.slack.channels import OTHER
+from sandbox.slack.people import Json, Person, plain
+from sandbox.world import World
+from tests.workspace.stage import asked, burn, declared, eventually, go_on_burning, runs, said, status, told
+
+
+def allow(world: World, *people: Person) -> None:
+    """Puts people on call for the service, before anybody has asked Slack who is."""
+    group = next(iter(world.workspace.usergroups.values()))
+    group["users"] = [one.id for one in people]
+
+
+async def decided(
+    person: Person, decision: Json, words: str = "Read back from the deployer", seconds: float = 20
+) -> str:
+    return plain(await person.sees_change(decision, words, seconds=seconds))
+
+
+async def test_who_may_not_deploy_is_told_who_may_and_can_break_the_glass(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    bob.join(channel)
+
+    await bob.click(decision, "decision.rollback")
+    refused = await told(bob, "Only the owners of this service deploy it")
+    assert alice.mention in plain(refused), "who may, by name"
+    assert asked(world) == []
+
+    # The forms ask the same question.
+    await bob.command("/incident rollback", channel)
+    form = await bob.open_modal("incident.rollback", text="Go back to")
+    await bob.submit(form, {"target": "1.2.0"})
+    glass = await bob.open_modal("incident.break_glass")
+    assert alice.mention in plain(glass)
+    assert asked(world) == []
+    await bob.close(glass)
+
+    # Looking into it, saying what is wrong and what is new is everybody's.
+    await bob.command("/incident update I am on it", channel)
+    await eventually(world, lambda: "I am on it" in status(channel), "Bob's update")
+
+    # Nobody there? With a reason, a name, and a page to the owners.
+    await bob.click(refused, "incident.break_glass")
+    glass = await bob.open_modal("incident.break_glass")
+    await bob.submit(glass, {"reason": "Alice does not answer, every order fails"})
+    done = await decided(bob, decision)
+    assert "Break glass: Alice does not answer" in done
+    assert f"{bob.mention}" in done
+    assert runs(world) == "v1.2.0"
+    assert "Break glass: Alice does not answer" in plain(await alice.sees("Break glass", channel))
+    await eventually(
+        world, lambda: any("broke the glass" in e.summary for e in world.pagerduty.events), "the owners are paged"
+    )
+    assert "<@" not in " ".join(e.summary for e in world.pagerduty.events), "in names, not in Slack's ids"
+
+
+async def test_strangers_decide_nothing(small: World):
+    world, alice, guest = small, small.alice, small.guest
+    olga = Person(world.workspace, world.delivery, OTHER)
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    before = world.workspace.channel("general").messages[-1:]
+    for stranger in (guest, olga):
+        channel.members.append(stranger.id)  # the channel is shared with them
+        for button in ("decision.rollback", "decision.investigate", "decision.fixed"):
+            await stranger.click(decision, button)
+            await told(stranger, "Only full members of this workspace")
+        await stranger.command("/incident cancel it is nothing", channel)
+        await stranger.command("/incident resolve", channel)
+        await told(stranger, "Only full members of this workspace")
+        assert stranger.modal() is None
+    await guest.command("/incident the sky is falling")
+    await told(guest, "Only full members")
+    await alice.command("/incident list")
+    assert "1 incident open" in plain(await told(alice, "incident open"))
+    assert "*To decide" in status(channel).replace("▸ ", "")
+    assert asked(world) == []
+    assert world.workspace.channel("general").messages[-1:] == before
+
+
+async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    allow(world, alice, bob)
+    burn(world)
+    # The command arrives twice, and counts once.
+    world.delivery.twist("command", copies=2)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    bob.join(channel)
+    assert len([c for c in world.workspace.channels.values() if c.name.startswith("inc-")]) == 1
+
+    # Two people at once, and each click is delivered twice: one deploy, and whoever was second hears of the first.
+    (world.folder / "hold").touch()
+    for _ in range(2):
+        world.delivery.twist("block_actions", copies=2)
+    await asyncio.gather(alice.click(decision, "decision.rollback"), bob.click(decision, "decision.rollback"))
+    await alice.sees_change(decision, "waiting for a free machine", seconds=20)
+    second = next(p for p in (alice, bob) if any("decided" in plain(m) for m in p.ephemerals()))
+    first = bob if second is alice else alice
+    refusal = plain(next(m for m in second.ephemerals() if "decided" in plain(m)))
+    assert first.mention in refusal, "who"
+    assert "1.2.0" in refusal, "what"
+    assert "<!date^" in refusal or "UTC" in refusal, "when"
+
+    # While it runs: not another one, not a cancel, and the buttons have given way.
+    await bob.click(decision, "decision.fixed")
+    await told(bob, "roll back")
+    await alice.command("/incident cancel false alarm", channel)
+    await told(alice, "A deploy is under way")
+    await alice.command("/incident rollback", channel)
+    await told(alice, "One action on production at a time")
+    assert "decision.rollback" not in str(alice.now(decision))
+    (world.folder / "hold").unlink()
+    await decided(alice, decision)
+    assert asked(world) == ["v1.2.0"], "once"
+
+    # It did not help: a new decision; the old one's buttons, kept somewhere, are refused with what came of it.
+    go_on_burning(world)
+    again = await alice.sees("Decision 2", channel, seconds=20)
+    assert "did not help" in plain(again)
+    await alice.click(decision, "decision.rollback")
+    refusal = plain(await told(alice, "Nothing more was done"))
+    assert first.mention in refusal
+    await alice.click(decision, "decision.investigate")
+    await told(alice, "That decision is over")
+    assert asked(world) == ["v1.2.0"]
+
+
+async def test_a_false_alarm_ends_with_a_reason_and_closes_the_ticket(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    channel = await declared(alice, "checkout looks odd")
+    decision = await alice.sees("Decision 1", channel)
+    await eventually(world, lambda: world.linear.issues, "the ticket")
+    assert "nothing unusual" in plain(decision)
+    await alice.command("/incident cancel", channel)
+    form = await alice.open_modal("incident.cancel")
+    world.delivery.twist("view_submission", copies=2)
+    await alice.submit(form, {"reason": "a load test, no real users"})
+    await alice.sees(f"was cancelled by {alice.mention}: a load test", channel)
+    await eventually(world, lambda: world.linear.issues[0].state.type == "canceled", "the ticket is closed")
+    await eventually(world, lambda: "cancelled" in world.discord.posts[0].content, "Discord")
+    await eventually(world, lambda: "Cancelled" in status(channel), "the pinned status")
+    assert len(said(alice, channel, "was cancelled by")) == 1, "submitted once, delivered twice, said once"
+
+    # What was open on somebody's screen is refused with who, what, and why.
+    bob.join(channel)
+    for button in ("decision.investigate", "decision.fixed"):
+        await bob.click(decision, button)
+        assert "a load test" in plain(await told(bob, "INC-0001 was cancelled"))
+    for words in ("rollback", "resolve", "postmortem", "update it is back", "cancel again, it is nothing"):
+        after = bob.ephemerals()[-1]["ts"]
+        await bob.command(f"/incident {words}", channel)
+        if words.startswith("cancel"):  # it may be a new incident
+            await told(bob, "is that about the open incident, or a new one?", after=after)
+        else:
+            await told(bob, "INC-0001 was cancelled", after=after)
+
+    # The service is free again.
+    await declared(bob, "checkout really fails", "inc-0002-")
