@@ -20,7 +20,7 @@ from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.channels import ALICE
 from sandbox.world import SENTRY_TOKEN, World
 
-SENTRY_ROUNDS = (4, 5, 2)
+SENTRY_ROUNDS = (2, 1, 6)
 """Calls of a triage in its three serial rounds, as the bot makes them (see docs/performance.md)."""
 
 
