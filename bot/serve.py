@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 
 import uvicorn
-from handlers.listeners import Listeners, listeners
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from starlette.applications import Starlette
 
@@ -23,6 +22,7 @@ from bot.catalogue import Catalogue
 from bot.once import StoreOnce
 from bot.settings import Faults, Settings
 from bot.valkey import ValkeyError
+from handlers.listeners import Listeners, listeners
 from phases.ports import PortError
 
 log = logging.getLogger("firebreak")
