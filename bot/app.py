@@ -20,6 +20,7 @@ from bot.clients.discord import Discord
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git import LocalGit
 from bot.clients.github import GitHub
+from bot.clients.github_source import GitHubSource
 from bot.clients.linear import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
@@ -111,17 +112,18 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     endpoint = HttpEndpoint()
     stack.push_async_callback(endpoint.aclose)
     deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
+    hub: SourceCode | None = None
     if settings.github_token is not None:
         github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
         stack.push_async_callback(github.aclose)
-        deployers["github"] = GitHubDeployer(github, Dispatches(store))
+        deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
     git, bisector = LocalGit(), LocalBisector(state / "bisects")
 
     def the_deployer(service: Service) -> Deployer | None:
         return deployer_for(service, deployers)
 
     def the_source(service: Service) -> SourceCode | None:
-        return git if service.checkout else None
+        return git if service.checkout else hub if service.repository else None
 
     def the_bisector(service: Service) -> Bisector | None:
         return bisector if service.checkout and service.bisect else None

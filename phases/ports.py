@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -210,7 +210,11 @@ class HotfixRef(Value):
     name: str
     commit: str
     subject: str = ""
+    body: str = ""
+    """The description of a pull request: it may name the issue that it mends."""
     url: str | None = None
+    checks: Literal["green", "red", "running"] | None = None
+    """Of its head commit; None where it has none, or nobody can tell."""
 
     @property
     def release(self) -> Release:
@@ -257,6 +261,15 @@ class SourceCode(Protocol):
         ...
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class PullRequests(Protocol):
+    """A source that also knows pull requests: GitHub."""
+
+    async def pull_request(self, service: Service, sha: str) -> str | None:
+        """The address of the pull request that brought a commit; None where none did."""
+        ...
 
 
 class Bisector(Protocol):

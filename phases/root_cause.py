@@ -16,7 +16,7 @@ from typing import TypeVar
 from phases.actions import Investigated
 from phases.hypotheses import Facts, after_bisect, best, merge, tree
 from phases.incident import Incident
-from phases.ports import Commit, PortError, SourceCode
+from phases.ports import Commit, PortError, PullRequests, SourceCode
 from phases.report import Cause, Frame, HypothesisKind, Investigation, Suspect, TriageReport, Verdict, Word
 from phases.service import Service
 from phases.suspects import Thrown, pull_request, rank, with_blame
@@ -26,6 +26,7 @@ __all__ = ["after_bisect", "best", "investigate", "merge", "proposed_cause"]
 
 SUSPECTS = 5
 WALKED_FRAMES = 5  # frames of our own that are followed to their commits
+PULLS_SECONDS = 3.0
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
 
 T = TypeVar("T")
@@ -127,7 +128,8 @@ async def investigate(
         frames = [*seen, *_frames(report)[len(seen) :]]
         blamed = {number: stop.blame for number, stop in enumerate(stops) if stop.blame is not None}
         ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
-        suspects = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]
+        ranked = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]
+        suspects = await _with_pulls(ranked, service, source)
     span = f"{older}..{newer}" if older and newer else "the release"
     facts = Facts(
         report=report,
@@ -275,6 +277,23 @@ def _linked(suspect: Suspect, service: Service) -> Suspect:
             "pull_request": suspect.pull_request or (f"{base}/pull/{number}" if number else None),
         }
     )
+
+
+async def _with_pulls(suspects: Sequence[Suspect], service: Service, source: SourceCode | None) -> list[Suspect]:
+    """The pull request of each, where the source knows it; a link that is missing is no loss worth a word or a wait."""
+    if not isinstance(source, PullRequests):
+        return list(suspects)
+
+    async def pull(suspect: Suspect) -> Suspect:
+        if suspect.pull_request is not None:
+            return suspect
+        try:
+            async with asyncio.timeout(PULLS_SECONDS):
+                return suspect.model_copy(update={"pull_request": await source.pull_request(service, suspect.sha)})
+        except (TimeoutError, PortError):
+            return suspect
+
+    return list(await asyncio.gather(*(pull(suspect) for suspect in suspects)))
 
 
 # --- bisect ----------------------------------------------------------------------------------------------------

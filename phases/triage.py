@@ -354,7 +354,7 @@ def fix_of(fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[Issu
     if incident.ticket is not None:
         names.append(incident.ticket.identifier)
     named = re.compile(rf"(?<![A-Z0-9])(?:{'|'.join(re.escape(n) for n in names if n)})(?![A-Z0-9])", re.IGNORECASE)
-    return next((f.name for f in fixes if named.search(f"{f.name} {f.subject}")), None)
+    return next((f.name for f in fixes if named.search(f"{f.name} {f.subject} {f.body}")), None)
 
 
 # --- the report ------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 
 class _Read(BaseModel):
@@ -131,7 +131,3 @@ class PullNumber(_Read):
 
 class PullNumbers(_Read):
     rows: tuple[PullNumber, ...]
-
-
-class Rollup(_Read):
-    state: str = Field(default="")

@@ -141,7 +141,7 @@ def hotfix(
     metadata: Mapping[str, Any],
 ) -> View:
     """`incident.hotfix`: which branch or pull request, by its head commit."""
-    options = [option(f"{r.name} @ {r.commit[:7]}", f"{r.commit} {r.name}", r.subject) for r in refs[:OPTIONS]]
+    options = [option(f"{r.name} @ {r.commit[:7]}", f"{r.commit} {r.name}", _fix_note(r)) for r in refs[:OPTIONS]]
     only = options[0] if len(options) == 1 else None
     now = f"{words(service.name, 60)} in {words(incident.environment, 40)} runs {phrasing.version(running)} now."
     return View(
@@ -159,6 +159,14 @@ def hotfix(
         submit="Ship it",
         metadata=metadata,
     )
+
+
+_CHECKS = {"green": "checks green", "red": "checks FAILED", "running": "checks running"}
+
+
+def _fix_note(ref: HotfixRef) -> str:
+    """The state of a pull request's checks first: the line is cut at its end."""
+    return ": ".join(part for part in (_CHECKS.get(ref.checks or ""), ref.subject) if part)
 
 
 def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool = False) -> View:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.clients.deployers.github import GitHubDeployer
 from bot.clients.github import GitHub as Client
+from bot.clients.github_source import GitHubSource
 from bot.dispatches import Dispatches
 from bot.store import Store
 from phases.service import DeployWorkflow, ReleaseNames, Service
@@ -80,6 +81,7 @@ class World:
     faults: Faults
     client: Client
     deployer: GitHubDeployer
+    source: GitHubSource
     recorder: Recorder
     url: str
     service: Service = field(default=SHOP)
@@ -103,7 +105,9 @@ async def github_world(store: Store) -> AsyncIterator[World]:
     recorder = Recorder(github_app(github, faults))
     async with serving(recorder) as url:
         client = Client(url, TOKEN, timeout=3)
-        yield World(github, faults, client, GitHubDeployer(client, Dispatches(store)), recorder, url)
+        yield World(
+            github, faults, client, GitHubDeployer(client, Dispatches(store)), GitHubSource(client), recorder, url
+        )
         await client.aclose()
     for one in recorder.asked:
         held(one)

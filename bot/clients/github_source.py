@@ -1,0 +1,344 @@
+"""Source code over GitHub, for services with a `repository` and no local clone. Keeps `phases.ports.SourceCode`.
+
+Commits by comparison with the files of each (https://docs.github.com/en/rest/commits/commits), blame by GraphQL, which alone has it
+(https://docs.github.com/en/graphql/reference/objects#blame), hotfixes are open pull requests with the state of their checks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from bot.clients import github_calls as calls
+from bot.clients import github_shapes as shapes
+from bot.clients.github import PAGE, SYSTEM, GitHub, read
+from bot.clients.http import HttpError
+from phases.ports import Commit, CommitFile, HotfixRef, NotSetUp, PortError
+from phases.report import Suspect
+from phases.service import HOTFIX, Service
+
+log = logging.getLogger(__name__)
+
+COMMITS = 500
+DETAILED = 120
+"""Of so many of the newest commits the files are asked for: a call each …"""
+DETAIL_SECONDS = 12.0
+"""… and not for longer than this."""
+AT_ONCE = 8
+"""https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api: no bursts"""
+FILES_SHOWN = 300
+"""A comparison shows no more files than these."""
+PATCH_OF_A_FILE = 64 * 1024
+BODY_LIMIT = 2000
+HOTFIXES = 25
+SNIPPET_AROUND = 2
+REMEMBERED = 1000
+NAME_SECONDS = 300.0
+"""How long it is remembered which commit a tag names."""
+ROOTS = ("", "src/", "app/", "lib/")
+"""Below what the files of a repository may lie that a frame names by their package."""
+SUFFIXES = 8
+
+_SHA = re.compile(r"[0-9a-f]{40}")
+_SHORT_SHA = re.compile(r"[0-9a-f]{7,40}")
+_SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/{0,3}|~/|/+|\./)+", re.IGNORECASE)
+
+PULLS = """
+query FirebreakPulls($owner: String!, $name: String!) {
+  repository(owner: $owner, name: $name) {
+    pullRequests(states: OPEN, first: 50, orderBy: {field: UPDATED_AT, direction: DESC}) {
+      nodes {
+        number title body url headRefOid isCrossRepository
+        commits(last: 1) { nodes { commit { statusCheckRollup { state } } } }
+      }
+    }
+  }
+}
+"""
+BLAME = """
+query FirebreakBlame($owner: String!, $name: String!, $commit: String!, $path: String!) {
+  repository(owner: $owner, name: $name) {
+    object(expression: $commit) {
+      ... on Commit {
+        blame(path: $path) {
+          ranges {
+            startingLine endingLine
+            commit {
+              oid messageHeadline authoredDate url
+              author { name }
+              associatedPullRequests(first: 1) { nodes { number url } }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+"""
+
+Checks = Literal["green", "red", "running"]
+_CHECKS: Mapping[str, Checks] = {
+    "SUCCESS": "green",
+    "FAILURE": "red",
+    "ERROR": "red",
+    "PENDING": "running",
+    "EXPECTED": "running",
+}
+"""https://docs.github.com/en/graphql/reference/enums#statusstate"""
+
+
+class GitHubSource:
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+        self._shas: dict[tuple[str, str], tuple[float, str]] = {}
+        self._places: OrderedDict[tuple[str, str, str], str | None] = OrderedDict()
+        self._detailed: OrderedDict[tuple[str, str], shapes.Commit] = OrderedDict()
+
+    async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
+        repository = repository_of(service)
+        base, head = await self._ends(service, older, newer)
+        first = await self._compare(repository, base, head, 1)
+        pages = -(-first.total_commits // PAGE)
+        wanted = range(max(2, (first.total_commits - COMMITS) // PAGE + 1), pages + 1)
+        rest = await self._few([self._compare(repository, base, head, page) for page in wanted])
+        oldest_first = [c for page in (first, *rest) for c in page.commits]
+        newest = oldest_first[::-1][:COMMITS]
+        if len(newest) == 1 and first.files:
+            return (_commit(newest[0].model_copy(update={"files": first.files})),)
+        known = await self._details(repository, [c.sha for c in newest[:DETAILED]])
+        return tuple(_commit(known.get(c.sha, c)) for c in newest)
+
+    async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
+        repository = repository_of(service)
+        commit = await self._sha(service, release)
+        path = await self._place(repository, commit, file)
+        if path is None or line < 1:
+            return None
+        asked = {**_names(repository), "commit": commit, "path": path}
+        data = await self._github.graphql(BLAME, asked, permission="Contents: read")
+        blamed = (((data.get("repository") or {}).get("object") or {}).get("blame") or {}).get("ranges") or []
+        found = next((r for r in blamed if r["startingLine"] <= line <= r["endingLine"]), None)
+        return _suspect(found["commit"]) if found else None
+
+    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+        repository = repository_of(service)
+        commit = await self._sha(service, release)
+        path = await self._place(repository, commit, file)
+        if path is None:
+            return ()
+        answer = await self._github.get(calls.CONTENTS, repository, {"ref": commit}, path=path)
+        lines = _text(read(shapes.Content, answer)).splitlines()
+        if not 1 <= line <= len(lines):
+            return ()
+        first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
+        return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
+
+    async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
+        """Open pull requests of the repository's own branches. Those of forks are left out: anybody can open one."""
+        repository = repository_of(service)
+        data = await self._github.graphql(PULLS, _names(repository), permission="Pull requests: read")
+        nodes = ((data.get("repository") or {}).get("pullRequests") or {}).get("nodes") or []
+        found = [_hotfix(node) for node in nodes if not node.get("isCrossRepository", True)]
+        return tuple(found[:HOTFIXES])
+
+    async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
+        """Raises where GitHub shows only a part of them: what is not shown could be a one-way path."""
+        repository = repository_of(service)
+        base, head = await self._ends(service, older, newer)
+        there = await self._compare(repository, base, head, 1)
+        sides = [there]
+        if there.status in ("behind", "diverged"):
+            sides.append(await self._compare(repository, head, base, 1))
+        if any(len(side.files) >= FILES_SHOWN for side in sides):
+            text = f"{FILES_SHOWN} or more files changed from {older} to {newer}, and GitHub shows no more of them"
+            raise PortError(SYSTEM, text, retryable=False)
+        paths = (p for side in sides for f in side.files for p in (f.filename, f.previous_filename) if p)
+        return tuple(dict.fromkeys(paths))
+
+    async def pull_request(self, service: Service, sha: str) -> str | None:
+        """The address of the pull request that brought a commit."""
+        answer = await self._github.polled(calls.COMMIT_PULLS, repository_of(service), commit_sha=sha)
+        rows = read(shapes.PullNumbers, {"rows": answer}).rows
+        merged = [row for row in rows if row.merged_at is not None]
+        return next((row.html_url for row in (*merged, *rows)), None)
+
+    # --- pages and details ---------------------------------------------------------------------------------------
+
+    async def _compare(self, repository: str, base: str, head: str, page: int) -> shapes.Comparison:
+        asked = {"per_page": PAGE, "page": page}
+        answer = await self._github.get(calls.COMPARE, repository, asked, basehead=f"{base}...{head}")
+        return read(shapes.Comparison, answer)
+
+    async def _few(self, asked: Sequence[Any]) -> list[Any]:
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(coroutine: Any) -> Any:
+            async with gate:
+                return await coroutine
+
+        return list(await asyncio.gather(*(one(coroutine) for coroutine in asked)))
+
+    async def _details(self, repository: str, shas: Sequence[str]) -> Mapping[str, shapes.Commit]:
+        """The files of these commits; a commit never changes. Out of time, or out of calls: what is there by then."""
+
+        async def detail(sha: str) -> None:
+            if (repository, sha) not in self._detailed:
+                answer = await self._github.get(calls.COMMIT, repository, ref=sha)
+                self._detailed[repository, sha] = read(shapes.Commit, answer)
+
+        try:
+            async with asyncio.timeout(DETAIL_SECONDS):
+                await self._few([detail(sha) for sha in shas])
+        except TimeoutError:
+            log.warning("GitHub did not show the files of all %d commits within %.0f s", len(shas), DETAIL_SECONDS)
+        except HttpError as error:
+            if not error.retryable:
+                raise
+            log.warning("GitHub does not show the files of all %d commits: %s", len(shas), error.text)
+        known = {sha: self._detailed[repository, sha] for sha in shas if (repository, sha) in self._detailed}
+        while len(self._detailed) > COMMITS:
+            self._detailed.popitem(last=False)
+        return known
+
+    # --- names ---------------------------------------------------------------------------------------------------
+
+    async def _ends(self, service: Service, older: str, newer: str) -> tuple[str, str]:
+        base, head = await asyncio.gather(self._sha(service, older), self._sha(service, newer))
+        return base, head
+
+    async def _sha(self, service: Service, name: str) -> str:
+        """The commit of a version, as its tag says; of a hotfix; or of a sha. Raises where GitHub does not know it."""
+        repository = repository_of(service)
+        if _SHA.fullmatch(name.lower()):
+            return name.lower()
+        at, sha = self._shas.get((repository, name), (0.0, ""))
+        if sha and time.monotonic() - at < NAME_SECONDS:
+            return sha
+        short = name.rpartition("@")[2] if HOTFIX.fullmatch(name) else name.lower()
+        tag = service.release.tag.replace("{version}", name)
+        for ref in (f"tags/{tag}", short):
+            if ref is short and not _SHORT_SHA.fullmatch(short):
+                continue
+            try:
+                answer = await self._github.polled(calls.COMMIT, repository, {"per_page": 1}, ref=ref)
+            except HttpError as error:
+                if error.status not in (404, 409, 422):
+                    raise
+                continue
+            sha = read(shapes.Commit, answer).sha
+            self._shas[repository, name] = (time.monotonic(), sha)
+            return sha
+        raise PortError(
+            SYSTEM, f"{name[:100]} is not known in {repository} (its tag would be {tag[:100]})", retryable=False
+        )
+
+    async def _place(self, repository: str, commit: str, file: str) -> str | None:
+        """The path in the repository that a frame's file stands for: the longest end of it that is there; one question for all."""
+        key = (repository, commit, file)
+        if key in self._places:
+            return self._places[key]
+        places = candidates(file)
+        if not places:
+            return None
+        variables = {f"e{n}": f"{commit}:{place}" for n, place in enumerate(places)}
+        declared = "".join(f", ${name}: String!" for name in variables)
+        asked = " ".join(f"p{n}: object(expression: $e{n}) {{ __typename }}" for n in range(len(places)))
+        document = (
+            f"query FirebreakPlace($owner: String!, $name: String!{declared}) "
+            f"{{ repository(owner: $owner, name: $name) {{ {asked} }} }}"
+        )
+        data = await self._github.graphql(document, {**_names(repository), **variables}, permission="Contents: read")
+        there = data.get("repository") or {}
+        found = next((p for n, p in enumerate(places) if (there.get(f"p{n}") or {}).get("__typename") == "Blob"), None)
+        self._places[key] = found
+        while len(self._places) > REMEMBERED:
+            self._places.popitem(last=False)
+        return found
+
+
+def repository_of(service: Service) -> str:
+    """Raises `NotSetUp` where the catalogue names none."""
+    if not service.repository:
+        raise NotSetUp(SYSTEM, f"no repository of {service.name} is set up (`repository` in the catalogue)")
+    return service.repository
+
+
+def candidates(file: str) -> list[str]:
+    """Paths that a frame's file may have, the likeliest first. Nothing that leads out of the repository."""
+    parts = [part for part in _SCHEME.sub("", file.replace("\\", "/")).split("/") if part not in ("", ".", "..")]
+    ends = ["/".join(parts[n:]) for n in range(len(parts))][:SUFFIXES]
+    fit = [end for end in ends if len(end) <= 300 and end.isprintable() and ":" not in end]
+    return [root + end for end in fit for root in ROOTS]
+
+
+def _names(repository: str) -> dict[str, str]:
+    owner, _, name = repository.partition("/")
+    return {"owner": owner, "name": name}
+
+
+def _commit(found: shapes.Commit) -> Commit:
+    subject, _, body = found.commit.message.partition("\n")
+    author = found.commit.author
+    return Commit(
+        sha=found.sha,
+        author=(author.name if author else None) or "",
+        at=author.date if author else None,
+        subject=subject[:300],
+        body=body.strip()[:BODY_LIMIT],
+        files=tuple(
+            CommitFile(path=f.filename, added=f.additions, deleted=f.deletions, patch=f.patch[:PATCH_OF_A_FILE])
+            for f in found.files
+        ),
+        url=found.html_url,
+    )
+
+
+def _suspect(blamed: Mapping[str, Any]) -> Suspect:
+    pulls = (blamed.get("associatedPullRequests") or {}).get("nodes") or []
+    try:
+        return Suspect(
+            sha=blamed["oid"],
+            author=(blamed.get("author") or {}).get("name") or "",
+            at=datetime.fromisoformat(str(blamed["authoredDate"]).replace("Z", "+00:00")).astimezone(UTC),
+            subject=str(blamed.get("messageHeadline") or "")[:200],
+            url=blamed.get("url"),
+            pull_request=pulls[0]["url"] if pulls else None,
+        )
+    except (KeyError, ValueError, ValidationError) as error:
+        raise HttpError(SYSTEM, "GitHub's blame has not the shape that is documented", retryable=True) from error
+
+
+def _hotfix(node: Mapping[str, Any]) -> HotfixRef:
+    commits = (node.get("commits") or {}).get("nodes") or []
+    try:
+        rollup = commits[-1]["commit"]["statusCheckRollup"] if commits else None
+        return HotfixRef(
+            name=f"#{node['number']}",
+            commit=node["headRefOid"],
+            subject=str(node.get("title") or "")[:200],
+            body=str(node.get("body") or "")[:BODY_LIMIT],
+            url=node.get("url"),
+            checks=_CHECKS.get(rollup["state"]) if rollup else None,
+        )
+    except (KeyError, ValidationError) as error:
+        raise HttpError(SYSTEM, "GitHub's pull requests have not the documented shape", retryable=True) from error
+
+
+def _text(content: shapes.Content) -> str:
+    """Empty for a directory, and for a file over 1 MB, of which GitHub sends nothing here."""
+    if content.type != "file" or content.encoding != "base64":
+        return ""
+    try:
+        return base64.b64decode(content.content).decode("utf-8", "replace")
+    except binascii.Error as error:
+        raise HttpError(SYSTEM, "GitHub sent a file that cannot be decoded", retryable=True) from error
