@@ -231,8 +231,8 @@ def _shapes(raw: _Raw) -> list[str]:
             "(https://discord.com/api/webhooks/…)"
         )
     redis = raw("redis_url")
-    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix", "sentinel"):
-        faults.append("REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://")
+    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix"):
+        faults.append("REDIS_URL must begin with redis://, rediss:// or unix:// (sentinel:// is not built yet)")
     after = raw("recheck_after_seconds") or str(RECHECK_AFTER_SECONDS)
     until = raw("recheck_until_seconds") or str(RECHECK_UNTIL_SECONDS)
     if after.isdecimal() and until.isdecimal() and int(after) >= int(until):
