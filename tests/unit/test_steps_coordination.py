@@ -116,7 +116,7 @@ def test_discord_gets_one_post_however_much_happens_while_it_is_posted():
     story = Story()
     story.say(CHANNEL)
     assert story.wants(wanted.TellDiscord) == [wanted.TellDiscord()]
-    story.measured(one_feature())
+    story.say(said.Triaged(report=one_feature()))
     assert story.wants(wanted.TellDiscord) == [], "its id is not known: a second call would be a second post"
     story.say(said.DiscordPosted(id="9"))
     assert story.wants(wanted.TellDiscord) == [wanted.TellDiscord()], "what came meanwhile is edited in"
