@@ -36,6 +36,11 @@ def sentry(raw: bytes) -> Delivery:
     return Delivery((f"sentry:{hashlib.sha256(raw).hexdigest()}",))
 
 
+def github(id: str, incident: str) -> Delivery:
+    """A GitHub webhook by its `X-GitHub-Delivery`, once for each incident that it is told to."""
+    return Delivery((f"github:{id}:{incident}",))
+
+
 def part(delivery: Delivery, of: str) -> Delivery:
     """A second word of the same delivery: counted once by itself."""
     return Delivery(tuple(f"{claim}:{of}" for claim in delivery.claims))

@@ -42,6 +42,7 @@ from handlers.slack_route import slack_route
 from handlers.tasks import Tasks
 from handlers.turn import from_interaction
 from handlers.views import forms, says
+from handlers.webhooks_github import github_route
 from handlers.webhooks_sentry import sentry_route
 from phases.ports import Catalogue, Deployer, People, SourceCode
 from phases.service import Service
@@ -76,6 +77,9 @@ class Wanted(Protocol):
 
     @property
     def sentry_webhook_secret(self) -> SecretStr | None: ...
+
+    @property
+    def github_webhook_secret(self) -> SecretStr | None: ...
 
     @property
     def watched(self) -> tuple[str, ...]: ...
@@ -124,6 +128,8 @@ def listeners(
         routes.append(slack_route(app, settings.slack_signing_secret.get_secret_value()))
     if settings.sentry_webhook_secret is not None:
         routes.append(sentry_route(kit, settings.sentry_webhook_secret.get_secret_value()))
+    if settings.github_webhook_secret is not None:
+        routes.append(github_route(kit, settings.github_webhook_secret.get_secret_value()))
     return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit)
 
 

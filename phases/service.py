@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from phases.report import Value
+from phases.report import Release, Value
 
 WINDOW_SECONDS = 900  # workflow, phase 1: "in last 15 minutes"
 RECHECK_AFTER_SECONDS = 300  # workflow, phase 5: "Wait 5-10 min after action"
@@ -89,6 +89,19 @@ class Service(Value):
     window_seconds: int = WINDOW_SECONDS
     recheck_after_seconds: int = RECHECK_AFTER_SECONDS
     recheck_until_seconds: int = RECHECK_UNTIL_SECONDS
+
+    def deployed(self, ref: str, sha: str, told: str = "") -> Release:
+        """The release of a deployment on GitHub: its `ref` as the catalogue writes tags or deploys, the one that says more first.
+
+        `told` is what the deployment's own payload calls it: believed of a hotfix whose commit it names.
+        """
+        commit = sha if re.fullmatch(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", sha) else None
+        if HOTFIX.fullmatch(told) and sha.startswith(told.rpartition("@")[2]):
+            return Release(version=told, commit=commit)
+        name = ref.removeprefix("refs/tags/")
+        patterns = sorted({self.release.tag, self.release.deploy}, key=lambda p: (-len(p), p))
+        version = next((v for p in patterns if (v := self.release.version_of(p, name)) is not None), name)
+        return Release(version=version, commit=commit)
 
     @property
     def environment(self) -> str:

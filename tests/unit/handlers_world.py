@@ -36,7 +36,9 @@ from phases.workflow import step
 from sandbox.slack.channels import BOT, BOT_USER, TEAM
 
 HOOK_SECRET = "sentry-shhh"
+GITHUB_HOOK_SECRET = "github-shhh"
 SLACK_SECRET, SENTRY_SECRET = SecretStr(SECRET), SecretStr(HOOK_SECRET)
+GITHUB_SECRET = SecretStr(GITHUB_HOOK_SECRET)
 COMMANDS = DeployCommands(
     directory="/srv/shop", run=("d", "{release}"), current=("c",), releases=("r",), hotfix=("h", "{commit}")
 )
@@ -82,6 +84,7 @@ class Wanted:
     watched: tuple[str, ...] = ()
     slack_signing_secret: SecretStr | None = SLACK_SECRET
     sentry_webhook_secret: SecretStr | None = SENTRY_SECRET
+    github_webhook_secret: SecretStr | None = GITHUB_SECRET
 
 
 @dataclass

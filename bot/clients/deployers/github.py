@@ -30,7 +30,7 @@ from bot.clients.github_shapes import (
 from bot.clients.http import HttpError
 from phases.ports import DeployState, NotSetUp, PortError
 from phases.report import Release
-from phases.service import DEPLOYABLE, HOTFIX, DeployWorkflow, Service
+from phases.service import DEPLOYABLE, DeployWorkflow, Service
 
 log = logging.getLogger(__name__)
 
@@ -270,14 +270,9 @@ class GitHubDeployer:
 
 
 def named(service: Service, deployment: Deployment) -> Release:
-    """The release of a deployment: its `ref` as the catalogue writes tags or deploys, or the hotfix that its payload names."""
+    """The release of a deployment; a hotfix is named by its payload."""
     told = deployment.payload.get("release") if isinstance(deployment.payload, dict) else None
-    if isinstance(told, str) and HOTFIX.fullmatch(told) and deployment.sha.startswith(told.rpartition("@")[2]):
-        return Release(version=told, commit=deployment.sha)
-    name = deployment.ref.removeprefix("refs/tags/")
-    patterns = sorted({service.release.tag, service.release.deploy}, key=lambda p: (-len(p), p))
-    version = next((v for p in patterns if (v := service.release.version_of(p, name)) is not None), name)
-    return Release(version=version, commit=deployment.sha if SHA.fullmatch(deployment.sha) else None)
+    return service.deployed(deployment.ref, deployment.sha, told if isinstance(told, str) else "")
 
 
 def _workflow(service: Service) -> tuple[str, DeployWorkflow]:

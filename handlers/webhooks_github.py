@@ -1,0 +1,146 @@
+"""`POST /webhooks/github`: a deploy that the bot did not start is said to the open incident of its service.
+
+Headers, signature: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
+Runs of workflows (`workflow_run`) need nothing here: the deployer asks for its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handlers import deliveries, heard
+from handlers.door import Recorded, Unknown
+from handlers.kit import Kit
+from handlers.slack_route import TooLarge, raw_body
+from phases.actions import DeployedByOthers
+from phases.report import DeploySeen
+from phases.service import DeployWorkflow, Service
+
+log = logging.getLogger(__name__)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Account(_Part):
+    login: str = ""
+
+
+class _Repository(_Part):
+    full_name: str
+
+
+class _Deployment(_Part):
+    sha: str
+    ref: str
+    environment: str
+    payload: dict[str, Any] | str | None = None
+    created_at: datetime
+    creator: _Account | None = None
+
+
+class _Status(_Part):
+    state: str
+    created_at: datetime
+    creator: _Account | None = None
+
+
+class _DeploymentStatus(_Part):
+    """The body of a `deployment_status` event."""
+
+    deployment: _Deployment
+    deployment_status: _Status
+    repository: _Repository
+
+
+def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route:
+    async def webhook(request: Request) -> Response:
+        try:
+            raw = await raw_body(request)
+        except TooLarge:
+            return _answer(413, "the body is larger than 1 MiB")
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if not signed(raw, secret, request.headers.get("x-hub-signature-256", "")):
+            return _answer(401, "the signature does not fit")
+        delivery = request.headers.get("x-github-delivery", "").strip()
+        if not delivery or len(delivery) > 100:
+            return _answer(400, "X-GitHub-Delivery is missing")
+        if request.headers.get("x-github-event") != "deployment_status":
+            return JSONResponse({"incidents": []})
+        try:
+            told = _DeploymentStatus.model_validate_json(raw)
+        except ValidationError:
+            return _answer(400, "the body cannot be read: the webhook's content type must be application/json")
+        incidents = await _tell(kit, told, delivery)
+        if incidents is None:
+            return _answer(503, "it could not be recorded")
+        return JSONResponse({"incidents": incidents})
+
+    return Route(path, webhook, methods=["POST"])
+
+
+def signed(raw: bytes, secret: str, signature: str) -> bool:
+    """`sha256=` and the hex HMAC-SHA256 of the raw body with the webhook's secret."""
+    expected = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
+
+
+async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] | None:
+    """The open incidents that heard of it; None where one could not be told."""
+    if told.deployment_status.state != "success":
+        return []
+    incidents: list[str] = []
+    for service in kit.catalogue.all():
+        if not _deploys(service, told):
+            continue
+        action = DeployedByOthers(deploy=_seen(service, told))
+        for incident in await kit.door.find(service=service.name):
+            # Each incident counts the delivery by itself.
+            once = deliveries.github(delivery, incident.id)
+            answer = await kit.door.say(action, incident.id, once)
+            if isinstance(answer, Unknown):
+                return None
+            if isinstance(answer, Recorded):
+                incidents.append(incident.id)
+    return incidents
+
+
+def _deploys(service: Service, told: _DeploymentStatus) -> bool:
+    """Whether this deployment is one of the service, to the environment that counts."""
+    if (service.repository or "").lower() != told.repository.full_name.lower():
+        return False
+    if isinstance(service.deploy, DeployWorkflow):
+        return told.deployment.environment == service.deploy.environment
+    return told.deployment.environment in service.environments
+
+
+def _seen(service: Service, told: _DeploymentStatus) -> DeploySeen:
+    deployment = told.deployment
+    payload = deployment.payload if isinstance(deployment.payload, dict) else {}
+    release = service.deployed(heard.cut(deployment.ref, 200), deployment.sha, str(payload.get("release") or ""))
+    creator = deployment.creator or told.deployment_status.creator
+    return DeploySeen(
+        release=release,
+        service=service.name,
+        started_at=deployment.created_at,
+        finished_at=told.deployment_status.created_at,
+        by=heard.cut(heard.typed(creator.login), 60) if creator and creator.login else None,
+        source="github",
+    )
+
+
+def _answer(status: int, why: str) -> Response:
+    log.warning("POST /webhooks/github refused with %s: %s", status, why)
+    return JSONResponse({"error": why}, status_code=status)

@@ -1,0 +1,134 @@
+"""`POST /webhooks/github`: signature, delivery, and what a deployment becomes; through the real route, door and Valkey."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from handlers_world import COMMANDS, GITHUB_HOOK_SECRET, House, house
+
+from bot.store import Store
+from phases.actions import DecideHotfix
+from phases.ports import HotfixRef
+from phases.report import Release
+from phases.service import DeployWorkflow, ReleaseNames, Service
+
+NAMES = ReleaseNames(tag="v{version}")
+SHOP = Service(name="shop", repository="acme/shop", deployer="github", deploy=DeployWorkflow(), release=NAMES)
+OTHER = Service(name="search", repository="Acme/Search", deployer="command", deploy=COMMANDS)
+
+
+@pytest.fixture
+async def home(store: Store) -> AsyncIterator[House]:
+    async with house(store, SHOP, OTHER) as opened:
+        await opened.slack.alice.command("/incident the shop is failing")
+        yield opened
+
+
+def body(version: str = "v1.4.0", **changes: Any) -> dict[str, Any]:
+    """As https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status has it, cut down."""
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    told: dict[str, Any] = {
+        "action": "created",
+        "deployment_status": {"state": "success", "created_at": at, "creator": {"login": "ci"}},
+        "deployment": {
+            "sha": "4" * 40,
+            "ref": version,
+            "environment": "production",
+            "payload": {},
+            "created_at": at,
+            "creator": {"login": "ada"},
+        },
+        "repository": {"full_name": "acme/shop"},
+    }
+    for place, value in changes.items():
+        part, _, key = place.partition("__")
+        told[part][key] = value
+    return told
+
+
+async def post(
+    home: House,
+    told: Any,
+    *,
+    delivery: str = "d-1",
+    event: str = "deployment_status",
+    secret: str = GITHUB_HOOK_SECRET,
+) -> httpx.Response:
+    raw = told if isinstance(told, bytes) else json.dumps(told).encode()
+    signature = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    headers = {"X-Hub-Signature-256": signature, "X-GitHub-Event": event}
+    if delivery:
+        headers["X-GitHub-Delivery"] = delivery
+    return await home.http.post(f"{home.url}/webhooks/github", content=raw, headers=headers)
+
+
+async def said(home: House) -> list[str]:
+    incident = await home.newest()
+    return [e.text for e in await home.door.timeline(incident.id) if "was deployed" in e.text]
+
+
+async def test_a_deploy_by_others_is_in_the_timeline_once(home: House) -> None:
+    for _ in range(2):
+        answer = await post(home, body())
+        assert answer.status_code == 200
+        assert answer.json() == {"incidents": ["INC-0001"]}
+    (told,) = await said(home)
+    assert told.startswith("1.4.0 was deployed by ada at ")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        body(deployment_status__state="failure"),
+        body(deployment_status__state="in_progress"),
+        body(deployment__environment="staging"),
+        body(repository__full_name="acme/elsewhere"),
+    ],
+)
+async def test_what_is_nothing_to_the_service_changes_nothing(home: House, told: dict[str, Any]) -> None:
+    answer = await post(home, told)
+    assert (answer.status_code, answer.json()) == (200, {"incidents": []})
+    assert await said(home) == []
+
+
+async def test_other_events_are_heard_and_need_nothing(home: House) -> None:
+    for event in ("ping", "workflow_run", "push"):
+        answer = await post(home, {"zen": "Keep it logically awesome."}, event=event)
+        assert (answer.status_code, answer.json()) == (200, {"incidents": []})
+
+
+@pytest.mark.parametrize(
+    ("told", "how", "status"),
+    [
+        (body(), {"secret": "another"}, 401),
+        (body(), {"delivery": ""}, 400),
+        (b"payload=%7B%7D", {}, 400),
+        (b"{", {}, 400),
+        (b"x" * (1024 * 1024 + 1), {}, 413),
+    ],
+)
+async def test_what_is_refused(home: House, told: Any, how: dict[str, str], status: int) -> None:
+    assert (await post(home, told, **how)).status_code == status
+    assert await said(home) == []
+
+
+async def test_the_repository_is_found_whatever_its_case_and_deployer(home: House) -> None:
+    await home.slack.alice.command("/incident search is failing")
+    answer = await post(home, body("2.0", repository__full_name="acme/search"))
+    assert answer.json() == {"incidents": ["INC-0002"]}
+
+
+async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> None:
+    incident, _ = await home.decision()
+    fix = HotfixRef(name="#13", commit="f" * 40).release
+    await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix, running=Release(version="1.3.0")), incident.id)
+    ours = body("f" * 40, deployment__sha="f" * 40, deployment__payload={"release": fix.version})
+    await post(home, ours)
+    assert await said(home) == []
