@@ -12,6 +12,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, NoScriptError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from handlers.door import OutOfReach
+
 CONNECT_SECONDS = 0.3
 READ_SECONDS = 0.8
 SAY_SECONDS = 2.0
@@ -21,12 +23,8 @@ GROUP = "workers"
 """The consumer group of the outbox."""
 
 
-class StoreError(Exception):
-    """Redis could not be used. `text` is for people."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+class StoreError(OutOfReach):
+    """Redis could not be used."""
 
 
 class NotRecorded(StoreError):

@@ -11,6 +11,14 @@ from phases.change import Refused
 from phases.incident import Entry, Incident
 
 
+class OutOfReach(Exception):
+    """What is recorded cannot be read now. `text` is for people."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Something from outside: its claims are kept for 15 minutes, so that it counts once (rules: Delivery claims)."""
@@ -59,7 +67,9 @@ class Door(Protocol):
         """Loads, steps, commits; again on a conflict. `deadline` in server time: later nothing is committed."""
         ...
 
-    async def look(self, incident: str) -> Incident | None: ...
+    async def look(self, incident: str) -> Incident | None:
+        """Raises `OutOfReach`, as do `timeline` and `find`."""
+        ...
 
     async def timeline(self, incident: str) -> list[Entry]: ...
 

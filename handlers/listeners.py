@@ -36,7 +36,7 @@ from handlers import (
     triage,
     update,
 )
-from handlers.door import Door
+from handlers.door import Door, OutOfReach
 from handlers.kit import Kit, Once
 from handlers.slack_route import slack_route
 from handlers.tasks import Tasks
@@ -209,15 +209,16 @@ def _rest(app: AsyncApp, kit: Kit) -> None:
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames))
         log.error("a listener failed: %s in %s", type(error).__name__, where)
-        return _sorry(kit, request.body)
+        text = f"{error.text} Nothing was recorded. Try again in a moment." if isinstance(error, OutOfReach) else SORRY
+        return _sorry(kit, request.body, text)
 
 
-def _sorry(kit: Kit, body: dict[str, Any]) -> BoltResponse:
-    message = says.note(SORRY)
+def _sorry(kit: Kit, body: dict[str, Any], text: str) -> BoltResponse:
+    message = says.note(text)
     if body.get("command"):
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload()})
     if body.get("type") == "view_submission":
-        view = forms.refused("Firebreak", SORRY).payload()
+        view = forms.refused("Firebreak", text).payload()
         return BoltResponse(status=200, body={"response_action": "update", "view": view})
     if body.get("type") in ("block_actions", "message_action", "shortcut"):
         if body.get("trigger_id"):

@@ -27,7 +27,7 @@ from phases.actions import (
 )
 from phases.change import Change, Draft, Refused
 from phases.effects import CommentTicket, Invite, OpenChannel, OpenTicket, Pin, PostLive, Say, SetTopic, Triage
-from phases.incident import Incident, Status
+from phases.incident import Incident, MessageRef, Status
 from phases.mitigation import HEARD, unmerged
 from phases.postmortem_steps import RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
 from phases.root_cause_steps import ask_for_tree
@@ -113,7 +113,11 @@ def channel_opened(incident: Incident, action: ChannelOpened, service: Service, 
         if who:
             draft.want(Invite(people=who))
     draft.want(PostLive(name="status"))
-    if not incident.private:
+    if action.channel.thread_ts is not None and not incident.private:
+        # The thread hangs under a message where incidents are announced: that message is the announcement.
+        root = MessageRef(channel=action.channel.id, ts=action.channel.thread_ts)
+        draft.set(messages={**draft.incident.messages, "announcement": root}).dirty("announcement")
+    elif not incident.private:
         draft.want(PostLive(name="announcement"))
     ask_for_decision(begin_comms(draft))
     return ask_again(draft).done()

@@ -8,7 +8,10 @@ from phases.effects import FollowDeploy, StartDeploy
 from phases.incident import ActionKind, RoundAction
 from phases.ports import Deployer, NotSetUp, PortError
 from phases.report import DeployProof, Release
-from phases.service import Service
+from phases.service import DeployCommands, Service
+
+DEPLOYER_TRIES = 4
+"""Some seconds: production burns while nobody is told that nothing is being deployed."""
 
 
 def same(one: Release | None, other: Release | None) -> bool:
@@ -46,10 +49,22 @@ def acting(kit: Kit) -> dict[str, Performer]:
                 return DeployNotStarted(deploy_id=effect.deploy_id, running=running.version, reason=said)
             await port.start(service, effect.deploy_id, effect.to, hotfix=effect.kind is ActionKind.HOTFIX)
         except PortError as error:
-            if error.retryable:
+            if error.retryable and job.attempt < DEPLOYER_TRIES:
                 raise
+            if error.retryable and not await _never_started(service, effect.deploy_id):
+                raise PortError(error.system, error.text, retryable=False) from error  # unknown: people are paged
             return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
         return DeployStarted(deploy_id=effect.deploy_id, running=running)
+
+    async def _never_started(service: Service, deploy_id: str) -> bool:
+        """Only the command deployer's own record can say so; elsewhere a try may be under way that nobody sees yet."""
+        if not isinstance(service.deploy, DeployCommands):
+            return False
+        try:
+            state = await deployer(service).look(service, deploy_id)
+        except PortError:
+            return False
+        return state.state == "unknown" and state.started_at is None
 
     async def follow_deploy(effect: FollowDeploy, job: JobLike) -> DeployProgressed | DeployFinished:
         incident = await kit.incident(job)

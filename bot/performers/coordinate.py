@@ -25,6 +25,9 @@ from phases.ports import Archive, NotSetUp, PortError
 PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
 
+TICKET_TRIES = 4
+"""Some seconds as well: people are told then, and it is tried again by itself (phases/failures.py)."""
+
 
 def coordinating(kit: Kit) -> dict[str, Performer]:
     async def open_ticket(effect: OpenTicket, job: JobLike) -> TicketOpened | EffectDone:
@@ -33,8 +36,15 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         if incident.ticket is not None or kit.tickets is None or service.linear_team is None:
             return EffectDone(kind=effect.type)
         body = await kit.people.plain(ticket_body(incident))
-        ticket = await kit.tickets.open(service, key=f"{incident.ulid}:ticket", title=ticket_title(incident), body=body)
-        return TicketOpened(ticket=ticket)
+        key = f"{incident.ulid}:ticket"
+        try:
+            return TicketOpened(
+                ticket=await kit.tickets.open(service, key=key, title=ticket_title(incident), body=body)
+            )
+        except PortError as error:
+            if error.retryable and job.attempt >= TICKET_TRIES:
+                raise PortError(error.system, error.text, retryable=False) from error
+            raise
 
     async def attach(effect: AttachToTicket, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)

@@ -119,7 +119,7 @@ class Kit:
                             service=service.name,
                             started_at=done.started_at,
                             finished_at=done.finished_at,
-                            by=done.by,
+                            by=f"<@{done.by}>",
                             source="bot",
                         )
                     )

@@ -234,11 +234,12 @@ def _frame(report: TriageReport) -> Block | None:
 
 def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
     version = phrasing.version(deploy.release)
-    marks = ["runs now"] if report.running is not None and deploy.release == report.running else []
+    runs = next((d for d in report.deploys if d.release == report.running), None)  # newest first
+    marks = ["runs now"] if deploy is runs else []
     marks += ["suspect"] if report.suspect is not None and deploy.release == report.suspect else []
     marks += ["rolled back"] if deploy.rolled_back else []
     marked = f" ({', '.join(marks)})" if marks else ""
-    by = f" by {words(deploy.by, 60)}" if deploy.by else ""
+    by = f" by {spoken(deploy.by, 60, lines=False)}" if deploy.by else ""
     before = ""
     if report.began_at is not None and deploy.release == report.suspect:
         minutes = round((report.began_at - deploy.started_at).total_seconds() / 60)

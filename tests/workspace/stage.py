@@ -97,7 +97,9 @@ def burn(
 
 def go_on_burning(world: World, *, seconds: float = 3 * RECHECK, error: str = "KeyError: 'region'") -> None:
     """The errors of the next seconds, whatever runs: for looks that shall not be clean."""
-    world.sentry.load(error, at=time.time(), every=0.05, times=round(seconds / 0.05), users=PEOPLE, release="shop@1.3.0")
+    world.sentry.load(
+        error, at=time.time(), every=0.05, times=round(seconds / 0.05), users=PEOPLE, release="shop@1.3.0"
+    )
 
 
 def runs(world: World) -> str:

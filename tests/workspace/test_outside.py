@@ -1,0 +1,224 @@
+"""What the incident stands on breaks, too: it is said where people are, work goes on by hand, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from sandbox.faults import Fault
+from sandbox.slack.people import plain
+from sandbox.world import World
+from tests.workspace.stage import (
+    asked,
+    burn,
+    declared,
+    eventually,
+    everything,
+    incidents,
+    opened,
+    runs,
+    said,
+    status,
+    told,
+)
+
+DOWN = Fault(status=503)
+
+
+async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back(small: World):
+    world, alice = small, small.alice
+    burn(world)
+    world.faults.always("sentry.*", DOWN)
+    began = time.monotonic()
+    await alice.command("/incident checkout is failing")
+    channel = await alice.channel("inc-0001-")
+    decision = await alice.sees("Sentry has not answered", channel)
+    assert 2.5 < time.monotonic() - began < 6, "after three seconds, not later"
+    assert "No recommendation yet" in plain(decision)
+    assert "(recommended)" not in plain(decision), "never a recommendation without evidence"
+    await opened(alice)
+
+    await alice.click(decision, "incident.triage")
+    form = await alice.open_modal("incident.triage")
+    await alice.submit(
+        form,
+        {"users": "many", "features": "many", "names": "cart, payment", "report": "12 tickets: <!channel> white page"},
+    )
+    reported = plain(await alice.sees_change(decision, f"Reported by {alice.mention}"))
+    assert "not measured" in reported
+    assert "<!channel>" not in reported
+    await eventually(world, lambda: "reported, not measured" in status(channel), "the pinned status says so")
+
+    # Sentry is back: the same message is completed in place, with what is measured.
+    world.faults.clear()
+    completed = plain(await alice.sees_change(decision, "525 events", seconds=25))
+    assert "Recommended: roll back to `1.2.0`" in completed
+    assert len(said(alice, channel, "Decision 1")) == 1
+    await alice.command("/incident timeline", channel)
+    story = plain(await told(alice, "timeline"))
+    assert "Sentry has not answered" in story
+    assert "12 tickets" in story
+    assert "525 events" in story
+
+
+async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(small: World):
+    world, alice = small, small.alice
+    burn(world)
+    world.faults.always("linear.*", DOWN)
+    world.faults.always("discord.*", DOWN)
+    world.faults.always("pagerduty.*", DOWN)
+    channel = await declared(alice, "checkout is failing")
+    # Nobody can be paged: those who should be are mentioned, at once.
+    mention = await alice.sees("SEV1", channel, seconds=15)
+    await eventually(world, lambda: said(alice, channel, f"{alice.mention} INC-0001"), "the owners are mentioned")
+    assert mention
+
+    failed = await alice.sees("The ticket could not be opened", channel, seconds=30)
+    assert "503" in plain(failed) or "fault of its own" in plain(failed), "why"
+    await eventually(world, lambda: "The ticket could not be opened" in status(channel), "pinned as well")
+    decision = await alice.sees("Decision 1", channel)
+    await alice.click(decision, "decision.rollback")
+    await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+    assert runs(world) == "v1.2.0"
+
+    world.faults.clear()
+    await alice.click(failed, "incident.try_again")
+    await eventually(world, lambda: world.linear.issues, "the ticket, later")
+    comments = await eventually(world, lambda: world.linear.of(world.linear.issues[0])[0], "what happened meanwhile")
+    assert "rollback to 1.2.0" in " ".join(c.body.lower() for c in comments)
+    await eventually(world, lambda: world.linear.of(world.linear.issues[0])[1], "Sentry's issue is attached")
+    await eventually(world, lambda: "could not be opened" not in status(channel), "nobody needs to try again")
+    await eventually(world, lambda: world.discord.posts, "Discord, later", seconds=30)
+    await alice.click(failed, "incident.try_again")
+    await told(alice, "tried again already")
+    assert len(world.linear.issues) == 1
+
+
+def valkey(world: World) -> int | None:
+    """The process of the bot's own Valkey: the one that works in this world's folder."""
+    for entry in Path("/proc").iterdir():
+        try:
+            works_in = (entry / "cwd").readlink()
+            name = (entry / "comm").read_text()
+        except OSError:
+            continue  # no process, ended meanwhile, or somebody else's
+        if works_in == world.folder / "valkey" and name.startswith("valkey"):
+            return int(entry.name)
+    return None
+
+
+async def test_valkey_is_killed_and_what_was_acked_is_there(small: World):
+    world, alice = small, small.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    pid = await eventually(world, lambda: valkey(world), "the bot's Valkey")
+    os.kill(pid, signal.SIGKILL)
+    await alice.click(decision, "decision.rollback")
+    answer = plain(await told(alice, "Redis"))
+    assert "Nothing was recorded" in answer or "could not see whether" in answer
+    assert alice.toasts() == [], "no bare error of Slack's own"
+    await alice.command("/incident status", channel)
+    await told(alice, "Redis cannot be reached")
+    assert asked(world) == []
+
+    # It comes back by itself, with everything that was acknowledged.
+    await eventually(world, lambda: valkey(world) not in (None, pid), "Valkey is started again")
+    await world.bot.until_running()
+
+    async def recorded() -> bool:
+        await alice.click(alice.now(decision), "decision.rollback")
+        return "Read back" in plain(await alice.sees_change(decision, "Read back from the deployer", seconds=10))
+
+    assert await recorded()
+    assert asked(world) == ["v1.2.0"]
+    await alice.sees("Recovered", channel, seconds=20)
+
+
+async def test_no_channel_can_be_created(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    world.faults.always("slack.conversations.create", Fault(error="restricted_action"))
+    await alice.command("/incident checkout is failing")
+    root = await alice.sees("INC-0001: checkout is failing", "incidents")
+    assert root.get("thread_ts", root["ts"]) == root["ts"]
+    incidents_channel = world.workspace.channel("incidents")
+
+    def in_thread(words: str) -> bool:
+        return any(words in plain(m) for m in alice.thread(incidents_channel, root["ts"]))
+
+    await eventually(world, lambda: in_thread("Recommended: roll back"), "the decision, in the thread")
+    await eventually(world, lambda: in_thread("1 Triage:"), "the status, in the thread")
+    assert incidents(world) == []
+    decision = next(m for m in alice.thread(incidents_channel, root["ts"]) if "decision.rollback" in str(m))
+    await alice.click(decision, "decision.rollback")
+    await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+    await eventually(world, lambda: in_thread("Recovered"), "the check, in the thread")
+    roots = [
+        m for m in everything(alice, incidents_channel) if m.get("thread_ts", m["ts"]) == m["ts"] and m.get("bot_id")
+    ]
+    assert [plain(m) for m in roots if "rolls shop back" in plain(m)] == [], "not in everybody's face"
+    await alice.command("/incident status INC-0001", "general")
+    await told(alice, "Recovery check")
+    await alice.command("/incident fixed by hand INC-0001")  # words, not an id: nothing is done by guessing
+    assert world.workspace.channel("general").messages == [] or not said(
+        alice, world.workspace.channel("general"), "INC"
+    )
+
+    # A private one never becomes public: it runs in a direct message with who declared it.
+    await bob.command("/incident declare a customer's data leaks INC")
+    choice = await told(bob, "It is something else")
+    await bob.shortcut("incident.declare")
+    form = await bob.open_modal("incident.declare")
+    await bob.submit(form, {"title": "a customer's data leaks", "private": ["private"]})
+    choice = await bob.open_modal(text="It is something else")
+    await bob.click(choice, "incident.something_else")
+    direct = await eventually(
+        world,
+        lambda: next((c for c in world.workspace.channels.values() if c.im_user == bob.id and c.messages), None),
+        "a DM",
+    )
+    await eventually(world, lambda: any("Decision 1" in plain(m) for m in direct.messages), "the decision, there")
+    for channel in world.workspace.channels.values():
+        if channel is not direct:
+            assert not any("data leaks" in plain(m) and m.get("bot_id") for m in channel.messages), channel.name
+    assert not any("data leaks" in post.content for post in world.discord.posts)
+
+
+async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: World):
+    world, alice = small, small.alice
+    burn(world)
+    (world.folder / "broken").write_text("no space left on device\n")
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    pages = len(await eventually(world, lambda: world.pagerduty.events, "a SEV1 is paged"))
+    await alice.click(decision, "decision.rollback")
+    failed = plain(await alice.sees_change(decision, "failed", seconds=20))
+    assert "no space left on device" in failed, "its last words"
+    assert "exit" in failed, "why"
+    assert runs(world) == "v1.3.0"
+    await eventually(world, lambda: len(world.pagerduty.events) > pages, "people are paged")
+    assert "failed" in world.pagerduty.events[-1].summary
+
+    again = await alice.sees("Decision 2", channel)
+    assert "failed" in plain(again)
+    completed = plain(await alice.sees_change(again, "Recommended", seconds=20))
+    assert completed
+
+    # The deployer itself is gone: nothing was started, and that is said, too.
+    (world.folder / "broken").unlink()
+    (world.folder / "current").rename(world.folder / "gone")
+    await alice.click(alice.now(again), "decision.rollback")
+    third = await alice.sees("Decision 3", channel, seconds=20)
+    assert "nothing was deployed" in plain(third).lower()
+    (world.folder / "gone").rename(world.folder / "current")
+
+    # By hand, then: what people did counts, and is checked as anything else.
+    third = await alice.sees_change(third, "Recommended", seconds=20)
+    (world.folder / "current").write_text("v1.2.0\n")
+    await alice.click(third, "decision.fixed")
+    form = await alice.open_modal("incident.fixed")
+    await alice.submit(form, {"sentence": "rolled back by hand on the box"})
+    await alice.sees("Recovered", channel, seconds=20)
