@@ -177,7 +177,10 @@ def _busy(incident: Incident) -> str | None:
         return refused.text
     current = incident.round
     if incident.status in (Status.MITIGATING, Status.VERIFYING) and current is not None and current.action is not None:
-        return f"{won(current.action)}. One action on production at a time; nothing was done."
+        again = ""
+        if incident.status is Status.VERIFYING:
+            again = " Did it not help? `/incident recheck` looks now and lets you decide again."
+        return f"{won(current.action)}. One action on production at a time; nothing was done.{again}"
     return None
 
 

@@ -242,6 +242,7 @@ def test_not_started_because_the_deployer_refused_is_a_rollback_that_failed():
     story = deciding().rolled_back()
     story.say(said.DeployNotStarted(deploy_id="inc-0001-1", reason="no such tag"))
     assert len(story.pages) == 1
+    assert story.wants(wanted.Investigate) == [wanted.Investigate()], "the rollback it waited for does not come"
 
 
 def test_a_fix_forward_that_was_not_started_leaves_users_as_fine_as_they_were():

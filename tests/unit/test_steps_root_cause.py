@@ -200,6 +200,13 @@ def test_a_braked_rollback_is_not_recommended_by_its_cause_either():
     assert len(story.record.rounds) == 1
 
 
+def test_while_a_rollback_is_checked_its_cause_opens_no_round():
+    story = investigated().rolled_back().deployed()
+    story.say(CAUSE)
+    assert story.record.status is Status.VERIFYING
+    assert len(story.record.rounds) == 1
+
+
 def test_after_an_action_a_cause_is_only_a_cause():
     story = verifying()
     story.say(CAUSE)
