@@ -47,7 +47,8 @@ PROMOTE_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
 CONSUMER_SECONDS = 300.0
 AT_ONCE = 4
-LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2}
+LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
+"""Discord one at a time: its post is edited with the newest state, and an older edit must not come last."""
 
 
 @dataclass(frozen=True, slots=True)
