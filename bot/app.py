@@ -26,6 +26,7 @@ from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
 from bot.clock import Clock
+from bot.deploys import Deploys
 from bot.dispatches import Dispatches
 from bot.incidents import Incidents
 from bot.live import Live
@@ -37,6 +38,7 @@ from bot.rendering import renderer
 from bot.settings import Settings
 from bot.store import Store
 from bot.valkey import embedded
+from bot.watch import Watch
 from phases.ports import Bisector, Deployer, PortError, SourceCode
 from phases.service import Service
 from phases.workflow import step
@@ -62,6 +64,8 @@ class Bot:
     outbox: Outbox
     clock: Clock
     live: Live
+    deploys: Deploys
+    watch: Watch
     deployer_for: Callable[[Service], Deployer | None]
     source_for: Callable[[Service], SourceCode | None]
     incidents_channel: Callable[[], Awaitable[str | None]]
@@ -128,6 +132,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     def the_bisector(service: Service) -> Bisector | None:
         return bisector if service.checkout and service.bisect else None
 
+    deploys = Deploys(store, watching=tracker is not None)
     announced = _Announced(slack, settings.incidents_channel)
     render = renderer(catalogue)
     live = Live(store, door, render, slack)
@@ -147,6 +152,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         archive=LocalArchive(),
         memory=RedisMemory(store),
         claimed=store.owner,
+        told_deploys=deploys.known,
         render=render,
         posted=live.posted,
         incidents_channel=announced.channel,
@@ -163,6 +169,8 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         outbox=Outbox(store, door, performers(kit), SYSTEMS, url=url, alone=settings.redis_url is None),
         clock=Clock(store, door),
         live=live,
+        deploys=deploys,
+        watch=Watch(deploys, door, tracker, catalogue, now=now),
         deployer_for=the_deployer,
         source_for=the_source,
         incidents_channel=announced.channel,
@@ -220,8 +228,9 @@ class _Announced:
 
 
 async def workers(bot: Bot) -> None:
-    """Outbox, clock and live messages, until cancelled."""
+    """Outbox, clock, live messages and the watch after deploys, until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(bot.outbox.run(), name="outbox")
         group.create_task(bot.clock.run(), name="clock")
         group.create_task(bot.live.run(), name="live")
+        group.create_task(bot.watch.run(), name="watch")

@@ -75,6 +75,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             source_for=bot.source_for,
             deployer_for=bot.deployer_for,
             once=StoreOnce(bot.store),
+            deploys=bot.deploys,
             settings=settings,
             now=now,
         )
@@ -118,7 +119,12 @@ async def _socket_mode(settings: Settings, heard: Listeners) -> None:
 
 def _http(bot: Bot, heard: Listeners) -> Starlette:
     def running() -> Mapping[str, bool]:
-        return {"outbox": bot.outbox.running, "clock": bot.clock.running, "live": bot.live.running}
+        return {
+            "outbox": bot.outbox.running,
+            "clock": bot.clock.running,
+            "live": bot.live.running,
+            "watch": bot.watch.running,
+        }
 
     async def systems() -> Mapping[str, str]:
         settings = bot.settings

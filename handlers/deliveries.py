@@ -41,6 +41,11 @@ def github(id: str, incident: str) -> Delivery:
     return Delivery((f"github:{id}:{incident}",))
 
 
+def deploy(raw: bytes) -> Delivery:
+    """A deploy webhook by its raw body."""
+    return Delivery((f"deploy:{hashlib.sha256(raw).hexdigest()}",))
+
+
 def part(delivery: Delivery, of: str) -> Delivery:
     """A second word of the same delivery: counted once by itself."""
     return Delivery(tuple(f"{claim}:{of}" for claim in delivery.claims))

@@ -14,12 +14,19 @@ from handlers.door import Door
 from handlers.tasks import Tasks
 from phases.incident import Incident
 from phases.ports import Catalogue, Deployer, People, SourceCode
+from phases.report import DeploySeen
 from phases.service import Service
 
 
 class Once(Protocol):
     async def first(self, key: str, seconds: int) -> bool:
         """True for the first who asks for `key` within `seconds`, over all replicas. Raises `PortError`."""
+        ...
+
+
+class Deploys(Protocol):
+    async def told(self, deploy: DeploySeen, environment: str) -> None:
+        """Remembers a finished deploy and begins its watch; twice is once. Raises `PortError`."""
         ...
 
 
@@ -41,6 +48,7 @@ class Kit:
     source_for: Callable[[Service], SourceCode | None]
     deployer_for: Callable[[Service], Deployer | None]
     once: Once
+    deploys: Deploys
     tasks: Tasks
     now: Callable[[], datetime]
     watched: Collection[str] = ()

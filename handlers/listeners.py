@@ -37,11 +37,12 @@ from handlers import (
     update,
 )
 from handlers.door import Door, OutOfReach
-from handlers.kit import Kit, Once
+from handlers.kit import Deploys, Kit, Once
 from handlers.slack_route import slack_route
 from handlers.tasks import Tasks
 from handlers.turn import from_interaction
 from handlers.views import forms, says
+from handlers.webhooks_deploys import deploys_route
 from handlers.webhooks_github import github_route
 from handlers.webhooks_sentry import sentry_route
 from phases.ports import Catalogue, Deployer, People, SourceCode
@@ -82,6 +83,9 @@ class Wanted(Protocol):
     def github_webhook_secret(self) -> SecretStr | None: ...
 
     @property
+    def deploy_webhook_secret(self) -> SecretStr | None: ...
+
+    @property
     def watched(self) -> tuple[str, ...]: ...
 
 
@@ -104,6 +108,7 @@ def listeners(
     source_for: Callable[[Service], SourceCode | None],
     deployer_for: Callable[[Service], Deployer | None],
     once: Once,
+    deploys: Deploys,
     settings: Wanted,
     now: Callable[[], datetime],
 ) -> Listeners:
@@ -117,6 +122,7 @@ def listeners(
         source_for=source_for,
         deployer_for=deployer_for,
         once=once,
+        deploys=deploys,
         tasks=tasks,
         now=now,
         watched=frozenset(settings.watched),
@@ -130,6 +136,8 @@ def listeners(
         routes.append(sentry_route(kit, settings.sentry_webhook_secret.get_secret_value()))
     if settings.github_webhook_secret is not None:
         routes.append(github_route(kit, settings.github_webhook_secret.get_secret_value()))
+    if settings.deploy_webhook_secret is not None:
+        routes.append(deploys_route(kit, settings.deploy_webhook_secret.get_secret_value()))
     return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit)
 
 

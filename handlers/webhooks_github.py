@@ -1,4 +1,4 @@
-"""`POST /webhooks/github`: a deploy that the bot did not start is said to the open incident of its service.
+"""`POST /webhooks/github`: a deploy that the bot did not start is said to the open incident of its service, and is watched.
 
 Headers, signature: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
@@ -23,6 +23,7 @@ from handlers.door import Recorded, Unknown
 from handlers.kit import Kit
 from handlers.slack_route import TooLarge, raw_body
 from phases.actions import DeployedByOthers
+from phases.ports import PortError
 from phases.report import DeploySeen
 from phases.service import DeployWorkflow, Service
 
@@ -105,7 +106,13 @@ async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] |
     for service in kit.catalogue.all():
         if not _deploys(service, told):
             continue
-        action = DeployedByOthers(deploy=_seen(service, told))
+        deploy = _seen(service, told)
+        try:
+            await kit.deploys.told(deploy, service.environment)
+        except PortError as error:
+            log.warning("a deployment could not be recorded: %s", error.text)
+            return None
+        action = DeployedByOthers(deploy=deploy)
         for incident in await kit.door.find(service=service.name):
             # Each incident counts the delivery by itself.
             once = deliveries.github(delivery, incident.id)

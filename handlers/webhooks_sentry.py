@@ -18,13 +18,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries, heard
-from handlers.door import Delivery, Recorded, Unknown
+from handlers.door import Delivery
 from handlers.kit import Kit
 from handlers.slack_route import TooLarge, raw_body
-from phases.actions import AddEvidence, Declare, SeenAgain
-from phases.change import Refused
-from phases.incident import Incident, Source, Status
-from phases.report import Evidence
+from handlers.storm import Alarm, Found, raise_alarm
+from phases.incident import Source
 from phases.service import Service
 
 log = logging.getLogger(__name__)
@@ -243,43 +241,14 @@ def _time(kit: Kit, text: str | None) -> datetime:
 
 async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
     """Declares, or adds to the incident that is open; its id, or None where it could not be recorded."""
-    service = kit.catalogue.get(alert.service) or Service(name=alert.service)
-    action = Declare(
-        ulid=kit.ulid(),
+    alarm = Alarm(
+        service=kit.catalogue.get(alert.service) or Service(name=alert.service),
         title=alert.title,
-        service=service.name,
-        environment=service.environment,
         source=Source(kind="sentry", text=alert.source, url=alert.url),
-        seeds=(alert.issue,) if alert.issue else (),
+        at=alert.at,
+        found=(Found(alert.issue, alert.text, alert.url),),
     )
-    match await kit.door.say(action, None, delivery):
-        case Recorded(incident=incident):
-            return incident.id
-        case Refused(code="taken", owner=str(owner)):
-            return await _add(kit, alert, owner, delivery)
-        case Refused(code=code):
-            log.warning("Sentry's alert was refused: %s", code)
-            return None
-        case Unknown():
-            return None
-
-
-async def _add(kit: Kit, alert: Alert, owner: str, delivery: Delivery) -> str | None:
-    """Evidence of the incident that has the service or the issue; the same issue after recovery opens it again."""
-    incident = await kit.door.look(owner)
-    if incident is None:
-        return None
-    evidence = Evidence(at=alert.at, source=alert.source, text=alert.text, url=alert.url)
-    again = alert.issue if alert.issue and _known(incident, alert.issue) else None
-    action: AddEvidence | SeenAgain = AddEvidence(evidence=evidence, issue=alert.issue)
-    if again and incident.status in (Status.MITIGATED, Status.RESOLVED):
-        action = SeenAgain(issue=again, evidence=evidence)
-    answer = await kit.door.say(action, owner, delivery)
-    return owner if isinstance(answer, Recorded) else None
-
-
-def _known(incident: Incident, issue: str) -> bool:
-    return issue in incident.seeds or (incident.triage is not None and issue in incident.triage.issue_ids)
+    return await raise_alarm(kit.door, kit.ulid, alarm, delivery)
 
 
 def _answer(status: int, why: str) -> Response:

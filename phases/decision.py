@@ -68,7 +68,16 @@ def history(*told: Sequence[DeploySeen]) -> History:
             joined.append(d)
         else:
             joined[at] = _joined(joined[at], d)
+    joined = [_begun(d, first[d.release.version]) for d in joined]
     return History(tuple(sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)), first)
+
+
+def _begun(deploy: DeploySeen, first: datetime) -> DeploySeen:
+    """CI's webhook tells of the end only. A first sign of the release shortly before it shows that it had started by then."""
+    ends_only = deploy.source == "webhook" and deploy.started_at == deploy.finished_at
+    if not ends_only or not deploy.started_at - SAME_DEPLOY <= first < deploy.started_at:
+        return deploy
+    return deploy.model_copy(update={"started_at": first})
 
 
 def _rank(deploy: DeploySeen) -> tuple[int, datetime]:

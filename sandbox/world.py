@@ -127,7 +127,8 @@ class World:
         self.linear = Linear(teams={"ENG": "Engineering"}, public_url=f"{self.url}/linear")
         self.discord = Discord()
         self.pagerduty = PagerDuty()
-        self.shop = Shop(self.folder / "shop", self.sentry) if with_shop else None
+        deploys = (f"{self.bot_url}/webhooks/deploys", DEPLOY_SECRET)
+        self.shop = Shop(self.folder / "shop", self.sentry, deploy_webhook=deploys) if with_shop else None
         self.bot = KeptProcess(
             [sys.executable, "-m", "bot", "serve"],
             env=self._bot_environment(),

@@ -68,6 +68,8 @@ class Kit:
     memory: Memory
     claimed: Callable[[str], Awaitable[str | None]]
     """Owner of a claim, or None: the next ADR number is one that nobody has taken."""
+    told_deploys: Callable[[str], Awaitable[Sequence[DeploySeen]]]
+    """What CI told of a service's deploys, newest first."""
     render: Render
     """A live message by its name, from the newest state."""
     posted: Callable[[str, str, Message], Awaitable[None]]

@@ -23,7 +23,7 @@ def measuring(kit: Kit) -> dict[str, Performer]:
             tracker,
             kit.deployer_for(service),
             kit.source_for(service),
-            await kit.own_deploys(service),
+            [*await kit.own_deploys(service), *await kit.told_deploys(service.name)],
             kit.now(),
             burning=await kit.burning(service, incident),
         )

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 
 from bot.catalogue import Catalogue
 from bot.clients.slack import Slack
+from bot.deploys import Deploys
 from bot.incidents import Incidents
 from bot.once import StoreOnce
 from bot.people import SlackPeople
@@ -37,8 +38,9 @@ from sandbox.slack.channels import BOT, BOT_USER, TEAM
 
 HOOK_SECRET = "sentry-shhh"
 GITHUB_HOOK_SECRET = "github-shhh"
-SLACK_SECRET, SENTRY_SECRET = SecretStr(SECRET), SecretStr(HOOK_SECRET)
 GITHUB_SECRET = SecretStr(GITHUB_HOOK_SECRET)
+CI_SECRET = "ci-shhh"
+SLACK_SECRET, SENTRY_SECRET, DEPLOY_SECRET = SecretStr(SECRET), SecretStr(HOOK_SECRET), SecretStr(CI_SECRET)
 COMMANDS = DeployCommands(
     directory="/srv/shop", run=("d", "{release}"), current=("c",), releases=("r",), hotfix=("h", "{commit}")
 )
@@ -85,6 +87,7 @@ class Wanted:
     slack_signing_secret: SecretStr | None = SLACK_SECRET
     sentry_webhook_secret: SecretStr | None = SENTRY_SECRET
     github_webhook_secret: SecretStr | None = GITHUB_SECRET
+    deploy_webhook_secret: SecretStr | None = DEPLOY_SECRET
 
 
 @dataclass
@@ -160,6 +163,7 @@ async def house(store: Store, *services: Service, watched: tuple[str, ...] = ())
             source_for=lambda _: shop,  # pyright: ignore[reportArgumentType]  of SourceCode only the branches are asked
             deployer_for=lambda one: shop if one.deployer else None,
             once=StoreOnce(store),
+            deploys=Deploys(store, watching=True),
             settings=Wanted(watched=watched),
             now=lambda: datetime.now(UTC),
         )

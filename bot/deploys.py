@@ -1,0 +1,69 @@
+"""Deploys that CI told of, in Redis: what triage knows of them, and which of them are watched.
+
+A watch is one field of one hash, written before the webhook is answered and removed when the watch has ended: a killed bot
+finds it again. That it fires once is the commit's work: the incident is declared with a delivery claim of the watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from redis.exceptions import RedisError
+
+from bot.store import Store, to_ms
+from phases.ports import PortError
+from phases.post_deploy import Watched
+from phases.report import DeploySeen
+
+KEPT = 100  # deploys of a service that are remembered
+
+
+class Deploys:
+    """Also `handlers.kit.Deploys`. Everything raises `PortError` where Redis cannot be used."""
+
+    def __init__(self, store: Store, *, watching: bool) -> None:
+        """`watching`: whether there is a Sentry that could be asked."""
+        self._redis = store.redis
+        self._prefix = store.keys.prefix
+        self._watches = f"{self._prefix}:watches"
+        self._watching = watching
+
+    def _key(self, service: str) -> str:
+        return f"{self._prefix}:deploys:{service}"
+
+    async def told(self, deploy: DeploySeen, environment: str) -> None:
+        """Remembers a finished deploy and begins its watch, together; telling it twice is telling it once."""
+        at = deploy.finished_at or deploy.started_at
+        key = self._key(deploy.service)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zadd(key, {deploy.model_dump_json(): to_ms(at)})
+        pipe.zremrangebyrank(key, 0, -KEPT - 1)
+        if self._watching:
+            one = Watched(service=deploy.service, environment=environment, version=deploy.release.version, at=at)
+            pipe.hset(self._watches, one.key, one.model_dump_json())
+        try:
+            await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise PortError("redis", "Redis did not keep it", retryable=True) from error
+
+    async def known(self, service: str) -> Sequence[DeploySeen]:
+        """Newest first."""
+        try:
+            kept: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
+        except (RedisError, OSError) as error:
+            raise PortError("redis", "Redis could not be read", retryable=True) from error
+        return tuple(DeploySeen.model_validate_json(one) for one in kept)
+
+    async def watches(self) -> Sequence[Watched]:
+        try:
+            kept = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
+        except (RedisError, OSError) as error:
+            raise PortError("redis", "Redis could not be read", retryable=True) from error
+        return tuple(Watched.model_validate_json(one) for one in kept.values())
+
+    async def ended(self, watched: Watched) -> None:
+        try:
+            await self._redis.hdel(self._watches, watched.key)  # pyright: ignore[reportGeneralTypeIssues]
+        except (RedisError, OSError) as error:
+            raise PortError("redis", "Redis did not take it", retryable=True) from error

@@ -1,0 +1,137 @@
+"""`POST /webhooks/deploys`: CI tells of a deploy, hears whether to hold, and what it deployed is watched.
+
+Contract: `{"service","version","environment","event":"finished"|"new_errors","sentry_issues":[…],"at":"<RFC 3339>"}` with
+`X-Firebreak-Signature: sha256=<HMAC of the raw body>`. The answer: `{"hold": true, "incident": "INC-0042"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handlers import deliveries, heard
+from handlers.door import Delivery, Recorded
+from handlers.kit import Kit
+from handlers.slack_route import TooLarge, raw_body
+from handlers.storm import Alarm, Found, raise_alarm
+from phases.actions import DeployedByOthers
+from phases.incident import Source
+from phases.mitigation import hold
+from phases.post_deploy import deploy_told, headline, named
+from phases.service import DEPLOYABLE, Service
+
+log = logging.getLogger(__name__)
+
+PATH = "/webhooks/deploys"
+OLDEST = timedelta(minutes=5)  # rules, Delivery claims: "its `at` is at most 5 minutes ago"; nor later than that
+MOST_ISSUES = 50
+
+IssueId = Annotated[str, StringConstraints(pattern=r"^\d{1,20}$")]
+
+
+class Told(BaseModel):
+    """What CI says. Sentry's issue ids are its numbers, not its short ids."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    service: str = Field(min_length=1, max_length=200)
+    version: str = Field(pattern=rf"^(?:{DEPLOYABLE.pattern})$")
+    environment: str = Field(min_length=1, max_length=200)
+    event: Literal["finished", "new_errors"]
+    sentry_issues: list[IssueId] = Field(default_factory=list[IssueId], max_length=MOST_ISSUES)
+    at: AwareDatetime
+
+
+def deploys_route(kit: Kit, secret: str) -> Route:
+    async def webhook(request: Request) -> Response:
+        try:
+            raw = await raw_body(request)
+        except TooLarge:
+            return _refused(413, "the body is larger than 1 MiB")
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if not signed(raw, secret, request.headers.get("x-firebreak-signature", "")):
+            return _refused(401, "the signature does not fit")
+        try:
+            told = Told.model_validate_json(raw)
+        except ValidationError as error:
+            fields = sorted({".".join(str(part) for part in one["loc"]) or "JSON" for one in error.errors()})
+            return _refused(400, f"the body cannot be read: {', '.join(fields)}")
+        if abs(kit.now() - told.at) > OLDEST:
+            return _refused(400, "`at` is more than 5 minutes away from now")
+        service = service_of(kit, told.service)
+        if service is None:
+            return _refused(400, "the catalogue has no such service")
+        if told.environment not in service.environments:
+            return JSONResponse({"hold": False, "incident": None})
+        hear = _finished if told.event == "finished" else _new_errors
+        hearing = kit.tasks.start(hear(kit, service, told, deliveries.deploy(raw)), "the deploy webhook")
+        await asyncio.wait({hearing})
+        if hearing.exception() is not None or hearing.result() is None:
+            return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
+        return JSONResponse(hearing.result())
+
+    return Route(PATH, webhook, methods=["POST"])
+
+
+def signed(raw: bytes, secret: str, signature: str) -> bool:
+    """`sha256=` and the hex HMAC-SHA256 of the raw body."""
+    expected = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
+
+
+def service_of(kit: Kit, name: str) -> Service | None:
+    """By name or alias; a bot without a catalogue has one service, whose name nobody knows."""
+    every = kit.catalogue.all()
+    found = kit.catalogue.get(name) or next((one for one in every if name in one.aliases), None)
+    alone = found is None and len(every) == 1 and every[0].name == "default"
+    return every[0] if alone else found
+
+
+async def _finished(kit: Kit, service: Service, told: Told, delivery: Delivery) -> dict[str, object] | None:
+    """A known deploy from now on, watched; told to the incidents that are open. None: not recorded, send it again."""
+    deploy = deploy_told(service, named(service, told.version), told.at)
+    await kit.deploys.told(deploy, told.environment)
+    burning = [
+        one for one in await kit.door.find(service=service.name, open_only=True) if one.environment == told.environment
+    ]
+    holding: str | None = None
+    for incident in burning:
+        because = deliveries.part(delivery, incident.id)
+        answer = await kit.door.say(DeployedByOthers(deploy=deploy), incident.id, because)
+        if not isinstance(answer, Recorded):
+            return None
+        if hold(answer.incident) is not None:
+            holding = holding or incident.id
+    return {"hold": holding is not None, "incident": holding or (burning[0].id if burning else None)}
+
+
+async def _new_errors(kit: Kit, service: Service, told: Told, delivery: Delivery) -> dict[str, object] | None:
+    """CI saw new issues after its deploy: an incident, or evidence of the one that is open."""
+    version = heard.cut(heard.typed(named(service, told.version)), 100)
+    alarm = Alarm(
+        service=service,
+        title=headline((), version),
+        source=Source(kind="deploy", text=f"the deploy of {version}, which reported new errors"),
+        at=told.at,
+        found=tuple(Found(issue, f"Sentry issue {issue} is new in {version}") for issue in told.sentry_issues),
+    )
+    owner = await raise_alarm(kit.door, kit.ulid, alarm, delivery)
+    if owner is None:
+        return None
+    incident = await kit.door.look(owner)
+    return {"hold": incident is not None and hold(incident) is not None, "incident": owner}
+
+
+def _refused(status: int, why: str) -> Response:
+    log.warning("POST %s refused with %s: %s", PATH, status, why)
+    return JSONResponse({"error": why}, status_code=status)

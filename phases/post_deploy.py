@@ -1,0 +1,74 @@
+"""After any deploy: look for new errors in the release that now runs, and raise an incident when there are some.
+
+Workflow, auto-invocation: "`ship-it` Phase 4 detected new Sentry issues post-deploy".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from phases.ports import IssueRow
+from phases.report import DeploySeen, Release, Value
+from phases.service import Service
+from phases.wording import counted, short
+
+LOOKS = (0.1, 0.2, 0.4, 0.7, 1.0)
+"""Parts of the watch, at whose ends Sentry is asked: after 1, 2, 4, 7 and 10 minutes of 10."""
+BEFORE = timedelta(minutes=5)  # a rollout serves its first requests before it is finished
+GIVEN_UP = timedelta(minutes=10)
+"""So long after its end a watch that could not ask is still kept: Sentry, or the bot, may have been away."""
+
+
+class Watched(Value):
+    """A deploy that somebody told of, watched from its end on."""
+
+    service: str
+    environment: str
+    version: str
+    at: datetime
+    """When it was finished."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.service}|{self.environment}|{self.version}|{self.at.isoformat()}"
+
+
+def deploy_told(service: Service, version: str, at: datetime) -> DeploySeen:
+    """A deploy as CI's webhook tells it: its end is known, its start is not."""
+    return DeploySeen(
+        release=Release(version=version), service=service.name, started_at=at, finished_at=at, by="CI", source="webhook"
+    )
+
+
+def looks_due(watched: Watched, service: Service, now: datetime) -> int:
+    """How many looks should have been made by now."""
+    lasts = timedelta(seconds=service.recheck_until_seconds)  # workflow: the first 10 minutes
+    return sum(watched.at + lasts * part <= now for part in LOOKS)
+
+
+def over(watched: Watched, service: Service, now: datetime) -> bool:
+    """The watch ended long ago and could not be ended as it should."""
+    return now > watched.at + timedelta(seconds=service.recheck_until_seconds) + GIVEN_UP
+
+
+def new_since(watched: Watched, service: Service) -> datetime:
+    """Issues first seen from here on are new with this deploy."""
+    return watched.at - min(BEFORE, service.window)
+
+
+def named(service: Service, told: str) -> str:
+    """The version, where CI tells it as the deployer, the tag or Sentry writes it."""
+    names = service.release
+    for pattern in (names.deploy, names.tag, names.sentry):
+        if pattern != "{version}" and (version := names.version_of(pattern, told)) is not None:
+            return version
+    return told
+
+
+def headline(new: Sequence[IssueRow], version: str) -> str:
+    """The title of the incident: what is new, the loudest first."""
+    if not new:
+        return f"New errors after {version} was deployed"
+    loudest = max(new, key=lambda issue: issue.events)
+    return f"{counted(len(new), 'new error')} after {version} was deployed: {short(loudest.title, 160)}"

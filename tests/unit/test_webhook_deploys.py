@@ -1,0 +1,132 @@
+"""CI's word: who may say it, what it becomes, and whether it hears to hold."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from factories import report
+from handlers_world import CI_SECRET, House, house
+
+from bot.deploys import Deploys
+from bot.store import Store
+from phases.actions import DecideRollback, DeployFinished, DeployStarted
+from phases.report import Choice, DeployProof, Release
+
+
+@pytest.fixture
+async def home(store: Store) -> AsyncIterator[House]:
+    async with house(store) as opened:
+        yield opened
+
+
+def told(event: str = "finished", **fields: Any) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    body = {"service": "shop", "version": "1.4.0", "environment": "production", "event": event, "at": at}
+    return {**body, "sentry_issues": [], **fields}
+
+
+async def post(home: House, body: Any, *, secret: str = CI_SECRET, raw: bytes | None = None) -> httpx.Response:
+    raw = json.dumps(body).encode() if raw is None else raw
+    signature = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    headers = {"X-Firebreak-Signature": signature}
+    return await home.http.post(f"{home.url}/webhooks/deploys", content=raw, headers=headers)
+
+
+async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
+    home: House, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    assert (await post(home, told(version="forged"), secret="wrong")).status_code == 401
+    unsigned = await home.http.post(f"{home.url}/webhooks/deploys", content=b"forged")
+    assert unsigned.status_code == 401
+    assert "forged" not in caplog.text
+    assert not await Deploys(store, watching=True).known("shop")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        told("started"),
+        told(version="; rm -rf /"),
+        told(version=""),
+        told(service="nobody"),
+        told(sentry_issues=["SHOP-3"]),
+        told(sentry_issues=[str(n) for n in range(51)]),
+        told(at="yesterday"),
+        told(at="2026-01-01T00:00:00"),
+        told(at=(datetime.now(UTC) - timedelta(minutes=6)).isoformat()),
+        told(at=(datetime.now(UTC) + timedelta(minutes=6)).isoformat()),
+    ],
+)
+async def test_what_cannot_be_read_or_is_old_is_400(home: House, store: Store, body: Any) -> None:
+    assert (await post(home, body)).status_code == 400
+    assert await home.count() == 0
+    assert not await Deploys(store, watching=True).watches()
+
+
+async def test_no_json_is_400_and_too_large_is_413(home: House) -> None:
+    assert (await post(home, None, raw=b"\xff{")).status_code == 400
+    assert (await post(home, None, raw=b"x" * (1024 * 1024 + 1))).status_code == 413
+
+
+async def test_a_finished_deploy_is_known_and_watched_once(home: House, store: Store) -> None:
+    body = told()
+    for _ in range(2):
+        answer = await post(home, body)
+        assert (answer.status_code, answer.json()) == (200, {"hold": False, "incident": None})
+    deploys = Deploys(store, watching=True)
+    [known] = await deploys.known("shop")
+    [watched] = await deploys.watches()
+    assert (known.release.version, known.source, watched.version) == ("1.4.0", "webhook", "1.4.0")
+    assert await home.count() == 0
+
+
+async def test_another_environment_is_nothing_to_us(home: House, store: Store) -> None:
+    answer = await post(home, told(environment="staging"))
+    assert answer.json() == {"hold": False, "incident": None}
+    assert not await Deploys(store, watching=True).watches()
+
+
+async def test_an_open_incident_hears_of_the_deploy_once(home: House) -> None:
+    incident, _ = await home.decision()
+    body = told()
+    for _ in range(2):
+        assert (await post(home, body)).json() == {"hold": False, "incident": incident.id}
+    said = [e.text for e in await home.door.timeline(incident.id) if e.kind == "deploy"]
+    assert len(said) == 1, said
+    assert "1.4.0 was deployed by CI" in said[0]
+
+
+async def test_after_a_rollback_the_answer_is_to_hold(home: House) -> None:
+    incident, _ = await home.decision(report(Choice.ROLLBACK))
+    now = datetime.now(UTC)
+    target, running = Release(version="1.2.0"), Release(version="1.3.0")
+    await home.said(DecideRollback(by="U0ALICE", round=1, target=target, running=running), incident.id)
+    deploy = f"{incident.id}-1".lower()
+    await home.said(DeployStarted(deploy_id=deploy, running=running), incident.id)
+    proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
+    await home.said(DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id)
+    assert (await post(home, told())).json() == {"hold": True, "incident": incident.id}
+
+
+async def test_new_errors_declare_and_a_second_word_is_evidence(home: House) -> None:
+    answer = await post(home, told("new_errors", sentry_issues=["41", 42]))
+    incident = await home.newest()
+    assert answer.json() == {"hold": False, "incident": incident.id}
+    assert incident.seeds == ("41", "42")
+    assert incident.source.kind == "deploy"
+    assert incident.title == "New errors after 1.4.0 was deployed"
+
+    again = await post(home, told("new_errors", sentry_issues=["42", "43", "44"]))
+    assert again.json()["incident"] == incident.id
+    assert await home.count() == 1
+    assert (await home.newest()).seeds == ("41", "42", "43", "44")

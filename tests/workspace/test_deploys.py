@@ -1,0 +1,52 @@
+"""What CI deploys: watched without a word from anybody, told to the incident that is open, and warned about."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from sandbox.world import DEPLOY_SECRET, World
+from tests.workspace.stage import burn, eventually, incidents, said
+
+
+async def ci(world: World, version: str, event: str = "finished") -> dict[str, Any]:
+    """CI's webhook, as the pipeline of the shop sends it."""
+    at = datetime.now(UTC).isoformat()
+    told = {"service": "shop", "version": version, "environment": "production", "event": event, "at": at}
+    body = json.dumps(told | {"sentry_issues": []}).encode()
+    signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    async with httpx.AsyncClient(trust_env=False) as http:
+        headers = {"X-Firebreak-Signature": signature}
+        answer = await http.post(f"{world.bot_url}/webhooks/deploys", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_rollback_holds(small: World):
+    alice, world = small.alice, small
+    assert await ci(world, "v1.3.0") == {"hold": False, "incident": None}
+    world.kill_bot()  # the watch is not the process's
+    burn(world, seconds=10)
+    await world.bot.until_running()
+
+    channel = await alice.channel("inc-0001-", seconds=20)
+    await eventually(world, lambda: said(alice, channel, "the watch after the deploy of 1.3.0"), "the status's source")
+    decision = await alice.sees("Recommended: roll back", channel)
+    assert len(incidents(world)) == 1
+
+    # What others deploy meanwhile may be the fix: it is asked.
+    answer = await ci(world, "1.3.1")
+    assert answer == {"hold": False, "incident": "INC-0001"}
+    await alice.sees("Is that the fix?", channel)
+
+    # Once rolled back, whoever deploys is told to hold.
+    await alice.click(decision, "decision.rollback")
+    await alice.sees("Deployed: 1.3.0 → 1.2.0", channel)
+    assert await ci(world, "1.3.2") == {"hold": True, "incident": "INC-0001"}
+    await eventually(world, lambda: said(alice, channel, "Hold: shop is rolled back to 1.2.0"), "a warning")
+    assert len(incidents(world)) == 1
