@@ -39,7 +39,7 @@ from bot.settings import Settings
 from bot.store import Store
 from bot.valkey import embedded
 from bot.watch import Watch
-from phases.ports import Bisector, Deployer, PortError, SourceCode
+from phases.ports import Bisector, Deployer, ErrorTracker, PortError, SourceCode
 from phases.service import Service
 from phases.workflow import step
 
@@ -64,6 +64,7 @@ class Bot:
     outbox: Outbox
     clock: Clock
     live: Live
+    tracker: ErrorTracker | None
     deploys: Deploys
     watch: Watch
     deployer_for: Callable[[Service], Deployer | None]
@@ -169,6 +170,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         outbox=Outbox(store, door, performers(kit), SYSTEMS, url=url, alone=settings.redis_url is None),
         clock=Clock(store, door),
         live=live,
+        tracker=tracker,
         deploys=deploys,
         watch=Watch(deploys, door, tracker, catalogue, now=now),
         deployer_for=the_deployer,

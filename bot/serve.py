@@ -78,6 +78,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             deploys=bot.deploys,
             settings=settings,
             now=now,
+            sentry=bot.tracker,
         )
         stack.push_async_callback(heard.tasks.drain)
         server = Server(

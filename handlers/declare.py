@@ -10,6 +10,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries, heard
+from handlers.adoption import adopt, service_named
 from handlers.door import Recorded, Unknown
 from handlers.kit import Kit
 from handlers.turn import Errors, Turn, from_interaction, on_click, on_submit
@@ -20,6 +21,7 @@ from phases.actions import AddEvidence, Declare
 from phases.change import Refused
 from phases.incident import Incident, Source
 from phases.report import Evidence
+from phases.service import Service
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel
 WAY = {
@@ -54,7 +56,7 @@ class Said:
 
 async def declare_text(turn: Turn, text: str, way: str = "command") -> Message | None:
     """Words alone: declared where the service is known, else asked for in the form."""
-    service = turn.kit.catalogue.named_in(text)
+    service = await _service(turn.kit, text)
     if not text.strip() or service is None:
         note = _which(turn.kit) if text.strip() else ""
         ask_form(turn, text, way, note=note)
@@ -64,7 +66,7 @@ async def declare_text(turn: Turn, text: str, way: str = "command") -> Message |
 
 
 def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = "") -> None:
-    service = turn.kit.catalogue.named_in(text)
+    service = service_named(text, turn.kit.catalogue)
     view = forms.declare(
         turn.kit.catalogue.all(),
         title=heard.title(text),
@@ -74,6 +76,12 @@ def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = 
         note=note,
     )
     turn.open(view)
+
+
+async def _service(kit: Kit, text: str) -> Service | None:
+    """Sentry is only asked where the words alone do not name the service."""
+    found = service_named(text, kit.catalogue)
+    return found or service_named(text, kit.catalogue, await adopt(text, kit.catalogue, kit.sentry))
 
 
 def _which(kit: Kit) -> str:
@@ -88,16 +96,19 @@ async def declare(turn: Turn, said: Said) -> Recorded | Refused | Unknown:
     way = said.way if said.way in WAY else "command"
     where = WAY["form" if way in ("message", "phrase") and not said.place else way]
     service = kit.catalogue.get(said.service)
+    adopted = await adopt(text, kit.catalogue, kit.sentry)
+    description = "\n".join(one for one in (heard.cut(said.description, heard.DESCRIPTION - 200), adopted.note) if one)
     action = Declare(
         ulid=kit.ulid(),
         title=said.title,
-        description=said.description,
+        description=description,
         service=service.name if service else said.service,
         environment=service.environment if service else "production",
         source=Source(kind=kind, text=where.format(user=turn.user, place=said.place)),
         by=turn.user,
         private=said.private,
-        seeds=heard.sentry_issues(text),
+        seeds=adopted.seeds,
+        parent=adopted.parent,
         else_of=said.else_of,
         echo=deliveries.echo(turn.user, said.channel, text) if said.else_of is None else None,
     )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.adoption import Issues
 from handlers.door import Door
 from handlers.tasks import Tasks
 from phases.incident import Incident
@@ -53,6 +54,8 @@ class Kit:
     now: Callable[[], datetime]
     watched: Collection[str] = ()
     """Channel ids or names where the phrases are listened for; none: public channels."""
+    sentry: Issues | None = None
+    """Looks up the issues that people name."""
     ulid: Callable[[], str] = new_ulid
 
     def service(self, incident: Incident) -> Service:

@@ -36,6 +36,7 @@ from handlers import (
     triage,
     update,
 )
+from handlers.adoption import Issues
 from handlers.door import Door, OutOfReach
 from handlers.kit import Deploys, Kit, Once
 from handlers.slack_route import slack_route
@@ -111,6 +112,7 @@ def listeners(
     deploys: Deploys,
     settings: Wanted,
     now: Callable[[], datetime],
+    sentry: Issues | None = None,
 ) -> Listeners:
     """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
     tasks = Tasks()
@@ -126,6 +128,7 @@ def listeners(
         tasks=tasks,
         now=now,
         watched=frozenset(settings.watched),
+        sentry=sentry,
     )
     app = build_app(slack, me)
     register_all(app, kit)

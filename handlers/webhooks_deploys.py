@@ -92,7 +92,7 @@ def signed(raw: bytes, secret: str, signature: str) -> bool:
 def service_of(kit: Kit, name: str) -> Service | None:
     """By name or alias; a bot without a catalogue has one service, whose name nobody knows."""
     every = kit.catalogue.all()
-    found = kit.catalogue.get(name) or next((one for one in every if name in one.aliases), None)
+    found = kit.catalogue.get(name)
     alone = found is None and len(every) == 1 and every[0].name == "default"
     return every[0] if alone else found
 

@@ -43,6 +43,8 @@ class Declare(Value):
     private: bool = False
     severity: Severity | None = None
     seeds: tuple[str, ...] = ()
+    parent: str | None = None
+    """A Linear issue (`ENG-123`) that the person named: the bug that turned out to be on fire."""
     detected_at: datetime | None = None
     else_of: str | None = None
     """Said to be something else than this open incident: then no `open:` claim is taken."""
@@ -334,6 +336,8 @@ class Looked(Value):
 class TicketOpened(Value):
     type: Literal["ticket.opened"] = "ticket.opened"
     ticket: Ticket
+    parent: Ticket | None = None
+    """What the incident was escalated from, where it was found."""
 
 
 class DiscordPosted(Value):

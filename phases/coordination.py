@@ -26,7 +26,18 @@ from phases.actions import (
     TriageOverdue,
 )
 from phases.change import Change, Draft, Refused
-from phases.effects import CommentTicket, Invite, OpenChannel, OpenTicket, Pin, PostLive, Say, SetTopic, Triage
+from phases.effects import (
+    CommentParent,
+    CommentTicket,
+    Invite,
+    OpenChannel,
+    OpenTicket,
+    Pin,
+    PostLive,
+    Say,
+    SetTopic,
+    Triage,
+)
 from phases.incident import Incident, MessageRef, Status
 from phases.mitigation import HEARD, unmerged
 from phases.postmortem_steps import RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
@@ -83,6 +94,7 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         declared_at=now,
         else_reason=action.else_of,
         seeds=action.seeds[:SEEDS],
+        escalated=action.parent,
     )
     draft = Draft(incident, now).note(
         "declared", f"{incident.source.text}: {title}", by=action.by, url=action.source.url
@@ -166,9 +178,24 @@ def ticket_opened(incident: Incident, action: TicketOpened, service: Service, no
     if incident.ticket is not None:
         return draft.done()
     draft.set(ticket=action.ticket).note("comms", f"Ticket {action.ticket.identifier}", url=action.ticket.url)
+    _escalated(draft, action)
     if so_far := _so_far(incident):
         draft.want(CommentTicket(text=so_far))
     return attach_issues(draft, set()).dirty(*EVERYWHERE).done()
+
+
+def _escalated(draft: Draft, action: TicketOpened) -> None:
+    """The bug that turned out to be on fire is the ticket's parent; each says so of the other."""
+    incident, parent = draft.incident, action.parent
+    if incident.escalated is None:
+        return
+    if parent is None:
+        draft.note("comms", f"{incident.escalated} was not found in Linear: the ticket has no parent")
+        return
+    draft.set(parent=parent).note("comms", f"Escalated from {parent.identifier}", url=parent.url)
+    draft.want(CommentTicket(text=f"Escalated from {parent.identifier}: {parent.url}"))
+    went = f"{incident.id} {incident.title}: this is on fire in production. Follow {action.ticket.identifier}: {action.ticket.url}"
+    draft.want(CommentParent(text=went))
 
 
 def _so_far(incident: Incident) -> str:

@@ -126,6 +126,13 @@ class CommentTicket(Value):
     text: str
 
 
+class CommentParent(Value):
+    """Said under the Linear issue that the incident was escalated from."""
+
+    type: Literal["ticket.parent"] = "ticket.parent"
+    text: str
+
+
 class CloseTicket(Value):
     """Moves the ticket to a state of type `completed`, or `canceled` for a false alarm."""
 
@@ -182,6 +189,7 @@ Effect = Annotated[
     | OpenTicket
     | AttachToTicket
     | CommentTicket
+    | CommentParent
     | CloseTicket
     | TellDiscord
     | Page

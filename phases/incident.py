@@ -189,6 +189,10 @@ class Incident(Value):
     cause: Cause | None = None
 
     ticket: Ticket | None = None
+    escalated: str | None = None
+    """The Linear issue that a person named when it was declared (`ENG-123`) …"""
+    parent: Ticket | None = None
+    """… and as it was found: the ticket's parent."""
     discord_id: str | None = None
     discord_asked: bool = False
     """Its first post was asked for: until its id is known nothing more is, or there would be two posts."""

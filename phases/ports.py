@@ -171,6 +171,8 @@ class ErrorTracker(Protocol):
         """Issues first seen after `since` with events in this release (a version)."""
         ...
 
+    async def issue(self, id: str) -> IssueRow: ...
+
     async def by_short_id(self, short_id: str) -> IssueRow: ...
 
 
@@ -288,7 +290,13 @@ class Bisector(Protocol):
 class Tickets(Protocol):
     """Linear. `key` makes every creation idempotent: the same key is the same thing."""
 
-    async def open(self, service: Service, *, key: str, title: str, body: str) -> Ticket: ...
+    async def open(
+        self, service: Service, *, key: str, title: str, body: str, parent: Ticket | None = None
+    ) -> Ticket: ...
+
+    async def find(self, identifier: str) -> Ticket | None:
+        """The issue that people call `ENG-123`; None where there is none that our key may see."""
+        ...
 
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None: ...
 

@@ -25,6 +25,7 @@ AFTER_THE_END = (
     "post.summary",
     "ticket.comment",
     "ticket.attach",
+    "ticket.parent",
     "ticket.close",
     "discord",
     "page",

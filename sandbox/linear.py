@@ -74,6 +74,7 @@ class Issue:
     state: State
     url: str
     created_at: datetime
+    parent_id: str | None = None
     history: list[tuple[datetime, str]] = field(default_factory=list)
     """Names of the states it was in, oldest first."""
 
@@ -152,6 +153,9 @@ class Linear:
         wanted = _filter(arguments)
         return {"nodes": [self._issue(issue) for issue in self.issues if _fits(wanted, {"id": issue.id})]}
 
+    def query_issue(self, arguments: Mapping[str, Any]) -> Any:
+        return self._issue(self._find_issue(arguments.get("id")))
+
     def query_comments(self, arguments: Mapping[str, Any]) -> Any:
         wanted = _filter(arguments)
         return {"nodes": [{"id": c.id, "body": c.body} for c in self.comments if _fits(wanted, {"id": c.id})]}
@@ -185,6 +189,7 @@ class Linear:
             state=state,
             url=f"{self.public_url}/issue/{identifier}",
             created_at=at,
+            parent_id=self._find_issue(given["parentId"]).id if given.get("parentId") else None,
             history=[(at, state.name)],
         )
         self.issues.append(issue)

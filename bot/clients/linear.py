@@ -48,6 +48,11 @@ query FirebreakIssue($id: ID!) {
   }
 }
 """
+NAMED_ISSUE = """
+query FirebreakNamed($identifier: String!) {
+  issue(id: $identifier) { id identifier url }
+}
+"""
 FIND_COMMENT = """
 query FirebreakComment($id: ID!) {
   comments(filter: {id: {eq: $id}}, first: 1) { nodes { id } }
@@ -141,6 +146,10 @@ class _IssuesAnswer(_Read):
     issues: _Issues
 
 
+class _NamedAnswer(_Read):
+    issue: Ticket
+
+
 class _Node(_Read):
     id: str
 
@@ -196,7 +205,7 @@ class Linear:
         self._http = Http(SYSTEM, api_url, {"Authorization": authorization}, timeout=timeout)
         self._known: dict[str, _Known] = {}
 
-    async def open(self, service: Service, *, key: str, title: str, body: str) -> Ticket:
+    async def open(self, service: Service, *, key: str, title: str, body: str, parent: Ticket | None = None) -> Ticket:
         """The ticket of `key`, made if it is not there yet: urgent, in the team's first state of type `started`.
 
         Raises `PortError`.
@@ -210,6 +219,7 @@ class Linear:
             "description": _cut(body, BODY_LIMIT),
             "priority": URGENT,
             "stateId": team.state("started"),
+            "parentId": parent.id if parent else None,
         }
         try:
             answer = await self._ask(CREATE_ISSUE, {"input": {k: v for k, v in given.items() if v}}, _CreateAnswer)
@@ -269,6 +279,15 @@ class Linear:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    async def find(self, identifier: str) -> Ticket | None:
+        """`issue(id:)` takes an identifier, too (https://linear.app/developers/graphql). Raises `PortError`."""
+        try:
+            return (await self._ask(NAMED_ISSUE, {"identifier": identifier}, _NamedAnswer)).issue
+        except LinearError as error:
+            if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
+                return None
+            raise
 
     async def _find(self, id: str) -> Ticket | None:
         found = (await self._ask(FIND_ISSUE, {"id": id}, _IssuesAnswer)).issues.nodes

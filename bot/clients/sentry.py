@@ -107,6 +107,11 @@ class Sentry:
         rows = [i.row() for i in self._read(list[IssueShape], answer)]
         return [r for r in rows if r.first_seen >= since]
 
+    async def issue(self, id: str) -> IssueRow:
+        """https://docs.sentry.io/api/events/retrieve-an-issue/"""
+        answer = await self._http.get(f"/issues/{quote(id, safe='')}/", scope=EVENTS)
+        return self._read(IssueShape, answer).row()
+
     async def by_short_id(self, short_id: str) -> IssueRow:
         """https://docs.sentry.io/api/organizations/resolve-a-short-id/"""
         answer = await self._http.get(f"/shortids/{quote(short_id, safe='')}/", scope=EVENTS)

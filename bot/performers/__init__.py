@@ -26,6 +26,7 @@ SYSTEMS: dict[str, str] = {
     "ticket.open": "linear",
     "ticket.attach": "linear",
     "ticket.comment": "linear",
+    "ticket.parent": "linear",
     "ticket.close": "linear",
     "discord": "discord",
     "page": "pagerduty",

@@ -11,6 +11,7 @@ from phases.coordination import discord_text, ticket_body, ticket_title
 from phases.effects import (
     AttachToTicket,
     CloseTicket,
+    CommentParent,
     CommentTicket,
     NumberAdr,
     OpenTicket,
@@ -36,11 +37,11 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         if incident.ticket is not None or kit.tickets is None or service.linear_team is None:
             return EffectDone(kind=effect.type)
         body = await kit.people.plain(ticket_body(incident))
-        key = f"{incident.ulid}:ticket"
+        key, title = f"{incident.ulid}:ticket", ticket_title(incident)
         try:
-            return TicketOpened(
-                ticket=await kit.tickets.open(service, key=key, title=ticket_title(incident), body=body)
-            )
+            parent = await kit.tickets.find(incident.escalated) if incident.escalated else None
+            ticket = await kit.tickets.open(service, key=key, title=title, body=body, parent=parent)
+            return TicketOpened(ticket=ticket, parent=parent)
         except PortError as error:
             if error.retryable and job.attempt >= TICKET_TRIES:
                 raise PortError(error.system, error.text, retryable=False) from error
@@ -58,6 +59,13 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         if incident.ticket is not None and kit.tickets is not None:
             body = await kit.people.plain(effect.text)
             await kit.tickets.comment(incident.ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
+        return EffectDone(kind=effect.type)
+
+    async def comment_parent(effect: CommentParent, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        if incident.parent is not None and kit.tickets is not None:
+            body = await kit.people.plain(effect.text)
+            await kit.tickets.comment(incident.parent, key=f"{incident.ulid}:{job.effect_id}", body=body)
         return EffectDone(kind=effect.type)
 
     async def close_ticket(effect: CloseTicket, job: JobLike) -> EffectDone:
@@ -138,6 +146,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         "ticket.open": open_ticket,
         "ticket.attach": attach,
         "ticket.comment": comment,
+        "ticket.parent": comment_parent,
         "ticket.close": close_ticket,
         "discord": discord,
         "page": page,

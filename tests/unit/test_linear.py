@@ -80,6 +80,15 @@ async def test_whatever_is_done_twice_is_there_once(world: World) -> None:
     assert (len(world.linear.issues), len(world.linear.comments), len(world.linear.attachments)) == (2, 1, 1)
 
 
+async def test_a_parent_is_found_by_what_people_call_it(world: World) -> None:
+    bug = await world.open("bug")
+    found = await world.client.find("SHOP-1")
+    assert found == bug
+    assert await world.client.find("SHOP-99") is None
+    await world.client.open(SHOP, key="INC-0001:ticket", title="checkout is failing", body="x", parent=found)
+    assert world.linear.issues[-1].parent_id == bug.id
+
+
 async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
     world.faults.next("linear.issueCreate", Fault(lose_answer=True))
     with pytest.raises(PortError) as lost:

@@ -69,6 +69,8 @@ async def test_a_short_id_is_found_and_an_unknown_one_says_so() -> None:
         assert (await w.client.by_short_id("SHOP-1")).title == "Oops: a"
         with pytest.raises(PortError, match="does not know this"):
             await w.client.by_short_id("SHOP-99")
+        found = await w.client.by_short_id("SHOP-1")
+        assert await w.client.issue(found.id) == found
 
 
 @pytest.mark.parametrize(

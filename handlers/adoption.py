@@ -1,0 +1,128 @@
+"""Manual escalation: a Sentry issue or a Linear issue that people name in their words belongs to the incident.
+
+Workflow, auto-invocation: "Manual escalation from a regular bug that turned out to be production-impacting". A short id is
+only taken for Sentry's where its beginning is a project of the catalogue, and for Linear's where it is a team of it: `SHOP-3`
+is one, `COVID-19` is nobody's. Nothing typed into Slack is ever called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from handlers import heard
+from phases.ports import Catalogue, IssueRow, PortError
+from phases.service import Service
+
+ASK_SECONDS = 0.7  # of the 3 s in which Slack wants its ack; the door needs up to 2
+AT_MOST = 5
+
+# https://docs.sentry.io/product/issues/ : the project's slug in capitals, and a number in base 32
+_SHORT_ID = re.compile(r"(?<![\w/-])([A-Z0-9][A-Z0-9_-]{0,49}-[0-9A-Z]{1,10})(?![\w-])")
+# https://linear.app/docs/issue-identifiers ; links as https://linear.app/acme/issue/ENG-123/title
+_LINEAR_LINK = re.compile(r"https?://[^\s/]+(?:/[^\s/]+)*?/issue/([A-Z][A-Z0-9]{0,9}-[1-9]\d{0,7})(?=[/?#\s]|$)")
+_LINK = re.compile(r"https?://\S+")
+
+
+class Issues(Protocol):
+    """Of Sentry, what adoption asks."""
+
+    async def issue(self, id: str) -> IssueRow: ...
+
+    async def by_short_id(self, short_id: str) -> IssueRow: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a text names, before anybody was asked."""
+
+    ids: tuple[str, ...] = ()
+    """Of Sentry links."""
+    short_ids: tuple[str, ...] = ()
+    parent: str | None = None
+    """A Linear identifier."""
+    rest: str = ""
+    """The text without them, in which a service may be named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    seeds: tuple[str, ...] = ()
+    service: Service | None = None
+    parent: str | None = None
+    note: str = ""
+    """What could not be looked up; shown with the incident's description."""
+
+
+def named(text: str, catalogue: Catalogue) -> Named:
+    """Sentry links and short ids, and the first Linear issue."""
+    every = catalogue.all()
+    teams = {one.linear_team.upper() for one in every if one.linear_team}
+    projects = {slug.upper() for one in every for slug in one.sentry}
+    words = _LINK.sub(" ", text)
+    short_ids: list[str] = []
+    linear = _LINEAR_LINK.findall(text)
+    taken: list[str] = []
+    for one in dict.fromkeys(_SHORT_ID.findall(words)):
+        beginning, _, number = one.rpartition("-")
+        if beginning in projects:
+            short_ids.append(one)
+        elif beginning in teams and number.isdigit():
+            linear.append(one)
+        else:
+            continue
+        taken.append(one)
+    rest = re.sub("|".join(map(re.escape, sorted(taken, key=len, reverse=True))), " ", text) if taken else text
+    return Named(heard.sentry_issues(text)[:AT_MOST], tuple(short_ids[:AT_MOST]), linear[0] if linear else None, rest)
+
+
+def service_named(text: str, catalogue: Catalogue, adopted: Adopted | None = None) -> Service | None:
+    """Named in the text; a Sentry issue's project; the only one there is."""
+    found = named(text, catalogue)
+    if (service := catalogue.named_in(found.rest)) is not None:
+        return service
+    if adopted is not None and adopted.service is not None:
+        return adopted.service
+    slugs = {one.rpartition("-")[0].casefold() for one in found.short_ids}
+    services = {s.name: s for s in catalogue.all() for slug in s.sentry if slug.casefold() in slugs}
+    return next(iter(services.values())) if len(services) == 1 else None
+
+
+async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopted:
+    """Looks up in Sentry what the text names, briefly; what was not found is said, and nothing waits for it."""
+    found = named(text, catalogue)
+    # A link holds the id; the look-up would only tell its project, which one service does not need.
+    ask_links = sentry is not None and len(catalogue.all()) > 1 and catalogue.named_in(found.rest) is None
+    asked: list[tuple[str, Awaitable[IssueRow]]] = []
+    if sentry is not None:
+        asked += [(id, sentry.issue(id)) for id in found.ids if ask_links]
+        asked += [(id, sentry.by_short_id(id)) for id in found.short_ids]
+    answers = await asyncio.gather(*(_within(one) for _, one in asked))
+    rows = [row for row in answers if isinstance(row, IssueRow)]
+    services = [s for row in rows if (s := catalogue.by_sentry_project(row.project)) is not None]
+    lost = [id for (id, _), row in zip(asked, answers, strict=True) if row is None and id in found.short_ids]
+    if sentry is None:
+        lost = list(found.short_ids)
+    return Adopted(
+        seeds=tuple(dict.fromkeys((*found.ids, *(row.id for row in rows)))),
+        service=services[0] if len({s.name for s in services}) == 1 else None,
+        parent=found.parent,
+        note=_lost(lost),
+    )
+
+
+async def _within(asked: Awaitable[IssueRow]) -> IssueRow | None:
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            return await asked
+    except (PortError, TimeoutError):
+        return None  # `Adopted.note` says which
+
+
+def _lost(short_ids: Sequence[str]) -> str:
+    if not short_ids:
+        return ""
+    return f"({', '.join(short_ids)} could not be looked up in Sentry: not a part of what is measured.)"

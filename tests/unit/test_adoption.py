@@ -1,0 +1,115 @@
+"""Manual escalation: which issues people name, whose they are, and what is said when they cannot be looked up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.catalogue import Catalogue
+from handlers.adoption import adopt, named, service_named
+from phases import effects as wanted
+from phases.actions import TicketOpened
+from phases.incident import Ticket
+from phases.ports import IssueRow, PortError
+from phases.service import Service
+from tests.factories import TICKET
+from tests.unit.story import Story
+
+CATALOGUE = Catalogue(
+    [
+        Service(name="shop", sentry=("shop", "shop-web"), linear_team="ENG"),
+        Service(name="search", sentry=("search",), aliases=("finder",), linear_team="FIND"),
+    ]
+)
+SENTRY = "https://acme.sentry.io/issues/4711/?project=2"
+LINEAR = "https://linear.app/acme/issue/ENG-12/customers-cannot-pay"
+PARENT = Ticket(id="t0", identifier="ENG-12", url=LINEAR)
+
+
+class Sentry:
+    """Knows two issues; everything else, and everything while it is away, is refused."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def issue(self, id: str) -> IssueRow:
+        return self._row(id, {"4711": "SEARCH-1"})
+
+    async def by_short_id(self, short_id: str) -> IssueRow:
+        return self._row(short_id, {"SHOP-WEB-3": "SHOP-WEB-3"})
+
+    def _row(self, asked: str, known: dict[str, str]) -> IssueRow:
+        self.asked.append(asked)
+        if asked not in known:
+            raise PortError("sentry", "Sentry does not know this", retryable=False)
+        project = known[asked].rpartition("-")[0].lower()
+        id = "4711" if asked == "4711" else "99"
+        at = datetime(2026, 5, 4, tzinfo=UTC)
+        return IssueRow(
+            id=id, short_id=known[asked], title="x", url=None, project=project, level="error", first_seen=at, events=1
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "short_ids", "parent"),
+    [
+        (f"it burns: {SENTRY}", ("4711",), (), None),
+        ("SHOP-WEB-3 and SEARCH-1A are on fire", (), ("SHOP-WEB-3", "SEARCH-1A"), None),
+        (f"{LINEAR} is worse than we thought", (), (), "ENG-12"),
+        ("ENG-12 (see SHOP-3)", (), ("SHOP-3",), "ENG-12"),
+        ("COVID-19, UTF-8, HTTP-500, eng-12 and SHOP-3-beta are nobody's", (), (), None),
+        ("https://example.com/SHOP-3 is an address", (), (), None),
+        ("ENG-1A is no Linear issue", (), (), None),
+    ],
+)
+def test_what_a_text_names(text: str, ids: tuple[str, ...], short_ids: tuple[str, ...], parent: str | None) -> None:
+    found = named(text, CATALOGUE)
+    assert (found.ids, found.short_ids, found.parent) == (ids, short_ids, parent)
+
+
+async def test_a_short_id_is_looked_up_and_names_its_service() -> None:
+    """`shop` stands in SHOP-WEB-3 by letters only; the words beside it win over both."""
+    found = await adopt("SHOP-WEB-3 again", CATALOGUE, Sentry())
+    assert (found.seeds, found.note) == (("99",), "")
+    for text, name in (("SHOP-WEB-3 again", "shop"), ("the finder, as in SHOP-WEB-3", "search")):
+        service = service_named(text, CATALOGUE)
+        assert service is not None
+        assert service.name == name
+
+
+async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_that_is_open() -> None:
+    sentry = Sentry()
+    found = await adopt(SENTRY, CATALOGUE, sentry)
+    service = service_named(SENTRY, CATALOGUE, found)
+    assert found.seeds == ("4711",)
+    assert service is not None
+    assert service.name == "search"
+    assert (await adopt(f"shop: {SENTRY}", CATALOGUE, sentry)).seeds == ("4711",)
+    assert sentry.asked == ["4711"]
+
+
+async def test_what_cannot_be_looked_up_is_said_and_stops_nothing() -> None:
+    for sentry in (Sentry(), None):
+        found = await adopt(f"SHOP-9 {SENTRY}", CATALOGUE, sentry)
+        assert found.seeds == ("4711",)
+        assert "SHOP-9 could not be looked up" in found.note
+
+
+def test_the_linear_issue_becomes_the_parent_with_a_comment_both_ways() -> None:
+    story = Story(parent="ENG-12")
+    assert story.record.escalated == "ENG-12"
+    story.say(TicketOpened(ticket=TICKET, parent=PARENT))
+    assert story.record.parent == PARENT
+    [up] = story.wants(wanted.CommentParent)
+    assert "INC-0001" in up.text
+    assert TICKET.url in up.text
+    assert f"Escalated from ENG-12: {LINEAR}" in [one.text for one in story.wants(wanted.CommentTicket)]
+
+
+def test_a_linear_issue_that_is_not_there_is_said_and_the_ticket_is_opened_all_the_same() -> None:
+    story = Story(parent="ENG-99")
+    story.say(TicketOpened(ticket=TICKET))
+    assert story.record.ticket == TICKET
+    assert not story.wants(wanted.CommentParent)
+    assert any("ENG-99 was not found" in line for line in story.noted)
