@@ -16,7 +16,7 @@ import time
 
 STOP_SECONDS = 8.0
 LIVED_SECONDS = 3.0
-"""A Valkey that ended sooner was not able to start; one that lived longer is started again (a full disk stops it)."""
+"""One that ended by itself sooner was not able to start; any other is started again (a full disk stops it, a kill does)."""
 
 
 def main(folder: str, lock: int, command: list[str]) -> int:
@@ -40,7 +40,8 @@ def main(folder: str, lock: int, command: list[str]) -> int:
                         os.read(wake_read, 512)
                     if signal.SIGTERM in asked or (sys.stdin in ready and not os.read(sys.stdin.fileno(), 512)):
                         return stop(valkey)
-            if time.monotonic() - started < LIVED_SECONDS:
+            killed = valkey.returncode < 0  # by a signal: the kernel short of memory, or a person
+            if time.monotonic() - started < LIVED_SECONDS and not killed:
                 return valkey.returncode or 1
             if wait_for_the_end(1):
                 return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from small_world import until
 
 from bot.connection import connect
@@ -164,8 +166,27 @@ async def test_its_end_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     caplog.set_level(logging.CRITICAL)
     async with embedded(tmp_path) as url:
         redis = connect(url)
-        os.kill(
-            (await redis.info("server"))["process_id"], signal.SIGKILL
-        )  # within its first seconds: not started again
+        pid = (await redis.info("server"))["process_id"]
+        shutil.rmtree(tmp_path / "appendonlydir")
+        (tmp_path / "appendonlydir").write_text("in its way")
+        os.kill(pid, signal.SIGKILL)  # it is started again, and cannot
         await until(lambda: "the embedded Valkey ended" in caplog.text)
+        await redis.aclose()
+
+
+async def test_it_is_started_again_when_it_is_killed_in_its_first_seconds(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as url:
+        redis = connect(url)
+        await redis.set("kept", "1")
+        pid = (await redis.info("server"))["process_id"]
+        os.kill(pid, signal.SIGKILL)
+
+        async def again() -> bool:
+            try:
+                return (await redis.info("server"))["process_id"] != pid
+            except (RedisError, OSError):
+                return False
+
+        await until(again)
+        assert await redis.get("kept") == "1"
         await redis.aclose()
