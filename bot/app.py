@@ -20,6 +20,7 @@ from bot.clients.discord import Discord
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git import LocalGit
 from bot.clients.github import GitHub
+from bot.clients.github_revert import GitHubReverts
 from bot.clients.github_source import GitHubSource
 from bot.clients.linear import Linear
 from bot.clients.pagerduty import PagerDuty
@@ -39,7 +40,7 @@ from bot.settings import Settings
 from bot.store import Store
 from bot.valkey import embedded
 from bot.watch import Watch
-from phases.ports import Bisector, Deployer, ErrorTracker, PortError, SourceCode
+from phases.ports import Bisector, Deployer, ErrorTracker, PortError, Reverts, SourceCode
 from phases.service import Service
 from phases.workflow import step
 
@@ -118,9 +119,11 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     stack.push_async_callback(endpoint.aclose)
     deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
     hub: SourceCode | None = None
+    reverts: Reverts | None = None
     if settings.github_token is not None:
         github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
         stack.push_async_callback(github.aclose)
+        reverts = GitHubReverts(github)
         deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
     git, bisector = LocalGit(), LocalBisector(state / "bisects")
 
@@ -135,7 +138,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
     deploys = Deploys(store, watching=tracker is not None)
     announced = _Announced(slack, settings.incidents_channel)
-    render = renderer(catalogue)
+    render = renderer(catalogue, reverts=reverts is not None)
     live = Live(store, door, render, slack)
     kit = Kit(
         door=door,
@@ -167,7 +170,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         slack=slack,
         me=me,
         people=people,
-        outbox=Outbox(store, door, performers(kit), SYSTEMS, url=url, alone=settings.redis_url is None),
+        outbox=Outbox(store, door, performers(kit, reverts), SYSTEMS, url=url, alone=settings.redis_url is None),
         clock=Clock(store, door),
         live=live,
         tracker=tracker,

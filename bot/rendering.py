@@ -12,7 +12,7 @@ from phases.ports import Catalogue
 from phases.service import Service
 
 
-def renderer(catalogue: Catalogue) -> Callable[[str, Incident, datetime], Awaitable[Message]]:
+def renderer(catalogue: Catalogue, *, reverts: bool = False) -> Callable[[str, Incident, datetime], Awaitable[Message]]:
     async def render(name: str, incident: Incident, now: datetime) -> Message:
         """Raises ValueError for a name that is no live message's."""
         service = catalogue.get(incident.service) or Service(name=incident.service)
@@ -25,7 +25,7 @@ def renderer(catalogue: Catalogue) -> Callable[[str, Incident, datetime], Awaita
             case "announcement":
                 return views.announcement(incident, now)
             case "tree":
-                return views.tree(incident, now)
+                return views.tree(incident, now, reverts=reverts and service.repository is not None)
             case "evidence":
                 return views.evidence(incident, now)
             case _:

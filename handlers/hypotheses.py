@@ -1,4 +1,4 @@
-"""The hypothesis tree by hand: add one, rule one out, stop the bisect. Confirming one is naming the cause."""
+"""The hypothesis tree by hand: add one, rule one out, stop the bisect, prepare the culprit's revert. Confirming one is naming the cause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handlers.kit import Kit
 from handlers.turn import Errors, Turn, after, on_incident, on_submit
 from handlers.views import forms
 from handlers.views.blocks import Message, View
-from phases.actions import AddHypothesis, CancelBisect, JudgeHypothesis
+from phases.actions import AddHypothesis, CancelBisect, JudgeHypothesis, PrepareRevert
 from phases.incident import Incident
 from phases.report import Verdict
 
@@ -34,6 +34,11 @@ def register(app: AsyncApp, kit: Kit) -> None:
         del value
         return await turn.told(CancelBisect(by=turn.user), incident.id)
 
+    async def revert(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        wanted = PrepareRevert(by=turn.user, pull_request=str(value.get("pull_request", "")))
+        return await turn.told(wanted, incident.id, "The revert is on its way: its pull request is said here.")
+
+    on_incident(app, kit, "incident.revert", revert)
     on_incident(app, kit, "incident.rule_out", rule_out)
     on_incident(app, kit, "incident.hypothesis", add)
     on_submit(app, kit, "incident.hypothesis", added)

@@ -178,6 +178,12 @@ class TryAgain(Value):
     effect_id: str
 
 
+class PrepareRevert(Value):
+    type: Literal["prepare.revert"] = "prepare.revert"
+    by: str
+    pull_request: str
+
+
 class CancelBisect(Value):
     type: Literal["bisect.cancel"] = "bisect.cancel"
     by: str
@@ -296,6 +302,12 @@ class BisectMoved(Value):
     bisect: Bisect
 
 
+class RevertPrepared(Value):
+    type: Literal["revert.prepared"] = "revert.prepared"
+    pull_request: str
+    url: str
+
+
 class DeployStarted(Value):
     type: Literal["deploy.started"] = "deploy.started"
     deploy_id: str
@@ -404,6 +416,7 @@ PeopleSay = (
     | Cancel
     | TryAgain
     | CancelBisect
+    | PrepareRevert
 )
 ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers
 TimersSay = TriageOverdue | MeasureDue | NobodyActed | DeployTick | BisectTick | LookDue | RetryDue
@@ -415,6 +428,7 @@ EffectsSay = (
     | Triaged
     | Investigated
     | BisectMoved
+    | RevertPrepared
     | DeployStarted
     | DeployNotStarted
     | DeployProgressed

@@ -82,6 +82,13 @@ class FollowBisect(Value):
     cancel: bool = False
 
 
+class Revert(Value):
+    """Makes the pull request that reverts this one, or finds it."""
+
+    type: Literal["revert"] = "revert"
+    pull_request: str
+
+
 class StartDeploy(Value):
     """Reads what runs; if that is not `running`, nothing is started."""
 
@@ -183,6 +190,7 @@ Effect = Annotated[
     | Investigate
     | StartBisect
     | FollowBisect
+    | Revert
     | StartDeploy
     | FollowDeploy
     | LookAgain

@@ -55,6 +55,7 @@ WORDS: dict[str, str] = {
     "investigate": "The investigation could not run",
     "bisect.start": "The bisect could not be started",
     "bisect.follow": "The bisect could not be followed",
+    "revert": "The revert could not be prepared",
     "deploy.start": "The deploy could not be started",
     "deploy.follow": "The deploy could not be followed",
     "look": "The check could not be made",
@@ -208,6 +209,7 @@ def _say_once(draft: Draft, effect: Effect, failure: Failure, service: Service, 
 def _quiet(incident: Incident, effect: Effect) -> bool:
     """Small failures go to the thread; where there is none yet, to the channel."""
     small = isinstance(effect, Investigate | StartBisect | FollowBisect) or effect.type in (
+        "revert",
         "set.topic",
         "ticket.attach",
         "ticket.comment",

@@ -274,6 +274,12 @@ class PullRequests(Protocol):
         ...
 
 
+class Reverts(Protocol):
+    async def prepare(self, service: Service, pull_request: str, why: str) -> str:
+        """Makes the pull request that reverts `pull_request`, once, and gives its address."""
+        ...
+
+
 class Bisector(Protocol):
     """`git bisect run` in a scratch worktree, in a process group of its own, under a record that outlives the bot."""
 

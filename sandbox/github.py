@@ -47,6 +47,9 @@ class Pull:
     """The rollup of its head commit: SUCCESS, FAILURE, PENDING, …; None: it has no checks."""
     body: str = ""
     draft: bool = False
+    merged: bool = False
+    conflicts: bool = False
+    """Its revert cannot be made by itself."""
     fork: bool = False
 
 
@@ -162,6 +165,23 @@ class GitHub:
             self.deploy(ref, decision=run.inputs["decision"], release=run.inputs["release"])
         run.conclusion = conclusion
         self.go_on(run, "completed")
+
+    def revert(self, number: int, body: str) -> Pull | None:
+        """The pull request that takes a merged one back; None where git has conflicts."""
+        meant = next(p for p in self.pulls if p.number == number)
+        if not meant.merged or meant.conflicts:
+            return None
+        made = Pull(
+            max(p.number for p in self.pulls) + 1,
+            f'Revert "{meant.title}"',
+            f"{number:x}e".rjust(40, "e"),
+            f"revert-{number}-{meant.head_ref}",
+            "PENDING",
+            body,
+        )
+        self.pulls.append(made)
+        self.on_change()
+        return made
 
     # --- what GitHub does ----------------------------------------------------------------------------------------
 

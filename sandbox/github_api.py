@@ -153,7 +153,10 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         asked = await request.json()
         try:
             fields = root_fields(asked["query"], asked.get("variables") or {})
-            return JSONResponse({"data": {f.alias: _repository(github, f) for f in fields}})
+            answer = JSONResponse({"data": {f.alias: _root(github, f) for f in fields}})
+            if fault is not None and fault.lose_answer:
+                await lose_answer(request)
+            return answer
         except (BadDocument, KeyError) as error:
             return JSONResponse({"errors": [{"message": str(error)}]})
 
@@ -239,6 +242,14 @@ def _run(github: GitHub, run: Run) -> dict[str, Any]:
     }
 
 
+def _root(github: GitHub, field: Selected) -> Any:
+    if field.name != "revertPullRequest":
+        return _repository(github, field)
+    asked = field.arguments["input"]
+    made = github.revert(int(str(asked["pullRequestId"]).removeprefix("PR_")), str(asked.get("body") or ""))
+    return None if made is None else shaped({"revertPullRequest": _pull(github, made)}, field.fields)
+
+
 def _repository(github: GitHub, field: Selected) -> Any:
     """`repository(owner, name)`: open pull requests, and objects by expression."""
     if field.name != "repository":
@@ -249,8 +260,12 @@ def _repository(github: GitHub, field: Selected) -> Any:
     for asked in field.fields:
         match asked.name:
             case "pullRequests":
-                nodes = [_pull(github, p) for p in reversed(github.pulls)][: int(asked.arguments["first"])]
+                pulls = [p for p in reversed(github.pulls) if not p.merged]
+                nodes = [_pull(github, p) for p in pulls][: int(asked.arguments["first"])]
                 answer[asked.alias] = shaped({"nodes": nodes}, asked.fields)
+            case "pullRequest":
+                found = next((p for p in github.pulls if p.number == asked.arguments["number"]), None)
+                answer[asked.alias] = shaped(_pull(github, found), asked.fields) if found else None
             case "object":
                 answer[asked.alias] = _object(github, asked)
             case _:
@@ -261,6 +276,8 @@ def _repository(github: GitHub, field: Selected) -> Any:
 def _pull(github: GitHub, pull: Pull) -> dict[str, Any]:
     rollup = {"state": pull.checks} if pull.checks else None
     return {
+        "id": f"PR_{pull.number}",
+        "merged": pull.merged,
         "number": pull.number,
         "title": pull.title,
         "body": pull.body,

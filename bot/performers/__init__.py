@@ -6,7 +6,9 @@ from bot.performers.act import acting
 from bot.performers.coordinate import coordinating
 from bot.performers.kit import Kit, Performer
 from bot.performers.measure import measuring
+from bot.performers.revert import reverting
 from bot.performers.speak import speaking
+from phases.ports import Reverts
 
 SYSTEMS: dict[str, str] = {
     "open.channel": "slack",
@@ -21,6 +23,7 @@ SYSTEMS: dict[str, str] = {
     "investigate": "git",
     "bisect.start": "git",
     "bisect.follow": "git",
+    "revert": "github",
     "deploy.start": "deployer",
     "deploy.follow": "deployer",
     "ticket.open": "linear",
@@ -37,9 +40,9 @@ SYSTEMS: dict[str, str] = {
 """Which outside system an effect waits for: the worker bounds how many run at once for each."""
 
 
-def performers(kit: Kit) -> dict[str, Performer]:
+def performers(kit: Kit, reverts: Reverts | None = None) -> dict[str, Performer]:
     """Every effect by its type, with what performs it."""
-    return {**speaking(kit), **measuring(kit), **acting(kit), **coordinating(kit)}
+    return {**speaking(kit), **measuring(kit), **acting(kit), **reverting(kit, reverts), **coordinating(kit)}
 
 
 __all__ = ["SYSTEMS", "Kit", "Performer", "performers"]

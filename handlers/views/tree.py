@@ -10,14 +10,15 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, when, words
 from phases.incident import Incident
 from phases.report import Bisect, Hypothesis, Suspect, Verdict
+from phases.revert import asked, culprit
 
 BEST = 3
 _SIGNS = {Verdict.SUPPORTED: DONE, Verdict.OPEN: WAITING, Verdict.RULED_OUT: WRONG}
 _ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
 
 
-def tree(incident: Incident, now: datetime) -> Message:
-    """Live. A person can confirm one as the cause or rule it out, by name."""
+def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message:
+    """Live. A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be made here."""
     del now  # every time in it is a fact of the record
     ranked = sorted(incident.hypotheses, key=lambda h: (_ORDER[h.verdict], -h.confidence))
     blocks: list[Block | None] = [section(_headline(incident))]
@@ -32,6 +33,8 @@ def tree(incident: Incident, now: datetime) -> Message:
             blocks.append(_judge(incident, one))
     if incident.suspects and incident.bisect is None:
         blocks.append(context(*(f"Suspect: {suspect(s)}" for s in incident.suspects[:2])))
+    if reverts and incident.open:
+        blocks.append(_revert(incident))
     if len(ranked) > BEST:
         rest = "\n".join(f"{_verdict(h)} {h.id} {words(h.says, 160)}" for h in ranked[BEST : BEST + 9])
         blocks.append(context(rest))
@@ -102,6 +105,15 @@ def _judge(incident: Incident, one: Hypothesis) -> Block | None:
         sure = confirm(f"Rule out {one.id}?", one.says, "Rule it out")
         choices.append(button("Rule out", "incident.rule_out", value, confirm=sure))
     return actions(choices)
+
+
+def _revert(incident: Incident) -> Block | None:
+    found = culprit(incident)
+    if found is None or found.pull_request is None or asked(incident, found.pull_request):
+        return None
+    value = {"incident": incident.id, "pull_request": found.pull_request}
+    sure = confirm("Prepare the revert?", f"Opens a pull request that takes back: {found.subject}", "Open it")
+    return actions([button("Prepare revert", "incident.revert", value, confirm=sure)])
 
 
 def _bisect(bisect: Bisect) -> str:

@@ -70,6 +70,8 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                     )
                 )
             )
+        case wanted.Revert(pull_request=pull):
+            return st.just(said.RevertPrepared(pull_request=pull, url="https://github.com/acme/shop/pull/8"))
         case wanted.StartDeploy(deploy_id=id):
             return st.sampled_from(
                 [
