@@ -11,8 +11,9 @@ from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, confirm, context, facts, message, section
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, person, spoken, when, words
+from phases import memory
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.report import Choice, DeploySeen, IssueSeen, Recommendation, Release, TriageReport, Word
+from phases.report import Choice, Confidence, DeploySeen, IssueSeen, Recommendation, Release, TriageReport, Word
 from phases.service import DeployCommands, Service
 
 REASONS = 5
@@ -22,7 +23,6 @@ DEPLOYS = 3
 
 def decision(incident: Incident, now: datetime, service: Service, number: int) -> Message:
     """The decision message of round `number`, in every state of it. Its buttons act on that round only."""
-    del now  # every time in it is a fact of the record
     current = next((r for r in incident.rounds if r.number == number), None)
     if current is None:
         return message(
@@ -41,6 +41,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
     blocks += [context(line) for line in _missing(current, service)]
     blocks += _reasons(recommendation)
+    blocks += [context(words(said, 400)) for said in memory.sentences(incident.past, incident, now)[:1]]
     if report is not None:
         blocks += _picture(report, service)
     if report is not None and report.notes:
@@ -158,21 +159,21 @@ _VERDICTS = {
 
 
 def _picture(report: TriageReport, service: Service) -> list[Block | None]:
-    """The triage picture: events and rate, users, organisations, regions, features, first seen, deploys, top frame."""
+    """The triage picture, under the line that counts events, rate, users and features: what that line does not say."""
     if report.manual_by is not None:
         said = f"Reported by {person(report.manual_by)}, {when(report.at)}; not measured"
         return [section(said), *_sentences(report)]
     blast = report.blast
+    listed = report.running in [deploy.release for deploy in report.deploys[:DEPLOYS]]
     pairs = [
-        ("Events", phrasing.how_often(report)),
-        ("Users", _users(report)),
-        ("Features", phrasing.shares(blast.top_features)),
+        ("Users", _users(report) if _weak(report) else ""),
+        ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
         ("Regions", phrasing.shares(blast.regions)),
         ("Organisations", phrasing.shares(blast.organisations)),
         ("Began", _began(report)),
-        ("Running", phrasing.version(report.running) if report.running else ""),
+        ("Running", phrasing.version(report.running) if report.running and not listed else ""),
     ]
-    blocks: list[Block | None] = [facts(pairs), *_sentences(report)]
+    blocks: list[Block | None] = [facts(pairs), *(_sentences(report) if _weak(report) else [])]
     detail = [*(_issue(issue) for issue in report.issues[:ISSUES])]
     more = max(len(report.issue_ids), len(report.issues)) - ISSUES
     if more > 0:
@@ -183,6 +184,11 @@ def _picture(report: TriageReport, service: Service) -> list[Block | None]:
     if report.deploys:
         blocks.append(context(*(_deploy(report, deploy, service) for deploy in report.deploys[:DEPLOYS])))
     return blocks
+
+
+def _weak(report: TriageReport) -> bool:
+    """Where the numbers are weak it is said how they were counted; otherwise line and fields say it all."""
+    return report.blast.inferred or report.blast.confidence is not Confidence.HIGH
 
 
 def _users(report: TriageReport) -> str:
@@ -212,10 +218,10 @@ def _issue(issue: IssueSeen) -> str:
     marks = [m for m, on in (("new", issue.new), ("spiking", issue.spiking), ("regressed", issue.regressed)) if on]
     marks += ["unhandled"] if issue.handled is False else []
     marked = f" ({', '.join(marks)})" if marks else ""
-    first = when(issue.first_seen)
+    first = "" if issue.new else f", first seen {when(issue.first_seen)}"
     return (
         f"{link(issue.url, issue.short_id)} {words(issue.title, 160)}: "
-        f"{phrasing.count(issue.events, 'event')}{marked}, first seen {first}"
+        f"{phrasing.count(issue.events, 'event')}{marked}{first}"
     )
 
 
@@ -225,8 +231,10 @@ def _frame(report: TriageReport) -> Block | None:
         return None
     at = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
     inside = f" in {inline_code(frame.function)}" if frame.function else ""
-    raised = f"{words(report.exception_type, 80)} at " if report.exception_type else ""
-    handled = {True: ", handled", False: ", not handled", None: ""}[report.handled]
+    titled = any(report.exception_type and report.exception_type in issue.title for issue in report.issues[:ISSUES])
+    raised = f"{words(report.exception_type, 80)} at " if report.exception_type and not titled else "At "
+    known = any(issue.handled is not None for issue in report.issues[:ISSUES])
+    handled = "" if known else {True: ", handled", False: ", not handled", None: ""}[report.handled]
     lines = "\n".join(f"{'>' if n == frame.line else ' '} {n:>4}  {text}" for n, text in frame.context[:5])
     shown = "\n" + code(lines, 900) if lines else ""
     return section(f"{raised}{inline_code(at)}{inside}{handled}{shown}")

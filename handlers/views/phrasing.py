@@ -60,7 +60,7 @@ def shares(found: tuple[Share, ...], most: int = 3) -> str:
     total = sum(s.events for s in found)
     if not total:
         return ""
-    named = ", ".join(f"{words(s.name, 60)} {round(100 * s.events / total)} %" for s in found[:most])
+    named = ", ".join(f"{words(s.name, 60)} {round(100 * s.events / total)}\u00a0%" for s in found[:most])
     more = len(found) - most
     return f"{named} and {more} more" if more > 0 else named
 
@@ -163,4 +163,4 @@ def source(incident: Incident) -> str:
 
 
 def lead(incident: Incident) -> str:
-    return person(incident.lead, "nobody yet: `/incident lead` takes it")
+    return person(incident.lead)

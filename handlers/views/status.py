@@ -9,6 +9,7 @@ from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, facts, header, message, section
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import clock, cut, link, person, plain, size, spoken, when, words
+from phases import memory
 from phases.failures import WORDS
 from phases.incident import ActionKind, Incident, Status
 from phases.mitigation import hold, unmerged
@@ -16,6 +17,7 @@ from phases.service import Service
 
 TOPIC = 250
 FAILURES = 3
+REMEMBERED = 2
 
 
 def status(incident: Incident, now: datetime, service: Service) -> Message:
@@ -25,13 +27,15 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
         section(_what(incident)),
         facts(_facts(incident, now, service)),
     ]
-    blocks += [section(f"{WRONG} {words(line, 400)}") for line in (hold(incident), unmerged(incident)) if line]
+    blocks += [section(f"{WAITING} {words(line, 400)}") for line in (hold(incident), unmerged(incident)) if line]
     if incident.latest_update:
         blocks.append(section(f"*Latest update*\n{spoken(incident.latest_update, 400)}"))
     blocks += _failures(incident)
-    blocks.append(context(*(f"{number} {name}: {how}" for number, name, how in phases(incident))))
+    blocks.append(context(" · ".join(f"{name}:\u00a0{how}" for name, how in phases(incident))))
     if incident.past and incident.open:
-        blocks.append(context(_past(incident)))
+        blocks.append(
+            context(*(words(said, 400) for said in memory.sentences(incident.past, incident, now)[:REMEMBERED]))
+        )
     blocks.append(actions(_buttons(incident)))
     return message(_fallback(incident), blocks)
 
@@ -126,29 +130,18 @@ def _failures(incident: Incident) -> list[Block | None]:
     return blocks
 
 
-def _past(incident: Incident) -> str:
-    last = incident.past[0]
-    what = f": {words(last.cause, 200)}" if last.cause else ""
-    action = f". Then: {words(last.action, 120)}" if last.action else ""
-    items = f". {phrasing.count(last.open_items, 'action item')} still open" if last.open_items else ""
-    again = (
-        f"{phrasing.count(len(incident.past), 'earlier incident')} of this service. " if len(incident.past) > 1 else ""
-    )
-    return f"{again}Last: {words(last.id, 20)} on {when(last.at, '{date_short}')}{what}{action}{items}"
-
-
 # --- the six phases --------------------------------------------------------------------------------------------
 
 
-def phases(incident: Incident) -> list[tuple[str, str, str]]:
-    """(number, name, sign and word) for each phase of the workflow."""
+def phases(incident: Incident) -> list[tuple[str, str]]:
+    """(name, sign and word) for each of the six phases of the workflow."""
     return [
-        ("1", "Triage", _triage(incident)),
-        ("2", "Cause", _cause(incident)),
-        ("3", "Action", _action(incident)),
-        ("4", "Ticket", _ticket(incident)),
-        ("5", "Check", _check(incident)),
-        ("6", "Post-mortem", _postmortem(incident)),
+        ("Triage", _triage(incident)),
+        ("Cause", _cause(incident)),
+        ("Action", _action(incident)),
+        ("Ticket", _ticket(incident)),
+        ("Check", _check(incident)),
+        ("Post-mortem", _postmortem(incident)),
     ]
 
 
@@ -239,11 +232,15 @@ def _buttons(incident: Incident) -> Sequence[Element]:
         buttons.append(button("Check now", "incident.recheck", here))
     if incident.status in (Status.VERIFYING, Status.MITIGATED) and incident.adr is None:
         urgent = incident.status is Status.MITIGATED
-        buttons.append(button("Post-mortem", "incident.postmortem", here, style="primary" if urgent else None))
+        if urgent:
+            buttons.insert(0, button("Post-mortem", "incident.postmortem", here, style="primary"))
+        else:
+            buttons.append(button("Post-mortem", "incident.postmortem", here))
     if incident.status is Status.MITIGATED:
         number = incident.round.number if incident.round else 1
         buttons.append(button("Ship a fix forward", "incident.hotfix", {**here, "round": number}))
-        buttons.append(button("Resolve", "incident.resolve", here))
+        if incident.cause is not None and incident.adr is not None:
+            buttons.append(button("Resolve", "incident.resolve", here))
     if incident.status in (Status.DECLARED, Status.DECIDING):
         buttons.append(button("False alarm", "incident.cancel", here))
     return buttons

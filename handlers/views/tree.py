@@ -7,12 +7,13 @@ from datetime import datetime
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Message, actions, button, confirm, context, message, section
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
-from handlers.views.text import inline_code, link, person, when, words
+from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.incident import Incident
 from phases.report import Bisect, Hypothesis, Suspect, Verdict
 from phases.revert import asked, culprit
 
 BEST = 3
+SUSPECTS = 3
 _SIGNS = {Verdict.SUPPORTED: DONE, Verdict.OPEN: WAITING, Verdict.RULED_OUT: WRONG}
 _ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
 
@@ -20,7 +21,7 @@ _ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
 def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message:
     """Live. A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be made here."""
     del now  # every time in it is a fact of the record
-    ranked = sorted(incident.hypotheses, key=lambda h: (_ORDER[h.verdict], -h.confidence))
+    ranked = _ranked(incident)
     blocks: list[Block | None] = [section(_headline(incident))]
     if incident.bisect is not None:
         blocks.append(section(_bisect(incident.bisect)))
@@ -47,17 +48,25 @@ def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message
     return message(_fallback(incident, ranked), blocks)
 
 
+def _ranked(incident: Incident) -> list[Hypothesis]:
+    return sorted(incident.hypotheses, key=lambda h: (_ORDER[h.verdict], -h.confidence))
+
+
 def evidence(incident: Incident, now: datetime) -> Message:
-    """For the thread: the walk from the crash to commit, pull request and author, all suspects, every hypothesis."""
+    """For the thread: the walk from the crash to commit, pull request and author, the suspects, and the hypotheses
+    that the tree beside it has no room for."""
     del now
     walk = incident.investigation.walk if incident.investigation else ()
     blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
     if walk:
         blocks.append(section("\n".join(f"{n}. {words(line, 400)}" for n, line in enumerate(walk[:12], 1))))
-    for one in incident.suspects[:5]:
-        why = "; ".join(words(r, 160) for r in one.reasons[:4])
+    for one in incident.suspects[:SUSPECTS]:
+        why = "; ".join(spoken(r, 160, lines=False) for r in one.reasons[:4])
         blocks.append(section(f"Suspect {suspect(one)}\n{why}" if why else f"Suspect {suspect(one)}"))
-    blocks += [context(_hypothesis(one)) for one in incident.hypotheses[:12]]
+    if len(incident.suspects) > SUSPECTS:
+        others = ", ".join(inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9])
+        blocks.append(context(f"Less likely: {others}"))
+    blocks += [context(_hypothesis(one)) for one in _ranked(incident)[BEST : BEST + 9]]
     return message(f"{incident.id}: evidence", blocks)
 
 
@@ -82,14 +91,14 @@ def _headline(incident: Incident) -> str:
 
 
 def _verdict(one: Hypothesis) -> str:
-    sure = f", {round(100 * one.confidence)} %" if one.verdict is Verdict.OPEN else ""
+    sure = f", {round(100 * one.confidence)}\u00a0%" if one.verdict is Verdict.OPEN else ""
     by = f" by {person(one.by)}" if one.by and one.verdict is not Verdict.OPEN else ""
     return f"{_SIGNS[one.verdict]} {one.verdict.value}{sure}{by}:"
 
 
 def _hypothesis(one: Hypothesis) -> str:
     said = f"*{one.id}* {link(one.url, one.says, 300)}"
-    lines = [f"{said}\n{_verdict(one)} {words(one.found, 400) or 'nothing found yet'}"]
+    lines = [f"{said}\n{_verdict(one)} {spoken(one.found, 400, lines=False) or 'nothing found yet'}"]
     if one.verdict is Verdict.OPEN:
         if one.predicts:
             lines.append(f"If so: {words(one.predicts, 300)}")

@@ -218,7 +218,7 @@ def test_the_status_says_it_all_with_signs_and_words() -> None:
     assert "The ticket could not be opened" in said
     assert "Try again" in said
     assert "empty rates" in said
-    assert "2 action items still open" in said
+    assert "2 action items open" in said
     assert "<https://wiki.example/shop|shop runbook>" in said
 
 
