@@ -20,6 +20,7 @@ from bot.clients.discord import Discord
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git import LocalGit
 from bot.clients.github import GitHub
+from bot.clients.github_archive import Archives, GitHubArchive
 from bot.clients.github_revert import GitHubReverts
 from bot.clients.github_source import GitHubSource
 from bot.clients.linear import Linear
@@ -120,10 +121,11 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
     hub: SourceCode | None = None
     reverts: Reverts | None = None
+    adrs: GitHubArchive | None = None
     if settings.github_token is not None:
         github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
         stack.push_async_callback(github.aclose)
-        reverts = GitHubReverts(github)
+        reverts, adrs = GitHubReverts(github), GitHubArchive(github)
         deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
     git, bisector = LocalGit(), LocalBisector(state / "bisects")
 
@@ -153,7 +155,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         announcer=discord,
         pager=pager,
         endpoint=endpoint,
-        archive=LocalArchive(),
+        archive=Archives(LocalArchive(), adrs),
         memory=RedisMemory(store),
         claimed=store.owner,
         told_deploys=deploys.known,

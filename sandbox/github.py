@@ -5,6 +5,7 @@ It knows what a chat-ops bot asks for, refuses what GitHub refuses, and lets who
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -118,6 +119,8 @@ class GitHub:
         """(sha, path) → text."""
         self.blame: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         """(sha, path) → (first line, last line, sha that last touched them)."""
+        self.branches: dict[str, str] = {}
+        """Name → sha, beside the default branch."""
         self.workflows: dict[str, Workflow] = {
             "deploy.yml": Workflow("deploy.yml"),
             "hotfix.yml": Workflow("hotfix.yml"),
@@ -203,11 +206,41 @@ class GitHub:
         self.on_change()
         return run
 
+    def create_ref(self, ref: str, sha: str) -> None:
+        name = ref.removeprefix("refs/heads/")
+        if name in self.branches or name == self.default_branch:
+            raise GitHubRefusal(422, "Reference already exists")
+        self.branches[name] = sha
+        self.on_change()
+
+    def put(self, branch: str, path: str, text: str) -> None:
+        """A commit on a branch of its own."""
+        if branch not in self.branches:
+            raise GitHubRefusal(404, f"Branch {branch} not found")
+        if (self.branches[branch], path) in self.files:
+            raise GitHubRefusal(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
+        before = self.branches[branch]
+        sha = hashlib.sha1(f"{before}:{path}:{text}".encode(), usedforsecurity=False).hexdigest()
+        self.files |= {(sha, name): kept for (at, name), kept in self.files.items() if at == before}
+        self.files[sha, path] = text
+        self.branches[branch] = sha
+        self.on_change()
+
+    def open_pull(self, head: str, title: str, body: str) -> Pull:
+        if any(p.head_ref == head and not p.merged for p in self.pulls):
+            raise GitHubRefusal(422, f"A pull request already exists for {self.repository.partition('/')[0]}:{head}.")
+        made = Pull(max((p.number for p in self.pulls), default=0) + 1, title, self.branches[head], head, None, body)
+        self.pulls.append(made)
+        self.on_change()
+        return made
+
     def resolve(self, ref: str) -> str | None:
         """The sha of a tag, the default branch, or an (abbreviated) sha."""
         name = ref.removeprefix("refs/").removeprefix("tags/").removeprefix("heads/")
         if name in self.tags:
             return self.tags[name]
+        if name in self.branches:
+            return self.branches[name]
         if name == self.default_branch:
             return self.commits[-1].sha if self.commits else None
         known = [c.sha for c in self.commits] + [p.head_sha for p in self.pulls]

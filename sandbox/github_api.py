@@ -64,8 +64,9 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
 
     def git_ref(request: Request) -> Any:
         name = request.path_params["ref"]
-        sha = github.tags.get(name.removeprefix("tags/"))
-        if sha is None or not name.startswith("tags/"):
+        kind, _, short = name.partition("/")
+        sha = github.tags.get(short) if kind == "tags" else github.resolve(short) if kind == "heads" else None
+        if sha is None:
             raise GitHubRefusal(404, "Not Found")
         return {"ref": f"refs/{name}", "object": {"type": "commit", "sha": sha}}
 
@@ -100,9 +101,13 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
 
     def contents(request: Request) -> Any:
         sha = github.resolve(request.query_params.get("ref", github.default_branch))
-        text = github.files.get((sha or "", request.path_params["path"]))
-        if text is None:
+        path = request.path_params["path"]
+        text = github.files.get((sha or "", path))
+        inside = [name for at, name in github.files if at == sha and name.startswith(f"{path}/")]
+        if text is None and not inside:
             raise GitHubRefusal(404, "Not Found")
+        if text is None:
+            return [{"name": name.removeprefix(f"{path}/"), "type": "file"} for name in sorted(inside)]
         return {"type": "file", "encoding": "base64", "content": base64.encodebytes(text.encode()).decode()}
 
     def deployments(request: Request) -> Any:
@@ -116,6 +121,39 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             raise GitHubRefusal(404, "Not Found")
         rows = [{"state": state, "created_at": at.isoformat()} for state, at in reversed(found.statuses)]
         return page(request, rows)
+
+    def pulls(request: Request) -> Any:
+        state, head = request.query_params.get("state", "open"), request.query_params.get("head", "")
+        rows = [p for p in reversed(github.pulls) if state == "all" or p.merged == (state == "closed")]
+        branch = head.partition(":")[2]
+        return page(request, [_pull_row(github, p) for p in rows if not head or p.head_ref == branch])
+
+    def writes(operation: str, path: str, method: str, do: Callable[[Request, Any], Any], status: int) -> Route:
+        async def write(request: Request) -> Response:
+            fault = faults.take(f"github.{operation}")
+            if (refused := await _refused(request, github, fault)) is not None:
+                return refused
+            try:
+                answer = do(request, await request.json())
+            except GitHubRefusal as error:
+                return _error(error.status, error.message)
+            if fault is not None and fault.lose_answer:
+                await lose_answer(request)
+            return JSONResponse(answer, status)
+
+        return Route(f"{repo}{path}", write, methods=[method])
+
+    def create_ref(request: Request, body: Any) -> Any:
+        github.create_ref(body["ref"], body["sha"])
+        return {"ref": body["ref"], "object": {"type": "commit", "sha": body["sha"]}}
+
+    def put_contents(request: Request, body: Any) -> Any:
+        path = request.path_params["path"]
+        github.put(body["branch"], path, base64.b64decode(body["content"]).decode())
+        return {"content": {"path": path}, "commit": {"sha": github.branches[body["branch"]]}}
+
+    def create_pull(request: Request, body: Any) -> Any:
+        return _pull_row(github, github.open_pull(body["head"], body["title"], body.get("body", "")))
 
     async def dispatch(request: Request) -> Response:
         fault = faults.take("github.dispatch")
@@ -170,6 +208,10 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             route("commit_pulls", "/commits/{sha}/pulls", commit_pulls),
             route("commit", "/commits/{ref:path}", commit),
             route("contents", "/contents/{path:path}", contents),
+            writes("put_contents", "/contents/{path:path}", "PUT", put_contents, 201),
+            writes("create_ref", "/git/refs", "POST", create_ref, 201),
+            route("pulls", "/pulls", pulls),
+            writes("create_pull", "/pulls", "POST", create_pull, 201),
             route("deployments", "/deployments", deployments),
             route("deployment_statuses", "/deployments/{id:int}/statuses", statuses),
             Route(f"/repos/{github.repository}/actions/workflows/{{workflow}}/dispatches", dispatch, methods=["POST"]),
@@ -287,6 +329,16 @@ def _pull(github: GitHub, pull: Pull) -> dict[str, Any]:
         "isDraft": pull.draft,
         "isCrossRepository": pull.fork,
         "commits": {"nodes": [{"commit": {"statusCheckRollup": rollup}}]},
+    }
+
+
+def _pull_row(github: GitHub, pull: Pull) -> dict[str, Any]:
+    return {
+        "number": pull.number,
+        "title": pull.title,
+        "html_url": _url(github, f"pull/{pull.number}"),
+        "state": "closed" if pull.merged else "open",
+        "head": {"ref": pull.head_ref, "sha": pull.head_sha},
     }
 
 

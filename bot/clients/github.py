@@ -17,6 +17,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from bot.clients.github_calls import REPOSITORY, Call
+from bot.clients.github_shapes import Repository
 from bot.clients.http import Http, HttpError, retry_after
 from bot.clients.redact import redact
 from phases.ports import PortError
@@ -81,7 +82,7 @@ class GitHub:
                 self._etags.popitem(last=False)
         return body
 
-    async def post(self, call: Call, repository: str, json: Mapping[str, Any], **parts: str | int) -> Any:
+    async def write(self, call: Call, repository: str, json: Mapping[str, Any], **parts: str | int) -> Any:
         """The answer's JSON, or None where it has none (204). Never sent twice by itself."""
         answer = await self._send(call, repository, json=json, parts=parts)
         return self._rest.json(answer) if answer.content else None
@@ -90,7 +91,7 @@ class GitHub:
         """The branch whose workflow files run; asked for every ten minutes."""
         at, branch = self._branches.get(repository, (0.0, ""))
         if not branch or time.monotonic() - at > BRANCH_SECONDS:
-            branch = str((await self.get(REPOSITORY, repository))["default_branch"])
+            branch = read(Repository, await self.get(REPOSITORY, repository)).default_branch
             self._branches[repository] = (time.monotonic(), branch)
         return branch
 

@@ -38,6 +38,9 @@ DISPATCH = Call("POST", "/actions/workflows/{workflow_id}/dispatches", "Actions:
 WORKFLOW_RUNS = Call("GET", "/actions/workflows/{workflow_id}/runs", "Actions: read")
 WORKFLOW_RUN = Call("GET", "/actions/runs/{run_id}", "Actions: read")
 PULLS = Call("GET", "/pulls", "Pull requests: read")
+CREATE_REF = Call("POST", "/git/refs", "Contents: write")
+PUT_CONTENTS = Call("PUT", "/contents/{path}", "Contents: write")
+CREATE_PULL = Call("POST", "/pulls", "Pull requests: write")
 
 CALLS = (
     REPOSITORY,
@@ -54,4 +57,7 @@ CALLS = (
     WORKFLOW_RUNS,
     WORKFLOW_RUN,
     PULLS,
+    CREATE_REF,
+    PUT_CONTENTS,
+    CREATE_PULL,
 )

@@ -131,3 +131,37 @@ class PullNumber(_Read):
 
 class PullNumbers(_Read):
     rows: tuple[PullNumber, ...]
+
+
+class _Head(_Read):
+    ref: str
+
+
+class Pull(_Read):
+    number: int
+    html_url: str
+    head: _Head
+
+
+class Pulls(_Read):
+    rows: tuple[Pull, ...]
+
+
+class _Object(_Read):
+    sha: str
+
+
+class GitRef(_Read):
+    object: _Object
+
+
+class _Entry(_Read):
+    name: str
+
+
+class Directory(_Read):
+    rows: tuple[_Entry, ...]
+
+
+class Repository(_Read):
+    default_branch: str

@@ -124,7 +124,7 @@ class GitHubDeployer:
             return  # another replica was faster
         body = {"ref": branch, "inputs": inputs, "return_run_details": True}
         try:
-            answer = await self._github.post(calls.DISPATCH, repository, body, workflow_id=workflow)
+            answer = await self._github.write(calls.DISPATCH, repository, body, workflow_id=workflow)
         except HttpError as error:
             if error.sent and (error.status is None or error.status >= 500 or error.status < 400):
                 # It may have been taken. Following it looks for its run, and never sends it again.

@@ -1,0 +1,145 @@
+"""Post-mortems by pull request: `adr = { repository = "acme/shop", path = "docs/adr" }`. A branch and a pull request an incident.
+
+The branch carries the number and the incident's id, so that writing it twice is writing it once. Nothing is merged.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from bot.clients import github_calls as calls
+from bot.clients import github_shapes as shapes
+from bot.clients.archive import LocalArchive
+from bot.clients.github import PAGE, SYSTEM, GitHub, read
+from bot.clients.http import HttpError
+from phases.adr import file_name
+from phases.incident import Incident
+from phases.markdown import one_line
+from phases.ports import Archive, NotSetUp
+from phases.report import Adr
+from phases.service import AdrPlace, Service
+
+BRANCH = "firebreak/adr-"
+_FILE = re.compile(r"(\d{1,6})-.+\.md")
+_BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
+
+
+class GitHubArchive:
+    """Keeps `phases.ports.Archive` for services whose `adr` names a repository."""
+
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+
+    async def highest(self, service: Service) -> int:
+        """Over the files of the default branch and our open pull requests. Raises `PortError`."""
+        repository, place = _place(service)
+        names = [(_FILE, name) for name in await self._names(repository, place.path)]
+        asked = {"state": "open", "per_page": PAGE}
+        pulls = read(shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}).rows
+        names += [(_BRANCH, pull.head.ref) for pull in pulls]
+        return max((int(found.group(1)) for pattern, name in names if (found := pattern.fullmatch(name))), default=0)
+
+    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
+        """A branch with the file, and its pull request; each is looked for first. Raises `PortError`."""
+        repository, place = _place(service)
+        branch = f"{BRANCH}{number:04d}-{incident.id}-{incident.ulid[-6:]}".lower()
+        path = f"{place.path}/{file_name(incident, number)}"
+        url = await self._pull(repository, branch)
+        if url is None:
+            base = await self._github.default_branch(repository)
+            await self._branch(repository, branch, base)
+            title = f"ADR-{number:04d}: {incident.id}, {one_line(incident.title, {}, 100)}"
+            await self._file(repository, branch, path, text, title)
+            url = await self._open(repository, branch, base, title, incident)
+        return Adr(number=number, path=path, url=url)
+
+    def repository(self, service: Service) -> str:
+        """Repository and path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
+        repository, place = _place(service)
+        return f"{repository}:{place.path}"
+
+    # --- one step each -------------------------------------------------------------------------------------------
+
+    async def _names(self, repository: str, path: str) -> list[str]:
+        try:
+            answer = await self._github.get(calls.CONTENTS, repository, path=path)
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return []  # the directory begins with its first file
+        return [entry.name for entry in read(shapes.Directory, {"rows": answer}).rows]
+
+    async def _pull(self, repository: str, branch: str) -> str | None:
+        asked = {"head": f"{repository.partition('/')[0]}:{branch}", "state": "all", "per_page": PAGE}
+        pulls = read(shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}).rows
+        return next((pull.html_url for pull in pulls if pull.head.ref == branch), None)
+
+    async def _branch(self, repository: str, branch: str, base: str) -> None:
+        newest = read(shapes.GitRef, await self._github.get(calls.GIT_REF, repository, ref=f"heads/{base}"))
+        wanted = {"ref": f"refs/heads/{branch}", "sha": newest.object.sha}
+        try:
+            await self._github.write(calls.CREATE_REF, repository, wanted)
+        except HttpError as error:
+            if error.status != 422:
+                raise
+            # "Reference already exists", or it cannot be made: then it is not there.
+            await self._github.get(calls.GIT_REF, repository, ref=f"heads/{branch}")
+
+    async def _file(self, repository: str, branch: str, path: str, text: str, message: str) -> None:
+        try:
+            await self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
+        except HttpError as error:
+            if error.status != 404:
+                raise
+        else:
+            return  # an earlier try came so far
+        content = base64.b64encode(text.encode()).decode()
+        body = {"message": message, "content": content, "branch": branch}
+        await self._github.write(calls.PUT_CONTENTS, repository, body, path=path)
+
+    async def _open(self, repository: str, branch: str, base: str, title: str, incident: Incident) -> str:
+        body = {
+            "title": title,
+            "head": branch,
+            "base": base,
+            "body": f"The post-mortem of {incident.id}, written in Slack by the people who were there.",
+        }
+        try:
+            return read(shapes.Pull, await self._github.write(calls.CREATE_PULL, repository, body)).html_url
+        except HttpError as error:
+            there = await self._pull(repository, branch) if error.status == 422 else None
+            if there is None:
+                raise
+            return there
+
+
+class Archives:
+    """Each service's archive: the directory that it names, or the repository."""
+
+    def __init__(self, local: LocalArchive, github: GitHubArchive | None) -> None:
+        self._local = local
+        self._github = github
+
+    def _of(self, service: Service) -> Archive:
+        if service.adr is None or service.adr.repository is None:
+            return self._local
+        if self._github is None:
+            raise NotSetUp(SYSTEM, f"post-mortems of {service.name} go to a pull request, and GITHUB_TOKEN is not set")
+        return self._github
+
+    async def highest(self, service: Service) -> int:
+        return await self._of(service).highest(service)
+
+    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
+        return await self._of(service).write(service, incident, number, text)
+
+    def repository(self, service: Service) -> str:
+        return self._of(service).repository(service)
+
+
+def _place(service: Service) -> tuple[str, AdrPlace]:
+    place = service.adr
+    if place is None or place.repository is None:
+        raise NotSetUp(SYSTEM, f"no repository for the post-mortems of {service.name} is set up (`adr`)")
+    return place.repository, place

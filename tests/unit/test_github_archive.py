@@ -1,0 +1,73 @@
+"""Post-mortems by pull request on the local GitHub, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from factories import incident
+from github_world import SHOP, World, github_world
+
+from bot.clients.archive import LocalArchive
+from bot.clients.github_archive import Archives, GitHubArchive
+from bot.store import Store
+from phases.ports import Archive, NotSetUp, PortError
+from phases.service import AdrPlace, Service
+from sandbox.faults import Fault
+
+PLACED = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="docs/adr")})
+TEXT = "# ADR-0008\n\nWhy it burned: “rates”.\n"
+
+
+@pytest.fixture
+async def world(store: Store) -> AsyncIterator[World]:
+    async with github_world(store) as made:
+        yield made
+
+
+async def test_a_branch_and_a_pull_request_an_incident(world: World) -> None:
+    archive: Archive = GitHubArchive(world.client)
+    assert await archive.highest(PLACED) == 0
+    head = world.github.commits[-1].sha
+    world.github.files |= {(head, "docs/adr/0007-inc-0001-x.md"): "x", (head, "docs/adr/README.md"): "x"}
+    assert await archive.highest(PLACED) == 7
+    one = incident(title="Checkout is failing")
+    adr = await archive.write(PLACED, one, 8, TEXT)
+    assert (adr.number, adr.url) == (8, "https://github.com/acme/shop/pull/1")
+    assert adr.path == f"docs/adr/0008-{one.id.lower()}-checkout-is-failing.md"
+    (pull,) = world.github.pulls
+    branch = f"firebreak/adr-0008-{one.id}-{one.ulid[-6:]}".lower()
+    assert (pull.head_ref, pull.title) == (branch, f"ADR-0008: {one.id}, Checkout is failing")
+    assert world.github.files[world.github.branches[branch], adr.path] == TEXT
+    assert await archive.highest(PLACED) == 8  # an open one counts, too
+    assert await archive.write(PLACED, one, 8, TEXT) == adr
+    assert len(world.github.pulls) == 1
+    assert archive.repository(PLACED) == "acme/shop:docs/adr"
+
+
+@pytest.mark.parametrize("lost", ["create_ref", "put_contents", "create_pull"])
+async def test_wherever_an_answer_is_lost_it_is_written_once(world: World, lost: str) -> None:
+    archive = GitHubArchive(world.client)
+    world.faults.next(f"github.{lost}", Fault(lose_answer=True))
+    with pytest.raises(PortError) as broken:
+        await archive.write(PLACED, incident(), 1, TEXT)
+    assert broken.value.retryable
+    adr = await archive.write(PLACED, incident(), 1, TEXT)
+    assert [pull.number for pull in world.github.pulls] == [1]
+    assert adr.url == "https://github.com/acme/shop/pull/1"
+    assert len([path for _, path in world.github.files if path == adr.path]) == 1
+
+
+async def test_a_refusal_says_what_is_missing(world: World) -> None:
+    world.faults.next("github.create_ref", Fault(status=403, error="Resource not accessible"))
+    with pytest.raises(PortError, match="Contents: write"):
+        await GitHubArchive(world.client).write(PLACED, incident(), 1, TEXT)
+
+
+async def test_each_service_has_its_own_place(world: World) -> None:
+    archives = Archives(LocalArchive(), GitHubArchive(world.client))
+    assert archives.repository(PLACED) == "acme/shop:docs/adr"
+    local = Service(name="x", adr=AdrPlace(directory="/srv/adr"))
+    assert archives.repository(local) == "/srv/adr"
+    with pytest.raises(NotSetUp, match="GITHUB_TOKEN"):
+        await Archives(LocalArchive(), None).highest(PLACED)
