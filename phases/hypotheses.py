@@ -14,8 +14,9 @@ from phases.paths import CONFIGURATION, DEPENDENCY, MIGRATION, kind_of
 from phases.ports import Commit
 from phases.report import Bisect, Hypothesis, HypothesisKind, Share, Suspect, TriageReport, Verdict, Word
 from phases.service import Service
-from phases.wording import clock, counted, lasting, listed, short
+from phases.wording import capital, clock, counted, lasting, listed, short
 
+JUST = timedelta(seconds=30)  # closer than this nobody counts
 SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"
 LATER = timedelta(hours=2)
 COMMITS = 3  # commits that become hypotheses of their own
@@ -105,7 +106,7 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
         if one.kind is not HypothesisKind.COMMIT or one.by is not None:
             judged.append(one)
         elif _key(one) == _key(found):
-            text = one.found if found.found in one.found else f"{found.found} {one.found}".strip()
+            text = one.found if found.found in one.found else f"{found.found} {capital(one.found)}".strip()
             judged.append(found.model_copy(update={"id": one.id, "found": text, "url": one.url or found.url}))
         else:
             told = {
@@ -152,7 +153,8 @@ def _release(facts: Facts) -> Hypothesis:
     if gap is None:
         sure, found = 0.4, f"{version} was deployed before the trouble; how long before is not known."
     else:
-        after = "before its deploy had ended" if gap < timedelta(0) else f"{lasting(gap)} after its deploy started"
+        after = f"{'right' if gap < JUST else lasting(gap)} after its deploy started"
+        after = "before its deploy had ended" if gap < timedelta(0) else after
         began = f" ({clock(report.began_at)})" if report.began_at else ""
         found = f"Trouble began {after}{began}."
         sure = 0.8 if gap <= SOON else 0.5 if gap <= LATER else 0.25 if gap <= timedelta(days=1) else 0.08

@@ -125,7 +125,7 @@ def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
         by = f" by {culprit.author}" if culprit.author else ""
         said = f"Bisect names `{culprit.sha[:9]}` “{short(culprit.subject, 120)}”{by}."
         draft.note("evidence", said.replace("`", ""), url=culprit.url)
-        return tell(draft, f"{said} Is that the cause? `/incident cause <why>` confirms it.", thread=True)
+        return tell(draft, f"{said} Is that the cause? *This is the cause* above confirms it.", thread=True)
     said = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
     draft.note("evidence", said)
     return tell(draft, said, ticket=False, thread=True)
@@ -208,7 +208,7 @@ def name_cause(incident: Incident, action: NameCause, service: Service, now: dat
     if recommended is None or not undecided or (known is not None and known.choice is Choice.ROLLBACK):
         return tell(draft, said).done()
     keep_true(draft, said)  # the new decision says it in the channel
-    return await_action(open_round(draft, f"the cause is a recent deploy: {short(text, 300)}", recommended)).done()
+    return await_action(open_round(draft, f"the cause is a recent deploy: {short(text, 120)}", recommended)).done()
 
 
 def recommended_by_cause(incident: Incident) -> Recommendation | None:

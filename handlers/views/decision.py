@@ -126,7 +126,7 @@ def _silent(incident: Incident) -> str:
         return "Sentry is being asked who is hit …"
     return (
         f"{WRONG} *Sentry has not answered.* How many are hit is not measured; this message is completed when it does. "
-        "Fill in the form below with what people report."
+        "*Fill in by hand* takes what people report."
     )
 
 
