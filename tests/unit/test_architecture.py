@@ -13,7 +13,17 @@ MAY = {
     "sandbox": {"sandbox"},
 }
 ROOMS = set(MAY)
-OUTSIDE_THE_RULES = {"slack_sdk", "slack_bolt", "redis", "httpx", "aiohttp", "starlette", "uvicorn", "apscheduler", "asyncio"}
+OUTSIDE_THE_RULES = {
+    "slack_sdk",
+    "slack_bolt",
+    "redis",
+    "httpx",
+    "aiohttp",
+    "starlette",
+    "uvicorn",
+    "apscheduler",
+    "asyncio",
+}
 
 
 def imports(path: Path) -> set[str]:
