@@ -44,7 +44,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks += [context(words(said, 400)) for said in memory.sentences(incident.past, incident, now)[:1]]
     if report is not None:
         blocks += _picture(report, service)
-    if report is not None and report.notes:
+    if report is not None and report.notes and report.manual_by is None:
         blocks.append(context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS])))
     return message(_fallback(incident, current, service), blocks)
 
@@ -162,7 +162,7 @@ def _picture(report: TriageReport, service: Service) -> list[Block | None]:
     """The triage picture, under the line that counts events, rate, users and features: what that line does not say."""
     if report.manual_by is not None:
         said = f"Reported by {person(report.manual_by)}, {when(report.at)}; not measured"
-        return [section(said), *_sentences(report)]
+        return [section(said)]
     blast = report.blast
     listed = report.running in [deploy.release for deploy in report.deploys[:DEPLOYS]]
     pairs = [

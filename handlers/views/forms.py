@@ -66,7 +66,10 @@ def triage(incident: Incident, number: int) -> View:
     users = [option("Nobody that we know of", "nobody"), option("One user", "one"), option("Many users", "many")]
     features = [option("One feature", "one"), option("Many features", "many")]
     report = text_input(
-        VALUE, multiline=True, placeholder="12 tickets since 14:00: paying by card ends in an error page"
+        VALUE,
+        initial=incident.title,
+        multiline=True,
+        placeholder="12 tickets since 14:00: paying by card ends in an error page",
     )
     return View(
         "incident.triage",

@@ -78,7 +78,8 @@ def hit(report: TriageReport) -> str:
     """Who is hit, in one line: `31 users, 3 features; 412 events in 15 min (27/min, normally 0.2)`."""
     blast = report.blast
     if report.manual_by is not None:
-        return f"{_many(blast.users, 'user')}, {_many(blast.features, 'feature')} (reported, not measured)"
+        named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
+        return f"{_many(blast.users, 'user')}, {named or _many(blast.features, 'feature')} (reported, not measured)"
     if blast.users is Word.NOBODY:
         return "Sentry shows nothing unusual"
     users = count(blast.user_count, "user") if blast.user_count else _many(blast.users, "user")

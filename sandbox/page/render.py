@@ -73,6 +73,7 @@ def environment(desk: Desk) -> Environment:
         "date_leaf": lambda leaf: mrkdwn.date(leaf["timestamp"], leaf.get("format", ""), leaf.get("fallback") or ""),
         "chart": charts.data_visualization,
         "clock": clock,
+        "since": since,
         "day": day,
         "day_name": day_name,
         "author": author,
@@ -115,6 +116,14 @@ def clock(moment: object) -> Markup:
     at = _moment(moment)
     return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{{time}}">{}</time>').format(
         at.isoformat(timespec="seconds"), int(at.timestamp()), f"{at:%H:%M}"
+    )
+
+
+def since(moment: object) -> Markup:
+    """A time of day with its date, which the browser says in short where it is today."""
+    at = _moment(moment)
+    return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{{date_short_pretty}} {{time}}">{}</time>').format(
+        at.isoformat(timespec="seconds"), int(at.timestamp()), f"{at:%Y-%m-%d %H:%M}"
     )
 
 
