@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     sandbox.add_argument(
         "--recheck-after", type=duration, default=20, metavar="5m", help="first re-check after this (default 20s)"
     )
+    commands.add_parser("doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them")
     commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
     return top
 
@@ -39,6 +40,10 @@ def main(argv: list[str] | None = None) -> int:
         from bot.serve import serve  # each command imports what it needs: `suspects` must start fast
 
         return serve()
+    if arguments.command == "doctor":
+        from bot.doctor import doctor
+
+        return doctor()
     if arguments.command == "suspects":
         from bot.suspects import suspects_main
 

@@ -80,14 +80,19 @@ def discord_app(discord: Discord, faults: Faults) -> Starlette:
             await lose_answer(request)
         return JSONResponse(_message(post))
 
+    async def show(request: Request) -> Response:
+        """https://docs.discord.com/developers/resources/webhook#get-webhook-with-token"""
+        return JSONResponse({"id": "1", "type": 1, "name": "incidents", "channel_id": "1", "token": "sandbox"})
+
     async def unknown(request: Request) -> Response:
         return _refused(404, 10015, "Unknown Webhook")
 
     return Starlette(
         routes=[
             Route("/api/webhooks/1/sandbox", execute, methods=["POST"]),
+            Route("/api/webhooks/1/sandbox", show, methods=["GET"]),
             Route("/api/webhooks/1/sandbox/messages/{message}", edit, methods=["PATCH"]),
-            Route("/api/webhooks/{rest:path}", unknown, methods=["POST", "PATCH"]),
+            Route("/api/webhooks/{rest:path}", unknown, methods=["GET", "POST", "PATCH"]),
         ]
     )
 

@@ -51,6 +51,14 @@ class Discord:
         """Raises `PortError`."""
         await self._send("PATCH", f"/messages/{id}", text, {})
 
+    async def check(self) -> str:
+        """The webhook's name (`firebreak doctor`); nothing is posted. Raises `PortError`.
+
+        https://docs.discord.com/developers/resources/webhook#get-webhook-with-token
+        """
+        answer = self._http.json(await self._http.get(""))
+        return str((answer if isinstance(answer, dict) else {}).get("name") or "without a name")
+
     async def aclose(self) -> None:
         await self._http.aclose()
 

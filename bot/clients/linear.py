@@ -277,6 +277,10 @@ class Linear:
         """The name of whom the key belongs to (`firebreak doctor`). Raises `PortError`."""
         return (await self._ask(VIEWER, {}, _ViewerAnswer)).viewer.name
 
+    async def team_name(self, service: Service) -> str:
+        """The service's team (`firebreak doctor`). Raises `PortError`."""
+        return (await self._team(service)).name
+
     async def aclose(self) -> None:
         await self._http.aclose()
 

@@ -326,6 +326,12 @@ class Sentry:
         ]
         return sorted(found, key=lambda d: d.started_at, reverse=True)
 
+    async def release_names(self, service: Service) -> list[str]:
+        """The newest releases as Sentry writes them (`firebreak doctor`)."""
+        where = await self._where([service])
+        answer = await self._http.get("/releases/", [*(where or []), ("per_page", "10")], scope=RELEASES)
+        return [release.version for release in self._read(list[ReleaseShape], answer)]
+
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
         path = f"/releases/{quote(release.version, safe='')}/deploys/"
         return self._read(list[DeployShape], await self._http.get(path, scope=RELEASES))

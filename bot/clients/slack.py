@@ -90,6 +90,22 @@ class Slack:
             if cursor is None:
                 return
 
+    async def who(self) -> tuple[dict[str, Any], frozenset[str]]:
+        """auth.test with the scopes that the token has, as its answer's `X-OAuth-Scopes` tells. Raises `PortError`.
+
+        https://docs.slack.dev/authentication/installing-with-oauth#scopes
+        """
+        try:
+            answer = await self.web.api_call("auth.test")
+        except SlackApiError as error:
+            raise _refusal("auth.test", error) from error
+        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
+            text = f"Slack did not answer auth.test ({type(error).__name__})"
+            raise PortError("slack", text, retryable=True) from error
+        header = next((str(v) for k, v in answer.headers.items() if k.lower() == "x-oauth-scopes"), "")
+        data = dict(answer.data) if isinstance(answer.data, dict) else {}
+        return data, frozenset(scope.strip() for scope in header.split(",") if scope.strip())
+
     # --- messages ----------------------------------------------------------------------------------------------
 
     async def post(
@@ -105,7 +121,7 @@ class Slack:
         thread_ts: str | None = None,
     ) -> str:
         """Posts once; where an earlier try may have arrived, looks for it in history first. Returns its `ts`."""
-        if maybe_posted and (found := await self._posted(channel, effect, since, thread_ts)) is not None:
+        if maybe_posted and (found := await self.posted(channel, effect, since, thread_ts)) is not None:
             return found
         answer = await self.call(
             "chat.postMessage",
@@ -119,7 +135,8 @@ class Slack:
         )
         return str(answer["ts"])
 
-    async def _posted(self, channel: str, effect: str, since: datetime, thread_ts: str | None) -> str | None:
+    async def posted(self, channel: str, effect: str, since: datetime, thread_ts: str | None) -> str | None:
+        """The `ts` of the message whose metadata names `effect`; None where there is none since then."""
         # clocks differ: a minute of grace. https://docs.slack.dev/reference/methods/conversations.history
         oldest = f"{since.timestamp() - 60:.6f}"
         method, more = ("conversations.replies", {"ts": thread_ts}) if thread_ts else ("conversations.history", {})

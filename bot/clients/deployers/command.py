@@ -55,6 +55,11 @@ class CommandDeployer:
         version = next((v for p in patterns if (v := service.release.version_of(p, name)) is not None), name)
         return Release(version=version, commit=sha if SHA.fullmatch(sha) else None)
 
+    async def release_names(self, service: Service) -> list[str]:
+        """The lines that the `releases` command prints, as they are (`firebreak doctor`)."""
+        output = await self._ask(service, _commands(service).releases, "which releases there are")
+        return [line.strip() for line in output.text.splitlines() if line.strip()]
+
     async def releases(self, service: Service) -> Sequence[Release]:
         """What the `releases` command prints, newest first, a name a line.
 

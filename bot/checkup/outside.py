@@ -1,0 +1,102 @@
+"""Sentry, Linear, GitHub, Discord, PagerDuty: is the token right, and does it see what the catalogue names?"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from bot.catalogue import Catalogue
+from bot.checkup import Finding, asked, broken, works
+from bot.clients.discord import Discord
+from bot.clients.github import GitHub
+from bot.clients.linear import Linear
+from bot.clients.sentry import Sentry
+from bot.settings import Settings
+
+MEND_SENTRY = (
+    "SENTRY_AUTH_TOKEN: an internal integration of SENTRY_ORG with org:read, project:read, project:releases, event:read; "
+    "projects as `sentry` in the catalogue"
+)
+MEND_LINEAR = "LINEAR_API_KEY: a personal key (Settings, Security & access) that sees the teams of linear_team"
+MEND_GITHUB = "GITHUB_TOKEN must see the repositories of the catalogue; for the github deployer Actions: write, too"
+ROUTING_KEY = 32  # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+
+
+async def sentry(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+    """For every service: the calls of a triage, made once."""
+    if settings.sentry_org is None or settings.sentry_auth_token is None:
+        return []
+    client = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
+    stack.push_async_callback(client.aclose)
+    found: list[Finding] = []
+    now = datetime.now(UTC)
+    for service in catalogue.all():
+        what = f"Sentry, {service.name}"
+        page = await asked(what, client.page([service], now - service.window, now), MEND_SENTRY)
+        if isinstance(page, Finding):
+            found.append(page)
+            continue
+        minutes = await asked(what, client.per_minute([service], [], now - service.window, now), MEND_SENTRY)
+        deploys = await asked(what, client.deploys([service]), MEND_SENTRY)
+        wrong = [one for one in (minutes, deploys) if isinstance(one, Finding)]
+        if wrong or isinstance(deploys, Finding):
+            found += wrong[:1]
+            continue
+        told = sum(one.source == "sentry" for one in deploys)
+        says = f"{len(page.rows)} issues in the last {service.window_seconds // 60} min; {told} deploys told"
+        found.append(works(what, says))
+        if not told:
+            says = "no deploy to this environment is told: the first event of each release stands for it"
+            mend = "tell Sentry of deploys in CI (sentry-cli deploys new), or use POST /webhooks/deploys"
+            found.append(Finding("unproven", what, says, mend))
+    return found
+
+
+async def linear_and_others(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+    found: list[Finding] = []
+    if settings.linear_api_key is not None:
+        found += await _linear(settings.linear_api_url, settings.linear_api_key.get_secret_value(), catalogue, stack)
+    if settings.github_token is not None:
+        found += await _github(settings.github_api_url, settings.github_token.get_secret_value(), catalogue, stack)
+    if settings.discord_webhook_url is not None:
+        client = Discord(settings.discord_webhook_url.get_secret_value())
+        stack.push_async_callback(client.aclose)
+        name = await asked("Discord", client.check(), "DISCORD_WEBHOOK_URL: copy it anew (the channel's Integrations)")
+        found.append(name if isinstance(name, Finding) else works("Discord", f"the webhook {name}"))
+    if settings.pagerduty_routing_key is not None:
+        if len(settings.pagerduty_routing_key.get_secret_value()) != ROUTING_KEY:
+            mend = "PAGERDUTY_ROUTING_KEY: the Integration Key of an Events API v2 integration"
+            found.append(broken("PagerDuty", f"the routing key has not {ROUTING_KEY} characters.", mend))
+        else:
+            found.append(Finding("unproven", "PagerDuty", "set; only a page would prove it"))
+    return found
+
+
+async def _linear(url: str, key: str, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+    client = Linear(url, key)
+    stack.push_async_callback(client.aclose)
+    who = await asked("Linear", client.check(), MEND_LINEAR)
+    if isinstance(who, Finding):
+        return [who]
+    found = [works("Linear", f"as {who}")]
+    for service in catalogue.all():
+        if service.linear_team is None:
+            mend = f"set linear_team of {service.name}"
+            found.append(Finding("off", f"Linear, {service.name}", "no linear_team: its incidents get no ticket", mend))
+            continue
+        team = await asked(f"Linear, {service.name}", client.team_name(service), MEND_LINEAR)
+        found.append(team if isinstance(team, Finding) else works(f"Linear, {service.name}", f"team {team}"))
+    return found
+
+
+async def _github(url: str, token: str, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+    client = GitHub(url, token)
+    stack.push_async_callback(client.aclose)
+    found: list[Finding] = []
+    every = catalogue.all()
+    places = [one.adr.repository for one in every if one.adr is not None]
+    for repository in dict.fromkeys(name for name in (*(one.repository for one in every), *places) if name):
+        branch = await asked(f"GitHub, {repository}", client.default_branch(repository), MEND_GITHUB)
+        what = f"GitHub, {repository}"
+        found.append(branch if isinstance(branch, Finding) else works(what, f"default branch {branch}"))
+    return found or [Finding("unproven", "GitHub", "a token is set, and no service has a `repository`")]

@@ -1,0 +1,117 @@
+"""Slack: token, scopes, Socket Mode, and the channels that the settings name."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from bot.catalogue import Catalogue
+from bot.checkup import Finding, asked, broken, works
+from bot.clients.slack import Slack, SlackRefused
+from bot.settings import Settings
+from phases.ports import PortError
+
+SCOPES = {
+    "commands": "/incident and the shortcuts",
+    "chat:write": "every message",
+    "chat:write.public": "announcements and the Declare button where it is no member",
+    "channels:manage": "incident channels",
+    "channels:join": "joining INCIDENTS_CHANNEL",
+    "channels:read": "finding a channel by its name",
+    "channels:history": "phrases, and posting once after a lost answer",
+    "groups:write": "channels of private incidents",
+    "groups:read": "private channels it was put into",
+    "groups:history": "posting once in a private channel",
+    "pins:write": "pinning the status",
+    "bookmarks:write": "bookmarks of an incident's channel",
+    "users:read": "who is a member and may deploy",
+    "usergroups:read": "who the owners are",
+    "im:write": "private incidents without a channel",
+    "im:history": "posting once there",
+}
+"""Scope → what does not work without it: the manifest's, with docs/permissions.md's reasons."""
+REINSTALL = "at https://api.slack.com/apps, your app: paste manifest.yml under App Manifest, then Install App once more"
+
+
+async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+    del catalogue
+    client = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    await client.start()
+    stack.push_async_callback(client.aclose)
+    try:
+        me, granted = await client.who()
+    except PortError as error:
+        mend = "SLACK_BOT_TOKEN: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of your app"
+        if not isinstance(error, SlackRefused):
+            mend = "can this machine reach Slack? SLACK_API_URL is for tests only"
+        return [broken("Slack token", f"{error.text}.", mend)]
+    found = [works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"), _scopes(granted)]
+    found.append(await _way_in(settings))
+    return [*found, *await _announcement(client, settings), *await _watched(client, settings)]
+
+
+def _scopes(granted: frozenset[str]) -> Finding:
+    lacking = [scope for scope in SCOPES if scope not in granted]
+    if not lacking:
+        return works("Slack scopes", f"all {len(SCOPES)} of manifest.yml")
+    said = "; ".join(f"{scope} is missing ({SCOPES[scope]})" for scope in lacking)
+    return broken("Slack scopes", f"{said}.", REINSTALL)
+
+
+async def _way_in(settings: Settings) -> Finding:
+    """How Slack's words come in. Opening a Socket Mode address does not connect."""
+    if settings.slack_app_token is None:
+        says = f"HTTP: Slack must reach /slack/events on port {settings.port}. The secret shows itself with the first command"
+        return Finding("unproven", "Slack's way in", says)
+    app = Slack(settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    mend = "SLACK_APP_TOKEN: Basic Information, App-Level Tokens, with connections:write; and Socket Mode on"
+    await app.start()
+    try:
+        answer = await asked("Slack's way in", app.call("apps.connections.open"), mend)
+    finally:
+        await app.aclose()
+    return answer if isinstance(answer, Finding) else works("Slack's way in", "Socket Mode")
+
+
+async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
+    """A message with metadata is posted, read back and deleted: so it is found again after a lost answer."""
+    if settings.incidents_channel is None:
+        return []
+    name = settings.incidents_channel.lstrip("#")
+    found = await asked("INCIDENTS_CHANNEL", client.channel_named(name), REINSTALL)
+    if isinstance(found, Finding):
+        return [found]
+    if found is None:
+        mend = "create it, or set INCIDENTS_CHANNEL to the name or id of a public channel"
+        return [broken("INCIDENTS_CHANNEL", f"{name} is no public channel that can be seen.", mend)]
+    back = await asked("INCIDENTS_CHANNEL", _there_and_back(client, found), REINSTALL)
+    if isinstance(back, Finding):
+        return [back]
+    if not back:
+        says = f"a message in #{name} came back without its metadata."
+        return [broken("INCIDENTS_CHANNEL", says, REINSTALL)]
+    return [works("INCIDENTS_CHANNEL", f"#{name}: a message with metadata was posted, read back and deleted")]
+
+
+async def _there_and_back(client: Slack, channel: str) -> bool:
+    await client.join(channel)
+    effect, now = f"doctor-{secrets.token_hex(8)}", datetime.now(UTC)
+    text = "`firebreak doctor` looks whether I can post here. This message deletes itself."
+    post = {"incident": "doctor", "effect": effect, "since": now}
+    ts = await client.post(channel, text, None, **post, maybe_posted=False)
+    try:
+        return await client.posted(channel, effect, now, None) == ts
+    finally:
+        await client.call("chat.delete", channel=channel, ts=ts)
+
+
+async def _watched(client: Slack, settings: Settings) -> list[Finding]:
+    found: list[Finding] = []
+    for name in settings.watched:
+        channel = await asked("WATCHED_CHANNELS", client.channel_named(name), REINSTALL)
+        if channel is None:
+            mend = "correct WATCHED_CHANNELS; a private channel has to be named by its id, and the bot invited"
+            channel = broken("WATCHED_CHANNELS", f"{name} is no public channel that can be seen.", mend)
+        found.append(channel if isinstance(channel, Finding) else works("WATCHED_CHANNELS", f"#{name}"))
+    return found

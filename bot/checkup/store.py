@@ -1,0 +1,79 @@
+"""The store: Redis takes a write, keeps what it is given, and what was set aside in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from bot.catalogue import Catalogue
+from bot.checkup import Finding, broken, works
+from bot.connection import StoreError
+from bot.once import StoreOnce
+from bot.queue import set_aside, set_aside_count
+from bot.settings import Settings
+from bot.store import Store
+from bot.valkey import ValkeyError, embedded
+from phases.ports import PortError
+
+SHOWN = 10
+MEND_REDIS = "REDIS_URL: is it running, and reachable from here with this user and password?"
+MEND_ASIDE = "written by another version of the bot: run the newest one; what it wanted done has to be done by hand"
+
+
+async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+    del catalogue
+    if settings.redis_url is not None:
+        url, name, mend = settings.redis_url.get_secret_value(), "Redis", MEND_REDIS
+    else:
+        assert settings.data_dir is not None  # settings: one of the two is required
+        name, mend = "Embedded Valkey", "DATA_DIR: choose a folder that is kept and can be written"
+        if _held(settings.data_dir):
+            return [
+                works(name, f"{settings.data_dir} is in use: the bot runs on it (stop it to see what was set aside)")
+            ]
+        try:
+            url = await stack.enter_async_context(embedded(settings.data_dir))
+        except ValkeyError as error:
+            return [broken(name, str(error), mend)]
+    opened = Store.open(url)
+    stack.push_async_callback(opened.close)
+    try:
+        await StoreOnce(opened).first("doctor", 1)
+        info: dict[str, Any] = await opened.redis.info()
+        count, newest = await set_aside_count(opened), await set_aside(opened)
+    except (PortError, StoreError, RedisError, OSError) as error:
+        return [broken(name, f"it cannot be used ({type(error).__name__}).", mend)]
+    found = [works(name, f"takes writes (version {info.get('valkey_version') or info.get('redis_version', '?')})")]
+    if int(info.get("maxmemory") or 0) and info.get("maxmemory_policy") != "noeviction":
+        says = f"throws keys away when it is full (maxmemory-policy {info.get('maxmemory_policy')})."
+        found.append(broken(name, says, "set maxmemory-policy noeviction: every key of the bot is needed"))
+    if settings.redis_url is not None and not int(info.get("aof_enabled") or 0):
+        says = "keeps no append-only file: what was acknowledged is lost with its process"
+        found.append(Finding("unproven", name, says, "set appendonly yes, or use one that is kept by other means"))
+    if not count:
+        return [*found, works("Outbox", "nothing was set aside")]
+    for one in newest[:SHOWN]:
+        says = f"set aside {one.at:%Y-%m-%d %H:%M} UTC: {one.effect_id} of {one.incident}: {one.reason}"
+        found.append(Finding("unproven", "Outbox", says))
+    more = f"{count} in all: " if count > SHOWN else ""
+    return [*found[:-1], Finding("unproven", "Outbox", found[-1].says, more + MEND_ASIDE)]
+
+
+def _held(folder: Path) -> bool:
+    """Whether a bot runs on this folder: its server holds the lock file (bot/valkey.py)."""
+    try:
+        lock = os.open(folder / "valkey.lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -1,0 +1,69 @@
+"""From an empty terminal to a bot that works: what `firebreak doctor` says on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from sandbox.world import World
+from tests.workspace.stage import town
+
+
+async def doctor(world: World, **env: str) -> tuple[int, str]:
+    """Runs the program as a person would, with the settings of the bot, some changed; an empty one is not set."""
+    settings = {name: value for name, value in {**world.bot.env, **env}.items() if value}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "doctor"),
+        env=settings,
+        cwd=world.folder,
+        stdout=-1,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+def line(told: str, what: str) -> str:
+    return next((one for one in told.splitlines() if one[3:].startswith(what)), "")
+
+
+async def test_from_nothing_to_a_bot_that_works_and_back(tmp_path: Path) -> None:
+    world = town(tmp_path / "world", with_bot=False)
+    async with world:
+        # An empty terminal: every setting that is missing, at once.
+        code, told = await doctor(world, SLACK_BOT_TOKEN="", SLACK_SIGNING_SECRET="", DATA_DIR="")
+        assert code == 1
+        for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "REDIS_URL nor DATA_DIR"):
+            assert name in told
+
+        # Everything right: nothing is left behind in Slack.
+        code, told = await doctor(world)
+        assert code == 0, told
+        assert "✗" not in told.replace("✗ broken)", "")
+        assert line(told, "INCIDENTS_CHANNEL").startswith(" ✓ ")
+        assert "shop@1.3.0, shop@1.2.0, shop@1.1.0" in told
+        assert "v1.3.0, v1.2.0, v1.1.0" in told
+        assert not [m for m in world.workspace.channel("incidents").messages if "doctor" in m["text"]]
+
+        # Wrong tokens, a wrong name, a scope that was taken away: each is named, with how to mend it.
+        world.workspace.scopes.discard("pins:write")
+        wrong = {"SENTRY_AUTH_TOKEN": "sntrys_wrong", "LINEAR_API_KEY": "lin_api_wrong", "INCIDENTS_CHANNEL": "nowhere"}
+        code, told = await doctor(world, **wrong, DISCORD_WEBHOOK_URL=f"{world.url}/discord/api/webhooks/9/wrong")
+        assert code == 1
+        for what in ("Slack scopes", "INCIDENTS_CHANNEL", "Sentry, shop", "Linear", "Discord"):
+            assert line(told, what).startswith(" ✗ "), told
+        assert "pins:write is missing" in told
+        assert "wrong" not in told, "no token is shown"
+
+        code, told = await doctor(world, SLACK_BOT_TOKEN="xoxb-wrong")
+        assert code == 1
+        assert "invalid_auth" in line(told, "Slack token")
+
+        # A release name that the catalogue cannot read: the pattern that would is said.
+        services = tmp_path / "world" / "services.toml"
+        services.write_text(services.read_text().replace('sentry = "shop@{version}"', 'sentry = "web@{version}"'))
+        code, told = await doctor(world)
+        assert code == 1
+        assert 'sentry = "shop@{version}"' in told
