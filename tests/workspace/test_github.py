@@ -1,0 +1,133 @@
+"""Stories on GitHub: a rollback and a hotfix by workflow, the cause's pull request, the post-mortem's pull request."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.faults import Faults
+from sandbox.github import TOKEN, File, GitHub, Pull, Run
+from sandbox.github_api import github_app
+from sandbox.serving import bound, serving
+from sandbox.slack.people import Json
+from sandbox.world import World
+from tests.workspace.stage import SHOP, burn, declared, eventually, said, town, transcript
+
+SECRET = "hook-of-github"
+ON_GITHUB = (
+    SHOP.partition('deployer = "command"')[0]
+    + """
+repository = "acme/shop"
+deployer = "github"
+"""
+)
+
+
+@pytest.fixture
+def github() -> GitHub:
+    made = GitHub()
+    for number in (1, 2):
+        made.commit(f"{number}" * 40, f"Change {number}", tag=f"v1.{number}.0")
+    made.commit("b" * 40, "Regions", File("shop/cart.py", "@@ -1 +1 @@\n-x\n+region = user['region']")).pull = 7
+    made.commit("3" * 40, "Release", tag="v1.3.0")
+    made.pulls += [Pull(7, "Regions", "b" * 40, "regions", merged=True), Pull(9, "No region", "f" * 40, "fix/region")]
+    made.deploy("v1.2.0")
+    made.deploy("v1.3.0")
+    return made
+
+
+@pytest.fixture
+async def world(tmp_path: Path, github: GitHub) -> AsyncIterator[World]:
+    listening = bound(0)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    env = {"GITHUB_API_URL": url, "GITHUB_TOKEN": TOKEN, "GITHUB_WEBHOOK_SECRET": SECRET}
+    async with serving(github_app(github, Faults()), listening, lambda: None):
+        services = ON_GITHUB.replace('deploy = "v{version}"', 'deploy = "{version}"')
+        async with town(tmp_path, services=services, env=env) as made:
+            try:
+                yield made
+            finally:
+                print(transcript(made))  # pytest shows it where a story fails
+
+
+async def started(world: World, github: GitHub, file: str) -> Run:
+    return await eventually(
+        world, lambda: next((r for r in github.runs if r.workflow == file), None), f"a run of {file}"
+    )
+
+
+async def test_a_rollback_by_workflow(world: World, github: GitHub) -> None:
+    alice = world.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    await alice.click(decision, "decision.rollback")
+    run = await started(world, github, "deploy.yml")
+    assert run.inputs == {"release": "1.2.0", "commit": "", "decision": "inc-0001-1", "hotfix": "false"}
+    github.go_on(run, "in_progress")
+    world.kill_bot()
+    await world.bot.until_running()
+    github.finish(run)
+    await alice.sees("Deployed: 1.3.0 → 1.2.0", channel)
+    assert len(github.runs) == 1
+
+
+async def test_the_culprits_revert_is_prepared_and_shipped_as_a_hotfix(world: World, github: GitHub) -> None:
+    alice = world.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    await alice.click(decision, "decision.investigate")
+
+    def trees() -> list[Json]:
+        return [m for m in said(alice, channel, "Root cause") if "incident.revert" in json.dumps(m)]
+
+    (tree,) = await eventually(world, trees, "a suspect with a pull request")
+    await alice.click(tree, "incident.revert")
+    await alice.sees("is prepared: <https://github.com/acme/shop/pull/10>", channel)
+    assert [p.title for p in github.pulls] == ["Regions", "No region", 'Revert "Regions"']
+
+    await alice.click(decision, "decision.hotfix")
+    form = await alice.open_modal("incident.hotfix", text="Branch or pull request")
+    shown = json.dumps(form)
+    assert "checks green: No region" in shown
+    assert "checks running: Revert" in shown
+    revert = github.pulls[-1]
+    await alice.submit(form, {"fix": f"{revert.head_sha} #10"})
+    run = await started(world, github, "hotfix.yml")
+    assert (run.inputs["commit"], run.inputs["release"]) == (revert.head_sha, f"hotfix #10@{revert.head_sha[:7]}")
+    github.finish(run)
+    await alice.sees("Deployed: 1.3.0 → hotfix #10", channel)
+
+
+async def test_what_others_deploy(world: World, github: GitHub) -> None:
+    alice = world.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    at = datetime.now(UTC).isoformat()
+    body = json.dumps(
+        {
+            "deployment_status": {"state": "success", "created_at": at},
+            "deployment": {
+                "sha": "4" * 40,
+                "ref": "v1.4.0",
+                "environment": "production",
+                "created_at": at,
+                "creator": {"login": "ci"},
+            },
+            "repository": {"full_name": "acme/shop"},
+        }
+    ).encode()
+    signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"X-Hub-Signature-256": signature, "X-GitHub-Event": "deployment_status", "X-GitHub-Delivery": "1"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.post(f"{world.bot_url}/webhooks/github", content=body, headers=headers)
+    assert answer.json() == {"incidents": ["INC-0001"]}
+    await eventually(world, lambda: said(alice, channel, "1.4.0 was deployed by ci"), "the deploy is said")
