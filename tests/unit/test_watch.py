@@ -14,6 +14,7 @@ from bot.deploys import Deploys
 from bot.incidents import Incidents
 from bot.store import Store
 from bot.watch import Watch
+from phases.actions import Cancel
 from phases.decision import history, suspect_of
 from phases.ports import ErrorTracker, IssueRow, PortError
 from phases.post_deploy import LOOKS, Watched, deploy_told, headline, looks_due, named, new_since
@@ -100,6 +101,18 @@ async def test_new_issues_open_one_incident_whatever_happens_to_the_bot(stage: S
     assert incident.seeds == ("41",)
     assert incident.source.kind == "deploy"
     assert incident.title == "1 new error after 1.4.0 was deployed: KeyError: 'region'"
+    assert not await stage.deploys.watches()
+
+
+async def test_a_false_alarm_is_not_raised_a_second_time_by_the_same_watch(stage: Stage) -> None:
+    await stage.told()
+    stage.sentry.new = [ISSUE]
+    await stage.at(1)
+    await stage.door.say(Cancel(by="U0ALICE", reason="a load test"), "INC-0001")
+    await stage.told()  # it was raised, and its bot was killed before the watch was ended
+    stage.watch = stage.bot()
+    await stage.at(2)
+    assert len(await stage.door.find(open_only=False)) == 1
     assert not await stage.deploys.watches()
 
 
