@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
+from tests.workspace.dump import valkey
 from tests.workspace.stage import (
     asked,
     burn,
@@ -94,19 +94,6 @@ async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(smal
     await alice.click(failed, "incident.try_again")
     await told(alice, "tried again already")
     assert len(world.linear.issues) == 1
-
-
-def valkey(world: World) -> int | None:
-    """The process of the bot's own Valkey: the one that works in this world's folder."""
-    for entry in Path("/proc").iterdir():
-        try:
-            works_in = (entry / "cwd").readlink()
-            name = (entry / "comm").read_text()
-        except OSError:
-            continue  # no process, ended meanwhile, or somebody else's
-        if works_in == world.folder / "valkey" and name.startswith("valkey"):
-            return int(entry.name)
-    return None
 
 
 async def test_valkey_is_killed_and_what_was_acked_is_there(small: World):
