@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from handlers.views import phrasing
@@ -15,6 +15,7 @@ from phases import memory
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.report import Choice, Confidence, DeploySeen, IssueSeen, Recommendation, Release, TriageReport, Word
 from phases.service import DeployCommands, Service
+from phases.wording import lasting
 
 REASONS = 5
 ISSUES = 3
@@ -94,7 +95,7 @@ def _headline(incident: Incident, current: Round, service: Service) -> str:
     chosen = ""
     if current.investigate_by is not None:
         chosen = f"\n{DONE} {person(current.investigate_by)} chose to investigate first. The other choices stay open."
-    return f"*{which}*{why}\n{_advice(current.recommendation, service)}{chosen}"
+    return f"*{which}*{why}\n{_advice(current.recommendation, incident.triage, service)}{chosen}"
 
 
 def _sentence(why: str) -> str:
@@ -102,22 +103,23 @@ def _sentence(why: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _advice(recommendation: Recommendation | None, service: Service) -> str:
+def _advice(recommendation: Recommendation | None, report: TriageReport | None, service: Service) -> str:
     """The recommendation first, in words."""
     if recommendation is None:
         return "*No recommendation yet*: nothing is measured. Choose with what you know."
     loud = f"\n{WRONG} *A rollback would be right, but is not safe.* Read why below." if recommendation.loud else ""
-    return f"*Recommended: {_recommended(recommendation, service)}*{loud}"
+    return f"*Recommended: {_recommended(recommendation, report, service)}*{loud}"
 
 
-def _recommended(recommendation: Recommendation, service: Service) -> str:
+def _recommended(recommendation: Recommendation, report: TriageReport | None, service: Service) -> str:
     match recommendation.choice:
         case Choice.ROLLBACK:
             return f"roll back to {phrasing.version(recommendation.target)}"
         case Choice.HOTFIX:
             return f"ship the known fix of {words(service.name, 60)}"
         case Choice.INVESTIGATE:
-            beside = ", with a rollback ready beside it" if _rollback(recommendation, service) else ""
+            many = report is not None and report.blast.users is Word.MANY
+            beside = ", with a rollback ready beside it" if many and _rollback(recommendation, service) else ""
             return f"investigate{beside}"
 
 
@@ -166,14 +168,14 @@ def _picture(report: TriageReport, service: Service) -> list[Block | None]:
     blast = report.blast
     listed = report.running in [deploy.release for deploy in report.deploys[:DEPLOYS]]
     pairs = [
-        ("Users", _users(report) if _weak(report) else ""),
+        ("Users", "" if blast.confidence is Confidence.HIGH else _users(report)),
         ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
         ("Regions", phrasing.shares(blast.regions)),
         ("Organisations", phrasing.shares(blast.organisations)),
         ("Began", _began(report)),
         ("Running", phrasing.version(report.running) if report.running and not listed else ""),
     ]
-    blocks: list[Block | None] = [facts(pairs), *(_sentences(report) if _weak(report) else [])]
+    blocks: list[Block | None] = [facts(pairs), *(_sentences(report) if _indirect(report) else [])]
     detail = [*(_issue(issue) for issue in report.issues[:ISSUES])]
     more = max(len(report.issue_ids), len(report.issues)) - ISSUES
     if more > 0:
@@ -186,9 +188,9 @@ def _picture(report: TriageReport, service: Service) -> list[Block | None]:
     return blocks
 
 
-def _weak(report: TriageReport) -> bool:
-    """Where the numbers are weak it is said how they were counted; otherwise line and fields say it all."""
-    return report.blast.inferred or report.blast.confidence is not Confidence.HIGH
+def _indirect(report: TriageReport) -> bool:
+    """Where users were not counted by name it is said how they were; otherwise line and fields say it all."""
+    return report.blast.inferred or report.blast.user_count is None or report.blast.users is Word.NOBODY
 
 
 def _users(report: TriageReport) -> str:
@@ -203,10 +205,15 @@ def _began(report: TriageReport) -> str:
         return ""
     after = ""
     if report.suspect is not None and report.suspect_minutes is not None:
-        minutes = round(report.suspect_minutes)
-        passed = "right" if minutes == 0 else f"{minutes} min"
-        after = f", {passed} after {phrasing.version(report.suspect)} went out"
+        after = (
+            f", {_passed(timedelta(minutes=report.suspect_minutes))} after {phrasing.version(report.suspect)} went out"
+        )
     return f"{when(report.began_at)}{after}"
+
+
+def _passed(gap: timedelta) -> str:
+    """`right`, `3 min`, `2 days`: how long before or after."""
+    return "right" if abs(gap) < timedelta(seconds=30) else lasting(abs(gap))
 
 
 def _sentences(report: TriageReport) -> list[Block | None]:
@@ -235,7 +242,9 @@ def _frame(report: TriageReport) -> Block | None:
     raised = f"{words(report.exception_type, 80)} at " if report.exception_type and not titled else "At "
     known = any(issue.handled is not None for issue in report.issues[:ISSUES])
     handled = "" if known else {True: ", handled", False: ", not handled", None: ""}[report.handled]
-    lines = "\n".join(f"{'>' if n == frame.line else ' '} {n:>4}  {text}" for n, text in frame.context[:5])
+    lines = "\n".join(
+        f"{'>' if n == frame.line else ' '} {n:>4}  {text}" for n, text in frame.context[:5] if text.strip()
+    )
     shown = "\n" + code(lines, 900) if lines else ""
     return section(f"{raised}{inline_code(at)}{inside}{handled}{shown}")
 
@@ -250,9 +259,8 @@ def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
     by = f" by {spoken(deploy.by, 60, lines=False)}" if deploy.by else ""
     before = ""
     if report.began_at is not None and deploy.release == report.suspect:
-        minutes = round((report.began_at - deploy.started_at).total_seconds() / 60)
-        passed = "right" if minutes == 0 else f"{abs(minutes)} min"
-        before = f", {passed} before it began" if minutes >= 0 else f", {passed} after it began"
+        gap = report.began_at - deploy.started_at
+        before = f", {_passed(gap)} {'before' if gap >= timedelta(0) else 'after'} it began"
     other = f" of {words(deploy.service, 60)}" if deploy.service != service.name else ""
     seen = "seen" if deploy.source == "first event" else "deployed"
     return f"{version}{other} {seen} {when(deploy.started_at)}{by}{before}{marked}"
@@ -353,7 +361,9 @@ def _fallback(incident: Incident, current: Round, service: Service) -> str:
     if not _open(incident, current):
         return f"{incident.id}: decision {current.number} is closed"
     measured = f" {phrasing.hit(incident.triage)}" if incident.triage else " Sentry has not answered."
-    advice = _recommended(current.recommendation, service) if current.recommendation else "decide by hand"
+    advice = (
+        _recommended(current.recommendation, incident.triage, service) if current.recommendation else "decide by hand"
+    )
     return f"{incident.id}: {advice}.{measured}"
 
 
