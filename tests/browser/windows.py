@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Locator, Page
 
 SHOTS = Path(__file__).parent / "shots"
 
@@ -25,6 +25,14 @@ class Window:
         for theme in ("light", "dark"):
             await self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             await self.page.screenshot(path=SHOTS / f"{name}-{theme}.png")
+        await self.page.emulate_media(color_scheme="light")
+
+    async def part(self, shown: Locator, name: str) -> None:
+        """A picture of one message or form, light and dark, kept in `shots/`."""
+        SHOTS.mkdir(exist_ok=True)
+        for theme in ("light", "dark"):
+            await self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            await shown.screenshot(path=SHOTS / f"{name}-{theme}.png")
         await self.page.emulate_media(color_scheme="light")
 
     async def fits(self) -> bool:

@@ -1,0 +1,183 @@
+"""Every kind of message and form that people see, made of one incident in its states; for pictures."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from factories import NOW, TICKET, incident, look, nothing_unusual, one_feature, report, service
+
+from handlers import views
+from handlers.views import forms, says
+from handlers.views.blocks import Message, View
+from handlers.views.home import home
+from phases.effects import Say
+from phases.incident import ActionKind, Entry, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.ports import HotfixRef
+from phases.report import (
+    Adr,
+    Bisect,
+    Cause,
+    DeployProof,
+    DeploySeen,
+    Hypothesis,
+    HypothesisKind,
+    Investigation,
+    PastIncident,
+    Release,
+    Suspect,
+    TriageReport,
+    Verdict,
+)
+
+SHOP = service(runbook="https://wiki.example.com/shop")
+CULPRIT = Suspect(
+    sha="c0ffee1234567",
+    subject="Round rates to whole numbers",
+    author="Dana",
+    at=NOW - timedelta(hours=2),
+    reasons=("wrote shop/pay.py:12, where it crashes", "brings in `rate`, which the error misses"),
+)
+DEPLOYS = tuple(
+    DeploySeen(release=Release(version=version), service="shop", started_at=NOW - ago, by=by, source="deployer")
+    for version, ago, by in (
+        ("1.3.0", timedelta(minutes=7), None),
+        ("1.2.0", timedelta(days=3), "U0ALICE"),
+        ("1.1.0", timedelta(days=10), "dana"),
+    )
+)
+LAST = PastIncident(
+    id="INC-0000", service="shop", at=NOW, title="x", cause="rates were empty", action="rollback to 1.1.0", open_items=2
+)
+
+
+def deciding(measured: TriageReport | None = None, **fields: Any) -> Incident:
+    measured = measured or report(deploys=DEPLOYS)
+    one = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
+    given: dict[str, Any] = {"status": Status.DECIDING, "triage": measured, "rounds": (one,), "ticket": TICKET}
+    return incident(**{**given, "severity": Severity.SEV1, **fields})
+
+
+def acted(status: Status, result: str, round_fields: dict[str, Any] | None = None, **fields: Any) -> Incident:
+    action = RoundAction.model_validate(
+        {
+            "kind": ActionKind.ROLLBACK,
+            "by": "U0ALICE",
+            "at": NOW,
+            "from_release": Release(version="1.3.0"),
+            "to_release": Release(version="1.2.0"),
+            "result": result,
+            "started_at": NOW,
+            "finished_at": NOW + timedelta(seconds=41) if result in ("done", "failed") else None,
+            "reason": "exit 1: the health check did not answer" if result == "failed" else "",
+            "lines": ("fetch", "checkout 1.2.0", "restart", "waiting for health"),
+            "proof": DeployProof(before="1.3.0", after="1.2.0") if result == "done" else None,
+        }
+    )
+    before = deciding()
+    one = before.rounds[0].model_copy(update={"action": action, **(round_fields or {})})
+    return before.model_copy(update={"rounds": (one,), "status": status, **fields})
+
+
+VERIFYING = acted(Status.VERIFYING, "done", {"clock_started_at": NOW + timedelta(seconds=41)})
+MITIGATED = acted(
+    Status.MITIGATED, "done", {"looks": (look(),), "verdict": "recovered"}, recovered_at=NOW + timedelta(minutes=12)
+)
+FAILED = deciding().model_copy(
+    update={
+        "failures": (Failure(effect_id="7-1", kind="ticket.open", reason="Linear: no such team", at=NOW, effect="{}"),),
+        "past": (LAST,),
+    }
+)
+RESOLVED = MITIGATED.model_copy(
+    update={
+        "status": Status.RESOLVED,
+        "cause": Cause(text="Commit c0ffee123 rounds rates to zero.", by="U0ALICE", at=NOW),
+        "adr": Adr(number=1, name="ADR-0001", path="docs/adr/0001-x.md"),
+    }
+)
+THINKING = deciding(
+    hypotheses=(
+        Hypothesis(
+            id="H1",
+            kind=HypothesisKind.COMMIT,
+            says="Commit c0ffee123 by Dana brought it",
+            found="Bisect: the reproduction passes before this commit and fails with it.",
+            verdict=Verdict.SUPPORTED,
+            confidence=0.97,
+        ),
+        Hypothesis(id="H2", kind=HypothesisKind.OTHER, says="A flag brought it", found="None changed.", confidence=0.1),
+    ),
+    suspects=(CULPRIT,),
+    bisect=Bisect(id="b", good="1.2.0", bad="1.3.0", step=3, steps=3, state="found", culprit=CULPRIT),
+    investigation=Investigation(walk=("Crashes in shop/pay.py:12 in total. Last touched by c0ffee123: new in 1.3.0.",)),
+)
+SUMMARY = "PRODUCTION INCIDENT — checkout is failing\n\nDetected:    2026-11-22 03:02 UTC via Sentry alert\nAction:      rollback to 1.2.0"
+
+
+def messages() -> dict[str, Message]:
+    """By the name of the picture."""
+    shown = {
+        "measuring": views.status(incident(), NOW, SHOP),
+        "status": views.status(deciding(), NOW, SHOP),
+        "status-verifying": views.status(VERIFYING, NOW, SHOP),
+        "status-mitigated": views.status(MITIGATED, NOW, SHOP),
+        "status-failures": views.status(FAILED, NOW, SHOP),
+        "status-resolved": views.status(RESOLVED, NOW, SHOP),
+        "decision-rollback": views.decision(deciding(), NOW, SHOP, 1),
+        "decision-one-feature": views.decision(deciding(one_feature(deploys=DEPLOYS)), NOW, SHOP, 1),
+        "decision-nothing": views.decision(deciding(nothing_unusual()), NOW, SHOP, 1),
+        "decision-unmeasured": views.decision(deciding(triage=None, triage_overdue=True), NOW, SHOP, 1),
+        "decision-by-hand": views.decision(deciding(report(manual_by="U0BOB")), NOW, SHOP, 1),
+        "decision-running": views.decision(acted(Status.MITIGATING, "running"), NOW, SHOP, 1),
+        "decision-failed": views.decision(acted(Status.DECIDING, "failed"), NOW, SHOP, 1),
+        "decision-recovered": views.decision(MITIGATED, NOW, SHOP, 1),
+        "tree": views.tree(THINKING, NOW),
+        "evidence": views.evidence(THINKING, NOW),
+        "cause": views.tree(RESOLVED, NOW),
+        "announcement": views.announcement(MITIGATED, NOW),
+        "asked": views.say(Say(text="Do users have it back?", ask="recovered", mention=("U0ALICE",)), VERIFYING),
+        "try-again": views.say(Say(text="The ticket could not be opened.", try_again="7-1"), deciding()),
+        "summary": views.summary(SUMMARY),
+        "listing": views.listing([deciding(), MITIGATED]),
+        "listing-none": views.listing([]),
+        "which": says.which("rollback", [deciding(), MITIGATED]),
+        "timeline": says.timeline(
+            deciding(), [Entry(seq=1, at=NOW, kind="decision", text="Rolls back 1.3.0 → 1.2.0", by="U0ALICE")]
+        ),
+        "lacking": says.lacking(MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"),
+        "declared": says.declared(deciding()),
+        "taken": says.taken("payments are down", deciding(), {"text": "payments are down"}),
+        "either": says.either("Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})),
+        "offer": says.offer("prod is down", {}),
+        "break-glass": says.break_glass("Only the owners of this service deploy it: <@U0ALICE>.", {}),
+        "help": says.help_text(),
+    }
+    return shown
+
+
+def views_shown() -> dict[str, View]:
+    """Every form, and the Home, by the name of the picture."""
+    open_one, here = deciding(), {"incident": "INC-0001", "round": 1}
+    releases = [Release(version=version) for version in ("1.3.0", "1.2.0", "1.1.0")]
+    refs = [HotfixRef(name="fix/rates", commit="a" * 40, subject="Rates are never zero")]
+    prefilled = {name: f"What is known of “{label}”" for name, (label, _) in forms.PARTS.items()}
+    return {
+        "form-declare": forms.declare([SHOP, service(name="search")], title="checkout is failing", metadata={}),
+        "form-by-hand": forms.triage(open_one, 1),
+        "form-rollback": forms.rollback(
+            open_one, SHOP, releases, running=releases[0], healthy=releases[1:], metadata=here
+        ),
+        "form-hotfix": forms.hotfix(open_one, SHOP, refs, running=releases[0], metadata=here),
+        "form-loading": forms.loading("incident.hotfix", "Ship a hotfix", open_one),
+        "form-fixed": forms.fixed(open_one, 1),
+        "form-cause": forms.cause(open_one, text="Commit c0ffee123 rounds rates to zero.", metadata=here),
+        "form-post-mortem": forms.postmortem(MITIGATED, prefilled),
+        "form-update": forms.update(open_one),
+        "form-cancel": forms.cancel(open_one),
+        "form-break-glass": forms.break_glass(open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here),
+        "form-hypothesis": forms.hypothesis(open_one),
+        "form-refused": forms.refused("Not recorded", "Only the owners deploy it: <@U0ALICE>. Nothing was done."),
+        "home": home([deciding(), MITIGATED]),
+        "home-quiet": home([]),
+    }

@@ -1,0 +1,40 @@
+"""Pictures of everything that people see, light and dark, at a desk and on a phone; the page has no trouble with any of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gallery import messages, views_shown
+from playwright.async_api import Browser, expect
+from windows import window
+
+from sandbox.slack.channels import ALICE, BOT_USER
+from sandbox.world import World
+
+
+@pytest.mark.parametrize(("where", "width", "height"), [("desk", 1280, 1000), ("phone", 390, 844)])
+async def test_everything_people_see(browser: Browser, tmp_path: Path, where: str, width: int, height: int) -> None:
+    async with World(tmp_path, with_bot=False, with_shop=False) as world:
+        tab = await window(browser, f"{world.url}/?channel=general", width=width, height=height)
+        general = world.workspace.channel("general")
+        for name, message in messages().items():
+            ts = world.workspace.post(general, BOT_USER, message.text, blocks=list(message.blocks))["ts"]
+            shown = tab.page.locator(f"[data-part=messages] [data-key='{ts}']")
+            await expect(shown).to_be_visible()
+            await tab.part(shown, f"message-{name}-{where}")
+            assert await tab.fits(), name
+        for name, view in views_shown().items():
+            if view.kind == "home":
+                world.workspace.modals.publish(ALICE, view.payload())
+                await tab.page.goto(f"{world.url}/?channel=app")
+                await expect(tab.page.locator("[data-part=messages]")).to_contain_text("/incident checkout is failing")
+                await tab.shot(f"{name}-{where}")
+                continue
+            world.workspace.modals.open(ALICE, view.payload())
+            await expect(tab.page.locator("#view-title")).to_have_text(view.title)
+            await tab.part(tab.page.locator("#view"), f"{name}-{where}")
+            world.workspace.modals.clear(ALICE)
+            await expect(tab.page.locator("#view")).not_to_be_visible()
+        assert await tab.fits()
+        assert tab.problems == []
