@@ -93,7 +93,7 @@ RESOLVED = MITIGATED.model_copy(
     update={
         "status": Status.RESOLVED,
         "cause": Cause(text="Commit c0ffee123 rounds rates to zero.", by="U0ALICE", at=NOW),
-        "adr": Adr(number=1, name="ADR-0001", path="docs/adr/0001-x.md"),
+        "adr": Adr(number=1, path="docs/adr/0001-x.md"),
     }
 )
 THINKING = deciding(
@@ -117,7 +117,7 @@ SUMMARY = "PRODUCTION INCIDENT — checkout is failing\n\nDetected:    2026-11-2
 
 def messages() -> dict[str, Message]:
     """By the name of the picture."""
-    shown = {
+    return {
         "measuring": views.status(incident(), NOW, SHOP),
         "status": views.status(deciding(), NOW, SHOP),
         "status-verifying": views.status(VERIFYING, NOW, SHOP),
@@ -143,7 +143,7 @@ def messages() -> dict[str, Message]:
         "listing-none": views.listing([]),
         "which": says.which("rollback", [deciding(), MITIGATED]),
         "timeline": says.timeline(
-            deciding(), [Entry(seq=1, at=NOW, kind="decision", text="Rolls back 1.3.0 → 1.2.0", by="U0ALICE")]
+            deciding(), [Entry(at=NOW, kind="decision", text="Rolls back 1.3.0 → 1.2.0", by="U0ALICE")]
         ),
         "lacking": says.lacking(MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"),
         "declared": says.declared(deciding()),
@@ -153,7 +153,6 @@ def messages() -> dict[str, Message]:
         "break-glass": says.break_glass("Only the owners of this service deploy it: <@U0ALICE>.", {}),
         "help": says.help_text(),
     }
-    return shown
 
 
 def views_shown() -> dict[str, View]:
