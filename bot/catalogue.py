@@ -145,6 +145,16 @@ def load(settings: Settings) -> Catalogue:
     return read(path, numbers)
 
 
+def faults(path: Path) -> tuple[str, ...]:
+    """Everything that is wrong with a file, if there is one."""
+    try:
+        if path.exists():
+            read(path)
+    except Faults as wrong:
+        return wrong.faults
+    return ()
+
+
 def read(path: Path, numbers: Numbers | None = None) -> Catalogue:
     """Reads one file; relative directories are beside it. Raises `Faults` with everything that is wrong."""
     try:

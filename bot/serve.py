@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import uvicorn
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
@@ -41,9 +43,8 @@ class Server(uvicorn.Server):
 def serve() -> int:
     """Exit code 0 after a signal, 1 when it cannot run, 2 when settings or catalogue are wrong (every fault at once)."""
     try:
-        settings = settings_module.load()
+        settings, catalogue = _read()
         logs.set_up(settings.log_level)
-        catalogue = catalogues.load(settings)
     except Faults as faults:
         print(f"Firebreak cannot start:\n{faults}", file=sys.stderr)
         return 2
@@ -56,6 +57,16 @@ def serve() -> int:
         print(f"Firebreak cannot start: {error.text}. Check SLACK_BOT_TOKEN and the app's scopes.", file=sys.stderr)
         return 2
     return 0
+
+
+def _read() -> tuple[Settings, Catalogue]:
+    """Raises `Faults` with what is wrong in both: whoever sets the bot up mends it once, not twice."""
+    try:
+        settings = settings_module.load()
+    except Faults as wrong:
+        path = Path(os.environ.get("SERVICES_FILE") or Settings.model_fields["services_file"].default)
+        raise Faults([*wrong.faults, *catalogues.faults(path)]) from wrong
+    return settings, catalogues.load(settings)
 
 
 async def _serve(settings: Settings, catalogue: Catalogue) -> None:

@@ -1,0 +1,143 @@
+"""The outer doors: forged, malformed and oversized requests, wrong settings, and Socket Mode."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+
+from sandbox.sentry.alerts import sign
+from sandbox.slack.api import APP_TOKEN
+from sandbox.slack.people import plain
+from sandbox.slack.socket import SocketMode
+from sandbox.world import SENTRY_SECRET, World
+from tests.workspace.stage import asked, burn, declared, incidents, opened, runs, told, town
+
+CANARY = "canary-7c1f"
+"""Stands in every refused body, and nowhere in the log."""
+LIMIT = 1024 * 1024
+
+
+async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(small: World):
+    world, alice = small, small.alice
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    command = urlencode(
+        {"command": "/incident", "text": f"checkout {CANARY}", "user_id": alice.id, "trigger_id": "1.2"}
+    )
+    event = json.dumps({"type": "event_callback", "event": {"type": "message", "text": f"prod is down {CANARY}"}})
+    broken = f"{{{CANARY}"
+    large = command + "&x=" + CANARY * (LIMIT // len(CANARY) + 1)
+    signed = world.delivery.signature
+    old = int(world.workspace.now()) - 600
+    requests = {
+        "no signature": (401, command, form),
+        "somebody else's signature": (401, command, {**form, **signed(command), "X-Slack-Signature": "v0=" + "0" * 64}),
+        "signed for another body": (401, command, {**form, **signed("x=1")}),
+        "signed long ago": (401, command, {**form, **signed(command, at=old)}),
+        "a time that is none": (401, command, {**form, **signed(command), "X-Slack-Request-Timestamp": CANARY}),
+        "an event without signature": (401, event, {"Content-Type": "application/json"}),
+        "no JSON": (400, broken, {"Content-Type": "application/json", **signed(broken)}),
+        "no payload": (400, f"payload={CANARY}", {**form, **signed(f"payload={CANARY}")}),
+        "neither command nor payload": (400, f"a={CANARY}", {**form, **signed(f"a={CANARY}")}),
+        "too large": (413, large, {**form, **signed(large)}),
+        "too large, unsigned": (413, large, form),
+    }
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for what, (status, body, headers) in requests.items():
+            answer = await http.post(f"{world.bot_url}/slack/events", content=body, headers=headers)
+            assert answer.status_code == status, what
+        hook = f"{world.bot_url}/webhooks/sentry"
+        headers = {"Content-Type": "application/json", "Sentry-Hook-Resource": "issue"}
+        assert (await http.post(hook, content=event, headers=headers)).status_code == 401
+        headers["Sentry-Hook-Signature"] = sign(broken.encode(), SENTRY_SECRET)
+        assert (await http.post(hook, content=broken, headers=headers)).status_code == 400
+        assert (await http.post(hook, content=large, headers=headers)).status_code == 413
+    await alice.command("/incident list")
+    await told(alice, "No incident is open")
+    assert incidents(world) == [], "nothing was recorded"
+    log = (world.folder / "bot.log").read_text()
+    assert "refused with 401" in log
+    assert CANARY not in log
+    assert "canary" not in log.lower()
+
+
+async def test_no_word_of_people_and_no_token_is_logged(small: World):
+    world, alice = small, small.alice
+    world.sentry.load(
+        f"ValueError: {CANARY}", times=60, every=0.2, users=[f"{CANARY}@example.com"], release="shop@1.3.0"
+    )
+    channel = await declared(alice, f"checkout {CANARY}")
+    await alice.command(f"/incident update {CANARY} is better", channel)
+    await alice.sees("is better", channel)
+    await alice.command(f"/incident cancel false alarm {CANARY}", channel)
+    await alice.sees("was cancelled", channel)
+    log = (world.folder / "bot.log").read_text()
+    for secret in (CANARY, "xoxb-", "sntrys_", "lin_api", "example.com", world.pagerduty.routing_key):
+        assert secret not in log, secret
+
+
+async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:
+    """The program as a host starts it: exit code and stderr."""
+    root = Path(__file__).parents[2]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "serve"),
+        env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin", **env},
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        _, said = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_wrong_settings_every_fault_at_once(tmp_path: Path):
+    services = tmp_path / "services.toml"
+    services.write_text('[services.shop]\nownerz = "@x"\n[services.till]\ndeployer = "magic"\n')
+    code, said = await serve({"PORT": "a lot", "RECHECK_AFTER_SECONDS": "-3", "REDIS_URL": "ftp://x"}, tmp_path)
+    assert code == 2
+    settings = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "PORT", "RECHECK_AFTER_SECONDS", "REDIS_URL")
+    for name in (*settings, "ownerz", "service till: deployer"):
+        assert name in said, name
+    assert "Traceback" not in said
+
+    services.write_text('[services.shop]\nsentry = ["a"]\n[services.till]\nsentry = ["a"]\naliases = ["shop"]\n')
+    good = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_SIGNING_SECRET": "s", "DATA_DIR": str(tmp_path / "data")}
+    code, said = await serve(good, tmp_path)
+    assert code == 2
+    assert len(said.strip().splitlines()) == 3, "a project in two services, a name for two services"
+    assert "xoxb-secret-1" not in said
+
+
+async def test_over_socket_mode(tmp_path: Path):
+    async with SocketMode() as socket:
+        env = {"SLACK_APP_TOKEN": APP_TOKEN}
+        world = town(tmp_path, env=env)
+        world.delivery.socket = socket
+        async with world:
+            alice = world.alice
+            async with asyncio.timeout(10):
+                await socket.arrived.wait()
+            burn(world)
+            alice.say("general", "prod is down")
+            offer = await alice.sees("Is production on fire?", "general")
+            await alice.click(offer, "incident.declare")
+            form = await alice.open_modal("incident.declare")
+            await alice.submit(form, {"title": "checkout is failing"})
+            channel = await opened(alice)
+            decision = await alice.sees("Recommended: roll back", channel)
+
+            # Slack asks to connect anew every few hours; nothing is lost over it.
+            await socket.refresh()
+            async with asyncio.timeout(10):
+                await socket.arrived.wait()
+            await alice.click(decision, "decision.rollback")
+            await alice.sees_change(decision, "Read back from the deployer", seconds=20)
+            assert runs(world) == "v1.2.0"
+            assert asked(world) == ["v1.2.0"]
+            await alice.command("/incident list")
+            assert "1 incident open" in plain(await told(alice, "incident open"))
