@@ -166,9 +166,10 @@ def _picture(report: TriageReport, service: Service) -> list[Block | None]:
         said = f"Reported by {person(report.manual_by)}, {when(report.at)}; not measured"
         return [section(said)]
     blast = report.blast
+    doubtful = blast.confidence is not Confidence.HIGH and blast.users is not Word.NOBODY
     listed = report.running in [deploy.release for deploy in report.deploys[:DEPLOYS]]
     pairs = [
-        ("Users", "" if blast.confidence is Confidence.HIGH else _users(report)),
+        ("Users", _users(report) if doubtful else ""),
         ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
         ("Regions", phrasing.shares(blast.regions)),
         ("Organisations", phrasing.shares(blast.organisations)),
@@ -256,7 +257,8 @@ def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
     marks += ["suspect"] if report.suspect is not None and deploy.release == report.suspect else []
     marks += ["rolled back"] if deploy.rolled_back else []
     marked = f" ({', '.join(marks)})" if marks else ""
-    by = f" by {spoken(deploy.by, 60, lines=False)}" if deploy.by else ""
+    named = (deploy.by or "").startswith("<")  # a person as a mention, a bare id, or a name from outside
+    by = f" by {spoken(deploy.by, 60, lines=False) if named else person(deploy.by)}" if deploy.by else ""
     before = ""
     if report.began_at is not None and deploy.release == report.suspect:
         gap = report.began_at - deploy.started_at

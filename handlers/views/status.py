@@ -81,7 +81,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[tuple[st
     due = phrasing.next_look(incident, service)
     pairs = [
         ("Lead", phrasing.lead(incident)),
-        ("Detected", f"{when(incident.detected_at)}\nvia {phrasing.source(incident)}"),
+        ("Detected", f"{when(incident.detected_at)} via {phrasing.source(incident)}"),
         ("Decided", _decided(incident)),
     ]
     if due is not None:
@@ -112,7 +112,7 @@ def _decided(incident: Incident) -> str:
     if current is None:
         return "nothing yet"
     if current.action is not None:
-        return f"{phrasing.done(current.action)}\nby {person(current.action.by)} · {phrasing.outcome(current.action)}"
+        return f"{phrasing.done(current.action)}, by {person(current.action.by)} · {phrasing.outcome(current.action)}"
     chosen = f"investigate, by {person(current.investigate_by)}" if current.investigate_by else "nothing yet"
     return f"{chosen} (round {current.number})" if current.number > 1 else chosen
 

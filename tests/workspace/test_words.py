@@ -125,7 +125,7 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
 
     bob.join(channel)
     await bob.command("/incident lead", channel)
-    await eventually(world, lambda: f"Lead*\n<@{bob.id}>" in status(channel), "Bob leads")
+    await eventually(world, lambda: f"Lead*: <@{bob.id}>" in status(channel), "Bob leads")
     await bob.command("/incident severity 2", channel)
     await eventually(world, lambda: "SEV2" in status(channel), "a person's word on how bad it is")
 
