@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -58,26 +58,23 @@ class Slack:
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """One call as JSON. Raises `SlackRefused`, or `PortError` (retryable) where no answer came."""
-        try:
-            answer = await self.web.api_call(method, json={k: v for k, v in arguments.items() if v is not None})
-        except SlackApiError as error:
-            raise _refusal(method, error) from error
-        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-            raise PortError(
-                "slack", f"Slack did not answer {method} ({type(error).__name__})", retryable=True
-            ) from error
-        return dict(answer.data) if isinstance(answer.data, dict) else {}
+        return await self._ask(method, "json", arguments)
 
     async def get(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """One reading call; conversations.* and users.* take their arguments as a form, not as JSON."""
+        """One reading call; conversations.* and users.* take their arguments as a form, not as JSON. Raises as `call`."""
+        return await self._ask(method, "params", arguments)
+
+    async def _ask(self, method: str, way: Literal["json", "params"], arguments: dict[str, Any]) -> dict[str, Any]:
+        given = {key: value for key, value in arguments.items() if value is not None}
         try:
-            answer = await self.web.api_call(method, params={k: v for k, v in arguments.items() if v is not None})
+            answer = await (
+                self.web.api_call(method, json=given) if way == "json" else self.web.api_call(method, params=given)
+            )
         except SlackApiError as error:
             raise _refusal(method, error) from error
         except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-            raise PortError(
-                "slack", f"Slack did not answer {method} ({type(error).__name__})", retryable=True
-            ) from error
+            said = f"Slack did not answer {method} ({type(error).__name__})"
+            raise PortError("slack", said, retryable=True) from error
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 
     async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:

@@ -101,16 +101,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         channel, thread = kit.channel(incident)
         owners = tuple(await kit.people.owners(kit.service(incident)))
         message = views.say(Say(text=effect.text, mention=owners), incident)
-        await kit.slack.post(
-            channel,
-            message.text,
-            message.blocks,
-            incident=incident.id,
-            effect=job.effect_id,
-            since=job.created,
-            maybe_posted=job.attempt > 1,
-            thread_ts=thread,
-        )
+        await kit.post(job, message, channel, thread)
         return Paged(key=effect.key, via=via)
 
     def archive() -> Archive:

@@ -90,6 +90,19 @@ class Kit:
     def neighbours(self, service: Service) -> Sequence[Service]:
         return [one for name in service.depends_on if (one := self.catalogue.get(name)) is not None]
 
+    async def post(self, job: JobLike, message: Message, channel: str, thread: str | None = None) -> str:
+        """Posts what an effect says, once over all its tries; returns its `ts`."""
+        return await self.slack.post(
+            channel,
+            message.text,
+            message.blocks,
+            incident=job.incident,
+            effect=job.effect_id,
+            since=job.created,
+            maybe_posted=job.attempt > 1,
+            thread_ts=thread,
+        )
+
     async def names(self, incident: Incident, entries: Sequence[Entry] = ()) -> dict[str, str]:
         """Display names of the people who acted, for texts outside Slack."""
         texts = " ".join((incident.model_dump_json(), *(e.model_dump_json() for e in entries)))

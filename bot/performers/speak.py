@@ -28,6 +28,14 @@ def channel_name(incident: Incident) -> str:
     return f"{incident.id.lower()}-{slug}"[:CHANNEL_LIMIT].rstrip("-")
 
 
+def _newest_decision(incident: Incident) -> str | None:
+    """Where evidence and small things go: the thread of the newest decision that is posted."""
+    newest = incident.round
+    posted = incident.messages.get(decision_name(newest.number)) if newest else None
+    posted = posted or incident.messages.get(decision_name(1))
+    return posted.ts if posted else None
+
+
 def speaking(kit: Kit) -> dict[str, Performer]:
     async def open_channel(effect: OpenChannel, job: JobLike) -> ChannelOpened:
         incident = await kit.incident(job)
@@ -62,15 +70,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
             channel = found
         text = f"{incident.id}: {incident.title}"
         message = views.say(Say(text=text), incident)
-        ts = await kit.slack.post(
-            channel,
-            message.text,
-            message.blocks,
-            incident=incident.id,
-            effect=job.effect_id,
-            since=job.created,
-            maybe_posted=True,
-        )
+        ts = await kit.post(job, message, channel)
         return ChannelOpened(channel=Channel(id=channel, name="a thread", thread_ts=ts), reason=error.text)
 
     async def set_topic(effect: SetTopic, job: JobLike) -> EffectDone:
@@ -107,21 +107,9 @@ def speaking(kit: Kit) -> dict[str, Performer]:
                 return EffectDone(kind=effect.type)
             channel, thread = found, None
         elif effect.name in ("tree", "evidence"):
-            newest = incident.round
-            posted = incident.messages.get(decision_name(newest.number)) if newest else None
-            posted = posted or incident.messages.get("decision:1")
-            thread = thread or (posted.ts if posted else None)
+            thread = thread or _newest_decision(incident)
         message = await kit.render(effect.name, incident, kit.now())
-        ts = await kit.slack.post(
-            channel,
-            message.text,
-            message.blocks,
-            incident=incident.id,
-            effect=job.effect_id,
-            since=job.created,
-            maybe_posted=job.attempt > 1,
-            thread_ts=thread,
-        )
+        ts = await kit.post(job, message, channel, thread)
         await kit.posted(incident.id, effect.name, message)
         return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
 
@@ -137,40 +125,19 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         incident = await kit.incident(job)
         channel, thread = kit.channel(incident)
         if effect.thread and thread is None:
-            newest = incident.round
-            posted = incident.messages.get(decision_name(newest.number)) if newest else None
-            posted = posted or incident.messages.get("decision:1")
-            thread = posted.ts if posted else None
+            thread = _newest_decision(incident)
         mentions = effect.mention
         if any(not re.fullmatch(r"[UW][A-Z0-9]{2,}", one) for one in mentions):
             mentions = tuple(await kit.people.owners(kit.service(incident)))
         message = views.say(effect.model_copy(update={"mention": mentions}), incident)
-        await kit.slack.post(
-            channel,
-            message.text,
-            message.blocks,
-            incident=incident.id,
-            effect=job.effect_id,
-            since=job.created,
-            maybe_posted=job.attempt > 1,
-            thread_ts=thread,
-        )
+        await kit.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 
     async def post_summary(effect: PostSummary, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
         channel, thread = kit.channel(incident)
         message = views.summary(adr.summary(incident, await kit.names(incident)))
-        await kit.slack.post(
-            channel,
-            message.text,
-            message.blocks,
-            incident=incident.id,
-            effect=job.effect_id,
-            since=job.created,
-            maybe_posted=job.attempt > 1,
-            thread_ts=thread,
-        )
+        await kit.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 
     return {
