@@ -1,0 +1,82 @@
+"""Where it must be real: the shop's commits bisected, its hotfix shipped past the merge, its bad data told from bad code."""
+
+from __future__ import annotations
+
+from sandbox.slack.people import plain
+from sandbox.world import World
+from tests.workspace.stage import eventually, said, status
+
+
+async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(world: World):
+    shop, alice = world.shop, world.alice
+    assert shop is not None
+    breakage = await shop.break_one_feature()
+    channel = await alice.channel("inc-0001-", seconds=60)
+    decision = await alice.sees("Recommended: investigate, with a rollback ready beside it", channel, seconds=30)
+    assert "decision.rollback" in str(decision), "offered in parallel"
+
+    # By itself, beside the decision: the walk to the commit, and real `git bisect run` on the shop's repository.
+    tree = await eventually(world, lambda: said(alice, channel, "Bisect found it"), "the bisect", seconds=60)
+    found = plain(tree[-1])
+    assert breakage.commit[:7] in found
+    assert breakage.message.splitlines()[0] in found
+    assert breakage.author.split(" <")[0] in found
+
+    # A person stands behind the cause; a recent deploy as the cause recommends its rollback, in a new round.
+    await alice.click(alice.now(decision), "decision.investigate")
+    await alice.command("/incident cause", channel)
+    form = await alice.open_modal("incident.cause", text="Prefilled from the evidence")
+    await alice.submit(form)
+    again = await alice.sees("Decision 2", channel, seconds=20)
+    assert "the cause is a recent deploy" in plain(again).lower()
+    assert "Recommended: roll back" in plain(again)
+    await alice.click(again, "decision.rollback")
+    await alice.sees_change(again, "Read back from the deployer", seconds=30)
+    assert shop.current_release() != breakage.release
+    await alice.sees("*Recovered.*", channel, seconds=60)
+
+
+async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deploy(world: World):
+    shop, alice = world.shop, world.alice
+    assert shop is not None
+    before = shop.current_release()
+    await shop.break_bad_data()
+    channel = await alice.channel("inc-0001-", seconds=60)
+    decision = await alice.sees("Recommended: investigate", channel, seconds=30)
+    words = plain(decision)
+    assert "with a rollback ready" not in words, "no release brought it, so none takes it away"
+    assert "1 user" in words
+    assert "Investigate (recommended)" in words
+    assert shop.current_release() == before
+    for user in shop.users:
+        assert user.id not in words, "end users are counts, never names"
+        assert user.address not in words
+    await shop.repair_data()
+    await alice.click(decision, "decision.fixed")
+    form = await alice.open_modal("incident.fixed")
+    await alice.submit(form, {"sentence": "the cart was imported again"})
+    await eventually(
+        world,
+        lambda: "Users are fine" in status(channel) or said(alice, channel, "I cannot tell"),
+        "an end",
+        seconds=60,
+    )
+
+
+async def test_a_hotfix_is_shipped_by_its_head_commit_and_is_not_forgotten(world: World):
+    shop, alice = world.shop, world.alice
+    assert shop is not None
+    breakage = await shop.break_one_feature()
+    channel = await alice.channel("inc-0001-", seconds=60)
+    decision = await alice.sees("Recommended:", channel, seconds=30)
+    await alice.click(decision, "decision.hotfix")
+    form = await alice.open_modal("incident.hotfix", text="past the merge gates")
+    await alice.submit(form, {"fix": f"{breakage.fix_commit} {breakage.fix_branch}"})
+    done = plain(await alice.sees_change(decision, "Read back from the deployer", seconds=40))
+    assert f"{breakage.fix_branch}@{breakage.fix_commit[:7]}" in done
+    running = shop.current_release()
+    assert running is not None
+    assert breakage.fix_commit.startswith(running) or running.startswith(breakage.fix_commit)
+    assert shop.deploy_log()[-1]["commit"] == breakage.fix_commit, "its head, past the merge"
+    await eventually(world, lambda: "is not merged" in status(channel), "the next normal deploy would undo it")
+    await alice.sees("*Recovered.*", channel, seconds=60)
