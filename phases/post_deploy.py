@@ -71,4 +71,5 @@ def headline(new: Sequence[IssueRow], version: str) -> str:
     if not new:
         return f"New errors after {version} was deployed"
     loudest = max(new, key=lambda issue: issue.events)
-    return f"{counted(len(new), 'new error')} after {version} was deployed: {short(loudest.title, 160)}"
+    others = f" and {counted(len(new) - 1, 'other')}" if len(new) > 1 else ""
+    return f"{short(loudest.title, 160)}{others}, new in {version}"  # the error first: the channel is named by it

@@ -140,10 +140,13 @@ def _cause_draft(incident: Incident) -> str:
     return f"Probably: {best.says}{found}"
 
 
+AT_ONCE_SECONDS = 5  # detected so soon after the first event: no delay worth a word
+
+
 def _monitoring_draft(incident: Incident) -> str:
     began = incident.triage.began_at if incident.triage else None
     via = f"via {incident.source.text}"
-    if began is None or began >= incident.detected_at:
+    if began is None or (incident.detected_at - began).total_seconds() < AT_ONCE_SECONDS:
         return f"Detected {stamp(incident.detected_at)} {via}. It was not caught earlier {_UNFINISHED}"
     late = lasting(incident.detected_at - began)
     return f"Trouble began {stamp(began)} and was detected {late} later, {via}. It was not caught earlier {_UNFINISHED}"
