@@ -186,15 +186,17 @@ class Outbox:
     # --- one effect --------------------------------------------------------------------------------------------
 
     async def _run(self, held: Held) -> None:
+        one = held
         try:
             while True:
                 try:
-                    await self._one(held)
+                    await self._one(one)
                     return
                 except StoreError as error:
                     end_if_cancelled()
                     log.error("outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text)
                     await asyncio.sleep(random.uniform(0.5, 2))
+                    one = one.again()  # it may have been done by then, and only not be known
         finally:
             self._held.pop(held.entry, None)
             self._room.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -143,6 +143,11 @@ class Held:
     @property
     def crashes(self) -> int:
         return int(self.fields.get("crashes", "0"))
+
+    def again(self) -> Held:
+        """The same for another try by the worker that holds it."""
+        tried = str(int(self.fields.get("attempt", "0")) + 1)
+        return replace(self, fields={**self.fields, "attempt": tried})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from outbox_world import Perform, World, done, quick_outbox, wanting
 from small_world import running, until
 
-from bot.connection import GROUP
+from bot.connection import GROUP, NotRecorded
 from bot.outbox import Job
 from bot.queue import set_aside, set_aside_count
 from bot.store import Store
@@ -66,6 +66,28 @@ async def test_what_may_work_later_is_tried_again(store: Store, redis_url: str) 
     assert outbox.counts["retried"] == 2
     assert await store.redis.hlen(store.keys.waiting_fields) == 0
     assert await world.notes("failure") == []
+
+
+async def test_what_may_be_done_when_redis_goes_away_is_told_so_at_the_next_try(store: Store, redis_url: str) -> None:
+    """Whoever performs it again looks first whether it is there already."""
+    attempts: list[int] = []
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        if (
+            len(attempts) == 1
+        ):  # said; and what is written after it does not get through, nor that it is to be tried again
+            await store.redis.execute_command("CLIENT", "PAUSE", 1500, "ALL")
+            raise NotRecorded("Redis cannot be reached.")
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="hallo"))
+    async with running(world.outbox({"say": say}).run()):
+        await world.want()
+        await until(lambda: len(attempts) > 1)
+        await until(world.empty)
+    assert attempts[0] == 1
+    assert min(attempts[1:]) > 1
 
 
 async def test_what_slack_asks_to_wait_for_is_waited_for_and_survives_the_bot(store: Store, redis_url: str) -> None:
