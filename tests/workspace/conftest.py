@@ -32,7 +32,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[World]:
-    """Without the shop: production is a few files, Sentry's events are made up; re-checks after 2 and 4 s."""
+    """Without the shop: production is a few files, Sentry's events are made up; re-checks after 1 and 2 s."""
     async for one in _lived(town(tmp_path)):
         yield one
 

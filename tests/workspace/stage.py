@@ -11,7 +11,7 @@ from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
 
-RECHECK = 2
+RECHECK = 1
 """Seconds until the first look; the second one comes after twice as long."""
 WINDOW = 60
 PAGES = ("/", "/cart", "/pay")
@@ -95,7 +95,7 @@ def burn(
         )
 
 
-def go_on_burning(world: World, *, seconds: float = 3 * RECHECK, error: str = "KeyError: 'region'") -> None:
+def go_on_burning(world: World, *, seconds: float = 4 * RECHECK, error: str = "KeyError: 'region'") -> None:
     """The errors of the next seconds, whatever runs: for looks that shall not be clean."""
     world.sentry.load(
         error, at=time.time(), every=0.05, times=round(seconds / 0.05), users=PEOPLE, release="shop@1.3.0"
