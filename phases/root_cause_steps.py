@@ -51,10 +51,15 @@ def ask_for_tree(draft: Draft) -> Draft:
 def investigated(incident: Incident, action: Investigated, service: Service, now: datetime) -> Change:
     found = action.investigation
     draft = worked(Draft(incident, now), "investigate")
-    hypotheses = _kept(without_what_did_not_help(merge(incident.hypotheses, found.hypotheses), incident))
+    merged = merge(incident.hypotheses, found.hypotheses)
+    if incident.bisect is not None:  # what it found stays true, however often the evidence is walked
+        merged = after_bisect(merged, incident.bisect)
+    hypotheses = _kept(without_what_did_not_help(merged, incident))
     draft.set(investigation=found, investigating=False, hypotheses=hypotheses, suspects=found.suspects)
+    known = incident.investigation.walk if incident.investigation else ()
     for line in found.walk[:3]:
-        draft.note("evidence", line)
+        if line not in known:
+            draft.note("evidence", line)
     if found.good and found.bad and service.bisect and service.checkout and incident.bisect is None and incident.open:
         bisect_id = f"{incident.id}-bisect-1".lower()
         draft.set(bisect=Bisect(id=bisect_id, good=found.good, bad=found.bad))

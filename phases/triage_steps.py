@@ -75,7 +75,7 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     attach_issues(draft, {i.url for i in before.issues} if before else set())
     _urgency(draft, report)
     _measure_again(draft, service)
-    if waits_for_rollback(report):
+    if waits_for_rollback(report) and incident.investigation is None:
         return draft.done()
     return start_investigation(draft, again=before is not None and _new_trail(before, report)).done()
 
@@ -231,8 +231,12 @@ def _grown(draft: Draft, before: TriageReport, report: TriageReport, severity: S
 
 
 def _new_trail(before: TriageReport, report: TriageReport) -> bool:
-    """Whether an investigation has more to walk along than the last one had."""
-    return report.suspect != before.suspect or (report.frame is not None and before.frame is None)
+    """Whether an investigation has more to walk along than the last one had, or would read it differently.
+
+    What looked like one customer's data with the first event is a release's fault with the thirtieth customer.
+    """
+    grown = (report.blast.users, report.blast.features) != (before.blast.users, before.blast.features)
+    return grown or report.suspect != before.suspect or (report.frame is not None and before.frame is None)
 
 
 def _undecided(incident: Incident) -> bool:

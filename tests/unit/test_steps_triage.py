@@ -307,6 +307,21 @@ def test_a_new_suspect_is_investigated_anew():
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
 
 
+def test_what_begins_with_one_user_is_investigated_anew_when_many_are_hit():
+    """The first event after a deploy has one user: rather their data, no bisect. The thirtieth says something else."""
+    first = report(Choice.INVESTIGATE, blast=blast(Word.ONE, Word.ONE))
+    story = Story().opened().measured(first)
+    story.say(said.Investigated(investigation=said.Investigation(walk=("Crashes in shop/pay.py:12.",))))
+    story.say(said.Triaged(report=first))
+    assert story.wants(wanted.Investigate) == []
+    story.say(said.Triaged(report=one_feature()))
+    assert story.wants(wanted.Investigate) == [wanted.Investigate()]
+    story.say(said.Investigated(investigation=said.Investigation(walk=("Crashes in shop/pay.py:12.",))))
+    assert [e.text for e in story.timeline if e.kind == "evidence"] == ["Crashes in shop/pay.py:12."]
+    story.say(said.Triaged(report=report()))
+    assert story.wants(wanted.Investigate) == [wanted.Investigate()], "it runs beside the rollback, once it has begun"
+
+
 def test_one_short_window_is_said_in_seconds():
     story = Story().opened()
     story.say(

@@ -68,7 +68,7 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_is_not_forgotten(world
     assert shop is not None
     breakage = await shop.break_one_feature()
     channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended:", channel, seconds=30)
+    decision = await alice.sees("Recommended: investigate, with a rollback ready beside it", channel, seconds=30)
     await alice.click(decision, "decision.hotfix")
     form = await alice.open_modal("incident.hotfix", text="past the merge gates")
     await alice.submit(form, {"fix": f"{breakage.fix_commit} {breakage.fix_branch}"})
