@@ -17,7 +17,7 @@ from sandbox.slack.events import app_home_opened
 from sandbox.slack.forms import chosen, missing, state_values
 from sandbox.slack.workspace import Workspace
 
-WAIT = 10.0
+WAIT = 30.0
 """Seconds that a person waits to see something."""
 
 

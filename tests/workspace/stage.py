@@ -127,7 +127,7 @@ def said(person: Person, channel: Channel, words: str) -> list[Json]:
     return [m for m in everything(person, channel) if m.get("bot_id") and words in plain(m)]
 
 
-async def eventually(world: World, look: Any, what: str, seconds: float = 15) -> Any:
+async def eventually(world: World, look: Any, what: str, seconds: float = 45) -> Any:
     """Waits until `look()` is truthy."""
     return await world.workspace.until(lambda: look() or None, seconds=seconds, what=what)
 
