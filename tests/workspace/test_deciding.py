@@ -104,10 +104,8 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
         world.delivery.twist("block_actions", copies=2)
     await asyncio.gather(alice.click(decision, "decision.rollback"), bob.click(decision, "decision.rollback"))
     await alice.sees_change(decision, "waiting for a free machine", seconds=20)
-    second = next(p for p in (alice, bob) if any("decided" in plain(m) for m in p.ephemerals()))
-    first = bob if second is alice else alice
-    refusal = plain(next(m for m in second.ephemerals() if "decided" in plain(m)))
-    assert first.mention in refusal, "who"
+    first, second = (alice, bob) if f"{alice.mention}, <!date" in plain(alice.now(decision)) else (bob, alice)
+    refusal = plain(await told(second, f"{first.mention} decided"))  # who
     assert "1.2.0" in refusal, "what"
     assert "<!date^" in refusal or "UTC" in refusal, "when"
 
