@@ -26,7 +26,7 @@ from phases.ports import Archive, NotSetUp, PortError
 PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
 
-TICKET_TRIES = 4
+TICKET_TRIES = 3
 """Some seconds as well: people are told then, and it is tried again by itself (phases/failures.py)."""
 
 
