@@ -160,16 +160,23 @@ def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
             bot_token=client.token,
         )
 
-    return AsyncApp(
-        # Without a token of its own: with one Bolt warns that `authorize` goes before it.
-        client=AsyncWebClient(
-            base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]
-        ),
-        authorize=authorize,
-        process_before_response=True,
-        request_verification_enabled=False,
-        raise_error_for_unhandled_request=True,
-    )
+    # Bolt finds SLACK_BOT_TOKEN in the environment by itself, and warns at every start that it does not use it.
+    bolt = logging.getLogger("slack_bolt.AsyncApp")
+    level = bolt.level
+    bolt.setLevel(logging.ERROR)
+    try:
+        return AsyncApp(
+            # Without a token of its own: with one Bolt warns that `authorize` goes before it.
+            client=AsyncWebClient(
+                base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]
+            ),
+            authorize=authorize,
+            process_before_response=True,
+            request_verification_enabled=False,
+            raise_error_for_unhandled_request=True,
+        )
+    finally:
+        bolt.setLevel(level)
 
 
 def register_all(app: AsyncApp, kit: Kit) -> None:

@@ -59,24 +59,16 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
     await alice.command("/incident list")
     await told(alice, "No incident is open")
     assert incidents(world) == [], "nothing was recorded"
-    log = (world.folder / "bot.log").read_text()
-    assert "refused with 401" in log
-    assert CANARY not in log
-    assert "canary" not in log.lower()
 
-
-async def test_no_word_of_people_and_no_token_is_logged(small: World):
-    world, alice = small, small.alice
-    world.sentry.load(
-        f"ValueError: {CANARY}", times=60, every=0.2, users=[f"{CANARY}@example.com"], release="shop@1.3.0"
-    )
+    # Nor is anything logged of what people write, of who was hit, or of tokens.
+    someone = f"{CANARY}@example.com"
+    world.sentry.load(f"ValueError: {CANARY}", times=60, every=0.2, users=[someone], release="shop@1.3.0")
     channel = await declared(alice, f"checkout {CANARY}")
     await alice.command(f"/incident update {CANARY} is better", channel)
     await alice.sees("is better", channel)
-    await alice.command(f"/incident cancel false alarm {CANARY}", channel)
-    await alice.sees("was cancelled", channel)
     log = (world.folder / "bot.log").read_text()
-    for secret in (CANARY, "xoxb-", "sntrys_", "lin_api", "example.com", world.pagerduty.routing_key):
+    assert "refused with 401" in log
+    for secret in (CANARY, "example.com", "xoxb-", "sntrys_", "lin_api", world.pagerduty.routing_key):
         assert secret not in log, secret
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.sentry.alerts import Rule
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.workspace.stage import eventually, said, status
@@ -40,6 +41,7 @@ async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deplo
     shop, alice = world.shop, world.alice
     assert shop is not None
     before = shop.current_release()
+    world.alerts.rule = Rule(name="More than 4 events in a minute", threshold=4)  # one person makes few
     await shop.break_bad_data()
     channel = await alice.channel("inc-0001-", seconds=60)
     decision = await alice.sees("Recommended: investigate", channel, seconds=30)
