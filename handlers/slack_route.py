@@ -7,53 +7,28 @@ https://docs.slack.dev/authentication/verifying-requests-from-slack
 from __future__ import annotations
 
 import json
-import logging
 from urllib.parse import parse_qs
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-log = logging.getLogger(__name__)
-
-BODY_LIMIT = 1024 * 1024  # contract, HTTP
-
-
-class TooLarge(Exception):
-    """The body is over the limit; what was read of it is dropped."""
-
-
-async def raw_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
-    """The body's bytes, read up to `limit`. Raises `TooLarge`."""
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > limit:
-        raise TooLarge
-    read = bytearray()
-    async for chunk in request.stream():
-        read += chunk
-        if len(read) > limit:
-            raise TooLarge
-    return bytes(read)
+from handlers.bodies import refused, signed_body
 
 
 def slack_route(app: AsyncApp, signing_secret: str, path: str = "/slack/events") -> Route:
     verifier = SignatureVerifier(signing_secret)
 
     async def events(request: Request) -> Response:
-        try:
-            raw = await raw_body(request)
-        except TooLarge:
-            return _refused(413, "the body is larger than 1 MiB")
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if not _signed(verifier, raw, request):
-            return _refused(401, "the signature does not fit")
+        raw = await signed_body(request, lambda body: _signed(verifier, body, request))
+        if isinstance(raw, Response):
+            return raw
         text = _readable(raw, request.headers.get("content-type", ""))
         if text is None:
-            return _refused(400, "the body cannot be read")
+            return refused(request, 400, "the body cannot be read")
         bolt = AsyncBoltRequest(body=text, headers=dict(request.headers))
         answer = await app.async_dispatch(bolt)
         return Response(answer.body or "", answer.status, answer.first_headers_without_set_cookie())
@@ -86,8 +61,3 @@ def _readable(raw: bytes, content_type: str) -> str | None:
         return text if "command" in form or "ssl_check" in form else None
     except (ValueError, RecursionError):
         return None
-
-
-def _refused(status: int, why: str) -> Response:
-    log.warning("POST /slack/events refused with %s: %s", status, why)
-    return JSONResponse({"error": why}, status_code=status)

@@ -7,29 +7,24 @@ Contract: `{"service","version","environment","event":"finished"|"new_errors","s
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import logging
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries, heard
+from handlers.bodies import hmac_fits, refused, signed_body
 from handlers.door import Delivery, Recorded
 from handlers.kit import Kit
-from handlers.slack_route import TooLarge, raw_body
 from handlers.storm import Alarm, Found, raise_alarm
 from phases.actions import DeployedByOthers
 from phases.incident import Source
 from phases.mitigation import hold
 from phases.post_deploy import deploy_told, headline, named
 from phases.service import DEPLOYABLE, Service
-
-log = logging.getLogger(__name__)
 
 PATH = "/webhooks/deploys"
 OLDEST = timedelta(minutes=5)  # rules, Delivery claims: "its `at` is at most 5 minutes ago"; nor later than that
@@ -53,24 +48,20 @@ class Told(BaseModel):
 
 def deploys_route(kit: Kit, secret: str) -> Route:
     async def webhook(request: Request) -> Response:
-        try:
-            raw = await raw_body(request)
-        except TooLarge:
-            return _refused(413, "the body is larger than 1 MiB")
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if not signed(raw, secret, request.headers.get("x-firebreak-signature", "")):
-            return _refused(401, "the signature does not fit")
+        signature = request.headers.get("x-firebreak-signature", "")
+        raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature, prefix="sha256="))
+        if isinstance(raw, Response):
+            return raw
         try:
             told = Told.model_validate_json(raw)
         except ValidationError as error:
             fields = sorted({".".join(str(part) for part in one["loc"]) or "JSON" for one in error.errors()})
-            return _refused(400, f"the body cannot be read: {', '.join(fields)}")
+            return refused(request, 400, f"the body cannot be read: {', '.join(fields)}")
         if abs(kit.now() - told.at) > OLDEST:
-            return _refused(400, "`at` is more than 5 minutes away from now")
+            return refused(request, 400, "`at` is more than 5 minutes away from now")
         service = service_of(kit, told.service)
         if service is None:
-            return _refused(400, "the catalogue has no such service")
+            return refused(request, 400, "the catalogue has no such service")
         if told.environment not in service.environments:
             return JSONResponse({"hold": False, "incident": None})
         hear = _finished if told.event == "finished" else _new_errors
@@ -81,12 +72,6 @@ def deploys_route(kit: Kit, secret: str) -> Route:
         return JSONResponse(hearing.result())
 
     return Route(PATH, webhook, methods=["POST"])
-
-
-def signed(raw: bytes, secret: str, signature: str) -> bool:
-    """`sha256=` and the hex HMAC-SHA256 of the raw body."""
-    expected = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
 
 
 def service_of(kit: Kit, name: str) -> Service | None:
@@ -130,8 +115,3 @@ async def _new_errors(kit: Kit, service: Service, told: Told, delivery: Delivery
         return None
     incident = await kit.door.look(owner)
     return {"hold": incident is not None and hold(incident) is not None, "incident": owner}
-
-
-def _refused(status: int, why: str) -> Response:
-    log.warning("POST %s refused with %s: %s", PATH, status, why)
-    return JSONResponse({"error": why}, status_code=status)

@@ -7,21 +7,19 @@ Runs of workflows (`workflow_run`) need nothing here: the deployer asks for its 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries, heard
+from handlers.bodies import hmac_fits, refused, signed_body
 from handlers.door import Recorded, Unknown
 from handlers.kit import Kit
-from handlers.slack_route import TooLarge, raw_body
 from phases.actions import DeployedByOthers
 from phases.ports import PortError
 from phases.report import DeploySeen
@@ -67,35 +65,25 @@ class _DeploymentStatus(_Part):
 
 def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route:
     async def webhook(request: Request) -> Response:
-        try:
-            raw = await raw_body(request)
-        except TooLarge:
-            return _answer(413, "the body is larger than 1 MiB")
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if not signed(raw, secret, request.headers.get("x-hub-signature-256", "")):
-            return _answer(401, "the signature does not fit")
+        signature = request.headers.get("x-hub-signature-256", "")
+        raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature, prefix="sha256="))
+        if isinstance(raw, Response):
+            return raw
         delivery = request.headers.get("x-github-delivery", "").strip()
         if not delivery or len(delivery) > 100:
-            return _answer(400, "X-GitHub-Delivery is missing")
+            return refused(request, 400, "X-GitHub-Delivery is missing")
         if request.headers.get("x-github-event") != "deployment_status":
             return JSONResponse({"incidents": []})
         try:
             told = _DeploymentStatus.model_validate_json(raw)
         except ValidationError:
-            return _answer(400, "the body cannot be read: the webhook's content type must be application/json")
+            return refused(request, 400, "the body cannot be read: the webhook's content type must be application/json")
         incidents = await _tell(kit, told, delivery)
         if incidents is None:
-            return _answer(503, "it could not be recorded")
+            return refused(request, 503, "it could not be recorded")
         return JSONResponse({"incidents": incidents})
 
     return Route(path, webhook, methods=["POST"])
-
-
-def signed(raw: bytes, secret: str, signature: str) -> bool:
-    """`sha256=` and the hex HMAC-SHA256 of the raw body with the webhook's secret."""
-    expected = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
 
 
 async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] | None:
@@ -146,8 +134,3 @@ def _seen(service: Service, told: _DeploymentStatus) -> DeploySeen:
         by=heard.cut(heard.typed(creator.login), 60) if creator and creator.login else None,
         source="github",
     )
-
-
-def _answer(status: int, why: str) -> Response:
-    log.warning("POST /webhooks/github refused with %s: %s", status, why)
-    return JSONResponse({"error": why}, status_code=status)

@@ -7,25 +7,20 @@ Sentry waits 1 s and does not send again, so what takes longer goes on behind th
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import logging
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries, heard
+from handlers.bodies import hmac_fits, refused, signed_body
 from handlers.door import Delivery
 from handlers.kit import Kit
-from handlers.slack_route import TooLarge, raw_body
 from handlers.storm import Alarm, Found, raise_alarm
 from phases.incident import Source
 from phases.service import Service
-
-log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.9
 LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
@@ -120,19 +115,15 @@ class Alert(BaseModel):
 
 def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route:
     async def webhook(request: Request) -> Response:
-        try:
-            raw = await raw_body(request)
-        except TooLarge:
-            return _answer(413, "the body is larger than 1 MiB")
-        except ClientDisconnect:
-            return Response(status_code=400)
-        if not signed(raw, secret, request.headers.get("sentry-hook-signature", "")):
-            return _answer(401, "the signature does not fit")
+        signature = request.headers.get("sentry-hook-signature", "")
+        raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature))
+        if isinstance(raw, Response):
+            return raw
         resource = request.headers.get("sentry-hook-resource", "")
         try:
             hook = _Hook.model_validate_json(raw) if resource in OPENS else None
         except ValidationError:
-            return _answer(400, "the body cannot be read")
+            return refused(request, 400, "the body cannot be read")
         alert = read(kit, resource, hook) if hook else None
         if alert is None:
             return JSONResponse({"incident": None})
@@ -145,12 +136,6 @@ def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route
         return JSONResponse({"incident": telling.result()})
 
     return Route(path, webhook, methods=["POST"])
-
-
-def signed(raw: bytes, secret: str, signature: str) -> bool:
-    """Hex HMAC-SHA256 of the raw body with the integration's client secret."""
-    expected = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
 
 
 def read(kit: Kit, resource: str, hook: _Hook) -> Alert | None:
@@ -249,8 +234,3 @@ async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
         found=(Found(alert.issue, alert.text, alert.url),),
     )
     return await raise_alarm(kit.door, kit.ulid, alarm, delivery)
-
-
-def _answer(status: int, why: str) -> Response:
-    log.warning("POST /webhooks/sentry refused with %s: %s", status, why)
-    return JSONResponse({"error": why}, status_code=status)

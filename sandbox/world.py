@@ -190,9 +190,6 @@ class World:
             self._stack.push_async_callback(self.bot.stop)
         await self.bot.start()
 
-    async def stop_bot(self) -> None:
-        await self.bot.stop()
-
     def kill_bot(self) -> None:
         """kill -9. It comes back by itself; `await world.bot.until_running()`."""
         self.bot.kill()

@@ -20,7 +20,7 @@ from handlers.views.blocks import (
     select,
     text_input,
 )
-from handlers.views.text import cut_plain, inline_code, spoken, words
+from handlers.views.text import cut_plain, spoken, words
 from phases.incident import Incident
 from phases.ports import HotfixRef
 from phases.report import Release
@@ -311,9 +311,3 @@ def refused(title: str, text: str) -> View:
 
 def recorded(title: str, text: str) -> View:
     return View("incident.recorded", cut_plain(title, 24), (section(spoken(text)),))
-
-
-def rollback_words(running: Release | None, target: Release) -> str:
-    """From → to, as mrkdwn."""
-    before = inline_code(running.version) if running else "an unknown release"
-    return f"{before} → {inline_code(target.version)}"

@@ -43,13 +43,11 @@ class Traffic:
     _free_at: float = 0.0
     _wishes: dict[str, str] = field(default_factory=dict)
     _awake: dict[str, asyncio.Event] = field(default_factory=dict)
-    _open: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
         limits = httpx.Limits(max_connections=len(self.people) + 10, max_keepalive_connections=20)
         self._client = httpx.AsyncClient(base_url=self.base_url, timeout=10, limits=limits, trust_env=False)
         loop = asyncio.get_running_loop()
-        self._open.set()
         self._tasks = [
             loop.create_task(self._shop(user, random.Random(f"{self.seed}/{user.id}"))) for user in self.people
         ]
@@ -62,13 +60,6 @@ class Traffic:
         if self._client:
             await self._client.aclose()
             self._client = None
-
-    def pause_all(self) -> None:
-        """Nobody comes until `resume`."""
-        self._open.clear()
-
-    def resume(self) -> None:
-        self._open.set()
 
     async def visit(self, user: User, path: str) -> int:
         """One page for one person: the HTTP status, 0 when nobody answered."""
@@ -128,7 +119,6 @@ class Traffic:
 
     async def _turn(self) -> None:
         """Wait until one more page fits under `most`, and while the traffic is paused."""
-        await self._open.wait()
         now = time.monotonic()
         ours = max(self._free_at, now)
         self._free_at = ours + 1 / self.most

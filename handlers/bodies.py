@@ -1,0 +1,57 @@
+"""The front of every route that other programs call: size, then signature over the raw bytes; only then may it be parsed.
+
+Nothing of a refused body reaches a log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 1024 * 1024  # contract, HTTP
+
+
+class TooLarge(Exception):
+    """The body is over the limit; what was read of it is dropped."""
+
+
+async def raw_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
+    """The body's bytes, read up to `limit`. Raises `TooLarge`."""
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdigit() or int(declared) > limit:
+        raise TooLarge
+    read = bytearray()
+    async for chunk in request.stream():
+        read += chunk
+        if len(read) > limit:
+            raise TooLarge
+    return bytes(read)
+
+
+async def signed_body(request: Request, signed: Callable[[bytes], bool]) -> bytes | Response:
+    """The raw body that `signed` says is theirs, or the answer that refuses it: 413, 400, 401."""
+    try:
+        raw = await raw_body(request)
+    except TooLarge:
+        return refused(request, 413, "the body is larger than 1 MiB")
+    except ClientDisconnect:
+        return Response(status_code=400)
+    return raw if signed(raw) else refused(request, 401, "the signature does not fit")
+
+
+def hmac_fits(raw: bytes, secret: str, signature: str, *, prefix: str = "") -> bool:
+    """Whether `signature` is `prefix` and the hex HMAC-SHA256 of the raw body, compared in constant time."""
+    expected = prefix + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace"))
+
+
+def refused(request: Request, status: int, why: str) -> Response:
+    log.warning("%s %s refused with %s: %s", request.method, request.url.path, status, why)
+    return JSONResponse({"error": why}, status_code=status)
