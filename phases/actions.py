@@ -1,4 +1,4 @@
-"""Everything that can be said to an incident, by a person, a timer, a webhook or the end of an effect: one page, one union."""
+"""Everything that can be said to an incident: by people (`asks.py`), a timer, a webhook or the end of an effect; one union."""
 
 from __future__ import annotations
 
@@ -7,7 +7,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from phases.incident import Channel, MessageRef, Severity, Source, Ticket
+from phases.asks import (
+    AddHypothesis,
+    Cancel,
+    CancelBisect,
+    ConfirmRecovery,
+    DecideFixed,
+    DecideHotfix,
+    DecideInvestigate,
+    DecideRollback,
+    Declare,
+    JudgeHypothesis,
+    ManualTriage,
+    NameCause,
+    PostUpdate,
+    PrepareRevert,
+    RecheckNow,
+    Resolve,
+    SetSeverity,
+    SubmitPostmortem,
+    TakeLead,
+    TryAgain,
+)
+from phases.incident import Channel, MessageRef, Ticket
 from phases.report import (
     Adr,
     Bisect,
@@ -17,177 +39,10 @@ from phases.report import (
     Investigation,
     Look,
     PastIncident,
-    Postmortem,
     Release,
     TriageReport,
     Value,
-    Verdict,
-    Word,
 )
-
-# --- said by people --------------------------------------------------------------------------------------------
-
-
-class Declare(Value):
-    """Opens an incident. `number` is the door's: the next free one, taken as a claim."""
-
-    type: Literal["declare"] = "declare"
-    number: int = 0
-    ulid: str
-    title: str
-    description: str = ""
-    service: str
-    environment: str = "production"
-    source: Source
-    by: str | None = None
-    private: bool = False
-    severity: Severity | None = None
-    seeds: tuple[str, ...] = ()
-    parent: str | None = None
-    """A Linear issue (`ENG-123`) that the person named: the bug that turned out to be on fire."""
-    detected_at: datetime | None = None
-    else_of: str | None = None
-    """Said to be something else than this open incident: then no `open:` claim is taken."""
-    echo: str | None = None
-    """Claim that makes the same words, person and channel within 60 s the same incident."""
-
-
-class DecideRollback(Value):
-    type: Literal["decide.rollback"] = "decide.rollback"
-    by: str
-    round: int
-    forward: bool = False
-    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
-    target: Release
-    running: Release | None = None
-    """What ran when the person confirmed: the *from* of the confirm."""
-    break_glass: str | None = None
-
-
-class DecideHotfix(Value):
-    type: Literal["decide.hotfix"] = "decide.hotfix"
-    by: str
-    round: int
-    forward: bool = False
-    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
-    fix: Release
-    """`hotfix <branch>@<sha7>` with its full commit."""
-    running: Release | None = None
-    break_glass: str | None = None
-
-
-class DecideInvestigate(Value):
-    type: Literal["decide.investigate"] = "decide.investigate"
-    by: str
-    round: int
-
-
-class DecideFixed(Value):
-    type: Literal["decide.fixed"] = "decide.fixed"
-    by: str
-    round: int
-    forward: bool = False
-    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
-    sentence: str
-
-
-class ManualTriage(Value):
-    """The manual form: what people report where Sentry cannot be asked (workflow, failure conditions)."""
-
-    type: Literal["manual.triage"] = "manual.triage"
-    by: str
-    users: Word
-    features: Word
-    feature_names: tuple[str, ...] = ()
-    report: str
-
-
-class PostUpdate(Value):
-    type: Literal["update"] = "update"
-    by: str
-    text: str
-
-
-class SetSeverity(Value):
-    type: Literal["severity"] = "severity"
-    by: str
-    severity: Severity
-
-
-class TakeLead(Value):
-    type: Literal["lead"] = "lead"
-    by: str
-    lead: str
-
-
-class AddHypothesis(Value):
-    type: Literal["hypothesis.add"] = "hypothesis.add"
-    by: str
-    says: str
-
-
-class JudgeHypothesis(Value):
-    type: Literal["hypothesis.judge"] = "hypothesis.judge"
-    by: str
-    id: str
-    verdict: Verdict
-    reason: str = ""
-
-
-class NameCause(Value):
-    type: Literal["cause"] = "cause"
-    by: str
-    text: str
-    commit: str | None = None
-    release: str | None = None
-
-
-class RecheckNow(Value):
-    type: Literal["recheck"] = "recheck"
-    by: str
-
-
-class ConfirmRecovery(Value):
-    """A person's word where the bot could not tell: marked "not measured"."""
-
-    type: Literal["confirm.recovery"] = "confirm.recovery"
-    by: str
-    round: int
-    recovered: bool
-
-
-class SubmitPostmortem(Value):
-    type: Literal["postmortem"] = "postmortem"
-    postmortem: Postmortem
-
-
-class Resolve(Value):
-    type: Literal["resolve"] = "resolve"
-    by: str
-
-
-class Cancel(Value):
-    type: Literal["cancel"] = "cancel"
-    by: str
-    reason: str
-
-
-class TryAgain(Value):
-    type: Literal["try.again"] = "try.again"
-    by: str
-    effect_id: str
-
-
-class PrepareRevert(Value):
-    type: Literal["prepare.revert"] = "prepare.revert"
-    by: str
-    pull_request: str
-
-
-class CancelBisect(Value):
-    type: Literal["bisect.cancel"] = "bisect.cancel"
-    by: str
-
 
 # --- said by other programs ------------------------------------------------------------------------------------
 
