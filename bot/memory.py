@@ -31,10 +31,11 @@ class RedisMemory:
             raise PortError("redis", "Redis did not keep the memory of it", retryable=True) from error
 
     async def recall(self, service: str, *, before: str) -> Sequence[PastIncident]:
-        """What this service did before, newest first, without the one that asks."""
+        """What this service did before, newest first, without the one that asks, drills and private ones."""
         try:
             kept = cast("dict[str, str]", await self._store.redis.hgetall(self._key(service)))  # pyright: ignore[reportGeneralTypeIssues]
         except (RedisError, OSError) as error:
             raise PortError("redis", "Redis could not be read", retryable=True) from error
         past = [PastIncident.model_validate_json(one) for id, one in kept.items() if id != before]
+        past = [one for one in past if not one.drill and not one.private]
         return tuple(sorted(past, key=lambda one: one.at, reverse=True)[:RECALLED])

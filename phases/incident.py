@@ -148,6 +148,9 @@ class Incident(Value):
     service: str
     environment: str = "production"
     private: bool = False
+    """Seen by the members of its channel only; outside there is its number, and that it is private."""
+    drill: bool = False
+    """Practice: marked everywhere, counted apart, nobody is paged and nothing is deployed."""
     status: Status = Status.DECLARED
     severity: Severity | None = None
     severity_by: str | None = None
@@ -159,6 +162,10 @@ class Incident(Value):
     declared_at: datetime
     else_reason: str | None = None
     """Declared as *something else* beside an open incident of the service: that incident's id."""
+    duplicate_of: str | None = None
+    """Merged into this incident, where it goes on."""
+    merged: tuple[str, ...] = ()
+    """Its duplicates: their timelines are read with its own."""
 
     channel: Channel | None = None
     messages: dict[str, MessageRef] = Field(default_factory=dict[str, MessageRef])

@@ -35,7 +35,17 @@ _DID = (("rollback to ", "rolled back to "), ("hotfix ", "shipped hotfix "))
 
 
 def past(incident: Incident) -> PastIncident:
-    """What is kept of a resolved incident; small, and without any end user."""
+    """What is kept of a resolved incident; small, and without any end user. A private one leaves no details."""
+    if incident.private:
+        return PastIncident(
+            id=incident.id,
+            service=incident.service,
+            at=incident.detected_at,
+            title="private incident",
+            minutes=minutes_taken(incident),
+            drill=incident.drill,
+            private=True,
+        )
     items = incident.postmortem.items if incident.postmortem else ()
     known = incident.cause is not None or incident.postmortem is not None
     return PastIncident(
@@ -50,6 +60,7 @@ def past(incident: Incident) -> PastIncident:
         adr=incident.adr.name if incident.adr else None,
         features=features(incident),
         open_items=sum(not item.done for item in items),
+        drill=incident.drill,
     )
 
 

@@ -347,3 +347,7 @@ class PastIncident(Value):
     adr: str | None = None
     features: tuple[str, ...] = ()
     open_items: int = 0
+    drill: bool = False
+    """Practice: never recalled at triage, counted apart."""
+    private: bool = False
+    """Never recalled at triage, and shown to nobody but its members; nothing but id, service and times is kept of it."""
