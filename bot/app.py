@@ -39,6 +39,7 @@ from bot.performers import SYSTEMS, Kit, performers
 from bot.rendering import renderer
 from bot.settings import Settings
 from bot.store import Store
+from bot.taste import StoreTaste
 from bot.valkey import embedded
 from bot.watch import Watch
 from phases.ports import Bisector, Deployer, ErrorTracker, PortError, Reverts, SourceCode
@@ -96,7 +97,8 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     stack.push_async_callback(store.close)
     door = Incidents(store, step, catalogue)
 
-    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    taste = StoreTaste(store, settings.slack_rich_blocks)
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
     await slack.start()
     stack.push_async_callback(slack.aclose)
     me = await identify(slack)

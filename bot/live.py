@@ -44,10 +44,12 @@ class Rendered(Protocol):
     def text(self) -> str: ...
     @property
     def blocks(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def rich(self) -> Sequence[Mapping[str, Any]]: ...
 
 
 class Editor(Protocol):
-    async def update(self, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]] | None) -> None:
+    async def update(self, channel: str, ts: str, message: Rendered) -> None:
         """`chat.update`. Raises `PortError`; with `retry_after` where Slack asks for patience."""
         ...
 
@@ -195,7 +197,7 @@ class Live:
         await self._marks.remember(one, None)  # until Slack says so, nobody knows what it shows
         try:
             async with asyncio.timeout(EDIT_SECONDS):
-                await self._slack.update(ref.channel, ref.ts, message.text, message.blocks)
+                await self._slack.update(ref.channel, ref.ts, message)
         except (PortError, TimeoutError) as error:
             return await self._not_sent(one, error, counter, token)
         self.counts["edited"] += 1
@@ -232,5 +234,5 @@ def _importance(one: str) -> tuple[int, str]:
 
 
 def _fingerprint(message: Rendered) -> str:
-    shown = json.dumps([message.text, list(message.blocks)], ensure_ascii=False, sort_keys=True)
+    shown = json.dumps([message.text, list(message.blocks), list(message.rich)], ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(shown.encode(errors="surrogatepass")).hexdigest()[:32]

@@ -90,6 +90,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             settings=settings,
             now=now,
             sentry=bot.tracker,
+            taste=bot.slack.taste,
         )
         stack.push_async_callback(heard.tasks.drain)
         server = Server(

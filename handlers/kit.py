@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.adoption import Issues
 from handlers.door import Door
+from handlers.rich import NEVER, Taste
 from handlers.tasks import Tasks
 from phases.incident import Incident
 from phases.ports import Catalogue, Deployer, People, SourceCode
@@ -56,6 +57,8 @@ class Kit:
     """Channel ids or names where the phrases are listened for; none: public channels."""
     sentry: Issues | None = None
     """Looks up the issues that people name."""
+    taste: Taste = NEVER
+    """Whether charts and tables are taken here."""
     ulid: Callable[[], str] = new_ulid
 
     def service(self, incident: Incident) -> Service:

@@ -39,6 +39,7 @@ from handlers import (
 from handlers.adoption import Issues
 from handlers.door import Door, OutOfReach
 from handlers.kit import Deploys, Kit, Once
+from handlers.rich import NEVER, Taste
 from handlers.slack_route import slack_route
 from handlers.tasks import Tasks
 from handlers.turn import from_interaction
@@ -113,6 +114,7 @@ def listeners(
     settings: Wanted,
     now: Callable[[], datetime],
     sentry: Issues | None = None,
+    taste: Taste | None = None,
 ) -> Listeners:
     """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
     tasks = Tasks()
@@ -129,6 +131,7 @@ def listeners(
         now=now,
         watched=frozenset(settings.watched),
         sentry=sentry,
+        taste=taste or NEVER,
     )
     app = build_app(slack, me)
     register_all(app, kit)

@@ -14,9 +14,10 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from handlers import deliveries
+from handlers import deliveries, rich
 from handlers.door import Delivery, Recorded, Unknown
 from handlers.kit import Kit
 from handlers.views import forms, says
@@ -103,11 +104,28 @@ class Turn:
             view = View("incident.told", "Firebreak", message.blocks or says.note(message.text).blocks)
             await self.kit.client.views_update(view_id=self.view, view=view.payload())
         elif self.response_url:
-            # https://docs.slack.dev/interactivity/handling-user-interaction#message_responses; on the kept session
-            hook = AsyncWebhookClient(self.response_url, session=self.kit.client.session, retry_handlers=[])
-            await hook.send_dict({**message.payload(), "response_type": "ephemeral", "replace_original": replace})
+            answer = {"text": message.text, "response_type": "ephemeral", "replace_original": replace}
+            await rich.send(self.kit.taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)}))
         elif self.channel:
-            await self.kit.client.chat_postEphemeral(channel=self.channel, user=self.user, **message.payload())
+            await rich.send(self.kit.taste, message, lambda blocks: self._whisper(message.text, blocks))
+
+    async def _respond(self, answer: dict[str, Any]) -> None:
+        """https://docs.slack.dev/interactivity/handling-user-interaction#message_responses; on the kept session."""
+        hook = AsyncWebhookClient(self.response_url, session=self.kit.client.session, retry_handlers=[])
+        said = await hook.send_dict(answer)
+        if said.status_code == 400 and said.body in rich.REFUSALS:
+            raise rich.Refused(said.body)
+
+    async def _whisper(self, text: str, blocks: rich.Blocks) -> None:
+        try:
+            await self.kit.client.chat_postEphemeral(
+                channel=self.channel, user=self.user, text=text, blocks=[dict(block) for block in blocks]
+            )
+        except SlackApiError as error:
+            word = str(error.response.get("error"))
+            if word in rich.REFUSALS:
+                raise rich.Refused(word) from error
+            raise
 
 
 def reply(answer: Recorded | Refused | Unknown, done: str = "") -> Message | None:

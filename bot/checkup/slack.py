@@ -10,6 +10,7 @@ from bot.catalogue import Catalogue
 from bot.checkup import Finding, asked, broken, works
 from bot.clients.slack import Slack, SlackRefused
 from bot.settings import Settings
+from handlers.views.blocks import Message
 from phases.ports import PortError
 
 SCOPES = {
@@ -99,7 +100,7 @@ async def _there_and_back(client: Slack, channel: str) -> bool:
     effect, now = f"doctor-{secrets.token_hex(8)}", datetime.now(UTC)
     text = "`firebreak doctor` looks whether I can post here. This message deletes itself."
     post = {"incident": "doctor", "effect": effect, "since": now}
-    ts = await client.post(channel, text, None, **post, maybe_posted=False)
+    ts = await client.post(channel, Message(text), **post, maybe_posted=False)
     try:
         return await client.posted(channel, effect, now, None) == ts
     finally:

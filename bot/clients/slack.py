@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers import rich
 from phases.ports import PortError
 
 METADATA = "firebreak_message"
@@ -32,6 +33,17 @@ WAITABLE = frozenset(
 Blocks = Sequence[Mapping[str, Any]]
 
 
+class Shown(Protocol):
+    """A message as `handlers.views` makes it."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def blocks(self) -> Blocks: ...
+    @property
+    def rich(self) -> Blocks: ...
+
+
 class SlackRefused(PortError):
     """Slack answered `ok: false`; `error` is its word, e.g. `channel_not_found`."""
 
@@ -40,10 +52,15 @@ class SlackRefused(PortError):
         self.error = error
 
 
+class BlocksRefused(SlackRefused, rich.Refused):
+    """Slack does not know these blocks, or they are too long."""
+
+
 class Slack:
     """One kept session. `retry_handlers=[]`: a lost answer of a post must not become two posts."""
 
-    def __init__(self, token: str, base_url: str = "https://slack.com/api/") -> None:
+    def __init__(self, token: str, base_url: str = "https://slack.com/api/", taste: rich.Taste | None = None) -> None:
+        self.taste = taste or rich.NEVER
         self.web = AsyncWebClient(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
         self.session: aiohttp.ClientSession | None = None
 
@@ -108,8 +125,7 @@ class Slack:
     async def post(
         self,
         channel: str,
-        text: str,
-        blocks: Blocks | None,
+        message: Shown,
         *,
         incident: str,
         effect: str,
@@ -120,17 +136,24 @@ class Slack:
         """Posts once; where an earlier try may have arrived, looks for it in history first. Returns its `ts`."""
         if maybe_posted and (found := await self.posted(channel, effect, since, thread_ts)) is not None:
             return found
-        answer = await self.call(
+        answer = await self._put(
+            message,
             "chat.postMessage",
             channel=channel,
-            text=text,
-            blocks=blocks or None,
             thread_ts=thread_ts,
             unfurl_links=False,
             unfurl_media=False,
             metadata={"event_type": METADATA, "event_payload": {"incident": incident, "effect": effect}},
         )
         return str(answer["ts"])
+
+    async def _put(self, message: Shown, method: str, **arguments: Any) -> dict[str, Any]:
+        """With charts and tables where the workspace takes them."""
+
+        async def put(blocks: Blocks) -> dict[str, Any]:
+            return await self.call(method, text=message.text, blocks=list(blocks), **arguments)
+
+        return await rich.send(self.taste, message, put)
 
     async def posted(self, channel: str, effect: str, since: datetime, thread_ts: str | None) -> str | None:
         """The `ts` of the message whose metadata names `effect`; None where there is none since then."""
@@ -145,8 +168,8 @@ class Slack:
                 return str(one["ts"])
         return None
 
-    async def update(self, channel: str, ts: str, text: str, blocks: Blocks | None) -> None:
-        await self.call("chat.update", channel=channel, ts=ts, text=text, blocks=blocks or [])
+    async def update(self, channel: str, ts: str, message: Shown) -> None:
+        await self._put(message, "chat.update", channel=channel, ts=ts)
 
     async def ephemeral(
         self, channel: str, user: str, text: str, blocks: Blocks | None = None, thread_ts: str | None = None
@@ -250,6 +273,7 @@ def _refusal(method: str, error: SlackApiError) -> SlackRefused:
     after = error.response.headers.get("Retry-After")
     again = word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
     said = f"{word} ({'; '.join(str(d) for d in details[:2])})" if details else word
-    refused = SlackRefused(method, word, retryable=again, retry_after=float(after) if after else None)
+    kind = BlocksRefused if word in rich.REFUSALS else SlackRefused
+    refused = kind(method, word, retryable=again, retry_after=float(after) if after else None)
     refused.text = f"Slack refused {method}: {said}"
     return refused

@@ -94,8 +94,7 @@ class Kit:
         """Posts what an effect says, once over all its tries; returns its `ts`."""
         return await self.slack.post(
             channel,
-            message.text,
-            message.blocks,
+            message,
             incident=job.incident,
             effect=job.effect_id,
             since=job.created,

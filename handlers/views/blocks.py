@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ Element = dict[str, Any]
 
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
+CHARTS = 2  # a message: https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block
 MESSAGE_CHARACTERS = 12_500
 SECTION_TEXT = 3000
 FIELD_TEXT = 2000
@@ -39,14 +41,25 @@ SHORTEST = 120  # a text is not shortened below this to make room
 
 
 @dataclass(frozen=True, slots=True)
+class Native:
+    """A chart or table as Slack draws it, and the blocks with the same numbers where the workspace does not take it (`rich.py`)."""
+
+    block: Block
+    plain: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What is posted or edited: `text` for notifications and screen readers, `blocks` for eyes."""
 
     text: str
     blocks: tuple[Block, ...] = ()
+    """Complete, in blocks that every workspace takes."""
+    rich: tuple[Block, ...] = ()
+    """The same with charts and tables as Slack draws them; empty where there is none. Sent by `handlers/rich.py`."""
 
     def payload(self) -> dict[str, Any]:
-        """As `chat.postMessage`, `chat.update` and `response_url` take it."""
+        """As `chat.postMessage`, `chat.update` and `response_url` take it, without charts and tables."""
         return {"text": self.text, "blocks": list(self.blocks)}
 
 
@@ -80,9 +93,29 @@ class View:
         return view
 
 
-def message(text: str, blocks: Sequence[Block | None]) -> Message:
+def message(text: str, blocks: Sequence[Block | Native | None]) -> Message:
     """A message within all limits: what is longest is shortened first, what can be clicked is kept."""
-    return Message(text=cut(text, FALLBACK) or "Firebreak", blocks=_fitted([b for b in blocks if b is not None]))
+    given = [b for b in blocks if b is not None]
+    return Message(text=cut(text, FALLBACK) or "Firebreak", blocks=_fitted(_plainly(given)), rich=_richly(given))
+
+
+def _plainly(given: Sequence[Block | Native]) -> list[Block]:
+    return [block for one in given for block in (one.plain if isinstance(one, Native) else (one,))]
+
+
+def _richly(given: Sequence[Block | Native]) -> tuple[Block, ...]:
+    """Each chart and table as Slack draws it; of more charts than a message may hold the rest plainly."""
+    if not any(isinstance(one, Native) for one in given):
+        return ()
+    blocks: list[Block] = []
+    charts = 0
+    for one in given:
+        if not isinstance(one, Native):
+            blocks.append(deepcopy(one))
+            continue
+        charts += one.block["type"] == "data_visualization"
+        blocks.extend(deepcopy(one.plain) if charts > CHARTS and one.block["type"] != "data_table" else (one.block,))
+    return _fitted(blocks)
 
 
 def _fitted(blocks: list[Block]) -> tuple[Block, ...]:

@@ -45,6 +45,8 @@ FAULTS = {
     "linear": ("linear.*", Fault(status=503)),
     "slack-slow": ("slack.*", Fault(delay=2.0)),
 }
+NO_CHARTS = "slack-plain"
+"""A switch, too: a workspace that has not got Slack's newer blocks yet."""
 
 
 class WorldStage:
@@ -71,7 +73,7 @@ class WorldStage:
             broken=frozenset(one.kind for one in self._broken()),
             fixes=[one.fix_branch for one in self._broken() if one.fix_branch],
             next_deploy_fails=bool(shop and (shop.run / "next-deploy").exists()),
-            faults=frozenset(self._faults),
+            faults=frozenset(self._faults if self._world.workspace.rich_blocks else {*self._faults, NO_CHARTS}),
             issues=self._issues(),
             deploys=self._deploys(),
             tickets=self._tickets(),
@@ -135,6 +137,9 @@ class WorldStage:
         what, _, detail = verb.partition(":")
         if what == "fault" and detail in FAULTS:
             return self._switch(detail, on)
+        if what == "fault" and detail == NO_CHARTS:
+            self._world.workspace.rich_blocks = not on
+            return None
         if what == "kill-bot":
             return None if self._world.bot.kill() else "The bot does not run."
         shop = self._world.shop

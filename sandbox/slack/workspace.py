@@ -48,7 +48,7 @@ class Workspace:
         self.url = url
         """Where people look at this workspace; permalinks begin with it."""
         self.scopes: set[str] = set(BOT_SCOPES)
-        self.rich_blocks = False
+        self.rich_blocks = True
         """Whether the blocks that Slack is still rolling out (plan, task_card, data_table, …) are taken."""
         self.team: Json = {
             "id": TEAM,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from small_world import declare, door, running, until, update
 
 from bot.incidents import Incidents
-from bot.live import Live
+from bot.live import Live, Rendered
 from bot.store import Store
 from handlers.door import Recorded
 from phases.actions import Action, Cancel, MessagePosted, PostUpdate
@@ -26,6 +26,7 @@ from phases.ports import PortError
 class Shown:
     text: str
     blocks: tuple[Mapping[str, Any], ...] = ()
+    rich: tuple[Mapping[str, Any], ...] = ()
 
 
 async def render(name: str, incident: Incident, now: datetime) -> Shown:
@@ -43,14 +44,14 @@ class Slack:
         self.go.set()
         self.fail: list[Exception] = []
 
-    async def update(self, channel: str, ts: str, text: str, blocks: Sequence[Mapping[str, Any]] | None) -> None:
+    async def update(self, channel: str, ts: str, message: Rendered) -> None:
         self.under_way[ts] = self.under_way.get(ts, 0) + 1
         self.most[ts] = max(self.most.get(ts, 0), self.under_way[ts])
         try:
             await self.go.wait()
             if self.fail:
                 raise self.fail.pop(0)
-            self.edits.append((ts, text))
+            self.edits.append((ts, message.text))
         finally:
             self.under_way[ts] -= 1
 

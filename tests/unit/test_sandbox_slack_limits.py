@@ -192,6 +192,12 @@ RICH_BROKEN = [
     [{**RICH[2], "rows": RICH[2]["rows"][:1]}],
     [{**RICH[4], "title": "x" * 51}],
     [{**RICH[4], "chart": {**RICH[4]["chart"], "axis_config": {"categories": ["15:00"]}}}],
+    [{**RICH[4], "chart": {**RICH[4]["chart"], "series": RICH[4]["chart"]["series"] * 2}}],
+    [{**RICH[4], "chart": {**RICH[4]["chart"], "axis_config": {"categories": ["14:00"], "y_label": "y" * 51}}}],
+    [{**RICH[2], "rows": [[{"type": "raw_text", "text": ""}], [{"type": "raw_number", "value": 1}]]}],
+    [{**RICH[2], "rows": [[{"type": "raw_text", "text": "a"}], [{"type": "raw_number", "value": "1"}]]}],
+    [{**RICH[2], "rows": [[{"type": "raw_text", "text": "a" * 5001}]] * 2}],
+    [{**RICH[2], "page_size": 0}],
     [RICH[3]] * 3,
 ]
 

@@ -1,0 +1,128 @@
+"""Charts and tables as Slack draws them, each with the same numbers in plain blocks for workspaces and readers without them.
+
+Shapes and limits: https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block (messages only, six or twelve series by the
+page's age: six), https://docs.slack.dev/reference/block-kit/blocks/data-table-block (100 or 200 rows: 100).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from handlers.views.blocks import Block, Native, section
+from handlers.views.text import code, plain, size, words
+
+TITLE, AXIS, LABEL = 50, 50, 20
+SERIES, POINTS = 6, 20
+ROWS, COLUMNS, CELLS = 100, 20, 10_000
+PAGE = 20  # rows of a table that are seen at once: our own
+CAPTION = 150  # our own
+CELL = 200  # our own
+PLAIN_ROWS = 40  # our own: a code block beyond that is not read
+
+Number = int | float
+Cell = str | int | float
+
+
+def chart(
+    title: str,
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[Number]],
+    *,
+    kind: Literal["line", "bar", "area"] = "bar",
+    x: str = "",
+    y: str = "",
+    plainly: Sequence[Block] | None = None,
+) -> Native:
+    """One value of each series for each label, at most 20 labels; what is over is left out, at the older end.
+
+    `plainly`: what says the same in words; without it the numbers stand in a small table.
+    """
+    names = _different((plain(one, LABEL) or "—" for one in labels[-POINTS:]), LABEL)
+    kept = {
+        name: [_finite(value) for value in values[-POINTS:]][: len(names)]
+        for name, values in zip(
+            _different((plain(n, LABEL) or "—" for n in series), LABEL), series.values(), strict=True
+        )
+    }
+    kept = {name: values for name, values in list(kept.items())[:SERIES] if len(values) == len(names)}
+    said = (
+        tuple(plainly) if plainly is not None else _table(title, ["", *kept], zip(names, *kept.values(), strict=True))
+    )
+    if not names or not kept:
+        return Native(section(f"*{words(title, TITLE)}*: no numbers"), said)
+    axis: Block = {"categories": names}
+    if x:
+        axis["x_label"] = plain(x, AXIS)
+    if y:
+        axis["y_label"] = plain(y, AXIS)
+    data = [
+        {"name": name, "data": [{"label": at, "value": value} for at, value in zip(names, values, strict=True)]}
+        for name, values in kept.items()
+    ]
+    drawn: Block = {"type": kind, "series": data, "axis_config": axis}
+    return Native({"type": "data_visualization", "title": plain(title, TITLE) or "—", "chart": drawn}, said)
+
+
+def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Native:
+    """Sortable columns; numbers sort as numbers. At most 20 columns and 100 rows: what is over is left out, and said so."""
+    head = list(head[:COLUMNS])
+    whole = [[*row[: len(head)], *[""] * (len(head) - len(row))] for row in rows]
+    shown: list[list[Block]] = [[_text(one) for one in head]]
+    left = CELLS - sum(size(cell["text"]) for cell in shown[0])
+    for row in whole[:ROWS]:
+        cells = [_text(cell) if isinstance(cell, str) else _number(cell) for cell in row]
+        left -= sum(size(cell["text"]) for cell in cells)
+        if left < 0:
+            break
+        shown.append(cells)
+    missing = len(whole) - len(shown) + 1
+    caption = f"{plain(caption, CAPTION)}{f' ({missing} more not shown)' if missing else ''}"
+    said = _table(caption, head, whole)
+    if len(shown) < 2:
+        return Native(section(f"*{words(caption, CAPTION)}*: nothing to show"), said)
+    return Native({"type": "data_table", "caption": caption or "—", "page_size": PAGE, "rows": shown}, said)
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> tuple[Block, ...]:
+    """In a code block: columns that stand under each other."""
+    texts = [[plain(one, LABEL) for one in head]]
+    texts += [[plain(c, LABEL) if isinstance(c, str) else _written(c) for c in row] for row in rows]
+    left = len(texts) - 1 - PLAIN_ROWS
+    texts = texts[: PLAIN_ROWS + 1]
+    wide = [max(len(row[at]) for row in texts) for at in range(len(head))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in texts]
+    if left > 0:
+        lines.append(f"… and {left} more")
+    return (section(f"*{words(title, CAPTION)}*\n{code(chr(10).join(lines))}"),)
+
+
+def _text(raw: str) -> Block:
+    return {"type": "raw_text", "text": plain(raw, CELL) or "—"}
+
+
+def _number(value: Number) -> Block:
+    value = _finite(value)
+    return {"type": "raw_number", "value": value, "text": _written(value)}
+
+
+def _written(value: Number) -> str:
+    value = _finite(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def _finite(value: Number) -> Number:
+    return value if math.isfinite(value) else 0
+
+
+def _different(names: Iterable[str], limit: int) -> list[str]:
+    """Slack tells points and series apart by their names."""
+    found: list[str] = []
+    for name in names:
+        other, number = name, 2
+        while other in found:
+            tail = f" {number}"
+            other, number = f"{plain(name, limit - len(tail))}{tail}", number + 1
+        found.append(other)
+    return found
