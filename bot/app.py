@@ -93,7 +93,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     """Builds the whole bot; everything that was opened is closed by `stack`. Raises what makes a start impossible."""
     state = settings.data_dir or STATE_BESIDE_REDIS
     url = await _redis_url(settings, stack)
-    store = Store.open(url)
+    store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
     door = Incidents(store, step, catalogue)
 

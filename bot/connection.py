@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, NoScriptError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from bot import sentinel
 from handlers.door import OutOfReach
 
 CONNECT_SECONDS = 0.3
@@ -53,6 +54,7 @@ class Keys:
         self.dirty = f"{prefix}:dirty"
         self.budget = f"{prefix}:live:budget"
         self.pause = f"{prefix}:live:pause"
+        self.fence = f"{prefix}:fence"
         self.all = f"{prefix}:index:all"
         self.open = f"{prefix}:index:open"
 
@@ -91,20 +93,40 @@ class Script:
 
 
 def connect(url: str, *, read_seconds: float = READ_SECONDS, connections: int = CONNECTIONS) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`; nothing is sent yet. Raises ValueError for another scheme."""
-    return Redis.from_pool(
-        BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=CONNECT_SECONDS * 3,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=read_seconds,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            decode_responses=True,
-        )
-    )
+    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises ValueError for another scheme."""
+    kept: dict[str, Any] = {
+        "max_connections": connections,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": read_seconds,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        "decode_responses": True,
+    }
+    if url.startswith(f"{sentinel.SCHEME}://"):
+        return sentinel.connect(url, **kept)
+    return Redis.from_pool(BlockingConnectionPool.from_url(url, timeout=CONNECT_SECONDS * 3, **kept))
+
+
+async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:
+    """Waits, for less than `seconds`, until so many replicas have what this connection wrote. Raises `AnswerLost`: it may be lost with the primary.
+
+    `WAIT` counts from the last write of its own connection (https://redis.io/docs/latest/commands/wait/), so it writes
+    `fence` first: what was written before, over whatever connection, is copied before it.
+    """
+    connection = await _taken(redis)
+    try:
+        await connection.send_command("SET", fence, "1", "PX", 60_000)
+        await connection.read_response()
+        # Its answer must come before we would stop to listen, or nobody knows how many have it.
+        await connection.send_command("WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800)))
+        reached = int(await connection.read_response())
+    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
+        raise AnswerLost(f"Redis did not say that its replicas have it ({_short(error)}).") from error
+    finally:
+        await redis.connection_pool.release(connection)
+    if reached < replicas:
+        raise AnswerLost(f"Only {reached} of {replicas} replicas of Redis have it.")
 
 
 async def call(redis: Redis, *command: Any) -> Any:
@@ -112,11 +134,7 @@ async def call(redis: Redis, *command: Any) -> Any:
 
     redis-py raises the same errors before and after sending; taking the connection first tells the two apart.
     """
-    pool = redis.connection_pool
-    try:
-        connection = await pool.get_connection()
-    except (RedisError, OSError) as error:
-        raise NotRecorded(f"Redis cannot be reached ({_short(error)}).") from error
+    connection = await _taken(redis)
     try:
         await connection.send_command(*command)
         return await connection.read_response()
@@ -129,7 +147,15 @@ async def call(redis: Redis, *command: Any) -> Any:
     except (RedisError, OSError, asyncio.IncompleteReadError) as error:
         raise AnswerLost(f"Redis did not answer ({_short(error)}).") from error
     finally:
-        await pool.release(connection)
+        await redis.connection_pool.release(connection)
+
+
+async def _taken(redis: Redis) -> Any:
+    """A connection of the pool. Raises `NotRecorded`: nothing was sent yet."""
+    try:
+        return await redis.connection_pool.get_connection()
+    except (RedisError, OSError) as error:
+        raise NotRecorded(f"Redis cannot be reached ({_short(error)}).") from error
 
 
 async def run_script(redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float) -> Any:

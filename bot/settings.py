@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot import sentinel
 from phases.service import RECHECK_AFTER_SECONDS, RECHECK_UNTIL_SECONDS, WINDOW_SECONDS
 
 PAGERDUTY_ENQUEUE = "/v2/enqueue"
@@ -231,8 +232,10 @@ def _shapes(raw: _Raw) -> list[str]:
             "(https://discord.com/api/webhooks/…)"
         )
     redis = raw("redis_url")
-    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix"):
-        faults.append("REDIS_URL must begin with redis://, rediss:// or unix:// (sentinel:// is not built yet)")
+    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
+        faults.append("REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://")
+    elif redis.startswith(f"{sentinel.SCHEME}://") and (wrong := sentinel.faults(redis)):
+        faults.append(f"REDIS_URL cannot be used: {wrong}")
     after = raw("recheck_after_seconds") or str(RECHECK_AFTER_SECONDS)
     until = raw("recheck_until_seconds") or str(RECHECK_UNTIL_SECONDS)
     if after.isdecimal() and until.isdecimal() and int(after) >= int(until):

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from bot.connection import GROUP, SAY_SECONDS, AnswerLost, Keys, NotRecorded, Script, connect, run_script
+from bot import sentinel
+from bot.connection import GROUP, SAY_SECONDS, AnswerLost, Keys, NotRecorded, Script, connect, copied, run_script
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.actions import ACTION
 from phases.change import Change
@@ -140,20 +141,21 @@ def from_ms(ms: int) -> datetime:
 class Store:
     """Reads and commits. Give it a client of `bot.connection.connect`, or a URL with `Store.open`."""
 
-    def __init__(self, redis: Redis, *, prefix: str = "{fb}") -> None:
+    def __init__(self, redis: Redis, *, prefix: str = "{fb}", wait_replicas: int = 0) -> None:
         self.redis = redis
         self.keys = Keys(prefix)
+        self._wait_replicas = wait_replicas
+        """So many replicas must have a commit before it counts (REDIS_WAIT_REPLICAS)."""
         self.dirtied = asyncio.Event()
         """Set by every commit of this process that marks a live message: `bot.live` need not wait for its next look."""
 
     @classmethod
-    def open(cls, url: str, *, prefix: str = "{fb}") -> Store:
-        """A store on `redis://`, `rediss://` or `unix://`; nothing is sent yet."""
-        return cls(connect(url), prefix=prefix)
+    def open(cls, url: str, *, prefix: str = "{fb}", wait_replicas: int = 0) -> Store:
+        """A store on `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet."""
+        return cls(connect(url), prefix=prefix, wait_replicas=wait_replicas)
 
     async def close(self) -> None:
-        await self.redis.aclose()
-        await self.redis.connection_pool.disconnect()
+        await sentinel.close(self.redis)
 
     # --- reads -------------------------------------------------------------------------------------------------
 
@@ -258,6 +260,8 @@ class Store:
             try:
                 async with asyncio.timeout_at(ends):
                     answer = _answer(await run_script(self.redis, COMMIT, [self.keys.prefix], *arguments))
+                    if self._wait_replicas and isinstance(answer, Done | Already):
+                        await copied(self.redis, self._wait_replicas, ends - clock(), fence=self.keys.fence)
                 break
             except TimeoutError as error:
                 raise lost or AnswerLost("Redis did not answer in time.") from error

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, broken, works
+from bot.checkup.promise import fsync_of, promise
 from bot.connection import StoreError
 from bot.once import StoreOnce
 from bot.queue import set_aside, set_aside_count
@@ -46,15 +47,14 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         await StoreOnce(opened).first("doctor", 1)
         info: dict[str, Any] = await opened.redis.info()
         count, newest = await set_aside_count(opened), await set_aside(opened)
+        fsync = await fsync_of(opened.redis)
     except (PortError, StoreError, RedisError, OSError) as error:
         return [broken(name, f"it cannot be used ({type(error).__name__}).", mend)]
     found = [works(name, f"takes writes (version {info.get('valkey_version') or info.get('redis_version', '?')})")]
     if int(info.get("maxmemory") or 0) and info.get("maxmemory_policy") != "noeviction":
         says = f"throws keys away when it is full (maxmemory-policy {info.get('maxmemory_policy')})."
         found.append(broken(name, says, "set maxmemory-policy noeviction: every key of the bot is needed"))
-    if settings.redis_url is not None and not int(info.get("aof_enabled") or 0):
-        says = "keeps no append-only file: what was acknowledged is lost with its process"
-        found.append(Finding("unproven", name, says, "set appendonly yes, or use one that is kept by other means"))
+    found.append(promise(info, fsync, settings.redis_wait_replicas))
     if not count:
         return [*found, works("Outbox", "nothing was set aside")]
     for one in newest[:SHOWN]:
