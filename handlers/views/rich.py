@@ -14,8 +14,11 @@ from handlers.views.blocks import Block, Native, section
 from handlers.views.text import code, plain, size, words
 
 TITLE, AXIS, LABEL = 50, 50, 20
-SERIES, POINTS = 6, 20
-ROWS, COLUMNS, CELLS = 100, 20, 10_000
+SERIES = 6
+POINTS = 20
+ROWS = 100
+COLUMNS = 20
+CELLS = 10_000  # characters of all of them
 PAGE = 20  # rows of a table that are seen at once: our own
 CAPTION = 150  # our own
 CELL = 200  # our own
