@@ -21,6 +21,7 @@ from phases.report import (
     Recommendation,
     Release,
     Suspect,
+    Ticket,
     TriageReport,
     Value,
 )
@@ -73,12 +74,6 @@ class Channel(Value):
     name: str
     thread_ts: str | None = None
     """Set where no channel could be created and the incident runs in a thread (rules: When Slack itself gets in the way)."""
-
-
-class Ticket(Value):
-    id: str
-    identifier: str
-    url: str
 
 
 class ActionKind(StrEnum):

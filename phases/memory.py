@@ -59,7 +59,7 @@ def past(incident: Incident) -> PastIncident:
         minutes=minutes_taken(incident),
         adr=incident.adr.name if incident.adr else None,
         features=features(incident),
-        open_items=sum(not item.done for item in items),
+        open_items=sum(item.open for item in items),
         drill=incident.drill,
     )
 

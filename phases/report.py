@@ -5,6 +5,7 @@ They stand below the phase files, because the record holds them and the phase fi
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -302,12 +303,62 @@ class Look(Value):
 # --- Phase 6: post-mortem and memory ---------------------------------------------------------------------------
 
 
+class Ticket(Value):
+    """A Linear issue, and what was last known to be true of it there."""
+
+    id: str
+    identifier: str
+    url: str
+    state: str = ""
+    """The type of its workflow state: `triage backlog unstarted started completed canceled`; empty: not known."""
+    state_at: datetime | None = None
+    """As of when, in Linear's time: what is older is no news."""
+    priority: int | None = None
+    """Linear's priorities: 1 urgent … 4 low, 0 none."""
+    priority_at: datetime | None = None
+    asked: tuple[str, ...] = ()
+    """`state:priority`, as we have asked for and not heard back of yet: what comes back of it is no person's word."""
+
+
+class SubIssue(Value):
+    """An action item in Linear, below the incident's ticket, as it was last known there."""
+
+    id: str
+    identifier: str
+    url: str
+    state: str = ""
+    state_at: datetime | None = None
+    asked: str = ""
+    """The type of state that we have asked for and not heard back of yet."""
+
+
 class ActionItem(Value):
+    """One action item. Its number is its place in the post-mortem, from 1; that never changes."""
+
     kind: Literal["tests", "monitors", "gates"]
     text: str
     owner: str = ""
+    """A Slack mention (`<@U…>`), or a name as somebody typed it."""
     due: date | None = None
     done: bool = False
+    dropped: bool = False
+    """It will not be done: somebody cancelled it."""
+    settled_by: str = ""
+    """Who said that it is done or dropped: a Slack mention, or a name as Linear knows it."""
+    settled_at: datetime | None = None
+    ticket: SubIssue | None = None
+    reminded_on: date | None = None
+    """When its owner was last reminded that it is overdue."""
+
+    @property
+    def open(self) -> bool:
+        return not self.done and not self.dropped
+
+    @property
+    def person(self) -> str | None:
+        """The owner's Slack id, where the owner is a person of Slack's."""
+        found = re.fullmatch(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?([UW][A-Z0-9]{8,})", self.owner.strip())
+        return (found.group(1) or found.group(2)) if found else None
 
 
 class Postmortem(Value):
