@@ -17,7 +17,7 @@ from bot.connection import StoreError, end_if_cancelled
 from bot.marks import Marks
 from bot.store import Store, member
 from handlers.door import Door
-from phases.incident import Incident, MessageRef
+from phases.incident import Incident, MessageRef, Status
 from phases.ports import PortError
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 BUDGET: Mapping[str, int] = {"decision": 40, "status": 36, "progress": 32, "tree": 28, "announcement": 24}
 OTHERS = 20
 COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
+DEPLOYING_COOL_SECONDS: Mapping[str, float] = {**COOL_SECONDS, "decision": 3.0}
+"""While a deploy prints, its decision message changes every two seconds: the others need the budget, too."""
 """How long after an edit a message is left alone; the marks of that time become one edit."""
 COOL = 1.0
 EDIT_SECONDS = 8.0
@@ -191,24 +193,27 @@ class Live:
             self.counts["put off"] += 1
             self._held_off[one] = time.monotonic() + wait
             return 0
-        return await self._send(one, ref, message, counter, token)
+        cool = DEPLOYING_COOL_SECONDS if incident.status is Status.MITIGATING else COOL_SECONDS
+        sent = await self._send(one, ref, message, counter, token)
+        return cool.get(_kind(one), COOL) if sent else 0
 
-    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: str, token: str) -> float:
+    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: str, token: str) -> bool:
         await self._marks.remember(one, None)  # until Slack says so, nobody knows what it shows
         try:
             async with asyncio.timeout(EDIT_SECONDS):
                 await self._slack.update(ref.channel, ref.ts, message)
         except (PortError, TimeoutError) as error:
-            return await self._not_sent(one, error, counter, token)
+            await self._not_sent(one, error, counter, token)
+            return False
         self.counts["edited"] += 1
         await self._marks.remember(one, _fingerprint(message))
         await self._marks.clear(one, counter, token)
-        return COOL_SECONDS.get(_kind(one), COOL)
+        return True
 
-    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: str, token: str) -> float:
+    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: str, token: str) -> None:
         if isinstance(error, PortError) and not error.retryable:
             await self._drop(one, counter, token, error.text)
-            return 0
+            return
         wait = TROUBLE_SECONDS
         if isinstance(error, PortError) and error.retry_after is not None:
             wait = error.retry_after
@@ -216,7 +221,6 @@ class Live:
         reason = error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
         log.warning("live message %s again in %.0f s: %s", one, wait, reason)
         self._held_off[one] = time.monotonic() + wait
-        return 0
 
     async def _drop(self, one: str, counter: str, token: str, reason: str) -> None:
         self.counts["dropped"] += 1

@@ -22,6 +22,8 @@ def renderer(catalogue: Catalogue, *, reverts: bool = False) -> Callable[[str, I
                 return views.status(incident, now, service)
             case "decision":
                 return views.decision(incident, now, service, int(number))
+            case "progress":
+                return views.progress(incident, now, int(number))
             case "announcement":
                 return views.announcement(incident, now)
             case "tree":

@@ -33,6 +33,7 @@ from phases.incident import Channel, MessageRef, Ticket
 from phases.report import (
     Adr,
     Bisect,
+    DeployOutput,
     DeployProof,
     DeploySeen,
     Evidence,
@@ -183,6 +184,7 @@ class DeployProgressed(Value):
     type: Literal["deploy.progressed"] = "deploy.progressed"
     deploy_id: str
     lines: tuple[str, ...] = ()
+    output: DeployOutput | None = None
 
 
 class DeployFinished(Value):
@@ -192,6 +194,7 @@ class DeployFinished(Value):
     proof: DeployProof
     reason: str = ""
     lines: tuple[str, ...] = ()
+    output: DeployOutput | None = None
 
 
 class Looked(Value):

@@ -12,6 +12,7 @@ from phases.report import (
     Adr,
     Bisect,
     Cause,
+    DeployOutput,
     DeployProof,
     Hypothesis,
     Investigation,
@@ -101,6 +102,10 @@ class RoundAction(Value):
     reason: str = ""
     lines: tuple[str, ...] = ()
     """The newest lines of the deploy, at most five, redacted."""
+    output: DeployOutput | None = None
+    """More of the same, for the message in the decision's thread."""
+    output_asked: bool = False
+    """That message was asked for; posted once."""
     proof: DeployProof | None = None
     break_glass: str | None = None
 

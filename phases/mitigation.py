@@ -22,9 +22,9 @@ from phases.actions import (
     DeployTick,
 )
 from phases.change import Change, Draft, Refused
-from phases.effects import FollowDeploy, StartDeploy
+from phases.effects import FollowDeploy, PostLive, StartDeploy
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.report import DeployProof, DeploySeen, Release
+from phases.report import DeployOutput, DeployProof, DeploySeen, Release
 from phases.rounds import (
     NOBODY,
     REASON,
@@ -35,6 +35,7 @@ from phases.rounds import (
     next_round,
     open_round,
     page,
+    progress_name,
     replace_round,
     start_investigation,
     tell,
@@ -272,7 +273,8 @@ def deploy_progressed(incident: Incident, action: DeployProgressed, service: Ser
         return draft.done()
     current, acted = found
     if action.lines and action.lines != acted.lines:
-        _moved(draft, current, acted, lines=action.lines)
+        current = _moved(draft, current, acted, lines=action.lines)
+    _show_output(draft, current, action.output)
     return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
 
 
@@ -280,7 +282,22 @@ def deploy_finished(incident: Incident, action: DeployFinished, service: Service
     draft = Draft(incident, now)
     if (found := _deploying(incident, action.deploy_id)) is None:
         return draft.done()
+    _show_output(draft, found[0], action.output)
+    found = _deploying(draft.incident, action.deploy_id) or found
     return finish_deploy(draft, found, action.result, action.proof, action.reason, service, lines=action.lines).done()
+
+
+def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> Draft:
+    """Streams what the deploy prints into one message in the thread of its decision; posted with the first line."""
+    action = current.action
+    if action is None or output is None or not output.lines or output == action.output:
+        return draft
+    shown = action.model_copy(update={"output": output, "output_asked": True})
+    rounds = (
+        current.model_copy(update={"action": shown}) if r.number == current.number else r for r in draft.incident.rounds
+    )
+    draft.set(rounds=tuple(rounds)).dirty(progress_name(current.number))
+    return draft if action.output_asked else draft.want(PostLive(name=progress_name(current.number)))
 
 
 def finish_deploy(

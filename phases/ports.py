@@ -9,7 +9,19 @@ from typing import Literal, Protocol, runtime_checkable
 from pydantic import Field
 
 from phases.incident import Incident, Ticket
-from phases.report import Adr, Bisect, DeploySeen, EndpointAnswer, Frame, PastIncident, Release, Share, Suspect, Value
+from phases.report import (
+    Adr,
+    Bisect,
+    DeployOutput,
+    DeploySeen,
+    EndpointAnswer,
+    Frame,
+    PastIncident,
+    Release,
+    Share,
+    Suspect,
+    Value,
+)
 from phases.service import Service
 
 
@@ -183,6 +195,8 @@ class DeployState(Value):
     state: Literal["running", "done", "failed", "unknown"]
     lines: tuple[str, ...] = ()
     """The newest lines of output, redacted, at most five."""
+    output: DeployOutput | None = None
+    """What the thread shows of it; None where the deployer has no output of its own."""
     reason: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -258,6 +258,14 @@ class Cause(Value):
 # --- Phase 3: action -------------------------------------------------------------------------------------------
 
 
+class DeployOutput(Value):
+    """The newest lines that a deploy has printed, redacted."""
+
+    lines: tuple[str, ...] = ()
+    cut: bool = False
+    """Earlier lines are left out."""
+
+
 class DeployProof(Value):
     """Release before and after, read back from the deployer."""
 

@@ -22,6 +22,11 @@ def decision_name(number: int) -> str:
     return f"decision:{number}"
 
 
+def progress_name(number: int) -> str:
+    """Name of the message with the output of a round's deploy."""
+    return f"progress:{number}"
+
+
 def replace_round(draft: Draft, changed: Round) -> Draft:
     """Puts a changed round in the place of the one with its number, and has its decision message rendered again."""
     rounds = tuple(changed if r.number == changed.number else r for r in draft.incident.rounds)

@@ -11,7 +11,7 @@ from typing import Any
 
 from phases.change import Change
 from phases.failures import kept
-from phases.incident import RECORD_LIMIT_BYTES, Incident
+from phases.incident import RECORD_LIMIT_BYTES, Incident, Round
 from phases.report import Hypothesis
 from phases.root_cause import best
 from phases.wording import short
@@ -30,8 +30,8 @@ def fitted(change: Change) -> Change:
 
 
 def _evidence(incident: Incident) -> Fields:
-    """The walk is in the thread, the frames were walked along, the ADR has the parts."""
-    fields: Fields = {}
+    """The walk and the output of earlier deploys are in the thread, the frames were walked along, the ADR has the parts."""
+    fields: Fields = {"rounds": (*(_quiet(r) for r in incident.rounds[:-1]), *incident.rounds[-1:])}
     if incident.investigation is not None:
         slim = {"walk": (), "hypotheses": (), "suspects": ()}
         fields["investigation"] = incident.investigation.model_copy(update=slim)
@@ -49,6 +49,12 @@ def _history(incident: Incident) -> Fields:
     return {"failures": kept(incident.failures, 3), "rounds": rounds, "heard": incident.heard[-10:]}
 
 
+def _quiet(one: Round) -> Round:
+    if one.action is None or one.action.output is None:
+        return one
+    return one.model_copy(update={"action": one.action.model_copy(update={"output": None})})
+
+
 def _tree(incident: Incident) -> Fields:
     reasons = [s.model_copy(update={"reasons": tuple(short(r, 120) for r in s.reasons[:2])}) for s in incident.suspects]
     return {"hypotheses": _shorter(incident, 6, 160), "suspects": tuple(reasons[:2])}
@@ -56,6 +62,7 @@ def _tree(incident: Incident) -> Fields:
 
 def _words(incident: Incident) -> Fields:
     fields: Fields = {"description": short(incident.description, 400), "past": incident.past[:1]}
+    fields["rounds"] = tuple(_quiet(r) for r in incident.rounds)
     if incident.triage is not None:
         issues = tuple(i.model_copy(update={"title": short(i.title, 80)}) for i in incident.triage.issues[:3])
         notes = tuple(short(n, 160) for n in incident.triage.notes[:3])

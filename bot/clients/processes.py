@@ -72,6 +72,14 @@ def tail(path: Path, limit: int = TAIL_BYTES) -> bytes:
         return b""
 
 
+def silent_seconds(path: Path) -> float:
+    """How long ago a log was last written to; 0 where there is none."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return 0.0
+
+
 def cut_down(path: Path) -> None:
     """Keeps the tail of a log that grew too large. Whoever writes to it must have opened it for appending."""
     with contextlib.suppress(FileNotFoundError):

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import re
 
+from phases.report import DeployOutput
+
 LINE_LIMIT = 300
 """Characters of a line that are shown."""
 LINES_SHOWN = 5
+OUTPUT_LINES = 40
+"""Newest lines that the thread shows …"""
+OUTPUT_BYTES = 2_800
+"""… and how much they may be together: one block of Slack's, and a tenth of a record."""
 
 _HIDDEN = "[redacted]"
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -38,12 +44,13 @@ _FLAGGED = re.compile(r"(?i)(--?[\w-]*(?:password|secret|token|api-?key)[\w-]*\s
 _HEADER = re.compile(r"(?i)\b((?:authorization|x-api-key|cookie|set-cookie)\s*:\s*)(.+)")
 _BEARER = re.compile(r"(?i)\b((?:bearer|basic)\s+)([\w.~+/=-]{8,})")
 _IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)([^\s/@]+)@")
+_PEM_END = re.compile(r"\A(?:(?!-----BEGIN )[\s\S])*-----END [A-Z ]*PRIVATE KEY-----")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
 def redact(text: str) -> str:
     """`text` with everything hidden that looks like a secret. Rather too much than too little: it is shown in a channel."""
-    text = _PEM.sub(_HIDDEN, text)
+    text = _PEM.sub(_HIDDEN, _PEM_END.sub(_HIDDEN, text))  # of a key whose beginning is cut off the end is known
     text = _IN_URL.sub(rf"\1{_HIDDEN}@", text)
     text = _HEADER.sub(rf"\1{_HIDDEN}", text)
     text = _BEARER.sub(rf"\1{_HIDDEN}", text)
@@ -54,11 +61,34 @@ def redact(text: str) -> str:
 
 def newest_lines(output: bytes, count: int = LINES_SHOWN) -> tuple[str, ...]:
     """The last `count` lines that say something, redacted. Of a line that redraws itself (`\\r`) the last state counts."""
+    return _lines(output)[-count:]
+
+
+def printed(output: bytes, *, from_the_start: bool, going_on: bool) -> DeployOutput:
+    """The newest lines for the thread. While it is `going_on`, the last line may be half a secret: it waits for its end.
+
+    Not `from_the_start`: the first line lacks its beginning, and with it what would give a secret away.
+    """
+    if going_on:
+        output = output[: max(output.rfind(b"\n"), output.rfind(b"\r")) + 1]
+    if not from_the_start:
+        output = output.partition(b"\n")[2]
+    every = _lines(output)
+    kept: list[str] = []
+    room = OUTPUT_BYTES
+    for line in reversed(every[-OUTPUT_LINES:]):
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return DeployOutput(lines=tuple(reversed(kept)), cut=not from_the_start or len(kept) < len(every))
+
+
+def _lines(output: bytes) -> tuple[str, ...]:
     text = redact(_ESCAPES.sub("", output.decode("utf-8", "replace")))
     lines: list[str] = []
     for line in text.split("\n"):
         states = [part for part in line.split("\r") if part.strip()]
         if states:
             lines.append(_CONTROL.sub(" ", states[-1]).strip())
-    shown = [line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 1] + "…" for line in lines if line]
-    return tuple(shown[-count:])
+    return tuple(line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 1] + "…" for line in lines if line)

@@ -75,7 +75,7 @@ def acting(kit: Kit) -> dict[str, Performer]:
         port = deployer(service)
         state = await port.look(service, effect.deploy_id)
         if state.state == "running":
-            return DeployProgressed(deploy_id=effect.deploy_id, lines=state.lines)
+            return DeployProgressed(deploy_id=effect.deploy_id, lines=state.lines, output=state.output)
         result, reason, after = state.state, state.reason, await _runs(port, service)
         if result == "done" and not same(after, acted.to_release):
             result, reason = "failed", f"the deployer says done, but {after.version if after else 'nothing named'} runs"
@@ -86,6 +86,7 @@ def acting(kit: Kit) -> dict[str, Performer]:
             result=result,
             reason=reason,
             lines=state.lines,
+            output=state.output,
             proof=_proof(acted, after, state.started_at or acted.started_at),
         )
 

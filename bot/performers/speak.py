@@ -17,6 +17,8 @@ from phases.rounds import decision_name
 
 CHANNEL_LIMIT = 80  # https://docs.slack.dev/reference/methods/conversations.create#naming
 GIVE_UP_SECONDS = 10  # rules, When Slack itself gets in the way: 10 s of errors
+DECISION_TRIES = 4
+"""Some seconds: then its output is posted without its decision."""
 NO_CHANNEL = frozenset(
     {"restricted_action", "limit_exceeded", "too_many_channels", "user_is_restricted", "missing_scope"}
 )
@@ -34,6 +36,14 @@ def _newest_decision(incident: Incident) -> str | None:
     posted = incident.messages.get(decision_name(newest.number)) if newest else None
     posted = posted or incident.messages.get(decision_name(1))
     return posted.ts if posted else None
+
+
+def _decision_of(incident: Incident, number: str, job: JobLike) -> str | None:
+    """The thread of this round's decision, which may be posted at this moment."""
+    posted = incident.messages.get(decision_name(int(number)))
+    if posted is None and job.attempt < DECISION_TRIES:
+        raise PortError("slack", "the decision is not posted yet", retryable=True)
+    return posted.ts if posted is not None else _newest_decision(incident)
 
 
 def speaking(kit: Kit) -> dict[str, Performer]:
@@ -108,6 +118,8 @@ def speaking(kit: Kit) -> dict[str, Performer]:
             channel, thread = found, None
         elif effect.name in ("tree", "evidence"):
             thread = thread or _newest_decision(incident)
+        elif effect.name.startswith("progress:"):
+            thread = thread or _decision_of(incident, effect.name.removeprefix("progress:"), job)
         message = await kit.render(effect.name, incident, kit.now())
         ts = await kit.post(job, message, channel, thread)
         await kit.posted(incident.id, effect.name, message)

@@ -2,6 +2,7 @@
 
 from handlers.views.blocks import Message, View
 from handlers.views.decision import decision
+from handlers.views.progress import progress
 from handlers.views.says import announcement, listing, say, summary
 from handlers.views.status import status, topic
 from handlers.views.tree import evidence, tree
@@ -13,6 +14,7 @@ __all__ = [
     "decision",
     "evidence",
     "listing",
+    "progress",
     "say",
     "status",
     "summary",

@@ -18,6 +18,7 @@ from phases.report import (
     Adr,
     Bisect,
     Cause,
+    DeployOutput,
     DeployProof,
     DeploySeen,
     Hypothesis,
@@ -58,6 +59,11 @@ def deciding(measured: TriageReport | None = None, **fields: Any) -> Incident:
     return incident(**{**given, "severity": Severity.SEV1, **fields})
 
 
+PRINTED = DeployOutput(
+    lines=("push with token=[redacted]", *(f"layer {n} of 9: done" for n in range(1, 10)), "[exit code 0]"), cut=True
+)
+
+
 def acted(status: Status, result: str, round_fields: dict[str, Any] | None = None, **fields: Any) -> Incident:
     action = RoundAction.model_validate(
         {
@@ -71,6 +77,7 @@ def acted(status: Status, result: str, round_fields: dict[str, Any] | None = Non
             "finished_at": NOW + timedelta(seconds=41) if result in ("done", "failed") else None,
             "reason": "exit 1: the health check did not answer" if result == "failed" else "",
             "lines": ("fetch", "checkout 1.2.0", "restart", "waiting for health"),
+            "output": PRINTED,
             "proof": DeployProof(before="1.3.0", after="1.2.0") if result == "done" else None,
         }
     )
@@ -132,6 +139,7 @@ def messages() -> dict[str, Message]:
         "decision-running": views.decision(acted(Status.MITIGATING, "running"), NOW, SHOP, 1),
         "decision-failed": views.decision(acted(Status.DECIDING, "failed"), NOW, SHOP, 1),
         "decision-recovered": views.decision(MITIGATED, NOW, SHOP, 1),
+        "output": views.progress(MITIGATED, NOW, 1),
         "tree": views.tree(THINKING, NOW),
         "evidence": views.evidence(THINKING, NOW),
         "cause": views.tree(RESOLVED, NOW),

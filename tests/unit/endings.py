@@ -13,6 +13,7 @@ from phases.report import (
     Adr,
     Bisect,
     Choice,
+    DeployOutput,
     DeployProof,
     Hypothesis,
     HypothesisKind,
@@ -82,11 +83,12 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             )
         case wanted.FollowDeploy(deploy_id=id):
             proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
+            printed = DeployOutput(lines=("checkout", "0123456789" * 270), cut=True)
             ends = [
                 said.DeployFinished.model_validate({"deploy_id": id, "result": r, "proof": proof})
                 for r in ("done", "failed", "unknown")
             ]
-            return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",))])
+            return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",), output=printed)])
         case wanted.LookAgain(round=number, number=look):
             return st.sampled_from(LookVerdict).map(
                 lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))

@@ -97,6 +97,8 @@ async def test_a_deploy_runs_and_is_read_back(tmp_path: Path) -> None:
     state = await until_over(deployer, service, "INC-1:1")
     assert (state.state, state.reason) == ("done", "")
     assert state.lines == ("step 3", "step 4", "step 5", "step 6", "step 7")
+    assert state.output is not None
+    assert state.output.lines == (*(f"step {n}" for n in range(1, 8)), "[exit code 0]")
     assert state.started_at is not None
     assert state.finished_at is not None
     assert state.started_at <= state.finished_at
@@ -147,6 +149,8 @@ async def test_a_failure_says_how_it_ended_and_hides_secrets(tmp_path: Path) -> 
     state = await until_over(deployer, service, "d")
     assert (state.state, state.reason) == ("failed", "the command ended with exit code 3")
     assert state.lines == ("pushing with token=[redacted]", "https://[redacted]@host/x", "[redacted]")
+    assert state.output is not None
+    assert state.output.lines == (*state.lines, "[the command ended with exit code 3]")
 
 
 async def test_a_deploy_gets_none_of_the_bots_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

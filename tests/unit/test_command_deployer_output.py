@@ -10,7 +10,7 @@ import pytest
 
 from bot.clients import processes
 from bot.clients.commands import CommandFailed, child_environment, run
-from bot.clients.redact import newest_lines, redact
+from bot.clients.redact import OUTPUT_BYTES, newest_lines, printed, redact
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
 
@@ -54,6 +54,42 @@ def test_lines_are_whole_plain_and_few() -> None:
     assert lines[4] == "last"
     assert newest_lines(b"\n".join(b"%d" % n for n in range(9))) == ("4", "5", "6", "7", "8")
     assert newest_lines(b"") == ()
+
+
+def test_the_thread_shows_the_newest_lines_up_to_a_limit_and_says_that_there_were_more() -> None:
+    few = printed(b"one\ntwo\n", from_the_start=True, going_on=True)
+    assert (few.lines, few.cut) == (("one", "two"), False)
+    many = printed(b"".join(b"%d\n" % n for n in range(1000)), from_the_start=True, going_on=True)
+    assert many.lines == tuple(str(n) for n in range(960, 1000))
+    assert many.cut
+    wide = printed(
+        "ä".encode() * 200 + b"\n" + b"y" * 290 + b"\n" * 3 + b"z\n" * 20, from_the_start=True, going_on=False
+    )
+    assert len(wide.lines) == 22
+    long = printed((b"x" * 290 + b"\n") * 30, from_the_start=True, going_on=False)
+    assert (len(long.lines), long.cut) == (9, True)
+    assert sum(len(line) + 1 for line in long.lines) <= OUTPUT_BYTES
+
+
+def test_half_a_secret_is_not_shown() -> None:
+    """The end of a line that is still being written, and the beginning of one that the tail has lost."""
+    half = printed(b"building\npushing with ghp_0123456", from_the_start=True, going_on=True)
+    assert half.lines == ("building",)
+    whole = printed(b"building\npushing with ghp_0123456", from_the_start=True, going_on=False)
+    assert whole.lines[-1] == "pushing with ghp_0123456", "nothing more will come"
+    tail = printed(b"56789abcdefghij is the token\nbuilt\n", from_the_start=False, going_on=False)
+    assert (tail.lines, tail.cut) == (("built",), True)
+    redrawn = printed(b" 10%\r 50%\r 5", from_the_start=True, going_on=True)
+    assert redrawn.lines == ("50%",)
+
+
+def test_a_key_whose_beginning_is_out_of_sight_is_hidden() -> None:
+    text = "MIIEvQIBADANBg\nkqhkiG9w0BAQ\n-----END PRIVATE KEY-----\nbuilt"
+    assert redact(text) == "[redacted]\nbuilt"
+    two = f"-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nx\n{'-----BEGIN EC PRIVATE KEY-----'}\nMHc"
+    assert redact(two) == "[redacted]\nx\n[redacted]"
+    ordinary = "a\nb"
+    assert redact(ordinary) == ordinary
 
 
 async def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: Path) -> None:

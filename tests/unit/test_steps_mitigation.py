@@ -10,7 +10,7 @@ from phases import actions as said
 from phases import effects as wanted
 from phases.incident import ActionKind, Status
 from phases.mitigation import hold, unmerged, who_may
-from phases.report import LookVerdict, Release
+from phases.report import DeployOutput, DeployProof, LookVerdict, Release
 from tests.factories import BAD, COMMANDS, FIX, GOOD, deploy_seen, service
 from tests.unit.story import Story, mitigated, verifying
 
@@ -198,6 +198,38 @@ def test_a_deploy_is_asked_about_until_it_ends():
     story.say(said.DeployProgressed(deploy_id="inc-0001-1", lines=("checking out",)))
     assert story.due("deploy") == 2
     assert story.in_channel == [], "progress is an edit"
+
+
+def test_what_a_deploy_prints_is_one_message_in_its_decisions_thread_kept_to_the_end():
+    story = deciding().rolled_back()
+    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
+    story.say(said.DeployProgressed(deploy_id="inc-0001-1"))
+    assert story.wants(wanted.PostLive) == [], "nothing is printed yet"
+    first, more = DeployOutput(lines=("fetching",)), DeployOutput(lines=("fetching", "building"))
+    story.say(said.DeployProgressed(deploy_id="inc-0001-1", output=first))
+    assert story.wants(wanted.PostLive) == [wanted.PostLive(name="progress:1")]
+    story.say(said.DeployProgressed(deploy_id="inc-0001-1", output=first))
+    assert "progress:1" not in story.last.dirty, "nothing new"
+    story.say(said.DeployProgressed(deploy_id="inc-0001-1", output=more))
+    assert story.wants(wanted.PostLive) == [], "once"
+    assert "progress:1" in story.last.dirty
+
+    end = DeployOutput(lines=("building", "[exit code 1]"), cut=True)
+    proof = DeployProof(before="1.3.0", after="1.3.0")
+    story.say(said.DeployFinished(deploy_id="inc-0001-1", result="failed", proof=proof, output=end))
+    assert "progress:1" in story.last.dirty
+    assert story.record.rounds[0].action.output == end  # pyright: ignore[reportOptionalMemberAccess]
+    assert story.record.rounds[0].action.result == "failed"  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_a_deploy_that_is_over_before_it_is_asked_about_shows_its_output_too():
+    story = deciding().rolled_back()
+    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
+    proof = DeployProof(before="1.3.0", after="1.2.0")
+    output = DeployOutput(lines=("up", "[exit code 0]"))
+    story.say(said.DeployFinished(deploy_id="inc-0001-1", result="done", proof=proof, output=output))
+    assert story.wants(wanted.PostLive) == [wanted.PostLive(name="progress:1")]
+    assert story.record.status is Status.VERIFYING
 
 
 def test_done_says_from_to_how_long_and_when_people_hear_again():

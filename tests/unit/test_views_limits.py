@@ -37,6 +37,7 @@ from phases.report import (
     Bisect,
     Cause,
     Choice,
+    DeployOutput,
     DeployProof,
     DeploySeen,
     EndpointAnswer,
@@ -165,6 +166,8 @@ acts = st.builds(
     result=st.sampled_from(["waiting", "running", "done", "failed", "unknown", "not started"]),
     reason=texts,
     lines=some(texts, 5),
+    output=st.none()
+    | st.builds(DeployOutput, lines=st.lists(texts, min_size=1, max_size=41).map(tuple), cut=st.booleans()),
     proof=st.none() | st.builds(DeployProof, before=maybe, after=maybe),
     break_glass=maybe,
 )
@@ -345,6 +348,7 @@ def test_any_incident_fits(one: Incident, now: datetime) -> None:
     for shop in (service(), service(deployer=None, deploy=None)):
         for number in range(1, len(one.rounds) + 2):
             check(views.decision(one, now, shop, number))
+            check(views.progress(one, now, number))
 
 
 @many

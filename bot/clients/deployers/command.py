@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import SIGTERM, Signals
-from typing import Any
+from typing import Any, Literal
 
 from bot.clients import processes
 from bot.clients.commands import CommandFailed, Output, run
-from bot.clients.redact import newest_lines, redact
+from bot.clients.redact import LINES_SHOWN, printed, redact
 from phases.ports import DeployState, NotSetUp, PortError
-from phases.report import Release
+from phases.report import DeployOutput, Release
 from phases.service import DEPLOYABLE, DeployCommands, Service
 
 ASK_SECONDS = 15.0
@@ -27,6 +27,8 @@ ASK_SECONDS = 15.0
 START_SECONDS = 10.0
 """How long it may take until the watcher has said that the command runs."""
 RELEASES_SHOWN = 200
+STANDS_STILL_SECONDS = 5.0
+"""A line without its end is held back for so long: it may be half of a secret."""
 
 SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
@@ -107,33 +109,33 @@ class CommandDeployer:
         found = processes.find(watcher)
         # Read after looking for the watcher: it writes the result and then ends.
         result = processes.read(folder / "result.json")
-        lines = newest_lines(processes.tail(folder / "output.log"))
+        output = _printed(folder, going_on=result is None)
         started = processes.when((watcher or job)["at"])
         if result is not None:
-            return _ended(result, job, lines, started)
+            return _ended(result, job, output, started)
         if watcher is None:
             return _never_seen(started)
         if found == "running":
-            return DeployState(state="running", lines=lines, started_at=started)
+            return _state("running", output, started)
         if found == "elsewhere":
             reason = f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
-            return DeployState(state="unknown", lines=lines, reason=reason, started_at=started)
-        return self._without_watcher(folder, job, lines, started)
+            return _state("unknown", output, started, reason)
+        return self._without_watcher(folder, job, output, started)
 
     def _without_watcher(
-        self, folder: Path, job: dict[str, Any], lines: tuple[str, ...], started: datetime | None
+        self, folder: Path, job: dict[str, Any], output: DeployOutput, started: datetime | None
     ) -> DeployState:
         """Somebody killed the watcher: the command may go on, but nobody will learn how it ends."""
         child = processes.read(folder / "child.json")
         if processes.find(child) == "running":
             limit = timedelta(seconds=float(job["limit_seconds"]))
             if started is not None and datetime.now(UTC) - started <= limit:
-                return DeployState(state="running", lines=lines, started_at=started)
+                return _state("running", output, started)
             processes.stop_group(child, SIGTERM)
             reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
-            return DeployState(state="unknown", lines=lines, reason=reason, started_at=started)
+            return _state("unknown", output, started, reason)
         reason = "its process is gone without an exit code: it was killed, or the host was restarted"
-        return DeployState(state="unknown", lines=lines, reason=reason, started_at=started)
+        return _state("unknown", output, started, reason)
 
     async def _argv(self, service: Service, to: Release, *, hotfix: bool) -> list[str]:
         """The command for this deploy. A placeholder fills one whole argument; nothing else is ever put into an argument."""
@@ -215,19 +217,41 @@ def _first_line(text: str) -> str | None:
     return line[:200] if line and line.isprintable() else None
 
 
-def _ended(
-    result: dict[str, Any], job: dict[str, Any], lines: tuple[str, ...], started: datetime | None
-) -> DeployState:
+def _ended(result: dict[str, Any], job: dict[str, Any], output: DeployOutput, started: datetime | None) -> DeployState:
     finished = processes.when(result["at"])
     if "not_started" in result:
         reason = redact(f"the command could not be started: {result['not_started']}")
     elif result.get("limit"):
         reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
     elif result["code"] == 0:
-        return DeployState(state="done", lines=lines, started_at=started, finished_at=finished)
+        return _state("done", output, started, finished=finished, end="exit code 0")
     else:
         reason = _exit(int(result["code"]))
-    return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=finished)
+    return _state("failed", output, started, reason, finished, end=reason)
+
+
+def _state(
+    state: Literal["running", "done", "failed", "unknown"],
+    output: DeployOutput,
+    started: datetime | None,
+    reason: str = "",
+    finished: datetime | None = None,
+    end: str = "",
+) -> DeployState:
+    newest = output.lines[-LINES_SHOWN:]
+    if end:
+        output = output.model_copy(update={"lines": (*output.lines, f"[{end}]")})
+    return DeployState(
+        state=state, lines=newest, output=output, reason=reason, started_at=started, finished_at=finished
+    )
+
+
+def _printed(folder: Path, *, going_on: bool) -> DeployOutput:
+    """A last line that has stood still for a while is a question or a wait, and shown as it is."""
+    log = folder / "output.log"
+    waits = processes.silent_seconds(log) > STANDS_STILL_SECONDS
+    tail = processes.tail(log)
+    return printed(tail, from_the_start=len(tail) < processes.TAIL_BYTES, going_on=going_on and not waits)
 
 
 def _never_seen(recorded: datetime | None) -> DeployState:
