@@ -65,6 +65,10 @@ redis.call('HSET', record, 'version', version, 'record', ARGV[2])
 
 for _, entry in ipairs(request.entries) do redis.call('RPUSH', key('timeline', incident), entry) end
 
+-- What can be taken back stands beside the list, which only grows: the newest words of a ref, until they are erased.
+for _, one in ipairs(request.words or {}) do redis.call('HSET', key('words', incident), one.ref, one.entry) end
+for _, ref in ipairs(request.erased or {}) do redis.call('HDEL', key('words', incident), ref) end
+
 for i, effect in ipairs(request.effects) do
   redis.call('XADD', outbox, '*', 'incident', incident, 'id', incident .. '.' .. version .. '.' .. i,
     'created', whole(now), 'effect', effect)

@@ -64,6 +64,10 @@ class Keys:
     def timeline(self, id: str) -> str:
         return f"{self.prefix}:timeline:{id}"
 
+    def words(self, id: str) -> str:
+        """What the timeline's entries with a `ref` say, by `ref`: what is taken back is erased here."""
+        return f"{self.prefix}:words:{id}"
+
     def claim(self, key: str) -> str:
         return f"{self.prefix}:claim:{key}"
 

@@ -23,6 +23,7 @@ from phases.actions import ACTION
 from phases.change import Change
 from phases.effects import EFFECT
 from phases.incident import Entry, Incident
+from phases.timeline import shown, stub
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,11 @@ class _Claim(TypedDict, total=False):
     soft: bool
 
 
+class _Words(TypedDict):
+    ref: str
+    entry: str
+
+
 class Request(TypedDict, total=False):
     """What `commit.lua` reads from its first argument. Entries, effects and actions are JSON that it does not look into."""
 
@@ -112,6 +118,8 @@ class Request(TypedDict, total=False):
     entry: str
     group: str
     entries: list[str]
+    words: list[_Words]
+    erased: list[str]
     effects: list[str]
     timers: list[dict[str, str | int]]
     cancels: list[str]
@@ -216,8 +224,13 @@ class Store:
         return found
 
     async def timeline(self, incident: str) -> list[Entry]:
-        entries = await _read(lambda: self.redis.lrange(self.keys.timeline(incident), 0, -1))
-        return [Entry.model_validate_json(entry) for entry in entries]
+        """What is shown of it, by time: the newest words of what can change, and nothing that was taken back."""
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.lrange(self.keys.timeline(incident), 0, -1)
+        pipe.hgetall(self.keys.words(incident))
+        lines, words = await _read(pipe.execute)
+        entries = [Entry.model_validate_json(line) for line in lines]
+        return shown(entries, {ref: Entry.model_validate_json(one) for ref, one in words.items()})
 
     async def ids(self, *indexes: str) -> list[str]:
         """Incidents that stand in all these indexes (`all`, `open`, `channel:<id>`, `service:<name>`), newest first."""
@@ -300,7 +313,9 @@ class Store:
             "delivery_ms": DELIVERY_SECONDS * 1000,
             "commit_ms": COMMIT_SECONDS * 1000,
             "group": GROUP,
-            "entries": [entry.model_dump_json() for entry in change.entries],
+            "entries": [stub(entry).model_dump_json() for entry in change.entries],
+            "words": [{"ref": e.ref, "entry": e.model_dump_json()} for e in change.entries if e.ref is not None],
+            "erased": [e.hides for e in change.entries if e.hides is not None],
             "effects": [EFFECT.dump_json(effect).decode() for effect in change.effects],
             "timers": [
                 {

@@ -28,7 +28,8 @@ def event(body: Mapping[str, Any]) -> tuple[str, str]:
     inner = body.get("event") or {}
     at = inner.get("event_ts") or inner.get("ts") or ""
     who = inner.get("user") or ""
-    return (f"event:{body.get('event_id', '')}", f"event:{inner.get('channel', '')}:{at}:{inner.get('type', '')}:{who}")
+    channel = inner.get("channel") or (inner.get("item") or {}).get("channel") or ""
+    return (f"event:{body.get('event_id', '')}", f"event:{channel}:{at}:{inner.get('type', '')}:{who}")
 
 
 def sentry(raw: bytes) -> Delivery:

@@ -30,9 +30,11 @@ from handlers import (
     hypotheses,
     lead,
     phrases,
+    pins,
     postmortem,
     recheck,
     resolve,
+    status,
     triage,
     update,
 )
@@ -190,6 +192,7 @@ def register_all(app: AsyncApp, kit: Kit) -> None:
         triage,
         update,
         lead,
+        status,
         cause,
         hypotheses,
         postmortem,
@@ -198,6 +201,7 @@ def register_all(app: AsyncApp, kit: Kit) -> None:
         recheck,
     ):
         room.register(app, kit)
+    pins.register(app, kit)  # before the phrases, which take every message
     phrases.register(app, kit)
     home.register(app, kit)
     _rest(app, kit)

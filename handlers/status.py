@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
 from handlers import views
-from handlers.turn import Turn
+from handlers.kit import Kit
+from handlers.turn import Turn, on_click
 from handlers.views import says
 from handlers.views.blocks import Message
+from handlers.views.timeline import timeline as show_timeline
 from phases.incident import Incident
 from phases.proofs import proofs
 
@@ -25,5 +31,16 @@ def may_see(turn: Turn, incident: Incident) -> bool:
     return not incident.private or turn.user in (incident.declared_by, incident.lead, *incident.invited)
 
 
-async def timeline(turn: Turn, incident: Incident) -> Message:
-    return says.timeline(incident, await turn.kit.door.timeline(incident.id))
+async def timeline(turn: Turn, incident: Incident, until: int | None = None) -> Message:
+    return show_timeline(incident, await turn.kit.door.timeline(incident.id), until=until)
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    async def another_page(turn: Turn, value: dict[str, Any]) -> Message | None:
+        incident = await turn.kit.door.look(str(value.get("incident", "")))
+        if incident is None or not may_see(turn, incident):
+            return says.note("That incident is not there any more.")
+        return await timeline(turn, incident, int(value.get("until") or 0))
+
+    for action_id in ("incident.timeline", "incident.timeline_newer"):
+        on_click(app, kit, action_id, another_page, replace=True)

@@ -19,6 +19,7 @@ from phases.asks import (
     Declare,
     JudgeHypothesis,
     ManualTriage,
+    MessageTouched,
     NameCause,
     PostUpdate,
     PrepareRevert,
@@ -215,6 +216,21 @@ class DiscordPosted(Value):
     id: str
 
 
+class MessageRead(Value):
+    """A message that was pinned, as it stands now."""
+
+    type: Literal["message.read"] = "message.read"
+    ts: str
+    seen: str
+    """Of the event for which it was read."""
+    at: datetime
+    text: str = ""
+    """Empty: nobody pins it any more, or it is gone."""
+    by: str | None = None
+    """Who wrote it; None for a bot."""
+    url: str | None = None
+
+
 class Paged(Value):
     type: Literal["paged"] = "paged"
     key: str
@@ -262,6 +278,7 @@ PeopleSay = (
     | DecideFixed
     | ManualTriage
     | PostUpdate
+    | MessageTouched
     | SetSeverity
     | TakeLead
     | AddHypothesis
@@ -294,6 +311,7 @@ EffectsSay = (
     | Looked
     | TicketOpened
     | DiscordPosted
+    | MessageRead
     | Paged
     | AdrNumbered
     | AdrWritten

@@ -89,6 +89,17 @@ class PostUpdate(Value):
     text: str
 
 
+class MessageTouched(Value):
+    """Somebody set `:pushpin:` on a message or took it off, or a pinned message was edited or deleted."""
+
+    type: Literal["message.touched"] = "message.touched"
+    ts: str
+    seen: str
+    """`event_ts` of what Slack told."""
+    pinned: bool = False
+    """A pin was set; anything else matters only to messages that were pinned."""
+
+
 class SetSeverity(Value):
     type: Literal["severity"] = "severity"
     by: str

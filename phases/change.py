@@ -78,7 +78,11 @@ class Draft:
 
     def note(self, kind: str, text: str, *, by: str | None = None, url: str | None = None) -> Draft:
         """Adds a line to the timeline."""
-        self._entries.append(Entry(at=self.now, kind=kind, text=text[:2000], by=by, url=url))
+        return self.enter(Entry(at=self.now, kind=kind, text=text[:2000], by=by, url=url))
+
+    def enter(self, entry: Entry) -> Draft:
+        """Adds an entry that is more than a line of now: of an earlier time, or one that can be taken back."""
+        self._entries.append(entry)
         return self
 
     def want(self, *effects: Effect) -> Draft:

@@ -52,6 +52,16 @@ class Say(Value):
     """A question with its buttons under it."""
 
 
+class ReadMessage(Value):
+    """Reads a message of the channel, and who pins it to the timeline."""
+
+    type: Literal["message.read"] = "message.read"
+    ts: str
+    seen: str
+    pinned: bool
+    """What Slack told: a pin was set. Counts where the message as it is read does not say who reacted."""
+
+
 class PostSummary(Value):
     """The PRODUCTION INCIDENT summary, in its exact layout."""
 
@@ -185,6 +195,7 @@ Effect = Annotated[
     | PostLive
     | Pin
     | Say
+    | ReadMessage
     | PostSummary
     | Triage
     | Investigate

@@ -50,6 +50,7 @@ WORDS: dict[str, str] = {
     "post.live": "A message could not be posted",
     "pin": "The status could not be pinned",
     "say": "A message could not be posted",
+    "message.read": "A pinned message could not be read",
     "post.summary": "The summary could not be posted",
     "triage": "Sentry could not be asked",
     "investigate": "The investigation could not run",
@@ -210,6 +211,7 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
     """Small failures go to the thread; where there is none yet, to the channel."""
     small = isinstance(effect, Investigate | StartBisect | FollowBisect) or effect.type in (
         "revert",
+        "message.read",
         "set.topic",
         "ticket.attach",
         "ticket.comment",

@@ -128,6 +128,15 @@ class Round(Value):
     """Who chose *Investigate*; it never uses up the round."""
 
 
+class PinnedMessage(Value):
+    """A message that people pinned to the timeline, or took back."""
+
+    seen: str
+    """`event_ts` of the newest that Slack told of it: what was read for an older one is late."""
+    mark: str = ""
+    """A fingerprint of what the timeline shows; empty while it shows nothing."""
+
+
 class Failure(Value):
     """An effect that ended without success; shown with *Try again*."""
 
@@ -216,6 +225,8 @@ class Incident(Value):
     cancel_reason: str | None = None
     guard_until: datetime | None = None
     latest_update: str | None = None
+    pins: dict[str, PinnedMessage] = Field(default_factory=dict[str, PinnedMessage])
+    """Messages in the timeline by `ts`, the newest told of last (rules: Timeline)."""
     failures: tuple[Failure, ...] = ()
     remembered: bool = False
 
@@ -238,3 +249,7 @@ class Entry(Value):
     text: str = Field(max_length=2000)
     by: str | None = None
     url: str | None = None
+    ref: str | None = None
+    """Set where its words can change or be taken back (`message:<ts>`): the newest entry of a `ref` is the one shown."""
+    hides: str | None = None
+    """A withdrawal: entries with this `ref` are not shown any more, and their words are erased."""

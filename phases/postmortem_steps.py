@@ -22,6 +22,7 @@ TIMERS = ("triage", "measure", "nobody", "deploy", "look")
 """What ends with the incident. A bisect is told to stop, and followed until it has."""
 AFTER_THE_END = (
     "say",
+    "message.read",
     "post.summary",
     "ticket.comment",
     "ticket.attach",

@@ -46,7 +46,12 @@ def _evidence(incident: Incident) -> Fields:
 
 def _history(incident: Incident) -> Fields:
     rounds = tuple(r.model_copy(update={"looks": r.looks[-2:]}) for r in incident.rounds[-8:])
-    return {"failures": kept(incident.failures, 3), "rounds": rounds, "heard": incident.heard[-10:]}
+    return {
+        "failures": kept(incident.failures, 3),
+        "rounds": rounds,
+        "heard": incident.heard[-10:],
+        "pins": dict(list(incident.pins.items())[-10:]),
+    }
 
 
 def _quiet(one: Round) -> Round:

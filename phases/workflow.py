@@ -19,6 +19,7 @@ from phases import (
     postmortem_steps,
     revert,
     root_cause_steps,
+    timeline,
     triage_steps,
     verification_steps,
 )
@@ -91,6 +92,8 @@ TABLE: dict[type[Any], Row] = {
     actions.PostUpdate: Row(OPEN, coordination.post_update),
     actions.SetSeverity: Row(OPEN, coordination.set_severity),
     actions.TakeLead: Row(OPEN, coordination.take_lead),
+    actions.MessageTouched: Row(ANY, timeline.message_touched),
+    actions.MessageRead: Row(ANY, timeline.message_read),
     actions.AddEvidence: Row(ANY, coordination.add_evidence),
     actions.SeenAgain: Row(ANY, coordination.seen_again),
     # Phase 5: verify

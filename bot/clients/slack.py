@@ -168,6 +168,33 @@ class Slack:
                 return str(one["ts"])
         return None
 
+    async def message(self, channel: str, ts: str) -> dict[str, Any] | None:
+        """One message, in the channel or in a thread, with its reactions; None where there is none.
+
+        https://docs.slack.dev/messaging/retrieving-messages#individual_messages
+        """
+        one = {"channel": channel, "oldest": ts, "latest": ts, "inclusive": "true", "limit": 1}
+        for method, more in (("conversations.history", {}), ("conversations.replies", {"ts": ts})):
+            try:
+                answer = await self.get(method, **one, **more)
+            except SlackRefused as refused:
+                if refused.error != "thread_not_found":
+                    raise
+                return None
+            found = next((m for m in answer.get("messages", []) if m.get("ts") == ts), None)
+            if found is not None:
+                return dict(found)
+        return None
+
+    async def permalink(self, channel: str, ts: str) -> str | None:
+        """None where there is no such message any more."""
+        try:
+            return str((await self.get("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
+        except SlackRefused as refused:
+            if refused.retryable:
+                raise
+            return None
+
     async def update(self, channel: str, ts: str, message: Shown) -> None:
         await self._put(message, "chat.update", channel=channel, ts=ts)
 

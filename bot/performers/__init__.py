@@ -8,6 +8,7 @@ from bot.performers.kit import Kit, Performer
 from bot.performers.measure import measuring
 from bot.performers.revert import reverting
 from bot.performers.speak import speaking
+from bot.performers.timeline import reading
 from phases.ports import Reverts
 
 SYSTEMS: dict[str, str] = {
@@ -17,6 +18,7 @@ SYSTEMS: dict[str, str] = {
     "post.live": "slack",
     "pin": "slack",
     "say": "slack",
+    "message.read": "slack",
     "post.summary": "slack",
     "triage": "sentry",
     "look": "sentry",
@@ -42,7 +44,14 @@ SYSTEMS: dict[str, str] = {
 
 def performers(kit: Kit, reverts: Reverts | None = None) -> dict[str, Performer]:
     """Every effect by its type, with what performs it."""
-    return {**speaking(kit), **measuring(kit), **acting(kit), **reverting(kit, reverts), **coordinating(kit)}
+    return {
+        **speaking(kit),
+        **reading(kit),
+        **measuring(kit),
+        **acting(kit),
+        **reverting(kit, reverts),
+        **coordinating(kit),
+    }
 
 
 __all__ = ["SYSTEMS", "Kit", "Performer", "performers"]

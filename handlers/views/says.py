@@ -9,13 +9,12 @@ from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
 from handlers.views.phrasing import DONE, WAITING
 from handlers.views.status import short
-from handlers.views.text import channel, clock, code, link, person, plain, spoken, when, words
+from handlers.views.text import channel, code, link, person, plain, spoken, when, words
 from phases.effects import Say
-from phases.incident import Entry, Incident, Status
+from phases.incident import Incident, Status
 from phases.proofs import Proof
 
 LISTED = 20
-TIMELINE = 40
 
 
 def say(effect: Say, incident: Incident) -> Message:
@@ -90,23 +89,6 @@ def which(name: str, incidents: Sequence[Incident]) -> Message:
     """Several are open and none was named."""
     text = f"{len(incidents)} incidents are open. Say which one, e.g. `/incident {name} {incidents[0].id}`."
     return message(text, [section(text), *(section(short(i)) for i in incidents[:LISTED])])
-
-
-def timeline(incident: Incident, entries: Sequence[Entry]) -> Message:
-    """What happened, oldest first; of a long one the newest part."""
-    shown = entries[-TIMELINE:]
-    lines = [f"{clock(e.at)} {_entry(e)}" for e in shown]
-    left = len(entries) - len(shown)
-    more = f"\n{phrasing.count(left, 'earlier entry', 'earlier entries')} not shown" if left else ""
-    head = section(f"*{incident.id}* {words(incident.title, 200)}{more}")
-    blocks = [context("\n".join(lines[at : at + 10])) for at in range(0, len(lines), 10)]
-    return message(f"{incident.id}: timeline", [head, *blocks])
-
-
-def _entry(entry: Entry) -> str:
-    by = f" ({person(entry.by)})" if entry.by and f"<@{entry.by}>" not in entry.text else ""
-    at = f" {link(entry.url, 'link')}" if entry.url else ""
-    return f"{spoken(entry.text, 150, lines=False)}{by}{at}"
 
 
 def note(text: str) -> Message:

@@ -181,6 +181,19 @@ class Desk:
         else:
             self.workspace.unpin(where, ts)
 
+    def react(self, me: str, channel: str, ts: str, name: str, *, on: bool) -> None:
+        person = self._people[me]
+        where = self.workspace.channel(channel)
+        if me not in where.members:
+            person.join(where)
+        (person.react if on else person.unreact)({"channel": where.id, "ts": ts}, name)
+
+    def edit(self, me: str, channel: str, ts: str, text: str) -> None:
+        self._people[me].edit({"channel": channel, "ts": ts}, text)
+
+    def delete(self, me: str, channel: str, ts: str) -> None:
+        self._people[me].delete({"channel": channel, "ts": ts})
+
     def dismiss(self, me: str, ts: str) -> None:
         """Take an ephemeral message off this person's screen."""
         self.workspace.rewhisper(me, ts, None)

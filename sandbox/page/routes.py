@@ -57,6 +57,9 @@ class Page:
                     ("close", self._close_view),
                     ("shortcut", self._shortcut),
                     ("pin", self._pin),
+                    ("react", self._react),
+                    ("edit", self._edit),
+                    ("delete", self._delete),
                     ("dismiss", self._dismiss),
                     ("home", self._home),
                     ("world", self._world),
@@ -197,6 +200,18 @@ class Page:
 
     async def _pin(self, me: str, body: Json) -> Json:
         self.desk.pin(me, body["channel"], body["ts"], pinned=bool(body["on"]))
+        return {}
+
+    async def _react(self, me: str, body: Json) -> Json:
+        self.desk.react(me, body["channel"], body["ts"], body["name"], on=bool(body["on"]))
+        return {}
+
+    async def _edit(self, me: str, body: Json) -> Json:
+        self.desk.edit(me, body["channel"], body["ts"], str(body["text"]).strip())
+        return {}
+
+    async def _delete(self, me: str, body: Json) -> Json:
+        self.desk.delete(me, body["channel"], body["ts"])
         return {}
 
     async def _dismiss(self, me: str, body: Json) -> Json:

@@ -16,7 +16,7 @@ ChangeKind = Literal[
     "message",  # data: the message
     "message_changed",  # data: {"message", "previous_message"}
     "message_deleted",  # data: {"deleted_ts", "previous_message"}
-    "reaction",  # data: the message
+    "reaction",  # data: {"what": "added" or "removed", "reaction", "by", "message"}
     "ephemeral",  # user: who sees it; data: the message (posted, replaced or deleted)
     "channel",  # created, renamed, archived, topic, purpose, members; data: {"what", …}
     "pins",

@@ -1,7 +1,7 @@
 """Which changes the app is told of, and how each event looks.
 
 Shapes: https://docs.slack.dev/reference/events (`message`, `member_joined_channel`, `channel_archive`, `channel_rename`,
-`app_home_opened`).
+`app_home_opened`, `reaction_added`, `reaction_removed`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ BOT_EVENTS = (
     "member_joined_channel",
     "channel_archive",
     "channel_rename",
+    "reaction_added",
+    "reaction_removed",
 )
 """What the app's manifest subscribes to."""
 
@@ -33,6 +35,8 @@ def event_of(workspace: Workspace, change: Change, subscribed: set[str]) -> Json
     if change.kind in ("message", "message_changed", "message_deleted"):
         surface = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}[channel.type]
         return _message_event(workspace, channel, change) if surface in subscribed else None
+    if change.kind == "reaction":
+        return _reaction_event(workspace, channel, change.data, subscribed)
     if change.kind == "channel":
         return _channel_event(workspace, channel, change.data, subscribed)
     return None
@@ -60,6 +64,22 @@ def _message_event(workspace: Workspace, channel: Channel, change: Change) -> Js
     for key, value in change.data.items():
         event[key] = _without_metadata(value) if isinstance(value, dict) else value
     return event
+
+
+def _reaction_event(workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]) -> Json | None:
+    """Without `item_user` where a bot wrote what was reacted to: https://docs.slack.dev/reference/events/reaction_added"""
+    name = f"reaction_{data['what']}"
+    if name not in subscribed or "reactions:read" not in workspace.scopes:
+        return None
+    message = data["message"]
+    event: Json = {
+        "type": name,
+        "user": data["by"],
+        "reaction": data["reaction"],
+        "item": {"type": "message", "channel": channel.id, "ts": message["ts"]},
+        "event_ts": workspace.timestamp(),
+    }
+    return event if message.get("bot_id") else {**event, "item_user": message["user"]}
 
 
 def _channel_event(workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]) -> Json | None:

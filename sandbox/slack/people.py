@@ -47,6 +47,28 @@ class Person:
         )
         return self._seen(where, message)
 
+    def react(self, message: Json, name: str = "pushpin") -> None:
+        """Put an emoji on a message; the same person's second one of a kind is refused."""
+        where = self._own_channel(message["channel"])
+        self.workspace.react(where, message["ts"], name, self.id)
+
+    def unreact(self, message: Json, name: str = "pushpin") -> None:
+        """Take one's own emoji off a message."""
+        where = self._own_channel(message["channel"])
+        self.workspace.unreact(where, message["ts"], name, self.id)
+
+    def edit(self, message: Json, text: str) -> Json:
+        """Change a message of one's own."""
+        where, mine = self._own_message(message)
+        edited = {"user": self.id, "ts": f"{self.workspace.timestamp().partition('.')[0]}.000000"}
+        new = payloads.escaped(self.workspace, text)
+        return self._seen(where, self.workspace.edit(where, mine["ts"], text=new, edited=edited))
+
+    def delete(self, message: Json) -> None:
+        """Delete a message of one's own."""
+        where, mine = self._own_message(message)
+        self.workspace.delete(where, mine["ts"])
+
     async def command(self, line: str, channel: str | Channel = "general") -> Ack:
         """Type a slash command, e.g. `/incident checkout is failing`, in a channel that they are in."""
         where = self._own_channel(channel)
@@ -266,6 +288,13 @@ class Person:
         if self.id not in found.members:
             raise ClientRefused(f"{self.id} is not in {found.name}: join it first")
         return found
+
+    def _own_message(self, message: Json) -> tuple[Channel, Json]:
+        where = self._own_channel(message["channel"])
+        found = self.workspace.message(where, message["ts"])
+        if found["user"] != self.id or found.get("subtype"):
+            raise ClientRefused("only one's own messages can be edited and deleted")
+        return where, found
 
     def _seen(self, channel: Channel, message: Json) -> Json:
         return {**deepcopy(message), "channel": channel.id}

@@ -22,7 +22,7 @@ T = TypeVar("T")
 BOT_SCOPES = (
     *("commands", "chat:write", "chat:write.public", "users:read", "usergroups:read", "pins:write", "bookmarks:write"),
     *("channels:manage", "channels:join", "channels:read", "channels:history"),
-    *("groups:write", "groups:read", "groups:history", "im:write", "im:history"),
+    *("groups:write", "groups:read", "groups:history", "im:write", "im:history", "reactions:read"),
 )
 """What the app's manifest asks for; a call that needs more is refused with `missing_scope`, as by Slack."""
 
@@ -345,7 +345,25 @@ class Workspace:
             raise SlackError("already_reacted")
         reaction["users"].append(user)
         reaction["count"] += 1
-        self.changes.tell(Change("reaction", channel.id, data=message))
+        self._tell_reaction("added", channel, message, name, user)
+
+    def unreact(self, channel: Channel, ts: str, name: str, user: str) -> None:
+        message = self.message(channel, ts)
+        reaction = next((r for r in message.get("reactions", []) if r["name"] == name), None)
+        if reaction is None or user not in reaction["users"]:
+            raise SlackError("no_reaction")
+        reaction["users"].remove(user)
+        reaction["count"] -= 1
+        left = [r for r in message["reactions"] if r["count"]]
+        if left:
+            message["reactions"] = left
+        else:
+            del message["reactions"]
+        self._tell_reaction("removed", channel, message, name, user)
+
+    def _tell_reaction(self, what: str, channel: Channel, message: Json, name: str, user: str) -> None:
+        data = {"what": what, "reaction": name, "by": user, "message": message}
+        self.changes.tell(Change("reaction", channel.id, data=data))
 
     def bot_profile(self) -> Json:
         return {

@@ -11,6 +11,7 @@ from handlers import views
 from handlers.views import forms, says
 from handlers.views.blocks import Message, View
 from handlers.views.home import home
+from handlers.views.timeline import timeline
 from phases.effects import Say
 from phases.incident import ActionKind, Entry, Failure, Incident, Round, RoundAction, Severity, Status
 from phases.ports import HotfixRef
@@ -150,7 +151,7 @@ def messages() -> dict[str, Message]:
         "listing": views.listing([deciding(), MITIGATED]),
         "listing-none": views.listing([]),
         "which": says.which("rollback", [deciding(), MITIGATED]),
-        "timeline": says.timeline(
+        "timeline": timeline(
             deciding(), [Entry(at=NOW, kind="decision", text="Rolls back 1.3.0 → 1.2.0", by="U0ALICE")]
         ),
         "lacking": says.lacking(MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"),

@@ -21,7 +21,7 @@ def test_every_scope_and_event_has_its_reason(manifest: dict[str, Any]) -> None:
     docs = (HOUSE / "docs" / "permissions.md").read_text(encoding="utf-8")
     bot_scopes, events = docs.split("## Events")[0], docs.split("## Events")[1].split("## App-level")[0]
     assert re.findall(r"^\| `([a-z:.]+)` \|", bot_scopes, re.MULTILINE) == manifest["oauth_config"]["scopes"]["bot"]
-    explained = re.findall(r"`((?:message|app|member|channel)[._][a-z_]+)`", events)
+    explained = re.findall(r"`((?:message|app|member|channel|reaction)[._][a-z_]+)`", events)
     assert explained == manifest["settings"]["event_subscriptions"]["bot_events"]
     assert "user" not in manifest["oauth_config"]["scopes"]
 

@@ -17,6 +17,7 @@ from handlers.views import forms, says
 from handlers.views.blocks import MESSAGE_BLOCKS, MESSAGE_CHARACTERS, Message
 from handlers.views.home import home
 from handlers.views.text import size
+from handlers.views.timeline import timeline
 from phases.effects import Say
 from phases.incident import (
     ActionKind,
@@ -363,7 +364,11 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
     check(says.note(text))
     check(says.offer(text, {"channel": "C1"}))
     check(says.taken(text, one, {"title": "x"}))
-    check(says.timeline(one, [Entry(at=NOW, kind="note", text=text[:2000], by="U0ALICE", url=text)] * 90))
+    line = Entry(at=NOW, kind="note", text=text[:2000], by="U0ALICE", url=text)
+    pinned = line.model_copy(update={"kind": "pin", "ref": "message:1.000100"})
+    for until in (None, 0, 30, 77):
+        check(timeline(one, [line, pinned] * 45, until=until))
+    check(timeline(one, []))
     check(views.listing([one] * 30))
 
 

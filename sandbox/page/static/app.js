@@ -84,6 +84,12 @@ const CLICKS = {
   hideStart: () => { localStorage.setItem("start", "hidden"); place("start").hidden = true; },
   dismiss: (one) => post("dismiss", { ts: one.dataset.dismiss }),
   pin: (one) => post("pin", { channel: state.channel, ts: one.dataset.pin, on: one.dataset.on === "true" }),
+  react: (one) => post("react", { channel: state.channel, ts: one.dataset.react, name: one.dataset.name, on: one.dataset.on === "true" }),
+  edit: async (one) => {
+    const text = prompt("Edit message", one.dataset.text);
+    if (text?.trim()) await post("edit", { channel: state.channel, ts: one.dataset.edit, text });
+  },
+  delete: (one) => post("delete", { channel: state.channel, ts: one.dataset.delete }),
   shortcut: (one) => post("shortcut", { callback: one.dataset.shortcut, channel: state.channel, ts: one.dataset.ts ?? null }),
   jump: (one) => jump(one.dataset.jump),
   tab: (one) => {

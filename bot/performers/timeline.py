@@ -1,0 +1,65 @@
+"""Reading what people pinned to the timeline: the message as it stands now, and whether a full member still pins it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.clients.slack import SlackRefused
+from bot.performers.kit import JobLike, Kit, Performer
+from handlers import heard
+from phases.actions import MessageRead
+from phases.effects import ReadMessage
+from phases.timeline import PUSHPIN
+
+ASKED = 10
+"""So many of those who pinned a message are looked up until one is a full member."""
+GONE = frozenset({"channel_not_found", "message_not_found", "thread_not_found", "not_in_channel"})
+
+
+def reading(kit: Kit) -> dict[str, Performer]:
+    async def read_message(effect: ReadMessage, job: JobLike) -> MessageRead:
+        incident = await kit.incident(job)
+        channel, thread = kit.channel(incident)
+        at = datetime.fromtimestamp(float(effect.ts), UTC)
+        nothing = MessageRead(ts=effect.ts, seen=effect.seen, at=at)
+        try:
+            message = await kit.slack.message(channel, effect.ts)
+        except SlackRefused as refused:
+            if refused.error not in GONE:
+                raise
+            message = None
+        if message is None or message.get("subtype") == "tombstone":
+            return nothing
+        if thread is not None and message.get("thread_ts") != thread:
+            return nothing  # it runs in a thread, and this is said beside it
+        if not await _pinned(message, effect):
+            return nothing
+        return MessageRead(
+            ts=effect.ts,
+            seen=effect.seen,
+            at=at,
+            text=_text(message)[:2000],
+            by=None if message.get("bot_id") else message.get("user"),
+            url=await kit.slack.permalink(channel, effect.ts),
+        )
+
+    async def _pinned(message: dict[str, Any], effect: ReadMessage) -> bool:
+        """Whether a full member pins it (rules: Who may). A message that does not say who reacted is as Slack told it."""
+        reactions = message.get("reactions")
+        if reactions is None:
+            return effect.pinned
+        people = [who for one in reactions if one.get("name") == PUSHPIN for who in one.get("users", [])]
+        for who in people[:ASKED]:
+            if (await kit.people.person(str(who), None)).member:
+                return True
+        return False
+
+    return {"message.read": read_message}
+
+
+def _text(message: dict[str, Any]) -> str:
+    """What it says; of a message without words, the names of its files."""
+    said = heard.plain(str(message.get("text") or ""))
+    files = ", ".join(str(f.get("title") or f.get("name") or "a file") for f in message.get("files") or [])
+    return said or (f"(file: {files})" if files else "(no words)")

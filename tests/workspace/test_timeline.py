@@ -1,0 +1,84 @@
+"""The timeline: written by itself, added to with a pin, changed and taken back by the people who said it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sandbox.slack.people import Person, plain
+from sandbox.world import World
+from tests.workspace.dump import dumped, redis_of
+from tests.workspace.stage import Channel, burn, declared, said, told
+
+
+async def shown(person: Person, channel: Channel, words: str, *, gone: str = "") -> str:
+    """Asks for the timeline until it holds these words, and not those that are gone."""
+    text, after = "", ""
+    for _ in range(100):
+        await person.command("/incident timeline", channel)
+        answer = await told(person, "*INC-0001*", after=after)
+        text, after = plain(answer), answer["ts"]
+        if words in text and (not gone or gone not in text):
+            return text
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{words!r} is not in the timeline, or {gone!r} still is:\n{text}")
+
+
+async def test_people_add_to_the_timeline_with_a_pin_and_take_it_back(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    bob.join(channel)
+    first = bob.say(channel, "The pool of db-2 is full & nobody noticed <3")
+    reply = bob.say(channel, "I restart it now", thread_ts=first["ts"])
+    alice.react(first)
+    text = await shown(alice, channel, "The pool of db-2 is full &amp; nobody noticed")
+    assert f"📌 <@{bob.id}>: The pool" in text
+    assert "525 events" in text, "what happened by itself"
+    alice.react(reply)
+    bob.react(first)  # two people, one entry
+    alice.react(first, "eyes")  # not a pin
+    text = await shown(alice, channel, "I restart it now")
+    assert text.count("The pool of db-2") == 1
+
+    # Edited, then deleted.
+    bob.edit(first, "The pool of db-2 was full")
+    text = await shown(alice, channel, "The pool of db-2 was full", gone="is full")
+    bob.delete(reply)
+    await shown(alice, channel, "was full", gone="I restart")
+
+    # One of two takes the pin back: it stays. The other one, too: it goes, and its words are nowhere.
+    alice.unreact(first)
+    bob.unreact(first)
+    await shown(alice, channel, "525 events", gone="db-2")
+    async with redis_of(world) as redis:
+        assert "db-2" not in str(await dumped(redis))
+
+    # What the bot says may be pinned; a guest's pin is refused.
+    decision = said(alice, channel, "Decision 1")[0]
+    alice.react(decision)
+    await shown(alice, channel, "📌 a bot")
+    guest = world.guest
+    world.workspace.join(channel, guest.id)
+    second = alice.say(channel, "Between us")
+    guest.react(second)
+    await told(guest, "Only full members")
+    third = alice.say(channel, "The end of it")
+    alice.react(third)
+    assert "Between us" not in await shown(alice, channel, "The end of it")
+
+
+async def test_a_long_timeline_is_read_page_by_page(small: World):
+    world, alice = small, small.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    for number in range(35):
+        await alice.command(f"/incident update step {number} of the plan", channel)
+    await alice.command("/incident timeline", channel)
+    newest = await told(alice, "step 34")
+    assert "checkout is failing · " not in plain(newest)
+    assert "step 2 of" not in plain(newest)
+    await alice.click(newest, "incident.timeline")
+    older = await told(alice, "step 2 of")
+    assert "step 34" not in plain(older)
+    await alice.click(older, "incident.timeline_newer")
+    await told(alice, "step 34")
