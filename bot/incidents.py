@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from bot.connection import SAY_SECONDS, AnswerLost, NotRecorded
 from bot.store import Already, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
-from handlers.door import Because, Delivery, Recorded, Unknown
+from handlers.door import Because, Delivery, EffectEnded, Recorded, TimerDue, Unknown
 from phases.actions import Action, Declare
 from phases.change import Change, Claim, Refused
 from phases.incident import RECORD_LIMIT_BYTES, Entry, Incident
@@ -102,6 +102,7 @@ class Incidents:
             )
             match answer:
                 case Done() | Already():
+                    log.info("%s %s", change.incident.id, action.type, extra=_told(change.incident, because))
                     return Recorded(change.incident)
                 case Duplicate(incident=owner):
                     return await self._again(owner, loaded)
@@ -174,6 +175,20 @@ class Incidents:
             yield
         finally:
             lock.release()
+
+
+def _told(incident: Incident, because: Because | None) -> dict[str, str]:
+    """Fields of the log line: which incident, how it stands, and what brought it there. Ids only, never what was said."""
+    fields = {"incident": incident.id, "status": incident.status.value}
+    match because:
+        case Delivery(claims=claims):
+            return {**fields, "delivery": " ".join(claims)}
+        case TimerDue(name=name):
+            return {**fields, "timer": name}
+        case EffectEnded(entry=entry):
+            return {**fields, "entry": entry}
+        case None:
+            return fields
 
 
 def _number(incident: Incident) -> Claim:

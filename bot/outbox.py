@@ -88,6 +88,8 @@ class Outbox:
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start of this process."""
+        self.ended: Counter[tuple[str, str]] = Counter()
+        """The same by the effect's type: (type, result)."""
         self.running = False
         self._door = door
         self._performers = performers
@@ -204,7 +206,7 @@ class Outbox:
     async def _one(self, held: Held) -> None:
         decoded = _decode(held)
         if isinstance(decoded, str):
-            self.counts["aside"] += 1
+            self._count("unknown", "aside")
             log.error("outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded)
             await self._queue.set_aside(held.entry, decoded)
             return
@@ -240,11 +242,11 @@ class Outbox:
             return
         match answer:
             case Recorded(again=again):
-                self.counts["again" if again else "done"] += 1
+                self._count(effect.type, "again" if again else "done")
             case Refused(code="taken"):  # what it chose belongs to another by now: it has to choose again
                 await self._not_done(held, effect, job, answer.text, True, None)
             case Refused():
-                self.counts["refused"] += 1
+                self._count(effect.type, "refused")
                 log.warning(
                     "%s: %s of effect %s refused (%s): %s",
                     job.incident,
@@ -261,7 +263,7 @@ class Outbox:
         if retryable:
             wait = max(_wait(job.attempt), retry_after or 0)
             if await self._queue.retry(held.entry, wait, limit=GIVE_UP_SECONDS) != "over":
-                self.counts["retried"] += 1
+                self._count(effect.type, "retried")
                 self._put_off.set()
                 log.info("effect %s (%s) again in %.1f s: %s", job.effect_id, effect.type, wait, reason)
                 return
@@ -271,7 +273,7 @@ class Outbox:
         # Without the exception's own text, which may hold what somebody typed or a token.
         where = "".join(traceback.format_tb(error.__traceback__))
         log.error("effect %s (%s) failed with %s\n%s", job.effect_id, effect.type, type(error).__name__, where)
-        self.counts["crashed"] += 1
+        self._count(effect.type, "crashed")
         if held.crashes + 1 < CRASHES:
             again = await self._queue.retry(held.entry, _wait(job.attempt), limit=GIVE_UP_SECONDS, crashed=True)
             if again != "over":
@@ -280,7 +282,7 @@ class Outbox:
         await self._end(held, effect, job, f"the bot failed ({type(error).__name__}); its log says where")
 
     async def _end(self, held: Held, effect: Effect, job: Job, reason: str) -> None:
-        self.counts["failed"] += 1
+        self._count(effect.type, "failed")
         log.warning("effect %s (%s) failed: %s", job.effect_id, effect.type, reason)
         failed = EffectFailed(
             effect_id=job.effect_id,
@@ -295,12 +297,16 @@ class Outbox:
             raise
         except Exception as error:  # noqa: BLE001  a rule that fails on failures: keep the entry where people see it
             log.error("%s: failure of %s could not be recorded: %s", job.incident, job.effect_id, type(error).__name__)
-            self.counts["aside"] += 1
+            self._count(effect.type, "aside")
             await self._queue.set_aside(held.entry, f"its failure could not be recorded ({type(error).__name__})")
             return
         if isinstance(answer, Refused):
             log.warning("%s: failure of effect %s refused: %s", job.incident, job.effect_id, answer.text)
             await self._queue.ack(held.entry)
+
+    def _count(self, kind: str, result: str) -> None:
+        self.counts[result] += 1
+        self.ended[kind, result] += 1
 
     async def _say(self, action: Action, job: Job, held: Held) -> Recorded | Refused:
         """Says it until it is answered: the effect is done, and only its result may be missing."""

@@ -11,16 +11,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from bot import catalogue as catalogues
 from bot import health, logs
 from bot import settings as settings_module
 from bot.app import Bot, now, wire, workers
 from bot.catalogue import Catalogue
+from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
 from bot.settings import Faults, Settings
 from bot.valkey import ValkeyError
@@ -93,9 +97,10 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             taste=bot.slack.taste,
         )
         stack.push_async_callback(heard.tasks.drain)
+        metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live)
         server = Server(
             uvicorn.Config(
-                _http(bot, heard),
+                _http(bot, heard, metrics),
                 host=settings.host,
                 port=settings.port,
                 log_config=None,
@@ -106,7 +111,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         )
         working = asyncio.create_task(workers(bot), name="workers")
         serving = asyncio.create_task(server.serve(), name="http")
-        listening = asyncio.create_task(_socket_mode(settings, heard), name="socket mode")
+        listening = asyncio.create_task(_socket_mode(settings, heard, metrics), name="socket mode")
         told = asyncio.create_task(ended.wait(), name="signal")
         log.info("Firebreak is up: %s", "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}")
         done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -118,11 +123,23 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             task.result()  # what ended by itself ended wrongly: let it be seen
 
 
-async def _socket_mode(settings: Settings, heard: Listeners) -> None:
+class SocketMode(AsyncSocketModeHandler):
+    """Bolt's own, which sends the ack as its last act; here the time until then is measured."""
+
+    def __init__(self, app: AsyncApp, app_token: str, metrics: Metrics) -> None:
+        super().__init__(app, app_token)
+        self._metrics = metrics
+
+    async def handle(self, client: Any, req: Any) -> None:
+        with self._metrics.timed("socket"):
+            await super().handle(client, req)
+
+
+async def _socket_mode(settings: Settings, heard: Listeners, metrics: Metrics) -> None:
     if settings.slack_app_token is None:
         await asyncio.Event().wait()
         return
-    handler = AsyncSocketModeHandler(heard.app, settings.slack_app_token.get_secret_value())
+    handler = SocketMode(heard.app, settings.slack_app_token.get_secret_value(), metrics)
     try:
         await handler.start_async()
     finally:
@@ -130,7 +147,7 @@ async def _socket_mode(settings: Settings, heard: Listeners) -> None:
             await handler.close_async()
 
 
-def _http(bot: Bot, heard: Listeners) -> Starlette:
+def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
     def running() -> Mapping[str, bool]:
         return {
             "outbox": bot.outbox.running,
@@ -150,4 +167,5 @@ def _http(bot: Bot, heard: Listeners) -> Starlette:
         }
         return {name: "set up" if is_on else "off" for name, is_on in on.items()}
 
-    return Starlette(routes=[*health.routes(bot.store, running, systems), *heard.routes])
+    routes = [*health.routes(bot.store, running, systems), metrics.route(), *heard.routes]
+    return Timed(Starlette(routes=routes), metrics.acks, [route.path for route in routes])

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from bot.clients.calls import NO_ANSWER, count, count_limited
 from phases.ports import PortError
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -94,6 +95,7 @@ class Http:
                         headers=dict(headers) if headers else None,
                     )
             except (TimeoutError, httpx.TimeoutException) as error:
+                count(self.system, method, NO_ANSWER)
                 raise HttpError(
                     self.system,
                     f"{self.system} did not answer within {self._timeout:g} s",
@@ -101,6 +103,7 @@ class Http:
                     sent=not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout),
                 ) from error
             except httpx.TransportError as error:
+                count(self.system, method, NO_ANSWER)
                 if attempt < attempts:
                     continue
                 reached = not isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
@@ -110,6 +113,7 @@ class Http:
                 raise HttpError(
                     self.system, f"the address set for {self.system} is no URL", retryable=False, sent=False
                 ) from error
+            count(self.system, method, answer.status_code)
             if answer.is_success or answer.status_code == 304 or answer.status_code in accept:
                 return answer
             raise self._refused(answer, scope)
@@ -138,6 +142,7 @@ class Http:
         if status == 429 or (status == 403 and _limited(answer.headers)):
             # GitHub's limits come as 403 or 429:
             # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+            count_limited(self.system)
             text, retryable = f"{self.system} asks us to slow down", True
         elif status == 401:
             text = f"{self.system} does not accept our token"

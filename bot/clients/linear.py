@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.clients.calls import count_limited
 from bot.clients.http import Http, retry_after
 from bot.clients.redact import redact
 from phases.incident import Ticket
@@ -347,6 +348,7 @@ def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
     wait: float | None = None
     match code:
         case "RATELIMITED":
+            count_limited(SYSTEM)
             text, wait = "Linear asks us to slow down", _until_reset(answer.headers)
         case "AUTHENTICATION_ERROR":
             text = "Linear does not accept LINEAR_API_KEY: make a new key in Linear, Settings, Security & access"

@@ -9,7 +9,9 @@ from typing import Any, Literal, Protocol
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.clients.calls import NO_ANSWER, count, count_limited
 from handlers import rich
 from phases.ports import PortError
 
@@ -56,12 +58,30 @@ class BlocksRefused(SlackRefused, rich.Refused):
     """Slack does not know these blocks, or they are too long."""
 
 
+class Counting(AsyncWebClient):
+    """Counts every call, also those that Bolt and the listeners make."""
+
+    async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
+        status = NO_ANSWER
+        try:
+            answer = await super().api_call(api_method, **arguments)
+            status = str(answer.status_code)
+        except SlackApiError as error:
+            status = _word(error)
+            if status in ("ratelimited", "rate_limited") or error.response.status_code == 429:
+                count_limited("Slack")
+            raise
+        finally:
+            count("Slack", api_method, status)
+        return answer
+
+
 class Slack:
     """One kept session. `retry_handlers=[]`: a lost answer of a post must not become two posts."""
 
     def __init__(self, token: str, base_url: str = "https://slack.com/api/", taste: rich.Taste | None = None) -> None:
         self.taste = taste or rich.NEVER
-        self.web = AsyncWebClient(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+        self.web = Counting(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
         self.session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -295,7 +315,7 @@ class Slack:
 
 def _refusal(method: str, error: SlackApiError) -> SlackRefused:
     data = error.response.data if isinstance(error.response.data, dict) else {}
-    word = str(data.get("error") or f"HTTP {error.response.status_code}")
+    word = _word(error)
     details = (data.get("response_metadata") or {}).get("messages") or []
     after = error.response.headers.get("Retry-After")
     again = word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
@@ -304,3 +324,9 @@ def _refusal(method: str, error: SlackApiError) -> SlackRefused:
     refused = kind(method, word, retryable=again, retry_after=float(after) if after else None)
     refused.text = f"Slack refused {method}: {said}"
     return refused
+
+
+def _word(error: SlackApiError) -> str:
+    """Slack's word for why, or the HTTP status where its answer has none."""
+    data = error.response.data if isinstance(error.response.data, dict) else {}
+    return str(data.get("error") or f"HTTP {error.response.status_code}")

@@ -1,0 +1,216 @@
+"""`/metrics` for Prometheus: what this process counted since its start, and what stands in Redis now. No secret, no person, no text.
+
+Names as Prometheus asks for (https://prometheus.io/docs/practices/naming/). Each replica answers for itself; what stands in
+Redis is the same at each of them. What each alarm means: docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.clients.calls import CALLS, LIMITED
+from bot.clock import Clock
+from bot.live import Live
+from bot.outbox import Outbox
+from bot.store import Store, from_ms
+
+# Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
+ACK_BUCKETS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
+LATE_SECONDS = 1.0
+"""A timer that is due for longer than this is late: the clock sweeps every 250 ms."""
+UNKNOWN_PATH = "other"
+"""Paths that are not ours are counted together: whoever tries addresses must not make metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands in Redis at one moment; ages in seconds."""
+
+    open_incidents: int
+    queued: int
+    oldest_queued: float
+    waiting: int
+    aside: int
+    timers: int
+    late: int
+    latest: float
+    dirty: int
+
+
+async def standing(store: Store) -> Standing | None:
+    """One round trip; None where Redis cannot be read."""
+    keys = store.keys
+    pipe = store.redis.pipeline(transaction=False)
+    pipe.time()
+    pipe.zcard(keys.open)
+    pipe.xlen(keys.outbox)
+    pipe.xrange(keys.outbox, count=1)
+    pipe.zcard(keys.waiting)
+    pipe.xlen(keys.aside)
+    pipe.zcard(keys.timers)
+    pipe.zrange(keys.timers, 0, 0, withscores=True)
+    pipe.hlen(keys.dirty)
+    pipe.hexists(keys.dirty, "counter")
+    try:
+        answers: list[Any] = await pipe.execute()
+        (seconds, micros), open_now, queued, first, waiting, aside, timers, due, dirty, counter = answers
+        now = seconds + micros / 1e6
+        late = await store.redis.zcount(keys.timers, "-inf", round((now - LATE_SECONDS) * 1000))
+    except (RedisError, OSError):
+        return None
+    since = from_ms(int(first[0][0].partition("-")[0])).timestamp() if first else now
+    return Standing(
+        open_incidents=open_now,
+        queued=queued,
+        oldest_queued=max(0.0, now - since),
+        waiting=waiting,
+        aside=aside,
+        timers=timers,
+        late=late,
+        latest=max(0.0, now - due[0][1] / 1000) if due else 0.0,
+        dirty=dirty - int(counter),
+    )
+
+
+class Metrics:
+    """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode."""
+
+    def __init__(self, store: Store, outbox: Outbox, clock: Clock, live: Live) -> None:
+        self._store, self._outbox, self._clock, self._live = store, outbox, clock, live
+        self._registry = CollectorRegistry(auto_describe=False)
+        self.acks = Histogram(
+            "firebreak_ack_seconds",
+            "From a request until its answer",
+            ("path", "status"),
+            buckets=ACK_BUCKETS,
+            registry=self._registry,
+        )
+
+    @contextmanager
+    def timed(self, path: str) -> Iterator[None]:
+        """Times what is no HTTP request: 200 where it ended well, 500 where it raised."""
+        began, status = time.perf_counter(), "500"
+        try:
+            yield
+            status = "200"
+        finally:
+            self.acks.labels(path, status).observe(time.perf_counter() - began)
+
+    def route(self) -> Route:
+        async def metrics(request: Request) -> Response:
+            del request
+            now = _Now(self._counted(), await standing(self._store))
+            text = generate_latest(_Both(self._registry, now))
+            return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE_LATEST})
+
+        return Route("/metrics", metrics)
+
+    def _counted(self) -> Iterator[Metric]:
+        effects = _counter("effects", "Effects by kind and how they ended", ("kind", "result"))
+        for (kind, result), count in self._outbox.ended.items():
+            effects.add_metric((kind, result), count)
+        yield effects
+        calls = _counter("api_calls", "Calls of outside systems by method and status", ("system", "method", "status"))
+        limited = _counter("api_rate_limited", "Answers that asked us to slow down", ("system",))
+        for call, count in CALLS.items():
+            calls.add_metric(call, count)
+        for system, count in LIMITED.items():
+            limited.add_metric((system,), count)
+        yield calls
+        yield limited
+        yield _by_result("timers_fired", "Timers by how they ended", self._clock.counts)
+        yield _by_result("live_messages", "Edits of live messages by how they ended", self._live.counts)
+        workers = GaugeMetricFamily("firebreak_worker_running", "1 while the worker runs", labels=("worker",))
+        for name, running in (
+            ("outbox", self._outbox.running),
+            ("clock", self._clock.running),
+            ("live", self._live.running),
+        ):
+            workers.add_metric((name,), float(running))
+        yield workers
+
+
+class Timed:
+    """ASGI middleware: how long each answer took, by path and status."""
+
+    def __init__(self, app: ASGIApp, acks: Histogram, paths: Iterable[str]) -> None:
+        self._app, self._acks, self._paths = app, acks, frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            path = scope["path"] if scope["path"] in self._paths else UNKNOWN_PATH
+            self._acks.labels(path, str(status)).observe(time.perf_counter() - began)
+
+
+class _Now(Collector):
+    def __init__(self, counted: Iterable[Metric], now: Standing | None) -> None:
+        self._counted, self._now = counted, now
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._counted
+        yield _gauge("redis_up", "1 while Redis can be read", float(self._now is not None))
+        if (now := self._now) is None:
+            return
+        yield _gauge("open_incidents", "Incidents that are not resolved, closed or cancelled", now.open_incidents)
+        yield _gauge("effects_queued", "Effects that wait for a worker or run", now.queued)
+        yield _gauge("effects_oldest_seconds", "Age of the oldest of them", now.oldest_queued)
+        yield _gauge("effects_waiting", "Effects that will be tried again", now.waiting)
+        yield _gauge("effects_aside", "Effects and timers that no version of this bot could read", now.aside)
+        yield _gauge("timers", "Timers that are set", now.timers)
+        yield _gauge("timers_late", "Timers that are due for more than a second", now.late)
+        yield _gauge("timers_latest_seconds", "How late the latest of them is", now.latest)
+        yield _gauge("live_messages_dirty", "Live messages that wait for an edit", now.dirty)
+
+
+class _Both(CollectorRegistry):
+    """What is kept in `registry`, and what was looked up for this answer."""
+
+    def __init__(self, registry: CollectorRegistry, now: Collector) -> None:
+        super().__init__(auto_describe=False)
+        self._of, self._with = registry, now
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._of.collect()
+        yield from self._with.collect()
+
+
+def _counter(name: str, says: str, labels: tuple[str, ...]) -> CounterMetricFamily:
+    return CounterMetricFamily(f"firebreak_{name}", says, labels=labels)
+
+
+def _by_result(name: str, says: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = _counter(name, says, ("result",))
+    for result, count in counts.items():
+        family.add_metric((result,), count)
+    return family
+
+
+def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"firebreak_{name}", says, value=value)
