@@ -25,6 +25,8 @@ async def act(turn: Turn, said: Subcommand) -> Message | None:
         return says.help_text()
     if said.name == "list":
         return await status.listing(turn)
+    if said.name == "drill":
+        return await declare.declare_text(turn, said.text, drill=True)
     found = await which(turn, said)
     return found if isinstance(found, Message) else await _about(turn, found, said)
 

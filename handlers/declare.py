@@ -24,6 +24,7 @@ from phases.report import Evidence
 from phases.service import Service
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel
+DRILL = "This is a drill: nobody is paged, and nothing is deployed."
 WAY = {
     "command": "/incident by <@{user}>",
     "form": "the form, by <@{user}>",
@@ -45,34 +46,35 @@ class Said:
     place: str = ""
     """The channel of the message or phrase, as it is written."""
     private: bool = False
+    drill: bool = False
     else_of: str | None = None
 
     @classmethod
-    def from_text(cls, text: str, service: str, way: str, channel: str) -> Said:
+    def from_text(cls, text: str, service: str, way: str, channel: str, *, drill: bool = False) -> Said:
         title = heard.title(text)
         more = heard.cut(text, heard.DESCRIPTION) if " ".join(text.split()) != title else ""
-        return cls(title=title, description=more, service=service, way=way, channel=channel)
+        return cls(title=title, description=more, service=service, way=way, channel=channel, drill=drill)
 
 
-async def declare_text(turn: Turn, text: str, way: str = "command") -> Message | None:
+async def declare_text(turn: Turn, text: str, way: str = "command", *, drill: bool = False) -> Message | None:
     """Words alone: declared where the service is known, else asked for in the form."""
     service = await _service(turn.kit, text)
     if not text.strip() or service is None:
         note = _which(turn.kit) if text.strip() else ""
-        ask_form(turn, text, way, note=note)
+        ask_form(turn, text, way, note=f"{DRILL} {note}".strip() if drill else note, drill=drill)
         return None
-    said = Said.from_text(text, service.name, way, turn.channel)
+    said = Said.from_text(text, service.name, way, turn.channel, drill=drill)
     return await answer(turn, said, await declare(turn, said))
 
 
-def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = "") -> None:
+def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = "", drill: bool = False) -> None:
     service = service_named(text, turn.kit.catalogue)
     view = forms.declare(
         turn.kit.catalogue.all(),
         title=heard.title(text),
         description=heard.cut(text, heard.DESCRIPTION) if len(text) > len(heard.title(text)) else "",
         service=service.name if service else None,
-        metadata={"way": way, "channel": channel or turn.channel, "place": turn.place},
+        metadata={"way": way, "channel": channel or turn.channel, "place": turn.place, "drill": drill},
         note=note,
     )
     turn.open(view)
@@ -107,12 +109,18 @@ async def declare(turn: Turn, said: Said) -> Recorded | Refused | Unknown:
         source=Source(kind=kind, text=where.format(user=turn.user, place=said.place)),
         by=turn.user,
         private=said.private,
+        drill=said.drill,
         seeds=adopted.seeds,
         parent=adopted.parent,
         else_of=said.else_of,
-        echo=deliveries.echo(turn.user, said.channel, text) if said.else_of is None else None,
+        echo=deliveries.echo(turn.user, said.channel, _heard_as(said, text)) if said.else_of is None else None,
     )
     return await turn.say(action, None)
+
+
+def _heard_as(said: Said, text: str) -> str:
+    """The same words as a drill, or in private, are another incident."""
+    return f"{'drill ' if said.drill else ''}{'private ' if said.private else ''}{text}"
 
 
 async def answer(turn: Turn, said: Said, answered: Recorded | Refused | Unknown) -> Message:
@@ -191,6 +199,7 @@ async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) 
         channel=str(meta.get("channel") or ""),
         place=str(meta.get("place") or ""),
         private="private" in entered.get("private", ""),
+        drill=bool(meta.get("drill")),
     )
     answered = await declare(turn, said)
     if isinstance(answered, Unknown) or (isinstance(answered, Refused) and answered.code in ("input", "late")):

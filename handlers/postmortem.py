@@ -18,7 +18,7 @@ from handlers.views.blocks import Message, View
 from phases.actions import SubmitPostmortem
 from phases.change import Refused
 from phases.incident import Entry, Incident, Status
-from phases.postmortem import Parts, draft, submitted
+from phases.postmortem import NO_POSTMORTEM, Parts, draft, submitted
 from phases.rounds import ended
 
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
@@ -29,6 +29,8 @@ async def postmortem(turn: Turn, incident: Incident) -> Message | None:
     """Opens the form, unless nothing that is written in it could be kept."""
     if (refused := ended(incident)) is not None:
         return says.note(refused.text)
+    if incident.drill:
+        return says.note(NO_POSTMORTEM)
     if incident.adr is not None:
         return says.note(f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}")
     if incident.status not in (Status.VERIFYING, Status.MITIGATED):

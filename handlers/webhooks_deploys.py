@@ -21,7 +21,7 @@ from handlers.door import Delivery, Recorded
 from handlers.kit import Kit
 from handlers.storm import Alarm, Found, raise_alarm
 from phases.actions import DeployedByOthers
-from phases.incident import Source
+from phases.incident import Incident, Source
 from phases.mitigation import hold
 from phases.post_deploy import deploy_told, headline, named
 from phases.service import DEPLOYABLE, Service
@@ -90,14 +90,20 @@ async def _finished(kit: Kit, service: Service, told: Told, delivery: Delivery) 
         one for one in await kit.door.find(service=service.name, open_only=True) if one.environment == told.environment
     ]
     holding: str | None = None
+    hold_on = False
     for incident in burning:
         because = deliveries.part(delivery, incident.id)
         answer = await kit.door.say(DeployedByOthers(deploy=deploy), incident.id, because)
         if not isinstance(answer, Recorded):
             return None
         if hold(answer.incident) is not None:
-            holding = holding or incident.id
-    return {"hold": holding is not None, "incident": holding or (burning[0].id if burning else None)}
+            hold_on, holding = True, holding or _name(answer.incident)
+    return {"hold": hold_on, "incident": holding or next((name for one in burning if (name := _name(one))), None)}
+
+
+def _name(incident: Incident) -> str | None:
+    """CI's log is read by everybody: a private incident holds without being named."""
+    return None if incident.apart else incident.id
 
 
 async def _new_errors(kit: Kit, service: Service, told: Told, delivery: Delivery) -> dict[str, object] | None:

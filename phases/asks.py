@@ -22,6 +22,7 @@ class Declare(Value):
     source: Source
     by: str | None = None
     private: bool = False
+    drill: bool = False
     severity: Severity | None = None
     seeds: tuple[str, ...] = ()
     parent: str | None = None

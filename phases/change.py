@@ -100,6 +100,10 @@ class Draft:
         return self
 
     def claim(self, key: str, *, seconds: int | None = None, soft: bool = False) -> Draft:
+        """A drill must not swallow alarms, and a private incident not show itself to who runs into its claim: they hold
+        neither service nor issues (rules: Claims)."""
+        if self.incident.apart and key.startswith(("open:", "fingerprint:")):
+            return self
         self._claims.append(Claim(key=key, seconds=seconds, soft=soft))
         return self
 

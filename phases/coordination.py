@@ -49,6 +49,7 @@ from phases.rounds import (
     keep_true,
     mentioned,
     next_round,
+    nobody_paged,
     page,
     tell,
     tell_discord,
@@ -64,6 +65,7 @@ from phases.wording import capital, lasting, short
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
 SEEDS = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
 TITLE, DESCRIPTION = 300, 3000
+DRILL = "DRILL:"  # in front of its title, and so in channel, topic, status, announcement and ticket
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 
@@ -76,6 +78,8 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     title = " ".join(action.title.split())[:TITLE]
     if not title:
         return Refused("input", "Say in a few words what is wrong, e.g. `/incident checkout is failing`.")
+    if action.drill:
+        title = f"{DRILL} {title}"[:TITLE]
     incident = Incident(
         id=incident_id(action.number),
         number=action.number,
@@ -85,6 +89,7 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
         service=service.name,
         environment=action.environment,
         private=action.private,
+        drill=action.drill,
         severity=action.severity,
         severity_by=action.by if action.severity else None,
         source=action.source,
@@ -121,7 +126,8 @@ def channel_opened(incident: Incident, action: ChannelOpened, service: Service, 
         draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
     else:
         draft.want(SetTopic())
-        who = tuple(dict.fromkeys(p for p in (incident.declared_by, *service.owners) if p))
+        owners = () if incident.apart else service.owners  # a drill and a private incident ask whom they need
+        who = tuple(dict.fromkeys(p for p in (incident.declared_by, *owners) if p))
         if who:
             draft.want(Invite(people=who))
     draft.want(PostLive(name="status"))
@@ -132,6 +138,8 @@ def channel_opened(incident: Incident, action: ChannelOpened, service: Service, 
     elif not incident.private:
         draft.want(PostLive(name="announcement"))
     ask_for_decision(begin_comms(draft))
+    if incident.drill:
+        nobody_paged(draft, ", ".join(incident.paged))
     return ask_again(draft).done()
 
 

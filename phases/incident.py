@@ -239,6 +239,11 @@ class Incident(Value):
     def open(self) -> bool:
         return self.status.open
 
+    @property
+    def apart(self) -> bool:
+        """A drill or a private incident: it holds nothing that others could run into, and is not told outside."""
+        return self.drill or self.private
+
 
 class Entry(Value):
     """One line of the timeline. Never changed, never lost; a withdrawal is an entry that hides another."""

@@ -48,6 +48,7 @@ from phases.wording import capital, clock, lasting, short
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
 DEPLOY = "deploy"  # timer: ask about the running deploy
 SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy; their clocks and moments differ
+NOTHING_DEPLOYED = "drill: nothing was deployed"
 HEARD = 50  # deploys and alerts remembered, so that each is said once
 
 
@@ -152,6 +153,8 @@ def _deploy(
         deploy_id=deploy_id,
         break_glass=said.break_glass,
     )
+    if incident.drill:
+        return _pretend(draft, current, acted, service).done()
     was = said.running.version if said.running else "what runs now (not known yet)"
     verb = f"rolls {service.name} back" if kind is ActionKind.ROLLBACK else f"ships {what_was_done(acted)}"
     ends = f"from {was} to {to.version}" if kind is ActionKind.ROLLBACK else f"over {was}"
@@ -163,6 +166,24 @@ def _deploy(
         key, what = f"break glass: {current.number}", what_was_done(acted)
         page(draft, key, f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}")
     return draft.done()
+
+
+def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service) -> Draft:
+    """In a drill the buttons work and production is not touched: no deploy, no claim; the check goes on as ever."""
+    done = acted.model_copy(
+        update={
+            "deploy_id": None,
+            "started_at": draft.now,
+            "finished_at": draft.now,
+            "result": "done",
+            "reason": NOTHING_DEPLOYED,
+        }
+    )
+    draft.set(status=Status.VERIFYING)
+    said = f"{mentioned(acted.by)} decided {what_was_done(acted)}. *Drill: nothing was deployed.*"
+    _act(draft, draft.incident.round or current, done, said, then=first_look(service))
+    start_investigation(draft)
+    return start_clock(draft, service)
 
 
 def decide_fixed(incident: Incident, action: DecideFixed, service: Service, now: datetime) -> Change | Refused:
@@ -362,7 +383,9 @@ def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> 
 
 
 def newest_deploy(incident: Incident) -> Round | None:
-    """The round of this incident's newest deploy that came to its end."""
+    """The round of this incident's newest deploy that came to its end; a drill deploys nothing."""
+    if incident.drill:
+        return None
     return next(
         (
             r

@@ -48,11 +48,16 @@ _EMPTY = frozenset({"", "-", "--", ".", "…", "?", "n/a", "na", "none", "tbd", 
 # --- the gate --------------------------------------------------------------------------------------------------
 
 
+NO_POSTMORTEM = "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."
+
+
 def missing(incident: Incident) -> tuple[str, ...]:
     """What stands between this incident and *resolved*; empty: nothing does."""
     lacking: list[str] = []
     if incident.recovered_at is None or incident.status is not Status.MITIGATED:
         lacking.append(_recovery_lacks(incident))
+    if incident.drill:
+        return tuple(lacking)  # practice leaves no post-mortem behind
     if incident.cause is None:
         lacking.append("the root cause: name it with `/incident cause <why>`, or in the post-mortem")
     if incident.adr is None:

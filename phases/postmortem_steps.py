@@ -12,7 +12,7 @@ from phases.actions import AdrNumbered, AdrWritten, Cancel, Remembered, Resolve,
 from phases.change import Change, Draft, Refused
 from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, Remember, SetTopic, WriteAdr
 from phases.incident import Incident, Status
-from phases.postmortem import missing
+from phases.postmortem import NO_POSTMORTEM, missing
 from phases.report import Cause, Postmortem
 from phases.rounds import decision_name, ended, mentioned, tell, worked
 from phases.service import Service
@@ -58,6 +58,8 @@ def submit_postmortem(
     del service
     if (refused := ended(incident)) is not None:
         return refused
+    if incident.drill:
+        return Refused("state", NO_POSTMORTEM)
     if incident.adr is not None:
         return Refused("state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}.")
     if incident.status not in (Status.VERIFYING, Status.MITIGATED):
@@ -129,7 +131,9 @@ def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "") -> Draft
     `news` is what has just come true: one message in the channel says both.
     """
     incident = draft.incident
-    if incident.status is not Status.MITIGATED or incident.adr is None or missing(incident):
+    if (
+        incident.status is not Status.MITIGATED or incident.adr is None or missing(incident)
+    ):  # a drill is ended by people
         return tell(draft, news, strong=strong) if news else draft.dirty("status")
     return _resolve(draft, by=None, news=news, strong=strong)
 

@@ -33,6 +33,8 @@ def asked(incident: Incident, pull_request: str) -> bool:
 
 def prepare_revert(incident: Incident, action: PrepareRevert, service: Service, now: datetime) -> Change | Refused:
     del service
+    if incident.drill:
+        return Refused("state", "This is a drill: no pull request is made.")
     found = culprit(incident)
     if found is None or found.pull_request != action.pull_request:
         return Refused("stale", "The suspect has changed since. Nothing was done; look at it again.")

@@ -89,6 +89,9 @@ def page(draft: Draft, key: str, text: str) -> Draft:
     """Pages people once for each reason (rules: Severity, Pages)."""
     if key in draft.incident.paged:
         return draft
+    if draft.incident.drill:
+        draft.set(paged=(*draft.incident.paged, key)).note("page", f"Drill: nobody was paged. For real: {text}")
+        return nobody_paged(draft, text)
     return draft.set(paged=(*draft.incident.paged, key)).want(Page(key=key, text=text)).note("page", f"Paged: {text}")
 
 
@@ -123,9 +126,17 @@ def keep_true(draft: Draft, text: str) -> Draft:
 
 def tell_discord(draft: Draft) -> Draft:
     """Posts once, edits afterwards: while the first post is under way its id is not known, and its end asks again."""
-    if draft.incident.discord_asked and draft.incident.discord_id is None:
+    if draft.incident.apart or (draft.incident.discord_asked and draft.incident.discord_id is None):
         return draft
     return draft.set(discord_asked=True).want(TellDiscord())
+
+
+def nobody_paged(draft: Draft, text: str) -> Draft:
+    """What a drill says in place of a page, as soon as there is a channel to say it in."""
+    if draft.incident.channel is None or not draft.incident.paged:
+        return draft
+    said = f"*Drill: nobody was paged.* For real, people would be paged now: {text}"
+    return draft.want(Say(text=said, thread=True))
 
 
 def worked(draft: Draft, kind: str, holding: str = "") -> Draft:

@@ -6,6 +6,7 @@ from bot.performers.kit import JobLike, Kit, Performer
 from phases.actions import DeployFinished, DeployNotStarted, DeployProgressed, DeployStarted
 from phases.effects import FollowDeploy, StartDeploy
 from phases.incident import ActionKind, RoundAction
+from phases.mitigation import NOTHING_DEPLOYED
 from phases.ports import Deployer, NotSetUp, PortError
 from phases.report import DeployProof, Release
 from phases.service import DeployCommands, Service
@@ -34,6 +35,8 @@ def acting(kit: Kit) -> dict[str, Performer]:
     async def start_deploy(effect: StartDeploy, job: JobLike) -> DeployStarted | DeployNotStarted:
         incident = await kit.incident(job)
         service = kit.service(incident)
+        if incident.drill:  # the rules ask for no deploy in a drill; were one asked for, it would end here
+            return DeployNotStarted(deploy_id=effect.deploy_id, reason=NOTHING_DEPLOYED)
         try:
             port = deployer(service)
             state = await port.look(service, effect.deploy_id)

@@ -76,7 +76,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
 
     async def discord(effect: TellDiscord, job: JobLike) -> DiscordPosted | EffectDone:
         incident = await kit.incident(job)
-        if kit.announcer is None or incident.private:
+        if kit.announcer is None or incident.apart:
             return EffectDone(kind=effect.type)
         text = await kit.people.plain(discord_text(incident))
         if incident.discord_id is not None:
@@ -87,6 +87,8 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
     async def page(effect: Page, job: JobLike) -> Paged:
         incident = await kit.incident(job)
         via = "mention"
+        if incident.drill:
+            return Paged(key=effect.key, via="nobody: a drill")
         if kit.pager is not None:
             key = f"{incident.ulid}:{effect.key}"
             text = await kit.people.plain(effect.text)

@@ -117,13 +117,15 @@ class Kit:
     async def burning(self, service: Service, asking: Incident) -> set[str]:
         """Versions that are the suspect of another open incident of this service: no target for a rollback."""
         others = await self.door.find(service=service.name, open_only=True)
-        reports = [one.triage for one in others if one.id != asking.id and one.triage is not None]
+        reports = [one.triage for one in others if one.id != asking.id and not one.drill and one.triage is not None]
         return {report.suspect.version for report in reports if report.suspect is not None}
 
     async def own_deploys(self, service: Service) -> list[DeploySeen]:
         """What the bot deployed by itself on this service, newest first."""
         seen: list[DeploySeen] = []
         for one in await self.door.find(service=service.name, open_only=False):
+            if one.drill:
+                continue  # what it decided was never deployed
             for each in one.rounds:
                 done = each.action
                 if done and done.result == "done" and done.to_release and done.started_at:

@@ -96,7 +96,8 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         failed: list[str] = []
         people = [one for one in effect.people if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
         try:
-            people.extend(await kit.people.owners(kit.service(incident)))
+            if not incident.apart:
+                people.extend(await kit.people.owners(kit.service(incident)))
         except PortError as error:
             if error.retryable:
                 raise
@@ -138,7 +139,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         channel, thread = kit.channel(incident)
         if effect.thread and thread is None:
             thread = _newest_decision(incident)
-        mentions = effect.mention
+        mentions = () if incident.drill else effect.mention
         if any(not re.fullmatch(r"[UW][A-Z0-9]{2,}", one) for one in mentions):
             mentions = tuple(await kit.people.owners(kit.service(incident)))
         message = views.say(effect.model_copy(update={"mention": mentions}), incident)

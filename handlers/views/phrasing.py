@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from handlers.views.text import inline_code, person, spoken, words
 from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
+from phases.mitigation import NOTHING_DEPLOYED
 from phases.report import Look, LookVerdict, Release, Share, TriageReport, Word
 from phases.service import Service
 
@@ -122,6 +123,8 @@ def outcome(action: RoundAction) -> str:
         case "running":
             return f"{RUNNING} running"
         case "done":
+            if action.reason == NOTHING_DEPLOYED:
+                return f"{DONE} {NOTHING_DEPLOYED}"
             return f"{DONE} done{took}" if action.kind is not ActionKind.FIXED else f"{DONE} said"
         case "failed":
             return f"{WRONG} *failed*{took}{reason}"

@@ -189,6 +189,7 @@ def help_text() -> Message:
         "`rollback` · `hotfix` · `investigate` · `fixed &lt;what was done&gt;`",
         "*Keep people informed*\n`status` · `list` · `update &lt;what is new&gt;` · `severity 1` to `4` · `lead` or `lead @name` · `timeline`",
         "*Understand and finish*\n`cause &lt;why&gt;` · `recheck` · `postmortem` · `resolve` · `cancel &lt;reason&gt;` for a false alarm",
+        "*Practise*\n`drill &lt;what to practise&gt;`: nobody is paged, nothing is deployed",
     ]
     note = "Nothing here acts on production without a second click. `declare &lt;text&gt;` always declares, whatever the words."
     return message("What /incident can do", [*(section(line) for line in lines), context(note)])

@@ -56,6 +56,8 @@ def _what(incident: Incident) -> str:
         f"*{phrasing.status(incident)}* · {phrasing.severity(incident)} · "
         f"{words(incident.service, 60)} {words(incident.environment, 40)}{_took(incident)}"
     ]
+    if incident.drill and incident.open:
+        lines.append("*Drill*: the buttons work, nobody is paged and nothing is deployed.")
     if incident.status is Status.CANCELLED:
         lines.append(f"Cancelled: {words(incident.cancel_reason or 'no reason given', 300)}")
     if incident.triage is not None:
@@ -230,7 +232,7 @@ def _buttons(incident: Incident) -> Sequence[Element]:
         buttons.append(button("Name the cause", "incident.cause", here))
     if incident.status is Status.VERIFYING:
         buttons.append(button("Check now", "incident.recheck", here))
-    if incident.status in (Status.VERIFYING, Status.MITIGATED) and incident.adr is None:
+    if incident.status in (Status.VERIFYING, Status.MITIGATED) and incident.adr is None and not incident.drill:
         urgent = incident.status is Status.MITIGATED
         if urgent:
             buttons.insert(0, button("Post-mortem", "incident.postmortem", here, style="primary"))
@@ -239,7 +241,7 @@ def _buttons(incident: Incident) -> Sequence[Element]:
     if incident.status is Status.MITIGATED:
         number = incident.round.number if incident.round else 1
         buttons.append(button("Ship a fix forward", "incident.hotfix", {**here, "round": number}))
-        if incident.cause is not None and incident.adr is not None:
+        if incident.drill or (incident.cause is not None and incident.adr is not None):
             buttons.append(button("Resolve", "incident.resolve", here))
     if incident.status in (Status.DECLARED, Status.DECIDING):
         buttons.append(button("False alarm", "incident.cancel", here))

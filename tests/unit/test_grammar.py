@@ -57,7 +57,7 @@ from phases.incident import Severity
         ("history", False, NotBuilt("history")),
         ("history shop", False, NotBuilt("history")),
         ("history of orders is empty", False, Declare("history of orders is empty")),
-        ("drill payments", False, NotBuilt("drill")),
+        ("drill payments", False, Subcommand("drill", text="payments")),
         ("stauts", False, Near("stauts", "status", Declare("stauts"))),
         ("rolback", True, Near("rolback", "rollback", Declare("rolback"))),
         ("update", False, Near("update", "update", Declare("update"))),

@@ -1,0 +1,62 @@
+"""Drills and private incidents as the record sees them: nothing that others run into, nobody paged, nothing deployed."""
+
+from __future__ import annotations
+
+import pytest
+
+from phases import actions as said
+from phases import effects as wanted
+from phases.incident import Channel, Severity, Status
+from phases.mitigation import NOTHING_DEPLOYED, hold, unmerged
+from phases.postmortem import missing
+from phases.report import LookVerdict
+from tests.factories import BAD, FIX, GOOD
+from tests.unit.story import Story
+
+
+def drill(**fields: object) -> Story:
+    return Story(drill=True, **fields)
+
+
+@pytest.mark.parametrize("fields", [{"drill": True}, {"private": True}])
+def test_what_stands_apart_holds_neither_service_nor_issues(fields: dict[str, bool]):
+    story = Story(seeds=("41",), **fields).opened().measured()
+    assert not [key for key in story.claims if key.startswith(("open:", "fingerprint:"))]
+
+
+def test_a_drill_is_marked_and_calls_nobody():
+    story = drill(severity=Severity.SEV1)
+    assert story.record.title == "DRILL: checkout is failing"
+    story.say(said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-drill")))
+    assert story.wants(wanted.Invite) == [wanted.Invite(people=("U0ALICE",))]
+    assert "nobody was paged" in story.in_thread[0]
+    story.measured()
+    assert story.wants(wanted.Page) == []
+    assert story.wants(wanted.TellDiscord) == []
+    assert "sev1" in story.record.paged
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        said.DecideRollback(by="U0BOB", round=1, target=GOOD, running=BAD),
+        said.DecideHotfix(by="U0BOB", round=1, fix=FIX, running=BAD),
+    ],
+)
+def test_the_button_works_and_nothing_is_deployed(decision: said.Action):
+    story = drill().opened().measured()
+    story.say(decision)
+    assert story.wants(wanted.StartDeploy) == []
+    assert "deploying:shop" not in story.claims
+    assert story.record.status is Status.VERIFYING
+    action = story.record.round and story.record.round.action
+    assert action is not None
+    assert (action.result, action.reason) == ("done", NOTHING_DEPLOYED)
+    assert "look" in story.timers
+    story.looked(LookVerdict.RECOVERED)
+    assert story.record.status is Status.MITIGATED
+    assert hold(story.record) is None
+    assert unmerged(story.record) is None
+    assert missing(story.record) == ()
+    story.say(said.Resolve(by="U0BOB"))
+    assert story.record.status is Status.RESOLVED
