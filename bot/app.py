@@ -32,6 +32,7 @@ from bot.deploys import Deploys
 from bot.dispatches import Dispatches
 from bot.incidents import Incidents
 from bot.live import Live
+from bot.looking_back import LookingBack
 from bot.memory import RedisMemory
 from bot.outbox import Outbox
 from bot.people import SlackPeople
@@ -70,6 +71,7 @@ class Bot:
     tracker: ErrorTracker | None
     deploys: Deploys
     watch: Watch
+    looking_back: LookingBack
     deployer_for: Callable[[Service], Deployer | None]
     source_for: Callable[[Service], SourceCode | None]
     incidents_channel: Callable[[], Awaitable[str | None]]
@@ -140,6 +142,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     def the_bisector(service: Service) -> Bisector | None:
         return bisector if service.checkout and service.bisect else None
 
+    memory = RedisMemory(store)
     deploys = Deploys(store, watching=tracker is not None)
     announced = _Announced(slack, settings.incidents_channel)
     render = renderer(catalogue, reverts=reverts is not None)
@@ -158,7 +161,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         pager=pager,
         endpoint=endpoint,
         archive=Archives(LocalArchive(), adrs),
-        memory=RedisMemory(store),
+        memory=memory,
         claimed=store.owner,
         told_deploys=deploys.known,
         render=render,
@@ -180,6 +183,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         tracker=tracker,
         deploys=deploys,
         watch=Watch(deploys, door, tracker, catalogue, now=now),
+        looking_back=LookingBack(memory),
         deployer_for=the_deployer,
         source_for=the_source,
         incidents_channel=announced.channel,
@@ -237,9 +241,10 @@ class _Announced:
 
 
 async def workers(bot: Bot) -> None:
-    """Outbox, clock, live messages and the watch after deploys, until cancelled."""
+    """Outbox, clock, live messages, the watch after deploys and the look back, until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(bot.outbox.run(), name="outbox")
         group.create_task(bot.clock.run(), name="clock")
         group.create_task(bot.live.run(), name="live")
         group.create_task(bot.watch.run(), name="watch")
+        group.create_task(bot.looking_back.run(), name="looking back")

@@ -107,6 +107,18 @@ end
 for _, name in ipairs(request.unindex) do redis.call('ZREM', key('index', name), incident) end
 for _, name in ipairs(request.index) do redis.call('ZADD', key('index', name), request.number, incident) end
 
+-- The memory of it (bot/memory.py reads it), beside its record: never older than what it remembers.
+local memory = request.memory
+if memory then
+  if memory.record then
+    redis.call('HSET', key('memory', memory.service), incident, memory.record)
+  else
+    redis.call('HDEL', key('memory', memory.service), incident)
+  end
+  for _, name in ipairs(memory.unindex) do redis.call('ZREM', key('recall', name), memory.member) end
+  for _, name in ipairs(memory.index) do redis.call('ZADD', key('recall', name), whole(memory.at), memory.member) end
+end
+
 if request.entry then
   redis.call('XACK', outbox, request.group, request.entry)
   redis.call('XDEL', outbox, request.entry)

@@ -1,17 +1,72 @@
-"""The knowledge loop's store: what is left of every incident, by service. JSON, one field an incident: keeping twice is keeping once."""
+"""The knowledge loop's store: what is left of every incident, by service, file and Sentry issue. JSON, one field an incident.
+
+Memories are written by the commit that makes them true (`commit.lua`); here they are read, and what an older bot left is taken up.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
+from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import RedisError
 
-from bot.store import Store
+from bot.connection import AnswerLost, NotRecorded, Script, run_script
+from bot.store import Memory, Store, memory_request, recall_indexes, recall_member, to_ms
+from phases.incident import Incident
+from phases.memory import RECALLED
+from phases.past import PastIncident, Question, Recalled
 from phases.ports import PortError
-from phases.report import PastIncident
 
-RECALLED = 5
+log = logging.getLogger(__name__)
+
+PAST: TypeAdapter[tuple[PastIncident, ...]] = TypeAdapter(tuple[PastIncident, ...])
+BATCH = 100
+"""Records an older bot left are read in batches of this size."""
+
+# KEYS: the prefix. ARGV: service, since in ms, the incident that asks, how many, indexes ...
+# Answers: how many of the service since then, the service's newest, and of all services those in the indexes.
+RECALL = Script(
+    """#!lua flags=no-writes
+local prefix, service, since, asking, many = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local function recall(name) return prefix .. ':recall:' .. name end
+local own = service .. '|' .. asking
+local function read(names)
+  local found, seen = {}, {}
+  for _, name in ipairs(names) do
+    for _, member in ipairs(redis.call('ZREVRANGE', recall(name), 0, many)) do
+      if not seen[member] and member ~= own then
+        seen[member] = true
+        local of, id = string.match(member, '^(.*)|([^|]*)$')
+        local kept = of and redis.call('HGET', prefix .. ':memory:' .. of, id)
+        if kept then found[#found + 1] = kept end
+      end
+    end
+  end
+  return found
+end
+local count = redis.call('ZCOUNT', recall('service:' .. service), since, '+inf')
+local asked = redis.call('ZSCORE', recall('service:' .. service), own)
+if asked and tonumber(asked) >= tonumber(since) then count = count - 1 end
+return {count, read({'service:' .. service}), read({unpack(ARGV, 5)})}
+"""
+)
+
+# KEYS: the prefix. ARGV: incident, its version as it was read, the request's `memory` as JSON. Older than the record: nothing.
+KEEP = Script(
+    """#!lua
+local prefix, incident, version = KEYS[1], ARGV[1], ARGV[2]
+local memory = cjson.decode(ARGV[3])
+if version ~= '' and redis.call('HGET', prefix .. ':incident:' .. incident, 'version') ~= version then return 0 end
+redis.call('HSET', prefix .. ':memory:' .. memory.service, incident, memory.record)
+for _, name in ipairs(memory.index) do
+  redis.call('ZADD', prefix .. ':recall:' .. name, string.format('%.0f', memory.at), memory.member)
+end
+return 1
+"""
+)
 
 
 class RedisMemory:
@@ -20,22 +75,97 @@ class RedisMemory:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def _key(self, service: str) -> str:
-        return f"{self._store.keys.prefix}:memory:{service}"
+    async def recall(self, asked: Question) -> Recalled:
+        """One round trip."""
+        names = [f"issue:{issue}" for issue in asked.issues]
+        if asked.file:
+            names.append(f"file:{asked.file}")
+        arguments = (asked.service, to_ms(asked.since), asked.before, RECALLED, *names)
+        try:
+            count, newest, alike = await run_script(self._store.redis, RECALL, [self._store.keys.prefix], *arguments)
+        except (NotRecorded, AnswerLost) as error:
+            raise PortError("redis", "Redis could not be read", retryable=True) from error
+        return Recalled(in_span=count, newest=_newest(_read(newest)), alike=_newest(_read(alike)))
 
     async def keep(self, past: PastIncident) -> None:
         """Raises `PortError` where Redis does not take it."""
-        try:
-            await self._store.redis.hset(self._key(past.service), past.id, past.model_dump_json())  # pyright: ignore[reportGeneralTypeIssues]
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis did not keep the memory of it", retryable=True) from error
+        memory: Memory = {
+            "service": past.service,
+            "member": recall_member(past.service, past.id),
+            "at": to_ms(past.at),
+            "index": sorted(recall_indexes(past)),
+            "record": past.model_dump_json(exclude_defaults=True),
+        }
+        await self._keep(past.id, "", memory)
 
-    async def recall(self, service: str, *, before: str) -> Sequence[PastIncident]:
-        """What this service did before, newest first, without the one that asks, drills and private ones."""
+    async def everything(self) -> tuple[PastIncident, ...]:
+        """All that is remembered, newest first. Raises `PortError`."""
+        redis, keys = self._store.redis, self._store.keys
         try:
-            kept = cast("dict[str, str]", await self._store.redis.hgetall(self._key(service)))  # pyright: ignore[reportGeneralTypeIssues]
+            members = cast("list[str]", await redis.zrevrange(f"{keys.prefix}:recall:all", 0, -1))
+            by_service: dict[str, list[str]] = {}
+            for one in members:
+                service, _, id = one.rpartition("|")
+                by_service.setdefault(service, []).append(id)
+            pipe = redis.pipeline(transaction=False)
+            for service in by_service:
+                pipe.hvals(f"{keys.prefix}:memory:{service}")
+            found: list[str] = [one for each in await pipe.execute() for one in each]
         except (RedisError, OSError) as error:
             raise PortError("redis", "Redis could not be read", retryable=True) from error
-        past = [PastIncident.model_validate_json(one) for id, one in kept.items() if id != before]
-        past = [one for one in past if not one.drill and not one.private]
-        return tuple(sorted(past, key=lambda one: one.at, reverse=True)[:RECALLED])
+        return _newest(_read(found))
+
+    async def catch_up(self) -> int:
+        """Takes up what an older bot remembered, or left unremembered, from its records; how many. Raises `PortError`."""
+        redis, keys = self._store.redis, self._store.keys
+        taken = 0
+        try:
+            members = cast("list[str]", await redis.zrange(f"{keys.prefix}:recall:all", 0, -1))
+            known = {one.rpartition("|")[2] for one in members}
+            ids = [one for one in cast("list[str]", await redis.zrange(keys.all, 0, -1)) if one not in known]
+            for start in range(0, len(ids), BATCH):
+                pipe = redis.pipeline(transaction=False)
+                for id in ids[start : start + BATCH]:
+                    pipe.hmget(keys.incident(id), "version", "record")
+                for version, record in await pipe.execute():
+                    taken += await self._take_up(version, record)
+        except (RedisError, OSError) as error:
+            raise PortError("redis", "Redis could not be read", retryable=True) from error
+        return taken
+
+    async def _take_up(self, version: str | None, record: str | None) -> int:
+        if not version or not record:
+            return 0
+        try:
+            incident = Incident.model_validate_json(record)
+        except ValidationError as error:
+            log.error("a record cannot be remembered: %s fields do not fit", error.error_count())
+            return 0
+        memory = memory_request(None, incident)
+        return await self._keep(incident.id, version, memory) if memory is not None else 0
+
+    async def _keep(self, incident: str, version: str, memory: Memory) -> int:
+        try:
+            return await run_script(
+                self._store.redis, KEEP, [self._store.keys.prefix], incident, version, json.dumps(memory)
+            )
+        except (NotRecorded, AnswerLost) as error:
+            raise PortError("redis", "Redis did not keep the memory of it", retryable=True) from error
+
+
+def _read(kept: Sequence[Any]) -> tuple[PastIncident, ...]:
+    """All at once; one by one only where one of them cannot be read, which is left out and logged."""
+    try:
+        return PAST.validate_json(f"[{','.join(kept)}]")
+    except ValidationError:
+        found: list[PastIncident] = []
+        for one in kept:
+            try:
+                found.append(PastIncident.model_validate_json(one))
+            except ValidationError as error:
+                log.error("a memory cannot be read: %s fields do not fit", error.error_count())
+        return tuple(found)
+
+
+def _newest(found: Sequence[PastIncident]) -> tuple[PastIncident, ...]:
+    return tuple(sorted(found, key=lambda one: one.at, reverse=True))

@@ -23,6 +23,8 @@ from phases.actions import ACTION
 from phases.change import Change
 from phases.effects import EFFECT
 from phases.incident import Entry, Incident
+from phases.memory import kept
+from phases.past import PastIncident
 from phases.timeline import shown, stub
 
 log = logging.getLogger(__name__)
@@ -103,6 +105,17 @@ class _Words(TypedDict):
     entry: str
 
 
+class Memory(TypedDict, total=False):
+    """The memory of an incident with the indexes that find it; without `record` it is forgotten."""
+
+    service: str
+    record: str
+    member: str
+    at: int
+    index: list[str]
+    unindex: list[str]
+
+
 class Request(TypedDict, total=False):
     """What `commit.lua` reads from its first argument. Entries, effects and actions are JSON that it does not look into."""
 
@@ -128,6 +141,7 @@ class Request(TypedDict, total=False):
     dirty: list[str]
     index: list[str]
     unindex: list[str]
+    memory: Memory
 
 
 def member(incident: str, name: str) -> str:
@@ -332,6 +346,8 @@ class Store:
             "index": sorted(after - before),
             "unindex": sorted(before - after),
         }
+        if (memory := memory_request(loaded.incident, incident)) is not None:
+            request["memory"] = memory
         match because:
             case TimerDue():
                 request["timer"] = {"member": member(because.incident, because.name), "at": because.at_ms}
@@ -353,6 +369,41 @@ def _indexes(incident: Incident | None) -> set[str]:
     if incident.channel is not None:
         names.add(f"channel:{incident.channel.id}")
     return names
+
+
+def memory_request(before: Incident | None, incident: Incident) -> Memory | None:
+    """What a commit does to the memory; None: nothing is remembered of it, before or after."""
+    was = kept(before) if before is not None else None
+    now = kept(incident)
+    if was is None and now is None:
+        return None
+    old, new = recall_indexes(was), recall_indexes(now)
+    memory: Memory = {
+        "service": incident.service,
+        "member": recall_member(incident.service, incident.id),
+        "at": to_ms(incident.detected_at),
+        "index": sorted(new),
+        "unindex": sorted(old - new),
+    }
+    if now is not None:
+        memory["record"] = now.model_dump_json(exclude_defaults=True)
+    return memory
+
+
+def recall_member(service: str, incident: str) -> str:
+    """How an incident is called in the memory's indexes."""
+    return f"{service}|{incident}"
+
+
+def recall_indexes(past: PastIncident | None) -> set[str]:
+    """Where a memory is found: everything by service; by place and issue only what may be told to everybody."""
+    if past is None:
+        return set()
+    names = {"all", f"of:{past.service}"}
+    if past.private or past.drill:
+        return names
+    names |= {f"service:{past.service}", *(f"issue:{issue}" for issue in past.issues)}
+    return names | {f"file:{past.file}"} if past.file else names
 
 
 def _seen(because: Because | None, answer: Any) -> str | None:

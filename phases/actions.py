@@ -31,6 +31,7 @@ from phases.asks import (
     TryAgain,
 )
 from phases.incident import Channel, MessageRef, Ticket
+from phases.past import PastIncident, Recollection
 from phases.report import (
     Adr,
     Bisect,
@@ -40,7 +41,6 @@ from phases.report import (
     Evidence,
     Investigation,
     Look,
-    PastIncident,
     Release,
     TriageReport,
     Value,
@@ -145,6 +145,7 @@ class Triaged(Value):
     type: Literal["triaged"] = "triaged"
     report: TriageReport
     past: tuple[PastIncident, ...] = ()
+    recollection: Recollection | None = None
 
 
 class Investigated(Value):

@@ -173,6 +173,7 @@ def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: N
         lines.append(f"| {proof.name} | {state} | {inline(says, names)} |")
     lines += ["", "## Timeline", "", paragraphs(written.timeline, names), "", *_table(entries, names)]
     lines += ["", "## Root cause", "", paragraphs(written.root_cause, names), *_evidence(incident, names)]
+    lines += _before(incident, names)
     lines += ["", "## What was done", "", *_done(incident, names)]
     lines += ["", "## Why monitoring did not catch it earlier", "", paragraphs(written.monitoring, names)]
     lines += ["", "## Why it slipped through tests and CI", "", paragraphs(written.tests, names)]
@@ -208,6 +209,16 @@ def _evidence(incident: Incident, names: Names) -> list[str]:
         found = f": {inline(one.found, names, 400)}" if one.found else ""
         lines.append(f"- {inline(one.id, names)} {one.verdict.value}: {inline(one.says, names, 400)}{found}")
     return ["", "Evidence:", "", *lines] if lines else []
+
+
+def _before(incident: Incident, names: Names) -> list[str]:
+    """What keeps coming back, and what was known of it when triage asked."""
+    found = incident.recollection
+    if found is None:
+        return []
+    pattern = [inline(found.pattern, names), ""] if found.pattern else []
+    known = [f"- {inline(line, names)}" for line in found.lines]
+    return ["", "## Seen before", "", *pattern, *known]
 
 
 def _done(incident: Incident, names: Names) -> list[str]:

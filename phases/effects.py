@@ -185,6 +185,8 @@ class WriteAdr(Value):
 
 
 class Remember(Value):
+    """What an older version asked for; now every commit brings its memory with it."""
+
     type: Literal["remember"] = "remember"
 
 

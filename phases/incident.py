@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from phases.past import PastIncident, Recollection
 from phases.report import (
     Adr,
     Bisect,
@@ -17,7 +18,6 @@ from phases.report import (
     Hypothesis,
     Investigation,
     Look,
-    PastIncident,
     Postmortem,
     Recommendation,
     Release,
@@ -190,6 +190,8 @@ class Incident(Value):
     triage_overdue: bool = False
     """Three seconds passed without an answer of Sentry."""
     past: tuple[PastIncident, ...] = ()
+    recollection: Recollection | None = None
+    """What the earlier ones have to do with this one."""
 
     rounds: tuple[Round, ...] = ()
     rolled_back: tuple[str, ...] = ()

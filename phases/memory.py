@@ -1,29 +1,39 @@
-"""The knowledge loop: what is remembered of an incident, what is said of it when its service burns again, trends over months.
+"""The knowledge loop: what is remembered of an incident, and what is said of it when its service burns again. Months: `trends.py`.
 
-Workflow: "Read prior incidents on the same component to detect recurring patterns"; "trend across months reveals fragile
-areas worth structural refactors".
+Workflow: "Read prior incidents on the same component to detect recurring patterns"; "Write incident outcome".
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from statistics import median
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from phases.adr import cause_in_one_line, minutes_taken, what_was_done_in_all
-from phases.incident import Incident
+from phases.durations import durations
+from phases.incident import Incident, Status
 from phases.markdown import cut
-from phases.report import PastIncident, Value, Verdict
+from phases.past import PastIncident, PastItem, Question, Recalled, Recollection
+from phases.report import TriageReport, Verdict, Word
 from phases.wording import counted
 
-RECALLED = 5
-"""So many incidents are recalled; with that many there may be more."""
+SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
+PATTERN = 3  # issue: third time in 90 days, same file
+RECALLED = 20
+"""So many are recalled of the service, and so many with the same file or Sentry issue; with that many there may be more."""
+KEPT = 5
+"""So many stay in the record of the incident that asked."""
 SAID = 3
-"""So many are said at triage time; the others are counted."""
+"""So many earlier incidents are told; the others are counted."""
+ITEMS_SAID = 3
 FEATURES = 10
-_ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth")
-_KIND = {
+ISSUES = 20
+ITEMS = 5
+MEMORY_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
+VERIFIED = ("recovered", "confirmed by a person")
+_ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
+KIND = {
     "release": "a release",
     "commit": "a commit",
     "configuration": "configuration",
@@ -32,36 +42,127 @@ _KIND = {
     "infrastructure": "infrastructure",
 }
 _DID = (("rollback to ", "rolled back to "), ("hotfix ", "shipped hotfix "))
+_WAY = {"rollback": "rollback", "hotfix": "a hotfix", "fixed": "a fix of another kind"}
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------
+
+
+def kept(incident: Incident) -> PastIncident | None:
+    """The memory of an incident whose users were fine again at least once; None: there is nothing to remember (yet, or any more)."""
+    recovered = any(one.verdict in VERIFIED for one in incident.rounds)
+    gone = incident.status is Status.CANCELLED or incident.duplicate_of is not None
+    if gone or not (recovered or incident.recovered_at is not None):
+        return None
+    return past(incident)
 
 
 def past(incident: Incident) -> PastIncident:
-    """What is kept of a resolved incident; small, and without any end user. A private one leaves no details."""
+    """What is kept of an incident; small, and without any end user. A private one leaves no details, only what is counted."""
     if incident.private:
-        return PastIncident(
+        return _counted_only(incident)
+    items = incident.postmortem.items if incident.postmortem else ()
+    open_items = [item for item in items if item.open]
+    known = incident.cause is not None or incident.postmortem is not None
+    acted = [one for one in incident.rounds if one.action is not None and one.action.result != "not started"]
+    held = bool(acted) and acted[-1].verdict in VERIFIED and incident.recovered_at is not None
+    frame = incident.triage.frame if incident.triage else None
+    took = durations(incident)
+    return fitted(
+        PastIncident(
             id=incident.id,
             service=incident.service,
             at=incident.detected_at,
-            title="private incident",
+            title=cut(" ".join(incident.title.split()), 300),
+            cause=cut(cause_in_one_line(incident), 300) if known else "",
+            cause_kind=cause_kind(incident),
+            action=cut(what_was_done_in_all(incident), 300) if incident.rounds else "",
             minutes=minutes_taken(incident),
+            adr=incident.adr.name if incident.adr else None,
+            features=features(incident),
+            open_items=len(open_items),
+            environment=incident.environment,
+            status=incident.status.value,
+            severity=incident.severity.value if incident.severity else None,
             drill=incident.drill,
-            private=True,
+            file=frame.file if frame else "",
+            function=frame.function if frame else "",
+            issues=_issues(incident),
+            tried=tuple(one.action.kind.value for one in acted if one.action),
+            worked=acted[-1].action.kind.value if held and acted[-1].action else "",
+            impact_minutes=_impact(incident),
+            detect_seconds=_seconds(took.to_detect),
+            decide_seconds=_seconds(took.to_decide),
+            act_seconds=_seconds(took.to_act),
+            recover_seconds=_seconds(took.to_recover),
+            items=tuple(
+                PastItem(kind=item.kind, text=cut(item.text, 120), owner=item.owner[:40], due=item.due)
+                for item in open_items[:ITEMS]
+            ),
+            items_total=sum(not item.dropped for item in items),
+            adr_url=incident.adr.url if incident.adr else None,
+            channel=incident.channel.id if incident.channel and not incident.channel.thread_ts else None,
         )
-    items = incident.postmortem.items if incident.postmortem else ()
-    known = incident.cause is not None or incident.postmortem is not None
+    )
+
+
+def _counted_only(incident: Incident) -> PastIncident:
+    took = durations(incident)
     return PastIncident(
         id=incident.id,
         service=incident.service,
         at=incident.detected_at,
-        title=cut(" ".join(incident.title.split()), 300),
-        cause=cut(cause_in_one_line(incident), 300) if known else "",
-        cause_kind=cause_kind(incident),
-        action=cut(what_was_done_in_all(incident), 300) if incident.rounds else "",
+        title="private incident",
         minutes=minutes_taken(incident),
-        adr=incident.adr.name if incident.adr else None,
-        features=features(incident),
-        open_items=sum(item.open for item in items),
+        status=incident.status.value,
+        severity=incident.severity.value if incident.severity else None,
         drill=incident.drill,
+        private=True,
+        impact_minutes=_impact(incident),
+        detect_seconds=_seconds(took.to_detect),
+        decide_seconds=_seconds(took.to_decide),
+        act_seconds=_seconds(took.to_act),
+        recover_seconds=_seconds(took.to_recover),
     )
+
+
+def _issues(incident: Incident) -> tuple[str, ...]:
+    """The Sentry issues by which it is recognised: the loudest, then what alerts named."""
+    report = incident.triage
+    loud = (*(one.id for one in report.issues), *report.issue_ids) if report else ()
+    return tuple(dict.fromkeys((*loud, *incident.seeds)))[:ISSUES]
+
+
+def _impact(incident: Incident) -> int | None:
+    """Whole minutes in which users were hit; None while that has not ended."""
+    if incident.recovered_at is None:
+        return None
+    report = incident.triage
+    if report is not None and report.blast.users is Word.NOBODY:
+        return 0
+    began = report.began_at if report is not None and report.began_at else incident.detected_at
+    return max(round((incident.recovered_at - min(began, incident.detected_at)).total_seconds() / 60), 1)
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else round(span.total_seconds())
+
+
+def fitted(one: PastIncident) -> PastIncident:
+    """Under 4 KiB whatever people, Sentry and Git wrote (rules: Size and memory)."""
+    for limit, many in ((300, 20), (120, 10), (60, 3), (20, 1), (5, 0)):
+        if len(one.model_dump_json().encode()) <= MEMORY_LIMIT_BYTES:
+            break
+        one = one.model_copy(update=_shorter(one, limit, many))
+    return one
+
+
+def _shorter(one: PastIncident, limit: int, many: int) -> dict[str, Any]:
+    texts = ("title", "cause", "cause_kind", "action", "environment", "file", "function", "adr_url")
+    fields: dict[str, Any] = {name: cut(text, limit) for name in texts if (text := getattr(one, name))}
+    items = tuple(item.model_copy(update={"text": cut(item.text, limit)}) for item in one.items[:many])
+    names = tuple(cut(name, limit) for name in one.features[:many])
+    return {**fields, "issues": one.issues[:many], "items": items, "features": names, "tried": one.tried[-many - 1 :]}
 
 
 def features(incident: Incident) -> tuple[str, ...]:
@@ -82,166 +183,201 @@ def cause_kind(incident: Incident) -> str:
     return "commit" if incident.cause.commit is not None else ""
 
 
-# --- said at triage time ---------------------------------------------------------------------------------------
+# --- asked at triage -------------------------------------------------------------------------------------------
+
+
+def question(incident: Incident, report: TriageReport | None, now: datetime) -> Question:
+    frame = report.frame if report else None
+    issues = (*(one.id for one in report.issues), *report.issue_ids) if report else ()
+    shares = report.blast.top_features if report else ()
+    return Question(
+        service=incident.service,
+        before=incident.id,
+        since=now - SPAN,
+        file=frame.file if frame else "",
+        function=frame.function if frame else "",
+        issues=tuple(dict.fromkeys((*issues, *incident.seeds)))[:ISSUES],
+        features=tuple(share.name for share in shares[:FEATURES]),
+        names={one.id: one.short_id for one in report.issues} if report else {},
+    )
+
+
+def same_issue(one: PastIncident, asked: Question) -> str | None:
+    """The Sentry issue that both have."""
+    return next((issue for issue in asked.issues if issue in one.issues), None)
+
+
+def same_place(one: PastIncident, asked: Question) -> bool:
+    """The same file; in another service the same function of it, too: `app.py` is everywhere."""
+    if not one.file or one.file != asked.file:
+        return False
+    return one.service == asked.service or (bool(one.function) and one.function == asked.function)
+
+
+def in_record(recalled: Recalled) -> tuple[PastIncident, ...]:
+    """What the record keeps: the newest few, without what only the memory needs."""
+    return tuple(one.model_copy(update={"issues": (), "items": ()}) for one in recalled.newest[:KEPT])
+
+
+def recollect(recalled: Recalled, asked: Question, now: datetime) -> Recollection | None:
+    """What is known, in sentences: what keeps coming back, the same trouble before, what was never done, the last time; None: nothing."""
+    newest = [one for one in recalled.newest if one.id != asked.before]
+    alike = [one for one in recalled.alike if one.id != asked.before]
+    same = [one for one in alike if same_issue(one, asked) or same_place(one, asked)]
+    if not newest and not same:
+        return None
+    lines: list[str] = []
+    told: set[str] = set()
+    for one in same[: SAID - 1]:
+        what = "Same Sentry issue" if same_issue(one, asked) else f"Same place ({cut(asked.file, 120)})"
+        lines.append(f"{what} before {_told(one, now, asked.service)}")
+        told.add(one.id)
+    lines += _not_done(same or [one for one in newest if set(one.features) & set(asked.features)], now)
+    rest = [one for one in newest if one.id not in told]
+    for one in rest[: SAID - len(told)]:
+        first = one.id == newest[0].id
+        lines.append(f"{'Last time' if first else 'Before that'} {_told(one, now, asked.service)}")
+    if recalled.in_span > 1:
+        lines.append(f"{counted(recalled.in_span, 'incident')} of {asked.service} in the {SPAN.days} days before")
+    return Recollection(pattern=pattern(newest, same, asked), lines=tuple(lines))
+
+
+def _not_done(alike: Sequence[PastIncident], now: datetime) -> list[str]:
+    """Open action items of what was like this: had they been done, this might not burn."""
+    found = [(one, item) for one in alike for item in one.items]
+    return [
+        f"Not done since {one.id}, it might have prevented this: {item.kind}: {item.text}{_whose(item, now)}"
+        for one, item in found[:ITEMS_SAID]
+    ]
+
+
+def _whose(item: PastItem, now: datetime) -> str:
+    late = item.due is not None and item.due < now.date()
+    due = f"{'was due' if late else 'due'} {item.due.day} {item.due:%b}" if item.due else ""
+    said = ", ".join(part for part in (item.owner, due) if part)
+    return f" ({said})" if said else ""
+
+
+# --- the pattern -----------------------------------------------------------------------------------------------
+
+
+def pattern(newest: Sequence[PastIncident], same: Sequence[PastIncident], asked: Question) -> str:
+    """`Third fire in checkout/cart.py in 90 days; rollback worked each time.` Empty: nothing was there twice before."""
+    recent = [one for one in same if one.at >= asked.since]
+    places = [one for one in recent if same_place(one, asked)]
+    issues = [one for one in recent if same_issue(one, asked)]
+    if _often(places) and len(places) >= len(issues):
+        return _sentence(places, f"in {cut(asked.file, 120)}")
+    if _often(issues):
+        shared = same_issue(issues[0], asked) or ""
+        return _sentence(issues, f"of {asked.names.get(shared, 'this Sentry issue')}")
+    burned = [one for one in newest if one.at >= asked.since and one.service == asked.service]
+    for name in asked.features:
+        hits = [one for one in burned if name in one.features]
+        if _often(hits):
+            return _sentence(hits, f"in {cut(name, 120)}")
+    return ""
+
+
+def _often(hits: Sequence[PastIncident]) -> bool:
+    return len(hits) >= PATTERN - 1
+
+
+def _sentence(hits: Sequence[PastIncident], where: str) -> str:
+    how = _how(hits) or _why(hits)
+    return f"{_nth(len(hits) + 1, more=len(hits) >= RECALLED)} fire {where} in {SPAN.days} days{f'; {how}' if how else ''}."
+
+
+def _how(hits: Sequence[PastIncident]) -> str:
+    """What was done then, and how often it worked."""
+    tried = Counter(kind for one in hits for kind in set(one.tried) if kind in _WAY)
+    if not tried:
+        return ""
+    worked = Counter(one.worked for one in hits)
+    kind = max(tried, key=lambda one: (worked[one], tried[one], one))
+    times, of = worked[kind], tried[kind]
+    if times == len(hits):
+        return f"{_WAY[kind]} worked each time"
+    if times == 0:
+        return f"{_WAY[kind]} did not last" if of == 1 else f"{_WAY[kind]} worked none of {of} times"
+    return f"{_WAY[kind]} worked {times} of {counted(of, 'time')}"
+
+
+def _why(hits: Sequence[PastIncident]) -> str:
+    """What the earlier ones have in common, or nothing."""
+    kinds = Counter(one.cause_kind for one in hits if one.cause_kind in KIND)
+    if not kinds:
+        return ""
+    kind, times = kinds.most_common(1)[0]
+    if times == 1:
+        return ""
+    return f"the cause was {KIND[kind]} {'each time' if times == len(hits) else f'{times} times'}"
+
+
+def _nth(number: int, *, more: bool) -> str:
+    """Which time this is, counted with this one; what was recalled may not be all there is."""
+    if number < len(_ORDINALS):
+        word = _ORDINALS[number]
+    else:
+        ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+        word = f"{number}{ending}"
+    return f"At least the {word.lower()}" if more else word
+
+
+# --- said ------------------------------------------------------------------------------------------------------
+
+
+def sentences(remembered: Sequence[PastIncident], incident: Incident, now: datetime) -> tuple[str, ...]:
+    """What is known of before, what matters most first; empty where nothing is remembered."""
+    if incident.recollection is not None:
+        found = incident.recollection
+        return (*([found.pattern] if found.pattern else []), *found.lines)
+    ordered = sorted((one for one in remembered if one.id != incident.id), key=lambda one: one.at, reverse=True)
+    return tuple(
+        f"{'Last time' if one is ordered[0] else 'Before that'} {_told(one, now, incident.service)}"
+        for one in ordered[:SAID]
+    )
 
 
 def sentence(one: PastIncident, now: datetime) -> str:
     """`Last time (INC-0003, 12 Oct): rolled back to v1.2.0, over after 9 min; cause: …; ADR-0004; 2 action items open`."""
-    return f"Last time {_told(one, now)}"
+    return f"Last time {_told(one, now, one.service)}"
 
 
-def sentences(remembered: Sequence[PastIncident], incident: Incident, now: datetime) -> tuple[str, ...]:
-    """What this service did before, newest first, and the pattern in it; empty where nothing is remembered."""
-    ordered = sorted((one for one in remembered if one.id != incident.id), key=lambda one: one.at, reverse=True)
-    if not ordered:
-        return ()
-    said = [sentence(ordered[0], now), *(f"Before that {_told(one, now)}" for one in ordered[1:SAID])]
-    if len(ordered) > SAID:
-        more = len(ordered) - SAID
-        said.append(f"And {'at least ' if len(ordered) >= RECALLED else ''}{counted(more, 'incident')} earlier")
-    seen = pattern(ordered, incident)
-    return (*([seen] if seen else []), *said)
+def _told(one: PastIncident, now: datetime, asking: str) -> str:
+    where = "" if one.service == asking else f"{one.service}, "
+    return f"({one.id}, {where}{day(one.at, now)}): {outcome(one)}"
 
 
-def pattern(remembered: Sequence[PastIncident], incident: Incident) -> str | None:
-    """One sentence on what keeps coming back: a feature, a kind of cause, or the service itself; None: nothing does."""
-    before = [one for one in remembered if one.id != incident.id and one.service == incident.service]
-    if not before:
-        return None
-    feature, hits = _same_feature(before, features(incident))
-    why = _same_cause(hits or before)
-    if hits:
-        return f"{_nth(hits, len(before))} fire in {feature} since {_month(hits)}{why}."
-    if len(before) > 1:
-        return f"{_nth(before, len(before))} incident of {incident.service} since {_month(before)}{why}."
-    return None
+def day(at: datetime, now: datetime) -> str:
+    """`12 Oct`; with its year where that is another one."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b}" + (f" {at.year}" if at.year != now.year else "")
 
 
-def _same_feature(before: Sequence[PastIncident], now: Sequence[str]) -> tuple[str, list[PastIncident]]:
-    """The feature of this incident that burned most often before, with those incidents."""
-    best: tuple[str, list[PastIncident]] = ("", [])
-    for name in now:
-        hits = [one for one in before if name in one.features]
-        if len(hits) > len(best[1]):
-            best = (name, hits)
-    return best
-
-
-def _same_cause(before: Sequence[PastIncident]) -> str:
-    """What the earlier ones have in common, or nothing."""
-    kinds = Counter(one.cause_kind for one in before if one.cause_kind in _KIND)
-    if not kinds:
-        return ""
-    kind, times = kinds.most_common(1)[0]
-    if len(before) == 1:
-        return f"; the cause was {_KIND[kind]} then"
-    if times == 1:
-        return ""
-    return f"; the cause was {_KIND[kind]} {'each time' if times == len(before) else f'{times} times'}"
-
-
-def _nth(hits: Sequence[PastIncident], recalled: int) -> str:
-    """Which time this is, counted with this one; what was recalled may not be all there is."""
-    word = _ORDINALS[len(hits) + 1] if len(hits) + 1 < len(_ORDINALS) else f"{len(hits) + 1}th"
-    return f"At least the {word.lower()}" if recalled >= RECALLED else word
-
-
-def _month(hits: Sequence[PastIncident]) -> str:
-    first = min(one.at for one in hits)
-    return f"{first:%B}" if max(one.at for one in hits).year == first.year else f"{first:%B %Y}"
-
-
-def _told(one: PastIncident, now: datetime) -> str:
-    at = one.at.astimezone(UTC)
-    day = f"{at.day} {at:%b}" + (f" {at.year}" if at.year != now.year else "")
-    parts = ["; then ".join(_did(part) for part in one.action.split("; then ")) if one.action else "nothing was done"]
+def outcome(one: PastIncident) -> str:
+    """What was done, whether it worked, why it burned, where that is written, what is left to do."""
+    parts = ["; then ".join(did(part) for part in one.action.split("; then ")) if one.action else "nothing was done"]
     if one.minutes is not None:
         parts[0] += f", over after {one.minutes} min"
+    elif one.tried and not one.worked:
+        parts[0] += ", and it came back"
     if one.cause:
         parts.append(f"cause: {one.cause}")
     if one.adr:
         parts.append(one.adr)
     if one.open_items:
         parts.append(f"{counted(one.open_items, 'action item')} open")
-    return f"({one.id}, {day}): {'; '.join(parts)}"
+    return "; ".join(parts)
 
 
-def _did(part: str) -> str:
+def did(part: str) -> str:
     for noun, verb in _DID:
         if part.startswith(noun):
             return verb + part.removeprefix(noun)
     return "nothing was done" if part == "none" else part
 
 
-# --- trends ----------------------------------------------------------------------------------------------------
-
-
-class ServiceTrend(Value):
-    """One service over the asked months."""
-
-    service: str
-    incidents: tuple[int, ...]
-    """By month, oldest first."""
-    total: int
-    median_minutes: float | None
-    """From detected to verified recovery; None where none recovered."""
-    features: tuple[tuple[str, int], ...]
-    """Features with how many incidents hit them, most first, at most five."""
-    causes: tuple[tuple[str, int], ...]
-    open_items: int
-
-    @property
-    def fragile(self) -> str | None:
-        """The sentence for whoever plans the next refactoring; None where nothing recurs."""
-        worst = next(iter(self.features), None)
-        if worst is None or worst[1] < 3:
-            return None
-        causes = [kind for kind, times in self.causes if times > 1]
-        why = f", mostly by {_KIND.get(causes[0], causes[0])}" if causes else ""
-        return f"{worst[0]} of {self.service} burned {worst[1]} times{why}: worth a structural look."
-
-
-class Trends(Value):
-    months: tuple[str, ...]
-    """`2026-06` … `2026-11`, oldest first."""
-    services: tuple[ServiceTrend, ...]
-    """Most incidents first."""
-
-
-def trends(remembered: Sequence[PastIncident], now: datetime, *, months: int = 6) -> Trends:
-    """Incidents by service and month, the last `months` months with this one. No end users, only counts."""
-    last = now.year * 12 + now.month - 1
-    span = range(last - months + 1, last + 1)
-    by_service: dict[str, list[PastIncident]] = {}
-    for one in {one.id: one for one in remembered}.values():
-        if _month_number(one.at) in span:
-            by_service.setdefault(one.service, []).append(one)
-    rows = [_trend(name, found, span) for name, found in by_service.items()]
-    return Trends(
-        months=tuple(f"{number // 12}-{number % 12 + 1:02d}" for number in span),
-        services=tuple(sorted(rows, key=lambda row: (-row.total, row.service))),
-    )
-
-
-def _trend(service: str, found: Sequence[PastIncident], span: range) -> ServiceTrend:
-    by_month = Counter(_month_number(one.at) for one in found)
-    taken = [one.minutes for one in found if one.minutes is not None]
-    return ServiceTrend(
-        service=service,
-        incidents=tuple(by_month[number] for number in span),
-        total=len(found),
-        median_minutes=float(median(taken)) if taken else None,
-        features=_most(name for one in found for name in set(one.features)),
-        causes=_most(one.cause_kind for one in found if one.cause_kind),
-        open_items=sum(one.open_items for one in found),
-    )
-
-
-def _month_number(at: datetime) -> int:
-    at = at.astimezone(UTC)
-    return at.year * 12 + at.month - 1
-
-
-def _most(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    """Names with their counts, most first, at most five."""
-    return tuple(sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0]))[:5])
+def most(names: Iterable[str], at_most: int = 5) -> tuple[tuple[str, int], ...]:
+    """Names with their counts, most first."""
+    return tuple(sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0]))[:at_most])

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from pydantic import Field
 
 from phases.incident import Incident, Ticket
+from phases.past import PastIncident, Question, Recalled
 from phases.report import (
     Adr,
     Bisect,
@@ -16,7 +17,6 @@ from phases.report import (
     DeploySeen,
     EndpointAnswer,
     Frame,
-    PastIncident,
     Release,
     Share,
     Suspect,
@@ -362,11 +362,13 @@ class Archive(Protocol):
 
 
 class Memory(Protocol):
-    async def recall(self, service: str, *, before: str) -> Sequence[PastIncident]:
-        """What this service did before, newest first, at most five; `before` is the incident that asks."""
+    async def recall(self, asked: Question) -> Recalled:
+        """What was there before. Raises `PortError`."""
         ...
 
-    async def keep(self, past: PastIncident) -> None: ...
+    async def everything(self) -> Sequence[PastIncident]:
+        """All that is remembered, newest first. Raises `PortError`."""
+        ...
 
 
 # --- who and what ----------------------------------------------------------------------------------------------

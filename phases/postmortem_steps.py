@@ -10,7 +10,7 @@ from datetime import datetime
 
 from phases.actions import AdrNumbered, AdrWritten, Cancel, Remembered, Resolve, SubmitPostmortem
 from phases.change import Change, Draft, Refused
-from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, Remember, SetTopic, WriteAdr
+from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, SetTopic, WriteAdr
 from phases.incident import Incident, Status
 from phases.postmortem import NO_POSTMORTEM, missing
 from phases.report import Cause, Postmortem
@@ -145,7 +145,7 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "") 
     draft.release(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
-    _end(draft).want(PostSummary(), Remember())
+    _end(draft).want(PostSummary())
     who = f" by {mentioned(by)}" if by else ""
     tell(draft, f"{news} {incident.id} is resolved{who}.".strip(), strong=strong)
     if incident.ticket is not None:

@@ -308,7 +308,7 @@ class Look(Value):
     reasons: tuple[str, ...] = ()
 
 
-# --- Phase 6: post-mortem and memory ---------------------------------------------------------------------------
+# --- Phase 6: post-mortem --------------------------------------------------------------------------------------
 
 
 class Ticket(Value):
@@ -390,23 +390,3 @@ class Adr(Value):
     @property
     def name(self) -> str:
         return f"ADR-{self.number:04d}"
-
-
-class PastIncident(Value):
-    """What is remembered of an incident, and said when its service burns again (knowledge loop)."""
-
-    id: str
-    service: str
-    at: datetime
-    title: str
-    cause: str = ""
-    cause_kind: str = ""
-    action: str = ""
-    minutes: int | None = None
-    adr: str | None = None
-    features: tuple[str, ...] = ()
-    open_items: int = 0
-    drill: bool = False
-    """Practice: never recalled at triage, counted apart."""
-    private: bool = False
-    """Never recalled at triage, and shown to nobody but its members; nothing but id, service and times is kept of it."""

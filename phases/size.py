@@ -68,6 +68,9 @@ def _tree(incident: Incident) -> Fields:
 def _words(incident: Incident) -> Fields:
     fields: Fields = {"description": short(incident.description, 400), "past": incident.past[:1]}
     fields["rounds"] = tuple(_quiet(r) for r in incident.rounds)
+    if incident.recollection is not None:
+        lines = tuple(short(line, 200) for line in incident.recollection.lines[:3])
+        fields["recollection"] = incident.recollection.model_copy(update={"lines": lines})
     if incident.triage is not None:
         issues = tuple(i.model_copy(update={"title": short(i.title, 80)}) for i in incident.triage.issues[:3])
         notes = tuple(short(n, 160) for n in incident.triage.notes[:3])

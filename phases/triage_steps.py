@@ -12,6 +12,7 @@ from phases.blast_radius import severity_of
 from phases.change import Change, Draft, Refused
 from phases.effects import AttachToTicket, Triage
 from phases.incident import Incident, Severity, Status
+from phases.past import Recollection
 from phases.postmortem_steps import fingerprint_claim
 from phases.report import Choice, Recommendation, TriageReport, Word
 from phases.root_cause_steps import recommended_by_cause
@@ -61,7 +62,9 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     loudest = report.issue_ids[:FINGERPRINTS]
     known = (*(before.issue_ids if before else ()), *report.issue_ids)
     report = report.model_copy(update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES]})
-    draft.set(triage=report, past=action.past or incident.past).cancel(OVERDUE)
+    draft.set(triage=report, past=action.past or incident.past, recollection=_remembered(incident, action)).cancel(
+        OVERDUE
+    )
     for issue in loudest:
         if issue in report.issue_ids:  # what is claimed has to be known, or it could not be given back
             draft.claim(fingerprint_claim(issue), soft=True)
@@ -78,6 +81,13 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     if waits_for_rollback(report) and incident.investigation is None:
         return draft.done()
     return start_investigation(draft, again=before is not None and _new_trail(before, report)).done()
+
+
+def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
+    """The newest answer of the memory; what was told of it is told once."""
+    if action.recollection is None or incident.recollection is None:
+        return action.recollection or incident.recollection
+    return action.recollection.model_copy(update={"told": incident.recollection.told})
 
 
 def triage_overdue(incident: Incident, action: TriageOverdue, service: Service, now: datetime) -> Change:

@@ -25,6 +25,7 @@ from phases import (
 )
 from phases.change import Change, Refused
 from phases.incident import Incident, Status
+from phases.memory_steps import beside
 from phases.rounds import ended
 from phases.service import Service
 from phases.size import fitted
@@ -125,7 +126,7 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     if incident.status not in row.heard:
         return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
     change = row.do(incident, action, service, now)
-    return change if isinstance(change, Refused) else fitted(change)
+    return change if isinstance(change, Refused) else fitted(beside(incident, change))
 
 
 def _busy(incident: Incident) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.performers.kit import JobLike, Kit, Performer, need_tracker
-from phases import root_cause, triage, verification
+from phases import memory, root_cause, triage, verification
 from phases.actions import BisectMoved, Investigated, Looked, Triaged
 from phases.effects import FollowBisect, Investigate, LookAgain, StartBisect, Triage
 from phases.ports import Bisector, NotSetUp
@@ -27,8 +27,10 @@ def measuring(kit: Kit) -> dict[str, Performer]:
             kit.now(),
             burning=await kit.burning(service, incident),
         )
-        past = await kit.memory.recall(service.name, before=incident.id)
-        return answer.model_copy(update={"past": tuple(past)})
+        asked = memory.question(incident, answer.report, kit.now())
+        recalled = await kit.memory.recall(asked)
+        found = memory.recollect(recalled, asked, kit.now())
+        return answer.model_copy(update={"past": memory.in_record(recalled), "recollection": found})
 
     async def investigate(effect: Investigate, job: JobLike) -> Investigated:
         del effect

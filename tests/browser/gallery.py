@@ -14,6 +14,7 @@ from handlers.views.home import home
 from handlers.views.timeline import timeline
 from phases.effects import Say
 from phases.incident import ActionKind, Entry, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.past import PastIncident
 from phases.ports import HotfixRef
 from phases.report import (
     Adr,
@@ -25,7 +26,6 @@ from phases.report import (
     Hypothesis,
     HypothesisKind,
     Investigation,
-    PastIncident,
     Release,
     Suspect,
     TriageReport,

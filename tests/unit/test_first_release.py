@@ -23,6 +23,7 @@ from phases.actions import Action
 from phases.change import Refused
 from phases.effects import EFFECT
 from phases.incident import Incident, Status
+from phases.past import Question, Recalled
 from phases.workflow import step
 
 DUMP = Path(__file__).parents[1] / "data" / "first-release" / "redis.json"
@@ -137,9 +138,16 @@ async def test_every_timer_is_read_and_its_action_is_taken(left: Store, everythi
 
 async def test_the_memory_and_the_deploys_are_read(left: Store):
     memory = RedisMemory(left)
-    (past,) = await memory.recall("shop", before="INC-0002")
-    assert past.id == "INC-0001"
+    asked = Question(service="shop", before="INC-0002", since=datetime(2020, 1, 1, tzinfo=UTC))
+    assert await memory.recall(asked) == Recalled()
+    assert await memory.catch_up() == 1
+    assert await memory.catch_up() == 0
+    recalled = await memory.recall(asked)
+    (past,) = recalled.newest
+    assert (past.id, recalled.in_span) == ("INC-0001", 1)
     assert past.cause
+    assert past.issues
+    assert [one.id for one in await memory.everything()] == ["INC-0001"]
     deploys = await Deploys(left, watching=False).known("shop")
     assert len(deploys) >= 2
 

@@ -15,6 +15,7 @@ from handlers.views.blocks import MESSAGE_CHARACTERS, Message, button, message, 
 from handlers.views.text import clock, cut, inline_code, link, plain, size, spoken, when, words
 from phases.effects import Say
 from phases.incident import ActionKind, Channel, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.past import PastIncident
 from phases.report import (
     Bisect,
     Choice,
@@ -23,7 +24,6 @@ from phases.report import (
     HypothesisKind,
     Look,
     LookVerdict,
-    PastIncident,
     Recommendation,
     Release,
     Suspect,

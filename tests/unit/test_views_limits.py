@@ -32,6 +32,7 @@ from phases.incident import (
     Status,
     Ticket,
 )
+from phases.past import PastIncident
 from phases.ports import HotfixRef
 from phases.report import (
     Adr,
@@ -49,7 +50,6 @@ from phases.report import (
     IssueSeen,
     Look,
     LookVerdict,
-    PastIncident,
     Recommendation,
     Release,
     Share,
