@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from handlers import heard
@@ -35,6 +36,14 @@ class Issues(Protocol):
     async def by_short_id(self, short_id: str) -> IssueRow: ...
 
 
+class Missing(Enum):
+    UNKNOWN = "Sentry does not know it"
+    LATER = "Sentry has not answered"
+
+
+UNKNOWN, LATER = Missing.UNKNOWN, Missing.LATER
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """What a text names, before anybody was asked."""
@@ -52,9 +61,11 @@ class Named:
 class Adopted:
     seeds: tuple[str, ...] = ()
     service: Service | None = None
+    unseen: tuple[str, ...] = ()
+    """Short ids that Sentry did not answer for in time: they are looked up when the incident is there."""
     parent: str | None = None
     note: str = ""
-    """What could not be looked up; shown with the incident's description."""
+    """What Sentry does not know; shown with the incident's description."""
 
 
 def named(text: str, catalogue: Catalogue) -> Named:
@@ -92,7 +103,7 @@ def service_named(text: str, catalogue: Catalogue, adopted: Adopted | None = Non
 
 
 async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopted:
-    """Looks up in Sentry what the text names, briefly; what was not found is said, and nothing waits for it."""
+    """Looks up in Sentry what the text names, briefly; what is not known is said, what is slow is left for later."""
     found = named(text, catalogue)
     # A link holds the id; the look-up would only tell its project, which one service does not need.
     ask_links = sentry is not None and len(catalogue.all()) > 1 and catalogue.named_in(found.rest) is None
@@ -103,23 +114,25 @@ async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopt
     answers = await asyncio.gather(*(_within(one) for _, one in asked))
     rows = [row for row in answers if isinstance(row, IssueRow)]
     services = [s for row in rows if (s := catalogue.by_sentry_project(row.project)) is not None]
-    lost = [id for (id, _), row in zip(asked, answers, strict=True) if row is None and id in found.short_ids]
-    if sentry is None:
-        lost = list(found.short_ids)
+    told = dict(zip((id for id, _ in asked), answers, strict=True))
+    lost = [id for id in found.short_ids if sentry is None or told[id] is UNKNOWN]
     return Adopted(
         seeds=tuple(dict.fromkeys((*found.ids, *(row.id for row in rows)))),
         service=services[0] if len({s.name for s in services}) == 1 else None,
+        unseen=tuple(id for id in found.short_ids if sentry is not None and told[id] is LATER),
         parent=found.parent,
         note=_lost(lost),
     )
 
 
-async def _within(asked: Awaitable[IssueRow]) -> IssueRow | None:
+async def _within(asked: Awaitable[IssueRow]) -> IssueRow | Missing:
     try:
         async with asyncio.timeout(ASK_SECONDS):
             return await asked
-    except (PortError, TimeoutError):
-        return None  # `Adopted.note` says which
+    except TimeoutError:
+        return LATER
+    except PortError as error:
+        return LATER if error.retryable else UNKNOWN
 
 
 def _lost(short_ids: Sequence[str]) -> str:

@@ -111,6 +111,7 @@ async def declare(turn: Turn, said: Said) -> Recorded | Refused | Unknown:
         private=said.private,
         drill=said.drill,
         seeds=adopted.seeds,
+        unseen=adopted.unseen,
         parent=adopted.parent,
         else_of=said.else_of,
         echo=deliveries.echo(turn.user, said.channel, _heard_as(said, text)) if said.else_of is None else None,

@@ -148,6 +148,16 @@ class Triaged(Value):
     recollection: Recollection | None = None
 
 
+class IssuesLookedUp(Value):
+    """Of the short ids that people named: the issues' ids, and what Sentry does not know."""
+
+    type: Literal["issues.looked.up"] = "issues.looked.up"
+    found: tuple[str, ...] = ()
+    said: str = ""
+    """The short ids of `found`, for people."""
+    lost: tuple[str, ...] = ()
+
+
 class Investigated(Value):
     type: Literal["investigated"] = "investigated"
     investigation: Investigation
@@ -302,6 +312,7 @@ EffectsSay = (
     | Pinned
     | Invited
     | Triaged
+    | IssuesLookedUp
     | Investigated
     | BisectMoved
     | RevertPrepared

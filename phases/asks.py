@@ -25,6 +25,8 @@ class Declare(Value):
     drill: bool = False
     severity: Severity | None = None
     seeds: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    """Short ids of Sentry issues that could not be looked up in the moment there was: they are looked up afterwards."""
     parent: str | None = None
     """A Linear issue (`ENG-123`) that the person named: the bug that turned out to be on fire."""
     detected_at: datetime | None = None

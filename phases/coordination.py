@@ -14,6 +14,7 @@ from phases.actions import (
     DiscordPosted,
     EffectDone,
     Invited,
+    IssuesLookedUp,
     MeasureDue,
     MessagePosted,
     Paged,
@@ -30,6 +31,7 @@ from phases.effects import (
     CommentParent,
     CommentTicket,
     Invite,
+    LookUpIssues,
     OpenChannel,
     OpenTicket,
     Pin,
@@ -58,9 +60,9 @@ from phases.rounds import (
     worked,
 )
 from phases.service import Service
-from phases.triage_steps import MEASURE, OVERDUE, OVERDUE_SECONDS, attach_issues, headline
+from phases.triage_steps import MEASURE, OVERDUE, OVERDUE_SECONDS, UNDECIDED, attach_issues, headline
 from phases.verification_steps import GUARD, ask_again
-from phases.wording import capital, lasting, short
+from phases.wording import capital, lasting, listed, short
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
 SEEDS = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
@@ -111,6 +113,8 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     if action.echo:
         draft.claim(action.echo, seconds=ECHO_SECONDS)
     draft.want(OpenChannel(), Triage())
+    if action.unseen:
+        draft.want(LookUpIssues(short_ids=action.unseen[:SEEDS]))
     urgent(draft, f"{incident.id} {title}: SEV1")
     return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
 
@@ -307,6 +311,24 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
     if "decision:1" in incident.messages:
         draft.want(Say(text=short(text, 500), thread=True))
     return draft.done()
+
+
+def issues_looked_up(incident: Incident, action: IssuesLookedUp, service: Service, now: datetime) -> Change:
+    """What people named by short id, and Sentry told of late: a part of the incident from now on, and measured."""
+    del service
+    draft = worked(Draft(incident, now), "issues.lookup")
+    if action.lost:
+        said = f"Sentry does not know {listed(action.lost)}: not a part of what is measured."
+        draft.note("evidence", said)
+        if "decision:1" in incident.messages:
+            draft.want(Say(text=said, thread=True))
+    new = tuple(id for id in action.found if id not in incident.seeds)[: SEEDS - len(incident.seeds)]
+    if not new or not incident.open:
+        return draft.done()
+    draft.set(seeds=(*incident.seeds, *new)).note("evidence", f"Looked up in Sentry: {short(action.said, 200)}")
+    for issue in new:
+        draft.claim(fingerprint_claim(issue), soft=True)
+    return draft.want(Triage()).done() if incident.status in UNDECIDED else draft.done()
 
 
 def _recovered(incident: Incident) -> datetime:

@@ -23,6 +23,8 @@ UNEXPLAINED = 1 / 5  # Brakes: "more than a fifth of the window's events … car
 CURE_AFTER = timedelta(minutes=5)  # Brakes: "although its deploy started 5 or more minutes ago"
 CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 
+AGAINST = 5
+TRIED = 3  # what was tried last is said beside a recommendation
 AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
 
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
@@ -199,6 +201,10 @@ class Situation:
     """One-way paths changed between target and running release; None where that could not be seen."""
     rolled_back: tuple[str, ...] = ()
     """Versions this incident already rolled back."""
+    tried: tuple[str, ...] = ()
+    """What was done to production in this incident, in sentences."""
+    broken_rollbacks: tuple[str, ...] = ()
+    """Versions that a rollback of this incident failed to bring back."""
     fix: str | None = None
     """A known fix: the name of a branch or pull request."""
     sampled: bool = False
@@ -232,6 +238,8 @@ def brakes(s: Situation) -> tuple[str, ...]:
     found.extend(_deployed_since(s, s.suspect, s.began))
     if s.rolled_back:
         found.append(f"This incident already rolled back {listed(s.rolled_back)}.")
+    if s.broken_rollbacks:
+        found.append(f"The rollback to {listed(s.broken_rollbacks)} failed: the deploy itself may be broken.")
     found.extend(_unexplained(s, s.suspect))
     return tuple(found)
 
@@ -366,7 +374,7 @@ def when(s: Situation) -> str | None:
 
 def against(s: Situation) -> tuple[str, ...]:
     """What speaks against believing this picture."""
-    found: list[str] = []
+    found = list(s.tried[:TRIED])
     if s.blast.confidence is Confidence.LOW:
         found.append("Few or unnamed events: the numbers are weak.")
     if s.sampled:
@@ -383,4 +391,4 @@ def against(s: Situation) -> tuple[str, ...]:
             if began - RAN_WELL <= d.started_at <= began:
                 gap = lasting(began - d.started_at)
                 found.append(f"{d.service} {d.release.version} was deployed {gap} before trouble began.")
-    return tuple(found[:5])
+    return tuple(found[:AGAINST])

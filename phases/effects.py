@@ -75,6 +75,13 @@ class Triage(Value):
     type: Literal["triage"] = "triage"
 
 
+class LookUpIssues(Value):
+    """Short ids that people named, and that Sentry did not answer for within the moment that a command has."""
+
+    type: Literal["issues.lookup"] = "issues.lookup"
+    short_ids: tuple[str, ...]
+
+
 class Investigate(Value):
     type: Literal["investigate"] = "investigate"
 
@@ -200,6 +207,7 @@ Effect = Annotated[
     | ReadMessage
     | PostSummary
     | Triage
+    | LookUpIssues
     | Investigate
     | StartBisect
     | FollowBisect

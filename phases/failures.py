@@ -59,6 +59,7 @@ WORDS: dict[str, str] = {
     "revert": "The revert could not be prepared",
     "deploy.start": "The deploy could not be started",
     "deploy.follow": "The deploy could not be followed",
+    "issues.lookup": "The issues that were named could not be looked up",
     "look": "The check could not be made",
     "ticket.open": "The ticket could not be opened",
     "ticket.attach": "The Sentry issue could not be attached to the ticket",
@@ -212,6 +213,7 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
     small = isinstance(effect, Investigate | StartBisect | FollowBisect) or effect.type in (
         "revert",
         "message.read",
+        "issues.lookup",
         "set.topic",
         "ticket.attach",
         "ticket.comment",

@@ -23,6 +23,7 @@ from phases.root_cause import after_bisect, best, merge
 from phases.rounds import (
     EVERYWHERE,
     await_action,
+    broken_rollbacks,
     ended,
     keep_true,
     mentioned,
@@ -225,7 +226,8 @@ def recommended_by_cause(incident: Incident) -> Recommendation | None:
     culprit = incident.bisect.culprit if incident.bisect else None
     deployed = report.suspect is not None and cause.release == report.suspect.version
     proven = culprit is not None and bool(cause.commit) and culprit.sha.startswith(cause.commit or "?")
-    if said.choice is Choice.ROLLBACK or said.target is None or said.brakes or not (deployed or proven):
+    done = incident.rolled_back or broken_rollbacks(incident)
+    if said.choice is Choice.ROLLBACK or said.target is None or said.brakes or done or not (deployed or proven):
         return None
     return Recommendation(
         choice=Choice.ROLLBACK,

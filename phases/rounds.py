@@ -9,7 +9,7 @@ from phases.change import Draft, Refused
 from phases.effects import CommentTicket, Investigate, Page, PostLive, Say, TellDiscord, Triage
 from phases.incident import ActionKind, Incident, Round, RoundAction, Severity, Status
 from phases.report import Recommendation
-from phases.wording import capital, short
+from phases.wording import capital, clock, short
 
 EVERYWHERE = ("status", "announcement")
 NOBODY = "nobody"  # timer: nobody acted on a SEV1
@@ -185,3 +185,43 @@ def what_was_done(action: RoundAction) -> str:
             return to if to.startswith("hotfix") else f"hotfix {to}"
         case ActionKind.FIXED:
             return f"fixed: {action.sentence}"
+
+
+# --- what was tried ------------------------------------------------------------------------------------------------
+
+
+def tried(incident: Incident) -> tuple[str, ...]:
+    """What this incident did to production and is still burning after, newest first: the next decision has to know."""
+    said = (_tried(one, one.action) for one in reversed(incident.rounds) if one.action is not None)
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _tried(one: Round, action: RoundAction) -> str:
+    what = f"{capital(what_was_done(action))}, {clock(action.at)}"
+    reason = f": {short(action.reason, 120).rstrip('.')}" if action.reason else ""
+    match action.result:
+        case "failed":
+            return f"Tried already: {what}, failed{reason}."
+        case "unknown":
+            return f"Tried already: {what}, with an unknown result."
+        case "not started":
+            return f"Tried already: {what}, was not started{reason}."
+        case "done" if one.verdict == "not recovered":
+            return f"Tried already: {what}, did not help."
+        case "done" if one.verdict is not None:
+            return f"Tried already: {what}, helped for a while."
+        case _:
+            return ""
+
+
+def broken_rollbacks(incident: Incident) -> tuple[str, ...]:
+    """Versions that this incident could not be rolled back to: the deploy is broken, too (workflow: stop conditions)."""
+    acted = (one.action for one in incident.rounds if one.action is not None)
+    ended = (a for a in acted if a.kind is ActionKind.ROLLBACK and a.result in ("failed", "unknown"))
+    return tuple(dict.fromkeys(a.to_release.version for a in ended if a.to_release is not None))
+
+
+def shipped(incident: Incident) -> frozenset[str]:
+    """Hotfixes of this incident: one that did not end it is no known fix any more."""
+    acted = (one.action for one in incident.rounds if one.action is not None and one.action.kind is ActionKind.HOTFIX)
+    return frozenset(a.to_release.version for a in acted if a.to_release is not None and a.result != "not started")

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from phases.actions import ManualTriage, Triaged
+from phases.actions import Triaged
 from phases.blast_radius import (
     MINUTE,
     ONE_PLACE,
@@ -40,21 +40,17 @@ from phases.ports import (
     SourceCode,
 )
 from phases.report import (
-    BlastRadius,
-    Choice,
-    Confidence,
     DeploySeen,
     IssueSeen,
-    Recommendation,
     Release,
     Share,
     TriageReport,
-    Word,
 )
+from phases.rounds import broken_rollbacks, shipped, tried
 from phases.service import ReleaseNames, Service
-from phases.wording import capital, listed, short
+from phases.wording import listed, short
 
-__all__ = ["manual", "severity_of", "triage"]
+__all__ = ["severity_of", "triage"]
 
 DAY = timedelta(days=1)
 PAGES = 2  # of 100 issues each, loudest first
@@ -62,7 +58,6 @@ SHOWN_ISSUES = 10
 SHOWN_DEPLOYS = 5
 SHOWN_FRAMES = 10
 SHOWN_TARGETS = 10
-SHOWN_FEATURES = 10
 
 T = TypeVar("T")
 
@@ -174,7 +169,9 @@ async def triage(
         by_release=by_version(carried, service.release),
         one_way=one_way,
         rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
-        fix=fix_of(fixes, incident, issues),
+        tried=tried(incident),
+        broken_rollbacks=broken_rollbacks(incident),
+        fix=fix_of([f for f in fixes if f.release.version not in shipped(incident)], incident, issues),
         sampled=picture.sampled or minutes.sampled,
     )
     _say_of(situation, picture, minutes, carried, service, notes)
@@ -413,34 +410,4 @@ def _report(
         handled=detail.handled if detail else None,
         recommendation=recommend(situation),
         notes=tuple(notes.said),
-    )
-
-
-def manual(action: ManualTriage, service: Service, now: datetime) -> TriageReport:
-    """What a person reports where Sentry cannot be asked. Marked as such; never a measured recommendation."""
-    features = Word.NOBODY if action.users is Word.NOBODY else action.features
-    names = tuple(short(n.strip()) for n in action.feature_names if n.strip())[:SHOWN_FEATURES]
-    who = {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[action.users]
-    what = {Word.NOBODY: "", Word.ONE: "one feature", Word.MANY: "many features"}[features]
-    said = capital(f"{who}, {what}" if what else f"{who} is hit")
-    said += f": {listed(names)}." if names and what else "."
-    return TriageReport(
-        at=now,
-        window_seconds=service.window_seconds,
-        events=0,
-        per_minute=0.0,
-        baseline_per_minute=0.0,
-        blast=BlastRadius(
-            users=action.users,
-            features=features,
-            top_features=tuple(Share(name=n, events=0) for n in names),
-            confidence=Confidence.LOW,
-            sentences=(said, "Reported by a person, not measured."),
-        ),
-        recommendation=Recommendation(
-            choice=Choice.INVESTIGATE,
-            reasons=("Reported by a person, not measured: no recommendation from numbers.",),
-        ),
-        notes=("Sentry was not measured.",),
-        manual_by=action.by,
     )

@@ -14,7 +14,7 @@ from phases.effects import AttachToTicket, Triage
 from phases.incident import Incident, Severity, Status
 from phases.past import Recollection
 from phases.postmortem_steps import fingerprint_claim
-from phases.report import Choice, Recommendation, TriageReport, Word
+from phases.report import BlastRadius, Choice, Confidence, Recommendation, Share, TriageReport, Word
 from phases.root_cause_steps import recommended_by_cause
 from phases.rounds import (
     EVERYWHERE,
@@ -33,8 +33,7 @@ from phases.rounds import (
     worked,
 )
 from phases.service import Service
-from phases.triage import manual
-from phases.wording import capital, counted, lasting, listed
+from phases.wording import capital, counted, lasting, listed, short
 
 OVERDUE = "triage"  # timer
 OVERDUE_SECONDS = 3  # rules: the decision message is posted after 3 s without an answer
@@ -42,6 +41,7 @@ MEASURE = "measure"  # timer: measure again while nobody has acted
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window
 FINGERPRINTS = 50  # claims a report may take; the storm's loudest issues come first
 ISSUES = 200  # kept by id: what once belonged to the incident is counted at every look, and is given back at its end
+REPORTED_FEATURES = 10  # of the manual form
 ATTACHED = 5  # Sentry issues attached to the ticket
 NOTHING = "Sentry shows nothing unusual."
 UNDECIDED = (Status.DECLARED, Status.DECIDING)
@@ -130,6 +130,36 @@ def manual_triage(incident: Incident, action: ManualTriage, service: Service, no
     _decide(draft, report)
     _urgency(draft, report)
     return start_investigation(draft).done()
+
+
+def manual(action: ManualTriage, service: Service, now: datetime) -> TriageReport:
+    """What a person reports where Sentry cannot be asked. Marked as such; never a measured recommendation."""
+    features = Word.NOBODY if action.users is Word.NOBODY else action.features
+    names = tuple(short(n.strip()) for n in action.feature_names if n.strip())[:REPORTED_FEATURES]
+    who = {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[action.users]
+    what = {Word.NOBODY: "", Word.ONE: "one feature", Word.MANY: "many features"}[features]
+    said = capital(f"{who}, {what}" if what else f"{who} is hit")
+    said += f": {listed(names)}." if names and what else "."
+    return TriageReport(
+        at=now,
+        window_seconds=service.window_seconds,
+        events=0,
+        per_minute=0.0,
+        baseline_per_minute=0.0,
+        blast=BlastRadius(
+            users=action.users,
+            features=features,
+            top_features=tuple(Share(name=n, events=0) for n in names),
+            confidence=Confidence.LOW,
+            sentences=(said, "Reported by a person, not measured."),
+        ),
+        recommendation=Recommendation(
+            choice=Choice.INVESTIGATE,
+            reasons=("Reported by a person, not measured: no recommendation from numbers.",),
+        ),
+        notes=("Sentry was not measured.",),
+        manual_by=action.by,
+    )
 
 
 def nobody_acted(incident: Incident, action: NobodyActed, service: Service, now: datetime) -> Change:

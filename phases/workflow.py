@@ -96,6 +96,7 @@ TABLE: dict[type[Any], Row] = {
     actions.MessageTouched: Row(ANY, timeline.message_touched),
     actions.MessageRead: Row(ANY, timeline.message_read),
     actions.AddEvidence: Row(ANY, coordination.add_evidence),
+    actions.IssuesLookedUp: Row(ANY, coordination.issues_looked_up),
     actions.SeenAgain: Row(ANY, coordination.seen_again),
     # Phase 5: verify
     actions.LookDue: Row(ANY, verification_steps.look_due),

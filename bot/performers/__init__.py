@@ -21,6 +21,7 @@ SYSTEMS: dict[str, str] = {
     "message.read": "slack",
     "post.summary": "slack",
     "triage": "sentry",
+    "issues.lookup": "sentry",
     "look": "sentry",
     "investigate": "git",
     "bisect.start": "git",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.performers.kit import JobLike, Kit, Performer, need_tracker
 from phases import memory, root_cause, triage, verification
-from phases.actions import BisectMoved, Investigated, Looked, Triaged
-from phases.effects import FollowBisect, Investigate, LookAgain, StartBisect, Triage
-from phases.ports import Bisector, NotSetUp
+from phases.actions import BisectMoved, Investigated, IssuesLookedUp, Looked, Triaged
+from phases.effects import FollowBisect, Investigate, LookAgain, LookUpIssues, StartBisect, Triage
+from phases.ports import Bisector, NotSetUp, PortError
 from phases.service import Service
 
 
@@ -31,6 +31,19 @@ def measuring(kit: Kit) -> dict[str, Performer]:
         recalled = await kit.memory.recall(asked)
         found = memory.recollect(recalled, asked, kit.now())
         return answer.model_copy(update={"past": memory.in_record(recalled), "recollection": found})
+
+    async def look_up(effect: LookUpIssues, job: JobLike) -> IssuesLookedUp:
+        del job
+        tracker = need_tracker(kit)
+        found: dict[str, str] = {}
+        for short_id in effect.short_ids:
+            try:
+                found[short_id] = (await tracker.by_short_id(short_id)).id
+            except PortError as error:
+                if error.retryable:
+                    raise
+        lost = tuple(one for one in effect.short_ids if one not in found)
+        return IssuesLookedUp(found=tuple(found.values()), said=", ".join(found), lost=lost)
 
     async def investigate(effect: Investigate, job: JobLike) -> Investigated:
         del effect
@@ -65,6 +78,7 @@ def measuring(kit: Kit) -> dict[str, Performer]:
 
     return {
         "triage": measure,
+        "issues.lookup": look_up,
         "investigate": investigate,
         "bisect.start": start_bisect,
         "bisect.follow": follow_bisect,

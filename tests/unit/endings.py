@@ -45,6 +45,8 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.builds(
                 lambda c, u, f: said.Triaged(report=report(c, at=now, blast=blast(u, f))), choices, words, words
             )
+        case wanted.LookUpIssues(short_ids=ids):
+            return st.sampled_from([said.IssuesLookedUp(found=("42",), said=ids[0]), said.IssuesLookedUp(lost=ids)])
         case wanted.Investigate():
             one = Hypothesis(
                 id="H1", kind=HypothesisKind.RELEASE, says="1.3.0 broke it", verdict=Verdict.SUPPORTED, found="x"
@@ -95,7 +97,9 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             )
         case wanted.OpenTicket():
             ticket = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1")
-            return st.one_of(done, st.just(said.TicketOpened(ticket=ticket)))
+            known = Ticket(id="t0", identifier="ENG-12", url="https://linear.example.com/ENG-12")
+            opened = st.sampled_from([said.TicketOpened(ticket=ticket), said.TicketOpened(ticket=ticket, parent=known)])
+            return st.one_of(done, opened)
         case wanted.TellDiscord():
             return st.just(said.DiscordPosted(id="9"))
         case wanted.Page(key=key):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bot.catalogue import Catalogue
 from handlers.adoption import adopt, named, service_named
 from phases import effects as wanted
-from phases.actions import TicketOpened
+from phases.actions import IssuesLookedUp, TicketOpened
 from phases.incident import Ticket
 from phases.ports import IssueRow, PortError
 from phases.service import Service
@@ -94,6 +95,40 @@ async def test_what_cannot_be_looked_up_is_said_and_stops_nothing() -> None:
         found = await adopt(f"SHOP-9 {SENTRY}", CATALOGUE, sentry)
         assert found.seeds == ("4711",)
         assert "SHOP-9 could not be looked up" in found.note
+
+
+async def test_what_sentry_does_not_answer_in_time_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Sentry):
+        async def by_short_id(self, short_id: str) -> IssueRow:
+            if short_id == "SHOP-8":
+                raise PortError("sentry", "Sentry is busy", retryable=True)
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    monkeypatch.setattr("handlers.adoption.ASK_SECONDS", 0.05)
+    found = await adopt("SHOP-7 and SHOP-8", CATALOGUE, Slow())
+    assert (found.seeds, found.unseen, found.note) == ((), ("SHOP-7", "SHOP-8"), "")
+
+
+def test_what_was_left_for_later_becomes_a_part_of_the_incident_and_is_measured() -> None:
+    story = Story(unseen=("SHOP-7", "SHOP-8"))
+    assert story.wants(wanted.LookUpIssues) == [wanted.LookUpIssues(short_ids=("SHOP-7", "SHOP-8"))]
+    story.opened().measured()
+    answer = IssuesLookedUp(found=("7",), said="SHOP-7", lost=("SHOP-8",))
+    story.say(answer)
+    assert story.record.seeds == ("7",)
+    assert "fingerprint:7" in story.claims
+    assert story.wants(wanted.Triage) == [wanted.Triage()]
+    assert story.in_thread == ["Sentry does not know SHOP-8: not a part of what is measured."]
+    story.say(IssuesLookedUp(found=("7",), said="SHOP-7"))
+    assert story.wants(wanted.Triage) == [], "known already"
+
+
+def test_after_a_decision_it_belongs_and_the_picture_stays() -> None:
+    story = Story(unseen=("SHOP-7",)).opened().measured().rolled_back()
+    story.say(IssuesLookedUp(found=("7",), said="SHOP-7"))
+    assert story.record.seeds == ("7",)
+    assert story.wants(wanted.Triage) == []
 
 
 def test_the_linear_issue_becomes_the_parent_with_a_comment_both_ways() -> None:

@@ -139,6 +139,7 @@ def test_the_open_road() -> None:
         (situation(one_way=("migrations/7.sql",)), "A one-way path changed since then: migrations/7.sql."),
         (situation(one_way=None), "cannot be seen"),
         (situation(rolled_back=("v2",)), "already rolled back v2"),
+        (situation(broken_rollbacks=("v2",)), "The rollback to v2 failed"),
         (situation(by_release={"v3": 79, "v2": 21}), "21 % of the events"),
         (situation(by_release={"v2": 5, "": 95, "v3": 0}), "No event carries v3"),
         (

@@ -25,7 +25,8 @@ from phases.incident import Severity, Ticket
 from phases.ports import EventPicture, HotfixRef, IssueRow, Minutes, UserShare
 from phases.report import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.service import ReleaseNames
-from phases.triage import by_version, fix_of, manual, one_way_match
+from phases.triage import by_version, fix_of, one_way_match
+from phases.triage_steps import manual
 from phases.wording import counted, lasting, listed, rate
 
 WINDOW = timedelta(minutes=15)

@@ -49,8 +49,15 @@ SHOP = service()
 class Life(RuleBasedStateMachine):
     incident: Incident
 
-    @initialize(seeds=st.sampled_from([(), ("41",)]), severity=st.sampled_from([None, Severity.SEV1]))
-    def declared(self, seeds: tuple[str, ...], severity: Severity | None) -> None:
+    @initialize(
+        seeds=st.sampled_from([(), ("41",)]),
+        severity=st.sampled_from([None, Severity.SEV1]),
+        parent=st.sampled_from([None, "ENG-12"]),
+        unseen=st.sampled_from([(), ("SHOP-9",)]),
+    )
+    def declared(
+        self, seeds: tuple[str, ...], severity: Severity | None, parent: str | None, unseen: tuple[str, ...]
+    ) -> None:
         self.now = NOW
         self.timeline: list[Entry] = []
         self.pending: list[wanted.Effect] = []
@@ -58,7 +65,7 @@ class Life(RuleBasedStateMachine):
         self.claims: dict[str, int | None] = {}
         self.actions_seen: dict[int, tuple[str, str]] = {}
         self.no_tickets = self.asked = False
-        action = declare(seeds=seeds, severity=severity)
+        action = declare(seeds=seeds, severity=severity, parent=parent, unseen=unseen)
         change = step(None, action, SHOP, self.now)
         assert isinstance(change, Change)
         self.commit(change, action)

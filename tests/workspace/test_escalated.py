@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import burn, eventually, said
+from tests.workspace.stage import burn, eventually, said, told
 
 
 def bug(world: World, title: str) -> Any:
@@ -22,10 +23,13 @@ async def test_a_sentry_issue_and_a_linear_bug_are_adopted(two_services: World):
     known = bug(world, "Region is sometimes missing")
 
     # Neither word names a service by itself: the project of the Sentry issue does.
+    world.faults.next("sentry.issue", Fault(delay=1.5))  # slower than a command has time for
     await alice.command(f"/incident SHOP-1 is everywhere now, was {known.url}")
     channel = await alice.channel("inc-0001-")
     await alice.sees("Recommended: roll back", channel)
 
+    await alice.command("/incident timeline", channel)
+    assert "Looked up in Sentry: SHOP-1" in plain(await told(alice, "timeline"))
     await eventually(world, lambda: len(world.linear.issues) == 2, "the ticket")
     ticket = world.linear.issues[1]
     assert ticket.parent_id == known.id

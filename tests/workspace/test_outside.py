@@ -194,8 +194,12 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
 
     again = await alice.sees("Decision 2", channel)
     assert "failed" in plain(again)
-    completed = plain(await alice.sees_change(again, "Recommended", seconds=20))
-    assert completed
+    completed = await alice.sees_change(again, "Recommended: investigate", seconds=20)
+    assert "Tried already: Rollback to 1.2.0" in plain(completed), "what was done is known"
+    assert "The rollback to 1.2.0 failed" in plain(completed)
+    assert "A rollback would be right, but is not safe" in plain(completed)
+    assert "Roll back to `1.2.0` (recommended)" not in plain(completed)
+    assert "decision.rollback" in str(completed), "a person may try again"
 
     # The deployer itself is gone: nothing was started, and that is said, too.
     (world.folder / "broken").unlink()
