@@ -8,6 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from handlers.kit import Kit
 from handlers.turn import Turn, on_incident
+from handlers.views import says
 from handlers.views.blocks import Message
 from phases.actions import SetSeverity, TakeLead
 from phases.incident import Incident, Severity
@@ -15,6 +16,8 @@ from phases.incident import Incident, Severity
 
 async def lead(turn: Turn, incident: Incident, person: str | None) -> Message | None:
     leads = person or turn.user
+    if person is not None and not (await turn.kit.people.person(person, None)).member:
+        return says.note(f"<@{person}> is no full member of this workspace and cannot lead. Nothing was changed.")
     return await turn.told(TakeLead(by=turn.user, lead=leads), incident.id, f"{incident.id}: <@{leads}> leads.")
 
 

@@ -9,15 +9,21 @@ from slack_bolt.app.async_app import AsyncApp
 from handlers import heard
 from handlers.kit import Kit
 from handlers.turn import Errors, Turn, after, on_incident, on_submit
-from handlers.views import forms
+from handlers.views import forms, says
 from handlers.views.blocks import Message, View
-from phases.actions import PostUpdate
+from phases.actions import PostUpdate, SnoozeUpdate
+from phases.cadence import SNOOZE, every, template, waits
 from phases.incident import Incident
+from phases.rounds import ended
+from phases.wording import lasting
 
 
 async def update(turn: Turn, incident: Incident, text: str) -> Message | None:
     if not text:
-        turn.open(forms.update(incident))
+        if (refused := ended(incident)) is not None:
+            return says.note(refused.text)
+        wanted = round(every(incident).total_seconds() / 60) if waits(incident) else None
+        turn.open(forms.update(incident, template(incident), wanted))
         return None
     return await turn.told(PostUpdate(by=turn.user, text=text), incident.id, f"{incident.id}: your update is posted.")
 
@@ -28,8 +34,16 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return await update(turn, incident, "")
 
     async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-        action = PostUpdate(by=turn.user, text=heard.typed(entered.get("text", "")))
+        text, users, doing = (heard.typed(entered.get(name, "")) for name in ("text", "users", "doing"))
+        minutes = int(entered["next"]) if entered.get("next", "").isdecimal() else 0
+        action = PostUpdate(by=turn.user, text=text, users=users, doing=doing, next_minutes=minutes or None)
         return after(await turn.say(action, str(meta.get("incident", ""))), "Post update", "text")
 
+    async def snoozed(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        del value
+        until = f"{incident.id}: I ask again in {lasting(SNOOZE)}."
+        return await turn.told(SnoozeUpdate(by=turn.user), incident.id, until)
+
     on_incident(app, kit, "incident.update", clicked)
+    on_incident(app, kit, "incident.snooze", snoozed)
     on_submit(app, kit, "incident.update", submitted)

@@ -26,6 +26,7 @@ from phases.asks import (
     RecheckNow,
     Resolve,
     SetSeverity,
+    SnoozeUpdate,
     SubmitPostmortem,
     TakeLead,
     TryAgain,
@@ -81,6 +82,12 @@ class TriageOverdue(Value):
 
 class NobodyActed(Value):
     type: Literal["nobody.acted"] = "nobody.acted"
+
+
+class UpdateDue(Value):
+    """Nobody has said how it stands for as long as the severity allows."""
+
+    type: Literal["update.due"] = "update.due"
 
 
 class MeasureDue(Value):
@@ -289,6 +296,7 @@ PeopleSay = (
     | DecideFixed
     | ManualTriage
     | PostUpdate
+    | SnoozeUpdate
     | MessageTouched
     | SetSeverity
     | TakeLead
@@ -305,7 +313,7 @@ PeopleSay = (
     | PrepareRevert
 )
 ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers
-TimersSay = TriageOverdue | MeasureDue | NobodyActed | DeployTick | BisectTick | LookDue | RetryDue
+TimersSay = TriageOverdue | UpdateDue | MeasureDue | NobodyActed | DeployTick | BisectTick | LookDue | RetryDue
 EffectsSay = (
     ChannelOpened
     | MessagePosted

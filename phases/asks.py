@@ -90,6 +90,20 @@ class PostUpdate(Value):
     type: Literal["update"] = "update"
     by: str
     text: str
+    """What is known."""
+    users: str = ""
+    """What users see."""
+    doing: str = ""
+    """What is being done."""
+    next_minutes: int | None = None
+    """When the next update was promised; None: as the severity says."""
+
+
+class SnoozeUpdate(Value):
+    """The update that is due can wait a little."""
+
+    type: Literal["update.snooze"] = "update.snooze"
+    by: str
 
 
 class MessageTouched(Value):

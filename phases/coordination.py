@@ -19,10 +19,7 @@ from phases.actions import (
     MessagePosted,
     Paged,
     Pinned,
-    PostUpdate,
     SeenAgain,
-    SetSeverity,
-    TakeLead,
     TicketOpened,
     TriageOverdue,
 )
@@ -47,8 +44,6 @@ from phases.root_cause_steps import ask_for_tree
 from phases.rounds import (
     EVERYWHERE,
     ask_for_decision,
-    ended,
-    keep_true,
     mentioned,
     next_round,
     nobody_paged,
@@ -247,39 +242,6 @@ def effect_done(incident: Incident, action: EffectDone, service: Service, now: d
     del service
     draft = Draft(incident, now)
     return (worked(draft, action.kind) if action.kind in ONE_OF_A_KIND else draft).done()
-
-
-# --- what people say -------------------------------------------------------------------------------------------
-
-
-def post_update(incident: Incident, action: PostUpdate, service: Service, now: datetime) -> Change | Refused:
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
-    text = action.text.strip()[:1500]
-    if not text:
-        return Refused("input", "Say what is new, e.g. `/incident update card payments work again in eu-west`.")
-    draft = Draft(incident, now).set(latest_update=text[:300]).note("update", text, by=action.by)
-    return tell(draft, text, strong=f"Update by {mentioned(action.by)}:").done()
-
-
-def set_severity(incident: Incident, action: SetSeverity, service: Service, now: datetime) -> Change | Refused:
-    """A person's word wins and stays (rules: Severity)."""
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
-    draft = Draft(incident, now).set(severity=action.severity, severity_by=action.by)
-    said = f"SEV{action.severity.value}, says {mentioned(action.by)}"
-    draft.note("severity", said, by=action.by)
-    return keep_true(urgent(draft, f"{incident.id} {incident.title}: {said}"), said).done()
-
-
-def take_lead(incident: Incident, action: TakeLead, service: Service, now: datetime) -> Change | Refused:
-    del service
-    if (refused := ended(incident)) is not None:
-        return refused
-    draft = Draft(incident, now).set(lead=action.lead).note("lead", f"{mentioned(action.lead)} leads", by=action.by)
-    return tell(draft, f"{mentioned(action.lead)} leads.", ticket=False).dirty("status").done()
 
 
 # --- what alerts say -------------------------------------------------------------------------------------------

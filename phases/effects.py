@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -24,6 +25,8 @@ class Invite(Value):
     type: Literal["invite"] = "invite"
     people: tuple[str, ...]
     """Slack user ids; owners as the catalogue writes them are resolved by the performer."""
+    owners: bool = True
+    """The service's owners, too."""
 
 
 class PostLive(Value):
@@ -48,8 +51,18 @@ class Say(Value):
     try_again: str | None = None
     """Effect id for a *Try again* button under it."""
     goes_to: Literal["incident", "announcement"] = "incident"
-    ask: Literal["recovered", "not over", "foreign deploy", ""] = ""
+    ask: Literal["recovered", "not over", "foreign deploy", "update", ""] = ""
     """A question with its buttons under it."""
+    due: datetime | None = None
+    """When the next update is promised, under it."""
+
+
+class Remind(Value):
+    """Tells the lead alone that an update is due; where Slack lets nobody write to them, the channel."""
+
+    type: Literal["remind"] = "remind"
+    who: str
+    text: str
 
 
 class ReadMessage(Value):
@@ -204,6 +217,7 @@ Effect = Annotated[
     | PostLive
     | Pin
     | Say
+    | Remind
     | ReadMessage
     | PostSummary
     | Triage

@@ -50,6 +50,7 @@ WORDS: dict[str, str] = {
     "post.live": "A message could not be posted",
     "pin": "The status could not be pinned",
     "say": "A message could not be posted",
+    "remind": "The lead could not be reminded of the update",
     "message.read": "A pinned message could not be read",
     "post.summary": "The summary could not be posted",
     "triage": "Sentry could not be asked",
@@ -212,6 +213,7 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
     """Small failures go to the thread; where there is none yet, to the channel."""
     small = isinstance(effect, Investigate | StartBisect | FollowBisect) or effect.type in (
         "revert",
+        "remind",
         "message.read",
         "issues.lookup",
         "set.topic",

@@ -227,6 +227,14 @@ class Incident(Value):
     cancel_reason: str | None = None
     guard_until: datetime | None = None
     latest_update: str | None = None
+    updated_at: datetime | None = None
+    """When a person last said how it stands."""
+    update_due: datetime | None = None
+    """When people expect to hear of it next; None while nobody waits for that (rules: Updates)."""
+    update_promised: bool = False
+    """That time is a person's word, and not the severity's."""
+    reminded: Literal["", "lead", "channel"] = ""
+    """Who was reminded of the update that is due."""
     pins: dict[str, PinnedMessage] = Field(default_factory=dict[str, PinnedMessage])
     """Messages in the timeline by `ts`, the newest told of last (rules: Timeline)."""
     failures: tuple[Failure, ...] = ()

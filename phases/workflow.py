@@ -16,6 +16,7 @@ from phases import (
     coordination,
     failures,
     mitigation,
+    people,
     postmortem_steps,
     revert,
     root_cause_steps,
@@ -23,6 +24,7 @@ from phases import (
     triage_steps,
     verification_steps,
 )
+from phases.cadence import followed
 from phases.change import Change, Refused
 from phases.incident import Incident, Status
 from phases.memory_steps import beside
@@ -90,9 +92,11 @@ TABLE: dict[type[Any], Row] = {
     actions.DiscordPosted: Row(ANY, coordination.discord_posted),
     actions.Paged: Row(ANY, coordination.paged),
     actions.EffectDone: Row(ANY, coordination.effect_done),
-    actions.PostUpdate: Row(OPEN, coordination.post_update),
-    actions.SetSeverity: Row(OPEN, coordination.set_severity),
-    actions.TakeLead: Row(OPEN, coordination.take_lead),
+    actions.PostUpdate: Row(OPEN, people.post_update),
+    actions.SnoozeUpdate: Row(OPEN, people.snooze_update),
+    actions.UpdateDue: Row(ANY, people.update_due),
+    actions.SetSeverity: Row(OPEN, people.set_severity),
+    actions.TakeLead: Row(OPEN, people.take_lead),
     actions.MessageTouched: Row(ANY, timeline.message_touched),
     actions.MessageRead: Row(ANY, timeline.message_read),
     actions.AddEvidence: Row(ANY, coordination.add_evidence),
@@ -127,7 +131,7 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     if incident.status not in row.heard:
         return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
     change = row.do(incident, action, service, now)
-    return change if isinstance(change, Refused) else fitted(beside(incident, change))
+    return change if isinstance(change, Refused) else fitted(followed(incident, beside(incident, change), now))
 
 
 def _busy(incident: Incident) -> str:

@@ -18,6 +18,7 @@ SYSTEMS: dict[str, str] = {
     "post.live": "slack",
     "pin": "slack",
     "say": "slack",
+    "remind": "slack",
     "message.read": "slack",
     "post.summary": "slack",
     "triage": "sentry",

@@ -10,7 +10,7 @@ from handlers import views
 from handlers.views.text import plain
 from phases import adr
 from phases.actions import ChannelOpened, EffectDone, Invited, MessagePosted, Pinned
-from phases.effects import Invite, OpenChannel, Pin, PostLive, PostSummary, Say, SetTopic
+from phases.effects import Invite, OpenChannel, Pin, PostLive, PostSummary, Remind, Say, SetTopic
 from phases.incident import Channel, Incident, MessageRef
 from phases.ports import PortError
 from phases.rounds import decision_name
@@ -96,7 +96,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         failed: list[str] = []
         people = [one for one in effect.people if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
         try:
-            if not incident.apart:
+            if effect.owners and not incident.apart:
                 people.extend(await kit.people.owners(kit.service(incident)))
         except PortError as error:
             if error.retryable:
@@ -137,13 +137,31 @@ def speaking(kit: Kit) -> dict[str, Performer]:
     async def say(effect: Say, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
         channel, thread = kit.channel(incident)
-        if effect.thread and thread is None:
+        if effect.goes_to == "announcement":
+            announced = incident.messages.get("announcement")
+            if announced is None:
+                return EffectDone(kind=effect.type)
+            channel, thread = announced.channel, announced.ts
+        elif effect.thread and thread is None:
             thread = _newest_decision(incident)
         mentions = () if incident.drill else effect.mention
         if any(not re.fullmatch(r"[UW][A-Z0-9]{2,}", one) for one in mentions):
             mentions = tuple(await kit.people.owners(kit.service(incident)))
         message = views.say(effect.model_copy(update={"mention": mentions}), incident)
         await kit.post(job, message, channel, thread)
+        return EffectDone(kind=effect.type)
+
+    async def remind(effect: Remind, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        try:
+            alone = await kit.slack.direct_message(effect.who)
+            await kit.post(job, views.reminder(effect.text, incident), alone)
+        except SlackRefused as refused:
+            if refused.retryable:
+                raise
+            channel, thread = kit.channel(incident)
+            message = views.say(Say(text=effect.text, mention=(effect.who,), ask="update"), incident)
+            await kit.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 
     async def post_summary(effect: PostSummary, job: JobLike) -> EffectDone:
@@ -160,5 +178,6 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         "post.live": post_live,
         "pin": pin,
         "say": say,
+        "remind": remind,
         "post.summary": post_summary,
     }

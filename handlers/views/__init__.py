@@ -3,7 +3,7 @@
 from handlers.views.blocks import Message, View
 from handlers.views.decision import decision
 from handlers.views.progress import progress
-from handlers.views.says import announcement, listing, say, summary
+from handlers.views.says import announcement, listing, reminder, say, summary
 from handlers.views.status import status, topic
 from handlers.views.tree import evidence, tree
 
@@ -15,6 +15,7 @@ __all__ = [
     "evidence",
     "listing",
     "progress",
+    "reminder",
     "say",
     "status",
     "summary",

@@ -21,6 +21,7 @@ from handlers.views.blocks import (
     text_input,
 )
 from handlers.views.text import cut_plain, spoken, words
+from phases.cadence import NEXT_MINUTES, Template
 from phases.incident import Incident
 from phases.ports import HotfixRef
 from phases.report import Release
@@ -239,16 +240,27 @@ def postmortem(incident: Incident, prefill: Mapping[str, str]) -> View:
     )
 
 
-def update(incident: Incident, text: str = "") -> View:
-    """`incident.update`: what is new, for channel, ticket and Discord."""
-    entry = text_input(
-        VALUE, initial=text, multiline=True, longest=1500, placeholder="Card payments work again in eu-west"
-    )
-    hint = "Goes to this channel, the ticket and Discord."
+def update(incident: Incident, filled: Template, minutes: int | None) -> View:
+    """`incident.update`: filled from the record; `minutes` until the next one as the severity says, None where it says none."""
+
+    def part(block_id: str, label: str, initial: str, longest: int, *, optional: bool = True) -> Block:
+        entry = text_input(VALUE, initial=initial, multiline=True, longest=longest)
+        return field_input(block_id, label, entry, optional=optional)
+
+    options = [option(f"In {n} min" if n < 120 else f"In {n // 60} h", str(n)) for n in NEXT_MINUTES]
+    if minutes is None:
+        options.append(option("When there is news", "0"))
+    chosen = next((o for o in options if o["value"] == str(minutes or 0)), options[-1])
     return View(
         "incident.update",
         "Post update",
-        (field_input("text", "What is new?", entry, hint=hint),),
+        (
+            part("text", "What we know", filled.knows, 1500, optional=False),
+            part("users", "What users see", filled.users, 500),
+            part("doing", "What we do", filled.doing, 500),
+            field_input("next", "Next update", select(VALUE, options, initial=chosen)),
+            context("Goes to this channel, the announcement, the ticket and Discord."),
+        ),
         submit="Post",
         metadata={"incident": incident.id},
     )

@@ -10,6 +10,7 @@ from handlers.views.blocks import Block, Element, Message, actions, button, cont
 from handlers.views.phrasing import DONE, WAITING
 from handlers.views.status import short
 from handlers.views.text import channel, code, link, person, plain, spoken, when, words
+from phases.cadence import SNOOZE
 from phases.effects import Say
 from phases.incident import Incident, Status
 from phases.proofs import Proof
@@ -21,8 +22,26 @@ def say(effect: Say, incident: Incident) -> Message:
     """One sentence of the bot, with those it mentions in front and its question or *Try again* under it."""
     called = " ".join(person(p) for p in effect.mention[:20])
     text = f"{called} {spoken(effect.text)}".strip()
-    where = "" if effect.goes_to == "incident" else f" ({incident.id})"
-    return message(f"{text}{where}", [section(f"{text}{where}"), actions(_answers(effect, incident))])
+    due = context(f"Next update {when(effect.due, '{time}')}") if effect.due else None
+    return message(text, [section(text), due, actions(_answers(effect, incident))])
+
+
+def reminder(text: str, incident: Incident) -> Message:
+    """To the lead alone: an update is due."""
+    said = f"*{incident.id}*{_place(incident)} {spoken(text)}"
+    return message(said, [section(said), actions(_update_due(incident))])
+
+
+def _place(incident: Incident) -> str:
+    own = incident.channel is not None and not incident.channel.thread_ts
+    return f" {channel(incident.channel.id)}" if incident.channel is not None and own else ""
+
+
+def _update_due(incident: Incident) -> list[Element]:
+    here = {"incident": incident.id}
+    lead = [] if incident.lead else [button("Take lead", "incident.lead", here)]
+    post = button("Post update …", "incident.update", here, style="primary")
+    return [post, button(f"Snooze {round(SNOOZE.total_seconds() / 60)} min", "incident.snooze", here), *lead]
 
 
 def _answers(effect: Say, incident: Incident) -> list[Element]:
@@ -37,6 +56,8 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
         answers.append(
             button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": plain(effect.text, 300)})
         )
+    if effect.ask == "update":
+        answers += _update_due(incident)
     if effect.try_again:
         again = {"incident": incident.id, "effect": effect.try_again}
         answers.append(button("Try again", "incident.try_again", again))

@@ -29,7 +29,8 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
     ]
     blocks += [section(f"{WAITING} {words(line, 400)}") for line in (hold(incident), unmerged(incident)) if line]
     if incident.latest_update:
-        blocks.append(section(f"*Latest update*\n{spoken(incident.latest_update, 400)}"))
+        due = f" · next {when(incident.update_due, '{time}')}" if incident.update_due else ""
+        blocks.append(section(f"*Latest update*{due}\n{spoken(incident.latest_update, 400)}"))
     blocks += _failures(incident)
     blocks.append(context(" · ".join(f"{name}:\u00a0{how}" for name, how in phases(incident))))
     if incident.past and incident.open:

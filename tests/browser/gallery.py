@@ -12,6 +12,7 @@ from handlers.views import forms, says
 from handlers.views.blocks import Message, View
 from handlers.views.home import home
 from handlers.views.timeline import timeline
+from phases.cadence import template
 from phases.effects import Say
 from phases.incident import ActionKind, Entry, Failure, Incident, Round, RoundAction, Severity, Status
 from phases.past import PastIncident
@@ -181,7 +182,7 @@ def views_shown() -> dict[str, View]:
         "form-fixed": forms.fixed(open_one, 1),
         "form-cause": forms.cause(open_one, text="Commit c0ffee123 rounds rates to zero.", metadata=here),
         "form-post-mortem": forms.postmortem(MITIGATED, prefilled),
-        "form-update": forms.update(open_one),
+        "form-update": forms.update(open_one, template(open_one), 30),
         "form-cancel": forms.cancel(open_one),
         "form-break-glass": forms.break_glass(open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here),
         "form-hypothesis": forms.hypothesis(open_one),

@@ -156,7 +156,7 @@ def test_somebody_else_takes_the_lead():
     story = Story().opened()
     story.say(said.TakeLead(by="U0ALICE", lead="U0BOB"))
     assert story.record.lead == "U0BOB"
-    assert story.in_channel == ["<@U0BOB> leads."]
+    assert story.in_channel == ["<@U0BOB> leads, in place of <@U0ALICE>."]
     assert story.on_ticket == []
 
 

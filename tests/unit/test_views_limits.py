@@ -18,6 +18,7 @@ from handlers.views.blocks import MESSAGE_BLOCKS, MESSAGE_CHARACTERS, Message
 from handlers.views.home import home
 from handlers.views.text import size
 from handlers.views.timeline import timeline
+from phases.cadence import Template, template
 from phases.effects import Say
 from phases.incident import (
     ActionKind,
@@ -384,7 +385,8 @@ def test_every_form_fits(one: Incident, text: str, running: Release, found: tupl
         forms.fixed(one, 1, text),
         forms.cause(one, text=text, metadata={}),
         forms.postmortem(one, dict.fromkeys(forms.PARTS, text)),
-        forms.update(one, text),
+        forms.update(one, template(one), None),
+        forms.update(one, Template(knows=text, users=text, doing=text), 30),
         forms.cancel(one, text),
         forms.break_glass(one, service(), text, {}),
         forms.refused(text, text),

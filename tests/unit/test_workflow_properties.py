@@ -10,7 +10,8 @@ The invariants (architecture: The life of an incident):
  7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word starts one;
  8. what people cannot go on without (channel, decision, triage, ticket, question) is under way, there, or tried again;
  9. one message in the channel a word that is said, and one first post to Discord;
-10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done.
+10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done;
+11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never afterwards.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from phases import actions as said
 from phases import effects as wanted
+from phases.cadence import waits
 from phases.change import Change, Refused, Timer
 from phases.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
 from phases.report import (
@@ -130,7 +132,14 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         action=st.one_of(
-            st.builds(said.PostUpdate, by=PEOPLE, text=st.text(max_size=50)),
+            st.builds(
+                said.PostUpdate,
+                by=PEOPLE,
+                text=st.text(max_size=50),
+                doing=st.text(max_size=9),
+                next_minutes=st.sampled_from([None, 15, 7, 120]),
+            ),
+            st.builds(said.SnoozeUpdate, by=PEOPLE),
             st.builds(said.SetSeverity, by=PEOPLE, severity=st.sampled_from(Severity)),
             st.builds(said.TakeLead, by=PEOPLE, lead=PEOPLE),
             st.builds(said.AddHypothesis, by=PEOPLE, says=st.text(max_size=40)),
@@ -359,6 +368,12 @@ class Life(RuleBasedStateMachine):
         under_way = [r for r in self.incident.rounds if r.action and r.action.result in ("waiting", "running")]
         assert len(under_way) <= 1
         assert ("deploying:shop" in self.claims) == bool(under_way)
+
+    @invariant()
+    def who_waits_for_an_update_gets_one(self) -> None:
+        waiting = waits(self.incident)
+        assert ("update" in self.timers) == waiting  # 11
+        assert (self.incident.update_due is not None) == waiting
 
     @invariant()
     def open_means_claimed(self) -> None:

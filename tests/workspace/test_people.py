@@ -1,0 +1,81 @@
+"""Who leads, how bad it is, and that nobody is left without a word; over a bot that is killed in between."""
+
+from __future__ import annotations
+
+from sandbox.slack.people import Json, plain
+from sandbox.world import World
+from tests.workspace.dump import redis_of
+from tests.workspace.stage import burn, declared, eventually, said, status, told
+
+
+async def due_now(world: World, timer: str) -> None:
+    """Half an hour passes: a timer of the incident is due at once."""
+    async with redis_of(world) as redis:
+        (key,) = [key async for key in redis.scan_iter("*:timers")]
+        assert await redis.zscore(key, f"INC-0001|{timer}") is not None, timer
+        await redis.zadd(key, {f"INC-0001|{timer}": 1})
+
+
+async def test_the_lead_is_handed_over_and_severity_is_a_persons_word(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    await alice.command("/incident lead @gus", channel)
+    await told(alice, "cannot lead")
+    await alice.command("/incident lead @bob", channel)
+    await bob.sees(f"<@{bob.id}> leads, in place of <@{alice.id}>", channel)
+    await eventually(world, lambda: bob.id in channel.members, "the new lead is in the channel")
+    await eventually(world, lambda: f"Lead*: <@{bob.id}>" in status(channel), "the status names him")
+    await bob.command("/incident lead", channel)
+    await told(bob, "leads INC-0001 already")
+    await bob.command("/incident severity 2", channel)
+    await bob.sees("SEV1 → SEV2, says", channel)
+    await bob.command("/incident timeline", channel)
+    story = plain(await told(bob, "*INC-0001*"))
+    assert f"in place of <@{alice.id}>" in story
+    assert "SEV1 → SEV2" in story
+
+
+async def test_an_update_is_asked_for_posted_everywhere_and_put_off(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    await eventually(world, lambda: "SEV1" in status(channel), "how bad it is")
+
+    # The clock outlives the bot.
+    world.kill_bot()
+    await world.bot.until_running()
+    await due_now(world, "update")
+    reminder: Json = await alice.sees("How does it stand?")
+    assert reminder["channel"].startswith("D"), "the lead alone"
+    assert said(alice, channel, "update is due") == []
+    await alice.click(reminder, "incident.snooze")
+    await told(alice, "I ask again in 15 min")
+    await due_now(world, "update")
+    await alice.sees("How does it stand?", after=reminder["ts"])
+    await due_now(world, "update")
+    asked = await bob.sees("An update is due", channel)
+    assert f"<@{alice.id}>" in plain(asked)
+
+    # One click, a true template, and everybody knows.
+    await bob.click(asked, "incident.update")
+    form = await bob.open_modal("incident.update")
+    assert "30 users get errors in" in str(form)
+    assert "We decide what to do." in str(form)
+    await bob.submit(form, {"text": "The pool of db-2 is full", "next": "60"})
+    posted = await alice.sees("The pool of db-2 is full", channel)
+    assert "Next update" in plain(posted)
+    await eventually(world, lambda: "The pool of db-2" in status(channel), "the pinned status")
+    incidents = world.workspace.channel("incidents")
+    root = next(m for m in incidents.messages if f"<#{channel.id}>" in plain(m))
+    await eventually(
+        world,
+        lambda: any("The pool of db-2" in plain(m) for m in incidents.thread(root["ts"])[1:]),
+        "in the announcement's thread",
+    )
+    assert not any("The pool of db-2" in plain(m) for m in incidents.roots() if m is not root)
+    ticket = world.linear.issues[0]
+    await eventually(
+        world, lambda: any("The pool of db-2" in c.body for c in world.linear.of(ticket)[0]), "on the ticket"
+    )
+    await eventually(world, lambda: "The pool of db-2" in world.discord.posts[0].content, "on Discord")
