@@ -49,7 +49,7 @@ from handlers.views import forms, says
 from handlers.webhooks_deploys import deploys_route
 from handlers.webhooks_github import github_route
 from handlers.webhooks_sentry import sentry_route
-from phases.ports import Catalogue, Deployer, People, SourceCode
+from phases.ports import Catalogue, Deployer, People, PortError, SourceCode
 from phases.service import Service
 
 log = logging.getLogger(__name__)
@@ -235,10 +235,10 @@ def _rest(app: AsyncApp, kit: Kit) -> None:
         where = " < ".join(f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames))
         log.error("a listener failed: %s in %s", type(error).__name__, where)
         text = f"{error.text} Nothing was recorded. Try again in a moment." if isinstance(error, OutOfReach) else SORRY
-        return _sorry(kit, request.body, text)
+        return _sorry(kit, request.body, text, again=isinstance(error, OutOfReach | PortError | TimeoutError))
 
 
-def _sorry(kit: Kit, body: dict[str, Any], text: str) -> BoltResponse:
+def _sorry(kit: Kit, body: dict[str, Any], text: str, *, again: bool) -> BoltResponse:
     message = says.note(text)
     if body.get("command"):
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload()})
@@ -249,4 +249,5 @@ def _sorry(kit: Kit, body: dict[str, Any], text: str) -> BoltResponse:
         if body.get("trigger_id"):
             from_interaction(kit, body).tell(message)
         return BoltResponse(status=200, body="")
-    return BoltResponse(status=500, body="")  # an event: Slack sends it again
+    # An event: Slack sends it again where that may help; what fails by its shape would fail again.
+    return BoltResponse(status=500 if again else 200, body="")

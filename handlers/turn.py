@@ -17,7 +17,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from handlers import deliveries, rich
+from handlers import deliveries, elsewhere, rich
 from handlers.door import Delivery, Recorded, Unknown
 from handlers.kit import Kit
 from handlers.views import forms, says
@@ -103,7 +103,7 @@ class Turn:
         if self.view:
             view = View("incident.told", "Firebreak", message.blocks or says.note(message.text).blocks)
             await self.kit.client.views_update(view_id=self.view, view=view.payload())
-        elif self.response_url:
+        elif elsewhere.answers(self.response_url, self.kit.client.base_url):
             answer = {"text": message.text, "response_type": "ephemeral", "replace_original": replace}
             await rich.send(self.kit.taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)}))
         elif self.channel:

@@ -86,7 +86,9 @@ class Slack:
 
     async def start(self) -> None:
         """Opens the kept session; without it the SDK opens a connection a call."""
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS))
+        stay = aiohttp.TraceConfig()
+        stay.on_request_redirect.append(_refuse_to_go)
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), trace_configs=[stay])
         self.web.session = self.session
 
     async def aclose(self) -> None:
@@ -311,6 +313,11 @@ class Slack:
         except SlackRefused as refused:
             if refused.error not in fine:
                 raise
+
+
+async def _refuse_to_go(session: object, context: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+    """aiohttp follows redirects by itself, and would take the token along; Slack's API never sends us elsewhere."""
+    raise aiohttp.ClientError(f"sent elsewhere ({params.response.status})")
 
 
 def _refusal(method: str, error: SlackApiError) -> SlackRefused:
