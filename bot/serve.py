@@ -24,6 +24,7 @@ from bot import health, logs
 from bot import settings as settings_module
 from bot.app import Bot, now, wire, workers
 from bot.catalogue import Catalogue
+from bot.members import ChannelMembers
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
 from bot.settings import Faults, Settings
@@ -94,6 +95,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             settings=settings,
             now=now,
             sentry=bot.tracker,
+            members=ChannelMembers(bot.slack),
             taste=bot.slack.taste,
         )
         stack.push_async_callback(heard.tasks.drain)

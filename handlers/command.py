@@ -70,10 +70,10 @@ async def which(turn: Turn, said: Subcommand) -> Incident | Message:
     door = turn.kit.door
     if said.incident is not None:
         found = await door.look(said.incident)
-        return found if found and status.may_see(turn, found) else says.note(f"There is no incident {said.incident}.")
+        return found if found and await turn.sees(found) else says.note(f"There is no incident {said.incident}.")
     if (here := await in_channel(turn)) is not None:
         return here
-    seen = [i for i in await door.find() if status.may_see(turn, i)]
+    seen = await turn.seen(await door.find())
     if len(seen) == 1:
         return seen[0]
     if not seen:
@@ -92,7 +92,7 @@ async def in_channel(turn: Turn) -> Incident | None:
 
 async def heard_text(turn: Turn, text: str) -> Message | None:
     here = await in_channel(turn) is not None
-    one_open = not here and len(await turn.kit.door.find()) == 1
+    one_open = not here and len(await turn.seen(await turn.kit.door.find())) == 1
     names = [s.name for s in turn.kit.catalogue.all()]
     match parse(text, here=here, one_open=one_open, services=names):
         case Declare(text=what):

@@ -129,7 +129,9 @@ async def answer(turn: Turn, said: Said, answered: Recorded | Refused | Unknown)
     match answered:
         case Recorded(incident=incident):
             return says.declared(incident)
-        case Refused(code="taken", owner=str(owner)) if (found := await turn.kit.door.look(owner)) is not None:
+        case Refused(code="taken", owner=str(owner)) if (
+            found := await turn.kit.door.look(owner)
+        ) is not None and await turn.sees(found):
             return _open_already(turn, said, found, answered.claim or "")
         case Refused(text=text) | Unknown(text=text):
             return says.note(text)
@@ -213,7 +215,7 @@ async def _go_there(turn: Turn, value: dict[str, Any]) -> Message | None:
     """The same fire: what was said becomes evidence of the incident that is open."""
     owner = str(value.get("incident", ""))
     found = await turn.kit.door.look(owner)
-    if found is None:
+    if found is None or not await turn.sees(found):
         return says.note(f"There is no incident {owner} any more.")
     reported = str(value.get("title") or "")
     noted = False

@@ -8,12 +8,13 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers.kit import Kit
+from handlers.seeing import seen_by
 from handlers.views.home import home
 
 
 def register(app: AsyncApp, kit: Kit) -> None:
     async def publish(user: str) -> None:
-        shown = [i for i in await kit.door.find() if not i.private or user in (i.declared_by, i.lead, *i.invited)]
+        shown = await seen_by(kit.members, user, await kit.door.find())
         await kit.client.views_publish(user_id=user, view=home(shown).payload())
 
     @app.event("app_home_opened")

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from handlers.adoption import Issues
 from handlers.door import Door
 from handlers.rich import NEVER, Taste
+from handlers.seeing import Members
 from handlers.tasks import Tasks
 from phases.incident import Incident
 from phases.ports import Catalogue, Deployer, People, SourceCode
@@ -55,6 +56,10 @@ class Kit:
     now: Callable[[], datetime]
     watched: Collection[str] = ()
     """Channel ids or names where the phrases are listened for; none: public channels."""
+    me: str = ""
+    """Our own Slack id."""
+    members: Members | None = None
+    """Who is in a private incident's channel; without it only who declared it sees it."""
     sentry: Issues | None = None
     """Looks up the issues that people name."""
     taste: Taste = NEVER

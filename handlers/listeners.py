@@ -28,6 +28,7 @@ from handlers import (
     declare,
     home,
     hypotheses,
+    join,
     lead,
     phrases,
     pins,
@@ -42,6 +43,7 @@ from handlers.adoption import Issues
 from handlers.door import Door, OutOfReach
 from handlers.kit import Deploys, Kit, Once
 from handlers.rich import NEVER, Taste
+from handlers.seeing import Members
 from handlers.slack_route import slack_route
 from handlers.tasks import Tasks
 from handlers.turn import from_interaction
@@ -55,7 +57,7 @@ from phases.service import Service
 log = logging.getLogger(__name__)
 
 SORRY = "Something went wrong on my side. I cannot say whether it was recorded: look at the incident, then try again."
-HEARD_ONLY = ("member_joined_channel", "channel_archive", "channel_rename")
+HEARD_ONLY = ("channel_archive", "channel_rename")
 
 
 class Me(Protocol):
@@ -116,6 +118,7 @@ def listeners(
     settings: Wanted,
     now: Callable[[], datetime],
     sentry: Issues | None = None,
+    members: Members | None = None,
     taste: Taste | None = None,
 ) -> Listeners:
     """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
@@ -133,6 +136,8 @@ def listeners(
         now=now,
         watched=frozenset(settings.watched),
         sentry=sentry,
+        members=members,
+        me=me.user,
         taste=taste or NEVER,
     )
     app = build_app(slack, me)
@@ -203,6 +208,7 @@ def register_all(app: AsyncApp, kit: Kit) -> None:
         room.register(app, kit)
     pins.register(app, kit)  # before the phrases, which take every message
     phrases.register(app, kit)
+    join.register(app, kit)
     home.register(app, kit)
     _rest(app, kit)
 

@@ -23,12 +23,7 @@ async def status(turn: Turn, incident: Incident) -> Message:
 
 
 async def listing(turn: Turn) -> Message:
-    return views.listing([i for i in await turn.kit.door.find() if may_see(turn, i)])
-
-
-def may_see(turn: Turn, incident: Incident) -> bool:
-    """A private incident is nobody's business who was not invited."""
-    return not incident.private or turn.user in (incident.declared_by, incident.lead, *incident.invited)
+    return views.listing(await turn.seen(await turn.kit.door.find()))
 
 
 async def timeline(turn: Turn, incident: Incident, until: int | None = None) -> Message:
@@ -38,7 +33,7 @@ async def timeline(turn: Turn, incident: Incident, until: int | None = None) -> 
 def register(app: AsyncApp, kit: Kit) -> None:
     async def another_page(turn: Turn, value: dict[str, Any]) -> Message | None:
         incident = await turn.kit.door.look(str(value.get("incident", "")))
-        if incident is None or not may_see(turn, incident):
+        if incident is None or not await turn.sees(incident):
             return says.note("That incident is not there any more.")
         return await timeline(turn, incident, int(value.get("until") or 0))
 

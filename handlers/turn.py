@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from handlers import deliveries, elsewhere, rich
 from handlers.door import Delivery, Recorded, Unknown
 from handlers.kit import Kit
+from handlers.seeing import may_see, seen_by
 from handlers.views import forms, says
 from handlers.views.blocks import Message, View
 from phases.actions import Action
@@ -66,6 +67,13 @@ class Turn:
         except (TimeoutError, PortError):
             return "I could not ask Slack who you are. Nothing was done; try again in a moment."
         return None if person.member else STRANGER
+
+    async def sees(self, incident: Incident) -> bool:
+        """Whether this person may know of it (rules: Private incidents)."""
+        return await may_see(self.kit.members, self.user, incident)
+
+    async def seen(self, incidents: Sequence[Incident]) -> list[Incident]:
+        return await seen_by(self.kit.members, self.user, incidents)
 
     async def say(self, action: Action, incident: str | None, *, part: str = "") -> Recorded | Refused | Unknown:
         because = deliveries.part(self.delivery, part) if part else self.delivery
@@ -241,7 +249,7 @@ def on_incident(app: AsyncApp, kit: Kit, action_id: str, do: About) -> None:
 
     async def about(turn: Turn, value: dict[str, Any]) -> Message | None:
         incident = await kit.door.look(str(value.get("incident", "")))
-        if incident is None:
+        if incident is None or not await turn.sees(incident):
             return says.note(GONE.format(id=value.get("incident", "of that name")))
         return await do(turn, incident, value)
 
@@ -259,11 +267,12 @@ def on_submit(app: AsyncApp, kit: Kit, callback_id: str, do: Submit) -> None:
         turn = from_interaction(kit, body)
         view = body.get("view") or {}
         title = str((view.get("title") or {}).get("text") or "Firebreak")
-        refused = await turn.stranger()
+        meta = values(view.get("private_metadata"))
+        refused = await turn.stranger() or await _unseen(turn, meta)
         if refused:
             answer: View | Errors | None = forms.refused(title, refused)
         else:
-            answer = await do(turn, values(view.get("private_metadata")), fields(view))
+            answer = await do(turn, meta, fields(view))
         match answer:
             case None:
                 await ack()
@@ -271,6 +280,13 @@ def on_submit(app: AsyncApp, kit: Kit, callback_id: str, do: Submit) -> None:
                 await ack(response_action="update", view=answer.payload())
             case errors:
                 await ack(response_action="errors", errors=errors)
+
+
+async def _unseen(turn: Turn, meta: Value) -> str | None:
+    """Who left a private incident's channel while its form was open is told what any stranger is."""
+    id = str(meta.get("incident") or "")
+    incident = await turn.kit.door.look(id) if id else None
+    return None if incident is None or await turn.sees(incident) else GONE.format(id=id)
 
 
 def after(answer: Recorded | Refused | Unknown, title: str, field_name: str) -> View | Errors | None:

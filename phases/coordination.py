@@ -40,6 +40,7 @@ from phases.effects import (
 from phases.incident import Incident, MessageRef, Status
 from phases.mitigation import HEARD, unmerged
 from phases.postmortem_steps import RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
+from phases.privacy import outside
 from phases.root_cause_steps import ask_for_tree
 from phases.rounds import (
     EVERYWHERE,
@@ -134,7 +135,7 @@ def channel_opened(incident: Incident, action: ChannelOpened, service: Service, 
         # The thread hangs under a message where incidents are announced: that message is the announcement.
         root = MessageRef(channel=action.channel.id, ts=action.channel.thread_ts)
         draft.set(messages={**draft.incident.messages, "announcement": root}).dirty("announcement")
-    elif not incident.private:
+    elif action.channel.thread_ts is None:
         draft.want(PostLive(name="announcement"))
     ask_for_decision(begin_comms(draft))
     if incident.drill:
@@ -360,11 +361,14 @@ def _long_after(incident: Incident, action: SeenAgain, service: Service, now: da
 
 
 def ticket_title(incident: Incident) -> str:
+    incident = outside(incident)
     return f"{incident.id}: {incident.title}"[:250]
 
 
 def ticket_body(incident: Incident) -> str:
     """The ticket as it is opened. Triage and everything after it are comments, so that each is said once."""
+    if incident.private:
+        return "A private incident: what happens is said in its private channel in Slack, to the people who are in it."
     lines = [
         f"Service: {incident.service} ({incident.environment})",
         f"Detected: {incident.detected_at:%Y-%m-%d %H:%M} UTC via {incident.source.text}",

@@ -119,7 +119,7 @@ def tell(
 
 def keep_true(draft: Draft, text: str) -> Draft:
     """A comment on the ticket, Discord and the pinned status follow every change."""
-    if draft.incident.ticket is not None:
+    if draft.incident.ticket is not None and not draft.incident.private:
         draft.want(CommentTicket(text=text))
     return tell_discord(draft).dirty(*EVERYWHERE)
 

@@ -21,6 +21,7 @@ from phases.effects import (
     WriteAdr,
 )
 from phases.ports import Archive, NotSetUp, PortError
+from phases.privacy import outside, page_text
 
 PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
@@ -38,7 +39,8 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         body = await kit.people.plain(ticket_body(incident))
         key, title = f"{incident.ulid}:ticket", ticket_title(incident)
         try:
-            parent = await kit.tickets.find(incident.escalated) if incident.escalated else None
+            named = incident.escalated if not incident.private else None
+            parent = await kit.tickets.find(named) if named else None
             ticket = await kit.tickets.open(service, key=key, title=title, body=body, parent=parent)
             return TicketOpened(ticket=ticket, parent=parent)
         except PortError as error:
@@ -48,21 +50,21 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
 
     async def attach(effect: AttachToTicket, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
-        if incident.ticket is not None and kit.tickets is not None:
+        if incident.ticket is not None and kit.tickets is not None and not incident.private:
             key = f"{incident.ulid}:{effect.url}"
             await kit.tickets.attach(incident.ticket, key=key, url=effect.url, title=effect.title)
         return EffectDone(kind=effect.type)
 
     async def comment(effect: CommentTicket, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
-        if incident.ticket is not None and kit.tickets is not None:
+        if incident.ticket is not None and kit.tickets is not None and not incident.private:
             body = await kit.people.plain(effect.text)
             await kit.tickets.comment(incident.ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
         return EffectDone(kind=effect.type)
 
     async def comment_parent(effect: CommentParent, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
-        if incident.parent is not None and kit.tickets is not None:
+        if incident.parent is not None and kit.tickets is not None and not incident.private:
             body = await kit.people.plain(effect.text)
             await kit.tickets.comment(incident.parent, key=f"{incident.ulid}:{job.effect_id}", body=body)
         return EffectDone(kind=effect.type)
@@ -90,7 +92,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
             return Paged(key=effect.key, via="nobody: a drill")
         if kit.pager is not None:
             key = f"{incident.ulid}:{effect.key}"
-            text = await kit.people.plain(effect.text)
+            text = await kit.people.plain(page_text(incident, effect.text))
             try:
                 await kit.pager.page(key=key, text=text, severity="critical", url=None)
             except PortError as error:
@@ -124,7 +126,8 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         incident = await kit.incident(job)
         if incident.adr is not None:
             return AdrWritten(adr=incident.adr)
-        entries = await kit.door.timeline(incident.id)
+        entries = [] if incident.private else await kit.door.timeline(incident.id)
+        incident = outside(incident)
         names = await kit.names(incident, entries)
         text = adr_text(incident, entries, effect.number, names)
         return AdrWritten(adr=await archive().write(kit.service(incident), incident, effect.number, text))

@@ -6,6 +6,7 @@ from bot.performers.kit import JobLike, Kit, Performer
 from phases.actions import RevertPrepared
 from phases.effects import Revert
 from phases.ports import NotSetUp, Reverts
+from phases.privacy import outside
 
 
 def reverting(kit: Kit, reverts: Reverts | None) -> dict[str, Performer]:
@@ -13,7 +14,7 @@ def reverting(kit: Kit, reverts: Reverts | None) -> dict[str, Performer]:
         incident = await kit.incident(job)
         if reverts is None:
             raise NotSetUp("GitHub", "GITHUB_TOKEN is not set")
-        why = f"Prepared in {incident.id}: {incident.title}\n\nA person asked for it; it is merged by people, like any other."
+        why = f"Prepared in {incident.id}: {outside(incident).title}\n\nA person asked for it; it is merged by people, like any other."
         url = await reverts.prepare(kit.service(incident), effect.pull_request, why)
         return RevertPrepared(pull_request=effect.pull_request, url=url)
 

@@ -231,6 +231,8 @@ def postmortem(incident: Incident, prefill: Mapping[str, str]) -> View:
         entry = text_input(VALUE, initial=prefill.get(name, ""), multiline=long)
         parts.append(field_input(name, label, entry, hint=hint))
     note = f"{incident.id} {words(incident.title, 200)}. Sending this writes the ADR, and resolves the incident as soon as recovery is verified."
+    if incident.private:
+        note += " *Everybody who can read the folder of post-mortems can read these six parts*; the rest stays here."
     return View(
         "incident.postmortem",
         "Post-mortem",

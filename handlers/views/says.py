@@ -67,12 +67,23 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
 def announcement(incident: Incident, now: datetime) -> Message:
     """Two lines for the channel in which incidents are announced; edited in place."""
     del now  # every time in it is a fact of the record
+    if incident.private:
+        return _announced_in_private(incident)
     where = channel(incident.channel.id) if incident.channel and not incident.channel.thread_ts else "in this thread"
     first = f"*{incident.id}* {phrasing.severity(incident)} · {words(incident.title, 200)} · {where}"
     second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
-    return message(
-        f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}", [section(f"{first}\n{second}")]
-    )
+    join = button("Join", "incident.join", {"incident": incident.id})
+    joined = incident.open and incident.channel is not None and incident.channel.thread_ts is None
+    said = section(f"{first}\n{second}", accessory=join if joined else None)
+    return message(f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}", [said])
+
+
+def _announced_in_private(incident: Incident) -> Message:
+    """That there is one, and whom to ask: not what, not where, not how bad."""
+    over = "" if incident.open else f" · {phrasing.status(incident)}"
+    ask = f" Can you help? Ask {person(incident.declared_by)}." if incident.open and incident.declared_by else ""
+    text = f"*{incident.id}* · a private incident{over}.{ask}"
+    return message(f"{incident.id}: a private incident", [section(text)])
 
 
 def _now(incident: Incident) -> str:

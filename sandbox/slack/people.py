@@ -181,6 +181,15 @@ class Person:
     def join(self, channel: str | Channel) -> None:
         self.workspace.join(self._channel(channel), self.id)
 
+    def leave(self, channel: str | Channel) -> None:
+        """https://slack.com/help/articles/201375146-Leave-a-channel; who let others in lets people go, too."""
+        self.workspace.leave(self._own_channel(channel), self.id)
+
+    def invite(self, channel: str | Channel, *people: str) -> None:
+        """`/invite`, as a member of a private channel does."""
+        for person in people:
+            self.workspace.join(self._own_channel(channel), person, inviter=self.id)
+
     # Seeing
 
     async def sees(

@@ -270,6 +270,11 @@ class Workspace:
         self._tell_channel(channel, "member_joined", user=user, inviter=inviter)
         return True
 
+    def leave(self, channel: Channel, user: str) -> None:
+        channel.members.remove(user)
+        self.system(channel, user, "channel_leave", f"<@{user}> has left the channel")
+        self._tell_channel(channel, "member_left", user=user)
+
     def rename(self, channel: Channel, name: str, user: str) -> None:
         check_channel_name(name)
         other = self.channel_named(name)

@@ -1,0 +1,162 @@
+"""A private incident (security): a canary in everything that is said of it, and nobody outside its channel ever finds one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox.faults import Fault
+from sandbox.slack.channels import Channel
+from sandbox.slack.people import Person, plain
+from sandbox.world import World
+from tests.workspace.stage import burn, declared, eventually, said, told
+from tests.workspace.test_deploys import ci
+
+CANARY = "canary"
+
+
+async def declared_in_private(person: Person, title: str) -> None:
+    await person.shortcut("incident.declare")
+    form = await person.open_modal("incident.declare")
+    await person.submit(form, {"title": title, "description": f"the {CANARY} of bob", "private": ["private"]})
+
+
+def leaks(world: World, insider: Person, *inside: Channel) -> list[str]:
+    """Where anybody but `insider` could read the canary, whatever its spelling."""
+    places: dict[str, Any] = {}
+    for channel in world.workspace.channels.values():
+        if channel not in inside and channel.im_user != insider.id:
+            places[f"#{channel.name or channel.id}"] = [channel.messages, channel.topic, channel.purpose]
+            places[f"the name of #{channel.name}"] = channel.name
+            places[f"the bookmarks of #{channel.name}"] = channel.bookmarks
+    for user, messages in world.workspace.ephemerals.items():
+        if user != insider.id:
+            places[f"what only {user} is told"] = messages
+    for user, home in world.workspace.modals.homes.items():
+        if user != insider.id:
+            places[f"{user}'s App Home"] = home
+    places["Discord"] = [post.content for post in world.discord.posts]
+    places["Linear"] = [world.linear.issues, world.linear.comments, world.linear.attachments]
+    places["PagerDuty"] = world.pagerduty.events
+    places["the post-mortems"] = [file.read_text() + file.name for file in (world.folder / "adr").iterdir()]
+    places["the bot's log"] = (world.folder / "bot.log").read_text()
+    return [place for place, told in places.items() if CANARY in str(told).lower()]
+
+
+async def test_nobody_outside_its_channel_learns_anything(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    (world.folder / "releases").write_text("v1.3.0\nv1.2.0\n")
+    burn(world)
+    await declared_in_private(bob, "Canary: a signing key is public, checkout is open")
+    channel = await bob.channel("inc-0001-")
+    assert channel.is_private
+    await bob.sees("Decision 1", channel)
+    await eventually(world, lambda: bob.id in channel.members, "who declared it is in")
+    assert alice.id not in channel.members, "not even the owners: who is needed is invited by people"
+    announcements = world.workspace.channel("incidents")
+    announced = await alice.sees("INC-0001", announcements)
+    assert "a private incident" in plain(announced)
+    assert "incident.join" not in str(announced)
+    await eventually(world, lambda: world.pagerduty.events, "people are paged")
+    await eventually(world, lambda: world.linear.issues, "a ticket without details")
+
+    # Everything that can be said to it.
+    await bob.command("/incident update the canary was found in a log", channel)
+    await bob.command("/incident severity 1", channel)
+    await bob.command("/incident cause canary: the key was in the repository", channel)
+    await bob.sees("the key was in the repository", channel)
+    decision = next(m for m in bob.messages(channel) if "decision.fixed" in str(m))
+    await bob.click(decision, "decision.fixed")
+    form = await bob.open_modal("incident.fixed")
+    await bob.submit(form, {"sentence": "the canary key is revoked"})
+    await bob.sees("Recovered", channel, seconds=20)
+
+    # What a stranger may ask.
+    for line in (
+        "list",
+        "status INC-0001",
+        "timeline INC-0001",
+        "history",
+        "history shop",
+        "trends",
+        "status",
+        "merge INC-0001 INC-0002",
+    ):
+        await alice.command(f"/incident {line}")
+    await alice.command("/incident cancel INC-0001 not mine")
+    await told(alice, "There is no incident INC-0001")
+    await alice.open_home()
+    await eventually(world, lambda: alice.home(), "App Home")
+    assert "INC-0001" not in json.dumps(alice.home())
+    assert await ci(world, "v1.3.0") == {"hold": False, "incident": None}
+
+    # An incident of the same service is no news of the private one: it is declared at once, and its triage recalls nothing.
+    real = await declared(alice, "checkout is failing", "inc-0002-")
+    assert "INC-0001" not in plain(next(m for m in world.workspace.ephemerals[alice.id][::-1]))
+    await alice.command("/incident cancel false alarm", real)
+
+    # Its post-mortem: what a person writes for the file, and nothing of what was said.
+    await bob.command("/incident postmortem", channel)
+    form = await bob.open_modal("incident.postmortem", text="Everybody who can read the folder")
+    parts = {
+        "timeline": "found, revoked",
+        "root_cause": "a key was where it should not be",
+        "monitoring": "nothing scans for keys",
+        "tests": "no test can",
+        "items": "gates: scan for keys before a merge @bob 2030-01-01",
+        "revisit": "when it is done",
+    }
+    await bob.submit(form, parts)
+    await bob.sees("is resolved", channel, seconds=20)
+    await eventually(world, lambda: list((world.folder / "adr").iterdir()), "the post-mortem is written")
+    after = await declared(alice, "checkout is failing again", "inc-0003-")
+    await alice.command("/incident status", after)
+    for line in ("history", "history shop", "trends", "timeline"):
+        await alice.command(f"/incident {line}", after)
+
+    assert said(bob, channel, "canary"), "inside it is an incident like any other"
+    assert leaks(world, bob, channel) == []
+
+
+async def test_the_channel_decides_who_sees_it(small: World):
+    alice, bob = small.alice, small.bob
+    await declared_in_private(bob, "Canary: a door is open")
+    channel = await bob.channel("inc-0001-")
+    await bob.sees("Decision 1", channel)
+    await alice.command("/incident list")
+    await told(alice, "No incident is open")
+
+    bob.invite(channel, alice.id)
+
+    async def listed(words: str) -> None:
+        while True:
+            after = max((m["ts"] for m in alice.ephemerals()), default="")
+            await alice.command("/incident list")
+            answer = await told(alice, "", after=after)
+            if words in plain(answer):
+                return
+
+    await listed("INC-0001")
+    await alice.command("/incident status INC-0001")
+    await told(alice, "a door is open")
+    alice.leave(channel)
+    await listed("No incident is open")
+    await alice.command("/incident status INC-0001")
+    await told(alice, "There is no incident INC-0001")
+
+
+async def test_where_no_channel_can_be_made_it_runs_in_a_direct_message(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    world.faults.always("slack.conversations.create", Fault(error="restricted_action"))
+    await declared_in_private(bob, "Canary: a door is open")
+
+    def direct() -> Channel | None:
+        every = world.workspace.channels.values()
+        return next((c for c in every if c.im_user == bob.id and "Decision 1" in str(c.messages)), None)
+
+    await eventually(world, direct, "the decision, in a direct message")
+    await alice.command("/incident list")
+    await told(alice, "No incident is open")
+    await bob.command("/incident list")
+    await told(bob, "INC-0001")
+    assert leaks(world, bob) == []
