@@ -24,6 +24,7 @@ from bot.clients.github_archive import Archives, GitHubArchive
 from bot.clients.github_revert import GitHubReverts
 from bot.clients.github_source import GitHubSource
 from bot.clients.linear import Linear
+from bot.clients.merges import HotfixMerges
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
@@ -125,6 +126,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
     hub: SourceCode | None = None
     reverts: Reverts | None = None
+    github: GitHub | None = None
     adrs: GitHubArchive | None = None
     if settings.github_token is not None:
         github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
@@ -132,6 +134,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         reverts, adrs = GitHubReverts(github), GitHubArchive(github)
         deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
     git, bisector = LocalGit(), LocalBisector(state / "bisects")
+    merges = HotfixMerges(github, git)
 
     def the_deployer(service: Service) -> Deployer | None:
         return deployer_for(service, deployers)
@@ -177,7 +180,9 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         slack=slack,
         me=me,
         people=people,
-        outbox=Outbox(store, door, performers(kit, reverts), SYSTEMS, url=url, alone=settings.redis_url is None),
+        outbox=Outbox(
+            store, door, performers(kit, merges, reverts), SYSTEMS, url=url, alone=settings.redis_url is None
+        ),
         clock=Clock(store, door),
         live=live,
         tracker=tracker,

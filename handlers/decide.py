@@ -68,14 +68,14 @@ class Plan:
         return f"{what} {service.name}: {phrasing.bare(self.running)} → {self.target.version}."
 
 
-async def not_allowed(turn: Turn, service: Service) -> Refused | None:
+async def not_allowed(turn: Turn, service: Service, what: str = "deploy it") -> Refused | None:
     """Rules, Who may: the service's owners; no owners set: any full member. The member check was done before."""
     try:
         async with asyncio.timeout(OWNERS_SECONDS):
             owners = await turn.kit.people.owners(service)
     except (TimeoutError, PortError):
         return Refused("who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again.")
-    return who_may(owners, turn.user, member=True)
+    return who_may(owners, turn.user, member=True, what=what)
 
 
 async def carry_out(turn: Turn, plan: Plan, reason: str | None = None) -> Recorded | Refused | Unknown:

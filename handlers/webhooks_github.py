@@ -1,13 +1,14 @@
-"""`POST /webhooks/github`: a deploy that the bot did not start is said to the open incident of its service, and is watched.
+"""`POST /webhooks/github`: deploys by others are said and watched, a deploy of ours is asked about at once, a hotfix's merge is seen.
 
 Headers, signature: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
-Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
-Runs of workflows (`workflow_run`) need nothing here: the deployer asks for its own.
+Payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads (#deployment_status, #workflow_run, #pull_request)
+What is lost on the way is seen by polling; nothing waits for a webhook.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +21,10 @@ from handlers import deliveries, heard
 from handlers.bodies import hmac_fits, refused, signed_body
 from handlers.door import Recorded, Unknown
 from handlers.kit import Kit
-from phases.actions import DeployedByOthers
+from phases.actions import DeployedByOthers, DeployTick, MergeDue, MergeSeen
+from phases.merging import open_hotfix, pull_of
 from phases.ports import PortError
-from phases.report import DeploySeen
+from phases.report import DeploySeen, MergeState
 from phases.service import DeployWorkflow, Service
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,36 @@ class _DeploymentStatus(_Part):
     repository: _Repository
 
 
+class _Run(_Part):
+    display_title: str = ""
+
+
+class _WorkflowRun(_Part):
+    """The body of a `workflow_run` event."""
+
+    workflow_run: _Run
+    repository: _Repository
+
+
+class _Head(_Part):
+    sha: str
+
+
+class _Pull(_Part):
+    number: int
+    merged: bool = False
+    merged_at: datetime | None = None
+    merged_by: _Account | None = None
+    head: _Head
+
+
+class _PullRequest(_Part):
+    """The body of a `pull_request` event."""
+
+    pull_request: _Pull
+    repository: _Repository
+
+
 def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route:
     async def webhook(request: Request) -> Response:
         signature = request.headers.get("x-hub-signature-256", "")
@@ -72,13 +104,11 @@ def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route
         delivery = request.headers.get("x-github-delivery", "").strip()
         if not delivery or len(delivery) > 100:
             return refused(request, 400, "X-GitHub-Delivery is missing")
-        if request.headers.get("x-github-event") != "deployment_status":
-            return JSONResponse({"incidents": []})
+        event = request.headers.get("x-github-event", "")
         try:
-            told = _DeploymentStatus.model_validate_json(raw)
+            incidents = await _hear(kit, event, raw, delivery)
         except ValidationError:
             return refused(request, 400, "the body cannot be read: the webhook's content type must be application/json")
-        incidents = await _tell(kit, told, delivery)
         if incidents is None:
             return refused(request, 503, "it could not be recorded")
         return JSONResponse({"incidents": incidents})
@@ -86,12 +116,77 @@ def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route
     return Route(path, webhook, methods=["POST"])
 
 
+async def _hear(kit: Kit, event: str, raw: bytes, delivery: str) -> list[str] | None:
+    """The incidents that heard of it; None where one could not be told."""
+    match event:
+        case "deployment_status":
+            told = _DeploymentStatus.model_validate_json(raw)
+            payload = told.deployment.payload
+            decision = str(payload.get("decision") or "") if isinstance(payload, dict) else ""
+            woken = await _wake(kit, told.repository, decision, delivery)
+            heard_of = await _tell(kit, told, delivery)
+            return None if woken is None or heard_of is None else list(dict.fromkeys((*woken, *heard_of)))
+        case "workflow_run":
+            run = _WorkflowRun.model_validate_json(raw)
+            return await _wake(kit, run.repository, run.workflow_run.display_title, delivery)
+        case "pull_request":
+            return await _merge(kit, _PullRequest.model_validate_json(raw), delivery)
+        case _:
+            return []
+
+
+async def _wake(kit: Kit, repository: _Repository, naming: str, delivery: str) -> list[str] | None:
+    """Our deploys that this text names are asked about now, and not only at the next tick."""
+    incidents: list[str] = []
+    for service in _of(kit, repository):
+        for incident in await kit.door.find(service=service.name):
+            acted = incident.round.action if incident.round is not None else None
+            if acted is None or acted.deploy_id is None or acted.result not in ("waiting", "running"):
+                continue
+            if not re.search(rf"(?<![\w-]){re.escape(acted.deploy_id)}(?![\w-])", naming, re.IGNORECASE):
+                continue
+            once = deliveries.part(deliveries.github(delivery, incident.id), "tick")
+            answer = await kit.door.say(DeployTick(deploy_id=acted.deploy_id), incident.id, once)
+            if isinstance(answer, Unknown):
+                return None
+            incidents.append(incident.id)
+    return incidents
+
+
+async def _merge(kit: Kit, told: _PullRequest, delivery: str) -> list[str] | None:
+    """A pull request that was shipped as a hotfix: merged, closed, or moved on. Incidents that are resolved hear of it, too."""
+    incidents: list[str] = []
+    pull = told.pull_request
+    for service in _of(kit, told.repository):
+        for incident in await kit.door.find(service=service.name, open_only=False):
+            found = open_hotfix(incident)
+            if found is None or pull_of(found[1].to_release) != pull.number:
+                continue
+            number, shipped = found[0].number, found[1].to_release
+            action: MergeSeen | MergeDue = MergeDue(round=number)  # what it says is then asked for
+            if pull.merged and shipped is not None and pull.head.sha == shipped.commit:
+                by = heard.cut(heard.typed(pull.merged_by.login), 60) if pull.merged_by else ""
+                state = MergeState(merged=True, at=pull.merged_at, by=by, head=pull.head.sha, holds=True)
+                action = MergeSeen(round=number, state=state)
+            answer = await kit.door.say(action, incident.id, deliveries.github(delivery, incident.id))
+            if isinstance(answer, Unknown):
+                return None
+            if isinstance(answer, Recorded):
+                incidents.append(incident.id)
+    return incidents
+
+
+def _of(kit: Kit, repository: _Repository) -> list[Service]:
+    name = repository.full_name.lower()
+    return [one for one in kit.catalogue.all() if (one.repository or "").lower() == name]
+
+
 async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] | None:
     """The open incidents that heard of it; None where one could not be told."""
     if told.deployment_status.state != "success":
         return []
     incidents: list[str] = []
-    for service in kit.catalogue.all():
+    for service in _of(kit, told.repository):
         if not _deploys(service, told):
             continue
         deploy = _seen(service, told)
@@ -114,8 +209,6 @@ async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] |
 
 def _deploys(service: Service, told: _DeploymentStatus) -> bool:
     """Whether this deployment is one of the service, to the environment that counts."""
-    if (service.repository or "").lower() != told.repository.full_name.lower():
-        return False
     if isinstance(service.deploy, DeployWorkflow):
         return told.deployment.environment == service.deploy.environment
     return told.deployment.environment in service.environments

@@ -17,8 +17,10 @@ from phases.asks import (
     DecideInvestigate,
     DecideRollback,
     Declare,
+    HotfixIsIn,
     JudgeHypothesis,
     ManualTriage,
+    MergeHotfix,
     MessageTouched,
     NameCause,
     PostUpdate,
@@ -42,6 +44,7 @@ from phases.report import (
     Evidence,
     Investigation,
     Look,
+    MergeState,
     Release,
     TriageReport,
     Value,
@@ -104,6 +107,13 @@ class DeployTick(Value):
 class BisectTick(Value):
     type: Literal["bisect.tick"] = "bisect.tick"
     bisect_id: str
+
+
+class MergeDue(Value):
+    """Is the hotfix merged by now? Also said by GitHub's webhook, so that nobody waits for the next look."""
+
+    type: Literal["merge.due"] = "merge.due"
+    round: int
 
 
 class LookDue(Value):
@@ -206,6 +216,20 @@ class DeployProgressed(Value):
     output: DeployOutput | None = None
 
 
+class MergeSeen(Value):
+    """How the hotfix's branch or pull request stands; None: nobody can tell here."""
+
+    type: Literal["merge.seen"] = "merge.seen"
+    round: int
+    state: MergeState | None
+
+
+class MergeRefused(Value):
+    type: Literal["merge.refused"] = "merge.refused"
+    round: int
+    reason: str
+
+
 class DeployFinished(Value):
     type: Literal["deploy.finished"] = "deploy.finished"
     deploy_id: str
@@ -214,6 +238,8 @@ class DeployFinished(Value):
     reason: str = ""
     lines: tuple[str, ...] = ()
     output: DeployOutput | None = None
+    merge: MergeState | None = None
+    """Of a hotfix: somebody may have merged it while it was deployed."""
 
 
 class Looked(Value):
@@ -311,9 +337,13 @@ PeopleSay = (
     | TryAgain
     | CancelBisect
     | PrepareRevert
+    | MergeHotfix
+    | HotfixIsIn
 )
 ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers
-TimersSay = TriageOverdue | UpdateDue | MeasureDue | NobodyActed | DeployTick | BisectTick | LookDue | RetryDue
+TimersSay = (
+    TriageOverdue | UpdateDue | MeasureDue | NobodyActed | DeployTick | MergeDue | BisectTick | LookDue | RetryDue
+)
 EffectsSay = (
     ChannelOpened
     | MessagePosted
@@ -328,6 +358,8 @@ EffectsSay = (
     | DeployNotStarted
     | DeployProgressed
     | DeployFinished
+    | MergeSeen
+    | MergeRefused
     | Looked
     | TicketOpened
     | DiscordPosted

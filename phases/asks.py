@@ -193,6 +193,22 @@ class PrepareRevert(Value):
     pull_request: str
 
 
+class MergeHotfix(Value):
+    """The pull request of the hotfix that runs shall be merged, by the ordinary call."""
+
+    type: Literal["merge.hotfix"] = "merge.hotfix"
+    by: str
+    round: int
+
+
+class HotfixIsIn(Value):
+    """A person's word, where nobody else can tell: what was shipped is in the default branch."""
+
+    type: Literal["hotfix.is.in"] = "hotfix.is.in"
+    by: str
+    round: int
+
+
 class CancelBisect(Value):
     type: Literal["bisect.cancel"] = "bisect.cancel"
     by: str

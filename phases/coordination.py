@@ -38,7 +38,8 @@ from phases.effects import (
     Triage,
 )
 from phases.incident import Incident, MessageRef, Status
-from phases.mitigation import HEARD, unmerged
+from phases.merging import unmerged
+from phases.mitigation import HEARD
 from phases.postmortem_steps import RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
 from phases.privacy import outside
 from phases.root_cause_steps import ask_for_tree

@@ -135,6 +135,22 @@ class FollowDeploy(Value):
     deploy_id: str
 
 
+class MergePullRequest(Value):
+    """The ordinary merge of a hotfix's pull request, at the commit that was shipped; never past a check or a rule."""
+
+    type: Literal["merge"] = "merge"
+    round: int
+    number: int
+    commit: str
+
+
+class LookAtMerge(Value):
+    """Whether the hotfix of this round is merged by now."""
+
+    type: Literal["merge.look"] = "merge.look"
+    round: int
+
+
 class LookAgain(Value):
     """One look at Sentry and the endpoint (workflow, phase 5)."""
 
@@ -228,6 +244,8 @@ Effect = Annotated[
     | Revert
     | StartDeploy
     | FollowDeploy
+    | MergePullRequest
+    | LookAtMerge
     | LookAgain
     | OpenTicket
     | AttachToTicket

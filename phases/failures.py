@@ -17,6 +17,8 @@ from phases.effects import (
     FollowDeploy,
     Investigate,
     LookAgain,
+    LookAtMerge,
+    MergePullRequest,
     OpenChannel,
     OpenTicket,
     Page,
@@ -28,6 +30,7 @@ from phases.effects import (
     Triage,
 )
 from phases.incident import Failure, Incident, Status
+from phases.merging import look_later, refuse_merge
 from phases.mitigation import deploy_lost
 from phases.postmortem_steps import AFTER_THE_END
 from phases.root_cause_steps import move_bisect
@@ -61,6 +64,8 @@ WORDS: dict[str, str] = {
     "deploy.start": "The deploy could not be started",
     "deploy.follow": "The deploy could not be followed",
     "issues.lookup": "The issues that were named could not be looked up",
+    "merge": "The pull request could not be merged",
+    "merge.look": "Whether the hotfix is merged could not be asked",
     "look": "The check could not be made",
     "ticket.open": "The ticket could not be opened",
     "ticket.attach": "The Sentry issue could not be attached to the ticket",
@@ -81,6 +86,10 @@ def effect_failed(incident: Incident, action: EffectFailed, service: Service, no
     match effect:
         case StartDeploy() | FollowDeploy():  # never started again: the round ends as unknown, and people decide
             return deploy_lost(Draft(incident, now), service, effect.deploy_id, action.reason).done()
+        case MergePullRequest(round=number):
+            return refuse_merge(Draft(incident, now), number, action.reason).done()
+        case LookAtMerge(round=number):  # looked at again by itself; until then it counts as not merged
+            return look_later(Draft(incident, now), number).done()
         case LookAgain(number=number) if number > 0:
             return unreachable(incident, effect.round, number, short(action.reason, REASON), service, now)
         case _:

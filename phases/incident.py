@@ -18,6 +18,7 @@ from phases.report import (
     Hypothesis,
     Investigation,
     Look,
+    MergeState,
     Postmortem,
     Recommendation,
     Release,
@@ -85,6 +86,16 @@ class ActionKind(StrEnum):
     FIXED = "fixed"
 
 
+class Merge(Value):
+    """What becomes of a hotfix that was shipped past its merge (rules: Hotfix)."""
+
+    asked_by: str | None = None
+    """Slack id of who has it merged: under way."""
+    state: MergeState = MergeState()
+    by: str = ""
+    """Who merged it, or said so: `<@U…>` or a login."""
+
+
 class RoundAction(Value):
     """The one action on production of a round: who, what, when, result."""
 
@@ -108,6 +119,8 @@ class RoundAction(Value):
     """That message was asked for; posted once."""
     proof: DeployProof | None = None
     break_glass: str | None = None
+    merge: Merge | None = None
+    """Of a hotfix that runs: whether it is merged."""
 
 
 class Round(Value):

@@ -24,7 +24,8 @@ from phases.actions import (
 from phases.change import Change, Draft, Refused
 from phases.effects import FollowDeploy, PostLive, StartDeploy
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.report import DeployOutput, DeployProof, DeploySeen, Release
+from phases.merging import newest_deploy, unmerged, watch_merge
+from phases.report import DeployOutput, DeployProof, DeploySeen, MergeState, Release
 from phases.rounds import (
     NOBODY,
     REASON,
@@ -43,7 +44,7 @@ from phases.rounds import (
 )
 from phases.service import DEPLOYABLE, HOTFIX, DeployCommands, Service
 from phases.verification_steps import first_look, start_clock
-from phases.wording import capital, clock, lasting, short
+from phases.wording import clock, lasting, short
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
 DEPLOY = "deploy"  # timer: ask about the running deploy
@@ -52,13 +53,13 @@ NOTHING_DEPLOYED = "drill: nothing was deployed"
 HEARD = 50  # deploys and alerts remembered, so that each is said once
 
 
-def who_may(owners: Sequence[str], person: str, *, member: bool) -> Refused | None:
+def who_may(owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it") -> Refused | None:
     """Rules, Who may: the service's owners; no owners set: any full member. None where the person may act."""
     if not member:
         return Refused("who", "Only full members of this workspace can act on an incident. Nothing was done.")
     if owners and person not in owners:
         names = ", ".join(mentioned(o) for o in owners)
-        return Refused("who", f"Only the owners of this service deploy it: {names}. Nothing was done.")
+        return Refused("who", f"Only the owners of this service {what}: {names}. Nothing was done.")
     return None
 
 
@@ -305,7 +306,8 @@ def deploy_finished(incident: Incident, action: DeployFinished, service: Service
         return draft.done()
     _show_output(draft, found[0], action.output)
     found = _deploying(draft.incident, action.deploy_id) or found
-    return finish_deploy(draft, found, action.result, action.proof, action.reason, service, lines=action.lines).done()
+    said = (action.result, action.proof, action.reason, service)
+    return finish_deploy(draft, found, *said, lines=action.lines, merge=action.merge).done()
 
 
 def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> Draft:
@@ -330,6 +332,7 @@ def finish_deploy(
     service: Service,
     *,
     lines: tuple[str, ...] = (),
+    merge: MergeState | None = None,
 ) -> Draft:
     """Done: the wait begins. Failed or unknown: never started again by itself, people are paged, decide again."""
     current, acted = found
@@ -348,7 +351,7 @@ def finish_deploy(
     )
     draft.cancel(DEPLOY).release(deploying_claim(service.name))
     if result == "done":
-        return _deployed(draft, acted, proof, service)
+        return _deployed(draft, acted, proof, service, merge)
     how = "failed" if result == "failed" else "has an unknown result and will not be started again by itself"
     because = f": {reason.rstrip('.')}" if reason else ""
     draft.note("deploy", f"{words} {how}{because}").set(recovered_at=None, guard_until=None)
@@ -356,14 +359,16 @@ def finish_deploy(
     return next_round(draft, f"{words} {how}{because}")
 
 
-def _deployed(draft: Draft, acted: RoundAction, proof: DeployProof, service: Service) -> Draft:
+def _deployed(
+    draft: Draft, acted: RoundAction, proof: DeployProof, service: Service, merge: MergeState | None
+) -> Draft:
     before = proof.before or (acted.from_release.version if acted.from_release else None)
     if acted.kind is ActionKind.ROLLBACK and before and before not in draft.incident.rolled_back:
         draft.set(rolled_back=(*draft.incident.rolled_back, before))
     took = lasting(draft.now - (acted.started_at or acted.at))
     said = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
     draft.set(status=Status.VERIFYING).note("deploy", said)
-    if (open_end := unmerged(draft.incident)) is not None:
+    if acted.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
         said = f"{said} {open_end}"
         draft.note("deploy", open_end)
     tell(draft, f"{said} {first_look(service)}")
@@ -380,28 +385,6 @@ def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> 
 
 
 # --- what stays open after a deploy ------------------------------------------------------------------------------
-
-
-def newest_deploy(incident: Incident) -> Round | None:
-    """The round of this incident's newest deploy that came to its end; a drill deploys nothing."""
-    if incident.drill:
-        return None
-    return next(
-        (
-            r
-            for r in reversed(incident.rounds)
-            if r.action is not None and r.action.result == "done" and r.action.kind is not ActionKind.FIXED
-        ),
-        None,
-    )
-
-
-def unmerged(incident: Incident) -> str | None:
-    """A hotfix is shipped past its merge: until somebody merges it, it can be lost (rules: Hotfix)."""
-    newest = newest_deploy(incident)
-    if newest is None or newest.action is None or newest.action.kind is not ActionKind.HOTFIX:
-        return None
-    return f"{capital(what_was_done(newest.action))} is not merged: the next normal deploy would undo it."
 
 
 def hold(incident: Incident) -> str | None:
@@ -442,7 +425,7 @@ def _ours(incident: Incident, deploy: DeploySeen) -> bool:
     """Told by somebody else, but started by us: the same version in the time of our deploy."""
     for one in incident.rounds:
         action = one.action
-        if action is None or action.to_release is None or action.to_release.version != deploy.release.version:
+        if action is None or action.to_release is None or not action.to_release.same_as(deploy.release):
             continue
         ends = (action.finished_at or deploy.started_at) + SAME_DEPLOY
         if action.at - SAME_DEPLOY <= deploy.started_at <= ends:

@@ -17,6 +17,7 @@ from phases.report import (
     DeploySeen,
     EndpointAnswer,
     Frame,
+    MergeState,
     Release,
     Share,
     Suspect,
@@ -285,6 +286,21 @@ class PullRequests(Protocol):
 
     async def pull_request(self, service: Service, sha: str) -> str | None:
         """The address of the pull request that brought a commit; None where none did."""
+        ...
+
+
+class Merges(Protocol):
+    """Whether a shipped hotfix is merged, and the ordinary merge of its pull request."""
+
+    async def state(self, service: Service, fix: Release) -> MergeState | None:
+        """How its branch or pull request stands; None where nobody can tell."""
+        ...
+
+    async def merge(self, service: Service, number: int, commit: str) -> MergeState:
+        """Merges the pull request if its head is `commit` and its checks allow; merged already is success.
+
+        Raises `PortError` with the reason and what to do, where it is refused.
+        """
         ...
 
 

@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_COMMIT, _PART = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?"), re.compile(r"[0-9a-f]{7,64}")
+
 
 class Value(BaseModel):
     """An immutable value. Unknown keys are ignored, so that an older bot can read a newer record."""
@@ -25,6 +27,14 @@ class Release(Value):
     version: str
     commit: str | None = None
     """Full sha, where a hotfix is shipped by its head commit."""
+
+    def same_as(self, other: Release) -> bool:
+        """By version; a hotfix, which others may know by its commit alone (also an abbreviated one), by that."""
+        if self.version == other.version:
+            return True
+        mine, theirs = self.commit or self.version, other.commit or other.version
+        shorter, longer = sorted((mine.lower(), theirs.lower()), key=len)
+        return bool(_COMMIT.fullmatch(longer) and _PART.fullmatch(shorter)) and longer.startswith(shorter)
 
 
 class Evidence(Value):
@@ -273,6 +283,21 @@ class DeployProof(Value):
     after: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class MergeState(Value):
+    """How the branch or pull request of a shipped hotfix stands, as GitHub or the local clone tells."""
+
+    merged: bool = False
+    closed: bool = False
+    """Closed without a merge."""
+    at: datetime | None = None
+    by: str = ""
+    """Login of who merged it; empty where nobody tells."""
+    head: str | None = None
+    """Head commit of the pull request …"""
+    holds: bool | None = None
+    """… and whether it holds what was shipped, where it is another commit; None: nobody can tell."""
 
 
 # --- Phase 5: verification -------------------------------------------------------------------------------------

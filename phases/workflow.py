@@ -15,6 +15,7 @@ from phases import (
     actions,
     coordination,
     failures,
+    merging,
     mitigation,
     people,
     postmortem_steps,
@@ -47,6 +48,7 @@ class Row:
     """Said where the action is not heard while the incident is open."""
 
 
+_AGAIN = "It is being decided again what to do on production: {busy}. Nothing was merged."
 TABLE: dict[type[Any], Row] = {
     # Phase 1: triage
     actions.Triaged: Row(ANY, triage_steps.triaged),
@@ -83,6 +85,11 @@ TABLE: dict[type[Any], Row] = {
     actions.DeployProgressed: Row(ANY, mitigation.deploy_progressed),
     actions.DeployFinished: Row(ANY, mitigation.deploy_finished),
     actions.DeployedByOthers: Row(ANY, mitigation.deployed_by_others),
+    actions.MergeHotfix: Row(frozenset({V, G, Status.RESOLVED}), merging.merge_hotfix, _AGAIN),
+    actions.HotfixIsIn: Row(frozenset({V, G, Status.RESOLVED}), merging.hotfix_is_in, _AGAIN),
+    actions.MergeDue: Row(ANY, merging.merge_due),
+    actions.MergeSeen: Row(ANY, merging.merge_seen),
+    actions.MergeRefused: Row(ANY, merging.merge_refused),
     # Phase 4: coordinate
     actions.ChannelOpened: Row(ANY, coordination.channel_opened),
     actions.MessagePosted: Row(ANY, coordination.message_posted),

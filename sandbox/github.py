@@ -50,8 +50,16 @@ class Pull:
     draft: bool = False
     merged: bool = False
     conflicts: bool = False
-    """Its revert cannot be made by itself."""
+    """Neither it nor its revert can be made by itself."""
     fork: bool = False
+    closed: bool = False
+    """Without a merge."""
+    merged_at: datetime | None = None
+    merged_by: str = ""
+    blocked: str = ""
+    """Why the branch's protection does not let it in, in GitHub's words."""
+    opened_at: datetime | None = None
+    by: str = "ada"
 
 
 @dataclass(slots=True)
@@ -86,6 +94,7 @@ class Deployment:
     created_at: datetime
     statuses: list[tuple[str, datetime]] = field(default_factory=list)
     """Oldest first."""
+    by: str = "ci"
 
 
 class GitHubRefusal(Exception):
@@ -119,6 +128,11 @@ class GitHub:
         """(sha, path) → text."""
         self.blame: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         """(sha, path) → (first line, last line, sha that last touched them)."""
+        self.merge_methods: tuple[str, ...] = ("merge", "squash", "rebase")
+        self.older_heads: list[str] = []
+        """Heads that pull requests had, and GitHub still knows."""
+        self.built_on: set[tuple[str, str]] = set()
+        """(older, newer): heads of a pull request of which the newer holds the older."""
         self.branches: dict[str, str] = {}
         """Name → sha, beside the default branch."""
         self.workflows: dict[str, Workflow] = {
@@ -130,6 +144,8 @@ class GitHub:
         self.details = True
         """Whether `return_run_details` is known; without it the answer to a dispatch is empty."""
         self.on_change: Callable[[], None] = lambda: None
+        self.tell: Callable[[str, dict[str, Any]], None] = lambda event, about: None
+        """Called with what a webhook would tell; `github_api.py` makes its body."""
         self._now = now
 
     # --- what a story does ---------------------------------------------------------------------------------------
@@ -151,13 +167,22 @@ class GitHub:
             for other in self.deployments:
                 if other.environment == environment and other.statuses and other.statuses[-1][0] == "success":
                     other.statuses.append(("inactive", now))
-        made.statuses.append((state, now))
         self.deployments.append(made)
-        self.on_change()
+        self.say_status(made, state)
         return made
+
+    def say_status(self, deployment: Deployment, state: str) -> None:
+        """How a deployment stands now; webhooks tell of it."""
+        at = self._now()
+        deployment.statuses.append((state, at))
+        status = {"state": state, "created_at": at.isoformat(), "creator": {"login": deployment.by}}
+        told = {"action": "created", "deployment_status": status, "deployment": deployment}
+        self.tell("deployment_status", told)
+        self.on_change()
 
     def go_on(self, run: Run, status: str) -> None:
         run.status, run.updated_at, run.hidden = status, self._now(), False
+        self.tell("workflow_run", {"action": "completed" if status == "completed" else status, "workflow_run": run})
         self.on_change()
 
     def finish(self, run: Run, conclusion: str = "success", *, deploys: bool = True) -> None:
@@ -185,6 +210,35 @@ class GitHub:
         self.pulls.append(made)
         self.on_change()
         return made
+
+    def merge(self, pull: Pull, by: str) -> None:
+        """Somebody merges it, by the bot's call or by the green button. Raises `GitHubRefusal` as GitHub refuses."""
+        if pull.merged or pull.closed or pull.draft or pull.conflicts:
+            why = "Pull Request is still a draft" if pull.draft else "Pull Request is not mergeable"
+            raise GitHubRefusal(405, why)
+        if pull.blocked:
+            raise GitHubRefusal(405, pull.blocked)
+        self.bring_in(pull)
+        pull.merged, pull.merged_at, pull.merged_by = True, self._now(), by
+        self.tell("pull_request", {"action": "closed", "number": pull.number, "pull_request": pull})
+        self.on_change()
+
+    def bring_in(self, pull: Pull) -> None:
+        """The merge commit. A repository that is really there makes a real one."""
+        sha = hashlib.sha1(f"merge:{pull.number}:{pull.head_sha}".encode(), usedforsecurity=False).hexdigest()
+        self.commit(sha, f"Merge pull request #{pull.number}", author=pull.by)
+
+    def push(self, pull: Pull, sha: str) -> None:
+        """Another head of an open pull request."""
+        self.older_heads.append(pull.head_sha)
+        pull.head_sha, pull.checks = sha, "PENDING"
+        self.tell("pull_request", {"action": "synchronize", "number": pull.number, "pull_request": pull})
+        self.on_change()
+
+    def close(self, pull: Pull) -> None:
+        pull.closed = True
+        self.tell("pull_request", {"action": "closed", "number": pull.number, "pull_request": pull})
+        self.on_change()
 
     # --- what GitHub does ----------------------------------------------------------------------------------------
 
@@ -243,8 +297,15 @@ class GitHub:
             return self.branches[name]
         if name == self.default_branch:
             return self.commits[-1].sha if self.commits else None
-        known = [c.sha for c in self.commits] + [p.head_sha for p in self.pulls]
+        known = [c.sha for c in self.commits] + [p.head_sha for p in self.pulls] + self.older_heads
         return next((sha for sha in known if len(name) >= 7 and sha.startswith(name)), None)
+
+    def aside(self, base: str, head: str) -> str | None:
+        """How two commits stand of which one is on no line of ours: only that is known of them."""
+        line = {c.sha for c in self.commits}
+        if base in line and head in line:
+            return None
+        return "ahead" if (base, head) in self.built_on else "diverged"
 
     def between(self, base: str, head: str) -> list[Commit]:
         """Commits of head that are not in base, oldest first; empty where head is behind."""

@@ -22,6 +22,9 @@ from sandbox.github import Commit, Deployment, File, GitHub, GitHubRefusal, Pull
 from sandbox.graphql import BadDocument, Selected, root_fields, shaped
 from sandbox.slack.api import lose_answer
 
+BOT_LOGIN = "firebreak[bot]"
+"""Whose token it is."""
+MERGE_KINDS = ("merge_commit", "squash_merge", "rebase_merge")
 FILES_SHOWN = 300
 """https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
 
@@ -51,7 +54,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         return list(rows[(number - 1) * size : number * size])
 
     def repository(request: Request) -> Any:
-        return {"full_name": github.repository, "default_branch": github.default_branch}
+        allowed = {f"allow_{kind}": kind.partition("_")[0] in github.merge_methods for kind in MERGE_KINDS}
+        return {"full_name": github.repository, "default_branch": github.default_branch, **allowed}
 
     def releases(request: Request) -> Any:
         rows = [{"tag_name": tag, "draft": draft, "name": tag} for tag, draft in reversed(github.releases)]
@@ -75,6 +79,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         older, newer = github.resolve(base), github.resolve(head)
         if older is None or newer is None:
             raise GitHubRefusal(404, "Not Found")
+        if (status := github.aside(older, newer)) is not None:
+            return {"status": status, "total_commits": 0, "ahead_by": 0, "behind_by": 0, "commits": [], "files": []}
         found = github.between(older, newer)
         back = github.between(newer, older)
         files = [f for commit in found for f in commit.files][:FILES_SHOWN]
@@ -113,7 +119,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
     def deployments(request: Request) -> Any:
         environment = request.query_params.get("environment")
         rows = [d for d in reversed(github.deployments) if environment in (None, d.environment)]
-        return page(request, [_deployment(d) for d in rows])
+        return page(request, [deployment_row(d) for d in rows])
 
     def statuses(request: Request) -> Any:
         found = next((d for d in github.deployments if d.id == request.path_params["id"]), None)
@@ -124,9 +130,21 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
 
     def pulls(request: Request) -> Any:
         state, head = request.query_params.get("state", "open"), request.query_params.get("head", "")
-        rows = [p for p in reversed(github.pulls) if state == "all" or p.merged == (state == "closed")]
+        rows = [p for p in reversed(github.pulls) if state == "all" or (p.merged or p.closed) == (state == "closed")]
         branch = head.partition(":")[2]
-        return page(request, [_pull_row(github, p) for p in rows if not head or p.head_ref == branch])
+        return page(request, [pull_row(github, p) for p in rows if not head or p.head_ref == branch])
+
+    def pull(request: Request) -> Any:
+        return pull_row(github, _numbered(github, request))
+
+    def merge(request: Request, body: Any) -> Any:
+        found = _numbered(github, request)
+        if body and body.get("sha") not in (None, found.head_sha):
+            raise GitHubRefusal(409, "Head branch was modified. Review and try the merge again.")
+        if str((body or {}).get("merge_method") or "merge") not in github.merge_methods:
+            raise GitHubRefusal(405, "Merge commits are not allowed on this repository.")
+        github.merge(found, BOT_LOGIN)
+        return {"sha": github.commits[-1].sha, "merged": True, "message": "Pull Request successfully merged"}
 
     def writes(operation: str, path: str, method: str, do: Callable[[Request, Any], Any], status: int) -> Route:
         async def write(request: Request) -> Response:
@@ -153,7 +171,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         return {"content": {"path": path}, "commit": {"sha": github.branches[body["branch"]]}}
 
     def create_pull(request: Request, body: Any) -> Any:
-        return _pull_row(github, github.open_pull(body["head"], body["title"], body.get("body", "")))
+        return pull_row(github, github.open_pull(body["head"], body["title"], body.get("body", "")))
 
     async def dispatch(request: Request) -> Response:
         fault = faults.take("github.dispatch")
@@ -175,14 +193,14 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         file = request.path_params["workflow"]
         if file not in github.workflows:
             raise GitHubRefusal(404, "Not Found")
-        rows = [_run(github, r) for r in reversed(github.runs) if r.workflow == file and not r.hidden]
+        rows = [run_row(github, r) for r in reversed(github.runs) if r.workflow == file and not r.hidden]
         return {"total_count": len(rows), "workflow_runs": page(request, rows)}
 
     def run(request: Request) -> Any:
         found = next((r for r in github.runs if r.id == request.path_params["id"] and not r.hidden), None)
         if found is None:
             raise GitHubRefusal(404, "Not Found")
-        return _run(github, found)
+        return run_row(github, found)
 
     async def graphql(request: Request) -> Response:
         fault = faults.take("github.graphql")
@@ -212,6 +230,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             writes("create_ref", "/git/refs", "POST", create_ref, 201),
             route("pulls", "/pulls", pulls),
             writes("create_pull", "/pulls", "POST", create_pull, 201),
+            route("pull", "/pulls/{number:int}", pull),
+            writes("merge", "/pulls/{number:int}/merge", "PUT", merge, 200),
             route("deployments", "/deployments", deployments),
             route("deployment_statuses", "/deployments/{id:int}/statuses", statuses),
             Route(f"/repos/{github.repository}/actions/workflows/{{workflow}}/dispatches", dispatch, methods=["POST"]),
@@ -255,7 +275,7 @@ def _commit(github: GitHub, commit: Commit, *, files: bool = True) -> dict[str, 
     return {**shown, "files": [_file(f) for f in commit.files]} if files else shown
 
 
-def _deployment(deployment: Deployment) -> dict[str, Any]:
+def deployment_row(deployment: Deployment) -> dict[str, Any]:
     at = deployment.created_at.isoformat()
     return {
         "id": deployment.id,
@@ -263,12 +283,13 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
         "ref": deployment.ref,
         "environment": deployment.environment,
         "payload": deployment.payload,
+        "creator": {"login": deployment.by},
         "created_at": at,
         "updated_at": deployment.statuses[-1][1].isoformat() if deployment.statuses else at,
     }
 
 
-def _run(github: GitHub, run: Run) -> dict[str, Any]:
+def run_row(github: GitHub, run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "name": run.workflow,
@@ -302,7 +323,7 @@ def _repository(github: GitHub, field: Selected) -> Any:
     for asked in field.fields:
         match asked.name:
             case "pullRequests":
-                pulls = [p for p in reversed(github.pulls) if not p.merged]
+                pulls = [p for p in reversed(github.pulls) if not (p.merged or p.closed)]
                 nodes = [_pull(github, p) for p in pulls][: int(asked.arguments["first"])]
                 answer[asked.alias] = shaped({"nodes": nodes}, asked.fields)
             case "pullRequest":
@@ -332,14 +353,27 @@ def _pull(github: GitHub, pull: Pull) -> dict[str, Any]:
     }
 
 
-def _pull_row(github: GitHub, pull: Pull) -> dict[str, Any]:
+def pull_row(github: GitHub, pull: Pull) -> dict[str, Any]:
     return {
         "number": pull.number,
         "title": pull.title,
         "html_url": _url(github, f"pull/{pull.number}"),
-        "state": "closed" if pull.merged else "open",
+        "state": "closed" if pull.merged or pull.closed else "open",
+        "draft": pull.draft,
+        "merged": pull.merged,
+        "merged_at": pull.merged_at.isoformat() if pull.merged_at else None,
+        "merged_by": {"login": pull.merged_by} if pull.merged_by else None,
+        "user": {"login": pull.by},
         "head": {"ref": pull.head_ref, "sha": pull.head_sha},
+        "base": {"ref": github.default_branch},
     }
+
+
+def _numbered(github: GitHub, request: Request) -> Pull:
+    found = next((p for p in github.pulls if p.number == request.path_params["number"]), None)
+    if found is None:
+        raise GitHubRefusal(404, "Not Found")
+    return found
 
 
 def _object(github: GitHub, asked: Selected) -> Any:

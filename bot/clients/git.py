@@ -204,6 +204,22 @@ class LocalGit:
         )
         return tuple(p for p in output.text.split("\0") if p)
 
+    async def merged(self, service: Service, commit: str) -> bool | None:
+        """Whether the main branch holds a commit, or the same changes picked onto it; None where the clone does not know it."""
+        directory = checkout_of(service)
+        if not _SHA.fullmatch(commit):
+            return None
+        await self._fetch(directory)
+        main = await self._main(directory)
+        output = await _try(directory, "merge-base", "--is-ancestor", "--end-of-options", commit, main)
+        if output.code > 1:
+            return None
+        if output.code == 0:
+            return True
+        # https://git-scm.com/docs/git-cherry: `-` stands before what has its equal in the main branch.
+        picked = (await ask(directory, "cherry", main, commit)).text.splitlines()
+        return bool(picked) and all(row.startswith("-") for row in picked)
+
     # --- names -------------------------------------------------------------------------------------------------
 
     async def _commit(self, service: Service, name: str) -> str:

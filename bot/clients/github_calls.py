@@ -38,6 +38,9 @@ DISPATCH = Call("POST", "/actions/workflows/{workflow_id}/dispatches", "Actions:
 WORKFLOW_RUNS = Call("GET", "/actions/workflows/{workflow_id}/runs", "Actions: read")
 WORKFLOW_RUN = Call("GET", "/actions/runs/{run_id}", "Actions: read")
 PULLS = Call("GET", "/pulls", "Pull requests: read")
+PULL = Call("GET", "/pulls/{pull_number}", "Pull requests: read")
+MERGE = Call("PUT", "/pulls/{pull_number}/merge", "Pull requests: write and Contents: write")
+"""The ordinary merge, always with the head `sha`: it obeys the branch's protection as anybody's does."""
 CREATE_REF = Call("POST", "/git/refs", "Contents: write")
 PUT_CONTENTS = Call("PUT", "/contents/{path}", "Contents: write")
 CREATE_PULL = Call("POST", "/pulls", "Pull requests: write")
@@ -57,6 +60,8 @@ CALLS = (
     WORKFLOW_RUNS,
     WORKFLOW_RUN,
     PULLS,
+    PULL,
+    MERGE,
     CREATE_REF,
     PUT_CONTENTS,
     CREATE_PULL,

@@ -135,6 +135,22 @@ class PullNumbers(_Read):
 
 class _Head(_Read):
     ref: str
+    sha: str = ""
+
+
+class _Account(_Read):
+    login: str = ""
+
+
+class PullState(_Read):
+    """https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request"""
+
+    state: str
+    merged: bool = False
+    merged_at: datetime | None = None
+    merged_by: _Account | None = None
+    html_url: str
+    head: _Head
 
 
 class Pull(_Read):
@@ -165,3 +181,7 @@ class Directory(_Read):
 
 class Repository(_Read):
     default_branch: str
+    allow_merge_commit: bool | None = None
+    """These are shown to those who may write."""
+    allow_squash_merge: bool | None = None
+    allow_rebase_merge: bool | None = None

@@ -87,7 +87,7 @@ query FirebreakBlame($owner: String!, $name: String!, $commit: String!, $path: S
 """
 
 Checks = Literal["green", "red", "running"]
-_CHECKS: Mapping[str, Checks] = {
+CHECKS: Mapping[str, Checks] = {
     "SUCCESS": "green",
     "FAILURE": "red",
     "ERROR": "red",
@@ -328,7 +328,7 @@ def _hotfix(node: Mapping[str, Any]) -> HotfixRef:
             subject=str(node.get("title") or "")[:200],
             body=str(node.get("body") or "")[:BODY_LIMIT],
             url=node.get("url"),
-            checks=_CHECKS.get(rollup["state"]) if rollup else None,
+            checks=CHECKS.get(rollup["state"]) if rollup else None,
         )
     except (KeyError, ValidationError) as error:
         raise HttpError(SYSTEM, "GitHub's pull requests have not the documented shape", retryable=True) from error

@@ -34,9 +34,12 @@ class HttpError(PortError):
         retry_after: float | None = None,
         status: int | None = None,
         sent: bool = True,
+        said: str = "",
     ) -> None:
         super().__init__(system, text, retryable=retryable, retry_after=retry_after)
         self.status = status
+        self.said = said
+        """What the system itself gave as its reason; empty where it said nothing readable."""
         self.sent = sent
         """False where the request surely never arrived, so that even a creation may be sent again."""
 
@@ -161,7 +164,7 @@ class Http:
             retryable = status == 408
         if said and status < 500:
             text = f"{text} ({said})"
-        return HttpError(self.system, text, retryable=retryable, retry_after=wait, status=status)
+        return HttpError(self.system, text, retryable=retryable, retry_after=wait, status=status, said=said)
 
     def _reason(self, answer: httpx.Response) -> str:
         """What the system says itself, at most 200 characters; empty where it says nothing readable."""

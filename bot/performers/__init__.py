@@ -6,10 +6,11 @@ from bot.performers.act import acting
 from bot.performers.coordinate import coordinating
 from bot.performers.kit import Kit, Performer
 from bot.performers.measure import measuring
+from bot.performers.merge import merging
 from bot.performers.revert import reverting
 from bot.performers.speak import speaking
 from bot.performers.timeline import reading
-from phases.ports import Reverts
+from phases.ports import Merges, Reverts
 
 SYSTEMS: dict[str, str] = {
     "open.channel": "slack",
@@ -28,6 +29,8 @@ SYSTEMS: dict[str, str] = {
     "bisect.start": "git",
     "bisect.follow": "git",
     "revert": "github",
+    "merge": "github",
+    "merge.look": "github",
     "deploy.start": "deployer",
     "deploy.follow": "deployer",
     "ticket.open": "linear",
@@ -44,13 +47,14 @@ SYSTEMS: dict[str, str] = {
 """Which outside system an effect waits for: the worker bounds how many run at once for each."""
 
 
-def performers(kit: Kit, reverts: Reverts | None = None) -> dict[str, Performer]:
+def performers(kit: Kit, merges: Merges, reverts: Reverts | None = None) -> dict[str, Performer]:
     """Every effect by its type, with what performs it."""
     return {
         **speaking(kit),
         **reading(kit),
         **measuring(kit),
-        **acting(kit),
+        **acting(kit, merges),
+        **merging(kit, merges),
         **reverting(kit, reverts),
         **coordinating(kit),
     }

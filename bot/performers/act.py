@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from bot.performers.kit import JobLike, Kit, Performer
 from phases.actions import DeployFinished, DeployNotStarted, DeployProgressed, DeployStarted
 from phases.effects import FollowDeploy, StartDeploy
 from phases.incident import ActionKind, RoundAction
 from phases.mitigation import NOTHING_DEPLOYED
-from phases.ports import Deployer, NotSetUp, PortError
-from phases.report import DeployProof, Release
+from phases.ports import Deployer, Merges, NotSetUp, PortError
+from phases.report import DeployProof, MergeState, Release
 from phases.service import DeployCommands, Service
+
+log = logging.getLogger(__name__)
 
 DEPLOYER_TRIES = 4
 """Some seconds: production burns while nobody is told that nothing is being deployed."""
@@ -17,15 +21,10 @@ DEPLOYER_TRIES = 4
 
 def same(one: Release | None, other: Release | None) -> bool:
     """The same release: by version, or by the head commit of a hotfix."""
-    if one is None or other is None:
-        return False
-    if one.version == other.version:
-        return True
-    commit, head = one.commit or one.version, other.commit or other.version
-    return len(commit) >= 7 and len(head) >= 7 and (commit.startswith(head) or head.startswith(commit))
+    return one is not None and other is not None and one.same_as(other)
 
 
-def acting(kit: Kit) -> dict[str, Performer]:
+def acting(kit: Kit, merges: Merges) -> dict[str, Performer]:
     def deployer(service: Service) -> Deployer:
         found = kit.deployer_for(service)
         if found is None:
@@ -90,8 +89,17 @@ def acting(kit: Kit) -> dict[str, Performer]:
             reason=reason,
             lines=state.lines,
             output=state.output,
+            merge=await _merge(service, acted) if result == "done" and acted.kind is ActionKind.HOTFIX else None,
             proof=_proof(acted, after, state.started_at or acted.started_at),
         )
+
+    async def _merge(service: Service, acted: RoundAction) -> MergeState | None:
+        """Asked before it is said that the hotfix is not merged; who cannot be asked is asked again (phases/merging.py)."""
+        try:
+            return await merges.state(service, acted.to_release) if acted.to_release is not None else None
+        except PortError as error:
+            log.warning("whether a hotfix is merged could not be asked: %s", error.text)
+            return None
 
     async def _runs(port: Deployer, service: Service) -> Release | None:
         try:

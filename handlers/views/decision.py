@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, confirm, context, facts, message, section
+from handlers.views.merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, person, spoken, when, words
 from phases import memory
@@ -36,6 +37,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         blocks += _acted(current, current.action)
     if not _open(incident, current) or current.action is not None:
         # The choice is made: what it was made on is in the thread and the timeline; here it would hide how it went.
+        blocks.append(actions(_merge(incident, current, service)))
         blocks.append(context(phrasing.hit(report)) if report is not None else None)
         return message(_fallback(incident, current, service), [*blocks, *_reasons(recommendation)])
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
@@ -150,6 +152,12 @@ def _acted(current: Round, action: RoundAction) -> list[Block | None]:
     if checks:
         blocks.append(context(*checks))
     return blocks
+
+
+def _merge(incident: Incident, current: Round, service: Service) -> list[Element]:
+    """Under the newest decision only: an older one's hotfix is offered in the status."""
+    newest = incident.round is not None and incident.round.number == current.number
+    return merge_buttons(incident, service) if newest else []
 
 
 _VERDICTS = {

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, facts, header, message, section
+from handlers.views.merge import merge_buttons
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import clock, cut, link, person, plain, size, spoken, when, words
 from phases import memory
 from phases.failures import WORDS
 from phases.incident import ActionKind, Incident, Status
-from phases.mitigation import hold, unmerged
+from phases.merging import unmerged
+from phases.mitigation import hold
 from phases.service import Service
 
 TOPIC = 250
@@ -37,7 +39,7 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
         blocks.append(
             context(*(words(said, 400) for said in memory.sentences(incident.past, incident, now)[:REMEMBERED]))
         )
-    blocks.append(actions(_buttons(incident)))
+    blocks.append(actions([*_buttons(incident), *merge_buttons(incident, service)]))
     return message(_fallback(incident), blocks)
 
 

@@ -20,6 +20,7 @@ from phases.report import (
     Investigation,
     Look,
     LookVerdict,
+    MergeState,
     Suspect,
     Verdict,
     Word,
@@ -91,6 +92,17 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 for r in ("done", "failed", "unknown")
             ]
             return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",), output=printed)])
+        case wanted.MergePullRequest(round=number, commit=commit):
+            return st.sampled_from(
+                [
+                    said.MergeSeen(round=number, state=MergeState(merged=True, head=commit)),
+                    said.MergeRefused(round=number, reason="its checks are still running"),
+                ]
+            )
+        case wanted.LookAtMerge(round=number):
+            heads = st.sampled_from([None, "a" * 40, "b" * 40])
+            states = st.builds(MergeState, merged=st.booleans(), closed=st.booleans(), head=heads)
+            return st.builds(said.MergeSeen, round=st.just(number), state=st.none() | states)
         case wanted.LookAgain(round=number, number=look):
             return st.sampled_from(LookVerdict).map(
                 lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))

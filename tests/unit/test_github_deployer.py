@@ -12,7 +12,7 @@ from github_world import SHOP, World, github_world, operation
 
 from bot.clients.deployers.github import GitHubDeployer, named
 from bot.clients.github import GitHub as Client
-from bot.clients.github_calls import CALLS
+from bot.clients.github_calls import CALLS, MERGE
 from bot.clients.github_shapes import Deployment
 from bot.dispatches import Dispatches
 from bot.store import Store
@@ -259,7 +259,9 @@ def test_every_call_that_can_be_made_is_in_githubs_description_and_none_is_an_ad
     for call in CALLS:
         path = call.whole_path.replace("{", "").replace("}", "")
         operation(call.method, path)
-        assert not any(word in path for word in ("protection", "merge", "admin", "ruleset", "branches", "keys"))
+        assert not any(word in path for word in ("protection", "admin", "ruleset", "branches", "keys", "bypass"))
+        assert ("merge" in path) == (call is MERGE)
+    assert (MERGE.method, MERGE.path) == ("PUT", "/pulls/{pull_number}/merge")
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ import pytest
 from handlers_world import COMMANDS, GITHUB_HOOK_SECRET, House, house
 
 from bot.store import Store
-from phases.actions import DecideHotfix
+from phases.actions import DecideHotfix, DeployFinished, DeployStarted
+from phases.merging import unmerged
 from phases.ports import HotfixRef
-from phases.report import Release
+from phases.report import DeployProof, Release
 from phases.service import DeployWorkflow, ReleaseNames, Service
 
 NAMES = ReleaseNames(tag="v{version}")
@@ -99,7 +100,7 @@ async def test_what_is_nothing_to_the_service_changes_nothing(home: House, told:
 
 
 async def test_other_events_are_heard_and_need_nothing(home: House) -> None:
-    for event in ("ping", "workflow_run", "push"):
+    for event in ("ping", "check_run", "push"):
         answer = await post(home, {"zen": "Keep it logically awesome."}, event=event)
         assert (answer.status_code, answer.json()) == (200, {"incidents": []})
 
@@ -132,3 +133,51 @@ async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> Non
     ours = body("f" * 40, deployment__sha="f" * 40, deployment__payload={"release": fix.version})
     await post(home, ours)
     assert await said(home) == []
+
+
+# --- a hotfix's pull request ---------------------------------------------------------------------------------------
+
+
+def closed(sha: str, *, number: int = 12, merged: bool = True) -> dict[str, Any]:
+    """As https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request has it, cut down."""
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    pull = {"number": number, "merged": merged, "merged_at": at if merged else None, "head": {"sha": sha}}
+    pull["merged_by"] = {"login": "ada"} if merged else None
+    return {"action": "closed", "number": number, "pull_request": pull, "repository": {"full_name": "acme/shop"}}
+
+
+async def shipped(home: House) -> None:
+    incident = await home.newest()
+    fix = HotfixRef(name="#12", commit="ab" * 20).release
+    incident = await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
+    assert incident.round is not None
+    assert incident.round.action is not None
+    id = incident.round.action.deploy_id or ""
+    await home.said(DeployStarted(deploy_id=id), incident.id)
+    await home.said(DeployFinished(deploy_id=id, result="done", proof=DeployProof(after=fix.version)), incident.id)
+
+
+async def test_a_merge_by_people_ends_the_line(home: House) -> None:
+    await shipped(home)
+    assert unmerged(await home.newest()) is not None
+    for told in (closed("ab" * 20, number=13), closed("ab" * 20, merged=False), closed("cd" * 20)):
+        await post(
+            home, told, event="pull_request", delivery=f"d-{told['number']}-{told['pull_request']['head']['sha']}"
+        )
+    assert unmerged(await home.newest()) is not None  # what is not plain is asked for, and not believed
+    answer = await post(home, closed("ab" * 20), event="pull_request", delivery="d-2")
+    assert answer.json() == {"incidents": ["INC-0001"]}
+    incident = await home.newest()
+    assert unmerged(incident) is None
+    assert "Pull request #12 is merged by ada." in [e.text for e in await home.door.timeline(incident.id)]
+
+
+async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
+    incident = await home.newest()
+    fix = HotfixRef(name="#12", commit="ab" * 20).release
+    await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
+    run = {"workflow_run": {"display_title": "Hotfix #12 (inc-0001-1)"}, "repository": {"full_name": "acme/shop"}}
+    answer = await post(home, run, event="workflow_run")
+    assert answer.json() == {"incidents": ["INC-0001"]}
+    run["workflow_run"]["display_title"] = "Hotfix #12 (inc-0001-10)"
+    assert (await post(home, run, event="workflow_run", delivery="d-2")).json() == {"incidents": []}

@@ -9,7 +9,8 @@ import pytest
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import ActionKind, Status
-from phases.mitigation import hold, unmerged, who_may
+from phases.merging import unmerged
+from phases.mitigation import hold, who_may
 from phases.report import DeployOutput, DeployProof, LookVerdict, Release
 from tests.factories import BAD, COMMANDS, FIX, GOOD, deploy_seen, service
 from tests.unit.story import Story, mitigated, verifying

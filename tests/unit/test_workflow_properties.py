@@ -10,7 +10,8 @@ The invariants (architecture: The life of an incident):
  7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word starts one;
  8. what people cannot go on without (channel, decision, triage, ticket, question) is under way, there, or tried again;
  9. one message in the channel a word that is said, and one first post to Discord;
-10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done;
+10. an end leaves no claim behind but the guard's, no timer that does anything but look whether a hotfix is merged, and nothing that
+    is half done;
 11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never afterwards.
 """
 
@@ -113,9 +114,15 @@ class Life(RuleBasedStateMachine):
             )
         )
 
-    @rule(by=PEOPLE, number=ROUNDS, commit=st.sampled_from([None, "a" * 40]), glass=st.sampled_from([None, "on call"]))
-    def hotfix(self, by: str, number: int, commit: str | None, glass: str | None) -> None:
-        fix = Release(version="hotfix fix/tax@aaaaaaa", commit=commit)
+    @rule(
+        by=PEOPLE,
+        number=ROUNDS,
+        name=st.sampled_from(["fix/tax", "#12"]),
+        commit=st.sampled_from([None, "a" * 40]),
+        glass=st.sampled_from([None, "on call"]),
+    )
+    def hotfix(self, by: str, number: int, name: str, commit: str | None, glass: str | None) -> None:
+        fix = Release(version=f"hotfix {name}@aaaaaaa", commit=commit)
         self.say(said.DecideHotfix(by=by, round=number, fix=fix, running=Release(version="1.3.0"), break_glass=glass))
 
     @rule(by=PEOPLE, number=ROUNDS, sentence=st.sampled_from(["flag off", "  "]), forward=st.booleans())
@@ -153,6 +160,8 @@ class Life(RuleBasedStateMachine):
             st.builds(said.ConfirmRecovery, by=PEOPLE, round=ROUNDS, recovered=st.booleans()),
             st.builds(said.CancelBisect, by=PEOPLE),
             st.builds(said.Resolve, by=PEOPLE),
+            st.builds(said.MergeHotfix, by=PEOPLE, round=ROUNDS),
+            st.builds(said.HotfixIsIn, by=PEOPLE, round=ROUNDS),
         )
     )
     def other_words(self, action: said.Action) -> None:
@@ -391,7 +400,10 @@ class Life(RuleBasedStateMachine):
         for timer in self.timers.values():
             after = step(self.incident, timer.action, SHOP, self.now)
             assert isinstance(after, Change)
-            still = [e for e in after.effects if not isinstance(e, wanted.FollowBisect)]
+            goes_on = (wanted.FollowBisect,)
+            if self.incident.status is not Status.CANCELLED:
+                goes_on += (wanted.LookAtMerge,)
+            still = [e for e in after.effects if not isinstance(e, goes_on)]
             assert still == [], timer
 
 

@@ -1,0 +1,122 @@
+"""Stories of a hotfix's end: its pull request merged by a click, refused with the reason, merged by somebody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from sandbox.faults import Faults
+from sandbox.github import TOKEN, GitHub, Pull
+from sandbox.github_api import github_app
+from sandbox.github_hooks import Hooks
+from sandbox.serving import bound, serving
+from sandbox.slack.channels import Channel
+from sandbox.slack.people import Json
+from sandbox.world import World
+from tests.workspace.stage import burn, declared, eventually, said, status, told, town, transcript
+from tests.workspace.test_github import ON_GITHUB, SECRET, started
+
+HEAD, NEXT = "f" * 40, "e" * 40
+OPEN_END = "is not merged: the next normal deploy would undo it"
+
+
+@pytest.fixture
+def github() -> GitHub:
+    made = GitHub()
+    for number in (1, 2, 3):
+        made.commit(f"{number}" * 40, f"Change {number}", tag=f"v1.{number}.0")
+    made.pulls.append(Pull(9, "No region", HEAD, "fix/region"))
+    made.deploy("v1.2.0")
+    made.deploy("v1.3.0")
+    return made
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, github: GitHub, faults: Faults) -> AsyncIterator[World]:
+    listening = bound(0)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    env = {"GITHUB_API_URL": url, "GITHUB_TOKEN": TOKEN, "GITHUB_WEBHOOK_SECRET": SECRET}
+    services = ON_GITHUB.replace('deploy = "v{version}"', 'deploy = "{version}"')
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serving(github_app(github, faults), listening, lambda: None))
+        made = await stack.enter_async_context(town(tmp_path, services=services, env=env))
+        hooks = Hooks(github, f"{made.bot_url}/webhooks/github", SECRET)
+        stack.push_async_callback(hooks.stop)
+        try:
+            yield made
+        finally:
+            print(transcript(made))  # pytest shows it where a story fails
+
+
+async def shipped(world: World, github: GitHub) -> Channel:
+    """The hotfix of pull request #9 runs, and users are fine."""
+    alice = world.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    await alice.click(decision, "decision.hotfix")
+    form = await alice.open_modal("incident.hotfix", text="Branch or pull request")
+    await alice.submit(form, {"fix": f"{HEAD} #9"})
+    github.finish(await started(world, github, "hotfix.yml"))
+    await alice.sees(f"Hotfix #9@fffffff {OPEN_END}", channel)
+    await eventually(world, lambda: "Users are fine" in status(channel), "users are fine")
+    return channel
+
+
+def pinned(channel: Channel) -> Json:
+    found = channel.message(channel.pins[0]["ts"])
+    assert found is not None
+    return {**found, "channel": channel.id}
+
+
+async def test_merged_by_a_click(world: World, github: GitHub) -> None:
+    channel = await shipped(world, github)
+    await world.bob.click(pinned(channel), "incident.merge_hotfix")
+    await told(world.bob, "Only the owners of this service merge its hotfixes")
+    assert not github.pulls[0].merged
+
+    await world.alice.click(pinned(channel), "incident.merge_hotfix")
+    await world.alice.sees("Pull request #9 is merged by", channel)
+    assert (github.pulls[0].merged, github.pulls[0].merged_by) == (True, "firebreak[bot]")
+    await eventually(world, lambda: OPEN_END not in status(channel), "the line ends in the status")
+    await eventually(world, lambda: "merge_hotfix" not in json.dumps(channel.messages), "no button is left")
+    await eventually(world, lambda: OPEN_END not in world.discord.posts[-1].content, "and on Discord")
+
+
+async def test_a_refused_merge_says_why(world: World, github: GitHub, faults: Faults) -> None:
+    channel = await shipped(world, github)
+    pull = github.pulls[0]
+    pull.blocked = "At least 1 approving review is required by reviewers with write access."
+    await world.alice.click(pinned(channel), "incident.merge_hotfix")
+    await world.alice.sees(
+        "Pull request #9 was not merged: GitHub does not allow it yet (“At least 1 approving", channel
+    )
+
+    pull.blocked = ""
+    github.push(pull, NEXT)
+    await eventually(
+        world, lambda: said(world.alice, channel, "has moved on since it was shipped: fffffff → eeeeeee"), "it"
+    )
+    pull.checks = "SUCCESS"
+    await eventually(world, lambda: "incident.merge_hotfix" in json.dumps(pinned(channel)), "the button is there again")
+    await world.alice.click(pinned(channel), "incident.merge_hotfix")
+    await world.alice.sees("its head has moved from fffffff to eeeeeee since it was shipped", channel)
+    assert not pull.merged
+    assert OPEN_END in status(channel)
+
+
+async def test_merged_by_somebody_else_is_noticed(world: World, github: GitHub) -> None:
+    channel = await shipped(world, github)
+    github.merge(github.pulls[0], "ada")
+    await world.alice.sees("Pull request #9 is merged by ada. The next normal deploy keeps the hotfix.", channel)
+    await eventually(world, lambda: OPEN_END not in status(channel), "the line ends in the status")
+    assert len(said(world.alice, channel, "is merged by")) == 1
