@@ -44,7 +44,7 @@ from bot.store import Store
 from bot.taste import StoreTaste
 from bot.valkey import embedded
 from bot.watch import Watch
-from phases.ports import Bisector, Deployer, ErrorTracker, PortError, Reverts, SourceCode
+from phases.ports import Bisector, Deployer, ErrorTracker, PortError, PullRequests, Reverts, SourceCode
 from phases.service import Service
 from phases.workflow import step
 
@@ -75,6 +75,7 @@ class Bot:
     looking_back: LookingBack
     deployer_for: Callable[[Service], Deployer | None]
     source_for: Callable[[Service], SourceCode | None]
+    pulls_for: Callable[[Service], PullRequests | None]
     incidents_channel: Callable[[], Awaitable[str | None]]
 
 
@@ -124,7 +125,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     endpoint = HttpEndpoint()
     stack.push_async_callback(endpoint.aclose)
     deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
-    hub: SourceCode | None = None
+    hub: GitHubSource | None = None
     reverts: Reverts | None = None
     github: GitHub | None = None
     adrs: GitHubArchive | None = None
@@ -191,6 +192,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         looking_back=LookingBack(memory),
         deployer_for=the_deployer,
         source_for=the_source,
+        pulls_for=lambda service: hub if service.repository else None,
         incidents_channel=announced.channel,
     )
 

@@ -24,6 +24,7 @@ from bot import health, logs
 from bot import settings as settings_module
 from bot.app import Bot, now, wire, workers
 from bot.catalogue import Catalogue
+from bot.drafts import RedisDrafts
 from bot.members import ChannelMembers
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
@@ -92,6 +93,8 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             deployer_for=bot.deployer_for,
             once=StoreOnce(bot.store),
             deploys=bot.deploys,
+            drafts=RedisDrafts(bot.store),
+            pulls_for=bot.pulls_for,
             settings=settings,
             now=now,
             sentry=bot.tracker,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -16,7 +16,8 @@ from handlers.rich import NEVER, Taste
 from handlers.seeing import Members
 from handlers.tasks import Tasks
 from phases.incident import Incident
-from phases.ports import Catalogue, Deployer, People, SourceCode
+from phases.ports import Catalogue, Deployer, People, PullRequests, SourceCode
+from phases.postmortem import Parts
 from phases.report import DeploySeen
 from phases.service import Service
 
@@ -30,6 +31,30 @@ class Once(Protocol):
 class Deploys(Protocol):
     async def told(self, deploy: DeploySeen, environment: str) -> None:
         """Remembers a finished deploy and begins its watch; twice is once. Raises `PortError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a person's form: a draft, or only that they have it open."""
+
+    by: str
+    at: datetime
+    parts: Parts | None = None
+    opened_at: datetime | None = None
+
+
+class Drafts(Protocol):
+    """Drafts of post-mortems, one a person and incident: nobody's draft overwrites another's. Raises `PortError`."""
+
+    async def of(self, incident: str) -> Sequence[Kept]: ...
+
+    async def keep(self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool) -> None:
+        """In place of this person's earlier draft; `writing`: they have the form open still."""
+        ...
+
+    async def opened(self, incident: str, by: str, at: datetime | None) -> None:
+        """They have the form open since `at`; None: they closed it. A draft that is kept stays."""
         ...
 
 
@@ -52,6 +77,7 @@ class Kit:
     deployer_for: Callable[[Service], Deployer | None]
     once: Once
     deploys: Deploys
+    drafts: Drafts
     tasks: Tasks
     now: Callable[[], datetime]
     watched: Collection[str] = ()
@@ -60,6 +86,8 @@ class Kit:
     """Our own Slack id."""
     members: Members | None = None
     """Who is in a private incident's channel; without it only who declared it sees it."""
+    pulls_for: Callable[[Service], PullRequests | None] = lambda _: None
+    """Who knows the pull requests of a service's repository, whatever reads its source."""
     sentry: Issues | None = None
     """Looks up the issues that people name."""
     taste: Taste = NEVER

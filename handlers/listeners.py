@@ -42,7 +42,7 @@ from handlers import (
 )
 from handlers.adoption import Issues
 from handlers.door import Door, OutOfReach
-from handlers.kit import Deploys, Kit, Once
+from handlers.kit import Deploys, Drafts, Kit, Once
 from handlers.rich import NEVER, Taste
 from handlers.seeing import Members
 from handlers.slack_route import slack_route
@@ -52,7 +52,7 @@ from handlers.views import forms, says
 from handlers.webhooks_deploys import deploys_route
 from handlers.webhooks_github import github_route
 from handlers.webhooks_sentry import sentry_route
-from phases.ports import Catalogue, Deployer, People, PortError, SourceCode
+from phases.ports import Catalogue, Deployer, People, PortError, PullRequests, SourceCode
 from phases.service import Service
 
 log = logging.getLogger(__name__)
@@ -116,8 +116,10 @@ def listeners(
     deployer_for: Callable[[Service], Deployer | None],
     once: Once,
     deploys: Deploys,
+    drafts: Drafts,
     settings: Wanted,
     now: Callable[[], datetime],
+    pulls_for: Callable[[Service], PullRequests | None] = lambda _: None,
     sentry: Issues | None = None,
     members: Members | None = None,
     taste: Taste | None = None,
@@ -133,6 +135,8 @@ def listeners(
         deployer_for=deployer_for,
         once=once,
         deploys=deploys,
+        drafts=drafts,
+        pulls_for=pulls_for,
         tasks=tasks,
         now=now,
         watched=frozenset(settings.watched),

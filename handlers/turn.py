@@ -103,6 +103,13 @@ class Turn:
         opened_view: Any = opened.get("view") or {}
         await self.kit.client.views_update(view_id=opened_view.get("id"), view=filled.payload())
 
+    def show(self, view: View) -> None:
+        """Puts another view in the place of the one in which this was said."""
+        self.kit.tasks.start(self._show(view), "show a form")
+
+    async def _show(self, view: View) -> None:
+        await self.kit.client.views_update(view_id=self.view, view=view.payload())
+
     def tell(self, message: Message, *, replace: bool = False) -> None:
         """Answers this person alone, wherever they are."""
         self.kit.tasks.start(self._tell(message, replace), "answer a person")
@@ -194,7 +201,24 @@ def from_interaction(kit: Kit, body: Mapping[str, Any]) -> Turn:
         view="" if view.get("type") == "home" else str(view.get("id") or ""),
         block=str(actions[0].get("block_id") or ""),
         place=_place(str(channel.get("id") or ""), str(channel.get("name") or "")),
-        more={"message": body.get("message") or {}},
+        more={"message": body.get("message") or {}, "view": view},
+    )
+
+
+def from_closing(kit: Kit, body: Mapping[str, Any]) -> Turn:
+    """Of what changes no incident, so that it needs no claim: a closed form has no trigger id.
+
+    https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_closed
+    """
+    user = body.get("user") or {}
+    return Turn(
+        kit=kit,
+        user=str(user.get("id", "")),
+        team=user.get("team_id") or (body.get("team") or {}).get("id") or None,
+        enterprise=(body.get("enterprise") or {}).get("id"),
+        channel="",
+        trigger="",
+        delivery=Delivery(()),
     )
 
 
@@ -208,17 +232,19 @@ def values(raw: str | None) -> dict[str, Any]:
 
 
 def fields(view: Mapping[str, Any]) -> dict[str, str]:
-    """What was entered, by block id: a text, the chosen option's value, or values joined by a comma.
+    """What was entered, by block id (by action id where that is not `value`): a text, the chosen option's value, or values joined
+    by a comma; a person's id; a day.
 
     https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_submission
     """
     entered: dict[str, str] = {}
     for block, elements in ((view.get("state") or {}).get("values") or {}).items():
-        for element in elements.values():
+        for action, element in elements.items():
             chosen = element.get("selected_option") or {}
             several = element.get("selected_options") or []
             text = element.get("value") or chosen.get("value") or ",".join(str(o.get("value", "")) for o in several)
-            entered[block] = str(text or "")
+            text = text or element.get("selected_user") or element.get("selected_date")
+            entered[block if action == "value" else action] = str(text or "")
     return entered
 
 

@@ -61,7 +61,7 @@ def blast(incident: Incident) -> str:
     if report is None:
         return "not measured"
     found = report.blast
-    parts = [_users(found), _features(found)]
+    parts = [users_hit(found), _features(found)]
     parts += [
         f"{what} {_names(shares)}" for what, shares in (("in", found.regions), ("of", found.organisations)) if shares
     ]
@@ -86,7 +86,7 @@ def what_was_done_in_all(incident: Incident) -> str:
     return "; then ".join(said) or "none"
 
 
-def _users(found: BlastRadius) -> str:
+def users_hit(found: BlastRadius) -> str:
     if found.user_count is not None:
         return counted(found.user_count, "user")
     return {Word.NOBODY: "no user", Word.ONE: "one user", Word.MANY: "many users"}[found.users]

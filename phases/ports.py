@@ -260,6 +260,32 @@ class Commit(Value):
     url: str | None = None
 
 
+class Covered(Value):
+    """Which tests name a file, as far as the source can tell."""
+
+    naming: tuple[str, ...] = ()
+    """Test files that are called after it, or (where `read`) say its name in their text; at most five."""
+    files: int = 0
+    """Test files of its language that were looked through."""
+    read: bool = True
+    """False: only names were looked at, in the usual places."""
+
+
+class Check(Value):
+    name: str
+    conclusion: str
+    """`passed`, `failed`, `skipped`, `running` …: for people."""
+
+
+class PullChecks(Value):
+    """What ran on the newest commit of a pull request."""
+
+    pull_request: str
+    """`#7`"""
+    url: str | None = None
+    checks: tuple[Check, ...] = ()
+
+
 class SourceCode(Protocol):
     """Git: the local clone (`checkout`) or GitHub."""
 
@@ -279,6 +305,14 @@ class SourceCode(Protocol):
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]: ...
 
+    async def commit(self, service: Service, sha: str) -> Commit | None:
+        """One commit with the files it changed, without patches; None where it is not known."""
+        ...
+
+    async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
+        """The tests of a frame's file as of `release`; None where that file is not there."""
+        ...
+
 
 @runtime_checkable
 class PullRequests(Protocol):
@@ -286,6 +320,10 @@ class PullRequests(Protocol):
 
     async def pull_request(self, service: Service, sha: str) -> str | None:
         """The address of the pull request that brought a commit; None where none did."""
+        ...
+
+    async def checks(self, service: Service, sha: str) -> PullChecks | None:
+        """The checks of the pull request that brought a commit; None where none did."""
         ...
 
 

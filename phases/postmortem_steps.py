@@ -51,11 +51,8 @@ def issues_of(incident: Incident) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*incident.seeds, *found)))
 
 
-def submit_postmortem(
-    incident: Incident, action: SubmitPostmortem, service: Service, now: datetime
-) -> Change | Refused:
-    """Takes the six parts. The cause it names counts, because a person stands behind it."""
-    del service
+def not_now(incident: Incident) -> Refused | None:
+    """Why no post-mortem can be written now: it is over, it is written, or it still bleeds."""
     if (refused := ended(incident)) is not None:
         return refused
     if incident.drill:
@@ -66,6 +63,16 @@ def submit_postmortem(
         return Refused(
             "state", "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first."
         )
+    return None
+
+
+def submit_postmortem(
+    incident: Incident, action: SubmitPostmortem, service: Service, now: datetime
+) -> Change | Refused:
+    """Takes the six parts. The cause it names counts, because a person stands behind it."""
+    del service
+    if (refused := not_now(incident)) is not None:
+        return refused
     if incident.postmortem is not None and not any(f.kind in ("adr.number", "adr.write") for f in incident.failures):
         return Refused("state", "The post-mortem was submitted and is being written. Nothing was changed.")
     written = action.postmortem

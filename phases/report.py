@@ -395,9 +395,10 @@ class ActionItem(Value):
 
 
 class Postmortem(Value):
-    """The six parts, none empty, as a person submitted them."""
+    """The six parts, none empty, as a person submitted them; beside them who was hit and for how long."""
 
     timeline: str
+    impact: str = ""
     root_cause: str
     monitoring: str
     tests: str

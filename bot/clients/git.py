@@ -11,12 +11,13 @@ import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bot.clients.commands import CommandFailed, Output, run
 from bot.clients.git_log import FORMAT, patches, read_log
+from phases import covering
 from phases.paths import best_path
-from phases.ports import Commit, HotfixRef, NotSetUp, PortError
+from phases.ports import Commit, Covered, HotfixRef, NotSetUp, PortError
 from phases.report import Suspect
 from phases.service import DEPLOYABLE, Service
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 COMMITS = 500
 HOTFIXES = 25
+TESTS_SHOWN = 5
 SNIPPET_AROUND = 2
 """Lines of code before and after the crashing one."""
 
@@ -219,6 +221,42 @@ class LocalGit:
         # https://git-scm.com/docs/git-cherry: `-` stands before what has its equal in the main branch.
         picked = (await ask(directory, "cherry", main, commit)).text.splitlines()
         return bool(picked) and all(row.startswith("-") for row in picked)
+
+    async def commit(self, service: Service, sha: str) -> Commit | None:
+        directory = checkout_of(service)
+        known = await resolve(directory, service, sha)
+        if known is None:
+            return None
+        options = (
+            "--max-count=1",
+            f"--format={FORMAT}",
+            "--numstat",
+            "-z",
+            "-m",
+            "--first-parent",
+            "-M",
+            "--no-ext-diff",
+        )
+        listed = await ask(directory, "log", *options, "--end-of-options", known, "--")
+        return next(iter(read_log(listed.out, {})), None)
+
+    async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
+        """Those that are called after the file, then those that import it or say its path."""
+        directory = checkout_of(service)
+        commit = await self._commit(service, release)
+        path = await self._path(directory, commit, file)
+        if path is None:
+            return None
+        tests = covering.tests_among(path, self._paths[directory, commit])
+        naming = [test for test in tests if covering.called_after(test, path)]
+        if words := covering.patterns(path):
+            asked = [part for word in words for part in ("-e", word)]
+            output = await _try(
+                directory, "grep", "-l", "-z", "-w", "-E", "-I", *asked, commit, "--", f"*{PurePosixPath(path).suffix}"
+            )  # exit code 1: nothing found
+            saying = {row.removeprefix(f"{commit}:") for row in output.text.split("\0")}
+            naming += [test for test in tests if test in saying and test not in naming]
+        return Covered(naming=tuple(naming[:TESTS_SHOWN]), files=len(tests))
 
     # --- names -------------------------------------------------------------------------------------------------
 

@@ -22,8 +22,10 @@ from pydantic import ValidationError
 from bot.clients import github_calls as calls
 from bot.clients import github_shapes as shapes
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
+from bot.clients.github_checks import CHECKS, pull_checks
 from bot.clients.http import HttpError
-from phases.ports import Commit, CommitFile, HotfixRef, NotSetUp, PortError
+from phases import covering
+from phases.ports import Commit, CommitFile, Covered, HotfixRef, NotSetUp, PortError, PullChecks
 from phases.report import Suspect
 from phases.service import HOTFIX, Service
 
@@ -41,6 +43,7 @@ FILES_SHOWN = 300
 PATCH_OF_A_FILE = 64 * 1024
 BODY_LIMIT = 2000
 HOTFIXES = 25
+TESTS_SHOWN = 5
 SNIPPET_AROUND = 2
 REMEMBERED = 1000
 NAME_SECONDS = 300.0
@@ -172,6 +175,34 @@ class GitHubSource:
         merged = [row for row in rows if row.merged_at is not None]
         return next((row.html_url for row in (*merged, *rows)), None)
 
+    async def commit(self, service: Service, sha: str) -> Commit | None:
+        try:
+            answer = await self._github.polled(calls.COMMIT, repository_of(service), {"per_page": 1}, ref=sha)
+        except HttpError as error:
+            if error.status not in (404, 422):
+                raise
+            return None
+        return _commit(read(shapes.Commit, answer))
+
+    async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
+        """By their names in the usual places: GitHub searches text on the default branch only."""
+        repository = repository_of(service)
+        commit = await self._sha(service, release)
+        path = await self._place(repository, commit, file)
+        if path is None:
+            return None
+        there = await self._there(repository, commit, covering.candidates(path))
+        return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False)
+
+    async def checks(self, service: Service, sha: str) -> PullChecks | None:
+        """Check runs and commit statuses together, in one question."""
+        asked = {**_names(repository_of(service)), "commit": sha}
+        data = await self._github.graphql(CHECKS, asked, permission="Pull requests: read, Checks: read")
+        found = ((data.get("repository") or {}).get("object") or {}).get("associatedPullRequests") or {}
+        nodes = found.get("nodes") or []
+        pull = next((node for node in nodes if node.get("merged")), nodes[0] if nodes else None)
+        return pull_checks(pull) if pull else None
+
     # --- pages and details ---------------------------------------------------------------------------------------
 
     async def _compare(self, repository: str, base: str, head: str, page: int) -> shapes.Comparison:
@@ -247,9 +278,17 @@ class GitHubSource:
         key = (repository, commit, file)
         if key in self._places:
             return self._places[key]
-        places = candidates(file)
+        there = await self._there(repository, commit, candidates(file))
+        found = there[0] if there else None
+        self._places[key] = found
+        while len(self._places) > REMEMBERED:
+            self._places.popitem(last=False)
+        return found
+
+    async def _there(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
+        """Those of the paths at which there is a file, in their order; one question for all."""
         if not places:
-            return None
+            return []
         variables = {f"e{n}": f"{commit}:{place}" for n, place in enumerate(places)}
         declared = "".join(f", ${name}: String!" for name in variables)
         asked = " ".join(f"p{n}: object(expression: $e{n}) {{ __typename }}" for n in range(len(places)))
@@ -259,11 +298,7 @@ class GitHubSource:
         )
         data = await self._github.graphql(document, {**_names(repository), **variables}, permission="Contents: read")
         there = data.get("repository") or {}
-        found = next((p for n, p in enumerate(places) if (there.get(f"p{n}") or {}).get("__typename") == "Blob"), None)
-        self._places[key] = found
-        while len(self._places) > REMEMBERED:
-            self._places.popitem(last=False)
-        return found
+        return [p for n, p in enumerate(places) if (there.get(f"p{n}") or {}).get("__typename") == "Blob"]
 
 
 def repository_of(service: Service) -> str:

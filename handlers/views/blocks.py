@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 from handlers.views.text import clean, cut, cut_plain, plain, size
@@ -74,6 +75,8 @@ class View:
     close: str = "Close"
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     kind: Literal["modal", "home"] = "modal"
+    tells: bool = False
+    """Whether closing it is told (`view_closed`): for a form whose draft is kept."""
 
     def payload(self) -> dict[str, Any]:
         """As `views.open`, `views.update`, `views.publish` and `response_action` take it.
@@ -90,6 +93,8 @@ class View:
             view["close"] = _plain(self.close, TITLE)
             if self.submit is not None:
                 view["submit"] = _plain(self.submit, TITLE)
+            if self.tells:
+                view["notify_on_close"] = True
         return view
 
 
@@ -263,6 +268,21 @@ def radio(action_id: str, options: Sequence[Element], *, initial: Element | None
     element: Element = {"type": "radio_buttons", "action_id": action_id, "options": list(options[:10])}
     if initial is not None and initial in element["options"]:
         element["initial_option"] = initial
+    return element
+
+
+def person_select(action_id: str, *, initial: str = "", placeholder: str = "Choose somebody") -> Element:
+    """`initial`: a Slack user id, or nothing."""
+    element: Element = {"type": "users_select", "action_id": action_id, "placeholder": _plain(placeholder, 150)}
+    if initial:
+        element["initial_user"] = initial
+    return element
+
+
+def date_picker(action_id: str, *, initial: date | None = None, placeholder: str = "Choose a day") -> Element:
+    element: Element = {"type": "datepicker", "action_id": action_id, "placeholder": _plain(placeholder, 150)}
+    if initial is not None:
+        element["initial_date"] = initial.isoformat()
     return element
 
 

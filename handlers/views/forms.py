@@ -89,9 +89,9 @@ def triage(incident: Incident, number: int) -> View:
     )
 
 
-def loading(callback_id: str, title: str, incident: Incident) -> View:
+def loading(callback_id: str, title: str, incident: Incident, doing: str = "Looking up what can be deployed …") -> View:
     """Opens at once; `views.update` fills it when the look-up is back."""
-    return View(callback_id, title, (section("Looking up what can be deployed …"),), metadata={"incident": incident.id})
+    return View(callback_id, title, (section(doing),), metadata={"incident": incident.id})
 
 
 def failed(callback_id: str, title: str, text: str) -> View:
@@ -206,39 +206,6 @@ def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View
         ),
         submit="Confirm cause",
         metadata={"incident": incident.id, **metadata},
-    )
-
-
-PARTS = {
-    "timeline": ("Timeline, alert to resolved", ""),
-    "root_cause": ("Root cause", ""),
-    "monitoring": ("Why did monitoring not catch it earlier?", "If it did: how, and how much earlier it could have."),
-    "tests": ("Why did it slip through tests and CI?", ""),
-    "items": (
-        "Action items, one a line",
-        "tests, monitors or gates: what to do @owner YYYY-MM-DD. For example: tests: cart with an empty price @dana 2025-07-01",
-    ),
-    "revisit": ("Revisit when", "When all action items are done, or on a date."),
-}
-"""The six parts of the post-mortem (workflow, phase 6) by block id: label, hint."""
-
-
-def postmortem(incident: Incident, prefill: Mapping[str, str]) -> View:
-    """`incident.postmortem`: six parts, none empty. `prefill` by block id, as in `PARTS`."""
-    parts: list[Block] = []
-    for name, (label, hint) in PARTS.items():
-        long = name != "revisit"
-        entry = text_input(VALUE, initial=prefill.get(name, ""), multiline=long)
-        parts.append(field_input(name, label, entry, hint=hint))
-    note = f"{incident.id} {words(incident.title, 200)}. Sending this writes the ADR, and resolves the incident as soon as recovery is verified."
-    if incident.private:
-        note += " *Everybody who can read the folder of post-mortems can read these six parts*; the rest stays here."
-    return View(
-        "incident.postmortem",
-        "Post-mortem",
-        (section(note), *parts),
-        submit="Write it",
-        metadata={"incident": incident.id},
     )
 
 

@@ -8,15 +8,17 @@ from typing import Any
 from factories import NOW, TICKET, incident, look, nothing_unusual, one_feature, report, service
 
 from handlers import views
-from handlers.views import forms, says
+from handlers.views import forms, postmortem, says
 from handlers.views.blocks import Message, View
 from handlers.views.home import home
 from handlers.views.timeline import timeline
 from phases.cadence import template
 from phases.effects import Say
+from phases.hindsight import Hindsight
 from phases.incident import ActionKind, Entry, Failure, Incident, Round, RoundAction, Severity, Status
 from phases.past import PastIncident
-from phases.ports import HotfixRef
+from phases.ports import Check, Commit, CommitFile, Covered, HotfixRef, PullChecks
+from phases.postmortem_draft import draft
 from phases.report import (
     Adr,
     Bisect,
@@ -33,6 +35,22 @@ from phases.report import (
     Verdict,
 )
 
+HINDSIGHT = Hindsight(
+    tests=Covered(files=41),
+    commit=Commit(sha="c0ffee1234567", files=(CommitFile(path="shop/pay.py"),)),
+    confirmed=True,
+    checks=PullChecks(
+        pull_request="#7", checks=(Check(name="unit", conclusion="passed"), Check(name="lint", conclusion="passed"))
+    ),
+)
+SHELF = postmortem.Shelf(
+    shown_by="U0ALICE",
+    shown_at=NOW,
+    newer_by="U0BOB",
+    newer_at=NOW + timedelta(minutes=9),
+    writing=(("U0BOB", NOW + timedelta(minutes=11)),),
+    notes=("Checks: GitHub did not answer",),
+)
 SHOP = service(runbook="https://wiki.example.com/shop")
 CULPRIT = Suspect(
     sha="c0ffee1234567",
@@ -170,7 +188,8 @@ def views_shown() -> dict[str, View]:
     open_one, here = deciding(), {"incident": "INC-0001", "round": 1}
     releases = [Release(version=version) for version in ("1.3.0", "1.2.0", "1.1.0")]
     refs = [HotfixRef(name="fix/rates", commit="a" * 40, subject="Rates are never zero")]
-    prefilled = {name: f"What is known of “{label}”" for name, (label, _) in forms.PARTS.items()}
+    entries = [Entry(at=NOW, kind="declared", text="/incident by <@U0ALICE>: checkout is failing")]
+    prefilled = draft(MITIGATED, entries, NOW, {"U0ALICE": "Alice"}, HINDSIGHT)
     return {
         "form-declare": forms.declare([SHOP, service(name="search")], title="checkout is failing", metadata={}),
         "form-by-hand": forms.triage(open_one, 1),
@@ -181,7 +200,8 @@ def views_shown() -> dict[str, View]:
         "form-loading": forms.loading("incident.hotfix", "Ship a hotfix", open_one),
         "form-fixed": forms.fixed(open_one, 1),
         "form-cause": forms.cause(open_one, text="Commit c0ffee123 rounds rates to zero.", metadata=here),
-        "form-post-mortem": forms.postmortem(MITIGATED, prefilled),
+        "form-post-mortem": postmortem.postmortem(MITIGATED, prefilled),
+        "form-post-mortem-draft": postmortem.postmortem(MITIGATED, prefilled, me="U0ALICE", shelf=SHELF, rows=4),
         "form-update": forms.update(open_one, template(open_one), 30),
         "form-cancel": forms.cancel(open_one),
         "form-break-glass": forms.break_glass(open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here),

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from bot.catalogue import Catalogue
 from bot.clients.slack import Slack
 from bot.deploys import Deploys
+from bot.drafts import RedisDrafts
 from bot.incidents import Incidents
 from bot.once import StoreOnce
 from bot.people import SlackPeople
@@ -30,7 +31,7 @@ from handlers.door import Recorded
 from handlers.listeners import Listeners, listeners
 from phases.actions import Action, ChannelOpened, MessagePosted, Triaged
 from phases.incident import Channel, Incident, MessageRef
-from phases.ports import DeployState, HotfixRef
+from phases.ports import Commit, CommitFile, Covered, DeployState, HotfixRef
 from phases.report import Choice, Release, TriageReport
 from phases.service import DeployCommands, Service
 from phases.workflow import step
@@ -71,6 +72,12 @@ class Shop:
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
         return self.branches
+
+    async def commit(self, service: Service, sha: str) -> Commit | None:
+        return Commit(sha=sha, files=(CommitFile(path="shop/pay.py"),))
+
+    async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
+        return Covered(files=41)
 
 
 @dataclass(frozen=True)
@@ -160,10 +167,11 @@ async def house(store: Store, *services: Service, watched: tuple[str, ...] = ())
             people=SlackPeople(slack, TEAM, None),
             slack=slack.web,
             me=Me(),
-            source_for=lambda _: shop,  # pyright: ignore[reportArgumentType]  of SourceCode only the branches are asked
+            source_for=lambda _: shop,  # pyright: ignore[reportArgumentType]  of SourceCode only this much is asked
             deployer_for=lambda one: shop if one.deployer else None,
             once=StoreOnce(store),
             deploys=Deploys(store, watching=True),
+            drafts=RedisDrafts(store),
             settings=Wanted(watched=watched),
             now=lambda: datetime.now(UTC),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from handlers_world import House, house
 
 from bot.store import Store
 from handlers import views
-from handlers.views import forms
+from handlers.views import postmortem
 from phases.actions import AdrWritten, EffectFailed, Investigated, Looked
 from phases.effects import EFFECT, OpenTicket, Say
 from phases.incident import Incident, Status
@@ -22,7 +22,9 @@ PARTS = {
     "root_cause": "The rate table of eu-west was empty.",
     "monitoring": "No alert on payments.",
     "tests": "No test without a rate.",
-    "items": "tests: pay without a rate @alice 2027-01-04\nmonitors: alert on payments",
+    "item_1": "pay without a rate",
+    "item_2": "alert on payments",
+    "item_3": "",
     "revisit": "When the items are done.",
 }
 
@@ -109,15 +111,17 @@ async def test_the_post_mortem_is_prefilled_checked_and_kept(home: House) -> Non
     view = alice.modal()
     assert view is not None
     prefilled = {b["block_id"]: b["element"].get("initial_value", "") for b in view["blocks"] if b["type"] == "input"}
-    assert set(prefilled) == set(forms.PARTS)
+    assert set(prefilled) == {*postmortem.PARTS, "item_1", "item_2", "item_3"}
     assert "alice" in prefilled["timeline"]  # names, no ids: the file leaves Slack
     assert "<@" not in "".join(prefilled.values())
-    await alice.submit(view, {**PARTS, "items": "buy milk"})
-    assert "line 1" in alice.errors(view)["items"]
-    await alice.submit(view, PARTS)
+    await alice.submit(view, {**PARTS, "item_1": "", "item_2": ""})
+    assert "At least one action item" in alice.errors(view)["item_1"]
+    who_and_when = {"incident.item.owner.1": "U0BOB", "incident.item.due.1": "2027-01-04"}
+    await alice.submit(view, {**PARTS, **who_and_when})
     incident = await home.newest()
     assert incident.postmortem is not None
     assert [i.kind for i in incident.postmortem.items] == ["tests", "monitors"]
+    assert (incident.postmortem.items[0].owner, incident.postmortem.items[0].due) == ("<@U0BOB>", date(2027, 1, 4))
     assert incident.cause is not None
     await home.said(AdrWritten(adr=Adr(number=7, path="docs/adr/0007.md")), incident.id)
     assert (await home.newest()).status is Status.RESOLVED

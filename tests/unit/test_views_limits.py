@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers import views
-from handlers.views import forms, says
+from handlers.views import forms, postmortem, says
 from handlers.views.blocks import MESSAGE_BLOCKS, MESSAGE_CHARACTERS, Message
 from handlers.views.home import home
 from handlers.views.text import size
@@ -35,7 +35,9 @@ from phases.incident import (
 )
 from phases.past import PastIncident
 from phases.ports import HotfixRef
+from phases.postmortem import Parts
 from phases.report import (
+    ActionItem,
     Adr,
     Bisect,
     Cause,
@@ -384,7 +386,14 @@ def test_every_form_fits(one: Incident, text: str, running: Release, found: tupl
         forms.hotfix(one, service(), refs, running=running, metadata={}),
         forms.fixed(one, 1, text),
         forms.cause(one, text=text, metadata={}),
-        forms.postmortem(one, dict.fromkeys(forms.PARTS, text)),
+        postmortem.postmortem(
+            one,
+            Parts(
+                **dict.fromkeys(postmortem.PARTS, text), items=(ActionItem(kind="gates", text=text, owner=text),) * 30
+            ),
+            shelf=postmortem.Shelf(text, NOW, "U0BOB", NOW, ((text, NOW),) * 9, NOW, (text,) * 9),
+            edition=12,
+        ),
         forms.update(one, template(one), None),
         forms.update(one, Template(knows=text, users=text, doing=text), 30),
         forms.cancel(one, text),

@@ -1,0 +1,179 @@
+"""The post-mortem's form: the parts as inputs, a row an action item, and what is known of drafts.
+
+Field names are block ids. Slack keeps what was typed where block id and action id stay, so a form that shall show *other* texts
+(somebody else's draft) gets new block ids: `timeline~2`. https://docs.slack.dev/surfaces/modals#updating_views
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from handlers.views.blocks import (
+    Block,
+    Element,
+    View,
+    actions,
+    button,
+    context,
+    date_picker,
+    field_input,
+    option,
+    person_select,
+    section,
+    select,
+    text_input,
+)
+from handlers.views.text import person, spoken, when, words
+from phases.incident import Incident
+from phases.postmortem import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
+from phases.report import ActionItem
+
+CALLBACK = "incident.postmortem"
+TITLE = "Post-mortem"
+VALUE = "value"
+ADD, SAVE, TAKE = "incident.add_item", "incident.save_draft", "incident.take_draft"
+CHOICE = re.compile(r"incident\.item\.(kind|owner|due)\.(\d+)")
+"""Action ids of a row's choices."""
+
+PARTS = {
+    "timeline": ("Timeline, alert to resolved", ""),
+    "impact": ("Impact", "Counts only, never names of users."),
+    "root_cause": ("Root cause", ""),
+    "monitoring": ("Why did monitoring not catch it earlier?", "Which alert would have fired first, and when?"),
+    "tests": ("Why did it slip through tests and CI?", "Which test or check would have stopped it?"),
+    "revisit": ("Revisit when", ""),
+}
+"""The parts that are texts, by field: label, hint. The workflow's six (phase 6) with the action items; *impact* may stay empty."""
+KINDS = {"tests": "Tests", "monitors": "Monitors", "gates": "Gates"}
+_USER = re.compile(r"<@([UW][A-Z0-9]{2,20})>")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What is known of drafts when the form is shown."""
+
+    shown_by: str = ""
+    """Whose draft this is; empty: nobody's, it is made of the evidence."""
+    shown_at: datetime | None = None
+    newer_by: str = ""
+    """Who else saved one since, and when."""
+    newer_at: datetime | None = None
+    writing: tuple[tuple[str, datetime], ...] = ()
+    """Others who have the form open, with since when."""
+    saved_at: datetime | None = None
+    """Just saved, by this person."""
+    notes: tuple[str, ...] = ()
+    """What could not be looked up."""
+
+
+def postmortem(
+    incident: Incident, parts: Parts, *, me: str = "", shelf: Shelf | None = None, rows: int = 0, edition: int = 1
+) -> View:
+    """`incident.postmortem`: six parts, none empty. `rows` of action items at least; `edition` makes new block ids."""
+    shelf = shelf or Shelf()
+    rows = min(max(rows, len(parts.items), ITEMS_LEAST), ITEMS_LIMIT)
+    tail = f"~{edition}" if edition > 1 else ""
+    blocks: list[Block | None] = [section(_head(incident)), *_drafts(incident, me, shelf)]
+    for name, (label, hint) in PARTS.items():
+        if name == "revisit":
+            blocks += _items(parts.items, rows, tail)
+        entry = text_input(
+            VALUE,
+            initial=getattr(parts, name),
+            multiline=name not in ("impact", "revisit"),
+            longest=IMPACT_LIMIT if name == "impact" else 3000,
+        )
+        blocks.append(field_input(f"{name}{tail}", label, entry, hint=hint, optional=name == "impact"))
+    return View(
+        CALLBACK,
+        TITLE,
+        tuple(block for block in blocks if block is not None),
+        submit="Write it",
+        metadata={"incident": incident.id, "rows": rows, "edition": edition},
+        tells=True,
+    )
+
+
+def _head(incident: Incident) -> str:
+    ends = "" if incident.recovered_at else " It resolves the incident once recovery is verified."
+    private = (
+        "\n*Everybody who can read the folder of post-mortems can read these parts*; the rest stays here."
+        if incident.private
+        else ""
+    )
+    return f"*{incident.id}* {words(incident.title, 200)}\n*Write it* makes the ADR.{ends}{private}"
+
+
+def _drafts(incident: Incident, me: str, shelf: Shelf) -> list[Block | None]:
+    said: list[str] = []
+    if shelf.saved_at is not None:
+        said.append(f"Draft saved {when(shelf.saved_at)}.")
+    elif shelf.shown_at is not None and shelf.shown_by == me:
+        said.append(f"Your draft of {when(shelf.shown_at)}.")
+    elif shelf.shown_at is not None:
+        said.append(f"{person(shelf.shown_by)}’s draft of {when(shelf.shown_at)}. What you save is kept beside it.")
+    said += [f"{person(who)} has this form open since {when(since)}." for who, since in shelf.writing[:3]]
+    said += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in shelf.notes[:3]]
+    take: list[Element] = []
+    if shelf.newer_at is not None:
+        said.append(f"{person(shelf.newer_by)} saved one at {when(shelf.newer_at)}.")
+        take.append(button("Show it instead", TAKE, {"incident": incident.id, "of": shelf.newer_by}))
+    return [context("\n".join(said)) if said else None, actions(take, block_id="drafts")]
+
+
+def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | None]:
+    blocks: list[Block | None] = []
+    for number in range(1, rows + 1):
+        row = items[number - 1] if number <= len(items) else None
+        entry = text_input(VALUE, initial=row.text if row else "", longest=ITEM_LIMIT)
+        label = f"Action item {number}"
+        blocks.append(field_input(f"item_{number}{tail}", label, entry, optional=True))
+        kinds = [option(name, kind) for kind, name in KINDS.items()]
+        chosen = next((o for o in kinds if row and o["value"] == row.kind), kinds[(number - 1) % len(kinds)])
+        owner = _USER.fullmatch(row.owner) if row else None
+        choices = [
+            select(f"incident.item.kind.{number}", kinds, initial=chosen),
+            person_select(
+                f"incident.item.owner.{number}", initial=owner.group(1) if owner else "", placeholder="Owner"
+            ),
+            date_picker(f"incident.item.due.{number}", initial=row.due if row else None, placeholder="Due"),
+        ]
+        blocks.append(actions(choices, block_id=f"choices_{number}{tail}"))
+    buttons = [button("Save draft", SAVE, {})]
+    if rows < ITEMS_LIMIT:
+        buttons.insert(0, button("Add another item", ADD, {}))
+    return [*blocks, actions(buttons, block_id="form")]
+
+
+def entered(values: Mapping[str, str], rows: int) -> Parts:
+    """What stands in the form, by field name (`handlers.turn.fields`); a row that nobody filled in stays empty."""
+    named = {name.partition("~")[0]: value for name, value in values.items()}
+    items: list[dict[str, Any]] = []
+    for number in range(1, min(rows, ITEMS_LIMIT) + 1):
+        kind = named.get(f"incident.item.kind.{number}", "")
+        owner = named.get(f"incident.item.owner.{number}", "")
+        items.append(
+            {
+                "kind": kind if kind in KINDS else "tests",
+                "text": named.get(f"item_{number}", ""),
+                "owner": f"<@{owner}>" if re.fullmatch(r"[UW][A-Z0-9]{2,20}", owner) else "",
+                "due": _day(named.get(f"incident.item.due.{number}", "")),
+            }
+        )
+    return Parts.model_validate({**{name: named.get(name, "") for name in PARTS}, "items": items})
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def fields_of(wrong: Mapping[str, str], edition: int) -> dict[str, str]:
+    """Sentences by part → by block id of the form as it is shown."""
+    return {f"{name}~{edition}" if edition > 1 else name: text for name, text in wrong.items()}
