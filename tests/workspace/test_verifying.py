@@ -90,7 +90,7 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     written = next((world.folder / "adr").glob("0001-*.md")).read_text()
     for name, part in PARTS.items():
         assert name.startswith("incident.item.owner") or part in written
-    assert "owner Bob" in written
+    assert "(owner bob, due 2027-01-31)" in written
     assert "<@U" not in written
     await eventually(world, lambda: world.linear.issues[0].state.type == "completed", "the ticket is closed")
     await eventually(world, lambda: "Resolved" in status(channel), "the pinned status")
