@@ -13,7 +13,7 @@ from bot.clients.github import SYSTEM
 from bot.clients.http import HttpError
 from phases.ports import Check, PullChecks
 
-CHECKS = """
+ASK_CHECKS = """
 query FirebreakChecks($owner: String!, $name: String!, $commit: String!) {
   repository(owner: $owner, name: $name) {
     object(expression: $commit) {
@@ -56,7 +56,7 @@ _WORDS = {
 
 
 def pull_checks(node: Mapping[str, Any]) -> PullChecks:
-    """Of a `PullRequest` as `CHECKS` asks for it. Raises `HttpError` where it has not the documented shape."""
+    """Of a `PullRequest` as `ASK_CHECKS` asks for it. Raises `HttpError` where it has not the documented shape."""
     commits = (node.get("commits") or {}).get("nodes") or []
     rollup = ((commits[-1].get("commit") or {}).get("statusCheckRollup") or {}) if commits else {}
     try:

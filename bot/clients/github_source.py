@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from bot.clients import github_calls as calls
 from bot.clients import github_shapes as shapes
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
-from bot.clients.github_checks import CHECKS, pull_checks
+from bot.clients.github_checks import ASK_CHECKS, pull_checks
 from bot.clients.http import HttpError
 from phases import covering
 from phases.ports import Commit, CommitFile, Covered, HotfixRef, NotSetUp, PortError, PullChecks
@@ -197,7 +197,7 @@ class GitHubSource:
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
         """Check runs and commit statuses together, in one question."""
         asked = {**_names(repository_of(service)), "commit": sha}
-        data = await self._github.graphql(CHECKS, asked, permission="Pull requests: read, Checks: read")
+        data = await self._github.graphql(ASK_CHECKS, asked, permission="Pull requests: read, Checks: read")
         found = ((data.get("repository") or {}).get("object") or {}).get("associatedPullRequests") or {}
         nodes = found.get("nodes") or []
         pull = next((node for node in nodes if node.get("merged")), nodes[0] if nodes else None)
