@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from bot.connection import Script, StoreError, run_script
 from bot.queue import put_aside
-from bot.store import Store, member, to_ms
+from bot.request import member, to_ms
+from bot.store import Store
 from handlers.door import Door, Recorded, TimerDue, Unknown
 from phases.actions import ACTION
 from phases.change import Refused

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from redis.exceptions import RedisError
 
-from bot.store import Store, to_ms
+from bot.request import to_ms
+from bot.store import Store
 from phases.ports import PortError
 from phases.post_deploy import Watched
 from phases.report import DeploySeen

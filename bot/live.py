@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from bot.connection import StoreError, end_if_cancelled
 from bot.marks import Marks
-from bot.store import Store, member
+from bot.request import member
+from bot.store import Store
 from handlers.door import Door
 from phases.incident import Incident, MessageRef, Status
 from phases.ports import PortError

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import RedisError
 
 from bot.connection import AnswerLost, NotRecorded, Script, run_script
-from bot.store import Memory, Store, memory_request, recall_indexes, recall_member, to_ms
+from bot.request import Memory, memory_request, recall_indexes, recall_member, to_ms
+from bot.store import Store
 from phases.incident import Incident
 from phases.memory import RECALLED
 from phases.past import PastIncident, Question, Recalled

@@ -26,7 +26,8 @@ from bot.clients.calls import CALLS, LIMITED
 from bot.clock import Clock
 from bot.live import Live
 from bot.outbox import Outbox
-from bot.store import Store, from_ms
+from bot.request import from_ms
+from bot.store import Store
 
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
 ACK_BUCKETS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)

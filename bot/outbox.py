@@ -21,7 +21,8 @@ from redis.asyncio import Redis
 
 from bot.connection import StoreError, connect, end_if_cancelled
 from bot.queue import Held, Queue
-from bot.store import Store, from_ms
+from bot.request import from_ms
+from bot.store import Store
 from handlers.door import Door, EffectEnded, Recorded, Unknown
 from phases.actions import Action, EffectFailed
 from phases.change import Refused

@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from bot.connection import GROUP, NotRecorded, Script, run_script
-from bot.store import Store, from_ms
+from bot.request import from_ms
+from bot.store import Store
 
 NOW = """
 local time = redis.call('TIME')

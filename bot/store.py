@@ -6,11 +6,11 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -18,20 +18,14 @@ from redis.exceptions import RedisError, ResponseError
 
 from bot import sentinel
 from bot.connection import GROUP, SAY_SECONDS, AnswerLost, Keys, NotRecorded, Script, connect, copied, run_script
+from bot.request import member, part_of, request_of
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
-from phases.actions import ACTION
 from phases.change import Change
-from phases.effects import EFFECT
 from phases.incident import Entry, Incident
-from phases.memory import kept
-from phases.past import PastIncident
-from phases.timeline import shown, stub
+from phases.timeline import shown
 
 log = logging.getLogger(__name__)
 
-DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
-COMMIT_SECONDS = 60
-"""How long a commit's id is known. It is tried again within `SAY_SECONDS` only."""
 COMMIT = Script((Path(__file__).parent / "commit.lua").read_text(encoding="utf-8"))
 
 
@@ -92,72 +86,6 @@ class Taken:
 
 
 Answer = Done | Already | Duplicate | Gone | Late | Conflict | Taken
-
-
-class _Claim(TypedDict, total=False):
-    key: str
-    ms: int
-    soft: bool
-
-
-class _Words(TypedDict):
-    ref: str
-    entry: str
-
-
-class Memory(TypedDict, total=False):
-    """The memory of an incident with the indexes that find it; without `record` it is forgotten."""
-
-    service: str
-    record: str
-    member: str
-    at: int
-    index: list[str]
-    unindex: list[str]
-
-
-class Request(TypedDict, total=False):
-    """What `commit.lua` reads from its first argument. Entries, effects and actions are JSON that it does not look into."""
-
-    commit: str
-    incident: str
-    number: int
-    base: int
-    deadline: int
-    deliveries: Sequence[str]
-    delivery_ms: int
-    commit_ms: int
-    timer: dict[str, str | int]
-    entry: str
-    group: str
-    entries: list[str]
-    words: list[_Words]
-    erased: list[str]
-    effects: list[str]
-    timers: list[dict[str, str | int]]
-    cancels: list[str]
-    claims: list[_Claim]
-    releases: Sequence[str]
-    dirty: list[str]
-    index: list[str]
-    unindex: list[str]
-    memory: Memory
-
-
-def member(incident: str, name: str) -> str:
-    """How a timer or a dirty mark is called: `INC-0001|status`."""
-    return f"{incident}|{name}"
-
-
-def to_ms(at: datetime) -> int:
-    """Milliseconds since 1970. Raises ValueError for a naive time, which would mean another moment on each machine."""
-    if at.tzinfo is None:
-        raise ValueError("a time without a time zone")
-    return round(at.timestamp() * 1000)
-
-
-def from_ms(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 class Store:
@@ -270,16 +198,22 @@ class Store:
         loaded: Loaded,
         change: Change,
         *,
+        also: Loaded | None = None,
         because: Because | None = None,
         deadline: datetime | None = None,
         seconds: float = SAY_SECONDS,
     ) -> Answer:
-        """Writes a change, all of it or nothing. After a lost answer it asks again with the same id, within `seconds`.
+        """Writes a change, all of it or nothing; `also` is the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
-        request = self._request(commit_id, loaded, change, because, deadline)
-        arguments = (json.dumps(request, ensure_ascii=False), change.incident.model_dump_json())
+        request = request_of(commit_id, loaded.incident, loaded.version, change, because, deadline)
+        records = [change.incident.model_dump_json()]
+        if change.also is not None:
+            assert also is not None  # who steps over two incidents has loaded both
+            request["also"] = part_of(also.incident, also.version, change.also)
+            records.append(change.also.incident.model_dump_json())
+        arguments = (json.dumps(request, ensure_ascii=False), *records)
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         lost: AnswerLost | None = None
@@ -303,107 +237,9 @@ class Store:
             await asyncio.sleep(random.uniform(0.5, 1) * pause)
         else:
             raise lost or NotRecorded("Redis cannot be reached.")
-        if isinstance(answer, Done | Already) and change.dirty:
+        if isinstance(answer, Done | Already) and (change.dirty or change.also):
             self.dirtied.set()
         return answer
-
-    def _request(
-        self, commit_id: str, loaded: Loaded, change: Change, because: Because | None, deadline: datetime | None
-    ) -> Request:
-        incident = change.incident
-        before, after = _indexes(loaded.incident), _indexes(incident)
-        claims: list[_Claim] = []
-        for claim in change.claims:
-            wanted: _Claim = {"key": claim.key, "soft": claim.soft}
-            if claim.seconds is not None:
-                wanted["ms"] = claim.seconds * 1000
-            claims.append(wanted)
-        request: Request = {
-            "commit": commit_id,
-            "incident": incident.id,
-            "number": incident.number,
-            "base": loaded.version,
-            "deliveries": because.claims if isinstance(because, Delivery) else (),
-            "delivery_ms": DELIVERY_SECONDS * 1000,
-            "commit_ms": COMMIT_SECONDS * 1000,
-            "group": GROUP,
-            "entries": [stub(entry).model_dump_json() for entry in change.entries],
-            "words": [{"ref": e.ref, "entry": e.model_dump_json()} for e in change.entries if e.ref is not None],
-            "erased": [e.hides for e in change.entries if e.hides is not None],
-            "effects": [EFFECT.dump_json(effect).decode() for effect in change.effects],
-            "timers": [
-                {
-                    "member": member(incident.id, timer.name),
-                    "at": to_ms(timer.at),
-                    "action": ACTION.dump_json(timer.action).decode(),
-                }
-                for timer in change.timers
-            ],
-            "cancels": [member(incident.id, name) for name in change.cancels],
-            "claims": claims,
-            "releases": change.releases,
-            "dirty": [member(incident.id, name) for name in change.dirty],
-            "index": sorted(after - before),
-            "unindex": sorted(before - after),
-        }
-        if (memory := memory_request(loaded.incident, incident)) is not None:
-            request["memory"] = memory
-        match because:
-            case TimerDue():
-                request["timer"] = {"member": member(because.incident, because.name), "at": because.at_ms}
-            case EffectEnded():
-                request["entry"] = because.entry
-            case _:
-                pass
-        if deadline is not None:
-            request["deadline"] = to_ms(deadline)
-        return request
-
-
-def _indexes(incident: Incident | None) -> set[str]:
-    if incident is None:
-        return set()
-    names = {"all", f"service:{incident.service}"}
-    if incident.open:
-        names.add("open")
-    if incident.channel is not None:
-        names.add(f"channel:{incident.channel.id}")
-    return names
-
-
-def memory_request(before: Incident | None, incident: Incident) -> Memory | None:
-    """What a commit does to the memory; None: nothing is remembered of it, before or after."""
-    was = kept(before) if before is not None else None
-    now = kept(incident)
-    if was is None and now is None:
-        return None
-    old, new = recall_indexes(was), recall_indexes(now)
-    memory: Memory = {
-        "service": incident.service,
-        "member": recall_member(incident.service, incident.id),
-        "at": to_ms(incident.detected_at),
-        "index": sorted(new),
-        "unindex": sorted(old - new),
-    }
-    if now is not None:
-        memory["record"] = now.model_dump_json(exclude_defaults=True)
-    return memory
-
-
-def recall_member(service: str, incident: str) -> str:
-    """How an incident is called in the memory's indexes."""
-    return f"{service}|{incident}"
-
-
-def recall_indexes(past: PastIncident | None) -> set[str]:
-    """Where a memory is found: everything by service; by place and issue only what may be told to everybody."""
-    if past is None:
-        return set()
-    names = {"all", f"of:{past.service}"}
-    if past.private or past.drill:
-        return names
-    names |= {f"service:{past.service}", *(f"issue:{issue}" for issue in past.issues)}
-    return names | {f"file:{past.file}"} if past.file else names
 
 
 def _seen(because: Because | None, answer: Any) -> str | None:

@@ -55,6 +55,8 @@ class Change:
     releases: tuple[str, ...] = ()
     dirty: tuple[str, ...] = ()
     """Live messages that must be rendered again."""
+    also: Change | None = None
+    """The other incident's part, where two change together: committed with it, or not at all."""
 
 
 class Draft:
