@@ -115,14 +115,18 @@ def last_event_minute(minutes: Minutes) -> datetime | None:
     return max((at for at, n in minutes.counts.items() if n > 0), default=None)
 
 
-def baseline(minutes: Minutes, began: datetime, project_since: datetime | None) -> float:
-    """Events a minute over the 24 h before trouble began; of a younger project over all there is (rules: Verification)."""
+def baseline(minutes: Minutes, began: datetime, project_since: datetime | None) -> tuple[float, float]:
+    """Events a minute over the 24 h before trouble began, and over how many minutes; of a younger project over all there is.
+
+    (rules: Verification); under 15 minutes of it: zero, of zero minutes.
+    """
     begin = max(began - DAY, project_since) if project_since else began - DAY
     if began - begin < BASELINE_LEAST:
-        return 0.0
+        return 0.0, 0.0
     incomplete = set(minutes.incomplete)
     whole = (n for at, n in minutes.counts.items() if begin <= at <= began - MINUTE and at not in incomplete)
-    return sum(whole) / ((began - begin) / MINUTE)
+    span = (began - begin) / MINUTE
+    return sum(whole) / span, span
 
 
 # --- who -------------------------------------------------------------------------------------------------------

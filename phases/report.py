@@ -153,6 +153,8 @@ class TriageReport(Value):
     events: int
     per_minute: float
     baseline_per_minute: float
+    baseline_minutes: float = 0.0
+    """Over how many minutes that was counted; 0: not known, or too young a project to have one."""
     began_at: datetime | None = None
     blast: BlastRadius
     issues: tuple[IssueSeen, ...] = ()
@@ -324,7 +326,10 @@ class Look(Value):
     verdict: LookVerdict
     events: int = 0
     expected: float = 0.0
+    """As many as the baseline lets one expect."""
     allowed: int = 0
+    unchanged: float = 0.0
+    """About as many would have come had nothing changed."""
     minutes: float = 0.0
     before_per_minute: float = 0.0
     after_per_minute: float = 0.0

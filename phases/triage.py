@@ -148,7 +148,7 @@ async def triage(
         carried = await _carried(tracker, service, ids, suspect, since, now, notes)
         one_way = await _one_way(source, service, targets(suspect), running, notes)
 
-    calm = baseline(minutes, began, page.since) if began and minutes.known else usual
+    calm, over = baseline(minutes, began, page.since) if began and minutes.known else (usual, DAY / MINUTE)
     situation = Situation(
         now=now,
         window=service.window,
@@ -175,7 +175,8 @@ async def triage(
         sampled=picture.sampled or minutes.sampled,
     )
     _say_of(situation, picture, minutes, carried, service, notes)
-    return Triaged(report=_report(situation, issues, ids, calm, detail, notes))
+    report = _report(situation, issues, ids, calm, detail, notes)
+    return Triaged(report=report.model_copy(update={"baseline_minutes": round(over, 1)}))
 
 
 # --- the calls -------------------------------------------------------------------------------------------------

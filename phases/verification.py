@@ -1,37 +1,27 @@
-"""Phase 5, how a look is judged: the event rate against what the baseline allows, the endpoint, new issues.
+"""Phase 5, how a look is judged: events against what the baseline allows, the endpoint, new issues.
 
-Workflow: "confirm new event rate dropped to zero or pre-incident baseline; hit affected endpoint manually to confirm". When looks
-are due and what they lead to: `verification_steps.py`.
+Workflow: "confirm new event rate dropped to zero or pre-incident baseline; hit affected endpoint manually to confirm". The test
+on counts: `counts.py`. When looks are due and what they lead to: `verification_steps.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from phases.actions import Looked
+from phases.counts import SIZE, Limits, Measured, limits
 from phases.incident import Incident, Round
 from phases.ports import Endpoint, ErrorTracker, IssueRow, PortError
 from phases.report import EndpointAnswer, Look, LookVerdict
 from phases.service import Service
 from phases.wording import counted, listed
 
-ALLOWED_FACTOR = 1.5
-ALLOWED_EXTRA = 3
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
+BURNING_WINDOWS = 4  # the rate before is counted from the beginning of trouble, at most over four windows (an hour)
 MINUTE = timedelta(minutes=1)
-
-
-def allowed(expected: float) -> int:
-    """Events at which the baseline still counts as reached, where it lets one expect `expected` of them.
-
-    At most half more than expected and three beside: enough for the chance of small numbers, and simple. A test on the
-    Poisson distribution of counts would be tighter for large numbers and wider for small ones; it can take this place.
-    """
-    return math.floor(ALLOWED_FACTOR * max(expected, 0.0) + ALLOWED_EXTRA)
 
 
 def grace(service: Service) -> timedelta:
@@ -39,27 +29,35 @@ def grace(service: Service) -> timedelta:
     return min(GRACE, timedelta(seconds=service.recheck_after_seconds) / GRACE_SHARE)
 
 
-def tells(events: int, still_burning: float, limit: int) -> bool:
-    """Whether so few events say anything: had nothing changed, more than allowed would have come in this time."""
-    return events > limit or still_burning > limit
-
-
 def verdict(
-    events: int, limit: int, still_burning: float, endpoint: EndpointAnswer | None, new: Sequence[str]
+    events: int, held: Limits, endpoint: EndpointAnswer | None, new: Sequence[str]
 ) -> tuple[LookVerdict, tuple[str, ...]]:
-    """Recovered: few enough events, *and* the endpoint answers well, *and* no issue is new in what runs now."""
+    """Recovered: few enough events, *and* the endpoint answers well, *and* no issue is new in what runs now.
+
+    With the reasons, the comparison of the counts first.
+    """
+    reasons = [compared(events, held)]
     bad: list[str] = []
-    if events > limit:
-        bad.append(f"{counted(events, 'event')} where the baseline allows {limit}")
     if endpoint is not None and not endpoint.ok:
         bad.append(f"the endpoint does not answer well: {endpoint.said}")
     if new:
         bad.append(f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}")
-    if bad:
-        return LookVerdict.NOT_RECOVERED, tuple(bad)
-    if not tells(events, still_burning, limit):
-        return LookVerdict.TOO_FEW, (f"before, about {still_burning:.1f} would have come in this time",)
-    return LookVerdict.RECOVERED, ()
+    if bad or events > held.burning:
+        return LookVerdict.NOT_RECOVERED, (*reasons, *bad)
+    if events <= held.recovered:
+        return LookVerdict.RECOVERED, tuple(reasons)
+    if held.small:
+        return LookVerdict.TOO_FEW, (*reasons, f"below {SIZE} that says nothing")
+    return LookVerdict.TOO_FEW, (*reasons, "unchanged trouble can be as quiet as that by chance")
+
+
+def compared(events: int, held: Limits) -> str:
+    """`4 events where the baseline allows 12; unchanged, about 180 would have come`: for people to check."""
+    unchanged = f"{held.unchanged:,.0f}" if held.unchanged >= 1 or held.unchanged == 0 else "less than 1"
+    return (
+        f"{counted(events, 'event')} where the baseline allows {held.allowed:,}; "
+        f"unchanged, about {unchanged} would have come"
+    )
 
 
 async def look_again(
@@ -82,23 +80,21 @@ async def look_again(
     answered, measured = await asyncio.gather(
         _call(endpoint, service), _measure(incident, service, current, tracker, ids, clock, begin, now)
     )
-    reasons: list[str] = [] if service.endpoint else ["no endpoint is configured, so none was called"]
-    before = incident.triage.per_minute if incident.triage else 0.0
+    unasked = () if service.endpoint else ("no endpoint is configured, so none was called",)
+    minutes = (now - begin) / MINUTE
     look = Look(
         number=look_number,
         at=now,
         verdict=LookVerdict.UNREACHABLE,
-        before_per_minute=before,
-        minutes=round((now - begin) / MINUTE, 2),
+        before_per_minute=incident.triage.per_minute if incident.triage else 0.0,
+        minutes=round(minutes, 2),
         endpoint=answered,
     )
     if isinstance(measured, PortError):
         return Looked(round=round_number, look=_with(look, reasons=(measured.text,)))
-    events, still_burning, new = measured
-    minutes = (now - begin) / MINUTE
-    expected = incident.triage.baseline_per_minute * minutes if incident.triage else 0.0
-    limit = allowed(expected)
-    judged, why = verdict(events, limit, still_burning, answered, new)
+    events, burning, new = measured
+    held = limits(_baseline(incident), burning, minutes)
+    judged, why = verdict(events, held, answered, new)
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
         judged, why = LookVerdict.TOO_FEW, ("no Sentry issue belongs to this incident, so nothing was measured",)
     return Looked(
@@ -107,11 +103,13 @@ async def look_again(
             look,
             verdict=judged,
             events=events,
-            expected=round(expected, 2),
-            allowed=limit,
+            expected=round(held.expected, 2),
+            allowed=held.allowed,
+            unchanged=round(held.unchanged, 1),
+            before_per_minute=round(burning.per_minute, 2),
             after_per_minute=round(events / minutes, 2) if minutes > 0 else 0.0,
             new_issues=tuple(new),
-            reasons=(*why, *reasons),
+            reasons=(*why, *unasked),
         ),
     )
 
@@ -129,33 +127,38 @@ async def _measure(
     clock: datetime,
     begin: datetime,
     now: datetime,
-) -> tuple[int, float, list[str]] | PortError:
-    """Events since, what would have come had nothing changed, and the short ids of issues new in what runs now."""
+) -> tuple[int, Measured, list[str]] | PortError:
+    """Events since, the rate while it burned, and the short ids of issues new in what runs now."""
     if tracker is None:
         return PortError("Sentry", "Sentry is not set up", retryable=False)
     release = running_release(current)
+    since, until = burned(incident, service, current, clock)
     try:
         events, before, new = await asyncio.gather(
             tracker.count([service], ids, begin, now),
-            _before(tracker, service, current, ids, now - begin),
+            tracker.count([service], ids, since, until),
             tracker.new_issues(service, release, clock, now) if release else _none(),
         )
     except PortError as error:
         return error
-    minutes = (now - begin) / MINUTE
-    rate = incident.triage.per_minute if incident.triage else 0.0
-    return events, max(float(before), rate * minutes), [i.short_id for i in new]
+    minutes = (until - since) / MINUTE
+    return events, Measured(before / minutes, minutes), [i.short_id for i in new]
 
 
-async def _before(
-    tracker: ErrorTracker, service: Service, current: Round | None, ids: Sequence[str], span: timedelta
-) -> int:
-    """Events in a span as long as the look's, right before the action."""
+def burned(incident: Incident, service: Service, current: Round | None, clock: datetime) -> tuple[datetime, datetime]:
+    """From when to when the trouble was left alone: from its beginning until somebody acted, an hour at most."""
     action = current.action if current else None
-    if action is None:
-        return 0
-    until = action.started_at or action.at
-    return await tracker.count([service], ids, until - span, until)
+    until = (action.started_at or action.at) if action else clock
+    began = incident.triage.began_at if incident.triage else None
+    earliest = until - BURNING_WINDOWS * service.window
+    if began is None or began >= until:
+        return until - service.window, until
+    return max(began, earliest), until
+
+
+def _baseline(incident: Incident) -> Measured:
+    report = incident.triage
+    return Measured(report.baseline_per_minute, report.baseline_minutes) if report else Measured(0.0, 0.0)
 
 
 async def _none() -> Sequence[IssueRow]:

@@ -17,7 +17,7 @@ from phases.report import Look, LookVerdict
 from phases.root_cause_steps import without_what_did_not_help
 from phases.rounds import ended, keep_true, mentioned, next_round, page, replace_round, tell, what_was_done, worked
 from phases.service import Service
-from phases.wording import capital, counted, lasting, rate
+from phases.wording import capital, lasting, rate
 
 LOOK = "look"  # timer
 RETRY_SECONDS = 60  # rules: Sentry out of reach at a look: tried every minute …
@@ -133,11 +133,9 @@ def sentence(look: Look) -> str:
     if look.verdict is LookVerdict.UNREACHABLE:
         return f"Sentry could not be asked ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
     rates = f"{rate(look.before_per_minute)} → {rate(look.after_per_minute)} events a minute"
-    reasons = f" ({'; '.join(look.reasons)})" if look.reasons else ""
-    seen = (
-        f"{counted(look.events, 'event')} in {lasting(timedelta(minutes=look.minutes))}, up to {look.allowed} expected"
-    )
-    return f"{capital(look.verdict.value)}: {rates}, {seen}{endpoint}{reasons}."
+    span = lasting(timedelta(minutes=look.minutes))
+    reasons = f"; {'; '.join(look.reasons)}" if look.reasons else ""
+    return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
 
 
 def unreachable(incident: Incident, number: int, look: int, reason: str, service: Service, now: datetime) -> Change:

@@ -138,15 +138,19 @@ def one_feature(**fields: Any) -> TriageReport:
 
 
 def look(verdict: LookVerdict = LookVerdict.RECOVERED, number: int = 1, **fields: Any) -> Look:
+    events = 0 if verdict is LookVerdict.RECOVERED else 40
+    compared = f"{events} events where the baseline allows 3; unchanged, about 57 would have come"
     given: dict[str, Any] = {
         "number": number,
         "at": NOW,
         "verdict": verdict,
-        "events": 0 if verdict is LookVerdict.RECOVERED else 40,
+        "events": events,
         "allowed": 3,
+        "unchanged": 57.2,
         "minutes": 4.0,
         "before_per_minute": 14.3,
-        "after_per_minute": 0.0 if verdict is LookVerdict.RECOVERED else 10.0,
+        "after_per_minute": events / 4,
+        "reasons": () if verdict is LookVerdict.UNREACHABLE else (compared,),
     }
     return Look.model_validate({**given, **fields})
 

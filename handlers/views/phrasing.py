@@ -156,10 +156,8 @@ def look(seen: Look) -> str:
     if seen.verdict is LookVerdict.UNREACHABLE:
         return f"{WRONG} Sentry out of reach{why}{endpoint}"
     sign = DONE if seen.verdict is LookVerdict.RECOVERED else WAITING if seen.verdict is LookVerdict.TOO_FEW else WRONG
-    return (
-        f"{sign} {seen.verdict.value}: {rate(seen.before_per_minute)} → {rate(seen.after_per_minute)} events/min, "
-        f"{seen.events} seen, up to {seen.allowed} expected{endpoint}{why}"
-    )
+    rates = f"{rate(seen.before_per_minute)} → {rate(seen.after_per_minute)} events/min"
+    return f"{sign} {seen.verdict.value}: {rates}{endpoint}{why}"
 
 
 def source(incident: Incident) -> str:

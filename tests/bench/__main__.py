@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sandbox.faults import Fault
 from sandbox.world import World
+from tests.bench import recovery
 from tests.bench.floor import Floor
 
 SERVICES = """
@@ -157,4 +158,9 @@ def report(bot: list[tuple[float, float, float]], low: list[tuple[float, float, 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--times", type=int, default=30)
-    asyncio.run(run(parser.parse_args().times))
+    parser.add_argument("--only", choices=["speed", "recovery"], help="one part of it")
+    given = parser.parse_args()
+    if given.only != "recovery":
+        asyncio.run(run(given.times))
+    if given.only != "speed" and not recovery.report():
+        sys.exit(1)

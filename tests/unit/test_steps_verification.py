@@ -57,8 +57,12 @@ def test_the_first_clean_look_is_recovery():
     story.looked(LookVerdict.RECOVERED)
     assert story.record.status is Status.MITIGATED
     assert story.record.recovered_at == story.now
-    assert story.in_channel == ["*Recovered.* 14.3 → 0 events a minute, 0 events in 4 min, up to 3 expected."]
-    assert story.on_ticket == ["Recovered. 14.3 → 0 events a minute, 0 events in 4 min, up to 3 expected."]
+    assert story.in_channel == [
+        "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where the baseline allows 3; unchanged, about 57 would have come."
+    ]
+    assert story.on_ticket == [
+        "Recovered. 14.3 → 0 events a minute in 4 min; 0 events where the baseline allows 3; unchanged, about 57 would have come."
+    ]
     assert "look" not in story.timers
 
 
@@ -91,7 +95,9 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
     assert story.record.status is Status.DECIDING
     assert [r.verdict for r in story.record.rounds] == ["not recovered", None]
     why = story.record.rounds[-1].why
-    assert why.startswith("not recovered: rollback to 1.2.0 did not help. 14.3 → 10 events a minute, 40 events")
+    assert why.startswith(
+        "not recovered: rollback to 1.2.0 did not help. 14.3 → 10 events a minute in 4 min; 40 events where"
+    )
     assert story.record.rounds[-1].recommendation is None, "the old picture recommended what has just not helped"
     assert len(story.pages) == 1
     assert "rollback to 1.2.0 did not help" in story.pages[0]

@@ -79,10 +79,10 @@ def test_began_is_a_minute_with_events_and_its_run_reaches_the_window(counts: di
 
 def test_baseline_is_over_the_day_before_trouble_or_all_there_is() -> None:
     found = minutes((300, 60), (200, 60), (5, 99), (0, 7), incomplete=(0,))
-    assert baseline(found, ago(5), None) == pytest.approx(120 / 1440)
-    assert baseline(found, ago(5), ago(245)) == pytest.approx(60 / 240)  # a younger project
-    assert baseline(found, ago(5), ago(19)) == 0.0  # under 15 minutes of it
-    assert baseline(minutes((30, 50), incomplete=(30,)), ago(5), None) == 0.0  # what may still grow is left out
+    assert baseline(found, ago(5), None) == pytest.approx((120 / 1440, 1440))
+    assert baseline(found, ago(5), ago(245)) == pytest.approx((60 / 240, 240))  # a younger project
+    assert baseline(found, ago(5), ago(19)) == (0.0, 0.0)  # under 15 minutes of it
+    assert baseline(minutes((30, 50), incomplete=(30,)), ago(5), None)[0] == 0.0  # what may still grow is left out
 
 
 def row(**fields: object) -> IssueRow:

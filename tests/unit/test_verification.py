@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import factories
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,19 +17,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.clients.endpoint import HttpEndpoint
+from phases.counts import SIZE, Measured, limits
 from phases.incident import ActionKind, Incident, Round, RoundAction
 from phases.report import DeployProof, EndpointAnswer, Look, LookVerdict, Release
 from phases.service import Service
-from phases.verification import allowed, grace, look_again, running_release, verdict
+from phases.verification import burned as left_alone
+from phases.verification import grace, look_again, running_release, verdict
+from phases.wording import counted
 from sandbox.faults import Fault
 
 GOOD = EndpointAnswer(ok=True, said="200 in 3 ms")
 BAD = EndpointAnswer(ok=False, said="503 in 3 ms")
-
-
-@pytest.mark.parametrize(("expected", "limit"), [(0, 3), (0.4, 3), (1, 4), (2, 6), (10, 18), (-1, 3)])
-def test_allowed_is_half_more_than_expected_and_three(expected: float, limit: int) -> None:
-    assert allowed(expected) == limit
 
 
 def test_grace_is_a_minute_or_a_fifth_of_the_first_wait() -> None:
@@ -36,38 +35,66 @@ def test_grace_is_a_minute_or_a_fifth_of_the_first_wait() -> None:
     assert grace(SHOP.model_copy(update={"recheck_after_seconds": 20})) == timedelta(seconds=4)
 
 
+BASE = Measured(per_minute=1, minutes=1440)
+"""4 events expected in a look of 4 minutes."""
+SIZES = {"large": 45.0, "gap": 6.0, "small": 2.0}
+"""Events a minute while it burned: 180, 24 and 8 in such a look."""
+
+
 @pytest.mark.parametrize(
-    ("events", "still", "endpoint", "new", "expected"),
+    ("events", "size", "endpoint", "new", "expected"),
     [
-        (0, 40.0, GOOD, [], LookVerdict.RECOVERED),
-        (3, 40.0, GOOD, [], LookVerdict.RECOVERED),
-        (4, 40.0, GOOD, [], LookVerdict.NOT_RECOVERED),
-        (0, 40.0, None, [], LookVerdict.RECOVERED),
-        (0, 40.0, BAD, [], LookVerdict.NOT_RECOVERED),
-        (0, 40.0, GOOD, ["SHOP-9"], LookVerdict.NOT_RECOVERED),
-        (0, 3.0, GOOD, [], LookVerdict.TOO_FEW),
-        (0, 3.1, GOOD, [], LookVerdict.RECOVERED),
-        (4, 0.0, GOOD, [], LookVerdict.NOT_RECOVERED),
-        (0, 0.0, BAD, [], LookVerdict.NOT_RECOVERED),
+        (0, "large", GOOD, [], LookVerdict.RECOVERED),
+        (15, "large", GOOD, [], LookVerdict.RECOVERED),
+        (16, "large", GOOD, [], LookVerdict.NOT_RECOVERED),
+        (0, "large", None, [], LookVerdict.RECOVERED),
+        (0, "large", BAD, [], LookVerdict.NOT_RECOVERED),
+        (0, "large", GOOD, ["SHOP-9"], LookVerdict.NOT_RECOVERED),
+        (2, "gap", GOOD, [], LookVerdict.RECOVERED),
+        (3, "gap", GOOD, [], LookVerdict.TOO_FEW),
+        (15, "gap", GOOD, [], LookVerdict.TOO_FEW),
+        (16, "gap", GOOD, [], LookVerdict.NOT_RECOVERED),
+        (0, "small", GOOD, [], LookVerdict.TOO_FEW),
+        (40, "small", GOOD, [], LookVerdict.TOO_FEW),
+        (60, "small", GOOD, [], LookVerdict.NOT_RECOVERED),
+        (0, "small", BAD, [], LookVerdict.NOT_RECOVERED),
     ],
 )
 def test_verdict(
-    events: int, still: float, endpoint: EndpointAnswer | None, new: list[str], expected: LookVerdict
+    events: int, size: str, endpoint: EndpointAnswer | None, new: list[str], expected: LookVerdict
 ) -> None:
-    judged, reasons = verdict(events, 3, still, endpoint, new)
+    judged, reasons = verdict(events, limits(BASE, Measured(SIZES[size], 30), 4), endpoint, new)
     assert judged is expected
-    assert bool(reasons) == (expected is not LookVerdict.RECOVERED)
+    assert reasons[0].startswith(f"{counted(events, 'event')} where the baseline allows 15; unchanged, about ")
+    assert len(reasons) == 1 or judged is not LookVerdict.RECOVERED
 
 
-@given(st.integers(0, 100), st.floats(0, 100), st.floats(0, 20), st.booleans())
+def test_the_reasons_can_be_checked() -> None:
+    _, few = verdict(4, limits(BASE, Measured(45, 15), 4), GOOD, [])
+    assert few == ("4 events where the baseline allows 15; unchanged, about 180 would have come",)
+    _, small = verdict(0, limits(BASE, Measured(2, 15), 4), GOOD, [])
+    assert small[1] == "below 20 that says nothing"
+    _, gap = verdict(5, limits(BASE, Measured(6, 15), 4), GOOD, [])
+    assert gap[1] == "unchanged trouble can be as quiet as that by chance"
+    _, bad = verdict(99, limits(BASE, Measured(45, 15), 4), BAD, ["SHOP-9"])
+    assert bad[1:] == (
+        "the endpoint does not answer well: 503 in 3 ms",
+        "1 issue new in the release that runs now: SHOP-9",
+    )
+
+
+@given(st.integers(0, 400), st.floats(0, 100), st.floats(0, 100), st.booleans())
 def test_recovered_is_never_said_over_too_many_events_or_a_bad_endpoint(
-    events: int, still: float, expected: float, well: bool
+    events: int, usual: float, burning: float, well: bool
 ) -> None:
-    limit = allowed(expected)
-    judged, _ = verdict(events, limit, still, GOOD if well else BAD, [])
-    assert (judged is LookVerdict.NOT_RECOVERED) == (events > limit or not well)
+    held = limits(Measured(usual, 1440), Measured(burning, 15), 4)
+    judged, _ = verdict(events, held, GOOD if well else BAD, [])
     if judged is LookVerdict.RECOVERED:
-        assert still > limit
+        assert well
+        assert events <= held.allowed
+        assert held.unchanged >= SIZE
+    if events > max(held.allowed, held.grew) or not well:
+        assert judged is LookVerdict.NOT_RECOVERED
 
 
 # --- one look --------------------------------------------------------------------------------------------------
@@ -111,7 +138,9 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
         seen = await look(w, await burned(w))
     assert seen.verdict is LookVerdict.RECOVERED
     assert (seen.events, seen.allowed, seen.minutes) == (0, 3, 5.0)
-    assert seen.before_per_minute == pytest.approx(2.47, abs=0.1)  # 37 events in the window of 15 minutes
+    assert seen.before_per_minute == pytest.approx(6, abs=0.1)  # one every 10 s, from the beginning to the rollback
+    assert seen.unchanged == pytest.approx(30, abs=0.5)
+    assert seen.reasons[0] == "0 events where the baseline allows 3; unchanged, about 30 would have come"
     assert seen.after_per_minute == 0
     assert "no endpoint is configured, so none was called" in seen.reasons
 
@@ -126,7 +155,7 @@ async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
     assert seen.events == 4
     assert seen.verdict is LookVerdict.NOT_RECOVERED
     assert seen.after_per_minute == 0.8
-    assert "4 events where the baseline allows 3" in seen.reasons
+    assert seen.reasons[0].startswith("4 events where the baseline allows 3; ")
 
 
 async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> None:
@@ -137,6 +166,17 @@ async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> N
         seen = await look(w, burning)
     assert seen.verdict is LookVerdict.NOT_RECOVERED
     assert seen.new_issues == ("SHOP-2",)
+
+
+def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_most() -> None:
+    action = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED)
+    one = Round(number=1, opened_at=ago(14), why="x", action=action)
+    for began, since in ((ago(20), ago(20)), (ago(300), ACTED - timedelta(hours=1)), (None, ACTED - SHOP.window)):
+        burning = incident(triage=factories.report(began_at=began))
+        assert left_alone(burning, SHOP, one, CLOCK) == (since, ACTED)
+    assert left_alone(incident(), SHOP, None, CLOCK) == (CLOCK - SHOP.window, CLOCK)
+    later = incident(triage=factories.report(began_at=ago(1)))
+    assert left_alone(later, SHOP, one, CLOCK) == (ACTED - SHOP.window, ACTED), "trouble seen after the action only"
 
 
 async def test_too_few_events_before_to_tell_anything() -> None:
@@ -193,7 +233,7 @@ async def test_the_endpoint_is_tried_three_times_and_a_bad_one_is_not_recovered(
     assert good.endpoint is not None
     assert good.endpoint.said.startswith("200 in ")
     assert bad.verdict is LookVerdict.NOT_RECOVERED
-    assert bad.reasons[0].startswith("the endpoint does not answer well: 503 in ")
+    assert bad.reasons[1].startswith("the endpoint does not answer well: 503 in ")
 
 
 async def test_an_endpoint_that_is_not_there_is_an_answer() -> None:

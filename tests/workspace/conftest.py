@@ -25,8 +25,8 @@ async def _lived(world: World) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """Everything, with a shop that really breaks; re-checks after 4 and 8 s."""
-    async for one in _lived(World(tmp_path, recheck_after=4, window=60)):
+    """Everything, with a shop that really breaks; re-checks after 8 and 16 s: long enough to count 20 events."""
+    async for one in _lived(World(tmp_path, recheck_after=8, window=60)):
         yield one
 
 

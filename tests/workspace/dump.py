@@ -117,7 +117,7 @@ def text_of(world: World, everything: dict[str, dict[str, Any]]) -> str:
 
 async def main(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with World(Path(folder), recheck_after=4, window=60) as world:
+        async with World(Path(folder), recheck_after=8, window=60) as world:
             await live(world)
             redis = redis_of(world)
             assert await redis.xread({"{fb}:outbox": "0"}, block=10_000), "an effect is under way"

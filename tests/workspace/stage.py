@@ -83,8 +83,8 @@ def burn(
     *,
     pages: Sequence[str] = PAGES,
     people: Sequence[str] = PEOPLE,
-    seconds: float = 35,
-    every: float = 0.2,
+    seconds: float = 17.5,
+    every: float = 0.1,
     error: str = "KeyError: 'region'",
 ) -> None:
     """Errors of the newest release until now, as Sentry has them."""

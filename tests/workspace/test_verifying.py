@@ -26,7 +26,7 @@ Blast:       30 users, 3 features \(cart, catalog and payment\)
 Root cause:  the flag new-pricing reads a table that is empty
 Action:      fixed: flag new-pricing off
 Resolution:  \d{4}-\d\d-\d\d \d\d:\d\d UTC, took \d+ min
-Sentry:      525 / 0 events a minute before / after
+Sentry:      [\d,]+ / 0 events a minute before / after
 
 Linear:      http\S+ENG-1
 Post-mortem: ADR-0001
