@@ -34,15 +34,23 @@ class Hunk(NamedTuple):
 class Word:
     """A word to look for, on its own: `rate` is not in `rates`."""
 
-    __slots__ = ("text", "whole")
+    __slots__ = ("text",)
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.whole = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+
+    def stands_in(self, lines: str) -> bool:
+        word = self.text
+        at = lines.find(word)
+        while at >= 0:
+            before, behind = lines[at - 1 : at], lines[at + len(word) : at + len(word) + 1]
+            if not (before.isalnum() or before == "_" or behind.isalnum() or behind == "_"):
+                return True
+            at = lines.find(word, at + 1)
+        return False
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Where a word stands in a patch."""
 
     added: bool = False
@@ -113,10 +121,11 @@ class Patch:
         """Where the word stands, as a whole word; None where it does not."""
         if word.text not in self.text:
             return None
-        added, removed = (word.text in lines and word.whole.search(lines) is not None for lines in self.changed)
-        if added or removed:
-            return Found(added, removed)
-        return Found(around=True) if word.text in self.around and word.whole.search(self.around) else None
+        added, removed = self.changed
+        here, gone = word.stands_in(added), word.stands_in(removed)
+        if here or gone:
+            return Found(here, gone)
+        return Found(around=True) if word.stands_in(self.around) else None
 
     def adds(self, line: str) -> bool:
         """Whether it adds this line of code, as far as blanks around it do not matter."""
@@ -170,28 +179,32 @@ def _only_shape(text: str, path: str) -> bool:
         return False
     while at >= 0:
         following = text.find("\n@@ ", at + 1)
-        added: list[str] = []
-        removed: list[str] = []
+        added = removed = ""
         for row in text[at : following if following >= 0 else len(text)].split("\n"):
             if row[:1] == "+":
-                added.append(_bare(row[1:], indented))
+                added += _bare(row[1:], indented)
             elif row[:1] == "-":
-                removed.append(_bare(row[1:], indented))
-        if "".join(added) != "".join(removed):
+                removed += _bare(row[1:], indented)
+            else:
+                continue
+            if added and removed and not (added.startswith(removed) or removed.startswith(added)):
+                return False
+        if added != removed:
             return False
         at = following
     return True
 
 
 _COMMENT = re.compile(r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)")
+_COMMENT_BEGINS = "#/*-;%<"
 _INDENTED = (".py", ".pyi", ".pyx", ".yml", ".yaml", ".coffee", ".haml", ".pug", ".sass", ".nim", ".fs", ".hs", ".gd")
 
 
 def _bare(row: str, indented: bool) -> str:
     bare = row.strip()
-    if not bare or _COMMENT.match(bare):
+    if not bare or (bare[0] in _COMMENT_BEGINS and _COMMENT.match(bare)):
         return ""
-    return row.rstrip() + "\n" if indented else re.sub(r"\s+", "", bare)
+    return row.rstrip() + "\n" if indented else "".join(bare.split())
 
 
 def _hunks(text: str) -> tuple[Hunk, ...]:

@@ -52,6 +52,8 @@ BLAMED = 12.0  # git says that it last touched a line of the stack, and its patc
 RECENT = 2.0  # the newest commit; falls to nothing with the oldest
 LARGE = 1.5  # many lines
 
+EVERYWHERE = 150  # a word in more commits than this tells none of them from the others
+
 REASONS = 5
 BESIDE_THE_CODE = frozenset((TESTS, DOCS, CI))
 
@@ -236,11 +238,14 @@ def _stack_words(
 
 
 def _hits(text: str, code: Sequence[tuple[int, Patch]]) -> dict[int, Found]:
-    """Commit → where the word stands in its patches."""
+    """Commit → where the word stands in its patches; nothing for a word that stands in those of many."""
     word = Word(text)
     hits: dict[int, Found] = {}
-    for position, patch in code:
-        if text in patch.text and (found := patch.find(word)) is not None:
+    having = [(position, patch) for position, patch in code if text in patch.text]
+    if len(having) > EVERYWHERE and len({position for position, _ in having}) > EVERYWHERE:
+        return hits
+    for position, patch in having:
+        if (found := patch.find(word)) is not None:
             before = hits.get(position)
             hits[position] = found.join(before) if before else found
     return hits

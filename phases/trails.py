@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from phases.patches import Patch, Word
 from phases.paths import PathIndex, parts_of
@@ -20,6 +21,7 @@ BESIDE = 9.0  # changed something within three lines of it
 NEAR = 5.0  # changed something within 25 lines of it
 TOUCHED = 5.0  # changed the file
 FUNCTION = 4.0  # changed lines that name the function, in its file
+BESIDE_LINES = 3
 NEAR_LINES = 25
 OFTEN = 0.25  # how much less it says when a file is changed all the time
 FAR = 0.5  # how much less a change of the file says that is far from the line
@@ -122,23 +124,59 @@ def _source_line(frame: Frame) -> str:
 
 def _one_file(patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tuple[float, str]]:
     """The best that this file's change says about any frame in it."""
-    best: list[tuple[float, str]] = []
+    best: _Seen | None = None
+    most = 0.0
     for trail in trails:
-        points = _one_trail(patch, trail, focus)
-        if sum(p for p, _ in points) > sum(p for p, _ in best):
-            best = points
-    return best
+        if trail.line is None and trail.weight * (TOUCHED * focus + FUNCTION) <= most and not _adds(patch, trail):
+            continue  # it could not win, and has no line to be followed
+        seen = _one_trail(patch, trail, focus)
+        if best is None or seen.worth > most:
+            best, most = seen, seen.worth
+    return best.told(patch.path) if best is not None else []
 
 
-def _one_trail(patch: Patch, trail: _Trail, focus: float) -> list[tuple[float, str]]:
-    where = trail.where
+def _adds(patch: Patch, trail: _Trail) -> bool:
+    return bool(trail.text) and not trail.settled and patch.adds(trail.text)
+
+
+class _Seen(NamedTuple):
+    """What a patch says about one frame, in points; put into words only where it is the best."""
+
+    trail: _Trail
+    touched: float
+    says: str = ""
+    """What is said of the change itself, where it is not simply a change of the file."""
+    line: float = 0.0
+    distance: int | None = None
+    """Lines between the change and the frame's; None: it wrote that line."""
+    function: float = 0.0
+
+    @property
+    def worth(self) -> float:
+        return self.touched + self.line + self.function
+
+    def told(self, path: str) -> list[tuple[float, str]]:
+        where = self.trail.where
+        points = [(self.touched, f"changes {self.says}{path}, {where}")]
+        if self.line and self.distance is None:
+            points.append((self.line, f"wrote {_line(self.trail, path)}, {where}"))
+        elif self.line and self.distance is not None and self.distance <= BESIDE_LINES:
+            points.append((self.line, f"changes the lines around {_line(self.trail, path)}, {where}"))
+        elif self.line:
+            points.append((self.line, f"changes {path} {self.distance} lines off, {where}"))
+        if self.function and self.trail.function is not None:
+            points.append((self.function, f"changes `{self.trail.function.text}`, {where}"))
+        return points
+
+
+def _one_trail(patch: Patch, trail: _Trail, focus: float) -> _Seen:
     touched = TOUCHED * trail.weight * focus
     if not patch.hunks:
-        return [(touched, f"changes {patch.path}, {where}")]
+        return _Seen(trail, touched)
     if patch.only_shape:
         if trail.line is not None:
             trail.line = patch.fate(trail.line).before
-        return [(touched * 0.15, f"changes only comments or blanks in {patch.path}, {where}")]
+        return _Seen(trail, touched * 0.15, says="only comments or blanks in ")
     worth = trail.weight * (0.5 if trail.settled else 1.0)
     line = trail.line
     distance: int | None = None
@@ -148,21 +186,16 @@ def _one_trail(patch: Patch, trail: _Trail, focus: float) -> list[tuple[float, s
         written, distance, trail.line = fate.written and not trail.settled, fate.distance, fate.before
         trail.text = trail.text or (fate.text if len(fate.text) >= TELLING else "")
     far = line is not None and (distance is None or distance > NEAR_LINES)
-    points = [(touched * (FAR if far else 1.0), f"changes {patch.path}, {where}")]
-    if not written and not trail.settled and trail.text:
-        written = patch.adds(trail.text)
+    touched *= FAR if far else 1.0
+    written = written or _adds(patch, trail)
+    function = FUNCTION * worth if trail.function is not None and patch.find(trail.function) else 0.0
     if written:
         trail.settled = True
-        points.append((LINE * trail.weight, f"wrote {_line(trail, patch.path)}, {where}"))
-    elif distance is not None and distance <= 3:
-        points.append((BESIDE * worth, f"changes the lines around {_line(trail, patch.path)}, {where}"))
-    elif distance is not None and distance <= NEAR_LINES:
-        points.append(
-            (NEAR * worth * (1 - distance / (2 * NEAR_LINES)), f"changes {patch.path} {distance} lines off, {where}")
-        )
-    if trail.function is not None and patch.find(trail.function):
-        points.append((FUNCTION * worth, f"changes `{trail.function.text}`, {where}"))
-    return points
+        return _Seen(trail, touched, line=LINE * trail.weight, function=function)
+    if distance is None or distance > NEAR_LINES:
+        return _Seen(trail, touched, function=function)
+    near = BESIDE * worth if distance <= BESIDE_LINES else NEAR * worth * (1 - distance / (2 * NEAR_LINES))
+    return _Seen(trail, touched, line=near, distance=distance, function=function)
 
 
 def _where(rank: int) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sandbox.faults import Fault
 from sandbox.world import World
-from tests.bench import recovery
+from tests.bench import phases, recovery
 from tests.bench.floor import Floor
 
 SERVICES = """
@@ -155,12 +155,21 @@ def report(bot: list[tuple[float, float, float]], low: list[tuple[float, float, 
     print(f"{'ack of a click':34}{statistics.median(clicks):>9.0f}")
 
 
+async def by_themselves() -> None:
+    rows = [*await phases.triage(), *phases.ranking()]
+    print(f"\n{'':58}{'measured':>10}{'goal':>14}")
+    for name, measured, goal in rows:
+        print(f"{name:58}{measured:>10}{goal:>14}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--times", type=int, default=30)
-    parser.add_argument("--only", choices=["speed", "recovery"], help="one part of it")
-    given = parser.parse_args()
-    if given.only != "recovery":
-        asyncio.run(run(given.times))
-    if given.only != "speed" and not recovery.report():
+    parser.add_argument("--only", choices=["speed", "phases", "recovery"], help="one part of it")
+    only = parser.parse_args().only
+    if only in (None, "speed"):
+        asyncio.run(run(parser.parse_args().times))
+    if only in (None, "phases"):
+        asyncio.run(by_themselves())
+    if only in (None, "recovery") and not recovery.report():
         sys.exit(1)

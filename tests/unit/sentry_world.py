@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from local_http import serving
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.clients.sentry import Sentry
@@ -21,6 +20,7 @@ from phases.triage import triage
 from sandbox.faults import Faults
 from sandbox.sentry.api import sentry_app
 from sandbox.sentry.state import Sentry as LocalSentry
+from tests.unit.local_http import serving
 
 NOW = datetime(2026, 5, 5, 14, 15, 30, tzinfo=UTC)
 SHOP = Service(
@@ -176,3 +176,28 @@ async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World
         client = Sentry(url, "acme", "sntrys_local", timeout=5)
         yield World(local, client, faults, calls, **fields)
         await client.aclose()
+
+
+FIVE = tuple(f"p{n}" for n in range(5))
+
+
+@asynccontextmanager
+async def busy_world(issues: int = 200) -> AsyncIterator[World]:
+    """A service of five projects with so many open issues, all of the release that was deployed nine minutes ago."""
+    async with world(projects=FIVE, service=SHOP.model_copy(update={"sentry": FIVE}), counting=True) as w:
+        for version, minutes in (("v2", 600), ("v3", 9)):
+            at = ago(minutes).timestamp()
+            w.local.add_release(version, projects=FIVE, created=at)
+            w.local.add_deploy(version, started=at, finished=at)
+        for n in range(issues):
+            w.local.load(
+                f"Oops: {n}",
+                at=ago(6) + timedelta(seconds=n),
+                times=2,
+                users=[f"u{n}", f"w{n}"],
+                transaction=("/cart", "/pay")[n % 2],
+                function=f"f{n}",
+                project=FIVE[n % 5],
+                release="v3",
+            )
+        yield w

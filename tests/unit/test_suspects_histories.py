@@ -5,64 +5,9 @@ Every history names what makes it hard. Patches are cut to what matters, in git'
 
 from __future__ import annotations
 
-import io
-import json
-from typing import Any
-
 import pytest
 
-from bot.suspects import suspects_main
-
-Json = dict[str, Any]
-
-
-def ask(frames: list[Json], exception: Json | None, commits: list[Json]) -> list[Json]:
-    out = io.StringIO()
-    question = {"frames": frames, "exception": exception, "commits": commits}
-    assert suspects_main(io.StringIO(json.dumps(question)), out) == 0
-    return json.loads(out.getvalue())
-
-
-def frame(file: str, function: str, line: int | None, *, in_app: bool = True) -> Json:
-    return {"file": file, "function": function, "line": line, "in_app": in_app}
-
-
-def commit(sha: str, message: str, **patches: str) -> Json:
-    files = [
-        {
-            "path": path,
-            "added": sum(row.startswith("+") for row in patch.splitlines()),
-            "deleted": sum(row.startswith("-") for row in patch.splitlines()),
-            "patch": patch,
-        }
-        for path, patch in patches.items()
-    ]
-    return {"sha": sha, "author": "Ada", "date": None, "message": message, "files": files}
-
-
-NOISE = [
-    commit(
-        "docs", "Describe charge() and rates", **{"docs/pay.md": "@@ -1,2 +1,3 @@\n charge\n+charge takes a currency\n"}
-    ),
-    commit(
-        "tests",
-        "More tests of charge",
-        **{"tests/test_pay.py": "@@ -1,2 +1,4 @@ def test_charge():\n+    assert charge(cart, rate=None)\n"},
-    ),
-    commit(
-        "search",
-        "Faster search",
-        **{
-            "shop/search.py": "@@ -10,6 +10,7 @@ def search(words):\n     hits = []\n+    words = words[:10]\n     return hits\n"
-        },
-    ),
-    commit("ci", "Cache wheels", **{".github/workflows/ci.yml": "@@ -1,3 +1,4 @@\n jobs:\n+  cache: true\n"}),
-]
-
-
-def history(*commits: Json) -> list[Json]:
-    """These, newest first, between commits that have nothing to do with it."""
-    return [NOISE[0], *commits[:1], NOISE[1], *commits[1:], NOISE[2], NOISE[3]]
+from tests.unit.histories import Json, ask, commit, frame, history
 
 
 def test_the_line_itself_among_other_changes_of_the_file() -> None:
@@ -242,89 +187,6 @@ def test_a_column_was_dropped() -> None:
                 "Shipments have their own table",
                 **{
                     "db/migrate/20240501_shipments.rb": "@@ -0,0 +1,5 @@\n+class Shipments < ActiveRecord::Migration[7.1]\n+  remove_column :orders, :shipped_on\n+end\n"
-                },
-            ),
-        ),
-    )
-    assert ranked[0]["sha"] == "culprit"
-
-
-def test_javascript_behind_webpack_paths() -> None:
-    ranked = ask(
-        [
-            frame("webpack:///./src/cart/Total.tsx?a1b2", "Total", 31),
-            frame("webpack:///./src/cart/Cart.tsx", "render", 9),
-        ],
-        {"type": "TypeError", "value": "Cannot read properties of undefined (reading 'amount')"},
-        history(
-            commit(
-                "style",
-                "Prettier",
-                **{
-                    "src/cart/Total.tsx": "@@ -28,7 +28,7 @@ export function Total\n   const price = props.price;\n-  return <b>{price.amount}</b>\n+  return <b>{ price.amount }</b>\n"
-                },
-            ),
-            commit(
-                "culprit",
-                "Prices come from the API",
-                **{
-                    "src/cart/Total.tsx": "@@ -25,7 +25,7 @@ export function Total\n   const { cart } = props;\n   \n-  const price = cart.price ?? ZERO;\n+  const price = cart.prices[0];\n \n   const price = props.price;\n"
-                },
-            ),
-            commit("cart", "Cart has a title", **{"src/cart/Cart.tsx": "@@ -40,3 +40,4 @@\n+  <h1>Cart</h1>\n"}),
-        ),
-    )
-    assert ranked[0]["sha"] == "culprit"
-
-
-def test_java_frames_are_bare_file_names_with_a_class() -> None:
-    frames = [
-        {**frame("PriceService.java", "priceOf", 44), "module": "com.acme.shop.PriceService"},
-        {**frame("CartController.java", "show", 20), "module": "com.acme.shop.web.CartController"},
-    ]
-    ranked = ask(
-        frames,
-        {
-            "type": "java.lang.NullPointerException",
-            "value": 'Cannot invoke "com.acme.shop.Price.cents()" because "price" is null',
-        },
-        history(
-            commit(
-                "other",
-                "Prices of the other shop",
-                **{
-                    "other/src/main/java/com/acme/other/PriceService.java": "@@ -40,7 +40,7 @@ class PriceService\n-    a\n+    b\n"
-                },
-            ),
-            commit(
-                "culprit",
-                "Look prices up by region",
-                **{
-                    "src/main/java/com/acme/shop/PriceService.java": "@@ -40,7 +40,7 @@ long priceOf(Item item) {\n     Item item = find(id);\n     var region = regionOf(item);\n-    Price price = prices.getOrDefault(item, FREE);\n+    Price price = prices.get(region).get(item);\n     audit(item);\n     return price.cents();\n   }\n"
-                },
-            ),
-        ),
-    )
-    assert ranked[0]["sha"] == "culprit"
-    assert ranked[1]["sha"] != "tests"
-
-
-def test_go_panic_in_a_deeper_frame() -> None:
-    ranked = ask(
-        [frame("/build/internal/store/rows.go", "(*Rows).Next", 18), frame("/build/cmd/shop/main.go", "main.list", 60)],
-        {"type": "runtime error", "value": "invalid memory address or nil pointer dereference"},
-        history(
-            commit(
-                "log",
-                "Log in JSON",
-                **{"internal/log/log.go": "@@ -3,3 +3,4 @@ func New() *Logger {\n+	l.json = true\n"},
-            ),
-            commit(
-                "culprit",
-                "Rows are closed early",
-                **{
-                    "internal/store/query.go": "@@ -30,7 +30,7 @@ func (s *Store) List() *Rows {\n-	return &Rows{r: r}\n+	return nil\n",
-                    "cmd/shop/main.go": "@@ -57,6 +57,6 @@ func list() {\n-	rows := store.All()\n+	rows := store.List()\n 	for rows.Next() {\n",
                 },
             ),
         ),

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from sentry_world import NOW, SHOP, ago, world
+from sentry_world import NOW, busy_world
 
 from phases.report import Choice
 
 
 async def test_two_hundred_issues_over_five_projects_take_twelve_calls_in_three_rounds() -> None:
-    slugs = tuple(f"p{n}" for n in range(5))
-    service = SHOP.model_copy(update={"sentry": slugs})
-    async with world(projects=slugs, service=service, counting=True) as w:
+    async with busy_world() as w:
         assert w.calls is not None
-        w.local.add_release("v2", projects=slugs, created=ago(600).timestamp())
-        w.local.add_deploy("v2", started=ago(600).timestamp(), finished=ago(600).timestamp())
-        w.local.add_release("v3", projects=slugs, created=ago(9).timestamp())
-        w.local.add_deploy("v3", started=ago(9).timestamp(), finished=ago(9).timestamp())
-        for n in range(200):
-            w.local.load(
-                f"Oops: {n}",
-                at=ago(6) + timedelta(seconds=n),
-                times=2,
-                users=[f"u{n}", f"w{n}"],
-                transaction=("/cart", "/pay")[n % 2],
-                function=f"f{n}",
-                project=slugs[n % 5],
-                release="v3",
-            )
-        await w.client.warm([service])
+        await w.client.warm([w.service])
         w.calls.paths.clear()
         w.calls.rounds = 0
         report = await w.triage()

@@ -1,0 +1,100 @@
+"""What the phases cost by themselves: what a triage asks of Sentry, and how long the ranking of suspects takes.
+
+The ranking is timed by the processor's clock, best of several, so that other work on the machine counts little; the machine's
+own speed stands beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from phases.ports import Commit, CommitFile
+from phases.report import Frame
+from phases.suspects import Thrown, rank
+from tests.unit.sentry_world import busy_world
+
+COMMITS, FRAMES = 500, 50
+MODULES = 4
+TIMES = 9
+THROWN = Thrown(type="KeyError", value="'region' is missing: total failed for this order")
+
+
+async def triage() -> list[tuple[str, str, str]]:
+    """Rows of name, measured, goal (issue "Triage that can be trusted", Show)."""
+    async with busy_world() as world:
+        assert world.calls is not None
+        await world.client.warm([world.service])
+        world.calls.paths.clear()
+        world.calls.rounds = 0
+        report = await world.triage()
+        calls, rounds = len(world.calls.paths), world.calls.rounds
+    name = f"triage of {len(report.issue_ids)} issues over {len(world.service.sentry)} projects"
+    return [(f"{name}: calls", str(calls), "≤ 12"), (f"{name}: serial rounds", str(rounds), "≤ 3")]
+
+
+def ranking() -> list[tuple[str, str, str]]:
+    frames = [
+        Frame(
+            file=f"shop/module{n % MODULES}.py",
+            function=f"step_{n}",
+            line=12 + n,
+            context=((12 + n, "    code = authorise(order.cents, visitor.currency)"),),
+        )
+        for n in range(FRAMES)
+    ]
+    usual, worst = (_range(crashing=crashing) for crashing in (False, True))
+    name = f"ranking {COMMITS} commits × {FRAMES} frames"
+    return [
+        (name, f"{_best(lambda: rank(frames, THROWN, usual)):.0f} ms", "< 50 ms"),
+        (f"{name}, each in a crashing file", f"{_best(lambda: rank(frames, THROWN, worst)):.0f} ms", "< 50 ms"),
+        ("(this machine: a million turns of a loop)", f"{_best(_turns):.0f} ms", "about 40 ms"),
+    ]
+
+
+def _range(*, crashing: bool) -> list[Commit]:
+    """Four files a commit; the patches of every fourth hold the error's words. `crashing`: one file is in the stack."""
+    return [
+        Commit(
+            sha=f"{n:040x}",
+            author="Ada",
+            subject=f"Change {n}",
+            files=tuple(
+                CommitFile(
+                    path=f"shop/module{n % MODULES}.py" if crashing and k == 0 else f"shop/pkg{n % 40}/file{n}_{k}.py",
+                    added=8,
+                    deleted=7,
+                    patch=_patch(n, k),
+                )
+                for k in range(4)
+            ),
+        )
+        for n in range(COMMITS)
+    ]
+
+
+def _patch(n: int, k: int) -> str:
+    one, other = ("region", "total(order)") if n % 4 == 0 else (f"place_{n % 97}", f"sum_{n % 89}(basket)")
+    rows = (
+        f"+    value_{n}_{row} = compute_{k}({one}, cents={row})" if row % 2 else f"-    old_{n}_{row} = {other}"
+        for row in range(15)
+    )
+    start = 10 + n % 50
+    return "\n".join([f"@@ -{start},10 +{start},9 @@ def {other}:", "     a = 1", *rows, "     b = 2"])
+
+
+def _turns() -> object:
+    total = 0
+    for number in range(1_000_000):
+        total += number
+    return total
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Milliseconds of processor time."""
+    taken: list[float] = []
+    for _ in range(TIMES):
+        before = time.process_time()
+        work()
+        taken.append(time.process_time() - before)
+    return min(taken) * 1000
