@@ -21,6 +21,7 @@ from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git import LocalGit
 from bot.clients.github import GitHub
 from bot.clients.github_archive import Archives, GitHubArchive
+from bot.clients.github_deployments import GitHubDeployments
 from bot.clients.github_revert import GitHubReverts
 from bot.clients.github_source import GitHubSource
 from bot.clients.linear import Linear
@@ -168,6 +169,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         memory=memory,
         claimed=store.owner,
         told_deploys=deploys.known,
+        deploy_history=GitHubDeployments(github) if github is not None else None,
         render=render,
         posted=live.posted,
         incidents_channel=announced.channel,

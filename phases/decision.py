@@ -88,19 +88,23 @@ def _rank(deploy: DeploySeen) -> tuple[int, datetime]:
 
 
 def _same(one: DeploySeen, other: DeploySeen, everything: Sequence[DeploySeen]) -> bool:
-    """One deploy told of twice: the same version by two sources, near in time, with nothing else deployed between."""
-    version = one.release.version
-    if other.release.version != version or one.source == other.source:
+    """One deploy told of twice: the same version by two sources, near in time, with nothing else deployed between.
+
+    One source that tells of it twice (GitHub, by its webhook and when it is asked) names the same moment.
+    """
+    if not other.release.same_as(one.release):
         return False
+    if one.source == other.source:
+        return one.started_at == other.started_at
     begin, end = sorted((one.started_at, other.started_at))
     between = (d for d in everything if begin < d.started_at < end and d.source != STANDS_IN)
-    return end - begin <= SAME_DEPLOY and all(d.release.version == version for d in between)
+    return end - begin <= SAME_DEPLOY and all(d.release.same_as(one.release) for d in between)
 
 
 def _joined(better: DeploySeen, other: DeploySeen) -> DeploySeen:
     release = better.release
     if release.commit is None and other.release.commit is not None:
-        release = other.release
+        release = release.model_copy(update={"commit": other.release.commit})
     return better.model_copy(
         update={
             "release": release,

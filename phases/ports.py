@@ -221,6 +221,14 @@ class Deployer(Protocol):
     async def look(self, service: Service, deploy_id: str) -> DeployState: ...
 
 
+class DeployHistory(Protocol):
+    """Who else knows of deploys: GitHub's deployments."""
+
+    async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
+        """Deploys to the environment that counts, of the services that it knows. Raises `PortError`."""
+        ...
+
+
 class HotfixRef(Value):
     """A branch or pull request that can be shipped."""
 

@@ -29,6 +29,7 @@ from phases.decision import STANDS_IN, History, Situation, history, recommend, s
 from phases.incident import Incident
 from phases.ports import (
     Deployer,
+    DeployHistory,
     ErrorTracker,
     EventDetail,
     EventPicture,
@@ -91,11 +92,12 @@ async def triage(
     now: datetime,
     *,
     burning: Collection[str] = (),
+    elsewhere: DeployHistory | None = None,
 ) -> Triaged:
     """Measures and recommends, in three rounds of concurrent calls. `past` stays empty: the caller remembers.
 
-    `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open incident of their own.
-    Raises `PortError` where Sentry cannot be asked for the issues, their minutes, or (for now) their users.
+    `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open incident of their own;
+    `elsewhere`: who else knows of deploys. Raises `PortError` where Sentry cannot be asked for the issues, their minutes, or (for now) their users.
     """
     notes = Notes()
     services = (service, *neighbours)
@@ -103,13 +105,15 @@ async def triage(
     seeds = frozenset(incident.seeds)
 
     # First: which issues, what was deployed, what runs, what may be deployed, is there a fix.
-    page, told, running, (releases, cannot_deploy), fixes = await asyncio.gather(
+    page, by_sentry, by_others, running, (releases, cannot_deploy), fixes = await asyncio.gather(
         tracker.page(services, since, now),
         notes.soft(tracker.deploys(services), (), "Sentry's deploys are not known"),
+        _elsewhere(elsewhere, services, notes),
         _running(deployer, service, notes),
         _releases(deployer, service),
         _fixes(source, service, notes),
     )
+    told = (*by_others, *by_sentry)
     own = [d for d in (*known_deploys, *told) if d.service == service.name]
     known = marked(history(own), incident.rolled_back)
     running = running or (known.deploys[0].release if known.deploys else None)
@@ -186,6 +190,14 @@ async def _running(deployer: Deployer | None, service: Service, notes: Notes) ->
     if deployer is None:
         return None
     return await notes.soft(deployer.running(service), None, "What runs could not be asked")
+
+
+async def _elsewhere(
+    elsewhere: DeployHistory | None, services: Sequence[Service], notes: Notes
+) -> Sequence[DeploySeen]:
+    if elsewhere is None:
+        return ()
+    return await notes.soft(elsewhere.deploys(services), (), "GitHub's deployments are not known")
 
 
 async def _releases(deployer: Deployer | None, service: Service) -> tuple[tuple[Release, ...] | None, str]:

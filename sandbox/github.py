@@ -159,21 +159,31 @@ class GitHub:
             self.tags[tag] = sha
         return made
 
-    def deploy(self, ref: str, state: str = "success", environment: str = "production", **payload: Any) -> Deployment:
-        """A deployment as a workflow makes it; an earlier successful one becomes inactive, as on GitHub."""
-        number, now = len(self.deployments) + 1, self._now()
-        made = Deployment(number, ref, self.resolve(ref) or ref, environment, payload, now)
-        if state == "success":
-            for other in self.deployments:
-                if other.environment == environment and other.statuses and other.statuses[-1][0] == "success":
-                    other.statuses.append(("inactive", now))
+    def deploy(
+        self,
+        ref: str,
+        state: str = "success",
+        environment: str = "production",
+        *,
+        at: datetime | None = None,
+        by: str = "ci",
+        **payload: Any,
+    ) -> Deployment:
+        """A deployment as a workflow makes it, begun and ended at `at`."""
+        sha = self.resolve(ref) or ref
+        made = Deployment(len(self.deployments) + 1, ref, sha, environment, payload, at or self._now(), by=by)
         self.deployments.append(made)
-        self.say_status(made, state)
+        self.say_status(made, state, at=at)
         return made
 
-    def say_status(self, deployment: Deployment, state: str) -> None:
-        """How a deployment stands now; webhooks tell of it."""
-        at = self._now()
+    def say_status(self, deployment: Deployment, state: str, *, at: datetime | None = None) -> None:
+        """How a deployment stands; webhooks tell of it. Success makes an earlier successful one inactive, as on GitHub."""
+        at = at or self._now()
+        if state == "success":
+            for other in self.deployments:
+                there = other is not deployment and other.environment == deployment.environment
+                if there and other.statuses and other.statuses[-1][0] == "success":
+                    other.statuses.append(("inactive", at))
         deployment.statuses.append((state, at))
         status = {"state": state, "created_at": at.isoformat(), "creator": {"login": deployment.by}}
         told = {"action": "created", "deployment_status": status, "deployment": deployment}

@@ -12,6 +12,10 @@ class _Read(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class Account(_Read):
+    login: str = ""
+
+
 class WorkflowRun(_Read):
     """https://docs.github.com/en/rest/actions/workflow-runs"""
 
@@ -46,6 +50,7 @@ class Deployment(_Read):
     payload: dict[str, Any] | str | None = None
     description: str | None = None
     created_at: datetime
+    creator: Account | None = None
 
 
 class Deployments(_Read):
@@ -138,17 +143,13 @@ class _Head(_Read):
     sha: str = ""
 
 
-class _Account(_Read):
-    login: str = ""
-
-
 class PullState(_Read):
     """https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request"""
 
     state: str
     merged: bool = False
     merged_at: datetime | None = None
-    merged_by: _Account | None = None
+    merged_by: Account | None = None
     html_url: str
     head: _Head
 

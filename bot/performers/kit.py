@@ -20,6 +20,7 @@ from phases.ports import (
     Bisector,
     Catalogue,
     Deployer,
+    DeployHistory,
     Endpoint,
     ErrorTracker,
     Memory,
@@ -70,6 +71,8 @@ class Kit:
     """Owner of a claim, or None: the next ADR number is one that nobody has taken."""
     told_deploys: Callable[[str], Awaitable[Sequence[DeploySeen]]]
     """What CI told of a service's deploys, newest first."""
+    deploy_history: DeployHistory | None
+    """Who else knows of deploys: GitHub."""
     render: Render
     """A live message by its name, from the newest state."""
     posted: Callable[[str, str, Message], Awaitable[None]]

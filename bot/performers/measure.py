@@ -26,6 +26,7 @@ def measuring(kit: Kit) -> dict[str, Performer]:
             [*await kit.own_deploys(service), *await kit.told_deploys(service.name)],
             kit.now(),
             burning=await kit.burning(service, incident),
+            elsewhere=kit.deploy_history,
         )
         asked = memory.question(incident, answer.report, kit.now())
         recalled = await kit.memory.recall(asked)

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from github_world import SHOP, World, github_world, operation
 
-from bot.clients.deployers.github import GitHubDeployer, named
+from bot.clients.deployers.github import GitHubDeployer
 from bot.clients.github import GitHub as Client
 from bot.clients.github_calls import CALLS, MERGE
+from bot.clients.github_deployments import named
 from bot.clients.github_shapes import Deployment
 from bot.dispatches import Dispatches
 from bot.store import Store

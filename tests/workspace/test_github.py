@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -30,6 +30,13 @@ deployer = "github"
 )
 
 
+def deployed(github: GitHub) -> None:
+    """As the town's Sentry tells of it (stage.py)."""
+    now = datetime.now(UTC)
+    github.deploy("v1.2.0", at=now - timedelta(days=2))
+    github.deploy("v1.3.0", at=now - timedelta(seconds=42))
+
+
 @pytest.fixture
 def github() -> GitHub:
     made = GitHub()
@@ -38,8 +45,7 @@ def github() -> GitHub:
     made.commit("b" * 40, "Regions", File("shop/cart.py", "@@ -1 +1 @@\n-x\n+region = user['region']")).pull = 7
     made.commit("3" * 40, "Release", tag="v1.3.0")
     made.pulls += [Pull(7, "Regions", "b" * 40, "regions", merged=True), Pull(9, "No region", "f" * 40, "fix/region")]
-    made.deploy("v1.2.0")
-    made.deploy("v1.3.0")
+    deployed(made)
     return made
 
 

@@ -18,7 +18,7 @@ from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json
 from sandbox.world import World
 from tests.workspace.stage import burn, declared, eventually, said, status, told, town, transcript
-from tests.workspace.test_github import ON_GITHUB, SECRET, started
+from tests.workspace.test_github import ON_GITHUB, SECRET, deployed, started
 
 HEAD, NEXT = "f" * 40, "e" * 40
 OPEN_END = "is not merged: the next normal deploy would undo it"
@@ -30,8 +30,7 @@ def github() -> GitHub:
     for number in (1, 2, 3):
         made.commit(f"{number}" * 40, f"Change {number}", tag=f"v1.{number}.0")
     made.pulls.append(Pull(9, "No region", HEAD, "fix/region"))
-    made.deploy("v1.2.0")
-    made.deploy("v1.3.0")
+    deployed(made)
     return made
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
+from bot.clients.github_deployments import named
 from bot.clients.github_shapes import (
     Deployment,
     Deployments,
@@ -267,12 +268,6 @@ class GitHubDeployer:
             await self._ledger.became(deploy_id, read(Dispatched, answer).workflow_run_id)
         except PortError as error:
             log.warning("the run of %s will be looked for by its name: %s", deploy_id, error.text)
-
-
-def named(service: Service, deployment: Deployment) -> Release:
-    """The release of a deployment; a hotfix is named by its payload."""
-    told = deployment.payload.get("release") if isinstance(deployment.payload, dict) else None
-    return service.deployed(deployment.ref, deployment.sha, told if isinstance(told, str) else "")
 
 
 def _workflow(service: Service) -> tuple[str, DeployWorkflow]:
