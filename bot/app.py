@@ -72,6 +72,7 @@ class Bot:
     live: Live
     tracker: ErrorTracker | None
     deploys: Deploys
+    memory: RedisMemory
     watch: Watch
     looking_back: LookingBack
     deployer_for: Callable[[Service], Deployer | None]
@@ -190,8 +191,9 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         live=live,
         tracker=tracker,
         deploys=deploys,
+        memory=memory,
         watch=Watch(deploys, door, tracker, catalogue, now=now),
-        looking_back=LookingBack(memory),
+        looking_back=LookingBack(store, memory, slack, announced.channel, now=now),
         deployer_for=the_deployer,
         source_for=the_source,
         pulls_for=lambda service: hub if service.repository else None,

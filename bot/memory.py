@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -99,19 +100,28 @@ class RedisMemory:
         }
         await self._keep(past.id, "", memory)
 
-    async def everything(self) -> tuple[PastIncident, ...]:
-        """All that is remembered, newest first. Raises `PortError`."""
-        redis, keys = self._store.redis, self._store.keys
+    async def newest(self, service: str | None, many: int) -> tuple[PastIncident, ...]:
+        """The newest of a service, or of all; newest first. Raises `PortError`."""
+        name = "all" if service is None else f"of:{service}"
+        return await self._of(lambda: self._store.redis.zrevrange(self._recall(name), 0, many - 1))
+
+    async def since(self, at: datetime) -> tuple[PastIncident, ...]:
+        """All that was detected since then, newest first. Raises `PortError`."""
+        return await self._of(lambda: self._store.redis.zrangebyscore(self._recall("all"), to_ms(at), "+inf"))
+
+    def _recall(self, name: str) -> str:
+        return f"{self._store.keys.prefix}:recall:{name}"
+
+    async def _of(self, find: Callable[[], Awaitable[Any]]) -> tuple[PastIncident, ...]:
+        by_service: dict[str, list[str]] = {}
         try:
-            members = cast("list[str]", await redis.zrevrange(f"{keys.prefix}:recall:all", 0, -1))
-            by_service: dict[str, list[str]] = {}
-            for one in members:
-                service, _, id = one.rpartition("|")
+            for member in cast("list[str]", await find()):
+                service, _, id = member.rpartition("|")
                 by_service.setdefault(service, []).append(id)
-            pipe = redis.pipeline(transaction=False)
-            for service in by_service:
-                pipe.hvals(f"{keys.prefix}:memory:{service}")
-            found: list[str] = [one for each in await pipe.execute() for one in each]
+            pipe = self._store.redis.pipeline(transaction=False)
+            for service, ids in by_service.items():
+                pipe.hmget(f"{self._store.keys.prefix}:memory:{service}", ids)
+            found = [one for each in await pipe.execute() for one in each if one is not None]
         except (RedisError, OSError) as error:
             raise PortError("redis", "Redis could not be read", retryable=True) from error
         return _newest(_read(found))

@@ -95,6 +95,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             deploys=bot.deploys,
             drafts=RedisDrafts(bot.store),
             pulls_for=bot.pulls_for,
+            memory=bot.memory,
             settings=settings,
             now=now,
             sentry=bot.tracker,

@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from handlers import cancel, cause, decide, declare, heard, lead, postmortem, recheck, resolve, status, update
+from handlers import cancel, cause, decide, declare, heard, lead, past, postmortem, recheck, resolve, status, update
 from handlers.grammar import Ambiguous, Declare, Near, NotBuilt, Subcommand, parse
 from handlers.kit import Kit
 from handlers.turn import Turn, from_command, on_click
@@ -25,6 +25,10 @@ async def act(turn: Turn, said: Subcommand) -> Message | None:
         return says.help_text()
     if said.name == "list":
         return await status.listing(turn)
+    if said.name == "history":
+        return await past.history(turn, said.text)
+    if said.name == "trends":
+        return await past.show_trends(turn)
     if said.name == "drill":
         return await declare.declare_text(turn, said.text, drill=True)
     found = await which(turn, said)

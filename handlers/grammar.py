@@ -25,7 +25,7 @@ BARE = (
 WITH_TEXT = ("update", "cause", "fixed", "cancel")
 """With text, in an incident's channel or with an id."""
 OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "drill")
-NOT_BUILT = frozenset({"trends", "history", "reopen", "merge"})
+NOT_BUILT = frozenset({"reopen", "merge"})
 NAMES = (*BARE, *WITH_TEXT, *OTHERS)
 NEAR = 2  # rules: a single word within two letters of a subcommand
 

@@ -16,7 +16,7 @@ from handlers.rich import NEVER, Taste
 from handlers.seeing import Members
 from handlers.tasks import Tasks
 from phases.incident import Incident
-from phases.ports import Catalogue, Deployer, People, PullRequests, SourceCode
+from phases.ports import Catalogue, Deployer, Memory, People, PullRequests, SourceCode
 from phases.postmortem import Parts
 from phases.report import DeploySeen
 from phases.service import Service
@@ -78,6 +78,7 @@ class Kit:
     once: Once
     deploys: Deploys
     drafts: Drafts
+    memory: Memory
     tasks: Tasks
     now: Callable[[], datetime]
     watched: Collection[str] = ()

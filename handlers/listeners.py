@@ -30,6 +30,7 @@ from handlers import (
     hypotheses,
     join,
     lead,
+    past,
     phrases,
     pins,
     postmortem,
@@ -52,7 +53,7 @@ from handlers.views import forms, says
 from handlers.webhooks_deploys import deploys_route
 from handlers.webhooks_github import github_route
 from handlers.webhooks_sentry import sentry_route
-from phases.ports import Catalogue, Deployer, People, PortError, PullRequests, SourceCode
+from phases.ports import Catalogue, Deployer, Memory, People, PortError, PullRequests, SourceCode
 from phases.service import Service
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def listeners(
     once: Once,
     deploys: Deploys,
     drafts: Drafts,
+    memory: Memory,
     settings: Wanted,
     now: Callable[[], datetime],
     pulls_for: Callable[[Service], PullRequests | None] = lambda _: None,
@@ -137,6 +139,7 @@ def listeners(
         deploys=deploys,
         drafts=drafts,
         pulls_for=pulls_for,
+        memory=memory,
         tasks=tasks,
         now=now,
         watched=frozenset(settings.watched),
@@ -216,6 +219,7 @@ def register_all(app: AsyncApp, kit: Kit) -> None:
     phrases.register(app, kit)
     join.register(app, kit)
     home.register(app, kit)
+    past.register(app, kit)
     _rest(app, kit)
 
 

@@ -428,8 +428,12 @@ class Memory(Protocol):
         """What was there before. Raises `PortError`."""
         ...
 
-    async def everything(self) -> Sequence[PastIncident]:
-        """All that is remembered, newest first. Raises `PortError`."""
+    async def newest(self, service: str | None, many: int) -> Sequence[PastIncident]:
+        """The newest of a service, or of all; newest first. Raises `PortError`."""
+        ...
+
+    async def since(self, at: datetime) -> Sequence[PastIncident]:
+        """All that was detected since then, newest first. Raises `PortError`."""
         ...
 
 

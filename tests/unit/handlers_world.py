@@ -23,6 +23,7 @@ from bot.clients.slack import Slack
 from bot.deploys import Deploys
 from bot.drafts import RedisDrafts
 from bot.incidents import Incidents
+from bot.memory import RedisMemory
 from bot.once import StoreOnce
 from bot.people import SlackPeople
 from bot.store import Store
@@ -172,6 +173,7 @@ async def house(store: Store, *services: Service, watched: tuple[str, ...] = ())
             once=StoreOnce(store),
             deploys=Deploys(store, watching=True),
             drafts=RedisDrafts(store),
+            memory=RedisMemory(store),
             settings=Wanted(watched=watched),
             now=lambda: datetime.now(UTC),
         )

@@ -102,7 +102,7 @@ async def test_words_that_could_mean_two_things_are_asked_about(two_services: Wo
     assert "cancelled" not in status(channel)
     await alice.close(form)
     await alice.command("/incident trends")
-    await told(alice, "not built yet")
+    await told(alice, "no incident has ended")
 
 
 async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World):
