@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 
+from phases.adr_template import Section, follow
 from phases.incident import Entry, Incident
 from phases.markdown import Names, inline, one_line, paragraphs
 from phases.proofs import proofs
-from phases.report import ActionItem, BlastRadius, LookVerdict, Share, Word
+from phases.report import ActionItem, BlastRadius, Look, LookVerdict, Postmortem, Share, Word
 from phases.rounds import what_was_done
 from phases.wording import counted, listed, rate, stamp
 
 KINDS = ("tests", "monitors", "gates")
 SLUG_LIMIT = 50
+RECORDED_WITHIN = timedelta(seconds=60)
+"""Between a look and its record at most so long: nothing an effect does lasts longer than 30 s."""
 
 
 # --- the summary -----------------------------------------------------------------------------------------------
@@ -113,20 +116,31 @@ def _resolution(incident: Incident) -> str:
 
 
 def _rates(incident: Incident) -> str:
-    """Events a minute before and after, from the look that verified recovery."""
-    last = incident.rounds[-1] if incident.rounds else None
-    look = (
-        next((look for look in reversed(last.looks) if look.verdict is LookVerdict.RECOVERED), None) if last else None
+    """Events a minute before and after, from the look that verified recovery.
+
+    After a fix forward that worked the first verified recovery counts (rules: Verification), and the last of an incident that
+    was opened again: `recovered_at` says which. A round that never had one has no say.
+    """
+    ends = [one for one in incident.rounds if one.verdict in ("recovered", "confirmed by a person")]
+    look = next((look for one in ends for look in one.looks if _verified(look, incident)), None) or next(
+        (look for one in reversed(ends) for look in reversed(one.looks) if look.verdict is LookVerdict.RECOVERED), None
     )
     if look is not None:
         return f"{rate(look.before_per_minute)} / {rate(look.after_per_minute)} events a minute before / after"
     report = incident.triage
     before = rate(report.per_minute) if report and not report.manual_by else "not measured"
-    confirmed = last is not None and last.verdict == "confirmed by a person"
+    confirmed = bool(ends) and ends[-1].verdict == "confirmed by a person"
     after = "not measured, confirmed by a person" if confirmed else "not measured"
     if before == "not measured":
         return after
     return f"{before} / {after} (events a minute before / after)"
+
+
+def _verified(look: Look, incident: Incident) -> bool:
+    """Whether this look is the one by which recovery was verified: it was recorded as soon as it had been made."""
+    if look.verdict is not LookVerdict.RECOVERED or incident.recovered_at is None:
+        return False
+    return timedelta() <= incident.recovered_at - look.at <= RECORDED_WITHIN
 
 
 # --- the ADR ---------------------------------------------------------------------------------------------------
@@ -139,47 +153,84 @@ def file_name(incident: Incident, number: int) -> str:
     return f"{number:04d}-{incident.id.lower()}-{slug}.md"
 
 
-def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: Names) -> str:
-    """The post-mortem as a Markdown file; raises `ValueError` before it was submitted.
+def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: Names, template: str = "") -> str:
+    """The post-mortem as a Markdown file, in the shape of the folder's `template`; raises `ValueError` before it was submitted.
 
-    `Record` tells this incident from another one of the same number, should the numbers ever begin again.
+    It begins with the summary. `Record` tells this incident from another one of the same number, should the numbers ever
+    begin again.
     """
     written = incident.postmortem
     if written is None:
         raise ValueError(f"{incident.id} has no post-mortem to write")
     severity = f", SEV{incident.severity.value}" if incident.severity else ""
-    lines = [
-        f"# ADR-{number:04d}: {inline(incident.id, names)}, {inline(incident.title, names)}",
-        "",
-        "- Status: accepted",
-        f"- Date: {written.at.astimezone(UTC):%Y-%m-%d}",
-        f"- Incident: {incident.id}, {inline(incident.service, names)} ({inline(incident.environment, names)}){severity}",
-        f"- Written by: {inline(f'<@{written.by}>', names)}",
-        f"- Record: {incident.ulid}",
-        "",
-        "```text",
-        summary(incident, names, number=number),
-        "```",
-        "",
-        "## Proofs",
-        "",
-        "| Proof | State | |",
-        "| --- | --- | --- |",
+    day = f"{written.at.astimezone(UTC):%Y-%m-%d}"
+    meta = (
+        ("Status", "accepted"),
+        ("Date", day),
+        (
+            "Incident",
+            f"{incident.id}, {inline(incident.service, names)} ({inline(incident.environment, names)}){severity}",
+        ),
+        ("Written by", inline(f"<@{written.by}>", names)),
+        ("Record", incident.ulid),
+    )
+    return follow(
+        template,
+        number=number,
+        title=f"{inline(incident.id, names)}, {inline(incident.title, names)}",
+        facts={
+            "status": "accepted",
+            "date": day,
+            "title": one_line(f"{incident.id}, {incident.title}", names),
+            "people": one_line(f"<@{written.by}>", names),
+        },
+        head=("```text", summary(incident, names, number=number), "```"),
+        meta=meta,
+        sections=_sections(incident, written, entries, number, names),
+    )
+
+
+def _sections(
+    incident: Incident, written: Postmortem, entries: Sequence[Entry], number: int, names: Names
+) -> tuple[Section, ...]:
+    """The six parts of the workflow, and what proves them; in our own order where no template has another."""
+    sections = [
+        Section("status", "Status", ("accepted",)),
+        Section("date", "Date", (f"{written.at.astimezone(UTC):%Y-%m-%d}",)),
+        Section("summary", "Summary", (inline(cause_in_one_line(incident), names),)),
+        Section("impact", "Impact", (inline(written.impact or blast(incident), names),)),
+        Section("timeline", "Timeline", (paragraphs(written.timeline, names), "", *_table(entries, names))),
+        Section("cause", "Root cause", (paragraphs(written.root_cause, names), *_evidence(incident, names))),
+        Section("before", "Seen before", tuple(_before(incident, names))),
+        Section("done", "What was done", tuple(_done(incident, names))),
+        Section("options", "Considered options", tuple(_options(incident, names))),
+        Section("monitoring", "Why monitoring did not catch it earlier", (paragraphs(written.monitoring, names),)),
+        Section("tests", "Why it slipped through tests and CI", (paragraphs(written.tests, names),)),
+        Section("items", "Action items", tuple(_item(item, names) for item in written.items)),
+        Section("revisit", "Revisit when", (paragraphs(written.revisit, names),)),
+        Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
     ]
+    return tuple(one for one in sections if one.lines or one.key not in ("before", "options"))
+
+
+def _proofs(incident: Incident, number: int, names: Names) -> list[str]:
+    lines = ["| Proof | State | |", "| --- | --- | --- |"]
     for proof in proofs(incident):
         state, says = ("complete" if proof.complete else "missing"), proof.says
         if proof.name == "Post-mortem" and not proof.complete:
             state, says = "complete", f"this file, ADR-{number:04d}"
         lines.append(f"| {proof.name} | {state} | {inline(says, names)} |")
-    lines += ["", "## Timeline", "", paragraphs(written.timeline, names), "", *_table(entries, names)]
-    lines += ["", "## Root cause", "", paragraphs(written.root_cause, names), *_evidence(incident, names)]
-    lines += _before(incident, names)
-    lines += ["", "## What was done", "", *_done(incident, names)]
-    lines += ["", "## Why monitoring did not catch it earlier", "", paragraphs(written.monitoring, names)]
-    lines += ["", "## Why it slipped through tests and CI", "", paragraphs(written.tests, names)]
-    lines += ["", "## Action items", "", *(_item(item, names) for item in written.items)]
-    lines += ["", "## Revisit when", "", paragraphs(written.revisit, names), ""]
-    return "\n".join(lines)
+    return lines
+
+
+def _options(incident: Incident, names: Names) -> list[str]:
+    """What the bot recommended and what people did, round by round."""
+    lines: list[str] = []
+    for one in incident.rounds:
+        said = f"{one.recommendation.choice.value} was recommended" if one.recommendation else "nothing was recommended"
+        chosen = what_was_done(one.action) if one.action else "nothing"
+        lines.append(f"- Round {one.number}: {said}, {inline(chosen, names)} was chosen")
+    return lines
 
 
 def _table(entries: Sequence[Entry], names: Names) -> list[str]:
@@ -218,7 +269,7 @@ def _before(incident: Incident, names: Names) -> list[str]:
         return []
     pattern = [inline(found.pattern, names), ""] if found.pattern else []
     known = [f"- {inline(line, names)}" for line in found.lines]
-    return ["", "## Seen before", "", *pattern, *known]
+    return [*pattern, *known]
 
 
 def _done(incident: Incident, names: Names) -> list[str]:

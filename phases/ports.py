@@ -414,6 +414,10 @@ class Archive(Protocol):
         """The highest ADR number in use there; 0 where there is none."""
         ...
 
+    async def template(self, service: Service) -> str:
+        """The folder's own template for such files; empty where there is none."""
+        ...
+
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         """Writes once: the file name carries the incident's id."""
         ...

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bot.clients.commands import CommandFailed, Output, run
 from phases.adr import file_name
+from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
 from phases.markdown import one_line
 from phases.ports import NotSetUp, PortError
@@ -66,7 +67,25 @@ class LocalArchive:
         clone = await _clone(directory)
         if clone is not None:
             names += [*await _committed(clone), *_listed(clone.top / clone.inside)]
-        return max((int(found.group(1)) for name in names if (found := _ADR.fullmatch(name))), default=0)
+        numbered = (_ADR.fullmatch(name) for name in names if not NAMES.fullmatch(name))
+        return max((int(found.group(1)) for found in numbered if found), default=0)
+
+    async def template(self, service: Service) -> str:
+        """Of the branch, else as it lies in the directory; also `templates/template.md` (adr-tools). Raises `PortError`."""
+        directory = _directory(service)
+        clone = await _clone(directory)
+        names = await _committed(clone) if clone is not None else _listed(directory)
+        name = named_like_a_template(names) or ("templates/template.md" if "templates" in names else None)
+        if name is None:
+            return ""
+        if clone is not None:
+            kept = await _try(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            return "" if kept.code else kept.text
+        try:
+            return (directory / name).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            log.warning("the template of the post-mortems cannot be read: %s", error.strerror)
+            return ""
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         """Writes and commits once: a second time finds the file by the incident's id and record, and changes nothing.

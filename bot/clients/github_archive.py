@@ -14,6 +14,7 @@ from bot.clients.archive import LocalArchive
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.http import HttpError
 from phases.adr import file_name
+from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
 from phases.markdown import one_line
 from phases.ports import Archive, NotSetUp
@@ -34,11 +35,27 @@ class GitHubArchive:
     async def highest(self, service: Service) -> int:
         """Over the files of the default branch and our open pull requests. Raises `PortError`."""
         repository, place = _place(service)
-        names = [(_FILE, name) for name in await self._names(repository, place.path)]
+        names = [(_FILE, name) for name in await self._names(repository, place.path) if not NAMES.fullmatch(name)]
         asked = {"state": "open", "per_page": PAGE}
         pulls = read(shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}).rows
         names += [(_BRANCH, pull.head.ref) for pull in pulls]
         return max((int(found.group(1)) for pattern, name in names if (found := pattern.fullmatch(name))), default=0)
+
+    async def template(self, service: Service) -> str:
+        """Of the default branch. Raises `PortError`."""
+        repository, place = _place(service)
+        names = await self._names(repository, place.path)
+        name = named_like_a_template(names) or ("templates/template.md" if "templates" in names else None)
+        if name is None:
+            return ""
+        try:
+            answer = await self._github.get(calls.CONTENTS, repository, path=f"{place.path}/{name}")
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return ""
+        found = read(shapes.Content, answer)
+        return base64.b64decode(found.content).decode("utf-8", "replace") if found.type == "file" else ""
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         """A branch with the file, and its pull request; each is looked for first. Raises `PortError`."""
@@ -130,6 +147,9 @@ class Archives:
 
     async def highest(self, service: Service) -> int:
         return await self._of(service).highest(service)
+
+    async def template(self, service: Service) -> str:
+        return await self._of(service).template(service)
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         return await self._of(service).write(service, incident, number, text)

@@ -129,8 +129,9 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         entries = [] if incident.private else await kit.door.timeline(incident.id)
         incident = outside(incident)
         names = await kit.names(incident, entries)
-        text = adr_text(incident, entries, effect.number, names)
-        return AdrWritten(adr=await archive().write(kit.service(incident), incident, effect.number, text))
+        service = kit.service(incident)
+        text = adr_text(incident, entries, effect.number, names, await archive().template(service))
+        return AdrWritten(adr=await archive().write(service, incident, effect.number, text))
 
     async def remember(effect: Remember, job: JobLike) -> Remembered:
         """Asked for by an older version: the commit of the answer brings the memory with it, as every commit does."""

@@ -189,3 +189,19 @@ async def test_an_index_in_use_is_tried_again(shop: Repository) -> None:
     await LocalArchive().write(service(shop), incidents.incident(), 3, text())
     assert commits(shop) == 2
     assert shop.git("status", "--porcelain") == ""
+
+
+async def test_the_folders_own_template(shop: Repository, tmp_path: Path) -> None:
+    archive: ports.Archive = LocalArchive()
+    assert await archive.template(service(shop)) == ""
+    shop.commit("a template", {"docs/adr/9999-adr-template.md": "# {title}\n", "docs/adr/readme.md": "x"})
+    assert await archive.template(service(shop)) == "# {title}\n"
+    assert await archive.highest(service(shop)) == 1, "a template is no post-mortem"
+    shop.write("docs/adr/9999-adr-template.md", "half-written")
+    assert await archive.template(service(shop)) == "# {title}\n", "what is committed counts"
+
+    bare = tmp_path / "outside"
+    (bare / "templates").mkdir(parents=True)
+    place = Service(name="shop", adr=AdrPlace(directory=str(bare)))
+    (bare / "templates" / "template.md").write_text("# NUMBER. TITLE\n")
+    assert await archive.template(place) == "# NUMBER. TITLE\n"

@@ -45,6 +45,17 @@ async def test_a_branch_and_a_pull_request_an_incident(world: World) -> None:
     assert archive.repository(PLACED) == "acme/shop:docs/adr"
 
 
+async def test_the_folders_own_template(world: World) -> None:
+    archive: Archive = GitHubArchive(world.client)
+    assert await archive.template(PLACED) == ""
+    head = world.github.commits[-1].sha
+    world.github.files |= {(head, "docs/adr/0000-template.md"): "# {title}\n", (head, "docs/adr/0001-x.md"): "x"}
+    assert await archive.template(PLACED) == "# {title}\n"
+    world.faults.next("github.contents", Fault(status=503))
+    with pytest.raises(PortError):
+        await archive.template(PLACED)
+
+
 @pytest.mark.parametrize("lost", ["create_ref", "put_contents", "create_pull"])
 async def test_wherever_an_answer_is_lost_it_is_written_once(world: World, lost: str) -> None:
     archive = GitHubArchive(world.client)

@@ -68,6 +68,19 @@ def test_a_recovery_on_a_persons_word_is_marked() -> None:
     assert "Sentry:      42.3 / not measured, confirmed by a person (events a minute" in summary(one, NAMES)
 
 
+def test_the_rates_are_those_of_the_look_that_verified_recovery() -> None:
+    """Not of the last round: a fix forward after recovery, or a deploy that came to nothing, has no say."""
+    first = incidents.rollback()
+    later = first.looks[0].model_copy(update={"at": minute(90), "before_per_minute": 0.4, "after_per_minute": 0.2})
+    forward = incidents.rollback(number=2, looks=(later,))
+    nothing = incidents.rollback(number=3, looks=(), verdict=None)
+    measured = "Sentry:      42.3 / 0 events a minute"
+    assert measured in summary(incidents.incident(rounds=(first, forward)), NAMES)
+    assert measured in summary(incidents.incident(rounds=(first, nothing)), NAMES)
+    again = incidents.incident(rounds=(first, forward), recovered_at=minute(90.1))
+    assert "Sentry:      0.4 / 0.2 events a minute" in summary(again, NAMES), "opened again: the newest recovery counts"
+
+
 def test_several_actions_are_joined_with_what_went_wrong() -> None:
     first = incidents.rollback().action
     assert first is not None
@@ -163,14 +176,15 @@ def test_the_file_name_holds_number_incident_and_slug() -> None:
 
 def test_the_adr_has_everything_in_its_order() -> None:
     text = adr_text(incidents.incident(adr=None), incidents.entries(), 7, NAMES)
-    assert text.startswith(
-        "# ADR-0007: INC-0042, checkout is failing\n\n- Status: accepted\n- Date: 2026-11-22\n"
-        "- Incident: INC-0042, shop (production), SEV1\n- Written by: Ann\n- Record: 01JD000000000000000000000A\n\n```text\nPRODUCTION INCIDENT"
-    )
+    assert text.startswith("# ADR-0007: INC-0042, checkout is failing\n\n```text\nPRODUCTION INCIDENT")
+    assert (
+        "```\n\n- Status: accepted\n- Date: 2026-11-22\n"
+        "- Incident: INC-0042, shop (production), SEV1\n- Written by: Ann\n- Record: 01JD000000000000000000000A\n\n## Impact\n"
+    ) in text
     assert EXACT in text
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert headings == [
-        "Proofs",
+        "Impact",
         "Timeline",
         "Root cause",
         "What was done",
@@ -178,6 +192,7 @@ def test_the_adr_has_everything_in_its_order() -> None:
         "Why it slipped through tests and CI",
         "Action items",
         "Revisit when",
+        "Proofs",
     ]
     for line in (
         "| Triage report | complete | 2026-11-22 14:04 UTC, 590 events measured |",
@@ -215,7 +230,7 @@ def test_words_stay_words(title: str, part: str, entry: str, item: str) -> None:
     text = adr_text(one, [Entry(at=minute(0), kind="note", text=entry)], 7, NAMES)
     block, rest = text.split("```text\n", 1)[1].split("\n```\n", 1)
     assert "```" not in block
-    assert len(re.findall(r"^#", rest, re.MULTILINE)) == 8
+    assert len(re.findall(r"^#", rest, re.MULTILINE)) == 9
     assert "```" not in rest
     assert not re.search(r"<(?!https?://)", rest)  # no HTML, no Slack token
     assert not re.search(r"(?<!\\)\]\(", rest)
