@@ -28,6 +28,11 @@ class Release(Value):
     commit: str | None = None
     """Full sha, where a hotfix is shipped by its head commit."""
 
+    @property
+    def hotfix(self) -> bool:
+        """A commit that was shipped past its merge, by its name (`hotfix #12@1a2b3c4`) or by its sha alone."""
+        return self.version.startswith("hotfix ") or bool(_COMMIT.fullmatch(self.version.lower()))
+
     def same_as(self, other: Release) -> bool:
         """By version; a hotfix, which others may know by its commit alone (also an abbreviated one), by that."""
         if self.version == other.version:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from bot.app import STATE_BESIDE_REDIS
 from bot.catalogue import Catalogue
-from bot.checkup import Finding, asked, broken, works
+from bot.checkup import Finding, asked, broken, github, works
 from bot.clients.archive import LocalArchive
 from bot.clients.commands import CommandFailed
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git import git
+from bot.clients.github import GitHub
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
 from bot.people import SlackPeople
@@ -35,11 +36,12 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
     if settings.sentry_org is not None and settings.sentry_auth_token is not None:
         tracker = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
         stack.push_async_callback(tracker.aclose)
+    hub = github.client(settings, stack)
     state = settings.data_dir or STATE_BESIDE_REDIS
     found: list[Finding] = []
     for service in catalogue.all():
-        found += await _deployer(service, state)
-        found += await _release_names(service, tracker, state)
+        found += await _deployer(service, hub, state)
+        found += await release_names(service, tracker, hub, state)
         if service.endpoint:
             answer = await endpoint.call(service.endpoint)
             mend = (
@@ -70,13 +72,13 @@ async def _people(settings: Settings, stack: AsyncExitStack) -> SlackPeople | No
     return SlackPeople(client, str(me["team_id"]), me.get("enterprise_id"))
 
 
-async def _deployer(service: Service, state: Path) -> list[Finding]:
+async def _deployer(service: Service, hub: GitHub | None, state: Path) -> list[Finding]:
     what = f"Deployer, {service.name}"
     if service.deployer is None:
         mend = f"set deployer and deploy of {service.name} (docs/services.md)"
         return [Finding("off", what, "none: rollback and hotfix are done by hand, and said", mend)]
     if not isinstance(service.deploy, DeployCommands):
-        return []  # GitHub's own row says whether its repository can be seen
+        return await github.deployer(service, hub)
     deployer = CommandDeployer(state / "deploys")
     mend = f"deploy of {service.name} in the catalogue: try its commands by hand in {service.deploy.directory}"
     running = await asked(what, deployer.running(service), mend)
@@ -90,7 +92,9 @@ async def _deployer(service: Service, state: Path) -> list[Finding]:
 # --- release names side by side ----------------------------------------------------------------------------------
 
 
-async def _release_names(service: Service, tracker: Sentry | None, state: Path) -> list[Finding]:
+async def release_names(
+    service: Service, tracker: Sentry | None, hub: GitHub | None, state: Path = STATE_BESIDE_REDIS
+) -> list[Finding]:
     """One version is written differently by each system; the catalogue's patterns must read them all."""
     names = service.release
     found: list[Finding] = []
@@ -109,13 +113,22 @@ async def _release_names(service: Service, tracker: Sentry | None, state: Path) 
             found.append(broken(f"Releases, {service.name}", f"git: {tags.complaint}.", mend))
         else:
             sides.append(("tag", names.tag, tags.text.split()))
-    if isinstance(service.deploy, DeployCommands):
-        deployer = CommandDeployer(state / "deploys")
-        listed = await asked(f"Releases, {service.name}", deployer.release_names(service))
+    elif hub is not None and service.repository:
+        listed = await asked(f"Releases, {service.name}", github.tags(service, hub))
         if isinstance(listed, Finding):
             found.append(listed)
         else:
-            sides.append(("deploy", names.deploy, listed))
+            sides.append(("tag", names.tag, listed))
+    if isinstance(service.deploy, DeployCommands):
+        listed = await asked(f"Releases, {service.name}", CommandDeployer(state / "deploys").release_names(service))
+    elif hub is not None and service.deploy is not None:
+        listed = await asked(f"Releases, {service.name}", github.deployed(service, hub))
+    else:
+        listed = None
+    if isinstance(listed, Finding):
+        found.append(listed)
+    elif listed is not None:
+        sides.append(("deploy", names.deploy, listed))
     return [*found, *side_by_side(service, sides)]
 
 
@@ -129,13 +142,15 @@ def side_by_side(service: Service, sides: Sequence[tuple[str, str, Sequence[str]
         if not told:
             found.append(Finding("unproven", what, f"{system} names none yet"))
             continue
-        # The deployer's list may be one of tags (bot/clients/deployers/command.py).
-        patterns = (pattern, service.release.tag) if key == "deploy" else (pattern,)
+        # The deployer's list may be one of tags (bot/clients/deployers); the pattern that says more is tried first.
+        both = {pattern, service.release.tag} if key == "deploy" else {pattern}
+        patterns = sorted(both, key=lambda p: (-len(p), p))
         versions = [
             next((v for p in patterns if (v := service.release.version_of(p, one)) is not None), None) for one in told
         ]
         fit = [version for version in versions if version is not None]
-        says = f"{system}: {', '.join(told[:LAST])} (read by {pattern})"
+        reader = next((p for p in patterns if service.release.version_of(p, told[0]) is not None), pattern)
+        says = f"{system}: {', '.join(told[:LAST])} (read by {reader})"
         if not fit:
             mend = f'release of {service.name} in the catalogue, for instance {key} = "{_guess(told[0])}"'
             found.append(broken(what, f"{says}: none fits.", mend))

@@ -49,10 +49,31 @@ class GitHubDeployments:
             raise PortError(SYSTEM, text, retryable=True) from error
         return sorted((d for deploys in found for d in deploys), key=lambda d: d.started_at, reverse=True)
 
+    async def newest(self, service: Service) -> Sequence[Deployment]:
+        """The newest deployments to the environment that counts, whatever became of them; newest first."""
+        asked = {"environment": environment_of(service), "per_page": LOOKED_AT}
+        answer = await self._github.polled(calls.DEPLOYMENTS, service.repository or "", asked)
+        return sorted(read(Deployments, {"rows": answer}).rows, key=lambda d: d.created_at, reverse=True)
+
+    async def running(self, service: Service) -> Deployment | None:
+        """The newest that was successful and is not taken down."""
+        for one in await self.newest(service):
+            statuses = await self.statuses(service, one, most=1)
+            if statuses and statuses[0].state == "success":
+                return one
+        return None
+
+    async def statuses(self, service: Service, one: Deployment, *, most: int = STATUSES) -> Sequence[DeploymentStatus]:
+        """Newest first."""
+        asked = {"per_page": most}
+        answer = await self._github.polled(
+            calls.DEPLOYMENT_STATUSES, service.repository or "", asked, deployment_id=one.id
+        )
+        return read(DeploymentStatuses, {"rows": answer}).rows
+
     async def _of(self, service: Service) -> list[DeploySeen]:
         repository = service.repository or ""
-        asked = {"environment": environment_of(service), "per_page": LOOKED_AT}
-        rows = read(Deployments, {"rows": await self._github.polled(calls.DEPLOYMENTS, repository, asked)}).rows
+        rows = await self.newest(service)
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(deployment: Deployment) -> DeploySeen | None:
@@ -68,9 +89,7 @@ class GitHubDeployments:
         if key in self._ended:
             at = self._ended[key]
             return _deploy(service, deployment, at) if at is not None else None
-        asked = {"per_page": STATUSES}
-        answer = await self._github.polled(calls.DEPLOYMENT_STATUSES, repository, asked, deployment_id=deployment.id)
-        statuses = read(DeploymentStatuses, {"rows": answer}).rows
+        statuses = await self.statuses(service, deployment)
         succeeded = [s for s in statuses if s.state == "success"]
         if succeeded:
             self._remember(key, succeeded[-1].created_at)

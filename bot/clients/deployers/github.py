@@ -17,11 +17,8 @@ from typing import Protocol
 from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
-from bot.clients.github_deployments import named
+from bot.clients.github_deployments import GitHubDeployments, named
 from bot.clients.github_shapes import (
-    Deployment,
-    Deployments,
-    DeploymentStatuses,
     Dispatched,
     Releases,
     Tags,
@@ -44,7 +41,6 @@ SETTLE_SECONDS = 20.0
 RUNS_SHOWN = 50
 RUN_AGE = timedelta(days=1)
 """Older runs belong to another life of the same incident number."""
-DEPLOYMENTS_LOOKED_AT = 15
 TAG_PAGES = 3
 RELEASES_SHOWN = 200
 
@@ -95,10 +91,12 @@ class GitHubDeployer:
     def __init__(self, github: GitHub, ledger: Ledger) -> None:
         self._github = github
         self._ledger = ledger
+        self._deployments = GitHubDeployments(github)
 
     async def running(self, service: Service) -> Release | None:
         """The newest deployment of the environment that was successful and is not taken down."""
-        newest = await self._deployed(service)
+        _workflow(service)
+        newest = await self._deployments.running(service)
         return named(service, newest) if newest else None
 
     async def releases(self, service: Service) -> Sequence[Release]:
@@ -109,7 +107,7 @@ class GitHubDeployer:
             self._tags(repository),
         )
         names = [r.tag_name for r in read(Releases, {"rows": released}).rows if not r.draft]
-        others = sorted(set(tags[0]) - set(names), key=_natural, reverse=True)
+        others = sorted(set(tags[0]) - set(names), key=natural, reverse=True)
         versions = (service.release.version_of(service.release.tag, name) for name in (*names, *others))
         fit = dict.fromkeys(v for v in versions if v is not None and DEPLOYABLE.fullmatch(v))
         return [Release(version=v) for v in fit][:RELEASES_SHOWN]
@@ -203,26 +201,13 @@ class GitHubDeployer:
             reason = f"the run {how}: {run.html_url}"
             return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
         if datetime.now(UTC) - ended < timedelta(seconds=SETTLE_SECONDS):
-            newest = await self._deployed(service)
+            newest = await self._deployments.running(service)
             if newest is None or newest.created_at < run.created_at:
                 waiting = ("The run succeeded; GitHub does not show its deployment yet.",)
                 return DeployState(state="running", lines=waiting, started_at=started)
         return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
 
     # --- what is there -------------------------------------------------------------------------------------------
-
-    async def _deployed(self, service: Service) -> Deployment | None:
-        repository, deploy = _workflow(service)
-        asked = {"environment": deploy.environment, "per_page": DEPLOYMENTS_LOOKED_AT}
-        rows = read(Deployments, {"rows": await self._github.polled(calls.DEPLOYMENTS, repository, asked)}).rows
-        for one in sorted(rows, key=lambda d: d.created_at, reverse=True):
-            answer = await self._github.polled(
-                calls.DEPLOYMENT_STATUSES, repository, {"per_page": 1}, deployment_id=one.id
-            )
-            statuses = read(DeploymentStatuses, {"rows": answer}).rows
-            if statuses and statuses[0].state == "success":
-                return one
-        return None
 
     async def _tags(self, repository: str) -> list[str]:
         names: list[str] = []
@@ -288,6 +273,6 @@ def _not_taken(error: HttpError, repository: str, workflow: str) -> HttpError:
     )
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """1.10 after 1.9."""
     return [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", name)]

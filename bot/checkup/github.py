@@ -1,0 +1,59 @@
+"""GitHub for one service: its workflows, what runs, and how its tags and deployments write a release."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from bot.checkup import Finding, asked, broken, works
+from bot.clients import github_calls as calls
+from bot.clients.deployers.github import natural
+from bot.clients.github import PAGE, GitHub, read
+from bot.clients.github_deployments import GitHubDeployments, named
+from bot.clients.github_shapes import Tags
+from bot.clients.http import HttpError
+from bot.settings import Settings
+from phases.service import DeployWorkflow, Service
+
+
+def client(settings: Settings, stack: AsyncExitStack) -> GitHub | None:
+    if settings.github_token is None:
+        return None
+    github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
+    stack.push_async_callback(github.aclose)
+    return github
+
+
+async def deployer(service: Service, github: GitHub | None) -> list[Finding]:
+    """Whether the workflows are there, and what runs. Nothing is started: that their inputs fit shows with the first deploy."""
+    what = f"Deployer, {service.name}"
+    if github is None or service.repository is None or not isinstance(service.deploy, DeployWorkflow):
+        mend = "GITHUB_TOKEN: without it nothing can be deployed there (docs/github.md)"
+        return [broken(what, "deploys by GitHub, and no token is set.", mend)]
+    mend = f"deploy of {service.name}, and docs/github.md: the workflow makes the deployment itself"
+    found: list[Finding] = []
+    for file in dict.fromkeys((service.deploy.workflow, service.deploy.hotfix_workflow)):
+        try:
+            await github.get(calls.WORKFLOW_RUNS, service.repository, {"per_page": 1}, workflow_id=file)
+        except HttpError as error:
+            missing = f"{service.repository} has no workflow {file}, or our token may not see it"
+            found.append(broken(what, f"{missing if error.status == 404 else error.text}.", mend))
+    environment = service.deploy.environment
+    running = await asked(what, GitHubDeployments(github).running(service), mend)
+    if isinstance(running, Finding):
+        return [*found, running]
+    if running is None:
+        says = f"no successful deployment to {environment} yet: what runs is not known, and a rollback has no target"
+        return [*found, Finding("unproven", what, says, mend)]
+    return [*found, works(what, f"{named(service, running).version} runs in {environment}")]
+
+
+async def tags(service: Service, github: GitHub) -> list[str]:
+    """The highest first: GitHub does not list them by date."""
+    answer = await github.get(calls.TAGS, service.repository or "", {"per_page": PAGE})
+    return sorted((tag.name for tag in read(Tags, {"rows": answer}).rows), key=natural, reverse=True)
+
+
+async def deployed(service: Service, github: GitHub) -> list[str]:
+    """What the newest deployments call what they deployed; hotfixes, which have a name of their own, excepted."""
+    rows = await GitHubDeployments(github).newest(service)
+    return list(dict.fromkeys(row.ref.removeprefix("refs/tags/") for row in rows if not named(service, row).hotfix))

@@ -1,0 +1,47 @@
+"""What `firebreak doctor` says of a service on GitHub: workflows, what runs, and its names side by side; over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from github_world import SHOP, World, github_world
+
+from bot.checkup import github
+from bot.checkup.services import release_names
+from bot.store import Store
+from phases.service import ReleaseNames
+
+HEAD = "ab" * 20
+
+
+@pytest.fixture
+async def world(store: Store) -> AsyncIterator[World]:
+    async with github_world(store) as made:
+        yield made
+
+
+async def test_what_runs_and_that_the_workflows_are_there(world: World) -> None:
+    [one] = await github.deployer(SHOP, world.client)
+    assert (one.state, one.says) == ("works", "1.3.0 runs in production")
+    del world.github.workflows["hotfix.yml"]
+    world.github.deployments.clear()
+    missing, unknown = await github.deployer(SHOP, world.client)
+    assert (missing.state, unknown.state) == ("broken", "unproven")
+    assert "no workflow hotfix.yml" in missing.says
+    assert "no successful deployment to production yet" in unknown.says
+    [off] = await github.deployer(SHOP, None)
+    assert "GITHUB_TOKEN" in off.mend
+
+
+async def test_the_last_three_as_tags_and_deployments_name_them(world: World) -> None:
+    world.github.tags |= {"v1.10.0": "1" * 40}
+    world.github.deploy(HEAD, release="hotfix #12@abababa")
+    world.github.deploy("v1.10.0")
+    found = await release_names(SHOP, None, world.client)
+    assert [(one.state, one.says) for one in found] == [
+        ("works", "Git: v1.10.0, v1.3.0, v1.2.0 (read by v{version})"),
+        ("works", "the deployer: v1.10.0, v1.3.0, v1.2.0 (read by v{version})"),
+    ]
+    strange = SHOP.model_copy(update={"release": ReleaseNames(tag="release-{version}", deploy="release-{version}")})
+    assert [one.state for one in await release_names(strange, None, world.client)] == ["broken", "broken"]
