@@ -89,6 +89,8 @@ class Identity:
     enterprise: str | None
     user: str
     bot: str
+    url: str
+    """Where people find this workspace."""
 
 
 def now() -> datetime:
@@ -219,7 +221,13 @@ async def identify(slack: Slack) -> Identity:
             log.warning("%s; trying again in %.0f s", error.text, ATTEMPT_SECONDS)
             await asyncio.sleep(error.retry_after or ATTEMPT_SECONDS)
         else:
-            return Identity(answer["team_id"], answer.get("enterprise_id"), answer["user_id"], answer.get("bot_id", ""))
+            return Identity(
+                answer["team_id"],
+                answer.get("enterprise_id"),
+                answer["user_id"],
+                answer.get("bot_id", ""),
+                answer.get("url", ""),
+            )
 
 
 async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:

@@ -52,6 +52,7 @@ class Keys:
         self.timers = f"{prefix}:timers"
         self.timer_actions = f"{prefix}:timers:actions"
         self.dirty = f"{prefix}:dirty"
+        self.dirty_counter = f"{prefix}:dirty:counter"
         self.budget = f"{prefix}:live:budget"
         self.pause = f"{prefix}:live:pause"
         self.fence = f"{prefix}:fence"
@@ -78,7 +79,7 @@ class Keys:
         return f"{self.prefix}:commit:{id}"
 
     def index(self, name: str) -> str:
-        """`all`, `open`, `channel:<id>`, `service:<name>`: sorted sets of incident ids by number."""
+        """`all`, `open`, `owing`, `channel:<id>`, `service:<name>`: sorted sets of incident ids by number."""
         return f"{self.prefix}:index:{name}"
 
     def lease(self, member: str) -> str:

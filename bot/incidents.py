@@ -129,6 +129,14 @@ class Incidents:
         """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
         return await self._store.timeline(incident)
 
+    async def owing(self) -> list[Incident]:
+        """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        return await self._store.get(await self._store.ids("owing"))
+
+    async def changed(self) -> str:
+        """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        return await self._store.changed()
+
     async def find(
         self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
     ) -> list[Incident]:

@@ -11,7 +11,7 @@ from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.actions import ACTION
 from phases.change import Change
 from phases.effects import EFFECT
-from phases.incident import Incident
+from phases.incident import Incident, Status
 from phases.memory import kept
 from phases.past import PastIncident
 from phases.timeline import stub
@@ -166,6 +166,9 @@ def _indexes(incident: Incident | None) -> set[str]:
     names = {"all", f"service:{incident.service}"}
     if incident.open:
         names.add("open")
+    owed = incident.postmortem.items if incident.postmortem else ()
+    if incident.status is not Status.CANCELLED and any(item.open for item in owed):
+        names.add("owing")
     if incident.channel is not None:
         names.add(f"channel:{incident.channel.id}")
     return names

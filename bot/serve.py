@@ -117,14 +117,15 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         )
         working = asyncio.create_task(workers(bot), name="workers")
         serving = asyncio.create_task(server.serve(), name="http")
+        drawing = asyncio.create_task(heard.homes.run(), name="app home")
         listening = asyncio.create_task(_socket_mode(settings, heard, metrics), name="socket mode")
         told = asyncio.create_task(ended.wait(), name="signal")
         log.info("Firebreak is up: %s", "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}")
         done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
-        for task in (listening, working):
+        for task in (drawing, listening, working):
             task.cancel()
-        await asyncio.gather(serving, listening, working, return_exceptions=True)
+        await asyncio.gather(serving, drawing, listening, working, return_exceptions=True)
         for task in done - {told}:
             task.result()  # what ended by itself ended wrongly: let it be seen
 

@@ -175,7 +175,7 @@ class Store:
         return shown(entries, {ref: Entry.model_validate_json(one) for ref, one in words.items()})
 
     async def ids(self, *indexes: str) -> list[str]:
-        """Incidents that stand in all these indexes (`all`, `open`, `channel:<id>`, `service:<name>`), newest first."""
+        """Incidents that stand in all these indexes (`all`, `open`, `owing`, `channel:<id>`, `service:<name>`), newest first."""
         keys = [self.keys.index(name) for name in indexes]
         if len(keys) == 1:
             return list(await _read(lambda: self.redis.zrange(keys[0], 0, -1, desc=True)))
@@ -185,6 +185,10 @@ class Store:
     async def owner(self, claim: str) -> str | None:
         """Who holds a claim; None where it is free."""
         return await _read(lambda: self.redis.get(self.keys.claim(claim)))
+
+    async def changed(self) -> str:
+        """The counter of dirty marks: it grows with every change that people see."""
+        return str(await _read(lambda: self.redis.get(self.keys.dirty_counter)))
 
     async def server_now(self) -> datetime:
         seconds, micros = await _read(self.redis.time)

@@ -73,6 +73,14 @@ class Door(Protocol):
 
     async def timeline(self, incident: str) -> list[Entry]: ...
 
+    async def owing(self) -> list[Incident]:
+        """Incidents that left action items which nobody has done yet, newest first."""
+        ...
+
+    async def changed(self) -> str:
+        """Another word after anything that people see of an incident has changed; cheap to ask for."""
+        ...
+
     async def find(
         self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
     ) -> list[Incident]:

@@ -1,25 +1,168 @@
-"""App Home: what is open, for somebody who opens the app."""
+"""App Home: drawn when somebody opens it, and drawn again while they may still look at it and something has changed."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
+import logging
+import time
+import traceback
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.errors import SlackApiError
 
+from handlers.door import OutOfReach
 from handlers.kit import Kit
 from handlers.seeing import seen_by
+from handlers.turn import STRANGER
+from handlers.views import forms
+from handlers.views.blocks import View
 from handlers.views.home import home
+from phases.incident import Incident
+from phases.past import PastIncident
+from phases.ports import PortError
+from phases.trends import trends, visible
+
+log = logging.getLogger(__name__)
+
+OPEN_SECONDS = 15 * 60
+"""So long after it was opened it is kept current."""
+VIEWERS = 50
+LOOK_SECONDS = 2.0
+"""One look at Redis for all viewers; and at most one Home a second is published (views.publish is Tier 4, 100 a minute)."""
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def publish(user: str) -> None:
-        shown = await seen_by(kit.members, user, await kit.door.find())
-        await kit.client.views_publish(user_id=user, view=home(shown).payload())
+@dataclass(slots=True)
+class _Viewer:
+    until: float
+    shown: str = ""
+    """Fingerprint of what was published."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What Redis knows; who may see what of it is asked for each viewer."""
+
+    open: Sequence[Incident]
+    owing: Sequence[Incident]
+    past: Sequence[PastIncident]
+    private: Sequence[Incident]
+    """The private ones among those that are past."""
+
+
+class Homes:
+    """Whose Home is open at this replica. It knows nothing that must not be lost."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._viewers: dict[str, _Viewer] = {}
+        self._seen = ""
+
+    async def opened(self, user: str) -> None:
+        """Draws it now, and again when something changes, for a while."""
+        viewer = self._viewers.pop(user, None) or _Viewer(0)
+        viewer.until, viewer.shown = time.monotonic() + OPEN_SECONDS, ""
+        self._viewers[user] = viewer
+        for one in list(self._viewers)[:-VIEWERS]:
+            del self._viewers[one]
+        await self._draw(user, viewer, await self._read())
+
+    async def run(self) -> None:
+        """Until cancelled. Costs nothing while nobody looks, and one GET every two seconds while nothing changes."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.look()
+            except OutOfReach as error:
+                log.warning("App Home waits: %s", error.text)
+            except Exception as error:  # noqa: BLE001  a view that cannot be drawn must not end the others'
+                where = "".join(traceback.format_tb(error.__traceback__))
+                log.error("App Home failed with %s\n%s", type(error).__name__, where)
+
+    async def look(self) -> None:
+        """Draws every open Home anew, where something has changed."""
+        now = time.monotonic()
+        self._viewers = {user: one for user, one in self._viewers.items() if one.until > now}
+        if not self._viewers or (mark := await self._kit.door.changed()) == self._seen:
+            return
+        self._seen = mark
+        found = await self._read()
+        for user, viewer in list(self._viewers.items()):
+            if await self._draw(user, viewer, found):
+                await asyncio.sleep(1)
+
+    async def _read(self) -> _Found:
+        """Once for all viewers. Without the memory there is a Home without months."""
+        kit = self._kit
+        past: Sequence[PastIncident] = ()
+        try:
+            past = await kit.memory.since(_last_month(kit.now()))
+        except PortError as error:
+            log.warning("App Home without its months: %s", error.text)
+        private = [found for one in past if one.private and (found := await kit.door.look(one.id)) is not None]
+        return _Found(await kit.door.find(), await kit.door.owing(), past, private)
+
+    async def _draw(self, user: str, viewer: _Viewer, found: _Found) -> bool:
+        """Whether it was published: what looks the same is not sent again."""
+        payload = (await self._view(user, found)).payload()
+        fingerprint = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        if fingerprint == viewer.shown:
+            return False
+        try:
+            await self._kit.client.views_publish(user_id=user, view=payload)
+        except SlackApiError as error:
+            log.warning("App Home: Slack refused: %s", error.response.get("error"))
+            return True
+        viewer.shown = fingerprint
+        return True
+
+    async def _view(self, user: str, found: _Found) -> View:
+        kit = self._kit
+        try:
+            if not (await kit.people.person(user, None)).member:
+                return forms.home_refused(STRANGER)
+        except PortError:
+            return forms.home_refused("I could not ask Slack who you are. Open this again in a moment.")
+        members = [one.id for one in await seen_by(kit.members, user, found.private)]
+        last, this = trends(visible(found.past, members), kit.now(), months=2).all.months
+        return home(
+            await seen_by(kit.members, user, found.open),
+            user,
+            kit.now(),
+            owned=await self._owned(user),
+            owing=await seen_by(kit.members, user, found.owing),
+            months=(last, this),
+            site=kit.site,
+        )
+
+    async def _owned(self, user: str) -> Collection[str]:
+        """Services that are theirs; one whose owners cannot be asked for now is nobody's."""
+        found: list[str] = []
+        for service in self._kit.catalogue.all():
+            try:
+                if user in await self._kit.people.owners(service):
+                    found.append(service.name)
+            except PortError as error:
+                log.info("App Home: owners of %s: %s", service.name, error.text)
+        return found
+
+
+def _last_month(now: datetime) -> datetime:
+    """Its first moment, in UTC as the months are counted."""
+    last_day = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    return last_day.replace(day=1)
+
+
+def register(app: AsyncApp, kit: Kit, homes: Homes) -> None:
     @app.event("app_home_opened")
     async def opened(ack: AsyncAck, event: dict[str, Any]) -> None:
         """https://docs.slack.dev/reference/events/app_home_opened"""
         if event.get("tab", "home") == "home" and event.get("user"):
-            kit.tasks.start(publish(str(event["user"])), "publish App Home")
+            kit.tasks.start(homes.opened(str(event["user"])), "publish App Home")
         await ack()

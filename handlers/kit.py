@@ -89,6 +89,8 @@ class Kit:
     """Who is in a private incident's channel; without it only who declared it sees it."""
     pulls_for: Callable[[Service], PullRequests | None] = lambda _: None
     """Who knows the pull requests of a service's repository, whatever reads its source."""
+    site: str = ""
+    """The workspace's address, for links to messages."""
     sentry: Issues | None = None
     """Looks up the issues that people name."""
     taste: Taste = NEVER

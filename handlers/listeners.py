@@ -43,6 +43,7 @@ from handlers import (
 )
 from handlers.adoption import Issues
 from handlers.door import Door, OutOfReach
+from handlers.home import Homes
 from handlers.kit import Deploys, Drafts, Kit, Once
 from handlers.rich import NEVER, Taste
 from handlers.seeing import Members
@@ -77,6 +78,9 @@ class Me(Protocol):
     @property
     def bot(self) -> str: ...
 
+    @property
+    def url(self) -> str: ...
+
 
 class Wanted(Protocol):
     """Of the settings, what the listeners need."""
@@ -104,6 +108,8 @@ class Listeners:
     routes: tuple[Route, ...]
     tasks: Tasks
     kit: Kit
+    homes: Homes
+    """To be run beside: keeps the open App Homes current."""
 
 
 def listeners(
@@ -146,10 +152,11 @@ def listeners(
         sentry=sentry,
         members=members,
         me=me.user,
+        site=me.url,
         taste=taste or NEVER,
     )
-    app = build_app(slack, me)
-    register_all(app, kit)
+    app, homes = build_app(slack, me), Homes(kit)
+    register_all(app, kit, homes)
     routes: list[Route] = []
     if settings.slack_signing_secret is not None:
         routes.append(slack_route(app, settings.slack_signing_secret.get_secret_value()))
@@ -159,7 +166,7 @@ def listeners(
         routes.append(github_route(kit, settings.github_webhook_secret.get_secret_value()))
     if settings.deploy_webhook_secret is not None:
         routes.append(deploys_route(kit, settings.deploy_webhook_secret.get_secret_value()))
-    return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit)
+    return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit, homes=homes)
 
 
 def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
@@ -197,7 +204,7 @@ def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
         bolt.setLevel(level)
 
 
-def register_all(app: AsyncApp, kit: Kit) -> None:
+def register_all(app: AsyncApp, kit: Kit, homes: Homes) -> None:
     for room in (
         command,
         declare,
@@ -218,7 +225,7 @@ def register_all(app: AsyncApp, kit: Kit) -> None:
     pins.register(app, kit)  # before the phrases, which take every message
     phrases.register(app, kit)
     join.register(app, kit)
-    home.register(app, kit)
+    home.register(app, kit, homes)
     past.register(app, kit)
     _rest(app, kit)
 

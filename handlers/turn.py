@@ -123,6 +123,9 @@ class Turn:
             await rich.send(self.kit.taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)}))
         elif self.channel:
             await rich.send(self.kit.taste, message, lambda blocks: self._whisper(message.text, blocks))
+        elif self.trigger:  # in the app's Home there is nothing to write under
+            view = View("incident.told", "Firebreak", message.blocks or says.note(message.text).blocks)
+            await self.kit.client.views_open(trigger_id=self.trigger, view=view.payload())
 
     async def _respond(self, answer: dict[str, Any]) -> None:
         """https://docs.slack.dev/interactivity/handling-user-interaction#message_responses; on the kept session."""

@@ -62,7 +62,7 @@ def update_due(incident: Incident, action: UpdateDue, service: Service, now: dat
     quiet = f"nothing was said for {lasting(now - (incident.updated_at or incident.declared_at))}"
     if incident.lead is not None and incident.reminded != "lead":
         draft.want(Remind(who=incident.lead, text=f"{incident.title}: {quiet}. How does it stand?"))
-        draft.set(reminded="lead")
+        draft.set(reminded="lead").dirty("status")  # and whoever looks at App Home
         return draft.timer(UPDATE, CHANNEL_AFTER.total_seconds(), UpdateDue()).done()
     who = (incident.lead,) if incident.lead else service.owners
     nobody = "" if incident.lead else " Nobody leads."

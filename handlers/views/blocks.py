@@ -230,6 +230,12 @@ def button(
     return element
 
 
+def link_button(text: str, action_id: str, url: str, *, style: Literal["primary", "danger"] | None = None) -> Element:
+    """Leads there; its click is told, too, and needs no answer."""
+    element: Element = {"type": "button", "text": _plain(text, BUTTON_TEXT), "action_id": action_id, "url": url[:3000]}
+    return element if style is None else {**element, "style": style}
+
+
 def confirm(title: str, text: str, yes: str, *, no: str = "Not now", danger: bool = False) -> Element:
     """Static text from when the message was made; so it names from → to, and the click is checked again."""
     dialog: Element = {

@@ -1,24 +1,184 @@
-"""App Home: what is open, what to do first, and the commands; for somebody who opens the app at three in the morning."""
+"""App Home: what is open and the one thing to do about it, what is owed, and how this month goes; mine first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
-from handlers.views.blocks import Block, View, actions, button, context, divider, header, section
-from handlers.views.says import help_text
-from handlers.views.status import short
-from phases.incident import Incident
+from handlers.views import phrasing
+from handlers.views.blocks import (
+    Block,
+    Element,
+    View,
+    actions,
+    button,
+    confirm,
+    context,
+    divider,
+    header,
+    link_button,
+    section,
+)
+from handlers.views.text import channel, link, person, when, words
+from phases.incident import Incident, Severity
+from phases.next_step import Step, next_step, owes_postmortem
+from phases.report import ActionItem
+from phases.rounds import decision_name
+from phases.trends import Month
 
 SHOWN = 20
+"""Open incidents, and as many post-mortems: with the rest they stay under the 100 blocks of a Home."""
+ITEMS = 10
 
 
-def home(incidents: Sequence[Incident]) -> View:
-    """Newest first; open ones only."""
-    title = "Nothing is on fire" if not incidents else f"Open incidents: {len(incidents)}"
-    declare = actions([button("Declare an incident …", "incident.declare", {}, style="danger")])
-    blocks: list[Block | None] = [header(title), declare]
-    blocks += [section(short(i)) for i in incidents[:SHOWN]]
-    if len(incidents) > SHOWN:
-        blocks.append(context(f"and {len(incidents) - SHOWN} more: `/incident list`"))
-    blocks += [divider(), *help_text().blocks]
+def home(
+    incidents: Sequence[Incident],
+    me: str,
+    now: datetime,
+    *,
+    owned: Collection[str] = (),
+    owing: Sequence[Incident] = (),
+    months: tuple[Month, Month] | None = None,
+    site: str = "",
+) -> View:
+    """`incidents` open and visible to `me`; `owned` services that are theirs; `owing` those with action items open.
+
+    `months`: the last one and this one. `site`: the workspace's address, for links; without it nothing leads anywhere.
+    """
+    ordered = sorted(incidents, key=lambda one: (not _mine(one, me, owned), one.severity or Severity.SEV4, -one.number))
+    burning = [one for one in ordered if not owes_postmortem(one)]
+    owed = [one for one in ordered if owes_postmortem(one)]
+    title = f"{phrasing.count(len(burning), 'open incident')}" if burning else "Nothing is on fire"
+    blocks: list[Block | None] = [header(title)]
+    blocks += _incidents(burning, me, now, site)
+    blocks.append(actions([button("Declare an incident …", "incident.declare", {}, style="danger")]))
+    if owed:
+        blocks += [divider(), section("*Post-mortems owed*"), *_incidents(owed, me, now, site)]
+    if items := _items(owing, me, now):
+        blocks += [divider(), *items]
+    if months is not None and (months[0].incidents or months[1].incidents):
+        blocks += [divider(), section(_months(*months, now))]
+    blocks.append(context("`/incident help` shows everything that can be typed."))
     return View("home", "Home", tuple(b for b in blocks if b is not None), kind="home")
+
+
+def _mine(incident: Incident, me: str, owned: Collection[str]) -> bool:
+    return me in (incident.lead, incident.declared_by) or incident.service in owned
+
+
+def _incidents(shown: Sequence[Incident], me: str, now: datetime, site: str) -> list[Block | None]:
+    blocks: list[Block | None] = [
+        section(_line(one, me), accessory=_button(one, me, now, site)) for one in shown[:SHOWN]
+    ]
+    if len(shown) > SHOWN:
+        blocks.append(context(f"and {len(shown) - SHOWN} more: `/incident list`"))
+    return blocks
+
+
+def _line(incident: Incident, me: str) -> str:
+    own = incident.channel is not None and not incident.channel.thread_ts
+    where = f" {channel(incident.channel.id)}" if incident.channel is not None and own else ""
+    drill = " · drill" if incident.drill else " · private" if incident.private else ""
+    leads = "you lead" if incident.lead == me else f"{person(incident.lead)} leads" if incident.lead else "nobody leads"
+    first = f"*{incident.id}*{where} *{words(incident.title, 150)}*"
+    second = f"{phrasing.severity(incident)} · {phrasing.status(incident)} · {leads}{drill}"
+    since = incident.recovered_at or incident.detected_at
+    said = "recovered" if incident.recovered_at else "since"
+    return f"{first}\n{second} · {words(incident.service, 60)}, {said} {when(since)}"
+
+
+# --- the one button ----------------------------------------------------------------------------------------------
+
+_GO: dict[Step, str] = {"decide": "Decide", "follow": "Follow", "look": "Look"}
+
+
+def _button(incident: Incident, me: str, now: datetime, site: str) -> Element | None:
+    here = {"incident": incident.id}
+    match next_step(incident, me, now):
+        case "take lead":
+            return button("Take lead", "incident.lead", here, style="primary")
+        case "post update":
+            return button("Post update", "incident.update", here, style="primary")
+        case "write post-mortem":
+            return button("Write post-mortem", "incident.postmortem", here, style="primary")
+        case "name cause":
+            return button("Name the cause", "incident.cause", here, style="primary")
+        case "resolve":
+            return button("Resolve", "incident.resolve", here, style="primary")
+        case "confirm recovery":
+            return _confirm_recovery(incident)
+        case ("decide" | "follow" | "look") as step:
+            style = "primary" if step == "decide" else None
+            address = _address(incident, site)
+            return link_button(_GO[step], "incident.go", address, style=style) if address else None
+
+
+def _confirm_recovery(incident: Incident) -> Element:
+    value = {"incident": incident.id, "round": incident.round.number if incident.round else 1}
+    sure = confirm(
+        f"{incident.id}: is it over?",
+        "Say so only if you have seen it: it is marked as your word, and not as measured.",
+        "Users have it back",
+    )
+    return button("Confirm recovery", "incident.recovered", value, style="primary", confirm=sure)
+
+
+def _address(incident: Incident, site: str) -> str:
+    """The newest decision, else the channel."""
+    number = incident.round.number if incident.round else 1
+    ref = incident.messages.get(decision_name(number)) or incident.messages.get("status")
+    if not site or incident.channel is None:
+        return ""
+    place = f"{site.rstrip('/')}/archives/{incident.channel.id}"
+    return f"{place}/p{ref.ts.replace('.', '')}" if ref is not None and ref.channel == incident.channel.id else place
+
+
+# --- what is owed -------------------------------------------------------------------------------------------------
+
+
+def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
+    """Mine by date, overdue first; of others how many, and how many are late."""
+    every = [(one, item) for one in owing if one.postmortem for item in one.postmortem.items if item.open]
+    if not every:
+        return []
+    mine = sorted(
+        (pair for pair in every if pair[1].person == me), key=lambda pair: (pair[1].due is None, str(pair[1].due))
+    )
+    others = [item for _, item in every if item.person != me]
+    lines = [_item(incident, item, now) for incident, item in mine[:ITEMS]]
+    if len(mine) > ITEMS:
+        lines.append(f"and {len(mine) - ITEMS} more of yours")
+    late = sum(_late(item, now) for item in others)
+    rest = f"{phrasing.count(len(others), 'item')} of others" + (f", {late} overdue" if late else "")
+    blocks = [section("\n".join(("*Action items owed*", *(lines or ["None of yours."]))))]
+    return [*blocks, context(rest)] if others else blocks
+
+
+def _item(incident: Incident, item: ActionItem, now: datetime) -> str:
+    due = f" · *overdue since {item.due:%d %b}*" if _late(item, now) else f" · due {item.due:%d %b}" if item.due else ""
+    ticket = f" · {link(item.ticket.url, item.ticket.identifier)}" if item.ticket else ""
+    adr = f" · {link(incident.adr.url, incident.adr.name)}" if incident.adr else ""
+    return f"• {words(item.text, 200)}{due} · {incident.id}{adr}{ticket}"
+
+
+def _late(item: ActionItem, now: datetime) -> bool:
+    return item.due is not None and item.due < now.date()
+
+
+# --- this month against last ---------------------------------------------------------------------------------------
+
+
+def _months(last: Month, this: Month, now: datetime) -> str:
+    """`November: 3 incidents, recovered in 12 min` against the month before; medians."""
+    first = now.replace(day=1)
+    before = first.replace(year=first.year - 1, month=12) if first.month == 1 else first.replace(month=first.month - 1)
+    return f"*{now:%B}*: {_month(this)}\n{before:%B}: {_month(last)}"
+
+
+def _month(month: Month) -> str:
+    if not month.incidents:
+        return "no incident"
+    took = month.recover_minutes
+    recovered = f", recovered in {phrasing.minutes(took * 60)} (median)" if took is not None else ""
+    drills = f", {phrasing.count(month.drills, 'drill')}" if month.drills else ""
+    return f"{phrasing.count(month.incidents, 'incident')}{recovered}{drills}"

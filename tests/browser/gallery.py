@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from factories import NOW, TICKET, incident, look, nothing_unusual, one_feature, report, service
+from factories import postmortem as written
 
 from handlers import views
 from handlers.views import forms, postmortem, says
@@ -15,11 +16,12 @@ from handlers.views.timeline import timeline
 from phases.cadence import template
 from phases.effects import Say
 from phases.hindsight import Hindsight
-from phases.incident import ActionKind, Entry, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.incident import ActionKind, Channel, Entry, Failure, Incident, Round, RoundAction, Severity, Status
 from phases.past import PastIncident
 from phases.ports import Check, Commit, CommitFile, Covered, HotfixRef, PullChecks
 from phases.postmortem_draft import draft
 from phases.report import (
+    ActionItem,
     Adr,
     Bisect,
     Cause,
@@ -34,6 +36,7 @@ from phases.report import (
     TriageReport,
     Verdict,
 )
+from phases.trends import Month
 
 HINDSIGHT = Hindsight(
     tests=Covered(files=41),
@@ -139,6 +142,53 @@ THINKING = deciding(
     bisect=Bisect(id="b", good="1.2.0", bad="1.3.0", step=3, steps=3, state="found", culprit=CULPRIT),
     investigation=Investigation(walk=("Crashes in shop/pay.py:12 in total. Last touched by c0ffee123: new in 1.3.0.",)),
 )
+_CHANNEL = Channel(id="C0GENERAL", name="inc-0001-checkout")
+_OTHERS = {"channel": _CHANNEL, "lead": "U0BOB", "declared_by": "U0BOB"}
+HOME = (
+    deciding(channel=_CHANNEL),
+    deciding(id="INC-0002", number=2, title="search is slow", lead=None, declared_by=None, severity=Severity.SEV3),
+    acted(
+        Status.VERIFYING,
+        "done",
+        {"clock_started_at": NOW, "verdict": "ask a person"},
+        **{"id": "INC-0003", "title": "mails are late", **_OTHERS},
+    ),
+    acted(
+        Status.MITIGATING, "running", None, **{"id": "INC-0004", "title": "login loops", **_OTHERS, "lead": "U0ALICE"}
+    ),
+    MITIGATED.model_copy(update={"id": "INC-0005", "title": "prices are zero"}),
+)
+OWING = RESOLVED.model_copy(
+    update={
+        "id": "INC-0006",
+        "postmortem": written(
+            items=(
+                ActionItem(
+                    kind="tests", text="A test with an empty tax table", owner="<@U0ALICE>", due=date(2026, 11, 1)
+                ),
+                ActionItem(kind="monitors", text="Alert on rates of zero", owner="<@U0ALICE>", due=date(2026, 12, 1)),
+                ActionItem(
+                    kind="gates", text="Prices are compared before a deploy", owner="<@U0BOB>", due=date(2026, 11, 2)
+                ),
+            )
+        ),
+    }
+)
+TIMELINE = (
+    Entry(at=NOW, kind="declared", text="Sentry alert SHOP-3: checkout is failing"),
+    Entry(at=NOW + timedelta(seconds=3), kind="triage", text="37 users, 2 features; 214 events in 15 min"),
+    Entry(
+        at=NOW + timedelta(minutes=2),
+        kind="pin",
+        text="The pool of db-2 is full",
+        by="U0BOB",
+        ref="message:1",
+        url="https://firebreak.slack.com/archives/C1/p1",
+    ),
+    Entry(at=NOW + timedelta(minutes=3), kind="lead", text="<@U0BOB> leads, in place of <@U0ALICE>", by="U0BOB"),
+    Entry(at=NOW + timedelta(minutes=4), kind="decision", text="<@U0BOB>: roll back 1.3.0 → 1.2.0", by="U0BOB"),
+    Entry(at=NOW + timedelta(minutes=12), kind="check", text="Recovered: 14.3 → 0 events/min"),
+)
 SUMMARY = "PRODUCTION INCIDENT — checkout is failing\n\nDetected:    2026-11-22 03:02 UTC via Sentry alert\nAction:      rollback to 1.2.0"
 
 
@@ -170,8 +220,21 @@ def messages() -> dict[str, Message]:
         "listing": views.listing([deciding(), MITIGATED]),
         "listing-none": views.listing([]),
         "which": says.which("rollback", [deciding(), MITIGATED]),
-        "timeline": timeline(
-            deciding(), [Entry(at=NOW, kind="decision", text="Rolls back 1.3.0 → 1.2.0", by="U0ALICE")]
+        "timeline": timeline(MITIGATED, TIMELINE),
+        "timeline-long": timeline(deciding(), TIMELINE * 8),
+        "reminder": views.reminder(
+            "checkout is failing: nothing was said for 30 min. How does it stand?", deciding(channel=_CHANNEL)
+        ),
+        "update-due": views.say(
+            Say(text="An update is due: nothing was said for 40 min. Nobody leads.", mention=("S0123",), ask="update"),
+            deciding(lead=None),
+        ),
+        "update": views.say(
+            Say(
+                text="*Update by <@U0BOB>:* The pool of db-2 is full.\n*Users:* 37 users get errors in payment and cart.\n*Doing:* We roll back to 1.2.0.",
+                due=NOW + timedelta(minutes=30),
+            ),
+            deciding(),
         ),
         "lacking": says.lacking(MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"),
         "declared": says.declared(deciding()),
@@ -207,6 +270,13 @@ def views_shown() -> dict[str, View]:
         "form-break-glass": forms.break_glass(open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here),
         "form-hypothesis": forms.hypothesis(open_one),
         "form-refused": forms.refused("Not recorded", "Only the owners deploy it: <@U0ALICE>. Nothing was done."),
-        "home": home([deciding(), MITIGATED]),
-        "home-quiet": home([]),
+        "home": home(
+            HOME,
+            "U0ALICE",
+            NOW,
+            owing=[OWING],
+            months=(Month(incidents=5, recover_minutes=21.0), Month(incidents=3, recover_minutes=12.5, drills=1)),
+            site="https://firebreak.slack.com/",
+        ),
+        "home-quiet": home([], "U0ALICE", NOW),
     }

@@ -28,7 +28,7 @@ async def test_everything_people_see(browser: Browser, tmp_path: Path, where: st
             if view.kind == "home":
                 world.workspace.modals.publish(ALICE, view.payload())
                 await tab.page.goto(f"{world.url}/?channel=app")
-                await expect(tab.page.locator("[data-part=messages]")).to_contain_text("/incident checkout is failing")
+                await expect(tab.page.locator("[data-part=messages]")).to_contain_text("/incident help")
                 await tab.shot(f"{name}-{where}")
                 continue
             world.workspace.modals.open(ALICE, view.payload())

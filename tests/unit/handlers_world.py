@@ -87,6 +87,7 @@ class Me:
     enterprise: str | None = None
     user: str = BOT_USER
     bot: str = BOT
+    url: str = "https://firebreak.slack.com/"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from factories import NOW, blast, incident, report, service
+from factories import postmortem as written
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -312,8 +313,9 @@ def check_blocks(blocks: Any) -> None:
                 assert sum(e.get("style") == "primary" for e in thing["elements"]) <= 1
             case "button":
                 assert size(thing["text"]["text"]) <= 75
-                assert size(thing["value"]) <= 2000
-                assert isinstance(json.loads(thing["value"]), dict)
+                assert size(thing.get("value", "")) <= 2000
+                assert size(thing.get("url", "")) <= 3000
+                assert isinstance(json.loads(thing.get("value", "{}")), dict)
                 if "confirm" in thing:
                     assert size(thing["confirm"]["title"]["text"]) <= 100
                     assert size(thing["confirm"]["text"]["text"]) <= 300
@@ -379,6 +381,8 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
 @given(incidents(), texts, releases, some(releases))
 def test_every_form_fits(one: Incident, text: str, running: Release, found: tuple[Release, ...]) -> None:
     refs = [HotfixRef(name=text, commit="0" * 40, subject=text)]
+    item = ActionItem(kind="tests", text=text, owner="<@U0ALICE>", due=NOW.date())
+    owed = written(items=(item, item.model_copy(update={"owner": text})))
     shown = [
         forms.declare([service(), service(name="search")], title=text, description=text, metadata={}, note=text),
         forms.triage(one, 1),
@@ -399,7 +403,18 @@ def test_every_form_fits(one: Incident, text: str, running: Release, found: tupl
         forms.cancel(one, text),
         forms.break_glass(one, service(), text, {}),
         forms.refused(text, text),
-        home([one] * 30),
+        *(
+            home(
+                [one.model_copy(update={"status": status}) for status in Status] * 9,
+                who,
+                NOW,
+                owned=[one.service],
+                owing=[one.model_copy(update={"postmortem": owed})] * 9,
+                site="https://firebreak.slack.com/",
+            )
+            for who in ("U0ALICE", text)
+        ),
+        home([], text, NOW),
     ]
     for view in shown:
         payload = view.payload()
