@@ -111,7 +111,7 @@ class Watch:
             ),
         )
         delivery = Delivery((f"watch:{watched.key}",))
-        owner = await raise_alarm(self._door, new_ulid, alarm, delivery)
+        owner = await raise_alarm(self._door, self._catalogue, new_ulid, alarm, delivery)
         if owner is not None:
             log.info("after the deploy of %s: %s new issues, %s", service.name, len(new), owner)
         return True if owner is not None else None

@@ -11,11 +11,16 @@ from handlers import deliveries
 from handlers.door import Delivery, Door, Recorded, Unknown
 from phases.actions import AddEvidence, Declare, SeenAgain
 from phases.change import Refused
+from phases.coordination import heard_already
 from phases.incident import Incident, Source, Status
+from phases.ports import Catalogue
 from phases.report import Evidence
 from phases.service import Service
 
 log = logging.getLogger(__name__)
+
+AFTER = (Status.MITIGATED, Status.RESOLVED)
+"""Users were fine by then: what fires now is no part of the storm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,17 @@ class Alarm:
     found: tuple[Found, ...] = ()
 
 
-async def raise_alarm(door: Door, ulid: Callable[[], str], alarm: Alarm, delivery: Delivery) -> str | None:
+async def raise_alarm(
+    door: Door, catalogue: Catalogue, ulid: Callable[[], str], alarm: Alarm, delivery: Delivery
+) -> str | None:
     """Declares, or adds to the incident that is open; its id, or None where it could not be recorded."""
+    mine = [one for one in await door.find(service=alarm.service.name, open_only=True) if not one.apart]
+    joined = None if mine else await _dependant(door, catalogue, alarm.service)
+    for incident in (*mine, *([joined] if joined else [])):
+        if incident.status not in AFTER and all(heard_already(incident, one) for one in _evidence(alarm, incident)):
+            return incident.id
+    if joined is not None:
+        return await _add(door, alarm, joined.id, delivery)
     action = Declare(
         ulid=ulid(),
         title=alarm.title,
@@ -60,17 +74,37 @@ async def raise_alarm(door: Door, ulid: Callable[[], str], alarm: Alarm, deliver
             return None
 
 
+async def _dependant(door: Door, catalogue: Catalogue, service: Service) -> Incident | None:
+    """The open incident of a service that depends on this one: its triage looks at both (rules: One storm is one incident)."""
+    for one in catalogue.all():
+        if service.name in one.depends_on:
+            for incident in await door.find(service=one.name, open_only=True):
+                fits = incident.environment == one.environment and not incident.apart
+                if fits and incident.status not in AFTER:
+                    return incident
+    return None
+
+
+def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
+    """For this incident; what another service's alarm says begins with its name."""
+    theirs = "" if incident.service == alarm.service.name else f"{alarm.service.name}, "
+    source = f"{theirs}{alarm.source.text}"
+    return [
+        AddEvidence(evidence=Evidence(at=alarm.at, source=source, text=one.text, url=one.url), issue=one.issue)
+        for one in alarm.found or (Found(None, alarm.title, alarm.source.url),)
+    ]
+
+
 async def _add(door: Door, alarm: Alarm, owner: str, delivery: Delivery) -> str | None:
     """Evidence of the incident that has the service or the issue; the same issue after recovery opens it again."""
-    if await door.look(owner) is None:
+    if (first := await door.look(owner)) is None:
         return None
-    for number, one in enumerate(alarm.found or (Found(None, alarm.title, alarm.source.url),)):
+    for number, one in enumerate(_evidence(alarm, first)):
         incident = await door.look(owner)
-        evidence = Evidence(at=alarm.at, source=alarm.source.text, text=one.text, url=one.url)
-        action: AddEvidence | SeenAgain = AddEvidence(evidence=evidence, issue=one.issue)
-        over = incident is not None and incident.status in (Status.MITIGATED, Status.RESOLVED)
+        action: AddEvidence | SeenAgain = one
+        over = incident is not None and incident.status in AFTER
         if one.issue and incident is not None and over and _known(incident, one.issue):
-            action = SeenAgain(issue=one.issue, evidence=evidence)
+            action = SeenAgain(issue=one.issue, evidence=one.evidence)
         # Each counts once by itself: a second delivery adds what the first one did not come to.
         because = delivery if number == 0 else deliveries.part(delivery, one.issue or str(number))
         if not isinstance(await door.say(action, owner, because), Recorded):

@@ -116,7 +116,7 @@ async def _new_errors(kit: Kit, service: Service, told: Told, delivery: Delivery
         at=told.at,
         found=tuple(Found(issue, f"Sentry issue {issue} is new in {version}") for issue in told.sentry_issues),
     )
-    owner = await raise_alarm(kit.door, kit.ulid, alarm, delivery)
+    owner = await raise_alarm(kit.door, kit.catalogue, kit.ulid, alarm, delivery)
     if owner is None:
         return None
     incident = await kit.door.look(owner)

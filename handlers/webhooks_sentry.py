@@ -233,4 +233,4 @@ async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
         at=alert.at,
         found=(Found(alert.issue, alert.text, alert.url),),
     )
-    return await raise_alarm(kit.door, kit.ulid, alarm, delivery)
+    return await raise_alarm(kit.door, kit.catalogue, kit.ulid, alarm, delivery)

@@ -253,12 +253,10 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
     """One storm is one incident: a new issue is a line, a seed, and measured; the thousandth alert of a known one is nothing."""
     draft = Draft(incident, now)
     text = f"{action.evidence.source}: {action.evidence.text}"
-    known = incident.seeds if action.issue else incident.heard
-    key = action.issue or f"alert:{short(action.evidence.url or text, 120)}"
-    if key in known:
+    if heard_already(incident, action):
         return draft.done()
     if action.issue is None:
-        draft.set(heard=(*incident.heard, key)[-HEARD:])
+        draft.set(heard=(*incident.heard, _alert_key(action))[-HEARD:])
     elif len(incident.seeds) >= SEEDS:
         return draft.done()
     else:
@@ -275,6 +273,16 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
     if "decision:1" in incident.messages:
         draft.want(Say(text=short(text, 500), thread=True))
     return draft.done()
+
+
+def heard_already(incident: Incident, action: AddEvidence) -> bool:
+    """Whether this alert brings nothing new: a storm's thousandth is not even recorded."""
+    return action.issue in incident.seeds if action.issue else _alert_key(action) in incident.heard
+
+
+def _alert_key(action: AddEvidence) -> str:
+    text = f"{action.evidence.source}: {action.evidence.text}"
+    return f"alert:{short(action.evidence.url or text, 120)}"
 
 
 def issues_looked_up(incident: Incident, action: IssuesLookedUp, service: Service, now: datetime) -> Change:
