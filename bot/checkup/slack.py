@@ -26,6 +26,7 @@ SCOPES = {
     "groups:history": "posting once in a private channel",
     "pins:write": "pinning the status",
     "bookmarks:write": "bookmarks of an incident's channel",
+    "reactions:read": "messages pinned to the timeline with :pushpin:",
     "users:read": "who is a member and may deploy",
     "usergroups:read": "who the owners are",
     "im:write": "private incidents without a channel",

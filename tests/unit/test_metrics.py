@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.clients.calls import CALLS, LIMITED
 from bot.clients.http import Http, HttpError
 from bot.clients.slack import Slack, SlackRefused
 from bot.clock import Clock
@@ -28,6 +29,13 @@ from phases.effects import Page, Say
 from phases.ports import PortError
 
 __all__ = ["quick_outbox"]  # a fixture for every test here
+
+
+@pytest.fixture(autouse=True)
+def counted_from_here() -> None:
+    """The counters are the process's, and other tests call Slack, too."""
+    CALLS.clear()
+    LIMITED.clear()
 
 
 class _Nobody:

@@ -1,0 +1,50 @@
+"""`make chaos`: pulls plugs while incidents run, and counts what was lost and what happened twice. `make chaos-all`: the full cross."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+
+from tests.chaos.kill import Outcome, at_random, every
+
+BUDGET_SECONDS = 420.0
+"""Of the ten minutes that `make chaos` may take."""
+STEP = 7
+"""`make chaos` takes each seventh call of an incident, which falls on another kind of call each time."""
+
+
+async def run(*, whole: bool, seed: int) -> int:
+    print(f"seed {seed}\n")
+    print(f"{'':44}{'incidents':>10}{'kills':>7}{'wrong':>7}{'seconds':>9}")
+    wrong: dict[str, list[str]] = {}
+
+    async def row(name: str, doing: object) -> None:
+        began = time.monotonic()
+        assert asyncio.iscoroutine(doing)
+        outcome: Outcome = await doing
+        wrong.update(outcome.wrong)
+        took = time.monotonic() - began
+        print(f"{name:44}{outcome.lives:>10}{outcome.kills:>7}{len(outcome.wrong):>7}{took:>9.0f}", flush=True)
+
+    if whole:
+        await row("kill -9 at every call, 2 replicas", every())
+        await row("kill -9 at a tenth of the calls, 1 replica", every(10, replicas=1))
+        await row("kill -9 at a tenth of the calls, 3 replicas", every(10, replicas=3))
+        await row("200 kills at random over 20 incidents", at_random(seed))
+    else:
+        await row(f"kill -9 at each {STEP}th call, 2 replicas", every(STEP, seconds=BUDGET_SECONDS * 0.7))
+        await row("30 kills at random over 8 incidents", at_random(seed, kills=30, services=8))
+    for where, what in wrong.items():
+        print(f"\n{where}\n  " + "\n  ".join(what))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    given = parser.parse_args()
+    sys.exit(asyncio.run(run(whole=given.all, seed=given.seed)))

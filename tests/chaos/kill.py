@@ -1,0 +1,106 @@
+"""kill -9 at every effect boundary: before, during and after each outside call of a whole incident."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.valkey import embedded
+from tests.chaos.life import faults, life
+from tests.chaos.town import MOMENTS, Moment, Town, name_of
+
+
+@dataclass
+class Outcome:
+    lives: int = 0
+    kills: int = 0
+    calls: list[int] = field(default_factory=list[int])
+    """Outside calls of each incident."""
+    wrong: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    missed: int = 0
+    """Kills whose call never came: the incident made fewer calls."""
+
+    def add(self, other: Outcome) -> None:
+        self.lives += other.lives
+        self.kills += other.kills
+        self.calls += other.calls
+        self.wrong |= other.wrong
+        self.missed += other.missed
+
+
+async def quiet(services: int = 1) -> int:
+    """Outside calls of an incident that nobody disturbs."""
+    outcome = await batch([], services=services)
+    if outcome.wrong:
+        raise SystemExit(f"even the quiet life went wrong: {outcome.wrong}")
+    return max(outcome.calls)
+
+
+async def batch(plan: list[tuple[int, Moment]], *, services: int | None = None, replicas: int = 2) -> Outcome:
+    """One world; each planned kill has a shop, and its incident, of its own. All live side by side."""
+    outcome = Outcome()
+    count = services or len(plan)
+    with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
+        async with embedded(Path(folder) / "valkey") as url:
+            town = Town(Path(folder), services=count, replicas=replicas, redis_url=url)
+            town.plan = dict(zip(town.numbers, plan, strict=False))
+            async with town.open():
+                ends = await asyncio.gather(*(life(town, number) for number in town.numbers), return_exceptions=True)
+                outcome.lives, outcome.kills, outcome.missed = count, len(town.kills), len(town.plan)
+                await _judge(town, ends, outcome, {shop: f"{moment} {path}" for shop, _, moment, path in town.kills})
+    return outcome
+
+
+async def _judge(town: Town, ends: Sequence[object], outcome: Outcome, killed: dict[int, str]) -> None:
+    for number, end in zip(town.numbers, ends, strict=True):
+        at = f"{name_of(number)} (killed {killed.get(number, 'nowhere of its own')})"
+        if isinstance(end, BaseException):
+            outcome.wrong[at] = [f"{type(end).__name__}: {end}"[:300]]
+        elif wrong := await faults(town, number):
+            outcome.wrong[at] = wrong
+        outcome.calls.append(town.counts[number])
+
+
+async def every(step: int = 1, *, side_by_side: int = 12, replicas: int = 2, seconds: float | None = None) -> Outcome:
+    """Each `step`-th boundary; stops between two worlds once `seconds` have passed."""
+    calls = await quiet()
+    plan = [(call, moment) for call in range(1, calls + 1, step) for moment in MOMENTS]
+    whole, began = Outcome(), time.monotonic()
+    for at in range(0, len(plan), side_by_side):
+        whole.add(await batch(plan[at : at + side_by_side], replicas=replicas))
+        print(f"\r{whole.lives} of {len(plan)} incidents, {len(whole.wrong)} wrong", end="", file=sys.stderr)
+        if seconds is not None and time.monotonic() - began > seconds:
+            break
+    print(file=sys.stderr)
+    return whole
+
+
+async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas: int = 2) -> Outcome:
+    """Replicas die at any time, `kills` times in all, while `services` incidents live side by side."""
+    dice, outcome = random.Random(seed), Outcome(lives=services)
+    with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
+        async with embedded(Path(folder) / "valkey") as url:
+            town = Town(Path(folder), services=services, replicas=replicas, redis_url=url)
+            async with town.open():
+                killing = asyncio.create_task(_killing(town, dice, kills, outcome))
+                living = [life(town, number, patience=600.0) for number in town.numbers]
+                ends = await asyncio.gather(*living, return_exceptions=True)
+                killing.cancel()
+                await asyncio.gather(killing, return_exceptions=True)
+                await _judge(town, ends, outcome, {})
+    return outcome
+
+
+async def _killing(town: Town, dice: random.Random, kills: int, outcome: Outcome) -> None:
+    """Somebody is always up: two deaths of all replicas at once would only make everything later."""
+    while outcome.kills < kills:
+        await asyncio.sleep(dice.uniform(0.2, 2.0))
+        alive = [one for one in town.replicas if one.state == "running"]
+        if alive and dice.choice(alive).kill():
+            outcome.kills += 1

@@ -1,0 +1,158 @@
+"""One incident from its command to its post-mortem, by a person who tries again where they are told to; and what must be true after."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+
+from phases.incident import Entry, Incident, Status
+from sandbox.slack.channels import Channel
+from sandbox.slack.errors import ClientRefused
+from sandbox.slack.people import Json, plain
+from tests.chaos.town import Town, eventually, name_of
+
+PATIENCE = 120.0
+"""Seconds in which each step must come true: a worker that dies is missed after 15 s, and a step may meet several deaths."""
+AGAIN = 12.0
+"""Seconds after which a person says the same once more."""
+
+
+async def life(town: Town, number: int, *, patience: float = PATIENCE) -> Channel:
+    """`patience`: seconds a step may take. Raises `AssertionError` with the step that did not come true."""
+    channel = await _declared(town, number, patience)
+    decision = await _decided(town, channel, patience)
+    await _rolled_back(town, number, decision, patience)
+    await town.world.alice.sees("Recovered", channel, seconds=patience)
+    await _written(town, number, channel, patience)
+    await eventually(lambda: _at_rest(town, channel), f"{name_of(number)} comes to rest", patience)
+    return channel
+
+
+async def _declared(town: Town, number: int, patience: float) -> Channel:
+    name, alice = name_of(number), town.world.alice
+    ends = time.monotonic() + patience
+    while time.monotonic() < ends:
+        await alice.command(f"/incident {name} is failing")
+        waits = time.monotonic() + AGAIN
+        while time.monotonic() < waits:
+            if found := channels(town, number):
+                return found[0]
+            await asyncio.sleep(0.1)
+    raise AssertionError(f"{name}: no channel was opened")
+
+
+async def _decided(town: Town, channel: Channel, patience: float) -> Json:
+    return await town.world.alice.sees("Recommended: roll back", channel, seconds=patience)
+
+
+async def _rolled_back(town: Town, number: int, decision: Json, patience: float) -> None:
+    """Clicks, and again where nothing came of it: a click counts once."""
+    alice = town.world.alice
+    ends = time.monotonic() + patience
+    while time.monotonic() < ends:
+        now = alice.now(decision)
+        if "decision.rollback" in str(now):
+            try:
+                await alice.click(now, "decision.rollback")
+            except ClientRefused:
+                continue
+        waits = time.monotonic() + AGAIN
+        while time.monotonic() < waits:
+            if "decision.rollback" not in str(alice.now(decision)) and town.deployed(number):
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError(f"{name_of(number)}: the rollback did not happen")
+
+
+async def _written(town: Town, number: int, channel: Channel, patience: float) -> None:
+    """The post-mortem, submitted until the summary stands in the channel."""
+    alice, incident = town.world.alice, incident_id(channel)
+    ends = time.monotonic() + patience
+    while time.monotonic() < ends:
+        async with town.form:
+            alice.workspace.modals.clear(alice.id)
+            await alice.command(f"/incident postmortem {incident}")
+            try:
+                form = await alice.open_modal("incident.postmortem", text="Root cause", seconds=AGAIN)
+                filled = {"cause": "A release divides by zero.", "monitoring": "Nothing watched it.", "tests": "None."}
+                await alice.submit(form, {field: text for field, text in filled.items() if f"'{field}'" in str(form)})
+            except (AssertionError, TimeoutError, ClientRefused):
+                continue
+        waits = time.monotonic() + AGAIN
+        while time.monotonic() < waits:
+            if any("PRODUCTION INCIDENT —" in plain(m) for m in alice.messages(channel)):
+                return
+            await asyncio.sleep(0.1)
+    raise AssertionError(f"{name_of(number)}: no post-mortem was written")
+
+
+async def _at_rest(town: Town, channel: Channel) -> bool:
+    """Resolved, and nothing of it waits to be done: neither effects nor edits."""
+    incident = (await town.store.get([incident_id(channel)]))[0]
+    keys = town.store.keys
+    queued = [fields.get("incident") for _, fields in await town.store.redis.xrange(keys.outbox)]
+    waiting = await town.store.redis.zrange(keys.waiting, 0, -1)
+    dirty = await town.store.redis.hkeys(keys.dirty)
+    mine = (incident.id in queued, any(incident.id in one for one in (*waiting, *dirty)))
+    return incident.status in (Status.RESOLVED, Status.CLOSED) and not any(mine)
+
+
+def channels(town: Town, number: int) -> list[Channel]:
+    return [c for c in town.world.workspace.channels.values() if re.search(rf"^inc-.*{name_of(number)}", c.name)]
+
+
+def incident_id(channel: Channel) -> str:
+    return f"INC-{channel.name.split('-')[1]}"
+
+
+# --- what must be true, whoever was killed ---------------------------------------------------------------------------
+
+
+async def faults(town: Town, number: int) -> list[str]:
+    """Everything that is not exactly as after a quiet life; empty: nothing was lost and nothing happened twice."""
+    found = channels(town, number)
+    if len(found) != 1:
+        return [f"{len(found)} channels"]
+    channel, name = found[0], name_of(number)
+    incident = (await town.store.get([incident_id(channel)]))[0]
+    tickets = [issue for issue in town.world.linear.issues if name in issue.title]
+    exact = {
+        "incidents of this service": len(await town.store.ids(f"service:{name}")),
+        "pinned messages": len(channel.pins),
+        "decisions": _count(channel, "Decision 1"),
+        "recoveries": _count(channel, "Recovered."),
+        "summaries": _count(channel, "PRODUCTION INCIDENT —"),
+        "runs of the deploy": len(town.deployed(number)),
+        "rounds": len(incident.rounds),
+        "tickets": len(tickets),
+        "ADRs": len(list((town.folder / name / "adr").glob("*.md"))),
+    }
+    wrong = [f"{count} {what}" for what, count in exact.items() if count != 1]
+    wrong += [f"posted twice: {text[:80]!r}" for text in _twice(channel)]
+    wrong += _timeline(await town.store.timeline(incident.id), incident)
+    return wrong
+
+
+def _count(channel: Channel, words: str) -> int:
+    return sum(
+        words in plain(m) for m in channel.messages if m.get("bot_id") and m.get("thread_ts", m["ts"]) == m["ts"]
+    )
+
+
+def _twice(channel: Channel) -> list[str]:
+    """What the bot posted with the metadata of one effect more than once."""
+    effects = [(m.get("metadata") or {}).get("event_payload", {}).get("effect") for m in channel.messages]
+    double = {effect for effect, times in Counter(effects).items() if effect and times > 1}
+    return [f"{effect}" for effect in double]
+
+
+def _timeline(entries: list[Entry], incident: Incident) -> list[str]:
+    said = Counter((entry.kind, entry.text) for entry in entries)
+    wrong = [
+        f"{times} times in the timeline: {kind}: {text[:60]!r}" for (kind, text), times in said.items() if times > 1
+    ]
+    kinds = {entry.kind for entry in entries}
+    missing = [kind for kind in ("declared", "triage", "decision", "deploy", "check", "resolved") if kind not in kinds]
+    return wrong + ([f"{incident.id}: no entry of kind {', '.join(missing)}"] if missing else [])

@@ -1,0 +1,237 @@
+"""A world of many services and several replicas of the bot over one Valkey, and a gate that sees every outside call.
+
+Each replica is told addresses with its own name in front (`/r0/slack/api/…`), so the gate knows who calls, and can kill that
+one before, during or after the call. People and webhooks come through a balancer, as in front of any service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bot.store import Store
+from sandbox.process import KeptProcess
+from sandbox.serving import HOST, bound, free_port, serving
+from sandbox.world import World
+
+Moment = Literal["before", "during", "after"]
+"""Of an outside call: not yet carried out; carried out and its answer lost; answered, and nothing recorded of it yet."""
+MOMENTS: tuple[Moment, ...] = ("before", "during", "after")
+VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+HOP = {"host", "content-length", "connection", "transfer-encoding", "content-encoding", "keep-alive"}
+RECHECK_SECONDS = 4
+WINDOW_SECONDS = 180
+"""Long enough that a bot that was dead for a while still sees what burned; with so many events that a look can tell."""
+RELEASES = (("1.1.0", 6 * 86400), ("1.2.0", 2 * 86400), ("1.3.0", 40))
+
+SERVICE = """
+[services.NAME]
+sentry = ["NAME"]
+features = { catalog = "/", cart = "/cart*", payment = "/pay*" }
+release = { sentry = "NAME@{version}", tag = "v{version}", deploy = "v{version}" }
+deployer = "command"
+linear_team = "ENG"
+adr = { directory = "FOLDER/adr" }
+deploy = { directory = "FOLDER", run = ["sh", "deploy.sh", "{release}"], current = ["cat", "current"], releases = ["cat", "releases"] }
+"""
+DEPLOY = 'echo "$1" >> asked\necho "$1" > current\necho "$1 is up"\n'
+
+
+def name_of(number: int) -> str:
+    return f"shop{number:03d}"
+
+
+class Town:
+    """`services` shops that all burn, and `replicas` of the bot. Use as an async context manager."""
+
+    def __init__(self, folder: Path, *, services: int, replicas: int = 2, redis_url: str) -> None:
+        self.folder = folder
+        self.numbers = range(1, services + 1)
+        self.redis_url = redis_url
+        self.counts: Counter[int] = Counter()
+        """Outside calls so far, by the number of the shop that they are about; 0: nobody's."""
+        self.plan: dict[int, tuple[int, Moment]] = {}
+        """Shop → at which of its calls, and when in it, the caller is killed."""
+        self.kills: list[tuple[int, int, Moment, str]] = []
+        """Shop, call, moment and address of every kill that took place."""
+        self.replicas: list[KeptProcess] = []
+        self._turn = 0
+        self._count = replicas
+        catalogue = "".join(self._shop(number) for number in self.numbers)
+        self.world = World(folder / "world", with_bot=False, with_shop=False, services=catalogue, window=WINDOW_SECONDS)
+        self.world.alerts.enabled = False
+        self.world.delivery.retry_delays = (0.0, 1.0, 2.0)
+        self._client = httpx.AsyncClient(trust_env=False, timeout=60)
+        self.store = Store.open(redis_url)
+        self.form = asyncio.Lock()
+        """A person fills in one form at a time."""
+
+    def _shop(self, number: int) -> str:
+        name = name_of(number)
+        folder = self.folder / name
+        (folder / "adr").mkdir(parents=True)
+        (folder / "deploy.sh").write_text(DEPLOY)
+        (folder / "current").write_text("v1.3.0\n")
+        (folder / "releases").write_text("v1.3.0\nv1.2.0\nv1.1.0\n")
+        return SERVICE.replace("NAME", name).replace("FOLDER", str(folder))
+
+    def deployed(self, number: int) -> list[str]:
+        """Every run of the deploy script, in order."""
+        log = self.folder / name_of(number) / "asked"
+        return log.read_text().split() if log.exists() else []
+
+    def burn(self, number: int) -> None:
+        """The newest release of this shop breaks every page for everybody."""
+        name, sentry, now = name_of(number), self.world.sentry, time.time()
+        for version, ago in RELEASES:
+            sentry.add_release(f"{name}@{version}", projects=(name,), created=now - ago - 60)
+            sentry.add_deploy(f"{name}@{version}", started=now - ago - 2, finished=now - ago)
+        for page in ("/", "/cart", "/pay"):
+            users = [f"id:{n}" for n in range(30)]
+            sentry.load(
+                at=now - 35,
+                every=0.0875,
+                times=400,
+                users=users,
+                transaction=page,
+                project=name,
+                release=f"{name}@1.3.0",
+            )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Town]:
+        for number in self.numbers:
+            self.world.sentry.add_project(name_of(number))
+        gate, balancer = bound(0), bound(0)
+        self._gate = f"http://{HOST}:{gate.getsockname()[1]}"
+        front = f"http://{HOST}:{balancer.getsockname()[1]}"
+        self.world.delivery.request_url = f"{front}/slack/events"
+        outside = Starlette(routes=[Route("/r{replica:int}/{rest:path}", self._through, methods=VERBS)])
+        inside = Starlette(routes=[Route("/{rest:path}", self._balanced, methods=VERBS)])
+        async with self.world, serving(outside, gate, lambda: None), serving(inside, balancer, lambda: None):
+            try:
+                self.replicas = [self._replica(number) for number in range(self._count)]
+                await asyncio.gather(*(one.start(seconds=60) for one in self.replicas))
+                for number in self.numbers:
+                    self.burn(number)
+                yield self
+            finally:
+                await asyncio.gather(*(one.stop() for one in self.replicas))
+                await self._client.aclose()
+                await self.store.close()
+
+    def _replica(self, number: int) -> KeptProcess:
+        port = free_port()
+        ours = {k: v.replace(self.world.url, f"{self._gate}/r{number}") for k, v in self.world.bot.env.items()}
+        env = {
+            **ours,
+            "PORT": str(port),
+            "REDIS_URL": self.redis_url,
+            "DATA_DIR": str(self.folder / "state"),
+            "RECHECK_AFTER_SECONDS": str(RECHECK_SECONDS),
+            "RECHECK_UNTIL_SECONDS": str(2 * RECHECK_SECONDS),
+        }
+        return KeptProcess(
+            [sys.executable, "-m", "bot", "serve"],
+            env=env,
+            log=self.folder / f"bot-{number}.log",
+            ready=lambda: asyncio.create_task(self._ready(port)),
+            name=f"Replica {number}",
+        )
+
+    async def _ready(self, port: int) -> bool:
+        while True:
+            try:
+                if (await self._client.get(f"http://{HOST}:{port}/readyz", timeout=2)).status_code == 200:
+                    return True
+            except httpx.HTTPError:
+                pass
+            await asyncio.sleep(0.1)
+
+    # --- the gate ----------------------------------------------------------------------------------------------
+
+    async def _through(self, request: Request) -> Response:
+        raw, replica = await request.body(), request.path_params["replica"]
+        path = "/" + request.path_params["rest"]
+        shop = self._about(f"{path}?{request.url.query} {raw.decode(errors='replace')}")
+        self.counts[shop] += 1
+        moment: Moment | None = None
+        if shop in self.plan and self.plan[shop][0] == self.counts[shop]:
+            moment = self.plan.pop(shop)[1]
+            self.kills.append((shop, self.counts[shop], moment, path))
+        if moment == "before":
+            self._kill(replica)
+            return Response(status_code=503)
+        answer = await self._forward(request, f"{self.world.url}{path}", raw)
+        if moment == "during":
+            self._kill(replica)
+        elif moment == "after":
+            asyncio.get_running_loop().call_later(0.002, self._kill, replica)
+        return answer
+
+    def _kill(self, replica: int) -> None:
+        self.replicas[replica].kill()
+
+    def _about(self, said: str) -> int:
+        """Which shop a call is about: by its name, else by the channel or Sentry project that it names."""
+        if named := re.search(r"shop(\d{3})", said):
+            return int(named[1])
+        for id in re.findall(r"\bC[A-Z0-9]{8,}\b", said):
+            channel = self.world.workspace.channels.get(id)
+            if channel and (named := re.search(r"shop(\d{3})", channel.name)):
+                return int(named[1])
+        if project := re.search(r"[?&]project=(\d+)", said):
+            found = self.world.sentry.project(int(project[1]))
+            if found and (named := re.search(r"shop(\d{3})", found.slug)):
+                return int(named[1])
+        return 0
+
+    async def _forward(self, request: Request, url: str, raw: bytes) -> Response:
+        headers = [(k, v) for k, v in request.headers.items() if k not in HOP]
+        where = f"{url}?{request.url.query}" if request.url.query else url
+        answer = await self._client.request(request.method, where, content=raw, headers=headers)
+        kept = {k: v for k, v in answer.headers.items() if k not in HOP}
+        # The systems name their own address in what they answer (pages, links); callers stay behind the gate.
+        return Response(answer.content, answer.status_code, kept)
+
+    # --- the balancer ------------------------------------------------------------------------------------------
+
+    async def _balanced(self, request: Request) -> Response:
+        raw = await request.body()
+        for _ in self.replicas:
+            self._turn += 1
+            replica = self.replicas[self._turn % len(self.replicas)]
+            try:
+                return await self._forward(
+                    request, f"http://{HOST}:{replica.env['PORT']}/{request.path_params['rest']}", raw
+                )
+            except httpx.ConnectError:
+                continue
+            except httpx.HTTPError:
+                return Response(status_code=502)  # it died with our request: whoever asked must say it again
+        return Response(status_code=503)
+
+
+async def eventually(true: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, seconds: float) -> None:
+    """Raises `AssertionError` where it does not come true."""
+    ends = time.monotonic() + seconds
+    while True:
+        found = true()
+        if await found if isinstance(found, Awaitable) else found:
+            return
+        if time.monotonic() > ends:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        await asyncio.sleep(0.1)
