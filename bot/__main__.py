@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import re
 import sys
+from datetime import date
 from pathlib import Path
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
@@ -31,7 +32,42 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them")
     commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
+    out = commands.add_parser("export", help="incidents with their timelines as JSON lines on stdout")
+    out.add_argument("ids", nargs="*", metavar="INC-0042", help="only these; default: all")
+    out.add_argument("--since", type=day, metavar="2026-01-01", help="detected on this day or later (UTC)")
+    out.add_argument("--until", type=day, metavar="2026-12-31", help="detected on this day or earlier (UTC)")
+    out.add_argument("--without-private", action="store_true", help="leave private incidents out")
+    commands.add_parser("import", help="what export wrote, from stdin; twice changes nothing")
+    forget = commands.add_parser("forget", help="put nobody in the place of a person, everywhere in Redis")
+    forget.add_argument("person", metavar="SLACK-ID", help="e.g. U024BE7LH")
+    forget.add_argument(
+        "--name", action="append", default=[], help="a name that was typed in plain words; may be repeated"
+    )
     return top
+
+
+def day(text: str) -> date:
+    """`2026-11-22`. Raises what argparse shows as a usage error."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; say 2026-11-22") from None
+
+
+def kept(arguments: argparse.Namespace) -> int:
+    """The commands that look at what is kept, beside the bot or without it."""
+    if arguments.command == "export":
+        from bot.export import export_main
+
+        ids, private = [one.upper() for one in arguments.ids], not arguments.without_private
+        return export_main(ids, arguments.since, arguments.until, private=private)
+    if arguments.command == "import":
+        from bot.importing import import_main
+
+        return import_main()
+    from bot.forget import forget_main
+
+    return forget_main(arguments.person, arguments.name)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,6 +84,8 @@ def main(argv: list[str] | None = None) -> int:
         from bot.suspects import suspects_main
 
         return suspects_main(sys.stdin, sys.stdout)
+    if arguments.command in ("export", "import", "forget"):
+        return kept(arguments)
     from sandbox import world
 
     try:

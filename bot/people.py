@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from bot.clients.slack import Slack, SlackRefused
 from phases.ports import Person, PortError
 from phases.service import Service
+from phases.wording import FORGOTTEN, SOMEBODY
 
 CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
 LAST_KNOWN_SECONDS = 24 * 3600  # group members: last known for a day
@@ -53,6 +54,8 @@ class SlackPeople:
         return person
 
     async def name(self, id: str) -> str:
+        if id == FORGOTTEN:
+            return SOMEBODY
         try:
             return (await self.person(id, None)).name
         except PortError:

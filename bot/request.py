@@ -125,7 +125,7 @@ def request_of(
 
 def part_of(before: Incident | None, base: int, change: Change) -> Part:
     incident = change.incident
-    was, now = _indexes(before), _indexes(incident)
+    was, now = indexes(before), indexes(incident)
     claims: list[_Claim] = []
     for claim in change.claims:
         wanted: _Claim = {"key": claim.key, "soft": claim.soft}
@@ -160,7 +160,7 @@ def part_of(before: Incident | None, base: int, change: Change) -> Part:
     return part
 
 
-def _indexes(incident: Incident | None) -> set[str]:
+def indexes(incident: Incident | None) -> set[str]:
     if incident is None:
         return set()
     names = {"all", f"service:{incident.service}"}

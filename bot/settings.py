@@ -164,6 +164,16 @@ def load(**given: Any) -> Settings:
     return settings.model_copy(update=changes)
 
 
+def where_it_is_kept() -> tuple[str | None, Path | None]:
+    """`REDIS_URL`, else `DATA_DIR`, for commands that need nothing else. Raises `Faults`."""
+    raw = _Raw({})
+    redis = raw("redis_url")
+    faults = _kept_nowhere(raw) + _redis_shape(redis)
+    if faults:
+        raise Faults(faults)
+    return (redis, None) if redis else (None, Path(raw("data_dir")))
+
+
 class _Raw:
     """Values as they were given, so that every fault is found although some value does not fit its type."""
 
@@ -194,11 +204,7 @@ def _missing(raw: _Raw) -> list[str]:
             "for Socket Mode, or SLACK_SIGNING_SECRET for HTTP; both are under Basic Information of your app"
             f"{raw.slip('slack_app_token') or raw.slip('slack_signing_secret')}"
         )
-    if not raw("redis_url") and not raw("data_dir"):
-        faults.append(
-            "neither REDIS_URL nor DATA_DIR is set: set REDIS_URL to a Redis or Valkey, or DATA_DIR to a folder that is "
-            f"kept, in which the bot runs its own{raw.slip('redis_url') or raw.slip('data_dir')}"
-        )
+    faults += _kept_nowhere(raw)
     for one, other in (("sentry_auth_token", "sentry_org"), ("sentry_org", "sentry_auth_token")):
         if raw(one) and not raw(other):
             what = (
@@ -208,6 +214,23 @@ def _missing(raw: _Raw) -> list[str]:
             )
             faults.append(f"{one.upper()} is set but {other.upper()} is not: set it to {what}, or unset {one.upper()}")
     return faults
+
+
+def _kept_nowhere(raw: _Raw) -> list[str]:
+    if raw("redis_url") or raw("data_dir"):
+        return []
+    return [
+        "neither REDIS_URL nor DATA_DIR is set: set REDIS_URL to a Redis or Valkey, or DATA_DIR to a folder that is "
+        f"kept, in which the bot runs its own{raw.slip('redis_url') or raw.slip('data_dir')}"
+    ]
+
+
+def _redis_shape(redis: str) -> list[str]:
+    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
+        return ["REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://"]
+    if redis.startswith(f"{sentinel.SCHEME}://") and (wrong := sentinel.faults(redis)):
+        return [f"REDIS_URL cannot be used: {wrong}"]
+    return []
 
 
 def _shapes(raw: _Raw) -> list[str]:
@@ -231,11 +254,7 @@ def _shapes(raw: _Raw) -> list[str]:
             "DISCORD_WEBHOOK_URL is no webhook: copy it from the channel's Integrations, Webhooks "
             "(https://discord.com/api/webhooks/…)"
         )
-    redis = raw("redis_url")
-    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
-        faults.append("REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://")
-    elif redis.startswith(f"{sentinel.SCHEME}://") and (wrong := sentinel.faults(redis)):
-        faults.append(f"REDIS_URL cannot be used: {wrong}")
+    faults += _redis_shape(raw("redis_url"))
     after = raw("recheck_after_seconds") or str(RECHECK_AFTER_SECONDS)
     until = raw("recheck_until_seconds") or str(RECHECK_UNTIL_SECONDS)
     if after.isdecimal() and until.isdecimal() and int(after) >= int(until):

@@ -27,6 +27,8 @@ START_SECONDS = 30.0
 """How long it may take to read its log of writes again."""
 STOP_SECONDS = 12.0
 LOGFILE_BYTES = 1_000_000
+SOCKET = "valkey.socket"
+"""In the folder: the path of the socket, while a bot runs."""
 WATCHER = Path(__file__).with_name("valkey_watcher.py")
 
 
@@ -52,13 +54,47 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
         try:
             await _ready(watcher, socket, data)
             watching = asyncio.create_task(_report_end(watcher, data))
+            _tell(data, socket)
             yield f"unix://{socket}"
         finally:
+            _tell(data, None)
             if watching is not None:
                 watching.cancel()
             await asyncio.shield(asyncio.to_thread(_stop, watcher))
     finally:
         os.close(lock)
+
+
+async def running(data_dir: Path) -> str | None:
+    """The URL of the Valkey that a bot runs on this folder right now; None where it answers nobody."""
+    url = _told(data_dir)
+    if url is None:
+        return None
+    redis = connect(url, connections=1)
+    try:
+        await redis.ping()
+    except (RedisError, OSError):
+        return None
+    finally:
+        await redis.aclose()
+    return url
+
+
+def _told(data_dir: Path) -> str | None:
+    try:
+        return f"unix://{(data_dir.absolute() / SOCKET).read_text().strip()}"
+    except OSError:
+        return None
+
+
+def _tell(data: Path, socket: str | None) -> None:
+    """Where it answers, for the commands that are run beside the bot."""
+    note = data / SOCKET
+    if socket is None:
+        note.unlink(missing_ok=True)
+        return
+    note.touch(mode=0o600)
+    note.write_text(socket)
 
 
 def _open(folder: Path) -> tuple[Path, int]:

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from phases.wording import FORGOTTEN, SOMEBODY
+
 Names = Mapping[str, str]
 """Slack id → the name that a person goes by."""
 
@@ -33,7 +35,7 @@ def readable(text: str, names: Names) -> str:
     def said(found: re.Match[str]) -> str:
         sign, what, label = found.groups()
         if sign == "@":
-            return names.get(what) or label or what
+            return SOMEBODY if what == FORGOTTEN else names.get(what) or label or what
         return f"#{label or what}" if sign == "#" else f"@{(label or what).split('^')[-1].lstrip('@')}"
 
     return _MASS.sub("@\u200b", _TOKEN.sub(said, shown))

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+FORGOTTEN = "U0FORGOTTEN"
+"""Stands where the Slack id of a person was who is forgotten (`firebreak forget`)."""
+SOMEBODY = "somebody"
+
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """`1 user`, `1,240 users`."""

@@ -29,10 +29,12 @@ _WHOLE = re.compile(
     | npm_\w{20,} | pypi-[\w-]{20,} | dop_v1_\w{20,} | hvs\.[\w-]{20,}
     | eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*                             # JSON web tokens
     | https://hooks\.slack\.com/\S+ | https://discord(?:app)?\.com/api/webhooks/\S+
-    | [\w.+-]+@[\w-]+\.[\w.-]*\w                                  # an address of a person
     """,
     re.VERBOSE,
 )
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")
+_SURE_ADDRESS = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
+"""An address of a person, and not `shop@1.3.0`."""
 _NAMED = re.compile(
     r"""(?ix)
     ( [\w.-]* (?: passw(?:or)?d | passphrase | secret | token | api[_-]?key | access[_-]?key | private[_-]?key
@@ -50,6 +52,15 @@ _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIV
 
 def redact(text: str) -> str:
     """`text` with everything hidden that looks like a secret. Rather too much than too little: it is shown in a channel."""
+    return _ADDRESS.sub(_HIDDEN, _secretless(text))
+
+
+def without_secrets(text: str) -> str:
+    """The same for texts that stay what they are otherwise: names of releases do not count as addresses."""
+    return _SURE_ADDRESS.sub(_HIDDEN, _secretless(text))
+
+
+def _secretless(text: str) -> str:
     text = _PEM.sub(_HIDDEN, _PEM_END.sub(_HIDDEN, text))  # of a key whose beginning is cut off the end is known
     text = _IN_URL.sub(rf"\1{_HIDDEN}@", text)
     text = _HEADER.sub(rf"\1{_HIDDEN}", text)

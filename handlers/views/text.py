@@ -9,6 +9,8 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
+from phases.wording import FORGOTTEN, SOMEBODY
+
 ELLIPSIS = "…"
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 _TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80}(?: \{[a-z_]{1,30}\})*)(?:\|([^<>]{0,200}))?>")
@@ -57,6 +59,8 @@ def _readable(found: re.Match[str]) -> str:
         return label or what
     if sign == "#":
         return f"#{label or what}"
+    if what == FORGOTTEN:
+        return SOMEBODY
     return f"@{(label or what.split('^')[0]).lstrip('@')}"
 
 
@@ -65,7 +69,7 @@ def _mentioning(found: re.Match[str]) -> str:
     sign, what, _ = found.groups()
     if sign == "!" and what.startswith("date^"):
         return found.group(0)
-    if sign == "@" and re.fullmatch(r"[UW][A-Z0-9]{1,20}", what):
+    if sign == "@" and what != FORGOTTEN and re.fullmatch(r"[UW][A-Z0-9]{1,20}", what):
         return f"<@{what}>"
     if sign == "#" and re.fullmatch(r"[CG][A-Z0-9]{1,20}", what):
         return f"<#{what}>"
@@ -151,6 +155,8 @@ def link(url: str | None, label: str, limit: int = 120) -> str:
 
 def person(id: str | None, nobody: str = "nobody yet") -> str:
     """A mention of one person or user group by Slack id."""
+    if id == FORGOTTEN:
+        return SOMEBODY
     if id and re.fullmatch(r"[UW][A-Z0-9]{1,20}", id):
         return f"<@{id}>"
     if id and re.fullmatch(r"S[A-Z0-9]{2,20}", id):
