@@ -49,7 +49,13 @@ class SlackPeople:
         name = (
             profile.get("display_name") or user.get("real_name") or profile.get("real_name") or user.get("name") or id
         )
-        person = Person(id=id, name=str(name), member=home and not any(user.get(flag) for flag in no))
+        offset = user.get("tz_offset")
+        person = Person(
+            id=id,
+            name=str(name),
+            member=home and not any(user.get(flag) for flag in no),
+            offset=offset if isinstance(offset, int) else 0,
+        )
         self._known[id] = (time.monotonic(), person)
         return person
 

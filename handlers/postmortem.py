@@ -171,7 +171,9 @@ def register(app: AsyncApp, kit: Kit) -> None:
     async def sent(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
         incident, edition = str(meta.get("incident", "")), _number(meta, "edition")
         parts = _typed(meta, entered)
-        written = submitted(parts, turn.user, kit.now())
+        known = await kit.door.look(incident)
+        before = known.postmortem.items if known and known.rewriting and known.postmortem else ()
+        written = submitted(parts, turn.user, kit.now(), before)
         if isinstance(written, dict):
             await _keep(turn, incident, parts)
             return shown.fields_of(written, edition)

@@ -87,6 +87,12 @@ class NobodyActed(Value):
     type: Literal["nobody.acted"] = "nobody.acted"
 
 
+class PostmortemDue(Value):
+    """A working morning, and nobody has written the post-mortem yet."""
+
+    type: Literal["postmortem.due"] = "postmortem.due"
+
+
 class UpdateDue(Value):
     """Nobody has said how it stands for as long as the severity allows."""
 
@@ -282,6 +288,12 @@ class Paged(Value):
     """`PagerDuty`, or `mention` where no pager is set up."""
 
 
+class LeadZone(Value):
+    type: Literal["lead.zone"] = "lead.zone"
+    offset: int
+    """Seconds that the lead's clock is ahead of UTC."""
+
+
 class AdrNumbered(Value):
     type: Literal["adr.numbered"] = "adr.numbered"
     repository: str
@@ -342,7 +354,16 @@ PeopleSay = (
 )
 ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers
 TimersSay = (
-    TriageOverdue | UpdateDue | MeasureDue | NobodyActed | DeployTick | MergeDue | BisectTick | LookDue | RetryDue
+    TriageOverdue
+    | PostmortemDue
+    | UpdateDue
+    | MeasureDue
+    | NobodyActed
+    | DeployTick
+    | MergeDue
+    | BisectTick
+    | LookDue
+    | RetryDue
 )
 EffectsSay = (
     ChannelOpened
@@ -365,6 +386,7 @@ EffectsSay = (
     | DiscordPosted
     | MessageRead
     | Paged
+    | LeadZone
     | AdrNumbered
     | AdrWritten
     | Remembered

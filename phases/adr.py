@@ -17,6 +17,7 @@ from phases.wording import counted, listed, rate, stamp
 
 KINDS = ("tests", "monitors", "gates")
 SLUG_LIMIT = 50
+_SUMMARY = re.compile(r"```text\nPRODUCTION INCIDENT — .*?\n```", re.DOTALL)
 RECORDED_WITHIN = timedelta(seconds=60)
 """Between a look and its record at most so long: nothing an effect does lasts longer than 30 s."""
 
@@ -187,6 +188,15 @@ def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: N
         head=("```text", summary(incident, names, number=number), "```"),
         meta=meta,
         sections=_sections(incident, written, entries, number, names),
+    )
+
+
+def up_to_date(text: str, incident: Incident, number: int, names: Names) -> str:
+    """The same file with today's summary and today's proofs; whatever else people changed in it stays."""
+    text = _SUMMARY.sub(lambda _: f"```text\n{summary(incident, names, number=number)}\n```", text, count=1)
+    rows = {row.split("|")[1].strip(): row for row in _proofs(incident, number, names)[2:]}
+    return "\n".join(
+        rows.get(line.split("|")[1].strip(), line) if line.startswith("| ") else line for line in text.split("\n")
     )
 
 

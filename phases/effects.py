@@ -51,7 +51,7 @@ class Say(Value):
     try_again: str | None = None
     """Effect id for a *Try again* button under it."""
     goes_to: Literal["incident", "announcement"] = "incident"
-    ask: Literal["recovered", "not over", "foreign deploy", "update", ""] = ""
+    ask: Literal["recovered", "not over", "foreign deploy", "update", "postmortem", ""] = ""
     """A question with its buttons under it."""
     due: datetime | None = None
     """When the next update is promised, under it."""
@@ -208,6 +208,12 @@ class Page(Value):
 # --- post-mortem and memory ------------------------------------------------------------------------------------
 
 
+class AskZone(Value):
+    """Asks Slack what time it is where the lead is; reads only."""
+
+    type: Literal["zone"] = "zone"
+
+
 class NumberAdr(Value):
     """Looks for the next free ADR number; taken as a claim by the action it ends in."""
 
@@ -218,6 +224,12 @@ class NumberAdr(Value):
 class WriteAdr(Value):
     type: Literal["adr.write"] = "adr.write"
     number: int
+
+
+class ReviseAdr(Value):
+    """Brings summary and proofs of a file that was written before recovery up to date; the same text is no commit."""
+
+    type: Literal["adr.revise"] = "adr.revise"
 
 
 class Remember(Value):
@@ -254,8 +266,10 @@ Effect = Annotated[
     | CloseTicket
     | TellDiscord
     | Page
+    | AskZone
     | NumberAdr
     | WriteAdr
+    | ReviseAdr
     | Remember,
     Field(discriminator="type"),
 ]

@@ -74,6 +74,8 @@ WORDS: dict[str, str] = {
     "ticket.close": "The ticket could not be closed",
     "discord": "Discord could not be told",
     "page": "Nobody could be paged",
+    "zone": "The lead's time zone could not be asked",
+    "adr.revise": "The post-mortem could not be brought up to date",
     "adr.number": "The post-mortem's number could not be found",
     "adr.write": "The post-mortem could not be written",
     "remember": "The incident could not be remembered",
@@ -233,6 +235,7 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
         "remember",
         "pin",
         "invite",
+        "zone",
     )
     return small and "decision:1" in incident.messages
 

@@ -232,6 +232,15 @@ class Incident(Value):
 
     postmortem: Postmortem | None = None
     adr: Adr | None = None
+    adr_before: Adr | None = None
+    """Its ADR, where it went on after that was written: the file is written anew, under its number …"""
+    rewriting: bool = False
+    """… and its parts have not been sent again yet."""
+    postmortem_due: datetime | None = None
+    """When somebody is reminded of the post-mortem next; None while nobody owes one."""
+    postmortem_reminded: int = 0
+    lead_offset: int = 0
+    """Seconds that the lead's clock is ahead of UTC, as Slack last said."""
 
     recovered_at: datetime | None = None
     resolved_at: datetime | None = None

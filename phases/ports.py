@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -426,6 +426,10 @@ class Archive(Protocol):
         """A stable name of the place, for the claim on the number."""
         ...
 
+    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+        """Changes the written file once: `revised` changes nothing in a text that it has changed. The pull request, if any."""
+        ...
+
 
 class Memory(Protocol):
     async def recall(self, asked: Question) -> Recalled:
@@ -463,6 +467,8 @@ class Person(Value):
     name: str
     member: bool
     """A full member of our workspace: no guest, nobody of another workspace, not a bot."""
+    offset: int = 0
+    """Seconds that their clock is ahead of UTC."""
 
 
 class People(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import zip_longest
 
 from phases.incident import Incident, Status
 from phases.markdown import cut
@@ -46,10 +47,12 @@ def missing(incident: Incident) -> tuple[str, ...]:
     if incident.cause is None:
         lacking.append("the root cause: name it with `/incident cause <why>`, or in the post-mortem")
     if incident.adr is None:
-        written = incident.postmortem is not None
+        written = incident.postmortem is not None and not incident.rewriting
         lacking.append(
             "the post-mortem's file: it was submitted and is not written yet; what hinders it is said above"
             if written
+            else "the post-mortem: it went on since it was written, so send it again with `/incident postmortem`"
+            if incident.rewriting
             else "the post-mortem: write it with `/incident postmortem`"
         )
     return tuple(lacking)
@@ -92,8 +95,11 @@ _ASKED = {
 }
 
 
-def submitted(parts: Parts, by: str, at: datetime) -> Postmortem | dict[str, str]:
-    """The post-mortem, or what is wrong: name of the part (`item_1` for the first row) → sentence, for a form to show under it."""
+def submitted(parts: Parts, by: str, at: datetime, before: Sequence[ActionItem] = ()) -> Postmortem | dict[str, str]:
+    """The post-mortem, or what is wrong: name of the part (`item_1` for the first row) → sentence, for a form to show under it.
+
+    `before`: the items of a post-mortem that is sent again. They keep their places, and what is known of each.
+    """
     wrong: dict[str, str] = {}
     texts: dict[str, str] = {name: getattr(parts, name).strip() for name in _ASKED}
     for name, text in texts.items():
@@ -104,7 +110,7 @@ def submitted(parts: Parts, by: str, at: datetime) -> Postmortem | dict[str, str
         elif len(text) > PART_LIMIT:
             wrong[name] = f"Too long: {len(text)} characters, at most {PART_LIMIT}."
     wrong |= _wrong_items(parts.items)
-    items = tuple(_tidy(one) for one in parts.items if not is_empty(one.text))
+    items = _merged(parts.items, before)
     impact = cut(" ".join(parts.impact.split()), IMPACT_LIMIT)
     size = sum(len(text.encode()) for text in (*texts.values(), impact, *(one.text for one in items)))
     if not wrong and size > PARTS_BYTES:
@@ -136,6 +142,19 @@ def _wrong_items(rows: Sequence[ActionItem]) -> dict[str, str]:
     if len(rows) > ITEMS_LIMIT:
         wrong[f"item_{ITEMS_LIMIT}"] = f"{len(rows)} action items are too many to be done: at most {ITEMS_LIMIT}."
     return wrong
+
+
+def _merged(rows: Sequence[ActionItem], before: Sequence[ActionItem]) -> tuple[ActionItem, ...]:
+    """Rows that say something. One that was an item before and was emptied is dropped, not forgotten: its number stays."""
+    kept: list[ActionItem] = []
+    for old, row in zip_longest(before, rows):
+        if old is None and row is not None and not is_empty(row.text):
+            kept.append(_tidy(row))
+        elif old is not None and row is not None and not is_empty(row.text):
+            kept.append(old.model_copy(update=_tidy(row).model_dump(include={"kind", "text", "owner", "due"})))
+        elif old is not None:
+            kept.append(old.model_copy(update={"dropped": True}) if old.open else old)
+    return tuple(kept)
 
 
 def _tidy(item: ActionItem) -> ActionItem:

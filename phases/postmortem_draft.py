@@ -14,7 +14,7 @@ from phases.hindsight import Hindsight, alerted, how_it_passed
 from phases.incident import Entry, Incident
 from phases.markdown import Names, cut, readable
 from phases.postmortem import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
-from phases.report import ActionItem, Hypothesis, Verdict
+from phases.report import IN_THE_ADR, ActionItem, Hypothesis, Postmortem, Verdict
 from phases.wording import lasting, listed, stamp
 
 DUE_DAYS = 14
@@ -34,7 +34,7 @@ def draft(
     names, found = names or {}, found or Hindsight()
     monitoring = f"{alerted(incident, entries)} It was not caught earlier {UNFINISHED}"
     slipped = f"{how_it_passed(incident, found)} It slipped through {UNFINISHED}".strip()
-    return Parts(
+    fresh = Parts(
         timeline=_timeline(entries, names),
         impact=cut(readable(impact(incident, found.users), names), IMPACT_LIMIT),
         root_cause=cut(readable(_cause(incident), names), PART_LIMIT),
@@ -43,6 +43,14 @@ def draft(
         items=_items(incident, now),
         revisit="When the action items are complete.",
     )
+    return _again(fresh, incident.postmortem) if incident.rewriting and incident.postmortem else fresh
+
+
+def _again(fresh: Parts, before: Postmortem) -> Parts:
+    """Of an incident that went on after its post-mortem: what was said then, beside what has happened since."""
+    kept = {name: getattr(before, name) for name in ("root_cause", "monitoring", "tests", "revisit")}
+    said = {name: text for name, text in kept.items() if text and text != IN_THE_ADR}
+    return fresh.model_copy(update={**said, "items": before.items or fresh.items})
 
 
 def _timeline(entries: Sequence[Entry], names: Names) -> str:

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from phases.actions import AdrNumbered, AdrWritten, Cancel, Remembered, Resolve, SubmitPostmortem
 from phases.change import Change, Draft, Refused
-from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, SetTopic, WriteAdr
+from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, ReviseAdr, SetTopic, WriteAdr
 from phases.incident import Incident, Status
 from phases.postmortem import NO_POSTMORTEM, missing
 from phases.report import Cause, Postmortem
-from phases.rounds import decision_name, ended, mentioned, tell, worked
+from phases.rounds import decision_name, ended, mentioned, tell, worked, write_again
 from phases.service import Service
 
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
@@ -30,6 +30,7 @@ AFTER_THE_END = (
     "ticket.close",
     "discord",
     "page",
+    "adr.revise",
     "remember",
 )
 """Effects that are worth trying again when the incident is over."""
@@ -73,17 +74,20 @@ def submit_postmortem(
     del service
     if (refused := not_now(incident)) is not None:
         return refused
-    if incident.postmortem is not None and not any(f.kind in ("adr.number", "adr.write") for f in incident.failures):
+    sent = incident.postmortem is not None and not incident.rewriting
+    if sent and not any(f.kind in ("adr.number", "adr.write") for f in incident.failures):
         return Refused("state", "The post-mortem was submitted and is being written. Nothing was changed.")
     written = action.postmortem
     if (empty := _empty_part(written)) is not None:
         return Refused("input", f"Say {empty}: no part of a post-mortem is ever empty. Nothing was changed.")
-    draft = worked(worked(Draft(incident, now), "adr.number"), "adr.write").set(postmortem=written)
+    draft = worked(worked(Draft(incident, now), "adr.number"), "adr.write")
+    draft.set(postmortem=written, rewriting=False)
     if incident.cause is None:
         draft.set(cause=Cause(text=written.root_cause[:2000], at=now, by=written.by))
         draft.note("cause", f"{mentioned(written.by)}: {written.root_cause}", by=written.by)
     draft.note("post-mortem", f"{mentioned(written.by)} wrote the post-mortem", by=written.by).dirty("status", "tree")
-    return draft.want(NumberAdr()).done()
+    before = incident.adr_before
+    return draft.want(WriteAdr(number=before.number) if before is not None else NumberAdr()).done()
 
 
 def _empty_part(written: Postmortem) -> str | None:
@@ -113,9 +117,12 @@ def adr_written(incident: Incident, action: AdrWritten, service: Service, now: d
     draft = worked(Draft(incident, now), "adr.write")
     if incident.adr is not None:
         return draft.done()
-    draft.set(adr=action.adr).note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
+    draft.set(adr=action.adr, adr_before=None)
+    draft.note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
     if not incident.open:
         return draft.dirty("status").done()
+    if incident.status not in (Status.VERIFYING, Status.MITIGATED):  # it went on while the file was being written
+        return write_again(draft).dirty("status").done()
     if incident.status is not Status.MITIGATED:
         tell(draft, f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.")
     return resolve_if_ready(draft).done()
@@ -153,6 +160,9 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "") 
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
     _end(draft).want(PostSummary())
+    written, recovered = incident.postmortem, incident.recovered_at
+    if incident.adr is not None and written is not None and recovered is not None and written.at < recovered:
+        draft.want(ReviseAdr())  # the file says that recovery is not verified
     who = f" by {mentioned(by)}" if by else ""
     tell(draft, f"{news} {incident.id} is resolved{who}.".strip(), strong=strong)
     if incident.ticket is not None:

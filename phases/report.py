@@ -404,6 +404,10 @@ class ActionItem(Value):
         return (found.group(1) or found.group(2)) if found else None
 
 
+IN_THE_ADR = "in the ADR"
+"""Stands for a part in a record that had to be shortened: the file has it."""
+
+
 class Postmortem(Value):
     """The six parts, none empty, as a person submitted them; beside them who was hit and for how long."""
 

@@ -62,11 +62,18 @@ def next_round(draft: Draft, why: str) -> Draft:
     the old picture recommended what has just not worked.
     """
     why = why.rstrip(" .")
-    keep_true(draft, f"{capital(why)}. To be decided again.")
+    keep_true(write_again(draft), f"{capital(why)}. To be decided again.")
     open_round(draft, why, None)
     await_action(draft)
     start_investigation(draft)
     return draft.want(Triage())
+
+
+def write_again(draft: Draft) -> Draft:
+    """What goes on after its post-mortem was written is written anew: in the same file, under its number."""
+    if draft.incident.adr is None:
+        return draft
+    return draft.set(adr=None, adr_before=draft.incident.adr, rewriting=True)
 
 
 def urgent(draft: Draft, said: str) -> Draft:

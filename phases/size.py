@@ -12,7 +12,7 @@ from typing import Any
 from phases.change import Change
 from phases.failures import kept
 from phases.incident import RECORD_LIMIT_BYTES, Incident, Round
-from phases.report import Hypothesis
+from phases.report import IN_THE_ADR, Hypothesis
 from phases.root_cause import best
 from phases.wording import short
 
@@ -39,7 +39,7 @@ def _evidence(incident: Incident) -> Fields:
         slim = {"frames": (), "issues": incident.triage.issues[:5]}
         fields["triage"] = incident.triage.model_copy(update=slim)
     if incident.postmortem is not None and incident.adr is not None:
-        slim = {"timeline": "in the ADR", "monitoring": "in the ADR", "tests": "in the ADR"}
+        slim = {"timeline": IN_THE_ADR, "monitoring": IN_THE_ADR, "tests": IN_THE_ADR}
         fields["postmortem"] = incident.postmortem.model_copy(update=slim)
     return fields
 

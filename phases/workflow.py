@@ -19,6 +19,7 @@ from phases import (
     mitigation,
     people,
     postmortem_steps,
+    reminder,
     revert,
     root_cause_steps,
     timeline,
@@ -116,6 +117,8 @@ TABLE: dict[type[Any], Row] = {
     actions.ConfirmRecovery: Row(OPEN, verification_steps.confirm_recovery),
     # Phase 6: post-mortem
     actions.SubmitPostmortem: Row(OPEN, postmortem_steps.submit_postmortem),
+    actions.PostmortemDue: Row(ANY, reminder.postmortem_due),
+    actions.LeadZone: Row(ANY, reminder.lead_zone),
     actions.AdrNumbered: Row(ANY, postmortem_steps.adr_numbered),
     actions.AdrWritten: Row(ANY, postmortem_steps.adr_written),
     actions.Resolve: Row(OPEN, postmortem_steps.resolve),
@@ -138,7 +141,10 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     if incident.status not in row.heard:
         return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
     change = row.do(incident, action, service, now)
-    return change if isinstance(change, Refused) else fitted(followed(incident, beside(incident, change), now))
+    if isinstance(change, Refused):
+        return change
+    change = followed(incident, beside(incident, change), now)
+    return fitted(reminder.followed(incident, change, now))
 
 
 def _busy(incident: Incident) -> str:

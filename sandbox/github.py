@@ -97,6 +97,12 @@ class Deployment:
     by: str = "ci"
 
 
+def blob_sha(text: str) -> str:
+    """https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
+    raw = text.encode()
+    return hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
+
+
 class GitHubRefusal(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -277,12 +283,15 @@ class GitHub:
         self.branches[name] = sha
         self.on_change()
 
-    def put(self, branch: str, path: str, text: str) -> None:
-        """A commit on a branch of its own."""
+    def put(self, branch: str, path: str, text: str, blob: str | None = None) -> None:
+        """A commit on a branch of its own; `blob`: of the file that is replaced."""
         if branch not in self.branches:
             raise GitHubRefusal(404, f"Branch {branch} not found")
-        if (self.branches[branch], path) in self.files:
+        there = self.files.get((self.branches[branch], path))
+        if there is not None and blob is None:
             raise GitHubRefusal(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
+        if there is not None and blob != blob_sha(there):
+            raise GitHubRefusal(409, f"{path} does not match {blob}")
         before = self.branches[branch]
         sha = hashlib.sha1(f"{before}:{path}:{text}".encode(), usedforsecurity=False).hexdigest()
         self.files |= {(sha, name): kept for (at, name), kept in self.files.items() if at == before}

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.github import Commit, Deployment, File, GitHub, GitHubRefusal, Pull, Run
+from sandbox.github import Commit, Deployment, File, GitHub, GitHubRefusal, Pull, Run, blob_sha
 from sandbox.graphql import BadDocument, Selected, root_fields, shaped
 from sandbox.slack.api import lose_answer
 
@@ -114,7 +114,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             raise GitHubRefusal(404, "Not Found")
         if text is None:
             return [{"name": name.removeprefix(f"{path}/"), "type": "file"} for name in sorted(inside)]
-        return {"type": "file", "encoding": "base64", "content": base64.encodebytes(text.encode()).decode()}
+        content = base64.encodebytes(text.encode()).decode()
+        return {"type": "file", "sha": blob_sha(text), "encoding": "base64", "content": content}
 
     def deployments(request: Request) -> Any:
         environment = request.query_params.get("environment")
@@ -167,7 +168,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
 
     def put_contents(request: Request, body: Any) -> Any:
         path = request.path_params["path"]
-        github.put(body["branch"], path, base64.b64decode(body["content"]).decode())
+        github.put(body["branch"], path, base64.b64decode(body["content"]).decode(), body.get("sha"))
         return {"content": {"path": path}, "commit": {"sha": github.branches[body["branch"]]}}
 
     def create_pull(request: Request, body: Any) -> Any:

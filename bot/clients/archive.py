@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,6 +104,19 @@ class LocalArchive:
                 return Adr(number=_number(name), path=f"{directory / name} (outside Git: written, not committed)")
             return await _write_in(clone, incident, number, text)
 
+    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+        """Changes the incident's file on the branch, and where it is checked out; what people changed in it stays. Raises `PortError`."""
+        directory = _directory(service)
+        clone = await _clone(directory)
+        lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
+        async with lock:
+            if clone is None:
+                if (name := _earlier(directory, incident)) is not None:
+                    _rewrite(directory, name, revised)
+                return None
+            await _revise_in(clone, incident, revised, why)
+        return None
+
     def repository(self, service: Service) -> str:
         """The directory's real path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
         return str(_directory(service).resolve())
@@ -133,6 +147,41 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
     await _commit(clone, name, text, f"ADR-{_number(name):04d}: {incident.id}, {one_line(incident.title, {}, 100)}")
     await _in_index(clone, name)
     return Adr(number=_number(name), path=clone.path(name))
+
+
+async def _revise_in(clone: _Clone, incident: Incident, revised: Callable[[str], str], why: str) -> None:
+    for name in await _committed(clone):
+        if not _is_of(name, incident):
+            continue
+        kept = (await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")).text
+        if incident.ulid not in kept:
+            continue
+        changed = revised(kept)
+        if changed != kept:
+            await _commit(clone, name, changed, why)
+        if clone.checked_out and (clone.top / clone.inside / name).is_file():
+            _rewrite(clone.top / clone.inside, name, revised)
+            await _staged(clone, name, changed)
+        return
+
+
+async def _staged(clone: _Clone, name: str, text: str) -> None:
+    """`git status` is as clean as before, where nobody has changed the file beside us."""
+    path = clone.top / clone.path(name)
+    if path.read_text(encoding="utf-8", errors="replace") != text:
+        return
+    added = await _try(clone.top, "update-index", "--add", "--", clone.path(name))
+    if added.code:
+        raise PortError(SYSTEM, f"committed, but the index is in use: {added.complaint}", retryable=True)
+
+
+def _rewrite(directory: Path, name: str, revised: Callable[[str], str]) -> None:
+    try:
+        there = (directory / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PortError(SYSTEM, f"{directory / name} cannot be read", retryable=False) from error
+    if (changed := revised(there)) != there:
+        _put(directory, name, changed)
 
 
 async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:

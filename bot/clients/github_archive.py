@@ -6,7 +6,9 @@ The branch carries the number and the incident's id, so that writing it twice is
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
+from collections.abc import Callable
 
 from bot.clients import github_calls as calls
 from bot.clients import github_shapes as shapes
@@ -17,7 +19,7 @@ from phases.adr import file_name
 from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
 from phases.markdown import one_line
-from phases.ports import Archive, NotSetUp
+from phases.ports import Archive, NotSetUp, PortError
 from phases.report import Adr
 from phases.service import AdrPlace, Service
 
@@ -71,6 +73,32 @@ class GitHubArchive:
             url = await self._open(repository, branch, base, title, incident)
         return Adr(number=number, path=path, url=url)
 
+    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+        """On the pull request's own branch until it is merged; then in a pull request of its own. Raises `PortError`."""
+        repository, _ = _place(service)
+        if incident.adr is None:
+            return None
+        path = incident.adr.path
+        base = await self._github.default_branch(repository)
+        merged = await self._content(repository, path, base)
+        branch = f"{BRANCH}{incident.adr.number:04d}-{incident.id}-{incident.ulid[-6:]}".lower()
+        if merged is not None:
+            branch = f"{branch}-{hashlib.sha256(why.encode()).hexdigest()[:8]}"
+            if (there := await self._pull(repository, branch)) is not None:
+                return there
+            if revised(merged[1]) == merged[1]:
+                return None
+            await self._branch(repository, branch, base)
+        found = await self._content(repository, path, branch)
+        if found is None:
+            raise PortError(SYSTEM, f"{path} is neither merged nor in an open pull request", retryable=False)
+        sha, text = found
+        if (changed := revised(text)) != text:
+            content = base64.b64encode(changed.encode()).decode()
+            body = {"message": why, "content": content, "branch": branch, "sha": sha}
+            await self._github.write(calls.PUT_CONTENTS, repository, body, path=path)
+        return await self._open(repository, branch, base, why, incident) if merged is not None else incident.adr.url
+
     def repository(self, service: Service) -> str:
         """Repository and path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
         repository, place = _place(service)
@@ -86,6 +114,16 @@ class GitHubArchive:
                 raise
             return []  # the directory begins with its first file
         return [entry.name for entry in read(shapes.Directory, {"rows": answer}).rows]
+
+    async def _content(self, repository: str, path: str, ref: str) -> tuple[str, str] | None:
+        """Blob and text of a file; None where the branch or the file is not there."""
+        try:
+            found = read(shapes.Content, await self._github.get(calls.CONTENTS, repository, {"ref": ref}, path=path))
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return None
+        return found.sha, base64.b64decode(found.content).decode("utf-8", "replace")
 
     async def _pull(self, repository: str, branch: str) -> str | None:
         asked = {"head": f"{repository.partition('/')[0]}:{branch}", "state": "all", "per_page": PAGE}
@@ -153,6 +191,9 @@ class Archives:
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         return await self._of(service).write(service, incident, number, text)
+
+    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+        return await self._of(service).revise(service, incident, revised, why)
 
     def repository(self, service: Service) -> str:
         return self._of(service).repository(service)

@@ -124,6 +124,7 @@ class Content(_Read):
     """https://docs.github.com/en/rest/repos/contents: `content` is empty of files over 1 MB."""
 
     type: str
+    sha: str = ""
     encoding: str = ""
     content: str = ""
 

@@ -7,6 +7,7 @@ from bot.performers.coordinate import coordinating
 from bot.performers.kit import Kit, Performer
 from bot.performers.measure import measuring
 from bot.performers.merge import merging
+from bot.performers.postmortem import writing
 from bot.performers.revert import reverting
 from bot.performers.speak import speaking
 from bot.performers.timeline import reading
@@ -40,6 +41,8 @@ SYSTEMS: dict[str, str] = {
     "ticket.close": "linear",
     "discord": "discord",
     "page": "pagerduty",
+    "zone": "slack",
+    "adr.revise": "git",
     "adr.number": "git",
     "adr.write": "git",
     "remember": "redis",
@@ -57,6 +60,7 @@ def performers(kit: Kit, merges: Merges, reverts: Reverts | None = None) -> dict
         **merging(kit, merges),
         **reverting(kit, reverts),
         **coordinating(kit),
+        **writing(kit),
     }
 
 

@@ -1,27 +1,24 @@
-"""Effects of coordination: ticket, Discord, pages, the ADR, memory. A system without settings is off, and nothing fails."""
+"""Effects of coordination: ticket, Discord, pages, memory. A system without settings is off, and nothing fails."""
 
 from __future__ import annotations
 
 from bot.performers.kit import JobLike, Kit, Performer
 from handlers import views
-from phases.actions import AdrNumbered, AdrWritten, DiscordPosted, EffectDone, Paged, Remembered, TicketOpened
-from phases.adr import adr_text
+from phases.actions import DiscordPosted, EffectDone, Paged, Remembered, TicketOpened
 from phases.coordination import discord_text, ticket_body, ticket_title
 from phases.effects import (
     AttachToTicket,
     CloseTicket,
     CommentParent,
     CommentTicket,
-    NumberAdr,
     OpenTicket,
     Page,
     Remember,
     Say,
     TellDiscord,
-    WriteAdr,
 )
-from phases.ports import Archive, NotSetUp, PortError
-from phases.privacy import outside, page_text
+from phases.ports import PortError
+from phases.privacy import page_text
 
 PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
@@ -107,32 +104,6 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         await kit.post(job, message, channel, thread)
         return Paged(key=effect.key, via=via)
 
-    def archive() -> Archive:
-        if kit.archive is None:
-            raise NotSetUp("git", "no place for post-mortems is set up (`adr` in the catalogue)")
-        return kit.archive
-
-    async def number_adr(effect: NumberAdr, job: JobLike) -> AdrNumbered:
-        """The next number that neither the directory nor another incident's claim holds."""
-        incident = await kit.incident(job)
-        service = kit.service(incident)
-        repository = archive().repository(service)
-        number = max(await archive().highest(service), effect.above) + 1
-        while await kit.claimed(f"adr:{repository}:{number}") not in (None, incident.id):
-            number += 1
-        return AdrNumbered(repository=repository, number=number)
-
-    async def write_adr(effect: WriteAdr, job: JobLike) -> AdrWritten:
-        incident = await kit.incident(job)
-        if incident.adr is not None:
-            return AdrWritten(adr=incident.adr)
-        entries = [] if incident.private else await kit.door.timeline(incident.id)
-        incident = outside(incident)
-        names = await kit.names(incident, entries)
-        service = kit.service(incident)
-        text = adr_text(incident, entries, effect.number, names, await archive().template(service))
-        return AdrWritten(adr=await archive().write(service, incident, effect.number, text))
-
     async def remember(effect: Remember, job: JobLike) -> Remembered:
         """Asked for by an older version: the commit of the answer brings the memory with it, as every commit does."""
         del effect, job
@@ -146,7 +117,5 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         "ticket.close": close_ticket,
         "discord": discord,
         "page": page,
-        "adr.number": number_adr,
-        "adr.write": write_adr,
         "remember": remember,
     }

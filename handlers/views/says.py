@@ -56,6 +56,8 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
         answers.append(
             button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": plain(effect.text, 300)})
         )
+    if effect.ask == "postmortem":
+        answers.append(button("Write it …", "incident.postmortem", value, style="primary"))
     if effect.ask == "update":
         answers += _update_due(incident)
     if effect.try_again:

@@ -1,0 +1,75 @@
+"""Effects of the post-mortem: its number, its file (written, written again, brought up to date), and when its writer's morning is."""
+
+from __future__ import annotations
+
+from bot.performers.kit import JobLike, Kit, Performer
+from phases.actions import AdrNumbered, AdrWritten, EffectDone, LeadZone
+from phases.adr import adr_text, up_to_date
+from phases.effects import AskZone, NumberAdr, ReviseAdr, WriteAdr
+from phases.incident import Incident
+from phases.ports import Archive, NotSetUp, PortError
+from phases.privacy import outside
+from phases.wording import stamp
+
+
+def writing(kit: Kit) -> dict[str, Performer]:
+    def archive() -> Archive:
+        if kit.archive is None:
+            raise NotSetUp("git", "no place for post-mortems is set up (`adr` in the catalogue)")
+        return kit.archive
+
+    async def number_adr(effect: NumberAdr, job: JobLike) -> AdrNumbered:
+        """The next number that neither the directory nor another incident's claim holds."""
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        repository = archive().repository(service)
+        number = max(await archive().highest(service), effect.above) + 1
+        while await kit.claimed(f"adr:{repository}:{number}") not in (None, incident.id):
+            number += 1
+        return AdrNumbered(repository=repository, number=number)
+
+    async def adr(incident: Incident, number: int) -> str:
+        """The whole file, in the folder's own shape."""
+        entries = [] if incident.private else await kit.door.timeline(incident.id)
+        incident = outside(incident)
+        names = await kit.names(incident, entries)
+        return adr_text(incident, entries, number, names, await archive().template(kit.service(incident)))
+
+    async def write_adr(effect: WriteAdr, job: JobLike) -> AdrWritten:
+        """Of an incident that went on after it was written: the same file anew."""
+        incident = await kit.incident(job)
+        if incident.adr is not None:
+            return AdrWritten(adr=incident.adr)
+        text, service = await adr(incident, effect.number), kit.service(incident)
+        before = incident.adr_before
+        if before is None:
+            return AdrWritten(adr=await archive().write(service, incident, effect.number, text))
+        sent = incident.postmortem.at if incident.postmortem else kit.now()
+        known = incident.model_copy(update={"adr": before})
+        url = await archive().revise(service, known, lambda _: text, f"{before.name}: written again {stamp(sent)}")
+        return AdrWritten(adr=before.model_copy(update={"url": url or before.url}))
+
+    async def revise_adr(effect: ReviseAdr, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        number = incident.adr.number if incident.adr else 0
+        names, shown = await kit.names(incident), outside(incident)
+        if number:
+            why = f"ADR-{number:04d}: recovery of {incident.id} is verified"
+            await archive().revise(
+                kit.service(incident), incident, lambda text: up_to_date(text, shown, number, names), why
+            )
+        return EffectDone(kind=effect.type)
+
+    async def ask_zone(effect: AskZone, job: JobLike) -> LeadZone:
+        """Where Slack cannot say, it is nine in UTC."""
+        del effect
+        incident = await kit.incident(job)
+        lead = incident.lead or incident.declared_by
+        try:
+            return LeadZone(offset=(await kit.people.person(lead, None)).offset if lead else 0)
+        except PortError as error:
+            if error.retryable:
+                raise
+            return LeadZone(offset=0)
+
+    return {"adr.number": number_adr, "adr.write": write_adr, "adr.revise": revise_adr, "zone": ask_zone}
