@@ -31,4 +31,12 @@ def register(app: AsyncApp, kit: Kit) -> None:
         del value
         return await lead(turn, incident, None)
 
+    async def chosen(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        """From the menu of the status: a severity, or the lead."""
+        level = value.get("severity")
+        if level in [one.value for one in Severity]:
+            return await severity(turn, incident, Severity(level))
+        return await lead(turn, incident, None)
+
     on_incident(app, kit, "incident.lead", clicked)
+    on_incident(app, kit, "incident.more", chosen)

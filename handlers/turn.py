@@ -265,7 +265,8 @@ def on_click(app: AsyncApp, kit: Kit, action_id: str, do: Click, *, replace: boo
     @app.action(action_id)
     async def clicked(ack: AsyncAck, body: dict[str, Any]) -> None:
         turn = from_interaction(kit, body)
-        value = values((body.get("actions") or [{}])[0].get("value"))
+        pressed = (body.get("actions") or [{}])[0]
+        value = values(pressed.get("value") or (pressed.get("selected_option") or {}).get("value"))
         refused = await turn.stranger()
         message = says.note(refused) if refused else await do(turn, value)
         if message is not None:

@@ -256,6 +256,11 @@ def option(text: str, value: str, description: str = "") -> Element:
     return chosen
 
 
+def menu_option(text: str, value: Mapping[str, Any]) -> Element:
+    """Of an overflow menu, which has two to five: https://docs.slack.dev/reference/block-kit/block-elements/overflow-menu-element"""
+    return option(text, json.dumps(dict(value), separators=(",", ":")))
+
+
 def select(
     action_id: str, options: Sequence[Element], *, initial: Element | None = None, placeholder: str = "Choose one"
 ) -> Element:

@@ -228,11 +228,18 @@ def update(incident: Incident, filled: Template, minutes: int | None) -> View:
             part("users", "What users see", filled.users, 500),
             part("doing", "What we do", filled.doing, 500),
             field_input("next", "Next update", select(VALUE, options, initial=chosen)),
-            context("Goes to this channel, the announcement, the ticket and Discord."),
+            context(_reach(incident)),
         ),
         submit="Post",
         metadata={"incident": incident.id},
     )
+
+
+def _reach(incident: Incident) -> str:
+    if incident.private:
+        return "Goes to this channel only."
+    others = "" if incident.drill else ", the ticket and Discord"
+    return f"Goes to this channel{others}, and under the announcement."
 
 
 def cancel(incident: Incident, reason: str = "") -> View:

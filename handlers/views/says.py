@@ -221,7 +221,8 @@ def help_text() -> Message:
         "*Declare*\n`/incident checkout is failing` declares it. `/incident` alone opens the form.",
         "*Decide* (in the incident's channel, or with its id)\n"
         "`rollback` · `hotfix` · `investigate` · `fixed &lt;what was done&gt;`",
-        "*Keep people informed*\n`status` · `list` · `update &lt;what is new&gt;` · `severity 1` to `4` · `lead` or `lead @name` · `timeline`",
+        "*Keep people informed*\n`status` · `list` · `update &lt;what is new&gt;` · `severity 1` to `4` · `lead` or `lead @name` · `timeline`\n"
+        "Put :pushpin: on a message: it goes into the timeline.",
         "*Understand and finish*\n`cause &lt;why&gt;` · `recheck` · `postmortem` · `resolve` · `cancel &lt;reason&gt;` for a false alarm",
         "*Practise*\n`drill &lt;what to practise&gt;`: nobody is paged, nothing is deployed",
     ]

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from handlers.views import phrasing
-from handlers.views.blocks import Block, Element, Message, actions, button, context, facts, header, message, section
+from handlers.views.blocks import (
+    Block,
+    Element,
+    Message,
+    actions,
+    button,
+    context,
+    facts,
+    header,
+    menu_option,
+    message,
+    section,
+)
 from handlers.views.merge import merge_buttons
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import clock, cut, link, person, plain, size, spoken, when, words
 from phases import memory
 from phases.failures import WORDS
-from phases.incident import ActionKind, Incident, Status
+from phases.incident import ActionKind, Incident, Severity, Status
 from phases.merging import unmerged
 from phases.mitigation import hold
 from phases.service import Service
 
 TOPIC = 250
+BUTTONS = 3
 FAILURES = 3
 REMEMBERED = 2
 
@@ -39,7 +53,7 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
         blocks.append(
             context(*(words(said, 400) for said in memory.sentences(incident.past, incident, now)[:REMEMBERED]))
         )
-    blocks.append(actions([*_buttons(incident), *merge_buttons(incident, service)]))
+    blocks.append(actions([*_buttons(incident), *merge_buttons(incident, service), *_more(incident)]))
     return message(_fallback(incident), blocks)
 
 
@@ -224,31 +238,60 @@ def _postmortem(incident: Incident) -> str:
 
 
 def _buttons(incident: Incident) -> Sequence[Element]:
-    """Only what can work now."""
+    """Only what can work now: the three that matter most."""
+    if not incident.open:
+        return []
+    return [_button(*one, incident) for one in _wanted(incident)[:BUTTONS]]
+
+
+def _wanted(incident: Incident) -> list[tuple[str, str]]:
+    """What can be done, by what matters: label and action."""
+    cause = [("Name the cause", "incident.cause")] if incident.cause is None else []
+    written = incident.adr is not None or incident.drill
+    postmortem = [] if written else [("Post-mortem", "incident.postmortem")]
+    update = ("Post update", "incident.update")
+    match incident.status:
+        case Status.MITIGATED:
+            over = [("Resolve", "incident.resolve")] if written and (incident.drill or not cause) else []
+            return [*postmortem, *over, *cause, ("Ship a fix forward", "incident.hotfix"), update]
+        case Status.VERIFYING:
+            return [("Check now", "incident.recheck"), update, *postmortem, *cause]
+        case _:
+            lead = [("Take lead", "incident.lead")] if incident.lead is None else []
+            undecided = incident.status in (Status.DECLARED, Status.DECIDING)
+            return [*lead, update, *([("False alarm", "incident.cancel")] if undecided else []), *cause]
+
+
+def _button(label: str, action_id: str, incident: Incident) -> Element:
+    value: dict[str, Any] = {"incident": incident.id}
+    if action_id == "incident.hotfix":
+        value["round"] = incident.round.number if incident.round else 1
+    first = action_id in ("incident.postmortem", "incident.lead")
+    urgent = first and incident.status is not Status.VERIFYING
+    return button(label, action_id, value, style="primary" if urgent else None)
+
+
+_MEANS = {
+    Severity.SEV1: "many users, many features",
+    Severity.SEV2: "many users, one feature",
+    Severity.SEV3: "one user",
+    Severity.SEV4: "nobody is hit",
+}
+
+
+def _more(incident: Incident) -> list[Element]:
+    """Behind the dots: a person's word on how bad it is, and the lead where somebody else has it."""
     if not incident.open:
         return []
     here = {"incident": incident.id}
-    buttons = [button("Post update", "incident.update", here)]
-    if incident.lead is None:
-        buttons.append(button("Take the lead", "incident.lead", here))
-    if incident.cause is None:
-        buttons.append(button("Name the cause", "incident.cause", here))
-    if incident.status is Status.VERIFYING:
-        buttons.append(button("Check now", "incident.recheck", here))
-    if incident.status in (Status.VERIFYING, Status.MITIGATED) and incident.adr is None and not incident.drill:
-        urgent = incident.status is Status.MITIGATED
-        if urgent:
-            buttons.insert(0, button("Post-mortem", "incident.postmortem", here, style="primary"))
-        else:
-            buttons.append(button("Post-mortem", "incident.postmortem", here))
-    if incident.status is Status.MITIGATED:
-        number = incident.round.number if incident.round else 1
-        buttons.append(button("Ship a fix forward", "incident.hotfix", {**here, "round": number}))
-        if incident.drill or (incident.cause is not None and incident.adr is not None):
-            buttons.append(button("Resolve", "incident.resolve", here))
-    if incident.status in (Status.DECLARED, Status.DECIDING):
-        buttons.append(button("False alarm", "incident.cancel", here))
-    return buttons
+    options = [
+        menu_option(f"SEV{level.value}: {means}", {**here, "severity": level.value})
+        for level, means in _MEANS.items()
+        if level is not incident.severity
+    ]
+    if incident.lead is not None:
+        options.append(menu_option("Take lead", here))
+    return [{"type": "overflow", "action_id": "incident.more", "options": options}]
 
 
 def short(incident: Incident) -> str:

@@ -30,6 +30,11 @@ async def test_the_lead_is_handed_over_and_severity_is_a_persons_word(small: Wor
     await told(bob, "leads INC-0001 already")
     await bob.command("/incident severity 2", channel)
     await bob.sees("SEV1 → SEV2, says", channel)
+    pinned = bob.pinned(channel)[0]
+    await bob.choose(pinned, "incident.more", "SEV3: one user")
+    await bob.sees("SEV2 → SEV3, says", channel)
+    await alice.choose(alice.pinned(channel)[0], "incident.more", "Take lead")
+    await alice.sees(f"<@{alice.id}> leads, in place of <@{bob.id}>", channel)
     await bob.command("/incident timeline", channel)
     story = plain(await told(bob, "*INC-0001*"))
     assert f"in place of <@{alice.id}>" in story
