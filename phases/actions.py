@@ -45,6 +45,7 @@ from phases.report import (
     Investigation,
     Look,
     MergeState,
+    Picture,
     Release,
     TriageReport,
     Value,
@@ -252,6 +253,8 @@ class Looked(Value):
     type: Literal["looked"] = "looked"
     round: int
     look: Look
+    picture: Picture | None = None
+    """Of a recovery, where Sentry has minutes."""
 
 
 class TicketOpened(Value):

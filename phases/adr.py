@@ -10,6 +10,7 @@ from datetime import UTC, timedelta
 from phases.adr_template import Section, follow
 from phases.incident import Entry, Incident
 from phases.markdown import Names, inline, one_line, paragraphs
+from phases.picture import explained, in_words, mermaid
 from phases.proofs import proofs
 from phases.report import ActionItem, BlastRadius, Look, LookVerdict, Postmortem, Share, Word
 from phases.rounds import what_was_done
@@ -213,6 +214,7 @@ def _sections(
         Section("cause", "Root cause", (paragraphs(written.root_cause, names), *_evidence(incident, names))),
         Section("before", "Seen before", tuple(_before(incident, names))),
         Section("done", "What was done", tuple(_done(incident, names))),
+        Section("picture", "Events a minute", tuple(_picture(incident, names))),
         Section("options", "Considered options", tuple(_options(incident, names))),
         Section("monitoring", "Why monitoring did not catch it earlier", (paragraphs(written.monitoring, names),)),
         Section("tests", "Why it slipped through tests and CI", (paragraphs(written.tests, names),)),
@@ -220,7 +222,7 @@ def _sections(
         Section("revisit", "Revisit when", (paragraphs(written.revisit, names),)),
         Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
     ]
-    return tuple(one for one in sections if one.lines or one.key not in ("before", "options"))
+    return tuple(one for one in sections if one.lines or one.key not in ("before", "options", "picture"))
 
 
 def _proofs(incident: Incident, number: int, names: Names) -> list[str]:
@@ -295,8 +297,17 @@ def _done(incident: Incident, names: Names) -> list[str]:
         for look in one.looks:
             numbers = f"{rate(look.before_per_minute)} / {rate(look.after_per_minute)} events a minute before / after"
             endpoint = f", endpoint {look.endpoint.said}" if look.endpoint else ""
-            lines.append(f"  - {stamp(look.at)}: {inline(f'{look.verdict.value}, {numbers}{endpoint}', names)}")
+            why = f" ({'; '.join(look.reasons)})" if look.reasons else ""
+            lines.append(f"  - {stamp(look.at)}: {inline(f'{look.verdict.value}, {numbers}{endpoint}{why}', names)}")
     return lines or ["Nothing was done on production."]
+
+
+def _picture(incident: Incident, names: Names) -> list[str]:
+    drawing = mermaid(incident)
+    if not drawing:
+        return []
+    marks = [f"- {inline(one, names)}" for one in explained(incident)]
+    return [*drawing, "", *marks, "", inline(in_words(incident), names)]
 
 
 def _item(item: ActionItem, names: Names) -> str:

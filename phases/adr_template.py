@@ -28,6 +28,7 @@ _OWN: Mapping[str, str] = {
     "cause": r"(?:root )?causes?(?: analysis)?|trigger|(?:five|5) whys|what caused .*",
     "before": r"seen before|(?:related|prior|previous) incidents?",
     "done": r"what was done|(?:resolution|mitigation|response|remediation|recovery)(?: and recovery)?|how (?:it|we) (?:was )?(?:resolved|fixed) .*",
+    "picture": r"events a minute|(?:error |event )?(?:rates?|graphs?|charts?)",
     "monitoring": r"why monitoring .*|detection|monitoring(?: gaps)?|how .*detected.*",
     "tests": r"why it slipped .*|tests? and ci|why .*\b(?:tests|ci)\b.*|contributing factors?|prevention",
     "items": r"action items?|actions|follow[- ]?ups?(?: actions?)?|corrective (?:and preventive )?actions?|next steps",
@@ -40,7 +41,7 @@ _KIND: Mapping[str, tuple[str, tuple[str, ...]]] = {
         r"context.*|background|problem(?: statement)?|issue|motivation|introduction",
         ("impact", "timeline", "cause", "before"),
     ),
-    "decision": (r"decisions?(?: outcome)?|solution|outcome", ("done", "items")),
+    "decision": (r"decisions?(?: outcome)?|solution|outcome", ("done", "picture", "items")),
     "consequences": (
         r"(?:positive |negative )?consequences.*|implications|results?|lessons learned|learnings",
         ("monitoring", "tests", "revisit", "proofs"),

@@ -53,6 +53,8 @@ class Say(Value):
     goes_to: Literal["incident", "announcement"] = "incident"
     ask: Literal["recovered", "not over", "foreign deploy", "update", "postmortem", ""] = ""
     """A question with its buttons under it."""
+    picture: bool = False
+    """With the picture of events a minute under it."""
     due: datetime | None = None
     """When the next update is promised, under it."""
 

@@ -19,6 +19,7 @@ from phases.report import (
     Investigation,
     Look,
     MergeState,
+    Picture,
     Postmortem,
     Recommendation,
     Release,
@@ -242,6 +243,8 @@ class Incident(Value):
     lead_offset: int = 0
     """Seconds that the lead's clock is ahead of UTC, as Slack last said."""
 
+    picture: Picture | None = None
+    """Measured when recovery was verified."""
     recovered_at: datetime | None = None
     resolved_at: datetime | None = None
     closed_at: datetime | None = None

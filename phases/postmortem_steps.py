@@ -139,20 +139,20 @@ def resolve(incident: Incident, action: Resolve, service: Service, now: datetime
     return _resolve(Draft(incident, now), by=action.by).done()
 
 
-def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "") -> Draft:
+def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "", picture: bool = False) -> Draft:
     """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there.
 
-    `news` is what has just come true: one message in the channel says both.
+    `news` is what has just come true: one message in the channel says both, with the `picture` of it.
     """
     incident = draft.incident
     if (
         incident.status is not Status.MITIGATED or incident.adr is None or missing(incident)
     ):  # a drill is ended by people
-        return tell(draft, news, strong=strong) if news else draft.dirty("status")
-    return _resolve(draft, by=None, news=news, strong=strong)
+        return tell(draft, news, strong=strong, picture=picture) if news else draft.dirty("status")
+    return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
 
 
-def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "") -> Draft:
+def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", picture: bool = False) -> Draft:
     incident = draft.incident
     draft.set(status=Status.RESOLVED, resolved_at=draft.now)
     draft.note("resolved", f"Resolved by {mentioned(by)}" if by else "Resolved", by=by)
@@ -164,7 +164,7 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "") 
     if incident.adr is not None and written is not None and recovered is not None and written.at < recovered:
         draft.want(ReviseAdr())  # the file says that recovery is not verified
     who = f" by {mentioned(by)}" if by else ""
-    tell(draft, f"{news} {incident.id} is resolved{who}.".strip(), strong=strong)
+    tell(draft, f"{news} {incident.id} is resolved{who}.".strip(), strong=strong, picture=picture)
     if incident.ticket is not None:
         draft.want(CloseTicket())
     return draft.dirty("status", "announcement", "tree")

@@ -343,6 +343,18 @@ class Look(Value):
     reasons: tuple[str, ...] = ()
 
 
+class Picture(Value):
+    """Events of the incident's issues in equal spans of time: what a chart of it is drawn from (`picture.py`)."""
+
+    begin: datetime
+    until: datetime
+    """The last span ends here, a little earlier or later than the others."""
+    step: int
+    """Minutes a span."""
+    counts: tuple[int, ...]
+    """Events, at most 20 spans."""
+
+
 # --- Phase 6: post-mortem --------------------------------------------------------------------------------------
 
 

@@ -111,6 +111,7 @@ def tell(
     thread: bool = False,
     ask: Literal["recovered", "not over", "foreign deploy", ""] = "",
     mention: tuple[str, ...] = (),
+    picture: bool = False,
 ) -> Draft:
     """Says a change of state in the channel, and keeps ticket and Discord true with it (workflow, phase 4).
 
@@ -118,7 +119,7 @@ def tell(
     """
     if draft.incident.channel is not None:
         said = f"*{strong}* {text}" if strong else text
-        draft.want(Say(text=said.strip(), thread=thread, ask=ask, mention=mention))
+        draft.want(Say(text=said.strip(), thread=thread, ask=ask, mention=mention, picture=picture))
     if ticket:
         keep_true(draft, f"{strong} {text}".strip())
     return draft

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from phases.actions import Looked
 from phases.counts import SIZE, Limits, Measured, limits
 from phases.incident import Incident, Round
+from phases.picture import begins, drawn
 from phases.ports import Endpoint, ErrorTracker, IssueRow, PortError
-from phases.report import EndpointAnswer, Look, LookVerdict
+from phases.report import EndpointAnswer, Look, LookVerdict, Picture
 from phases.service import Service
 from phases.wording import counted, listed
 
@@ -97,8 +98,13 @@ async def look_again(
     judged, why = verdict(events, held, answered, new)
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
         judged, why = LookVerdict.TOO_FEW, ("no Sentry issue belongs to this incident, so nothing was measured",)
+    picture = None
+    if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
+        picture, why_not = await _picture(tracker, incident, service, ids, now)
+        unasked = (*unasked, *why_not)
     return Looked(
         round=round_number,
+        picture=picture,
         look=_with(
             look,
             verdict=judged,
@@ -143,6 +149,18 @@ async def _measure(
         return error
     minutes = (until - since) / MINUTE
     return events, Measured(before / minutes, minutes), [i.short_id for i in new]
+
+
+async def _picture(
+    tracker: ErrorTracker, incident: Incident, service: Service, ids: Sequence[str], now: datetime
+) -> tuple[Picture | None, tuple[str, ...]]:
+    """Or why there is none: recovery is not kept waiting for a picture of it."""
+    since = begins(incident.detected_at, now, service.window)
+    try:
+        minutes = await tracker.per_minute([service], ids, since, now)
+    except PortError as error:
+        return None, (f"no picture of it: {error.text}",)
+    return drawn(minutes, incident.detected_at, now, service.window), ()
 
 
 def burned(incident: Incident, service: Service, current: Round | None, clock: datetime) -> tuple[datetime, datetime]:

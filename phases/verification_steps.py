@@ -13,7 +13,7 @@ from phases.change import Change, Draft, Refused
 from phases.effects import LookAgain
 from phases.incident import Incident, Round, Status
 from phases.postmortem_steps import resolve_if_ready
-from phases.report import Look, LookVerdict
+from phases.report import Look, LookVerdict, Picture
 from phases.root_cause_steps import without_what_did_not_help
 from phases.rounds import ended, keep_true, mentioned, next_round, page, replace_round, tell, what_was_done, worked
 from phases.service import Service
@@ -72,7 +72,7 @@ def looked(incident: Incident, action: Looked, service: Service, now: datetime) 
         return _answer(draft, current, look).done()
     match look.verdict:
         case LookVerdict.RECOVERED:
-            return mitigated(draft, current, "recovered", sentence(look)).done()
+            return mitigated(draft, current, "recovered", sentence(look), action.picture).done()
         case LookVerdict.UNREACHABLE:
             return _out_of_reach(draft, current, look, before, service).done()
         case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(look, current, service):
@@ -104,15 +104,21 @@ def confirm_recovery(incident: Incident, action: ConfirmRecovery, service: Servi
     return not_recovered(draft, current, f"{who} says it is not over (not measured)").done()
 
 
-def mitigated(draft: Draft, current: Round, verdict: Literal["recovered", "confirmed by a person"], said: str) -> Draft:
+def mitigated(
+    draft: Draft,
+    current: Round,
+    verdict: Literal["recovered", "confirmed by a person"],
+    said: str,
+    picture: Picture | None = None,
+) -> Draft:
     """Users are fine, verified. Resolved is another thing: it needs cause and post-mortem.
 
     After a fix forward the first verified recovery stays: users were fine all the while.
     """
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
     at = draft.incident.recovered_at or draft.now
-    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD).cancel(LOOK)
-    return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.")
+    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture).cancel(LOOK)
+    return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None)
 
 
 def not_recovered(draft: Draft, current: Round, said: str) -> Draft:

@@ -8,11 +8,13 @@ from datetime import datetime
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
 from handlers.views.phrasing import DONE, WAITING
+from handlers.views.picture import pictured
 from handlers.views.status import short
 from handlers.views.text import channel, code, link, person, plain, spoken, when, words
 from phases.cadence import SNOOZE
 from phases.effects import Say
 from phases.incident import Incident, Status
+from phases.picture import in_words
 from phases.proofs import Proof
 
 LISTED = 20
@@ -23,7 +25,9 @@ def say(effect: Say, incident: Incident) -> Message:
     called = " ".join(person(p) for p in effect.mention[:20])
     text = f"{called} {spoken(effect.text)}".strip()
     due = context(f"Next update {when(effect.due, '{time}')}") if effect.due else None
-    return message(text, [section(text), due, actions(_answers(effect, incident))])
+    shown = pictured(incident) if effect.picture else []
+    heard = f"{text} {spoken(in_words(incident))}" if shown else text
+    return message(heard, [section(text), *shown, due, actions(_answers(effect, incident))])
 
 
 def reminder(text: str, incident: Incident) -> Message:

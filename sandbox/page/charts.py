@@ -56,13 +56,11 @@ def _axes(chart: dict[str, Any]) -> Markup:
         ).format(_LEFT, _WIDTH, y(value), y(value), _LEFT - 6, y(value) + 3, round(value, 1))
         for value in (0.0, top / 2, top)
     ]
-    every = max(1, -(-slots // 8))
     out += [
         Markup(
             '<text x="{}" y="{}" font-size="10" fill="currentColor" opacity=".6" text-anchor="middle">{}</text>'
-        ).format(x(index), _HEIGHT - 6, label)
-        for index, label in enumerate(labels)
-        if index % every == 0
+        ).format(min(x(index), _WIDTH - 3.2 * len(label)), _HEIGHT - 6, label)
+        for index, label in _readable(labels)
     ]
     for number, one in enumerate(values):
         colour = _COLOURS[number % len(_COLOURS)]
@@ -91,6 +89,21 @@ def _axes(chart: dict[str, Any]) -> Markup:
         Markup('<span style="color:{}">● <span>{}</span></span>').format(_COLOURS[i % len(_COLOURS)], one["name"])
         for i, one in enumerate(series)
     )
-    return Markup('<svg viewBox="0 0 {} {}" role="img">{}</svg><div class="legend">{}</div>').format(
-        _WIDTH, _HEIGHT, Markup("").join(out), legend if len(series) > 1 else ""
+    axis = chart.get("axis_config") or {}
+    named = " · ".join(str(axis[key]) for key in ("y_label", "x_label") if axis.get(key))
+    drawing = Markup(
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg><div class="legend">{} <span>{}</span></div>'
     )
+    said = ", ".join(f"{label}: {one[at]:g}" for one in values for at, label in enumerate(labels))
+    return drawing.format(_WIDTH, _HEIGHT, said, Markup("").join(out), legend if len(series) > 1 else "", named)
+
+
+def _readable(labels: list[str]) -> list[tuple[int, str]]:
+    """Labels that do not run into each other; those with words in them first."""
+    width = (_WIDTH - _LEFT) / max(1, len(labels))
+    kept: list[tuple[int, str]] = []
+    for index, label in sorted(enumerate(labels), key=lambda one: (not any(c.isalpha() for c in one[1]), one[0])):
+        reach = 3.2 * len(label) + 3
+        if all(abs(index - other) * width > reach + 3.2 * len(said) + 3 for other, said in kept):
+            kept.append((index, label))
+    return kept

@@ -31,12 +31,14 @@ from phases.report import (
     Hypothesis,
     HypothesisKind,
     Investigation,
+    Picture,
     Release,
     Suspect,
     TriageReport,
     Verdict,
 )
 from phases.trends import Month
+from phases.verification_steps import sentence
 
 HINDSIGHT = Hindsight(
     tests=Covered(files=41),
@@ -112,6 +114,16 @@ def acted(status: Status, result: str, round_fields: dict[str, Any] | None = Non
 VERIFYING = acted(Status.VERIFYING, "done", {"clock_started_at": NOW + timedelta(seconds=41)})
 MITIGATED = acted(
     Status.MITIGATED, "done", {"looks": (look(),), "verdict": "recovered"}, recovered_at=NOW + timedelta(minutes=12)
+)
+RECOVERED = MITIGATED.model_copy(
+    update={
+        "picture": Picture(
+            begin=NOW - timedelta(minutes=30),
+            until=NOW + timedelta(minutes=12),
+            step=3,
+            counts=(1, 0, 2, 0, 0, 1, 0, 61, 118, 131, 126, 97, 1, 0),
+        )
+    }
 )
 FAILED = deciding().model_copy(
     update={
@@ -214,6 +226,9 @@ def messages() -> dict[str, Message]:
         "evidence": views.evidence(THINKING, NOW),
         "cause": views.tree(RESOLVED, NOW),
         "announcement": views.announcement(MITIGATED, NOW),
+        "recovered": views.say(
+            Say(text=f"*Recovered.* {sentence(look()).removeprefix('Recovered: ')}", picture=True), RECOVERED
+        ),
         "asked": views.say(Say(text="Do users have it back?", ask="recovered", mention=("U0ALICE",)), VERIFYING),
         "try-again": views.say(Say(text="The ticket could not be opened.", try_again="7-1"), deciding()),
         "summary": views.summary(SUMMARY),

@@ -19,11 +19,14 @@ async def test_everything_people_see(browser: Browser, tmp_path: Path, where: st
         tab = await window(browser, f"{world.url}/?channel=general", width=width, height=height)
         general = world.workspace.channel("general")
         for name, message in messages().items():
-            ts = world.workspace.post(general, BOT_USER, message.text, blocks=list(message.blocks))["ts"]
-            shown = tab.page.locator(f"[data-part=messages] [data-key='{ts}']")
-            await expect(shown).to_be_visible()
-            await tab.part(shown, f"message-{name}-{where}")
-            assert await tab.fits(), name
+            for form, blocks in (("", message.rich or message.blocks), ("-plain", message.blocks)):
+                if form and not message.rich:
+                    continue
+                ts = world.workspace.post(general, BOT_USER, message.text, blocks=list(blocks))["ts"]
+                shown = tab.page.locator(f"[data-part=messages] [data-key='{ts}']")
+                await expect(shown).to_be_visible()
+                await tab.part(shown, f"message-{name}{form}-{where}")
+                assert await tab.fits(), name
         for name, view in views_shown().items():
             if view.kind == "home":
                 world.workspace.modals.publish(ALICE, view.payload())

@@ -7,7 +7,7 @@ import pytest
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import Status
-from phases.report import HypothesisKind, LookVerdict, Verdict
+from phases.report import HypothesisKind, LookVerdict, Picture, Verdict
 from tests.factories import look, nothing_unusual, service
 from tests.unit.story import Story, mitigated, verifying
 
@@ -64,6 +64,18 @@ def test_the_first_clean_look_is_recovery():
         "Recovered. 14.3 → 0 events a minute in 4 min; 0 events where the baseline allows 3; unchanged, about 57 would have come."
     ]
     assert "look" not in story.timers
+
+
+def test_the_picture_of_a_recovery_is_kept_and_shown_with_it_and_a_persons_word_has_none():
+    story = verifying()
+    shown = Picture(begin=story.now, until=story.now, step=3, counts=(0, 40, 0))
+    story.say(said.Looked(round=1, look=look(), picture=shown))
+    assert story.record.picture == shown
+    assert [one.picture for one in story.wants(wanted.Say)] == [True]
+    by_hand = asked()
+    by_hand.say(said.ConfirmRecovery(by="U0ALICE", round=1, recovered=True))
+    assert by_hand.record.picture is None
+    assert not any(one.picture for one in by_hand.wants(wanted.Say))
 
 
 @pytest.mark.parametrize("first", [LookVerdict.NOT_RECOVERED, LookVerdict.TOO_FEW])

@@ -54,6 +54,7 @@ from phases.report import (
     IssueSeen,
     Look,
     LookVerdict,
+    Picture,
     Recommendation,
     Release,
     Share,
@@ -62,6 +63,7 @@ from phases.report import (
     Verdict,
     Word,
 )
+from sandbox.slack.limits import check_message_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
@@ -210,6 +212,16 @@ hypotheses = st.lists(
 ).map(lambda found: tuple(h.model_copy(update={"id": f"H{n}"}) for n, h in enumerate(found, 1)))
 
 
+pictures = st.builds(
+    lambda begin, step, counts: Picture(
+        begin=begin, until=begin + timedelta(minutes=step * len(counts)), step=step, counts=counts
+    ),
+    times,
+    st.integers(1, 90),
+    st.lists(st.integers(0, 10**7), min_size=1, max_size=20).map(tuple),
+)
+
+
 @st.composite
 def incidents(draw: st.DrawFn) -> Incident:
     """Any record, also such as no sequence of actions would make."""
@@ -245,6 +257,7 @@ def incidents(draw: st.DrawFn) -> Incident:
         "ticket": draw(st.none() | st.builds(Ticket, id=texts, identifier=texts, url=texts)),
         "adr": draw(st.none() | st.builds(Adr, number=st.integers(1, 9999), path=texts, url=maybe)),
         "recovered_at": draw(st.none() | times),
+        "picture": draw(st.none() | pictures),
         "cancel_reason": draw(maybe),
         "latest_update": draw(maybe),
         "past": draw(some(st.builds(PastIncident, id=texts, service=texts, at=times, title=texts, cause=texts), 5)),
@@ -338,6 +351,9 @@ def check(message: Message) -> None:
     ids = [b["block_id"] for b in message.blocks if "block_id" in b]
     assert len(ids) == len(set(ids))
     check_blocks(message.blocks)
+    for blocks, rich in ((message.blocks, False), (message.rich, True)):
+        if blocks:
+            check_message_blocks(list(blocks), rich=rich)
 
 
 many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -350,6 +366,7 @@ def test_any_incident_fits(one: Incident, now: datetime) -> None:
     check(views.tree(one, now))
     check(views.evidence(one, now))
     check(views.announcement(one, now))
+    check(views.say(Say(text="*Recovered.*", picture=True), one))
     assert size(views.topic(one)) <= 250
     for shop in (service(), service(deployer=None, deploy=None)):
         for number in range(1, len(one.rounds) + 2):

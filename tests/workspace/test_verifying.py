@@ -64,8 +64,13 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     await eventually(world, lambda: "Checking" in status(channel), "the pinned status")
     await alice.command("/incident recheck", channel)  # now, not when it is due
     await alice.sees("*Checked.*", channel)
-    recovered = plain(await alice.sees("*Recovered.*", channel, seconds=15))
-    assert "events a minute" in recovered, "the rate before and after"
+    message = await alice.sees("*Recovered.*", channel, seconds=15)
+    assert "events a minute" in plain(message), "the rate before and after"
+    assert re.search(r"where the baseline allows 3; unchanged, about \d+ would have come", plain(message))
+    chart = next(b["chart"] for b in message["blocks"] if b["type"] == "data_visualization")
+    drawn = [f"{point['value']:g}" for point in chart["series"][0]["data"]]
+    assert chart["axis_config"]["categories"][-1].endswith((" recovered", " E"))
+    assert all(number in message["text"] for number in drawn), "for notifications and screen readers"
 
     # Not over before somebody understands why: what is missing, with the forms that bring it.
     await alice.command("/incident resolve", channel)
@@ -92,6 +97,7 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
         assert name.startswith("incident.item.owner") or part in written
     assert "(owner bob, due 2027-01-31)" in written
     assert "<@U" not in written
+    assert f"bar [{', '.join(drawn)}]" in written.split("xychart-beta")[1], "the same picture"
     await eventually(world, lambda: world.linear.issues[0].state.type == "completed", "the ticket is closed")
     await eventually(world, lambda: "Resolved" in status(channel), "the pinned status")
 
@@ -163,3 +169,20 @@ async def test_not_measured_a_person_confirms_by_name(small: World):
     assert "it is back" in plain(again).lower()
     await eventually(world, lambda: any("it is back" in e.summary for e in world.pagerduty.events), "paged")
     await eventually(world, lambda: "To decide" in status(channel), "the pinned status, again")
+
+
+async def test_a_workspace_without_charts_gets_the_same_numbers_in_words(small: World):
+    world, alice = small, small.alice
+    world.workspace.rich_blocks = False
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back", channel)
+    await alice.click(decision, "decision.rollback")
+    message = await alice.sees("*Recovered.*", channel, seconds=30)
+    assert [b["type"] for b in message["blocks"]] == ["section", "context", "context"]
+    assert re.search(
+        r"Events a minute, each for 1 min: .*\[alert\].*\[rollback to 1\.2\.0\].*\[recovered\]", plain(message)
+    )
+    tried = [c for c in world.workspace.calls if "data_visualization" in str(c.args)]
+    assert [c.answer.get("error") for c in tried] == ["invalid_blocks"], "once: it is remembered"
+    assert len(said(alice, channel, "*Recovered.*")) == 1
