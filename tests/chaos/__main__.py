@@ -9,6 +9,8 @@ import sys
 import time
 
 from tests.chaos.kill import Outcome, at_random, every
+from tests.chaos.race import race
+from tests.chaos.timers import thousand
 
 BUDGET_SECONDS = 420.0
 """Of the ten minutes that `make chaos` may take."""
@@ -37,6 +39,20 @@ async def run(*, whole: bool, seed: int) -> int:
     else:
         await row(f"kill -9 at each {STEP}th call, 2 replicas", every(STEP, seconds=BUDGET_SECONDS * 0.7))
         await row("30 kills at random over 8 incidents", at_random(seed, kills=30, services=8))
+    print()
+    raced = await race()
+    print(
+        f"50 people decide at once, 3 replicas: {raced.actions} action, {raced.told} told who was first, {raced.silent} told nothing"
+    )
+    if (raced.actions, raced.told) != (1, 49):
+        wrong["race"] = [str(raced)]
+    fired = await thousand()
+    print(
+        f"1,000 timers due at once, 2 clocks, one killed: {fired.lost} lost, {fired.doubled} doubled, "
+        f"p99 {fired.p99:.1f} s after they were due (goal 2), loop blocked for {fired.blocked_ms:.0f} ms at most (goal 20)"
+    )
+    if fired.lost or fired.doubled:
+        wrong["timers"] = [str(fired)]
     for where, what in wrong.items():
         print(f"\n{where}\n  " + "\n  ".join(what))
     return 1 if wrong else 0

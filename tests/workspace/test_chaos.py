@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from tests.chaos.kill import batch
+from tests.chaos.race import race
+from tests.chaos.timers import thousand
 
 
 async def test_killed_around_outside_calls_on_two_replicas_every_incident_ends_once() -> None:
     outcome = await batch([(6, "before"), (17, "during"), (31, "after"), (44, "during")])
     assert outcome.wrong == {}
     assert outcome.kills >= 3, "an incident may make fewer calls than planned, not all of them"
+
+
+async def test_many_people_decide_at_once_and_all_but_one_are_told_who_was_first() -> None:
+    raced = await race(12)
+    assert (raced.actions, raced.told, raced.silent) == (1, 11, 0)
+    assert raced.deploys <= 1
+
+
+async def test_timers_that_fall_due_together_fire_once_each_though_a_clock_is_killed() -> None:
+    fired = await thousand(150)
+    assert (fired.lost, fired.doubled) == (0, 0)

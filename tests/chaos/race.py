@@ -1,0 +1,96 @@
+"""50 people decide at once, on three replicas: one action, and 49 are told who was first. The race is staged, not slept for."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.valkey import embedded
+from sandbox.slack.channels import ALICE, Channel
+from sandbox.slack.people import Json, Person, plain
+from tests.chaos.life import PATIENCE, channels, incident_id
+from tests.chaos.town import Town, eventually
+
+HELD_MS = 450
+"""Commits are held this long, less than a commit may take: everybody has read the same record by then."""
+
+
+@dataclass
+class Race:
+    people: int
+    actions: int
+    deploys: int
+    told: int
+    """Who was told that somebody else was first, by name."""
+    silent: int
+    """Who was told nothing, and did not win."""
+
+
+async def race(people: int = 50, *, replicas: int = 3) -> Race:
+    with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
+        async with embedded(Path(folder) / "valkey") as url:
+            town = Town(Path(folder), services=1, replicas=replicas, redis_url=url)
+            async with town.open():
+                return await _raced(town, people)
+
+
+async def _raced(town: Town, people: int) -> Race:
+    alice = town.world.alice
+    await alice.command("/incident shop001 is failing")
+    await eventually(lambda: bool(channels(town, 1)), "its channel", PATIENCE)
+    channel = channels(town, 1)[0]
+    decision = await alice.sees("Recommended: roll back", channel, seconds=PATIENCE)
+    crowd = [_newcomer(town, channel, number) for number in range(people)]
+    forms = {one.id: await _form(one, decision) for one in crowd[1::2]}
+
+    await town.store.redis.execute_command("CLIENT", "PAUSE", HELD_MS, "WRITE")
+    acts = [
+        one.submit(forms[one.id], {"sentence": "Turned the flag off"})
+        if one.id in forms
+        else one.click(decision, "decision.rollback")
+        for one in crowd
+    ]
+    await asyncio.gather(*acts)
+    await _answered(town, crowd, forms)
+
+    incident = (await town.store.get([incident_id(channel)]))[0]
+    acted = [one.action for one in incident.rounds if one.action]
+    winner = acted[0].by if acted else ""
+    told = [one for one in crowd if one.id != winner and f"<@{winner}>" in _heard(one, forms)]
+    silent = [one for one in crowd if one.id != winner and not _heard(one, forms)]
+    await eventually(lambda: acted[0].kind != "rollback" or bool(town.deployed(1)), "the deploy", PATIENCE)
+    return Race(people, len(acted), len(town.deployed(1)), len(told), len(silent))
+
+
+def _newcomer(town: Town, channel: Channel, number: int) -> Person:
+    """One more full member, who stands in the channel."""
+    workspace, id = town.world.workspace, f"U0CROWD{number:02d}"
+    workspace.users[id] = {**copy.deepcopy(workspace.users[ALICE]), "id": id, "name": f"crowd{number:02d}"}
+    workspace.join(channel, id)
+    return Person(workspace, town.world.delivery, id)
+
+
+async def _form(one: Person, decision: Json) -> Json:
+    await one.click(decision, "decision.fixed")
+    return await one.open_modal("incident.fixed", seconds=PATIENCE)
+
+
+async def _answered(town: Town, crowd: list[Person], forms: dict[str, Json]) -> None:
+    """Everybody but the winner has been answered; who could not be served in time presses once more, as they are told."""
+
+    def all_heard() -> bool:
+        return sum(not _heard(one, forms) for one in crowd) <= 1
+
+    await eventually(all_heard, "an answer for all but one", PATIENCE)
+
+
+def _heard(one: Person, forms: dict[str, Json]) -> str:
+    """What this person alone was told: a whisper, or in the form that they sent."""
+    whispers = [plain(message) for message in one.ephemerals()]
+    view = one.modal()
+    if view is not None and view.get("blocks") != forms.get(one.id, {}).get("blocks"):
+        whispers.append(plain(view))
+    return "\n".join(whispers)
