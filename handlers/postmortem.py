@@ -26,6 +26,7 @@ from phases.ports import PortError
 from phases.postmortem import Parts, submitted
 from phases.postmortem_draft import draft
 from phases.postmortem_steps import not_now
+from phases.timeline import line
 
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})>")
 NAMES_SECONDS = 3.0
@@ -91,7 +92,7 @@ async def _proposed(kit: Kit, incident: Incident) -> tuple[Parts, tuple[str, ...
 
 async def _names(kit: Kit, incident: Incident, entries: Sequence[Entry]) -> dict[str, str]:
     """Display names of the people who are named, for a text that leaves Slack."""
-    told = " ".join((incident.source.text, *(e.text for e in entries)))
+    told = " ".join((incident.source.text, *(line(e) for e in entries)))
     ids = {*_PERSON.findall(told), *(i for i in (incident.lead, incident.declared_by) if i)}
     names: dict[str, str] = {}
 

@@ -14,6 +14,7 @@ from phases.picture import explained, in_words, mermaid
 from phases.proofs import proofs
 from phases.report import ActionItem, BlastRadius, Look, LookVerdict, Postmortem, Share, Word
 from phases.rounds import what_was_done
+from phases.timeline import line
 from phases.wording import counted, listed, rate, stamp
 
 KINDS = ("tests", "monitors", "gates")
@@ -247,7 +248,7 @@ def _options(incident: Incident, names: Names) -> list[str]:
 
 def _table(entries: Sequence[Entry], names: Names) -> list[str]:
     rows = [
-        f"| {stamp(entry.at)} | {inline(entry.kind, names)} | {inline(entry.text, names, 600)}{_source(entry)} |"
+        f"| {stamp(entry.at)} | {inline(entry.kind, names)} | {inline(line(entry), names, 600)}{_source(entry)} |"
         for entry in sorted(entries, key=lambda entry: entry.at)
     ]
     return ["As it was recorded:", "", "| Time | | What |", "| --- | --- | --- |", *rows] if rows else []

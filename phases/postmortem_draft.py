@@ -15,6 +15,7 @@ from phases.incident import Entry, Incident
 from phases.markdown import Names, cut, readable
 from phases.postmortem import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
 from phases.report import IN_THE_ADR, ActionItem, Hypothesis, Postmortem, Verdict
+from phases.timeline import line
 from phases.wording import lasting, listed, stamp
 
 DUE_DAYS = 14
@@ -61,7 +62,7 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
         fewer = [entry for entry in kept if entry.kind not in kinds]
         left_out += len(kept) - len(fewer)
         kept = fewer
-        lines = [f"{stamp(e.at)}  {' '.join(readable(e.text, names).split())[:200]}" for e in kept]
+        lines = [f"{stamp(e.at)}  {' '.join(readable(line(e), names).split())[:200]}" for e in kept]
         if left_out:
             lines.append(f"({left_out} smaller entries left out; the file lists them all)")
         text = "\n".join(lines)

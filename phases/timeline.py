@@ -14,10 +14,12 @@ from phases.actions import MessageRead, MessageTouched
 from phases.change import Change, Draft
 from phases.effects import ReadMessage
 from phases.incident import Entry, Incident, PinnedMessage
-from phases.rounds import worked
+from phases.rounds import mentioned, worked
 from phases.service import Service
 
 PUSHPIN = "pushpin"
+PEOPLES = ("pin", "update")
+"""Kinds of entries that hold what people said."""
 PINNED = 50
 """Pinned messages whose edits are followed; of more, the newest."""
 
@@ -53,6 +55,12 @@ def shown(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list[Entry]:
         if full.ref is None or full.text:
             left.append(full)
     return sorted(left, key=lambda entry: entry.at)
+
+
+def line(entry: Entry) -> str:
+    """What it says, and who said it where those are a person's words."""
+    by = mentioned(entry.by) if entry.by else "a bot"
+    return f"{by}: {entry.text}" if entry.kind in PEOPLES and by not in entry.text else entry.text
 
 
 # --- what people pin ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from handlers.views.blocks import Block, Element, Message, actions, button, cont
 from handlers.views.text import clock, link, person, spoken, when, words
 from phases.durations import durations
 from phases.incident import Entry, Incident
+from phases.timeline import line
 
 PAGE = 30
 """Entries at once: they fit Slack's limits, and a phone's patience."""
@@ -59,6 +60,8 @@ def _entry(entry: Entry) -> str:
     at = f" {link(entry.url, 'link')}" if entry.url else ""
     if entry.kind == "pin":
         return f"📌 {person(entry.by, 'a bot')}: {spoken(entry.text, PINNED, lines=False)}{at}"
+    if entry.kind == "update":
+        return f"{spoken(line(entry), PINNED, lines=False)}{at}"
     by = f" ({person(entry.by)})" if entry.by and f"<@{entry.by}>" not in entry.text else ""
     return f"{spoken(entry.text, LINE, lines=False)}{by}{at}"
 

@@ -110,6 +110,31 @@ async def test_two_tabs_are_two_people(browser: Browser, tmp_path: Path) -> None
         assert alice.problems == bob.problems == []
 
 
+async def test_people_react_edit_and_delete(browser: Browser, tmp_path: Path) -> None:
+    async with World(tmp_path, with_bot=False, with_shop=False) as world:
+        alice = await window(browser, f"{world.url}/?channel=general")
+        said = world.bob.say("general", "the pool is full")
+        at = f".message[data-ts='{said['ts']}']"
+        await alice.page.hover(at)
+        await alice.page.click(f"{at} [aria-label='React with pushpin']")
+        await expect(alice.page.locator(f"{at} .reactions button")).to_contain_text("1")
+        await alice.page.click(f"{at} .reactions button")
+        await expect(alice.page.locator(f"{at} .reactions")).to_have_count(0)
+
+        mine = world.alice.say("general", "teh end")
+        at = f".message[data-ts='{mine['ts']}']"
+        alice.page.on("dialog", lambda dialog: dialog.accept("the end"))
+        await alice.page.hover(at)
+        await alice.page.click(f"{at} [aria-label='More actions']")
+        await alice.page.click(f"{at} [data-edit]")
+        await expect(alice.page.locator(at)).to_contain_text("the end (edited)")
+        await alice.page.hover(at)
+        await alice.page.click(f"{at} [aria-label='More actions']")
+        await alice.page.click(f"{at} [data-delete]")
+        await expect(alice.page.locator(at)).to_have_count(0)
+        assert alice.problems == []
+
+
 async def test_a_form_says_what_is_missing_and_keeps_what_was_typed(browser: Browser, tmp_path: Path) -> None:
     async with World(tmp_path, with_bot=False, with_shop=False) as world:
 

@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_world import World, bolt, slack_world
 
 from sandbox.slack.channels import ALICE, TEAM
-from sandbox.slack.errors import ClientRefused, NeverHappened
+from sandbox.slack.errors import ClientRefused, NeverHappened, SlackError
 from sandbox.slack.workspace import Workspace
 
 GENERAL = "C0GENERAL"
@@ -420,3 +420,43 @@ async def test_the_page_hears_of_every_change(world: World) -> None:
     assert kinds == ["message", "ephemeral", "pins", "view_opened", "view_closed", "toast"]
     with pytest.raises(StopAsyncIteration):
         await anext(changes)
+
+
+# Reactions, edits, deletions
+
+
+async def test_reactions_edits_and_deletions_are_told_as_slack_tells_them(world: World) -> None:
+    app = bolt(world)
+    for name in ("reaction_added", "reaction_removed", "message"):
+
+        @app.event(name)
+        async def heard(ack: Any) -> None:
+            await ack()
+
+    world.bob.join("general")
+    message = world.bob.say("general", "teh pool is full")
+    world.alice.react(message)
+    with pytest.raises(SlackError, match="already_reacted"):
+        world.alice.react(message)
+    world.alice.unreact(message)
+    with pytest.raises(SlackError, match="no_reaction"):
+        world.alice.unreact(message)
+    assert "reactions" not in world.alice.now(message)
+    world.bob.edit(message, "the pool is full")
+    with pytest.raises(ClientRefused):
+        world.alice.edit(message, "not mine")
+    world.bob.delete(message)
+    await world.delivery.idle()
+
+    (added,), (removed,) = world.app.of_type("reaction_added"), world.app.of_type("reaction_removed")
+    assert set(added) == {"type", "user", "reaction", "item", "item_user", "event_ts"}
+    assert added["item"] == {"type": "message", "channel": message["channel"], "ts": message["ts"]}
+    assert (added["user"], added["item_user"], added["reaction"]) == (ALICE, world.bob.id, "pushpin")
+    assert removed["event_ts"] > added["event_ts"]
+    changed = next(e for e in world.app.of_type("message") if e.get("subtype") == "message_changed")
+    assert changed["hidden"] is True
+    assert changed["message"]["edited"]["user"] == world.bob.id
+    assert changed["previous_message"]["text"] == "teh pool is full"
+    deleted = next(e for e in world.app.of_type("message") if e.get("subtype") == "message_deleted")
+    assert deleted["deleted_ts"] == message["ts"]
+    assert deleted["previous_message"]["text"] == "the pool is full"

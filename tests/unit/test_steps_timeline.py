@@ -14,7 +14,7 @@ from phases.change import Change
 from phases.effects import ReadMessage
 from phases.incident import Entry, Incident
 from phases.size import fitted
-from phases.timeline import PINNED, shown, stub
+from phases.timeline import PINNED, line, shown, stub
 from phases.workflow import step
 from tests.factories import NOW, incident, service
 from tests.unit.story import Story
@@ -145,6 +145,13 @@ async def test_what_is_taken_back_is_gone_from_redis(store: Store) -> None:
         else:
             assert lines == ["/incident by <@U0ALICE>: checkout is failing"]
         assert ("secret" in everything) == (number == 1)
+
+
+def test_what_people_said_stands_under_their_name() -> None:
+    said = Entry(at=NOW, kind="pin", text="db-2 is full", by="U0BOB", ref="message:1")
+    assert line(said) == "<@U0BOB>: db-2 is full"
+    assert line(said.model_copy(update={"by": None})) == "a bot: db-2 is full"
+    assert line(Entry(at=NOW, kind="lead", text="<@U0BOB> leads", by="U0ALICE")) == "<@U0BOB> leads"
 
 
 def test_a_long_timeline_comes_page_by_page() -> None:
