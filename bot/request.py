@@ -175,7 +175,9 @@ def indexes(incident: Incident | None) -> set[str]:
 
 
 def memory_request(before: Incident | None, incident: Incident) -> Memory | None:
-    """What a commit does to the memory; None: nothing is remembered of it, before or after."""
+    """What a commit does to the memory; None: nothing is remembered of it, before or after; or what is, knows more than the record."""
+    if incident.shrunk_at is not None:
+        return None
     was = kept(before) if before is not None else None
     now = kept(incident)
     if was is None and now is None:

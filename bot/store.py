@@ -22,6 +22,7 @@ from bot.request import member, part_of, request_of
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.change import Change
 from phases.incident import Entry, Incident
+from phases.size import as_json
 from phases.timeline import shown
 
 log = logging.getLogger(__name__)
@@ -212,11 +213,11 @@ class Store:
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
         request = request_of(commit_id, loaded.incident, loaded.version, change, because, deadline)
-        records = [change.incident.model_dump_json()]
+        records = [as_json(change.incident)]
         if change.also is not None:
             assert also is not None  # who steps over two incidents has loaded both
             request["also"] = part_of(also.incident, also.version, change.also)
-            records.append(change.also.incident.model_dump_json())
+            records.append(as_json(change.also.incident))
         arguments = (json.dumps(request, ensure_ascii=False), *records)
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds

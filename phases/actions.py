@@ -136,6 +136,12 @@ class RetryDue(Value):
     effect_id: str
 
 
+class ShrinkDue(Value):
+    """It has been over for a month: its record becomes small."""
+
+    type: Literal["shrink.due"] = "shrink.due"
+
+
 # --- said by the end of an effect ------------------------------------------------------------------------------
 
 
@@ -367,6 +373,7 @@ TimersSay = (
     | BisectTick
     | LookDue
     | RetryDue
+    | ShrinkDue
 )
 EffectsSay = (
     ChannelOpened

@@ -264,6 +264,8 @@ class Incident(Value):
     """Messages in the timeline by `ts`, the newest told of last (rules: Timeline)."""
     failures: tuple[Failure, ...] = ()
     remembered: bool = False
+    shrunk_at: datetime | None = None
+    """Since then only what says how it went is left of the record (rules: Size and memory)."""
 
     @property
     def round(self) -> Round | None:

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
-from phases.change import Change
+from phases.actions import ShrinkDue
+from phases.change import Change, Timer
 from phases.effects import Say
 from phases.incident import Incident
 from phases.memory import sentences
+from phases.shrinking import OVER, SHRINK, SHRINK_SECONDS
 from phases.wording import short
 
 LINE = 500
 """Characters of one sentence as it is said."""
 
 
-def beside(before: Incident | None, change: Change) -> Change:
+def beside(before: Incident, change: Change, now: datetime) -> Change:
     """What the memory adds to a change of any phase."""
-    del before
-    return _told(change)
+    return _told(_shrinks(before, change, now))
+
+
+def _shrinks(before: Incident, change: Change, now: datetime) -> Change:
+    """A month after its end the record becomes small; one that goes on before that does not."""
+    incident = change.incident
+    was, over = before.status in OVER, incident.status in OVER
+    if was == over:
+        return change
+    if over:
+        timer = Timer(name=SHRINK, at=now + timedelta(seconds=SHRINK_SECONDS), action=ShrinkDue())
+        return replace(change, timers=(*change.timers, timer))
+    again = incident.model_copy(update={"shrunk_at": None})
+    return replace(change, incident=again, cancels=(*change.cancels, SHRINK))
 
 
 def _told(change: Change) -> Change:

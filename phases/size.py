@@ -19,6 +19,11 @@ from phases.wording import short
 Fields = dict[str, Any]
 
 
+def as_json(incident: Incident) -> str:
+    """The record as it is kept; of a small one only what it says."""
+    return incident.model_dump_json(exclude_defaults=incident.shrunk_at is not None)
+
+
 def fitted(change: Change) -> Change:
     """The same change with a record that fits (rules: Size and memory); each cut only where the one before was not enough."""
     incident = change.incident

@@ -22,6 +22,7 @@ from phases import (
     reminder,
     revert,
     root_cause_steps,
+    shrinking,
     timeline,
     triage_steps,
     verification_steps,
@@ -124,6 +125,7 @@ TABLE: dict[type[Any], Row] = {
     actions.Resolve: Row(OPEN, postmortem_steps.resolve),
     actions.Cancel: Row(OPEN, postmortem_steps.cancel),
     actions.Remembered: Row(ANY, postmortem_steps.remembered),
+    actions.ShrinkDue: Row(ANY, shrinking.shrink_due),
     # Effects that failed
     actions.EffectFailed: Row(ANY, failures.effect_failed),
     actions.TryAgain: Row(ANY, failures.try_again),
@@ -143,7 +145,7 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     change = row.do(incident, action, service, now)
     if isinstance(change, Refused):
         return change
-    change = followed(incident, beside(incident, change), now)
+    change = followed(incident, beside(incident, change, now), now)
     return fitted(reminder.followed(incident, change, now))
 
 

@@ -49,10 +49,12 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
         blocks.append(section(f"*Latest update*{due}\n{spoken(incident.latest_update, 400)}"))
     blocks += _failures(incident)
     blocks.append(context(" · ".join(f"{name}:\u00a0{how}" for name, how in phases(incident))))
-    if incident.past and incident.open:
+    if (incident.past or incident.recollection) and incident.open:
         blocks.append(
             context(*(words(said, 400) for said in memory.sentences(incident.past, incident, now)[:REMEMBERED]))
         )
+    if incident.shrunk_at is not None:
+        blocks.append(context("Over for a month: the details are in the timeline and the post-mortem."))
     blocks.append(actions([*_buttons(incident), *merge_buttons(incident, service), *_more(incident)]))
     return message(_fallback(incident), blocks)
 

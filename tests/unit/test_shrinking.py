@@ -1,0 +1,110 @@
+"""A month after its end a record is small, and still says how it went."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_world import Names
+
+from bot.clock import Clock
+from bot.incidents import Incidents
+from bot.memory import RedisMemory
+from bot.store import Loaded, Store
+from handlers import views
+from phases import actions as said
+from phases.adr import summary
+from phases.change import Change, Timer
+from phases.durations import durations
+from phases.incident import Entry, Incident, Status
+from phases.memory_steps import beside
+from phases.proofs import proofs
+from phases.report import ActionItem
+from phases.service import Service
+from phases.shrinking import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
+from phases.size import as_json
+from phases.workflow import step
+from tests.unit import incidents
+from tests.unit.test_views_limits import incidents as any_incident
+
+MONTH = timedelta(seconds=SHRINK_SECONDS)
+END = incidents.minute(600)
+LONG = "The importer wrote accounts without a region, and nobody reads the total without one. " * 20
+
+
+def closed() -> Incident:
+    """As big as they come: everything was long."""
+    items = tuple(ActionItem(kind="tests", text=f"{n} {LONG}"[:300], owner="<@UANN>", done=True) for n in range(25))
+    written = incidents.written(timeline=LONG, root_cause=LONG, monitoring=LONG, tests=LONG, items=items)
+    return incidents.incident(
+        status=Status.CLOSED, closed_at=END, resolved_at=END, description=LONG[:2000], postmortem=written
+    )
+
+
+def test_it_says_what_it_said_before() -> None:
+    big = closed()
+    small = Incident.model_validate_json(as_json(shrunk(big, END + MONTH)))
+    assert len(as_json(small).encode()) <= SHRUNK_LIMIT_BYTES < len(as_json(big).encode())
+    assert proofs(small) == proofs(big)
+    assert durations(small) == durations(big)
+    first, *rest = summary(big, incidents.NAMES).splitlines()
+    assert [first, *rest[:-1]] == summary(small, incidents.NAMES).splitlines()[:-1]  # of 25 items not all are kept
+    assert (small.adr, small.ticket, small.status, small.lead) == (big.adr, big.ticket, big.status, big.lead)
+    assert "Over for a month" in str(views.status(small, END + MONTH, Service(name="shop")).blocks)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(any_incident(), st.sampled_from([Status.CLOSED, Status.CANCELLED]))
+def test_it_is_small_whatever_was_written(one: Incident, status: Status) -> None:
+    small = shrunk(one.model_copy(update={"status": status}), END)
+    assert len(as_json(small).encode()) <= SHRUNK_LIMIT_BYTES
+    again = Incident.model_validate_json(as_json(small))
+    assert (again.id, again.status, again.recovered_at, again.shrunk_at) == (one.id, status, one.recovered_at, END)
+    assert [p.complete for p in proofs(again)] == [p.complete for p in proofs(one)]
+    assert views.status(again, END, Service(name="shop")).blocks
+
+
+def test_the_timer_is_set_at_the_end_and_taken_back_when_it_goes_on() -> None:
+    before = incidents.incident(status=Status.RESOLVED)
+    change = beside(before, Change(closed()), END)
+    assert change.timers == (Timer(SHRINK, END + MONTH, said.ShrinkDue()),)
+    assert beside(closed(), Change(closed()), END).timers == ()
+    small = shrunk(closed(), END)
+    again = beside(small, Change(small.model_copy(update={"status": Status.DECIDING})), END)
+    assert again.cancels == (SHRINK,)
+    assert again.incident.shrunk_at is None
+    cancelled = step(
+        incidents.incident(status=Status.DECIDING), said.Cancel(by="UANN", reason="a test"), Service(name="shop"), END
+    )
+    assert isinstance(cancelled, Change)
+    assert SHRINK in [timer.name for timer in cancelled.timers]
+
+
+def test_only_what_is_over_becomes_small() -> None:
+    for status in Status:
+        one = closed().model_copy(update={"status": status})
+        answer = step(one, said.ShrinkDue(), Service(name="shop"), END)
+        assert isinstance(answer, Change)
+        assert (answer.incident.shrunk_at is not None) == (status in (Status.CLOSED, Status.CANCELLED))
+
+
+async def test_the_clock_makes_it_small_and_the_memory_and_the_timeline_stay(store: Store):
+    """Whoever sweeps, whenever: the timer is in Redis."""
+    entry = Entry(at=END, kind="note", text=LONG[:2000])
+    timer = Timer(SHRINK, END + MONTH, said.ShrinkDue())
+    await store.commit("c", Loaded(None, 0, datetime.now(UTC)), Change(closed(), entries=(entry,), timers=(timer,)))
+    remembered = await RedisMemory(store).newest(None, 9)
+    door = Incidents(store, step, Names())
+    early = Clock(store, door, now=lambda: END + MONTH - timedelta(minutes=1))
+    await early.sweep()
+    assert early.counts["fired"] == 0
+    clock = Clock(store, door, now=lambda: END + MONTH)
+    await clock.sweep()
+    assert clock.counts["fired"] == 1
+    record = await store.redis.hget(store.keys.incident("INC-0042"), "record")
+    assert record is not None
+    assert len(record.encode()) <= SHRUNK_LIMIT_BYTES
+    assert (await store.timeline("INC-0042")) == [entry]
+    assert await RedisMemory(store).newest(None, 9) == remembered
+    assert remembered[0].features == ("cart", "payment", "search")
