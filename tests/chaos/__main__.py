@@ -10,6 +10,7 @@ import time
 
 from tests.chaos.kill import Outcome, at_random, every
 from tests.chaos.race import race
+from tests.chaos.store import TROUBLES, frozen, trouble
 from tests.chaos.timers import thousand
 
 BUDGET_SECONDS = 420.0
@@ -53,8 +54,14 @@ async def run(*, whole: bool, seed: int) -> int:
     )
     if fired.lost or fired.doubled:
         wrong["timers"] = [str(fired)]
-    for where, what in wrong.items():
-        print(f"\n{where}\n  " + "\n  ".join(what))
+    print(f"\n{'Redis, fsync at each write':44}{'acked':>10}{'lost':>7}{'twice':>7}{'unsure':>9}")
+    for name, what in {**TROUBLES, **({"frozen for 30 s": frozen(30)} if whole else {})}.items():
+        kept = await trouble(what)
+        print(f"{name:44}{kept.acked:>10}{kept.lost:>7}{kept.doubled:>7}{kept.unsure:>9}", flush=True)
+        if kept.lost or kept.doubled or kept.faults:
+            wrong[name] = [str(kept)]
+    for where, says in wrong.items():
+        print(f"\n{where}\n  " + "\n  ".join(says))
     return 1 if wrong else 0
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.chaos.kill import batch
 from tests.chaos.race import race
+from tests.chaos.store import TROUBLES, trouble
 from tests.chaos.timers import thousand
 
 
@@ -22,3 +25,10 @@ async def test_many_people_decide_at_once_and_all_but_one_are_told_who_was_first
 async def test_timers_that_fall_due_together_fire_once_each_though_a_clock_is_killed() -> None:
     fired = await thousand(150)
     assert (fired.lost, fired.doubled) == (0, 0)
+
+
+@pytest.mark.parametrize("name", list(TROUBLES))
+async def test_what_was_acknowledged_survives_redis_in_trouble_and_counts_once(name: str) -> None:
+    kept = await trouble(TROUBLES[name])
+    assert kept.acked > 0
+    assert (kept.lost, kept.doubled, kept.faults) == (0, 0, [])
