@@ -13,6 +13,18 @@ _CAMEL_AFFIX = re.compile(r"(?:Tests?|Spec|IT)$")
 _SAME_LANGUAGE = ({".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte"}, {".java", ".kt", ".groovy"})
 _PLAIN = re.compile(r"[\w-]+")
 CANDIDATES = 40
+_SCRIPT = ("{stem}.test{ending}", "{stem}.spec{ending}")
+_JVM = ("{stem}Test{ending}", "{stem}Tests{ending}", "{stem}Spec{ending}", "{stem}IT{ending}")
+_SHAPES = {
+    ".py": ("test_{stem}{ending}", "{stem}_test{ending}"),
+    ".go": ("{stem}_test{ending}",),
+    ".rb": ("{stem}_spec{ending}", "{stem}_test{ending}"),
+    **dict.fromkeys((".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs"), _SCRIPT),
+    **dict.fromkeys((".java", ".kt", ".groovy", ".scala"), _JVM),
+}
+"""What a test is called by the custom of its language …"""
+_ANY = ("test_{stem}{ending}", "{stem}_test{ending}", "{stem}.test{ending}", "{stem}Test{ending}")
+"""… and of any other."""
 
 
 def tests_among(file: str, paths: Iterable[str]) -> list[str]:
@@ -49,16 +61,10 @@ def candidates(file: str) -> list[str]:
     """Where the test of `file` usually lies, for a source that can only be asked path by path."""
     path = PurePosixPath(file)
     stem, ending = _stem(file), path.suffix
-    names = [f"test_{stem}{ending}", f"{stem}_test{ending}", f"{stem}.test{ending}", f"{stem}.spec{ending}"]
-    names += [f"{stem}_spec{ending}", f"{stem}Test{ending}"]
+    names = [shape.format(stem=stem, ending=ending) for shape in _SHAPES.get(ending, _ANY)]
     inside = PurePosixPath(*path.parts[1:-1]) if len(path.parts) > 1 else PurePosixPath()
-    folders = [path.parent, path.parent / "tests", path.parent / "__tests__", PurePosixPath("tests")]
-    folders += [
-        PurePosixPath("test"),
-        PurePosixPath("spec"),
-        PurePosixPath("tests/unit"),
-        PurePosixPath("tests") / inside,
-    ]
+    tests = [PurePosixPath(name) for name in ("tests", "test", "spec", "tests/unit")]
+    folders = [path.parent, path.parent / "tests", path.parent / "__tests__", tests[0] / inside, *tests]
     if "main" in path.parts:
         folders.insert(0, PurePosixPath(*("test" if part == "main" else part for part in path.parts[:-1])))
     return list(dict.fromkeys(str(folder / name) for folder in folders for name in names))[:CANDIDATES]

@@ -46,6 +46,8 @@ class Pull:
     head_ref: str
     checks: str | None = "SUCCESS"
     """The rollup of its head commit: SUCCESS, FAILURE, PENDING, …; None: it has no checks."""
+    runs: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
+    """Its check runs: name and conclusion, None while one runs."""
     body: str = ""
     draft: bool = False
     merged: bool = False

@@ -338,7 +338,12 @@ def _repository(github: GitHub, field: Selected) -> Any:
 
 
 def _pull(github: GitHub, pull: Pull) -> dict[str, Any]:
-    rollup = {"state": pull.checks} if pull.checks else None
+    # https://docs.github.com/en/graphql/reference/unions#statuscheckrollupcontext
+    runs = [
+        {"__typename": "CheckRun", "name": name, "conclusion": said, "context": None, "state": None}
+        for name, said in pull.runs
+    ]
+    rollup = {"state": pull.checks, "contexts": {"nodes": runs}} if pull.checks else None
     return {
         "id": f"PR_{pull.number}",
         "merged": pull.merged,
@@ -388,7 +393,9 @@ def _object(github: GitHub, asked: Selected) -> Any:
         return None
     blame = next((f for f in asked.fields if f.name == "blame"), None)
     if blame is None:
-        return shaped({"__typename": "Commit", "oid": sha}, asked.fields)
+        number = next((c.pull for c in github.commits if c.sha == sha), None)
+        pulls = [_pull(github, p) for p in github.pulls if p.number == number]
+        return shaped({"__typename": "Commit", "oid": sha, "associatedPullRequests": {"nodes": pulls}}, asked.fields)
     ranges = github.blame.get((sha, str(blame.arguments["path"])))
     if ranges is None:
         raise BadDocument(f"Could not resolve path '{blame.arguments['path']}'.")

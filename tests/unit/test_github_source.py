@@ -161,3 +161,34 @@ async def test_a_suspect_gets_its_pull_request(world: World) -> None:
     found = await investigate(burning, SHOP, world.source, False, datetime.now(UTC))
     pulls = {s.sha: s.pull_request for s in found.investigation.suspects}
     assert pulls[BAD] == "https://github.com/acme/shop/pull/7"
+
+
+async def test_which_checks_ran_on_the_pull_request(world: World) -> None:
+    assert await world.source.checks(SHOP, BAD) is None, "no pull request is known"
+    pull = Pull(7, "Rates", BAD, "rates", merged=True)
+    pull.runs += [("unit", "SUCCESS"), ("e2e", "SKIPPED"), ("load", None), ("lint", "FAILURE")]
+    world.github.pulls.append(pull)
+    found = await world.source.checks(SHOP, BAD)
+    assert found is not None
+    assert (found.pull_request, found.url) == ("#7", "https://github.com/acme/shop/pull/7")
+    told = [(one.name, one.conclusion) for one in found.checks]
+    assert told == [("unit", "passed"), ("e2e", "skipped"), ("load", "did not end"), ("lint", "failed")]
+    pull.checks = None
+    none = await world.source.checks(SHOP, BAD)
+    assert none is not None
+    assert none.checks == ()
+
+
+async def test_tests_are_looked_for_where_they_usually_lie(world: World) -> None:
+    seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
+    assert seen is not None
+    assert (seen.naming, seen.read) == ((), False)
+    world.github.files["c" * 40, "tests/shop/test_cart.py"] = "def test_total(): ..."
+    seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
+    assert seen is not None
+    assert seen.naming == ("tests/shop/test_cart.py",)
+    assert await world.source.tests_of(SHOP, "1.4.0", "/app/shop/nowhere.py") is None
+    commit = await world.source.commit(SHOP, BAD)
+    assert commit is not None
+    assert [f.path for f in commit.files] == ["src/shop/cart.py", "logo.png"]
+    assert await world.source.commit(SHOP, "9" * 40) is None
