@@ -46,8 +46,6 @@ class Pull:
     head_ref: str
     checks: str | None = "SUCCESS"
     """The rollup of its head commit: SUCCESS, FAILURE, PENDING, …; None: it has no checks."""
-    runs: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
-    """Its check runs: name and conclusion, None while one runs."""
     body: str = ""
     draft: bool = False
     merged: bool = False
@@ -62,6 +60,8 @@ class Pull:
     """Why the branch's protection does not let it in, in GitHub's words."""
     opened_at: datetime | None = None
     by: str = "ada"
+    runs: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
+    """Its check runs: name and conclusion, None while one runs."""
 
 
 @dataclass(slots=True)
