@@ -28,6 +28,7 @@ from bot.clients.linear import Linear
 from bot.clients.merges import HotfixMerges
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
+from bot.clients.sentry_issues import SentryIssues
 from bot.clients.slack import Slack
 from bot.clock import Clock
 from bot.deploys import Deploys
@@ -112,11 +113,16 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     me = await identify(slack)
     people = SlackPeople(slack, me.team, me.enterprise)
 
-    tracker = linear = discord = pager = None
+    tracker = linear = discord = pager = resolver = None
     if settings.sentry_on and settings.sentry_org and settings.sentry_auth_token:
         tracker = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
         stack.push_async_callback(tracker.aclose)
         await _warm(tracker, catalogue)
+        if settings.sentry_resolve == "on":
+            resolver = SentryIssues(
+                settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value()
+            )
+            stack.push_async_callback(resolver.aclose)
     if settings.linear_api_key is not None:
         linear = Linear(settings.linear_api_url, settings.linear_api_key.get_secret_value())
         stack.push_async_callback(linear.aclose)
@@ -187,7 +193,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         me=me,
         people=people,
         outbox=Outbox(
-            store, door, performers(kit, merges, reverts), SYSTEMS, url=url, alone=settings.redis_url is None
+            store, door, performers(kit, merges, reverts, resolver), SYSTEMS, url=url, alone=settings.redis_url is None
         ),
         clock=Clock(store, door),
         live=live,

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     sentry_org: str | None = None
     sentry_auth_token: SecretStr | None = None
     sentry_webhook_secret: SecretStr | None = None
+    sentry_resolve: Literal["on", "off"] = "on"
     linear_api_url: str = "https://api.linear.app/graphql"
     linear_api_key: SecretStr | None = None
     linear_webhook_secret: SecretStr | None = None

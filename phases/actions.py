@@ -263,6 +263,16 @@ class Looked(Value):
     """Of a recovery, where Sentry has minutes."""
 
 
+class IssuesResolved(Value):
+    """Sentry's issues after recovery: how many are resolved, or why we may not."""
+
+    type: Literal["issues.resolved"] = "issues.resolved"
+    resolved: int
+    release: str | None
+    refused: str = ""
+    links: tuple[str, ...] = ()
+
+
 class TicketOpened(Value):
     type: Literal["ticket.opened"] = "ticket.opened"
     ticket: Ticket
@@ -392,6 +402,7 @@ EffectsSay = (
     | MergeSeen
     | MergeRefused
     | Looked
+    | IssuesResolved
     | TicketOpened
     | DiscordPosted
     | MessageRead

@@ -161,6 +161,17 @@ class LookAgain(Value):
     number: int
 
 
+class ResolveIssues(Value):
+    """Sets Sentry's issues to resolved in what runs now; twice is once."""
+
+    type: Literal["issues.resolve"] = "issues.resolve"
+    issues: tuple[str, ...]
+    release: str | None = None
+    """A version, as the catalogue writes it …"""
+    commit: str | None = None
+    """… or a hotfix's commit: its release may be called by that."""
+
+
 # --- coordination ----------------------------------------------------------------------------------------------
 
 
@@ -261,6 +272,7 @@ Effect = Annotated[
     | MergePullRequest
     | LookAtMerge
     | LookAgain
+    | ResolveIssues
     | OpenTicket
     | AttachToTicket
     | CommentTicket

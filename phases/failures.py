@@ -67,6 +67,7 @@ WORDS: dict[str, str] = {
     "merge": "The pull request could not be merged",
     "merge.look": "Whether the hotfix is merged could not be asked",
     "look": "The check could not be made",
+    "issues.resolve": "Sentry's issues could not be set to resolved",
     "ticket.open": "The ticket could not be opened",
     "ticket.attach": "The Sentry issue could not be attached to the ticket",
     "ticket.comment": "The ticket could not be commented",

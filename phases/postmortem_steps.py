@@ -28,6 +28,7 @@ AFTER_THE_END = (
     "ticket.attach",
     "ticket.parent",
     "ticket.close",
+    "issues.resolve",
     "discord",
     "page",
     "adr.revise",

@@ -14,6 +14,7 @@ from phases.effects import LookAgain
 from phases.incident import Incident, Round, Status
 from phases.postmortem_steps import resolve_if_ready
 from phases.report import Look, LookVerdict, Picture
+from phases.resolving import resolve_issues
 from phases.root_cause_steps import without_what_did_not_help
 from phases.rounds import ended, keep_true, mentioned, next_round, page, replace_round, tell, what_was_done, worked
 from phases.service import Service
@@ -118,6 +119,7 @@ def mitigated(
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
     at = draft.incident.recovered_at or draft.now
     draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture).cancel(LOOK)
+    resolve_issues(draft, current)
     return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None)
 
 

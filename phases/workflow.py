@@ -20,6 +20,7 @@ from phases import (
     people,
     postmortem_steps,
     reminder,
+    resolving,
     revert,
     root_cause_steps,
     shrinking,
@@ -114,6 +115,7 @@ TABLE: dict[type[Any], Row] = {
     # Phase 5: verify
     actions.LookDue: Row(ANY, verification_steps.look_due),
     actions.Looked: Row(ANY, verification_steps.looked),
+    actions.IssuesResolved: Row(ANY, resolving.issues_resolved),
     actions.RecheckNow: Row(OPEN, verification_steps.recheck_now),
     actions.ConfirmRecovery: Row(OPEN, verification_steps.confirm_recovery),
     # Phase 6: post-mortem

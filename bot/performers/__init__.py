@@ -8,6 +8,7 @@ from bot.performers.kit import Kit, Performer
 from bot.performers.measure import measuring
 from bot.performers.merge import merging
 from bot.performers.postmortem import writing
+from bot.performers.resolve import Resolver, resolving
 from bot.performers.revert import reverting
 from bot.performers.speak import speaking
 from bot.performers.timeline import reading
@@ -26,6 +27,7 @@ SYSTEMS: dict[str, str] = {
     "triage": "sentry",
     "issues.lookup": "sentry",
     "look": "sentry",
+    "issues.resolve": "sentry",
     "investigate": "git",
     "bisect.start": "git",
     "bisect.follow": "git",
@@ -50,7 +52,9 @@ SYSTEMS: dict[str, str] = {
 """Which outside system an effect waits for: the worker bounds how many run at once for each."""
 
 
-def performers(kit: Kit, merges: Merges, reverts: Reverts | None = None) -> dict[str, Performer]:
+def performers(
+    kit: Kit, merges: Merges, reverts: Reverts | None = None, resolver: Resolver | None = None
+) -> dict[str, Performer]:
     """Every effect by its type, with what performs it."""
     return {
         **speaking(kit),
@@ -59,6 +63,7 @@ def performers(kit: Kit, merges: Merges, reverts: Reverts | None = None) -> dict
         **acting(kit, merges),
         **merging(kit, merges),
         **reverting(kit, reverts),
+        **resolving(kit, resolver),
         **coordinating(kit),
         **writing(kit),
     }

@@ -118,7 +118,7 @@ async def _run(sentry: Sentry, call: Call, request: Request) -> Response:
     except Forbidden:
         return failure(403, "You do not have permission to perform this action.")
     except InvalidQuery as wrong:
-        return failure(400, str(wrong))
+        return failure(400, str(wrong)) if wrong.fields is None else JSONResponse(wrong.fields, status_code=400)
 
 
 def _envelopes(sentry: Sentry, faults: Faults) -> Callable[[Request], Awaitable[Response]]:

@@ -137,7 +137,14 @@ def _set_status(sentry: Sentry, issue: Issue, change: dict[str, Any]) -> None:
     status = {"resolvedInNextRelease": "resolved", "archived": "ignored"}.get(change["status"], change["status"])
     if status not in STATUSES:
         raise InvalidQuery(f'"{change["status"]}" is not a valid choice.')
-    sentry.set_status(issue.id, status, substatus=change.get("substatus"))
+    details = change.get("statusDetails") or {}
+    release = str(details.get("inRelease") or "") if isinstance(details, dict) else ""
+    if release and (release not in sentry.releases or issue.project.slug not in sentry.releases[release].projects):
+        # https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/validators/status_details.py
+        raise InvalidQuery(
+            fields={"statusDetails": {"inRelease": ["Unable to find a release with the given version."]}}
+        )
+    sentry.set_status(issue.id, status, substatus=change.get("substatus"), in_release=release)
 
 
 async def show_short_id(sentry: Sentry, request: Request) -> Response:

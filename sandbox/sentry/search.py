@@ -28,7 +28,11 @@ Value = str | float | list[str] | None
 
 
 class InvalidQuery(ValueError):
-    """Answered with 400."""
+    """Answered with 400: with its text as `detail`, or with the faults by field as Sentry's validators give them."""
+
+    def __init__(self, text: str = "", fields: dict[str, object] | None = None) -> None:
+        super().__init__(text)
+        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)

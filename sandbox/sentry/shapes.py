@@ -58,7 +58,7 @@ def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payloa
         "logger": None,
         "level": issue.level,
         "status": issue.status,
-        "statusDetails": {},
+        "statusDetails": {"inRelease": issue.in_release} if issue.in_release else {},
         "substatus": issue.substatus,
         "isPublic": False,
         "platform": issue.project.platform,

@@ -51,6 +51,8 @@ class Issue:
     substatus: str | None = "new"
     changed: float = 0.0
     """When the status was last set."""
+    in_release: str = ""
+    """The release in which it was set to resolved, if one was named."""
     times_seen: int = 0
     first_release: str = ""
     last_release: str = ""
@@ -169,7 +171,7 @@ class Sentry:
         release = self._note_release(event, self.projects[project])
         issue, created = self._group(event, self.projects[project], release)
         self._store(event, issue)
-        regressed = issue.status == "resolved" and event.timestamp > issue.changed
+        regressed = issue.status == "resolved" and event.timestamp > issue.changed and self._comes_back(issue, release)
         if regressed:
             self.set_status(issue.id, "unresolved", substatus="regressed")
         elif not created and issue.substatus == "new" and event.timestamp - issue.first_seen > 7 * 86_400:
@@ -178,6 +180,16 @@ class Sentry:
         if created:
             self._tell("issue.created", issue)
         return event
+
+    def _comes_back(self, issue: Issue, release: Release | None) -> bool:
+        """Resolved in a release: events of older ones, or of none, are no regression.
+
+        Source: sentry/models/groupresolution.py, `has_resolution`.
+        """
+        resolved_in = self.releases.get(issue.in_release)
+        if resolved_in is None:
+            return True
+        return release is not None and (release is resolved_in or release.created > resolved_in.created)
 
     def _note_release(self, event: Event, project: Project) -> Release | None:
         if not event.release:
@@ -272,7 +284,7 @@ class Sentry:
 
     # -- issues --------------------------------------------------------------------------------------------------------
 
-    def set_status(self, issue_id: int, status: str, *, substatus: str | None = None) -> Issue:
+    def set_status(self, issue_id: int, status: str, *, substatus: str | None = None, in_release: str = "") -> Issue:
         """`unresolved`, `resolved` or `ignored` (archived).
 
         Raises:
@@ -285,6 +297,7 @@ class Sentry:
         usual = {"unresolved": "ongoing", "resolved": None, "ignored": "archived_until_escalating"}
         changed = issue.status != status
         issue.status, issue.substatus, issue.changed = status, substatus or usual[status], self.clock()
+        issue.in_release = in_release
         if changed:
             self._tell(f"issue.{'archived' if status == 'ignored' else status}", issue)
         return issue

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
-SETTINGS = {"INCIDENTS_CHANNEL", "SLACK_RICH_BLOCKS"}
+SETTINGS = {"INCIDENTS_CHANNEL", "SENTRY_RESOLVE", "SLACK_RICH_BLOCKS"}
 
 
 def test_every_constant_on_the_page_is_in_the_file_it_is_said_to_be_in():
