@@ -18,7 +18,7 @@ from bot.marks import Marks
 from bot.request import member
 from bot.store import Store
 from handlers.door import Door
-from phases.incident import Incident, MessageRef, Status
+from phases.incident import Incident, MessageRef
 from phases.ports import PortError
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 BUDGET: Mapping[str, int] = {"decision": 40, "status": 36, "progress": 32, "tree": 28, "announcement": 24}
 OTHERS = 20
 COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
-DEPLOYING_COOL_SECONDS: Mapping[str, float] = {**COOL_SECONDS, "decision": 3.0}
-"""While a deploy prints, its decision message changes every two seconds: the others need the budget, too."""
 """How long after an edit a message is left alone; the marks of that time become one edit."""
 COOL = 1.0
 EDIT_SECONDS = 8.0
@@ -194,9 +192,8 @@ class Live:
             self.counts["put off"] += 1
             self._held_off[one] = time.monotonic() + wait
             return 0
-        cool = DEPLOYING_COOL_SECONDS if incident.status is Status.MITIGATING else COOL_SECONDS
         sent = await self._send(one, ref, message, counter, token)
-        return cool.get(_kind(one), COOL) if sent else 0
+        return COOL_SECONDS.get(_kind(one), COOL) if sent else 0
 
     async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: str, token: str) -> bool:
         await self._marks.remember(one, None)  # until Slack says so, nobody knows what it shows

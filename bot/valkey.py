@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,8 @@ LOCK_SECONDS = 10.0
 START_SECONDS = 30.0
 """How long it may take to read its log of writes again."""
 STOP_SECONDS = 12.0
+AGAIN_SECONDS = 5.0
+"""How long after the watcher has given up it is tried again: long enough for a look at the log, short enough at three in the morning."""
 LOGFILE_BYTES = 1_000_000
 SOCKET = "valkey.socket"
 """In the folder: the path of the socket, while a bot runs."""
@@ -49,18 +51,18 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
         # A socket's path is at most about 104 bytes long, so it is not in DATA_DIR; mkdtemp makes it ours alone (0700).
         folder = tempfile.mkdtemp(prefix="firebreak-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
         socket = f"{folder}/valkey.sock"
-        watcher = _start(data, socket, folder, lock)
+        running = [_start(data, socket, folder, lock)]
         watching: asyncio.Task[None] | None = None
         try:
-            await _ready(watcher, socket, data)
-            watching = asyncio.create_task(_report_end(watcher, data))
+            await _ready(running[-1], socket, data)
+            watching = asyncio.create_task(_keep(running, lambda: _start(data, socket, folder, lock), folder, data))
             _tell(data, socket)
             yield f"unix://{socket}"
         finally:
             _tell(data, None)
             if watching is not None:
                 watching.cancel()
-            await asyncio.shield(asyncio.to_thread(_stop, watcher))
+            await asyncio.shield(asyncio.to_thread(_stop, running[-1]))
     finally:
         os.close(lock)
 
@@ -173,11 +175,22 @@ async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> N
         await redis.aclose()
 
 
-async def _report_end(watcher: subprocess.Popen[bytes], data: Path) -> None:
-    """Says so when Valkey ends and cannot be started again; commits then answer that nothing was recorded."""
-    while watcher.poll() is None:  # noqa: ASYNC110  a process sets no event
-        await asyncio.sleep(1)
-    log.critical("the embedded Valkey ended: %s", _last_line(data))
+async def _keep(
+    running: list[subprocess.Popen[bytes]], start: Callable[[], subprocess.Popen[bytes]], folder: str, data: Path
+) -> None:
+    """Where the watcher gave up (a full disk, a folder that cannot be read), says so and tries again until it can.
+
+    Meanwhile commits answer that nothing was recorded, and `/readyz` says 503.
+    """
+    while True:
+        while running[-1].poll() is None:  # noqa: ASYNC110  a process sets no event
+            await asyncio.sleep(1)
+        log.critical("the embedded Valkey ended: %s; it is started again in %.0f s", _last_line(data), AGAIN_SECONDS)
+        if (pipe := running[-1].stdin) is not None:
+            pipe.close()
+        await asyncio.sleep(AGAIN_SECONDS)
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # the watcher removes it at its end
+        running[:] = [start()]
 
 
 def _last_line(data: Path) -> str:

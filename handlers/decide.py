@@ -18,7 +18,7 @@ from handlers.views.blocks import Message, View
 from handlers.views.decision import running_release, seal, target_of, won
 from phases.actions import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
 from phases.change import Refused
-from phases.incident import Incident, Round, Status
+from phases.incident import ActionKind, Incident, Round, Status
 from phases.mitigation import who_may
 from phases.ports import HotfixRef, PortError
 from phases.report import Release
@@ -118,7 +118,18 @@ def _round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     return current
 
 
+def _mine(turn: Turn, incident: Incident, value: Mapping[str, Any]) -> Plan | None:
+    """What this person's click on this button became already: the door tells a second delivery of it from a second click."""
+    number = int(value.get("round") or 0)
+    acted = next((r.action for r in incident.rounds if r.number == number), None)
+    if acted is None or acted.kind is not ActionKind.ROLLBACK or acted.by != turn.user or acted.to_release is None:
+        return None
+    return Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
+
+
 async def _rollback_clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+    if (mine := _mine(turn, incident, value)) is not None and isinstance(await carry_out(turn, mine), Recorded):
+        return None  # the same click, delivered twice
     current = _round(incident, value)
     if isinstance(current, str):
         return says.note(current)

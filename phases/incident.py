@@ -114,6 +114,8 @@ class RoundAction(Value):
     reason: str = ""
     lines: tuple[str, ...] = ()
     """The newest lines of the deploy, at most five, redacted."""
+    lines_at: datetime | None = None
+    """When these were shown; the next ones come some seconds later."""
     output: DeployOutput | None = None
     """More of the same, for the message in the decision's thread."""
     output_asked: bool = False

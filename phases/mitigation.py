@@ -47,6 +47,7 @@ from phases.verification_steps import first_look, start_clock
 from phases.wording import clock, lasting, short
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
+LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits are few, and others need them too
 DEPLOY = "deploy"  # timer: ask about the running deploy
 SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy; their clocks and moments differ
 NOTHING_DEPLOYED = "drill: nothing was deployed"
@@ -294,8 +295,9 @@ def deploy_progressed(incident: Incident, action: DeployProgressed, service: Ser
     if (found := _deploying(incident, action.deploy_id)) is None:
         return draft.done()
     current, acted = found
-    if action.lines and action.lines != acted.lines:
-        current = _moved(draft, current, acted, lines=action.lines)
+    rests = acted.lines_at is not None and now - acted.lines_at < timedelta(seconds=LINES_SECONDS)
+    if action.lines and action.lines != acted.lines and not rests:
+        current = _moved(draft, current, acted, lines=action.lines, lines_at=now)
     _show_output(draft, current, action.output)
     return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
 

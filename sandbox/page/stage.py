@@ -272,7 +272,8 @@ class WorldStage:
     def _steps_done(self) -> frozenset[int]:
         done = {1} if self._ever_broken else set[int]()
         log = self._world.shop.deploy_log() if self._world.shop else []
-        if any(entry["who"] not in OTHERS for entry in log) or any(map(_is_decision, self._world.delivery.log)):
+        deployed = any(entry["who"] not in OTHERS and entry["result"] == "succeeded" for entry in log)
+        if deployed or any(map(_is_decision, self._world.delivery.log)):
             done |= {1, 2}
         if self._documents():
             done |= {1, 2, 3}

@@ -223,6 +223,16 @@ def test_what_a_deploy_prints_is_one_message_in_its_decisions_thread_kept_to_the
     assert story.record.rounds[0].action.result == "failed"  # pyright: ignore[reportOptionalMemberAccess]
 
 
+def test_the_newest_lines_in_the_decision_change_every_few_seconds_at_most():
+    story = deciding().rolled_back()
+    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
+    shown: list[bool] = []
+    for n in range(8):
+        story.say(said.DeployProgressed(deploy_id="inc-0001-1", lines=(f"layer {n}",)), after=2)
+        shown.append("decision:1" in story.last.dirty)
+    assert shown == [True, False, False, True, False, False, True, False]
+
+
 def test_a_deploy_that_is_over_before_it_is_asked_about_shows_its_output_too():
     story = deciding().rolled_back()
     story.say(said.DeployStarted(deploy_id="inc-0001-1"))

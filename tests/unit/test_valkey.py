@@ -174,6 +174,32 @@ async def test_its_end_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         await redis.aclose()
 
 
+async def test_it_comes_back_when_what_stopped_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bot.valkey.AGAIN_SECONDS", 0.1)
+    caplog.set_level(logging.CRITICAL)
+    async with embedded(tmp_path) as url:
+        redis = connect(url)
+        await redis.set("kept", "1")
+        pid = (await redis.info("server"))["process_id"]
+        (tmp_path / "appendonlydir").rename(tmp_path / "aside")
+        (tmp_path / "appendonlydir").write_text("in its way")
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: "the embedded Valkey ended" in caplog.text)
+        (tmp_path / "appendonlydir").unlink()
+        (tmp_path / "aside").rename(tmp_path / "appendonlydir")
+
+        async def back() -> bool:
+            try:
+                return await redis.get("kept") == "1"
+            except (RedisError, OSError):
+                return False
+
+        await until(back)
+        await redis.aclose()
+
+
 async def test_it_is_started_again_when_it_is_killed_in_its_first_seconds(tmp_path: Path) -> None:
     async with embedded(tmp_path) as url:
         redis = connect(url)

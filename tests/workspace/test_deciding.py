@@ -103,6 +103,8 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     assert "1.2.0" in refusal, "what"
     assert "<!date^" in refusal or "UTC" in refusal, "when"
 
+    assert not any("decided" in plain(m) for m in first.ephemerals()), "a click that arrives twice is no second click"
+
     # While it runs: not another one, not a cancel, and the buttons have given way.
     await bob.click(decision, "decision.fixed")
     await told(bob, "roll back")
