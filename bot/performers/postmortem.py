@@ -41,6 +41,7 @@ def writing(kit: Kit) -> dict[str, Performer]:
         if incident.adr is not None:
             return AdrWritten(adr=incident.adr)
         text, service = await adr(incident, effect.number), kit.service(incident)
+        incident = outside(incident)  # the file's name and what Git says of it, too
         before = incident.adr_before
         if before is None:
             return AdrWritten(adr=await archive().write(service, incident, effect.number, text))
@@ -56,7 +57,7 @@ def writing(kit: Kit) -> dict[str, Performer]:
         if number:
             why = f"ADR-{number:04d}: recovery of {incident.id} is verified"
             await archive().revise(
-                kit.service(incident), incident, lambda text: up_to_date(text, shown, number, names), why
+                kit.service(incident), shown, lambda text: up_to_date(text, shown, number, names), why
             )
         return EffectDone(kind=effect.type)
 

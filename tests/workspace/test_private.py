@@ -62,6 +62,7 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
 
     # Everything that can be said to it.
     await bob.command("/incident update the canary was found in a log", channel)
+    bob.react(bob.say(channel, "the canary was in here since spring"))  # into its timeline
     await bob.command("/incident severity 1", channel)
     await bob.command("/incident cause canary: the key was in the repository", channel)
     await bob.sees("the key was in the repository", channel)
@@ -103,11 +104,16 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
         "root_cause": "a key was where it should not be",
         "monitoring": "nothing scans for keys",
         "tests": "no test can",
-        "items": "gates: scan for keys before a merge @bob 2030-01-01",
+        "item_1": "scan for keys before a merge",
+        "incident.item.kind.1": "gates",
+        "incident.item.owner.1": bob.id,
         "revisit": "when it is done",
     }
     await bob.submit(form, parts)
     await bob.sees("is resolved", channel, seconds=20)
+    await bob.open_home()
+    await eventually(world, lambda: "scan for keys" in str(bob.home()), "what is owed, for its members")
+    await alice.open_home()
     await eventually(world, lambda: list((world.folder / "adr").iterdir()), "the post-mortem is written")
     after = await declared(alice, "checkout is failing again", "inc-0003-")
     await alice.command("/incident status", after)
