@@ -166,8 +166,3 @@ async def test_nearly_a_subcommand_is_asked_about(home: House) -> None:
     await alice.click(asked, "incident.meant")
     await alice.sees("No incident is open.")
     assert await home.count() == 0
-
-
-async def test_what_is_not_built_says_so(home: House) -> None:
-    await home.slack.alice.command("/incident trends")
-    await home.slack.alice.sees("is not built yet")

@@ -63,10 +63,11 @@ def test_the_channel_brings_status_announcement_invitations_ticket_and_discord()
     assert story.last.effects == (), "told twice, done once"
 
 
-def test_a_private_incident_is_not_announced():
+def test_a_private_incident_is_announced_too_and_the_announcement_holds_no_details():
+    """What it says then: tests/workspace/test_private.py."""
     story = Story(private=True)
     story.say(CHANNEL)
-    assert [e.name for e in story.wants(wanted.PostLive)] == ["status"]
+    assert [e.name for e in story.wants(wanted.PostLive)] == ["status", "announcement"]
 
 
 def test_without_a_channel_of_its_own_it_runs_in_a_thread():
@@ -276,7 +277,8 @@ def test_within_a_day_of_resolved_it_opens_again_and_has_to_be_understood_anew()
     assert story.record.status is Status.MITIGATED, "not resolved by itself: the cause is not known"
     assert "the root cause" in story.refuses(said.Resolve(by="U0ALICE")).text
     story.say(said.NameCause(by="U0ALICE", text="the table is emptied every night"))
-    assert story.record.status is Status.RESOLVED
+    assert story.record.status is Status.MITIGATED, "what was written knows nothing of this"
+    assert story.written().record.status is Status.RESOLVED
 
 
 def test_a_day_after_resolved_it_is_another_incident():

@@ -320,14 +320,6 @@ def test_nothing_unusual_still_offers_what_people_report() -> None:
     assert "incident.triage" in buttons(views.decision(deciding(triage=quiet, rounds=(one,)), NOW, service(), 1))
 
 
-def test_the_postmortem_form_has_six_parts_none_optional() -> None:
-    view = forms.postmortem(deciding(), {"timeline": "03:00 alert"}).payload()
-    inputs = [b for b in view["blocks"] if b["type"] == "input"]
-    assert [b["block_id"] for b in inputs] == ["timeline", "root_cause", "monitoring", "tests", "items", "revisit"]
-    assert not any(b.get("optional") for b in inputs)
-    assert inputs[0]["element"]["initial_value"] == "03:00 alert"
-
-
 def test_a_release_too_long_for_an_option_is_left_out_not_cut() -> None:
     found = [Release(version="v" * 151), Release(version="1.2.0"), Release(version="1.2.0")]
     view = forms.rollback(deciding(), service(), found, running=None, healthy=(), metadata={}).payload()
