@@ -291,6 +291,7 @@ class Outbox:
             reason=reason,
             effect=held.fields["effect"],
             at=datetime.now(UTC),
+            wanted_at=job.created,
         )
         try:
             answer = await self._say(failed, job, held)

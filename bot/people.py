@@ -67,6 +67,14 @@ class SlackPeople:
         except PortError:
             return id  # a name is a courtesy; the id says who as well
 
+    async def email(self, id: str) -> str | None:
+        """For one look-up elsewhere, and kept nowhere. None without the scope `users:read.email`."""
+        try:
+            user = (await self._slack.get("users.info", user=id))["user"]
+        except PortError:
+            return None  # the name may fit as well
+        return (user.get("profile") or {}).get("email") or None
+
     async def plain(self, text: str) -> str:
         """`text` for outside Slack: mentions and channels become names, Slack dates their fallback."""
         names = {one: await self.name(one) for one in set(MENTION.findall(text))}

@@ -28,6 +28,8 @@ def renderer(catalogue: Catalogue, *, reverts: bool = False) -> Callable[[str, I
                 return views.announcement(incident, now)
             case "tree":
                 return views.tree(incident, now, reverts=reverts and service.repository is not None)
+            case "items":
+                return views.items(incident)
             case "evidence":
                 return views.evidence(incident, now)
             case _:

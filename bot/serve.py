@@ -100,6 +100,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             now=now,
             sentry=bot.tracker,
             members=ChannelMembers(bot.slack),
+            owner=bot.store.owner,
             taste=bot.slack.taste,
         )
         stack.push_async_callback(heard.tasks.drain)

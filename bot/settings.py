@@ -121,6 +121,12 @@ class Settings(BaseSettings):
             (self.sentry_on, "Sentry", ("SENTRY_ORG", "SENTRY_AUTH_TOKEN"), _NO_SENTRY),
             (self.sentry_webhook_secret, "Sentry's webhook", ("SENTRY_WEBHOOK_SECRET",), _NO_SENTRY_HOOK),
             (self.linear_on, "Linear", ("LINEAR_API_KEY",), _NO_LINEAR),
+            (
+                not self.linear_on or self.linear_webhook_secret,
+                "Linear's webhook",
+                ("LINEAR_WEBHOOK_SECRET",),
+                _NO_LINEAR_HOOK,
+            ),
             (self.github_on, "GitHub", ("GITHUB_TOKEN",), _NO_GITHUB),
             (self.discord_on, "Discord", ("DISCORD_WEBHOOK_URL",), _NO_DISCORD),
             (self.pagerduty_on, "PagerDuty", ("PAGERDUTY_ROUTING_KEY",), _NO_PAGER),
@@ -135,6 +141,9 @@ class Settings(BaseSettings):
 _NO_SENTRY = "nothing is measured; people fill in the triage form, and recovery counts only on a person's word, marked not measured"
 _NO_SENTRY_HOOK = "alerts do not open incidents; people declare them"
 _NO_LINEAR = "incidents have no ticket; the summary says Linear: none"
+_NO_LINEAR_HOOK = (
+    "what people move in Linear is seen by asking: after up to 5 minutes, action items after up to an hour"
+)
 _NO_GITHUB = "pull requests, the github deployer and ADRs by pull request do not work; local clones do"
 _NO_DISCORD = "no status post outside Slack"
 _NO_PAGER = "nobody is paged; the owners are mentioned in the incident's channel instead"

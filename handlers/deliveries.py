@@ -42,6 +42,11 @@ def github(id: str, incident: str) -> Delivery:
     return Delivery((f"github:{id}:{incident}",))
 
 
+def linear(id: str) -> Delivery:
+    """A Linear webhook by its `Linear-Delivery`."""
+    return Delivery((f"linear:{id}",))
+
+
 def deploy(raw: bytes) -> Delivery:
     """A deploy webhook by its raw body."""
     return Delivery((f"deploy:{hashlib.sha256(raw).hexdigest()}",))

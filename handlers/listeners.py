@@ -28,6 +28,7 @@ from handlers import (
     declare,
     home,
     hypotheses,
+    items,
     join,
     lead,
     past,
@@ -53,6 +54,7 @@ from handlers.turn import from_interaction
 from handlers.views import forms, says
 from handlers.webhooks_deploys import deploys_route
 from handlers.webhooks_github import github_route
+from handlers.webhooks_linear import Owner, linear_route
 from handlers.webhooks_sentry import sentry_route
 from phases.ports import Catalogue, Deployer, Memory, People, PortError, PullRequests, SourceCode
 from phases.service import Service
@@ -95,6 +97,9 @@ class Wanted(Protocol):
     def github_webhook_secret(self) -> SecretStr | None: ...
 
     @property
+    def linear_webhook_secret(self) -> SecretStr | None: ...
+
+    @property
     def deploy_webhook_secret(self) -> SecretStr | None: ...
 
     @property
@@ -131,6 +136,7 @@ def listeners(
     sentry: Issues | None = None,
     members: Members | None = None,
     taste: Taste | None = None,
+    owner: Owner | None = None,
 ) -> Listeners:
     """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
     tasks = Tasks()
@@ -164,6 +170,8 @@ def listeners(
         routes.append(sentry_route(kit, settings.sentry_webhook_secret.get_secret_value()))
     if settings.github_webhook_secret is not None:
         routes.append(github_route(kit, settings.github_webhook_secret.get_secret_value()))
+    if settings.linear_webhook_secret is not None and owner is not None:
+        routes.append(linear_route(kit, settings.linear_webhook_secret.get_secret_value(), owner))
     if settings.deploy_webhook_secret is not None:
         routes.append(deploys_route(kit, settings.deploy_webhook_secret.get_secret_value()))
     return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit, homes=homes)
@@ -217,6 +225,7 @@ def register_all(app: AsyncApp, kit: Kit, homes: Homes) -> None:
         hypotheses,
         postmortem,
         pull_request,
+        items,
         resolve,
         cancel,
         recheck,

@@ -19,7 +19,7 @@ from phases.service import Service
 
 log = logging.getLogger(__name__)
 
-AFTER = (Status.MITIGATED, Status.RESOLVED)
+AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 """Users were fine by then: what fires now is no part of the storm."""
 
 

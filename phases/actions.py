@@ -20,6 +20,7 @@ from phases.asks import (
     HotfixIsIn,
     JudgeHypothesis,
     ManualTriage,
+    MarkItem,
     MergeHotfix,
     MessageTouched,
     NameCause,
@@ -43,10 +44,12 @@ from phases.report import (
     DeploySeen,
     Evidence,
     Investigation,
+    LinearIssue,
     Look,
     MergeState,
     Picture,
     Release,
+    SubIssue,
     TriageReport,
     Value,
 )
@@ -75,6 +78,16 @@ class DeployedByOthers(Value):
 
     type: Literal["deployed"] = "deployed"
     deploy: DeploySeen
+
+
+class TicketTold(Value):
+    """Linear says by webhook that somebody changed the ticket, or an item's sub-issue. Our own changes come back so, too."""
+
+    type: Literal["ticket.told"] = "ticket.told"
+    issue: LinearIssue
+    changed: tuple[Literal["state", "priority"], ...]
+    by: str = ""
+    """Who it was, as Linear names them; empty where it does not say."""
 
 
 # --- said by timers --------------------------------------------------------------------------------------------
@@ -127,6 +140,16 @@ class LookDue(Value):
     type: Literal["look.due"] = "look.due"
     round: int
     number: int
+
+
+class TicketLookDue(Value):
+    type: Literal["ticket.look.due"] = "ticket.look.due"
+
+
+class ItemsDue(Value):
+    """Items are overdue: their owners hear of it once a week."""
+
+    type: Literal["items.due"] = "items.due"
 
 
 class RetryDue(Value):
@@ -280,6 +303,35 @@ class TicketOpened(Value):
     """What the incident was escalated from, where it was found."""
 
 
+class TicketLooked(Value):
+    """How ticket and sub-issues stand in Linear."""
+
+    type: Literal["ticket.looked"] = "ticket.looked"
+    issues: tuple[LinearIssue, ...]
+
+
+class TicketSynced(Value):
+    """The ticket as it stands after we wrote these of its fields; none: nothing had to be written."""
+
+    type: Literal["ticket.synced"] = "ticket.synced"
+    issue: LinearIssue
+    wrote: tuple[Literal["state", "priority"], ...] = ()
+    kind: str = "ticket.sync"
+
+
+class ItemsOpened(Value):
+    """The sub-issues of these items, by number."""
+
+    type: Literal["items.opened"] = "items.opened"
+    issues: dict[int, SubIssue]
+
+
+class ItemSynced(Value):
+    type: Literal["items.synced"] = "items.synced"
+    number: int
+    issue: LinearIssue
+
+
 class DiscordPosted(Value):
     type: Literal["discord.posted"] = "discord.posted"
     id: str
@@ -333,6 +385,8 @@ class EffectDone(Value):
 
     type: Literal["effect.done"] = "effect.done"
     kind: str
+    about: str = ""
+    """Which of its kind it was, where there may be several: words of the effect."""
 
 
 class EffectFailed(Value):
@@ -343,6 +397,8 @@ class EffectFailed(Value):
     effect: str
     """The effect as JSON."""
     at: datetime
+    wanted_at: datetime | None = None
+    """When the effect was committed."""
 
 
 PeopleSay = (
@@ -363,6 +419,7 @@ PeopleSay = (
     | RecheckNow
     | ConfirmRecovery
     | SubmitPostmortem
+    | MarkItem
     | Resolve
     | Cancel
     | TryAgain
@@ -371,7 +428,7 @@ PeopleSay = (
     | MergeHotfix
     | HotfixIsIn
 )
-ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers
+ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers | TicketTold
 TimersSay = (
     TriageOverdue
     | PostmortemDue
@@ -382,6 +439,8 @@ TimersSay = (
     | MergeDue
     | BisectTick
     | LookDue
+    | TicketLookDue
+    | ItemsDue
     | RetryDue
     | ShrinkDue
 )
@@ -404,6 +463,10 @@ EffectsSay = (
     | Looked
     | IssuesResolved
     | TicketOpened
+    | TicketLooked
+    | TicketSynced
+    | ItemsOpened
+    | ItemSynced
     | DiscordPosted
     | MessageRead
     | Paged

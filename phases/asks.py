@@ -170,6 +170,15 @@ class SubmitPostmortem(Value):
     postmortem: Postmortem
 
 
+class MarkItem(Value):
+    """An action item is done, or is not done after all."""
+
+    type: Literal["item.mark"] = "item.mark"
+    by: str
+    number: int
+    done: bool = True
+
+
 class Resolve(Value):
     type: Literal["resolve"] = "resolve"
     by: str

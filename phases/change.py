@@ -73,6 +73,16 @@ class Draft:
         self._releases: list[str] = []
         self._dirty: dict[str, None] = {}
 
+    @classmethod
+    def on(cls, change: Change, now: datetime) -> Draft:
+        """A draft that goes on from a change."""
+        draft = cls(change.incident, now)
+        draft._entries, draft._effects = list(change.entries), list(change.effects)
+        draft._timers = {timer.name: timer for timer in change.timers}
+        draft._cancels, draft._claims = list(change.cancels), list(change.claims)
+        draft._releases, draft._dirty = list(change.releases), dict.fromkeys(change.dirty)
+        return draft
+
     def set(self, **fields: Any) -> Draft:
         """Replaces fields of the record; validated, so that no phase can store what the record does not hold."""
         self.incident = Incident.model_validate({**dict(self.incident), **fields})

@@ -20,13 +20,11 @@ from phases.actions import (
     Paged,
     Pinned,
     SeenAgain,
-    TicketOpened,
     TriageOverdue,
 )
 from phases.change import Change, Draft, Refused
 from phases.effects import (
-    CommentParent,
-    CommentTicket,
+    AttachChannel,
     Invite,
     LookUpIssues,
     OpenChannel,
@@ -44,9 +42,7 @@ from phases.postmortem_steps import RESOLVED_GUARD_SECONDS, fingerprint_claim, i
 from phases.privacy import outside
 from phases.root_cause_steps import ask_for_tree
 from phases.rounds import (
-    EVERYWHERE,
     ask_for_decision,
-    mentioned,
     next_round,
     nobody_paged,
     page,
@@ -57,7 +53,7 @@ from phases.rounds import (
     worked,
 )
 from phases.service import Service
-from phases.triage_steps import MEASURE, OVERDUE, OVERDUE_SECONDS, UNDECIDED, attach_issues, headline
+from phases.triage_steps import MEASURE, OVERDUE, OVERDUE_SECONDS, UNDECIDED, headline
 from phases.verification_steps import GUARD, ask_again
 from phases.wording import capital, lasting, listed, short
 
@@ -147,7 +143,7 @@ def channel_opened(incident: Incident, action: ChannelOpened, service: Service, 
 def begin_comms(draft: Draft) -> Draft:
     """Ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
     if draft.incident.ticket is None:
-        draft.want(OpenTicket())
+        draft.set(ticket_off=False).want(OpenTicket())
     return tell_discord(draft)
 
 
@@ -159,6 +155,8 @@ def message_posted(incident: Incident, action: MessagePosted, service: Service, 
     draft.set(messages={**incident.messages, action.name: action.ref})
     if action.name == "status":
         draft.want(Pin())
+        if incident.ticket is not None:
+            draft.want(AttachChannel())
     if action.name.startswith("decision:") and not incident.tree_asked:
         ask_for_tree(draft)
     return draft.done()
@@ -180,49 +178,6 @@ def invited(incident: Incident, action: Invited, service: Service, now: datetime
     return draft.done()
 
 
-def ticket_opened(incident: Incident, action: TicketOpened, service: Service, now: datetime) -> Change:
-    """Its first comment says what happened while it was being opened, or while Linear was out of reach."""
-    del service
-    draft = worked(Draft(incident, now), "ticket.open")
-    if incident.ticket is not None:
-        return draft.done()
-    draft.set(ticket=action.ticket).note("comms", f"Ticket {action.ticket.identifier}", url=action.ticket.url)
-    _escalated(draft, action)
-    if so_far := _so_far(incident):
-        draft.want(CommentTicket(text=so_far))
-    return attach_issues(draft, set()).dirty(*EVERYWHERE).done()
-
-
-def _escalated(draft: Draft, action: TicketOpened) -> None:
-    """The bug that turned out to be on fire is the ticket's parent; each says so of the other."""
-    incident, parent = draft.incident, action.parent
-    if incident.escalated is None:
-        return
-    if parent is None:
-        draft.note("comms", f"{incident.escalated} was not found in Linear: the ticket has no parent")
-        return
-    draft.set(parent=parent).note("comms", f"Escalated from {parent.identifier}", url=parent.url)
-    draft.want(CommentTicket(text=f"Escalated from {parent.identifier}: {parent.url}"))
-    went = f"{incident.id} {incident.title}: this is on fire in production. Follow {action.ticket.identifier}: {action.ticket.url}"
-    draft.want(CommentParent(text=went))
-
-
-def _so_far(incident: Incident) -> str:
-    lines = [f"Triage: {headline(incident.triage)}"] if incident.triage else []
-    for one in incident.rounds:
-        if one.action is not None:
-            what = capital(what_was_done(one.action))
-            verdict = f"; {one.verdict}" if one.verdict else ""
-            lines.append(f"{what}, {mentioned(one.action.by)}: {one.action.result}{verdict}")
-    if incident.cause is not None:
-        lines.append(f"Root cause: {incident.cause.text}")
-    if incident.latest_update:
-        lines.append(incident.latest_update)
-    if not incident.open:
-        lines.append(f"{incident.id} is {incident.status.value}.")
-    return "\n".join(lines)
-
-
 def discord_posted(incident: Incident, action: DiscordPosted, service: Service, now: datetime) -> Change:
     """The post shows what was true when it was begun; what came since is edited in."""
     del service
@@ -236,14 +191,29 @@ def paged(incident: Incident, action: Paged, service: Service, now: datetime) ->
     return draft.note("page", f"Page sent ({action.key}) by {action.via}").done()
 
 
-ONE_OF_A_KIND = ("set.topic", "ticket.open", "ticket.close", "post.summary", "discord", "pin")
+ONE_OF_A_KIND = (
+    "set.topic",
+    "ticket.open",
+    "ticket.close",
+    "ticket.catch_up",
+    "ticket.channel",
+    "items.open",
+    "adr.complete",
+    "post.summary",
+    "discord",
+    "pin",
+)
 """Effects that are the same whenever they are wanted: one that succeeded makes up for one that failed."""
 
 
 def effect_done(incident: Incident, action: EffectDone, service: Service, now: datetime) -> Change:
     del service
     draft = Draft(incident, now)
-    return (worked(draft, action.kind) if action.kind in ONE_OF_A_KIND else draft).done()
+    if action.kind == "ticket.open" and incident.ticket is None:
+        draft.set(ticket_off=True).dirty("status")
+    if action.kind in ONE_OF_A_KIND or action.about:
+        worked(draft, action.kind, action.about)
+    return draft.done()
 
 
 # --- what alerts say -------------------------------------------------------------------------------------------
@@ -326,7 +296,7 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
         case Status.MITIGATED if incident.recovered_at is not None:
             after = _recovered(incident)
             until = after + GUARD
-        case Status.RESOLVED if incident.resolved_at is not None:
+        case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
             after, until = incident.resolved_at, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
             return add_evidence(incident, evidence, service, now)
@@ -335,9 +305,9 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     if action.evidence.at > until:
         return _long_after(incident, action, service, now)
     draft = Draft(incident, now)
-    if incident.status is Status.RESOLVED:
+    if not incident.open:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
-    draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, guard_until=None)
+    draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, closed_at=None, guard_until=None)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -192,6 +192,53 @@ class CommentTicket(Value):
     text: str
 
 
+class AttachChannel(Value):
+    """The incident's channel on its ticket; keyed by its address, like every attachment."""
+
+    type: Literal["ticket.channel"] = "ticket.channel"
+
+
+class CatchUp(Value):
+    """What the timeline says since then, in one comment: Linear was out of reach meanwhile."""
+
+    type: Literal["ticket.catch_up"] = "ticket.catch_up"
+    since: datetime
+
+
+class SyncTicket(Value):
+    """Asks how the ticket stands, and writes state and priority where they are not the incident's."""
+
+    type: Literal["ticket.sync"] = "ticket.sync"
+
+
+class LookAtTicket(Value):
+    """Asks how the ticket and its sub-issues stand: a webhook may be lost, or not set up."""
+
+    type: Literal["ticket.look"] = "ticket.look"
+
+
+class OpenItems(Value):
+    """A sub-issue for every action item that has none; each has an id of its own making."""
+
+    type: Literal["items.open"] = "items.open"
+
+
+class SyncItem(Value):
+    """Writes in Linear that an item is done, or not done after all."""
+
+    type: Literal["items.sync"] = "items.sync"
+    number: int
+
+
+class RemindOwner(Value):
+    """Tells a person of overdue items, in a direct message; `day` makes each week's reminder one."""
+
+    type: Literal["items.remind"] = "items.remind"
+    person: str | None
+    numbers: tuple[int, ...]
+    day: date
+
+
 class CommentParent(Value):
     """Said under the Linear issue that the incident was escalated from."""
 
@@ -200,7 +247,7 @@ class CommentParent(Value):
 
 
 class CloseTicket(Value):
-    """Moves the ticket to a state of type `completed`, or `canceled` for a false alarm."""
+    """Says the resolution on the ticket, and moves it to a state of type `completed`, or `canceled` for a false alarm."""
 
     type: Literal["ticket.close"] = "ticket.close"
     cancelled: bool = False
@@ -245,6 +292,12 @@ class ReviseAdr(Value):
     type: Literal["adr.revise"] = "adr.revise"
 
 
+class CompleteAdr(Value):
+    """The post-mortem's file says that its action items are done."""
+
+    type: Literal["adr.complete"] = "adr.complete"
+
+
 class Remember(Value):
     """What an older version asked for; now every commit brings its memory with it."""
 
@@ -276,6 +329,13 @@ Effect = Annotated[
     | OpenTicket
     | AttachToTicket
     | CommentTicket
+    | CatchUp
+    | AttachChannel
+    | SyncTicket
+    | LookAtTicket
+    | OpenItems
+    | SyncItem
+    | RemindOwner
     | CommentParent
     | CloseTicket
     | TellDiscord
@@ -284,6 +344,7 @@ Effect = Annotated[
     | NumberAdr
     | WriteAdr
     | ReviseAdr
+    | CompleteAdr
     | Remember,
     Field(discriminator="type"),
 ]

@@ -5,27 +5,36 @@ Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from phases.actions import EffectFailed, RetryDue, TryAgain
 from phases.change import Change, Draft, Refused
 from phases.coordination import begin_comms
 from phases.effects import (
     EFFECT,
+    AttachChannel,
+    AttachToTicket,
+    CatchUp,
+    CloseTicket,
+    CommentTicket,
     Effect,
     FollowBisect,
     FollowDeploy,
     Investigate,
     LookAgain,
     LookAtMerge,
+    LookAtTicket,
     MergePullRequest,
     OpenChannel,
+    OpenItems,
     OpenTicket,
     Page,
     PostLive,
     Say,
     StartBisect,
     StartDeploy,
+    SyncItem,
+    SyncTicket,
     TellDiscord,
     Triage,
 )
@@ -44,6 +53,9 @@ KEPT = 8  # failures kept and shown
 RETRY_SECONDS = 60  # without channel, decision, triage or question nobody can go on: tried again by itself
 TICKET_RETRY_SECONDS = 15 * 60  # architecture, 5: the ticket is tried again every 15 minutes
 LONGEST_RETRY_SECONDS = 15 * 60
+COMMIT_SECONDS = (
+    2  # bot/connection.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
+)
 SLOWER = 10  # what has failed for an hour is tried every sixth minute
 
 WORDS: dict[str, str] = {
@@ -73,6 +85,14 @@ WORDS: dict[str, str] = {
     "ticket.comment": "The ticket could not be commented",
     "ticket.parent": "The issue it was escalated from could not be commented",
     "ticket.close": "The ticket could not be closed",
+    "ticket.channel": "The channel could not be attached to the ticket",
+    "ticket.catch_up": "The ticket is not up to date",
+    "ticket.sync": "The ticket's state and priority could not be set",
+    "ticket.look": "The ticket could not be looked at",
+    "items.open": "The action items could not be opened in Linear",
+    "items.sync": "An action item could not be set in Linear",
+    "items.remind": "The owner of an overdue action item could not be reminded",
+    "adr.complete": "The post-mortem's status could not be changed",
     "discord": "Discord could not be told",
     "page": "Nobody could be paged",
     "zone": "The lead's time zone could not be asked",
@@ -93,6 +113,15 @@ def effect_failed(incident: Incident, action: EffectFailed, service: Service, no
             return refuse_merge(Draft(incident, now), number, action.reason).done()
         case LookAtMerge(round=number):  # looked at again by itself; until then it counts as not merged
             return look_later(Draft(incident, now), number).done()
+        case LookAtTicket():
+            return Draft(incident, now).done()  # it is looked at again by itself, and nothing hangs on this one look
+        case CommentTicket():  # what was to be said is in the timeline: when Linear is back, one comment says it all
+            effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
+            body = EFFECT.dump_json(effect).decode()
+            behind = next((f for f in incident.failures if f.kind == effect.type), None)
+            if behind is not None:
+                return Draft(incident, now).done()
+            action = action.model_copy(update={"kind": effect.type, "effect": body})
         case LookAgain(number=number) if number > 0:
             return unreachable(incident, effect.round, number, short(action.reason, REASON), service, now)
         case _:
@@ -179,7 +208,9 @@ def _retried(effect: Effect) -> float | None:
             return RETRY_SECONDS
         case Say(ask="recovered"):
             return RETRY_SECONDS
-        case OpenTicket():
+        case OpenTicket() | SyncTicket() | CloseTicket() | CatchUp() | AttachToTicket() | AttachChannel():
+            return TICKET_RETRY_SECONDS
+        case OpenItems() | SyncItem():
             return TICKET_RETRY_SECONDS
         case _:
             return None
@@ -198,14 +229,17 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
             asked = incident.round is not None and incident.round.verdict == "ask a person"
             return asked and incident.status is Status.VERIFYING
         case OpenTicket():
-            return incident.open and incident.ticket is None
+            return incident.status is not Status.CANCELLED and incident.ticket is None
+        case SyncTicket() | CloseTicket() | CatchUp() | AttachToTicket() | AttachChannel() | OpenItems() | SyncItem():
+            return incident.ticket is not None
         case _:
             return incident.open
 
 
 def _matters(incident: Incident, effect: Effect) -> bool:
     """Whether trying it again could still be of use."""
-    return incident.open or effect.type in AFTER_THE_END
+    over = effect.type in AFTER_THE_END or (isinstance(effect, PostLive) and effect.name == "items")
+    return incident.open or (over and not (isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED))
 
 
 def _say_once(draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool) -> None:
@@ -230,7 +264,11 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
         "issues.lookup",
         "set.topic",
         "ticket.attach",
+        "ticket.channel",
+        "ticket.sync",
+        "ticket.catch_up",
         "ticket.comment",
+        "items.sync",
         "ticket.parent",
         "discord",
         "remember",

@@ -223,6 +223,8 @@ class Incident(Value):
     cause: Cause | None = None
 
     ticket: Ticket | None = None
+    ticket_off: bool = False
+    """There will be none: Linear is not set up, or the service has no team there."""
     escalated: str | None = None
     """The Linear issue that a person named when it was declared (`ENG-123`) …"""
     parent: Ticket | None = None

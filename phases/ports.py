@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -17,9 +17,11 @@ from phases.report import (
     DeploySeen,
     EndpointAnswer,
     Frame,
+    LinearIssue,
     MergeState,
     Release,
     Share,
+    SubIssue,
     Suspect,
     Value,
 )
@@ -373,8 +375,34 @@ class Tickets(Protocol):
     """Linear. `key` makes every creation idempotent: the same key is the same thing."""
 
     async def open(
-        self, service: Service, *, key: str, title: str, body: str, parent: Ticket | None = None
+        self, service: Service, *, key: str, title: str, body: str, priority: int, parent: Ticket | None = None
     ) -> Ticket: ...
+
+    async def open_item(
+        self,
+        service: Service,
+        parent: Ticket,
+        *,
+        key: str,
+        title: str,
+        body: str,
+        due: date | None,
+        assignee: str | None,
+    ) -> SubIssue:
+        """A sub-issue; `assignee` as `person` knows them."""
+        ...
+
+    async def person(self, *, name: str, email: str | None) -> str | None:
+        """Linear's id of an active user, by e-mail address, else by a name that only one has. Neither is kept."""
+        ...
+
+    async def look(self, id: str) -> Sequence[LinearIssue]:
+        """The issue as it stands, and its sub-issues after it; none where it is gone."""
+        ...
+
+    async def move(self, id: str, *, state: str | None = None, priority: int | None = None) -> LinearIssue:
+        """Writes what is given: the type of a state, of which the team's first is taken."""
+        ...
 
     async def find(self, identifier: str) -> Ticket | None:
         """The issue that people call `ENG-123`; None where there is none that our key may see."""
@@ -383,8 +411,6 @@ class Tickets(Protocol):
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None: ...
 
     async def comment(self, ticket: Ticket, *, key: str, body: str) -> None: ...
-
-    async def close(self, service: Service, ticket: Ticket, *, cancelled: bool) -> None: ...
 
 
 class Announcer(Protocol):

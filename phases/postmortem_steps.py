@@ -24,6 +24,10 @@ AFTER_THE_END = (
     "say",
     "message.read",
     "post.summary",
+    "ticket.open",
+    "ticket.sync",
+    "ticket.channel",
+    "ticket.catch_up",
     "ticket.comment",
     "ticket.attach",
     "ticket.parent",
@@ -32,6 +36,10 @@ AFTER_THE_END = (
     "discord",
     "page",
     "adr.revise",
+    "items.open",
+    "items.sync",
+    "items.remind",
+    "adr.complete",
     "remember",
 )
 """Effects that are worth trying again when the incident is over."""
@@ -191,7 +199,7 @@ def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) 
         return Refused("input", "Cancelling needs a reason, e.g. `/incident cancel load test, not real users`.")
     if incident.status is Status.MITIGATING:
         return Refused("state", "A deploy is under way; it cannot be taken back. Cancel when it has ended.")
-    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason)
+    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason).cancel("ticket")
     draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)

@@ -375,6 +375,18 @@ class Ticket(Value):
     """`state:priority`, as we have asked for and not heard back of yet: what comes back of it is no person's word."""
 
 
+class LinearIssue(Value):
+    """A Linear issue as Linear tells of it, by a webhook or when it is asked."""
+
+    id: str
+    state: str
+    """Type of its workflow state."""
+    state_name: str = ""
+    priority: int = 0
+    at: datetime | None = None
+    """When it was last changed, in Linear's time."""
+
+
 class SubIssue(Value):
     """An action item in Linear, below the incident's ticket, as it was last known there."""
 

@@ -15,6 +15,7 @@ from phases import (
     actions,
     coordination,
     failures,
+    follow_up,
     merging,
     mitigation,
     people,
@@ -24,6 +25,7 @@ from phases import (
     revert,
     root_cause_steps,
     shrinking,
+    ticket,
     timeline,
     triage_steps,
     verification_steps,
@@ -98,7 +100,11 @@ TABLE: dict[type[Any], Row] = {
     actions.MessagePosted: Row(ANY, coordination.message_posted),
     actions.Pinned: Row(ANY, coordination.pinned),
     actions.Invited: Row(ANY, coordination.invited),
-    actions.TicketOpened: Row(ANY, coordination.ticket_opened),
+    actions.TicketOpened: Row(ANY, ticket.ticket_opened),
+    actions.TicketTold: Row(ANY, ticket.ticket_told),
+    actions.TicketLookDue: Row(ANY, ticket.look_due),
+    actions.TicketLooked: Row(ANY, ticket.ticket_looked),
+    actions.TicketSynced: Row(ANY, ticket.ticket_synced),
     actions.DiscordPosted: Row(ANY, coordination.discord_posted),
     actions.Paged: Row(ANY, coordination.paged),
     actions.EffectDone: Row(ANY, coordination.effect_done),
@@ -126,6 +132,10 @@ TABLE: dict[type[Any], Row] = {
     actions.AdrWritten: Row(ANY, postmortem_steps.adr_written),
     actions.Resolve: Row(OPEN, postmortem_steps.resolve),
     actions.Cancel: Row(OPEN, postmortem_steps.cancel),
+    actions.MarkItem: Row(ANY, follow_up.mark_item),
+    actions.ItemsOpened: Row(ANY, follow_up.items_opened),
+    actions.ItemSynced: Row(ANY, follow_up.item_synced),
+    actions.ItemsDue: Row(ANY, follow_up.items_due),
     actions.Remembered: Row(ANY, postmortem_steps.remembered),
     actions.ShrinkDue: Row(ANY, shrinking.shrink_due),
     # Effects that failed
@@ -148,7 +158,8 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     if isinstance(change, Refused):
         return change
     change = followed(incident, beside(incident, change, now), now)
-    return fitted(reminder.followed(incident, change, now))
+    change = follow_up.followed_up(incident, reminder.followed(incident, change, now), now)
+    return fitted(ticket.in_step(incident, change))
 
 
 def _busy(incident: Incident) -> str:

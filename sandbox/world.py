@@ -27,6 +27,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from sandbox.discord import Discord, discord_app
 from sandbox.faults import Faults
 from sandbox.linear import Linear, linear_app
+from sandbox.linear_hooks import Webhooks
 from sandbox.page.desk import Desk
 from sandbox.page.routes import Page
 from sandbox.page.stage import WorldStage
@@ -44,6 +45,7 @@ from sandbox.slack.workspace import Workspace
 SIGNING_SECRET = "sandbox-signing-secret"
 SENTRY_TOKEN = "sntrys_sandbox"
 SENTRY_SECRET = "sandbox-sentry-secret"
+LINEAR_SECRET = "sandbox-linear-secret"
 DEPLOY_SECRET = "sandbox-deploy-secret"
 RECHECK_SECONDS = 20
 WINDOW_SECONDS = 60
@@ -125,6 +127,7 @@ class World:
         self.sentry = Sentry(org="sandbox", tokens={SENTRY_TOKEN: ALL_SCOPES}, base_url=f"{self.url}/sentry")
         self.alerts = Alerts(self.sentry, url=f"{self.bot_url}/webhooks/sentry", secret=SENTRY_SECRET)
         self.linear = Linear(teams={"ENG": "Engineering"}, public_url=f"{self.url}/linear")
+        self.linear_hooks = Webhooks(self.linear, url=f"{self.bot_url}/webhooks/linear", secret=LINEAR_SECRET)
         self.discord = Discord()
         self.pagerduty = PagerDuty()
         deploys = (f"{self.bot_url}/webhooks/deploys", DEPLOY_SECRET)
@@ -157,6 +160,8 @@ class World:
         await self._stack.enter_async_context(serving(self._app(), self._socket, self.page.close))
         await self.alerts.start()
         self._stack.push_async_callback(self.alerts.stop)
+        await self.linear_hooks.start()
+        self._stack.push_async_callback(self.linear_hooks.stop)
         self._say(f"Slack, Sentry, Linear, Discord and PagerDuty at {self.url}")
         if self.shop is not None:
             self._stack.push_async_callback(self.shop.stop)
@@ -225,6 +230,7 @@ class World:
             "SENTRY_WEBHOOK_SECRET": SENTRY_SECRET,
             "LINEAR_API_URL": f"{self.url}/linear/graphql",
             "LINEAR_API_KEY": self.linear.api_key,
+            "LINEAR_WEBHOOK_SECRET": LINEAR_SECRET,
             "DISCORD_WEBHOOK_URL": f"{self.url}/discord/api/webhooks/1/sandbox",
             "PAGERDUTY_EVENTS_URL": f"{self.url}/pagerduty/v2/enqueue",
             "PAGERDUTY_ROUTING_KEY": self.pagerduty.routing_key,

@@ -30,7 +30,7 @@ from phases.service import DeployCommands, Service
 NOW = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
 BAD, GOOD = Release(version="1.3.0"), Release(version="1.2.0")
 FIX = Release(version="hotfix fix/tax@aaaaaaa", commit="a" * 40)
-TICKET = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1")
+TICKET = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1", state="started", priority=1)
 COMMANDS = DeployCommands(
     directory="/srv/shop",
     run=("deploy", "{release}"),

@@ -5,85 +5,28 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from bot.clients import linear_shapes as shapes
 from bot.clients.calls import count_limited
 from bot.clients.http import Http, retry_after
 from bot.clients.redact import redact
 from phases.incident import Ticket
 from phases.ports import PortError
+from phases.report import LinearIssue, SubIssue
 from phases.service import Service
 
 SYSTEM = "Linear"
 TITLE_LIMIT = 255
 BODY_LIMIT = 60_000
-URGENT = 1
-"""Linear's priorities: 1 urgent … 4 low, 0 none."""
 KNOWN_SECONDS = 600
 """How long a team and its states are remembered."""
-
-TEAM = """
-query FirebreakTeam($key: String!) {
-  teams(filter: {key: {eqIgnoreCase: $key}}, first: 1) {
-    nodes { id key name states(first: 100) { nodes { id type position } } }
-  }
-}
-"""
-ONLY_TEAM = """
-query FirebreakTeams {
-  teams(first: 2) {
-    nodes { id key name states(first: 100) { nodes { id type position } } }
-  }
-}
-"""
-FIND_ISSUE = """
-query FirebreakIssue($id: ID!) {
-  issues(filter: {id: {eq: $id}}, first: 1, includeArchived: true) {
-    nodes { id identifier url }
-  }
-}
-"""
-NAMED_ISSUE = """
-query FirebreakNamed($identifier: String!) {
-  issue(id: $identifier) { id identifier url }
-}
-"""
-FIND_COMMENT = """
-query FirebreakComment($id: ID!) {
-  comments(filter: {id: {eq: $id}}, first: 1) { nodes { id } }
-}
-"""
-CREATE_ISSUE = """
-mutation FirebreakOpen($input: IssueCreateInput!) {
-  issueCreate(input: $input) { success issue { id identifier url } }
-}
-"""
-ATTACH = """
-mutation FirebreakAttach($input: AttachmentCreateInput!) {
-  attachmentCreate(input: $input) { success attachment { id } }
-}
-"""
-COMMENT = """
-mutation FirebreakComment($input: CommentCreateInput!) {
-  commentCreate(input: $input) { success comment { id } }
-}
-"""
-MOVE = """
-mutation FirebreakMove($id: String!, $state: String!) {
-  issueUpdate(id: $id, input: {stateId: $state}) { success issue { id } }
-}
-"""
-VIEWER = """
-query FirebreakViewer {
-  viewer { id name }
-}
-"""
 
 # https://github.com/linear/linear/blob/master/packages/sdk/src/error.ts: the kinds of errors that may go away by themselves.
 _PASSING = frozenset({"RATELIMITED", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "NETWORK_ERROR", "LOCK_TIMEOUT"})
@@ -105,91 +48,12 @@ class LinearError(PortError):
         return self.code == "INPUT_ERROR" and ("conflict on insert" in said or "already exists" in said)
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _State(_Read):
-    id: str
-    type: str
-    position: float = 0.0
-
-
-class _States(_Read):
-    nodes: tuple[_State, ...]
-
-
-class _Team(_Read):
-    id: str
-    key: str
-    name: str
-    states: _States
-
-    def state(self, type: str) -> str | None:
-        """The first state of that type, as the team orders them."""
-        found = sorted((s for s in self.states.nodes if s.type == type), key=lambda s: s.position)
-        return found[0].id if found else None
-
-
-class _Teams(_Read):
-    nodes: tuple[_Team, ...]
-
-
-class _TeamsAnswer(_Read):
-    teams: _Teams
-
-
-class _Issues(_Read):
-    nodes: tuple[Ticket, ...]
-
-
-class _IssuesAnswer(_Read):
-    issues: _Issues
-
-
-class _NamedAnswer(_Read):
-    issue: Ticket
-
-
-class _Node(_Read):
-    id: str
-
-
-class _Comments(_Read):
-    nodes: tuple[_Node, ...]
-
-
-class _CommentsAnswer(_Read):
-    comments: _Comments
-
-
-class _Created(_Read):
-    success: bool
-    issue: Ticket | None = None
-
-
-class _CreateAnswer(_Read):
-    created: _Created = Field(alias="issueCreate")
-
-
-class _Viewer(_Read):
-    name: str
-
-
-class _ViewerAnswer(_Read):
-    viewer: _Viewer
-
-
-class _Anything(_Read):
-    pass
-
-
-A = TypeVar("A", bound=_Read)
+A = TypeVar("A", bound=shapes.Read)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    team: _Team
+    team: shapes.Team
     until: float
 
 
@@ -206,11 +70,10 @@ class Linear:
         self._http = Http(SYSTEM, api_url, {"Authorization": authorization}, timeout=timeout)
         self._known: dict[str, _Known] = {}
 
-    async def open(self, service: Service, *, key: str, title: str, body: str, parent: Ticket | None = None) -> Ticket:
-        """The ticket of `key`, made if it is not there yet: urgent, in the team's first state of type `started`.
-
-        Raises `PortError`.
-        """
+    async def open(
+        self, service: Service, *, key: str, title: str, body: str, priority: int, parent: Ticket | None = None
+    ) -> Ticket:
+        """The ticket of `key`, made if it is not there yet, in the team's first state of type `started`. Raises `PortError`."""
         team = await self._team(service)
         id = made_id("issue", key)
         given = {
@@ -218,12 +81,103 @@ class Linear:
             "teamId": team.id,
             "title": _cut(" ".join(title.split()) or "Incident", TITLE_LIMIT),
             "description": _cut(body, BODY_LIMIT),
-            "priority": URGENT,
+            "priority": priority,
             "stateId": team.state("started"),
             "parentId": parent.id if parent else None,
         }
+        return (await self._create(id, given)).ticket
+
+    async def open_item(
+        self,
+        service: Service,
+        parent: Ticket,
+        *,
+        key: str,
+        title: str,
+        body: str,
+        due: date | None,
+        assignee: str | None,
+    ) -> SubIssue:
+        """The sub-issue of `key`, made if it is not there yet, in the team's first state of type `unstarted`. Raises `PortError`."""
+        team = await self._team_of(parent.id)
+        id = made_id("issue", key)
+        given = {
+            "id": id,
+            "teamId": team.id,
+            "parentId": parent.id,
+            "title": _cut(" ".join(title.split()) or "Action item", TITLE_LIMIT),
+            "description": _cut(body, BODY_LIMIT),
+            "stateId": team.state("unstarted"),
+            "dueDate": due.isoformat() if due else None,
+            "assigneeId": assignee,
+        }
         try:
-            answer = await self._ask(CREATE_ISSUE, {"input": {k: v for k, v in given.items() if v}}, _CreateAnswer)
+            return (await self._create(id, given)).sub_issue
+        except LinearError as error:
+            if error.code != "INPUT_ERROR" or assignee is None:
+                raise
+            # Whoever may not be assigned in this team is named in the text.
+            return (await self._create(id, {**given, "assigneeId": None})).sub_issue
+
+    async def person(self, *, name: str, email: str | None) -> str | None:
+        """An active user's id, where exactly one fits. Raises `PortError`."""
+        active = {"active": {"eq": True}}
+        if email:
+            found = await self._ask(
+                shapes.PERSON, {"filter": {**active, "email": {"eqIgnoreCase": email}}}, shapes.UsersAnswer
+            )
+            if len(found.users.nodes) == 1:
+                return found.users.nodes[0].id
+        if not name.strip():
+            return None
+        called = [{"name": {"eqIgnoreCase": name.strip()}}, {"displayName": {"eqIgnoreCase": name.strip()}}]
+        found = await self._ask(shapes.PERSON, {"filter": {**active, "or": called}}, shapes.UsersAnswer)
+        return found.users.nodes[0].id if len(found.users.nodes) == 1 else None
+
+    async def look(self, id: str) -> Sequence[LinearIssue]:
+        """The issue and its sub-issues; none where it was deleted. Raises `PortError`."""
+        try:
+            seen = await self._look(id)
+        except LinearError as error:
+            if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
+                return ()
+            raise
+        return (seen.told, *(child.told for child in seen.children.nodes))
+
+    async def move(self, id: str, *, state: str | None = None, priority: int | None = None) -> LinearIssue:
+        """Into the first state of that type of the team that the issue is in by now. Raises `PortError`."""
+        given: dict[str, Any] = {} if priority is None else {"priority": priority}
+        if state is not None:
+            team = await self._team_of(id)
+            found = team.state(state)
+            if found is None:
+                text = f"team {team.key} has no state of type {state}: add one in Linear, then try again"
+                raise PortError(SYSTEM, text, retryable=False)
+            given["stateId"] = found
+        try:
+            moved = (await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.MoveAnswer)).moved
+        except LinearError:
+            self._known.clear()  # the team or its states may have changed; the next try asks again
+            raise
+        if not moved.success or moved.issue is None:
+            raise PortError(SYSTEM, "Linear did not change the issue and does not say why", retryable=True)
+        return moved.issue.told
+
+    async def _look(self, id: str) -> shapes.Looked:
+        return (await self._ask(shapes.LOOK, {"id": id}, shapes.LookAnswer)).issue
+
+    async def _team_of(self, id: str) -> shapes.Team:
+        """The team that an issue is in by now: people may move it to another one."""
+        known = self._known.get(id)
+        if known is None or known.until < time.monotonic():
+            self._known[id] = known = _Known((await self._look(id)).team, time.monotonic() + KNOWN_SECONDS)
+        return known.team
+
+    async def _create(self, id: str, given: Mapping[str, Any]) -> shapes.Issue:
+        """Made once: its id is ours, so that a second time finds it."""
+        try:
+            wanted = {key: value for key, value in given.items() if value not in (None, "")}
+            answer = await self._ask(shapes.CREATE_ISSUE, {"input": wanted}, shapes.CreateAnswer)
         except LinearError as error:
             self._known.clear()  # the team or its states may have changed; the next try asks again
             if error.code != "INPUT_ERROR":
@@ -232,51 +186,34 @@ class Linear:
             if found is None:
                 raise
             return found
-        ticket = answer.created.issue or await self._find(id)
-        if not answer.created.success or ticket is None:
-            raise PortError(SYSTEM, "Linear did not create the ticket and does not say why", retryable=True)
-        return ticket
+        made = answer.created.issue or await self._find(id)
+        if not answer.created.success or made is None:
+            raise PortError(SYSTEM, "Linear did not create the issue and does not say why", retryable=True)
+        return made
 
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None:
         """Linear keys attachments by URL: attaching again changes the title. Raises `PortError`."""
         given = {"issueId": ticket.id, "url": url, "title": _cut(title.strip() or url, TITLE_LIMIT)}
-        await self._ask(ATTACH, {"input": given}, _Anything)
+        await self._ask(shapes.ATTACH, {"input": given}, shapes.Anything)
 
     async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
         """Comments once for each `key`. Raises `PortError`."""
         id = made_id("comment", key)
         given = {"id": id, "issueId": ticket.id, "body": _cut(body, BODY_LIMIT)}
         try:
-            await self._ask(COMMENT, {"input": given}, _Anything)
+            await self._ask(shapes.COMMENT, {"input": given}, shapes.Anything)
         except LinearError as error:
             if error.already_there:
                 return
             if (
                 error.code != "INPUT_ERROR"
-                or not (await self._ask(FIND_COMMENT, {"id": id}, _CommentsAnswer)).comments.nodes
+                or not (await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.CommentsAnswer)).comments.nodes
             ):
                 raise
 
-    async def close(self, service: Service, ticket: Ticket, *, cancelled: bool) -> None:
-        """Moves the ticket to the team's first state of type `completed`, or `canceled`. Raises `PortError`."""
-        wanted = "canceled" if cancelled else "completed"
-        team = await self._team(service)
-        state = team.state(wanted)
-        if state is None:
-            raise PortError(
-                SYSTEM,
-                f"team {team.key} has no state of type {wanted}: add one in Linear, then try again",
-                retryable=False,
-            )
-        try:
-            await self._ask(MOVE, {"id": ticket.id, "state": state}, _Anything)
-        except LinearError:
-            self._known.clear()
-            raise
-
     async def check(self) -> str:
         """The name of whom the key belongs to (`firebreak doctor`). Raises `PortError`."""
-        return (await self._ask(VIEWER, {}, _ViewerAnswer)).viewer.name
+        return (await self._ask(shapes.VIEWER, {}, shapes.ViewerAnswer)).viewer.name
 
     async def team_name(self, service: Service) -> str:
         """The service's team (`firebreak doctor`). Raises `PortError`."""
@@ -288,27 +225,27 @@ class Linear:
     async def find(self, identifier: str) -> Ticket | None:
         """`issue(id:)` takes an identifier, too (https://linear.app/developers/graphql). Raises `PortError`."""
         try:
-            return (await self._ask(NAMED_ISSUE, {"identifier": identifier}, _NamedAnswer)).issue
+            return (await self._ask(shapes.NAMED_ISSUE, {"identifier": identifier}, shapes.NamedAnswer)).issue.ticket
         except LinearError as error:
             if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
                 return None
             raise
 
-    async def _find(self, id: str) -> Ticket | None:
-        found = (await self._ask(FIND_ISSUE, {"id": id}, _IssuesAnswer)).issues.nodes
+    async def _find(self, id: str) -> shapes.Issue | None:
+        found = (await self._ask(shapes.FIND_ISSUE, {"id": id}, shapes.IssuesAnswer)).issues.nodes
         return found[0] if found else None
 
-    async def _team(self, service: Service) -> _Team:
+    async def _team(self, service: Service) -> shapes.Team:
         """The service's team; where the catalogue names none, the only one that the key sees."""
         key = service.linear_team or ""
         known = self._known.get(key)
         if known is not None and known.until > time.monotonic():
             return known.team
         if key:
-            teams = (await self._ask(TEAM, {"key": key}, _TeamsAnswer)).teams.nodes
+            teams = (await self._ask(shapes.TEAM, {"key": key}, shapes.TeamsAnswer)).teams.nodes
             text = f"there is no team {key} in Linear, or our key may not see it: mend linear_team of {service.name}"
         else:
-            teams = (await self._ask(ONLY_TEAM, {}, _TeamsAnswer)).teams.nodes
+            teams = (await self._ask(shapes.ONLY_TEAM, {}, shapes.TeamsAnswer)).teams.nodes
             text = (
                 f"set linear_team of {service.name} in the catalogue: Linear has {'several teams' if teams else 'none'}"
             )

@@ -11,6 +11,7 @@ from bot.performers.postmortem import writing
 from bot.performers.resolve import Resolver, resolving
 from bot.performers.revert import reverting
 from bot.performers.speak import speaking
+from bot.performers.tickets import ticketing
 from bot.performers.timeline import reading
 from phases.ports import Merges, Reverts
 
@@ -41,12 +42,20 @@ SYSTEMS: dict[str, str] = {
     "ticket.comment": "linear",
     "ticket.parent": "linear",
     "ticket.close": "linear",
+    "ticket.channel": "linear",
+    "ticket.catch_up": "linear",
+    "ticket.sync": "linear",
+    "ticket.look": "linear",
+    "items.open": "linear",
+    "items.sync": "linear",
+    "items.remind": "slack",
     "discord": "discord",
     "page": "pagerduty",
     "zone": "slack",
     "adr.revise": "git",
     "adr.number": "git",
     "adr.write": "git",
+    "adr.complete": "git",
     "remember": "redis",
 }
 """Which outside system an effect waits for: the worker bounds how many run at once for each."""
@@ -66,6 +75,7 @@ def performers(
         **resolving(kit, resolver),
         **coordinating(kit),
         **writing(kit),
+        **ticketing(kit),
     }
 
 

@@ -1,17 +1,12 @@
-"""Effects of coordination: ticket, Discord, pages, memory. A system without settings is off, and nothing fails."""
+"""Effects of coordination: Discord, pages, memory. A system without settings is off, and nothing fails."""
 
 from __future__ import annotations
 
 from bot.performers.kit import JobLike, Kit, Performer
 from handlers import views
-from phases.actions import DiscordPosted, EffectDone, Paged, Remembered, TicketOpened
-from phases.coordination import discord_text, ticket_body, ticket_title
+from phases.actions import DiscordPosted, EffectDone, Paged, Remembered
+from phases.coordination import discord_text
 from phases.effects import (
-    AttachToTicket,
-    CloseTicket,
-    CommentParent,
-    CommentTicket,
-    OpenTicket,
     Page,
     Remember,
     Say,
@@ -23,55 +18,8 @@ from phases.privacy import page_text
 PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
 
-TICKET_TRIES = 3
-"""Some seconds as well: people are told then, and it is tried again by itself (phases/failures.py)."""
-
 
 def coordinating(kit: Kit) -> dict[str, Performer]:
-    async def open_ticket(effect: OpenTicket, job: JobLike) -> TicketOpened | EffectDone:
-        incident = await kit.incident(job)
-        service = kit.service(incident)
-        if incident.ticket is not None or kit.tickets is None or service.linear_team is None:
-            return EffectDone(kind=effect.type)
-        body = await kit.people.plain(ticket_body(incident))
-        key, title = f"{incident.ulid}:ticket", ticket_title(incident)
-        try:
-            named = incident.escalated if not incident.private else None
-            parent = await kit.tickets.find(named) if named else None
-            ticket = await kit.tickets.open(service, key=key, title=title, body=body, parent=parent)
-            return TicketOpened(ticket=ticket, parent=parent)
-        except PortError as error:
-            if error.retryable and job.attempt >= TICKET_TRIES:
-                raise PortError(error.system, error.text, retryable=False) from error
-            raise
-
-    async def attach(effect: AttachToTicket, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        if incident.ticket is not None and kit.tickets is not None and not incident.private:
-            key = f"{incident.ulid}:{effect.url}"
-            await kit.tickets.attach(incident.ticket, key=key, url=effect.url, title=effect.title)
-        return EffectDone(kind=effect.type)
-
-    async def comment(effect: CommentTicket, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        if incident.ticket is not None and kit.tickets is not None and not incident.private:
-            body = await kit.people.plain(effect.text)
-            await kit.tickets.comment(incident.ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
-        return EffectDone(kind=effect.type)
-
-    async def comment_parent(effect: CommentParent, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        if incident.parent is not None and kit.tickets is not None and not incident.private:
-            body = await kit.people.plain(effect.text)
-            await kit.tickets.comment(incident.parent, key=f"{incident.ulid}:{job.effect_id}", body=body)
-        return EffectDone(kind=effect.type)
-
-    async def close_ticket(effect: CloseTicket, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        if incident.ticket is not None and kit.tickets is not None:
-            await kit.tickets.close(kit.service(incident), incident.ticket, cancelled=effect.cancelled)
-        return EffectDone(kind=effect.type)
-
     async def discord(effect: TellDiscord, job: JobLike) -> DiscordPosted | EffectDone:
         incident = await kit.incident(job)
         if kit.announcer is None or incident.apart:
@@ -110,11 +58,6 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         return Remembered()
 
     return {
-        "ticket.open": open_ticket,
-        "ticket.attach": attach,
-        "ticket.comment": comment,
-        "ticket.parent": comment_parent,
-        "ticket.close": close_ticket,
         "discord": discord,
         "page": page,
         "remember": remember,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bot.performers.kit import JobLike, Kit, Performer
 from phases.actions import AdrNumbered, AdrWritten, EffectDone, LeadZone
 from phases.adr import adr_text, up_to_date
-from phases.effects import AskZone, NumberAdr, ReviseAdr, WriteAdr
+from phases.adr_done import completed
+from phases.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
+from phases.follow_up import items
 from phases.incident import Incident
 from phases.ports import Archive, NotSetUp, PortError
 from phases.privacy import outside
@@ -61,6 +65,15 @@ def writing(kit: Kit) -> dict[str, Performer]:
             )
         return EffectDone(kind=effect.type)
 
+    async def complete_adr(effect: CompleteAdr, job: JobLike) -> EffectDone:
+        """The file says what became of its action items."""
+        incident = await kit.incident(job)
+        if incident.adr is not None and incident.closed_at is not None:
+            done = partial(completed, items=items(incident), at=incident.closed_at, names=await kit.names(incident))
+            why = f"{incident.adr.name}: the action items of {incident.id} are done"
+            await archive().revise(kit.service(incident), incident, done, why)
+        return EffectDone(kind=effect.type)
+
     async def ask_zone(effect: AskZone, job: JobLike) -> LeadZone:
         """Where Slack cannot say, it is nine in UTC."""
         del effect
@@ -73,4 +86,10 @@ def writing(kit: Kit) -> dict[str, Performer]:
                 raise
             return LeadZone(offset=0)
 
-    return {"adr.number": number_adr, "adr.write": write_adr, "adr.revise": revise_adr, "zone": ask_zone}
+    return {
+        "adr.number": number_adr,
+        "adr.write": write_adr,
+        "adr.revise": revise_adr,
+        "adr.complete": complete_adr,
+        "zone": ask_zone,
+    }

@@ -2,6 +2,7 @@
 
 from handlers.views.blocks import Message, View
 from handlers.views.decision import decision
+from handlers.views.items import items, overdue
 from handlers.views.progress import progress
 from handlers.views.says import announcement, listing, reminder, say, summary
 from handlers.views.status import status, topic
@@ -13,7 +14,9 @@ __all__ = [
     "announcement",
     "decision",
     "evidence",
+    "items",
     "listing",
+    "overdue",
     "progress",
     "reminder",
     "say",

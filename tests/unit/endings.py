@@ -18,14 +18,27 @@ from phases.report import (
     Hypothesis,
     HypothesisKind,
     Investigation,
+    LinearIssue,
     Look,
     LookVerdict,
     MergeState,
+    SubIssue,
     Suspect,
     Verdict,
     Word,
 )
 from tests.factories import blast, report
+
+
+def linear_issues(id: str, now: datetime) -> st.SearchStrategy[LinearIssue]:
+    """An issue as Linear may tell of it."""
+    return st.builds(
+        LinearIssue,
+        id=st.just(id),
+        state=st.sampled_from(["unstarted", "started", "started", "completed", "canceled"]),
+        priority=st.integers(min_value=0, max_value=4),
+        at=st.just(now),
+    )
 
 
 def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Action]:
@@ -110,10 +123,29 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
             )
         case wanted.OpenTicket():
-            ticket = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1")
+            url = "https://linear.example.com/ENG-1"
+            ticket = Ticket(
+                id="t1", identifier="ENG-1", url=url, state="started", state_at=now, priority=1, priority_at=now
+            )
             known = Ticket(id="t0", identifier="ENG-12", url="https://linear.example.com/ENG-12")
             opened = st.sampled_from([said.TicketOpened(ticket=ticket), said.TicketOpened(ticket=ticket, parent=known)])
             return st.one_of(done, opened)
+        case wanted.SyncTicket() | wanted.CloseTicket():
+            issues = linear_issues("t1", now)
+            synced = st.builds(
+                said.TicketSynced,
+                issue=issues,
+                wrote=st.sampled_from([(), ("state",), ("state", "priority")]),
+                kind=st.just(effect.type),
+            )
+            return st.one_of(synced, issues.map(lambda i: said.TicketLooked(issues=(i,))))
+        case wanted.LookAtTicket():
+            return linear_issues("t1", now).map(lambda i: said.TicketLooked(issues=(i,)))
+        case wanted.OpenItems():
+            made = SubIssue(id="s1", identifier="ENG-2", url="https://linear.example.com/ENG-2", state="unstarted")
+            return st.just(said.ItemsOpened(issues={1: made}))
+        case wanted.SyncItem(number=number):
+            return linear_issues("s1", now).map(lambda i: said.ItemSynced(number=number, issue=i))
         case wanted.TellDiscord():
             return st.just(said.DiscordPosted(id="9"))
         case wanted.Page(key=key):

@@ -41,6 +41,7 @@ from sandbox.slack.channels import BOT, BOT_USER, TEAM
 HOOK_SECRET = "sentry-shhh"
 GITHUB_HOOK_SECRET = "github-shhh"
 GITHUB_SECRET = SecretStr(GITHUB_HOOK_SECRET)
+LINEAR_SECRET = SecretStr("linear-secret")
 CI_SECRET = "ci-shhh"
 SLACK_SECRET, SENTRY_SECRET, DEPLOY_SECRET = SecretStr(SECRET), SecretStr(HOOK_SECRET), SecretStr(CI_SECRET)
 COMMANDS = DeployCommands(
@@ -96,6 +97,7 @@ class Wanted:
     slack_signing_secret: SecretStr | None = SLACK_SECRET
     sentry_webhook_secret: SecretStr | None = SENTRY_SECRET
     github_webhook_secret: SecretStr | None = GITHUB_SECRET
+    linear_webhook_secret: SecretStr | None = LINEAR_SECRET
     deploy_webhook_secret: SecretStr | None = DEPLOY_SECRET
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import date
 
 import pytest
 from local_http import serving
@@ -30,7 +31,9 @@ class World:
         self.changes += 1
 
     async def open(self, key: str = "INC-0001:ticket") -> Ticket:
-        return await self.client.open(SHOP, key=key, title="checkout is failing", body="see https://example.com")
+        return await self.client.open(
+            SHOP, key=key, title="checkout is failing", body="see https://example.com", priority=1
+        )
 
 
 @pytest.fixture
@@ -61,10 +64,14 @@ async def test_from_open_to_closed(world: World) -> None:
     comments, attachments = world.linear.of(issue)
     assert [c.body for c in comments] == ["Recovered: 20 → 0 events a minute"]
     assert [(a.url, a.title) for a in attachments] == [("https://sentry.io/issues/1", "Sentry SHOP-3")]
-    await tickets.close(SHOP, ticket, cancelled=False)
+    told = await tickets.move(ticket.id, state="completed", priority=3)
     assert [name for _, name in issue.history] == ["In Progress", "Done"]
-    await tickets.close(SHOP, ticket, cancelled=True)
-    assert issue.state.name == "Canceled"
+    assert (told.state, told.priority, told.id) == ("completed", 3, ticket.id)
+    assert told.at is not None
+    assert ticket.state_at is not None
+    assert told.at > ticket.state_at
+    await tickets.move(ticket.id, state="canceled")
+    assert (issue.state.name, issue.priority) == ("Canceled", 3)
     assert world.changes == 5
     assert await world.client.check() == "Firebreak"
 
@@ -85,7 +92,9 @@ async def test_a_parent_is_found_by_what_people_call_it(world: World) -> None:
     found = await world.client.find("SHOP-1")
     assert found == bug
     assert await world.client.find("SHOP-99") is None
-    await world.client.open(SHOP, key="INC-0001:ticket", title="checkout is failing", body="x", parent=found)
+    await world.client.open(
+        SHOP, key="INC-0001:ticket", title="checkout is failing", body="x", priority=2, parent=found
+    )
     assert world.linear.issues[-1].parent_id == bug.id
 
 
@@ -132,6 +141,37 @@ async def test_a_comment_that_cannot_be_made_is_an_error_and_not_taken_for_made(
     assert "Could not find referenced Issue" in refused.value.text
 
 
+async def test_action_items_hang_below_the_ticket(world: World) -> None:
+    ticket = await world.open()
+    alice = next(user for user in world.linear.users if user.display_name == "alice")
+    assert await world.client.person(name="ALICE", email=None) == alice.id
+    assert await world.client.person(name="nobody here", email="bob@EXAMPLE.com") == world.linear.users[2].id
+    assert await world.client.person(name="alice.l", email=None) is None, "she left"
+    assert await world.client.person(name=" ", email=None) is None
+    given = {"key": "i:item:1", "title": "a test with an empty\ntable", "body": "x", "due": date(2026, 12, 1)}
+    made = await world.client.open_item(SHOP, ticket, **given, assignee=alice.id)
+    assert await world.client.open_item(SHOP, ticket, **given, assignee=alice.id) == made, "once"
+    (issue,) = world.linear.below(world.linear.issues[0])
+    assert (issue.identifier, issue.title, issue.due_date, issue.state.type) == (
+        made.identifier,
+        "a test with an empty table",
+        "2026-12-01",
+        "unstarted",
+    )
+    assert issue.assignee is alice
+    assert uuid.UUID(made.id).version == 4
+    other = await world.client.open_item(SHOP, ticket, **{**given, "key": "i:item:2"}, assignee=str(uuid.uuid4()))
+    assert world.linear.issue(other.identifier).assignee is None, "whoever may not be assigned stops nothing"
+    world.linear.move(made.identifier, "completed")
+    seen = await world.client.look(ticket.id)
+    assert [(one.id, one.state) for one in seen] == [
+        (ticket.id, "started"),
+        (made.id, "completed"),
+        (other.id, "unstarted"),
+    ]
+    assert await world.client.look(str(uuid.uuid4())) == ()
+
+
 async def test_a_wrong_key_says_which_setting(world: World) -> None:
     client = Client(f"{world.url}/graphql", "lin_api_wrong")
     with pytest.raises(PortError) as refused:
@@ -152,8 +192,10 @@ async def test_an_oauth_token_is_a_bearer() -> None:
 
 async def test_an_unknown_team_names_the_key_of_the_catalogue(world: World) -> None:
     with pytest.raises(PortError, match="mend linear_team of shop"):
-        await world.client.open(Service(name="shop", linear_team="OPS"), key="k", title="t", body="")
-    assert (await world.client.open(Service(name="any"), key="k", title="t", body="")).identifier == "SHOP-1"
+        await world.client.open(Service(name="shop", linear_team="OPS"), key="k", title="t", body="", priority=2)
+    assert (
+        await world.client.open(Service(name="any"), key="k", title="t", body="", priority=2)
+    ).identifier == "SHOP-1"
 
 
 async def test_where_there_are_several_teams_one_must_be_named() -> None:
@@ -161,14 +203,14 @@ async def test_where_there_are_several_teams_one_must_be_named() -> None:
     async with serving(linear_app(linear, Faults())) as url:
         client = Client(f"{url}/graphql", API_KEY)
         with pytest.raises(PortError, match="set linear_team of any in the catalogue: Linear has several teams"):
-            await client.open(Service(name="any"), key="k", title="t", body="")
+            await client.open(Service(name="any"), key="k", title="t", body="", priority=2)
         ops = Service(name="any", linear_team="OPS")
-        assert (await client.open(ops, key="k", title="  x\ny " + "z" * 300, body="")).identifier == "OPS-1"
+        assert (await client.open(ops, key="k", title="  x\ny " + "z" * 300, body="", priority=2)).identifier == "OPS-1"
         assert linear.issues[0].title.startswith("x y zzz")
         assert len(linear.issues[0].title) == 255
         linear.teams[1].states = [state for state in linear.teams[1].states if state.type != "completed"]
         await client.aclose()
         client = Client(f"{url}/graphql", API_KEY)
         with pytest.raises(PortError, match="no state of type completed"):
-            await client.close(ops, Ticket(id=linear.issues[0].id, identifier="OPS-1", url="x"), cancelled=False)
+            await client.move(linear.issues[0].id, state="completed")
         await client.aclose()

@@ -10,9 +10,10 @@ The invariants (architecture: The life of an incident):
  7. one deploy at a time: its claim is held exactly while one is under way, and only a person's word starts one;
  8. what people cannot go on without (channel, decision, triage, ticket, question) is under way, there, or tried again;
  9. one message in the channel a word that is said, and one first post to Discord;
-10. an end leaves no claim behind but the guard's, no timer that does anything but look whether a hotfix is merged, and nothing that
-    is half done;
-11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never afterwards.
+10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done: only a hotfix's
+    merge is looked at, the ticket brought up to date, and the action items followed until the incident is closed;
+11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never afterwards;
+12. closed means resolved, and nothing more to do.
 """
 
 from __future__ import annotations
@@ -41,8 +42,14 @@ from phases.report import (
 )
 from phases.workflow import step
 from tests.factories import NOW, declare, postmortem, report, service
-from tests.unit.endings import endings
+from tests.unit.endings import endings, linear_issues
 
+AFTERWARDS = (
+    wanted.FollowBisect,
+    *(wanted.OpenTicket, wanted.SyncTicket, wanted.CloseTicket, wanted.CatchUp, wanted.AttachToTicket),
+    *(wanted.AttachChannel, wanted.LookAtTicket, wanted.OpenItems, wanted.SyncItem, wanted.RemindOwner),
+)
+"""What may still be done when an incident is over."""
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
 ROUNDS = st.integers(min_value=0, max_value=4)
 VERSIONS = st.sampled_from(["1.0.0", "1.1.0", "1.2.0", "1.3.0", "no/../good;", ""])
@@ -162,6 +169,7 @@ class Life(RuleBasedStateMachine):
             st.builds(said.Resolve, by=PEOPLE),
             st.builds(said.MergeHotfix, by=PEOPLE, round=ROUNDS),
             st.builds(said.HotfixIsIn, by=PEOPLE, round=ROUNDS),
+            st.builds(said.MarkItem, by=PEOPLE, number=st.integers(0, 2), done=st.booleans()),
         )
     )
     def other_words(self, action: said.Action) -> None:
@@ -234,6 +242,16 @@ class Life(RuleBasedStateMachine):
         self.heard(said.TryAgain(by=by, effect_id=failure.effect_id))
 
     # --- programs ------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.incident.ticket is not None)
+    @rule(
+        data=st.data(), changed=st.sampled_from([("state",), ("priority",), ("state", "priority")]), late=st.booleans()
+    )
+    def linear_says(self, data: st.DataObject, changed: tuple[str, ...], late: bool) -> None:
+        at = self.now - timedelta(hours=2) if late else self.now
+        issue = data.draw(linear_issues(data.draw(st.sampled_from(["t1", "s1", "s9"])), at))
+        told = {"issue": issue, "changed": changed, "by": data.draw(st.sampled_from(["Ann", ""]))}
+        self.heard(said.TicketTold.model_validate(told))
 
     @rule(issue=st.sampled_from(["41", "42"]), late=st.booleans())
     def alert(self, issue: str, late: bool) -> None:
@@ -392,7 +410,7 @@ class Life(RuleBasedStateMachine):
     def an_end_leaves_nothing_behind(self) -> None:
         if self.incident.open:
             return
-        held = {key: seconds for key, seconds in self.claims.items() if not key.startswith("adr:")}
+        held = {key: seconds for key, seconds in self.claims.items() if not key.startswith(("adr:", "linear:"))}
         if self.incident.status is Status.CANCELLED:
             assert held == {}
         else:
@@ -400,11 +418,20 @@ class Life(RuleBasedStateMachine):
         for timer in self.timers.values():
             after = step(self.incident, timer.action, SHOP, self.now)
             assert isinstance(after, Change)
-            goes_on = (wanted.FollowBisect,)
+            goes_on = AFTERWARDS
             if self.incident.status is not Status.CANCELLED:
                 goes_on += (wanted.LookAtMerge,)
-            still = [e for e in after.effects if not isinstance(e, goes_on)]
+            items = wanted.PostLive(name="items")
+            still = [e for e in after.effects if not isinstance(e, goes_on) and e != items]
             assert still == [], timer
+
+    @invariant()
+    def closed_means_that_nothing_is_left(self) -> None:
+        if self.incident.status is Status.CLOSED:
+            assert self.incident.resolved_at is not None
+            assert self.incident.closed_at is not None
+            assert self.incident.adr is not None
+            assert "items" not in self.timers
 
 
 TestLife = Life.TestCase
