@@ -13,6 +13,7 @@ from pathlib import Path
 from bot.catalogue import Catalogue
 from bot.clients.archive import LocalArchive
 from bot.clients.bisect import LocalBisector
+from bot.clients.clone_on_github import CloneOnGitHub
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.deployers.github import GitHubDeployer
@@ -146,11 +147,14 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
     git, bisector = LocalGit(), LocalBisector(state / "bisects")
     merges = HotfixMerges(github, git)
+    both = CloneOnGitHub(git, hub) if hub is not None else None
 
     def the_deployer(service: Service) -> Deployer | None:
         return deployer_for(service, deployers)
 
     def the_source(service: Service) -> SourceCode | None:
+        if both is not None and service.checkout and service.repository:
+            return both
         return git if service.checkout else hub if service.repository else None
 
     def the_bisector(service: Service) -> Bisector | None:

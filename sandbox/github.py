@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 TOKEN = "ghp_sandbox"
+CI_TOKEN = "ghs_sandbox_ci"
+BOT_LOGIN = "firebreak[bot]"
 REPOSITORY = "acme/shop"
 INPUTS = ("release", "commit", "decision", "hotfix")
 RUN_NAME = "Deploy ${{ inputs.release }} (${{ inputs.decision }})"
@@ -122,7 +125,10 @@ class GitHub:
         repository: str = REPOSITORY,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.token = token
+        self.tokens = {token: BOT_LOGIN, CI_TOKEN: "ci"}
+        """Token → who it says that one is."""
+        self.web = "https://github.com"
+        """Where people look at it."""
         self.repository = repository
         self.default_branch = "main"
         self.tags: dict[str, str] = {}
@@ -184,6 +190,15 @@ class GitHub:
         self.say_status(made, state, at=at)
         return made
 
+    def open_deployment(
+        self, ref: str, sha: str, environment: str, payload: dict[str, Any], by: str | None
+    ) -> Deployment:
+        """As `POST …/deployments` makes it: without a status."""
+        made = Deployment(len(self.deployments) + 1, ref, sha, environment, payload, self._now(), by=by or "ci")
+        self.deployments.append(made)
+        self.on_change()
+        return made
+
     def say_status(self, deployment: Deployment, state: str, *, at: datetime | None = None) -> None:
         """How a deployment stands; webhooks tell of it. Success makes an earlier successful one inactive, as on GitHub."""
         at = at or self._now()
@@ -229,22 +244,31 @@ class GitHub:
         self.on_change()
         return made
 
-    def merge(self, pull: Pull, by: str) -> None:
-        """Somebody merges it, by the bot's call or by the green button. Raises `GitHubRefusal` as GitHub refuses."""
+    async def refresh(self) -> None:
+        """Called before each request: a repository that is really there may have changed."""
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Around each request that writes."""
+        yield
+
+    def merge(self, pull: Pull, by: str) -> str:
+        """Somebody merges it, by the bot's call or by the green button; the merge commit. Raises `GitHubRefusal` as GitHub refuses."""
         if pull.merged or pull.closed or pull.draft or pull.conflicts:
             why = "Pull Request is still a draft" if pull.draft else "Pull Request is not mergeable"
             raise GitHubRefusal(405, why)
         if pull.blocked:
             raise GitHubRefusal(405, pull.blocked)
-        self.bring_in(pull)
+        sha = self.bring_in(pull)
         pull.merged, pull.merged_at, pull.merged_by = True, self._now(), by
         self.tell("pull_request", {"action": "closed", "number": pull.number, "pull_request": pull})
         self.on_change()
+        return sha
 
-    def bring_in(self, pull: Pull) -> None:
-        """The merge commit. A repository that is really there makes a real one."""
+    def bring_in(self, pull: Pull) -> str:
+        """The merge commit. A repository that is really there makes a real one; `GitHubRefusal` where git has conflicts."""
         sha = hashlib.sha1(f"merge:{pull.number}:{pull.head_sha}".encode(), usedforsecurity=False).hexdigest()
-        self.commit(sha, f"Merge pull request #{pull.number}", author=pull.by)
+        return self.commit(sha, f"Merge pull request #{pull.number}", author=pull.by).sha
 
     def push(self, pull: Pull, sha: str) -> None:
         """Another head of an open pull request."""

@@ -18,12 +18,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.github import Commit, Deployment, File, GitHub, GitHubRefusal, Pull, Run, blob_sha
-from sandbox.graphql import BadDocument, Selected, root_fields, shaped
+from sandbox.github import GitHub, GitHubRefusal, Pull, blob_sha
+from sandbox.github_shapes import address, commit_row, deployment_row, file_row, pull_row, root, run_row
+from sandbox.graphql import BadDocument, root_fields
 from sandbox.slack.api import lose_answer
 
-BOT_LOGIN = "firebreak[bot]"
-"""Whose token it is."""
 MERGE_KINDS = ("merge_commit", "squash_merge", "rebase_merge")
 FILES_SHOWN = 300
 """https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
@@ -38,6 +37,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             fault = faults.take(f"github.{operation}")
             if (refused := await _refused(request, github, fault)) is not None:
                 return refused
+            await github.refresh()
             try:
                 body = answer(request)
             except GitHubRefusal as error:
@@ -90,8 +90,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             "total_commits": len(found),
             "ahead_by": len(found),
             "behind_by": len(back),
-            "commits": page(request, [_commit(github, c, files=False) for c in found]),
-            "files": [_file(f) for f in files] if first else [],
+            "commits": page(request, [commit_row(github, c, files=False) for c in found]),
+            "files": [file_row(f) for f in files] if first else [],
         }
 
     def commit(request: Request) -> Any:
@@ -99,11 +99,11 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         found = next((c for c in github.commits if c.sha == sha), None)
         if found is None:
             raise GitHubRefusal(422, f"No commit found for SHA: {request.path_params['ref']}")
-        return _commit(github, found)
+        return commit_row(github, found)
 
     def commit_pulls(request: Request) -> Any:
         number = next((c.pull for c in github.commits if c.sha == request.path_params["sha"]), None)
-        return [] if number is None else [{"number": number, "html_url": _url(github, f"pull/{number}")}]
+        return [] if number is None else [{"number": number, "html_url": address(github, f"pull/{number}")}]
 
     def contents(request: Request) -> Any:
         sha = github.resolve(request.query_params.get("ref", github.default_branch))
@@ -129,6 +129,24 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         rows = [{"state": state, "created_at": at.isoformat()} for state, at in reversed(found.statuses)]
         return page(request, rows)
 
+    def create_deployment(request: Request, body: Any) -> Any:
+        """https://docs.github.com/en/rest/deployments/deployments#create-a-deployment"""
+        sha = github.resolve(str(body["ref"]))
+        if sha is None:
+            raise GitHubRefusal(422, f"No ref found for: {body['ref']}")
+        environment = str(body.get("environment") or "production")
+        made = github.open_deployment(
+            str(body["ref"]), sha, environment, body.get("payload") or {}, who(github, request)
+        )
+        return deployment_row(made)
+
+    def create_status(request: Request, body: Any) -> Any:
+        found = next((d for d in github.deployments if d.id == request.path_params["id"]), None)
+        if found is None:
+            raise GitHubRefusal(404, "Not Found")
+        github.say_status(found, str(body["state"]))
+        return {"state": body["state"], "created_at": found.statuses[-1][1].isoformat()}
+
     def pulls(request: Request) -> Any:
         state, head = request.query_params.get("state", "open"), request.query_params.get("head", "")
         rows = [p for p in reversed(github.pulls) if state == "all" or (p.merged or p.closed) == (state == "closed")]
@@ -144,16 +162,19 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             raise GitHubRefusal(409, "Head branch was modified. Review and try the merge again.")
         if str((body or {}).get("merge_method") or "merge") not in github.merge_methods:
             raise GitHubRefusal(405, "Merge commits are not allowed on this repository.")
-        github.merge(found, BOT_LOGIN)
-        return {"sha": github.commits[-1].sha, "merged": True, "message": "Pull Request successfully merged"}
+        sha = github.merge(found, who(github, request) or "somebody")
+        return {"sha": sha, "merged": True, "message": "Pull Request successfully merged"}
 
     def writes(operation: str, path: str, method: str, do: Callable[[Request, Any], Any], status: int) -> Route:
         async def write(request: Request) -> Response:
             fault = faults.take(f"github.{operation}")
             if (refused := await _refused(request, github, fault)) is not None:
                 return refused
+            await github.refresh()
+            asked = await request.json()
             try:
-                answer = do(request, await request.json())
+                async with github.working():
+                    answer = do(request, asked)
             except GitHubRefusal as error:
                 return _error(error.status, error.message)
             if fault is not None and fault.lose_answer:
@@ -187,7 +208,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             await lose_answer(request)
         if not (github.details and body.get("return_run_details")):
             return Response(status_code=204)
-        url = _url(github, f"actions/runs/{run.id}")
+        url = address(github, f"actions/runs/{run.id}")
         return JSONResponse({"workflow_run_id": run.id, "run_url": url, "html_url": url})
 
     def runs(request: Request) -> Any:
@@ -208,9 +229,11 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         if (refused := await _refused(request, github, fault)) is not None:
             return refused
         asked = await request.json()
+        await github.refresh()
         try:
             fields = root_fields(asked["query"], asked.get("variables") or {})
-            answer = JSONResponse({"data": {f.alias: _root(github, f) for f in fields}})
+            async with github.working():
+                answer = JSONResponse({"data": {f.alias: root(github, f) for f in fields}})
             if fault is not None and fault.lose_answer:
                 await lose_answer(request)
             return answer
@@ -234,6 +257,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             route("pull", "/pulls/{number:int}", pull),
             writes("merge", "/pulls/{number:int}/merge", "PUT", merge, 200),
             route("deployments", "/deployments", deployments),
+            writes("create_deployment", "/deployments", "POST", create_deployment, 201),
+            writes("create_status", "/deployments/{id:int}/statuses", "POST", create_status, 201),
             route("deployment_statuses", "/deployments/{id:int}/statuses", statuses),
             Route(f"/repos/{github.repository}/actions/workflows/{{workflow}}/dispatches", dispatch, methods=["POST"]),
             route("runs", "/actions/workflows/{workflow}/runs", runs),
@@ -244,135 +269,11 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
     )
 
 
-# --- shapes ----------------------------------------------------------------------------------------------------
+# --- answers ---------------------------------------------------------------------------------------------------
 
 
-def _url(github: GitHub, rest: str) -> str:
-    return f"https://github.com/{github.repository}/{rest}"
-
-
-def _file(file: File) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "filename": file.path,
-        "status": "renamed" if file.previous else "modified",
-        "additions": file.added,
-        "deletions": file.deleted,
-        "changes": file.added + file.deleted,
-    }
-    if file.patch:
-        shown["patch"] = file.patch
-    if file.previous:
-        shown["previous_filename"] = file.previous
-    return shown
-
-
-def _commit(github: GitHub, commit: Commit, *, files: bool = True) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "sha": commit.sha,
-        "html_url": _url(github, f"commit/{commit.sha}"),
-        "commit": {"message": commit.message, "author": {"name": commit.author, "date": commit.at.isoformat()}},
-        "parents": [{"sha": commit.parent}] if commit.parent else [],
-    }
-    return {**shown, "files": [_file(f) for f in commit.files]} if files else shown
-
-
-def deployment_row(deployment: Deployment) -> dict[str, Any]:
-    at = deployment.created_at.isoformat()
-    return {
-        "id": deployment.id,
-        "sha": deployment.sha,
-        "ref": deployment.ref,
-        "environment": deployment.environment,
-        "payload": deployment.payload,
-        "creator": {"login": deployment.by},
-        "created_at": at,
-        "updated_at": deployment.statuses[-1][1].isoformat() if deployment.statuses else at,
-    }
-
-
-def run_row(github: GitHub, run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "name": run.workflow,
-        "display_title": run.title,
-        "event": "workflow_dispatch",
-        "head_branch": run.ref,
-        "status": run.status,
-        "conclusion": run.conclusion,
-        "html_url": _url(github, f"actions/runs/{run.id}"),
-        "created_at": run.created_at.isoformat(),
-        "run_started_at": run.created_at.isoformat(),
-        "updated_at": run.updated_at.isoformat(),
-    }
-
-
-def _root(github: GitHub, field: Selected) -> Any:
-    if field.name != "revertPullRequest":
-        return _repository(github, field)
-    asked = field.arguments["input"]
-    made = github.revert(int(str(asked["pullRequestId"]).removeprefix("PR_")), str(asked.get("body") or ""))
-    return None if made is None else shaped({"revertPullRequest": _pull(github, made)}, field.fields)
-
-
-def _repository(github: GitHub, field: Selected) -> Any:
-    """`repository(owner, name)`: open pull requests, and objects by expression."""
-    if field.name != "repository":
-        raise BadDocument(f"Field '{field.name}' doesn't exist on type 'Query'")
-    if f"{field.arguments['owner']}/{field.arguments['name']}" != github.repository:
-        return None
-    answer: dict[str, Any] = {}
-    for asked in field.fields:
-        match asked.name:
-            case "pullRequests":
-                pulls = [p for p in reversed(github.pulls) if not (p.merged or p.closed)]
-                nodes = [_pull(github, p) for p in pulls][: int(asked.arguments["first"])]
-                answer[asked.alias] = shaped({"nodes": nodes}, asked.fields)
-            case "pullRequest":
-                found = next((p for p in github.pulls if p.number == asked.arguments["number"]), None)
-                answer[asked.alias] = shaped(_pull(github, found), asked.fields) if found else None
-            case "object":
-                answer[asked.alias] = _object(github, asked)
-            case _:
-                raise BadDocument(f"Field '{asked.name}' doesn't exist on type 'Repository'")
-    return answer
-
-
-def _pull(github: GitHub, pull: Pull) -> dict[str, Any]:
-    # https://docs.github.com/en/graphql/reference/unions#statuscheckrollupcontext
-    runs = [
-        {"__typename": "CheckRun", "name": name, "conclusion": said, "context": None, "state": None}
-        for name, said in pull.runs
-    ]
-    rollup = {"state": pull.checks, "contexts": {"nodes": runs}} if pull.checks else None
-    return {
-        "id": f"PR_{pull.number}",
-        "merged": pull.merged,
-        "number": pull.number,
-        "title": pull.title,
-        "body": pull.body,
-        "url": _url(github, f"pull/{pull.number}"),
-        "headRefOid": pull.head_sha,
-        "headRefName": pull.head_ref,
-        "isDraft": pull.draft,
-        "isCrossRepository": pull.fork,
-        "commits": {"nodes": [{"commit": {"statusCheckRollup": rollup}}]},
-    }
-
-
-def pull_row(github: GitHub, pull: Pull) -> dict[str, Any]:
-    return {
-        "number": pull.number,
-        "title": pull.title,
-        "html_url": _url(github, f"pull/{pull.number}"),
-        "state": "closed" if pull.merged or pull.closed else "open",
-        "draft": pull.draft,
-        "merged": pull.merged,
-        "merged_at": pull.merged_at.isoformat() if pull.merged_at else None,
-        "merged_by": {"login": pull.merged_by} if pull.merged_by else None,
-        "user": {"login": pull.by},
-        "head": {"ref": pull.head_ref, "sha": pull.head_sha},
-        "base": {"ref": github.default_branch},
-    }
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"message": message, "documentation_url": "https://docs.github.com/rest"}, status, headers)
 
 
 def _numbered(github: GitHub, request: Request) -> Pull:
@@ -380,47 +281,6 @@ def _numbered(github: GitHub, request: Request) -> Pull:
     if found is None:
         raise GitHubRefusal(404, "Not Found")
     return found
-
-
-def _object(github: GitHub, asked: Selected) -> Any:
-    """`object(expression: "<ref>:<path>")` is a Blob, `object(expression: "<ref>")` a Commit; null where it is not there."""
-    ref, colon, path = str(asked.arguments["expression"]).partition(":")
-    sha = github.resolve(ref)
-    if colon:
-        text = github.files.get((sha or "", path))
-        return None if text is None else shaped({"__typename": "Blob", "byteSize": len(text.encode())}, asked.fields)
-    if sha is None:
-        return None
-    blame = next((f for f in asked.fields if f.name == "blame"), None)
-    if blame is None:
-        number = next((c.pull for c in github.commits if c.sha == sha), None)
-        pulls = [_pull(github, p) for p in github.pulls if p.number == number]
-        return shaped({"__typename": "Commit", "oid": sha, "associatedPullRequests": {"nodes": pulls}}, asked.fields)
-    ranges = github.blame.get((sha, str(blame.arguments["path"])))
-    if ranges is None:
-        raise BadDocument(f"Could not resolve path '{blame.arguments['path']}'.")
-    rows = [{"startingLine": a, "endingLine": b, "commit": _blamed(github, c)} for a, b, c in ranges]
-    return {blame.alias: shaped({"ranges": rows}, blame.fields)}
-
-
-def _blamed(github: GitHub, sha: str) -> dict[str, Any]:
-    commit = next(c for c in github.commits if c.sha == sha)
-    pulls = [{"number": commit.pull, "url": _url(github, f"pull/{commit.pull}")}] if commit.pull else []
-    return {
-        "oid": sha,
-        "messageHeadline": commit.message.partition("\n")[0],
-        "authoredDate": commit.at.isoformat(),
-        "url": _url(github, f"commit/{sha}"),
-        "author": {"name": commit.author},
-        "associatedPullRequests": {"nodes": pulls},
-    }
-
-
-# --- answers ---------------------------------------------------------------------------------------------------
-
-
-def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"message": message, "documentation_url": "https://docs.github.com/rest"}, status, headers)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
@@ -435,8 +295,13 @@ def _conditional(request: Request, body: Any) -> Response:
     return JSONResponse(body, headers={"ETag": etag})
 
 
+def who(github: GitHub, request: Request) -> str | None:
+    """Whose token a request carries."""
+    return github.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+
+
 async def _refused(request: Request, github: GitHub, fault: Fault | None) -> Response | None:
-    if request.headers.get("Authorization") != f"Bearer {github.token}":
+    if who(github, request) is None:
         return _error(401, "Bad credentials")
     if "User-Agent" not in request.headers:
         return _error(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent")

@@ -16,25 +16,27 @@ from typing import Any
 import httpx
 
 from sandbox.github import Deployment, GitHub, Pull, Run
-from sandbox.github_api import deployment_row, pull_row, run_row
+from sandbox.github_shapes import deployment_row, pull_row, run_row
 
+EVENTS = ("deployment_status", "pull_request", "workflow_run")
 SECONDS = 10.0  # https://docs.github.com/en/webhooks/using-webhooks/handling-webhook-deliveries#timing
 
 
 class Hooks:
     """Tells `url` of what happens on `github`. `delivered` holds (event, status); a status of 0: nobody answered."""
 
-    def __init__(self, github: GitHub, url: str, secret: str) -> None:
+    def __init__(self, github: GitHub, url: str, secret: str, *, events: tuple[str, ...] = EVENTS) -> None:
         self.github = github
         self.url = url
         self.secret = secret
+        self.events = events
         self.on = True
         self.delivered: list[tuple[str, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         github.tell = self.tell
 
     def tell(self, event: str, about: dict[str, Any]) -> None:
-        if not self.on:
+        if not self.on or event not in self.events:
             return
         task = asyncio.ensure_future(self._deliver(event, _body(self.github, about)))
         self._tasks.add(task)

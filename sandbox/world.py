@@ -13,8 +13,8 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +26,9 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from sandbox.discord import Discord, discord_app
 from sandbox.faults import Faults
+from sandbox.github import TOKEN as GITHUB_TOKEN
+from sandbox.github_api import github_app
+from sandbox.github_hooks import Hooks
 from sandbox.linear import Linear, linear_app
 from sandbox.linear_hooks import Webhooks
 from sandbox.page.desk import Desk
@@ -47,6 +50,8 @@ SENTRY_TOKEN = "sntrys_sandbox"
 SENTRY_SECRET = "sandbox-sentry-secret"
 LINEAR_SECRET = "sandbox-linear-secret"
 DEPLOY_SECRET = "sandbox-deploy-secret"
+GITHUB_SECRET = "sandbox-github-secret"
+GIT_SECONDS = 1.0
 RECHECK_SECONDS = 20
 WINDOW_SECONDS = 60
 KEPT_FROM_OURS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "PYTHONPATH", "VIRTUAL_ENV")
@@ -131,7 +136,14 @@ class World:
         self.discord = Discord()
         self.pagerduty = PagerDuty()
         deploys = (f"{self.bot_url}/webhooks/deploys", DEPLOY_SECRET)
-        self.shop = Shop(self.folder / "shop", self.sentry, deploy_webhook=deploys) if with_shop else None
+        hub = f"{self.url}/github"
+        shop = self.folder / "shop"
+        self.shop = Shop(shop, self.sentry, deploy_webhook=deploys, github_url=hub) if with_shop else None
+        self.hooks: Hooks | None = None
+        if self.shop is not None:
+            self.shop.github.web = self.url
+            told = f"{self.bot_url}/webhooks/github"
+            self.hooks = Hooks(self.shop.github, told, GITHUB_SECRET, events=("pull_request",))
         self.bot = KeptProcess(
             [sys.executable, "-m", "bot", "serve"],
             env=self._bot_environment(),
@@ -165,6 +177,7 @@ class World:
         self._say(f"Slack, Sentry, Linear, Discord and PagerDuty at {self.url}")
         if self.shop is not None:
             self._stack.push_async_callback(self.shop.stop)
+            await self._stack.enter_async_context(self._looking_at_git(self.shop))
             await self.shop.start()
             self._say(f"The shop, {self.shop.current_release()}, with {len(self.shop.users)} customers in it")
         self._write_services(self.folder / "services.toml")
@@ -235,6 +248,7 @@ class World:
             "PAGERDUTY_EVENTS_URL": f"{self.url}/pagerduty/v2/enqueue",
             "PAGERDUTY_ROUTING_KEY": self.pagerduty.routing_key,
             "DEPLOY_WEBHOOK_SECRET": DEPLOY_SECRET,
+            **(self._hub() if self.shop is not None else {}),
             "RECHECK_AFTER_SECONDS": str(self.recheck_after),
             "RECHECK_UNTIL_SECONDS": str(self.recheck_after * 2),
             "WINDOW_SECONDS": str(self.window),
@@ -243,7 +257,30 @@ class World:
             **self._env,
         }
 
+    def _hub(self) -> dict[str, str]:
+        hub = {"GITHUB_API_URL": f"{self.url}/github", "GITHUB_TOKEN": GITHUB_TOKEN}
+        return {**hub, "GITHUB_WEBHOOK_SECRET": GITHUB_SECRET}
+
     # The server
+
+    @asynccontextmanager
+    async def _looking_at_git(self, shop: Shop) -> AsyncIterator[None]:
+        """What people push or merge in the shop's repository by hand shows on its GitHub, and its webhooks tell of it."""
+
+        async def look() -> None:
+            while True:
+                await asyncio.sleep(GIT_SECONDS)
+                if (shop.repo / ".git").exists():
+                    await shop.github.refresh()
+
+        looking = asyncio.create_task(look())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            if self.hooks is not None:
+                await self.hooks.stop()
 
     def _app(self) -> Starlette:
         return Starlette(
@@ -252,6 +289,7 @@ class World:
                 *_addresses_for_people(),
                 Mount("/sentry", sentry_app(self.sentry, self.faults)),
                 Mount("/linear", linear_app(self.linear, self.faults)),
+                *([Mount("/github", github_app(self.shop.github, self.faults))] if self.shop is not None else []),
                 Mount("/discord", discord_app(self.discord, self.faults)),
                 Mount("/pagerduty", pagerduty_app(self.pagerduty, self.faults)),
                 *self.page.routes(),
@@ -266,7 +304,7 @@ class World:
 
 
 def _addresses_for_people() -> list[BaseRoute]:
-    """Links that the systems hand out lead to the page: a message's permalink, a Sentry issue, a Linear ticket."""
+    """Links that the systems hand out lead to the page: a message's permalink, a Sentry issue, a Linear ticket, a pull request."""
 
     def to(target: str) -> Response:
         return RedirectResponse(target, status_code=303)
@@ -281,10 +319,14 @@ def _addresses_for_people() -> list[BaseRoute]:
     async def ticket(_: Request) -> Response:
         return to("/?tab=linear")
 
+    async def repository(_: Request) -> Response:
+        return to("/?tab=github")
+
     return [
         Route("/archives/{channel}/{message}", message),
         Route("/sentry/organizations/{rest:path}", issue),
         Route("/linear/issue/{rest:path}", ticket),
+        Route("/acme/shop/{rest:path}", repository),
     ]
 
 

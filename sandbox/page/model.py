@@ -78,6 +78,8 @@ class Row:
     href: str = ""
     body: str = ""
     fields: list[tuple[str, str]] = field(default_factory=list)
+    acts: list[tuple[str, str]] = field(default_factory=list)
+    """Buttons: lever and label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,13 @@ class Panel:
     breaks: list[Break] = field(default_factory=list)
     broken: frozenset[str] = frozenset()
     fixes: list[str] = field(default_factory=list)
-    """Branches that mend what is broken now."""
+    """Pull requests and branches that mend what is broken now."""
     next_deploy_fails: bool = False
     faults: frozenset[str] = frozenset()
     issues: list[Row] = field(default_factory=list)
     deploys: list[Row] = field(default_factory=list)
+    pulls: list[Row] = field(default_factory=list)
+    deployments: list[Row] = field(default_factory=list)
     tickets: list[Ticket] = field(default_factory=list)
     discord: list[Row] = field(default_factory=list)
     pages: list[Row] = field(default_factory=list)

@@ -241,7 +241,15 @@ def _panel_parts(panel: Panel) -> dict[str, str]:
             panel.breaks, sorted(panel.broken), panel.fixes, panel.next_deploy_fails, sorted(panel.faults)
         ),
         "evidence": fingerprint(
-            panel.issues, panel.deploys, panel.tickets, panel.discord, panel.pages, panel.documents
+            panel.issues,
+            panel.deploys,
+            panel.pulls,
+            panel.deployments,
+            sorted(panel.faults),
+            panel.tickets,
+            panel.discord,
+            panel.pages,
+            panel.documents,
         ),
         "start": fingerprint(sorted(panel.steps_done)),
     }

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.faults import Fault
+from sandbox.page import hub
 from sandbox.page.model import Break, Document, Panel, Row, Ticket
 from sandbox.shop.work import Breakage, unmended
 from sandbox.slack.delivery import Delivered
@@ -43,6 +44,12 @@ BREAKS = (
 FAULTS = {
     "sentry": ("sentry.*", Fault(status=503, error="Sentry is down (a switch of the sandbox)")),
     "linear": ("linear.*", Fault(status=503)),
+    "github": ("github.*", Fault(status=503)),
+    "merge-refused": ("github.merge", Fault(status=405, error="At least 1 approving review is required")),
+    "head-moved": (
+        "github.merge",
+        Fault(status=409, error="Head branch was modified. Review and try the merge again."),
+    ),
     "slack-slow": ("slack.*", Fault(delay=2.0)),
 }
 NO_CHARTS = "slack-plain"
@@ -71,11 +78,15 @@ class WorldStage:
             bot_note=f"came back {self._world.bot.restarts}×" if self._world.bot.restarts else "",
             breaks=list(BREAKS) if shop else [],
             broken=frozenset(one.kind for one in self._broken()),
-            fixes=[one.fix_branch for one in self._broken() if one.fix_branch],
+            fixes=[hub.fix_name(shop.github, one.fix_branch) for one in self._broken() if one.fix_branch]
+            if shop
+            else [],
             next_deploy_fails=bool(shop and (shop.run / "next-deploy").exists()),
             faults=frozenset(self._faults if self._world.workspace.rich_blocks else {*self._faults, NO_CHARTS}),
             issues=self._issues(),
             deploys=self._deploys(),
+            pulls=hub.pulls(shop.github) if shop else [],
+            deployments=hub.deployments(shop.github) if shop else [],
             tickets=self._tickets(),
             discord=[
                 Row(
@@ -151,6 +162,9 @@ class WorldStage:
             "break:bad-data": shop.break_bad_data,
             "repair": shop.repair_data,
         }
+        if what.startswith("pull-"):
+            async with shop.github.working():
+                return hub.act(shop.github, what.removeprefix("pull-"), detail)
         if verb == "next-deploy-fails":
             shop.next_deploy("fail" if on else "")
             return None

@@ -15,9 +15,10 @@ def deploy_command(python: str, home: Path, *arguments: str) -> list[str]:
     return [python, str(DEPLOY), "--home", str(home), *arguments]
 
 
-def service(python: str, home: Path, port: int) -> dict[str, Any]:
-    """The shop as one service of the catalogue."""
+def service(python: str, home: Path, port: int, repository: str | None = None) -> dict[str, Any]:
+    """The shop as one service of the catalogue; `repository`: its name on the local GitHub."""
     return {
+        **({"repository": repository} if repository else {}),
         "aliases": ["checkout", "store", "cart", "webshop"],
         "owners": "@checkout-oncall",
         "sentry": ["shop"],

@@ -18,11 +18,13 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from sandbox.github import CI_TOKEN
 from sandbox.sentry import Sentry
 from sandbox.serving import free_port
 
 from . import catalogue, data, history
 from .git import Tree
+from .hub import ShopGitHub
 from .traffic import Traffic
 from .work import Breakage, Work, unmended
 
@@ -63,6 +65,7 @@ class Shop:
         people: int = data.USERS,
         background_errors: float = BACKGROUND_ERRORS,
         deploy_webhook: tuple[str, str] | None = None,
+        github_url: str = "",
         python: str = sys.executable,
     ) -> None:
         self.home = home.resolve()
@@ -72,10 +75,13 @@ class Shop:
         self.users = data.users(people)
         self.background_errors = background_errors
         self.deploy_webhook = deploy_webhook
+        self.github_url = github_url
+        """Where the API of `github` is served; deploys are told there."""
         self.traffic = Traffic(f"http://127.0.0.1:{self.port}", self.users)
         self._house: TextIO | None = None
         self._work: Work | None = None
         self._busy = asyncio.Lock()
+        self.github = ShopGitHub(Tree(self.repo), lambda: self.work, self._busy)
 
     # -- start and stop ------------------------------------------------------------------------------------------------
 
@@ -90,6 +96,7 @@ class Shop:
         self._work = Work(self.home)
         if fresh:
             self._tell_history()
+        await self.github.refresh()
         if self.background_errors:
             history_of_errors(self.sentry, self.users)
         if await asyncio.to_thread(self.current_release) is None:
@@ -156,6 +163,8 @@ class Shop:
         }
         if self.deploy_webhook:
             config["deploy_webhook"], config["deploy_webhook_secret"] = self.deploy_webhook
+        if self.github_url:
+            config["github"] = {"url": f"{self.github_url}/repos/{self.github.repository}", "token": CI_TOKEN}
         (self.home / "shop.json").write_text(json.dumps(config, indent=1))
 
     def _tell_history(self) -> None:
@@ -169,6 +178,7 @@ class Shop:
                 version = f"shop@{tag[1:]}"
                 self.sentry.add_release(version, created=started - 600)
                 self.sentry.add_deploy(version, started=started, finished=finished, name=f"{tag} by ci")
+                self.github.deploy(tag, at=datetime.fromtimestamp(started, UTC), release=tag)
                 entry = {"who": "ci", "from": before, "to": tag, "commit": commit, "started": _iso(started)}
                 log.write(json.dumps(entry | {"finished": _iso(finished), "result": "succeeded"}) + "\n")
                 before = tag
@@ -321,7 +331,8 @@ class Shop:
 
     def write_services(self, path: Path) -> None:
         """Write the services.toml with the shop in it."""
-        catalogue.write(path, {"shop": catalogue.service(self.python, self.home, self.port)})
+        repository = self.github.repository if self.github_url else None
+        catalogue.write(path, {"shop": catalogue.service(self.python, self.home, self.port, repository)})
 
 
 def history_of_errors(sentry: Sentry, people: list[data.User]) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from .changes import EVERYTHING, INNOCENT, ONE_FEATURE, Change, Fault, Innocent, migration
-from .git import GitFailed, Tree
+from .git import Author, GitFailed, Tree
 
 FAULTS = {"everything": EVERYTHING, "one-feature": ONE_FEATURE}
 
@@ -119,6 +119,32 @@ class Work:
         tag = self._tag()
         self.save()
         return tag
+
+    def merge(self, commit: str, message: str, author: Author) -> str:
+        """Bring a branch to `main` with a merge commit; its name. Raises `GitFailed` where that has conflicts."""
+        for _ in range(5):
+            self._begin(0)
+            try:
+                self.tree.git("merge", "--quiet", "--no-ff", "-m", message, commit, author=author)
+            except GitFailed:
+                self.tree.try_git("merge", "--abort")
+                raise
+            if self._forward():
+                return self.tree.head()
+        raise GitFailed("main does not stand still")
+
+    def revert(self, commit: str, branch: str, author: Author) -> str:
+        """A branch that takes a commit back; its head. Raises `GitFailed` where that has conflicts."""
+        self._begin(0)
+        try:
+            self.tree.git("revert", "--no-edit", commit, author=author)
+        except GitFailed:
+            self.tree.try_git("revert", "--abort")
+            raise
+        head = self.tree.head()
+        self.tree.git("branch", "--force", branch, head)
+        self.tree.git("checkout", "--quiet", "--detach", "--force", "main")
+        return head
 
     def _mended(self, breakage: Breakage) -> bool:
         """Whether what is checked out has the fix already: somebody merged the branch."""

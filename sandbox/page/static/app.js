@@ -107,7 +107,7 @@ const CLICKS = {
   },
 };
 
-/** A link of this world's own systems leads to its place on this page: a message, a Sentry issue, a Linear ticket. */
+/** A link of this world's own systems leads to its place on this page: a message, a Sentry issue, a Linear ticket, a pull request. */
 function within(link) {
   const at = new URL(link.href, location.href);
   if (at.origin !== location.origin) return false;
@@ -119,7 +119,7 @@ function within(link) {
     setTimeout(() => jump(`${message[2]}.${message[3]}`), 400);
     return true;
   }
-  const tab = at.pathname.startsWith("/sentry/") ? "sentry" : at.pathname.startsWith("/linear/") ? "linear" : null;
+  const tab = at.pathname.startsWith("/sentry/") ? "sentry" : at.pathname.startsWith("/linear/") ? "linear" : at.pathname.startsWith("/acme/shop/") ? "github" : null;
   if (tab) { CLICKS.tab({ dataset: { tab } }); side("world"); if (innerWidth <= 860) look("world"); }
   return Boolean(tab);
 }

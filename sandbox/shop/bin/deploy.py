@@ -231,6 +231,40 @@ def tell_sentry(config: dict[str, Any], name: str, who: str, started: str, finis
     say(f"  told Sentry: {version} in {config['environment']}")
 
 
+def github(config: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What GitHub answers; empty where it is not set up, or away: that does not stop a deploy, and is said."""
+    where = config.get("github")
+    if not where:
+        return {}
+    headers = {
+        "Authorization": f"Bearer {where['token']}",
+        "User-Agent": "deploy.py",
+        "Content-Type": "application/json",
+    }
+    request = urllib.request.Request(f"{where['url']}{path}", json.dumps(body).encode(), headers, method="POST")
+    try:
+        with opener().open(request, timeout=5) as answer:
+            return json.loads(answer.read())
+    except (OSError, ValueError) as error:
+        say(f"  GitHub was not told: {error}")
+        return {}
+
+
+def begin_deployment(config: dict[str, Any], name: str, who: str) -> int | None:
+    """https://docs.github.com/en/rest/deployments/deployments#create-a-deployment"""
+    body = {"ref": name, "environment": config["environment"], "auto_merge": False, "required_contexts": []}
+    made = github(config, "/deployments", body | {"payload": {"release": name, "by": who}}).get("id")
+    if made is not None:
+        github(config, f"/deployments/{made}/statuses", {"state": "in_progress"})
+    return made
+
+
+def end_deployment(config: dict[str, Any], made: int | None, *, well: bool) -> None:
+    """https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status"""
+    if made is not None:
+        github(config, f"/deployments/{made}/statuses", {"state": "success" if well else "failure"})
+
+
 def tell_webhook(config: dict[str, Any], name: str, finished: str) -> None:
     """CI's word to whoever watches deploys: signed, and the answer is shown when it asks to hold."""
     url = config.get("deploy_webhook")
@@ -295,6 +329,7 @@ def deploy(house: House, name: str, commit: str, who: str) -> int:
     house.begin(entry)
     signal.signal(signal.SIGTERM, cancel)
     result, reason = "failed", "ended before it was done"
+    deployment = begin_deployment(house.config, name, who)
     try:
         replace(house, name, commit, before, who)
         result, reason = "succeeded", ""
@@ -306,6 +341,7 @@ def deploy(house: House, name: str, commit: str, who: str) -> int:
         finished = now()
         house.log(entry | {"finished": finished, "result": result} | ({"reason": reason} if reason else {}))
         house.end()
+    end_deployment(house.config, deployment, well=result == "succeeded")
     if result != "succeeded":
         say(f"{name} is NOT in production: {reason}")
         return FAILED
