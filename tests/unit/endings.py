@@ -148,6 +148,9 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return linear_issues("s1", now).map(lambda i: said.ItemSynced(number=number, issue=i))
         case wanted.TellDiscord():
             return st.just(said.DiscordPosted(id="9"))
+        case wanted.ReadMessage(ts=ts, seen=seen):
+            texts = st.sampled_from(["", "db-2 is full", "db-2 was full"])
+            return texts.map(lambda text: said.MessageRead(ts=ts, seen=seen, at=now, text=text, by="U0BOB"))
         case wanted.Page(key=key):
             return st.just(said.Paged(key=key, via="PagerDuty"))
         case wanted.NumberAdr():

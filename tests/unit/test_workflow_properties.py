@@ -269,6 +269,12 @@ class Life(RuleBasedStateMachine):
         deploy = DeploySeen(release=Release(version=version), service="shop", started_at=self.now, source="webhook")
         self.heard(said.DeployedByOthers(deploy=deploy))
 
+    @rule(
+        number=st.integers(min_value=1, max_value=3), seen=st.integers(min_value=1, max_value=9), pinned=st.booleans()
+    )
+    def message_touched(self, number: int, seen: int, pinned: bool) -> None:
+        self.heard(said.MessageTouched(ts=f"{number}.000100", seen=f"{seen}.000000", pinned=pinned))
+
     @rule(minutes=st.sampled_from([1, 30, 90]))
     def time_passes(self, minutes: int) -> None:
         """Without a timer being late: what is due comes first."""

@@ -1,0 +1,78 @@
+"""An open App Home follows what changes, and costs next to nothing while nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from handlers_world import House, house
+
+from bot.store import Store
+from handlers import home as homes
+from phases.actions import SetSeverity, TakeLead
+from phases.incident import Severity
+from sandbox.slack.blocks import plain
+
+
+@pytest.fixture
+async def place(store: Store) -> AsyncIterator[House]:
+    async with house(store) as one:
+        yield one
+
+
+def published(place: House) -> int:
+    return sum(call.method == "views.publish" for call in place.slack.workspace.calls)
+
+
+def shown(place: House) -> str:
+    return plain(place.slack.alice.home() or {"blocks": []})
+
+
+async def test_it_is_drawn_again_only_where_something_is_different(place: House) -> None:
+    watching = place.heard.homes
+    await place.slack.alice.open_home()
+    await place.idle()
+    await watching.look()
+    assert published(place) == 1
+    await watching.look()
+    assert published(place) == 1, "nothing has changed"
+
+    incident, _ = await place.decision()
+    await watching.look()
+    assert "you lead" in shown(place)
+    drawn = published(place)
+    await watching.look()
+    assert published(place) == drawn
+
+    await place.said(SetSeverity(by="U0BOB", severity=Severity.SEV4), incident.id)
+    await watching.look()
+    assert "SEV4" in shown(place)
+    assert published(place) == drawn + 1
+
+
+async def test_who_does_not_look_any_more_is_left_alone(place: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homes, "OPEN_SECONDS", -1)
+    await place.slack.alice.open_home()
+    await place.idle()
+    before = published(place)
+    await place.decision()
+    await place.heard.homes.look()
+    assert published(place) == before
+
+
+async def test_a_click_there_is_answered_in_a_window_of_its_own(place: House) -> None:
+    incident, _ = await place.decision()
+    await place.said(TakeLead(by="U0BOB", lead="U0BOB"), incident.id)
+    await place.slack.bob.open_home()
+    await place.idle()
+    button = {"type": "button", "action_id": "incident.lead", "value": f'{{"incident":"{incident.id}"}}'}
+    stale = {
+        "type": "home",
+        "blocks": [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "x"}}]}],
+    }
+    await place.slack.client.views_publish(user_id="U0BOB", view=stale)  # as it was before he led
+    view = place.slack.bob.home()
+    assert view is not None
+    await place.slack.bob.click(view, "incident.lead")
+    await place.idle()
+    assert "leads INC-0001 already" in plain(await place.slack.bob.open_modal("incident.told"))
