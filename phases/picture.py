@@ -16,6 +16,7 @@ from phases.wording import short, stamp
 
 BEFORE_WINDOWS = 2  # "from 30 minutes before the alert": two windows
 POINTS = 20  # https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block
+QUICK_SECONDS = (5, 10, 15, 20, 30)  # spans of a drill's short windows
 LONGEST = timedelta(days=1)  # as far back as minutes are asked for
 MINUTE = timedelta(minutes=1)
 NAME = 40  # characters of what a mark says
@@ -30,7 +31,7 @@ class Mark(NamedTuple):
 
 class Point(NamedTuple):
     label: str
-    """Minutes since the alert: `-12`, `0`, `3`."""
+    """Minutes (or seconds) since the alert: `-12`, `0`, `3`."""
     per_minute: float
     marks: tuple[Mark, ...]
     """What happened in its time."""
@@ -53,7 +54,22 @@ def drawn(minutes: Minutes, detected: datetime, now: datetime, window: timedelta
     for at, events in minutes.counts.items():
         if first <= at < now:
             counts[min(int((at - first) // (step * MINUTE)), len(counts) - 1)] += events
-    return Picture(begin=first, until=now, step=step, counts=tuple(counts))
+    return Picture(begin=first, until=now, seconds=60 * step, counts=tuple(counts))
+
+
+def quick(
+    detected: datetime, now: datetime, window: timedelta
+) -> tuple[Picture, list[tuple[datetime, datetime]]] | None:
+    """Where windows are so short that whole minutes show nothing: a picture to be filled, and the spans to count events in."""
+    alert = detected.replace(microsecond=0)
+    for seconds in QUICK_SECONDS:
+        span = timedelta(seconds=seconds)
+        before, since = BEFORE_WINDOWS * window // span, max(1, (now - alert) // span)
+        if before + since <= POINTS and now > alert:
+            starts = [alert + number * span for number in range(-before, since)]
+            spans = list(zip(starts, [*starts[1:], now], strict=True))
+            return Picture(begin=starts[0], until=now, seconds=seconds, counts=()), spans
+    return None
 
 
 def _spans(begin: datetime, alert: datetime, now: datetime, step: int) -> int:
@@ -66,14 +82,16 @@ def points(incident: Incident) -> tuple[Point, ...]:
     picture = incident.picture
     if picture is None:
         return ()
-    alert, all_marks = _whole(incident.detected_at), marks(incident)
+    all_marks, span = marks(incident), timedelta(seconds=picture.seconds)
+    one = MINUTE if span >= MINUTE else timedelta(seconds=1)
+    alert = _whole(incident.detected_at) if one is MINUTE else incident.detected_at.replace(microsecond=0)
     found: list[Point] = []
     for number, events in enumerate(picture.counts):
-        start = picture.begin + number * picture.step * MINUTE
+        start = picture.begin + number * span
         last = number == len(picture.counts) - 1
-        end = picture.until if last else start + picture.step * MINUTE
+        end = picture.until if last else start + span
         inside = tuple(mark for mark in all_marks if start <= mark.at < end or (last and mark.at >= end))
-        found.append(Point(f"{round((start - alert) / MINUTE)}", _rounded(events / ((end - start) / MINUTE)), inside))
+        found.append(Point(f"{round((start - alert) / one)}", _rounded(events / ((end - start) / MINUTE)), inside))
     return tuple(found)
 
 
@@ -114,13 +132,20 @@ def in_words(incident: Incident) -> str:
     if incident.picture is None or not found:
         return ""
     said = (f"{''.join(f'[{mark.says}] ' for mark in point.marks)}{_written(point.per_minute)}" for point in found)
-    return f"Events a minute, each for {incident.picture.step} min: {', '.join(said)}."
+    seconds = incident.picture.seconds
+    span = f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
+    return f"Events a minute, each for {span}: {', '.join(said)}."
+
+
+def unit(picture: Picture) -> str:
+    """What the labels count."""
+    return "minutes" if picture.seconds >= 60 else "seconds"
 
 
 def mermaid(incident: Incident) -> list[str]:
     """Markdown lines, without words of anybody's: https://mermaid.js.org/syntax/xyChart.html ; letters stand for what happened."""
     found = points(incident)
-    if not found:
+    if incident.picture is None or not found:
         return []
     labels = (f'"{p.label}{" " if p.marks else ""}{"".join(letter(m) for m in p.marks)}"' for p in found)
     top = max(1, *(p.per_minute for p in found))
@@ -128,7 +153,7 @@ def mermaid(incident: Incident) -> list[str]:
         "```mermaid",
         "xychart-beta",
         '    title "Events a minute"',
-        f'    x-axis "Minutes since the alert" [{", ".join(labels)}]',
+        f'    x-axis "{unit(incident.picture).capitalize()} since the alert" [{", ".join(labels)}]',
         f'    y-axis "Events a minute" 0 --> {_written(top)}',
         f"    bar [{', '.join(f'{_written(p.per_minute)}' for p in found)}]",
         "```",

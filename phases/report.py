@@ -349,8 +349,8 @@ class Picture(Value):
     begin: datetime
     until: datetime
     """The last span ends here, a little earlier or later than the others."""
-    step: int
-    """Minutes a span."""
+    seconds: int
+    """How long a span is: whole minutes, or less where windows are short."""
     counts: tuple[int, ...]
     """Events, at most 20 spans."""
 

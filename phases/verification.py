@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from phases.actions import Looked
 from phases.counts import SIZE, Limits, Measured, limits
-from phases.incident import Incident, Round
-from phases.picture import begins, drawn
-from phases.ports import Endpoint, ErrorTracker, IssueRow, PortError
+from phases.incident import ActionKind, Incident, Round
+from phases.picture import begins, drawn, quick
+from phases.ports import Endpoint, ErrorTracker, PortError
 from phases.report import EndpointAnswer, Look, LookVerdict, Picture
 from phases.service import Service
 from phases.wording import counted, listed
@@ -137,18 +137,17 @@ async def _measure(
     """Events since, the rate while it burned, and the short ids of issues new in what runs now."""
     if tracker is None:
         return PortError("Sentry", "Sentry is not set up", retryable=False)
-    release = running_release(current)
     since, until = burned(incident, service, current, clock)
     try:
         events, before, new = await asyncio.gather(
             tracker.count([service], ids, begin, now),
             tracker.count([service], ids, since, until),
-            tracker.new_issues(service, release, clock, now) if release else _none(),
+            asyncio.gather(*(tracker.new_issues(service, name, clock, now) for name in _names(current))),
         )
     except PortError as error:
         return error
     minutes = (until - since) / MINUTE
-    return events, Measured(before / minutes, minutes), [i.short_id for i in new]
+    return events, Measured(before / minutes, minutes), list(dict.fromkeys(i.short_id for found in new for i in found))
 
 
 async def _picture(
@@ -157,6 +156,10 @@ async def _picture(
     """Or why there is none: recovery is not kept waiting for a picture of it."""
     since = begins(incident.detected_at, now, service.window)
     try:
+        if (short := quick(incident.detected_at, now, service.window)) is not None:
+            empty, spans = short
+            counts = await asyncio.gather(*(tracker.count([service], ids, *span) for span in spans))
+            return empty.model_copy(update={"counts": tuple(counts)}), ()
         minutes = await tracker.per_minute([service], ids, since, now)
     except PortError as error:
         return None, (f"no picture of it: {error.text}",)
@@ -179,10 +182,6 @@ def _baseline(incident: Incident) -> Measured:
     return Measured(report.baseline_per_minute, report.baseline_minutes) if report else Measured(0.0, 0.0)
 
 
-async def _none() -> Sequence[IssueRow]:
-    return ()
-
-
 def running_release(current: Round | None) -> str | None:
     """What the deployer said runs after the action; None where nothing was deployed."""
     action = current.action if current else None
@@ -191,6 +190,13 @@ def running_release(current: Round | None) -> str | None:
     if action.proof and action.proof.after:
         return action.proof.after
     return action.to_release.version if action.to_release and action.result == "done" else None
+
+
+def _names(current: Round | None) -> tuple[str, ...]:
+    """What events of the running release may carry: its version, and a hotfix's commit."""
+    action = current.action if current else None
+    commit = action.to_release.commit if action and action.kind is ActionKind.HOTFIX and action.to_release else None
+    return tuple(dict.fromkeys(name for name in (running_release(current), commit) if name))
 
 
 def _issues(incident: Incident) -> tuple[str, ...]:

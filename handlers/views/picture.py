@@ -6,7 +6,7 @@ from handlers.views.blocks import Block, Native, context
 from handlers.views.rich import LABEL, chart
 from handlers.views.text import spoken, when, words
 from phases.incident import Incident
-from phases.picture import Point, in_words, letter, marks, points
+from phases.picture import Point, in_words, letter, marks, points, unit
 
 
 def pictured(incident: Incident) -> list[Block | Native]:
@@ -19,7 +19,7 @@ def pictured(incident: Incident) -> list[Block | Native]:
         f"{incident.id}: events a minute",
         [_label(point) for point in found],
         {"events a minute": [point.per_minute for point in found]},
-        x="minutes since the alert",
+        x=f"{unit(incident.picture)} since the alert",
         y="events a minute",
         plainly=[context(spoken(in_words(incident)))],
     )

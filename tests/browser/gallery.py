@@ -120,7 +120,7 @@ RECOVERED = MITIGATED.model_copy(
         "picture": Picture(
             begin=NOW - timedelta(minutes=30),
             until=NOW + timedelta(minutes=12),
-            step=3,
+            seconds=180,
             counts=(1, 0, 2, 0, 0, 1, 0, 61, 118, 131, 126, 97, 1, 0),
         )
     }

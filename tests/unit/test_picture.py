@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from handlers.views.blocks import Message
 from phases.adr import adr_text
 from phases.effects import Say
 from phases.incident import ActionKind, Incident, Round, RoundAction
-from phases.picture import LONGEST, POINTS, begins, drawn, in_words, marks, mermaid, points
+from phases.picture import LONGEST, POINTS, begins, drawn, in_words, marks, mermaid, points, quick
 from phases.ports import Minutes
 from phases.report import DeploySeen, Picture, Postmortem, Release
 from sandbox.slack.blocks import plain
@@ -64,7 +65,7 @@ def shown(one: Incident) -> Message:
 def test_from_half_an_hour_before_the_alert_to_now() -> None:
     picture = rolled_back().picture
     assert picture == Picture(
-        begin=ALERT - 30 * MINUTE, until=RECOVERED, step=3, counts=(0,) * 9 + (80, 120, 120, 0, 0)
+        begin=ALERT - 30 * MINUTE, until=RECOVERED, seconds=180, counts=(0,) * 9 + (80, 120, 120, 0, 0)
     )
     assert begins(ALERT, RECOVERED, WINDOW) == ALERT - 30 * MINUTE
 
@@ -113,12 +114,29 @@ def test_every_event_is_in_it_once(minutes: int, seconds: int, window: int, coun
         assert now - ALERT > LONGEST, "the alert itself is too long ago"
         return
     assert 1 <= len(picture.counts) <= POINTS
-    assert (ALERT - picture.begin) % (picture.step * MINUTE) == timedelta(0), "one span begins with the alert"
+    assert (ALERT - picture.begin) % (timedelta(seconds=picture.seconds)) == timedelta(0), (
+        "one span begins with the alert"
+    )
     assert begins(ALERT, now, window * MINUTE) <= picture.begin <= ALERT
     inside = [n for at, n in found.counts.items() if picture.begin <= at < now]
     assert sum(picture.counts) == sum(inside)
-    last = now - (picture.begin + (len(picture.counts) - 1) * picture.step * MINUTE)
-    assert MINUTE <= last < (picture.step + 1) * MINUTE
+    last = now - (picture.begin + (len(picture.counts) - 1) * timedelta(seconds=picture.seconds))
+    assert MINUTE <= last < timedelta(seconds=picture.seconds) + MINUTE
+
+
+def test_short_windows_are_shown_in_seconds() -> None:
+    assert quick(ALERT, RECOVERED, WINDOW) is None, "whole minutes are enough"
+    found = quick(ALERT, ALERT + timedelta(seconds=47), timedelta(seconds=60))
+    assert found is not None
+    empty, spans = found
+    assert (empty.seconds, len(spans), spans[0][0]) == (10, 16, ALERT - 2 * MINUTE)
+    assert spans[-1] == (ALERT + timedelta(seconds=30), ALERT + timedelta(seconds=47))
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(spans)), "no event is lost"
+    one = rolled_back(picture=empty.model_copy(update={"counts": tuple(range(16))}), recovered_at=None, rounds=())
+    assert [p.label for p in points(one)][10:13] == ["-20", "-10", "0"]
+    assert points(one)[-1].per_minute == round(15 * 60 / 17, 1)
+    assert "each for 10 s" in in_words(one)
+    assert any("Seconds since the alert" in line for line in mermaid(one))
 
 
 def test_the_same_numbers_in_chart_words_and_adr() -> None:

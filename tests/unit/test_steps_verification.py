@@ -68,7 +68,7 @@ def test_the_first_clean_look_is_recovery():
 
 def test_the_picture_of_a_recovery_is_kept_and_shown_with_it_and_a_persons_word_has_none():
     story = verifying()
-    shown = Picture(begin=story.now, until=story.now, step=3, counts=(0, 40, 0))
+    shown = Picture(begin=story.now, until=story.now, seconds=180, counts=(0, 40, 0))
     story.say(said.Looked(round=1, look=look(), picture=shown))
     assert story.record.picture == shown
     assert [one.picture for one in story.wants(wanted.Say)] == [True]

@@ -179,6 +179,19 @@ def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_most() ->
     assert left_alone(later, SHOP, one, CLOCK) == (ACTED - SHOP.window, ACTED), "trouble seen after the action only"
 
 
+async def test_a_hotfix_s_new_issues_carry_its_commit() -> None:
+    async with world() as w:
+        burning = await burned(w)
+        shipped = Release(version="hotfix fix/x@abcabca", commit="abcabca" + "0" * 33)
+        action = burning.rounds[0].action
+        assert action is not None
+        change = {"kind": ActionKind.HOTFIX, "to_release": shipped, "proof": DeployProof(after=shipped.version)}
+        one = burning.rounds[0].model_copy(update={"action": action.model_copy(update=change)})
+        w.local.load("Other: b", at=ago(2), transaction="/pay", release=shipped.commit or "", function="g")
+        seen = await look(w, burning.model_copy(update={"rounds": (one,)}))
+    assert seen.new_issues == ("SHOP-2",)
+
+
 async def test_too_few_events_before_to_tell_anything() -> None:
     async with world() as w:
         w.local.load("Oops: a", at=ago(20), every=120, times=3, users=["a", "b"], transaction="/cart", release="v3")

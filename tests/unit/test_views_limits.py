@@ -213,11 +213,11 @@ hypotheses = st.lists(
 
 
 pictures = st.builds(
-    lambda begin, step, counts: Picture(
-        begin=begin, until=begin + timedelta(minutes=step * len(counts)), step=step, counts=counts
+    lambda begin, seconds, counts: Picture(
+        begin=begin, until=begin + timedelta(seconds=seconds * len(counts)), seconds=seconds, counts=counts
     ),
     times,
-    st.integers(1, 90),
+    st.sampled_from([5, 30, 60, 180, 5400]),
     st.lists(st.integers(0, 10**7), min_size=1, max_size=20).map(tuple),
 )
 

@@ -181,7 +181,7 @@ async def test_a_workspace_without_charts_gets_the_same_numbers_in_words(small: 
     message = await alice.sees("*Recovered.*", channel, seconds=30)
     assert [b["type"] for b in message["blocks"]] == ["section", "context", "context"]
     assert re.search(
-        r"Events a minute, each for 1 min: .*\[alert\].*\[rollback to 1\.2\.0\].*\[recovered\]", plain(message)
+        r"Events a minute, each for 10 s: .*\[alert\].*\[rollback to 1\.2\.0\].*\[recovered\]", plain(message)
     )
     tried = [c for c in world.workspace.calls if "data_visualization" in str(c.args)]
     assert [c.answer.get("error") for c in tried] == ["invalid_blocks"], "once: it is remembered"
