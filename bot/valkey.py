@@ -51,18 +51,18 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
         # A socket's path is at most about 104 bytes long, so it is not in DATA_DIR; mkdtemp makes it ours alone (0700).
         folder = tempfile.mkdtemp(prefix="firebreak-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
         socket = f"{folder}/valkey.sock"
-        running = [_start(data, socket, folder, lock)]
+        servers = [_start(data, socket, folder, lock)]
         watching: asyncio.Task[None] | None = None
         try:
-            await _ready(running[-1], socket, data)
-            watching = asyncio.create_task(_keep(running, lambda: _start(data, socket, folder, lock), folder, data))
+            await _ready(servers[-1], socket, data)
+            watching = asyncio.create_task(_keep(servers, lambda: _start(data, socket, folder, lock), folder, data))
             _tell(data, socket)
             yield f"unix://{socket}"
         finally:
             _tell(data, None)
             if watching is not None:
                 watching.cancel()
-            await asyncio.shield(asyncio.to_thread(_stop, running[-1]))
+            await asyncio.shield(asyncio.to_thread(_stop, servers[-1]))
     finally:
         os.close(lock)
 
@@ -176,21 +176,21 @@ async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> N
 
 
 async def _keep(
-    running: list[subprocess.Popen[bytes]], start: Callable[[], subprocess.Popen[bytes]], folder: str, data: Path
+    servers: list[subprocess.Popen[bytes]], start: Callable[[], subprocess.Popen[bytes]], folder: str, data: Path
 ) -> None:
     """Where the watcher gave up (a full disk, a folder that cannot be read), says so and tries again until it can.
 
     Meanwhile commits answer that nothing was recorded, and `/readyz` says 503.
     """
     while True:
-        while running[-1].poll() is None:  # noqa: ASYNC110  a process sets no event
+        while servers[-1].poll() is None:  # noqa: ASYNC110  a process sets no event
             await asyncio.sleep(1)
         log.critical("the embedded Valkey ended: %s; it is started again in %.0f s", _last_line(data), AGAIN_SECONDS)
-        if (pipe := running[-1].stdin) is not None:
+        if (pipe := servers[-1].stdin) is not None:
             pipe.close()
         await asyncio.sleep(AGAIN_SECONDS)
         os.makedirs(folder, mode=0o700, exist_ok=True)  # the watcher removes it at its end
-        running[:] = [start()]
+        servers[:] = [start()]
 
 
 def _last_line(data: Path) -> str:

@@ -44,6 +44,7 @@ from sandbox.slack.channels import ALICE, BOB, BOT_USER, GUEST
 from sandbox.slack.delivery import Delivery
 from sandbox.slack.people import Person
 from sandbox.slack.workspace import Workspace
+from sandbox.traps import Traps
 
 SIGNING_SECRET = "sandbox-signing-secret"
 SENTRY_TOKEN = "sntrys_sandbox"
@@ -131,6 +132,7 @@ class World:
         self.guest = Person(self.workspace, self.delivery, GUEST)
         self.sentry = Sentry(org="sandbox", tokens={SENTRY_TOKEN: ALL_SCOPES}, base_url=f"{self.url}/sentry")
         self.alerts = Alerts(self.sentry, url=f"{self.bot_url}/webhooks/sentry", secret=SENTRY_SECRET)
+        self.traps = Traps(self.sentry)
         self.linear = Linear(teams={"ENG": "Engineering"}, public_url=f"{self.url}/linear")
         self.linear_hooks = Webhooks(self.linear, url=f"{self.bot_url}/webhooks/linear", secret=LINEAR_SECRET)
         self.discord = Discord()
@@ -174,6 +176,7 @@ class World:
         self._stack.push_async_callback(self.alerts.stop)
         await self.linear_hooks.start()
         self._stack.push_async_callback(self.linear_hooks.stop)
+        self._stack.push_async_callback(self.traps.close)
         self._say(f"Slack, Sentry, Linear, Discord and PagerDuty at {self.url}")
         if self.shop is not None:
             self._stack.push_async_callback(self.shop.stop)

@@ -13,6 +13,7 @@ from handlers.views.merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, person, spoken, when, words
 from phases import memory
+from phases.decision import AT_ONCE
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.report import Choice, Confidence, DeploySeen, IssueSeen, Recommendation, Release, TriageReport, Word
 from phases.service import DeployCommands, Service
@@ -222,7 +223,7 @@ def _began(report: TriageReport) -> str:
 
 def _passed(gap: timedelta) -> str:
     """`right`, `3 min`, `2 days`: how long before or after."""
-    return "right" if abs(gap) < timedelta(seconds=30) else lasting(abs(gap))
+    return "right" if abs(gap) < AT_ONCE else lasting(abs(gap))
 
 
 def _sentences(report: TriageReport) -> list[Block | None]:

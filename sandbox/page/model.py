@@ -125,6 +125,8 @@ class Panel:
     bot: Literal["running", "restarting", "stopped", "off"] = "off"
     bot_note: str = ""
     breaks: list[Break] = field(default_factory=list)
+    traps: list[Break] = field(default_factory=list)
+    """What misleads a triage, to be tried."""
     broken: frozenset[str] = frozenset()
     fixes: list[str] = field(default_factory=list)
     """Pull requests and branches that mend what is broken now."""

@@ -12,6 +12,8 @@ from sandbox.page import hub
 from sandbox.page.model import Break, Document, Panel, Row, Ticket
 from sandbox.shop.work import Breakage, unmended
 from sandbox.slack.delivery import Delivered
+from sandbox.traps import BY_KEY as TRAPS_BY_KEY
+from sandbox.traps import TRAPS
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -77,6 +79,7 @@ class WorldStage:
             bot=_BOT_STATES[self._world.bot.state],
             bot_note=f"came back {self._world.bot.restarts}×" if self._world.bot.restarts else "",
             breaks=list(BREAKS) if shop else [],
+            traps=[Break(trap.key, trap.label, trap.about) for trap in TRAPS],
             broken=frozenset(one.kind for one in self._broken()),
             fixes=[hub.fix_name(shop.github, one.fix_branch) for one in self._broken() if one.fix_branch]
             if shop
@@ -150,6 +153,10 @@ class WorldStage:
             return self._switch(detail, on)
         if what == "fault" and detail == NO_CHARTS:
             self._world.workspace.rich_blocks = not on
+            return None
+        if what == "trap" and detail in TRAPS_BY_KEY:
+            self._world.alerts.forget()
+            self._world.traps.let_loose(detail)
             return None
         if what == "kill-bot":
             return None if self._world.bot.kill() else "The bot does not run."

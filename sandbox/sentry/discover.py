@@ -262,6 +262,7 @@ def timeseries(
                 row |= {"incomplete": True, "incompleteReason": "INCOMPLETE_BUCKET"}
             values.append(row)
         kind = {"valueType": field_type(axis), "valueUnit": None, "interval": interval * 1000}
+        kind["dataScanned"] = "partial" if sentry.sampled else "full"
         extra = {key: more.pop(key) for key in ("order", "isOther") if key in more}
         return {"values": values, "yAxis": axis, "meta": kind | extra} | more
 

@@ -47,7 +47,8 @@ async def list_events(sentry: Sentry, request: Request) -> Response:
     events = _found(sentry, params, start, end)
     rows = discover.table(sentry, events, fields, listed(params, "sort"), span=end - start)
     found, headers = page(request, rows)
-    return JSONResponse({"data": found, "meta": discover.meta(fields)}, headers=headers)
+    meta = discover.meta(fields) | {"dataScanned": "partial" if sentry.sampled else "full"}
+    return JSONResponse({"data": found, "meta": meta}, headers=headers)
 
 
 async def show_timeseries(sentry: Sentry, request: Request) -> Response:

@@ -114,6 +114,8 @@ class Sentry:
         self.tokens = tokens if tokens is not None else {"sntrys_local": ALL_SCOPES}
         self.base_url = base_url.rstrip("/")
         self.discover = discover
+        self.sampled = False
+        """Counts are made from a part of the data, and say so."""
         self.clock = clock
         self.projects: dict[str, Project] = {}
         self.issues: dict[int, Issue] = {}

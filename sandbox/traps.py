@@ -1,0 +1,232 @@
+"""What misleads a triage, to be tried: each makes errors in the local Sentry for a minute, as production makes them.
+
+Nothing of the shop is touched. Where no alert rule fires (few events, archived, another environment), a person declares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .sentry import Sentry
+
+BEFORE = 30.0
+"""Seconds that the trouble is old when it is let loose."""
+LASTS = 60
+TICK = 1.0
+DAY = 86_400.0
+PAGES = ("/", "/cart", "/pay")
+PEOPLE = tuple(f"{1001 + n}" for n in range(24))
+
+Load = Callable[["Span"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when errors are made, in seconds since 1970; `begin` is inside, `end` is not."""
+
+    sentry: Sentry
+    begin: float
+    end: float
+
+    def errors(self, error: str, per_second: float, *, back: float = 0.0, **fields: Any) -> None:
+        """So many a second, evenly. `back`: they happened so long before they arrive."""
+        first = -(-self.begin * per_second // 1)
+        at = first / per_second
+        while at < self.end:
+            number = round(at * per_second)
+            one = {
+                key: value[number % len(value)] if isinstance(value, tuple) else value for key, value in fields.items()
+            }
+            users = [one.pop("user")] if one.get("user") else []
+            one.pop("user", None)
+            one.setdefault("release", running(self.sentry))
+            self.sentry.load(error, at=at - back, users=users, **one)
+            at = (number + 1) / per_second
+
+    def numbers(self, per_second: float) -> range:
+        return range(-(-int(self.begin * per_second) // 1), int(self.end * per_second))
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    key: str
+    label: str
+    about: str
+    """What happens → what Firebreak shall see."""
+    load: Load
+    before: Callable[[Sentry], None] = lambda sentry: None
+    goes_on: bool = True
+    alerts: bool = True
+    """Whether Sentry's alert rule fires by itself."""
+
+
+def running(sentry: Sentry) -> str:
+    """The release that was deployed to production last."""
+    deployed = (
+        (deploy.finished, release.version)
+        for release in sentry.releases.values()
+        for deploy in release.deploys
+        if deploy.environment == "production"
+    )
+    return max(deployed, default=(0.0, "shop@1.2.0"))[1]
+
+
+# --- what burns ----------------------------------------------------------------------------------------------------
+
+
+def _one_customer(span: Span) -> None:
+    tags = {"region": "eu-west", "customer": "nordwind"}
+    span.errors("KeyError: 'vat_id'", 2, user=PEOPLE[:12], transaction="/cart", function="vat", tags=tags)
+
+
+def _no_users(span: Span) -> None:
+    span.errors("RuntimeError: no session", 2, transaction=PAGES, function="session")
+
+
+def _one_user(span: Span) -> None:
+    span.errors("ValueError: quantity", 9, user="1007", transaction=PAGES, function="quantity")
+
+
+def _health_checker(span: Span) -> None:
+    span.errors("TimeoutError: probe", 2, user="healthcheck", transaction="/health", ip="127.0.0.1", function="probe")
+
+
+def _attacker(span: Span) -> None:
+    for number in span.numbers(20):
+        user, ip = f"guess-{number % 5000}", "198.51.100.7"
+        span.sentry.load(
+            "PermissionError: wrong password", at=number / 20, users=[user], ip=ip, transaction="/cart", function="sign_in",
+            release=running(span.sentry),
+        )  # fmt: skip
+
+
+def _many_addresses(sentry: Sentry) -> None:
+    """Ordinary traffic comes from everywhere."""
+    for n in range(12):
+        sentry.load(
+            "Warning: slow page", at=sentry.clock() - 600 - n, level="warning", users=[PEOPLE[n]], ip=f"10.20.7.{n}"
+        )
+
+
+OLD = {"module": "shop.mail", "function": "send", "lineno": 8, "handled": True}
+
+
+def _louder_before(sentry: Sentry) -> None:
+    now = sentry.clock()
+    sentry.load("OSError: mail queue is full", at=now - 12 * DAY, users=["1003"], transaction="/pay", **OLD)
+    sentry.load(
+        "OSError: mail queue is full", at=now - DAY, every=1800, times=47, users=["1003"], transaction="/pay", **OLD
+    )
+
+
+def _louder(span: Span) -> None:
+    span.errors("OSError: mail queue is full", 3, user=PEOPLE[:9], transaction="/pay", **OLD)
+
+
+def _staging_before(sentry: Sentry) -> None:
+    now = sentry.clock()
+    sentry.add_release("shop@9.0.0", created=now - 120)
+    sentry.add_deploy("shop@9.0.0", environment="staging", started=now - 60, finished=now - 40)
+
+
+def _staging(span: Span) -> None:
+    span.errors(
+        "KeyError: 'new_table'", 4, user=PEOPLE, transaction=PAGES, function="table", environment="staging", release="shop@9.0.0"
+    )  # fmt: skip
+
+
+def _archived_before(sentry: Sentry) -> None:
+    event = sentry.load(
+        "LookupError: coupon", at=sentry.clock() - 20 * DAY, users=["1005"], transaction="/cart", function="coupon"
+    )
+    sentry.set_status(event[0].issue_id, "ignored")
+
+
+def _archived(span: Span) -> None:
+    span.errors("LookupError: coupon", 2, user=PEOPLE[:7], transaction="/cart", function="coupon")
+
+
+def _tiny(span: Span) -> None:
+    for number in span.numbers(5):
+        span.sentry.load(
+            f"KeyError: 'order {number % 100_000}'", at=number / 5, users=[PEOPLE[number % 24]], transaction=PAGES[number % 3],
+            function=f"order_{number % 100_000}", release=running(span.sentry),
+        )  # fmt: skip
+
+
+def _over(span: Span) -> None:
+    span.errors("RuntimeError: cache is cold", 4, back=25, user=PEOPLE[:6], transaction="/", function="cache")
+
+
+def _few(span: Span) -> None:
+    if span.end - span.begin > TICK:
+        for n in (0, 1):
+            span.sentry.load(
+                "ZeroDivisionError: rate", at=span.begin + 8 * n, users=[PEOPLE[n]], transaction="/pay", function="rate",
+                release=running(span.sentry),
+            )  # fmt: skip
+
+
+def _everything(span: Span) -> None:
+    span.errors("KeyError: 'tenant'", 4, user=PEOPLE, transaction=PAGES, function="tenant")
+
+
+def _late(span: Span) -> None:
+    span.errors("KeyError: 'late'", 4, back=8, user=PEOPLE, transaction=PAGES, function="late")
+
+
+def _sampled_before(sentry: Sentry) -> None:
+    sentry.sampled = True
+
+
+TRAPS = (
+    Trap("one-customer", "One customer, one region", "A new error at one customer only → it says where", _one_customer),
+    Trap("no-users", "Errors without users", "Nobody is named → users are inferred, and it says so", _no_users),
+    Trap("one-user", "One very loud user", "Hundreds of errors of one account → investigate its data", _one_user),
+    Trap("health-checker", "Only the health checker", "Its errors are nobody’s → nobody is hit", _health_checker),
+    Trap("attacker", "An attacker", "Hundreds of names from one address → one user", _attacker, _many_addresses),
+    Trap("louder", "An old error gets louder", "Known for days → it began when it got loud", _louder, _louder_before),
+    Trap("staging", "Only staging burns", "No alert: declare it → nothing unusual", _staging, _staging_before, alerts=False),
+    Trap("archived", "An archived error comes back", "No alert: declare it → it counts", _archived, _archived_before, alerts=False),
+    Trap("tiny", "Many tiny errors", "One cause, an issue for each order; declare it → one picture", _tiny, alerts=False),
+    Trap("over", "It is over already", "A short peak → it may be over", _over, goes_on=False),
+    Trap("few", "Next to nothing", "Two errors; declare it → the numbers are weak", _few, goes_on=False, alerts=False),
+    Trap("sampled", "Sentry counts a sample", "Everything burns → the numbers are estimates", _everything, _sampled_before),
+    Trap("late", "Events arrive late", "Seconds behind → it began before it was seen", _late),
+)  # fmt: skip
+BY_KEY = {trap.key: trap for trap in TRAPS}
+
+
+class Traps:
+    """Lets traps loose, one after another or together, until it is closed."""
+
+    def __init__(self, sentry: Sentry) -> None:
+        self._sentry = sentry
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def let_loose(self, key: str) -> None:
+        """Raises KeyError for a trap that there is not."""
+        trap = BY_KEY[key]
+        trap.before(self._sentry)
+        now = self._sentry.clock()
+        trap.load(Span(self._sentry, now - BEFORE, now))
+        if trap.goes_on:
+            task = asyncio.create_task(self._go_on(trap, now), name=f"trap {key}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _go_on(self, trap: Trap, begin: float) -> None:
+        ends = begin + LASTS
+        while begin < ends:
+            await asyncio.sleep(TICK)
+            now = self._sentry.clock()
+            trap.load(Span(self._sentry, begin, now))
+            begin = now
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
