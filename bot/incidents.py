@@ -16,8 +16,9 @@ from weakref import WeakValueDictionary
 from bot.connection import SAY_SECONDS, AnswerLost, NotRecorded
 from bot.store import Already, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
 from handlers.door import Because, Delivery, EffectEnded, Recorded, TimerDue, Unknown
-from phases.actions import Action, Declare
+from phases.actions import Action, Declare, MergeDuplicate
 from phases.change import Change, Claim, Refused
+from phases.duplicates import joined
 from phases.incident import RECORD_LIMIT_BYTES, Entry, Incident
 from phases.ports import Catalogue
 from phases.service import Service
@@ -83,19 +84,25 @@ class Incidents:
             if isinstance(action, Declare) and incident is None:
                 above = max(above + 1, loaded.next_number)
                 action = action.model_copy(update={"number": above})
+            other: Loaded | None = None
+            if isinstance(action, MergeDuplicate):
+                other = await self._store.load(action.duplicate)
+                action = action.model_copy(update={"found": other.incident})
             change = self._step(loaded.incident, action, self._service(action, loaded), self._time(loaded))
             if isinstance(change, Refused):
                 return change
             if loaded.incident is None:
                 change = dataclasses.replace(change, claims=(*change.claims, _number(change.incident)))
-            if too_large := _too_large(change, because):
-                return too_large
+            for part in (change, change.also):
+                if part is not None and (too_large := _too_large(part, because)):
+                    return too_large
             # Later than this nobody waits for the answer; a commit that was held up must not come true after it.
             latest = loaded.server_now + timedelta(seconds=left)
             answer = await self._store.commit(
                 commit_id,
                 loaded,
                 change,
+                also=other,
                 because=because,
                 deadline=latest if deadline is None else min(latest, deadline),
                 seconds=left,
@@ -126,8 +133,12 @@ class Incidents:
         return found[0] if found else None
 
     async def timeline(self, incident: str) -> list[Entry]:
-        """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
-        return await self._store.timeline(incident)
+        """With those of its duplicates, by time and marked. Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        entries = await self._store.timeline(incident)
+        record = await self.look(incident)
+        for id in record.merged if record is not None else ():
+            entries += [joined(id, entry) for entry in await self._store.timeline(id)]
+        return sorted(entries, key=lambda entry: entry.at)
 
     async def owing(self) -> list[Incident]:
         """Raises `bot.connection.NotRecorded` when Redis cannot be read."""

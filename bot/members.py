@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 
-from bot.clients.slack import PAGE, Slack
+from bot.clients.slack import Slack
 from phases.ports import PortError
 
 log = logging.getLogger(__name__)
@@ -31,19 +31,9 @@ class ChannelMembers:
             return known
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                now = await self._ask(channel)
+                now = frozenset(await self._slack.members(channel))
         except (PortError, TimeoutError) as error:
             log.warning("who is in a private channel: %s", error.text if isinstance(error, PortError) else "no answer")
             return known if age < LAST_KNOWN_SECONDS else frozenset()
         self._known[channel] = (time.monotonic(), now)
         return now
-
-    async def _ask(self, channel: str) -> frozenset[str]:
-        found: set[str] = set()
-        cursor: str | None = None
-        while True:
-            answer = await self._slack.get("conversations.members", channel=channel, limit=PAGE, cursor=cursor)
-            found.update(str(one) for one in answer.get("members") or [])
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
-            if cursor is None:
-                return frozenset(found)

@@ -7,8 +7,22 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from handlers import cancel, cause, decide, declare, heard, lead, past, postmortem, recheck, resolve, status, update
-from handlers.grammar import Ambiguous, Declare, Near, NotBuilt, Subcommand, parse
+from handlers import (
+    cancel,
+    cause,
+    decide,
+    declare,
+    heard,
+    lead,
+    lifecycle,
+    past,
+    postmortem,
+    recheck,
+    resolve,
+    status,
+    update,
+)
+from handlers.grammar import Ambiguous, Declare, Near, Subcommand, parse
 from handlers.kit import Kit
 from handlers.turn import Turn, from_command, on_click
 from handlers.views import says
@@ -61,12 +75,16 @@ async def _about(turn: Turn, incident: Incident, said: Subcommand) -> Message | 
             return await resolve.resolve(turn, incident)
         case "cancel":
             return await cancel.cancel(turn, incident, said.text)
+        case "merge":
+            return await lifecycle.merge(turn, incident, said.text)
+        case "reopen":
+            return await lifecycle.reopen(turn, incident)
         case "lead":
             return await lead.lead(turn, incident, said.person)
         case "severity":
             return await lead.severity(turn, incident, said.severity or Severity.SEV1)
         case name:
-            return says.note(f"`/incident {name}` is not built yet.")
+            return says.note(f"`/incident {name}` is not known. `/incident help` shows what is.")
 
 
 async def which(turn: Turn, said: Subcommand) -> Incident | Message:
@@ -103,8 +121,6 @@ async def heard_text(turn: Turn, text: str) -> Message | None:
             return await declare.declare_text(turn, what)
         case Subcommand() as said:
             return await act(turn, said)
-        case NotBuilt(name=name):
-            return says.note(f"`/incident {name}` is not built yet. `/incident declare {name} …` declares an incident.")
         case Near(word=word, name=name, declare=read):
             return _either(f"Did you mean `/incident {name}`, or is “{word}” what is wrong?", Subcommand(name), read)
         case Ambiguous(subcommand=said, declare=read):

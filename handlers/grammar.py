@@ -25,7 +25,6 @@ BARE = (
 WITH_TEXT = ("update", "cause", "fixed", "cancel")
 """With text, in an incident's channel or with an id."""
 OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "drill")
-NOT_BUILT = frozenset({"reopen", "merge"})
 NAMES = (*BARE, *WITH_TEXT, *OTHERS)
 NEAR = 2  # rules: a single word within two letters of a subcommand
 
@@ -77,12 +76,7 @@ class Near:
     declare: Declare
 
 
-@dataclass(frozen=True, slots=True)
-class NotBuilt:
-    name: str
-
-
-Reading = Subcommand | Declare | Ambiguous | Near | NotBuilt
+Reading = Subcommand | Declare | Ambiguous | Near
 
 
 def parse(text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()) -> Reading:
@@ -97,7 +91,7 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
     if name in NAMES:
         fitting = _subcommand(name, rest, here=here, one_open=one_open, services=services)
         if fitting is not None:
-            return NotBuilt(name) if name in NOT_BUILT else fitting
+            return fitting
     if not rest and (close := nearest(name)) is not None:
         return Near(text, close, Declare(text))
     return Declare(text)
@@ -129,7 +123,8 @@ def _subcommand(
         case "reopen" if len(parts) == 1 and incident_id(rest):
             return Subcommand(name, incident_id(rest))
         case "merge" if 1 <= len(parts) <= 2 and all(incident_id(p) for p in parts):
-            return Subcommand(name, incident_id(parts[0]), text=" ".join(parts[1:]))
+            ids = [incident_id(part) or "" for part in parts]
+            return Subcommand(name, ids[0] if len(ids) == 2 else None, text=ids[-1])
         case "drill" if rest:
             return Subcommand(name, text=rest)
         case _:

@@ -31,6 +31,7 @@ from handlers import (
     items,
     join,
     lead,
+    lifecycle,
     past,
     phrases,
     pins,
@@ -62,7 +63,7 @@ from phases.service import Service
 log = logging.getLogger(__name__)
 
 SORRY = "Something went wrong on my side. I cannot say whether it was recorded: look at the incident, then try again."
-HEARD_ONLY = ("channel_archive", "channel_rename")
+HEARD_ONLY = ("channel_rename",)
 
 
 class Me(Protocol):
@@ -234,6 +235,7 @@ def register_all(app: AsyncApp, kit: Kit, homes: Homes) -> None:
     pins.register(app, kit)  # before the phrases, which take every message
     phrases.register(app, kit)
     join.register(app, kit)
+    lifecycle.register(app, kit)
     home.register(app, kit, homes)
     past.register(app, kit)
     _rest(app, kit)

@@ -21,12 +21,14 @@ from phases.asks import (
     JudgeHypothesis,
     ManualTriage,
     MarkItem,
+    MergeDuplicate,
     MergeHotfix,
     MessageTouched,
     NameCause,
     PostUpdate,
     PrepareRevert,
     RecheckNow,
+    Reopen,
     Resolve,
     SetSeverity,
     SnoozeUpdate,
@@ -166,6 +168,26 @@ class ShrinkDue(Value):
 
 
 # --- said by the end of an effect ------------------------------------------------------------------------------
+
+
+class ArchiveDue(Value):
+    """A week after the end: the channel is archived."""
+
+    type: Literal["archive.due"] = "archive.due"
+
+
+class PutOffArchive(Value):
+    """Somebody wrote in the channel within the last day."""
+
+    type: Literal["archive.put.off"] = "archive.put.off"
+
+
+class ChannelArchived(Value):
+    """By the bot, or by a person."""
+
+    type: Literal["channel.archived"] = "channel.archived"
+    channel: str
+    by: str | None = None
 
 
 class ChannelOpened(Value):
@@ -427,10 +449,13 @@ PeopleSay = (
     | PrepareRevert
     | MergeHotfix
     | HotfixIsIn
+    | MergeDuplicate
+    | Reopen
 )
 ProgramsSay = AddEvidence | SeenAgain | DeployedByOthers | TicketTold
 TimersSay = (
-    TriageOverdue
+    ArchiveDue
+    | TriageOverdue
     | PostmortemDue
     | UpdateDue
     | MeasureDue
@@ -445,7 +470,9 @@ TimersSay = (
     | ShrinkDue
 )
 EffectsSay = (
-    ChannelOpened
+    ChannelArchived
+    | PutOffArchive
+    | ChannelOpened
     | MessagePosted
     | Pinned
     | Invited

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from phases.incident import Severity, Source
+from phases.incident import Incident, Severity, Source
 from phases.report import Postmortem, Release, Value, Verdict, Word
 
 
@@ -221,3 +221,19 @@ class HotfixIsIn(Value):
 class CancelBisect(Value):
     type: Literal["bisect.cancel"] = "bisect.cancel"
     by: str
+
+
+class MergeDuplicate(Value):
+    """Said to the incident that goes on. `found` is the door's: the duplicate as it was read."""
+
+    type: Literal["merge.duplicate"] = "merge.duplicate"
+    by: str
+    duplicate: str
+    found: Incident | None = None
+
+
+class Reopen(Value):
+    type: Literal["reopen"] = "reopen"
+    by: str
+    beside: str | None = None
+    """Said to be something else than this open incident of the service."""

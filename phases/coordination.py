@@ -38,7 +38,7 @@ from phases.effects import (
 from phases.incident import Incident, MessageRef, Status
 from phases.merging import unmerged
 from phases.mitigation import HEARD
-from phases.postmortem_steps import RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
+from phases.postmortem_steps import ARCHIVE, RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
 from phases.privacy import outside
 from phases.root_cause_steps import ask_for_tree
 from phases.rounds import (
@@ -124,7 +124,7 @@ def channel_opened(incident: Incident, action: ChannelOpened, service: Service, 
     else:
         draft.want(SetTopic())
         owners = () if incident.apart else service.owners  # a drill and a private incident ask whom they need
-        who = tuple(dict.fromkeys(p for p in (incident.declared_by, *owners) if p))
+        who = tuple(dict.fromkeys(p for p in (incident.declared_by, *incident.invited, *owners) if p))
         if who:
             draft.want(Invite(people=who))
     draft.want(PostLive(name="status"))
@@ -307,17 +307,17 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     draft = Draft(incident, now)
     if not incident.open:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
-    draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, closed_at=None, guard_until=None)
+    draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, closed_at=None, guard_until=None).cancel(ARCHIVE)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
     again = f"it is back: {short(action.evidence.text, 300)}"
     draft.note("evidence", capital(again), url=action.evidence.url)
     page(draft, f"back: {len(incident.rounds)}", f"{incident.id} {incident.title}: {again}")
-    return next_round(_what_was_never_there(draft), again).done()
+    return next_round(what_was_never_there(draft), again).done()
 
 
-def _what_was_never_there(draft: Draft) -> Draft:
+def what_was_never_there(draft: Draft) -> Draft:
     """What could not be had before the end was given up with it; open again, it is needed again."""
     if draft.incident.channel is None:
         return draft.want(OpenChannel())

@@ -25,8 +25,16 @@ class Invite(Value):
     type: Literal["invite"] = "invite"
     people: tuple[str, ...]
     """Slack user ids; owners as the catalogue writes them are resolved by the performer."""
+    members_of: str | None = None
+    """A channel whose people come along: a duplicate's."""
     owners: bool = True
     """The service's owners, too."""
+
+
+class ArchiveChannel(Value):
+    """Unless somebody wrote in it within the last day."""
+
+    type: Literal["archive"] = "archive"
 
 
 class PostLive(Value):
@@ -306,6 +314,7 @@ class Remember(Value):
 
 Effect = Annotated[
     OpenChannel
+    | ArchiveChannel
     | SetTopic
     | Invite
     | PostLive

@@ -60,6 +60,7 @@ SLOWER = 10  # what has failed for an hour is tried every sixth minute
 
 WORDS: dict[str, str] = {
     "open.channel": "The incident channel could not be opened",
+    "archive": "The channel could not be archived",
     "set.topic": "The topic could not be set",
     "invite": "People could not be invited",
     "post.live": "A message could not be posted",

@@ -79,6 +79,14 @@ class Channel(Value):
     """Set where no channel could be created and the incident runs in a thread (rules: When Slack itself gets in the way)."""
 
 
+class Bookmark(Value):
+    """One of the channel's, by its name in `Incident.bookmarks`."""
+
+    link: str
+    id: str | None = None
+    """Slack's; None while it is being added."""
+
+
 class ActionKind(StrEnum):
     """The three actions on production that use up a round."""
 
@@ -195,6 +203,10 @@ class Incident(Value):
     channel: Channel | None = None
     messages: dict[str, MessageRef] = Field(default_factory=dict[str, MessageRef])
     """The live messages by name: `status`, `decision:1`, `tree`, `announcement`."""
+    channel_archived: bool = False
+    """No bot can open it again: who opens the incident again gets another one."""
+    bookmarks: dict[str, Bookmark] = Field(default_factory=dict[str, Bookmark])
+    """The channel's bookmarks by name: `sentry`, `ticket`, `adr`, `runbook`."""
     pinned: bool = False
     invited: tuple[str, ...] = ()
 

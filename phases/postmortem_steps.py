@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from phases.actions import AdrNumbered, AdrWritten, Cancel, Remembered, Resolve, SubmitPostmortem
+from phases.actions import AdrNumbered, AdrWritten, ArchiveDue, Cancel, Remembered, Resolve, SubmitPostmortem
 from phases.change import Change, Draft, Refused
 from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, ReviseAdr, SetTopic, WriteAdr
 from phases.incident import Incident, Status
@@ -18,6 +18,8 @@ from phases.rounds import decision_name, ended, mentioned, tell, worked, write_a
 from phases.service import Service
 
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
+ARCHIVE = "archive"  # timer
+ARCHIVE_SECONDS = 7 * 24 * 60 * 60  # the channel is archived a week after the end
 TIMERS = ("triage", "measure", "nobody", "deploy", "look")
 """What ends with the incident. A bisect is told to stop, and followed until it has."""
 AFTER_THE_END = (
@@ -41,6 +43,7 @@ AFTER_THE_END = (
     "items.remind",
     "adr.complete",
     "remember",
+    "archive",
 )
 """Effects that are worth trying again when the incident is over."""
 
@@ -168,7 +171,7 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", 
     draft.release(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
-    _end(draft).want(PostSummary())
+    end(draft).want(PostSummary())
     written, recovered = incident.postmortem, incident.recovered_at
     if incident.adr is not None and written is not None and recovered is not None and written.at < recovered:
         draft.want(ReviseAdr())  # the file says that recovery is not verified
@@ -179,12 +182,13 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", 
     return draft.dirty("status", "announcement", "tree")
 
 
-def _end(draft: Draft) -> Draft:
+def end(draft: Draft) -> Draft:
     """What goes on of an incident that is over: nothing but a bisect until it has stopped, and what is still to be said."""
     incident = draft.incident
     draft.cancel(*TIMERS).set(failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END))
     if incident.bisect is not None and incident.bisect.state == "running":
         draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))
+    draft.timer(ARCHIVE, ARCHIVE_SECONDS, ArchiveDue())
     if incident.channel is not None:
         draft.want(SetTopic())
     return draft
@@ -203,7 +207,7 @@ def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) 
     draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
-    tell(_end(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
+    tell(end(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
     if incident.ticket is not None:
         draft.want(CloseTicket(cancelled=True))
     current = incident.round

@@ -7,13 +7,14 @@ state, because an effect may end after the incident has moved on: each function 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from phases import (
     actions,
     coordination,
+    duplicates,
     failures,
     follow_up,
     merging,
@@ -21,6 +22,7 @@ from phases import (
     people,
     postmortem_steps,
     reminder,
+    reopening,
     resolving,
     revert,
     root_cause_steps,
@@ -115,6 +117,11 @@ TABLE: dict[type[Any], Row] = {
     actions.TakeLead: Row(OPEN, people.take_lead),
     actions.MessageTouched: Row(ANY, timeline.message_touched),
     actions.MessageRead: Row(ANY, timeline.message_read),
+    actions.MergeDuplicate: Row(OPEN, duplicates.merge),
+    actions.Reopen: Row(ANY, reopening.reopen),
+    actions.ArchiveDue: Row(ANY, reopening.archive_due),
+    actions.PutOffArchive: Row(ANY, reopening.put_off_archive),
+    actions.ChannelArchived: Row(ANY, reopening.channel_archived),
     actions.AddEvidence: Row(ANY, coordination.add_evidence),
     actions.IssuesLookedUp: Row(ANY, coordination.issues_looked_up),
     actions.SeenAgain: Row(ANY, coordination.seen_again),
@@ -157,6 +164,14 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     change = row.do(incident, action, service, now)
     if isinstance(change, Refused):
         return change
+    whole = _whole(incident, change, now)
+    if isinstance(action, actions.MergeDuplicate) and action.found is not None and whole.also is not None:
+        whole = replace(whole, also=_whole(action.found, whole.also, now))
+    return whole
+
+
+def _whole(incident: Incident, change: Change, now: datetime) -> Change:
+    """With what follows from a change of any phase: memory, cadence, reminders; small enough to be kept."""
     change = followed(incident, beside(incident, change, now), now)
     change = follow_up.followed_up(incident, reminder.followed(incident, change, now), now)
     return fitted(ticket.in_step(incident, change))

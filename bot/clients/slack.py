@@ -285,7 +285,8 @@ class Slack:
         if not people:
             return {}
         try:
-            await self._unless({"already_in_channel"}, "conversations.invite", channel=channel, users=",".join(people))
+            # one who is in already stops all the others: https://docs.slack.dev/reference/methods/conversations.invite
+            await self.call("conversations.invite", channel=channel, users=",".join(people))
         except SlackRefused as refused:
             if refused.retryable:
                 raise
@@ -302,6 +303,29 @@ class Slack:
                     raise
                 failed[person] = refused.error
         return failed
+
+    async def members(self, channel: str) -> list[str]:
+        """Who is in a channel: https://docs.slack.dev/reference/methods/conversations.members"""
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            answer = await self.get("conversations.members", channel=channel, limit=PAGE, cursor=cursor)
+            found += [str(one) for one in answer.get("members") or []]
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
+            if cursor is None:
+                return found
+
+    async def talked_since(self, channel: str, since: datetime) -> bool:
+        """Whether a person wrote in the channel; what bots post and Slack itself notes does not count."""
+        oldest = f"{since.timestamp():.6f}"
+        async for one in self.pages("conversations.history", "messages", channel=channel, oldest=oldest):
+            if not one.get("bot_id") and not one.get("subtype"):
+                return True
+        return False
+
+    async def archive(self, channel: str) -> None:
+        """https://docs.slack.dev/reference/methods/conversations.archive"""
+        await self._unless({"already_archived"}, "conversations.archive", channel=channel)
 
     async def direct_message(self, person: str) -> str:
         answer = await self.call("conversations.open", users=person)

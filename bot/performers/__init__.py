@@ -17,6 +17,7 @@ from phases.ports import Merges, Reverts
 
 SYSTEMS: dict[str, str] = {
     "open.channel": "slack",
+    "archive": "slack",
     "set.topic": "slack",
     "invite": "slack",
     "post.live": "slack",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from bot.clients.slack import SlackRefused
 from bot.performers.kit import JobLike, Kit, Performer
 from handlers import views
 from handlers.views.text import plain
 from phases import adr
-from phases.actions import ChannelOpened, EffectDone, Invited, MessagePosted, Pinned
-from phases.effects import Invite, OpenChannel, Pin, PostLive, PostSummary, Remind, Say, SetTopic
+from phases.actions import ChannelArchived, ChannelOpened, EffectDone, Invited, MessagePosted, Pinned, PutOffArchive
+from phases.effects import ArchiveChannel, Invite, OpenChannel, Pin, PostLive, PostSummary, Remind, Say, SetTopic
 from phases.incident import Channel, Incident, MessageRef
 from phases.ports import PortError
 from phases.rounds import decision_name
@@ -44,6 +45,9 @@ def _decision_of(incident: Incident, number: str, job: JobLike) -> str | None:
     if posted is None and job.attempt < DECISION_TRIES:
         raise PortError("slack", "the decision is not posted yet", retryable=True)
     return posted.ts if posted is not None else _newest_decision(incident)
+
+
+STILL_TALKING = timedelta(days=1)  # a channel in which somebody wrote within the last day is not archived
 
 
 def speaking(kit: Kit) -> dict[str, Performer]:
@@ -102,10 +106,22 @@ def speaking(kit: Kit) -> dict[str, Performer]:
             if error.retryable:
                 raise
             failed.append(error.text)
+        if effect.members_of is not None:
+            people.extend(await kit.slack.members(effect.members_of))
         people = list(dict.fromkeys(people))
         not_invited = await kit.slack.invite(channel, people)
         failed.extend(f"<@{who}>: {why}" for who, why in not_invited.items())
         return Invited(people=tuple(p for p in people if p not in not_invited), failed=tuple(failed))
+
+    async def archive(effect: ArchiveChannel, job: JobLike) -> ChannelArchived | PutOffArchive | EffectDone:
+        incident = await kit.incident(job)
+        if incident.open or incident.channel is None or incident.channel.thread_ts is not None:
+            return EffectDone(kind=effect.type)
+        channel = incident.channel.id
+        if await kit.slack.talked_since(channel, kit.now() - STILL_TALKING):
+            return PutOffArchive()
+        await kit.slack.archive(channel)
+        return ChannelArchived(channel=channel)
 
     async def post_live(effect: PostLive, job: JobLike) -> MessagePosted | EffectDone:
         incident = await kit.incident(job)
@@ -173,6 +189,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
 
     return {
         "open.channel": open_channel,
+        "archive": archive,
         "set.topic": set_topic,
         "invite": invite,
         "post.live": post_live,

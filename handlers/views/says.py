@@ -228,6 +228,7 @@ def help_text() -> Message:
         "*Keep people informed*\n`status` · `list` · `update &lt;what is new&gt;` · `severity 1` to `4` · `lead` or `lead @name` · `timeline`\n"
         "Put :pushpin: on a message: it goes into the timeline.",
         "*Understand and finish*\n`cause &lt;why&gt;` · `recheck` · `postmortem` · `resolve` · `cancel &lt;reason&gt;` for a false alarm",
+        "*Put right*\n`merge INC-…` for a duplicate · `reopen INC-…` for what is not over",
         "*Practise*\n`drill &lt;what to practise&gt;`: nobody is paged, nothing is deployed",
     ]
     note = "Nothing here acts on production without a second click. `declare &lt;text&gt;` always declares, whatever the words."

@@ -12,7 +12,6 @@ from handlers.grammar import (
     Ambiguous,
     Declare,
     Near,
-    NotBuilt,
     Subcommand,
     letters_apart,
     nearest,
@@ -49,9 +48,10 @@ from phases.incident import Severity
         ("cancel false alarm", True, Subcommand("cancel", text="false alarm")),
         ("cancel INC-0042 load test", False, Subcommand("cancel", "INC-0042", "load test")),
         ("cancel button is broken", False, Declare("cancel button is broken")),
-        ("reopen INC-1", False, NotBuilt("reopen")),
+        ("reopen INC-1", False, Subcommand("reopen", "INC-0001")),
         ("reopen the shop", False, Declare("reopen the shop")),
-        ("merge INC-1 INC-2", False, NotBuilt("merge")),
+        ("merge INC-1 INC-2", False, Subcommand("merge", "INC-0001", "INC-0002")),
+        ("merge INC-2", True, Subcommand("merge", text="INC-0002")),
         ("merge INC-1 INC-2 INC-3", False, Declare("merge INC-1 INC-2 INC-3")),
         ("trends", False, Subcommand("trends")),
         ("history", False, Subcommand("history")),
@@ -95,7 +95,7 @@ def test_nothing_is_lost(text: str, here: bool, one_open: bool) -> None:
             assert kept == text.strip() or text.strip().lower().startswith("declare")
         case Ambiguous(declare=read) | Near(declare=read):
             assert read.text.split() == text.split()
-        case Subcommand(name=name) | NotBuilt(name=name):
+        case Subcommand(name=name):
             assert text.strip().lower().startswith(name)
 
 

@@ -68,6 +68,7 @@ def test_a_private_incident_is_announced_too_and_the_announcement_holds_no_detai
     story = Story(private=True)
     story.say(CHANNEL)
     assert [e.name for e in story.wants(wanted.PostLive)] == ["status", "announcement"]
+    assert story.wants(wanted.TellDiscord) == []
 
 
 def test_without_a_channel_of_its_own_it_runs_in_a_thread():

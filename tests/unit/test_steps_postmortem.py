@@ -46,7 +46,7 @@ def test_the_post_mortem_resolves_what_is_verified():
     assert story.wants(wanted.CloseTicket) == [wanted.CloseTicket()]
     assert story.wants(wanted.SetTopic) == [wanted.SetTopic()]
     assert "open:shop:production" not in story.claims
-    assert set(story.timers) == {"ticket"}, "its action items are looked at in Linear"
+    assert set(story.timers) == {"archive", "ticket"}, "its action items are looked at in Linear"
 
 
 def test_written_while_verifying_it_resolves_with_the_clean_look_in_one_message():
@@ -148,7 +148,7 @@ def test_cancelling_needs_a_reason_and_frees_everything():
     assert story.wants(wanted.TellDiscord) == [wanted.TellDiscord()]
     assert story.wants(wanted.SetTopic) == [wanted.SetTopic()]
     assert set(story.claims) == {"linear:t1"}
-    assert set(story.timers) == {"shrink"}
+    assert set(story.timers) == {"archive", "shrink"}
     assert "decision:1" in story.last.dirty, "its buttons go"
 
 
@@ -161,7 +161,7 @@ def test_a_deploy_under_way_cannot_be_cancelled_away():
 def test_while_it_is_checked_it_can_be_cancelled_and_no_look_follows():
     story = verifying()
     story.say(CANCEL)
-    assert set(story.timers) == {"shrink"}
+    assert set(story.timers) == {"archive", "shrink"}
     story.say(said.LookDue(round=1, number=1))
     assert story.last.effects == ()
 

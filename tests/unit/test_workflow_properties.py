@@ -45,7 +45,7 @@ from tests.factories import NOW, declare, postmortem, report, service
 from tests.unit.endings import endings, linear_issues
 
 AFTERWARDS = (
-    wanted.FollowBisect,
+    *(wanted.FollowBisect, wanted.ArchiveChannel),
     *(wanted.OpenTicket, wanted.SyncTicket, wanted.CloseTicket, wanted.CatchUp, wanted.AttachToTicket),
     *(wanted.AttachChannel, wanted.LookAtTicket, wanted.OpenItems, wanted.SyncItem, wanted.RemindOwner),
 )
@@ -83,7 +83,7 @@ class Life(RuleBasedStateMachine):
     def commit(self, change: Change, action: said.Action) -> None:
         if any(isinstance(e, wanted.StartDeploy) for e in change.effects):
             assert isinstance(action, said.DecideRollback | said.DecideHotfix)  # 7
-        says = [e for e in change.effects if isinstance(e, wanted.Say) and not e.thread]
+        says = [e for e in change.effects if isinstance(e, wanted.Say) and not e.thread and e.goes_to == "incident"]
         decisions = [e for e in change.effects if isinstance(e, wanted.PostLive) and e.name.startswith("decision")]
         assert len(says) + len(decisions) <= 1 or isinstance(action, said.ChannelOpened)  # 9
         assert len(set(change.effects)) == len(change.effects)  # 9
@@ -186,6 +186,14 @@ class Life(RuleBasedStateMachine):
     @rule(by=PEOPLE, reason=st.sampled_from(["", "", "", "", "", "load test"]))
     def cancel(self, by: str, reason: str) -> None:
         self.say(said.Cancel(by=by, reason=reason))
+
+    @rule(by=PEOPLE)
+    def reopen(self, by: str) -> None:
+        self.say(said.Reopen(by=by))
+
+    @rule(by=PEOPLE, channel=st.sampled_from(["C1", "C2"]))
+    def archives_the_channel(self, by: str, channel: str) -> None:
+        self.heard(said.ChannelArchived(channel=channel, by=by))
 
     # --- the usual way, so that lives come to their end ------------------------------------------------------------
 

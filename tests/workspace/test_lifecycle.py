@@ -1,0 +1,128 @@
+"""An incident's edges: a duplicate that becomes part of another one, an end that was none, a channel that is put away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from sandbox.slack.people import plain
+from sandbox.world import World
+from tests.workspace.dump import redis_of
+from tests.workspace.stage import burn, declared, eventually, said, status, told
+
+
+async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World):
+    world, alice, bob = two_services, two_services.alice, two_services.bob
+    burn(world)
+    first = await declared(alice, "checkout is failing", "inc-0001-")
+    second = await declared(bob, "search is slow as well", "inc-0002-")
+    bob.say(second, "look at the payment logs")
+    await bob.command("/incident update search is slow since noon", second)
+    await bob.sees("search is slow since noon", second)
+
+    # Nothing is merged by a slip: which one goes on is asked, and asked again.
+    await bob.command("/incident merge INC-0001", second)
+    asked = await told(bob, "are the same?")
+    assert "Keep INC-0001" in plain(asked)
+    await bob.click(asked, "incident.merge")
+    await alice.sees("INC-0002 is the same", first)
+    await bob.sees("Duplicate of INC-0001", second)
+    await eventually(world, lambda: "duplicate of INC-0001" in status(second), "the duplicate's status")
+    await eventually(world, lambda: bob.id in first.members, "its people come along")
+    ticket = world.linear.issues[0]
+    await eventually(
+        world, lambda: any("INC-0002 is the same" in c.body for c in world.linear.of(ticket)[0]), "the ticket says so"
+    )
+
+    # One timeline, by time.
+    await alice.command("/incident timeline", first)
+    lines = plain(await told(alice, "INC-0002: "))
+    assert "INC-0002: search is slow since noon" in lines
+    assert lines.index("checkout is failing") < lines.index("search is slow since noon")
+
+    # Its buttons are over; a second merge changes nothing.
+    await bob.command("/incident rollback", second)
+    await told(bob, "was cancelled: duplicate of INC-0001")
+    await bob.command("/incident merge INC-0002 INC-0001")
+    asked = await told(bob, "are the same?")
+    assert "incident.merge_other" not in str(asked), "what is over takes nothing in"
+    await bob.click(asked, "incident.merge")
+    await told(bob, "is merged into INC-0001 already")
+
+    # The service of the duplicate is free for another incident.
+    await declared(bob, "search is down", "inc-0003-")
+
+
+async def test_it_was_not_over(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing", "inc-0001-")
+    await alice.command("/incident cancel false alarm", channel)
+    await alice.sees("was cancelled", channel)
+    await alice.command("/incident reopen INC-0001")
+    await told(alice, "INC-0001 is open again")
+    await alice.sees("Decision 2", channel)
+    assert "cancelled" not in status(channel).lower()
+    await eventually(
+        world, lambda: said(alice, world.workspace.channel("incidents"), "Open again: checkout is failing"), "announced"
+    )
+    await alice.command("/incident reopen INC-0001")
+    await told(alice, "INC-0001 is open. Nothing was changed")
+
+    # Over again, and its channel put away by a person: no bot can take it out again.
+    await alice.command("/incident cancel false alarm", channel)
+    await eventually(world, lambda: "Cancelled" in status(channel), "cancelled again")
+    world.workspace.archive(channel, alice.id)
+
+    # Meanwhile its service burns anew: the same, or something else?
+    other = await declared(bob, "checkout fails once more", "inc-0002-")
+
+    async def asked_to_reopen() -> None:
+        await alice.command("/incident reopen INC-0001")
+
+    await asked_to_reopen()
+    question = await told(alice, "INC-0002 is open on shop by now")
+    await alice.click(question, "incident.reopen")
+    again = await alice.channel("inc-0001-checkout-is-failing-2")
+    assert again.id != channel.id
+    await told(alice, "a new one is being made")
+    await alice.sees("Decision 3", again)
+    await eventually(world, lambda: again.pins, "its status")
+    assert "INC-0001" in status(again)
+
+    # The same after all.
+    await bob.command("/incident merge INC-0001 INC-0002")
+    await bob.click(await told(bob, "are the same?"), "incident.merge_other")
+    await bob.sees("INC-0001 is the same", other)
+    await eventually(world, lambda: "duplicate of INC-0002" in status(again), "the duplicate's status")
+
+
+async def test_a_week_after_the_end_its_channel_is_put_away(small: World):
+    world, alice = small, small.alice
+    channel = await declared(alice, "checkout is failing", "inc-0001-")
+    alice.say(channel, "is somebody there?")
+    await alice.command("/incident cancel false alarm", channel)
+    await alice.sees("was cancelled", channel)
+
+    async def due() -> float | None:
+        """Days until the channel is archived."""
+        async with redis_of(world) as redis:
+            score = await redis.zscore("{fb}:timers", "INC-0001|archive")
+        return None if score is None else (score / 1000 - time.time()) / 86400
+
+    async def a_week_later() -> None:
+        async with redis_of(world) as redis:
+            await redis.zadd("{fb}:timers", {"INC-0001|archive": round(time.time() * 1000)})
+
+    assert 6.9 < (await due() or 0) < 7.1
+    await a_week_later()
+
+    async with asyncio.timeout(20):
+        while not 0.9 < (await due() or 0) < 1.1:  # noqa: ASYNC110  somebody wrote within the last day
+            await asyncio.sleep(0.05)
+    assert not channel.is_archived
+    world.kill_bot()  # the timer is not the process's
+    channel.messages[:] = [m for m in channel.messages if m["user"] != alice.id]
+    await world.bot.until_running()
+    await a_week_later()
+    await eventually(world, lambda: channel.is_archived, "the channel is archived")
