@@ -307,7 +307,9 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     draft = Draft(incident, now)
     if not incident.open:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
-    draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, closed_at=None, guard_until=None).cancel(ARCHIVE)
+    draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, closed_at=None, guard_until=None).cancel(
+        ARCHIVE
+    )
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)

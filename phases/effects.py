@@ -273,6 +273,14 @@ class Page(Value):
     text: str
 
 
+class TellPager(Value):
+    """Somebody acts on it, or it is over. `pages` is how often was paged by then: an older word says nothing of a newer page."""
+
+    type: Literal["page.follow"] = "page.follow"
+    what: Literal["acknowledge", "resolve"]
+    pages: int
+
+
 # --- post-mortem and memory ------------------------------------------------------------------------------------
 
 
@@ -349,6 +357,7 @@ Effect = Annotated[
     | CloseTicket
     | TellDiscord
     | Page
+    | TellPager
     | AskZone
     | NumberAdr
     | WriteAdr

@@ -96,6 +96,7 @@ WORDS: dict[str, str] = {
     "adr.complete": "The post-mortem's status could not be changed",
     "discord": "Discord could not be told",
     "page": "Nobody could be paged",
+    "page.follow": "PagerDuty could not be told",
     "zone": "The lead's time zone could not be asked",
     "adr.revise": "The post-mortem could not be brought up to date",
     "adr.number": "The post-mortem's number could not be found",

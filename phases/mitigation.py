@@ -29,6 +29,7 @@ from phases.report import DeployOutput, DeployProof, DeploySeen, MergeState, Rel
 from phases.rounds import (
     NOBODY,
     REASON,
+    answered,
     decision_name,
     ended,
     keep_true,
@@ -105,7 +106,7 @@ def decided(action: RoundAction) -> str:
 def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
     """Uses up the round, and says so everywhere; a decision message that is only now being posted says it by itself."""
     replace_round(draft, current.model_copy(update={"action": action}))
-    draft.cancel(NOBODY).note("decision", said, by=action.by)
+    answered(draft).cancel(NOBODY).note("decision", said, by=action.by)
     told = f"{said} {then}".strip()
     return tell(draft, told) if decision_name(current.number) in draft.incident.messages else keep_true(draft, told)
 

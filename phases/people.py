@@ -9,7 +9,7 @@ from phases.cadence import CHANNEL_AFTER, NEXT_MINUTES, SNOOZE, UPDATE, every, t
 from phases.change import Change, Draft, Refused
 from phases.effects import Invite, Remind, Say
 from phases.incident import Incident
-from phases.rounds import ended, keep_true, mentioned, tell, urgent
+from phases.rounds import answered, ended, keep_true, mentioned, tell, urgent
 from phases.service import Service
 from phases.wording import lasting
 
@@ -111,7 +111,7 @@ def take_lead(incident: Incident, action: TakeLead, service: Service, now: datet
     over = f", in place of {mentioned(incident.lead)}" if incident.lead else ""
     by = f" ({mentioned(action.by)} handed over)" if action.by not in (action.lead, incident.lead) else ""
     said = f"{mentioned(action.lead)} leads{over}{by}"
-    draft = Draft(incident, now).set(lead=action.lead).note("lead", said, by=action.by)
+    draft = answered(Draft(incident, now).set(lead=action.lead).note("lead", said, by=action.by))
     if incident.channel is not None and action.lead not in incident.invited:
         draft.want(Invite(people=(action.lead,), owners=False))
     return tell(draft, f"{said}.", ticket=False).dirty("status").done()

@@ -426,6 +426,10 @@ class Pager(Protocol):
         self, *, key: str, text: str, severity: Literal["critical", "error", "warning"], url: str | None
     ) -> None: ...
 
+    async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
+        """Somebody is at it, or it is over; a key that nothing was triggered with is nothing."""
+        ...
+
 
 class Endpoint(Protocol):
     async def call(self, url: str) -> EndpointAnswer:

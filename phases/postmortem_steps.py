@@ -14,7 +14,7 @@ from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, Re
 from phases.incident import Incident, Status
 from phases.postmortem import NO_POSTMORTEM, missing
 from phases.report import Cause, Postmortem
-from phases.rounds import decision_name, ended, mentioned, tell, worked, write_again
+from phases.rounds import decision_name, ended, mentioned, stand_down, tell, worked, write_again
 from phases.service import Service
 
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
@@ -37,6 +37,7 @@ AFTER_THE_END = (
     "issues.resolve",
     "discord",
     "page",
+    "page.follow",
     "adr.revise",
     "items.open",
     "items.sync",
@@ -188,7 +189,7 @@ def end(draft: Draft) -> Draft:
     draft.cancel(*TIMERS).set(failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END))
     if incident.bisect is not None and incident.bisect.state == "running":
         draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))
-    draft.timer(ARCHIVE, ARCHIVE_SECONDS, ArchiveDue())
+    stand_down(draft).timer(ARCHIVE, ARCHIVE_SECONDS, ArchiveDue())
     if incident.channel is not None:
         draft.want(SetTopic())
     return draft

@@ -6,7 +6,7 @@ from typing import Literal
 
 from phases.actions import NobodyActed
 from phases.change import Draft, Refused
-from phases.effects import CommentTicket, Investigate, Page, PostLive, Say, TellDiscord, Triage
+from phases.effects import CommentTicket, Investigate, Page, PostLive, Say, TellDiscord, TellPager, Triage
 from phases.incident import ActionKind, Incident, Round, RoundAction, Severity, Status
 from phases.report import Recommendation
 from phases.wording import capital, clock, short
@@ -137,6 +137,22 @@ def tell_discord(draft: Draft) -> Draft:
     if draft.incident.apart or (draft.incident.discord_asked and draft.incident.discord_id is None):
         return draft
     return draft.set(discord_asked=True).want(TellDiscord())
+
+
+def answered(draft: Draft) -> Draft:
+    """Somebody acts: the pager need not call the next one."""
+    return _tell_pager(draft, "acknowledge")
+
+
+def stand_down(draft: Draft) -> Draft:
+    """Users are fine, or it is over: the pager's alert ends."""
+    return _tell_pager(draft, "resolve")
+
+
+def _tell_pager(draft: Draft, what: Literal["acknowledge", "resolve"]) -> Draft:
+    if not draft.incident.paged or draft.incident.drill:
+        return draft
+    return draft.want(TellPager(what=what, pages=len(draft.incident.paged)))
 
 
 def nobody_paged(draft: Draft, text: str) -> Draft:

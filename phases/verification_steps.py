@@ -16,7 +16,18 @@ from phases.postmortem_steps import resolve_if_ready
 from phases.report import Look, LookVerdict, Picture
 from phases.resolving import resolve_issues
 from phases.root_cause_steps import without_what_did_not_help
-from phases.rounds import ended, keep_true, mentioned, next_round, page, replace_round, tell, what_was_done, worked
+from phases.rounds import (
+    ended,
+    keep_true,
+    mentioned,
+    next_round,
+    page,
+    replace_round,
+    stand_down,
+    tell,
+    what_was_done,
+    worked,
+)
 from phases.service import Service
 from phases.wording import capital, lasting, rate
 
@@ -119,6 +130,7 @@ def mitigated(
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
     at = draft.incident.recovered_at or draft.now
     draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture).cancel(LOOK)
+    stand_down(draft)
     resolve_issues(draft, current)
     return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None)
 

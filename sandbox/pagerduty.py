@@ -22,7 +22,7 @@ SEVERITIES = ("critical", "error", "warning", "info")
 
 @dataclass(slots=True)
 class PagerEvent:
-    """An alert: one for each `dedup_key`, however often it was sent."""
+    """An alert: one for each `dedup_key` until it is resolved, however often it was sent."""
 
     dedup_key: str
     summary: str
@@ -31,6 +31,8 @@ class PagerEvent:
     links: list[dict[str, str]]
     at: datetime
     times: int = 1
+    state: str = "triggered"
+    """Then `acknowledged`, or `resolved`."""
 
 
 class PagerDuty:
@@ -46,7 +48,7 @@ class PagerDuty:
 
     def trigger(self, body: dict[str, Any]) -> str:
         payload, key = body["payload"], str(body.get("dedup_key") or f"made-{len(self.events)}")
-        known = next((event for event in self.events if event.dedup_key == key), None)
+        known = self._open(key)
         if known is not None:
             known.times += 1
         else:
@@ -63,6 +65,17 @@ class PagerDuty:
         self.on_change()
         return key
 
+    def follow(self, key: str, what: str) -> str:
+        """Acknowledges or resolves an alert; of a key that is not known PagerDuty takes it and does nothing."""
+        known = self._open(key)
+        if known is not None:
+            known.state = "acknowledged" if what == "acknowledge" else "resolved"
+            self.on_change()
+        return key
+
+    def _open(self, key: str) -> PagerEvent | None:
+        return next((e for e in reversed(self.events) if e.dedup_key == key and e.state != "resolved"), None)
+
     def refuses(self, body: Any) -> list[str]:
         """What is wrong with an event."""
         if not isinstance(body, dict):
@@ -70,8 +83,11 @@ class PagerDuty:
         wrong: list[str] = []
         if len(str(body.get("routing_key") or "")) != 32:
             wrong.append("Length of 'routing_key' is incorrect (should be 32 characters)")
-        if body.get("event_action") != "trigger":
+        if body.get("event_action") not in ("trigger", "acknowledge", "resolve"):
             wrong.append("'event_action' is invalid")
+        elif body["event_action"] != "trigger":
+            # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/: only a trigger has a payload
+            return wrong if body.get("dedup_key") else [*wrong, "'dedup_key' is missing or blank"]
         payload = body.get("payload")
         if not isinstance(payload, dict):
             return [*wrong, "'payload' is missing or blank"]
@@ -107,7 +123,8 @@ def pagerduty_app(pagerduty: PagerDuty, faults: Faults) -> Starlette:
             wrong = ["The routing key is not known"]
         if wrong:
             return JSONResponse({"status": "invalid event", "message": "Event object is invalid", "errors": wrong}, 400)
-        key = pagerduty.trigger(body)
+        action = body["event_action"]
+        key = pagerduty.trigger(body) if action == "trigger" else pagerduty.follow(str(body["dedup_key"]), action)
         if fault is not None and fault.lose_answer:
             await lose_answer(request)
         return JSONResponse({"status": "success", "message": "Event processed", "dedup_key": key}, 202)

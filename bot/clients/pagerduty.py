@@ -45,6 +45,13 @@ class PagerDuty:
         }
         if url:
             event |= {"client_url": url, "links": [{"href": url, "text": "The incident in Slack"}]}
+        await self._send(event)
+
+    async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
+        """Raises `PortError`."""
+        await self._send({"routing_key": self._routing_key, "event_action": what, "dedup_key": key[:KEY_LIMIT]})
+
+    async def _send(self, event: dict[str, Any]) -> None:
         response = await self._http.request("POST", "", json=event, accept=(400,))
         if response.status_code != 400:
             return

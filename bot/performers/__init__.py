@@ -52,6 +52,7 @@ SYSTEMS: dict[str, str] = {
     "items.remind": "slack",
     "discord": "discord",
     "page": "pagerduty",
+    "page.follow": "pagerduty",
     "zone": "slack",
     "adr.revise": "git",
     "adr.number": "git",

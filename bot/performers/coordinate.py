@@ -11,6 +11,7 @@ from phases.effects import (
     Remember,
     Say,
     TellDiscord,
+    TellPager,
 )
 from phases.ports import PortError
 from phases.privacy import page_text
@@ -36,10 +37,13 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         if incident.drill:
             return Paged(key=effect.key, via="nobody: a drill")
         if kit.pager is not None:
-            key = f"{incident.ulid}:{effect.key}"
             text = await kit.people.plain(page_text(incident, effect.text))
             try:
-                await kit.pager.page(key=key, text=text, severity="critical", url=None)
+                if incident.paged[:1] != (
+                    effect.key,
+                ):  # an alert that is open calls nobody anew: it ends, and another begins
+                    await kit.pager.follow(key=incident.ulid, what="resolve")
+                await kit.pager.page(key=incident.ulid, text=text, severity="critical", url=None)
             except PortError as error:
                 if error.retryable and job.attempt < PAGER_TRIES:
                     raise
@@ -52,6 +56,12 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         await kit.post(job, message, channel, thread)
         return Paged(key=effect.key, via=via)
 
+    async def follow_page(effect: TellPager, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        if kit.pager is not None and not incident.drill and len(incident.paged) == effect.pages:
+            await kit.pager.follow(key=incident.ulid, what=effect.what)
+        return EffectDone(kind=effect.type)
+
     async def remember(effect: Remember, job: JobLike) -> Remembered:
         """Asked for by an older version: the commit of the answer brings the memory with it, as every commit does."""
         del effect, job
@@ -60,5 +70,6 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
     return {
         "discord": discord,
         "page": page,
+        "page.follow": follow_page,
         "remember": remember,
     }

@@ -106,7 +106,7 @@ class WorldStage:
                 Row(
                     event.dedup_key,
                     event.summary,
-                    badge=event.severity,
+                    badge=f"{event.severity}, {event.state}",
                     tone="bad",
                     at=event.at.timestamp(),
                     detail=f"sent {event.times}×, one page" if event.times > 1 else "",

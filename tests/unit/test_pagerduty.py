@@ -68,3 +68,15 @@ async def test_a_wrong_key_says_which_setting_and_not_which_key(world: World) ->
             await client.page(key="k", text="t", severity="error", url=None)
         assert key not in refused.value.text
         await client.aclose()
+
+
+async def test_acknowledged_and_resolved_with_the_key_it_was_triggered_with(world: World) -> None:
+    pager: Pager = world.client
+    await pager.follow(key="01JD", what="acknowledge")
+    assert world.pagerduty.events == [], "nothing was triggered: nothing is made of it"
+    await pager.page(key="01JD", text="sev1", severity="critical", url=None)
+    await pager.follow(key="01JD", what="acknowledge")
+    assert [e.state for e in world.pagerduty.events] == ["acknowledged"]
+    await pager.follow(key="01JD", what="resolve")
+    await pager.page(key="01JD", text="rollback failed", severity="critical", url=None)
+    assert [(e.dedup_key, e.state) for e in world.pagerduty.events] == [("01JD", "resolved"), ("01JD", "triggered")]

@@ -187,6 +187,10 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
     assert runs(world) == "v1.3.0"
     await eventually(world, lambda: len(world.pagerduty.events) > pages, "people are paged")
     assert "failed" in world.pagerduty.events[-1].summary
+    assert len({event.dedup_key for event in world.pagerduty.events}) == 1, "one key an incident"
+    assert [event.state for event in world.pagerduty.events] == ["resolved", "triggered"], (
+        "an open alert calls nobody anew"
+    )
 
     again = await alice.sees("Decision 2", channel)
     assert "failed" in plain(again)
@@ -212,3 +216,4 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
     form = await alice.open_modal("incident.fixed")
     await alice.submit(form, {"sentence": "rolled back by hand on the box"})
     await alice.sees("Recovered", channel, seconds=20)
+    await eventually(world, lambda: world.pagerduty.events[-1].state == "resolved", "nobody is called any more")
