@@ -84,7 +84,7 @@ def postmortem(
         entry = text_input(
             VALUE,
             initial=getattr(parts, name),
-            multiline=name not in ("impact", "revisit"),
+            multiline=name != "revisit",
             longest=IMPACT_LIMIT if name == "impact" else 3000,
         )
         blocks.append(field_input(f"{name}{tail}", label, entry, hint=hint, optional=name == "impact"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from sandbox.github_api import github_app
 from sandbox.serving import bound, serving
 from sandbox.slack.people import Json
 from sandbox.world import World
-from tests.workspace.stage import SHOP, burn, declared, eventually, said, town, transcript
+from tests.workspace.stage import SHOP, burn, declared, eventually, go_on_burning, said, town, transcript
 
 SECRET = "hook-of-github"
 ON_GITHUB = (
@@ -26,7 +27,11 @@ ON_GITHUB = (
     + """
 repository = "acme/shop"
 deployer = "github"
+adr = { repository = "acme/shop", path = "docs/adr" }
 """
+)
+TEMPLATE = (
+    "# NUMBER. TITLE\n\nDate: DATE\n\n## Status\n\nSTATUS\n\n## Context\n\nWhy?\n\n## Decision\n\n## Consequences\n"
 )
 
 
@@ -111,6 +116,67 @@ async def test_the_culprits_revert_is_prepared_and_shipped_as_a_hotfix(world: Wo
     assert (run.inputs["commit"], run.inputs["release"]) == (revert.head_sha, f"hotfix #10@{revert.head_sha[:7]}")
     github.finish(run)
     await alice.sees("Deployed: 1.3.0 → hotfix #10", channel)
+
+
+async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_written_again_on_its_branch(
+    world: World, github: GitHub
+) -> None:
+    alice, running = world.alice, "3" * 40
+    github.pulls[0].runs += [("unit", "SUCCESS"), ("e2e", "SKIPPED")]
+    github.files |= {
+        (running, "docs/adr/0000-template.md"): TEMPLATE,
+        (running, "docs/adr/0011-we-use-flags.md"): "# 11. We use flags\n",
+        (running, "shop/session.py"): "def current_visitor(): ...\n",
+        (running, "tests/test_session.py"): "def test_visitor(): ...\n",
+    }
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    await alice.click(await alice.sees("Recommended: roll back", channel), "decision.investigate")
+    await eventually(world, lambda: said(alice, channel, "Root cause"), "the suspects")
+    await alice.command("/incident fixed flag regions off", channel)
+    await alice.sees("*Recovered.*", channel, seconds=30)
+
+    async def send(cause: str) -> dict[str, str]:
+        await alice.command("/incident postmortem", channel)
+        form = await alice.open_modal("incident.postmortem", text="Action item 1")
+        values = {b["block_id"]: str(b.get("element", {}).get("initial_value", "")) for b in form["blocks"]}
+        whys = {"monitoring": "Nobody watched.", "tests": "No test without a region."}
+        await alice.submit(form, {**whys, "root_cause": cause, "item_1": "a test without a region"})
+        return values
+
+    known = await send("Regions reads a key that old accounts lack.")
+    assert "tests/test_session.py names that file." in known["tests"]
+    assert "Suspect commit bbbbbbbbb changed no test. Checks on #7: unit passed and e2e skipped." in known["tests"]
+    await alice.sees("INC-0001 is resolved", channel, seconds=20)
+    pull = github.pulls[-1]
+    assert pull.title == "ADR-0012: INC-0001, checkout is failing"
+    path = "docs/adr/0012-inc-0001-checkout-is-failing.md"
+    text = github.files[github.branches[pull.head_ref], path]
+    assert text.startswith("# 0012. INC-0001, checkout is failing\n\n```text\nPRODUCTION INCIDENT — ")
+    assert [line for line in text.splitlines() if line.startswith("## ")][:4] == [
+        "## Status",
+        "## Context",
+        "## Decision",
+        "## Consequences",
+    ]
+
+    # It burns again: the same file, under the same number, on the same branch.
+    go_on_burning(world, seconds=2)
+    assert (await world.alerts.event_alert(world.sentry.events[-1])).status == 200
+    await alice.sees("Decision 2", channel, seconds=20)
+    over = time.time() + 3
+    await eventually(world, lambda: time.time() > over, "the last of these errors")
+    await alice.command("/incident fixed importer repaired", channel)
+    resolved = await eventually(world, lambda: said(alice, channel, "*Recovered.*")[1:], "recovered again")
+    before = await send("The importer forgets the region.")
+    assert before["item_1"] == "a test without a region", "action items keep their places"
+    assert before["root_cause"] == "Regions reads a key that old accounts lack."
+    await eventually(world, lambda: said(alice, channel, "INC-0001 is resolved")[1:], "resolved again")
+    again = github.files[github.branches[pull.head_ref], path]
+    assert "The importer forgets the region." in again
+    assert "fixed: flag regions off; then fixed: importer repaired" in again
+    assert [p.number for p in github.pulls] == [7, 9, pull.number], "one pull request"
+    assert resolved
 
 
 async def test_what_others_deploy(world: World, github: GitHub) -> None:
