@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
 from tests.workspace.dump import redis_of
@@ -84,3 +85,17 @@ async def test_an_update_is_asked_for_posted_everywhere_and_put_off(small: World
         world, lambda: any("The pool of db-2" in c.body for c in world.linear.of(ticket)[0]), "on the ticket"
     )
     await eventually(world, lambda: "The pool of db-2" in world.discord.posts[0].content, "on Discord")
+
+
+async def test_a_lead_who_cannot_be_written_to_is_asked_in_the_channel(small: World):
+    world, alice = small, small.alice
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    await eventually(world, lambda: "SEV1" in status(channel), "how bad it is")
+    world.faults.always("slack.conversations.open", Fault(error="user_disabled"))
+    await due_now(world, "update")
+    asked = await alice.sees("How does it stand?", channel)
+    assert f"<@{alice.id}>" in plain(asked)
+    await alice.command("/incident update The pool of db-2 is full", channel)
+    await alice.sees("Next update", channel)
+    assert "next" in status(channel).split("Latest update")[1].splitlines()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from sandbox.faults import Fault
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
 from tests.workspace.dump import dumped, redis_of
@@ -14,7 +15,7 @@ async def shown(person: Person, channel: Channel, words: str, *, gone: str = "")
     """Asks for the timeline until it holds these words, and not those that are gone."""
     text, after = "", ""
     for _ in range(100):
-        await person.command("/incident timeline", channel)
+        await person.command("/incident timeline INC-0001", channel)
         answer = await told(person, "*INC-0001*", after=after)
         text, after = plain(answer), answer["ts"]
         if words in text and (not gone or gone not in text):
@@ -82,3 +83,22 @@ async def test_a_long_timeline_is_read_page_by_page(small: World):
     assert "step 34" not in plain(older)
     await alice.click(older, "incident.timeline_newer")
     await told(alice, "step 34")
+
+
+async def test_in_a_thread_of_the_announcements_only_what_is_said_there_counts(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    world.faults.always("slack.conversations.create", Fault(error="restricted_action"))
+    await alice.command("/incident checkout is failing")
+    root = await alice.sees("INC-0001: checkout is failing", "incidents")
+    channel = world.workspace.channel("incidents")
+    world.delivery.twist("event:reaction_added", copies=2, fresh_event_id=True)
+    inside = bob.say(channel, "db-2 is full", thread_ts=root["ts"])
+    beside = bob.say(channel, "who brings lunch?")
+    alice.react(inside)
+    alice.react(beside)
+    await shown(alice, channel, "db-2 is full")
+    bob.edit(inside, "db-2 was full")
+    text = await shown(alice, channel, "db-2 was full", gone="is full")
+    assert "lunch" not in text
+    assert text.count("db-2") == 1
