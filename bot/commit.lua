@@ -122,8 +122,10 @@ local function write(part, record)
   if memory then
     if memory.record then
       redis.call('HSET', key('memory', memory.service), incident, memory.record)
+      redis.call('HSET', key('recall', 'counted'), memory.member, memory.counted)
     else
       redis.call('HDEL', key('memory', memory.service), incident)
+      redis.call('HDEL', key('recall', 'counted'), memory.member)
     end
     for _, name in ipairs(memory.unindex) do redis.call('ZREM', key('recall', name), memory.member) end
     for _, name in ipairs(memory.index) do redis.call('ZADD', key('recall', name), whole(memory.at), memory.member) end

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from bot.archived import Archived, Unreadable, read
 from bot.connection import Script, run_script
 from bot.open_store import opened, run
-from bot.request import indexes, member, recall_indexes, recall_member, to_ms
+from bot.request import counted_json, indexes, member, recall_indexes, recall_member, to_ms
 from bot.store import Store
 from phases.incident import Incident
 from phases.memory import kept
@@ -41,6 +41,7 @@ for _, timer in ipairs(request.timers) do
 end
 if request.memory then
   redis.call('HSET', key('memory', request.service), id, request.memory)
+  redis.call('HSET', key('recall', 'counted'), request.member, request.counted)
   for _, name in ipairs(request.recall) do
     redis.call('ZADD', key('recall', name), string.format('%.0f', request.at), request.member)
   end
@@ -105,7 +106,9 @@ async def put(store: Store, one: Archived) -> bool:
         "at": to_ms(incident.detected_at),
         "member": recall_member(incident.service, incident.id),
         "recall": sorted(recall_indexes(memory)),
-        **({"memory": memory.model_dump_json(exclude_defaults=True)} if memory else {}),
+        **(
+            {"memory": memory.model_dump_json(exclude_defaults=True), "counted": counted_json(memory)} if memory else {}
+        ),
     }
     said = await run_script(store.redis, PUT, [store.keys.prefix], json.dumps(request, ensure_ascii=False), one.record)
     match said:

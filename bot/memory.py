@@ -15,35 +15,39 @@ from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import RedisError
 
 from bot.connection import AnswerLost, NotRecorded, Script, run_script
-from bot.request import Memory, memory_request, recall_indexes, recall_member, to_ms
+from bot.request import Memory, counted_json, from_ms, memory_request, recall_indexes, recall_member, to_ms
 from bot.store import Store
 from phases.incident import Incident
 from phases.memory import RECALLED
-from phases.past import PastIncident, Question, Recalled
+from phases.past import Counted, PastIncident, Question, Recalled
 from phases.ports import PortError
 
 log = logging.getLogger(__name__)
 
 PAST: TypeAdapter[tuple[PastIncident, ...]] = TypeAdapter(tuple[PastIncident, ...])
+WIDTH = len(Counted._fields)
 BATCH = 100
 """Records an older bot left are read in batches of this size."""
 
-# KEYS: the prefix. ARGV: service, since in ms, the incident that asks, how many, indexes ...
-# Answers: how many of the service since then, the service's newest, and of all services those in the indexes.
+# KEYS: the prefix. ARGV: service, since in ms, the incident that asks, how many, the file's index, the issues' indexes ...
+# Answers: how many of the service since then, the service's newest, and of all services those with the file, and those with an issue.
 RECALL = Script(
     """#!lua flags=no-writes
 local prefix, service, since, asking, many = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local function recall(name) return prefix .. ':recall:' .. name end
 local own = service .. '|' .. asking
-local function read(names)
-  local found, seen = {}, {}
+local seen = {}
+local function read(found, names)
+  local room = many
   for _, name in ipairs(names) do
+    if room <= 0 then break end
     for _, member in ipairs(redis.call('ZREVRANGE', recall(name), 0, many)) do
+      if room <= 0 then break end
       if not seen[member] and member ~= own then
         seen[member] = true
         local of, id = string.match(member, '^(.*)|([^|]*)$')
         local kept = of and redis.call('HGET', prefix .. ':memory:' .. of, id)
-        if kept then found[#found + 1] = kept end
+        if kept then found[#found + 1] = kept; room = room - 1 end
       end
     end
   end
@@ -52,7 +56,9 @@ end
 local count = redis.call('ZCOUNT', recall('service:' .. service), since, '+inf')
 local asked = redis.call('ZSCORE', recall('service:' .. service), own)
 if asked and tonumber(asked) >= tonumber(since) then count = count - 1 end
-return {count, read({'service:' .. service}), read({unpack(ARGV, 5)})}
+local newest = read({}, {'service:' .. service})
+seen = {}
+return {count, newest, read(read({}, {ARGV[5]}), {unpack(ARGV, 6)})}
 """
 )
 
@@ -63,10 +69,19 @@ local prefix, incident, version = KEYS[1], ARGV[1], ARGV[2]
 local memory = cjson.decode(ARGV[3])
 if version ~= '' and redis.call('HGET', prefix .. ':incident:' .. incident, 'version') ~= version then return 0 end
 redis.call('HSET', prefix .. ':memory:' .. memory.service, incident, memory.record)
+redis.call('HSET', prefix .. ':recall:counted', memory.member, memory.counted)
 for _, name in ipairs(memory.index) do
   redis.call('ZADD', prefix .. ':recall:' .. name, string.format('%.0f', memory.at), memory.member)
 end
 return 1
+"""
+)
+
+
+# KEYS: the prefix. Answers all that trends count, as one JSON array of arrays: ten thousand answers of their own take long to read.
+COUNTED = Script(
+    """#!lua flags=no-writes
+return '[' .. table.concat(redis.call('HVALS', KEYS[1] .. ':recall:counted'), ',') .. ']'
 """
 )
 
@@ -79,9 +94,7 @@ class RedisMemory:
 
     async def recall(self, asked: Question) -> Recalled:
         """One round trip."""
-        names = [f"issue:{issue}" for issue in asked.issues]
-        if asked.file:
-            names.append(f"file:{asked.file}")
+        names = [f"file:{asked.file}", *(f"issue:{issue}" for issue in asked.issues)]
         arguments = (asked.service, to_ms(asked.since), asked.before, RECALLED, *names)
         try:
             count, newest, alike = await run_script(self._store.redis, RECALL, [self._store.keys.prefix], *arguments)
@@ -97,6 +110,7 @@ class RedisMemory:
             "at": to_ms(past.at),
             "index": sorted(recall_indexes(past)),
             "record": past.model_dump_json(exclude_defaults=True),
+            "counted": counted_json(past),
         }
         await self._keep(past.id, "", memory)
 
@@ -105,9 +119,14 @@ class RedisMemory:
         name = "all" if service is None else f"of:{service}"
         return await self._of(lambda: self._store.redis.zrevrange(self._recall(name), 0, many - 1))
 
-    async def since(self, at: datetime) -> tuple[PastIncident, ...]:
-        """All that was detected since then, newest first. Raises `PortError`."""
-        return await self._of(lambda: self._store.redis.zrangebyscore(self._recall("all"), to_ms(at), "+inf"))
+    async def since(self, at: datetime) -> list[Counted]:
+        """What trends count of all that was detected since then. Raises `PortError`."""
+        try:
+            rows: str = await run_script(self._store.redis, COUNTED, [self._store.keys.prefix])
+        except (NotRecorded, AnswerLost) as error:
+            raise PortError("redis", "Redis could not be read", retryable=True) from error
+        begin = to_ms(at)
+        return [_counted(row) for row in json.loads(rows) if row[2] >= begin]
 
     def _recall(self, name: str) -> str:
         return f"{self._store.keys.prefix}:recall:{name}"
@@ -162,6 +181,13 @@ class RedisMemory:
             )
         except (NotRecorded, AnswerLost) as error:
             raise PortError("redis", "Redis did not keep the memory of it", retryable=True) from error
+
+
+def _counted(row: list[Any]) -> Counted:
+    """A row of another version is longer or shorter: what it lacks is not known."""
+    row = [*row[:WIDTH], *[None] * (WIDTH - len(row))]
+    row[2], row[7] = from_ms(row[2]), tuple(row[7])
+    return Counted(*row)
 
 
 def _read(kept: Sequence[Any]) -> tuple[PastIncident, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
@@ -13,7 +14,7 @@ from phases.change import Change
 from phases.effects import EFFECT
 from phases.incident import Incident, Status
 from phases.memory import kept
-from phases.past import PastIncident
+from phases.past import PastIncident, counted_of
 from phases.timeline import stub
 
 DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
@@ -37,6 +38,8 @@ class Memory(TypedDict, total=False):
 
     service: str
     record: str
+    counted: str
+    """What trends count of it."""
     member: str
     at: int
     index: list[str]
@@ -192,7 +195,14 @@ def memory_request(before: Incident | None, incident: Incident) -> Memory | None
     }
     if now is not None:
         memory["record"] = now.model_dump_json(exclude_defaults=True)
+        memory["counted"] = counted_json(now)
     return memory
+
+
+def counted_json(past: PastIncident) -> str:
+    """`at` in milliseconds; bot/memory.py reads it."""
+    one = counted_of(past)
+    return json.dumps(one._replace(at=to_ms(one.at)), ensure_ascii=False, separators=(",", ":"))  # pyright: ignore[reportArgumentType]
 
 
 def recall_member(service: str, incident: str) -> str:

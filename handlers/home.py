@@ -25,7 +25,7 @@ from handlers.views import forms
 from handlers.views.blocks import View
 from handlers.views.home import home
 from phases.incident import Incident
-from phases.past import PastIncident
+from phases.past import Counted
 from phases.ports import PortError
 from phases.trends import trends, visible
 
@@ -51,7 +51,7 @@ class _Found:
 
     open: Sequence[Incident]
     owing: Sequence[Incident]
-    past: Sequence[PastIncident]
+    past: Sequence[Counted]
     private: Sequence[Incident]
     """The private ones among those that are past."""
 
@@ -100,7 +100,7 @@ class Homes:
     async def _read(self) -> _Found:
         """Once for all viewers. Without the memory there is a Home without months."""
         kit = self._kit
-        past: Sequence[PastIncident] = ()
+        past: Sequence[Counted] = ()
         try:
             past = await kit.memory.since(_last_month(kit.now()))
         except PortError as error:

@@ -15,7 +15,7 @@ from handlers.views import past as views
 from handlers.views import says
 from handlers.views.blocks import Message
 from phases.incident import Incident
-from phases.past import PastIncident
+from phases.past import Counted, PastIncident
 from phases.ports import PortError
 from phases.trends import MONTHS, trends, visible
 
@@ -51,7 +51,7 @@ def _begin(now: datetime) -> datetime:
     return now - timedelta(days=31 * MONTHS)
 
 
-async def _seen(turn: Turn, found: Sequence[PastIncident]) -> dict[str, Incident]:
+async def _seen(turn: Turn, found: Sequence[PastIncident | Counted]) -> dict[str, Incident]:
     """The private incidents among them that this person may see."""
     private = [one.id for one in found if one.private]
     looked = await asyncio.gather(*(turn.kit.door.look(id) for id in private))

@@ -378,6 +378,10 @@ def did(part: str) -> str:
     return "nothing was done" if part == "none" else part
 
 
-def most(names: Iterable[str], at_most: int = 5) -> tuple[tuple[str, int], ...]:
+def most(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    return ranked(Counter(names))
+
+
+def ranked(counts: Counter[str], at_most: int = 5) -> tuple[tuple[str, int], ...]:
     """Names with their counts, most first."""
-    return tuple(sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0]))[:at_most])
+    return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:at_most])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -64,6 +65,31 @@ class PastIncident(Value):
     items_total: int = 0
     adr_url: str | None = None
     channel: str | None = None
+
+
+class Counted(NamedTuple):
+    """What trends count of a memory, and nothing else: ten thousand are read at once."""
+
+    id: str
+    service: str
+    at: datetime
+    status: str
+    private: bool
+    drill: bool
+    file: str
+    features: tuple[str, ...]
+    cause_kind: str
+    minutes: int | None
+    impact_minutes: int | None
+    detect_seconds: int | None
+    decide_seconds: int | None
+    recover_seconds: int | None
+    open_items: int
+    items_total: int
+
+
+def counted_of(past: PastIncident) -> Counted:
+    return Counted(*(getattr(past, name) for name in Counted._fields))
 
 
 class Recollection(Value):

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from pydantic import Field
 
 from phases.incident import Incident, Ticket
-from phases.past import PastIncident, Question, Recalled
+from phases.past import Counted, PastIncident, Question, Recalled
 from phases.report import (
     Adr,
     Bisect,
@@ -470,8 +470,8 @@ class Memory(Protocol):
         """The newest of a service, or of all; newest first. Raises `PortError`."""
         ...
 
-    async def since(self, at: datetime) -> Sequence[PastIncident]:
-        """All that was detected since then, newest first. Raises `PortError`."""
+    async def since(self, at: datetime) -> Sequence[Counted]:
+        """What trends count of all that was detected since then. Raises `PortError`."""
         ...
 
 

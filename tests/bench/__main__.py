@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sandbox.faults import Fault
 from sandbox.world import World
-from tests.bench import phases, recovery
+from tests.bench import memory, phases, recovery
 from tests.bench.floor import Floor
 
 SERVICES = """
@@ -156,7 +156,7 @@ def report(bot: list[tuple[float, float, float]], low: list[tuple[float, float, 
 
 
 async def by_themselves() -> None:
-    rows = [*await phases.triage(), *phases.ranking()]
+    rows = [*await phases.triage(), *phases.ranking(), *await memory.report()]
     print(f"\n{'':58}{'measured':>10}{'goal':>14}")
     for name, measured, goal in rows:
         print(f"{name:58}{measured:>10}{goal:>14}")

@@ -185,7 +185,7 @@ async def test_a_service_that_burns_here_keeps_its_incident(store: Store, other:
     assert await other.get(["INC-0001"]) == []
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(max_size=200)
     | st.recursive(

@@ -123,7 +123,7 @@ def test_a_private_one_leaves_only_what_is_counted() -> None:
     assert not any((one.cause, one.action, one.file, one.features, one.issues, one.items, one.adr))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=200), max_size=20))
 def test_a_memory_is_small_whatever_was_written(text: str, many: list[str]) -> None:
     one = before(1, title=text * 3, cause=text * 9, action=text * 9, file=text * 2, features=tuple(many))
@@ -252,6 +252,7 @@ def test_triage_asks_by_place_issue_and_feature() -> None:
     assert one.since == NOW - timedelta(days=90)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

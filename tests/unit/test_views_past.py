@@ -94,7 +94,7 @@ def test_the_post_is_about_the_month_that_has_ended() -> None:
 WORDS = st.text(max_size=300)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.builds(
