@@ -55,6 +55,7 @@ class _Commands(_Part):
 
 
 class _Workflow(_Part):
+    via: Literal["workflow", "deployments"] = "workflow"
     workflow: str = "deploy.yml"
     hotfix_workflow: str = "hotfix.yml"
     environment: str = "production"

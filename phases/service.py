@@ -46,8 +46,9 @@ class DeployCommands(Value):
 
 
 class DeployWorkflow(Value):
-    """The `github` deployer."""
+    """The `github` deployer: by workflow dispatch, or by the Deployments API."""
 
+    via: Literal["workflow", "deployments"] = "workflow"
     workflow: str = "deploy.yml"
     hotfix_workflow: str = "hotfix.yml"
     environment: str = "production"

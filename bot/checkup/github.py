@@ -31,7 +31,8 @@ async def deployer(service: Service, github: GitHub | None) -> list[Finding]:
         return [broken(what, "deploys by GitHub, and no token is set.", mend)]
     mend = f"deploy of {service.name}, and docs/github.md: the workflow makes the deployment itself"
     found: list[Finding] = []
-    for file in dict.fromkeys((service.deploy.workflow, service.deploy.hotfix_workflow)):
+    files = (service.deploy.workflow, service.deploy.hotfix_workflow) if service.deploy.via == "workflow" else ()
+    for file in dict.fromkeys(files):
         try:
             await github.get(calls.WORKFLOW_RUNS, service.repository, {"per_page": 1}, workflow_id=file)
         except HttpError as error:

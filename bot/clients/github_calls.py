@@ -34,6 +34,7 @@ COMMIT_PULLS = Call("GET", "/commits/{commit_sha}/pulls", "Pull requests: read")
 CONTENTS = Call("GET", "/contents/{path}", "Contents: read")
 DEPLOYMENTS = Call("GET", "/deployments", "Deployments: read")
 DEPLOYMENT_STATUSES = Call("GET", "/deployments/{deployment_id}/statuses", "Deployments: read")
+CREATE_DEPLOYMENT = Call("POST", "/deployments", "Deployments: write")
 DISPATCH = Call("POST", "/actions/workflows/{workflow_id}/dispatches", "Actions: write")
 WORKFLOW_RUNS = Call("GET", "/actions/workflows/{workflow_id}/runs", "Actions: read")
 WORKFLOW_RUN = Call("GET", "/actions/runs/{run_id}", "Actions: read")
@@ -56,6 +57,7 @@ CALLS = (
     CONTENTS,
     DEPLOYMENTS,
     DEPLOYMENT_STATUSES,
+    CREATE_DEPLOYMENT,
     DISPATCH,
     WORKFLOW_RUNS,
     WORKFLOW_RUN,

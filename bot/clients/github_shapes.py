@@ -60,6 +60,8 @@ class Deployments(_Read):
 class DeploymentStatus(_Read):
     state: str
     created_at: datetime
+    description: str | None = None
+    log_url: str | None = None
 
 
 class DeploymentStatuses(_Read):

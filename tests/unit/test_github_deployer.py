@@ -278,3 +278,58 @@ def test_every_call_that_can_be_made_is_in_githubs_description_and_none_is_an_ad
 def test_names_of_a_deployment(ref: str, payload: dict[str, str] | str, version: str) -> None:
     found = Deployment(id=1, sha=HEAD, ref=ref, environment="production", payload=payload, created_at=back(0))
     assert named(SHOP, found) == Release(version=version, commit=HEAD)
+
+
+# --- by the Deployments API ----------------------------------------------------------------------------------------
+
+BY_DEPLOYMENTS = SHOP.model_copy(update={"deploy": DeployWorkflow(via="deployments")})
+
+
+async def test_a_rollback_by_deployment_from_start_to_end(world: World, store: Store) -> None:
+    shop, github = BY_DEPLOYMENTS, world.github
+    assert (await world.deployer.look(shop, ID)).state == "unknown"
+    for _ in range(2):
+        await world.deployer.start(shop, ID, TO, hotfix=False)
+    (made,) = github.deployments[2:]
+    assert (made.ref, made.environment) == ("v1.2.0", "production")
+    assert made.payload == {"release": "1.2.0", "decision": ID, "hotfix": False}
+    (sent,) = world.sent("POST", "/deployments")
+    assert (sent.body["auto_merge"], sent.body["required_contexts"]) == (False, [])
+    state = await world.deployer.look(shop, ID)
+    assert (state.state, state.lines) == ("running", ("The deployment waits for somebody to take it.",))
+    github.say_status(made, "in_progress")
+    assert "is running" in (await world.deployer.look(shop, ID)).lines[0]
+    await store.redis.flushall()  # found again by our id in its payload
+    await world.deployer.start(shop, ID, TO, hotfix=False)
+    github.say_status(made, "success")
+    assert (await world.deployer.look(shop, ID)).state == "done"
+    assert await world.deployer.running(shop) == Release(version="1.2.0", commit="2" * 40)
+    assert len(world.sent("POST", "/deployments")) == 1
+    assert github.runs == []
+
+
+async def test_a_hotfix_by_deployment_and_how_deployments_fail(world: World) -> None:
+    world.github.pulls.append(Pull(123, "No zero", HEAD, "fix/zero"))
+    fix = HotfixRef(name="#123", commit=HEAD).release
+    world.faults.next("github.create_deployment", Fault(lose_answer=True))
+    await world.deployer.start(BY_DEPLOYMENTS, ID, fix, hotfix=True)
+    await world.deployer.start(BY_DEPLOYMENTS, ID, fix, hotfix=True)
+    (made,) = world.github.deployments[2:]
+    assert (made.ref, made.payload["release"]) == (HEAD, fix.version)
+    world.github.say_status(made, "failure")
+    state = await world.deployer.look(BY_DEPLOYMENTS, ID)
+    assert (state.state, state.reason) == ("failed", "the deployment ended as failure")
+    made.statuses.clear()
+    made.created_at = back(6 * 60)
+    assert "nobody has taken the deployment" in (await world.deployer.look(BY_DEPLOYMENTS, ID)).reason
+    world.github.say_status(made, "in_progress")
+    made.created_at = back(31 * 60)
+    assert (await world.deployer.look(BY_DEPLOYMENTS, ID)).state == "unknown"
+
+
+async def test_a_refused_deployment_may_be_tried_again(world: World) -> None:
+    world.faults.next("github.create_deployment", Fault(status=403, error="Resource not accessible"))
+    with pytest.raises(PortError, match="Deployments: write"):
+        await world.deployer.start(BY_DEPLOYMENTS, ID, TO, hotfix=False)
+    await world.deployer.start(BY_DEPLOYMENTS, ID, TO, hotfix=False)
+    assert len(world.github.deployments) == 3

@@ -173,3 +173,13 @@ def test_a_deploy_of_ours_that_others_know_by_its_commit_is_ours():
     }
     story.say(said.DeployedByOthers.model_validate({"deploy": told}))
     assert story.last.effects == ()
+
+
+def test_the_merge_is_what_closes_it_where_nothing_else_is_open():
+    story = resolved()
+    story.say(said.MarkItem(by="U0ALICE", number=1))
+    assert story.record.status is Status.RESOLVED, "the next normal deploy would undo the hotfix"
+    seen(story, MERGED)
+    story.say(said.EffectDone(kind="say"))  # what was said in the channel is there
+    assert story.record.status is Status.CLOSED
+    assert unmerged(story.record) is None

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
+from bot.clients.deployers.github_deployments import ByDeployments
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.github_deployments import GitHubDeployments, named
 from bot.clients.github_shapes import (
@@ -92,6 +93,7 @@ class GitHubDeployer:
         self._github = github
         self._ledger = ledger
         self._deployments = GitHubDeployments(github)
+        self._by_deployments = ByDeployments(github)
 
     async def running(self, service: Service) -> Release | None:
         """The newest deployment of the environment that was successful and is not taken down."""
@@ -116,6 +118,9 @@ class GitHubDeployer:
         repository, deploy = _workflow(service)
         workflow = deploy.hotfix_workflow if hotfix else deploy.workflow
         inputs = await self._inputs(service, deploy_id, to, hotfix=hotfix)
+        if deploy.via == "deployments":
+            await self._deploy(service, deploy, deploy_id, inputs["release"], to, hotfix=hotfix)
+            return
         branch = await self._github.default_branch(repository)
         if await self._ledger.known(deploy_id) is not None or await self._find(service, deploy_id) is not None:
             return
@@ -134,7 +139,39 @@ class GitHubDeployer:
         if answer is not None:
             await self._remember(deploy_id, answer)
 
+    async def _deploy(
+        self, service: Service, deploy: DeployWorkflow, deploy_id: str, name: str, to: Release, *, hotfix: bool
+    ) -> None:
+        ref = (to.commit or "").lower() if hotfix else service.release.tag.replace("{version}", to.version)
+        if await self._ledger.known(deploy_id) is not None or await self._by_deployments.find(service, deploy_id):
+            return
+        if not await self._ledger.first(deploy_id):
+            return  # another replica was faster
+        try:
+            await self._by_deployments.create(service, deploy, deploy_id, ref, name)
+        except HttpError as error:
+            if error.sent and (error.status is None or error.status >= 500 or error.status < 400):
+                log.warning("the answer to a deployment was lost: %s", error.text)
+                return
+            await self._ledger.forget(deploy_id)
+            raise
+
+    async def _deployment(self, service: Service, deploy_id: str) -> DeployState:
+        handed = await self._ledger.known(deploy_id)
+        found = await self._by_deployments.find(service, deploy_id)
+        if found is not None:
+            return await self._by_deployments.state(service, found)
+        if handed is None:
+            return DeployState(state="unknown", reason="GitHub has no deployment for it")
+        if datetime.now(UTC) - handed.at < timedelta(seconds=SEEN_SECONDS):
+            waiting = ("GitHub does not show the deployment yet.",)
+            return DeployState(state="running", lines=waiting, started_at=handed.at)
+        reason = f"GitHub shows no deployment with {deploy_id} after {SEEN_SECONDS:.0f} s; it is not started again"
+        return DeployState(state="unknown", reason=reason, started_at=handed.at)
+
     async def look(self, service: Service, deploy_id: str) -> DeployState:
+        if _workflow(service)[1].via == "deployments":
+            return await self._deployment(service, deploy_id)
         handed = await self._ledger.known(deploy_id)
         run = await self._run(service, deploy_id, handed)
         if run is not None:

@@ -1,0 +1,96 @@
+"""Deploys by GitHub's Deployments API: a deployment is made, and whoever listens to deployments carries it out and says how it ended.
+
+Our id stands in its `payload`, so a deployment is found again whatever happened to the answer. Its state is its newest status.
+https://docs.github.com/en/rest/deployments/deployments#create-a-deployment. `required_contexts` is empty: the status checks of *this deployment*
+are skipped, as an emergency wants; no rule of a branch is touched, and `auto_merge` is off, so that nothing is merged into what is deployed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.clients import github_calls as calls
+from bot.clients.github import GitHub
+from bot.clients.github_deployments import GitHubDeployments
+from bot.clients.github_shapes import Deployment
+from phases.ports import DeployState
+from phases.service import DeployWorkflow, Service
+
+log = logging.getLogger(__name__)
+
+TAKEN_SECONDS = 5 * 60.0
+"""A deployment without any status for so long is carried out by nobody."""
+LIMIT_SECONDS = 30 * 60.0
+"""One that goes on for longer hangs: its result is unknown, and people are paged."""
+
+_GOING_ON = {
+    "pending": "is waited for",
+    "queued": "waits for its turn",
+    "in_progress": "is running",
+    "waiting": "waits for somebody to approve it on GitHub",
+}
+
+
+class ByDeployments:
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+        self._deployments = GitHubDeployments(github)
+
+    async def find(self, service: Service, deploy_id: str) -> Deployment | None:
+        """The newest deployment that carries our id."""
+        rows = await self._deployments.newest(service)
+        return next((one for one in rows if _payload(one).get("decision") == deploy_id), None)
+
+    async def create(self, service: Service, deploy: DeployWorkflow, deploy_id: str, ref: str, release: str) -> None:
+        """Raises `HttpError`; where its answer was lost the deployment may be there, and `find` shows it."""
+        hotfix = release.startswith("hotfix ")
+        body = {
+            "ref": ref,
+            "task": "deploy:hotfix" if hotfix else "deploy",
+            "auto_merge": False,
+            "required_contexts": [],
+            "environment": deploy.environment,
+            "description": f"Firebreak {deploy_id}",
+            "payload": {"release": release, "decision": deploy_id, "hotfix": hotfix},
+        }
+        await self._github.write(calls.CREATE_DEPLOYMENT, service.repository or "", body)
+
+    async def state(self, service: Service, one: Deployment) -> DeployState:
+        statuses = await self._deployments.statuses(service, one, most=1)
+        age, started = datetime.now(UTC) - one.created_at, one.created_at
+        if not statuses:
+            if age > timedelta(seconds=TAKEN_SECONDS):
+                reason = f"nobody has taken the deployment {one.id} for {TAKEN_SECONDS / 60:.0f} min: is something listening to deployments?"
+                return DeployState(state="unknown", reason=reason, started_at=started)
+            return DeployState(
+                state="running", lines=("The deployment waits for somebody to take it.",), started_at=started
+            )
+        newest = statuses[0]
+        where = f": {newest.log_url}" if newest.log_url else ""
+        said = f" ({' '.join(newest.description.split())[:140]})" if newest.description else ""
+        if newest.state in _GOING_ON:
+            line = f"The deployment {_GOING_ON[newest.state]}{said}{where}"
+            if age > timedelta(seconds=LIMIT_SECONDS):
+                reason = f"the deployment {_GOING_ON[newest.state]} for more than {LIMIT_SECONDS / 60:.0f} min{where}"
+                return DeployState(state="unknown", reason=reason, started_at=started)
+            return DeployState(state="running", lines=(line,), started_at=started)
+        ended = newest.created_at
+        lines = (f"The deployment ended ({newest.state}){said}{where}",)
+        if newest.state in ("success", "inactive"):  # inactive: a newer one has succeeded since; what runs is read back
+            return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
+        reason = f"the deployment ended as {newest.state}{said}{where}"
+        return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
+
+
+def _payload(deployment: Deployment) -> dict[str, Any]:
+    """GitHub gives back what was sent: an object, or its text."""
+    told: Any = deployment.payload
+    if isinstance(told, str):
+        try:
+            told = json.loads(told or "{}")
+        except ValueError:
+            return {}
+    return told if isinstance(told, dict) else {}
