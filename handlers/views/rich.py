@@ -56,10 +56,9 @@ def chart(
     if not names or not kept:
         return Native(section(f"*{words(title, TITLE)}*: no numbers"), said)
     axis: Block = {"categories": names}
-    if x:
-        axis["x_label"] = plain(x, AXIS)
-    if y:
-        axis["y_label"] = plain(y, AXIS)
+    for key, label in (("x_label", plain(x, AXIS)), ("y_label", plain(y, AXIS))):
+        if label:
+            axis[key] = label
     data = [
         {"name": name, "data": [{"label": at, "value": value} for at, value in zip(names, values, strict=True)]}
         for name, values in kept.items()
