@@ -30,7 +30,7 @@ def _set_status(lines: list[str], status: str) -> None:
     """`- Status: accepted`, `status: accepted` in front matter (MADR), or a heading *Status* with its first line (Nygard)."""
     for number, line in enumerate(lines[:HEAD_LINES]):
         if found := _LINE.match(line):
-            if not found.group(2).startswith("done"):
+            if not found.group(2).lstrip('"').startswith("done"):
                 quote = '"' if found.group(2).startswith('"') else ""
                 lines[number] = f"{found.group(1)}{quote}{status}{quote}"
             return

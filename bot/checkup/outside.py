@@ -85,7 +85,16 @@ async def _linear(url: str, key: str, catalogue: Catalogue, stack: AsyncExitStac
             found.append(Finding("off", f"Linear, {service.name}", "no linear_team: its incidents get no ticket", mend))
             continue
         team = await asked(f"Linear, {service.name}", client.team_name(service), MEND_LINEAR)
-        found.append(team if isinstance(team, Finding) else works(f"Linear, {service.name}", f"team {team}"))
+        if isinstance(team, Finding):
+            found.append(team)
+            continue
+        lacks = await asked(f"Linear, {service.name}", client.lacks(service), MEND_LINEAR)
+        if lacks and not isinstance(lacks, Finding):
+            mend = f"add them in Linear, Settings, Teams, {team}, Issue statuses"
+            says = f"team {team} has no state of type {', '.join(lacks)}: tickets or action items cannot go there."
+            found.append(broken(f"Linear, {service.name}", says, mend))
+        else:
+            found.append(lacks if isinstance(lacks, Finding) else works(f"Linear, {service.name}", f"team {team}"))
     return found
 
 

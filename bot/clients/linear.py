@@ -219,6 +219,11 @@ class Linear:
         """The service's team (`firebreak doctor`). Raises `PortError`."""
         return (await self._team(service)).name
 
+    async def lacks(self, service: Service) -> tuple[str, ...]:
+        """Types of states that tickets and action items go through and the team has none of (`firebreak doctor`). Raises `PortError`."""
+        team = await self._team(service)
+        return tuple(one for one in ("unstarted", "started", "completed", "canceled") if team.state(one) is None)
+
     async def aclose(self) -> None:
         await self._http.aclose()
 

@@ -212,7 +212,7 @@ def _ticket(incident: Incident) -> str:
         return f"{DONE} {words(incident.ticket.identifier, 30)}"
     if any(f.kind == "ticket.open" for f in incident.failures):
         return f"{WRONG} missing"
-    return f"{RUNNING} opening" if incident.open else f"{WAITING} none"
+    return f"{RUNNING} opening" if incident.open and not incident.ticket_off else f"{WAITING} none"
 
 
 def _check(incident: Incident) -> str:

@@ -84,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The Linear ticket of the newest incident."""
+    """A Linear issue, with its sub-issues."""
 
     identifier: str
     title: str
@@ -93,6 +93,12 @@ class Ticket:
     description: str = ""
     url: str = ""
     priority: str = ""
+    owner: str = ""
+    due: str = ""
+    moves: list[tuple[str, str]] = field(default_factory=list)
+    """What a person can do with it in Linear: label and lever."""
+    items: list[Ticket] = field(default_factory=list)
+    """Its sub-issues."""
     comments: list[Row] = field(default_factory=list)
     attachments: list[Row] = field(default_factory=list)
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.faults import Fault
+from sandbox.linear import Issue
+from sandbox.linear_rules import LinearError
 from sandbox.page import hub
 from sandbox.page.model import Break, Document, Panel, Row, Ticket
 from sandbox.shop.work import Breakage, unmended
@@ -26,6 +28,9 @@ FAILING_RATE = 8.0
 """Errors a minute from which the panel calls production failing."""
 OTHERS = ("ci", "start")
 """Who deploys here besides the bot."""
+MOVES = (("Todo", "unstarted"), ("In Progress", "started"), ("Done", "completed"), ("Canceled", "canceled"))
+COLLEAGUE = "Bob Okafor"
+"""Who moves things in Linear here."""
 LOUD_EVENTS = 5
 """Events in the last minute from which an issue is marked as burning."""
 
@@ -52,6 +57,7 @@ FAULTS = {
         "github.merge",
         Fault(status=409, error="Head branch was modified. Review and try the merge again."),
     ),
+    "linear-busy": ("linear.*", Fault(error="RATELIMITED", status=200, retry_after=600)),
     "slack-slow": ("slack.*", Fault(delay=2.0)),
 }
 NO_CHARTS = "slack-plain"
@@ -160,6 +166,11 @@ class WorldStage:
             return None
         if what == "kill-bot":
             return None if self._world.bot.kill() else "The bot does not run."
+        if what == "linear":
+            try:
+                return self._in_linear(detail)
+            except (LinearError, ValueError) as refused:
+                return f"Linear: {refused}"
         shop = self._world.shop
         if shop is None:
             return "There is no shop in this world."
@@ -260,23 +271,43 @@ class WorldStage:
         return rows
 
     def _tickets(self) -> list[Ticket]:
-        return [
-            Ticket(
-                issue.identifier,
-                issue.title,
-                issue.state.name,
-                issue.state.type,
-                issue.description,
-                issue.url,
-                _PRIORITIES[issue.priority],
-                [
-                    Row(comment.id, "Firebreak", at=comment.at.timestamp(), body=comment.body)
-                    for comment in self._world.linear.of(issue)[0]
-                ],
-                [Row(a.id, a.title, a.url, href=a.url) for a in self._world.linear.of(issue)[1]],
-            )
-            for issue in reversed(self._world.linear.issues)
+        linear = self._world.linear
+        return [self._ticket(issue) for issue in reversed(linear.issues) if issue.parent_id is None]
+
+    def _ticket(self, issue: Issue) -> Ticket:
+        linear = self._world.linear
+        comments, attachments = linear.of(issue)
+        states = [(name, f"linear:{issue.identifier}:state:{type}") for name, type in MOVES if type != issue.state.type]
+        levels = [
+            (name, f"linear:{issue.identifier}:priority:{number}")
+            for number, name in enumerate(_PRIORITIES)
+            if name and number != issue.priority
         ]
+        return Ticket(
+            issue.identifier,
+            issue.title,
+            issue.state.name,
+            issue.state.type,
+            issue.description,
+            issue.url,
+            _PRIORITIES[issue.priority],
+            owner=issue.assignee.name if issue.assignee else "",
+            due=issue.due_date or "",
+            moves=states if issue.parent_id else [*states, *levels],
+            items=[self._ticket(one) for one in linear.below(issue)],
+            comments=[
+                Row(comment.id, "Firebreak", at=comment.at.timestamp(), body=comment.body) for comment in comments
+            ],
+            attachments=[Row(a.id, a.title, a.url, href=a.url) for a in attachments],
+        )
+
+    def _in_linear(self, detail: str) -> None:
+        """A colleague moves an issue in Linear's own app; the webhook goes to the bot."""
+        identifier, field, value = detail.split(":")
+        if field == "state":
+            self._world.linear.move(identifier, value, by=COLLEAGUE)
+        else:
+            self._world.linear.prioritise(identifier, int(value), by=COLLEAGUE)
 
     def _documents(self) -> list[Document]:
         """Post-mortems in the shop's repository, the newest first."""
