@@ -190,6 +190,13 @@ class ChannelArchived(Value):
     by: str | None = None
 
 
+class BookmarkSet(Value):
+    type: Literal["bookmark.set"] = "bookmark.set"
+    name: str
+    id: str
+    """Slack's."""
+
+
 class ChannelOpened(Value):
     type: Literal["channel.opened"] = "channel.opened"
     channel: Channel
@@ -470,7 +477,8 @@ TimersSay = (
     | ShrinkDue
 )
 EffectsSay = (
-    ChannelArchived
+    BookmarkSet
+    | ChannelArchived
     | PutOffArchive
     | ChannelOpened
     | MessagePosted

@@ -37,6 +37,13 @@ class ArchiveChannel(Value):
     type: Literal["archive"] = "archive"
 
 
+class SetBookmark(Value):
+    """One of the channel's bookmarks, by its name in `Incident.bookmarks`."""
+
+    type: Literal["bookmark"] = "bookmark"
+    name: str
+
+
 class PostLive(Value):
     """Posts a live message for the first time: `status`, `decision:1`, `tree`, `announcement`. Edits are dirty marks."""
 
@@ -323,6 +330,7 @@ class Remember(Value):
 Effect = Annotated[
     OpenChannel
     | ArchiveChannel
+    | SetBookmark
     | SetTopic
     | Invite
     | PostLive

@@ -60,6 +60,7 @@ SLOWER = 10  # what has failed for an hour is tried every sixth minute
 
 WORDS: dict[str, str] = {
     "open.channel": "The incident channel could not be opened",
+    "bookmark": "A bookmark could not be set",
     "archive": "The channel could not be archived",
     "set.topic": "The topic could not be set",
     "invite": "People could not be invited",
@@ -265,6 +266,7 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
         "message.read",
         "issues.lookup",
         "set.topic",
+        "bookmark",
         "ticket.attach",
         "ticket.channel",
         "ticket.sync",

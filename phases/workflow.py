@@ -13,6 +13,7 @@ from typing import Any
 
 from phases import (
     actions,
+    bookmarks,
     coordination,
     duplicates,
     failures,
@@ -119,6 +120,7 @@ TABLE: dict[type[Any], Row] = {
     actions.MessageRead: Row(ANY, timeline.message_read),
     actions.MergeDuplicate: Row(OPEN, duplicates.merge),
     actions.Reopen: Row(ANY, reopening.reopen),
+    actions.BookmarkSet: Row(ANY, bookmarks.bookmark_set),
     actions.ArchiveDue: Row(ANY, reopening.archive_due),
     actions.PutOffArchive: Row(ANY, reopening.put_off_archive),
     actions.ChannelArchived: Row(ANY, reopening.channel_archived),
@@ -164,17 +166,17 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     change = row.do(incident, action, service, now)
     if isinstance(change, Refused):
         return change
-    whole = _whole(incident, change, now)
+    whole = _whole(incident, change, service, now)
     if isinstance(action, actions.MergeDuplicate) and action.found is not None and whole.also is not None:
-        whole = replace(whole, also=_whole(action.found, whole.also, now))
+        whole = replace(whole, also=_whole(action.found, whole.also, Service(name=action.found.service), now))
     return whole
 
 
-def _whole(incident: Incident, change: Change, now: datetime) -> Change:
+def _whole(incident: Incident, change: Change, service: Service, now: datetime) -> Change:
     """With what follows from a change of any phase: memory, cadence, reminders; small enough to be kept."""
     change = followed(incident, beside(incident, change, now), now)
     change = follow_up.followed_up(incident, reminder.followed(incident, change, now), now)
-    return fitted(ticket.in_step(incident, change))
+    return fitted(bookmarks.followed(ticket.in_step(incident, change), service))
 
 
 def _busy(incident: Incident) -> str:

@@ -327,6 +327,32 @@ class Slack:
         """https://docs.slack.dev/reference/methods/conversations.archive"""
         await self._unless({"already_archived"}, "conversations.archive", channel=channel)
 
+    async def bookmark(self, channel: str, title: str, link: str, *, known: str | None, maybe_added: bool) -> str:
+        """Adds a bookmark, or makes the known one right; its id. https://docs.slack.dev/reference/methods/bookmarks.add
+
+        Where an earlier try may have added it, it is looked for; without the scope for that there may be two.
+        """
+        if known is None and maybe_added:
+            known = await self._bookmarked(channel, link)
+        if known is not None:
+            try:
+                await self.call("bookmarks.edit", channel_id=channel, bookmark_id=known, title=title, link=link)
+                return known
+            except SlackRefused as refused:
+                if refused.retryable or refused.error not in ("bookmark_not_found", "not_found"):
+                    raise
+        answer = await self.call("bookmarks.add", channel_id=channel, title=title, type="link", link=link)
+        return str(answer["bookmark"]["id"])
+
+    async def _bookmarked(self, channel: str, link: str) -> str | None:
+        try:
+            every = (await self.call("bookmarks.list", channel_id=channel)).get("bookmarks") or []
+        except SlackRefused as refused:
+            if refused.error != "missing_scope":
+                raise
+            return None
+        return next((str(one["id"]) for one in every if one.get("link") == link), None)
+
     async def direct_message(self, person: str) -> str:
         answer = await self.call("conversations.open", users=person)
         return str(answer["channel"]["id"])

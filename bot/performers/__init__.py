@@ -18,6 +18,7 @@ from phases.ports import Merges, Reverts
 SYSTEMS: dict[str, str] = {
     "open.channel": "slack",
     "archive": "slack",
+    "bookmark": "slack",
     "set.topic": "slack",
     "invite": "slack",
     "post.live": "slack",

@@ -10,8 +10,28 @@ from bot.performers.kit import JobLike, Kit, Performer
 from handlers import views
 from handlers.views.text import plain
 from phases import adr
-from phases.actions import ChannelArchived, ChannelOpened, EffectDone, Invited, MessagePosted, Pinned, PutOffArchive
-from phases.effects import ArchiveChannel, Invite, OpenChannel, Pin, PostLive, PostSummary, Remind, Say, SetTopic
+from phases.actions import (
+    BookmarkSet,
+    ChannelArchived,
+    ChannelOpened,
+    EffectDone,
+    Invited,
+    MessagePosted,
+    Pinned,
+    PutOffArchive,
+)
+from phases.effects import (
+    ArchiveChannel,
+    Invite,
+    OpenChannel,
+    Pin,
+    PostLive,
+    PostSummary,
+    Remind,
+    Say,
+    SetBookmark,
+    SetTopic,
+)
 from phases.incident import Channel, Incident, MessageRef
 from phases.ports import PortError
 from phases.rounds import decision_name
@@ -48,6 +68,15 @@ def _decision_of(incident: Incident, number: str, job: JobLike) -> str | None:
 
 
 STILL_TALKING = timedelta(days=1)  # a channel in which somebody wrote within the last day is not archived
+
+
+def bookmark_title(name: str, incident: Incident) -> str:
+    """What a bookmark is called: `Ticket ENG-42`, `ADR-0007`, `Sentry`, `Runbook`."""
+    if name == "ticket" and incident.ticket is not None:
+        return f"Ticket {incident.ticket.identifier}"
+    if name == "adr" and incident.adr is not None:
+        return incident.adr.name
+    return name.capitalize()
 
 
 def speaking(kit: Kit) -> dict[str, Performer]:
@@ -123,6 +152,15 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         await kit.slack.archive(channel)
         return ChannelArchived(channel=channel)
 
+    async def bookmark(effect: SetBookmark, job: JobLike) -> BookmarkSet | EffectDone:
+        incident = await kit.incident(job)
+        mark = incident.bookmarks.get(effect.name)
+        if mark is None or incident.channel is None or incident.channel.thread_ts is not None:
+            return EffectDone(kind=effect.type)
+        title = bookmark_title(effect.name, incident)
+        id = await kit.slack.bookmark(incident.channel.id, title, mark.link, known=mark.id, maybe_added=job.attempt > 1)
+        return BookmarkSet(name=effect.name, id=id)
+
     async def post_live(effect: PostLive, job: JobLike) -> MessagePosted | EffectDone:
         incident = await kit.incident(job)
         if effect.name in incident.messages:
@@ -190,6 +228,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
     return {
         "open.channel": open_channel,
         "archive": archive,
+        "bookmark": bookmark,
         "set.topic": set_topic,
         "invite": invite,
         "post.live": post_live,

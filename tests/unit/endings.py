@@ -51,6 +51,8 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.just(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")))
         case wanted.AskZone():
             return st.integers(-12, 14).map(lambda hours: said.LeadZone(offset=hours * 3600))
+        case wanted.SetBookmark(name=name):
+            return st.one_of(done, st.just(said.BookmarkSet(name=name, id="Bk1")))
         case wanted.ArchiveChannel():
             return st.one_of(done, st.sampled_from([said.ChannelArchived(channel="C1"), said.PutOffArchive()]))
         case wanted.Pin():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
+from sandbox.faults import Fault
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.workspace.dump import redis_of
-from tests.workspace.stage import burn, declared, eventually, said, status, told
+from tests.workspace.stage import SHOP, burn, declared, eventually, said, status, told, town
 
 
 async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World):
@@ -126,3 +128,20 @@ async def test_a_week_after_the_end_its_channel_is_put_away(small: World):
     await world.bot.until_running()
     await a_week_later()
     await eventually(world, lambda: channel.is_archived, "the channel is archived")
+
+
+async def test_its_bookmarks_lead_to_sentry_ticket_and_runbook(tmp_path: Path):
+    runbook = "https://wiki.example.com/shop"
+    world = town(tmp_path, services=SHOP.replace('linear_team = "ENG"', f'linear_team = "ENG"\nrunbook = "{runbook}"'))
+    async with world:
+        burn(world)
+        world.workspace.scopes.add("bookmarks:read")
+        world.faults.next("slack.bookmarks.add", Fault(lose_answer=True))
+        channel = await declared(world.alice, "checkout is failing", "inc-0001-")
+
+        def marks() -> list[str]:
+            return sorted(one["title"] for one in channel.bookmarks)
+
+        await eventually(world, lambda: {"Runbook", "Sentry"} < set(marks()) and len(marks()) >= 3, "the bookmarks")
+        assert len(set(marks())) == len(marks()), "an answer that was lost makes no second one"
+        assert next(one["link"] for one in channel.bookmarks if one["title"] == "Runbook") == runbook
