@@ -27,6 +27,7 @@ __all__ = ["after_bisect", "best", "investigate", "merge", "proposed_cause"]
 SUSPECTS = 5
 WALKED_FRAMES = 5  # frames of our own that are followed to their commits
 PULLS_SECONDS = 3.0
+WORTH_IT = "is worth its time"  # said until a bisect is under way
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
 
 T = TypeVar("T")
@@ -323,7 +324,5 @@ def _bisect_ends(
         notes.say(f"No bisect: {listed(missing)}.")
         return None, None
     if commits is not None:
-        notes.say(
-            f"A bisect from {older} to {newer} is worth its time: {counted(len(commits), 'commit')} between them."
-        )
+        notes.say(f"A bisect from {older} to {newer} {WORTH_IT}: {counted(len(commits), 'commit')} between them.")
     return older, newer

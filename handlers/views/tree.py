@@ -11,6 +11,7 @@ from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.incident import Incident
 from phases.report import Bisect, Hypothesis, Suspect, Verdict
 from phases.revert import asked, culprit
+from phases.root_cause import WORTH_IT
 
 BEST = 3
 SUSPECTS = 3
@@ -39,8 +40,9 @@ def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message
     if len(ranked) > BEST:
         rest = "\n".join(f"{_verdict(h)} {h.id} {words(h.says, 160)}" for h in ranked[BEST : BEST + 9])
         blocks.append(context(rest))
-    if incident.investigation is not None and incident.investigation.notes:
-        blocks.append(context(*(words(n, 300) for n in incident.investigation.notes[:4])))
+    notes = incident.investigation.notes if incident.investigation is not None else ()
+    if told := [n for n in notes if incident.bisect is None or WORTH_IT not in n][:4]:
+        blocks.append(context(*(words(n, 300) for n in told)))
     if incident.open and incident.cause is None:
         named = button("Name the cause …", "incident.cause", {"incident": incident.id})
         added = button("Add a hypothesis …", "incident.hypothesis", {"incident": incident.id})

@@ -22,6 +22,7 @@ from phases.report import (
     DeployProof,
     Hypothesis,
     HypothesisKind,
+    Investigation,
     Look,
     LookVerdict,
     Recommendation,
@@ -281,6 +282,13 @@ def test_the_bisect_says_how_far_it_is_and_what_it_found() -> None:
     assert "`c0ffee123` Round &lt;rates&gt; by Dana" in text_of(views.tree(deciding(bisect=found), NOW))
     blind = running.model_copy(update={"state": "cannot tell", "reason": "exit 125 everywhere"})
     assert "Bisect cannot tell*: exit 125 everywhere" in text_of(views.tree(deciding(bisect=blind), NOW))
+    advice = Investigation(
+        notes=("A bisect from 1.2.0 to 1.3.0 is worth its time: 5 commits between them.", "Lines are read at 1.3.0.")
+    )
+    assert "worth its time" in text_of(views.tree(deciding(investigation=advice), NOW))
+    shown = text_of(views.tree(deciding(investigation=advice, bisect=running), NOW))
+    assert "worth its time" not in shown
+    assert "Lines are read at 1.3.0." in shown
 
 
 def test_the_announcement_is_two_lines_with_the_channel() -> None:
