@@ -244,10 +244,10 @@ def recollect(recalled: Recalled, asked: Question, now: datetime) -> Recollectio
 
 def _not_done(alike: Sequence[PastIncident], now: datetime) -> list[str]:
     """Open action items of what was like this: had they been done, this might not burn."""
-    found = [(one, item) for one in alike for item in one.items]
+    found = {(item.kind, item.text): (one, item) for one in reversed(alike) for item in reversed(one.items)}
     return [
         f"Not done since {one.id}, it might have prevented this: {item.kind}: {item.text}{_whose(item, now)}"
-        for one, item in found[:ITEMS_SAID]
+        for one, item in list(reversed(found.values()))[:ITEMS_SAID]
     ]
 
 

@@ -1,0 +1,92 @@
+"""What was learnt elsewhere is imported beside the running bot; the third fire in a file is called a pattern, and the ADR says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.archived import line
+from phases.incident import Incident, Status
+from phases.report import Frame
+from phases.size import as_json
+from sandbox.slack.people import plain
+from sandbox.world import World
+from tests.unit import incidents
+from tests.workspace.stage import burn, declared, eventually, said, told
+
+ROOT = Path(__file__).parents[2]
+PATTERN = "Third fire in {file} in 90 days; rollback worked each time."
+PARTS = {"monitoring": "No alert watches it.", "tests": "No test reads it."}
+
+
+async def firebreak(world: World, *words: str, given: str = "") -> tuple[int, str, str]:
+    env = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", *words),
+        cwd=ROOT,
+        env={**env, "DATA_DIR": str(world.folder / "valkey")},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, told_ = await asyncio.wait_for(process.communicate(given.encode()), 60)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), told_.decode()
+
+
+def earlier(number: int, file: str) -> Incident:
+    at = datetime.now(UTC) - timedelta(days=40 - 10 * number)
+    return incidents.incident(
+        id=f"INC-{number:04d}",
+        number=number,
+        ulid=f"01JD{number:022d}",
+        status=Status.RESOLVED,
+        detected_at=at,
+        declared_at=at,
+        recovered_at=at + timedelta(minutes=9),
+        triage=incidents.report(frame=Frame(file=file, function="total", line=41)),
+    )
+
+
+async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
+    world, alice = small, small.alice
+    file = "shop/session.py"
+    past = "\n".join(line(as_json(earlier(n, file)), (), {}, None, ()) for n in (1, 2))
+    for count in ("imported: 2; here already: 0", "imported: 0; here already: 2"):
+        code, _, err = await firebreak(world, "import", given=past)
+        assert (code, count in err) == (0, True), err
+
+    burn(world)
+    channel = await declared(alice, "checkout is failing", "inc-0003-")
+    pattern = PATTERN.format(file=file)
+    await eventually(world, lambda: said(alice, channel, pattern), "the pattern is said")
+    (remembered,) = await eventually(
+        world, lambda: said(alice, channel, "What I remember:"), "all of it, in the thread"
+    )
+    for words in (pattern, "INC-0002", "it might have prevented this: tests: price a cart without region (Ann"):
+        assert words in plain(remembered)
+    await alice.command("/incident history shop", channel)
+    assert "rolled back to v41, over after 9 min" in plain(await told(alice, "past incidents of shop"))
+
+    await alice.command("/incident fixed flag new-pricing off", channel)
+    await alice.sees("*Recovered.*", channel, seconds=30)
+    await alice.command("/incident cause nobody reads the region", channel)
+    await alice.command("/incident postmortem", channel)
+    form = await alice.open_modal("incident.postmortem", text="Root cause")
+    await alice.submit(form, PARTS)
+    await alice.sees("is resolved", channel)
+    written = next((world.folder / "adr").glob("*-inc-0003-*.md")).read_text()
+    assert f"## Seen before\n\n{pattern}" in written
+
+    # It is remembered at once, and whoever led it can be forgotten while the bot runs.
+    code, out, _ = await firebreak(world, "export", "INC-0003")
+    assert code == 0
+    assert json.loads(out)["memory"]["file"] == file
+    code, out, _ = await firebreak(world, "forget", alice.id)
+    assert (code, "records: " in out) == (0, True)
+    code, out, _ = await firebreak(world, "export")
+    assert (code, alice.id in out) == (0, False)
