@@ -159,9 +159,10 @@ class Desk:
         still = self._people[me].modal()
         return self._people[me].errors(view) if still and still["id"] == view_id else {}
 
-    async def close(self, me: str, view_id: str) -> None:
+    async def close(self, me: str, view_id: str, typed: Json) -> None:
         view = self._people[me].modal()
         if view is not None and view["id"] == view_id:
+            self._people[me].fill(view, typed)
             await self._people[me].close(view)
 
     async def shortcut(self, me: str, callback_id: str, channel: str, ts: str | None) -> str | None:

@@ -192,7 +192,7 @@ class Page:
         return {"errors": await self.desk.submit(me, body["view"], body.get("typed") or {})}
 
     async def _close_view(self, me: str, body: Json) -> Json:
-        await self.desk.close(me, body["view"])
+        await self.desk.close(me, body["view"], body.get("typed") or {})
         return {}
 
     async def _shortcut(self, me: str, body: Json) -> Json:

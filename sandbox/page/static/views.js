@@ -48,11 +48,13 @@ export function valueOf(element) {
 
 const HAS_VALUE = /(_input|select|picker|checkboxes|radio_buttons)$/;
 
-/** Everything that was entered in a form, by block id. */
+/** Everything that was entered in a form, by block id; where a block has several elements, by action id. */
 export function typedIn(root) {
   const typed = {};
-  for (const element of root.querySelectorAll("[data-el]")) {
-    if (HAS_VALUE.test(element.dataset.el)) typed[element.dataset.block] = valueOf(element);
+  const filled = [...root.querySelectorAll("[data-el]")].filter((element) => HAS_VALUE.test(element.dataset.el));
+  for (const element of filled) {
+    const alone = filled.every((other) => other === element || other.dataset.block !== element.dataset.block);
+    typed[alone ? element.dataset.block : element.dataset.action] = valueOf(element);
   }
   return typed;
 }
@@ -93,7 +95,7 @@ async function submit(form) {
 
 export async function closeView() {
   const form = dialog.querySelector(".view");
-  if (form) await post("close", { view: form.dataset.view });
+  if (form) await post("close", { view: form.dataset.view, typed: typedIn(form) });
   refresh("view");
 }
 
