@@ -293,6 +293,14 @@ class Incident(Value):
         return self.status.open
 
     @property
+    def mark(self) -> str:
+        """`inc-0042-k3v9`: what its deploys and bisects are called outside.
+
+        Numbers begin anew with an empty Redis; a run that stands outside from before must not be taken for this one's.
+        """
+        return f"{self.id}-{self.ulid[-4:]}".lower()
+
+    @property
     def apart(self) -> bool:
         """A drill or a private incident: it holds nothing that others could run into, and is not told outside."""
         return self.drill or self.private

@@ -146,7 +146,7 @@ def _deploy(
         return Refused("input", "That is not a release that may be deployed. Nothing was done.")
     if kind is ActionKind.ROLLBACK and said.running is not None and said.running.version == to.version:
         return Refused("input", f"{to.version} is what runs now. Nothing was done.")
-    deploy_id = f"{incident.id}-{current.number}".lower()
+    deploy_id = f"{incident.mark}-{current.number}"
     acted = RoundAction(
         kind=kind,
         by=said.by,

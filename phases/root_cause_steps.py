@@ -62,7 +62,7 @@ def investigated(incident: Incident, action: Investigated, service: Service, now
         if line not in known:
             draft.note("evidence", line)
     if found.good and found.bad and service.bisect and service.checkout and incident.bisect is None and incident.open:
-        bisect_id = f"{incident.id}-bisect-1".lower()
+        bisect_id = f"{incident.mark}-bisect-1"
         draft.set(bisect=Bisect(id=bisect_id, good=found.good, bad=found.bad))
         draft.want(StartBisect(bisect_id=bisect_id, good=found.good, bad=found.bad))
     return ask_for_tree(draft).dirty("status").done()

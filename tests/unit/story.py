@@ -138,7 +138,7 @@ class Story:
 
     @property
     def deploy(self) -> str:
-        return f"inc-0001-{self.round}"
+        return f"{self.record.mark}-{self.round}"
 
     def wants(self, kind: type[E]) -> list[E]:
         """What the last word wanted of this kind."""

@@ -176,8 +176,11 @@ async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
     incident = await home.newest()
     fix = HotfixRef(name="#12", commit="ab" * 20).release
     await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix), incident.id)
-    run = {"workflow_run": {"display_title": "Hotfix #12 (inc-0001-1)"}, "repository": {"full_name": "acme/shop"}}
+    run = {
+        "workflow_run": {"display_title": f"Hotfix #12 ({incident.mark}-1)"},
+        "repository": {"full_name": "acme/shop"},
+    }
     answer = await post(home, run, event="workflow_run")
     assert answer.json() == {"incidents": ["INC-0001"]}
-    run["workflow_run"]["display_title"] = "Hotfix #12 (inc-0001-10)"
+    run["workflow_run"]["display_title"] = f"Hotfix #12 ({incident.mark}-10)"
     assert (await post(home, run, event="workflow_run", delivery="d-2")).json() == {"incidents": []}

@@ -24,9 +24,9 @@ MERGED = MergeState(merged=True, at=NOW, by="ada", head=HEAD, holds=True)
 def shipped(fix: Release = FIX, merge: MergeState | None = None) -> Story:
     story = Story().opened().measured()
     story.say(said.DecideHotfix(by="U0ALICE", round=1, fix=fix, running=Release(version="1.3.0")))
-    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
+    story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
     proof = DeployProof(before="1.3.0", after=fix.version)
-    story.say(said.DeployFinished(deploy_id="inc-0001-1", result="done", proof=proof, merge=merge))
+    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof, merge=merge))
     return story
 
 

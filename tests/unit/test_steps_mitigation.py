@@ -33,7 +33,7 @@ def test_a_rollback_takes_the_service_starts_once_and_says_who_from_and_to():
     assert story.record.status is Status.MITIGATING
     assert "deploying:shop" in story.claims
     assert story.wants(wanted.StartDeploy) == [
-        wanted.StartDeploy(deploy_id="inc-0001-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0BOB")
+        wanted.StartDeploy(deploy_id="inc-0001-inc1-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0BOB")
     ]
     assert story.in_channel == ["<@U0BOB> rolls shop back from 1.3.0 to 1.2.0."]
     assert story.on_ticket == story.in_channel
@@ -77,7 +77,7 @@ def test_where_nobody_knows_what_runs_the_deployer_says_it_when_it_starts():
     story = deciding()
     story.say(ROLLBACK.model_copy(update={"running": None}))
     assert "from what runs now (not known yet) to 1.2.0" in story.in_channel[0]
-    story.say(said.DeployStarted(deploy_id="inc-0001-1", running=BAD))
+    story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1", running=BAD))
     assert story.record.round is not None
     assert story.record.round.action is not None
     assert story.record.round.action.from_release == BAD
@@ -192,32 +192,32 @@ def test_on_a_cancelled_incident_every_click_is_refused_with_why():
 
 def test_a_deploy_is_asked_about_until_it_ends():
     story = deciding().rolled_back()
-    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
+    story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
     assert story.due("deploy") == 2
     story.fires("deploy")
-    assert story.wants(wanted.FollowDeploy) == [wanted.FollowDeploy(deploy_id="inc-0001-1")]
-    story.say(said.DeployProgressed(deploy_id="inc-0001-1", lines=("checking out",)))
+    assert story.wants(wanted.FollowDeploy) == [wanted.FollowDeploy(deploy_id="inc-0001-inc1-1")]
+    story.say(said.DeployProgressed(deploy_id="inc-0001-inc1-1", lines=("checking out",)))
     assert story.due("deploy") == 2
     assert story.in_channel == [], "progress is an edit"
 
 
 def test_what_a_deploy_prints_is_one_message_in_its_decisions_thread_kept_to_the_end():
     story = deciding().rolled_back()
-    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
-    story.say(said.DeployProgressed(deploy_id="inc-0001-1"))
+    story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
+    story.say(said.DeployProgressed(deploy_id="inc-0001-inc1-1"))
     assert story.wants(wanted.PostLive) == [], "nothing is printed yet"
     first, more = DeployOutput(lines=("fetching",)), DeployOutput(lines=("fetching", "building"))
-    story.say(said.DeployProgressed(deploy_id="inc-0001-1", output=first))
+    story.say(said.DeployProgressed(deploy_id="inc-0001-inc1-1", output=first))
     assert story.wants(wanted.PostLive) == [wanted.PostLive(name="progress:1")]
-    story.say(said.DeployProgressed(deploy_id="inc-0001-1", output=first))
+    story.say(said.DeployProgressed(deploy_id="inc-0001-inc1-1", output=first))
     assert "progress:1" not in story.last.dirty, "nothing new"
-    story.say(said.DeployProgressed(deploy_id="inc-0001-1", output=more))
+    story.say(said.DeployProgressed(deploy_id="inc-0001-inc1-1", output=more))
     assert story.wants(wanted.PostLive) == [], "once"
     assert "progress:1" in story.last.dirty
 
     end = DeployOutput(lines=("building", "[exit code 1]"), cut=True)
     proof = DeployProof(before="1.3.0", after="1.3.0")
-    story.say(said.DeployFinished(deploy_id="inc-0001-1", result="failed", proof=proof, output=end))
+    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="failed", proof=proof, output=end))
     assert "progress:1" in story.last.dirty
     assert story.record.rounds[0].action.output == end  # pyright: ignore[reportOptionalMemberAccess]
     assert story.record.rounds[0].action.result == "failed"  # pyright: ignore[reportOptionalMemberAccess]
@@ -225,20 +225,20 @@ def test_what_a_deploy_prints_is_one_message_in_its_decisions_thread_kept_to_the
 
 def test_the_newest_lines_in_the_decision_change_every_few_seconds_at_most():
     story = deciding().rolled_back()
-    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
+    story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
     shown: list[bool] = []
     for n in range(8):
-        story.say(said.DeployProgressed(deploy_id="inc-0001-1", lines=(f"layer {n}",)), after=2)
+        story.say(said.DeployProgressed(deploy_id="inc-0001-inc1-1", lines=(f"layer {n}",)), after=2)
         shown.append("decision:1" in story.last.dirty)
     assert shown == [True, False, False, True, False, False, True, False]
 
 
 def test_a_deploy_that_is_over_before_it_is_asked_about_shows_its_output_too():
     story = deciding().rolled_back()
-    story.say(said.DeployStarted(deploy_id="inc-0001-1"))
+    story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
     proof = DeployProof(before="1.3.0", after="1.2.0")
     output = DeployOutput(lines=("up", "[exit code 0]"))
-    story.say(said.DeployFinished(deploy_id="inc-0001-1", result="done", proof=proof, output=output))
+    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof, output=output))
     assert story.wants(wanted.PostLive) == [wanted.PostLive(name="progress:1")]
     assert story.record.status is Status.VERIFYING
 
@@ -274,7 +274,9 @@ def test_failed_or_unknown_pages_and_opens_a_round_that_says_why(result: str, wo
 
 def test_not_started_because_something_else_runs_opens_a_round_without_a_page():
     story = deciding().rolled_back()
-    story.say(said.DeployNotStarted(deploy_id="inc-0001-1", running="1.3.1", reason="1.3.1 runs by now, not 1.3.0"))
+    story.say(
+        said.DeployNotStarted(deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now, not 1.3.0")
+    )
     assert story.record.rounds[-1].why == "nothing was deployed: 1.3.1 runs by now, not 1.3.0"
     assert story.pages == []
     assert "deploying:shop" not in story.claims
@@ -283,7 +285,7 @@ def test_not_started_because_something_else_runs_opens_a_round_without_a_page():
 
 def test_not_started_because_the_deployer_refused_is_a_rollback_that_failed():
     story = deciding().rolled_back()
-    story.say(said.DeployNotStarted(deploy_id="inc-0001-1", reason="no such tag"))
+    story.say(said.DeployNotStarted(deploy_id="inc-0001-inc1-1", reason="no such tag"))
     assert len(story.pages) == 1
     assert story.wants(wanted.Investigate) == [wanted.Investigate()], "the rollback it waited for does not come"
 
@@ -311,8 +313,8 @@ def test_a_fix_forward_that_failed_is_no_recovery_any_more():
 @pytest.mark.parametrize(
     "effect",
     [
-        wanted.StartDeploy(deploy_id="inc-0001-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0ALICE"),
-        wanted.FollowDeploy(deploy_id="inc-0001-1"),
+        wanted.StartDeploy(deploy_id="inc-0001-inc1-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0ALICE"),
+        wanted.FollowDeploy(deploy_id="inc-0001-inc1-1"),
     ],
 )
 def test_a_deploy_that_was_lost_cannot_be_started_by_a_click_on_try_again(effect: wanted.Effect):
@@ -329,10 +331,10 @@ def test_a_deploy_that_was_lost_cannot_be_started_by_a_click_on_try_again(effect
 def test_late_words_about_a_deploy_that_ended_change_nothing():
     story = verifying()
     for late in (
-        said.DeployStarted(deploy_id="inc-0001-1"),
-        said.DeployTick(deploy_id="inc-0001-1"),
-        said.DeployProgressed(deploy_id="inc-0001-1", lines=("x",)),
-        said.DeployNotStarted(deploy_id="inc-0001-1", reason="x"),
+        said.DeployStarted(deploy_id="inc-0001-inc1-1"),
+        said.DeployTick(deploy_id="inc-0001-inc1-1"),
+        said.DeployProgressed(deploy_id="inc-0001-inc1-1", lines=("x",)),
+        said.DeployNotStarted(deploy_id="inc-0001-inc1-1", reason="x"),
     ):
         story.say(late)
         assert story.last.effects == ()

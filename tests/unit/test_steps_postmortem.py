@@ -167,12 +167,12 @@ def test_while_it_is_checked_it_can_be_cancelled_and_no_look_follows():
 
 
 def test_a_bisect_is_stopped_with_the_incident_and_followed_until_it_has():
-    running = Bisect(id="inc-0001-bisect-1", good="1.2.0", bad="1.3.0")
+    running = Bisect(id="inc-0001-inc1-bisect-1", good="1.2.0", bad="1.3.0")
     story = mitigated()
     story.say(said.Investigated(investigation=Investigation(good="1.2.0", bad="1.3.0")))
     story.say(said.BisectMoved(bisect=running))
     story.written()
-    stop = wanted.FollowBisect(bisect_id="inc-0001-bisect-1", cancel=True)
+    stop = wanted.FollowBisect(bisect_id="inc-0001-inc1-bisect-1", cancel=True)
     assert story.wants(wanted.FollowBisect) == [stop]
     story.fails(stop)
     assert story.record.bisect is not None

@@ -43,7 +43,7 @@ def investigated() -> Story:
 
 
 def bisect(state: str, **fields: object) -> said.BisectMoved:
-    given = {"id": "inc-0001-bisect-1", "good": "1.2.0", "bad": "1.3.0", "state": state, **fields}
+    given = {"id": "inc-0001-inc1-bisect-1", "good": "1.2.0", "bad": "1.3.0", "state": state, **fields}
     return said.BisectMoved(bisect=Bisect.model_validate(given))
 
 
@@ -94,7 +94,7 @@ def test_twelve_hypotheses_are_enough():
 def test_a_bisect_starts_where_there_are_ends_and_a_reproduction():
     story = investigated()
     assert story.wants(wanted.StartBisect) == [
-        wanted.StartBisect(bisect_id="inc-0001-bisect-1", good="1.2.0", bad="1.3.0")
+        wanted.StartBisect(bisect_id="inc-0001-inc1-bisect-1", good="1.2.0", bad="1.3.0")
     ]
     without = Story(service(bisect=())).opened().measured(one_feature())
     without.say(FOUND)
@@ -106,7 +106,7 @@ def test_a_bisect_is_followed_until_it_names_a_commit():
     story.say(bisect("running", step=1, steps=5))
     assert story.due("bisect") == 2
     story.fires("bisect")
-    assert story.wants(wanted.FollowBisect) == [wanted.FollowBisect(bisect_id="inc-0001-bisect-1")]
+    assert story.wants(wanted.FollowBisect) == [wanted.FollowBisect(bisect_id="inc-0001-inc1-bisect-1")]
     story.say(bisect("found", step=3, steps=5, culprit=CULPRIT))
     assert "bisect" not in story.timers
     assert story.in_channel == []
@@ -130,13 +130,13 @@ def test_an_end_without_a_culprit_is_said_in_the_thread(state: str):
 def test_a_person_stops_it():
     story = investigated()
     story.say(said.CancelBisect(by="U0BOB"))
-    assert story.wants(wanted.FollowBisect) == [wanted.FollowBisect(bisect_id="inc-0001-bisect-1", cancel=True)]
+    assert story.wants(wanted.FollowBisect) == [wanted.FollowBisect(bisect_id="inc-0001-inc1-bisect-1", cancel=True)]
     assert Story().opened().refuses(said.CancelBisect(by="U0BOB")).text == "No bisect is running."
 
 
 def test_what_cannot_be_started_or_followed_has_failed():
     story = investigated()
-    story.fails(wanted.StartBisect(bisect_id="inc-0001-bisect-1", good="1.2.0", bad="1.3.0"), "no clone")
+    story.fails(wanted.StartBisect(bisect_id="inc-0001-inc1-bisect-1", good="1.2.0", bad="1.3.0"), "no clone")
     assert story.record.bisect is not None
     assert story.record.bisect.state == "failed"
 

@@ -36,7 +36,7 @@ def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: 
 
 def test_what_was_not_started_broke_nothing():
     story = deciding().rolled_back()
-    story.say(said.DeployNotStarted(deploy_id="inc-0001-1", running="1.3.1", reason="1.3.1 runs by now"))
+    story.say(said.DeployNotStarted(deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now"))
     assert tried(story.record) == ("Tried already: Rollback to 1.2.0, 03:02 UTC, was not started: 1.3.1 runs by now.",)
     assert broken_rollbacks(story.record) == ()
 

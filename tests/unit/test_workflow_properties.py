@@ -209,10 +209,10 @@ class Life(RuleBasedStateMachine):
                 self.say(said.DecideRollback(by="U0ALICE", round=number, target=good, running=bad))
             case Status.MITIGATING:
                 proof = DeployProof(before="1.3.0", after="1.2.0")
-                self.ends(wanted.StartDeploy, said.DeployStarted(deploy_id=f"inc-0001-{number}"))
+                self.ends(wanted.StartDeploy, said.DeployStarted(deploy_id=f"{incident.mark}-{number}"))
                 if "deploy" in self.timers:
                     self.fire("deploy")
-                done = said.DeployFinished(deploy_id=f"inc-0001-{number}", result="done", proof=proof)
+                done = said.DeployFinished(deploy_id=f"{incident.mark}-{number}", result="done", proof=proof)
                 self.ends(wanted.FollowDeploy, done)
             case Status.VERIFYING:
                 if "look" in self.timers:
