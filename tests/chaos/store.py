@@ -154,7 +154,9 @@ async def _person(
         while not isinstance(
             answer := await door.say(PostUpdate(by="U0ALICE", text=text), incident, because), Recorded
         ):
-            if not isinstance(answer, Unknown):
+            if not (
+                isinstance(answer, Unknown) or answer.code == "late"
+            ):  # both say: nothing seen recorded, say it again
                 kept.faults.append(f"{text}: {answer}")
                 return
             kept.unsure += 1

@@ -70,11 +70,12 @@ async def overdue(world: World, name: str) -> None:
 async def test_what_people_move_in_linear_is_heard_in_slack_and_nothing_bounces(small: World):
     world, alice = small, small.alice
     channel = await opened(world)
-    urls = {a.title: a.url for a in world.linear.of(ticket(world))[1]}
-    assert any(title.startswith("Sentry") for title in urls)
-    await eventually(
-        world, lambda: any(a.title == f"Slack: #{channel.name}" for a in world.linear.of(ticket(world))[1]), ""
-    )
+
+    def attached(begins: str) -> bool:
+        return any(a.title.startswith(begins) for a in world.linear.of(ticket(world))[1])
+
+    await eventually(world, lambda: attached("Sentry"), "the Sentry issue hangs on the ticket")
+    await eventually(world, lambda: attached(f"Slack: #{channel.name}"), "and the channel")
     assert (ticket(world).state.type, ticket(world).priority) == ("started", 1)
 
     # Priority there is severity here, by that person's name.
