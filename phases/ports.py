@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Literal, Protocol, runtime_checkable
 
-from pydantic import Field
-
 from phases.incident import Incident, Ticket
 from phases.past import Counted, PastIncident, Question, Recalled
 from phases.report import (
@@ -16,7 +14,6 @@ from phases.report import (
     DeployOutput,
     DeploySeen,
     EndpointAnswer,
-    Frame,
     LinearIssue,
     MergeState,
     Release,
@@ -26,6 +23,7 @@ from phases.report import (
     Value,
 )
 from phases.service import Service
+from phases.tracked import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 
 
 class PortError(Exception):
@@ -50,88 +48,6 @@ class NotSetUp(PortError):
 
 
 # --- Sentry ----------------------------------------------------------------------------------------------------
-
-
-class IssueRow(Value):
-    """An issue of level error or fatal with events in the asked window, whatever its status."""
-
-    id: str
-    short_id: str
-    title: str
-    """Without addresses of people: those are taken out at the edge."""
-    url: str | None
-    project: str
-    level: str
-    first_seen: datetime
-    events: int
-    """In the window."""
-    status: str = "unresolved"
-    substatus: str | None = None
-    handled: bool | None = None
-    events_before: int = 0
-    """In about the day before the window …"""
-    minutes_before: float = 0.0
-    """… which was this long. 0: Sentry did not say."""
-
-
-class IssuePage(Value):
-    """A page of issues, most events first."""
-
-    rows: tuple[IssueRow, ...]
-    next: str | None = None
-    """Where the next page begins; None: this was the last."""
-    since: datetime | None = None
-    """When the oldest of these projects was made, where Sentry tells."""
-
-
-class Minutes(Value):
-    """Events of some issues together, by whole minutes of event time. Minutes without events may be missing."""
-
-    counts: dict[datetime, int] = Field(default_factory=dict[datetime, int])
-    incomplete: tuple[datetime, ...] = ()
-    """Minutes that may still grow: late events. They are no part of a baseline."""
-    known: bool = True
-    """False where this Sentry has no time series."""
-    sampled: bool = False
-
-
-class UserShare(Value):
-    """Events of one end user in the window; `key` is a one-way hash, never the value itself."""
-
-    key: str
-    events: int
-    addresses: int | None = None
-    """Distinct client addresses of this user; None where Sentry does not tell."""
-
-
-class EventPicture(Value):
-    """Rows over the incident's issues in the window, joined over issues."""
-
-    events: int
-    users: tuple[UserShare, ...] = ()
-    """The catalogue's `not_users` excepted, most events first; may be cut, then `user_count` knows more."""
-    user_count: int | None = None
-    """Distinct users, `not_users` excepted; None where they could not be asked for."""
-    events_without_user: int = 0
-    events_of_not_users: int = 0
-    addresses: int | None = None
-    """Distinct client addresses in the window; None where Sentry does not tell."""
-    transactions: tuple[Share, ...] = ()
-    regions: tuple[Share, ...] = ()
-    organisations: tuple[Share, ...] = ()
-    per_issue: bool = False
-    """Counted issue by issue from tags, over each issue's whole life: this Sentry has no Discover."""
-    sampled: bool = False
-
-
-class EventDetail(Value):
-    """What the newest event of an issue shows."""
-
-    exception_type: str | None
-    handled: bool | None
-    frames: tuple[Frame, ...]
-    """Crashing frame first."""
-    release: str | None
 
 
 class ErrorTracker(Protocol):

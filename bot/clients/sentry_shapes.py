@@ -17,9 +17,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from phases.ports import EventDetail, IssueRow, UserShare
 from phases.report import DeploySeen, Frame, Release, Share
 from phases.service import Service
+from phases.tracked import EventDetail, IssueRow, UserShare
 
 CONTEXT_LINES = 5
 CONTEXT_WIDTH = 200

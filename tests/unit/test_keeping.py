@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_first_release import restore
+from test_store import dump
 
 from bot.archived import Unreadable, read
 from bot.drafts import RedisDrafts
@@ -57,28 +58,6 @@ async def exported(
     return out.getvalue().splitlines()
 
 
-async def everything(store: Store) -> dict[str, Any]:
-    """Every key with its value; what passes by itself is left out."""
-    found: dict[str, Any] = {}
-    async for key in store.redis.scan_iter():
-        match await store.redis.type(key):
-            case "string":
-                found[key] = await store.redis.get(key)
-            case "hash":
-                found[key] = await store.redis.hgetall(key)
-            case "list":
-                found[key] = await store.redis.lrange(key, 0, -1)
-            case "zset":
-                found[key] = await store.redis.zrange(key, 0, -1, withscores=True)
-            case "set":
-                found[key] = await store.redis.smembers(key)
-            case "stream":
-                found[key] = await store.redis.xrange(key)
-            case kind:
-                raise AssertionError(kind)
-    return found
-
-
 @pytest.fixture
 async def other(tmp_path: Path) -> AsyncIterator[Store]:
     async with embedded(tmp_path / "other") as url:
@@ -114,10 +93,10 @@ async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(store
     assert await other.ids("open") == ["INC-0004"]
     assert await other.owner("open:shop:production") == "INC-0004"
 
-    before = await everything(other)
+    before = await dump(other)
     assert await import_lines(other, lines, said) == 0
     assert "imported: 0; here already: 4" in said.getvalue()
-    assert await everything(other) == before
+    assert await dump(other) == before
 
 
 async def test_what_the_first_release_left_can_be_moved(store: Store, other: Store):
@@ -221,7 +200,7 @@ async def test_a_person_is_forgotten_everywhere_and_nobody_else(store: Store):
     assert await forget(store, ANN, ["Ann Lee"], said) == 0
     for line in ("records: 1 changed", "timelines: 2 changed", "drafts: 2 changed", "what waits to be done: 2 changed"):
         assert line in said.getvalue()
-    left = json.dumps({key: str(value) for key, value in (await everything(store)).items()})
+    left = json.dumps({key: str(value) for key, value in (await dump(store)).items()})
     assert f'{ANN}"' not in left
     assert f"{ANN}>" not in left
     assert "Ann Lee" not in left
@@ -235,11 +214,11 @@ async def test_a_person_is_forgotten_everywhere_and_nobody_else(store: Store):
     )
     assert await store.redis.ttl(f"{{fb}}:delivery:C1:1.1:message:{FORGOTTEN}") > 0
 
-    before = await everything(store)
+    before = await dump(store)
     said = io.StringIO()
     assert await forget(store, ANN, ["Ann Lee"], said) == 0
     assert said.getvalue() == f"{ANN} stands nowhere: nothing was changed.\n"
-    assert await everything(store) == before
+    assert await dump(store) == before
 
 
 async def test_who_was_forgotten_does_not_come_back_with_an_import(store: Store):

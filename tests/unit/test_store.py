@@ -49,6 +49,8 @@ async def dump(store: Store) -> dict[str, object]:
                 found[key] = await store.redis.lrange(key, 0, -1)
             case "zset":
                 found[key] = await store.redis.zrange(key, 0, -1, withscores=True)
+            case "set":
+                found[key] = await store.redis.smembers(key)
             case "stream":
                 found[key] = await store.redis.xrange(key)
             case other:

@@ -22,9 +22,10 @@ from phases.blast_radius import (
     users,
 )
 from phases.incident import Severity, Ticket
-from phases.ports import EventPicture, HotfixRef, IssueRow, Minutes, UserShare
+from phases.ports import EventPicture, HotfixRef, IssueRow, Minutes
 from phases.report import BlastRadius, Choice, IssueSeen, Share, Word
 from phases.service import ReleaseNames
+from phases.tracked import UserShare
 from phases.triage import by_version, fix_of, one_way_match
 from phases.triage_steps import manual
 from phases.wording import counted, lasting, listed, rate
