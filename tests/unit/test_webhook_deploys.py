@@ -111,7 +111,7 @@ async def test_after_a_rollback_the_answer_is_to_hold(home: House) -> None:
     now = datetime.now(UTC)
     target, running = Release(version="1.2.0"), Release(version="1.3.0")
     await home.said(DecideRollback(by="U0ALICE", round=1, target=target, running=running), incident.id)
-    deploy = f"{incident.id}-1".lower()
+    deploy = f"{incident.mark}-1"
     await home.said(DeployStarted(deploy_id=deploy, running=running), incident.id)
     proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
     await home.said(DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id)
