@@ -92,6 +92,7 @@ async def test_in_a_thread_of_the_announcements_only_what_is_said_there_counts(s
     await alice.command("/incident checkout is failing")
     root = await alice.sees("INC-0001: checkout is failing", "incidents")
     channel = world.workspace.channel("incidents")
+    await alice.sees("Decision 1", channel)
     world.delivery.twist("event:reaction_added", copies=2, fresh_event_id=True)
     inside = bob.say(channel, "db-2 is full", thread_ts=root["ts"])
     beside = bob.say(channel, "who brings lunch?")
