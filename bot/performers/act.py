@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 DEPLOYER_TRIES = 4
 """Some seconds: production burns while nobody is told that nothing is being deployed."""
 
+ASKED_WHAT_RUNS = 4
+"""Tries, over about 7 s, to read back what runs after a deploy has ended, before that is said to be unknown."""
+
 
 def same(one: Release | None, other: Release | None) -> bool:
     """The same release: by version, or by the head commit of a hotfix."""
@@ -78,7 +81,15 @@ def acting(kit: Kit, merges: Merges) -> dict[str, Performer]:
         state = await port.look(service, effect.deploy_id)
         if state.state == "running":
             return DeployProgressed(deploy_id=effect.deploy_id, lines=state.lines, output=state.output)
-        result, reason, after = state.state, state.reason, await _runs(port, service)
+        result, reason, after = state.state, state.reason, None
+        try:
+            after = await _runs(port, service)
+        except PortError as error:
+            if error.retryable and job.attempt < ASKED_WHAT_RUNS:
+                raise
+            # It has ended, and people wait for the word: what runs is said to be unknown rather than asked for minutes.
+            result = "failed" if result == "failed" else "unknown"
+            reason = f"{reason or 'the deploy ended'}; {error.text}"
         if result == "done" and not same(after, acted.to_release):
             result, reason = "failed", f"the deployer says done, but {after.version if after else 'nothing named'} runs"
         elif result == "unknown" and after is not None and same(after, acted.to_release):
