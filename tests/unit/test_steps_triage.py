@@ -5,7 +5,7 @@ from __future__ import annotations
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import Severity, Status
-from phases.report import Choice, Confidence, IssueSeen, Recommendation, Release, Share, Word
+from phases.report import Choice, Confidence, Investigation, IssueSeen, Recommendation, Release, Share, Word
 from tests.factories import NOW, blast, nothing_unusual, one_feature, report, service
 from tests.unit.story import Story
 
@@ -201,7 +201,7 @@ def test_evidence_that_comes_after_a_report_by_hand_is_walked_along():
     story = Story().opened()
     story.fires("triage")
     story.say(FORM)
-    story.say(said.Investigated(investigation=said.Investigation()))
+    story.say(said.Investigated(investigation=Investigation()))
     story.say(said.Triaged(report=one_feature()))
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
 
@@ -300,7 +300,7 @@ def test_a_second_report_by_hand_keeps_what_sentry_knows():
 
 def test_a_new_suspect_is_investigated_anew():
     story = Story().opened().measured(one_feature())
-    story.say(said.Investigated(investigation=said.Investigation()))
+    story.say(said.Investigated(investigation=Investigation()))
     story.say(said.Triaged(report=one_feature()))
     assert story.wants(wanted.Investigate) == []
     story.say(said.Triaged(report=one_feature(suspect=Release(version="1.2.9"))))
@@ -311,12 +311,12 @@ def test_what_begins_with_one_user_is_investigated_anew_when_many_are_hit():
     """The first event after a deploy has one user: rather their data, no bisect. The thirtieth says something else."""
     first = report(Choice.INVESTIGATE, blast=blast(Word.ONE, Word.ONE))
     story = Story().opened().measured(first)
-    story.say(said.Investigated(investigation=said.Investigation(walk=("Crashes in shop/pay.py:12.",))))
+    story.say(said.Investigated(investigation=Investigation(walk=("Crashes in shop/pay.py:12.",))))
     story.say(said.Triaged(report=first))
     assert story.wants(wanted.Investigate) == []
     story.say(said.Triaged(report=one_feature()))
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
-    story.say(said.Investigated(investigation=said.Investigation(walk=("Crashes in shop/pay.py:12.",))))
+    story.say(said.Investigated(investigation=Investigation(walk=("Crashes in shop/pay.py:12.",))))
     assert [e.text for e in story.timeline if e.kind == "evidence"] == ["Crashes in shop/pay.py:12."]
     story.say(said.Triaged(report=report()))
     assert story.wants(wanted.Investigate) == [wanted.Investigate()], "it runs beside the rollback, once it has begun"

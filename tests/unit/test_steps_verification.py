@@ -7,7 +7,7 @@ import pytest
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import Status
-from phases.report import HypothesisKind, LookVerdict, Picture, Verdict
+from phases.report import HypothesisKind, Investigation, LookVerdict, Picture, Verdict
 from tests.factories import look, nothing_unusual, service
 from tests.unit.story import Story, mitigated, verifying
 
@@ -94,7 +94,7 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
     story = verifying()
     story.say(
         said.Investigated(
-            investigation=said.Investigation(
+            investigation=Investigation(
                 hypotheses=(
                     said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 brought it"),
                     said_hypothesis("H2", HypothesisKind.DATA, "Traffic, or one customer's data, brought it"),
@@ -135,7 +135,7 @@ def test_what_was_ruled_out_stays_so_when_the_evidence_is_walked_again():
     story.looked(LookVerdict.NOT_RECOVERED)
     story.looked(LookVerdict.NOT_RECOVERED)
     release = said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 brought it")
-    story.say(said.Investigated(investigation=said.Investigation(hypotheses=(release,))))
+    story.say(said.Investigated(investigation=Investigation(hypotheses=(release,))))
     judged = {h.says: h.verdict for h in story.record.hypotheses}
     assert judged == {
         "Release 1.3.0 brought it": Verdict.RULED_OUT,
@@ -146,7 +146,7 @@ def test_what_was_ruled_out_stays_so_when_the_evidence_is_walked_again():
 def test_a_persons_judgement_is_not_taken_back_by_a_look():
     story = verifying()
     release = said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 brought it")
-    story.say(said.Investigated(investigation=said.Investigation(hypotheses=(release,))))
+    story.say(said.Investigated(investigation=Investigation(hypotheses=(release,))))
     story.say(said.JudgeHypothesis(by="U0BOB", id="H1", verdict=Verdict.SUPPORTED))
     story.looked(LookVerdict.NOT_RECOVERED)
     story.looked(LookVerdict.NOT_RECOVERED)
