@@ -153,6 +153,8 @@ def message_posted(incident: Incident, action: MessagePosted, service: Service, 
     if action.name in incident.messages:
         return draft.done()
     draft.set(messages={**incident.messages, action.name: action.ref})
+    if not incident.open:  # it ended while this was posted: marks of that time found no message
+        draft.dirty(action.name)
     if action.name == "status":
         draft.want(Pin())
         if incident.ticket is not None:
