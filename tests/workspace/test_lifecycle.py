@@ -66,7 +66,7 @@ async def test_it_was_not_over(small: World):
     await alice.command("/incident reopen INC-0001")
     await told(alice, "INC-0001 is open again")
     await alice.sees("Decision 2", channel)
-    assert "cancelled" not in status(channel).lower()
+    await eventually(world, lambda: "cancelled" not in status(channel).lower(), "the status is of now")
     await eventually(world, lambda: said(alice, common, "Open again: checkout is failing"), "announced")
     await alice.command("/incident reopen INC-0001")
     await told(alice, "INC-0001 is open. Nothing was changed")
@@ -90,7 +90,7 @@ async def test_it_was_not_over(small: World):
     await told(alice, "a new one is being made")
     await alice.sees("Decision 3", again)
     await eventually(world, lambda: again.pins, "its status")
-    assert "INC-0001" in status(again)
+    await eventually(world, lambda: "INC-0001" in status(again), "of this incident")
 
     # The same after all.
     await bob.command("/incident merge INC-0001 INC-0002")
