@@ -26,6 +26,7 @@ from phases.report import Frame, IssueSeen
 from phases.shrinking import shrunk
 from phases.size import as_json
 from phases.trends import trends
+from tests.bench.table import Row, at_most
 from tests.unit import incidents
 
 INCIDENTS = 10_000
@@ -85,8 +86,7 @@ async def fill(store: Store) -> None:
         )
 
 
-async def report() -> list[tuple[str, str, str]]:
-    """Rows of name, measured, goal (issue "Coordinate, verify and learn", Show)."""
+async def report() -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="firebreak-bench-") as folder:
         async with embedded(Path(folder)) as url:
             store = Store.open(url)
@@ -96,7 +96,7 @@ async def report() -> list[tuple[str, str, str]]:
                 await store.close()
 
 
-async def _measured(store: Store) -> list[tuple[str, str, str]]:
+async def _measured(store: Store) -> list[Row]:
     await store.redis.config_set("appendfsync", "no")  # filling it is not what is measured
     empty = await _used(store)
     await fill(store)
@@ -126,12 +126,19 @@ async def _measured(store: Store) -> list[tuple[str, str, str]]:
     counting = (time.process_time() - before) / TIMES * 1000
     name = f"{INCIDENTS:,} past incidents"
     return [
-        (f"recall at triage over {name}", f"{best:.1f} ms", "< 5 ms"),
-        (f"the same: median of {TIMES}", f"{typical:.1f} ms", ""),
-        ("the same: round trips", f"{sent:g}", "1"),
-        (f"trends over {name}, processor's time", f"{counting:.0f} ms", "< 300 ms"),
-        (f"the same: on the clock, best of {TIMES}", f"{walls:.0f} ms", "< 300 ms"),
-        (f"{name} in Redis", f"{used:.0f} MB", "≤ 150 MB"),
+        at_most(
+            f"recall at triage over {name}", best, 5, unit="ms", digits=1, beside=f"median of {TIMES}: {typical:.1f} ms"
+        ),
+        at_most("the same: round trips", sent, 1, digits=0),
+        at_most(
+            f"trends over {name}, CPU",
+            counting,
+            300,
+            unit="ms",
+            digits=0,
+            beside=f"on the clock: {walls:.0f} ms at best",
+        ),
+        at_most(f"{name} in Redis", used, 150, unit="MB", digits=0),
     ]
 
 

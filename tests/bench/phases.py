@@ -12,6 +12,7 @@ from collections.abc import Callable
 from phases.ports import Commit, CommitFile
 from phases.report import Frame
 from phases.suspects import Thrown, rank
+from tests.bench.table import Row, at_most
 from tests.unit.sentry_world import busy_world
 
 COMMITS, FRAMES = 500, 50
@@ -20,8 +21,11 @@ TIMES = 9
 THROWN = Thrown(type="KeyError", value="'region' is missing: total failed for this order")
 
 
-async def triage() -> list[tuple[str, str, str]]:
-    """Rows of name, measured, goal (issue "Triage that can be trusted", Show)."""
+async def rows() -> list[Row]:
+    return [*await triage(), *ranking()]
+
+
+async def triage() -> list[Row]:
     async with busy_world() as world:
         assert world.calls is not None
         await world.client.warm([world.service])
@@ -30,10 +34,13 @@ async def triage() -> list[tuple[str, str, str]]:
         report = await world.triage()
         calls, rounds = len(world.calls.paths), world.calls.rounds
     name = f"triage of {len(report.issue_ids)} issues over {len(world.service.sentry)} projects"
-    return [(f"{name}: calls", str(calls), "≤ 12"), (f"{name}: serial rounds", str(rounds), "≤ 3")]
+    return [
+        at_most(f"{name}: calls of Sentry", calls, 12, digits=0),
+        at_most(f"{name}: serial rounds", rounds, 3, digits=0),
+    ]
 
 
-def ranking() -> list[tuple[str, str, str]]:
+def ranking() -> list[Row]:
     frames = [
         Frame(
             file=f"shop/module{n % MODULES}.py",
@@ -46,9 +53,15 @@ def ranking() -> list[tuple[str, str, str]]:
     usual, worst = (_range(crashing=crashing) for crashing in (False, True))
     name = f"ranking {COMMITS} commits × {FRAMES} frames"
     return [
-        (name, f"{_best(lambda: rank(frames, THROWN, usual)):.0f} ms", "< 50 ms"),
-        (f"{name}, each in a crashing file", f"{_best(lambda: rank(frames, THROWN, worst)):.0f} ms", "< 50 ms"),
-        ("(this machine: a million turns of a loop)", f"{_best(_turns):.0f} ms", "about 40 ms"),
+        at_most(name, _best(lambda: rank(frames, THROWN, usual)), 50, unit="ms", digits=0),
+        at_most(
+            f"{name}, each in a crashing file",
+            _best(lambda: rank(frames, THROWN, worst)),
+            50,
+            unit="ms",
+            digits=0,
+            beside=f"a million turns of a loop: {_best(_turns):.0f} ms",
+        ),
     ]
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 import random
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,11 +16,14 @@ from functools import cache
 from phases.counts import SIZE, Limits, Measured, limits
 from phases.report import LookVerdict
 from phases.verification import verdict
+from tests.bench.table import Row
 
 FIRST, SECOND = 4.0, 9.0
 DAY, HOUR = 1440.0, 60.0
 SERIES = 20_000
 SEED = 20_261_122
+SIGN = "verdict: "
+"""How these rows begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +123,10 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     return rows
 
 
-def report(series: int = SERIES) -> bool:
-    """Prints the rates; False where one is over what is asked for."""
-    began = time.monotonic()
-    rows = rates(series)
-    print(f"\nverdicts on recovery, {series:,} simulated series each, fire and recovery\n")
-    print(f"{'':68}{'of':>8}{'rate':>10}{'asked':>9}")
-    for what, number, found, most in rows:
+async def table(series: int = SERIES) -> list[Row]:
+    found: list[Row] = []
+    for what, number, rate, most in rates(series):
         asked = "" if most is None else f"≤ {most:.1%}"
-        print(f"{what:68}{number:>8,}{found:>10.3%}{asked:>9}{'' if most is None or found <= most else '  OVER'}")
-    print(f"in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return all(most is None or found <= most for _, _, found, most in rows)
-
-
-if __name__ == "__main__":
-    sys.exit(0 if report() else 1)
+        ok = None if most is None else rate <= most
+        found.append(Row(f"{SIGN}{what}", f"{rate:.3%}", asked, ok, f"of {number:,}"))
+    return found
