@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from tests.bench import memory, opening, phases, recovery
+from tests.bench import acks, clicks, memory, opening, phases, record, recovery, storm
 from tests.bench.table import Row, markdown, text
 
 PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
     "opening": opening.rows,
+    "acks": acks.rows,
+    "record": record.rows,
+    "clicks": clicks.rows,
+    "storm": storm.rows,
     "phases": phases.rows,
     "memory": memory.report,
     "recovery": recovery.table,
@@ -30,6 +35,7 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, action="append", metavar="NAME", help=f"one of {', '.join(PARTS)}")
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     given = parser.parse_args()
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # a bot that is stopped breaks off its calls
     rows: list[Row] = []
     for name in given.only or PARTS:
         began = time.monotonic()
