@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot.clients.slack import Slack, SlackRefused
 from phases.ports import Person, PortError
@@ -12,6 +13,7 @@ from phases.service import Service
 from phases.wording import FORGOTTEN, SOMEBODY
 
 CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
+SLACKBOT = "USLACKBOT"  # Slack calls it no bot
 LAST_KNOWN_SECONDS = 24 * 3600  # group members: last known for a day
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 CHANNEL = re.compile(r"<#([CG][A-Z0-9]+)(?:\|([^>]*))?>")
@@ -42,9 +44,17 @@ class SlackPeople:
             if refused.error in ("user_not_found", "user_not_visible"):
                 return Person(id=id, name=id, member=False)
             raise
-        # https://docs.slack.dev/reference/objects/user-object: guests, bots, strangers of a shared channel
-        no = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
-        home = user.get("team_id") in (None, self._team) or self._enterprise is not None
+        # https://docs.slack.dev/reference/objects/user-object: guests, bots, who was invited and never came, and strangers. Who
+        # shares a Slack Connect channel with us is no "stranger" there: only the workspace tells them apart.
+        no = (
+            "deleted",
+            "is_bot",
+            "is_workflow_bot",
+            "is_restricted",
+            "is_ultra_restricted",
+            "is_stranger",
+            "is_invited_user",
+        )
         profile = user.get("profile") or {}
         name = (
             profile.get("display_name") or user.get("real_name") or profile.get("real_name") or user.get("name") or id
@@ -53,11 +63,18 @@ class SlackPeople:
         person = Person(
             id=id,
             name=str(name),
-            member=home and not any(user.get(flag) for flag in no),
+            member=self._at_home(user) and id != SLACKBOT and not any(user.get(flag) for flag in no),
             offset=offset if isinstance(offset, int) else 0,
         )
         self._known[id] = (time.monotonic(), person)
         return person
+
+    def _at_home(self, user: Mapping[str, Any]) -> bool:
+        """Of this workspace or, where that belongs to an Enterprise, of another one of it."""
+        if user.get("team_id") in (None, self._team):
+            return True
+        grid = (user.get("enterprise_user") or {}).get("enterprise_id")
+        return self._enterprise is not None and grid == self._enterprise
 
     async def name(self, id: str) -> str:
         if id == FORGOTTEN:

@@ -24,7 +24,7 @@ from handlers import (
 )
 from handlers.grammar import Ambiguous, Declare, Near, Subcommand, parse
 from handlers.kit import Kit
-from handlers.turn import Turn, from_command, on_click
+from handlers.turn import GONE, Turn, from_command, on_click
 from handlers.views import says
 from handlers.views.blocks import Message
 from handlers.views.text import cut_plain
@@ -89,13 +89,11 @@ async def _about(turn: Turn, incident: Incident, said: Subcommand) -> Message | 
 
 async def which(turn: Turn, said: Subcommand) -> Incident | Message:
     """The incident that is meant: named, of this channel, or the only open one, which the answer then names."""
-    door = turn.kit.door
     if said.incident is not None:
-        found = await door.look(said.incident)
-        return found if found and await turn.sees(found) else says.note(f"There is no incident {said.incident}.")
+        return await turn.find(said.incident) or says.note(GONE.format(id=said.incident))
     if (here := await in_channel(turn)) is not None:
         return here
-    seen = await turn.seen(await door.find())
+    seen = await turn.seen(await turn.kit.door.find())
     if len(seen) == 1:
         return seen[0]
     if not seen:
@@ -108,7 +106,7 @@ async def which(turn: Turn, said: Subcommand) -> Incident | Message:
 async def in_channel(turn: Turn) -> Incident | None:
     """The incident whose own channel this is; the newest one that is open, else the newest."""
     found = await turn.kit.door.find(channel=turn.channel, open_only=False)
-    own = [i for i in found if i.channel is not None and i.channel.thread_ts is None]
+    own = await turn.seen([i for i in found if i.channel is not None and i.channel.thread_ts is None])
     return next((i for i in own if i.open), own[0] if own else None)
 
 

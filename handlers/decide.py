@@ -75,7 +75,10 @@ async def not_allowed(turn: Turn, service: Service, what: str = "deploy it") -> 
             owners = await turn.kit.people.owners(service)
     except (TimeoutError, PortError):
         return Refused("who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again.")
-    return who_may(owners, turn.user, member=True, what=what)
+    refused = who_may(owners, turn.user, member=True, what=what)
+    if refused is not None:
+        turn.refused(f"no owner of {service.name}")
+    return refused
 
 
 async def carry_out(turn: Turn, plan: Plan, reason: str | None = None) -> Recorded | Refused | Unknown:

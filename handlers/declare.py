@@ -214,8 +214,8 @@ async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) 
 async def _go_there(turn: Turn, value: dict[str, Any]) -> Message | None:
     """The same fire: what was said becomes evidence of the incident that is open."""
     owner = str(value.get("incident", ""))
-    found = await turn.kit.door.look(owner)
-    if found is None or not await turn.sees(found):
+    found = await turn.find(owner)
+    if found is None:
         return says.note(f"There is no incident {owner} any more.")
     reported = str(value.get("title") or "")
     noted = False
@@ -226,6 +226,7 @@ async def _go_there(turn: Turn, value: dict[str, Any]) -> Message | None:
 
 
 async def _something_else(turn: Turn, value: dict[str, Any]) -> Message | None:
+    of = await turn.find(str(value.get("of", "")))
     said = Said(
         title=str(value.get("title", "")),
         description=str(value.get("more", "")),
@@ -234,6 +235,6 @@ async def _something_else(turn: Turn, value: dict[str, Any]) -> Message | None:
         channel=str(value.get("channel", "")),
         place=str(value.get("place", "")),
         private=bool(value.get("private")),
-        else_of=str(value.get("of", "")) or None,
+        else_of=of.id if of else None,
     )
     return await answer(turn, said, await declare(turn, said))

@@ -126,6 +126,8 @@ class Homes:
         kit = self._kit
         try:
             if not (await kit.people.person(user, None)).member:
+                log.info("refused: no full member of this workspace", extra={"person": user, "doing": "App Home"})
+                self._viewers.pop(user, None)  # said once; there is nothing to be kept current
                 return forms.home_refused(STRANGER)
         except PortError:
             return forms.home_refused("I could not ask Slack who you are. Open this again in a moment.")

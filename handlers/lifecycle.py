@@ -20,8 +20,8 @@ from phases.incident import Incident
 
 async def merge(turn: Turn, first: Incident, second: str) -> Message:
     """Asks which one goes on: nothing is merged by a slip."""
-    other = await turn.kit.door.look(second)
-    if other is None or not await turn.sees(other):
+    other = await turn.find(second)
+    if other is None:
         return says.note(GONE.format(id=second))
     if other.id == first.id:
         return says.note(f"{first.id} cannot be its own duplicate.")
@@ -47,8 +47,7 @@ async def reopen(turn: Turn, incident: Incident, beside: str | None = None) -> M
 def register(app: AsyncApp, kit: Kit) -> None:
     async def join_up(turn: Turn, keep: str, gone: str) -> Message | None:
         for id in (keep, gone):
-            found = await kit.door.look(id)
-            if found is None or not await turn.sees(found):
+            if await turn.find(id) is None:
                 return says.note(GONE.format(id=id))
         answer = await turn.say(MergeDuplicate(by=turn.user, duplicate=gone), keep)
         where = ""
@@ -63,7 +62,8 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return await join_up(turn, str(value.get("of", "")), str(value.get("incident", "")))
 
     async def reopened(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
-        return await reopen(turn, incident, str(value.get("of") or "") or None)
+        beside = await turn.find(str(value.get("of") or ""))
+        return await reopen(turn, incident, beside.id if beside else None)
 
     on_click(app, kit, "incident.merge", merged, replace=True)
     on_click(app, kit, "incident.merge_other", merged, replace=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from handlers.turn import STRANGER
 from phases.actions import MessageTouched
 from phases.incident import Incident
 from phases.timeline import PUSHPIN
+
+log = logging.getLogger(__name__)
 
 CHANGED = ("message_changed", "message_deleted")
 
@@ -31,6 +34,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
             if person.member:
                 await _touched(kit, incidents, body, MessageTouched(ts=ts, seen=str(event["event_ts"]), pinned=True))
             else:
+                log.info("refused: no full member of this workspace", extra={"person": person.id, "doing": PUSHPIN})
                 refusal = kit.client.chat_postEphemeral(channel=channel, user=person.id, text=STRANGER)
                 kit.tasks.start(refusal, "refuse a stranger's pin")
         await ack()

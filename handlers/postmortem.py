@@ -14,7 +14,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from handlers import heard
 from handlers.door import Recorded, Unknown
 from handlers.kit import Kept, Kit
-from handlers.turn import Errors, Turn, fields, from_closing, on_click, on_incident, on_submit, values
+from handlers.turn import GONE, Errors, Turn, fields, from_closing, on_click, on_incident, on_submit, unseen, values
 from handlers.views import forms, says
 from handlers.views import postmortem as shown
 from handlers.views.blocks import Message, View
@@ -137,9 +137,9 @@ def register(app: AsyncApp, kit: Kit) -> None:
         """The same form with what was typed in it; nothing of that may be lost."""
         view: dict[str, Any] = turn.more.get("view") or {}
         meta = values(view.get("private_metadata"))
-        incident = await kit.door.look(str(meta.get("incident", "")))
+        incident = await turn.find(str(meta.get("incident", "")))
         if incident is None:
-            return None
+            return says.note(GONE.format(id=meta.get("incident", "of that name")))
         parts = _typed(meta, fields(view))
         kept = await _keep(turn, incident.id, parts)
         notes = () if kept else ("the draft is not saved: Redis cannot be asked. Copy what matters",)
@@ -193,8 +193,11 @@ def register(app: AsyncApp, kit: Kit) -> None:
         view: dict[str, Any] = body.get("view") or {}
         meta = values(view.get("private_metadata"))
         turn = from_closing(kit, body)
-        if await turn.stranger() is None and meta.get("incident"):
-            await _keep(turn, str(meta["incident"]), _typed(meta, fields(view)))
+        id = str(meta.get("incident", ""))
+        if (refused := await turn.stranger() or await unseen(turn, meta)) is not None:
+            turn.show(forms.refused(shown.TITLE, refused))
+        elif id:
+            await _keep(turn, id, _typed(meta, fields(view)))
         await ack()
 
     @app.view_closed(shown.CALLBACK)
@@ -202,12 +205,12 @@ def register(app: AsyncApp, kit: Kit) -> None:
         """Closing keeps what was typed, as far as Slack sends it; a form that was never filled tells nothing."""
         view: dict[str, Any] = body.get("view") or {}
         meta, entered = values(view.get("private_metadata")), fields(view)
-        turn, incident = from_closing(kit, body), str(meta.get("incident", ""))
-        if meta.get("rows") and await turn.stranger() is None:
+        turn, id = from_closing(kit, body), str(meta.get("incident", ""))
+        if meta.get("rows") and (await turn.stranger() or await unseen(turn, meta)) is None:
             if any(entered.values()):
-                await _keep(turn, incident, _typed(meta, entered), writing=False)
+                await _keep(turn, id, _typed(meta, entered), writing=False)
             else:
-                kit.tasks.start(kit.drafts.opened(incident, turn.user, None), "note a closed form")
+                kit.tasks.start(kit.drafts.opened(id, turn.user, None), "note a closed form")
         await ack()
 
     on_incident(app, kit, "incident.postmortem", clicked)

@@ -32,8 +32,8 @@ async def timeline(turn: Turn, incident: Incident, until: int | None = None) -> 
 
 def register(app: AsyncApp, kit: Kit) -> None:
     async def another_page(turn: Turn, value: dict[str, Any]) -> Message | None:
-        incident = await turn.kit.door.look(str(value.get("incident", "")))
-        if incident is None or not await turn.sees(incident):
+        incident = await turn.find(str(value.get("incident", "")))
+        if incident is None:
             return says.note("That incident is not there any more.")
         return await timeline(turn, incident, int(value.get("until") or 0))
 

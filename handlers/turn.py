@@ -58,15 +58,34 @@ class Turn:
     """The channel as it is written into texts: its link with its name, or what kind of place it is."""
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What only one kind of payload has: a shortcut's message."""
+    doing: str = ""
+    """What was clicked, sent or typed, by its id; for the log."""
 
     async def stranger(self) -> str | None:
-        """Why this person may not act here, or None (rules: Who may)."""
+        """Why this person may not act here, or None (rules: Who may). A refusal is logged."""
         try:
             async with asyncio.timeout(WHO_SECONDS):
                 person = await self.kit.people.person(self.user, self.team, self.enterprise)
         except (TimeoutError, PortError):
             return "I could not ask Slack who you are. Nothing was done; try again in a moment."
-        return None if person.member else STRANGER
+        if person.member:
+            return None
+        self.refused("no full member of this workspace")
+        return STRANGER
+
+    def refused(self, why: str, incident: str = "") -> None:
+        """One line in the log for what somebody has no right to: who, what and why, never what they wrote."""
+        because = " ".join(self.delivery.claims)
+        told = {"person": self.user, "doing": self.doing, "incident": incident, "delivery": because}
+        log.info("refused: %s", why, extra={field: value for field, value in told.items() if value})
+
+    async def find(self, id: str) -> Incident | None:
+        """The incident of this id; to who may not know of it, it is not there, whatever they clicked or sent."""
+        incident = await self.kit.door.look(id) if id else None
+        if incident is None or await self.sees(incident):
+            return incident
+        self.refused("not in the channel of a private incident", incident.id)
+        return None
 
     async def sees(self, incident: Incident) -> bool:
         """Whether this person may know of it (rules: Private incidents)."""
@@ -170,6 +189,7 @@ def from_command(kit: Kit, body: Mapping[str, Any]) -> Turn:
         delivery=deliveries.interaction(body),
         response_url=str(body.get("response_url") or ""),
         place=_place(str(body.get("channel_id") or ""), str(body.get("channel_name") or "")),
+        doing=str(body.get("command") or ""),
     )
 
 
@@ -205,7 +225,14 @@ def from_interaction(kit: Kit, body: Mapping[str, Any]) -> Turn:
         block=str(actions[0].get("block_id") or ""),
         place=_place(str(channel.get("id") or ""), str(channel.get("name") or "")),
         more={"message": body.get("message") or {}, "view": view},
+        doing=_doing(body),
     )
+
+
+def _doing(body: Mapping[str, Any]) -> str:
+    """The id of what was clicked or sent; it is ours, or nothing listens to it."""
+    clicked = (body.get("actions") or [{}])[0].get("action_id")
+    return str(clicked or body.get("callback_id") or (body.get("view") or {}).get("callback_id") or "")[:80]
 
 
 def from_closing(kit: Kit, body: Mapping[str, Any]) -> Turn:
@@ -222,6 +249,8 @@ def from_closing(kit: Kit, body: Mapping[str, Any]) -> Turn:
         channel="",
         trigger="",
         delivery=Delivery(()),
+        view=str((body.get("view") or {}).get("id") or ""),
+        doing=_doing(body),
     )
 
 
@@ -278,8 +307,8 @@ def on_incident(app: AsyncApp, kit: Kit, action_id: str, do: About) -> None:
     """A button that is about the incident in its value."""
 
     async def about(turn: Turn, value: dict[str, Any]) -> Message | None:
-        incident = await kit.door.look(str(value.get("incident", "")))
-        if incident is None or not await turn.sees(incident):
+        incident = await turn.find(str(value.get("incident", "")))
+        if incident is None:
             return says.note(GONE.format(id=value.get("incident", "of that name")))
         return await do(turn, incident, value)
 
@@ -298,7 +327,7 @@ def on_submit(app: AsyncApp, kit: Kit, callback_id: str, do: Submit) -> None:
         view = body.get("view") or {}
         title = str((view.get("title") or {}).get("text") or "Firebreak")
         meta = values(view.get("private_metadata"))
-        refused = await turn.stranger() or await _unseen(turn, meta)
+        refused = await turn.stranger() or await unseen(turn, meta)
         if refused:
             answer: View | Errors | None = forms.refused(title, refused)
         else:
@@ -312,11 +341,10 @@ def on_submit(app: AsyncApp, kit: Kit, callback_id: str, do: Submit) -> None:
                 await ack(response_action="errors", errors=errors)
 
 
-async def _unseen(turn: Turn, meta: Value) -> str | None:
+async def unseen(turn: Turn, meta: Value) -> str | None:
     """Who left a private incident's channel while its form was open is told what any stranger is."""
     id = str(meta.get("incident") or "")
-    incident = await turn.kit.door.look(id) if id else None
-    return None if incident is None or await turn.sees(incident) else GONE.format(id=id)
+    return GONE.format(id=id) if id and await turn.find(id) is None else None
 
 
 def after(answer: Recorded | Refused | Unknown, title: str, field_name: str) -> View | Errors | None:

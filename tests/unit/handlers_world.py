@@ -23,6 +23,7 @@ from bot.clients.slack import Slack
 from bot.deploys import Deploys
 from bot.drafts import RedisDrafts
 from bot.incidents import Incidents
+from bot.members import ChannelMembers
 from bot.memory import RedisMemory
 from bot.once import StoreOnce
 from bot.people import SlackPeople
@@ -159,7 +160,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(store: Store, *services: Service, watched: tuple[str, ...] = ()) -> AsyncIterator[House]:
+async def house(
+    store: Store, *services: Service, watched: tuple[str, ...] = (), private: bool = False
+) -> AsyncIterator[House]:
     async with slack_world() as world, httpx.AsyncClient(trust_env=False) as http:
         catalogue = Catalogue(services or (SHOP, SEARCH))
         slack = Slack(world.client.token or "", world.client.base_url)
@@ -178,6 +181,7 @@ async def house(store: Store, *services: Service, watched: tuple[str, ...] = ())
             drafts=RedisDrafts(store),
             memory=RedisMemory(store),
             settings=Wanted(watched=watched),
+            members=ChannelMembers(slack) if private else None,
             now=lambda: datetime.now(UTC),
         )
         try:
