@@ -111,7 +111,7 @@ local function write(part, record)
 
   -- One counter for all marks, never used twice: "nothing newer" stays true after a mark was cleared and set again.
   for _, member in ipairs(part.dirty) do
-    redis.call('HSET', key('dirty'), member, redis.call('INCR', key('dirty', 'counter')))
+    redis.call('ZADD', key('dirty', 'marks'), whole(redis.call('INCR', key('dirty', 'counter'))), member)
   end
 
   for _, name in ipairs(part.unindex) do redis.call('ZREM', key('index', name), incident) end

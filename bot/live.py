@@ -33,6 +33,12 @@ COOL = 1.0
 EDIT_SECONDS = 8.0
 """Shorter than the lease: an edit is over, one way or the other, before anybody else may begin one."""
 LOOK_SECONDS = 0.5
+APART_SECONDS = 0.02
+"""Between two looks: many changes in a row are heard of together, and cost one look, not one each."""
+AT_MOST = 500
+"""So many marks are taken from Redis in one look: reading more would hold up whoever clicks meanwhile."""
+ANEW_SECONDS = 30.0
+"""How often all marks are read again: those that an older bot beside this one sets in its own way, and whatever went amiss."""
 NOT_POSTED_SECONDS = 1.0
 BUSY_SECONDS = 0.2
 TROUBLE_SECONDS = 2.0
@@ -81,10 +87,18 @@ class Live:
         self._now = now
         self._marks = Marks(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._not_before: dict[str, tuple[str, float]] = {}
+        self._known: dict[str, dict[str, int]] = {}
+        """Kind → member → counter of its newest mark that we know of; who waits longest stands first."""
+        self._seen = 0
+        """All marks up to this counter are known."""
+        self._anew = 0.0
+        """When all are read again (monotonic seconds)."""
+        self._not_before: dict[str, tuple[int, float]] = {}
         """Member → counter of the mark that has to wait, and until when (monotonic seconds). A newer mark asks anew."""
         self._held_off: dict[str, float] = {}
-        """Member → until when whatever its mark, e.g. while the budget is used up."""
+        """Member → until when whatever its mark, e.g. while another replica edits it."""
+        self._spent: dict[str, float] = {}
+        """Kind → until when its share of the budget is used up."""
 
     async def run(self) -> None:
         silent = False
@@ -100,6 +114,7 @@ class Live:
                     if not silent:
                         log.error("live messages: %s", error.text)
                     silent = True
+                await asyncio.sleep(min(APART_SECONDS, wait))
                 try:
                     async with asyncio.timeout(wait):
                         await self._store.dirtied.wait()
@@ -114,25 +129,52 @@ class Live:
 
     async def sweep(self) -> float:
         """Begins the edits that are due, the important first. Seconds after which to look again."""
-        marks = await self._marks.all()
+        more = await self._listen()
         now = time.monotonic()
-        for known in [known for known in self._not_before if known not in marks]:
-            del self._not_before[known]
         for known in [known for known, until in self._held_off.items() if until <= now]:
             del self._held_off[known]
-        wait = LOOK_SECONDS
-        for one in sorted(marks, key=_importance):
-            if one in self._tasks or len(self._tasks) >= AT_ONCE:
+        wait = 0.0 if more else LOOK_SECONDS
+        for kind in sorted(self._known, key=_importance):
+            spent = self._spent.get(kind, 0.0)
+            if spent > now:
+                wait = min(wait, spent - now)
                 continue
-            counter, until = self._not_before.get(one, ("", 0.0))
-            until = max(until if counter == marks[one] else 0.0, self._held_off.get(one, 0.0))
-            if until > now:
-                wait = min(wait, until - now)
-                continue
-            task = asyncio.create_task(self._edit(one), name=f"live {one}")
-            self._tasks[one] = task
-            task.add_done_callback(lambda _, one=one: self._ended(one))
+            for one, counter in self._known[kind].items():
+                if len(self._tasks) >= AT_ONCE:
+                    return wait
+                if one in self._tasks:
+                    continue
+                held, until = self._not_before.get(one, (0, 0.0))
+                until = max(until if held == counter else 0.0, self._held_off.get(one, 0.0))
+                if until > now:
+                    wait = min(wait, until - now)
+                    continue
+                task = asyncio.create_task(self._edit(one, counter), name=f"live {one}")
+                self._tasks[one] = task
+                task.add_done_callback(lambda _, one=one: self._ended(one))
         return wait
+
+    async def _listen(self) -> bool:
+        """Takes in the marks that are new, or (now and then) all of them; whether there are more to be taken in at once."""
+        now = time.monotonic()
+        if now >= self._anew:
+            self._seen, self._anew = 0, now + ANEW_SECONDS
+            await self._marks.adopt()
+        marks, newest = await self._marks.since(self._seen, AT_MOST)
+        if newest < self._seen:  # Redis lost the end of its memory, and counts those numbers again
+            self._seen = self._anew = 0
+            return True
+        for one, counter in marks:
+            self._known.setdefault(_kind(one), {})[one] = counter
+            self._seen = counter
+        return len(marks) == AT_MOST
+
+    def _forget(self, one: str, counter: int) -> None:
+        """Its mark is gone, unless a newer one was heard of meanwhile."""
+        of_kind = self._known.get(_kind(one), {})
+        if of_kind.get(one, counter + 1) <= counter:
+            del of_kind[one]
+            self._not_before.pop(one, None)
 
     async def posted(self, incident: str, name: str, message: Rendered) -> None:
         """What a live message showed when it was posted: the same again is not sent as its first edit."""
@@ -142,7 +184,7 @@ class Live:
         self._tasks.pop(one, None)
         self._store.dirtied.set()
 
-    async def _edit(self, one: str) -> None:
+    async def _edit(self, one: str, heard: int) -> None:
         try:
             token = await self._marks.lease(one)
             if token is None:
@@ -150,7 +192,7 @@ class Live:
                 return
             cool = 0.0
             try:
-                cool = await self._under_lease(one, token)
+                cool = await self._under_lease(one, heard, token)
             finally:
                 await self._marks.release(one, token, cool_seconds=cool)
         except StoreError as error:
@@ -161,11 +203,12 @@ class Live:
             log.error("live message %s failed with %s\n%s", one, type(error).__name__, where)
             self._held_off[one] = time.monotonic() + FAULT_SECONDS
 
-    async def _under_lease(self, one: str, token: str) -> float:
+    async def _under_lease(self, one: str, heard: int, token: str) -> float:
         """Seconds for which the message is left alone now."""
         # The mark first, then the state: a mark that comes in between is newer than what was read, and stays.
         counter = await self._marks.current(one)
         if counter is None:
+            self._forget(one, heard)
             return 0
         id, _, name = one.partition("|")
         incident = await self._door.look(id)
@@ -186,16 +229,16 @@ class Live:
         fingerprint = _fingerprint(message)
         if fingerprint == await self._marks.sent(one):
             self.counts["unchanged"] += 1
-            await self._marks.clear(one, counter, token)
+            await self._clear(one, counter, token)
             return 0
         if wait := await self._marks.spend(BUDGET.get(_kind(one), OTHERS)):
             self.counts["put off"] += 1
-            self._held_off[one] = time.monotonic() + wait
+            self._spent[_kind(one)] = time.monotonic() + wait
             return 0
         sent = await self._send(one, ref, message, counter, token)
         return COOL_SECONDS.get(_kind(one), COOL) if sent else 0
 
-    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: str, token: str) -> bool:
+    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: int, token: str) -> bool:
         await self._marks.remember(one, None)  # until Slack says so, nobody knows what it shows
         try:
             async with asyncio.timeout(EDIT_SECONDS):
@@ -205,10 +248,14 @@ class Live:
             return False
         self.counts["edited"] += 1
         await self._marks.remember(one, _fingerprint(message))
-        await self._marks.clear(one, counter, token)
+        await self._clear(one, counter, token)
         return True
 
-    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: str, token: str) -> None:
+    async def _clear(self, one: str, counter: int, token: str) -> None:
+        if await self._marks.clear(one, counter, token):
+            self._forget(one, counter)
+
+    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: int, token: str) -> None:
         if isinstance(error, PortError) and not error.retryable:
             await self._drop(one, counter, token, error.text)
             return
@@ -220,10 +267,10 @@ class Live:
         log.warning("live message %s again in %.0f s: %s", one, wait, reason)
         self._held_off[one] = time.monotonic() + wait
 
-    async def _drop(self, one: str, counter: str, token: str, reason: str) -> None:
+    async def _drop(self, one: str, counter: int, token: str, reason: str) -> None:
         self.counts["dropped"] += 1
         log.warning("live message %s is left as it is: %s", one, reason)
-        await self._marks.clear(one, counter, token)
+        await self._clear(one, counter, token)
 
 
 def _kind(one: str) -> str:
@@ -231,8 +278,8 @@ def _kind(one: str) -> str:
     return one.partition("|")[2].partition(":")[0]
 
 
-def _importance(one: str) -> tuple[int, str]:
-    return -BUDGET.get(_kind(one), OTHERS), one
+def _importance(kind: str) -> tuple[int, str]:
+    return -BUDGET.get(kind, OTHERS), kind
 
 
 def _fingerprint(message: Rendered) -> str:

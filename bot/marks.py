@@ -26,9 +26,21 @@ return 1
 # KEYS: marks, lease. ARGV: member, its counter as it was read, token. Clears a mark unless there is a newer one.
 CLEAR = Script(
     """#!lua
-if redis.call('GET', KEYS[2]) ~= ARGV[3] or redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1])
+if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
+local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not score or tonumber(score) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
 return 1
+"""
+)
+
+# KEYS: marks, the hash of an earlier version, counter. Marks that it left, or that one of its replicas still sets.
+ADOPT = Script(
+    """#!lua
+local old = redis.call('HKEYS', KEYS[2])
+for _, member in ipairs(old) do redis.call('ZADD', KEYS[1], string.format('%.0f', redis.call('INCR', KEYS[3])), member) end
+if #old > 0 then redis.call('DEL', KEYS[2]) end
+return #old
 """
 )
 
@@ -59,12 +71,21 @@ class Marks:
         self._redis = store.redis
         self._keys = store.keys
 
-    async def all(self) -> dict[str, str]:
-        """Every mark with its counter."""
-        return await _asked(self._redis.hgetall(self._keys.dirty))
+    async def since(self, counter: int, at_most: int) -> tuple[list[tuple[str, int]], int]:
+        """Marks that are newer than `counter`, the oldest of them first, each with its own; and the newest that was ever given."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zrange(self._keys.marks, f"({counter}", "+inf", byscore=True, offset=0, num=at_most, withscores=True)
+        pipe.get(self._keys.dirty_counter)
+        new, newest = await _asked(pipe.execute())
+        return [(member, int(score)) for member, score in new], int(newest or 0)
 
-    async def current(self, member: str) -> str | None:
-        return await _asked(self._redis.hget(self._keys.dirty, member))
+    async def adopt(self) -> None:
+        """Takes over what an earlier version of the bot marked in its own way."""
+        await run_script(self._redis, ADOPT, [self._keys.marks, self._keys.dirty, self._keys.dirty_counter])
+
+    async def current(self, member: str) -> int | None:
+        score = await _asked(self._redis.zscore(self._keys.marks, member))
+        return None if score is None else int(score)
 
     async def lease(self, member: str) -> str | None:
         """A token for the only edit of this message, or None where one is under way (or was a moment ago)."""
@@ -76,9 +97,9 @@ class Marks:
         """Gives the lease back, or keeps everybody off this message for a moment."""
         await run_script(self._redis, HOLD, [self._keys.lease(member)], token, round(cool_seconds * 1000))
 
-    async def clear(self, member: str, counter: str, token: str) -> bool:
+    async def clear(self, member: str, counter: int, token: str) -> bool:
         """Whether the mark was cleared; not when there is a newer one, or the lease ran out."""
-        keys = [self._keys.dirty, self._keys.lease(member)]
+        keys = [self._keys.marks, self._keys.lease(member)]
         return bool(await run_script(self._redis, CLEAR, keys, member, counter, token))
 
     async def sent(self, member: str) -> str | None:

@@ -64,11 +64,10 @@ async def standing(store: Store) -> Standing | None:
     pipe.xlen(keys.aside)
     pipe.zcard(keys.timers)
     pipe.zrange(keys.timers, 0, 0, withscores=True)
-    pipe.hlen(keys.dirty)
-    pipe.hexists(keys.dirty, "counter")
+    pipe.zcard(keys.marks)
     try:
         answers: list[Any] = await pipe.execute()
-        (seconds, micros), open_now, queued, first, waiting, aside, timers, due, dirty, counter = answers
+        (seconds, micros), open_now, queued, first, waiting, aside, timers, due, dirty = answers
         now = seconds + micros / 1e6
         late = await store.redis.zcount(keys.timers, "-inf", round((now - LATE_SECONDS) * 1000))
     except (RedisError, OSError):
@@ -83,7 +82,7 @@ async def standing(store: Store) -> Standing | None:
         timers=timers,
         late=late,
         latest=max(0.0, now - due[0][1] / 1000) if due else 0.0,
-        dirty=dirty - int(counter),
+        dirty=dirty,
     )
 
 

@@ -94,7 +94,7 @@ async def _at_rest(town: Town, channel: Channel) -> bool:
     keys = town.store.keys
     queued = [fields.get("incident") for _, fields in await town.store.redis.xrange(keys.outbox)]
     waiting = await town.store.redis.zrange(keys.waiting, 0, -1)
-    dirty = await town.store.redis.hkeys(keys.dirty)
+    dirty = await town.store.redis.zrange(keys.marks, 0, -1)
     mine = (incident.id in queued, any(incident.id in one for one in (*waiting, *dirty)))
     return incident.status in (Status.RESOLVED, Status.CLOSED) and not any(mine)
 

@@ -96,7 +96,7 @@ async def change(incidents: Incidents, text: str) -> None:
 
 
 async def clean(store: Store) -> bool:
-    return not await store.redis.hlen(store.keys.dirty)
+    return not await store.redis.zcard(store.keys.marks)
 
 
 async def test_a_marked_message_is_edited_to_the_newest_state(store: Store, incidents: Incidents) -> None:
@@ -173,7 +173,7 @@ async def test_a_mark_waits_until_its_message_is_posted(store: Store, incidents:
         await until(lambda: len(slack.edits) == 1)
 
         async def only_the_tree() -> bool:
-            return await store.redis.hkeys(store.keys.dirty) == ["INC-0001|tree"]
+            return await store.redis.zrange(store.keys.marks, 0, -1) == ["INC-0001|tree"]
 
         await until(only_the_tree)
         await posted(incidents, "tree", "2.2")
@@ -186,9 +186,44 @@ async def test_marks_without_a_message_end_with_the_incident(store: Store, incid
         await change(incidents, "x [tree]")
         await incidents.say(Cancel(by="U1", reason="false alarm"), "INC-0001")
         await until(lambda: clean(store))
-    await store.redis.hset(store.keys.dirty, "INC-0099|status", 1)
+    await store.redis.zadd(store.keys.marks, {"INC-0099|status": 1})
     async with running(Live(store, incidents, render, Slack()).run()):
         await until(lambda: clean(store))
+
+
+async def test_marks_of_an_earlier_version_are_taken_over(store: Store, incidents: Incidents) -> None:
+    """It kept them in a hash; one of its replicas may still run beside this one."""
+    await store.redis.hset(store.keys.dirty, "INC-0001|status", 7)
+    slack = Slack()
+    async with running(Live(store, incidents, render, slack).run()):
+        await until(lambda: len(slack.edits) == 1)
+        await until(lambda: clean(store))
+    assert not await store.redis.exists(store.keys.dirty)
+
+
+async def test_more_marks_than_one_look_takes(
+    store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.live.AT_MOST", 1)
+    for number, name in enumerate(NAMES[1:], start=2):
+        await posted(incidents, name, f"{number}.{number}")
+    await change(incidents, "a")
+    slack = Slack()
+    async with running(Live(store, incidents, render, slack).run()):
+        await until(lambda: clean(store))
+    assert sorted(text for _, text in slack.edits) == sorted(f"{name}: a" for name in NAMES)
+
+
+async def test_marks_are_heard_after_redis_lost_the_end_of_its_memory(store: Store, incidents: Incidents) -> None:
+    slack = Slack()
+    async with running(Live(store, incidents, render, slack).run()):
+        await store.redis.set(store.keys.dirty_counter, 500)
+        await change(incidents, "a [status]")
+        await until(lambda: clean(store))
+        await store.redis.set(store.keys.dirty_counter, 3)
+        await change(incidents, "b [status]")
+        await until(lambda: clean(store))
+    assert [text for _, text in slack.edits] == ["status: a [status]", "status: b [status]"]
 
 
 async def test_the_important_goes_first_and_the_budget_keeps_room_for_it(
@@ -208,7 +243,10 @@ async def test_the_important_goes_first_and_the_budget_keeps_room_for_it(
         await until(lambda: len(slack.edits) == 4)
 
         async def only_the_rest_waits() -> bool:
-            return sorted(await store.redis.hkeys(store.keys.dirty)) == ["INC-0001|announcement", "INC-0001|tree"]
+            return sorted(await store.redis.zrange(store.keys.marks, 0, -1)) == [
+                "INC-0001|announcement",
+                "INC-0001|tree",
+            ]
 
         await until(only_the_rest_waits)
     assert [text for _, text in slack.edits[2:]] == ["decision:1: b", "status: b"]

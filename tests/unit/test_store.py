@@ -83,7 +83,7 @@ async def test_everything_of_a_change_is_written_in_one_commit(store: Store) -> 
     assert await store.owner("open:checkout:production") == "INC-0001"
     assert 0 < await store.redis.pttl(store.keys.claim("fingerprint:1")) <= 60_000
     assert await store.redis.pttl(store.keys.claim("open:checkout:production")) == -1
-    assert set(await store.redis.hgetall(store.keys.dirty)) == {"INC-0001|status", "INC-0001|tree"}
+    assert set(await store.redis.zrange(store.keys.marks, 0, -1)) == {"INC-0001|status", "INC-0001|tree"}
     for index in ("all", "open", "channel:C1", "service:checkout"):
         assert await store.ids(index) == ["INC-0001"]
     assert all(key.startswith("{fb}:") for key in await store.redis.keys("*"))
