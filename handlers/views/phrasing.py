@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from handlers.views.text import inline_code, person, spoken, words
 from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.mitigation import NOTHING_DEPLOYED
-from phases.report import Look, LookVerdict, Release, Share, TriageReport, Word
+from phases.report import Choice, Look, LookVerdict, Recommendation, Release, Share, TriageReport, Word
 from phases.service import Service
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
@@ -66,8 +66,8 @@ def shares(found: tuple[Share, ...], most: int = 3) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def version(release: Release | None) -> str:
-    return inline_code(release.version) if release else "an unknown release"
+def version(release: Release | None, limit: int = 120) -> str:
+    return inline_code(release.version, limit) if release else "an unknown release"
 
 
 def bare(release: Release | None) -> str:
@@ -80,12 +80,14 @@ def hit(report: TriageReport) -> str:
     blast = report.blast
     if report.manual_by is not None:
         named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
-        return f"{_many(blast.users, 'user')}, {named or _many(blast.features, 'feature')} (reported, not measured)"
+        return (
+            f"{how_many(blast.users, 'user')}, {named or how_many(blast.features, 'feature')} (reported, not measured)"
+        )
     if blast.users is Word.NOBODY:
         return "Sentry shows nothing unusual"
-    users = count(blast.user_count, "user") if blast.user_count else _many(blast.users, "user")
+    users = count(blast.user_count, "user") if blast.user_count else how_many(blast.users, "user")
     inferred = " (inferred)" if blast.inferred else ""
-    features = ", ".join(words(f.name, 40) for f in blast.top_features[:3]) or _many(blast.features, "feature")
+    features = ", ".join(words(f.name, 40) for f in blast.top_features[:3]) or how_many(blast.features, "feature")
     return f"{users}{inferred}; {features}; {how_often(report)}"
 
 
@@ -96,27 +98,33 @@ def how_often(report: TriageReport) -> str:
     )
 
 
-def _many(word: Word, thing: str) -> str:
+def how_many(word: Word, thing: str) -> str:
+    """`one user`, `many users`: where nobody counted them."""
     return {Word.NOBODY: f"no {thing}", Word.ONE: f"one {thing}", Word.MANY: f"many {thing}s"}[word]
 
 
-def done(action: RoundAction) -> str:
-    """What was chosen, in words: `roll back v1.3.0 → v1.2.0`."""
+def done(action: RoundAction, limit: int = 120) -> str:
+    """What was chosen, in words: `roll back v1.3.0 → v1.2.0`. `limit`: characters of a release's name."""
+    before, after = version(action.from_release, limit), version(action.to_release, limit)
     match action.kind:
         case ActionKind.ROLLBACK:
-            return f"roll back {version(action.from_release)} → {version(action.to_release)}"
+            return f"roll back {before} → {after}"
         case ActionKind.HOTFIX:
-            return f"ship {version(action.to_release)} over {version(action.from_release)}"
+            return f"ship {after} over {before}"
         case ActionKind.FIXED:
             return f"fixed another way: {words(action.sentence, 300)}"
 
 
 def outcome(action: RoundAction) -> str:
-    """How the action went, with its sign."""
+    """How the action went, with its sign, and why not."""
+    return f"{how_it_went(action)}{why_not(action)}"
+
+
+def how_it_went(action: RoundAction) -> str:
+    """`✓ done in 41 s`, `✗ *failed* in 3 s`."""
     took = ""
     if action.started_at and action.finished_at and action.finished_at > action.started_at:
         took = f" in {minutes((action.finished_at - action.started_at).total_seconds())}"
-    reason = f": {words(action.reason, 400)}" if action.reason else ""
     match action.result:
         case "waiting":
             return f"{WAITING} about to start"
@@ -127,11 +135,32 @@ def outcome(action: RoundAction) -> str:
                 return f"{DONE} {NOTHING_DEPLOYED}"
             return f"{DONE} done{took}" if action.kind is not ActionKind.FIXED else f"{DONE} said"
         case "failed":
-            return f"{WRONG} *failed*{took}{reason}"
+            return f"{WRONG} *failed*{took}"
         case "unknown":
-            return f"{WRONG} *result unknown*, it will not be started again by itself{reason}"
+            return f"{WRONG} *result unknown*"
         case "not started":
-            return f"{WRONG} *not started*{reason}"
+            return f"{WRONG} *not started*"
+
+
+def why_not(action: RoundAction) -> str:
+    """`: exit 1: the health check did not answer`; empty where it went well."""
+    if action.result in ("waiting", "running", "done"):
+        return ""
+    again = ", it will not be started again by itself" if action.result == "unknown" else ""
+    return f"{again}: {words(action.reason, 400)}" if action.reason else again
+
+
+def recommended(found: Recommendation | None) -> str:
+    """What the bot advises, as an afterthought to *nothing yet*."""
+    match found.choice if found is not None else None:
+        case Choice.ROLLBACK:
+            return f"; recommended: roll back to {version(found.target)}" if found is not None else ""
+        case Choice.HOTFIX:
+            return "; recommended: ship a hotfix"
+        case Choice.INVESTIGATE:
+            return "; recommended: investigate"
+        case None:
+            return ""
 
 
 def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | None:

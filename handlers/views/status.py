@@ -1,62 +1,54 @@
-"""The pinned status: everything a responder must know, on one screen of a phone; and the channel's topic."""
+"""The pinned status: the answer that a newcomer to the channel needs, on one screen of a phone; and the channel's topic."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from handlers.views import phrasing
-from handlers.views.blocks import (
-    Block,
-    Element,
-    Message,
-    actions,
-    button,
-    context,
-    facts,
-    header,
-    menu_option,
-    message,
-    section,
-)
-from handlers.views.merge import merge_buttons
+from handlers.views.blocks import Message, actions, context, header, message, section
+from handlers.views.phone import LARGE, NARROW, SMALL, Fact, fitted
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
-from handlers.views.text import clock, cut, link, person, plain, size, spoken, when, words
+from handlers.views.status_buttons import buttons
+from handlers.views.text import clock, cut, inline_code, link, person, plain, size, spoken, when, words
 from phases import memory
+from phases.cadence import waits
 from phases.failures import WORDS
-from phases.incident import ActionKind, Incident, Severity, Status
+from phases.follow_up import open_items, settled
+from phases.incident import ActionKind, Incident, RoundAction, Status
 from phases.merging import unmerged
 from phases.mitigation import hold
+from phases.reminder import owed
+from phases.report import TriageReport, Word
+from phases.root_cause import proposed_cause
 from phases.service import Service
 
+LINES = 12  # issue C: in at most 12 lines; as they wrap on a phone, title included, buttons apart
 TOPIC = 250
-BUTTONS = 3
-FAILURES = 3
+VERSION, VERSION_BRIEFLY = 24, 15
 REMEMBERED = 2
 
 
 def status(incident: Incident, now: datetime, service: Service) -> Message:
-    """Live and pinned; complete in plain blocks."""
-    blocks: list[Block | None] = [
-        header(f"{incident.id} · {incident.title}"),
-        section(_what(incident)),
-        facts(_facts(incident, now, service)),
+    """Live and pinned; complete in plain blocks. With everything known each fact has its line, and the most important ones have more."""
+    told = [
+        Fact(plain(f"{incident.id} · {incident.title}", 150), (0, 5), LARGE),
+        *(what := [_stands(incident), *_ended(incident), _hit(incident)]),
+        *(facts := _facts(incident, now, service)),
+        *(small := [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident, now)]),
     ]
-    blocks += [section(f"{WAITING} {words(line, 400)}") for line in (hold(incident), unmerged(incident)) if line]
-    if incident.latest_update:
-        due = f" · next {when(incident.update_due, '{time}')}" if incident.update_due else ""
-        blocks.append(section(f"*Latest update*{due}\n{spoken(incident.latest_update, 400)}"))
-    blocks += _failures(incident)
-    blocks.append(context(" · ".join(f"{name}:\u00a0{how}" for name, how in phases(incident))))
-    if (incident.past or incident.recollection) and incident.open:
-        blocks.append(
-            context(*(words(said, 400) for said in memory.sentences(incident.past, incident, now)[:REMEMBERED]))
-        )
-    if incident.shrunk_at is not None:
-        blocks.append(context("Over for a month: the details are in the timeline and the post-mortem."))
-    blocks.append(actions([*_buttons(incident), *merge_buttons(incident, service), *_more(incident)]))
-    return message(_fallback(incident), blocks)
+    texts = iter(fitted(told, LINES))
+    title = next(texts)
+    above, below, under = ([t for t in [next(texts) for _ in part] if t] for part in (what, facts, small))
+    return message(
+        _fallback(incident),
+        [
+            header(title),
+            section("\n".join(above)),
+            section("\n".join(below)) if below else None,
+            *(context(text) for text in under),
+            actions(buttons(incident, service)),
+        ],
+    )
 
 
 def topic(incident: Incident) -> str:
@@ -70,57 +62,128 @@ def _fallback(incident: Incident) -> str:
     return f"{incident.id} {words(incident.title, 150)}: {phrasing.status(incident)}, {phrasing.severity(incident)}"
 
 
-def _what(incident: Incident) -> str:
-    lines = [
-        f"*{phrasing.status(incident)}* · {phrasing.severity(incident)} · "
-        f"{words(incident.service, 60)} {words(incident.environment, 40)}{_took(incident)}"
-    ]
-    if incident.drill and incident.open:
-        lines.append("*Drill*: the buttons work, nobody is paged and nothing is deployed.")
+# --- what, how bad, who is hit -----------------------------------------------------------------------------------
+
+
+def _stands(incident: Incident) -> Fact:
+    where = f"{words(incident.service, 60)} {words(incident.environment, 40)}"
+    stands = f"*{phrasing.status(incident)}* · {phrasing.severity(incident)}"
+    return Fact(f"{stands} · {where}", (0, 5), short=f"{stands} · {words(incident.service, 60)}")
+
+
+def _ended(incident: Incident) -> list[Fact]:
     if incident.status is Status.CANCELLED:
-        lines.append(f"Cancelled: {words(incident.cancel_reason or 'no reason given', 300)}")
+        return [Fact(f"*Why*: {words(incident.cancel_reason or 'no reason given', 300)}", (1, 4, 6))]
+    if incident.drill and incident.open:
+        return [Fact("*Drill*: the buttons work, nobody is paged and nothing is deployed.", (1, 5), short="*Drill*")]
+    return []
+
+
+def _hit(incident: Incident) -> Fact:
     if incident.triage is not None:
-        lines.append(phrasing.hit(incident.triage))
-    elif incident.triage_overdue:
-        lines.append(f"{WRONG} Sentry has not answered: how many are hit is not measured")
-    elif incident.open:
-        lines.append("Measuring who is hit …")
-    if incident.description and " ".join(incident.description.split()) != incident.title:
-        lines.append(f"› {words(incident.description, 400)}")
-    return "\n".join(lines)
+        return Fact(f"*Hit*: {_who(incident, incident.triage)}", (1, 4, 6))
+    if incident.triage_overdue:
+        return Fact(f"{WRONG} Sentry has not answered: how many are hit is not measured", (1, 4))
+    return Fact("Measuring who is hit …" if incident.open else "", (1,))
 
 
-def _took(incident: Incident) -> str:
-    """How long it took, once it is over; before that a message that stands still would lie."""
-    end = incident.recovered_at or incident.cancelled_at
-    if end is None:
-        return ""
-    return f" · took {phrasing.minutes((end - incident.detected_at).total_seconds())}"
+def _who(incident: Incident, report: TriageReport) -> str:
+    """`37 users since 3:02; payment, cart; 14/min, normally 0.2`: in this order of importance, as the end is what is cut."""
+    blast = report.blast
+    features = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
+    if blast.users is Word.NOBODY:
+        return "nobody; Sentry shows nothing unusual"
+    if report.manual_by is not None:
+        named = features or phrasing.how_many(blast.features, "feature")
+        return f"{phrasing.how_many(blast.users, 'user')}; {named} (reported, not measured)"
+    users = phrasing.count(blast.user_count, "user") if blast.user_count else phrasing.how_many(blast.users, "user")
+    users += " (inferred)" if blast.inferred else ""
+    features = features or phrasing.how_many(blast.features, "feature")
+    if not incident.open or incident.recovered_at is not None:
+        return f"{users}; {features}"
+    rates = f"{phrasing.rate(report.per_minute)} errors/min, normally {phrasing.rate(report.baseline_per_minute)}"
+    return f"{users} since {when(report.began_at or incident.detected_at)}; {features}; {rates}"
 
 
-def _facts(incident: Incident, now: datetime, service: Service) -> list[tuple[str, str]]:
-    due = phrasing.next_look(incident, service)
-    pairs = [
-        ("Lead", phrasing.lead(incident)),
-        ("Detected", f"{when(incident.detected_at)} via {phrasing.source(incident)}"),
-        ("Decided", _decided(incident)),
+# --- what is done, by whom, what comes next ----------------------------------------------------------------------
+
+
+def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
+    return [
+        _done(incident),
+        Fact(_recovered(incident), (2, 5)),
+        Fact(_then(incident, now, service), (2, 5)),
+        Fact(f"*Lead*: {phrasing.lead(incident)}" if incident.open else "", (2,)),
+        Fact(_cause(incident), (3, 5, 6)),
+        *_failures(incident),
+        *_open_ends(incident),
+        Fact(_update(incident), (4, 5, 6, 7)),
+        Fact(_links(incident, service), (3, 6)),
+        Fact(f"*Detected*: {when(incident.detected_at)} via {phrasing.source(incident)}", (8, 8, 9)),
+        Fact(_described(incident), (9, 9, 9)),
+        Fact(
+            f"Declared as something else than {words(incident.else_reason, 20)}" if incident.else_reason else "", (9,)
+        ),
     ]
+
+
+def _done(incident: Incident) -> Fact:
+    """What was decided, how it went, who decided it."""
+    current = incident.round
+    if current is None or incident.status is Status.CANCELLED:
+        return Fact("", (1,))
+    if (action := current.action) is not None:
+        return Fact(_acted(action), (1, 4, 6), short=_briefly(action))
+    which = f" (round {current.number})" if current.number > 1 else ""
+    if current.investigate_by:
+        return Fact(f"*Decided*: investigate, {person(current.investigate_by)}{which}", (1, 4))
+    return Fact(f"*Decided*: nothing yet{which}{phrasing.recommended(current.recommendation)}", (1, 4, 6))
+
+
+def _acted(action: RoundAction) -> str:
+    """`✓ done in 41 s: roll back 1.3.0 → 1.2.0, @Alice`."""
+    went = f"{DONE} " if action.kind is ActionKind.FIXED else f"{phrasing.how_it_went(action)}: "
+    return f"*Action*: {went}{phrasing.done(action, VERSION)}, {person(action.by)}{phrasing.why_not(action)}"
+
+
+def _briefly(action: RoundAction) -> str:
+    to = inline_code(action.to_release.version if action.to_release else "?", VERSION_BRIEFLY)
+    match action.kind:
+        case ActionKind.ROLLBACK:
+            what = f"*Rollback* to {to}"
+        case ActionKind.HOTFIX:
+            what = f"*Hotfix* {to.replace('hotfix ', '')}"
+        case ActionKind.FIXED:
+            what = "*Fixed* another way"
+    went = phrasing.how_it_went(action)
+    return f"{went[0]} {what}, {person(action.by)}" if action.result == "done" else f"{went}: {what}"
+
+
+def _then(incident: Incident, now: datetime, service: Service) -> str:
+    """What people can wait for, and until when."""
+    coming: list[str] = []
+    due = phrasing.next_look(incident, service)
     if due is not None:
         which = "first" if due[0] == 1 else "second"
-        pairs.append(("Next check", f"{clock(due[1]) if due[1] > now else 'any moment now'} ({which} of two)"))
-    elif incident.recovered_at is not None:
-        pairs.append(("Recovered", f"{when(incident.recovered_at)}{_not_measured(incident)}"))
-    if incident.cause is not None:
-        pairs.append(("Root cause", words(incident.cause.text, 400)))
-    if incident.ticket is not None:
-        pairs.append(("Ticket", link(incident.ticket.url, incident.ticket.identifier)))
-    if incident.adr is not None:
-        pairs.append(("Post-mortem", link(incident.adr.url, incident.adr.name)))
-    if service.runbook and incident.open:
-        pairs.append(("Runbook", link(service.runbook, f"{incident.service} runbook")))
-    if incident.else_reason:
-        pairs.append(("Beside", f"declared as something else than {words(incident.else_reason, 20)}"))
-    return pairs
+        coming.append(f"check {clock(due[1]) if due[1] > now else 'any moment now'} ({which} of two)")
+    elif incident.status is Status.VERIFYING:
+        coming.append("somebody says whether users have it back")
+    if incident.update_due is not None and waits(incident):
+        coming.append(f"update {when(incident.update_due, '{time}')}")
+    if owed(incident):
+        sent = incident.postmortem is not None and not incident.rewriting
+        asked = f", asked for {when(incident.postmortem_due)}" if incident.postmortem_due else ""
+        coming.append("the post-mortem is being written" if sent else f"the post-mortem{asked}")
+    if incident.status is Status.RESOLVED and open_items(incident):
+        coming.append(settled(incident))
+    return f"*Next*: {', '.join(coming)}" if coming else ""
+
+
+def _recovered(incident: Incident) -> str:
+    if incident.recovered_at is None:
+        return ""
+    took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
+    return f"*Recovered* after {took}, {when(incident.recovered_at)}{_not_measured(incident)}"
 
 
 def _not_measured(incident: Incident) -> str:
@@ -128,172 +191,135 @@ def _not_measured(incident: Incident) -> str:
     return " (a person's word, not measured)" if confirmed else ""
 
 
-def _decided(incident: Incident) -> str:
-    current = incident.round
-    if current is None:
-        return "nothing yet"
-    if current.action is not None:
-        return f"{phrasing.done(current.action)}, by {person(current.action.by)} · {phrasing.outcome(current.action)}"
-    chosen = f"investigate, by {person(current.investigate_by)}" if current.investigate_by else "nothing yet"
-    return f"{chosen} (round {current.number})" if current.number > 1 else chosen
+def _cause(incident: Incident) -> str:
+    if incident.cause is not None:
+        return f"*Root cause*: {words(incident.cause.text, 400)}"
+    if not incident.open:
+        return ""
+    if incident.bisect is not None and incident.bisect.state == "running":
+        return f"*Cause*: bisecting, step {incident.bisect.step} of about {incident.bisect.steps}"
+    proposed = proposed_cause(incident)
+    if proposed is not None:
+        return f"*Suspected*: {words(proposed.text, 300)}"
+    suspect = incident.triage.suspect if incident.triage else None
+    if suspect is None:
+        return ""
+    before = incident.triage.suspect_minutes if incident.triage else None
+    ago = f", deployed {phrasing.minutes(before * 60)} before it began" if before is not None and before >= 0 else ""
+    return f"*Suspected*: {inline_code(suspect.version, 40)}{ago}"
 
 
-def _failures(incident: Incident) -> list[Block | None]:
-    """What could not be done, and how it is done again."""
-    blocks: list[Block | None] = []
-    for failure in incident.failures[-FAILURES:]:
-        again = button("Try again", "incident.try_again", {"incident": incident.id, "effect": failure.effect_id})
-        what = WORDS.get(failure.kind, "Something could not be done")
-        blocks.append(section(f"{WRONG} *{what}*: {words(failure.reason, 300)}", accessory=again))
-    more = len(incident.failures) - FAILURES
-    if more > 0:
-        blocks.append(context(f"{WRONG} and {phrasing.count(more, 'earlier failure')}"))
-    return blocks
+def _failures(incident: Incident) -> list[Fact]:
+    """What could not be done; the newest by name."""
+    if not incident.failures:
+        return []
+    newest = incident.failures[-1]
+    more = len(incident.failures) - 1
+    others = f" (and {phrasing.count(more, 'earlier failure')})" if more else ""
+    what = WORDS.get(newest.kind, "Something could not be done")
+    return [Fact(f"{WRONG} *{what}*{others}: {words(newest.reason, 300)}", (2, 4, 6))]
 
 
-# --- the six phases --------------------------------------------------------------------------------------------
-
-
-def phases(incident: Incident) -> list[tuple[str, str]]:
-    """(name, sign and word) for each of the six phases of the workflow."""
+def _open_ends(incident: Incident) -> list[Fact]:
+    """A deploy could bring it back, or undo what ended it: one of the two."""
+    ends = (
+        (hold(incident), "Hold deploys: they may bring it back"),
+        (unmerged(incident), "Hotfix is not merged: deploys undo it"),
+    )
     return [
-        ("Triage", _triage(incident)),
-        ("Cause", _cause(incident)),
-        ("Action", _action(incident)),
-        ("Ticket", _ticket(incident)),
-        ("Check", _check(incident)),
-        ("Post-mortem", _postmortem(incident)),
+        Fact(f"{WAITING} {words(line, 400)}", (3, 4, 6), short=f"{WAITING} {briefly}") for line, briefly in ends if line
     ]
+
+
+def _update(incident: Incident) -> str:
+    if not incident.latest_update:
+        return ""
+    at = f" {when(incident.updated_at, '{time}')}" if incident.updated_at else ""
+    return f"*Update*{at}: {spoken(incident.latest_update, 400, lines=False)}"
+
+
+def _links(incident: Incident, service: Service) -> str:
+    shown: list[str] = []
+    if incident.ticket is not None:
+        shown.append(link(incident.ticket.url, incident.ticket.identifier, 20))
+    if incident.adr is not None:
+        shown.append(link(incident.adr.url, incident.adr.name, 20))
+    issue = incident.triage.issues[0] if incident.triage and incident.triage.issues else None
+    if issue is not None and issue.url:
+        shown.append(link(issue.url, issue.short_id, 20))
+    if service.runbook and incident.open:
+        shown.append(link(service.runbook, "runbook"))
+    return " · ".join(shown)
+
+
+def _described(incident: Incident) -> str:
+    differs = incident.description and " ".join(incident.description.split()) != incident.title
+    return f"› {words(incident.description, 400)}" if differs else ""
+
+
+def _remembered(incident: Incident, now: datetime) -> list[Fact]:
+    if incident.shrunk_at is not None:
+        return [Fact("Over for a month: the details are in the timeline and the post-mortem.", (2, 2), SMALL)]
+    if not incident.open or not (incident.past or incident.recollection):
+        return []
+    said = memory.sentences(incident.past, incident, now)[:REMEMBERED]
+    return [Fact(words(one, 400), (7, 7, 7, 7), SMALL, whole=True) for one in said]
+
+
+# --- the six phases ----------------------------------------------------------------------------------------------
+
+
+def _phases(incident: Incident) -> str:
+    """The six phases of the workflow in one line, each with its sign."""
+    signs = (
+        (_triage(incident), "Triage"),
+        (_cause_found(incident), "Cause"),
+        (_action(incident), "Action"),
+        (_ticket(incident), "Ticket"),
+        (_check(incident), "Check"),
+        (_postmortem(incident), "Lessons"),
+    )
+    return " ".join(f"{sign}{NARROW}{name}" for sign, name in signs)
 
 
 def _triage(incident: Incident) -> str:
     if incident.triage is not None:
-        return f"{DONE} by hand" if incident.triage.manual_by else f"{DONE} measured"
-    if incident.triage_overdue:
-        return f"{WRONG} Sentry silent"
-    return f"{RUNNING} measuring" if incident.open else f"{WAITING} none"
+        return DONE
+    return WRONG if incident.triage_overdue else RUNNING if incident.open else WAITING
 
 
-def _cause(incident: Incident) -> str:
+def _cause_found(incident: Incident) -> str:
     if incident.cause is not None:
-        return f"{DONE} known"
-    if incident.bisect is not None and incident.bisect.state == "running":
-        return f"{RUNNING} bisecting"
-    if incident.bisect is not None and incident.bisect.culprit is not None:
-        return f"{RUNNING} found, to be confirmed"
-    if incident.investigating:
-        return f"{RUNNING} investigating"
-    if incident.hypotheses:
-        return f"{WAITING} {phrasing.count(len(incident.hypotheses), 'hypothesis', 'hypotheses')}"
-    return f"{WAITING} not yet"
+        return DONE
+    looking = incident.investigating or (incident.bisect is not None and incident.bisect.state in ("running", "found"))
+    return RUNNING if looking else WAITING
 
 
 def _action(incident: Incident) -> str:
-    current = incident.round
-    if current is None or current.action is None:
-        return f"{WAITING} to decide" if incident.open else f"{WAITING} none"
-    action = current.action
-    if action.result in ("waiting", "running"):
-        return f"{RUNNING} deploying"
-    if action.result != "done":
-        return f"{WRONG} {action.result}"
-    return f"{DONE} {_ACTION_DONE[action.kind]}"
-
-
-_ACTION_DONE = {
-    ActionKind.ROLLBACK: "rolled back",
-    ActionKind.HOTFIX: "hotfix out",
-    ActionKind.FIXED: "fixed another way",
-}
+    action = incident.round.action if incident.round else None
+    if action is None:
+        return WAITING
+    return {"waiting": RUNNING, "running": RUNNING, "done": DONE}.get(action.result, WRONG)
 
 
 def _ticket(incident: Incident) -> str:
     if incident.ticket is not None:
-        return f"{DONE} {words(incident.ticket.identifier, 30)}"
+        return DONE
     if any(f.kind == "ticket.open" for f in incident.failures):
-        return f"{WRONG} missing"
-    return f"{RUNNING} opening" if incident.open and not incident.ticket_off else f"{WAITING} none"
+        return WRONG
+    return RUNNING if incident.open and not incident.ticket_off else WAITING
 
 
 def _check(incident: Incident) -> str:
     if incident.recovered_at is not None:
-        return f"{DONE} recovered"
+        return DONE
     if incident.status is Status.VERIFYING:
-        asked = incident.round is not None and incident.round.verdict == "ask a person"
-        return f"{WRONG} a person is asked" if asked else f"{RUNNING} waiting to check"
-    if any(r.verdict == "not recovered" for r in incident.rounds):
-        return f"{WRONG} not recovered"
-    return f"{WAITING} not yet"
+        return WRONG if incident.round is not None and incident.round.verdict == "ask a person" else RUNNING
+    return WRONG if any(r.verdict == "not recovered" for r in incident.rounds) else WAITING
 
 
 def _postmortem(incident: Incident) -> str:
-    if incident.adr is not None:
-        return f"{DONE} {incident.adr.name}"
-    if incident.postmortem is not None:
-        return f"{RUNNING} being written"
-    if incident.status is Status.CANCELLED:
-        return f"{WAITING} none"
-    return f"{WAITING} to write"
-
-
-# --- what can be done from here --------------------------------------------------------------------------------
-
-
-def _buttons(incident: Incident) -> Sequence[Element]:
-    """Only what can work now: the three that matter most."""
-    if not incident.open:
-        return []
-    return [_button(*one, incident) for one in _wanted(incident)[:BUTTONS]]
-
-
-def _wanted(incident: Incident) -> list[tuple[str, str]]:
-    """What can be done, by what matters: label and action."""
-    cause = [("Name the cause", "incident.cause")] if incident.cause is None else []
-    written = incident.adr is not None or incident.drill
-    postmortem = [] if written else [("Post-mortem", "incident.postmortem")]
-    update = ("Post update", "incident.update")
-    match incident.status:
-        case Status.MITIGATED:
-            over = [("Resolve", "incident.resolve")] if written and (incident.drill or not cause) else []
-            return [*postmortem, *over, *cause, ("Ship a fix forward", "incident.hotfix"), update]
-        case Status.VERIFYING:
-            return [("Check now", "incident.recheck"), update, *postmortem, *cause]
-        case _:
-            lead = [("Take lead", "incident.lead")] if incident.lead is None else []
-            undecided = incident.status in (Status.DECLARED, Status.DECIDING)
-            return [*lead, update, *([("False alarm", "incident.cancel")] if undecided else []), *cause]
-
-
-def _button(label: str, action_id: str, incident: Incident) -> Element:
-    value: dict[str, Any] = {"incident": incident.id}
-    if action_id == "incident.hotfix":
-        value["round"] = incident.round.number if incident.round else 1
-    first = action_id in ("incident.postmortem", "incident.lead")
-    urgent = first and incident.status is not Status.VERIFYING
-    return button(label, action_id, value, style="primary" if urgent else None)
-
-
-_MEANS = {
-    Severity.SEV1: "many users, many features",
-    Severity.SEV2: "many users, one feature",
-    Severity.SEV3: "one user",
-    Severity.SEV4: "nobody is hit",
-}
-
-
-def _more(incident: Incident) -> list[Element]:
-    """Behind the dots: a person's word on how bad it is, and the lead where somebody else has it."""
-    if not incident.open:
-        return []
-    here = {"incident": incident.id}
-    options = [
-        menu_option(f"SEV{level.value}: {means}", {**here, "severity": level.value})
-        for level, means in _MEANS.items()
-        if level is not incident.severity
-    ]
-    if incident.lead is not None:
-        options.append(menu_option("Take lead", here))
-    return [{"type": "overflow", "action_id": "incident.more", "options": options}]
+    return DONE if incident.adr is not None else RUNNING if incident.postmortem is not None else WAITING
 
 
 def short(incident: Incident) -> str:

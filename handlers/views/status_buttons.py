@@ -1,0 +1,79 @@
+"""What can be done from the pinned status: only what can work now, and what matters most."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.views.blocks import Element, button, menu_option
+from handlers.views.merge import merge_buttons
+from phases.incident import Incident, Severity, Status
+from phases.service import Service
+
+BUTTONS = 3
+"""For what matters now …"""
+BESIDE = 2
+"""… or so many beside what failed, or is not merged."""
+MEANS = {
+    Severity.SEV1: "many users, many features",
+    Severity.SEV2: "many users, one feature",
+    Severity.SEV3: "one user",
+    Severity.SEV4: "nobody is hit",
+}
+
+
+def buttons(incident: Incident, service: Service) -> list[Element]:
+    urgent = [*_again(incident), *merge_buttons(incident, service)]
+    wanted = [_button(*one, incident) for one in _wanted(incident)]
+    return [*wanted[: BESIDE if urgent else BUTTONS], *urgent, *_more(incident)]
+
+
+def _again(incident: Incident) -> list[Element]:
+    """For the newest failure; each one has its own where it was said."""
+    if not incident.failures:
+        return []
+    value = {"incident": incident.id, "effect": incident.failures[-1].effect_id}
+    return [button("Try again", "incident.try_again", value)]
+
+
+def _wanted(incident: Incident) -> list[tuple[str, str]]:
+    """What can be done, by what matters: label and action."""
+    if not incident.open:
+        return []
+    cause = [("Name the cause", "incident.cause")] if incident.cause is None else []
+    written = incident.adr is not None or incident.drill
+    postmortem = [] if written else [("Post-mortem", "incident.postmortem")]
+    update = ("Post update", "incident.update")
+    match incident.status:
+        case Status.MITIGATED:
+            over = [("Resolve", "incident.resolve")] if written and (incident.drill or not cause) else []
+            return [*postmortem, *over, *cause, ("Ship a fix forward", "incident.hotfix"), update]
+        case Status.VERIFYING:
+            return [("Check now", "incident.recheck"), update, *postmortem, *cause]
+        case _:
+            lead = [("Take lead", "incident.lead")] if incident.lead is None else []
+            undecided = incident.status in (Status.DECLARED, Status.DECIDING)
+            return [*lead, update, *([("False alarm", "incident.cancel")] if undecided else []), *cause]
+
+
+def _button(label: str, action_id: str, incident: Incident) -> Element:
+    value: dict[str, Any] = {"incident": incident.id}
+    if action_id == "incident.hotfix":
+        value["round"] = incident.round.number if incident.round else 1
+    first = action_id in ("incident.postmortem", "incident.lead")
+    urgent = first and incident.status is not Status.VERIFYING
+    return button(label, action_id, value, style="primary" if urgent else None)
+
+
+def _more(incident: Incident) -> list[Element]:
+    """Behind the dots: a person's word on how bad it is, and the lead where somebody else has it."""
+    if not incident.open:
+        return []
+    here = {"incident": incident.id}
+    options = [
+        menu_option(f"SEV{level.value}: {means}", {**here, "severity": level.value})
+        for level, means in MEANS.items()
+        if level is not incident.severity
+    ]
+    if incident.lead is not None:
+        options.append(menu_option("Take lead", here))
+    return [{"type": "overflow", "action_id": "incident.more", "options": options}]
