@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
+WORKERS ?= 3
 
 .PHONY: sandbox test test-browser check bench chaos chaos-all format clean
 
@@ -10,7 +12,7 @@ sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/unit tests/workspace $(ARGS)
+	@$(BIN)/python -m pytest tests/unit tests/workspace -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-browser: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
