@@ -28,6 +28,7 @@ SUSPECTS = 5
 WALKED_FRAMES = 5  # frames of our own that are followed to their commits
 PULLS_SECONDS = 3.0
 WORTH_IT = "is worth its time"  # said until a bisect is under way
+CAUSE = 2000  # characters
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ def proposed_cause(incident: Incident) -> Cause | None:
     others = [h.found for h in best(supported, 3) if h.id != first.id and h.found]
     of_release = first.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
     return Cause(
-        text=_sentence(culprit, suspect) if culprit else first.says,
+        text=_sentence(culprit, suspect) if culprit else short(first.says, CAUSE),
         at=at,
         by=first.by,
         evidence=tuple(x for x in (first.found, *others) if x)[:5],

@@ -25,8 +25,6 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt);")
 _HALF_ENTITY = re.compile(r"&[a-z]{0,4}$")
 _DANGLING = re.compile(r"(?:[ ·,:→(]|(?<!&lt)(?<!&gt)(?<!&amp);)+$")
 _WORD = re.compile(r"(?:<[^<>]*>|[^ <])+")
-NARROW = "\u202f"
-"""A space that neither breaks nor takes much room."""
 _ISOLATE, _END = "\u2068", "\u2069"
 
 
@@ -138,10 +136,6 @@ def _wrapped(line: str, width: int) -> int:
 def _columns(word: str) -> int:
     """Wide letters (Chinese, emoji) take two columns; what is not seen takes none."""
     return sum(
-        2
-        if unicodedata.east_asian_width(c) in "WF"
-        else 0
-        if c == NARROW or unicodedata.category(c) in ("Mn", "Cf")
-        else 1
+        2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.category(c) in ("Mn", "Cf") else 1
         for c in word
     )

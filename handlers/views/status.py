@@ -6,7 +6,7 @@ from datetime import datetime
 
 from handlers.views import phrasing
 from handlers.views.blocks import Message, actions, context, header, message, section
-from handlers.views.phone import LARGE, NARROW, SMALL, Fact, fitted
+from handlers.views.phone import LARGE, SMALL, Fact, fitted
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.status_buttons import buttons
 from handlers.views.text import clock, cut, inline_code, link, person, plain, size, spoken, when, words
@@ -277,9 +277,9 @@ def _phases(incident: Incident) -> str:
         (_action(incident), "Action"),
         (_ticket(incident), "Ticket"),
         (_check(incident), "Check"),
-        (_postmortem(incident), "Lessons"),
+        (_postmortem(incident), "Learn"),
     )
-    return " ".join(f"{sign}{NARROW}{name}" for sign, name in signs)
+    return " ".join(f"{sign}{name}" for sign, name in signs)
 
 
 def _triage(incident: Incident) -> str:

@@ -28,7 +28,7 @@ def read(block: dict[str, Any]) -> str:
     text = re.sub(r"<!date\^\d+\^([^|]*)\|[^>]*>", r"\1", text)
     for form, seen in (("{date_short_pretty}", "yesterday"), ("{time}", "3:02 AM"), ("{time_secs}", "3:02:07 AM")):
         text = text.replace(form, seen)
-    return re.sub(r"<[^|>]*\|([^>]*)>", r"\1", text).replace("*", "").replace("`", "").replace("\u202f", "")
+    return re.sub(r"<[^|>]*\|([^>]*)>", r"\1", text).replace("*", "").replace("`", "")
 
 
 def wrapped(message: views.Message) -> list[str]:

@@ -119,7 +119,7 @@ async def test_a_ticket_that_linear_would_not_open_is_opened_later_and_tells_eve
     failed = plain(await alice.sees("The ticket could not be opened", channel, seconds=20))
     assert "slow down" in failed
     assert "I keep trying" in failed
-    await eventually(world, lambda: "✗\u202fTicket" in status(channel), "shown")
+    await eventually(world, lambda: "✗Ticket" in status(channel), "shown")
     await alice.command("/incident update Card payments fail", channel)
     world.kill_bot()
     await world.bot.until_running()
