@@ -13,7 +13,7 @@ from typing import assert_never
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from bot.connection import SAY_SECONDS, AnswerLost, NotRecorded
+from bot.connection import SAY_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from bot.store import Already, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
 from handlers.door import Because, Delivery, EffectEnded, Recorded, TimerDue, Unknown
 from phases.actions import Action, Declare, MergeDuplicate
@@ -22,12 +22,16 @@ from phases.duplicates import joined
 from phases.incident import RECORD_LIMIT_BYTES, Entry, Incident
 from phases.ports import Catalogue
 from phases.service import Service
+from phases.size import as_json
 
 log = logging.getLogger(__name__)
 
 Step = Callable[[Incident | None, Action, Service, datetime], Change | Refused]
 
 NOTHING = "Nothing was recorded. Try again in a moment."
+LOOKED_SECONDS = 0.25
+"""How long what was looked at may serve as what is loaded: a click looks, and speaks a moment later."""
+LOOKED_AT_MOST = 500
 
 
 class Incidents:
@@ -46,6 +50,9 @@ class Incidents:
         self._now = now
         # One at a time an incident in this process: the version decides, this only spares the losers their work.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._looked: dict[str, tuple[float, Loaded]] = {}
+        """What was just looked at, and when. It spares a round trip and can do no harm: the commit checks version and
+        delivery, and who is refused by it is refused by what is loaded anew."""
 
     async def say(
         self, action: Action, incident: str | None, because: Because | None = None, deadline: datetime | None = None
@@ -72,8 +79,10 @@ class Incidents:
         clock = asyncio.get_running_loop().time
         commit_id = uuid4().hex
         above = 0
+        looked = self._just_looked_at(incident) if isinstance(because, Delivery) else None
         while True:
-            loaded = await self._store.load(incident, because)
+            loaded, guessed = (looked, True) if looked else (await self._store.load(incident, because), False)
+            looked = None
             if loaded.seen is not None:
                 return await self._again(loaded.seen, loaded)
             if incident is not None and loaded.incident is None:
@@ -90,11 +99,14 @@ class Incidents:
                 action = action.model_copy(update={"found": other.incident})
             change = self._step(loaded.incident, action, self._service(action, loaded), self._time(loaded))
             if isinstance(change, Refused):
+                if guessed:
+                    continue
                 return change
             if loaded.incident is None:
                 change = dataclasses.replace(change, claims=(*change.claims, _number(change.incident)))
-            for part in (change, change.also):
-                if part is not None and (too_large := _too_large(part, because)):
+            records = [as_json(part.incident) for part in (change, change.also) if part is not None]
+            for record in records:
+                if too_large := _too_large(change.incident.id, record, because):
                     return too_large
             # Later than this nobody waits for the answer; a commit that was held up must not come true after it.
             latest = loaded.server_now + timedelta(seconds=left)
@@ -102,11 +114,13 @@ class Incidents:
                 commit_id,
                 loaded,
                 change,
+                records,
                 also=other,
                 because=because,
                 deadline=latest if deadline is None else min(latest, deadline),
                 seconds=left,
             )
+            self._looked.pop(change.incident.id, None)
             match answer:
                 case Done() | Already():
                     log.info("%s %s", change.incident.id, action.type, extra=_told(change.incident, because))
@@ -129,8 +143,26 @@ class Incidents:
 
     async def look(self, incident: str) -> Incident | None:
         """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
-        found = await self._store.get([incident])
-        return found[0] if found else None
+        try:
+            loaded = await self._store.load(incident)
+        except NotThisVersion as error:
+            log.error("%s", error.text)
+            return None
+        if loaded.incident is not None:
+            if len(self._looked) >= LOOKED_AT_MOST:
+                self._looked.clear()
+            self._looked[incident] = (asyncio.get_running_loop().time(), loaded)
+        return loaded.incident
+
+    def _just_looked_at(self, incident: str | None) -> Loaded | None:
+        """Once, and with the time of now."""
+        if incident is None or (found := self._looked.pop(incident, None)) is None:
+            return None
+        at, loaded = found
+        ago = asyncio.get_running_loop().time() - at
+        if ago > LOOKED_SECONDS:
+            return None
+        return dataclasses.replace(loaded, server_now=loaded.server_now + timedelta(seconds=ago))
 
     async def timeline(self, incident: str) -> list[Entry]:
         """With those of its duplicates, by time and marked. Raises `bot.connection.NotRecorded` when Redis cannot be read."""
@@ -230,12 +262,12 @@ def _taken(answer: Taken) -> str:
             return f"{answer.owner} was first."
 
 
-def _too_large(change: Change, because: Because | None) -> Refused | None:
+def _too_large(id: str, record: str, because: Because | None) -> Refused | None:
     """rules: Size and memory. What the bot's own timers and effects bring is never turned away: it would be lost."""
-    size = len(change.incident.model_dump_json().encode())
+    size = len(record) if record.isascii() else len(record.encode())
     if size <= RECORD_LIMIT_BYTES:
         return None
-    log.error("record of %s has %s bytes, the limit is %s", change.incident.id, size, RECORD_LIMIT_BYTES)
+    log.error("record of %s has %s bytes, the limit is %s", id, size, RECORD_LIMIT_BYTES)
     if because is None or isinstance(because, Delivery):
         return Refused("input", "This incident's record is full; put it in the channel instead. Nothing was changed.")
     return None

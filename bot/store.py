@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,20 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from bot import sentinel
-from bot.connection import GROUP, SAY_SECONDS, AnswerLost, Keys, NotRecorded, Script, connect, copied, run_script
+from bot.connection import (
+    GROUP,
+    SAY_SECONDS,
+    AnswerLost,
+    Command,
+    Keys,
+    NotRecorded,
+    NotThisVersion,
+    Script,
+    ask,
+    connect,
+    copied,
+    run_script,
+)
 from bot.request import member, part_of, request_of
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.change import Change
@@ -115,49 +128,47 @@ class Store:
 
         Raises `NotRecorded` when Redis or the record cannot be read.
         """
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.time()
         if incident is None:
-            pipe.zrange(self.keys.all, 0, 0, desc=True, withscores=True)
+            what: Command = ("ZRANGE", self.keys.all, 0, 0, "REV", "WITHSCORES")
         else:
-            pipe.hmget(self.keys.incident(incident), "version", "record")
+            what = ("HMGET", self.keys.incident(incident), "version", "record")
+        commands: list[Command] = [("TIME",), what]
         match because:
             case Delivery(claims=claims) if claims:
-                pipe.mget([self.keys.delivery(claim) for claim in claims])
+                commands.append(("MGET", *map(self.keys.delivery, claims)))
             case TimerDue():
-                pipe.zscore(self.keys.timers, member(because.incident, because.name))
+                commands.append(("ZSCORE", self.keys.timers, member(because.incident, because.name)))
             case EffectEnded():
-                pipe.xpending_range(self.keys.outbox, GROUP, because.entry, because.entry, 1)
+                commands.append(("XPENDING", self.keys.outbox, GROUP, because.entry, because.entry, 1))
             case _:
                 pass
-        try:
-            answers: list[Any] = await pipe.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
-            raise NotRecorded("Redis cannot be read.") from error
+        answers = await ask(self.redis, *commands)
         for answer in answers[:2]:
             if isinstance(answer, Exception):
                 raise NotRecorded(f"Redis refuses to be read ({answer}).") from answer
-        seconds, micros = answers[0]
+        seconds, micros = map(int, answers[0])
         server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
         seen = _seen(because, answers[2]) if len(answers) > 2 else None
         if incident is None:
-            number = int(answers[1][0][1]) + 1 if answers[1] else 1
+            number = int(answers[1][1]) + 1 if answers[1] else 1
             return Loaded(None, 0, server_now, seen, number)
         version, record = answers[1]
         try:
             parsed = Incident.model_validate_json(record) if record else None
         except ValidationError as error:
-            raise NotRecorded(f"The record of {incident} cannot be read by this version of the bot.") from error
+            raise NotThisVersion(f"The record of {incident} cannot be read by this version of the bot.") from error
         return Loaded(parsed, int(version or 0), server_now, seen)
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:
         """The records of these incidents, in their order; what is not there, or is no record, is left out (and logged)."""
         ids = list(incidents)
-        pipe = self.redis.pipeline(transaction=False)
-        for id in ids:
-            pipe.hget(self.keys.incident(id), "record")
+        if not ids:
+            return []
+        records = await ask(self.redis, *(("HGET", self.keys.incident(id), "record") for id in ids))
         found: list[Incident] = []
-        for id, record in zip(ids, await _read(pipe.execute), strict=True):
+        for id, record in zip(ids, records, strict=True):
+            if isinstance(record, Exception):
+                raise NotRecorded(f"Redis refuses to be read ({record}).") from record
             if record is None:
                 continue
             try:
@@ -202,22 +213,24 @@ class Store:
         commit_id: str,
         loaded: Loaded,
         change: Change,
+        records: Sequence[str] | None = None,
         *,
         also: Loaded | None = None,
         because: Because | None = None,
         deadline: datetime | None = None,
         seconds: float = SAY_SECONDS,
     ) -> Answer:
-        """Writes a change, all of it or nothing; `also` is the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
+        """Writes a change, all of it or nothing; `records` are its incidents as JSON, where that is known already; `also` is
+        the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
         request = request_of(commit_id, loaded.incident, loaded.version, change, because, deadline)
-        records = [as_json(change.incident)]
         if change.also is not None:
             assert also is not None  # who steps over two incidents has loaded both
             request["also"] = part_of(also.incident, also.version, change.also)
-            records.append(as_json(change.also.incident))
+        if records is None:
+            records = [as_json(part.incident) for part in (change, change.also) if part is not None]
         arguments = (json.dumps(request, ensure_ascii=False), *records)
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
@@ -253,7 +266,7 @@ def _seen(because: Because | None, answer: Any) -> str | None:
         case Delivery():
             return next((owner for owner in answer if owner), None)
         case TimerDue():
-            return None if answer is not None and int(answer) == because.at_ms else ""
+            return None if answer is not None and int(float(answer)) == because.at_ms else ""
         case EffectEnded():
             return None if isinstance(answer, list) and answer else ""
         case None:

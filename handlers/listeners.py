@@ -44,6 +44,7 @@ from handlers import (
     update,
 )
 from handlers.adoption import Issues
+from handlers.dispatch import App
 from handlers.door import Door, OutOfReach
 from handlers.home import Homes
 from handlers.kit import Deploys, Drafts, Kit, Once
@@ -109,7 +110,7 @@ class Wanted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    app: AsyncApp
+    app: App
     """Also what Socket Mode dispatches to."""
     routes: tuple[Route, ...]
     tasks: Tasks
@@ -178,7 +179,7 @@ def listeners(
     return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit, homes=homes)
 
 
-def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
+def build_app(client: AsyncWebClient, me: Me) -> App:
     """Bolt behind our own route, which has verified the raw bytes.
 
     `authorize` answers from what auth.test said at the start, with bot_id and bot_user_id: without them Bolt's filter of
@@ -199,7 +200,7 @@ def build_app(client: AsyncWebClient, me: Me) -> AsyncApp:
     level = bolt.level
     bolt.setLevel(logging.ERROR)
     try:
-        return AsyncApp(
+        return App(
             # Without a token of its own: with one Bolt warns that `authorize` goes before it.
             client=AsyncWebClient(
                 base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]

@@ -46,13 +46,18 @@ _FLAGGED = re.compile(r"(?i)(--?[\w-]*(?:password|secret|token|api-?key)[\w-]*\s
 _HEADER = re.compile(r"(?i)\b((?:authorization|x-api-key|cookie|set-cookie)\s*:\s*)(.+)")
 _BEARER = re.compile(r"(?i)\b((?:bearer|basic)\s+)([\w.~+/=-]{8,})")
 _IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)([^\s/@]+)@")
+_TELLING = re.compile(r"(?i)passw|passphrase|secret|token|key|credential|auth|session|cookie|bearer|basic")
+"""Of `_HEADER`, `_BEARER`, `_NAMED` and `_FLAGGED`: none of them fits a text without one of these."""
+_BEGINNING = re.compile(r"xox|xapp|gh|gl|sntry|lin_|AKIA|ASIA|AIza|ya29|[srp]k[_-]|npm_|pypi-|dop_|hvs|eyJ|https://")
+"""Of `_WHOLE`: how its alternatives begin."""
 _PEM_END = re.compile(r"\A(?:(?!-----BEGIN )[\s\S])*-----END [A-Z ]*PRIVATE KEY-----")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
 def redact(text: str) -> str:
     """`text` with everything hidden that looks like a secret. Rather too much than too little: it is shown in a channel."""
-    return _ADDRESS.sub(_HIDDEN, _secretless(text))
+    text = _secretless(text)
+    return _ADDRESS.sub(_HIDDEN, text) if "@" in text else text
 
 
 def without_secrets(text: str) -> str:
@@ -61,13 +66,17 @@ def without_secrets(text: str) -> str:
 
 
 def _secretless(text: str) -> str:
-    text = _PEM.sub(_HIDDEN, _PEM_END.sub(_HIDDEN, text))  # of a key whose beginning is cut off the end is known
-    text = _IN_URL.sub(rf"\1{_HIDDEN}@", text)
-    text = _HEADER.sub(rf"\1{_HIDDEN}", text)
-    text = _BEARER.sub(rf"\1{_HIDDEN}", text)
-    text = _NAMED.sub(rf"\1{_HIDDEN}", text)
-    text = _FLAGGED.sub(rf"\1{_HIDDEN}", text)
-    return _WHOLE.sub(_HIDDEN, text)
+    """Each pattern is tried only where the signs stand that it cannot do without: most lines of a log have none of them."""
+    if "-----" in text:
+        text = _PEM.sub(_HIDDEN, _PEM_END.sub(_HIDDEN, text))  # of a key whose beginning is cut off the end is known
+    if "@" in text:
+        text = _IN_URL.sub(rf"\1{_HIDDEN}@", text)
+    if _TELLING.search(text):
+        text = _HEADER.sub(rf"\1{_HIDDEN}", text)
+        text = _BEARER.sub(rf"\1{_HIDDEN}", text)
+        text = _NAMED.sub(rf"\1{_HIDDEN}", text)
+        text = _FLAGGED.sub(rf"\1{_HIDDEN}", text)
+    return _WHOLE.sub(_HIDDEN, text) if _BEGINNING.search(text) else text
 
 
 def newest_lines(output: bytes, count: int = LINES_SHOWN) -> tuple[str, ...]:
