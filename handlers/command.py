@@ -100,7 +100,7 @@ async def which(turn: Turn, said: Subcommand) -> Incident | Message:
         return says.note(
             f"No incident is open. With its id, `/incident {said.name} INC-0042` works for past ones, too."
         )
-    return says.which(said.name, seen)
+    return says.which(said.name, seen, _as_value(said))
 
 
 async def in_channel(turn: Turn) -> Incident | None:
@@ -136,14 +136,32 @@ _LABELS = {
 
 def _either(question: str, said: Subcommand, read: Declare) -> Message:
     label = _LABELS.get(said.name, f"/incident {said.name}")
-    meant = {"name": said.name, "text": cut_plain(said.text, 600)}
+    meant = _as_value(said)
     new = {"text": cut_plain(read.text, 600)}
     return says.either(question, (label, meant), ("Declare a new incident", new))
 
 
+def _as_value(said: Subcommand) -> dict[str, str]:
+    """A subcommand in a button, as `_meant` reads it."""
+    value = {"name": said.name, "text": cut_plain(said.text, 600)}
+    value |= {"person": said.person} if said.person else {}
+    return value | ({"severity": str(said.severity.value)} if said.severity else {})
+
+
+def _from_value(value: dict[str, Any]) -> Subcommand:
+    severity = str(value.get("severity") or "")
+    return Subcommand(
+        str(value.get("name", "")),
+        incident=str(value.get("incident") or "") or None,
+        text=str(value.get("text", "")),
+        person=str(value.get("person") or "") or None,
+        severity=Severity(int(severity)) if severity in ("1", "2", "3", "4") else None,
+    )
+
+
 async def _meant(turn: Turn, value: dict[str, Any]) -> Message | None:
     """The subcommand it was. What ends an incident or uses up a round is asked once more, in its form."""
-    said = Subcommand(str(value.get("name", "")), text=str(value.get("text", "")))
+    said = _from_value(value)
     if said.name not in ("cancel", "fixed"):
         return await act(turn, said)
     found = await which(turn, said)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
 from phases.service import DEPLOYABLE
-from phases.wording import capital, clock, counted, lasting, listed
+from phases.wording import capital, counted, lasting, listed, stamp
 
 DAY = timedelta(days=1)
 GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 15 minutes
@@ -261,7 +261,7 @@ def _deployed_since(s: Situation, suspect: DeploySeen, began: datetime) -> list[
     back = [d for d in later if d.started_at >= began and s.known.first[d.release.version] < suspect.started_at]
     if back:
         put = max(back, key=lambda d: d.started_at)
-        found.append(f"{put.release.version} was put back at {clock(put.started_at)}, after trouble began.")
+        found.append(f"{put.release.version} was put back at {stamp(put.started_at)}, after trouble began.")
     near = _nearer_neighbour(s, suspect, began)
     if near is not None and ran > RAN_WELL:
         found.append(
@@ -361,19 +361,19 @@ def _scope(blast: BlastRadius) -> str:
 
 
 def when(s: Situation) -> str | None:
-    """`Trouble began 14:02 UTC, 3 min after v1.3.0 was deployed.`"""
+    """`Trouble began 2026-11-22 14:02 UTC, 3 min after v1.3.0 was deployed.`"""
     if s.began is None:
         return None
     if s.suspect is None:
-        return f"Trouble began {clock(s.began)}."
+        return f"Trouble began {stamp(s.began)}."
     version = s.suspect.release.version
     gap = s.began - s.suspect.started_at
     if gap < timedelta(0):
-        return f"Trouble began {clock(s.began)}, just as {version} was being deployed."
+        return f"Trouble began {stamp(s.began)}, just as {version} was being deployed."
     did = "had its first event" if s.suspect.source == STANDS_IN else "was deployed"
     if gap < AT_ONCE:
-        return f"Trouble began {clock(s.began)}, right after {version} {did}."
-    return f"Trouble began {clock(s.began)}, {lasting(gap)} after {version} {did}."
+        return f"Trouble began {stamp(s.began)}, right after {version} {did}."
+    return f"Trouble began {stamp(s.began)}, {lasting(gap)} after {version} {did}."
 
 
 def against(s: Situation) -> tuple[str, ...]:

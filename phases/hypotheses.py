@@ -14,7 +14,7 @@ from phases.paths import CONFIGURATION, DEPENDENCY, MIGRATION, kind_of
 from phases.ports import Commit
 from phases.report import Bisect, Hypothesis, HypothesisKind, Share, Suspect, TriageReport, Verdict, Word
 from phases.service import Service
-from phases.wording import capital, clock, counted, lasting, listed, short
+from phases.wording import capital, counted, lasting, listed, short, stamp
 
 JUST = timedelta(seconds=30)  # closer than this nobody counts
 SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"
@@ -155,7 +155,7 @@ def _release(facts: Facts) -> Hypothesis:
     else:
         after = f"{'right' if gap < JUST else lasting(gap)} after its deploy started"
         after = "before its deploy had ended" if gap < timedelta(0) else after
-        began = f" ({clock(report.began_at)})" if report.began_at else ""
+        began = f" ({stamp(report.began_at)})" if report.began_at else ""
         found = f"Trouble began {after}{began}."
         sure = 0.8 if gap <= SOON else 0.5 if gap <= LATER else 0.25 if gap <= timedelta(days=1) else 0.08
     if fresh and report.issues:
@@ -264,7 +264,7 @@ def _dependency(facts: Facts) -> Hypothesis:
     if neighbours:
         began = facts.report.began_at
         near = [d for d in neighbours if began is None or d.started_at <= began <= d.started_at + LATER]
-        told = listed([f"{d.service} {d.release.version} at {clock(d.started_at)}" for d in neighbours])
+        told = listed([f"{d.service} {d.release.version} at {stamp(d.started_at)}" for d in neighbours])
         said.append(f"Deployed beside it: {told}.")
         sure = 0.4 if near and facts.report.suspect is None else 0.25 if near else 0.1
     named = [s for s in facts.suspects[:5] if any("dependency `" in reason for reason in s.reasons)]

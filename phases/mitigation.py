@@ -45,7 +45,7 @@ from phases.rounds import (
 )
 from phases.service import DEPLOYABLE, HOTFIX, DeployCommands, Service
 from phases.verification_steps import first_look, start_clock
-from phases.wording import clock, lasting, short
+from phases.wording import lasting, short, stamp
 
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
 LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits are few, and others need them too
@@ -100,7 +100,7 @@ def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
 
 def decided(action: RoundAction) -> str:
     """For whoever comes too late: who won, with what, when, and how it stands."""
-    return f"{mentioned(action.by)} decided {what_was_done(action)} at {clock(action.at)} ({action.result})."
+    return f"{mentioned(action.by)} decided {what_was_done(action)} at {stamp(action.at)} ({action.result})."
 
 
 def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
@@ -411,7 +411,7 @@ def deployed_by_others(incident: Incident, action: DeployedByOthers, service: Se
         return draft.done()
     draft.set(heard=(*incident.heard, f"deploy:{version}@{deploy.started_at.isoformat()}")[-HEARD:])
     by = f" by {deploy.by}" if deploy.by else ""
-    said = f"{version} was deployed{by} at {clock(deploy.started_at)}."
+    said = f"{version} was deployed{by} at {stamp(deploy.started_at)}."
     draft.note("deploy", said).dirty("status")
     if incident.status in (Status.DECLARED, Status.DECIDING):
         return tell(draft, f"{said} Is that the fix?", ask="foreign deploy").done()

@@ -15,6 +15,7 @@ from phases.effects import AskZone, Say
 from phases.incident import Incident, Status
 from phases.rounds import worked
 from phases.service import Service
+from phases.wording import counted
 
 POSTMORTEM = "postmortem"
 """The timer's name."""
@@ -86,8 +87,8 @@ def _said(incident: Incident, now: datetime) -> str:
     if incident.postmortem is not None and not incident.rewriting:
         return "The post-mortem was sent and is not written: what hinders it stands in the pinned status."
     days = (now - incident.recovered_at).days if incident.recovered_at else 0
-    since = f" for {days} day{'' if days == 1 else 's'}" if days else ""
-    return f"Users are fine{since}. The post-mortem is still to be written."
+    since = f"have been fine for {counted(days, 'day')}" if days else "are fine"
+    return f"Users {since}. The post-mortem is still to be written."
 
 
 def _at(draft: Draft, due: datetime) -> Draft:

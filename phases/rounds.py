@@ -9,7 +9,7 @@ from phases.change import Draft, Refused
 from phases.effects import CommentTicket, Investigate, Page, PostLive, Say, TellDiscord, TellPager, Triage
 from phases.incident import ActionKind, Incident, Round, RoundAction, Severity, Status
 from phases.report import Recommendation
-from phases.wording import capital, clock, short
+from phases.wording import capital, short, stamp
 
 EVERYWHERE = ("status", "announcement")
 NOBODY = "nobody"  # timer: nobody acted on a SEV1
@@ -221,7 +221,7 @@ def tried(incident: Incident) -> tuple[str, ...]:
 
 
 def _tried(one: Round, action: RoundAction) -> str:
-    what = f"{capital(what_was_done(action))}, {clock(action.at)}"
+    what = f"{capital(what_was_done(action))}, {stamp(action.at)}"
     reason = f": {short(action.reason, 120).rstrip('.')}" if action.reason else ""
     match action.result:
         case "failed":

@@ -29,7 +29,7 @@ from phases.report import LinearIssue
 from phases.rounds import EVERYWHERE, mentioned, tell, urgent, what_was_done, worked
 from phases.service import Service
 from phases.triage_steps import attach_issues, headline
-from phases.wording import capital, clock
+from phases.wording import capital, stamp
 
 LOOK = "ticket"  # timer
 LOOK_SECONDS = 5 * 60  # an open incident's ticket is looked at, where webhooks are lost or not set up …
@@ -145,7 +145,7 @@ def so_far(incident: Incident) -> str:
 
 def meanwhile(entries: Sequence[Entry], since: datetime) -> str:
     """What the timeline says from then on, for the comment that makes up for those that could not be made."""
-    lines = [f"{clock(one.at)} {one.text}" for one in entries if one.at >= since]
+    lines = [f"{stamp(one.at)} {one.text}" for one in entries if one.at >= since]
     return "While Linear was out of reach:\n" + "\n".join(lines or ["Nothing changed."])
 
 

@@ -53,12 +53,9 @@ def verdict(
 
 
 def compared(events: int, held: Limits) -> str:
-    """`4 events where the baseline allows 12; unchanged, about 180 would have come`: for people to check."""
+    """`4 events where up to 12 are normal; about 180, had nothing changed`: for people to check."""
     unchanged = f"{held.unchanged:,.0f}" if held.unchanged >= 1 or held.unchanged == 0 else "less than 1"
-    return (
-        f"{counted(events, 'event')} where the baseline allows {held.allowed:,}; "
-        f"unchanged, about {unchanged} would have come"
-    )
+    return f"{counted(events, 'event')} where up to {held.allowed:,} are normal; about {unchanged}, had nothing changed"
 
 
 async def look_again(

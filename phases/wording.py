@@ -36,13 +36,8 @@ def lasting(span: timedelta) -> str:
     return f"{hours // 24} days"
 
 
-def clock(at: datetime) -> str:
-    """Time of day, in UTC."""
-    return f"{at:%H:%M} UTC"
-
-
 def stamp(at: datetime) -> str:
-    """`2026-11-22 14:03 UTC`, for texts that outlive the day."""
+    """`2026-11-22 14:03 UTC`; Slack shows it in the reader's own zone (`handlers/views/text.py local`)."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 

@@ -8,11 +8,12 @@ Text that goes into `section`, `context` and `fields` is mrkdwn from `text.py`; 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from handlers.views.text import clean, cut, cut_plain, plain, size
 
@@ -119,7 +120,8 @@ def _richly(given: Sequence[Block | Native]) -> tuple[Block, ...]:
             blocks.append(deepcopy(one))
             continue
         charts += one.block["type"] == "data_visualization"
-        blocks.extend(deepcopy(one.plain) if charts > CHARTS and one.block["type"] != "data_table" else (one.block,))
+        plainly = charts > CHARTS and one.block["type"] != "data_table"
+        blocks.extend(deepcopy(one.plain) if plainly else (deepcopy(one.block),))
     return _fitted(blocks)
 
 
@@ -129,6 +131,7 @@ def _fitted(blocks: list[Block]) -> tuple[Block, ...]:
         quiet = [i for i, b in enumerate(blocks) if not _clickable(b)][-spare:]
         left = [b for i, b in enumerate(blocks) if i not in set(quiet)]
         blocks = [*left[: MESSAGE_BLOCKS - 1], context(f"… and {spare} more that did not fit")]
+    _fewer_rows(blocks)
     weight = _weight(blocks)
     while weight > MESSAGE_CHARACTERS:
         longest = max((t for block in blocks for t in _texts(block)), key=lambda t: size(t["text"]), default=None)
@@ -150,9 +153,40 @@ def _shorter(text: str) -> str:
     return kept + "\n```" if fence else kept
 
 
+def _fewer_rows(blocks: list[Block]) -> None:
+    """A long table is shortened before any sentence is: its last rows are the oldest."""
+    over = _weight(blocks) - MESSAGE_CHARACTERS
+    for block in blocks:
+        if block["type"] != "data_table" or over <= 0:
+            continue
+        missing = _MISSING.search(block["caption"])
+        left_out = int(missing.group(1)) if missing else 0
+        room = over + len(" (1000 more not shown)")
+        while room > 0 and len(block["rows"]) > 2:
+            room -= _weight(_bare(block["rows"].pop())) + 2
+            left_out += 1
+        caption = _MISSING.sub("", block["caption"])
+        block["caption"] = f"{caption} ({left_out} more not shown)"
+        over = _weight(blocks) - MESSAGE_CHARACTERS
+
+
+_MISSING = re.compile(r" \((\d+) more not shown\)$")
+
+
 def _weight(thing: Any) -> int:
-    """Counted generously: as JSON, with its brackets and keys."""
-    return size(json.dumps(thing, ensure_ascii=False))
+    """Counted generously: as JSON, with its brackets and keys; a table's cells by their words, which are what is counted of them."""
+    return size(json.dumps(_bare(thing), ensure_ascii=False))
+
+
+def _bare(thing: Any) -> Any:
+    if isinstance(thing, list):
+        return [_bare(one) for one in cast("list[Any]", thing)]
+    if isinstance(thing, dict):
+        block = cast("dict[str, Any]", thing)
+        if block.get("type") == "data_table":
+            return {**block, "rows": [_bare(row) for row in block["rows"]]}
+        return block["text"] if block.get("type") in ("raw_text", "raw_number") else block
+    return thing
 
 
 def _clickable(block: Block) -> bool:

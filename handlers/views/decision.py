@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -11,11 +11,22 @@ from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, confirm, context, facts, message, section
 from handlers.views.merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
-from handlers.views.text import clock, code, inline_code, link, person, spoken, when, words
+from handlers.views.text import clock, code, inline_code, link, local, person, spoken, when, words
 from phases import memory
+from phases.coordination import DRILL
 from phases.decision import AT_ONCE
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.report import Choice, Confidence, DeploySeen, IssueSeen, Recommendation, Release, TriageReport, Word
+from phases.report import (
+    Choice,
+    Confidence,
+    DeploySeen,
+    IssueSeen,
+    LookVerdict,
+    Recommendation,
+    Release,
+    TriageReport,
+    Word,
+)
 from phases.service import DeployCommands, Service
 from phases.wording import lasting
 
@@ -40,11 +51,11 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         # The choice is made: what it was made on is in the thread and the timeline; here it would hide how it went.
         blocks.append(actions(_merge(incident, current, service)))
         blocks.append(context(phrasing.hit(report)) if report is not None else None)
-        return message(_fallback(incident, current, service), [*blocks, *_reasons(recommendation)])
+        return message(_fallback(incident, current, service), [*blocks, *_reasons(recommendation, set())])
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
     blocks += [context(line) for line in _missing(current, service)]
-    blocks += _reasons(recommendation)
+    blocks += _reasons(recommendation, _said_above(current, report))
     blocks += [context(words(said, 400)) for said in memory.sentences(incident.past, incident, now)[:1]]
     if report is not None:
         blocks += _picture(report, service)
@@ -87,7 +98,7 @@ def _open(incident: Incident, current: Round) -> bool:
 
 
 def _headline(incident: Incident, current: Round, service: Service) -> str:
-    which = f"Decision {current.number} · {incident.id}"
+    which = f"{f'{DRILL} ' if incident.drill else ''}Decision {current.number} · {incident.id}"
     why = f"\n{_sentence(current.why)}" if current.number > 1 else ""
     if current.action is not None:
         return f"*{which}*{why}"
@@ -110,7 +121,8 @@ def _advice(recommendation: Recommendation | None, report: TriageReport | None, 
     """The recommendation first, in words."""
     if recommendation is None:
         return "*No recommendation yet*: nothing is measured. Choose with what you know."
-    loud = f"\n{WRONG} *A rollback would be right, but is not safe.* Read why below." if recommendation.loud else ""
+    why = f": {local(words(recommendation.brakes[0], 400))}" if recommendation.brakes else "."
+    loud = f"\n{WRONG} *A rollback would be right, but is not safe*{why}" if recommendation.loud else ""
     return f"*Recommended: {_recommended(recommendation, report, service)}*{loud}"
 
 
@@ -148,7 +160,8 @@ def _acted(current: Round, action: RoundAction) -> list[Block | None]:
     if action.lines and action.result in ("waiting", "running", "failed", "unknown"):
         blocks.append(section(code("\n".join(action.lines[-5:]), 1200)))
     checks = [f"{clock(seen.at)} {phrasing.look(seen)}" for seen in current.looks[-3:]]
-    if current.verdict is not None:
+    told = any(seen.verdict is LookVerdict.RECOVERED for seen in current.looks[-1:])
+    if current.verdict is not None and not (told and current.verdict == "recovered"):
         checks.append(_VERDICTS[current.verdict])
     if checks:
         blocks.append(context(*checks))
@@ -277,13 +290,29 @@ def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
     return f"{version}{other} {seen} {when(deploy.started_at)}{by}{before}{marked}"
 
 
-def _reasons(recommendation: Recommendation | None) -> list[Block | None]:
+def _reasons(recommendation: Recommendation | None, said: Collection[str]) -> list[Block | None]:
+    """`said`: what stands above already."""
     if recommendation is None:
         return []
-    lines = [f"*For*: {words(r, 400)}" for r in recommendation.reasons[:REASONS]]
-    lines += [f"*Against*: {words(r, 400)}" for r in recommendation.against[:REASONS]]
-    lines += [f"*Holds a rollback back*: {words(r, 400)}" for r in recommendation.brakes[:REASONS]]
+    all_of = (("Why", recommendation.reasons), ("But", recommendation.against), ("No rollback", recommendation.brakes))
+    lines = [
+        f"*{name}*: {local(words(reason, 400))}"
+        for name, reasons in all_of
+        for reason in reasons[:REASONS]
+        if reason.rstrip(".") not in said
+    ]
     return [context("\n".join(lines))] if lines else []
+
+
+def _said_above(current: Round, report: TriageReport | None) -> set[str]:
+    """A message that says a thing twice is read once."""
+    recommendation = current.recommendation
+    above = [_not_offered(recommendation)]
+    if recommendation is not None and recommendation.loud:
+        above += recommendation.brakes[:1]
+    if report is not None:
+        above.append(phrasing.hit(report))
+    return {text.rstrip(".") for text in above}
 
 
 # --- what can be clicked ---------------------------------------------------------------------------------------
@@ -342,6 +371,13 @@ def _rollback(recommendation: Recommendation | None, service: Service) -> bool:
     return recommendation is None or recommendation.offer_rollback
 
 
+def _not_offered(recommendation: Recommendation | None) -> str:
+    """Why there is no button for a rollback, as far as one thing says it."""
+    if recommendation is None or recommendation.offer_rollback:
+        return ""
+    return (*recommendation.brakes, *recommendation.against, "")[0]
+
+
 def _can_hotfix(service: Service) -> bool:
     if service.deployer is None:
         return False
@@ -358,9 +394,9 @@ def _missing(current: Round, service: Service) -> list[str]:
     lines: list[str] = []
     recommendation = current.recommendation
     if recommendation is not None and not recommendation.offer_rollback:
-        why = recommendation.brakes[:1] or recommendation.against[:1]
-        because = f": {words(why[0], 300)}" if why else ""
-        lines.append(f"Rollback is not offered{because}. `/incident rollback` chooses a release all the same.")
+        why = "" if recommendation.loud else _not_offered(recommendation).rstrip(".")
+        no = f"No rollback: {local(words(why, 300))}. " if why else ""
+        lines.append(f"{no}`/incident rollback` chooses a release all the same.")
     if not _can_hotfix(service):
         lines.append(f"No hotfix: {name} has no `hotfix` command in the catalogue.")
     return lines

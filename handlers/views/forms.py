@@ -300,7 +300,3 @@ def refused(title: str, text: str) -> View:
 def home_refused(text: str) -> View:
     """The Home of somebody who may not look, or who cannot be asked for."""
     return View("home", "Home", (section(spoken(text)),), kind="home")
-
-
-def recorded(title: str, text: str) -> View:
-    return View("incident.recorded", cut_plain(title, 24), (section(spoken(text)),))

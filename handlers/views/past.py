@@ -15,7 +15,7 @@ from phases.incident import Severity
 from phases.memory import outcome
 from phases.past import PastIncident
 from phases.trends import Month, ServiceTrend, Trends
-from phases.wording import counted, listed
+from phases.wording import capital, counted, listed
 
 PAGE = 10
 """Incidents of a history at once."""
@@ -67,11 +67,13 @@ def trends(found: Trends, *, post: bool = False) -> Message:
         _month_name(found.months[-1]) if post else f"{_month_name(found.months[0])} to {_month_name(found.months[-1])}"
     )
     total = found.all.total
-    if not total.incidents + total.drills:
-        return message(f"Trends, {head}: no incident", [section(f"*Trends, {head}*: no incident has ended.")])
+    if not total.incidents:
+        beside = f" {capital(counted(total.drills, 'drill'))}." if total.drills else ""
+        return message(f"Trends, {head}: no incident", [section(f"*Trends, {head}*: no incident has ended.{beside}")])
     blocks: list[Block | Native | None] = [section(_headline(found, head, post))]
     if found.fragile is not None:
-        blocks.append(section(f"*Most fragile:* {words(found.fragile.says, 600)} Worth a structural look."))
+        since = f" since {_month_name(found.months[0])}" if post else ""
+        blocks.append(section(f"*Most fragile{since}:* {words(found.fragile.says, 600)} Worth a structural look."))
     if files := _files(found):
         blocks.append(context(files))
     blocks.append(_incidents(found))
@@ -104,16 +106,21 @@ def _against(now: Month, before: Month | None) -> str:
 def _numbers(month: Month) -> str:
     """What one month, or all of them, comes to, in one line."""
     parts = [f"{month.impact_minutes:,} min of user impact"] if month.incidents else []
-    spans = (("detect", month.detect_minutes), ("decide", month.decide_minutes), ("recover", month.recover_minutes))
-    known = [f"{lasting(value * 60)} to {name}" for name, value in spans if value is not None]
-    parts += [", ".join(known)] if known else []
+    parts += [spans] if (spans := _spans(month)) else []
     if month.with_cause:
         parts.append(f"{_share(month.by_deploys, month.with_cause)} caused by deploys")
     if month.items:
-        parts.append(f"{month.items_done} of {counted(month.items, 'action item')} done")
+        parts.append(f"{month.items_done:,} of {counted(month.items, 'action item')} done")
     if month.drills:
-        parts.append(f"{counted(month.drills, 'drill')} beside")
+        parts.append(
+            counted(month.drills, "drill") if not month.incidents else f"{counted(month.drills, 'drill')} beside"
+        )
     return " · ".join(parts)
+
+
+def _spans(month: Month) -> str:
+    spans = (("detect", month.detect_minutes), ("decide", month.decide_minutes), ("recover", month.recover_minutes))
+    return ", ".join(f"{lasting(value * 60)} to {name}" for name, value in spans if value is not None)
 
 
 def _share(part: int, of: int) -> str:
@@ -121,10 +128,14 @@ def _share(part: int, of: int) -> str:
 
 
 def _files(found: Trends) -> str:
-    seen = [(name, times) for row in found.services for name, times in row.files]
+    every = [(row.service, name, times) for row in found.services for name, times in row.files]
+    told = found.fragile
+    seen = [
+        (name, times) for service, name, times in every if told is None or (service, name) != (told.service, told.area)
+    ]
     top = sorted(seen, key=lambda pair: (-pair[1], pair[0]))
     said = listed([f"{inline_code(name)} {times} times" for name, times in top], most=FILES)
-    return f"Files that recur: {said}" if said else ""
+    return f"{'Other files' if len(seen) < len(every) else 'Files'} that recur: {said}" if said else ""
 
 
 def _incidents(found: Trends) -> Native:
@@ -160,20 +171,20 @@ def _times(found: Trends) -> Native | None:
     if len(months) < 2 or not drawn:
         return None
     labels = [_month_name(name, short=True) for name, _ in months]
-    plainly = "\n".join(f"{_month_name(name)}: {_numbers(month)}" for name, month in months)
+    plainly = "\n".join(f"{_month_name(name)}: {_spans(month)}" for name, month in months)
     return chart(
         "Minutes to detect, decide, recover",
         labels,
         drawn,
         kind="line",
         y="minutes",
-        plainly=[section(f"*Month by month*\n{plainly}")],
+        plainly=[section(f"*How long it took*\n{plainly}")],
     )
 
 
 def _table(found: Trends) -> Native:
     """A row a service and month, newest month first; in words a line a service."""
-    head = ("Month", "Service", "Incidents", "Impact min", "Detect", "Decide", "Recover", "By deploys", "Items done")
+    head = ("Month", "Service", "Incidents", "Impact (min)", "Detect", "Decide", "Recover", "By deploys", "Items done")
     rows: list[list[Cell]] = []
     for at in range(len(found.months) - 1, -1, -1):
         for row in found.services:
@@ -198,8 +209,10 @@ def _cells(month: Month) -> list[Cell]:
 
 
 def _line(row: ServiceTrend) -> str:
-    number = counted(row.total.incidents, "incident")
     numbers = _numbers(row.total)
+    if not row.total.incidents:
+        return numbers
+    number = counted(row.total.incidents, "incident")
     return f"{number} · {numbers}" if numbers else number
 
 

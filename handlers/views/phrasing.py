@@ -9,6 +9,7 @@ from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.mitigation import NOTHING_DEPLOYED
 from phases.report import Choice, Look, LookVerdict, Recommendation, Release, Share, TriageReport, Word
 from phases.service import Service
+from phases.wording import capital
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
 
@@ -80,12 +81,11 @@ def hit(report: TriageReport) -> str:
     blast = report.blast
     if report.manual_by is not None:
         named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
-        return (
-            f"{how_many(blast.users, 'user')}, {named or how_many(blast.features, 'feature')} (reported, not measured)"
-        )
+        users = capital(how_many(blast.users, "user"))
+        return f"{users}; {named or how_many(blast.features, 'feature')} (reported, not measured)"
     if blast.users is Word.NOBODY:
         return "Sentry shows nothing unusual"
-    users = count(blast.user_count, "user") if blast.user_count else how_many(blast.users, "user")
+    users = count(blast.user_count, "user") if blast.user_count else capital(how_many(blast.users, "user"))
     inferred = " (inferred)" if blast.inferred else ""
     features = ", ".join(words(f.name, 40) for f in blast.top_features[:3]) or how_many(blast.features, "feature")
     return f"{users}{inferred}; {features}; {how_often(report)}"
@@ -133,7 +133,7 @@ def how_it_went(action: RoundAction) -> str:
         case "done":
             if action.reason == NOTHING_DEPLOYED:
                 return f"{DONE} {NOTHING_DEPLOYED}"
-            return f"{DONE} done{took}" if action.kind is not ActionKind.FIXED else f"{DONE} said"
+            return f"{DONE} done{took}" if action.kind is not ActionKind.FIXED else f"{DONE} done, they say"
         case "failed":
             return f"{WRONG} *failed*{took}"
         case "unknown":

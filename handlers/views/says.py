@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from handlers.views import phrasing
@@ -18,6 +19,8 @@ from phases.picture import in_words
 from phases.proofs import Proof
 
 LISTED = 20
+_ADDRESS = re.compile(r" https?://\S+$")
+"""Of the ticket and the post-mortem: a link stands in the line of the phases already."""
 
 
 def say(effect: Say, incident: Incident) -> Message:
@@ -76,7 +79,8 @@ def announcement(incident: Incident, now: datetime) -> Message:
     if incident.private:
         return _announced_in_private(incident)
     where = channel(incident.channel.id) if incident.channel and not incident.channel.thread_ts else "in this thread"
-    first = f"*{incident.id}* {phrasing.severity(incident)} · {words(incident.title, 200)} · {where}"
+    severity = f" {phrasing.severity(incident)} ·" if incident.severity or incident.open else ""
+    first = f"*{incident.id}*{severity} {words(incident.title, 200)} · {where}"
     second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
     join = button("Join", "incident.join", {"incident": incident.id})
     joined = incident.open and incident.channel is not None and incident.channel.thread_ts is None
@@ -123,10 +127,15 @@ def listing(incidents: Sequence[Incident]) -> Message:
     return message(title, blocks)
 
 
-def which(name: str, incidents: Sequence[Incident]) -> Message:
-    """Several are open and none was named."""
-    text = f"{len(incidents)} incidents are open. Say which one, e.g. `/incident {name} {incidents[0].id}`."
-    return message(text, [section(text), *(section(short(i)) for i in incidents[:LISTED])])
+def which(name: str, incidents: Sequence[Incident], said: Mapping[str, str]) -> Message:
+    """Several are open and none was named: one tap each. `said`: what was typed, as `incident.meant` takes it."""
+    text = f"{len(incidents)} incidents are open. `/incident {name}` is for which one?"
+    rows = [
+        section(short(one), accessory=button(f"This: {one.id}", "incident.meant", {**said, "incident": one.id}))
+        for one in incidents[:LISTED]
+    ]
+    more = context(f"and {len(incidents) - LISTED} more: `/incident {name} INC-…`") if len(incidents) > LISTED else None
+    return message(text, [section(text), *rows, more])
 
 
 def note(text: str) -> Message:
@@ -147,7 +156,10 @@ def lacking(incident: Incident, text: str) -> Message:
 
 def with_proofs(shown: Message, proofs: Sequence[Proof]) -> Message:
     """The six proofs (workflow: Outputs / Evidence), each missing or complete, under a message."""
-    lines = [f"{DONE if p.complete else WAITING} *{p.name}*: {spoken(p.says, 300, lines=False)}" for p in proofs]
+    lines = [
+        f"{DONE if p.complete else WAITING} *{p.name}*: {spoken(_ADDRESS.sub('', p.says), 300, lines=False)}"
+        for p in proofs
+    ]
     return message(shown.text, [*shown.blocks, context("\n".join(lines))])
 
 

@@ -67,7 +67,8 @@ def _fallback(incident: Incident) -> str:
 
 def _stands(incident: Incident) -> Fact:
     where = f"{words(incident.service, 60)} {words(incident.environment, 40)}"
-    stands = f"*{phrasing.status(incident)}* · {phrasing.severity(incident)}"
+    known = incident.severity is not None or incident.open
+    stands = f"*{phrasing.status(incident)}*{f' · {phrasing.severity(incident)}' if known else ''}"
     return Fact(f"{stands} · {where}", (0, 5), short=f"{stands} · {words(incident.service, 60)}")
 
 
@@ -76,6 +77,8 @@ def _ended(incident: Incident) -> list[Fact]:
         return [Fact(f"*Why*: {words(incident.cancel_reason or 'no reason given', 300)}", (1, 4, 6))]
     if incident.drill and incident.open:
         return [Fact("*Drill*: the buttons work, nobody is paged and nothing is deployed.", (1, 5), short="*Drill*")]
+    if incident.private and incident.open:
+        return [Fact("*Private*: only who is in this channel sees it.", (1, 5), short="*Private*")]
     return []
 
 
@@ -122,7 +125,8 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         Fact(f"*Detected*: {when(incident.detected_at)} via {phrasing.source(incident)}", (8, 8, 9)),
         Fact(_described(incident), (9, 9, 9)),
         Fact(
-            f"Declared as something else than {words(incident.else_reason, 20)}" if incident.else_reason else "", (9,)
+            f"Not the same as {words(incident.else_reason, 20)}, says who declared it" if incident.else_reason else "",
+            (9,),
         ),
     ]
 

@@ -19,6 +19,8 @@ _KEPT = re.compile(
     r"&lt;([@#][UWCG][A-Z0-9]{1,20}|!date\^\d{1,12}\^(?:\{[a-z_]{1,30}\} ?){1,3}\|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5} UTC)&gt;"
 )
 """What stays a token: persons, channels, and times as `when` writes them."""
+_STAMP = re.compile(r"(?<![|\w-])[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC\b")
+"""As `phases.wording.stamp` writes a time; not the one inside a token."""
 _URL = re.compile(r"https?://[^\s<>|`\"'()\[\]{}*]{1,500}")
 _MARKERS = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
 _OPENING = re.compile(r"(?<!\w)[*_~`](?=\S)|`")
@@ -103,12 +105,12 @@ def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
 def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
     """What people wrote or the phases say: single persons stay mentioned, channels and times stay theirs, *bold* and `code` stay, URLs are links.
 
-    Links are never masked: what is clicked is what is read.
+    Links are never masked: what is clicked is what is read. A time in UTC is shown in the reader's zone.
     """
     text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(_enough(raw, limit))), lines=lines))
     text = _KEPT.sub(r"<\1>", text)
     text = _URL.sub(lambda found: _linked(found.group(0)), text)
-    return _isolated(text, limit)
+    return _isolated(local(text), limit)
 
 
 def plain(raw: str, limit: int) -> str:
@@ -172,6 +174,18 @@ def when(at: datetime, form: str = "{date_short_pretty} {time}") -> str:
     """A time in the reader's own zone, with UTC for those who cannot have it (`form` in Slack's words)."""
     utc = at.astimezone(UTC)
     return f"<!date^{int(utc.timestamp())}^{form}|{utc:%Y-%m-%d %H:%M} UTC>"
+
+
+def local(text: str) -> str:
+    """Times that the phases wrote in UTC, in the reader's own zone. `text` is escaped already."""
+    return _STAMP.sub(_zoned, text)
+
+
+def _zoned(found: re.Match[str]) -> str:
+    try:
+        return when(datetime.strptime(found.group(0), "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+    except ValueError:  # 2026-13-45 is no time
+        return found.group(0)
 
 
 def clock(at: datetime) -> str:

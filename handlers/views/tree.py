@@ -69,6 +69,8 @@ def evidence(incident: Incident, now: datetime) -> Message:
         others = ", ".join(inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9])
         blocks.append(context(f"Less likely: {others}"))
     blocks += [context(_hypothesis(one)) for one in _ranked(incident)[BEST : BEST + 9]]
+    if len(blocks) == 1:
+        blocks.append(context("Nothing was found yet."))
     return message(f"{incident.id}: evidence", blocks)
 
 
@@ -88,7 +90,9 @@ def _headline(incident: Incident) -> str:
         return (
             f"*Root cause · {incident.id}*\n{DONE} {words(incident.cause.text, 1000)}\n{by}, {when(incident.cause.at)}"
         )
-    state = "investigating …" if incident.investigating else "what it could be, likeliest first"
+    found = incident.hypotheses or incident.suspects or incident.bisect
+    known = "what it could be, likeliest first" if found else "nothing was found yet"
+    state = "looking …" if incident.investigating else known
     return f"*Root cause · {incident.id}*: {state}"
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+import gallery_more
 from factories import NOW, TICKET, incident, look, nothing_unusual, one_feature, report, service
 from factories import postmortem as written
 
 from handlers import views
+from handlers.turn import STRANGER
 from handlers.views import forms, postmortem, says
 from handlers.views.blocks import Message, View
 from handlers.views.home import home
@@ -87,6 +89,9 @@ def deciding(measured: TriageReport | None = None, **fields: Any) -> Incident:
 PRINTED = DeployOutput(
     lines=("push with token=[redacted]", *(f"layer {n} of 9: done" for n in range(1, 10)), "[exit code 0]"), cut=True
 )
+
+
+UNMEASURED = Round(number=1, opened_at=NOW, why="triage")
 
 
 def acted(status: Status, result: str, round_fields: dict[str, Any] | None = None, **fields: Any) -> Incident:
@@ -215,8 +220,10 @@ def messages() -> dict[str, Message]:
         "status-resolved": views.status(RESOLVED, NOW, SHOP),
         "decision-rollback": views.decision(deciding(), NOW, SHOP, 1),
         "decision-one-feature": views.decision(deciding(one_feature(deploys=DEPLOYS)), NOW, SHOP, 1),
-        "decision-nothing": views.decision(deciding(nothing_unusual()), NOW, SHOP, 1),
-        "decision-unmeasured": views.decision(deciding(triage=None, triage_overdue=True), NOW, SHOP, 1),
+        "decision-nothing": views.decision(deciding(nothing_unusual(frame=None, exception_type=None)), NOW, SHOP, 1),
+        "decision-unmeasured": views.decision(
+            deciding(triage=None, triage_overdue=True, rounds=(UNMEASURED,)), NOW, SHOP, 1
+        ),
         "decision-by-hand": views.decision(deciding(report(manual_by="U0BOB")), NOW, SHOP, 1),
         "decision-running": views.decision(acted(Status.MITIGATING, "running"), NOW, SHOP, 1),
         "decision-failed": views.decision(acted(Status.DECIDING, "failed"), NOW, SHOP, 1),
@@ -234,7 +241,7 @@ def messages() -> dict[str, Message]:
         "summary": views.summary(SUMMARY),
         "listing": views.listing([deciding(), MITIGATED]),
         "listing-none": views.listing([]),
-        "which": says.which("rollback", [deciding(), MITIGATED]),
+        "which": says.which("rollback", [deciding(), MITIGATED], {"name": "rollback"}),
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
         "reminder": views.reminder(
@@ -258,6 +265,7 @@ def messages() -> dict[str, Message]:
         "offer": says.offer("prod is down", {}),
         "break-glass": says.break_glass("Only the owners of this service deploy it: <@U0ALICE>.", {}),
         "help": says.help_text(),
+        **gallery_more.messages(),
     }
 
 
@@ -285,6 +293,9 @@ def views_shown() -> dict[str, View]:
         "form-break-glass": forms.break_glass(open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here),
         "form-hypothesis": forms.hypothesis(open_one),
         "form-refused": forms.refused("Not recorded", "Only the owners deploy it: <@U0ALICE>. Nothing was done."),
+        "form-failed": forms.failed(
+            "incident.hotfix", "Ship a hotfix", "GitHub: no answer in 5 s. Nothing was done; try again."
+        ),
         "home": home(
             HOME,
             "U0ALICE",
@@ -293,5 +304,6 @@ def views_shown() -> dict[str, View]:
             months=(Month(incidents=5, recover_minutes=21.0), Month(incidents=3, recover_minutes=12.5, drills=1)),
             site="https://firebreak.slack.com/",
         ),
+        "home-refused": forms.home_refused(STRANGER),
         "home-quiet": home([], "U0ALICE", NOW),
     }

@@ -159,7 +159,7 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     assert all(h.says and h.predicts and h.check and h.found for h in found.hypotheses)
     release, commit = of(found, HypothesisKind.RELEASE), of(found, HypothesisKind.COMMIT)
     assert (release.verdict, commit.verdict) == (Verdict.SUPPORTED, Verdict.SUPPORTED)
-    assert "3 min after its deploy started (14:03 UTC)" in release.found
+    assert "3 min after its deploy started (2024-05-02 14:03 UTC)" in release.found
     assert commit.says.endswith("by Grace brought it: “Rates by currency (#12)”")
     assert of(found, HypothesisKind.DATA).verdict is Verdict.RULED_OUT
     assert of(found, HypothesisKind.DEPENDENCY).verdict is Verdict.RULED_OUT

@@ -62,7 +62,7 @@ def test_begun_with_recovery_moved_to_the_lead_and_said_every_working_day():
     (reminder,) = story.wants(wanted.Say)
     assert reminder.mention == ("U0ALICE",), "the lead alone"
     assert reminder.ask == "postmortem"
-    assert reminder.text == "Users are fine for 1 day. The post-mortem is still to be written."
+    assert reminder.text == "Users have been fine for 1 day. The post-mortem is still to be written."
     assert story.timers["postmortem"].at == at(24, 8)
     for _ in range(3):
         story.fires("postmortem")

@@ -30,7 +30,7 @@ async def test_a_release_that_breaks_everything_for_everybody_is_rolled_back() -
     assert report.blast.sentences[0] == "30 users, 120 events in the last 15 min (8/min, baseline 0/min)."
     assert report.recommendation.reasons == (
         "30 users, 3 features: cart, pay and search.",
-        "Trouble began 14:09 UTC, 2 min after v3 was deployed.",
+        "Trouble began 2026-05-05 14:09 UTC, 2 min after v3 was deployed.",
         "v2 was the last healthy release before v3.",
     )
     assert report.frame is not None

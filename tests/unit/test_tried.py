@@ -22,8 +22,8 @@ def deciding() -> Story:
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        ("failed", "Tried already: Rollback to 1.2.0, 03:02 UTC, failed: exit 1."),
-        ("unknown", "Tried already: Rollback to 1.2.0, 03:02 UTC, with an unknown result."),
+        ("failed", "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, failed: exit 1."),
+        ("unknown", "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, with an unknown result."),
     ],
 )
 def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: str):
@@ -37,7 +37,9 @@ def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: 
 def test_what_was_not_started_broke_nothing():
     story = deciding().rolled_back()
     story.say(said.DeployNotStarted(deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now"))
-    assert tried(story.record) == ("Tried already: Rollback to 1.2.0, 03:02 UTC, was not started: 1.3.1 runs by now.",)
+    assert tried(story.record) == (
+        "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs by now.",
+    )
     assert broken_rollbacks(story.record) == ()
 
 
@@ -45,7 +47,7 @@ def test_what_did_not_help_is_told_and_what_helped_for_a_while():
     story = verifying()
     story.looked(LookVerdict.NOT_RECOVERED)
     story.looked(LookVerdict.NOT_RECOVERED)
-    assert tried(story.record) == ("Tried already: Rollback to 1.2.0, 03:02 UTC, did not help.",)
+    assert tried(story.record) == ("Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, did not help.",)
     story.measured().hotfixed()
     story.deployed()
     assert shipped(story.record) == {"hotfix fix/tax@aaaaaaa"}

@@ -100,7 +100,7 @@ def test_the_recommendation_is_first_and_the_picture_is_whole() -> None:
         assert part in said
     assert "`shop/pay.py:12` in `total`" in said
     assert "return net / rate" in said
-    assert "*For*: Trouble began 3 min after 1.3.0 was deployed." in said
+    assert "*Why*: Trouble began 3 min after 1.3.0 was deployed." in said
 
 
 def test_a_button_carries_incident_and_round_and_production_is_confirmed_from_to() -> None:
@@ -137,7 +137,7 @@ def test_what_cannot_work_is_not_shown_and_said() -> None:
     without = HOTFIX.model_copy(update={"hotfix": ()})
     shown = views.decision(deciding(rounds=(one,)), NOW, service(deploy=without), 1)
     assert "decision.rollback" not in buttons(shown)
-    assert "Rollback is not offered: No healthy release before the suspect." in text_of(shown)
+    assert "No rollback: No healthy release before the suspect." in text_of(shown)
     assert "has no `hotfix` command" in text_of(shown)
 
 

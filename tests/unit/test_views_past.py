@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from handlers.views import past as views
 from handlers.views.blocks import MESSAGE_BLOCKS, Message
 from phases.past import PastIncident
 from phases.trends import trends
+from sandbox.slack.limits import check_message_blocks
 from tests.unit.test_trends import one
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
@@ -76,6 +78,30 @@ def test_trends_in_words() -> None:
     assert "November 2026: 2 (shop 1 and mail 1)" in said
     assert "*shop*: 3 incidents · 36 min of user impact" in said
     assert "no incident has ended" in text(views.trends(trends([], NOW)))
+    drills = views.trends(trends([one(1, drill=True), one(2, drill=True)], NOW))
+    assert "no incident has ended. 2 drills." in text(drills)
+    assert not drills.rich, "there is nothing to draw"
+
+
+def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_old_rows() -> None:
+    names = [f"service-{n:02d}" for n in range(30)]
+    kept = [
+        one(n, 6 + n // 30 % 6, service=names[n % 30], file=f"{names[n % 30]}/main.py", drill=n % 10 == 0)
+        for n in range(1, 10_001)
+    ]
+    shown = views.trends(trends(kept, NOW))
+    told = text(Message(shown.text, blocks=shown.rich))
+    assert "9,000 incidents" in told
+    assert "1,000 drills beside" in told
+    assert "Worth a structural look." in told, "no sentence is cut"
+    table = next(block for block in shown.rich if block["type"] == "data_table")
+    assert table["rows"][1][0]["text"] == "2026-11", "the newest month first"
+    left_out = re.search(r"\((\d+) more not shown\)", table["caption"])
+    assert left_out is not None
+    drawn = {row.service: row for row in trends(kept, NOW).services}
+    whole = sum(month.incidents > 0 for row in drawn.values() for month in row.months)
+    assert len(table["rows"]) - 1 + int(left_out.group(1)) == whole
+    check_message_blocks(list(shown.rich), rich=True)
 
 
 def test_the_post_is_about_the_month_that_has_ended() -> None:

@@ -104,6 +104,15 @@ async def test_words_that_could_mean_two_things_are_asked_about(two_services: Wo
     await alice.command("/incident trends")
     await told(alice, "no incident has ended")
 
+    # Two are open and none is named: one tap says which.
+    await declared(alice, "checkout is slow", "inc-0002-")
+    await alice.command("/incident severity 2")
+    asked = await told(alice, "2 incidents are open")
+    await alice.click(
+        asked, "incident.meant", value='{"name":"severity","text":"","severity":"2","incident":"INC-0002"}'
+    )
+    await told(alice, "INC-0002 is SEV2")
+
 
 async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World):
     world, alice, bob = small, small.alice, small.bob

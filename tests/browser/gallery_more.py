@@ -1,0 +1,435 @@
+"""What is seen less often: looking back, reminders, lists, odd ends of a round, questions, refusals, and what is said along a whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from handlers import views
+from handlers.views import lifecycle, past, says
+from handlers.views.blocks import Message
+from handlers.views.decision import won
+from phases import actions as said
+from phases import effects as wanted
+from phases.incident import ActionKind, Channel, Incident, Merge, Round, RoundAction, Severity, Status
+from phases.past import PastIncident
+from phases.proofs import proofs
+from phases.report import (
+    ActionItem,
+    Adr,
+    Bisect,
+    Choice,
+    Confidence,
+    LookVerdict,
+    MergeState,
+    Recommendation,
+    Release,
+    SubIssue,
+    Suspect,
+)
+from phases.trends import Trends, trends
+from tests.factories import (
+    BAD,
+    FIX,
+    GOOD,
+    NOW,
+    TICKET,
+    blast,
+    deploy_seen,
+    evidence,
+    incident,
+    look,
+    nothing_unusual,
+    one_feature,
+    report,
+    service,
+)
+from tests.factories import postmortem as written
+from tests.unit.story import Story, mitigated, verifying
+
+SHOP = service()
+CHANNEL = Channel(id="C0GENERAL", name="inc-0001-checkout")
+PULL = Release(version="hotfix #12@aaaaaaa", commit="a" * 40)
+ADR = Adr(number=7, path="docs/adr/0007-x.md", url="https://github.com/acme/shop/pull/31")
+
+
+# --- looking back ----------------------------------------------------------------------------------------------
+
+
+def past_one(number: int, month: int = 10, **fields: Any) -> PastIncident:
+    given: dict[str, Any] = {
+        "id": f"INC-{number:04d}",
+        "service": "shop",
+        "at": datetime(2026, month, 1 + number % 27, 9, tzinfo=NOW.tzinfo),
+        "title": "checkout is failing",
+        "cause": "v1.3.0 rounds tax rates to whole numbers",
+        "cause_kind": "release",
+        "action": "rollback to 1.2.0",
+        "tried": ("rollback",),
+        "worked": "rollback",
+        "minutes": 9,
+        "impact_minutes": 12,
+        "severity": 1,
+        "features": ("payment",),
+        "file": "shop/pay.py",
+        "detect_seconds": 70,
+        "decide_seconds": 130,
+        "recover_seconds": 540,
+        "items_total": 3,
+        "open_items": 1,
+        "adr": f"ADR-{number:04d}",
+        "adr_url": "https://github.com/acme/shop/pull/31",
+    }
+    return PastIncident.model_validate({**given, **fields})
+
+
+YEAR = (
+    past_one(42, 11),
+    past_one(41, 11, service="search", title="search is slow", file="", cause_kind="data", severity=3),
+    past_one(40, 10, action="", tried=(), worked="", minutes=None, cause="", cause_kind="", adr=None, open_items=0),
+    past_one(39, 10, service="mail", drill=True, title="practise a rollback"),
+    past_one(38, 9, action="rollback to 1.1.0; then hotfix #12", tried=("rollback", "hotfix"), worked="hotfix"),
+    past_one(37, 8, private=True, title="private incident", cause="", action=""),
+    past_one(36, 7, service="search", file="search/index.py", cause_kind="dependency", severity=2),
+    past_one(35, 6),
+)
+
+
+def ten_thousand() -> Trends:
+    """A big house: thirty services, ten thousand incidents, a tenth of them drills."""
+    names = [f"service-{n:02d}" for n in range(30)]
+    every = [
+        past_one(
+            n,
+            6 + n % 6,
+            service=names[n % 30 if n % 3 else n % 7],
+            file=f"{names[n % 30]}/main.py",
+            features=(f"feature {n % 11}",),
+            drill=n % 10 == 0,
+            impact_minutes=n % 90,
+        )
+        for n in range(1, 10_001)
+    ]
+    return trends(every, NOW)
+
+
+def looking_back() -> dict[str, Message]:
+    later = [past_one(n) for n in range(25, 0, -1)]
+    return {
+        "history": past.history(YEAR, "", {"INC-0037": "a key was in a public log"}),
+        "history-page": past.history(later, "shop", {}, start=10, more=True),
+        "history-none": past.history([], "mail", {}),
+        "trends": past.trends(trends(YEAR, NOW)),
+        "trends-one": past.trends(trends(YEAR[:1], NOW)),
+        "trends-drills": past.trends(trends(YEAR[3:4], NOW)),
+        "trends-none": past.trends(trends([], NOW)),
+        "trends-10000": past.trends(ten_thousand()),
+        "trends-post": past.trends(trends(YEAR, NOW, upto=1), post=True),
+        "trends-post-quiet": past.trends(trends(YEAR, NOW + timedelta(days=40), upto=1), post=True),
+    }
+
+
+# --- after the end ---------------------------------------------------------------------------------------------
+
+ENG = SubIssue(id="t2", identifier="ENG-2", url="https://linear.example.com/ENG-2")
+ITEMS = (
+    ActionItem(kind="tests", text="A test with an empty tax table", owner="<@U0ALICE>", due=date(2026, 11, 18)),
+    ActionItem(kind="monitors", text="Alert on rates of zero", owner="<@U0BOB>", due=date(2026, 12, 1), ticket=ENG),
+    ActionItem(kind="gates", text="Prices are compared before a deploy", done=True, settled_by="<@U0BOB>"),
+    ActionItem(kind="gates", text="Two people look at a tax table", dropped=True, settled_by="Dana"),
+    ActionItem(kind="tests", text="Ask finance for a second table", owner="finance"),
+)
+
+
+def resolved(**fields: Any) -> Incident:
+    given: dict[str, Any] = {
+        "status": Status.RESOLVED,
+        "adr": ADR,
+        "postmortem": written(items=ITEMS),
+        "recovered_at": NOW + timedelta(minutes=12),
+    }
+    return incident(**{**given, **fields})
+
+
+def after_the_end() -> dict[str, Message]:
+    last = (ITEMS[0].model_copy(update={"due": None}), *ITEMS[2:4])
+    settled = tuple(i.model_copy(update={"done": True, "settled_by": "<@U0ALICE>"}) for i in ITEMS[:2])
+    return {
+        "items": views.items(resolved()),
+        "items-last": views.items(resolved(postmortem=written(items=last))),
+        "items-closed": views.items(resolved(status=Status.CLOSED, postmortem=written(items=settled))),
+        "items-burns-again": views.items(resolved(status=Status.DECIDING)),
+        "overdue": views.overdue(resolved(), (1,), NOW.date(), mention="U0ALICE"),
+        "status-closed": views.status(resolved(status=Status.CLOSED), NOW, SHOP),
+        "status-month-later": views.status(resolved(status=Status.CLOSED, shrunk_at=NOW), NOW, SHOP),
+        "announcement-resolved": views.announcement(resolved(channel=CHANNEL), NOW),
+        "lifecycle-reopen-beside": lifecycle.reopen_beside(resolved(), incident(id="INC-0007", number=7)),
+        "lifecycle-merge": lifecycle.which_goes_on(
+            deciding(channel=CHANNEL), incident(id="INC-0002", number=2, title="nobody can pay")
+        ),
+        "lifecycle-both-over": lifecycle.which_goes_on(resolved(), resolved(id="INC-0002", number=2)),
+    }
+
+
+# --- odd ends of a round ---------------------------------------------------------------------------------------
+
+
+def deciding(**fields: Any) -> Incident:
+    measured = fields.pop("triage", report())
+    one = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
+    given: dict[str, Any] = {
+        "status": Status.DECIDING,
+        "triage": measured,
+        "rounds": (one,),
+        "ticket": TICKET,
+        "severity": Severity.SEV1,
+    }
+    return incident(**{**given, **fields})
+
+
+def acted(status: Status = Status.DECIDING, round_fields: dict[str, Any] | None = None, **action: Any) -> Incident:
+    given: dict[str, Any] = {
+        "kind": ActionKind.ROLLBACK,
+        "by": "U0ALICE",
+        "at": NOW,
+        "from_release": BAD,
+        "to_release": GOOD,
+        "started_at": NOW,
+        "result": "done",
+    }
+    before = deciding()
+    one = before.rounds[0].model_copy(
+        update={"action": RoundAction.model_validate({**given, **action}), **(round_fields or {})}
+    )
+    return before.model_copy(update={"rounds": (one,), "status": status})
+
+
+def shipped(release: Release, state: MergeState | None = None) -> Incident:
+    merge = Merge(state=state) if state else None
+    found = acted(Status.MITIGATED, kind=ActionKind.HOTFIX, to_release=release, merge=merge)
+    return found.model_copy(update={"recovered_at": NOW + timedelta(minutes=9)})
+
+
+def second_round() -> Incident:
+    first = acted(
+        round_fields={"verdict": "not recovered", "looks": (look(LookVerdict.NOT_RECOVERED),)}, finished_at=NOW
+    )
+    second = Round(
+        number=2,
+        opened_at=NOW,
+        why="not better after the rollback to 1.2.0",
+        recommendation=Recommendation(
+            choice=Choice.INVESTIGATE,
+            reasons=("Trouble began 3 min after 1.3.0 was deployed.",),
+            against=("1.2.0 was rolled back to in this incident, and it did not help.",),
+            brakes=("This incident rolled back already.",),
+            offer_rollback=False,
+        ),
+    )
+    return first.model_copy(update={"rounds": (*first.rounds, second), "rolled_back": ("1.3.0",)})
+
+
+def braked() -> Incident:
+    recommended = Recommendation(
+        choice=Choice.INVESTIGATE,
+        reasons=("Trouble began 3 min after 1.3.0 was deployed.",),
+        brakes=("migrations/0042_tax.sql changed between 1.2.0 and 1.3.0: going back may lose data.",),
+        loud=True,
+        offer_rollback=False,
+        suspect=BAD,
+    )
+    return deciding(triage=report(recommendation=recommended, notes=("Linear was not asked for known fixes.",)))
+
+
+def everything_at_once() -> Incident:
+    """The longest pinned status that is likely."""
+    base = shipped(PULL)
+    return base.model_copy(
+        update={
+            "description": "Card payments in eu-west end in a white page. Started with the release of this morning.",
+            "latest_update": "Card payments work again; vouchers are still slow. We watch it for another half an hour.",
+            "adr": ADR,
+            "severity": Severity.SEV1,
+            "lead": "U0BOB",
+            "channel": CHANNEL,
+        }
+    )
+
+
+def odd_ends() -> dict[str, Message]:
+    hotfix, branch = shipped(PULL), shipped(FIX)
+    closed = shipped(PULL, MergeState(closed=True, head="b" * 40))
+    bare = service(deployer=None, deploy=None)
+    unknown = acted(result="unknown", reason="the deploy's process is gone")
+    inferred = blast(inferred=True, user_count=None, sentences=("No user on the events: many, by two regions.",))
+    drill = deciding(drill=True, title="DRILL: practise a rollback", lead=None)
+    private = deciding(private=True, channel=CHANNEL, title="a key was in a public log")
+    cancelled = incident(status=Status.CANCELLED, cancel_reason="load test, no real users", cancelled_at=NOW)
+    doubtful = report(blast=blast(confidence=Confidence.LOW, user_count=3))
+    culprit = Suspect(
+        sha="c0ffee1234567",
+        subject="Round rates to whole numbers",
+        author="Dana",
+        at=NOW - timedelta(hours=2),
+        pull_request="https://github.com/acme/shop/pull/7",
+    )
+    taken = acted(result="running").rounds[0].action
+    too_late = won(taken) if taken else ""
+    running = Bisect(id="b", good="1.2.0", bad="1.3.0", step=2, steps=5, state="running")
+    return {
+        "decision-hotfix-done": views.decision(hotfix, NOW, SHOP, 1),
+        "decision-fixed": views.decision(
+            acted(Status.VERIFYING, kind=ActionKind.FIXED, sentence="flag new-pricing switched off", started_at=None),
+            NOW,
+            SHOP,
+            1,
+        ),
+        "decision-unknown": views.decision(unknown, NOW, SHOP, 1),
+        "decision-break-glass": views.decision(
+            acted(Status.VERIFYING, break_glass="No owner answers since ten minutes"), NOW, SHOP, 1
+        ),
+        "decision-not-helped": views.decision(second_round(), NOW, SHOP, 1),
+        "decision-second": views.decision(second_round(), NOW, SHOP, 2),
+        "decision-braked": views.decision(braked(), NOW, SHOP, 1),
+        "decision-investigating": views.decision(
+            deciding(rounds=(deciding().rounds[0].model_copy(update={"investigate_by": "U0BOB"}),)),
+            NOW,
+            SHOP,
+            1,
+        ),
+        "decision-inferred": views.decision(deciding(triage=report(blast=inferred)), NOW, SHOP, 1),
+        "decision-doubtful": views.decision(deciding(triage=doubtful), NOW, SHOP, 1),
+        "decision-no-deployer": views.decision(deciding(), NOW, bare, 1),
+        "decision-drill": views.decision(drill, NOW, SHOP, 1),
+        "decision-cancelled": views.decision(
+            deciding(status=Status.CANCELLED, cancel_reason="load test", cancelled_at=NOW), NOW, SHOP, 1
+        ),
+        "decision-gone": views.decision(deciding(), NOW, SHOP, 9),
+        "decision-ask-a-person": views.decision(
+            acted(Status.VERIFYING, {"verdict": "ask a person", "looks": (look(LookVerdict.TOO_FEW),)}), NOW, SHOP, 1
+        ),
+        "decision-sentry-away": views.decision(
+            acted(Status.VERIFYING, {"looks": (look(LookVerdict.UNREACHABLE),)}), NOW, SHOP, 1
+        ),
+        "status-hotfix": views.status(hotfix, NOW, SHOP),
+        "status-hotfix-branch": views.status(branch, NOW, SHOP),
+        "status-hotfix-closed": views.status(closed, NOW, SHOP),
+        "status-everything": views.status(everything_at_once(), NOW, SHOP),
+        "status-drill": views.status(drill, NOW, SHOP),
+        "status-private": views.status(private, NOW, SHOP),
+        "status-cancelled": views.status(cancelled, NOW, SHOP),
+        "status-second-round": views.status(second_round(), NOW, SHOP),
+        "status-beside": views.status(deciding(else_reason="INC-0003"), NOW, SHOP),
+        "status-sentry-silent": views.status(incident(triage_overdue=True), NOW, SHOP),
+        "status-proofs": says.with_proofs(views.status(deciding(), NOW, SHOP), proofs(deciding())),
+        "announcement-new": views.announcement(deciding(channel=CHANNEL), NOW),
+        "announcement-private": views.announcement(private, NOW),
+        "announcement-cancelled": views.announcement(cancelled, NOW),
+        "announcement-in-thread": views.announcement(
+            deciding(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2")), NOW
+        ),
+        "announcement-drill": views.announcement(drill, NOW),
+        "output-gone": views.progress(deciding(), NOW, 1),
+        "tree-bisecting": views.tree(deciding(bisect=running, investigating=True), NOW),
+        "tree-revert": views.tree(deciding(suspects=(culprit,)), NOW, reverts=True),
+        "tree-empty": views.tree(deciding(triage=nothing_unusual()), NOW),
+        "evidence-none": views.evidence(deciding(), NOW),
+        "topic": says.note(views.topic(deciding())),
+        "too-late": says.note(too_late),
+    }
+
+
+# --- answers to one person -------------------------------------------------------------------------------------
+
+
+def answers() -> dict[str, Message]:
+    beside = incident(id="INC-0007", number=7, channel=CHANNEL)
+    found = {
+        "answer-there": says.there(beside, noted=True),
+        "answer-declared": says.declared(incident(channel=CHANNEL)),
+        "answer-in-thread": says.declared(incident(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2"))),
+        "answer-lacking": says.lacking(mitigated().record, mitigated().refuses(said.Resolve(by="U0ALICE")).text),
+    }
+    return found | {f"refused-{name}": says.note(text) for name, text in refusals().items()}
+
+
+def refusals() -> dict[str, str]:
+    """Refusals as the rules say them."""
+    over, running = mitigated(), Story().opened().measured().rolled_back()
+    guest = Story(service(owners=("U0BOB",))).opened().measured()
+    rollback = said.DecideRollback(by="U0CAROL", round=1, target=GOOD, running=BAD)
+    return {
+        "second-click": running.refuses(rollback).text,
+        "over": over.refuses(rollback).text,
+        "cancel-while-deploying": running.refuses(said.Cancel(by="U0ALICE", reason="a mistake")).text,
+        "empty-cancel": running.refuses(said.Cancel(by="U0ALICE", reason="")).text,
+        "nothing-to-check": guest.refuses(said.RecheckNow(by="U0ALICE")).text,
+        "leads-already": guest.refuses(said.TakeLead(by="U0ALICE", lead="U0ALICE")).text,
+        "reopen-open": guest.refuses(said.Reopen(by="U0ALICE")).text,
+    }
+
+
+# --- what the channel hears ------------------------------------------------------------------------------------
+
+
+def heard(story: Story) -> list[Message]:
+    """What the last word says in the channel, as messages."""
+    return [views.say(one, story.record) for one in story.wants(wanted.Say)]
+
+
+def sentences() -> dict[str, Message]:
+    """What the channel is told, said by the rules themselves along a few stories."""
+    found: dict[str, Message] = {}
+
+    def take(name: str, story: Story) -> None:
+        found.update({f"said-{name}-{n}": message for n, message in enumerate(heard(story), 1)})
+
+    one = verifying()
+    take("deployed", one)
+    one.recovered()
+    take("recovered", one)
+    one.say(said.PostmortemDue(), after=90_000)
+    take("postmortem-due", one)
+    one.say(said.PostmortemDue(), after=300_000)
+    take("postmortem-due-again", one)
+    one.say(said.NameCause(by="U0BOB", text="1.3.0 rounds tax rates to whole numbers"))
+    take("cause", one)
+    one.written()
+    take("resolved", one)
+    one.say(said.MarkItem(by="U0BOB", number=1))
+    take("closed", one)
+    worse = verifying()
+    worse.looked(LookVerdict.NOT_RECOVERED)
+    take("not-clean", worse)
+    worse.looked(LookVerdict.NOT_RECOVERED)
+    take("not-recovered", worse)
+    few = verifying()
+    few.looked(LookVerdict.TOO_FEW)
+    few.looked(LookVerdict.TOO_FEW)
+    take("too-few", few)
+    away = verifying()
+    away.looked(LookVerdict.UNREACHABLE)
+    take("sentry-away", away)
+    failed = Story().opened().measured().rolled_back().deployed("failed", "exit 1: the health check did not answer")
+    take("failed", failed)
+    late = Story().opened().measured(one_feature())
+    late.fires("update")
+    take("update-due", late)
+    broken = Story().opened().measured()
+    broken.fails(wanted.OpenTicket(), "Linear: no such team")
+    take("ticket-failed", broken)
+    broken.say(said.AddEvidence(evidence=evidence()))
+    take("evidence", broken)
+    broken.say(said.DeployedByOthers(deploy=deploy_seen()))
+    take("foreign-deploy", broken)
+    broken.say(said.Cancel(by="U0ALICE", reason="load test, no real users"))
+    take("cancelled", broken)
+    return found
+
+
+def messages() -> dict[str, Message]:
+    return looking_back() | after_the_end() | odd_ends() | answers() | sentences()
+
+
+__all__: Sequence[str] = ("messages",)
