@@ -110,8 +110,13 @@ local function write(part, record)
   end
 
   -- One counter for all marks, never used twice: "nothing newer" stays true after a mark was cleared and set again.
+  -- Its eighths say how urgent it is; a mark that waits does not become less urgent by a newer one.
   for _, member in ipairs(part.dirty) do
-    redis.call('ZADD', key('dirty', 'marks'), whole(redis.call('INCR', key('dirty', 'counter'))), member)
+    local had = redis.call('ZSCORE', key('dirty', 'marks'), member)
+    local urgency = request.urgency or 7
+    if had then urgency = math.min(urgency, (tonumber(had) % 1) * 8) end
+    local counter = redis.call('INCR', key('dirty', 'counter'))
+    redis.call('ZADD', key('dirty', 'marks'), string.format('%.3f', counter + urgency / 8), member)
   end
 
   for _, name in ipairs(part.unindex) do redis.call('ZREM', key('index', name), incident) end

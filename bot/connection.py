@@ -64,6 +64,8 @@ class Keys:
         self.dirty_counter = f"{prefix}:dirty:counter"
         self.budget = f"{prefix}:live:budget"
         self.pause = f"{prefix}:live:pause"
+        self.bucket = f"{prefix}:live:bucket"
+        self.strict = f"{prefix}:live:strict"
         self.fence = f"{prefix}:fence"
         self.all = f"{prefix}:index:all"
         self.open = f"{prefix}:index:open"

@@ -11,10 +11,11 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from bot.budget import Budget
 from bot.connection import StoreError, end_if_cancelled
-from bot.marks import Marks
+from bot.marks import RANKS, Marks
 from bot.request import member
 from bot.store import Store
 from handlers.door import Door
@@ -23,10 +24,8 @@ from phases.ports import PortError
 
 log = logging.getLogger(__name__)
 
-# architecture, "What makes it safe", 6: 40 edits a minute (chat.update is Tier 3, 50), in this order of importance.
-# Each kind may use the budget up to its own mark, so that there is always room left for what matters more.
-BUDGET: Mapping[str, int] = {"decision": 40, "status": 38, "progress": 36, "tree": 30, "announcement": 20}
-OTHERS = 20
+KINDS = ("decision", "status", "progress", "tree", "announcement")
+"""In the order of importance; of one kind first what is most urgent (bot/request.py `urgency`), then what waits longest."""
 COOL_SECONDS: Mapping[str, float] = {"progress": 5.0}
 """How long after an edit a message is left alone; the marks of that time become one edit."""
 COOL = 1.0
@@ -65,6 +64,14 @@ Render = Callable[[str, Incident, datetime], Awaitable[Rendered]]
 """(name, incident, now): a live message from the newest state."""
 
 
+class _Place(NamedTuple):
+    """Where a mark stands in the queue."""
+
+    importance: int
+    urgency: int
+    kind: str
+
+
 class Live:
     """Edits what is marked until it is cancelled. Any number may run on one Redis."""
 
@@ -86,14 +93,16 @@ class Live:
         self._slack = slack
         self._now = now
         self._marks = Marks(store)
+        self._budget = Budget(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._known: dict[str, dict[str, int]] = {}
-        """Kind → member → counter of its newest mark that we know of; who waits longest stands first."""
-        self._seen = 0
+        self._known: dict[_Place, dict[str, float]] = {}
+        """Place in the queue → member → its newest mark that we know of; who waits longest stands first."""
+        self._place: dict[str, _Place] = {}
+        self._seen = 0.0
         """All marks up to this counter are known."""
         self._anew = 0.0
         """When all are read again (monotonic seconds)."""
-        self._not_before: dict[str, tuple[int, float]] = {}
+        self._not_before: dict[str, tuple[float, float]] = {}
         """Member → counter of the mark that has to wait, and until when (monotonic seconds). A newer mark asks anew."""
         self._held_off: dict[str, float] = {}
         """Member → until when whatever its mark, e.g. while another replica edits it."""
@@ -134,12 +143,12 @@ class Live:
         for known in [known for known, until in self._held_off.items() if until <= now]:
             del self._held_off[known]
         wait = 0.0 if more else LOOK_SECONDS
-        for kind in sorted(self._known, key=_importance):
-            spent = self._spent.get(kind, 0.0)
+        for place in sorted(self._known):
+            spent = self._spent.get(place.kind, 0.0)
             if spent > now:
                 wait = min(wait, spent - now)
                 continue
-            for one, counter in self._known[kind].items():
+            for one, counter in self._known[place].items():
                 if len(self._tasks) >= AT_ONCE:
                     return wait
                 if one in self._tasks:
@@ -161,19 +170,23 @@ class Live:
             self._seen, self._anew = 0, now + ANEW_SECONDS
             await self._marks.adopt()
         marks, newest = await self._marks.since(self._seen, AT_MOST)
-        if newest < self._seen:  # Redis lost the end of its memory, and counts those numbers again
+        if newest < int(self._seen):  # Redis lost the end of its memory, and counts those numbers again
             self._seen = self._anew = 0
             return True
         for one, counter in marks:
-            self._known.setdefault(_kind(one), {})[one] = counter
+            place, before = _place(one, counter), self._place.get(one)
+            if before is not None and before != place:
+                self._known[before].pop(one, None)
+            self._place[one] = place
+            self._known.setdefault(place, {})[one] = counter
             self._seen = counter
         return len(marks) == AT_MOST
 
-    def _forget(self, one: str, counter: int) -> None:
+    def _forget(self, one: str, counter: float) -> None:
         """Its mark is gone, unless a newer one was heard of meanwhile."""
-        of_kind = self._known.get(_kind(one), {})
-        if of_kind.get(one, counter + 1) <= counter:
-            del of_kind[one]
+        place = self._place.get(one)
+        if place is not None and self._known[place].get(one, counter + 1) <= counter:
+            del self._known[place][one], self._place[one]
             self._not_before.pop(one, None)
 
     async def posted(self, incident: str, name: str, message: Rendered) -> None:
@@ -184,7 +197,7 @@ class Live:
         self._tasks.pop(one, None)
         self._store.dirtied.set()
 
-    async def _edit(self, one: str, heard: int) -> None:
+    async def _edit(self, one: str, heard: float) -> None:
         try:
             token = await self._marks.lease(one)
             if token is None:
@@ -203,7 +216,7 @@ class Live:
             log.error("live message %s failed with %s\n%s", one, type(error).__name__, where)
             self._held_off[one] = time.monotonic() + FAULT_SECONDS
 
-    async def _under_lease(self, one: str, heard: int, token: str) -> float:
+    async def _under_lease(self, one: str, heard: float, token: str) -> float:
         """Seconds for which the message is left alone now."""
         # The mark first, then the state: a mark that comes in between is newer than what was read, and stays.
         counter = await self._marks.current(one)
@@ -231,14 +244,14 @@ class Live:
             self.counts["unchanged"] += 1
             await self._clear(one, counter, token)
             return 0
-        if wait := await self._marks.spend(BUDGET.get(_kind(one), OTHERS)):
+        if wait := await self._budget.spend(_kind(one), token):
             self.counts["put off"] += 1
             self._spent[_kind(one)] = time.monotonic() + wait
             return 0
         sent = await self._send(one, ref, message, counter, token)
         return COOL_SECONDS.get(_kind(one), COOL) if sent else 0
 
-    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: int, token: str) -> bool:
+    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: float, token: str) -> bool:
         await self._marks.remember(one, None)  # until Slack says so, nobody knows what it shows
         try:
             async with asyncio.timeout(EDIT_SECONDS):
@@ -251,23 +264,23 @@ class Live:
         await self._clear(one, counter, token)
         return True
 
-    async def _clear(self, one: str, counter: int, token: str) -> None:
+    async def _clear(self, one: str, counter: float, token: str) -> None:
         if await self._marks.clear(one, counter, token):
             self._forget(one, counter)
 
-    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: int, token: str) -> None:
+    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: float, token: str) -> None:
         if isinstance(error, PortError) and not error.retryable:
             await self._drop(one, counter, token, error.text)
             return
         wait = TROUBLE_SECONDS
         if isinstance(error, PortError) and error.retry_after is not None:
             wait = error.retry_after
-            await self._marks.pause(wait)  # the limit is on the method, over all messages
+            await self._budget.refused(wait, token)  # the limit is on the method, over all messages
         reason = error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
         log.warning("live message %s again in %.0f s: %s", one, wait, reason)
         self._held_off[one] = time.monotonic() + wait
 
-    async def _drop(self, one: str, counter: int, token: str, reason: str) -> None:
+    async def _drop(self, one: str, counter: float, token: str, reason: str) -> None:
         self.counts["dropped"] += 1
         log.warning("live message %s is left as it is: %s", one, reason)
         await self._clear(one, counter, token)
@@ -278,8 +291,10 @@ def _kind(one: str) -> str:
     return one.partition("|")[2].partition(":")[0]
 
 
-def _importance(kind: str) -> tuple[int, str]:
-    return -BUDGET.get(kind, OTHERS), kind
+def _place(one: str, counter: float) -> _Place:
+    kind = _kind(one)
+    importance = KINDS.index(kind) if kind in KINDS else len(KINDS)
+    return _Place(importance, round(counter % 1 * RANKS), kind)
 
 
 def _fingerprint(message: Rendered) -> str:

@@ -1,4 +1,4 @@
-"""Dirty marks in Redis: what must be rendered again, who renders it, what was sent last, and the budget of edits."""
+"""Dirty marks in Redis: what must be rendered again, who renders it, and what was sent last."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from bot.connection import NotRecorded, Script, run_script
 from bot.store import Store
 
 LEASE_SECONDS = 10.0
+RANKS = 8
+"""A mark's score is its counter and, in eighths, how urgent it is (bot/request.py `urgency`): the whole part says what is newer."""
 REMEMBERED_SECONDS = 7 * 24 * 3600
-BUDGET_SECONDS = 60
 
 # KEYS: lease. ARGV: token, ms (0: free it). Only its holder may change a lease.
 HOLD = Script(
@@ -44,25 +45,6 @@ return #old
 """
 )
 
-# KEYS: budget, pause. ARGV: limit, window ms, id. 0: go; else the ms after which to ask again.
-SPEND = Script(
-    """#!lua
-local pause = redis.call('PTTL', KEYS[2])
-if pause > 0 then return pause end
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local window = tonumber(ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - window))
-if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[1]) then
-  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[3])
-  redis.call('PEXPIRE', KEYS[1], window)
-  return 0
-end
-local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return math.max(1, tonumber(first[2]) + window - now)
-"""
-)
-
 
 class Marks:
     """Raises `bot.connection.StoreError` when Redis cannot be used. A member is `<incident>|<name>`."""
@@ -71,21 +53,20 @@ class Marks:
         self._redis = store.redis
         self._keys = store.keys
 
-    async def since(self, counter: int, at_most: int) -> tuple[list[tuple[str, int]], int]:
+    async def since(self, counter: float, at_most: int) -> tuple[list[tuple[str, float]], int]:
         """Marks that are newer than `counter`, the oldest of them first, each with its own; and the newest that was ever given."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.zrange(self._keys.marks, f"({counter}", "+inf", byscore=True, offset=0, num=at_most, withscores=True)
         pipe.get(self._keys.dirty_counter)
         new, newest = await _asked(pipe.execute())
-        return [(member, int(score)) for member, score in new], int(newest or 0)
+        return [(member, float(score)) for member, score in new], int(newest or 0)
 
     async def adopt(self) -> None:
         """Takes over what an earlier version of the bot marked in its own way."""
         await run_script(self._redis, ADOPT, [self._keys.marks, self._keys.dirty, self._keys.dirty_counter])
 
-    async def current(self, member: str) -> int | None:
-        score = await _asked(self._redis.zscore(self._keys.marks, member))
-        return None if score is None else int(score)
+    async def current(self, member: str) -> float | None:
+        return await _asked(self._redis.zscore(self._keys.marks, member))
 
     async def lease(self, member: str) -> str | None:
         """A token for the only edit of this message, or None where one is under way (or was a moment ago)."""
@@ -97,10 +78,10 @@ class Marks:
         """Gives the lease back, or keeps everybody off this message for a moment."""
         await run_script(self._redis, HOLD, [self._keys.lease(member)], token, round(cool_seconds * 1000))
 
-    async def clear(self, member: str, counter: int, token: str) -> bool:
+    async def clear(self, member: str, counter: float, token: str) -> bool:
         """Whether the mark was cleared; not when there is a newer one, or the lease ran out."""
         keys = [self._keys.marks, self._keys.lease(member)]
-        return bool(await run_script(self._redis, CLEAR, keys, member, counter, token))
+        return bool(await run_script(self._redis, CLEAR, keys, member, repr(counter), token))
 
     async def sent(self, member: str) -> str | None:
         """The fingerprint of what this message shows, as far as it is known."""
@@ -112,15 +93,6 @@ class Marks:
             await _asked(self._redis.delete(key))
         else:
             await _asked(self._redis.set(key, fingerprint, ex=REMEMBERED_SECONDS))
-
-    async def spend(self, limit: int) -> float:
-        """Takes one edit out of the minute's budget while fewer than `limit` are used: 0, or seconds to wait."""
-        keys = [self._keys.budget, self._keys.pause]
-        return int(await run_script(self._redis, SPEND, keys, limit, BUDGET_SECONDS * 1000, uuid4().hex)) / 1000
-
-    async def pause(self, seconds: float) -> None:
-        """No edit by any replica for so long: Slack said so."""
-        await _asked(self._redis.set(self._keys.pause, "429", px=max(1, round(seconds * 1000))))
 
 
 async def _asked(answer: Any) -> Any:

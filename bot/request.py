@@ -12,7 +12,7 @@ from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.actions import ACTION
 from phases.change import Change
 from phases.effects import EFFECT
-from phases.incident import Incident, Status
+from phases.incident import Incident, Severity, Status
 from phases.memory import kept
 from phases.past import PastIncident, counted_of
 from phases.timeline import stub
@@ -79,6 +79,7 @@ class Request(Part, total=False):
     group: str
     also: Part
     """The other incident of a merge."""
+    urgency: int
 
 
 def member(incident: str, name: str) -> str:
@@ -113,6 +114,7 @@ def request_of(
         "delivery_ms": DELIVERY_SECONDS * 1000,
         "commit_ms": COMMIT_SECONDS * 1000,
         "group": GROUP,
+        "urgency": urgency(change.incident, because),
     }
     match because:
         case TimerDue():
@@ -124,6 +126,12 @@ def request_of(
     if deadline is not None:
         request["deadline"] = to_ms(deadline)
     return request
+
+
+def urgency(incident: Incident, because: Because | None) -> int:
+    """Which of many marked messages are brought up to date first: where somebody acted, then the worse ones. 0 to 7."""
+    looks_on = isinstance(because, Delivery)
+    return (0 if looks_on else 4) + ((incident.severity or Severity.SEV2) - 1)
 
 
 def part_of(before: Incident | None, base: int, change: Change) -> Part:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from tests.bench import acks, clicks, memory, opening, phases, record, recovery, storm
+from tests.bench import acks, clicks, live, memory, opening, phases, record, recovery, storm
 from tests.bench.table import Row, markdown, text
 
 PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
@@ -24,6 +24,7 @@ PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
     "clicks": clicks.rows,
     "storm": storm.rows,
     "phases": phases.rows,
+    "live": live.rows,
     "memory": memory.report,
     "recovery": recovery.table,
 }

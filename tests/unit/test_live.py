@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from small_world import declare, door, running, until, update
 
+from bot.budget import Budget
 from bot.incidents import Incidents
 from bot.live import Live, Rendered
 from bot.store import Store
-from handlers.door import Recorded
+from handlers.door import Delivery, Recorded
 from phases.actions import Action, Cancel, MessagePosted, PostUpdate
 from phases.change import Draft, Refused
 from phases.incident import Incident, MessageRef
@@ -226,10 +229,12 @@ async def test_marks_are_heard_after_redis_lost_the_end_of_its_memory(store: Sto
     assert [text for _, text in slack.edits] == ["status: a [status]", "status: b [status]"]
 
 
-async def test_the_important_goes_first_and_the_budget_keeps_room_for_it(
+async def test_the_important_goes_first_and_leaves_room_for_what_matters_more(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.live.BUDGET", {"decision": 5, "status": 4, "tree": 2, "announcement": 1})
+    monkeypatch.setattr("bot.budget.BURST", 5)
+    monkeypatch.setattr("bot.budget.A_MINUTE", 1)
+    monkeypatch.setattr("bot.budget.LEAVE", {"decision": 0, "status": 1, "tree": 3, "announcement": 4})
     monkeypatch.setattr("bot.live.AT_ONCE", 1)
     for number, name in enumerate(NAMES[1:], start=2):
         await posted(incidents, name, f"{number}.{number}")
@@ -250,21 +255,76 @@ async def test_the_important_goes_first_and_the_budget_keeps_room_for_it(
 
         await until(only_the_rest_waits)
     assert [text for _, text in slack.edits[2:]] == ["decision:1: b", "status: b"]
-    assert await store.redis.zcard(store.keys.budget) == 4
 
 
-async def test_a_minute_later_there_is_budget_again(
-    store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.live.BUDGET", {"status": 1})
-    monkeypatch.setattr("bot.marks.BUDGET_SECONDS", 1)
+async def test_the_bucket_fills_again(store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.budget.BURST", 1)
+    monkeypatch.setattr("bot.budget.LEAVE", {"announcement": 0})
+    monkeypatch.setattr("bot.budget.A_MINUTE", 60)
     slack = Slack()
     async with running(Live(store, incidents, render, slack).run()):
         await change(incidents, "a [status]")
         await until(lambda: len(slack.edits) == 1)
+        began = asyncio.get_running_loop().time()
         await change(incidents, "b [status]")
         await until(lambda: len(slack.edits) == 2)
+    assert asyncio.get_running_loop().time() - began > 0.5
     assert slack.edits[-1] == ("1.1", "status: b [status]")
+
+
+async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves_them(store: Store) -> None:
+    budget = Budget(store)
+    while await budget.spend("progress", uuid4().hex) == 0:
+        pass  # a day of deploys
+    waits = [await budget.spend("status", uuid4().hex) for _ in range(100)]
+    assert waits == [0] * 100
+    assert 0 < await budget.spend("announcement", uuid4().hex) < 180
+
+
+async def test_once_slack_was_strict_no_minute_has_more_than_fifty(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = Budget(store)
+    for _ in range(49):
+        assert await budget.spend("status", uuid4().hex) == 0
+    refused = uuid4().hex
+    assert await budget.spend("status", refused) == 0
+    await budget.refused(0.2, refused)
+    assert 0 < await budget.spend("decision", uuid4().hex) <= 0.2, "nobody, for as long as Slack says"
+    await asyncio.sleep(0.25)
+    assert await budget.strict()
+    assert 50 < await budget.spend("status", uuid4().hex) <= 61, "the minute is full for a status, with what Slack took"
+    assert await budget.spend("decision", uuid4().hex) == 0, "what was refused does not count: the fiftieth"
+    assert 50 < await budget.spend("decision", uuid4().hex) <= 61
+
+
+async def test_where_somebody_acted_comes_first_then_what_is_worse(
+    store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.live.AT_ONCE", 1)
+    monkeypatch.setattr("bot.live.COOL", 5.0)
+    slack = Slack()
+    slack.go.clear()
+    for number, (severity, acted) in enumerate([(3, False), (1, False), (4, True), (2, True)], start=2):
+        answer = await incidents.say(declare(f"s{number}"), None)
+        assert isinstance(answer, Recorded)
+        ref = MessageRef(channel="C1", ts=f"{number}.{number}")
+        assert isinstance(await incidents.say(MessagePosted(name="status", ref=ref), answer.incident.id), Recorded)
+        await rated(store, answer.incident.id, severity)
+        because = Delivery((f"click-{number}",)) if acted else None
+        assert isinstance(await incidents.say(update(f"{number} [status]"), answer.incident.id, because), Recorded)
+        if acted:  # a mark that waits does not become less urgent by the bot's own next one
+            assert isinstance(await incidents.say(update(f"{number}b [status]"), answer.incident.id), Recorded)
+    async with running(Live(store, incidents, render, slack).run()):
+        slack.go.set()
+        await until(lambda: len(slack.edits) == 4)
+    assert [ts for ts, _ in slack.edits] == ["5.5", "4.4", "3.3", "2.2"]
+
+
+async def rated(store: Store, id: str, severity: int) -> None:
+    """As triage or a person would."""
+    record = json.loads(await store.redis.hget(store.keys.incident(id), "record"))
+    await store.redis.hset(store.keys.incident(id), "record", json.dumps({**record, "severity": severity}))
 
 
 async def test_slack_asking_for_patience_is_heard_by_every_replica(
