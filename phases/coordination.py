@@ -299,7 +299,8 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
             after = _recovered(incident)
             until = after + GUARD
         case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
-            after, until = incident.resolved_at, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
+            after = min(_recovered(incident), incident.resolved_at)  # an alert on its way while somebody resolved it
+            until = incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
             return add_evidence(incident, evidence, service, now)
     if action.evidence.at <= after:  # a late alert of what is over

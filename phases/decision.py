@@ -318,7 +318,7 @@ def recommend(s: Situation) -> Recommendation:
         why = blast.sentences[:1] or ("Sentry shows nothing unusual.",)
         return Recommendation(choice=Choice.INVESTIGATE, reasons=why, offer_rollback=False)
     many = blast.users is Word.MANY
-    braked = brakes(s) if many else ()
+    braked = brakes(s)  # for whoever presses the button, and for a cause that is confirmed later: whoever is hit
     reasons = [_scope(blast)]
     if many and (said := when(s)) is not None:
         reasons.append(said)

@@ -248,6 +248,8 @@ def items_due(incident: Incident, action: ItemsDue, service: Service, now: datet
     if incident.status is not Status.RESOLVED:
         return draft.done()
     today = now.astimezone(UTC).date()
+    if today.weekday() >= SATURDAY or now.astimezone(UTC).hour < REMIND_HOUR:  # the bot was down when it was due
+        return remind_later(draft).done()
     owners: dict[str | None, list[int]] = {}
     for number, one in enumerate(items(incident), 1):
         day = due_again(one)

@@ -32,12 +32,12 @@ def owed(incident: Incident) -> bool:
     return incident.status is Status.MITIGATED and not incident.drill and incident.adr is None
 
 
-def next_morning(now: datetime, offset: int) -> datetime:
+def next_morning(now: datetime, offset: int, least: timedelta = LEAST) -> datetime:
     """The next working morning at least four hours ahead, where the clock is `offset` seconds ahead of UTC."""
     there = timedelta(seconds=offset)
     local = now + there
     morning = local.replace(hour=MORNING.hour, minute=MORNING.minute, second=0, microsecond=0)
-    while morning - local < LEAST or morning.weekday() >= SATURDAY:
+    while morning - local < least or morning.weekday() >= SATURDAY:
         morning += timedelta(days=1)
     return morning - there
 
@@ -74,6 +74,8 @@ def postmortem_due(incident: Incident, action: PostmortemDue, service: Service, 
     draft = Draft(incident, now)
     if not owed(incident):
         return draft.done()
+    if not _in_the_day(now, incident.lead_offset):
+        return _at(draft, next_morning(now, incident.lead_offset, timedelta())).done()
     times = incident.postmortem_reminded + 1
     lead = incident.lead or incident.declared_by
     owners = () if incident.apart or (lead and times <= OWNERS_AFTER) else service.owners
@@ -81,6 +83,12 @@ def postmortem_due(incident: Incident, action: PostmortemDue, service: Service, 
     draft.set(postmortem_reminded=times)
     draft.want(Say(text=_said(incident, now), mention=mention, ask="postmortem"), AskZone())
     return _at(draft, next_morning(now, incident.lead_offset)).done()
+
+
+def _in_the_day(now: datetime, offset: int) -> bool:
+    """A bot that was down when it was due is back at any hour: not at the weekend, and not before nine."""
+    local = now + timedelta(seconds=offset)
+    return local.weekday() < SATURDAY and local.time() >= MORNING
 
 
 def _said(incident: Incident, now: datetime) -> str:

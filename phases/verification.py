@@ -139,7 +139,7 @@ async def _measure(
         events, before, new = await asyncio.gather(
             tracker.count([service], ids, begin, now),
             tracker.count([service], ids, since, until),
-            asyncio.gather(*(tracker.new_issues(service, name, clock, now) for name in _names(current))),
+            asyncio.gather(*(tracker.new_issues(service, name, clock, now) for name in _names(incident, current))),
         )
     except PortError as error:
         return error
@@ -189,11 +189,32 @@ def running_release(current: Round | None) -> str | None:
     return action.to_release.version if action.to_release and action.result == "done" else None
 
 
-def _names(current: Round | None) -> tuple[str, ...]:
+def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
     """What events of the running release may carry: its version, and a hotfix's commit."""
     action = current.action if current else None
+    if action is not None and action.kind is ActionKind.FIXED:
+        return _ran_all_along(incident, action.at)
     commit = action.to_release.commit if action and action.kind is ActionKind.HOTFIX and action.to_release else None
     return tuple(dict.fromkeys(name for name in (running_release(current), commit) if name))
+
+
+def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
+    """*Fixed another way* deploys nothing: what runs is what the newest deploy before it brought, else what triage saw."""
+    done = (one for one in reversed(incident.rounds) if one.action is not None and one.action.result == "done")
+    newest = next((one for one in done if running_release(one) is not None), None)
+    own = newest.action.finished_at if newest is not None and newest.action is not None else None
+    seen = incident.triage.running if incident.triage is not None else None
+    found = [(own, running_release(newest))] if own is not None else []
+    found += [(incident.triage.at, seen.version)] if incident.triage is not None and seen is not None else []
+    found += [(when, version) for when, version in deploys_heard(incident) if when <= at]
+    version = max(found, key=lambda one: one[0], default=(at, None))[1]
+    return (version,) if version else ()
+
+
+def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
+    """Deploys by others that the incident was told of: when, and which version."""
+    told = (one.removeprefix("deploy:").rpartition("@") for one in incident.heard if one.startswith("deploy:"))
+    return tuple((datetime.fromisoformat(at), version) for version, _, at in told)
 
 
 def _issues(incident: Incident) -> tuple[str, ...]:

@@ -282,6 +282,25 @@ def test_within_a_day_of_resolved_it_opens_again_and_has_to_be_understood_anew()
     assert story.written().record.status is Status.RESOLVED
 
 
+def test_what_came_back_while_somebody_resolved_it_opens_it_again():
+    """Sentry's alert of an event between recovery and *resolved* may come after both, and may be the only one."""
+    story = mitigated()
+    back = again(story, 2)
+    story.now += timedelta(minutes=3)
+    story.written()
+    assert story.record.status is Status.RESOLVED
+    story.say(back)
+    assert story.record.status is Status.DECIDING
+    assert len(story.pages) == 1
+
+
+def test_a_late_alert_of_before_recovery_leaves_it_resolved():
+    story = mitigated().written()
+    story.say(said.SeenAgain(issue="41", evidence=evidence(NOW)))
+    assert story.record.status is Status.RESOLVED
+    assert story.pages == []
+
+
 def test_a_day_after_resolved_it_is_another_incident():
     story = mitigated().written()
     story.say(again(story, 25 * 60), after=25 * 3600)

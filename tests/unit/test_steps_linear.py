@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -11,8 +11,8 @@ from phases import effects as wanted
 from phases.adr_done import completed
 from phases.follow_up import due_again, working_day
 from phases.incident import Severity, Status
-from phases.report import ActionItem, LinearIssue, SubIssue
-from tests.factories import NOW
+from phases.report import ActionItem, Adr, LinearIssue, SubIssue
+from tests.factories import NOW, postmortem
 from tests.unit.story import Story, mitigated
 
 SUB = SubIssue(id="s1", identifier="ENG-2", url="https://linear.example.com/ENG-2", state="unstarted")
@@ -148,3 +148,33 @@ def test_the_files_status_and_boxes_change_and_nothing_else(text: str):
     assert "(dropped)" in after
     assert len(after.splitlines()) == len(text.splitlines())
     assert completed(after, items=items, at=NOW + timedelta(days=9), names={}) == after, "twice is once"
+
+
+@pytest.mark.parametrize(
+    ("back", "said_at"),
+    [
+        (datetime(2026, 11, 28, 12, tzinfo=UTC), datetime(2026, 11, 30, 9, tzinfo=UTC)),  # Saturday
+        (datetime(2026, 11, 29, 23, tzinfo=UTC), datetime(2026, 11, 30, 9, tzinfo=UTC)),
+        (datetime(2026, 11, 26, 3, tzinfo=UTC), datetime(2026, 11, 26, 9, tzinfo=UTC)),
+    ],
+)
+def test_a_reminder_that_comes_late_waits_for_a_working_morning(back: datetime, said_at: datetime):
+    """The bot was down when it was due."""
+    story = resolved_with_a_date(date(2026, 11, 24))
+    due = story.timers.pop("items")
+    assert due.at == datetime(2026, 11, 25, 9, tzinfo=UTC)
+    story.now = back
+    story.say(due.action, after=0)
+    assert story.wants(wanted.RemindOwner) == []
+    assert story.timers["items"].at == said_at
+    story.fires("items")
+    assert len(story.wants(wanted.RemindOwner)) == 1
+
+
+def resolved_with_a_date(day: date) -> Story:
+    story = mitigated()
+    item = ActionItem(kind="tests", text="a test of the empty table", person="U0BOB", due=day)
+    story.say(said.SubmitPostmortem(postmortem=postmortem(items=(item,))))
+    story.say(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
+    story.say(said.AdrWritten(adr=Adr(number=2, path="docs/adr/0002-inc-0001.md")))
+    return story

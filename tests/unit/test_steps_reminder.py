@@ -71,6 +71,36 @@ def test_begun_with_recovery_moved_to_the_lead_and_said_every_working_day():
     assert story.timers["postmortem"].at == at(30, 8), "not at the weekend"
 
 
+@pytest.mark.parametrize(
+    ("back", "said_at"),
+    [
+        (at(28, 11), at(30, 9)),  # Saturday: Monday
+        (at(29, 23), at(30, 9)),  # Sunday night: not on Sunday
+        (at(26, 2), at(26, 9)),  # in the night: at nine, however near that is
+        (at(26, 6, 30), at(26, 9)),
+    ],
+)
+def test_a_bot_that_was_down_when_it_was_due_wakes_nobody(back: datetime, said_at: datetime):
+    story = mitigated()
+    due = story.timers.pop("postmortem")
+    story.now = back
+    story.say(due.action, after=0)
+    assert story.wants(wanted.Say) == []
+    assert story.record.postmortem_reminded == 0
+    assert story.timers["postmortem"].at == said_at
+    story.fires("postmortem")
+    assert len(story.wants(wanted.Say)) == 1
+
+
+def test_a_bot_that_is_back_in_the_afternoon_says_it_then():
+    story = mitigated()
+    due = story.timers.pop("postmortem")
+    story.now = at(25, 15)
+    story.say(due.action, after=0)
+    assert len(story.wants(wanted.Say)) == 1
+    assert story.timers["postmortem"].at == at(26, 9)
+
+
 def test_after_three_days_the_owners_hear_of_it():
     story = Story(service(owners=("U0BOB", "@oncall"))).opened().measured().rolled_back().deployed().recovered()
     called: list[tuple[str, ...]] = []

@@ -215,6 +215,18 @@ def test_the_table(users_word: Word, features: Word, fix: str | None, choice: Ch
     assert found.offer_rollback == (users_word is not Word.NOBODY)
 
 
+@pytest.mark.parametrize("users_word", [Word.ONE, Word.MANY])
+@pytest.mark.parametrize("features", [Word.ONE, Word.MANY])
+def test_a_brake_is_shown_whoever_is_hit(users_word: Word, features: Word) -> None:
+    """The button is there beside every advice, and a cause that is confirmed later asks whether anything brakes."""
+    blast = EVERYTHING.model_copy(update={"users": users_word, "features": features})
+    found = recommend(situation(blast=blast, one_way=("migrations/7.sql",)))
+    assert found.choice is Choice.INVESTIGATE
+    assert found.offer_rollback
+    assert found.brakes == ("A one-way path changed since then: migrations/7.sql.",)
+    assert found.loud == (users_word is Word.MANY and features is Word.MANY)
+
+
 ALL = tuple(Release(version=f"v{n}") for n in range(6))
 names = st.sampled_from([r.version for r in ALL])
 deploys = st.lists(

@@ -168,6 +168,32 @@ async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> N
     assert seen.new_issues == ("SHOP-2",)
 
 
+@pytest.mark.parametrize(
+    ("heard", "release", "new"),
+    [
+        ((), "v3", ("SHOP-2",)),  # what triage saw
+        ((), "v4", ()),
+        ((f"deploy:v4@{ago(8).isoformat()}",), "v4", ("SHOP-2",)),  # somebody's fix, told of by CI
+        ((f"deploy:v4@{ago(8).isoformat()}",), "v3", ()),
+        ((f"deploy:v4@{ago(3).isoformat()}",), "v3", ("SHOP-2",)),  # came after it was said
+    ],
+)
+async def test_fixed_another_way_what_is_new_in_what_runs_is_not_recovered(
+    heard: tuple[str, ...], release: str, new: tuple[str, ...]
+) -> None:
+    """A flag can break as much as a deploy: nothing was deployed, and something runs."""
+    async with world() as w:
+        burning = await burned(w, heard=heard)
+        assert burning.triage is not None
+        assert burning.triage.running == Release(version="v3")
+        fixed = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED, started_at=ACTED, result="done", sentence="x")
+        one = burning.rounds[0].model_copy(update={"action": fixed})
+        w.local.load("Other: b", at=ago(2), transaction="/pay", release=release, function="g")
+        seen = await look(w, burning.model_copy(update={"rounds": (one,)}))
+    assert seen.new_issues == new
+    assert (seen.verdict is LookVerdict.NOT_RECOVERED) == bool(new)
+
+
 def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_most() -> None:
     action = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED)
     one = Round(number=1, opened_at=ago(14), why="x", action=action)
