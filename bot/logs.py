@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -23,6 +24,7 @@ QUIET = {
     "uvicorn.access": logging.WARNING,
     "asyncio": logging.WARNING,
 }
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -30,19 +32,25 @@ class Redact(logging.Filter):
     """Hides what looks like a secret in the message, its arguments, the extra fields and the traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
+        record.msg = _visible(redact(record.getMessage()))
         record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         record.exc_info = None
         if record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = _visible(redact(record.exc_text))
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         for key, value in record.__dict__.items():
             if key not in _OWN and isinstance(value, str):
-                record.__dict__[key] = redact(value)
+                record.__dict__[key] = _visible(redact(value))
         return True
+
+
+def _visible(text: str) -> str:
+    """Nothing that a terminal would obey, or that turns the line around; a second line stands indented, and is no line of its own."""
+    shown = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n"))
+    return shown.replace("\n", "\n    ")
 
 
 class JsonLines(logging.Formatter):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import re
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -26,6 +26,7 @@ from phases.merging import open_hotfix, pull_of
 from phases.ports import PortError
 from phases.report import DeploySeen, MergeState
 from phases.service import DeployWorkflow, Service
+from phases.wording import foreign
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class _Part(BaseModel):
 
 
 class _Account(_Part):
-    login: str = ""
+    login: Annotated[str, AfterValidator(foreign)] = ""
 
 
 class _Repository(_Part):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,6 +23,7 @@ from handlers.kit import Kit
 from phases.actions import TicketTold
 from phases.report import LinearIssue
 from phases.ticket import issue_claim
+from phases.wording import foreign
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,11 @@ class _Sent(_Part):
 
 
 class _Actor(_Part):
-    name: str = ""
+    name: Annotated[str, AfterValidator(foreign)] = ""
 
 
 class _State(_Part):
-    name: str = ""
+    name: Annotated[str, AfterValidator(foreign)] = ""
     type: str
 
 

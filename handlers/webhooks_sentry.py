@@ -21,6 +21,7 @@ from handlers.kit import Kit
 from handlers.storm import Alarm, Found, raise_alarm
 from phases.incident import Source
 from phases.service import Service
+from phases.wording import foreign
 
 ANSWER_SECONDS = 0.9
 LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
@@ -201,9 +202,9 @@ def _alert(
 ) -> Alert:
     return Alert(
         service=service.name,
-        title=heard.title(heard.typed(title)) or source,
-        source=heard.cut(heard.typed(source), 200),
-        text=heard.cut(heard.typed(text), 1000),
+        title=heard.title(foreign(heard.typed(title))) or source,
+        source=heard.cut(foreign(heard.typed(source)), 200),
+        text=heard.cut(foreign(heard.typed(text)), 1000),
         url=url,
         issue=issue,
         at=at,

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from phases.markdown import inline
+
 NAMES = re.compile(
     r"(?:\d{1,4}[-_])?(?:[a-z]{2,20}[-_]){0,3}template(?:[-_][a-z]{2,20}){0,2}\.md|_template\.md", re.IGNORECASE
 )
@@ -171,7 +173,7 @@ def _below_title(lines: Sequence[str], facts: Mapping[str, str]) -> tuple[list[s
         known = facts.get("people" if key in _PEOPLE else key)
         if found is not None and known is not None:
             mark = found["mark"] if found["mark"].strip() else "- " + found["mark"]
-            kept.append(f"{mark}{found['key']}{found['after'].rstrip()} {known}")
+            kept.append(f"{mark}{found['key']}{found['after'].rstrip()} {inline(known, {})}")
             told.add(key)
     return kept, told
 

@@ -5,6 +5,7 @@ Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from phases.actions import (
@@ -36,6 +37,7 @@ from phases.effects import (
     Triage,
 )
 from phases.incident import Incident, MessageRef, Status
+from phases.markdown import Names, chat, one_line
 from phases.merging import unmerged
 from phases.mitigation import HEARD
 from phases.postmortem_steps import ARCHIVE, RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
@@ -60,6 +62,7 @@ from phases.wording import capital, lasting, listed, short
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
 SEEDS = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
 TITLE, DESCRIPTION = 300, 3000
+DISCORD_LIMIT = 1900  # of 2,000 characters: https://docs.discord.com/developers/resources/webhook#execute-webhook
 DRILL = "DRILL:"  # in front of its title, and so in channel, topic, status, announcement and ticket
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
@@ -346,7 +349,7 @@ def _long_after(incident: Incident, action: SeenAgain, service: Service, now: da
 
 def ticket_title(incident: Incident) -> str:
     incident = outside(incident)
-    return f"{incident.id}: {incident.title}"[:250]
+    return one_line(f"{incident.id}: {incident.title}", {}, 250)
 
 
 def ticket_body(incident: Incident) -> str:
@@ -362,19 +365,29 @@ def ticket_body(incident: Incident) -> str:
     return "\n".join(lines)
 
 
-def discord_text(incident: Incident) -> str:
-    """One post an incident, edited in place: what, how bad, what was decided (Discord's limit is 2,000 characters)."""
+def discord_text(incident: Incident, names: Names) -> str:
+    """One post an incident, edited in place: what, how bad, what was decided. Everybody's words stay words."""
     severity = f"SEV{incident.severity.value} · " if incident.severity else ""
-    lines = [f"**{incident.id} {incident.title}**", f"{severity}{incident.service} · {incident.status.value}"]
+    title, service = chat(incident.title, names, 200), chat(incident.service, names, 60)
+    lines = [f"**{incident.id} {title}**", f"{severity}{service} · {incident.status.value}"]
     if incident.triage is not None:
-        lines.append(headline(incident.triage))
+        lines.append(chat(headline(incident.triage), names, 300))
     current = incident.round
     if current is not None and current.action is not None:
-        lines.append(f"{what_was_done(current.action)} ({current.action.result})")
+        lines.append(chat(f"{what_was_done(current.action)} ({current.action.result})", names, 300))
     if (open_end := unmerged(incident)) is not None:
-        lines.append(open_end)
+        lines.append(chat(open_end, names, 200))
     if incident.latest_update:
-        lines.append(incident.latest_update)
+        lines.append(chat(incident.latest_update, names, 300))
     if incident.ticket is not None:
-        lines.append(incident.ticket.url)
-    return "\n".join(lines)[:1900]
+        lines.append(chat(incident.ticket.url, names, 200))
+    return _whole_lines(lines)
+
+
+def _whole_lines(lines: Sequence[str]) -> str:
+    """As many as fit; a line that was cut in its middle could lose the end of what keeps it harmless."""
+    kept: list[str] = []
+    for line in lines:
+        if sum(map(len, kept)) + len(kept) + len(line) <= DISCORD_LIMIT:
+            kept.append(line)
+    return "\n".join(kept)

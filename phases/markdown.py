@@ -20,6 +20,8 @@ _MASS = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{1,500}[A-Za-z0-9/=_-]")
 _MARKS = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")
 _LINE = re.compile(r"(?:#|>|\+|=|-{2,}|-(?!\s)|-$|\d{1,9}[.)](?!\s)|:)")
+_CHAT = re.compile(r"[\\`*_~|\[\]<]|^[-+#>]")
+_REFERENCE = re.compile(r"[#@](?=\w)|\bGH-(?=\d)|https?:(?=//)", re.IGNORECASE)
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u2028\u2029")
 
 
@@ -68,6 +70,27 @@ def paragraphs(text: str, names: Names, limit: int = 8000) -> str:
     joined = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
     # A line break of the author is a line break of the page.
     return re.sub(r"(?<=[^\n])\n(?=[^\n\s-])", "  \n", joined)
+
+
+def chat(text: str, names: Names, limit: int = 500) -> str:
+    """One line for Discord: nothing in it formats, mentions, or hides where a link goes; addresses show no preview.
+
+    https://support.discord.com/hc/en-us/articles/210298617: a backslash takes a sign its meaning.
+    """
+    words = cut(" ".join(readable(text, names).split()), limit)
+    parts, end = list[str](), 0
+    for found in _URL.finditer(words):
+        parts += [_CHAT.sub(r"\\\g<0>", words[end : found.start()]), f"<{found.group(0)}>"]
+        end = found.end()
+    return "".join([*parts, _CHAT.sub(r"\\\g<0>", words[end:])])
+
+
+def in_git(text: str, names: Names, limit: int = 100) -> str:
+    """For a commit's message or a pull request's title: closes no issue, mentions nobody.
+
+    https://docs.github.com/en/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue
+    """
+    return _REFERENCE.sub("\\g<0>\u200b", one_line(text, names, limit))
 
 
 def cut(text: str, limit: int) -> str:

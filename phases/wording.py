@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 FORGOTTEN = "U0FORGOTTEN"
 """Stands where the Slack id of a person was who is forgotten (`firebreak forget`)."""
 SOMEBODY = "somebody"
+
+
+_PEOPLES = re.compile(r"<([@#!])([^<>\s|]{1,80})(?:\|([^<>\n]{0,200}))?>")
+
+
+def foreign(told: str) -> str:
+    """What another program tells: what Slack would read as a mention or a channel is words there, nobody's call.
+
+    People mention people in Slack; an error message, a commit or a ticket mentions nobody.
+    """
+    return _PEOPLES.sub(r"\1\2", told) if "<" in told else told
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -19,7 +19,7 @@ from bot.clients.commands import CommandFailed, Output, run
 from phases.adr import file_name
 from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
-from phases.markdown import one_line
+from phases.markdown import in_git
 from phases.ports import NotSetUp, PortError
 from phases.report import Adr
 from phases.service import Service
@@ -144,7 +144,7 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
     name = (_earlier(directory, incident) if clone.checked_out else None) or file_name(incident, number)
     if clone.checked_out:
         _put(directory, name, text)
-    await _commit(clone, name, text, f"ADR-{_number(name):04d}: {incident.id}, {one_line(incident.title, {}, 100)}")
+    await _commit(clone, name, text, f"ADR-{_number(name):04d}: {incident.id}, {in_git(incident.title, {}, 100)}")
     await _in_index(clone, name)
     return Adr(number=_number(name), path=clone.path(name))
 

@@ -18,6 +18,7 @@ from bot.clients.git import checkout_of, git, resolve
 from phases.ports import NotSetUp, PortError
 from phases.report import Bisect, Suspect
 from phases.service import Service
+from phases.wording import foreign
 
 STEP_SECONDS = 180.0
 """How long the script may take for one commit; then that commit cannot be told."""
@@ -155,6 +156,11 @@ def _told(job: dict[str, Any], state: dict[str, Any]) -> Bisect:
         state=state.get("state", "running"),
         step=state.get("step", 0),
         steps=state.get("steps", 0),
-        culprit=Suspect.model_validate(culprit) if culprit else None,
+        culprit=_suspect(culprit) if culprit else None,
         reason=state.get("reason", ""),
     )
+
+
+def _suspect(told: dict[str, Any]) -> Suspect:
+    found = Suspect.model_validate(told)
+    return found.model_copy(update={"author": foreign(found.author), "subject": foreign(found.subject)})

@@ -10,6 +10,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from phases.wording import foreign
+
 OUTPUT_LIMIT = 64 * 1024
 """Bytes of output that are kept of a command, unless it asks for more."""
 
@@ -45,7 +47,7 @@ class Output:
         for stream in (self.err, self.out):
             lines = [line.strip() for line in stream.decode("utf-8", "replace").splitlines() if line.strip()]
             if lines:
-                return lines[-1][:300]
+                return foreign(lines[-1][:300])
         return f"exit code {self.code}"
 
 

@@ -20,6 +20,7 @@ from phases.paths import best_path
 from phases.ports import Commit, Covered, HotfixRef, NotSetUp, PortError
 from phases.report import Suspect
 from phases.service import DEPLOYABLE, Service
+from phases.wording import foreign
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ class LocalGit:
         for row in output.text.splitlines():
             ref, commit, subject = row.split("\x1f")
             name = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
-            fix = HotfixRef(name=name, commit=commit, subject=subject[:200])
+            fix = HotfixRef(name=name, commit=commit, subject=foreign(subject[:200]))
             if name != "HEAD" and name not in found and DEPLOYABLE.fullmatch(fix.release.version):
                 found[name] = fix
         return tuple(found.values())[:HOTFIXES]
@@ -314,4 +315,5 @@ def _blamed(porcelain: str) -> Suspect | None:
     if not _SHA.fullmatch(sha):
         return None
     at = datetime.fromtimestamp(int(fields["author-time"]), tz=UTC)
-    return Suspect(sha=sha, author=fields.get("author", ""), at=at, subject=fields.get("summary", "")[:200])
+    author, subject = foreign(fields.get("author", "")), foreign(fields.get("summary", ""))
+    return Suspect(sha=sha, author=author, at=at, subject=subject[:200])

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from phases.ports import Commit, CommitFile
+from phases.wording import foreign
 
 FORMAT = "%x1e%H%x00%an%x00%aI%x00%s%x00%b%x00"
 """For `git log -z --numstat`: everything ends with NUL, which neither a message nor a file name can hold."""
@@ -21,7 +22,7 @@ _PATCH_HEAD = re.compile(rb"(?m)^diff --git ")
 
 def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commit, ...]:
     """Commits as git ordered them, newest first. `patch_of`: (sha, path) → patch."""
-    words = out.decode("utf-8", "replace").split("\0")
+    words = [foreign(word) for word in out.decode("utf-8", "replace").split("\0")]
     begins = [i for i, word in enumerate(words) if _COMMIT.fullmatch(word)]
     commits: list[Commit] = []
     for begin, end in pairwise([*begins, len(words)]):

@@ -18,7 +18,7 @@ from bot.clients.http import HttpError
 from phases.adr import file_name
 from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
-from phases.markdown import one_line
+from phases.markdown import in_git
 from phases.ports import Archive, NotSetUp, PortError
 from phases.report import Adr
 from phases.service import AdrPlace, Service
@@ -68,7 +68,7 @@ class GitHubArchive:
         if url is None:
             base = await self._github.default_branch(repository)
             await self._branch(repository, branch, base)
-            title = f"ADR-{number:04d}: {incident.id}, {one_line(incident.title, {}, 100)}"
+            title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
             await self._file(repository, branch, path, text, title)
             url = await self._open(repository, branch, base, title, incident)
         return Adr(number=number, path=path, url=url)

@@ -14,6 +14,7 @@ import httpx
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
 from phases.ports import PortError
+from phases.wording import foreign
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -125,7 +126,7 @@ class Http:
     def json(self, answer: httpx.Response) -> Any:
         """The answer's JSON. Raises `HttpError` (retryable: a proxy's page, a cut answer) where it is none."""
         try:
-            return answer.json()
+            return _foreign(answer.json())
         except (jsonlib.JSONDecodeError, UnicodeDecodeError) as error:
             raise HttpError(
                 self.system,
@@ -169,7 +170,7 @@ class Http:
     def _reason(self, answer: httpx.Response) -> str:
         """What the system says itself, at most 200 characters; empty where it says nothing readable."""
         try:
-            body = answer.json()
+            body = _foreign(answer.json())
         except (jsonlib.JSONDecodeError, UnicodeDecodeError):
             return ""
         said = ""
@@ -184,6 +185,19 @@ class Http:
         for secret in self._secrets:
             said = said.replace(secret, "…")
         return " ".join(said.split())[:200]
+
+
+def _foreign(told: Any) -> Any:
+    """Every text in an answer, all the way down: nothing in it mentions anybody."""
+    match told:
+        case str():
+            return foreign(told)
+        case dict():
+            return {key: _foreign(value) for key, value in told.items()}
+        case list():
+            return [_foreign(value) for value in told]
+        case _:
+            return told
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

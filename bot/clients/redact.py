@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from phases.report import DeployOutput
+from phases.wording import foreign
 
 LINE_LIMIT = 300
 """Characters of a line that are shown."""
@@ -105,7 +106,7 @@ def printed(output: bytes, *, from_the_start: bool, going_on: bool) -> DeployOut
 
 
 def _lines(output: bytes) -> tuple[str, ...]:
-    text = redact(_ESCAPES.sub("", output.decode("utf-8", "replace")))
+    text = foreign(redact(_ESCAPES.sub("", output.decode("utf-8", "replace"))))
     lines: list[str] = []
     for line in text.split("\n"):
         states = [part for part in line.split("\r") if part.strip()]

@@ -13,9 +13,11 @@ from phases.effects import (
     TellDiscord,
     TellPager,
 )
+from phases.markdown import one_line
 from phases.ports import PortError
 from phases.privacy import page_text
 
+PAGE_LIMIT = 1000  # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/: a summary has 1,024 characters
 PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
 
@@ -25,7 +27,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         incident = await kit.incident(job)
         if kit.announcer is None or incident.apart:
             return EffectDone(kind=effect.type)
-        text = await kit.people.plain(discord_text(incident))
+        text = discord_text(incident, await kit.names(incident))
         if incident.discord_id is not None:
             await kit.announcer.edit(incident.discord_id, text)
             return EffectDone(kind=effect.type)
@@ -37,7 +39,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         if incident.drill:
             return Paged(key=effect.key, via="nobody: a drill")
         if kit.pager is not None:
-            text = await kit.people.plain(page_text(incident, effect.text))
+            text = one_line(await kit.people.plain(page_text(incident, effect.text)), {}, PAGE_LIMIT)
             try:
                 if incident.paged[:1] != (
                     effect.key,

@@ -73,7 +73,7 @@ STILL_TALKING = timedelta(days=1)  # a channel in which somebody wrote within th
 def bookmark_title(name: str, incident: Incident) -> str:
     """What a bookmark is called: `Ticket ENG-42`, `ADR-0007`, `Sentry`, `Runbook`."""
     if name == "ticket" and incident.ticket is not None:
-        return f"Ticket {incident.ticket.identifier}"
+        return plain(f"Ticket {incident.ticket.identifier}", 80)
     if name == "adr" and incident.adr is not None:
         return incident.adr.name
     return name.capitalize()

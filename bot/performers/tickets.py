@@ -24,10 +24,12 @@ from phases.effects import (
 )
 from phases.follow_up import items, sub_issue_body
 from phases.incident import Incident, Ticket
+from phases.markdown import one_line, paragraphs
 from phases.ports import PortError, Tickets
 from phases.report import ActionItem, SubIssue
 from phases.ticket import meanwhile, people_moved, state_fits, wanted_priority, wanted_state
 
+TITLE_LIMIT = 250  # https://linear.app/docs/creating-issues: a title is one line
 TRIES = 3
 """Some seconds: people are told then, and it is tried again by itself (phases/failures.py)."""
 PATIENCE_SECONDS = 10.0
@@ -35,6 +37,10 @@ PATIENCE_SECONDS = 10.0
 
 
 def ticketing(kit: Kit) -> dict[str, Performer]:
+    async def prose(text: str) -> str:
+        """Linear's descriptions and comments are Markdown; whoever wrote the words, they stay words."""
+        return paragraphs(await kit.people.plain(text), {})
+
     async def on_ticket(job: JobLike) -> tuple[Incident, Tickets | None, Ticket | None]:
         """The newest state, and its ticket where there is one and Linear is set up."""
         incident = await kit.incident(job)
@@ -45,7 +51,7 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
         service = kit.service(incident)
         if ticket is not None or tickets is None or service.linear_team is None:
             return EffectDone(kind=effect.type)
-        body = await kit.people.plain(ticket_body(incident))
+        body = await prose(ticket_body(incident))
         key, title = f"{incident.ulid}:ticket", ticket_title(incident)
         try:
             named = incident.escalated if not incident.private else None
@@ -78,7 +84,7 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
         incident, tickets, ticket = await on_ticket(job)
         behind = any(failure.kind == "ticket.catch_up" for failure in incident.failures)
         if ticket is not None and tickets is not None and not incident.private and not behind:
-            body = await kit.people.plain(effect.text)
+            body = await prose(effect.text)
             await tickets.comment(ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
         return EffectDone(kind=effect.type)
 
@@ -87,14 +93,14 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
         incident, tickets, ticket = await on_ticket(job)
         if ticket is not None and tickets is not None and not incident.private:
             said = meanwhile(await kit.door.timeline(incident.id), effect.since)
-            body = await kit.people.plain(said)
+            body = await prose(said)
             await tickets.comment(ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
         return EffectDone(kind=effect.type)
 
     async def comment_parent(effect: CommentParent, job: JobLike) -> EffectDone:
         incident, tickets, _ = await on_ticket(job)
         if incident.parent is not None and tickets is not None and not incident.private:
-            body = await kit.people.plain(effect.text)
+            body = await prose(effect.text)
             await tickets.comment(incident.parent, key=f"{incident.ulid}:{job.effect_id}", body=body)
         return EffectDone(kind=effect.type)
 
@@ -151,8 +157,8 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
             kit.service(incident),
             ticket,
             key=f"{incident.ulid}:item:{number}",
-            title=await kit.people.plain(one.text),
-            body=await kit.people.plain(sub_issue_body(incident, one)),
+            title=one_line(await kit.people.plain(one.text), {}, TITLE_LIMIT),
+            body=await prose(sub_issue_body(incident, one)),
             due=one.due,
             assignee=await tickets.person(name=name, email=email),
         )

@@ -11,7 +11,7 @@ from handlers.views.blocks import Block, Element, Message, actions, button, cont
 from handlers.views.phrasing import DONE, WAITING
 from handlers.views.picture import pictured
 from handlers.views.status import short
-from handlers.views.text import channel, code, link, person, plain, spoken, when, words
+from handlers.views.text import channel, code, inline_code, link, person, plain, spoken, when, words
 from phases.cadence import SNOOZE
 from phases.effects import Say
 from phases.incident import Incident, Status
@@ -129,12 +129,17 @@ def listing(incidents: Sequence[Incident]) -> Message:
 
 def which(name: str, incidents: Sequence[Incident], said: Mapping[str, str]) -> Message:
     """Several are open and none was named: one tap each. `said`: what was typed, as `incident.meant` takes it."""
-    text = f"{len(incidents)} incidents are open. `/incident {name}` is for which one?"
+    typed = inline_code(f"/incident {name}", 40)
+    text = f"{len(incidents)} incidents are open. {typed} is for which one?"
     rows = [
         section(short(one), accessory=button(f"This: {one.id}", "incident.meant", {**said, "incident": one.id}))
         for one in incidents[:LISTED]
     ]
-    more = context(f"and {len(incidents) - LISTED} more: `/incident {name} INC-…`") if len(incidents) > LISTED else None
+    more = (
+        context(f"and {len(incidents) - LISTED} more: {inline_code(f'/incident {name} INC-…', 50)}")
+        if len(incidents) > LISTED
+        else None
+    )
     return message(text, [section(text), *rows, more])
 
 

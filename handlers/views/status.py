@@ -54,8 +54,8 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
 def topic(incident: Incident) -> str:
     """At most 250 characters of plain words. Set at the beginning and at the end; between them the pinned message tells."""
     stands = "how it stands: see the pinned message" if incident.open else phrasing.status(incident).split(" ", 1)[1]
-    rest = f" · {incident.service} {incident.environment} · {stands}"
-    return f"{plain(f'{incident.id} · {incident.title}', TOPIC - size(rest[:120]))}{rest[:120]}"
+    rest = plain(f"· {incident.service} {incident.environment} · {stands}", 120)
+    return f"{plain(f'{incident.id} · {incident.title}', TOPIC - 1 - size(rest))} {rest}"
 
 
 def _fallback(incident: Incident) -> str:

@@ -13,6 +13,7 @@ from phases.wording import FORGOTTEN, SOMEBODY
 
 ELLIPSIS = "…"
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+_FSI, _PDI = "\u2068", "\u2069"  # ours, around right-to-left words: https://www.unicode.org/reports/tr9/
 _TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80}(?: \{[a-z_]{1,30}\})*)(?:\|([^<>]{0,200}))?>")
 _MASS = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
 _KEPT = re.compile(
@@ -84,16 +85,17 @@ def cut(text: str, limit: int) -> str:
         return text
     if limit < 1:
         return ""
-    kept = text
-    while size(kept) > limit - 1:
-        kept = kept[: len(kept) - max(1, (size(kept) - limit + 1) // 2)]
+    kept, end = text, ELLIPSIS
+    while size(kept) > limit - len(end):
+        kept = kept[: len(kept) - max(1, (size(kept) - limit + len(end)) // 2)]
+        end = ELLIPSIS + _PDI * (kept.count(_FSI) - kept.count(_PDI))
     opened = kept.rfind("<")
     if opened > kept.rfind(">"):
         kept = kept[:opened]
     entity = re.search(r"&[a-z#0-9]{0,5}$", kept)
     if entity:
         kept = kept[: entity.start()]
-    return kept.rstrip() + ELLIPSIS
+    return kept.rstrip() + ELLIPSIS + _PDI * (kept.count(_FSI) - kept.count(_PDI))
 
 
 def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
@@ -109,6 +111,8 @@ def spoken(raw: str, limit: int = 2900, *, lines: bool = True) -> str:
     """
     text = _escaped(_tidy(_TOKEN.sub(_mentioning, _visible(_enough(raw, limit))), lines=lines))
     text = _KEPT.sub(r"<\1>", text)
+    if text.count("```") % 2:  # a block that nobody closed would swallow what stands below
+        text = text.replace("```", "ˋˋˋ")
     text = _URL.sub(lambda found: _linked(found.group(0)), text)
     return _isolated(local(text), limit)
 
@@ -129,7 +133,11 @@ def cut_plain(text: str, limit: int) -> str:
 def code(raw: str, limit: int = 2900) -> str:
     """A preformatted block. Fences inside are broken up, so that nothing gets out of it."""
     inside = _entities(
-        "".join(c for c in _enough(raw, limit) if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+        "".join(
+            c
+            for c in _enough(raw, limit)
+            if c == "\n" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _BIDI_CONTROLS)
+        )
     )
     inside = _MASS.sub("@\u200b", inside.replace("```", "ˋˋˋ")).strip("\n`")
     return f"```\n{cut(inside, limit - 8)}\n```"
@@ -205,7 +213,7 @@ def _escaped(text: str) -> str:
 def _isolated(text: str, limit: int) -> str:
     """Cut; right-to-left words keep to themselves, and do not turn the line around them."""
     if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
-        return f"\u2068{cut(text, limit - 2)}\u2069"
+        return f"{_FSI}{cut(text, limit - 2)}{_PDI}"
     return cut(text, limit)
 
 

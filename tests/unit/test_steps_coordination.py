@@ -135,7 +135,7 @@ def test_a_first_post_that_failed_is_tried_with_the_next_change():
 
 
 def test_discord_says_what_how_bad_and_what_was_done():
-    text = discord_text(verifying().record)
+    text = discord_text(verifying().record, {})
     assert "INC-0001 checkout is failing" in text
     assert "SEV1" in text
     assert "rollback to 1.2.0 (done)" in text
