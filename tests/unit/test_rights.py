@@ -371,7 +371,7 @@ def refusals(town: Town) -> list[str]:
 ROWS = sorted({(cell.kind, cell.id) for cell in CELLS})
 
 
-@pytest.mark.parametrize(("kind", "id"), ROWS, ids=" ".join)
+@pytest.mark.parametrize(("kind", "id"), ROWS, ids=[" ".join(row) for row in ROWS])
 def test_each_cell_of_the_table(town: Town, kind: str, id: str) -> None:
     async def each() -> None:
         for cell in CELLS:
