@@ -32,13 +32,15 @@ COOL = 1.0
 EDIT_SECONDS = 8.0
 """Shorter than the lease: an edit is over, one way or the other, before anybody else may begin one."""
 LOOK_SECONDS = 0.5
-APART_SECONDS = 0.02
+APART_SECONDS = 0.05
 """Between two looks: many changes in a row are heard of together, and cost one look, not one each."""
 AT_MOST = 500
 """So many marks are taken from Redis in one look: reading more would hold up whoever clicks meanwhile."""
 ANEW_SECONDS = 30.0
 """How often all marks are read again: those that an older bot beside this one sets in its own way, and whatever went amiss."""
 NOT_POSTED_SECONDS = 1.0
+NOT_POSTED_AT_MOST = 30.0
+"""Between two looks whether a marked message is posted by now: twice as long each time, for some never are. Who posts one looks at once."""
 BUSY_SECONDS = 0.2
 TROUBLE_SECONDS = 2.0
 FAULT_SECONDS = 30.0
@@ -102,8 +104,8 @@ class Live:
         """All marks up to this counter are known."""
         self._anew = 0.0
         """When all are read again (monotonic seconds)."""
-        self._not_before: dict[str, tuple[float, float]] = {}
-        """Member → counter of the mark that has to wait, and until when (monotonic seconds). A newer mark asks anew."""
+        self._not_before: dict[str, tuple[float, float, float]] = {}
+        """Member → counter of the mark that has to wait, for how long, and until when (monotonic seconds). A newer mark asks anew."""
         self._held_off: dict[str, float] = {}
         """Member → until when whatever its mark, e.g. while another replica edits it."""
         self._spent: dict[str, float] = {}
@@ -153,7 +155,7 @@ class Live:
                     return wait
                 if one in self._tasks:
                     continue
-                held, until = self._not_before.get(one, (0, 0.0))
+                held, _, until = self._not_before.get(one, (0, 0.0, 0.0))
                 until = max(until if held == counter else 0.0, self._held_off.get(one, 0.0))
                 if until > now:
                     wait = min(wait, until - now)
@@ -192,6 +194,7 @@ class Live:
     async def posted(self, incident: str, name: str, message: Rendered) -> None:
         """What a live message showed when it was posted: the same again is not sent as its first edit."""
         await self._marks.remember(member(incident, name), _fingerprint(message))
+        self._not_before.pop(member(incident, name), None)
 
     def _ended(self, one: str) -> None:
         self._tasks.pop(one, None)
@@ -230,7 +233,9 @@ class Live:
             await self._drop(one, counter, token, "there is no such message")
             return 0
         if ref is None:  # its effect will post it
-            self._not_before[one] = (counter, time.monotonic() + NOT_POSTED_SECONDS)
+            held, before, _ = self._not_before.get(one, (0, 0.0, 0.0))
+            wait = min(NOT_POSTED_AT_MOST, before * 2) if held == counter else NOT_POSTED_SECONDS
+            self._not_before[one] = (counter, wait, time.monotonic() + wait)
             return 0
         try:
             message = await self._render(name, incident, self._now())

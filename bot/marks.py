@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from redis.exceptions import RedisError
 
-from bot.connection import NotRecorded, Script, run_script
+from bot.connection import NotRecorded, Script, ask, run_script
 from bot.store import Store
 
 LEASE_SECONDS = 10.0
@@ -55,11 +55,11 @@ class Marks:
 
     async def since(self, counter: float, at_most: int) -> tuple[list[tuple[str, float]], int]:
         """Marks that are newer than `counter`, the oldest of them first, each with its own; and the newest that was ever given."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.zrange(self._keys.marks, f"({counter}", "+inf", byscore=True, offset=0, num=at_most, withscores=True)
-        pipe.get(self._keys.dirty_counter)
-        new, newest = await _asked(pipe.execute())
-        return [(member, float(score)) for member, score in new], int(newest or 0)
+        between = (f"({counter}", "+inf", "BYSCORE", "LIMIT", 0, at_most, "WITHSCORES")
+        new, newest = _answered(
+            await ask(self._redis, ("ZRANGE", self._keys.marks, *between), ("GET", self._keys.dirty_counter))
+        )
+        return [(member, float(score)) for member, score in zip(new[::2], new[1::2], strict=True)], int(newest or 0)
 
     async def adopt(self) -> None:
         """Takes over what an earlier version of the bot marked in its own way."""
@@ -93,6 +93,13 @@ class Marks:
             await _asked(self._redis.delete(key))
         else:
             await _asked(self._redis.set(key, fingerprint, ex=REMEMBERED_SECONDS))
+
+
+def _answered(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise NotRecorded("Redis cannot be used.") from answer
+    return answers
 
 
 async def _asked(answer: Any) -> Any:

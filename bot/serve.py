@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -36,6 +37,8 @@ from phases.ports import PortError
 log = logging.getLogger("firebreak")
 
 GRACE_SECONDS = 5
+COLLECT_AFTER = 10_000
+"""Objects between two looks of the collector at the young ones; Python's own 700 come together within one click."""
 
 
 class Server(uvicorn.Server):
@@ -121,6 +124,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         drawing = asyncio.create_task(heard.homes.run(), name="app home")
         listening = asyncio.create_task(_socket_mode(settings, heard, metrics), name="socket mode")
         told = asyncio.create_task(ended.wait(), name="signal")
+        _settle()
         log.info("Firebreak is up: %s", "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}")
         done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -129,6 +133,16 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         await asyncio.gather(serving, drawing, listening, working, return_exceptions=True)
         for task in done - {told}:
             task.result()  # what ended by itself ended wrongly: let it be seen
+
+
+def _settle() -> None:
+    """What was made until now stays for good: the collector need not walk over it again and again, which holds up an ack.
+
+    https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
 
 
 class SocketMode(AsyncSocketModeHandler):

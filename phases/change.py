@@ -85,7 +85,7 @@ class Draft:
 
     def set(self, **fields: Any) -> Draft:
         """Replaces fields of the record; validated, so that no phase can store what the record does not hold."""
-        self.incident = Incident.model_validate({**dict(self.incident), **fields})
+        self.incident = Incident.model_validate({**vars(self.incident), **fields})
         return self
 
     def note(self, kind: str, text: str, *, by: str | None = None, url: str | None = None) -> Draft:

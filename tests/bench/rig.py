@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import os
 import pickle
 import statistics
@@ -183,9 +184,15 @@ async def rig(services: str | None = None, **more: Any) -> AsyncIterator[Rig]:
         world = World(place / "world", with_bot=False, with_shop=False, services=given, window=900, **more)
         world.alerts.enabled = False
         async with world:
+            quiet()
             world.faults.always("slack.*", SLACK)
             world.faults.always("sentry.*", SENTRY)
             yield Rig(place, world)
+
+
+def quiet() -> None:
+    """Of the pretend systems: a bot that is stopped breaks off its calls."""
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
 @asynccontextmanager
