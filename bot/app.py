@@ -128,7 +128,8 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         linear = Linear(settings.linear_api_url, settings.linear_api_key.get_secret_value())
         stack.push_async_callback(linear.aclose)
     if settings.discord_webhook_url is not None:
-        discord = Discord(settings.discord_webhook_url.get_secret_value())
+        bot_token = settings.discord_bot_token.get_secret_value() if settings.discord_bot_token else None
+        discord = Discord(settings.discord_webhook_url.get_secret_value(), bot_token)
         stack.push_async_callback(discord.aclose)
     if settings.pagerduty_routing_key is not None:
         pager = PagerDuty(settings.pagerduty_events_url, settings.pagerduty_routing_key.get_secret_value())

@@ -129,6 +129,7 @@ class Settings(BaseSettings):
             ),
             (self.github_on, "GitHub", ("GITHUB_TOKEN",), _NO_GITHUB),
             (self.discord_on, "Discord", ("DISCORD_WEBHOOK_URL",), _NO_DISCORD),
+            (not self.discord_on or self.discord_bot_token, "Discord's pin", ("DISCORD_BOT_TOKEN",), _NO_DISCORD_PIN),
             (self.pagerduty_on, "PagerDuty", ("PAGERDUTY_ROUTING_KEY",), _NO_PAGER),
             (self.deploy_webhook_secret, "The deploy webhook", ("DEPLOY_WEBHOOK_SECRET",), _NO_DEPLOY_HOOK),
             (self.incidents_channel, "The announcement", ("INCIDENTS_CHANNEL",), _NO_ANNOUNCEMENT),
@@ -146,6 +147,7 @@ _NO_LINEAR_HOOK = (
 )
 _NO_GITHUB = "pull requests, the github deployer and ADRs by pull request do not work; local clones do"
 _NO_DISCORD = "no status post outside Slack"
+_NO_DISCORD_PIN = "the post in Discord is not pinned, and after a lost answer there may be two"
 _NO_PAGER = "nobody is paged; the owners are mentioned in the incident's channel instead"
 _NO_DEPLOY_HOOK = "CI cannot report deploys or ask whether to hold"
 _NO_ANNOUNCEMENT = (

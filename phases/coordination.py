@@ -186,7 +186,8 @@ def invited(incident: Incident, action: Invited, service: Service, now: datetime
 def discord_posted(incident: Incident, action: DiscordPosted, service: Service, now: datetime) -> Change:
     """The post shows what was true when it was begun; what came since is edited in."""
     del service
-    draft = worked(Draft(incident, now), "discord").set(discord_id=action.id, discord_asked=True)
+    known = {"discord_id": action.id, "discord_channel": action.channel, "discord_asked": True}
+    draft = worked(Draft(incident, now), "discord").set(**known)
     return (tell_discord(draft) if incident.discord_id is None else draft).done()
 
 
@@ -206,6 +207,7 @@ ONE_OF_A_KIND = (
     "adr.complete",
     "post.summary",
     "discord",
+    "discord.pin",
     "pin",
 )
 """Effects that are the same whenever they are wanted: one that succeeded makes up for one that failed."""

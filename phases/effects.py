@@ -274,6 +274,12 @@ class TellDiscord(Value):
     type: Literal["discord"] = "discord"
 
 
+class PinDiscord(Value):
+    """Pins the post in Discord while the incident is open, and takes the pin off when it is over."""
+
+    type: Literal["discord.pin"] = "discord.pin"
+
+
 class Page(Value):
     type: Literal["page"] = "page"
     key: str
@@ -364,6 +370,7 @@ Effect = Annotated[
     | CommentParent
     | CloseTicket
     | TellDiscord
+    | PinDiscord
     | Page
     | TellPager
     | AskZone

@@ -218,6 +218,7 @@ class ItemSynced(Value):
 class DiscordPosted(Value):
     type: Literal["discord.posted"] = "discord.posted"
     id: str
+    channel: str | None = None
 
 
 class MessageRead(Value):

@@ -242,6 +242,9 @@ class Incident(Value):
     parent: Ticket | None = None
     """… and as it was found: the ticket's parent."""
     discord_id: str | None = None
+    discord_channel: str | None = None
+    discord_pinned: bool = False
+    """Its pin was asked for, and not yet to be taken off."""
     discord_asked: bool = False
     """Its first post was asked for: until its id is known nothing more is, or there would be two posts."""
     paged: tuple[str, ...] = ()

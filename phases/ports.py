@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -329,12 +330,24 @@ class Tickets(Protocol):
     async def comment(self, ticket: Ticket, *, key: str, body: str) -> None: ...
 
 
-class Announcer(Protocol):
-    """Discord: one post an incident, edited in place."""
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A post outside, and the channel that it is in, where that is known."""
 
-    async def post(self, text: str) -> str: ...
+    id: str
+    channel: str | None = None
+
+
+class Announcer(Protocol):
+    """Discord: one post an incident, edited in place, pinned where we may."""
+
+    async def post(self, text: str, *, author: str, maybe_posted_since: datetime | None = None) -> Posted:
+        """`maybe_posted_since`: an earlier try may have arrived since then, and is looked for first."""
+        ...
 
     async def edit(self, id: str, text: str) -> None: ...
+
+    async def pin(self, id: str, channel: str | None, *, pinned: bool) -> None: ...
 
 
 class Pager(Protocol):

@@ -36,6 +36,7 @@ AFTER_THE_END = (
     "ticket.close",
     "issues.resolve",
     "discord",
+    "discord.pin",
     "page",
     "page.follow",
     "adr.revise",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from phases.actions import NobodyActed
 from phases.change import Draft, Refused
-from phases.effects import CommentTicket, Investigate, Page, PostLive, Say, TellDiscord, TellPager, Triage
+from phases.effects import CommentTicket, Investigate, Page, PinDiscord, PostLive, Say, TellDiscord, TellPager, Triage
 from phases.incident import ActionKind, Incident, Round, RoundAction, Severity, Status
 from phases.report import Recommendation
 from phases.wording import capital, short, stamp
@@ -136,7 +136,15 @@ def tell_discord(draft: Draft) -> Draft:
     """Posts once, edits afterwards: while the first post is under way its id is not known, and its end asks again."""
     if draft.incident.apart or (draft.incident.discord_asked and draft.incident.discord_id is None):
         return draft
-    return draft.set(discord_asked=True).want(TellDiscord())
+    return pin_discord(draft.set(discord_asked=True).want(TellDiscord()))
+
+
+def pin_discord(draft: Draft) -> Draft:
+    """Pinned while it is open: a channel that many incidents share does not keep the pins of those that are over."""
+    incident = draft.incident
+    if incident.discord_id is None or incident.apart or incident.open is incident.discord_pinned:
+        return draft
+    return draft.set(discord_pinned=incident.open).want(PinDiscord())
 
 
 def answered(draft: Draft) -> Draft:

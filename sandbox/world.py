@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
 from sandbox.faults import Faults
 from sandbox.github import TOKEN as GITHUB_TOKEN
@@ -248,6 +249,7 @@ class World:
             "LINEAR_API_KEY": self.linear.api_key,
             "LINEAR_WEBHOOK_SECRET": LINEAR_SECRET,
             "DISCORD_WEBHOOK_URL": f"{self.url}/discord/api/webhooks/1/sandbox",
+            "DISCORD_BOT_TOKEN": DISCORD_BOT_TOKEN,
             "PAGERDUTY_EVENTS_URL": f"{self.url}/pagerduty/v2/enqueue",
             "PAGERDUTY_ROUTING_KEY": self.pagerduty.routing_key,
             "DEPLOY_WEBHOOK_SECRET": DEPLOY_SECRET,

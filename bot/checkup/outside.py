@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, asked, broken, works
-from bot.clients.discord import Discord
+from bot.clients.discord import NEEDS, Discord
 from bot.clients.github import GitHub
 from bot.clients.linear import Linear
 from bot.clients.sentry import Sentry
@@ -59,16 +61,28 @@ async def linear_and_others(settings: Settings, catalogue: Catalogue, stack: Asy
     if settings.github_token is not None:
         found += await _github(settings.github_api_url, settings.github_token.get_secret_value(), catalogue, stack)
     if settings.discord_webhook_url is not None:
-        client = Discord(settings.discord_webhook_url.get_secret_value())
-        stack.push_async_callback(client.aclose)
-        name = await asked("Discord", client.check(), "DISCORD_WEBHOOK_URL: copy it anew (the channel's Integrations)")
-        found.append(name if isinstance(name, Finding) else works("Discord", f"the webhook {name}"))
+        found += await _discord(settings.discord_webhook_url.get_secret_value(), settings.discord_bot_token, stack)
     if settings.pagerduty_routing_key is not None:
         if len(settings.pagerduty_routing_key.get_secret_value()) != ROUTING_KEY:
             mend = "PAGERDUTY_ROUTING_KEY: the Integration Key of an Events API v2 integration"
             found.append(broken("PagerDuty", f"the routing key has not {ROUTING_KEY} characters.", mend))
         else:
             found.append(Finding("unproven", "PagerDuty", "set; only a page would prove it"))
+    return found
+
+
+async def _discord(url: str, token: SecretStr | None, stack: AsyncExitStack) -> list[Finding]:
+    client = Discord(url, token.get_secret_value() if token is not None else None)
+    stack.push_async_callback(client.aclose)
+    name = await asked("Discord", client.check(), "DISCORD_WEBHOOK_URL: copy it anew (the channel's Integrations)")
+    if isinstance(name, Finding):
+        return [name]
+    found = [works("Discord", f"the webhook {name}")]
+    if token is not None:
+        mend = f"DISCORD_BOT_TOKEN: the bot has to be in that server, and needs {NEEDS} in the webhook's channel"
+        bot = await asked("Discord's pin", client.check_bot(), mend)
+        says = f"{bot} reads the channel; that it may pin, only a pin would prove"
+        found.append(bot if isinstance(bot, Finding) else Finding("unproven", "Discord's pin", says))
     return found
 
 

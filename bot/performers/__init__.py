@@ -52,6 +52,7 @@ SYSTEMS: dict[str, str] = {
     "items.sync": "linear",
     "items.remind": "slack",
     "discord": "discord",
+    "discord.pin": "discord",
     "page": "pagerduty",
     "page.follow": "pagerduty",
     "zone": "slack",

@@ -8,6 +8,7 @@ from phases.actions import DiscordPosted, EffectDone, Paged, Remembered
 from phases.coordination import discord_text
 from phases.effects import (
     Page,
+    PinDiscord,
     Remember,
     Say,
     TellDiscord,
@@ -31,7 +32,16 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
         if incident.discord_id is not None:
             await kit.announcer.edit(incident.discord_id, text)
             return EffectDone(kind=effect.type)
-        return DiscordPosted(id=await kit.announcer.post(text))
+        posted = await kit.announcer.post(
+            text, author=f"Firebreak {incident.id}", maybe_posted_since=job.created if job.attempt > 1 else None
+        )
+        return DiscordPosted(id=posted.id, channel=posted.channel)
+
+    async def pin_discord(effect: PinDiscord, job: JobLike) -> EffectDone:
+        incident = await kit.incident(job)
+        if kit.announcer is not None and incident.discord_id is not None:
+            await kit.announcer.pin(incident.discord_id, incident.discord_channel, pinned=incident.open)
+        return EffectDone(kind=effect.type)
 
     async def page(effect: Page, job: JobLike) -> Paged:
         incident = await kit.incident(job)
@@ -71,6 +81,7 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
 
     return {
         "discord": discord,
+        "discord.pin": pin_discord,
         "page": page,
         "page.follow": follow_page,
         "remember": remember,

@@ -100,8 +100,8 @@ class WorldStage:
             discord=[
                 Row(
                     post.id,
-                    "Firebreak",
-                    badge="post",
+                    post.author,
+                    badge="pinned" if post.pinned else "post",
                     at=(post.edited_at or post.at).timestamp(),
                     body=post.content,
                     detail=f"edited {post.edits}×" if post.edits else "",

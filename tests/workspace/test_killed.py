@@ -18,7 +18,7 @@ async def settled(world: World, channel: Channel) -> None:
     await world.workspace.until(lambda: world.alice.pinned(channel) or None, seconds=30)
     await world.workspace.until(lambda: world.linear.issues or None, seconds=30)
     assert len([c for c in world.workspace.channels.values() if c.name.startswith("inc-")]) == 1
-    assert len(said_by_bot(world, channel, "Triage:")) == 1, "one status message"
+    assert len(said_by_bot(world, channel, "○Learn")) == 1, "one status message"
     assert len(said_by_bot(world, channel, "Decision 1")) == 1
     assert len(world.alice.pinned(channel)) == 1
     assert len(world.linear.issues) == 1

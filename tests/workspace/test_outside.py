@@ -140,7 +140,7 @@ async def test_no_channel_can_be_created(small: World):
         return any(words in plain(m) for m in alice.thread(incidents_channel, root["ts"]))
 
     await eventually(world, lambda: in_thread("Recommended: roll back"), "the decision, in the thread")
-    await eventually(world, lambda: in_thread("Triage:"), "the status, in the thread")
+    await eventually(world, lambda: in_thread("○Learn"), "the status, in the thread")
     assert incidents(world) == []
     decision = next(m for m in alice.thread(incidents_channel, root["ts"]) if "decision.rollback" in str(m))
     await alice.click(decision, "decision.rollback")
