@@ -102,6 +102,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             settings=settings,
             now=now,
             sentry=bot.tracker,
+            whereabouts=bot.tracker,
             members=ChannelMembers(bot.slack),
             owner=bot.store.owner,
             taste=bot.slack.taste,

@@ -32,10 +32,16 @@ _ID = re.compile(r"INC-(\d{1,7})", re.IGNORECASE)
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^>]*)?>")
 _SEVERITY = re.compile(r"(?:sev-?)?([1-4])", re.IGNORECASE)
 _SYMPTOM = re.compile(
-    r"\b(is|are|was|were|isn't|aren't|not|broken|break[s]?|fail(s|ed|ing|ure)?|down|wrong|missing|slow|crash\w*|errors?|hangs?|stuck"
-    r"|doesn't|don't|can't|cannot|button|page|again)\b",
+    r"\b(is|are|was|were|isn't|aren't|not|broken|break[s]?|fail\w*|down|wrong|missing|slow|crash\w*|errors?|hangs?|stuck"
+    r"|doesn't|don't|can't|cannot|button|page|again|tim(es|ing) out|timeouts?|[45](\d\d|xx)s?)\b",
     re.IGNORECASE,
 )
+_OF_A_FEATURE = re.compile(
+    r"\b(never|won't|breaking|slower|hanging|exceptions?|unresponsive|unavailable|unreachable|freez\w*|frozen|blank|empty|dead"
+    r"|loops?|looping|spins?|spinning|returns?|throws?|throwing|shows?|does|takes?|loses?|leaves?|charges?|twice)\b",
+    re.IGNORECASE,
+)
+"""Said of a *cancel* that is a part of the product; a reason to cancel an incident hardly has these words."""
 _NO_INCIDENT = re.compile(
     r"(it was |this is |this was )?(an? )?(false alarm|duplicate|dup\b|not an incident|no incident|load test|drill|test\b|noise|mistake|by mistake)",
     re.IGNORECASE,
@@ -168,6 +174,8 @@ def _reads_as_report(name: str, rest: str) -> bool:
     """`cancel button is broken` never cancels anything; `cause` and `update` speak of broken things all the time."""
     if name == "cancel" and _NO_INCIDENT.match(rest) is not None:
         return False
+    if name == "cancel" and _OF_A_FEATURE.search(rest) is not None:
+        return True
     return name in ("cancel", "fixed") and _SYMPTOM.search(rest) is not None
 
 

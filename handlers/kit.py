@@ -67,6 +67,15 @@ def new_ulid() -> str:
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
+class Whereabouts(Protocol):
+    async def elsewhere(self, service: Service, issue: str) -> str | None:
+        """The environment that an issue burns in, where it does in none that counts; None: it does, or nobody can tell.
+
+        Raises `PortError`.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Kit:
     door: Door
@@ -93,6 +102,8 @@ class Kit:
     """The workspace's address, for links to messages."""
     sentry: Issues | None = None
     """Looks up the issues that people name."""
+    whereabouts: Whereabouts | None = None
+    """Knows in which environment an issue burns: Sentry's issue webhook does not say."""
     taste: Taste = NEVER
     """Whether charts and tables are taken here."""
     ulid: Callable[[], str] = new_ulid

@@ -47,7 +47,7 @@ from handlers.adoption import Issues
 from handlers.dispatch import App
 from handlers.door import Door, OutOfReach
 from handlers.home import Homes
-from handlers.kit import Deploys, Drafts, Kit, Once
+from handlers.kit import Deploys, Drafts, Kit, Once, Whereabouts
 from handlers.rich import NEVER, Taste
 from handlers.seeing import Members
 from handlers.slack_route import slack_route
@@ -136,6 +136,7 @@ def listeners(
     now: Callable[[], datetime],
     pulls_for: Callable[[Service], PullRequests | None] = lambda _: None,
     sentry: Issues | None = None,
+    whereabouts: Whereabouts | None = None,
     members: Members | None = None,
     taste: Taste | None = None,
     owner: Owner | None = None,
@@ -158,6 +159,7 @@ def listeners(
         now=now,
         watched=frozenset(settings.watched),
         sentry=sentry,
+        whereabouts=whereabouts,
         members=members,
         me=me.user,
         site=me.url,

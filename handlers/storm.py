@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,8 @@ from phases.service import Service
 
 log = logging.getLogger(__name__)
 
+NOT_OURS = ""
+"""Instead of an incident's id: nothing to us."""
 AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 """Users were fine by then: what fires now is no part of the storm."""
 
@@ -41,17 +43,21 @@ class Alarm:
     source: Source
     at: datetime
     found: tuple[Found, ...] = ()
+    concerns_us: Callable[[], Awaitable[bool]] | None = None
+    """Asked before anything is recorded, where the alarm itself does not say whether its environment counts."""
 
 
 async def raise_alarm(
     door: Door, catalogue: Catalogue, ulid: Callable[[], str], alarm: Alarm, delivery: Delivery
 ) -> str | None:
-    """Declares, or adds to the incident that is open; its id, or None where it could not be recorded."""
+    """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
     mine = [one for one in await door.find(service=alarm.service.name, open_only=True) if not one.apart]
     joined = None if mine else await _dependant(door, catalogue, alarm.service)
     for incident in (*mine, *([joined] if joined else [])):
         if incident.status not in AFTER and all(heard_already(incident, one) for one in _evidence(alarm, incident)):
             return incident.id
+    if alarm.concerns_us is not None and not await alarm.concerns_us():
+        return NOT_OURS
     if joined is not None:
         return await _add(door, alarm, joined.id, delivery)
     action = Declare(

@@ -7,6 +7,7 @@ Sentry waits 1 s and does not send again, so what takes longer goes on behind th
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,10 +21,14 @@ from handlers.door import Delivery
 from handlers.kit import Kit
 from handlers.storm import Alarm, Found, raise_alarm
 from phases.incident import Source
+from phases.ports import PortError
 from phases.service import Service
 from phases.wording import foreign
 
 ANSWER_SECONDS = 0.9
+WHERE_SECONDS = 3.0
+"""So long Sentry may take to say where an issue burns; then it counts."""
+log = logging.getLogger(__name__)
 LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
 OPENS = {
     "issue": frozenset({"created", "unresolved"}),
@@ -112,6 +117,8 @@ class Alert(BaseModel):
     url: str | None = None
     issue: str | None = None
     at: datetime
+    told_where: bool = True
+    """Whether it says in which environment it burns: Sentry's issue webhook does not."""
 
 
 def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route:
@@ -134,7 +141,7 @@ def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route
             return JSONResponse({"incident": None, "going_on": True}, status_code=202)
         if telling.exception() is not None or telling.result() is None:
             return JSONResponse({"error": "it could not be recorded"}, status_code=503)
-        return JSONResponse({"incident": telling.result()})
+        return JSONResponse({"incident": telling.result() or None})
 
     return Route(path, webhook, methods=["POST"])
 
@@ -175,7 +182,8 @@ def _of_issue(kit: Kit, issue: _Issue) -> Alert | None:
     title = issue.title or name
     at = issue.lastSeen or kit.now()
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return _alert(service, title, f"Sentry {name}", f"{name} {title}", url, issue.id, at)
+    alert = _alert(service, title, f"Sentry {name}", f"{name} {title}", url, issue.id, at)
+    return alert.model_copy(update={"told_where": False})
 
 
 def _of_event(kit: Kit, event: _Event, source: str) -> Alert | None:
@@ -226,12 +234,29 @@ def _time(kit: Kit, text: str | None) -> datetime:
 
 
 async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
-    """Declares, or adds to the incident that is open; its id, or None where it could not be recorded."""
+    """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
+    service = kit.catalogue.get(alert.service) or Service(name=alert.service)
+    whereabouts, issue = kit.whereabouts, alert.issue
+
+    async def concerns_us() -> bool:
+        """Whoever cannot be asked in time keeps no alarm back."""
+        if whereabouts is None or issue is None:
+            return True
+        try:
+            async with asyncio.timeout(WHERE_SECONDS):
+                where = await whereabouts.elsewhere(service, issue)
+        except (PortError, TimeoutError):
+            return True
+        if where is not None:
+            log.info("an alarm about %s is of an environment that does not count", service.name)
+        return where is None
+
     alarm = Alarm(
-        service=kit.catalogue.get(alert.service) or Service(name=alert.service),
+        service=service,
         title=alert.title,
         source=Source(kind="sentry", text=alert.source, url=alert.url),
         at=alert.at,
         found=(Found(alert.issue, alert.text, alert.url),),
+        concerns_us=None if alert.told_where else concerns_us,
     )
     return await raise_alarm(kit.door, kit.catalogue, kit.ulid, alarm, delivery)

@@ -91,6 +91,10 @@ class ErrorTracker(Protocol):
         """The newest event; None where there is none any more."""
         ...
 
+    async def elsewhere(self, service: Service, issue: str) -> str | None:
+        """The environment that an issue burns in, where it does in none that counts; None: it does, or nobody can tell."""
+        ...
+
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
         """Deploys to the counted environment, and the first events of releases there, marked as such; newest first."""
         ...

@@ -89,3 +89,5 @@ class EventDetail(Value):
     frames: tuple[Frame, ...]
     """Crashing frame first."""
     release: str | None
+    environment: str = ""
+    """Empty: none was told, which counts as the first of those that count."""

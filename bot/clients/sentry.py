@@ -120,7 +120,15 @@ class Sentry:
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
         """https://docs.sentry.io/api/events/retrieve-an-issue-event/"""
         where = await self._where([service])
-        params = [pair for pair in where or [] if pair[0] == "environment"]
+        return await self._latest(issue, [pair for pair in where or [] if pair[0] == "environment"])
+
+    async def elsewhere(self, service: Service, issue: str) -> str | None:
+        """The environment that an issue burns in, where it does in none that counts; None: it does, or Sentry cannot tell."""
+        found = await self.detail(service, issue) or await self._latest(issue, [])
+        where = found.environment if found is not None else ""
+        return where if where and where not in service.environments else None
+
+    async def _latest(self, issue: str, params: Pairs) -> EventDetail | None:
         try:
             answer = await self._http.get(f"/issues/{quote(issue, safe='')}/events/latest/", params, scope=EVENTS)
         except HttpError as error:

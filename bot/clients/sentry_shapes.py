@@ -182,6 +182,7 @@ class EventShape(Shape):
             handled=handled,
             frames=tuple(frames[:FRAMES]),
             release=str(release) if release else None,
+            environment=tags.get("environment") or "",
         )
 
 

@@ -30,6 +30,7 @@ from bot.people import SlackPeople
 from bot.store import Store
 from handlers import views
 from handlers.door import Recorded
+from handlers.kit import Whereabouts
 from handlers.listeners import Listeners, listeners
 from phases.actions import Action, ChannelOpened, MessagePosted, Triaged
 from phases.incident import Channel, Incident, MessageRef
@@ -161,7 +162,11 @@ class House:
 
 @asynccontextmanager
 async def house(
-    store: Store, *services: Service, watched: tuple[str, ...] = (), private: bool = False
+    store: Store,
+    *services: Service,
+    watched: tuple[str, ...] = (),
+    private: bool = False,
+    whereabouts: Whereabouts | None = None,
 ) -> AsyncIterator[House]:
     async with slack_world() as world, httpx.AsyncClient(trust_env=False) as http:
         catalogue = Catalogue(services or (SHOP, SEARCH))
@@ -182,6 +187,7 @@ async def house(
             memory=RedisMemory(store),
             settings=Wanted(watched=watched),
             members=ChannelMembers(slack) if private else None,
+            whereabouts=whereabouts,
             now=lambda: datetime.now(UTC),
         )
         try:

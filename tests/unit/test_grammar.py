@@ -46,6 +46,18 @@ from phases.incident import Severity
         ("fixed flag new-pricing off", True, Subcommand("fixed", text="flag new-pricing off")),
         ("cancel", True, Subcommand("cancel")),
         ("cancel false alarm", True, Subcommand("cancel", text="false alarm")),
+        (
+            "cancel it was a load test, nobody is hit",
+            True,
+            Subcommand("cancel", text="it was a load test, nobody is hit"),
+        ),
+        (
+            "cancel wrong service",
+            True,
+            Ambiguous(Subcommand("cancel", text="wrong service"), Declare("cancel wrong service")),
+        ),
+        ("cancel config typo on our side", True, Subcommand("cancel", text="config typo on our side")),
+        ("fixed restarted the dead worker", True, Subcommand("fixed", text="restarted the dead worker")),
         ("cancel INC-0042 load test", False, Subcommand("cancel", "INC-0042", "load test")),
         ("cancel button is broken", False, Declare("cancel button is broken")),
         ("reopen INC-1", False, Subcommand("reopen", "INC-0001")),
@@ -70,7 +82,19 @@ def test_means(text: str, here: bool, means: object) -> None:
     assert parse(text, here=here, services=("shop",)) == means
 
 
-@pytest.mark.parametrize("text", ["cancel button is broken", "fixed price is wrong", "cancel order fails"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cancel button is broken",
+        "fixed price is wrong",
+        "cancel order fails",
+        "cancel orders timing out",
+        "cancel subscription gives 500s",
+        "cancel link returns a blank screen",
+        "cancel flow charges customers twice",
+        "fixed header failing to load",
+    ],
+)
 def test_both_readings_are_asked_about(text: str) -> None:
     read = parse(text, here=True)
     assert isinstance(read, Ambiguous)

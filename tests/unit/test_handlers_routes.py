@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from handlers_world import House, house
+from sentry_world import ago, world
 from slack_world import SECRET
 
 from bot.store import Store
 from phases.actions import Looked
 from phases.incident import Status
 from phases.report import Look, LookVerdict
+from sandbox.faults import Fault
 
 
 @pytest.fixture
@@ -213,6 +215,39 @@ async def test_what_does_not_count_is_taken_and_changes_nothing(
 async def test_an_event_without_environment_counts(home: House) -> None:
     await home.sentry("event_alert", event_alert(environment=None))
     assert await home.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("environments", "opened"),
+    [
+        (("staging",), 0),
+        (("production",), 1),
+        ((None,), 1),  # counts as the first of those that count
+        (("production", "staging", "staging"), 1),
+        ((), 1),  # Sentry knows no event of it yet: an alarm is not kept back for that
+    ],
+)
+async def test_an_issue_of_an_environment_that_does_not_count_is_nothing_to_us(
+    store: Store, environments: tuple[str | None, ...], opened: int
+) -> None:
+    """Sentry's issue webhook does not say where it burns; its events do (rules: The picture)."""
+    async with world() as w, house(store, whereabouts=w.client) as home:
+        other = w.local.load("Other: b", at=ago(90), function="g", environment="production")
+        for number, environment in enumerate(environments):
+            w.local.load("Oops: a", at=ago(5 - number), function="f", environment=environment)
+        answer = await home.sentry("issue", issue(id=str(other[0].issue_id + 1)))
+        assert answer.status_code == 200
+        assert await home.count() == opened
+        assert (answer.json()["incident"] is not None) == bool(opened)
+
+
+async def test_a_sentry_that_cannot_say_where_keeps_no_alarm_back(store: Store) -> None:
+    async with world() as w, house(store, whereabouts=w.client) as home:
+        staged = w.local.load("Oops: a", at=ago(5), function="f", environment="staging")
+        w.faults.always("sentry.*", Fault(status=503))
+        await home.sentry("issue", issue(id=str(staged[0].issue_id)))
+        await home.idle()
+        assert await home.count() == 1
 
 
 async def test_one_storm_is_one_incident(home: House) -> None:
