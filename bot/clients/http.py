@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -185,6 +186,13 @@ class Http:
         for secret in self._secrets:
             said = said.replace(secret, "…")
         return " ".join(said.split())[:200]
+
+
+def part(text: str, system: str) -> str:
+    """One part of a path, quoted. Raises `HttpError` for what would lead to another path: `..` is no id of anything."""
+    if text in ("", ".", ".."):
+        raise HttpError(system, f"{text[:80]!r} is nothing that can be asked for", retryable=False, sent=False)
+    return quote(text, safe="")
 
 
 def _foreign(told: Any) -> Any:

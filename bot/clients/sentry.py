@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from bot.clients.http import Http, HttpError
+from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_shapes import (
     DeployShape,
     EventShape,
@@ -109,12 +109,12 @@ class Sentry:
 
     async def issue(self, id: str) -> IssueRow:
         """https://docs.sentry.io/api/events/retrieve-an-issue/"""
-        answer = await self._http.get(f"/issues/{quote(id, safe='')}/", scope=EVENTS)
+        answer = await self._http.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
         return self._read(IssueShape, answer).row()
 
     async def by_short_id(self, short_id: str) -> IssueRow:
         """https://docs.sentry.io/api/organizations/resolve-a-short-id/"""
-        answer = await self._http.get(f"/shortids/{quote(short_id, safe='')}/", scope=EVENTS)
+        answer = await self._http.get(f"/shortids/{part(short_id, 'Sentry')}/", scope=EVENTS)
         return self._read(ShortIdShape, answer).group.row()
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
@@ -130,7 +130,7 @@ class Sentry:
 
     async def _latest(self, issue: str, params: Pairs) -> EventDetail | None:
         try:
-            answer = await self._http.get(f"/issues/{quote(issue, safe='')}/events/latest/", params, scope=EVENTS)
+            answer = await self._http.get(f"/issues/{part(issue, 'Sentry')}/events/latest/", params, scope=EVENTS)
         except HttpError as error:
             if error.status == 404:
                 return None
@@ -273,7 +273,7 @@ class Sentry:
         )
 
     async def _tag(self, issue: str, key: str) -> TagDetailShape:
-        path = f"/issues/{quote(issue, safe='')}/tags/{quote(key, safe='')}/"
+        path = f"/issues/{part(issue, 'Sentry')}/tags/{part(key, 'Sentry')}/"
         try:
             return self._read(TagDetailShape, await self._http.get(path, scope=EVENTS))
         except HttpError as error:
@@ -341,7 +341,9 @@ class Sentry:
         return [release.version for release in self._read(list[ReleaseShape], answer)]
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
-        path = f"/releases/{quote(release.version, safe='')}/deploys/"
+        if release.version in (".", ".."):
+            return []  # Sentry takes no such name; nothing could be asked of it
+        path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
         return self._read(list[DeployShape], await self._http.get(path, scope=RELEASES))
 
     # --- where: projects and environments ----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from bot.clients.http import Http, HttpError
+from bot.clients.http import Http, HttpError, part
 
 SCOPE = "event:write"
 AT_ONCE = 5
@@ -57,4 +57,4 @@ class SentryIssues:
         return False
 
     async def _put(self, issue: str, body: dict[str, Any]) -> None:
-        await self._http.request("PUT", f"/issues/{quote(issue, safe='')}/", json=body, scope=SCOPE)
+        await self._http.request("PUT", f"/issues/{part(issue, 'Sentry')}/", json=body, scope=SCOPE)
