@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from redis.exceptions import RedisError
@@ -11,6 +13,9 @@ from starlette.routing import Route
 
 from bot.store import Store
 
+READY_SECONDS = 1.0
+TAKES_WRITES = "takes writes"
+
 
 def routes(
     store: Store, workers: Callable[[], Mapping[str, bool]], systems: Callable[[], Awaitable[Mapping[str, str]]]
@@ -19,16 +24,30 @@ def routes(
         del request
         return PlainTextResponse("ok\n")
 
+    async def _redis() -> str:
+        try:
+            await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
+        except (RedisError, OSError) as error:
+            return f"out of reach ({type(error).__name__})"
+        return TAKES_WRITES
+
+    known, asked_at, asking = "", float("-inf"), asyncio.Lock()
+
+    async def redis_now() -> str:
+        """Anybody may ask, and each answer is a write on a disk: one a second serves all of them."""
+        nonlocal known, asked_at
+        async with asking:
+            if time.monotonic() - asked_at >= READY_SECONDS:
+                known = await _redis()
+                asked_at = time.monotonic()
+            return known
+
     async def readyz(request: Request) -> Response:
         """200 when a click can be recorded and acted on; 503 else. Slack and the others never make it 503."""
         del request
-        try:
-            await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
-            redis = "takes writes"
-        except (RedisError, OSError) as error:
-            redis = f"out of reach ({type(error).__name__})"
+        redis = await redis_now()
         running = dict(workers())
-        ready = redis == "takes writes" and all(running.values())
+        ready = redis == TAKES_WRITES and all(running.values())
         body = {"ready": ready, "redis": redis, "workers": running, "systems": dict(await systems())}
         return JSONResponse(body, status_code=200 if ready else 503)
 

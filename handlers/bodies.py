@@ -5,6 +5,7 @@ Nothing of a refused body reaches a log.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -16,6 +17,8 @@ from starlette.responses import JSONResponse, Response
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1024 * 1024  # contract, HTTP
+BODY_SECONDS = 5.0
+"""Slack waits 3 s for its ack, Sentry 1 s: whoever sends a body more slowly than this is none of them."""
 
 
 class TooLarge(Exception):
@@ -36,9 +39,12 @@ async def raw_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
 
 
 async def signed_body(request: Request, signed: Callable[[bytes], bool]) -> bytes | Response:
-    """The raw body that `signed` says is theirs, or the answer that refuses it: 413, 400, 401."""
+    """The raw body that `signed` says is theirs, or the answer that refuses it: 413, 408, 400, 401."""
     try:
-        raw = await raw_body(request)
+        async with asyncio.timeout(BODY_SECONDS):
+            raw = await raw_body(request)
+    except TimeoutError:
+        return refused(request, 408, "the body did not come in time")
     except TooLarge:
         return refused(request, 413, "the body is larger than 1 MiB")
     except ClientDisconnect:
