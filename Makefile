@@ -6,7 +6,7 @@ ARGS ?=
 # Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
 WORKERS ?= 3
 
-.PHONY: sandbox test test-browser check bench chaos chaos-all format clean
+.PHONY: sandbox test test-browser check bench chaos chaos-all audit format clean
 
 sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
@@ -29,11 +29,14 @@ chaos: $(VENV)/.dev
 chaos-all: $(VENV)/.dev
 	@$(BIN)/python -m tests.chaos --all $(ARGS)
 
+audit:
+	@$(PYTHON) -m venv .audit && .audit/bin/pip install --quiet pip-audit && .audit/bin/pip-audit --no-deps --disable-pip -r requirements.lock
+
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .firebreak build *.egg-info
+	rm -rf $(VENV) .audit .firebreak build *.egg-info
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Firebreak needs Python 3.11 or newer; no '$(PYTHON)' was found."; exit 2; }

@@ -103,7 +103,7 @@ def _open(folder: Path) -> tuple[Path, int]:
     """The folder, and its lock file: the server inherits it, so the lock is free when bot, watcher and server are gone."""
     data = folder.absolute()
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         return data, os.open(data / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ValkeyError(f"DATA_DIR {data} cannot be written: {error.strerror}. Choose another folder.") from error
@@ -154,6 +154,7 @@ def _start(data: Path, socket: str, folder: str, lock: int) -> subprocess.Popen[
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=(lock,),
+        umask=0o077,  # what it writes holds private incidents, too: nobody else on this machine reads it
         start_new_session=True,  # Ctrl-C is the bot's; Valkey stays until the bot has finished
     )
 

@@ -54,6 +54,16 @@ def first_line(process: subprocess.Popen[str]) -> tuple[str, int]:
     return url, int(count)
 
 
+def tcp_sockets(process: int) -> list[str]:
+    """TCP sockets that a process holds, by inode; Linux tells, elsewhere the settings must do. https://man7.org/linux/man-pages/man5/proc_pid_net.5.html"""
+    if not Path("/proc/net/tcp").exists():
+        return []
+    rows = [*Path("/proc/net/tcp").read_text().splitlines()[1:], *Path("/proc/net/tcp6").read_text().splitlines()[1:]]
+    known = {row.split()[9] for row in rows}
+    held = [os.readlink(fd) for fd in Path(f"/proc/{process}/fd").iterdir()]
+    return [one for one in held if one.startswith("socket:[") and one[8:-1] in known]
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -66,7 +76,12 @@ async def test_it_serves_through_a_private_socket_only(tmp_path: Path) -> None:
         assert len(str(socket)) < 100
         wanted = {"port": "0", "appendonly": "yes", "appendfsync": "always", "save": ""}
         assert await redis.config_get(*wanted) == wanted
+        assert await redis.config_get("tls-port") == {"tls-port": "0"}
+        assert tcp_sockets(int((await redis.info("server"))["process_id"])) == []
         await redis.set("kept", "yes")
+        kept = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+        assert any(path.suffix == ".aof" for path in kept)
+        assert [str(path) for path in kept if mode(path) & 0o077] == [], "what it keeps is nobody else's to read"
         await redis.aclose()
     assert not socket.parent.exists()
     async with embedded(tmp_path / "data") as url:
