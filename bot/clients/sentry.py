@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -18,6 +18,8 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from bot.clients.http import Http, HttpError, part
+from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
+from bot.clients.sentry_apart import after as following
 from bot.clients.sentry_shapes import (
     DeployShape,
     EventShape,
@@ -37,7 +39,6 @@ from phases.ports import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.report import DeploySeen, Share
 from phases.service import Service
 
-EVENTS = "event:read"
 RELEASES = "project:read or project:releases"
 PAGE = 100  # most rows a page: https://docs.sentry.io/api/pagination/
 RELEASES_LOOKED_AT = 30
@@ -67,6 +68,7 @@ class Sentry:
     def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
         base = f"{url.rstrip('/')}/api/0/organizations/{quote(org, safe='')}"
         self._http = Http("Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout)
+        self._apart = Apart(self._http)
         self._lock = asyncio.Lock()
         self._known: Known | None = None
         self._environments: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = {}
@@ -90,21 +92,22 @@ class Sentry:
         where = await self._where(services)
         if where is None:
             return IssuePage(rows=())
-        params: Pairs = [*where, *_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
-        params += [("groupStatsPeriod", "24h"), *([("cursor", after)] if after else [])]
-        answer = await self._http.get("/issues/", params, scope=EVENTS)
-        rows = [i.row(since) for i in self._read(list[IssueShape], answer)]
-        return IssuePage(rows=tuple(rows), next=_next(answer), since=self._since(services))
+        params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
+        params += [("groupStatsPeriod", "24h")]
+        answers = await self._apart.get("/issues/", where, params, every=self._every(), after=after)
+        rows = [i.row(since) for answer in answers.values() for i in self._read(list[IssueShape], answer)]
+        rows = sorted(rows, key=lambda row: -row.events) if len(answers) > 1 else rows
+        return IssuePage(rows=tuple(rows), next=following(answers), since=self._since(services))
 
     async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
         where = await self._where([service])
         if where is None or until - since < timedelta(seconds=1):
             return ()
         name = service.release.sentry.replace("{version}", release).replace('"', "")
-        params: Pairs = [*where, *_span(since, until), ("query", f'{ERRORS} release:"{name}"')]
+        params: Pairs = [*_span(since, until), ("query", f'{ERRORS} release:"{name}"')]
         params += [("sort", "new"), ("limit", str(PAGE))]
-        answer = await self._http.get("/issues/", params, scope=EVENTS)
-        rows = [i.row() for i in self._read(list[IssueShape], answer)]
+        answers = await self._apart.get("/issues/", where, params, every=self._every())
+        rows = [i.row() for answer in answers.values() for i in self._read(list[IssueShape], answer)]
         return [r for r in rows if r.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
@@ -147,29 +150,31 @@ class Sentry:
         where = await self._where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [*where, *_span(since, until), ("query", _of(issues)), ("dataset", "errors")]
+        params: Pairs = [*_span(since, until), ("query", _of(issues)), ("dataset", "errors")]
         params += [("yAxis", "count()"), ("interval", "1m")]
         if self._stats_until < time.monotonic():
             try:
-                return self._series(await self._http.get("/events-timeseries/", params, scope=EVENTS))
+                return self._series(await self._apart.get("/events-timeseries/", where, params, every=self._every()))
             except HttpError as error:
                 if error.status not in (400, 403, 404):
                     raise
                 self._stats_until = time.monotonic() + KNOWN_SECONDS
         try:
-            answer = await self._http.get("/events-stats/", params, scope=EVENTS)
+            answers = await self._apart.get("/events-stats/", where, params, every=self._every())
         except HttpError as error:
             if error.status not in (403, 404):
                 raise
             return Minutes(known=False)
-        found = {_minute(at): int(points[0].count or 0) for at, points in self._read(StatsShape, answer).data if points}
+        found: dict[datetime, int] = {}
+        for at, points in (row for answer in answers.values() for row in self._read(StatsShape, answer).data if row[1]):
+            found[_minute(at)] = found.get(_minute(at), 0) + int(points[0].count or 0)
         return Minutes(
             counts={at: n for at, n in found.items() if n},
             incomplete=tuple(at for at in found if at + timedelta(minutes=1) > until - INGESTION),
         )
 
-    def _series(self, answer: httpx.Response) -> Minutes:
-        series = self._read(TimeseriesShape, answer).timeSeries
+    def _series(self, answers: Mapping[str, httpx.Response]) -> Minutes:
+        series = [s for answer in answers.values() for s in self._read(TimeseriesShape, answer).timeSeries]
         points = [p for s in series for p in s.values]
         counts: dict[datetime, int] = {}
         for point in points:
@@ -177,7 +182,7 @@ class Sentry:
             counts[at] = counts.get(at, 0) + int(point.value or 0)
         return Minutes(
             counts={at: n for at, n in counts.items() if n},
-            incomplete=tuple(_minute(p.timestamp / 1000) for p in points if p.incomplete),
+            incomplete=tuple(dict.fromkeys(_minute(p.timestamp / 1000) for p in points if p.incomplete)),
             sampled=any(s.meta.dataScanned == "partial" for s in series),
         )
 
@@ -300,10 +305,11 @@ class Sentry:
             return RowsShape()
         if anywhere:
             where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
-        params: Pairs = [*where, *_span(since, until), *(("field", f) for f in fields), ("dataset", "errors")]
+        params: Pairs = [*_span(since, until), *(("field", f) for f in fields), ("dataset", "errors")]
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
-            return self._read(RowsShape, await self._http.get("/events/", params, scope=EVENTS))
+            answers = await self._apart.get("/events/", where, params, every=self._every(services))
+            return joined([self._read(RowsShape, answer) for answer in answers.values()], sort)
         except HttpError as error:
             if error.status not in (403, 404):
                 raise
@@ -357,7 +363,7 @@ class Sentry:
             if self._known is None or self._known.until < time.monotonic():
                 self._known = Known(time.monotonic() + KNOWN_SECONDS, await self._projects())
             known = self._known.projects
-            environments = await self._seen_environments(services[0].environments)
+            environments = await self._seen_environments(services[0].environments, self._every(services)[:1])
         slugs = [slug for s in services for slug in s.sentry] if services[0].sentry else []
         missing = [slug for slug in services[0].sentry if slug not in known]
         if missing:
@@ -369,28 +375,35 @@ class Sentry:
             return None
         return [*(("project", p) for p in projects), *(("environment", e) for e in environments)]
 
+    def _every(self, services: Sequence[Service] = ()) -> list[str]:
+        """Every project, those of `services` first."""
+        known = self._known.projects if self._known else {}
+        first = [slug for s in services for slug in s.sentry if slug in known]
+        return [known[slug].id for slug in dict.fromkeys((*first, *known))]
+
     async def _projects(self) -> dict[str, ProjectShape]:
         """https://docs.sentry.io/api/organizations/list-an-organizations-projects/"""
         found: dict[str, ProjectShape] = {}
-        cursor: str | None = None
+        more: str | None = None
         while True:
-            params = {"per_page": PAGE, "cursor": cursor}
+            params = {"per_page": PAGE, "cursor": more}
             answer = await self._http.get("/projects/", params, scope="org:read or project:read")
             found |= {p.slug: p for p in self._read(list[ProjectShape], answer)}
-            if (cursor := _next(answer)) is None:
+            if (more := cursor(answer)) is None:
                 return found
 
-    async def _seen_environments(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """Those Sentry knows; an event without an environment counts as the first, and is asked for as ``.
+    async def _seen_environments(self, wanted: tuple[str, ...], project: Sequence[str]) -> tuple[str, ...]:
+        """Those the organisation knows; an event without an environment counts as the first, and is asked for as ``.
 
-        Sentry answers 404 where one of them was never seen
+        Any one project does (several at once are not in every plan). Sentry answers 404 where one of them was never seen
         (https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py).
         """
         until, seen = self._environments.get(wanted, (0.0, ()))
         if until > time.monotonic():
             return seen
         for tried in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
-            params: Pairs = [("project", "-1"), *(("environment", e) for e in tried), ("statsPeriod", "1h")]
+            params: Pairs = [("project", p) for p in project or ("-1",)]
+            params += [*(("environment", e) for e in tried), ("statsPeriod", "1h")]
             try:
                 await self._http.get("/issues/", [*params, ("query", ERRORS), ("limit", "1")], scope=EVENTS)
             except HttpError as error:
@@ -440,9 +453,3 @@ def _minute(seconds: float) -> datetime:
 def _int(row: dict[str, Any], field: str) -> int:
     value = row.get(field)
     return int(value) if isinstance(value, int | float) else 0
-
-
-def _next(answer: httpx.Response) -> str | None:
-    """The cursor of the next page: https://docs.sentry.io/api/pagination/"""
-    link = answer.links.get("next", {})
-    return link.get("cursor") if link.get("results") == "true" else None

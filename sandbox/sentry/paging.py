@@ -83,8 +83,16 @@ def asked_environments(sentry: Sentry, params: QueryParams) -> set[str]:
 
 
 def asked_events(sentry: Sentry, params: QueryParams, start: float, end: float) -> list[Event]:
-    """The events of the asked window, projects and environments."""
-    projects, environments = asked_projects(sentry, params), asked_environments(sentry, params)
+    """The events of the asked window, projects and environments.
+
+    Environments come first, as in https://github.com/getsentry/sentry/blob/master/src/sentry/issues/endpoints/organization_group_index.py
+
+    Raises:
+        InvalidQuery: several projects, and the plan has no `organizations:global-views`.
+    """
+    environments, projects = asked_environments(sentry, params), asked_projects(sentry, params)
+    if len(projects) > 1 and not sentry.several:
+        raise InvalidQuery("You cannot view events from multiple projects.")
     return [
         event
         for event in sentry.window(start, end)

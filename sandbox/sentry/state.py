@@ -97,7 +97,7 @@ class Sentry:
     """One organisation.
 
     `tokens` maps a bearer token to its scopes. `discover=False` is an organisation whose plan has no Discover: there
-    `events/`, `events-stats/` and `events-timeseries/` do not exist.
+    `events/`, `events-stats/` and `events-timeseries/` do not exist. `several=False`: its plan refuses questions over several projects.
     """
 
     def __init__(
@@ -108,12 +108,14 @@ class Sentry:
         tokens: dict[str, frozenset[str]] | None = None,
         base_url: str = "http://127.0.0.1/sentry",
         discover: bool = True,
+        several: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.org = org
         self.tokens = tokens if tokens is not None else {"sntrys_local": ALL_SCOPES}
         self.base_url = base_url.rstrip("/")
         self.discover = discover
+        self.several = several
         self.sampled = False
         """Counts are made from a part of the data, and say so."""
         self.clock = clock

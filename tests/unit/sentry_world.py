@@ -167,7 +167,10 @@ class World:
 async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World]:
     projects = [*SHOP.sentry, "payments"]
     local = LocalSentry(
-        projects=fields.pop("projects", projects), clock=NOW.timestamp, discover=fields.pop("discover", True)
+        projects=fields.pop("projects", projects),
+        clock=NOW.timestamp,
+        discover=fields.pop("discover", True),
+        several=fields.pop("several", True),
     )
     faults = Faults()
     app = sentry_app(local, faults)
