@@ -208,6 +208,7 @@ def build_app(client: AsyncWebClient, me: Me) -> App:
                 base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]
             ),
             authorize=authorize,
+            logger=bolt,  # else Bolt takes the root's level for its own
             process_before_response=True,
             request_verification_enabled=False,
             raise_error_for_unhandled_request=True,

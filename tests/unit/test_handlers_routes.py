@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 from handlers_world import House, house
 from sentry_world import ago, world
+from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import SECRET
 
 from bot.store import Store
+from handlers.listeners import build_app
 from phases.actions import Looked
 from phases.incident import Status
 from phases.report import Look, LookVerdict
@@ -294,3 +297,17 @@ async def test_sentry_bad_input(home: House, caplog: pytest.LogCaptureFixture) -
     assert answer.status_code == 413
     assert "forged-words" not in caplog.text
     assert await home.count() == 0
+
+
+def test_starting_says_nothing_of_the_token_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bolt takes `SLACK_BOT_TOKEN` by itself and warns that it does not use it: nothing that an operator can mend."""
+
+    class Me:
+        team, enterprise, user, bot, url = "T1", None, "U1", "B1", ""
+
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-of-the-environment")
+    with caplog.at_level(logging.INFO):
+        build_app(AsyncWebClient(token="xoxb-1"), Me())
+    assert not caplog.records
