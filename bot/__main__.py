@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     sandbox.add_argument(
         "--recheck-after", type=duration, default=20, metavar="5m", help="first re-check after this (default 20s)"
     )
+    sandbox.add_argument(
+        "--socket-mode", action="store_true", help="the bot connects to Slack, instead of being called"
+    )
     commands.add_parser("doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them")
     commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
     out = commands.add_parser("export", help="incidents with their timelines as JSON lines on stdout")
@@ -89,7 +92,9 @@ def main(argv: list[str] | None = None) -> int:
     from sandbox import world
 
     try:
-        asyncio.run(world.run(arguments.folder, arguments.port, arguments.recheck_after))
+        asyncio.run(
+            world.run(arguments.folder, arguments.port, arguments.recheck_after, socket_mode=arguments.socket_mode)
+        )
     except KeyboardInterrupt:
         print()
     return 0

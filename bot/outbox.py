@@ -19,6 +19,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from bot.clients.patience import patient
 from bot.connection import StoreError, connect, end_if_cancelled
 from bot.queue import Held, Queue
 from bot.request import from_ms
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 RENEW_SECONDS = 5.0
 RECLAIM_SECONDS = 15.0
 PERFORM_SECONDS = 30.0
+PATIENT_SECONDS = 20.0
+"""Of them an effect may wait for systems that ask to slow down."""
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 120.0
 GIVE_UP_SECONDS = 15 * 60.0
@@ -221,7 +224,8 @@ class Outbox:
             return
         try:
             async with self._turns[self._systems.get(effect.type, effect.type)], asyncio.timeout(PERFORM_SECONDS):
-                action = await performer(effect, job)
+                with patient(PATIENT_SECONDS):
+                    action = await performer(effect, job)
         except PortError as error:
             await self._not_done(held, effect, job, error.text, error.retryable, error.retry_after)
         except StoreError as error:

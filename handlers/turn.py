@@ -15,10 +15,12 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from handlers import deliveries, elsewhere, rich
 from handlers.door import Delivery, Recorded, Unknown
+from handlers.insist import ANSWER_SECONDS, OPEN_SECONDS, insist
 from handlers.kit import Kit
 from handlers.seeing import may_see, seen_by
 from handlers.views import forms, says
@@ -33,6 +35,10 @@ log = logging.getLogger(__name__)
 WHO_SECONDS = 0.8  # of the 3 s in which Slack wants its ack; the door needs up to 2
 FILL_SECONDS = 8.0  # a form that waits for a look-up says so after this
 
+EXTERNAL_ID = 255
+"""Characters: https://docs.slack.dev/reference/views"""
+
+NOT_OPENED = "Slack did not open the form. Nothing was done; click again in a moment."
 STRANGER = "Only full members of this workspace can use Firebreak here. Nothing was done."
 GONE = "There is no incident {id}. `/incident list` shows the open ones."
 
@@ -109,7 +115,18 @@ class Turn:
         self.kit.tasks.start(self._open(view, fill), "open a form")
 
     async def _open(self, view: View, fill: Fill | None) -> None:
-        opened = await self.kit.client.views_open(trigger_id=self.trigger, view=view.payload())
+        # An id of our own: where the answer is lost, it is still known which form is there.
+        mark = self.trigger[-EXTERNAL_ID:]
+        shown = {**view.payload(), "external_id": mark}
+        try:
+            await insist(lambda: self.kit.client.views_open(trigger_id=self.trigger, view=shown), OPEN_SECONDS)
+        except SlackApiError as error:
+            if error.response.get("error") != "exchanged_trigger_id":  # an earlier try has opened it
+                await self._tell(says.note(NOT_OPENED), False)
+                raise
+        except Exception:
+            await self._tell(says.note(NOT_OPENED), False)
+            raise
         if fill is None:
             return
         try:
@@ -119,15 +136,15 @@ class Turn:
             filled = forms.failed(view.callback_id, view.title, "This takes too long to look up. Nothing was done.")
         except PortError as error:
             filled = forms.failed(view.callback_id, view.title, f"{error.text}. Nothing was done; try again.")
-        opened_view: Any = opened.get("view") or {}
-        await self.kit.client.views_update(view_id=opened_view.get("id"), view=filled.payload())
+        whole = {**filled.payload(), "external_id": mark}
+        await insist(lambda: self.kit.client.views_update(external_id=mark, view=whole), ANSWER_SECONDS)
 
     def show(self, view: View) -> None:
         """Puts another view in the place of the one in which this was said."""
         self.kit.tasks.start(self._show(view), "show a form")
 
     async def _show(self, view: View) -> None:
-        await self.kit.client.views_update(view_id=self.view, view=view.payload())
+        await insist(lambda: self.kit.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
 
     def tell(self, message: Message, *, replace: bool = False) -> None:
         """Answers this person alone, wherever they are."""
@@ -136,7 +153,7 @@ class Turn:
     async def _tell(self, message: Message, replace: bool) -> None:
         if self.view:
             view = View("incident.told", "Firebreak", message.blocks or says.note(message.text).blocks)
-            await self.kit.client.views_update(view_id=self.view, view=view.payload())
+            await insist(lambda: self.kit.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
         elif elsewhere.answers(self.response_url, self.kit.client.base_url):
             answer = {"text": message.text, "response_type": "ephemeral", "replace_original": replace}
             await rich.send(self.kit.taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)}))
@@ -144,20 +161,27 @@ class Turn:
             await rich.send(self.kit.taste, message, lambda blocks: self._whisper(message.text, blocks))
         elif self.trigger:  # in the app's Home there is nothing to write under
             view = View("incident.told", "Firebreak", message.blocks or says.note(message.text).blocks)
-            await self.kit.client.views_open(trigger_id=self.trigger, view=view.payload())
+            await insist(lambda: self.kit.client.views_open(trigger_id=self.trigger, view=view.payload()), OPEN_SECONDS)
 
     async def _respond(self, answer: dict[str, Any]) -> None:
         """https://docs.slack.dev/interactivity/handling-user-interaction#message_responses; on the kept session."""
         hook = AsyncWebhookClient(self.response_url, session=self.kit.client.session, retry_handlers=[])
-        said = await hook.send_dict(answer)
+
+        async def send() -> WebhookResponse:
+            said = await hook.send_dict(answer)
+            if said.status_code == 429 or said.status_code >= 500:
+                raise TimeoutError  # it has said nothing of use: once more
+            return said
+
+        said = await insist(send, ANSWER_SECONDS)
         if said.status_code == 400 and said.body in rich.REFUSALS:
             raise rich.Refused(said.body)
 
     async def _whisper(self, text: str, blocks: rich.Blocks) -> None:
         try:
-            await self.kit.client.chat_postEphemeral(
-                channel=self.channel, user=self.user, text=text, blocks=[dict(block) for block in blocks]
-            )
+            shown = [dict(block) for block in blocks]
+            post = self.kit.client.chat_postEphemeral
+            await insist(lambda: post(channel=self.channel, user=self.user, text=text, blocks=shown), ANSWER_SECONDS)
         except SlackApiError as error:
             word = str(error.response.get("error"))
             if word in rich.REFUSALS:

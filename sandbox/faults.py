@@ -1,15 +1,20 @@
 """Faults that a test or the page can put in front of the next calls of any emulated system.
 
 A call is named `<system>.<method>`: `slack.chat.postMessage`, `sentry.events`, `linear.issueCreate`, `discord.post`,
-`pagerduty.enqueue`. Every emulator asks `take` once for each request it receives, and obeys what it gets.
+`pagerduty.enqueue`. Every emulator asks `take` once for each request it receives, and obeys what it gets. A system that hangs
+does so in front of its emulator: `Hanging`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,31 @@ class Fault:
     retry_after: int | None = None
     lose_answer: bool = False
     """The call takes effect, and the connection is closed without an answer."""
+
+
+@dataclass(slots=True)
+class _Standing:
+    """A fault that stays: for every call, each n-th, or the first of each method; several faults take turns."""
+
+    call: str
+    faults: tuple[Fault, ...]
+    every: int = 1
+    once_each: bool = False
+    came: int = 0
+    seen: set[str] = field(default_factory=set[str])
+
+    def meets(self, call: str) -> bool:
+        return self.call in (call, call.split(".", 1)[0] + ".*")
+
+    def strike(self, call: str) -> Fault | None:
+        if self.once_each:
+            if call in self.seen:
+                return None
+            self.seen.add(call)
+        self.came += 1
+        if self.came % self.every:
+            return None
+        return self.faults[(self.came // self.every - 1) % len(self.faults)]
 
 
 @dataclass(slots=True)
@@ -43,25 +73,40 @@ class _Limit:
 
 class Faults:
     def __init__(self) -> None:
-        self._queued: dict[str, deque[Fault]] = defaultdict(deque)
-        self._standing: dict[str, Fault] = {}
         self._limits: dict[str, _Limit] = {}
+        self._queued: dict[str, deque[Fault]] = defaultdict(deque)
+        self._standing: list[_Standing] = []
+        self._hanging: dict[str, float] = {}
+        self._hung: dict[str, int] = defaultdict(int)
 
     def next(self, call: str, fault: Fault, *, times: int = 1) -> None:
         """Let the next `times` calls named `call` meet `fault`."""
         self._queued[call].extend([fault] * times)
 
-    def always(self, call: str, fault: Fault) -> None:
-        """Let every call named `call` (or of a whole system: `sentry.*`) meet `fault` until `clear`."""
-        self._standing[call] = fault
+    def always(self, call: str, fault: Fault | Sequence[Fault], *, every: int = 1) -> None:
+        """Let every call named `call` (or of a whole system: `sentry.*`) meet `fault` until `clear`; or each `every`-th.
+
+        Of several faults each is met in its turn.
+        """
+        faults = (fault,) if isinstance(fault, Fault) else tuple(fault)
+        self._standing.append(_Standing(call, faults, every))
 
     def limit(self, call: str, at_most: int, seconds: float = 60.0) -> None:
         """Let calls named `call` beyond so many in any so many seconds meet 429 with `Retry-After`, until `clear`."""
         self._limits[call] = _Limit(at_most, seconds)
 
+    def once_each(self, system: str, fault: Fault) -> None:
+        """Let the first call of each method of `system` meet `fault`."""
+        self._standing.append(_Standing(f"{system}.*", (fault,), once_each=True))
+
+    def hang(self, system: str, seconds: float) -> None:
+        """No call of `system` is answered for `seconds`, until `hang(system, 0)`; each second one is carried out nevertheless."""
+        self._hanging[system] = seconds
+
     def clear(self) -> None:
         self._queued.clear()
         self._standing.clear()
+        self._hanging.clear()
         self._limits.clear()
 
     def take(self, call: str) -> Fault | None:
@@ -71,4 +116,54 @@ class Faults:
         queued = self._queued.get(call)
         if queued:
             return queued.popleft()
-        return self._standing.get(call) or self._standing.get(call.split(".", 1)[0] + ".*")
+        # The call's own fault goes before that of its whole system.
+        for standing in sorted(self._standing, key=lambda one: one.call.endswith("*")):
+            if standing.meets(call) and (fault := standing.strike(call)) is not None:
+                return fault
+        return None
+
+    def hangs(self, system: str) -> tuple[float, bool]:
+        """For one call: seconds until its answer, and whether it is carried out."""
+        seconds = self._hanging.get(system, 0.0)
+        if seconds:
+            self._hung[system] += 1
+        return seconds, self._hung[system] % 2 == 0
+
+
+class Hanging:
+    """ASGI in front of one emulated system: where it hangs, nothing is answered until the caller has gone, or `seconds` have passed.
+
+    A request whose caller has gone is not carried out later: nobody has it any more.
+    """
+
+    def __init__(self, app: ASGIApp, system: str, faults: Faults) -> None:
+        self._app, self._system, self._faults = app, system, faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seconds, carried_out = self._faults.hangs(self._system) if scope["type"] == "http" else (0.0, True)
+        if not seconds:
+            await self._app(scope, receive, send)
+        elif carried_out:
+            answer: list[Message] = []
+
+            async def kept(message: Message) -> None:
+                answer.append(message)
+
+            await self._app(scope, receive, kept)
+            if not await _gone(receive, seconds):
+                for message in answer:
+                    await send(message)
+        elif not await _gone(receive, seconds):
+            await send({"type": "http.response.start", "status": 504, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+
+
+async def _gone(receive: Receive, seconds: float) -> bool:
+    """Whether the caller goes away within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True

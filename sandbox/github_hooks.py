@@ -17,6 +17,7 @@ import httpx
 
 from sandbox.github import Deployment, GitHub, Pull, Run
 from sandbox.github_shapes import deployment_row, pull_row, run_row
+from sandbox.post import Post
 
 EVENTS = ("deployment_status", "pull_request", "workflow_run")
 SECONDS = 10.0  # https://docs.github.com/en/webhooks/using-webhooks/handling-webhook-deliveries#timing
@@ -25,12 +26,15 @@ SECONDS = 10.0  # https://docs.github.com/en/webhooks/using-webhooks/handling-we
 class Hooks:
     """Tells `url` of what happens on `github`. `delivered` holds (event, status); a status of 0: nobody answered."""
 
-    def __init__(self, github: GitHub, url: str, secret: str, *, events: tuple[str, ...] = EVENTS) -> None:
+    def __init__(
+        self, github: GitHub, url: str, secret: str, *, events: tuple[str, ...] = EVENTS, post: Post | None = None
+    ) -> None:
         self.github = github
         self.url = url
         self.secret = secret
         self.events = events
         self.on = True
+        self._carrying = post or Post()
         self.delivered: list[tuple[str, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         github.tell = self.tell
@@ -57,7 +61,7 @@ class Hooks:
             "X-Hub-Signature-256": "sha256=" + hmac.new(self.secret.encode(), raw, hashlib.sha256).hexdigest(),
         }
         try:
-            async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
+            async with self._carrying.client(SECONDS) as http:
                 status = (await http.post(self.url, content=raw, headers=headers)).status_code
         except httpx.HTTPError:
             status = 0

@@ -21,6 +21,7 @@ import httpx
 
 from sandbox.linear import Issue, Linear, Updated, User
 from sandbox.linear_rules import iso
+from sandbox.post import Post
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ class Delivered:
 class Webhooks:
     """Sends what `linear` tells, one after the other, while it is started."""
 
-    def __init__(self, linear: Linear, *, url: str, secret: str) -> None:
+    def __init__(self, linear: Linear, *, url: str, secret: str, post: Post | None = None) -> None:
         self.url, self.secret = url, secret
         self.enabled = True
+        self._carrying = post or Post()
         self.deliveries: deque[Delivered] = deque(maxlen=200)
         self._linear = linear
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -67,11 +69,11 @@ class Webhooks:
     async def redeliver(self, earlier: Delivered) -> Delivered:
         """The same delivery once more: same id, same event, sent now."""
         body = {**json.loads(earlier.body), "webhookTimestamp": _now_ms()}
-        async with httpx.AsyncClient(timeout=ANSWER_WITHIN, trust_env=False) as client:
+        async with self._carrying.client(ANSWER_WITHIN) as client:
             return await self._post(client, body, earlier.id)
 
     async def _send_all(self) -> None:
-        async with httpx.AsyncClient(timeout=ANSWER_WITHIN, trust_env=False) as client:
+        async with self._carrying.client(ANSWER_WITHIN) as client:
             while True:
                 event = await self._queue.get()
                 await self._post(client, {**event, "webhookTimestamp": _now_ms()}, str(uuid.uuid4()))

@@ -26,7 +26,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
-from sandbox.faults import Faults
+from sandbox.faults import Faults, Hanging
 from sandbox.github import TOKEN as GITHUB_TOKEN
 from sandbox.github_api import github_app
 from sandbox.github_hooks import Hooks
@@ -36,14 +36,16 @@ from sandbox.page.desk import Desk
 from sandbox.page.routes import Page
 from sandbox.page.stage import WorldStage
 from sandbox.pagerduty import PagerDuty, pagerduty_app
+from sandbox.post import Post
 from sandbox.process import Failed, KeptProcess
 from sandbox.sentry import ALL_SCOPES, Alerts, Sentry, sentry_app
 from sandbox.serving import HOST, PortTaken, bound, free_port, serving
 from sandbox.shop.shop import Shop
-from sandbox.slack.api import BOT_TOKEN, slack_app
+from sandbox.slack.api import APP_TOKEN, BOT_TOKEN, slack_app
 from sandbox.slack.channels import ALICE, BOB, BOT_USER, GUEST
 from sandbox.slack.delivery import Delivery
 from sandbox.slack.people import Person
+from sandbox.slack.socket import SocketMode
 from sandbox.slack.workspace import Workspace
 from sandbox.traps import Traps
 
@@ -84,7 +86,7 @@ class World:
     """Everything around the bot. Use as an async context manager; parts are attributes, for tests to stage and look at.
 
     `recheck_after` and `window` are in seconds; the second look comes after twice `recheck_after`. `talking`: people have
-    said something before the bot came. `say` is told of each step of the start. `services` replaces the
+    said something before the bot came. `socket_mode`: the bot has no request URL and connects to Slack. `say` is told of each step of the start. `services` replaces the
     catalogue, `env` adds to the bot's environment. Raises `PortTaken`, `FolderTaken`, and `process.Failed` when the bot
     does not come up.
     """
@@ -99,6 +101,7 @@ class World:
         with_bot: bool = True,
         with_shop: bool = True,
         talking: bool = False,
+        socket_mode: bool = False,
         say: Callable[[str], None] = lambda _: None,
         services: str | None = None,
         env: dict[str, str] | None = None,
@@ -107,11 +110,12 @@ class World:
         self.recheck_after = recheck_after
         self.window = window
         self.faults = Faults()
+        self.post = Post()
         self._with_bot = with_bot
         self._talking = talking
         self._say = say
         self._services = services
-        self._env = env or {}
+        self._env = {**({"SLACK_APP_TOKEN": APP_TOKEN} if socket_mode else {}), **(env or {})}
         self._stack = AsyncExitStack()
         self._lock = _locked(self.folder)
         try:
@@ -128,14 +132,16 @@ class World:
             signing_secret=SIGNING_SECRET,
             public_url=f"{self.url}/slack",
         )
+        self.socket_mode = self.delivery.socket = SocketMode() if socket_mode else None
         self.alice = Person(self.workspace, self.delivery, ALICE)
         self.bob = Person(self.workspace, self.delivery, BOB)
         self.guest = Person(self.workspace, self.delivery, GUEST)
         self.sentry = Sentry(org="sandbox", tokens={SENTRY_TOKEN: ALL_SCOPES}, base_url=f"{self.url}/sentry")
-        self.alerts = Alerts(self.sentry, url=f"{self.bot_url}/webhooks/sentry", secret=SENTRY_SECRET)
+        self.alerts = Alerts(self.sentry, url=f"{self.bot_url}/webhooks/sentry", secret=SENTRY_SECRET, post=self.post)
         self.traps = Traps(self.sentry)
         self.linear = Linear(teams={"ENG": "Engineering"}, public_url=f"{self.url}/linear")
-        self.linear_hooks = Webhooks(self.linear, url=f"{self.bot_url}/webhooks/linear", secret=LINEAR_SECRET)
+        told = f"{self.bot_url}/webhooks/linear"
+        self.linear_hooks = Webhooks(self.linear, url=told, secret=LINEAR_SECRET, post=self.post)
         self.discord = Discord()
         self.pagerduty = PagerDuty()
         deploys = (f"{self.bot_url}/webhooks/deploys", DEPLOY_SECRET)
@@ -146,7 +152,7 @@ class World:
         if self.shop is not None:
             self.shop.github.web = self.url
             told = f"{self.bot_url}/webhooks/github"
-            self.hooks = Hooks(self.shop.github, told, GITHUB_SECRET, events=("pull_request",))
+            self.hooks = Hooks(self.shop.github, told, GITHUB_SECRET, events=("pull_request",), post=self.post)
         self.bot = KeptProcess(
             [sys.executable, "-m", "bot", "serve"],
             env=self._bot_environment(),
@@ -173,6 +179,9 @@ class World:
             left = self.folder / name
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         await self._stack.enter_async_context(serving(self._app(), self._socket, self.page.close))
+        self._stack.push_async_callback(self.post.stop)
+        if self.socket_mode is not None:
+            await self._stack.enter_async_context(self.socket_mode)
         await self.alerts.start()
         self._stack.push_async_callback(self.alerts.stop)
         await self.linear_hooks.start()
@@ -266,6 +275,12 @@ class World:
         hub = {"GITHUB_API_URL": f"{self.url}/github", "GITHUB_TOKEN": GITHUB_TOKEN}
         return {**hub, "GITHUB_WEBHOOK_SECRET": GITHUB_SECRET}
 
+    def deliver_twice(self, on: bool) -> None:
+        """Everything that the bot is told comes twice and out of order: Slack, and the webhooks of all others."""
+        self.delivery.twice = self.post.twice = on
+        if self.shop is not None:
+            self.shop.tell_twice(on)
+
     # The server
 
     @asynccontextmanager
@@ -290,16 +305,19 @@ class World:
     def _app(self) -> Starlette:
         return Starlette(
             routes=[
-                Mount("/slack", slack_app(self.workspace, self.delivery, self.faults)),
+                self._system("slack", slack_app(self.workspace, self.delivery, self.faults)),
                 *_addresses_for_people(),
-                Mount("/sentry", sentry_app(self.sentry, self.faults)),
-                Mount("/linear", linear_app(self.linear, self.faults)),
-                *([Mount("/github", github_app(self.shop.github, self.faults))] if self.shop is not None else []),
-                Mount("/discord", discord_app(self.discord, self.faults)),
-                Mount("/pagerduty", pagerduty_app(self.pagerduty, self.faults)),
+                self._system("sentry", sentry_app(self.sentry, self.faults)),
+                self._system("linear", linear_app(self.linear, self.faults)),
+                *([self._system("github", github_app(self.shop.github, self.faults))] if self.shop is not None else []),
+                self._system("discord", discord_app(self.discord, self.faults)),
+                self._system("pagerduty", pagerduty_app(self.pagerduty, self.faults)),
                 *self.page.routes(),
             ]
         )
+
+    def _system(self, name: str, app: Starlette) -> Mount:
+        return Mount(f"/{name}", Hanging(app, name, self.faults))
 
     def _write_services(self, path: Path) -> None:
         if self._services is not None or self.shop is None:
@@ -347,14 +365,14 @@ def _locked(folder: Path) -> IO[str]:
     return lock
 
 
-async def run(folder: Path, port: int, recheck_after: int) -> None:
+async def run(folder: Path, port: int, recheck_after: int, *, socket_mode: bool = False) -> None:
     """The world for a person: says how far it is, prints one address, lives until Ctrl+C or SIGTERM."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     try:
-        world = World(folder, port=port, recheck_after=recheck_after, talking=True, say=_tick)
+        world = World(folder, port=port, recheck_after=recheck_after, talking=True, socket_mode=socket_mode, say=_tick)
     except (PortTaken, FolderTaken) as taken:
         hint = " Try --port 0 for any free one." if isinstance(taken, PortTaken) else ""
         raise SystemExit(f"{taken}{hint}") from taken

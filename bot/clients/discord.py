@@ -17,6 +17,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from bot.clients.http import Http, HttpError, retry_after
+from bot.clients.patience import waited
 from phases.ports import PortError, Posted
 
 SYSTEM = "Discord"
@@ -168,6 +169,14 @@ class Discord:
             raise _odd() from error
 
     async def _send(self, method: str, path: str, text: str, extra: dict[str, str], **more: str) -> _Answer:
+        while True:
+            try:
+                return await self._sent(method, path, text, extra, **more)
+            except HttpError as error:
+                if error.status != 429 or not await waited(error.retry_after):
+                    raise
+
+    async def _sent(self, method: str, path: str, text: str, extra: dict[str, str], **more: str) -> _Answer:
         content = text if len(text) <= CONTENT_LIMIT else text[: CONTENT_LIMIT - 1] + "…"
         # `allowed_mentions` without `parse`: whatever the text holds, nobody is pinged.
         body: dict[str, Any] = {"content": content, "allowed_mentions": {"parse": []}, **more}

@@ -14,8 +14,12 @@ from urllib.parse import quote
 import httpx
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
+from bot.clients.patience import waited
 from phases.ports import PortError
 from phases.wording import foreign
+
+AGAIN_PAUSES = (0.2, 0.8)
+"""Seconds before what may come twice is sent again after a fault: one of many calls must not spoil them all."""
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -37,6 +41,8 @@ class HttpError(PortError):
         status: int | None = None,
         sent: bool = True,
         said: str = "",
+        broken_off: bool = False,
+        limited: bool = False,
     ) -> None:
         super().__init__(system, text, retryable=retryable, retry_after=retry_after)
         self.status = status
@@ -44,6 +50,10 @@ class HttpError(PortError):
         """What the system itself gave as its reason; empty where it said nothing readable."""
         self.sent = sent
         """False where the request surely never arrived, so that even a creation may be sent again."""
+        self.broken_off = broken_off
+        """The connection was lost, or never made."""
+        self.limited = limited
+        """Refused for now, because of too many calls: nothing was done."""
 
 
 class Http:
@@ -68,7 +78,7 @@ class Http:
         )
 
     async def get(self, path: str, params: Params | None = None, *, scope: str | None = None) -> httpx.Response:
-        """GET; sent once more where the connection was lost."""
+        """GET; sent again where the connection was lost or the system had a fault of its own."""
         return await self.request("GET", path, params=params, scope=scope)
 
     async def request(
@@ -82,47 +92,64 @@ class Http:
         headers: Mapping[str, str] | None = None,
         scope: str | None = None,
         accept: Sequence[int] = (),
+        repeatable: bool = False,
     ) -> httpx.Response:
         """The answer, if it is 2xx or 304 or among `accept`.
 
-        `scope` is the permission that the call needs, named when it is refused. Raises `HttpError`.
+        `scope` is the permission that the call needs, named when it is refused. `repeatable`: as GET it may
+        be sent again after a fault. Raises `HttpError`.
         """
-        attempts = 2 if method == "GET" else 1
-        for attempt in range(1, attempts + 1):
+        request = self._client.build_request(
+            method,
+            self._address(path),
+            params=_pairs(params),
+            json=json,
+            content=content,
+            headers=dict(headers) if headers else None,
+        )
+        pauses = list(AGAIN_PAUSES) if repeatable or method == "GET" else []
+        while True:
             try:
-                async with asyncio.timeout(self._timeout):
-                    answer = await self._client.request(
-                        method,
-                        f"{self._base}{path}",
-                        params=_pairs(params),
-                        json=json,
-                        content=content,
-                        headers=dict(headers) if headers else None,
-                    )
-            except (TimeoutError, httpx.TimeoutException) as error:
-                count(self.system, method, NO_ANSWER)
-                raise HttpError(
-                    self.system,
-                    f"{self.system} did not answer within {self._timeout:g} s",
-                    retryable=True,
-                    sent=not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout),
-                ) from error
-            except httpx.TransportError as error:
-                count(self.system, method, NO_ANSWER)
-                if attempt < attempts:
-                    continue
-                reached = not isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
-                how = "broke off the connection" if reached else "cannot be reached"
-                raise HttpError(self.system, f"{self.system} {how}", retryable=True, sent=reached) from error
-            except httpx.InvalidURL as error:
-                raise HttpError(
-                    self.system, f"the address set for {self.system} is no URL", retryable=False, sent=False
-                ) from error
-            count(self.system, method, answer.status_code)
-            if answer.is_success or answer.status_code == 304 or answer.status_code in accept:
-                return answer
-            raise self._refused(answer, scope)
-        raise AssertionError("unreachable")
+                answer = await self._sent(request)
+                if answer.is_success or answer.status_code == 304 or answer.status_code in accept:
+                    return answer
+                raise self._refused(answer, scope)
+            except HttpError as error:
+                again = error.broken_off or (error.status or 0) >= 500
+                if again and pauses:
+                    await asyncio.sleep(pauses.pop(0))
+                elif not (error.limited and await waited(error.retry_after)):
+                    raise
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        """One request, sent once."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client.send(request)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            count(self.system, request.method, NO_ANSWER)
+            raise HttpError(
+                self.system,
+                f"{self.system} did not answer within {self._timeout:g} s",
+                retryable=True,
+                sent=not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout),
+            ) from error
+        except httpx.TransportError as error:
+            count(self.system, request.method, NO_ANSWER)
+            reached = not isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
+            how = "broke off the connection" if reached else "cannot be reached"
+            text = f"{self.system} {how}"
+            raise HttpError(self.system, text, retryable=True, sent=reached, broken_off=True) from error
+        count(self.system, request.method, answer.status_code)
+        return answer
+
+    def _address(self, path: str) -> httpx.URL:
+        try:
+            return httpx.URL(f"{self._base}{path}")
+        except httpx.InvalidURL as error:
+            raise HttpError(
+                self.system, f"the address set for {self.system} is no URL", retryable=False, sent=False
+            ) from error
 
     def json(self, answer: httpx.Response) -> Any:
         """The answer's JSON. Raises `HttpError` (retryable: a proxy's page, a cut answer) where it is none."""
@@ -143,12 +170,13 @@ class Http:
         status = answer.status_code
         wait = retry_after(answer.headers)
         said = self._reason(answer)
-        retryable = False
+        retryable = limited = False
         if status == 429 or (status == 403 and _limited(answer.headers)):
             # GitHub's limits come as 403 or 429:
             # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
             count_limited(self.system)
             text, retryable = f"{self.system} asks us to slow down", True
+            limited = True
         elif status == 401:
             text = f"{self.system} does not accept our token"
         elif status == 403:
@@ -166,7 +194,9 @@ class Http:
             retryable = status == 408
         if said and status < 500:
             text = f"{text} ({said})"
-        return HttpError(self.system, text, retryable=retryable, retry_after=wait, status=status, said=said)
+        return HttpError(
+            self.system, text, retryable=retryable, retry_after=wait, status=status, said=said, limited=limited
+        )
 
     def _reason(self, answer: httpx.Response) -> str:
         """What the system says itself, at most 200 characters; empty where it says nothing readable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 import uuid
@@ -15,7 +16,8 @@ from pydantic import ValidationError
 
 from bot.clients import linear_shapes as shapes
 from bot.clients.calls import count_limited
-from bot.clients.http import Http, retry_after
+from bot.clients.http import AGAIN_PAUSES, Http, retry_after
+from bot.clients.patience import waited
 from bot.clients.redact import redact
 from phases.incident import Ticket
 from phases.ports import PortError
@@ -260,9 +262,27 @@ class Linear:
         return teams[0]
 
     async def _ask(self, document: str, variables: Mapping[str, Any], shape: type[A]) -> A:
-        """Errors come with HTTP 200 and with 400, rate limits among them, in `errors` either way."""
+        """Errors come with HTTP 200 and with 400, rate limits among them, in `errors` either way.
+
+        Every document of ours may be sent twice: ids are made here, and what is set is set again.
+        """
+        pauses = list(AGAIN_PAUSES)
+        while True:
+            try:
+                return await self._asked(document, variables, shape)
+            except LinearError as error:
+                if error.retryable and error.code != "RATELIMITED" and pauses:
+                    await asyncio.sleep(pauses.pop(0))
+                elif error.code != "RATELIMITED" or not await waited(error.retry_after):
+                    raise
+
+    async def _asked(self, document: str, variables: Mapping[str, Any], shape: type[A]) -> A:
         answer = await self._http.request(
-            "POST", "", json={"query": document, "variables": variables}, accept=(400, 401, 403, 429)
+            "POST",
+            "",
+            json={"query": document, "variables": variables},
+            accept=(400, 401, 403, 429),
+            repeatable=True,
         )
         try:
             body = self._http.json(answer)

@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
+from bot.clients.patience import waited
 from handlers import rich
 from phases.ports import PortError
 
@@ -31,6 +32,8 @@ WAITABLE = frozenset(
         "team_added_to_org",
     }
 )
+
+LIMITS = frozenset({"ratelimited", "rate_limited", "HTTP 429"})
 
 Blocks = Sequence[Mapping[str, Any]]
 
@@ -68,7 +71,7 @@ class Counting(AsyncWebClient):
             status = str(answer.status_code)
         except SlackApiError as error:
             status = _word(error)
-            if status in ("ratelimited", "rate_limited") or error.response.status_code == 429:
+            if status in LIMITS or error.response.status_code == 429:
                 count_limited("Slack")
             raise
         finally:
@@ -105,6 +108,14 @@ class Slack:
 
     async def _ask(self, method: str, way: Literal["json", "params"], arguments: dict[str, Any]) -> dict[str, Any]:
         given = {key: value for key, value in arguments.items() if value is not None}
+        while True:
+            try:
+                return await self._asked(method, way, given)
+            except SlackRefused as refused:
+                if refused.error not in LIMITS or not await waited(refused.retry_after):
+                    raise
+
+    async def _asked(self, method: str, way: Literal["json", "params"], given: dict[str, Any]) -> dict[str, Any]:
         try:
             answer = await (
                 self.web.api_call(method, json=given) if way == "json" else self.web.api_call(method, params=given)
@@ -247,7 +258,7 @@ class Slack:
             except SlackRefused as refused:
                 if refused.error != "name_taken":
                     raise
-                found = await self._our_channel(wanted, marker, since)
+                found = await self.our_channel(wanted, marker, since)
                 if found is None:
                     continue
                 channel, called = found, wanted
@@ -255,7 +266,7 @@ class Slack:
             return channel, called
         raise SlackRefused("conversations.create", "name_taken", retryable=False)
 
-    async def _our_channel(self, name: str, marker: str, since: datetime) -> str | None:
+    async def our_channel(self, name: str, marker: str, since: datetime) -> str | None:
         async for one in self.pages(
             "users.conversations", "channels", types="public_channel,private_channel", exclude_archived="true"
         ):

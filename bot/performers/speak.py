@@ -97,7 +97,10 @@ def speaking(kit: Kit) -> dict[str, Performer]:
             refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
             if not refused and waited < GIVE_UP_SECONDS:
                 raise
-            return await _in_a_thread(incident, job, error)
+            made = None if refused else await kit.slack.our_channel(channel_name(incident), incident.ulid, job.created)
+            if made is None:
+                return await _in_a_thread(incident, job, error)
+            id, name = made, channel_name(incident)  # it is there, and only its purpose could not be set
         return ChannelOpened(channel=Channel(id=id, name=name))
 
     async def _in_a_thread(incident: Incident, job: JobLike, error: PortError) -> ChannelOpened:

@@ -138,6 +138,13 @@ class Panel:
     """Pull requests and branches that mend what is broken now."""
     next_deploy_fails: bool = False
     faults: frozenset[str] = frozenset()
+    """Switches that are on."""
+    switches: list[tuple[str, str, str]] = field(default_factory=list)
+    """Systems in trouble: key, label, what it does."""
+    odd: list[tuple[str, str, str]] = field(default_factory=list)
+    """The same, for who wants to see more."""
+    odd_acts: list[tuple[str, str]] = field(default_factory=list)
+    """Buttons beside them: lever and label."""
     issues: list[Row] = field(default_factory=list)
     deploys: list[Row] = field(default_factory=list)
     pulls: list[Row] = field(default_factory=list)

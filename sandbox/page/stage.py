@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.faults import Fault
 from sandbox.linear import Issue
 from sandbox.linear_rules import LinearError
 from sandbox.page import hub
 from sandbox.page.model import Break, Document, Panel, Row, Ticket
+from sandbox.page.trouble import KEYS, PLAIN, Troubles
 from sandbox.shop.work import Breakage, unmended
 from sandbox.slack.delivery import Delivered
 from sandbox.traps import BY_KEY as TRAPS_BY_KEY
@@ -48,21 +48,6 @@ BREAKS = (
     Break("bad-data", "Corrupt one customer’s data", "One cart, no release → investigate"),
 )
 
-FAULTS = {
-    "sentry": ("sentry.*", Fault(status=503, error="Sentry is down (a switch of the sandbox)")),
-    "linear": ("linear.*", Fault(status=503)),
-    "github": ("github.*", Fault(status=503)),
-    "merge-refused": ("github.merge", Fault(status=405, error="At least 1 approving review is required")),
-    "head-moved": (
-        "github.merge",
-        Fault(status=409, error="Head branch was modified. Review and try the merge again."),
-    ),
-    "linear-busy": ("linear.*", Fault(error="RATELIMITED", status=200, retry_after=600)),
-    "slack-slow": ("slack.*", Fault(delay=2.0)),
-}
-NO_CHARTS = "slack-plain"
-"""A switch, too: a workspace that has not got Slack's newer blocks yet."""
-
 
 class WorldStage:
     """Reads the world's parts each time it is asked; keeps only which switches are on."""
@@ -70,7 +55,7 @@ class WorldStage:
     def __init__(self, world: World) -> None:
         self._world = world
         self._ever_broken = False
-        self._faults: set[str] = set()
+        self._troubles = Troubles(world)
         self._began = world.sentry.clock()
 
     # Looking
@@ -91,7 +76,10 @@ class WorldStage:
             if shop
             else [],
             next_deploy_fails=bool(shop and (shop.run / "next-deploy").exists()),
-            faults=frozenset(self._faults if self._world.workspace.rich_blocks else {*self._faults, NO_CHARTS}),
+            faults=self._troubles.on,
+            switches=[(one.key, one.label, one.about) for one in PLAIN],
+            odd=[(one.key, one.label, one.about) for one in self._troubles.odd()],
+            odd_acts=self._troubles.acts(),
             issues=self._issues(),
             deploys=self._deploys(),
             pulls=hub.pulls(shop.github) if shop else [],
@@ -155,11 +143,10 @@ class WorldStage:
     async def act(self, verb: str, on: bool) -> str | None:
         """Move a lever. Answers what to tell the person if it did not work."""
         what, _, detail = verb.partition(":")
-        if what == "fault" and detail in FAULTS:
-            return self._switch(detail, on)
-        if what == "fault" and detail == NO_CHARTS:
-            self._world.workspace.rich_blocks = not on
-            return None
+        if what == "fault" and detail in KEYS:
+            return await self._troubles.switch(detail, on)
+        if what == "socket":
+            return await self._troubles.socket(detail)
         if what == "trap" and detail in TRAPS_BY_KEY:
             self._world.alerts.forget()
             self._world.traps.let_loose(detail)
@@ -196,12 +183,6 @@ class WorldStage:
         except RuntimeError as failed:
             return str(failed)
         return "No customer's data is broken." if verb == "repair" and not done else None
-
-    def _switch(self, fault: str, on: bool) -> None:
-        (self._faults.add if on else self._faults.discard)(fault)
-        self._world.faults.clear()
-        for name in self._faults:
-            self._world.faults.always(*FAULTS[name])
 
     # Parts
 

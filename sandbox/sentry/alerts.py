@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from sandbox.post import Post
+
 from . import shapes
 from .events import Event, Payload, iso
 from .state import Issue, Sentry
@@ -73,6 +75,7 @@ class Alerts:
     issue_webhooks: bool = False
     enabled: bool = True
     deliveries: deque[Delivery] = field(default_factory=lambda: deque(maxlen=200))
+    post: Post = field(default_factory=Post)
     _client: httpx.AsyncClient | None = None
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _told: dict[int, float] = field(default_factory=dict)
@@ -81,7 +84,7 @@ class Alerts:
     _installation: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     async def start(self) -> None:
-        self._client = httpx.AsyncClient(timeout=ANSWER_WITHIN, trust_env=False)
+        self._client = self.post.client(ANSWER_WITHIN)
         self._stop = self.sentry.subscribe(self._changed)
 
     async def stop(self) -> None:

@@ -219,6 +219,11 @@ class Shop:
         output, _ = await process.communicate()
         return Deployed(process.returncode or 0, output.decode(errors="replace"))
 
+    def tell_twice(self, on: bool) -> None:
+        """CI's word of a deploy comes twice."""
+        wish = self.run / "tell-twice"
+        wish.touch() if on else wish.unlink(missing_ok=True)
+
     def next_deploy(self, trouble: Literal["fail", "hang", "slow", ""]) -> None:
         """Let the next deploy's release not come up, let the deploy never end, or take its time; empty: take it back."""
         wish = self.run / "next-deploy"

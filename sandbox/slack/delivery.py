@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import random
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from sandbox.post import LATER_SECONDS
 from sandbox.slack.changes import Change, Json
 from sandbox.slack.events import BOT_EVENTS, event_of
 from sandbox.slack.payloads import event_callback, new_event_id
@@ -66,9 +68,6 @@ class Twist:
 class Socket(Protocol):
     """The Socket Mode side: `sandbox.slack.socket.SocketMode`."""
 
-    @property
-    def connected(self) -> bool: ...
-
     def url(self) -> str:
         """An address for one connection: `ws://…?ticket=…`."""
         ...
@@ -99,6 +98,9 @@ class Delivery:
         """Event subscriptions of the app, named as in a manifest."""
         self.response_urls = ResponseUrls(workspace, public_url)
         self.socket: Socket | None = None
+        """Where it is set, the app has Socket Mode on, and nothing goes over HTTP."""
+        self.twice = False
+        """Everything comes a second time, a little later, and events overtake each other."""
         self.log: deque[Delivered] = deque(maxlen=1000)
         self._twists: dict[str, deque[Twist]] = {}
         self._tasks: set[asyncio.Task[object]] = set()
@@ -164,6 +166,8 @@ class Delivery:
 
     async def _deliver(self, delivered: Delivered) -> Ack:
         twist = await self._staged(delivered.kind)
+        if self.twice:
+            self.in_background(self._once_more(delivered))
         copies = [delivered, *(Delivered(delivered.kind, delivered.body) for _ in range(twist.copies - 1))]
         acks = await asyncio.gather(*(self._attempt(copy) for copy in copies))
         return acks[0]
@@ -177,7 +181,15 @@ class Delivery:
                 return twist
         return Twist()
 
+    async def _once_more(self, delivered: Delivered) -> None:
+        """The same payload, trigger id and all; whoever acted sees nothing of what is answered to it."""
+        await asyncio.sleep(random.uniform(0, LATER_SECONDS))
+        await self._attempt(Delivered(delivered.kind, delivered.body))
+
     async def _event_until_acked(self, delivered: Delivered) -> None:
+        if self.twice:
+            self.in_background(self._once_more(delivered))
+            await asyncio.sleep(random.uniform(0, LATER_SECONDS))
         ack = await self._attempt(delivered)
         for number, delay in enumerate(self.retry_delays, start=1):
             if ack.ok:
@@ -188,7 +200,7 @@ class Delivery:
     async def _attempt(self, delivered: Delivered, *, retry: int = 0, reason: str = "") -> Ack:
         if not delivered.acks:
             self.log.append(delivered)
-        if self.socket is not None and self.socket.connected:
+        if self.socket is not None:
             ack = await self.socket.send(
                 delivered.kind, delivered.body, retry=retry, reason=reason, seconds=self.ack_seconds
             )

@@ -1,34 +1,62 @@
 """Socket Mode: the WebSocket over which an app without a public URL gets everything.
 
-Envelopes: https://docs.slack.dev/apis/events-api/using-socket-mode (`hello`, `disconnect`, `slash_commands`, `interactive`,
+Envelopes: https://docs.slack.dev/apis/events-api/using-socket-mode (`hello`, `disconnect` with its reasons, `slash_commands`, `interactive`,
 `events_api`; acked by `envelope_id`, with a payload where `accepts_response_payload`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import uuid
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
 from sandbox.slack.changes import Json
 from sandbox.slack.channels import APP
 from sandbox.slack.delivery import Ack
+from sandbox.slack.errors import SlackError
 
 ENVELOPES = {"command": "slash_commands", "event": "events_api"}
+CLOSES_SECONDS = 10.0
+"""After a `warning` or `refresh_requested` a connection stays that long, unless the app has opened another one."""
+
+Reason = Literal["warning", "refresh_requested", "link_disabled"]
+
+
+@dataclass(eq=False, slots=True)
+class _Link:
+    """One connection of an app."""
+
+    socket: web.WebSocketResponse
+    transport: Any
+    leaving: bool = False
+    """It was told that it is about to close: nothing new is sent over it."""
+    deaf: bool = False
+    """What comes over it is not heard any more."""
+    waits_for: set[asyncio.Future[Ack]] = field(default_factory=set[asyncio.Future[Ack]])
 
 
 class SocketMode:
-    """A small server of its own on localhost. Use as an async context manager, and set `Delivery.socket` to it."""
+    """A small server of its own on localhost. Use as an async context manager, and set `Delivery.socket` to it.
+
+    An app may hold several connections (one a replica); each envelope goes to one of them, as Slack says.
+    """
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._host = host
         self._port = 0
         self._tickets: set[str] = set()
-        self._sockets: list[web.WebSocketResponse] = []
+        self._links: list[_Link] = []
+        self._turn = itertools.count()
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
+        self.on = True
+        """The switch in the app's settings. Turned off, no connection can be opened."""
         self.arrived = asyncio.Event()
         """Set when an app has connected; cleared when it has gone, or was asked to connect anew."""
 
@@ -44,23 +72,37 @@ class SocketMode:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for socket in list(self._sockets):
-            await socket.close()
+        for task in self._closing:
+            task.cancel()
+        for link in list(self._links):
+            await _close(link)
         if self._runner is not None:
             await self._runner.cleanup()
 
     @property
     def connected(self) -> bool:
-        return bool(self._sockets)
+        return bool(self._links)
+
+    @property
+    def connections(self) -> int:
+        return len(self._links)
 
     def url(self) -> str:
-        """What `apps.connections.open` answers; the ticket opens one connection."""
+        """What `apps.connections.open` answers; the ticket opens one connection. Raises `SlackError` while it is off."""
+        if not self.on:
+            # The documentation names no word for this; whatever it is, there is no address.
+            raise SlackError("socket_mode_disabled")
         ticket = secrets.token_urlsafe(12)
         self._tickets.add(ticket)
         return f"ws://{self._host}:{self._port}/link?ticket={ticket}"
 
     async def send(self, kind: str, payload: Json, *, retry: int, reason: str, seconds: float) -> Ack:
-        """Send one envelope to the app that connected last; wait `seconds` for its ack."""
+        """Send one envelope over one of the connections; wait `seconds` for its ack. One that dies with it acks nothing."""
+        # Over one that is about to close only where there is no other.
+        links = [link for link in self._links if not link.leaving] or self._links
+        if not links:
+            return Ack(failure="connection_failed")
+        link = links[next(self._turn) % len(links)]
         envelope_id = str(uuid.uuid4())
         envelope: Json = {
             "envelope_id": envelope_id,
@@ -72,8 +114,10 @@ class SocketMode:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
         acked: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._waiting[envelope_id] = acked
+        link.waits_for.add(acked)
         try:
-            await self._sockets[-1].send_json(envelope)
+            if not link.deaf:
+                await link.socket.send_json(envelope)
             async with asyncio.timeout(seconds):
                 return await acked
         except TimeoutError:
@@ -81,13 +125,43 @@ class SocketMode:
         except ConnectionError:
             return Ack(failure="connection_failed")
         finally:
+            link.waits_for.discard(acked)
             del self._waiting[envelope_id]
 
     async def refresh(self) -> None:
         """Ask the app to connect anew, as Slack does every few hours; the old connection closes when the new one is there."""
+        await self.disconnect("refresh_requested")
+
+    async def disconnect(self, reason: Reason) -> None:
+        """Say to every connection that it ends. `link_disabled`: somebody turned Socket Mode off, and it ends at once.
+
+        https://docs.slack.dev/apis/events-api/using-socket-mode#disconnect
+        """
         self.arrived.clear()
-        if self._sockets:
-            await self._sockets[-1].send_json(_disconnect("refresh_requested"))
+        if reason == "link_disabled":
+            self.on = False
+        for link in list(self._links):
+            link.leaving = True
+            try:
+                await link.socket.send_json(_disconnect(reason))
+            except ConnectionError:
+                continue  # it is gone already
+            task = asyncio.create_task(_close(link, 0.0 if reason == "link_disabled" else CLOSES_SECONDS))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def drop(self) -> int:
+        """Break every connection without a word, as a network does. Returns how many there were."""
+        links = list(self._links)
+        for link in links:
+            link.transport.abort()
+        return len(links)
+
+    def deafen(self) -> None:
+        """Leave every connection standing and hear nothing over it any more, as behind a gateway that forgot it."""
+        for link in self._links:
+            link.deaf = True
+            link.transport.pause_reading()
 
     async def _link(self, request: web.Request) -> web.StreamResponse:
         ticket = request.query.get("ticket", "")
@@ -96,19 +170,23 @@ class SocketMode:
         self._tickets.discard(ticket)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        older = list(self._sockets)
-        self._sockets.append(socket)
-        await socket.send_json(_hello(len(self._sockets)))
-        self.arrived.set()
-        for one in older:
-            await one.close()
+        older = [link for link in self._links if link.leaving]
+        link = _Link(socket, request.transport)
+        self._links.append(link)
         try:
+            await socket.send_json(_hello(len(self._links)))
+            self.arrived.set()
+            if older:
+                await _close(older[0])
             async for message in socket:
-                if message.type == WSMsgType.TEXT:
+                if message.type == WSMsgType.TEXT and not link.deaf:
                     self._answered(message.json())
         finally:
-            self._sockets.remove(socket)
-            if not self._sockets:
+            self._links.remove(link)
+            for waiting in link.waits_for:
+                if not waiting.done():
+                    waiting.set_result(Ack(failure="connection_failed"))
+            if not self._links:
                 self.arrived.clear()
         return socket
 
@@ -116,6 +194,11 @@ class SocketMode:
         waiting = self._waiting.get(answer.get("envelope_id", ""))
         if waiting is not None and not waiting.done():
             waiting.set_result(Ack(200, answer.get("payload")))
+
+
+async def _close(link: _Link, after: float = 0.0) -> None:
+    await asyncio.sleep(after)
+    await link.socket.close()
 
 
 def _hello(connections: int) -> Json:

@@ -7,12 +7,12 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.valkey import embedded
-from tests.chaos.life import faults, life
+from tests.chaos.life import Begin, faults, life
 from tests.chaos.town import MOMENTS, Moment, Town, name_of
 
 
@@ -42,16 +42,31 @@ async def quiet(services: int = 1) -> int:
     return max(outcome.calls)
 
 
-async def batch(plan: list[tuple[int, Moment]], *, services: int | None = None, replicas: int = 2) -> Outcome:
-    """One world; each planned kill has a shop, and its incident, of its own. All live side by side."""
+async def batch(
+    plan: list[tuple[int, Moment]],
+    *,
+    services: int | None = None,
+    replicas: int = 2,
+    beside: Callable[[Town], Coroutine[None, None, None]] | None = None,
+    socket_mode: bool = False,
+    begin: Begin = "command",
+) -> Outcome:
+    """One world; each planned kill has a shop, and its incident, of its own. All live side by side, with `beside` beside them."""
     outcome = Outcome()
     count = services or len(plan)
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
         async with embedded(Path(folder) / "valkey") as url:
-            town = Town(Path(folder), services=count, replicas=replicas, redis_url=url)
+            town = Town(Path(folder), services=count, replicas=replicas, redis_url=url, socket_mode=socket_mode)
             town.plan = dict(zip(town.numbers, plan, strict=False))
             async with town.open():
-                ends = await asyncio.gather(*(life(town, number) for number in town.numbers), return_exceptions=True)
+                going_on = asyncio.create_task(beside(town)) if beside else None
+                living = [life(town, number, begin=begin) for number in town.numbers]
+                ends = await asyncio.gather(*living, return_exceptions=True)
+                if going_on is not None:
+                    going_on.cancel()
+                    for trouble in await asyncio.gather(going_on, return_exceptions=True):
+                        if isinstance(trouble, Exception):
+                            outcome.wrong["beside"] = [f"{type(trouble).__name__}: {trouble}"]
                 outcome.lives, outcome.kills, outcome.missed = count, len(town.kills), len(town.plan)
                 await _judge(town, ends, outcome, {shop: f"{moment} {path}" for shop, _, moment, path in town.kills})
     return outcome

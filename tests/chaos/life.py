@@ -6,12 +6,13 @@ import asyncio
 import re
 import time
 from collections import Counter
+from typing import Literal
 
 from phases.incident import Entry, Incident, Status
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused
 from sandbox.slack.people import Json, plain
-from tests.chaos.town import Town, eventually, name_of
+from tests.chaos.town import Town, name_of
 
 PATIENCE = 120.0
 """Seconds in which each step must come true: a worker that dies is missed after 15 s, and a step may meet several deaths."""
@@ -19,22 +20,28 @@ AGAIN = 12.0
 """Seconds after which a person says the same once more."""
 
 
-async def life(town: Town, number: int, *, patience: float = PATIENCE) -> Channel:
+Begin = Literal["command", "alert"]
+
+
+async def life(town: Town, number: int, *, patience: float = PATIENCE, begin: Begin = "command") -> Channel:
     """`patience`: seconds a step may take. Raises `AssertionError` with the step that did not come true."""
-    channel = await _declared(town, number, patience)
+    channel = await _declared(town, number, patience, begin)
     decision = await _decided(town, channel, patience)
     await _rolled_back(town, number, decision, patience)
     await town.world.alice.sees("Recovered", channel, seconds=patience)
     await _written(town, number, channel, patience)
-    await eventually(lambda: _at_rest(town, channel), f"{name_of(number)} comes to rest", patience)
+    await _rested(town, number, channel, patience)
     return channel
 
 
-async def _declared(town: Town, number: int, patience: float) -> Channel:
+async def _declared(town: Town, number: int, patience: float, begin: Begin) -> Channel:
     name, alice = name_of(number), town.world.alice
     ends = time.monotonic() + patience
     while time.monotonic() < ends:
-        await alice.command(f"/incident {name} is failing")
+        if begin == "alert":
+            await town.alert(number)
+        else:
+            await alice.command(f"/incident {name} is failing")
         waits = time.monotonic() + AGAIN
         while time.monotonic() < waits:
             if found := channels(town, number):
@@ -88,15 +95,29 @@ async def _written(town: Town, number: int, channel: Channel, patience: float) -
     raise AssertionError(f"{name_of(number)}: no post-mortem was written")
 
 
+async def _rested(town: Town, number: int, channel: Channel, patience: float) -> None:
+    """Until nothing is left to be done; what failed for good is tried again by the button that the status shows."""
+    alice, ends = town.world.alice, time.monotonic() + patience
+    pressed = time.monotonic()
+    while not await _at_rest(town, channel):
+        if time.monotonic() > ends:
+            raise AssertionError(f"not within {patience:.0f} s: {name_of(number)} comes to rest")
+        status = next(iter(alice.pinned(channel)), None)
+        if status is not None and "incident.try_again" in str(status) and time.monotonic() > pressed + AGAIN / 2:
+            pressed = time.monotonic()
+            await alice.click(status, "incident.try_again")
+        await asyncio.sleep(0.1)
+
+
 async def _at_rest(town: Town, channel: Channel) -> bool:
-    """Resolved, and nothing of it waits to be done: neither effects nor edits."""
+    """Resolved, nothing has failed, and nothing of it waits to be done: neither effects nor edits."""
     incident = (await town.store.get([incident_id(channel)]))[0]
     keys = town.store.keys
     queued = [fields.get("incident") for _, fields in await town.store.redis.xrange(keys.outbox)]
     waiting = await town.store.redis.zrange(keys.waiting, 0, -1)
     dirty = await town.store.redis.zrange(keys.marks, 0, -1)
     mine = (incident.id in queued, any(incident.id in one for one in (*waiting, *dirty)))
-    return incident.status in (Status.RESOLVED, Status.CLOSED) and not any(mine)
+    return incident.status in (Status.RESOLVED, Status.CLOSED) and not any(mine) and not incident.failures
 
 
 def channels(town: Town, number: int) -> list[Channel]:

@@ -25,6 +25,7 @@ from starlette.routing import Route
 from bot.store import Store
 from sandbox.process import KeptProcess
 from sandbox.serving import HOST, bound, free_port, serving
+from sandbox.slack.api import lose_answer
 from sandbox.world import World
 
 Moment = Literal["before", "during", "after"]
@@ -57,7 +58,9 @@ def name_of(number: int) -> str:
 class Town:
     """`services` shops that all burn, and `replicas` of the bot. Use as an async context manager."""
 
-    def __init__(self, folder: Path, *, services: int, replicas: int = 2, redis_url: str) -> None:
+    def __init__(
+        self, folder: Path, *, services: int, replicas: int = 2, redis_url: str, socket_mode: bool = False
+    ) -> None:
         self.folder = folder
         self.numbers = range(1, services + 1)
         self.redis_url = redis_url
@@ -71,7 +74,14 @@ class Town:
         self._turn = 0
         self._count = replicas
         catalogue = "".join(self._shop(number) for number in self.numbers)
-        self.world = World(folder / "world", with_bot=False, with_shop=False, services=catalogue, window=WINDOW_SECONDS)
+        self.world = World(
+            folder / "world",
+            with_bot=False,
+            with_shop=False,
+            services=catalogue,
+            window=WINDOW_SECONDS,
+            socket_mode=socket_mode,
+        )
         self.world.alerts.enabled = False
         self.world.delivery.retry_delays = (0.0, 1.0, 2.0)
         self._client = httpx.AsyncClient(trust_env=False, timeout=60)
@@ -102,6 +112,7 @@ class Town:
         for page in ("/", "/cart", "/pay"):
             users = [f"id:{n}" for n in range(30)]
             sentry.load(
+                f"KeyError: '{name}'",
                 at=now - 35,
                 every=0.0875,
                 times=400,
@@ -119,6 +130,8 @@ class Town:
         self._gate = f"http://{HOST}:{gate.getsockname()[1]}"
         front = f"http://{HOST}:{balancer.getsockname()[1]}"
         self.world.delivery.request_url = f"{front}/slack/events"
+        self.world.alerts.url = f"{front}/webhooks/sentry"
+        self.world.linear_hooks.url = f"{front}/webhooks/linear"
         outside = Starlette(routes=[Route("/r{replica:int}/{rest:path}", self._through, methods=VERBS)])
         inside = Starlette(routes=[Route("/{rest:path}", self._balanced, methods=VERBS)])
         async with self.world, serving(outside, gate, lambda: None), serving(inside, balancer, lambda: None):
@@ -145,7 +158,7 @@ class Town:
             "RECHECK_UNTIL_SECONDS": str(2 * RECHECK_SECONDS),
         }
         return KeptProcess(
-            [sys.executable, "-m", "bot", "serve"],
+            [sys.executable, "-m", "tests.chaos.bot"],
             env=env,
             log=self.folder / f"bot-{number}.log",
             ready=lambda: asyncio.create_task(self._ready(port)),
@@ -161,6 +174,12 @@ class Town:
                 pass
             await asyncio.sleep(0.1)
 
+    async def alert(self, number: int) -> None:
+        """A rule of Sentry's fires on what burns in this shop."""
+        sentry = self.world.sentry
+        issue = next(one for one in sentry.issues.values() if one.project.slug == name_of(number))
+        await self.world.alerts.event_alert(issue.events[-1])
+
     # --- the gate ----------------------------------------------------------------------------------------------
 
     async def _through(self, request: Request) -> Response:
@@ -175,12 +194,27 @@ class Town:
         if moment == "before":
             self._kill(replica)
             return Response(status_code=503)
-        answer = await self._forward(request, f"{self.world.url}{path}", raw)
+        answer = await self._answered(request, f"{self.world.url}{path}", raw)
         if moment == "during":
             self._kill(replica)
         elif moment == "after":
             asyncio.get_running_loop().call_later(0.002, self._kill, replica)
         return answer
+
+    async def _answered(self, request: Request, url: str, raw: bytes) -> Response:
+        """A connection that breaks off inside breaks off here, and a caller who has gone is gone inside, too."""
+        forwarding = asyncio.create_task(self._forward(request, url, raw))
+        leaving = asyncio.create_task(_gone(request))
+        await asyncio.wait({forwarding, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not forwarding.done():
+            forwarding.cancel()
+            return Response(status_code=499)
+        try:
+            return forwarding.result()
+        except httpx.TransportError:
+            await lose_answer(request)
+            return Response(status_code=499)
 
     def _kill(self, replica: int) -> None:
         self.replicas[replica].kill()
@@ -223,6 +257,11 @@ class Town:
             except httpx.HTTPError:
                 return Response(status_code=502)  # it died with our request: whoever asked must say it again
         return Response(status_code=503)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def eventually(true: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, seconds: float) -> None:

@@ -10,6 +10,7 @@ from handlers_world import SHOP, House, house
 from bot.store import Store
 from handlers.phrases import sounds_like_fire
 from phases.incident import Status
+from sandbox.faults import Fault
 
 
 @pytest.fixture
@@ -105,6 +106,25 @@ async def test_the_shortcuts_open_the_form(home: House) -> None:
     incident = await home.newest()
     assert incident.title == "the shop shows an error page & I cannot pay"
     assert "a message in <#" in incident.source.text
+
+
+@pytest.mark.parametrize("fault", [Fault(status=429, retry_after=1), Fault(status=503), Fault(lose_answer=True)])
+async def test_a_form_opens_though_slack_would_not_at_first(home: House, fault: Fault) -> None:
+    home.slack.faults.next("slack.views.open", fault)
+    bob = home.slack.bob
+    await bob.shortcut("incident.declare")
+    await bob.submit(await bob.open_modal("incident.declare"), {"title": "the till is stuck", "service": "shop"})
+    assert (await home.newest()).title == "the till is stuck"
+
+
+async def test_who_waits_for_a_form_that_does_not_open_is_told_to_click_again(home: House) -> None:
+    home.slack.faults.next("slack.views.open", Fault(status=429, retry_after=5))
+    home.slack.faults.next("slack.response_url", Fault(status=429, retry_after=1))
+    bob = home.slack.bob
+    await bob.command("/incident declare")
+    await home.idle()
+    assert "Slack did not open the form. Nothing was done; click again" in str(bob.ephemerals())
+    assert await home.count() == 0
 
 
 async def test_a_phrase_is_offered_once_a_channel_and_declares_by_a_click(home: House) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.clients.http import Http, HttpError, retry_after
+from bot.clients.patience import patient
 
 TOKEN = "sntrys_not_for_logs_0123"
 
@@ -108,6 +109,45 @@ async def test_a_lost_connection_is_tried_once_more_for_reads_only() -> None:
     await http.aclose()
     server.close()
     await server.wait_closed()
+
+
+async def test_faults_do_not_spoil_a_read_and_a_write_is_not_sent_twice() -> None:
+    calls: list[str] = []
+
+    async def handle(request: Request) -> Response:
+        calls.append(request.method)
+        return PlainTextResponse("{}", 503 if calls.count(request.method) < 3 else 200)
+
+    async with serving(Starlette(routes=[Route("/", handle, methods=["GET", "POST"])])) as url:
+        http = Http("Sentry", url, {})
+        assert http.json(await http.get("/")) == {}
+        with pytest.raises(HttpError, match="fault of its own"):
+            await http.request("POST", "/")
+        await http.aclose()
+    assert calls == ["GET", "GET", "GET", "POST"]
+
+
+async def test_who_has_the_time_waits_as_long_as_a_system_asks_and_nobody_else() -> None:
+    calls: list[str] = []
+
+    async def handle(request: Request) -> Response:
+        calls.append(request.method)
+        limited = len(calls) % 2 == 1
+        return PlainTextResponse("{}", 429 if limited else 200, {"Retry-After": "0.05"} if limited else {})
+
+    async with serving(Starlette(routes=[Route("/", handle, methods=["POST"])])) as url:
+        http = Http("Discord", url, {})
+        with patient(5):
+            assert http.json(await http.request("POST", "/")) == {}
+        assert len(calls) == 2
+        with pytest.raises(HttpError, match="slow down") as refused:
+            await http.request("POST", "/")
+        assert refused.value.retry_after == 0.05
+        calls.clear()
+        with patient(0.01), pytest.raises(HttpError, match="slow down"):
+            await http.request("POST", "/")
+        await http.aclose()
+    assert len(calls) == 1
 
 
 async def test_quoted_paths_and_repeated_parameters_arrive_as_sent() -> None:

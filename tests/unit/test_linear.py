@@ -100,10 +100,7 @@ async def test_a_parent_is_found_by_what_people_call_it(world: World) -> None:
 
 async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
     world.faults.next("linear.issueCreate", Fault(lose_answer=True))
-    with pytest.raises(PortError) as lost:
-        await world.open()
-    assert lost.value.retryable
-    assert len(world.linear.issues) == 1
+    assert (await world.open()).identifier == "SHOP-1", "asked again at once, Linear says that it is there"
     assert (await world.open()).identifier == "SHOP-1"
     assert len(world.linear.issues) == 1
 
@@ -122,7 +119,7 @@ async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
     ],
 )
 async def test_errors_say_whether_trying_again_helps(world: World, fault: Fault, retryable: bool, said: str) -> None:
-    world.faults.next("linear.issueCreate", fault)
+    world.faults.next("linear.issueCreate", fault, times=3)  # passing ones are asked again twice at once
     with pytest.raises(PortError) as refused:
         await world.open()
     assert refused.value.retryable is retryable
@@ -130,6 +127,7 @@ async def test_errors_say_whether_trying_again_helps(world: World, fault: Fault,
     assert refused.value.system == "Linear"
     if fault.retry_after:
         assert refused.value.retry_after == pytest.approx(fault.retry_after, abs=2)
+    world.faults.clear()
     assert (await world.open()).identifier == "SHOP-1"
 
 

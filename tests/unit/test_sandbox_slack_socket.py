@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import World, slack_world
 
+from sandbox.slack.errors import SlackError
 from sandbox.slack.socket import SocketMode
 
 BUTTON = {
@@ -75,4 +77,38 @@ async def test_an_app_that_never_acks_times_out_on_the_socket() -> None:
         await asyncio.wait_for(socket.arrived.wait(), 5)
         ack = await world.alice.shortcut("nobody.listens")
         assert ack.failure == "http_timeout"
+        await handler.close_async()
+
+
+async def test_two_replicas_share_the_envelopes_and_one_that_is_dropped_takes_its_own_with_it() -> None:
+    async with slack_world(ack_seconds=2) as world, SocketMode() as socket:
+        world.delivery.socket = socket
+        handler, heard = socket_app(world)
+        other, also = socket_app(world)
+        for one in (handler, other):
+            await one.connect_async()
+        await world.workspace.until(lambda: socket.connections == 2 or None, what="both are connected")
+        for n in range(4):
+            await world.alice.command(f"/incident {n}")
+        assert (heard.qsize(), also.qsize()) == (2, 2)
+
+        assert socket.drop() == 2
+        ack = await world.alice.command("/incident into the void")
+        assert ack.failure == "connection_failed"
+        for one in (handler, other):
+            await one.close_async()
+
+
+async def test_while_socket_mode_is_off_nobody_connects_and_nothing_is_delivered() -> None:
+    async with slack_world() as world, SocketMode() as socket:
+        world.delivery.socket = socket
+        handler, heard = socket_app(world)
+        await handler.connect_async()
+        await asyncio.wait_for(socket.arrived.wait(), 5)
+        await socket.disconnect("link_disabled")
+        await world.workspace.until(lambda: not socket.connected or None, what="it is disconnected")
+        with pytest.raises(SlackError):
+            socket.url()
+        assert (await world.alice.command("/incident now")).failure == "connection_failed"
+        assert heard.empty()
         await handler.close_async()

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.chaos.kill import batch
 from tests.chaos.race import race
 from tests.chaos.store import TROUBLES, trouble
 from tests.chaos.timers import thousand
+from tests.chaos.weather import ROWS, lived_through
 
 
 async def test_killed_around_outside_calls_on_two_replicas_every_incident_ends_once() -> None:
     outcome = await batch([(6, "before"), (17, "during"), (31, "after"), (44, "during")])
     assert outcome.wrong == {}
     assert outcome.kills >= 3, "an incident may make fewer calls than planned, not all of them"
+
+
+async def test_in_bad_weather_every_incident_ends_as_in_good() -> None:
+    """One of each kind, side by side: `make chaos` has them all."""
+    names = ("answers lost, once for each method", "everything told twice and out of order", "Slack fails")
+    rows = [row for name, row in ROWS.items() if name.startswith(names)]
+    assert len(rows) == len(names)
+    for outcome in await asyncio.gather(*(lived_through(row, services=1) for row in rows)):
+        assert (outcome.lives, outcome.wrong) == (1, {})
 
 
 async def test_many_people_decide_at_once_and_all_but_one_are_told_who_was_first() -> None:

@@ -265,9 +265,9 @@ def end_deployment(config: dict[str, Any], made: int | None, *, well: bool) -> N
         github(config, f"/deployments/{made}/statuses", {"state": "success" if well else "failure"})
 
 
-def tell_webhook(config: dict[str, Any], name: str, finished: str) -> None:
+def tell_webhook(house: House, name: str, finished: str) -> None:
     """CI's word to whoever watches deploys: signed, and the answer is shown when it asks to hold."""
-    url = config.get("deploy_webhook")
+    config, url = house.config, house.config.get("deploy_webhook")
     if not url:
         return
     version = name[1:] if re.fullmatch(r"v\d.*", name) else name
@@ -275,9 +275,11 @@ def tell_webhook(config: dict[str, Any], name: str, finished: str) -> None:
     body = json.dumps(told | {"event": "finished", "sentry_issues": [], "at": finished}).encode()
     signature = hmac.new(config["deploy_webhook_secret"].encode(), body, hashlib.sha256).hexdigest()
     headers = {"Content-Type": "application/json", "X-Firebreak-Signature": f"sha256={signature}"}
+    said: dict[str, Any] = {}
     try:
-        with opener().open(urllib.request.Request(url, body, headers, method="POST"), timeout=5) as answer:
-            said = json.loads(answer.read() or b"{}")
+        for _ in range(2 if (house.run / "tell-twice").exists() else 1):
+            with opener().open(urllib.request.Request(url, body, headers, method="POST"), timeout=5) as answer:
+                said = json.loads(answer.read() or b"{}")
     except (OSError, ValueError) as error:
         say(f"  nobody took the deploy webhook: {error}")
         return
@@ -347,7 +349,7 @@ def deploy(house: House, name: str, commit: str, who: str) -> int:
         return FAILED
     tell_sentry(house.config, name, who, started, finished)
     if who == "ci":
-        tell_webhook(house.config, name, finished)
+        tell_webhook(house, name, finished)
     say(f"{name} runs in production")
     return DONE
 

@@ -1,0 +1,134 @@
+"""Switches of the panel: the systems around the bot in trouble. What each looks like from outside: docs/operations.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+HANG_SECONDS = 30.0
+STORM = tuple(Fault(status=429, retry_after=seconds) for seconds in (1, 3, 5, 2, 4))
+"""Slack: https://docs.slack.dev/apis/web-api/rate-limits; Sentry: https://docs.sentry.io/api/ratelimits/; both say how long."""
+LINEAR_STORM = tuple(Fault(status=400, error="RATELIMITED", retry_after=seconds) for seconds in (1, 3, 2))
+"""https://linear.app/developers/rate-limiting: HTTP 400 with the code in `errors[].extensions`."""
+
+DOWN = {
+    "sentry": ("sentry.*", Fault(status=503, error="Sentry is down (a switch of the sandbox)")),
+    "linear": ("linear.*", Fault(status=503)),
+    "github": ("github.*", Fault(status=503)),
+    "merge-refused": ("github.merge", Fault(status=405, error="At least 1 approving review is required")),
+    "head-moved": (
+        "github.merge",
+        Fault(status=409, error="Head branch was modified. Review and try the merge again."),
+    ),
+    "linear-busy": ("linear.*", Fault(error="RATELIMITED", status=200, retry_after=600)),
+    "slack-slow": ("slack.*", Fault(delay=2.0)),
+}
+SYSTEMS = ("slack", "sentry", "linear", "github", "discord", "pagerduty")
+NO_CHARTS = "slack-plain"
+"""A switch, too: a workspace that has not got Slack's newer blocks yet."""
+TWICE = "twice"
+NO_SOCKET = "socket-off"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    key: str
+    label: str
+    about: str = ""
+
+
+PLAIN = (
+    Switch("sentry", "Sentry down"),
+    Switch("linear", "Linear down"),
+    Switch("linear-busy", "Linear rate-limited"),
+    Switch("github", "GitHub down"),
+    Switch("slack-slow", "Slack slow", "each call takes 2 s"),
+    Switch(NO_CHARTS, "Slack without charts"),
+)
+ODD = (
+    Switch("slack-429", "Slack says 429", "every second call, for 1 to 5 s"),
+    Switch("others-429", "The others say 429", "Sentry, Linear, GitHub, Discord, PagerDuty: every second call"),
+    Switch("slack-5xx", "Slack fails", "every third call: 503"),
+    Switch("others-5xx", "The others fail", "every third call: 503, Linear with HTTP 200"),
+    Switch("slack-hangs", "Slack hangs", "30 s without an answer; every second call is carried out"),
+    Switch("sentry-hangs", "Sentry hangs", "30 s without an answer"),
+    Switch("linear-hangs", "Linear hangs", "30 s without an answer; every second call is carried out"),
+    Switch("lost", "Answers get lost", "the first call of each method is carried out, and its answer never comes"),
+    Switch(TWICE, "Deliver twice", "Slack and all webhooks: twice, and out of order"),
+)
+SOCKET = (Switch(NO_SOCKET, "Socket Mode off", "as in the app's settings: link_disabled"),)
+ACTS = (("socket:refresh_requested", "Slack asks to reconnect"), ("socket:drop", "Drop the socket"))
+KEYS = frozenset(one.key for one in (*PLAIN, *ODD, *SOCKET)) | DOWN.keys()
+
+
+class Troubles:
+    """Which switches are on, and what that does to the world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._on: set[str] = set()
+
+    @property
+    def on(self) -> frozenset[str]:
+        return frozenset(self._on if self._world.workspace.rich_blocks else {*self._on, NO_CHARTS})
+
+    def odd(self) -> list[Switch]:
+        return [*ODD, *(SOCKET if self._world.socket_mode is not None else ())]
+
+    def acts(self) -> list[tuple[str, str]]:
+        """Buttons: lever and label."""
+        return list(ACTS) if self._world.socket_mode is not None else []
+
+    async def switch(self, key: str, on: bool) -> None:
+        (self._on.add if on else self._on.discard)(key)
+        if key == NO_CHARTS:
+            self._on.discard(key)
+            self._world.workspace.rich_blocks = not on
+        elif key == TWICE:
+            self._world.deliver_twice(on)
+        elif key == NO_SOCKET and (socket := self._world.socket_mode) is not None:
+            if on:
+                await socket.disconnect("link_disabled")
+            socket.on = not on
+        self._world.faults.clear()
+        for name in self._on:
+            self._stage(name)
+
+    async def socket(self, what: str) -> str | None:
+        socket = self._world.socket_mode
+        if socket is None or not socket.connected:
+            return "No socket is connected."
+        if what == "drop":
+            socket.drop()
+        else:
+            await socket.refresh()
+        return None
+
+    def _stage(self, name: str) -> None:
+        faults = self._world.faults
+        others = [system for system in SYSTEMS if system not in ("slack", "linear")]
+        if name in DOWN:
+            faults.always(*DOWN[name])
+        elif name == "slack-429":
+            faults.always("slack.*", STORM, every=2)
+        elif name == "others-429":
+            faults.always("linear.*", LINEAR_STORM, every=2)
+            for system in others:
+                faults.always(f"{system}.*", STORM, every=2)
+        elif name == "slack-5xx":
+            faults.always("slack.*", Fault(status=503), every=3)
+        elif name == "others-5xx":
+            broken = (Fault(status=503), Fault(status=200, error="INTERNAL_SERVER_ERROR"))
+            faults.always("linear.*", broken, every=3)
+            for system in others:
+                faults.always(f"{system}.*", Fault(status=503), every=3)
+        elif name == "lost":
+            for system in SYSTEMS:
+                faults.once_each(system, Fault(lose_answer=True))
+        elif name.endswith("-hangs"):
+            faults.hang(name.removesuffix("-hangs"), HANG_SECONDS)

@@ -1,0 +1,65 @@
+"""A clock of Redis that can be set by hand: every script and every TIME of the bot sees it, and everything else is real.
+
+Redis has no command that sets its clock. So each script asks `now_of_redis()` where it asks for TIME: the real time and what
+stands in `OFFSET`. What Redis itself reckons by its clock (how long keys live) is moved by `step`, as a set clock would.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from bot import connection
+
+OFFSET = "{fb}:chaos:offset"
+"""Seconds."""
+SET = f"""
+local function now_of_redis()
+  local time = redis.call('TIME')
+  return {{tostring(tonumber(time[1]) + tonumber(redis.call('GET', '{OFFSET}') or '0')), time[2]}}
+end
+"""
+ASKED = "redis.call('TIME')"
+TIME = SET + "local time = now_of_redis() return {tonumber(time[1]), tonumber(time[2])}"
+
+# KEYS: none. ARGV: seconds. What lives for a while lives as much shorter, or longer, as the clock was set.
+STEP = f"""
+redis.call('INCRBY', '{OFFSET}', ARGV[1])
+local step, cursor = tonumber(ARGV[1]) * 1000, '0'
+repeat
+  local found = redis.call('SCAN', cursor, 'COUNT', 1000)
+  cursor = found[1]
+  for _, key in ipairs(found[2]) do
+    local lives = redis.call('PTTL', key)
+    if lives > 0 then redis.call('PEXPIRE', key, string.format('%.0f', lives - step)) end
+  end
+until cursor == '0'
+return redis.call('GET', '{OFFSET}')
+"""
+
+
+class _Script(connection.Script):
+    def __init__(self, text: str) -> None:
+        if ASKED in text:
+            first, rest = text.split("\n", 1)
+            assert first == "#!lua"
+            text = f"{first}\n{SET}{rest.replace(ASKED, 'now_of_redis()')}"
+        super().__init__(text)
+
+
+def by_hand() -> None:
+    """From here on every script that is made, and every TIME that is asked for, sees the set clock. Before `bot.store` is imported."""
+    connection.Script = _Script
+
+    def time(self: Any, **_: Any) -> Any:
+        return self.eval(TIME, 0)
+
+    Redis.time = time  # pyright: ignore
+    Pipeline.time = time  # pyright: ignore
+
+
+async def step(redis: Redis, seconds: int) -> None:
+    """Sets the clock of Redis forward, or back."""
+    await redis.eval(STEP, 0, seconds)

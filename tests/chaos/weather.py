@@ -1,0 +1,117 @@
+"""Slack and the others in trouble while whole incidents run, from the alert to the post-mortem: the end is the same.
+
+Each weather is staged beside the lives of `tests/chaos/life.py`; where it passes, they still have to come to their end in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from sandbox.faults import Fault
+from sandbox.page.trouble import HANG_SECONDS, LINEAR_STORM, STORM
+from sandbox.slack.socket import Reason
+from tests.chaos.kill import Outcome, batch
+from tests.chaos.life import channels
+from tests.chaos.town import Town, eventually
+
+OTHERS = ("sentry", "discord", "pagerduty")
+EVERYBODY = ("slack", *OTHERS, "linear")
+BETWEEN_SECONDS = 3.0
+"""Between two accidents of the socket: a few of them in every step of an incident."""
+OFF_SECONDS = 8.0
+"""Somebody turns Socket Mode off, and notices."""
+
+
+async def slack_says_429(town: Town) -> None:
+    town.world.faults.always("slack.*", STORM, every=2)
+
+
+async def others_say_429(town: Town) -> None:
+    town.world.faults.always("linear.*", LINEAR_STORM, every=2)
+    for system in OTHERS:
+        town.world.faults.always(f"{system}.*", STORM, every=2)
+
+
+async def slack_fails(town: Town) -> None:
+    town.world.faults.always("slack.*", Fault(status=503), every=3)
+
+
+async def others_fail(town: Town) -> None:
+    """Linear, as it does, also with HTTP 200."""
+    broken = (Fault(status=503), Fault(status=200, error="INTERNAL_SERVER_ERROR"), Fault(status=502))
+    town.world.faults.always("linear.*", broken, every=3)
+    for system in OTHERS:
+        town.world.faults.always(f"{system}.*", (Fault(status=503), Fault(status=500)), every=3)
+
+
+async def answers_get_lost(town: Town) -> None:
+    """Of each method of each system the first call that has taken effect."""
+    for system in EVERYBODY:
+        town.world.faults.once_each(system, Fault(lose_answer=True))
+
+
+async def everything_twice(town: Town) -> None:
+    town.world.deliver_twice(True)
+
+
+def hangs(system: str) -> Weather:
+    """For 30 s: what is asked then is answered after the caller has given up, if at all. Every second call is carried out."""
+
+    async def hang(town: Town) -> None:
+        if system == "slack":  # before there is a channel, a thread would take its place (rules)
+            for number in town.numbers:
+                await eventually(lambda number=number: bool(channels(town, number)), "its channel", 60)
+        town.world.faults.hang(system, HANG_SECONDS)
+        await asyncio.sleep(HANG_SECONDS)
+        town.world.faults.hang(system, 0)
+
+    return hang
+
+
+async def the_socket_goes(town: Town) -> None:
+    """Slack asks to connect anew, says that it will close, the network breaks off or forgets us, somebody turns it off."""
+    socket = town.world.socket_mode
+    assert socket is not None
+    reasons: tuple[Reason | None, ...] = ("warning", None, "refresh_requested", "link_disabled")
+    for reason in itertools.cycle(reasons):
+        await asyncio.sleep(BETWEEN_SECONDS)
+        await eventually(lambda: socket.connected, "the bot to come back", 60)
+        if reason is None:
+            socket.drop()
+        else:
+            await socket.disconnect(reason)
+        if reason == "link_disabled":
+            await asyncio.sleep(OFF_SECONDS)
+            socket.on = True
+            await eventually(lambda: socket.connected, "the bot to come back", 60)
+            socket.deafen()
+
+
+Weather = Callable[[Town], Coroutine[None, None, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    weather: Weather
+    socket_mode: bool = False
+
+
+ROWS: dict[str, Row] = {
+    "Slack says 429 to every second call": Row(slack_says_429),
+    "the others say 429 to every second call": Row(others_say_429),
+    "Slack fails at every third call": Row(slack_fails),
+    "the others fail at every third call": Row(others_fail),
+    "answers lost, once for each method": Row(answers_get_lost),
+    "everything told twice and out of order": Row(everything_twice),
+    "the socket goes in each way, Socket Mode": Row(the_socket_goes, socket_mode=True),
+    **{f"{system} hangs for 30 s": Row(hangs(system)) for system in EVERYBODY},
+}
+
+
+async def lived_through(row: Row, *, services: int = 2, replicas: int = 2) -> Outcome:
+    return await batch(
+        [], services=services, replicas=replicas, beside=row.weather, socket_mode=row.socket_mode, begin="alert"
+    )
