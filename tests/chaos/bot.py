@@ -1,7 +1,7 @@
 """The bot, for worlds in which an hour passes in half a minute: `python -m tests.chaos.bot` is `firebreak serve` with three differences.
 
 Live messages may be edited twenty times as often: an incident here lives in seconds what takes others an hour, and Slack's
-limit of edits a minute (`bot/live.py`) would only make every row wait for the next minute. What a dead
+limit of edits a minute (`bot/budget.py`) would only make every row wait for the next minute. What a dead
 worker held is taken over after 8 s instead of 15. And the clock of Redis can be set by hand (`tests/chaos/clock.py`), while the
 real scripts run.
 """
@@ -14,13 +14,14 @@ from tests.chaos import clock
 
 clock.by_hand()
 
-from bot import live, outbox  # noqa: E402  the scripts must be made after that
+from bot import budget, outbox  # noqa: E402  the scripts must be made after that
 from bot.serve import serve  # noqa: E402
 
 MORE = 20
 
 if __name__ == "__main__":
-    live.BUDGET = {kind: limit * MORE for kind, limit in live.BUDGET.items()}
-    live.OTHERS *= MORE
+    budget.A_MINUTE *= MORE
+    budget.BURST *= MORE
+    budget.STRICT = {kind: limit * MORE for kind, limit in budget.STRICT.items()}
     outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS = 2.0, 8.0
     sys.exit(serve())

@@ -58,6 +58,8 @@ def by_hand() -> None:
 
     Redis.time = time  # pyright: ignore
     Pipeline.time = time  # pyright: ignore
+    packed = connection._packed  # pyright: ignore[reportPrivateUsage]
+    connection._packed = lambda commands: packed([("EVAL", TIME, 0) if one == ("TIME",) else one for one in commands])
 
 
 async def step(redis: Redis, seconds: int) -> None:
