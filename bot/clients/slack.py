@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -12,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
+from bot.clients.http import AGAIN_PAUSES
 from bot.clients.patience import waited
 from handlers import rich
 from phases.ports import PortError
@@ -108,11 +110,17 @@ class Slack:
 
     async def _ask(self, method: str, way: Literal["json", "params"], arguments: dict[str, Any]) -> dict[str, Any]:
         given = {key: value for key, value in arguments.items() if value is not None}
+        pauses = list(AGAIN_PAUSES) if way == "params" else []  # a read may be sent again at once after a fault
         while True:
             try:
                 return await self._asked(method, way, given)
             except SlackRefused as refused:
-                if refused.error not in LIMITS or not await waited(refused.retry_after):
+                if refused.error in LIMITS:
+                    if not await waited(refused.retry_after):
+                        raise
+                elif refused.retryable and pauses:
+                    await asyncio.sleep(pauses.pop(0))
+                else:
                     raise
 
     async def _asked(self, method: str, way: Literal["json", "params"], given: dict[str, Any]) -> dict[str, Any]:

@@ -140,7 +140,7 @@ async def test_where_nothing_is_found_it_is_posted(world: World, may_read: bool)
     made = await world.bot.post("x", author="Firebreak INC-0001", maybe_posted_since=datetime.now(UTC))
     assert [post.id for post in world.discord.posts] == [made.id]
     world.discord.may_see = True
-    world.faults.next("discord.messages", Fault(status=503), times=2)
+    world.faults.next("discord.messages", Fault(status=503), times=3)
     with pytest.raises(PortError) as refused:  # later it can be looked for again
         await world.bot.post("x", author="Firebreak INC-0001", maybe_posted_since=datetime.now(UTC))
     assert refused.value.retryable
