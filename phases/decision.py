@@ -25,6 +25,9 @@ CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 
 AGAINST = 5
 TRIED = 3  # what was tried last is said beside a recommendation
+NOT_SAFE = "A rollback would be the answer, but it is not safe."
+BEGAN = "Trouble began"
+"""How two of the reasons read: a message that says the same elsewhere leaves them out there."""
 AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
 
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
@@ -319,7 +322,7 @@ def recommend(s: Situation) -> Recommendation:
         return Recommendation(choice=Choice.INVESTIGATE, reasons=why, offer_rollback=False)
     many = blast.users is Word.MANY
     braked = brakes(s)  # for whoever presses the button, and for a cause that is confirmed later: whoever is hit
-    reasons = [_scope(blast)]
+    reasons = [scope(blast)]
     if many and (said := when(s)) is not None:
         reasons.append(said)
     said = Recommendation(
@@ -338,7 +341,7 @@ def recommend(s: Situation) -> Recommendation:
         reasons.append(f"A fix is known: {s.fix}.")
         return said.model_copy(update={"choice": Choice.HOTFIX, "reasons": tuple(reasons), "loud": everything})
     if everything:
-        reasons.append("A rollback would be the answer, but it is not safe.")
+        reasons.append(NOT_SAFE)
     elif many:
         reasons.append("One feature is hit: look for the cause now, with a rollback ready beside it.")
     elif blast.features is Word.MANY:
@@ -348,7 +351,7 @@ def recommend(s: Situation) -> Recommendation:
     return said.model_copy(update={"reasons": tuple(reasons), "loud": everything})
 
 
-def _scope(blast: BlastRadius) -> str:
+def scope(blast: BlastRadius) -> str:
     users = "one user" if blast.users is Word.ONE else "many users"
     if blast.user_count is not None:
         users = counted(blast.user_count, "user")
@@ -365,15 +368,15 @@ def when(s: Situation) -> str | None:
     if s.began is None:
         return None
     if s.suspect is None:
-        return f"Trouble began {stamp(s.began)}."
+        return f"{BEGAN} {stamp(s.began)}."
     version = s.suspect.release.version
     gap = s.began - s.suspect.started_at
     if gap < timedelta(0):
-        return f"Trouble began {stamp(s.began)}, just as {version} was being deployed."
+        return f"{BEGAN} {stamp(s.began)}, just as {version} was being deployed."
     did = "had its first event" if s.suspect.source == STANDS_IN else "was deployed"
     if gap < AT_ONCE:
-        return f"Trouble began {stamp(s.began)}, right after {version} {did}."
-    return f"Trouble began {stamp(s.began)}, {lasting(gap)} after {version} {did}."
+        return f"{BEGAN} {stamp(s.began)}, right after {version} {did}."
+    return f"{BEGAN} {stamp(s.began)}, {lasting(gap)} after {version} {did}."
 
 
 def against(s: Situation) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class Say(Value):
     try_again: str | None = None
     """Effect id for a *Try again* button under it."""
     goes_to: Literal["incident", "announcement"] = "incident"
-    ask: Literal["recovered", "not over", "foreign deploy", "update", "postmortem", ""] = ""
+    ask: Literal["recovered", "not over", "foreign deploy", "update", "postmortem", "after", ""] = ""
     """A question with its buttons under it."""
     picture: bool = False
     """With the picture of events a minute under it."""
@@ -93,9 +93,13 @@ class ReadMessage(Value):
 
 
 class PostSummary(Value):
-    """The PRODUCTION INCIDENT summary, in its exact layout."""
+    """That it is resolved, with the PRODUCTION INCIDENT summary in its exact layout."""
 
     type: Literal["post.summary"] = "post.summary"
+    by: str | None = None
+    """Who resolved it; None: it resolved by itself, as everything was there."""
+    said: bool = False
+    """That it is resolved was said with other news already."""
 
 
 # --- Sentry, Git, deployer -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, Re
 from phases.incident import Incident, Status
 from phases.postmortem import NO_POSTMORTEM, missing
 from phases.report import Cause, Postmortem
-from phases.rounds import decision_name, ended, mentioned, stand_down, tell, worked, write_again
+from phases.rounds import decision_name, ended, keep_true, mentioned, stand_down, tell, worked, write_again
 from phases.service import Service
 
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
@@ -162,7 +162,7 @@ def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "", picture:
     if (
         incident.status is not Status.MITIGATED or incident.adr is None or missing(incident)
     ):  # a drill is ended by people
-        return tell(draft, news, strong=strong, picture=picture) if news else draft.dirty("status")
+        return tell(draft, news, strong=strong, picture=picture, ask="after") if news else draft.dirty("status")
     return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
 
 
@@ -173,12 +173,16 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", 
     draft.release(open_claim(incident.service, incident.environment))
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
-    end(draft).want(PostSummary())
+    end(draft).want(PostSummary(by=by, said=bool(news)))
     written, recovered = incident.postmortem, incident.recovered_at
     if incident.adr is not None and written is not None and recovered is not None and written.at < recovered:
         draft.want(ReviseAdr())  # the file says that recovery is not verified
     who = f" by {mentioned(by)}" if by else ""
-    tell(draft, f"{news} {incident.id} is resolved{who}.".strip(), strong=strong, picture=picture)
+    over = f"{incident.id} is resolved{who}."
+    if news:
+        tell(draft, f"{news} {over}", strong=strong, picture=picture)
+    else:
+        keep_true(draft, over)  # the channel reads it above the summary
     if incident.ticket is not None:
         draft.want(CloseTicket())
     return draft.dirty("status", "announcement", "tree")

@@ -53,9 +53,10 @@ def verdict(
 
 
 def compared(events: int, held: Limits) -> str:
-    """`4 events where up to 12 are normal; about 180, had nothing changed`: for people to check."""
+    """`4 events where up to 12 are normal and unchanged trouble brings about 180`: for people to check."""
     unchanged = f"{held.unchanged:,.0f}" if held.unchanged >= 1 or held.unchanged == 0 else "less than 1"
-    return f"{counted(events, 'event')} where up to {held.allowed:,} are normal; about {unchanged}, had nothing changed"
+    normal = f"{counted(events, 'event')} where up to {held.allowed:,} are normal"
+    return f"{normal} and unchanged trouble brings about {unchanged}"
 
 
 async def look_again(

@@ -224,7 +224,9 @@ def speaking(kit: Kit) -> dict[str, Performer]:
     async def post_summary(effect: PostSummary, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
         channel, thread = kit.channel(incident)
-        message = views.summary(adr.summary(incident, await kit.names(incident)))
+        who = f" by <@{effect.by}>" if effect.by else ""
+        over = "" if effect.said else f"{incident.id} is resolved{who}."
+        message = views.summary(adr.summary(incident, await kit.names(incident)), over)
         await kit.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 

@@ -14,7 +14,7 @@ from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, local, person, spoken, when, words
 from phases import memory
 from phases.coordination import DRILL
-from phases.decision import AT_ONCE
+from phases.decision import AT_ONCE, BEGAN, NOT_SAFE, scope
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.report import (
     Choice,
@@ -51,14 +51,17 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         # The choice is made: what it was made on is in the thread and the timeline; here it would hide how it went.
         blocks.append(actions(_merge(incident, current, service)))
         blocks.append(context(phrasing.hit(report)) if report is not None else None)
-        return message(_fallback(incident, current, service), [*blocks, *_reasons(recommendation, set())])
+        return message(
+            _fallback(incident, current, service), [*blocks, *_reasons(recommendation, _said_above(current, report))]
+        )
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
     blocks += [context(line) for line in _missing(current, service)]
     blocks += _reasons(recommendation, _said_above(current, report))
     blocks += [context(words(said, 400)) for said in memory.sentences(incident.past, incident, now)[:1]]
     if report is not None:
-        blocks += _picture(report, service)
+        why = recommendation.reasons if recommendation is not None else ()
+        blocks += _picture(report, service, began=not any(one.startswith(BEGAN) for one in why))
     if report is not None and report.notes and report.manual_by is None:
         blocks.append(context(*(f"Note: {words(note, 300)}" for note in report.notes[:REASONS])))
     return message(_fallback(incident, current, service), blocks)
@@ -182,20 +185,23 @@ _VERDICTS = {
 }
 
 
-def _picture(report: TriageReport, service: Service) -> list[Block | None]:
-    """The triage picture, under the line that counts events, rate, users and features: what that line does not say."""
+def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Block | None]:
+    """The triage picture, under the line that counts events, rate, users and features: what that line does not say.
+
+    `began`: when, and how long after which deploy, is not among the reasons.
+    """
     if report.manual_by is not None:
         said = f"Reported by {person(report.manual_by)}, {when(report.at)}; not measured"
         return [section(said)]
     blast = report.blast
     doubtful = blast.confidence is not Confidence.HIGH and blast.users is not Word.NOBODY
-    listed = report.running in [deploy.release for deploy in report.deploys[:DEPLOYS]]
+    listed = phrasing.bare(report.running) in [deploy.release.version for deploy in report.deploys[:DEPLOYS]]
     pairs = [
         ("Users", _users(report) if doubtful else ""),
         ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
         ("Regions", phrasing.shares(blast.regions)),
         ("Organisations", phrasing.shares(blast.organisations)),
-        ("Began", _began(report)),
+        ("Began", _began(report) if began else ""),
         ("Running", phrasing.version(report.running) if report.running and not listed else ""),
     ]
     blocks: list[Block | None] = [facts(pairs), *(_sentences(report) if _indirect(report) else [])]
@@ -207,7 +213,7 @@ def _picture(report: TriageReport, service: Service) -> list[Block | None]:
         blocks.append(section("\n".join(detail)))
     blocks.append(_frame(report))
     if report.deploys:
-        blocks.append(context(*(_deploy(report, deploy, service) for deploy in report.deploys[:DEPLOYS])))
+        blocks.append(context(*(_deploy(report, deploy, service, began=began) for deploy in report.deploys[:DEPLOYS])))
     return blocks
 
 
@@ -240,7 +246,8 @@ def _passed(gap: timedelta) -> str:
 
 
 def _sentences(report: TriageReport) -> list[Block | None]:
-    said = [words(s, 300) for s in report.blast.sentences[:REASONS]]
+    told = phrasing.hit(report)
+    said = [words(s, 300) for s in report.blast.sentences[:REASONS] if s.rstrip(".") != told]
     return [context(*said)] if said else []
 
 
@@ -272,9 +279,9 @@ def _frame(report: TriageReport) -> Block | None:
     return section(f"{raised}{inline_code(at)}{inside}{handled}{shown}")
 
 
-def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
+def _deploy(report: TriageReport, deploy: DeploySeen, service: Service, *, began: bool) -> str:
     version = phrasing.version(deploy.release)
-    runs = next((d for d in report.deploys if d.release == report.running), None)  # newest first
+    runs = next((d for d in report.deploys if d.release.version == phrasing.bare(report.running)), None)  # newest first
     marks = ["runs now"] if deploy is runs else []
     marks += ["suspect"] if report.suspect is not None and deploy.release == report.suspect else []
     marks += ["rolled back"] if deploy.rolled_back else []
@@ -282,7 +289,7 @@ def _deploy(report: TriageReport, deploy: DeploySeen, service: Service) -> str:
     named = (deploy.by or "").startswith("<")  # a person as a mention, a bare id, or a name from outside
     by = f" by {spoken(deploy.by, 60, lines=False) if named else person(deploy.by)}" if deploy.by else ""
     before = ""
-    if report.began_at is not None and deploy.release == report.suspect:
+    if began and report.began_at is not None and deploy.release == report.suspect:
         gap = report.began_at - deploy.started_at
         before = f", {_passed(gap)} {'before' if gap >= timedelta(0) else 'after'} it began"
     other = f" of {words(deploy.service, 60)}" if deploy.service != service.name else ""
@@ -295,12 +302,10 @@ def _reasons(recommendation: Recommendation | None, said: Collection[str]) -> li
     if recommendation is None:
         return []
     all_of = (("Why", recommendation.reasons), ("But", recommendation.against), ("No rollback", recommendation.brakes))
-    lines = [
-        f"*{name}*: {local(words(reason, 400))}"
-        for name, reasons in all_of
-        for reason in reasons[:REASONS]
-        if reason.rstrip(".") not in said
-    ]
+    lines: list[str] = []
+    for name, reasons in all_of:
+        left = [local(words(one, 400)).rstrip(".") for one in reasons[:REASONS] if one.rstrip(".") not in said]
+        lines += [f"*{name}*: {'. '.join(left)}."] if left else []
     return [context("\n".join(lines))] if lines else []
 
 
@@ -309,9 +314,9 @@ def _said_above(current: Round, report: TriageReport | None) -> set[str]:
     recommendation = current.recommendation
     above = [_not_offered(recommendation)]
     if recommendation is not None and recommendation.loud:
-        above += recommendation.brakes[:1]
+        above += [NOT_SAFE, *recommendation.brakes[:1]]
     if report is not None:
-        above.append(phrasing.hit(report))
+        above += [phrasing.hit(report), scope(report.blast)]
     return {text.rstrip(".") for text in above}
 
 
@@ -395,8 +400,8 @@ def _missing(current: Round, service: Service) -> list[str]:
     recommendation = current.recommendation
     if recommendation is not None and not recommendation.offer_rollback:
         why = "" if recommendation.loud else _not_offered(recommendation).rstrip(".")
-        no = f"No rollback: {local(words(why, 300))}. " if why else ""
-        lines.append(f"{no}`/incident rollback` chooses a release all the same.")
+        no = f"No rollback: {local(words(why, 300))}" if why else "No rollback is offered"
+        lines.append(f"{no}. `/incident rollback` chooses a release all the same.")
     if not _can_hotfix(service):
         lines.append(f"No hotfix: {name} has no `hotfix` command in the catalogue.")
     return lines

@@ -99,13 +99,13 @@ def postmortem(
 
 
 def _head(incident: Incident) -> str:
-    ends = "" if incident.recovered_at else " It resolves the incident once recovery is verified."
+    ends = "resolves the incident" if incident.recovered_at else "resolves the incident once recovery is verified"
     private = (
         "\n*Everybody who can read the folder of post-mortems can read these parts*; the rest stays here."
         if incident.private
         else ""
     )
-    return f"*{incident.id}* {words(incident.title, 200)}\n*Write it* makes the ADR.{ends}{private}"
+    return f"*{incident.id}* {words(incident.title, 200)}\n*Write it* keeps this as an ADR, and {ends}.{private}"
 
 
 def _drafts(incident: Incident, me: str, shelf: Shelf) -> list[Block | None]:

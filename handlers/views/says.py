@@ -28,6 +28,8 @@ def say(effect: Say, incident: Incident) -> Message:
     called = " ".join(person(p) for p in effect.mention[:20])
     text = f"{called} {spoken(effect.text)}".strip()
     due = context(f"Next update {when(effect.due, '{time}')}") if effect.due else None
+    if effect.ask == "after" and incident.adr is None and not incident.drill:
+        due = context("Next: the post-mortem, with the root cause. It can wait for the morning.")
     shown = pictured(incident) if effect.picture else []
     heard = f"{text} {spoken(in_words(incident))}" if shown else text
     return message(heard, [section(text), *shown, due, actions(_answers(effect, incident))])
@@ -59,6 +61,13 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
         answers.append(button("No, it is not over", "incident.not_recovered", value))
     if effect.ask == "not over":
         answers.append(button("It is not over: decide again", "incident.not_recovered", value))
+    if effect.ask == "after":
+        written = incident.drill or incident.adr is not None
+        answers.append(
+            button("Resolve", "incident.resolve", value)
+            if written
+            else button("Post-mortem …", "incident.postmortem", value)
+        )
     if effect.ask == "foreign deploy":
         answers.append(
             button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": plain(effect.text, 300)})
@@ -110,10 +119,13 @@ def _now(incident: Incident) -> str:
     return phrasing.hit(incident.triage) if incident.triage else f"detected {when(incident.detected_at)}"
 
 
-def summary(text: str) -> Message:
-    """The PRODUCTION INCIDENT summary, in its exact layout."""
+def summary(text: str, over: str = "") -> Message:
+    """The PRODUCTION INCIDENT summary, in its exact layout; `over`: that it is resolved, in front."""
     title = text.strip().splitlines()[0] if text.strip() else "PRODUCTION INCIDENT"
-    return message(words(title, 300), [section(code(text))])
+    said = f"*{spoken(over, 300)}*" if over else ""
+    return message(
+        f"{spoken(over, 300)} {words(title, 300)}".strip(), [section(said) if said else None, section(code(text))]
+    )
 
 
 def listing(incidents: Sequence[Incident]) -> Message:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import gallery_more
-from factories import NOW, TICKET, incident, look, nothing_unusual, one_feature, report, service
+from factories import NOW, TICKET, blast, incident, look, nothing_unusual, one_feature, report, service
 from factories import postmortem as written
 
 from handlers import views
@@ -27,6 +27,7 @@ from phases.report import (
     Adr,
     Bisect,
     Cause,
+    Choice,
     DeployOutput,
     DeployProof,
     DeploySeen,
@@ -34,10 +35,12 @@ from phases.report import (
     HypothesisKind,
     Investigation,
     Picture,
+    Recommendation,
     Release,
     Suspect,
     TriageReport,
     Verdict,
+    Word,
 )
 from phases.trends import Month
 from phases.verification_steps import sentence
@@ -91,6 +94,14 @@ PRINTED = DeployOutput(
 )
 
 
+ONE_USER = report(
+    Choice.INVESTIGATE,
+    blast=blast(Word.ONE, Word.ONE),
+    deploys=DEPLOYS,
+    recommendation=Recommendation(
+        choice=Choice.INVESTIGATE, reasons=("The blast radius is limited: find the cause first.",)
+    ),
+)
 UNMEASURED = Round(number=1, opened_at=NOW, why="triage")
 
 
@@ -220,6 +231,7 @@ def messages() -> dict[str, Message]:
         "status-resolved": views.status(RESOLVED, NOW, SHOP),
         "decision-rollback": views.decision(deciding(), NOW, SHOP, 1),
         "decision-one-feature": views.decision(deciding(one_feature(deploys=DEPLOYS)), NOW, SHOP, 1),
+        "decision-one-user": views.decision(deciding(ONE_USER), NOW, SHOP, 1),
         "decision-nothing": views.decision(deciding(nothing_unusual(frame=None, exception_type=None)), NOW, SHOP, 1),
         "decision-unmeasured": views.decision(
             deciding(triage=None, triage_overdue=True, rounds=(UNMEASURED,)), NOW, SHOP, 1
@@ -238,7 +250,7 @@ def messages() -> dict[str, Message]:
         ),
         "asked": views.say(Say(text="Do users have it back?", ask="recovered", mention=("U0ALICE",)), VERIFYING),
         "try-again": views.say(Say(text="The ticket could not be opened.", try_again="7-1"), deciding()),
-        "summary": views.summary(SUMMARY),
+        "summary": views.summary(SUMMARY, "INC-0001 is resolved by <@U0ALICE>."),
         "listing": views.listing([deciding(), MITIGATED]),
         "listing-none": views.listing([]),
         "which": says.which("rollback", [deciding(), MITIGATED], {"name": "rollback"}),

@@ -322,7 +322,7 @@ def odd_ends() -> dict[str, Message]:
         "status-second-round": views.status(second_round(), NOW, SHOP),
         "status-beside": views.status(deciding(else_reason="INC-0003"), NOW, SHOP),
         "status-sentry-silent": views.status(incident(triage_overdue=True), NOW, SHOP),
-        "status-proofs": says.with_proofs(views.status(deciding(), NOW, SHOP), proofs(deciding())),
+        "answer-status": says.with_proofs(views.status(deciding(), NOW, SHOP), proofs(deciding())),
         "announcement-new": views.announcement(deciding(channel=CHANNEL), NOW),
         "announcement-private": views.announcement(private, NOW),
         "announcement-cancelled": views.announcement(cancelled, NOW),
@@ -389,6 +389,9 @@ def sentences() -> dict[str, Message]:
     take("deployed", one)
     one.recovered()
     take("recovered", one)
+    drilled = Story(None, drill=True).opened().measured().rolled_back()
+    drilled.recovered()
+    take("drill-recovered", drilled)
     one.say(said.PostmortemDue(), after=90_000)
     take("postmortem-due", one)
     one.say(said.PostmortemDue(), after=300_000)

@@ -40,7 +40,7 @@ def test_the_post_mortem_resolves_what_is_verified():
     assert story.record.status is Status.RESOLVED
     assert story.record.cause is not None
     assert story.record.cause.text == "the tax table of eu-west was empty"
-    assert story.in_channel == ["INC-0001 is resolved."]
+    assert story.in_channel == [], "the summary says it"
     assert story.wants(wanted.PostSummary) == [wanted.PostSummary()]
     assert kept(story.record) is not None  # the commit brings the memory with it
     assert story.wants(wanted.CloseTicket) == [wanted.CloseTicket()]
@@ -58,6 +58,7 @@ def test_written_while_verifying_it_resolves_with_the_clean_look_in_one_message(
     assert len(story.in_channel) == 1
     assert story.in_channel[0].startswith("*Recovered.* ")
     assert story.in_channel[0].endswith(" INC-0001 is resolved.")
+    assert story.wants(wanted.PostSummary) == [wanted.PostSummary(said=True)]
 
 
 def test_a_known_cause_is_not_overwritten_by_the_post_mortem():

@@ -65,13 +65,15 @@ def test_verdict(
 ) -> None:
     judged, reasons = verdict(events, limits(BASE, Measured(SIZES[size], 30), 4), endpoint, new)
     assert judged is expected
-    assert reasons[0].startswith(f"{counted(events, 'event')} where up to 15 are normal; about ")
+    assert reasons[0].startswith(
+        f"{counted(events, 'event')} where up to 15 are normal and unchanged trouble brings about "
+    )
     assert len(reasons) == 1 or judged is not LookVerdict.RECOVERED
 
 
 def test_the_reasons_can_be_checked() -> None:
     _, few = verdict(4, limits(BASE, Measured(45, 15), 4), GOOD, [])
-    assert few == ("4 events where up to 15 are normal; about 180, had nothing changed",)
+    assert few == ("4 events where up to 15 are normal and unchanged trouble brings about 180",)
     _, small = verdict(0, limits(BASE, Measured(2, 15), 4), GOOD, [])
     assert small[1] == "below 20 that says nothing"
     _, gap = verdict(5, limits(BASE, Measured(6, 15), 4), GOOD, [])
@@ -140,7 +142,7 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
     assert (seen.events, seen.allowed, seen.minutes) == (0, 3, 5.0)
     assert seen.before_per_minute == pytest.approx(6, abs=0.1)  # one every 10 s, from the beginning to the rollback
     assert seen.unchanged == pytest.approx(30, abs=0.5)
-    assert seen.reasons[0] == "0 events where up to 3 are normal; about 30, had nothing changed"
+    assert seen.reasons[0] == "0 events where up to 3 are normal and unchanged trouble brings about 30"
     assert seen.after_per_minute == 0
     assert "no endpoint is configured, so none was called" in seen.reasons
 
@@ -155,7 +157,7 @@ async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
     assert seen.events == 4
     assert seen.verdict is LookVerdict.NOT_RECOVERED
     assert seen.after_per_minute == 0.8
-    assert seen.reasons[0].startswith("4 events where up to 3 are normal; ")
+    assert seen.reasons[0].startswith("4 events where up to 3 are normal and ")
 
 
 async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> None:

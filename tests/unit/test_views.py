@@ -95,7 +95,7 @@ def test_the_recommendation_is_first_and_the_picture_is_whole() -> None:
         "eu-west",
         "acme",
         "payment",
-        "3 min after `1.3.0`",
+        "3 min after 1.3.0",
     ):
         assert part in said
     assert "`shop/pay.py:12` in `total`" in said

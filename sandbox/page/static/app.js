@@ -2,7 +2,7 @@
 
 import { draw } from "./chart.js";
 import "./composer.js";
-import { place, refresh, times } from "./parts.js";
+import { place, refresh, times, toEnd } from "./parts.js";
 import { closeMenus } from "./press.js";
 import { go, post, state, toast } from "./state.js";
 import { showView } from "./views.js";
@@ -158,13 +158,14 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) refr
 const wanted = new URLSearchParams(location.search).get("tab");
 if (wanted) state.tab = wanted;
 go({ thread: state.thread }, { push: false });
+if (state.channel === "app") post("home", {});
 if (state.thread) side("thread");
 if (localStorage.getItem("start") === "hidden") place("start").hidden = true;
 times(document);
 for (const name of ["messages", "thread"]) {
   place(name).dataset.where = `${state.me}/${state.channel}/${name === "thread" ? state.thread : ""}`;
   const scroll = place(name).closest(".scroll");
-  scroll.scrollTop = scroll.scrollHeight;
+  toEnd(scroll);
 }
 if (/^#p\d{7,}$/.test(location.hash)) setTimeout(() => jump(`${location.hash.slice(2, -6)}.${location.hash.slice(-6)}`), 300);
 const first = place("view").innerHTML;

@@ -59,7 +59,7 @@ function putList(at, html) {
     at.replaceChildren(fresh.content);
     at.dataset.where = where;
     times(at);
-    requestAnimationFrame(() => { scroll.scrollTop = scroll.scrollHeight; });
+    requestAnimationFrame(() => toEnd(scroll));
     return;
   }
   const next = fresh.content.querySelector("[data-list]");
@@ -68,7 +68,12 @@ function putList(at, html) {
   [...fresh.content.children].filter((child) => child !== next).forEach((child) => list.before(child));
   reconcile(list, next);
   times(at);
-  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+  if (atEnd) toEnd(scroll);
+}
+
+/** Messages are read from their end; the app's Home from its beginning. */
+export function toEnd(scroll) {
+  scroll.scrollTop = scroll.querySelector(".home") ? 0 : scroll.scrollHeight;
 }
 
 function reconcile(list, next) {
