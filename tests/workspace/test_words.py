@@ -139,7 +139,7 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
     await eventually(world, lambda: "SEV2" in status(channel), "a person's word on how bad it is")
 
     await bob.command("/incident update Card payments work again in eu-west", channel)
-    await eventually(world, lambda: "Card payments work again" in status(channel), "the update, pinned")
+    await eventually(world, lambda: "Card payments work" in status(channel), "the update, pinned")
     await eventually(world, lambda: "Card payments" in world.discord.posts[0].content, "the update, in Discord")
     ticket = world.linear.issues[0]
     await eventually(
