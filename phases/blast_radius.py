@@ -115,12 +115,17 @@ def last_event_minute(minutes: Minutes) -> datetime | None:
     return max((at for at, n in minutes.counts.items() if n > 0), default=None)
 
 
-def baseline(minutes: Minutes, began: datetime, project_since: datetime | None) -> tuple[float, float]:
+def baseline(
+    minutes: Minutes, began: datetime, project_since: datetime | None, asked_since: datetime | None = None
+) -> tuple[float, float]:
     """Events a minute over the 24 h before trouble began, and over how many minutes; of a younger project over all there is.
+
+    `asked_since`: where the minutes begin. Trouble that has been going on for hours began so long after it, and what was not
+    asked for is not silence.
 
     (rules: Verification); under 15 minutes of it: zero, of zero minutes.
     """
-    begin = max(began - DAY, project_since) if project_since else began - DAY
+    begin = max(at for at in (began - DAY, project_since, asked_since) if at is not None)
     if began - begin < BASELINE_LEAST:
         return 0.0, 0.0
     incomplete = set(minutes.incomplete)

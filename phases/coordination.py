@@ -6,7 +6,7 @@ Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from phases.actions import (
     AddEvidence,
@@ -233,7 +233,7 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
     if heard_already(incident, action):
         return draft.done()
     if action.issue is None:
-        draft.set(heard=(*incident.heard, _alert_key(action))[-HEARD:])
+        draft.set(heard=(*incident.heard, _alert_key(incident, action))[-HEARD:])
     elif len(incident.seeds) >= SEEDS:
         return draft.done()
     else:
@@ -254,12 +254,18 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
 
 def heard_already(incident: Incident, action: AddEvidence) -> bool:
     """Whether this alert brings nothing new: a storm's thousandth is not even recorded."""
-    return action.issue in incident.seeds if action.issue else _alert_key(action) in incident.heard
+    return action.issue in incident.seeds if action.issue else _alert_key(incident, action) in incident.heard
 
 
-def _alert_key(action: AddEvidence) -> str:
+def _alert_key(incident: Incident, action: AddEvidence) -> str:
+    """What was heard while it burned says nothing of what fires after recovery, nor of the next day."""
     text = f"{action.evidence.source}: {action.evidence.text}"
-    return f"alert:{short(action.evidence.url or text, 120)}"
+    after = f" {_day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
+    return f"alert:{short(action.evidence.url or text, 120)}{after}"
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d}"
 
 
 def issues_looked_up(incident: Incident, action: IssuesLookedUp, service: Service, now: datetime) -> Change:
@@ -287,11 +293,18 @@ def _recovered(incident: Incident) -> datetime:
     return incident.recovered_at or incident.detected_at
 
 
+def _after_recovery(incident: Incident, at: datetime) -> str:
+    """Why people are paged: once a day, because between recovery and *resolved* there may be many."""
+    return f"after recovery: {len(incident.rounds)}, {_day(at)}"
+
+
 def _fires_after_recovery(draft: Draft, text: str, at: datetime, service: Service) -> Draft:
     """Users were fine and the incident still holds its service: nothing new may drown in its channel. People decide."""
     incident = draft.incident
     said = f"{short(text, 300)}, {lasting(at - _recovered(incident))} after recovery."
-    page(draft, f"after recovery: {len(incident.rounds)}", f"{incident.id} {incident.title}, fires again: {said}")
+    if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
+        return tell(draft, said, strong="Fires again:", thread=True, ticket=False)  # of one storm the first one rings
+    page(draft.set(fired_at=at), _after_recovery(incident, at), f"{incident.id} {incident.title}, fires again: {said}")
     way = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here. Something else? `/incident declare <what>`."
     return tell(draft, f"{said} {way}", strong="Fires again:", mention=service.owners)
 
@@ -328,7 +341,9 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
 
 
 def what_was_never_there(draft: Draft) -> Draft:
-    """What could not be had before the end was given up with it; open again, it is needed again."""
+    """What could not be had before the end was given up with it, and what is in the archive is lost: both are needed again."""
+    if draft.incident.channel_archived:
+        fresh_channel(draft)
     if draft.incident.channel is None:
         return draft.want(OpenChannel())
     if "status" not in draft.incident.messages:
@@ -336,11 +351,23 @@ def what_was_never_there(draft: Draft) -> Draft:
     return draft if draft.incident.ticket is not None else draft.want(OpenTicket())
 
 
+def fresh_channel(draft: Draft) -> Draft:
+    """Another channel: everything that stood in the archived one is posted anew, the announcement stays."""
+    incident = draft.incident
+    rounds = incident.rounds
+    if rounds:
+        rounds = (*rounds[:-1], rounds[-1].model_copy(update={"asked": False}))
+    left = {name: ref for name, ref in incident.messages.items() if name == "announcement"}
+    draft.set(
+        channel=None, channel_archived=False, pinned=False, tree_asked=False, messages=left, rounds=rounds, bookmarks={}
+    )
+    return draft.note("comms", "The channel was archived, and no bot can open it again: there is a new one")
+
+
 def _long_after(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:
-    """The known issue after the guard: said and paged once, not reopened."""
+    """The known issue after the guard: said and paged once a day, not reopened."""
     draft = Draft(incident, now)
-    key = f"after recovery: {len(incident.rounds)}"
-    if not incident.open or key in incident.paged:
+    if not incident.open or _after_recovery(incident, action.evidence.at) in incident.paged:
         return draft.done()
     draft.note("evidence", f"Fires again: {action.evidence.text}", url=action.evidence.url)
     return _fires_after_recovery(draft, action.evidence.text, action.evidence.at, service).done()

@@ -270,6 +270,8 @@ class Incident(Value):
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
     guard_until: datetime | None = None
+    fired_at: datetime | None = None
+    """When something fired after recovery, and was said in the channel: for an hour more of it goes into the thread."""
     latest_update: str | None = None
     updated_at: datetime | None = None
     """When a person last said how it stands."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from phases.actions import ArchiveDue, ChannelArchived, PutOffArchive, Reopen
 from phases.change import Change, Draft, Refused
-from phases.coordination import what_was_never_there
+from phases.coordination import fresh_channel, what_was_never_there
 from phases.effects import ArchiveChannel, OpenChannel, Say
 from phases.incident import Incident, Status
 from phases.postmortem_steps import ARCHIVE, fingerprint_claim, issues_of, open_claim
@@ -44,25 +44,10 @@ def reopen(incident: Incident, action: Reopen, service: Service, now: datetime) 
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
     draft.cancel(ARCHIVE).note("reopened", f"{mentioned(action.by)} opened it again", by=action.by)
-    if incident.channel_archived:
-        fresh_channel(draft)
     what_was_never_there(draft)
     if "announcement" in draft.incident.messages and not incident.private:
         draft.want(Say(text=f"Open again: {incident.title}.", goes_to="announcement"))
     return next_round(draft, f"{mentioned(action.by)} opened it again").done()
-
-
-def fresh_channel(draft: Draft) -> Draft:
-    """Another channel: everything that stood in the archived one is posted anew, the announcement stays."""
-    incident = draft.incident
-    rounds = incident.rounds
-    if rounds:
-        rounds = (*rounds[:-1], rounds[-1].model_copy(update={"asked": False}))
-    left = {name: ref for name, ref in incident.messages.items() if name == "announcement"}
-    draft.set(
-        channel=None, channel_archived=False, pinned=False, tree_asked=False, messages=left, rounds=rounds, bookmarks={}
-    )
-    return draft.note("comms", "The channel was archived, and no bot can open it again: there is a new one")
 
 
 def archive_due(incident: Incident, action: ArchiveDue, service: Service, now: datetime) -> Change:

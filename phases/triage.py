@@ -152,7 +152,7 @@ async def triage(
         carried = await _carried(tracker, service, ids, suspect, since, now, notes)
         one_way = await _one_way(source, service, targets(suspect), running, notes)
 
-    calm, over = baseline(minutes, began, page.since) if began and minutes.known else (usual, DAY / MINUTE)
+    calm, over = baseline(minutes, began, page.since, since - DAY) if began and minutes.known else (usual, DAY / MINUTE)
     situation = Situation(
         now=now,
         window=service.window,

@@ -129,7 +129,8 @@ def mitigated(
     """
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
     at = draft.incident.recovered_at or draft.now
-    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture).cancel(LOOK)
+    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture, fired_at=None)
+    draft.cancel(LOOK)
     stand_down(draft)
     resolve_issues(draft, current)
     return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None)

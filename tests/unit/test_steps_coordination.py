@@ -258,6 +258,54 @@ def test_another_issue_of_a_service_that_was_fine_does_not_drown_in_the_old_chan
     assert story.wants(wanted.Say)[0].mention == ("U0ALICE",)
 
 
+def fires(story: Story, issue: str | None, after: float, text: str = "SEARCH-9 Timeout") -> None:
+    at = story.now + timedelta(seconds=after)
+    story.say(said.AddEvidence(evidence=evidence(at, text), issue=issue), after=after)
+
+
+def test_a_storm_after_recovery_rings_once_and_the_rest_is_in_the_thread():
+    story = mitigated()
+    fires(story, "99", 5 * 3600)
+    assert len(story.in_channel) == 1
+    for number in range(100, 110):
+        fires(story, str(number), 60)
+        assert story.in_channel == []
+        assert [one.text[:14] for one in story.wants(wanted.Say)] == ["*Fires again:*"]
+        assert story.pages == []
+    fires(story, "200", 2 * 3600)
+    assert len(story.in_channel) == 1, "two hours later that is another fire"
+    assert story.pages == [], "paged once a day"
+    fires(story, "201", 24 * 3600)
+    assert (len(story.in_channel), len(story.pages)) == (1, 1)
+
+
+def test_an_alert_that_was_heard_while_it_burned_is_news_after_recovery():
+    """A metric alert has no issue: what tells it from another one is its address, which stays."""
+    story = Story().opened().measured()
+    fires(story, None, 10, "Too many errors")
+    assert any(entry.kind == "evidence" for entry in story.last.entries)
+    fires(story, None, 10, "Too many errors")
+    assert story.last.entries == (), "the same storm"
+    story.rolled_back().deployed().recovered()
+    fires(story, None, 3600, "Too many errors")
+    assert story.in_channel[0].startswith("*Fires again:* Sentry SHOP-3: Too many errors")
+    assert len(story.pages) == 1
+    fires(story, None, 60, "Too many errors")
+    assert story.last.entries == ()
+    fires(story, None, 24 * 3600, "Too many errors")
+    assert len(story.in_channel) == 1
+
+
+def test_what_comes_back_in_an_archived_channel_gets_another_one():
+    story = mitigated().written()
+    story.say(said.ChannelArchived(channel="C1", by="U0BOB"))
+    story.say(again(story, 60), after=3600)
+    assert story.record.status is Status.DECIDING
+    assert story.record.channel is None
+    assert wanted.OpenChannel() in story.last.effects
+    assert set(story.record.messages) <= {"announcement"}
+
+
 def test_a_late_alert_of_what_is_over_does_not_open_it_again():
     story = mitigated()
     story.say(said.SeenAgain(issue="41", evidence=evidence(NOW)))
