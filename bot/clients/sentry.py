@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
+from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
 from bot.clients.sentry_shapes import (
     DeployShape,
     EventShape,
@@ -46,9 +47,6 @@ LOOKUPS = 1  # releases whose deploys are asked for one by one, beside the list
 KNOWN_SECONDS = 600.0  # how long slugs, environments and the lack of Discover are remembered
 INGESTION = timedelta(seconds=90)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
 PER_ISSUE = 2  # issues whose tags are asked for where there is no Discover
-
-ERRORS = "level:[error,fatal]"
-FIELDS_BY_THEMSELVES = ("geo.", "user.", "device.", "os.")  # event fields that are no tags
 
 T = TypeVar("T")
 Pairs = list[tuple[str, str]]
@@ -150,7 +148,7 @@ class Sentry:
         where = await self._where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [*_span(since, until), ("query", _of(issues)), ("dataset", "errors")]
+        params: Pairs = [*_span(since, until), ("query", of(issues)), ("dataset", "errors")]
         params += [("yAxis", "count()"), ("interval", "1m")]
         if self._stats_until < time.monotonic():
             try:
@@ -189,14 +187,14 @@ class Sentry:
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
-        rows = await self._rows(services, since, until, ["min(timestamp)"], _of(issues))
+        rows = await self._rows(services, since, until, ["min(timestamp)"], of(issues))
         value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
         return utc(datetime.fromisoformat(str(value))) if value else None
 
     async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
         if not issues or until <= since:
             return 0
-        rows = await self._rows(services, since, until, ["count()"], _of(issues), anywhere=True)
+        rows = await self._rows(services, since, until, ["count()"], of(issues), anywhere=True)
         if rows is not None:
             return sum(_int(r, "count()") for r in rows.data)
         wanted = set(issues)
@@ -210,7 +208,7 @@ class Sentry:
     async def releases(
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
-        rows = await self._rows([service], since, until, ["release", "count()"], _of(issues), "-count()")
+        rows = await self._rows([service], since, until, ["release", "count()"], of(issues), "-count()")
         return shares(((r.get("release"), _int(r, "count()")) for r in rows.data), empty=True) if rows else ()
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
@@ -221,8 +219,8 @@ class Sentry:
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> EventPicture:
         """https://docs.sentry.io/api/explore/query-explore-events-in-table-format/ , four tables at once."""
-        service, query = services[0], _of(issues)
-        region, org = _tag(service.region_tag), _tag(service.org_tag)
+        service, query = services[0], of(issues)
+        region, org = tag(service.region_tag), tag(service.org_tag)
         most = "-count()"
         totals, people, transactions, places = await asyncio.gather(
             self._rows(services, since, until, ["count()", "count_unique(user)", "count_unique(user.ip)"], query),
@@ -254,7 +252,7 @@ class Sentry:
     async def _per_issue(self, services: Sequence[Service], issues: Sequence[str]) -> EventPicture:
         """Without Discover: https://docs.sentry.io/api/events/retrieve-tag-details/ of the loudest issues, over their lives."""
         service = services[0]
-        asked = [(i, k) for i in issues[:PER_ISSUE] for k in _tag_keys(service)]
+        asked = [(i, k) for i in issues[:PER_ISSUE] for k in tag_keys(service)]
         answers = dict(zip(asked, await asyncio.gather(*(self._tag(i, k) for i, k in asked)), strict=True))
 
         def rows(key: str) -> Iterable[tuple[str | None, int]]:
@@ -262,7 +260,7 @@ class Sentry:
 
         joined = {s.name: s.events for s in shares(rows("user"))}
         users = split_users(((name, events, None) for name, events in joined.items()), service.not_users)
-        events = sum(max(answers[i, k].totalValues for k in _tag_keys(service)) for i in issues[:PER_ISSUE])
+        events = sum(max(answers[i, k].totalValues for k in tag_keys(service)) for i in issues[:PER_ISSUE])
         named = sum(t.totalValues for (_, k), t in answers.items() if k == "user")
         most = max((t.uniqueValues for (_, k), t in answers.items() if k == "user"), default=0)
         return EventPicture(
@@ -431,19 +429,6 @@ class Sentry:
 def _span(since: datetime, until: datetime) -> Pairs:
     """https://docs.sentry.io/api/explore/ : ISO 8601 in UTC, without a zone."""
     return [("start", f"{utc(since):%Y-%m-%dT%H:%M:%S.%f}"), ("end", f"{utc(until):%Y-%m-%dT%H:%M:%S.%f}")]
-
-
-def _of(issues: Sequence[str]) -> str:
-    """https://docs.sentry.io/concepts/search/ : several values of one key."""
-    return f"issue.id:[{','.join(i for i in issues if i.isdigit())}]" if issues else ERRORS
-
-
-def _tag(name: str) -> str:
-    return name if name.startswith(FIELDS_BY_THEMSELVES) else f"tags[{name}]"
-
-
-def _tag_keys(service: Service) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(("user", "transaction", service.region_tag, service.org_tag)))
 
 
 def _minute(seconds: float) -> datetime:

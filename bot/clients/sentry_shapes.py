@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from phases.report import DeploySeen, Frame, Release, Share
 from phases.service import Service
@@ -42,6 +42,12 @@ def scrubbed(text: str) -> str:
 class Shape(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """What is null is what is not told: Sentry's serializers leave either."""
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
 
 class ProjectShape(Shape):
     id: str
@@ -60,7 +66,7 @@ class Lifetime(Shape):
 
 class IssueShape(Shape):
     id: str
-    shortId: str
+    shortId: str = ""
     title: str = ""
     permalink: str | None = None
     level: str = "error"
@@ -68,7 +74,10 @@ class IssueShape(Shape):
     substatus: str | None = None
     count: int = 0
     """A string on the wire; with `start` and `end`: in the window."""
-    firstSeen: datetime
+    firstSeen: datetime | None = None
+    """Null where the environment's own record of the issue is not written yet (`first_seen.get(item.id)`):
+    https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group.py"""
+    lastSeen: datetime | None = None
     lifetime: Lifetime | None = None
     project: ProjectShape
     isUnhandled: bool | None = None
@@ -76,7 +85,8 @@ class IssueShape(Shape):
 
     def row(self, since: datetime | None = None) -> IssueRow:
         """`since`: the window's start, where `count` is of a window."""
-        first = min(utc(at) for at in (self.firstSeen, self.lifetime and self.lifetime.firstSeen) if at)
+        told = [utc(at) for at in (self.firstSeen, self.lifetime and self.lifetime.firstSeen) if at]
+        first = min(told) if told else utc(self.lastSeen or datetime.now(UTC))
         before, minutes = self._before(since)
         return IssueRow(
             id=self.id,

@@ -173,6 +173,7 @@ def metric(action: str = "critical", **fields: Any) -> dict[str, Any]:
     [
         ("event_alert", event_alert(), "Sentry alert “Very important rule”"),
         ("issue", issue(), "Sentry SHOP-41"),
+        ("issue", issue(shortId=None, level=None, permalink=None), "Sentry issue 41"),
         ("metric_alert", metric(), "Sentry metric alert"),
         (
             "error",

@@ -332,3 +332,20 @@ def test_users_are_hashed_and_split() -> None:
 def test_addresses_of_people_are_taken_out_and_releases_are_not() -> None:
     assert scrubbed("no bob.x+1@mail.example.com, 10.0.0.1!") == "no …, …!"
     assert scrubbed("shop@1.2.3") == "shop@1.2.3"
+
+
+def test_an_issue_of_which_little_is_written_yet_is_read_all_the_same() -> None:
+    """The serializer asks for what the stream has not counted yet with `.get(…)`."""
+    row = {
+        "id": "7",
+        "shortId": None,
+        "title": "Oops",
+        "level": None,
+        "count": "3",
+        "firstSeen": None,
+        "project": {"id": "1", "slug": "shop"},
+    }
+    told = IssueShape.model_validate(row | {"lifetime": {"firstSeen": None}, "lastSeen": ago(2).isoformat()}).row(SINCE)
+    assert (told.first_seen, told.events, told.level, told.short_id) == (ago(2), 3, "error", "")
+    known = IssueShape.model_validate(row | {"lifetime": {"firstSeen": ago(900).isoformat()}}).row(SINCE)
+    assert known.first_seen == ago(900)
