@@ -172,7 +172,7 @@ class Clock:
         except ValidationError as error:
             self.counts["aside"] += 1
             reason = f"{error.error_count()} fields do not fit any action of this version"
-            log.error("timer %s of %s set aside: %s", due.name, due.incident, reason)
+            log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
             await put_aside(self._store, incident=due.incident, name=due.name, reason=reason, text=due.action)
             await self._drop(due)
             return True
@@ -180,7 +180,9 @@ class Clock:
             answer = await self._door.say(action, due.incident, TimerDue(due.incident, due.name, due.at_ms))
         except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
             where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("timer %s of %s failed with %s\n%s", due.name, due.incident, type(error).__name__, where)
+            log.error(
+                "timer %s of %s failed with %s\n%s", due.name, due.incident, type(error).__name__, where, extra=_of(due)
+            )
             self.counts["failed"] += 1
             wait = min(LONGEST_WAIT_SECONDS, wait * 2)
             self._later[key] = (time.monotonic() + wait, wait)
@@ -191,7 +193,9 @@ class Clock:
                 self.counts["gone" if again else "fired"] += 1
             case Refused():
                 self.counts["refused"] += 1
-                log.warning("timer %s of %s refused (%s): %s", due.name, due.incident, answer.code, answer.text)
+                log.warning(
+                    "timer %s of %s refused (%s): %s", due.name, due.incident, answer.code, answer.text, extra=_of(due)
+                )
                 await self._drop(due)
             case Unknown():
                 self.counts["unknown"] += 1  # it stays; the next sweep says it again
@@ -212,3 +216,8 @@ class Clock:
             if abs(passed - shown) > PARTED_SECONDS:
                 log.warning("the wall clock was set by %+.1f s", shown - passed)
                 job.modify(next_run_time=datetime.now(UTC))
+
+
+def _of(due: Due) -> dict[str, str]:
+    """Fields of a log line about one timer."""
+    return {"incident": due.incident, "timer": due.name}

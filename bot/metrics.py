@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -86,11 +86,16 @@ async def standing(store: Store) -> Standing | None:
     )
 
 
+class Worker(Protocol):
+    @property
+    def running(self) -> bool: ...
+
+
 class Metrics:
     """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode."""
 
-    def __init__(self, store: Store, outbox: Outbox, clock: Clock, live: Live) -> None:
-        self._store, self._outbox, self._clock, self._live = store, outbox, clock, live
+    def __init__(self, store: Store, outbox: Outbox, clock: Clock, live: Live, watch: Worker | None = None) -> None:
+        self._store, self._outbox, self._clock, self._live, self._watch = store, outbox, clock, live, watch
         self._registry = CollectorRegistry(auto_describe=False)
         self.acks = Histogram(
             "firebreak_ack_seconds",
@@ -139,6 +144,7 @@ class Metrics:
             ("outbox", self._outbox.running),
             ("clock", self._clock.running),
             ("live", self._live.running),
+            *([("watch", self._watch.running)] if self._watch else []),
         ):
             workers.add_metric((name,), float(running))
         yield workers

@@ -259,6 +259,7 @@ class Outbox:
                     job.effect_id,
                     answer.code,
                     answer.text,
+                    extra=_of(held, job),
                 )
                 await self._queue.ack(held.entry)
 
@@ -270,14 +271,23 @@ class Outbox:
             if await self._queue.retry(held.entry, wait, limit=GIVE_UP_SECONDS) != "over":
                 self._count(effect.type, "retried")
                 self._put_off.set()
-                log.info("effect %s (%s) again in %.1f s: %s", job.effect_id, effect.type, wait, reason)
+                log.info(
+                    "effect %s (%s) again in %.1f s: %s", job.effect_id, effect.type, wait, reason, extra=_of(held, job)
+                )
                 return
         await self._end(held, effect, job, reason)
 
     async def _crashed(self, held: Held, effect: Effect, job: Job, error: Exception) -> None:
         # Without the exception's own text, which may hold what somebody typed or a token.
         where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("effect %s (%s) failed with %s\n%s", job.effect_id, effect.type, type(error).__name__, where)
+        log.error(
+            "effect %s (%s) failed with %s\n%s",
+            job.effect_id,
+            effect.type,
+            type(error).__name__,
+            where,
+            extra=_of(held, job),
+        )
         self._count(effect.type, "crashed")
         if held.crashes + 1 < CRASHES:
             again = await self._queue.retry(held.entry, _wait(job.attempt), limit=GIVE_UP_SECONDS, crashed=True)
@@ -288,7 +298,7 @@ class Outbox:
 
     async def _end(self, held: Held, effect: Effect, job: Job, reason: str) -> None:
         self._count(effect.type, "failed")
-        log.warning("effect %s (%s) failed: %s", job.effect_id, effect.type, reason)
+        log.warning("effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_of(held, job))
         failed = EffectFailed(
             effect_id=job.effect_id,
             kind=effect.type,
@@ -302,12 +312,20 @@ class Outbox:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  a rule that fails on failures: keep the entry where people see it
-            log.error("%s: failure of %s could not be recorded: %s", job.incident, job.effect_id, type(error).__name__)
+            log.error(
+                "%s: failure of %s could not be recorded: %s",
+                job.incident,
+                job.effect_id,
+                type(error).__name__,
+                extra=_of(held, job),
+            )
             self._count(effect.type, "aside")
             await self._queue.set_aside(held.entry, f"its failure could not be recorded ({type(error).__name__})")
             return
         if isinstance(answer, Refused):
-            log.warning("%s: failure of effect %s refused: %s", job.incident, job.effect_id, answer.text)
+            log.warning(
+                "%s: failure of effect %s refused: %s", job.incident, job.effect_id, answer.text, extra=_of(held, job)
+            )
             await self._queue.ack(held.entry)
 
     def _count(self, kind: str, result: str) -> None:
@@ -343,3 +361,8 @@ def _decode(held: Held) -> tuple[Effect, Job] | str:
 def _wait(attempt: int) -> float:
     """Seconds before the next try: 1, 2, 4 … 120, a little scattered."""
     return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempt - 1, 10)) * random.uniform(0.9, 1.1)
+
+
+def _of(held: Held, job: Job) -> dict[str, str]:
+    """Fields of a log line about one effect: whose it is, and which delivery of it."""
+    return {"incident": job.incident, "entry": held.entry}

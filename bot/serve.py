@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -37,6 +38,11 @@ from phases.ports import PortError
 log = logging.getLogger("firebreak")
 
 GRACE_SECONDS = 5
+"""What runs may finish for so long after a signal; requests, effects and answers to people at the same time."""
+STOP_SECONDS = 9.5
+"""Then the process ends whatever holds it: a thread, a name server. Every state is in Redis, and what was held is taken over."""
+LAST_SECONDS = 0.5
+"""For what a request started in its last moment."""
 COLLECT_AFTER = 10_000
 """Objects between two looks of the collector at the young ones; Python's own 700 come together within one click."""
 
@@ -107,8 +113,8 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             owner=bot.store.owner,
             taste=bot.slack.taste,
         )
-        stack.push_async_callback(heard.tasks.drain)
-        metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live)
+        stack.push_async_callback(heard.tasks.drain, LAST_SECONDS)
+        metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.watch)
         server = Server(
             uvicorn.Config(
                 _http(bot, heard, metrics),
@@ -128,10 +134,12 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         _settle()
         log.info("Firebreak is up: %s", "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}")
         done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        _end_surely()
         server.should_exit = True
         for task in (drawing, listening, working):
             task.cancel()
-        await asyncio.gather(serving, drawing, listening, working, return_exceptions=True)
+        stopping = heard.tasks.drain(GRACE_SECONDS)
+        await asyncio.gather(serving, drawing, listening, working, stopping, return_exceptions=True)
         for task in done - {told}:
             task.result()  # what ended by itself ended wrongly: let it be seen
 
@@ -144,6 +152,17 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
+
+
+def _end_surely() -> None:
+    def end() -> None:
+        log.error("not stopped within %s s: ended", STOP_SECONDS)
+        logging.shutdown()
+        os._exit(1)
+
+    late = threading.Timer(STOP_SECONDS, end)
+    late.daemon = True
+    late.start()
 
 
 class SocketMode(AsyncSocketModeHandler):

@@ -7,7 +7,10 @@ import time
 
 import httpx
 
+from bot.clients.calls import NO_ANSWER, count
 from phases.report import EndpointAnswer
+
+SYSTEM = "endpoint"
 
 TRIES = 3  # rules, Verification: "the endpoint answers well (3 tries)"
 PAUSE_SECONDS = 0.5
@@ -42,10 +45,13 @@ class HttpEndpoint:
         try:
             async with asyncio.timeout(self._timeout), self._client.stream("GET", url) as answer:
                 took = round((time.monotonic() - began) * 1000)
+                count(SYSTEM, "GET", answer.status_code)
                 return EndpointAnswer(ok=answer.is_success, said=f"{answer.status_code} in {took} ms")
         except (TimeoutError, httpx.TimeoutException):
+            count(SYSTEM, "GET", NO_ANSWER)
             return EndpointAnswer(ok=False, said=f"no answer within {self._timeout:g} s")
         except httpx.InvalidURL:
             return EndpointAnswer(ok=False, said="the catalogue's endpoint is no URL")
         except httpx.HTTPError as error:
+            count(SYSTEM, "GET", NO_ANSWER)
             return EndpointAnswer(ok=False, said=f"no answer ({type(error).__name__})")

@@ -93,12 +93,25 @@ class Slack:
         """Opens the kept session; without it the SDK opens a connection a call."""
         stay = aiohttp.TraceConfig()
         stay.on_request_redirect.append(_refuse_to_go)
+        stay.on_request_end.append(self._answered)
+        stay.on_request_exception.append(self._unanswered)
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), trace_configs=[stay])
         self.web.session = self.session
 
     async def aclose(self) -> None:
         if self.session is not None:
             await self.session.close()
+
+    async def _answered(self, session: object, context: object, params: aiohttp.TraceRequestEndParams) -> None:
+        self._count_answer(str(params.url), params.response.status)
+
+    async def _unanswered(self, session: object, context: object, params: aiohttp.TraceRequestExceptionParams) -> None:
+        self._count_answer(str(params.url), NO_ANSWER)
+
+    def _count_answer(self, url: str, status: int | str) -> None:
+        """Answers to people go by addresses of their own, and not through the API that `Counting` counts."""
+        if not url.startswith(self.web.base_url):
+            count("Slack", "response_url", status)
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """One call as JSON. Raises `SlackRefused`, or `PortError` (retryable) where no answer came."""
