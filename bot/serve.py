@@ -32,6 +32,7 @@ from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
 from bot.settings import Faults, Settings
 from bot.valkey import ValkeyError
+from bot.viewers import StoreViewers
 from handlers.listeners import Listeners, listeners
 from phases.ports import PortError
 
@@ -103,6 +104,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             once=StoreOnce(bot.store),
             deploys=bot.deploys,
             drafts=RedisDrafts(bot.store),
+            viewers=StoreViewers(bot.store),
             pulls_for=bot.pulls_for,
             memory=bot.memory,
             settings=settings,

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import time
 import traceback
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -38,13 +37,6 @@ LOOK_SECONDS = 2.0
 """One look at Redis for all viewers; and at most one Home a second is published (views.publish is Tier 4, 100 a minute)."""
 
 
-@dataclass(slots=True)
-class _Viewer:
-    until: float
-    shown: str = ""
-    """Fingerprint of what was published."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What Redis knows; who may see what of it is asked for each viewer."""
@@ -57,24 +49,19 @@ class _Found:
 
 
 class Homes:
-    """Whose Home is open at this replica. It knows nothing that must not be lost."""
+    """Draws App Home: at once where it was opened, later at whichever replica's turn it is."""
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._viewers: dict[str, _Viewer] = {}
         self._seen = ""
 
     async def opened(self, user: str) -> None:
-        """Draws it now, and again when something changes, for a while."""
-        viewer = self._viewers.pop(user, None) or _Viewer(0)
-        viewer.until, viewer.shown = time.monotonic() + OPEN_SECONDS, ""
-        self._viewers[user] = viewer
-        for one in list(self._viewers)[:-VIEWERS]:
-            del self._viewers[one]
-        await self._draw(user, viewer, await self._read())
+        """Draws it now, and has it drawn again when something changes, for a while."""
+        await self._kit.viewers.opened(user, OPEN_SECONDS, VIEWERS)
+        await self._draw(user, "", await self._read())
 
     async def run(self) -> None:
-        """Until cancelled. Costs nothing while nobody looks, and one GET every two seconds while nothing changes."""
+        """Until cancelled. Costs one question to Redis every two seconds while nobody looks, or nothing changes."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -87,14 +74,13 @@ class Homes:
 
     async def look(self) -> None:
         """Draws every open Home anew, where something has changed."""
-        now = time.monotonic()
-        self._viewers = {user: one for user, one in self._viewers.items() if one.until > now}
-        if not self._viewers or (mark := await self._kit.door.changed()) == self._seen:
+        looking = await self._kit.viewers.looking()
+        if looking is None or looking.mark == self._seen:
             return
-        self._seen = mark
+        self._seen = looking.mark
         found = await self._read()
-        for user, viewer in list(self._viewers.items()):
-            if await self._draw(user, viewer, found):
+        for user, shown in looking.shown.items():
+            if await self._draw(user, shown, found):
                 await asyncio.sleep(1)
 
     async def _read(self) -> _Found:
@@ -108,32 +94,33 @@ class Homes:
         private = [found for one in past if one.private and (found := await kit.door.look(one.id)) is not None]
         return _Found(await kit.door.find(), await kit.door.owing(), past, private)
 
-    async def _draw(self, user: str, viewer: _Viewer, found: _Found) -> bool:
+    async def _draw(self, user: str, shown: str, found: _Found) -> bool:
         """Whether it was published: what looks the same is not sent again."""
-        payload = (await self._view(user, found)).payload()
+        view, stays = await self._view(user, found)
+        payload = view.payload()
         fingerprint = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-        if fingerprint == viewer.shown:
+        if fingerprint == shown:
             return False
         try:
             await self._kit.client.views_publish(user_id=user, view=payload)
         except SlackApiError as error:
             log.warning("App Home: Slack refused: %s", error.response.get("error"))
             return True
-        viewer.shown = fingerprint
+        await self._kit.viewers.drawn(user, fingerprint if stays else "")
         return True
 
-    async def _view(self, user: str, found: _Found) -> View:
+    async def _view(self, user: str, found: _Found) -> tuple[View, bool]:
+        """And whether there is anything to be kept current in it."""
         kit = self._kit
         try:
             if not (await kit.people.person(user, None)).member:
                 log.info("refused: no full member of this workspace", extra={"person": user, "doing": "App Home"})
-                self._viewers.pop(user, None)  # said once; there is nothing to be kept current
-                return forms.home_refused(STRANGER)
+                return forms.home_refused(STRANGER), False
         except PortError:
-            return forms.home_refused("I could not ask Slack who you are. Open this again in a moment.")
+            return forms.home_refused("I could not ask Slack who you are. Open this again in a moment."), True
         members = [one.id for one in await seen_by(kit.members, user, found.private)]
         last, this = trends(visible(found.past, members), kit.now(), months=2).all.months
-        return home(
+        shown = home(
             await seen_by(kit.members, user, found.open),
             user,
             kit.now(),
@@ -142,6 +129,7 @@ class Homes:
             months=(last, this),
             site=kit.site,
         )
+        return shown, True
 
     async def _owned(self, user: str) -> Collection[str]:
         """Services that are theirs; one whose owners cannot be asked for now is nobody's."""

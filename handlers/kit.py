@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -58,6 +58,30 @@ class Drafts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Whose App Home is to be kept current, with what each of them sees; `mark` grows with every change."""
+
+    mark: str
+    shown: Mapping[str, str]
+
+
+class Viewers(Protocol):
+    """Who has App Home open, over all replicas. Raises `handlers.door.OutOfReach`."""
+
+    async def opened(self, user: str, seconds: float, at_most: int) -> None:
+        """They look at it for so long; of more than `at_most` the ones that looked last are kept."""
+        ...
+
+    async def looking(self) -> Looking | None:
+        """None where nobody looks, or another replica draws for them."""
+        ...
+
+    async def drawn(self, user: str, shown: str) -> None:
+        """What they see now; empty: they are not to be drawn for any more."""
+        ...
+
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -87,6 +111,7 @@ class Kit:
     once: Once
     deploys: Deploys
     drafts: Drafts
+    viewers: Viewers
     memory: Memory
     tasks: Tasks
     now: Callable[[], datetime]

@@ -47,7 +47,7 @@ from handlers.adoption import Issues
 from handlers.dispatch import App
 from handlers.door import Door, OutOfReach
 from handlers.home import Homes
-from handlers.kit import Deploys, Drafts, Kit, Once, Whereabouts
+from handlers.kit import Deploys, Drafts, Kit, Once, Viewers, Whereabouts
 from handlers.rich import NEVER, Taste
 from handlers.seeing import Members
 from handlers.slack_route import slack_route
@@ -131,6 +131,7 @@ def listeners(
     once: Once,
     deploys: Deploys,
     drafts: Drafts,
+    viewers: Viewers,
     memory: Memory,
     settings: Wanted,
     now: Callable[[], datetime],
@@ -153,6 +154,7 @@ def listeners(
         once=once,
         deploys=deploys,
         drafts=drafts,
+        viewers=viewers,
         pulls_for=pulls_for,
         memory=memory,
         tasks=tasks,

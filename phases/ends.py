@@ -249,6 +249,13 @@ class LeadZone(Value):
     """Seconds that the lead's clock is ahead of UTC."""
 
 
+class Zones(Value):
+    """Seconds that people's clocks are ahead of UTC, by Slack id."""
+
+    type: Literal["zones"] = "zones"
+    offsets: dict[str, int]
+
+
 class AdrNumbered(Value):
     type: Literal["adr.numbered"] = "adr.numbered"
     repository: str

@@ -28,6 +28,7 @@ from bot.memory import RedisMemory
 from bot.once import StoreOnce
 from bot.people import SlackPeople
 from bot.store import Store
+from bot.viewers import StoreViewers
 from handlers import views
 from handlers.door import Recorded
 from handlers.kit import Whereabouts
@@ -184,6 +185,7 @@ async def house(
             once=StoreOnce(store),
             deploys=Deploys(store, watching=True),
             drafts=RedisDrafts(store),
+            viewers=StoreViewers(store),
             memory=RedisMemory(store),
             settings=Wanted(watched=watched),
             members=ChannelMembers(slack) if private else None,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
 from handlers_world import House, house
 
 from bot.store import Store
+from bot.viewers import StoreViewers
 from handlers import home as homes
 from phases.actions import SetSeverity, TakeLead
 from phases.incident import Severity
@@ -58,6 +61,29 @@ async def test_who_does_not_look_any_more_is_left_alone(place: House, monkeypatc
     await place.decision()
     await place.heard.homes.look()
     assert published(place) == before
+
+
+async def test_another_replica_goes_on_drawing_when_this_one_is_gone_and_only_one_at_a_time(
+    place: House, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.viewers.TURN_SECONDS", 0.3)
+    await place.slack.alice.open_home()
+    await place.idle()
+    await place.heard.homes.look()
+    other = homes.Homes(dataclasses.replace(place.heard.kit, viewers=StoreViewers(store)))
+    await place.decision()
+    before = published(place)
+    await other.look()
+    assert published(place) == before, "it is not its turn"
+    await asyncio.sleep(0.35)  # nothing was heard of the first one for a turn: it was killed
+    await other.look()
+    assert published(place) == before + 1
+    assert "you lead" in shown(place)
+    await place.heard.homes.look()
+    assert published(place) == before + 1, "and now it is the other one's"
+    await asyncio.sleep(0.35)
+    await homes.Homes(dataclasses.replace(place.heard.kit, viewers=StoreViewers(store))).look()
+    assert published(place) == before + 1, "who begins to draw knows what is shown"
 
 
 async def test_a_click_there_is_answered_in_a_window_of_its_own(place: House) -> None:

@@ -78,3 +78,13 @@ async def test_the_lead_is_taken_where_nobody_has_it_and_the_other_is_told(small
     await bob.sees(f"<@{bob.id}> leads", channel)
     await alice.open_home()
     await home(alice, f"<@{bob.id}> leads")
+
+
+async def test_an_open_home_goes_on_after_a_restart(small: World):
+    world, alice = small, small.alice
+    await alice.open_home()
+    await home(alice, "Nothing is on fire")
+    world.kill_bot()
+    await world.bot.until_running()
+    await declared(alice, "checkout is failing")
+    await home(alice, "1 open incident", "you lead")
