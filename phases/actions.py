@@ -71,6 +71,7 @@ from phases.ends import (
     TicketOpened,
     TicketSynced,
     Triaged,
+    Zones,
 )
 from phases.report import (
     DeploySeen,
@@ -266,6 +267,7 @@ EffectsSay = (
     | MessageRead
     | Paged
     | LeadZone
+    | Zones
     | AdrNumbered
     | AdrWritten
     | Remembered

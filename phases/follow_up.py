@@ -5,12 +5,11 @@ Workflow: "Action items: tests to add, monitors to add, gates to tighten"; "Revi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from phases.actions import ItemsDue, ItemsOpened, ItemSynced, MarkItem
+from phases.actions import ItemsDue, ItemsOpened, ItemSynced, MarkItem, Zones
 from phases.change import Change, Draft, Refused
-from phases.effects import CompleteAdr, OpenItems, PostLive, RemindOwner, Say, SyncItem
+from phases.effects import AskZone, CompleteAdr, OpenItems, PostLive, RemindOwner, Say, SyncItem
 from phases.incident import Incident, Status
 from phases.mitigation import unmerged
 from phases.report import ActionItem, LinearIssue
@@ -19,7 +18,7 @@ from phases.service import Service
 from phases.wording import counted, listed, short
 
 REMIND = "items"  # timer
-REMIND_HOUR = 9  # UTC: in the morning of a working day
+REMIND_HOUR = 9  # in the morning of a working day, where the owner is
 REMIND_DAYS = 7  # issue C: overdue ones go to their owner weekly
 SATURDAY = 5
 
@@ -82,7 +81,7 @@ def follow(draft: Draft) -> Draft:
     if draft.incident.channel is not None:
         draft.want(PostLive(name="items"))
     draft.dirty("items")
-    return remind_later(sub_issues_wanted(draft))
+    return remind_later(ask_zones(sub_issues_wanted(draft)))
 
 
 def sub_issues_wanted(draft: Draft) -> Draft:
@@ -229,16 +228,27 @@ def working_day(day: date) -> date:
 
 
 def remind_later(draft: Draft) -> Draft:
-    """One timer for all items: the earliest of their days, in the morning."""
-    days = [day for one in items(draft.incident) if (day := due_again(one)) is not None]
-    if not days or draft.incident.status is not Status.RESOLVED:
+    """One timer for all items: the earliest of their mornings."""
+    incident = draft.incident
+    times = [_morning_of(incident, one, draft.now) for one in items(incident) if due_again(one) is not None]
+    if not times or incident.status is not Status.RESOLVED:
         return draft.cancel(REMIND)
-    at = datetime.combine(min(days), time(REMIND_HOUR), UTC)
-    if at <= draft.now:
-        today = draft.now.astimezone(UTC)
-        late = today.hour >= REMIND_HOUR
-        at = datetime.combine(working_day(today.date() + timedelta(days=late)), time(REMIND_HOUR), UTC)
-    return draft.timer(REMIND, (at - draft.now).total_seconds(), ItemsDue())
+    return draft.timer(REMIND, (min(times) - draft.now).total_seconds(), ItemsDue())
+
+
+def ask_zones(draft: Draft) -> Draft:
+    """Where those are who will be reminded; with every reminder anew, so that a change of the clock costs at most one."""
+    owners = [_hears(draft.incident, one) for one in open_items(draft.incident) if one.due is not None]
+    people = tuple(dict.fromkeys(person for person in owners if person is not None))
+    return draft.want(AskZone(people=people)) if people else draft
+
+
+def zones_known(incident: Incident, action: Zones, service: Service, now: datetime) -> Change:
+    del service
+    draft = worked(Draft(incident, now), "zone")
+    if incident.status is not Status.RESOLVED:
+        return draft.done()
+    return remind_later(draft.set(zones={**incident.zones, **action.offsets})).done()
 
 
 def items_due(incident: Incident, action: ItemsDue, service: Service, now: datetime) -> Change:
@@ -247,33 +257,41 @@ def items_due(incident: Incident, action: ItemsDue, service: Service, now: datet
     draft = Draft(incident, now)
     if incident.status is not Status.RESOLVED:
         return draft.done()
-    today = now.astimezone(UTC).date()
-    if today.weekday() >= SATURDAY or now.astimezone(UTC).hour < REMIND_HOUR:  # the bot was down when it was due
-        return remind_later(draft).done()
-    owners: dict[str | None, list[int]] = {}
+    owners: dict[tuple[str | None, date], list[int]] = {}
     for number, one in enumerate(items(incident), 1):
+        local = _there(incident, one, now)
         day = due_again(one)
-        if day is None or day > today:
+        not_yet = day is None or day > local.date()
+        if not_yet or local.weekday() >= SATURDAY or local.hour < REMIND_HOUR:  # the bot was down when it was due
             continue
-        owners.setdefault(one.person or incident.lead or incident.declared_by, []).append(number)
-        replace_item(draft, number, one.model_copy(update={"reminded_on": today}))
-    for person, numbers in owners.items():
+        owners.setdefault((_hears(incident, one), local.date()), []).append(number)
+        replace_item(draft, number, one.model_copy(update={"reminded_on": local.date()}))
+    for (person, today), numbers in owners.items():
         draft.want(RemindOwner(person=person, numbers=tuple(numbers), day=today))
         late = listed([short(items(incident)[number - 1].text, 60) for number in numbers])
         draft.note("action item", f"{mentioned(person) if person else 'The channel'} is reminded: {late}")
-    return remind_later(draft).done()
+    return remind_later(ask_zones(draft) if owners else draft).done()
 
 
-def owed(incidents: Sequence[Incident], person: str) -> list[tuple[Incident, int, ActionItem]]:
-    """A person's open items over all incidents, the most overdue first."""
-    mine = [
-        (incident, number, one)
-        for incident in incidents
-        if incident.status is Status.RESOLVED
-        for number, one in enumerate(items(incident), 1)
-        if one.open and one.person == person
-    ]
-    return sorted(mine, key=lambda row: (row[2].due or date.max, row[0].id))
+def _hears(incident: Incident, one: ActionItem) -> str | None:
+    return one.person or incident.lead or incident.declared_by
+
+
+def _there(incident: Incident, one: ActionItem, at: datetime) -> datetime:
+    """`at` on the clock of who hears of the item; where that is not known, on the lead's; its zone says UTC and means there."""
+    offset = incident.zones.get(_hears(incident, one) or "", incident.lead_offset)
+    return at.astimezone(UTC) + timedelta(seconds=offset)
+
+
+def _morning_of(incident: Incident, one: ActionItem, now: datetime) -> datetime:
+    """When its owner hears of it: in the morning of its day, or of the next working day where that has passed."""
+    local = _there(incident, one, now)
+    ahead = local - now
+    at = datetime.combine(due_again(one) or date.max, time(REMIND_HOUR), UTC)
+    if at <= local:
+        late = local.hour >= REMIND_HOUR
+        at = datetime.combine(working_day(local.date() + timedelta(days=late)), time(REMIND_HOUR), UTC)
+    return at - ahead
 
 
 def _item(incident: Incident, number: int) -> ActionItem | None:

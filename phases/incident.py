@@ -261,6 +261,8 @@ class Incident(Value):
     postmortem_reminded: int = 0
     lead_offset: int = 0
     """Seconds that the lead's clock is ahead of UTC, as Slack last said."""
+    zones: dict[str, int] = Field(default_factory=dict[str, int])
+    """The same of those who owe action items, by Slack id."""
 
     picture: Picture | None = None
     """Measured when recovery was verified."""

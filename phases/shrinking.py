@@ -93,6 +93,7 @@ def _without_evidence(incident: Incident) -> Incident:
         "postmortem": _postmortem(incident) if incident.postmortem else None,
         "latest_update": None,
         "pins": {},
+        "zones": {},
         "failures": (),
     }
     return incident.model_copy(update=fields)

@@ -145,6 +145,7 @@ TABLE: dict[type[Any], Row] = {
     actions.ItemsOpened: Row(ANY, follow_up.items_opened),
     actions.ItemSynced: Row(ANY, follow_up.item_synced),
     actions.ItemsDue: Row(ANY, follow_up.items_due),
+    actions.Zones: Row(ANY, follow_up.zones_known),
     actions.Remembered: Row(ANY, postmortem_steps.remembered),
     actions.ShrinkDue: Row(ANY, shrinking.shrink_due),
     # Effects that failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from bot.performers.kit import JobLike, Kit, Performer
-from phases.actions import AdrNumbered, AdrWritten, EffectDone, LeadZone
+from phases.actions import AdrNumbered, AdrWritten, EffectDone, LeadZone, Zones
 from phases.adr import adr_text, up_to_date
 from phases.adr_done import completed
 from phases.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
@@ -74,17 +74,21 @@ def writing(kit: Kit) -> dict[str, Performer]:
             await archive().revise(kit.service(incident), incident, done, why)
         return EffectDone(kind=effect.type)
 
-    async def ask_zone(effect: AskZone, job: JobLike) -> LeadZone:
-        """Where Slack cannot say, it is nine in UTC."""
-        del effect
+    async def ask_zone(effect: AskZone, job: JobLike) -> LeadZone | Zones:
+        if effect.people:
+            return Zones(offsets={person: await offset(person) for person in effect.people})
         incident = await kit.incident(job)
         lead = incident.lead or incident.declared_by
+        return LeadZone(offset=await offset(lead) if lead else 0)
+
+    async def offset(person: str) -> int:
+        """Where Slack cannot say, it is nine in UTC."""
         try:
-            return LeadZone(offset=(await kit.people.person(lead, None)).offset if lead else 0)
+            return (await kit.people.person(person, None)).offset
         except PortError as error:
             if error.retryable:
                 raise
-            return LeadZone(offset=0)
+            return 0
 
     return {
         "adr.number": number_adr,

@@ -49,6 +49,8 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.just(said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")))
         case wanted.PostLive(name=name):
             return st.just(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")))
+        case wanted.AskZone(people=people) if people:
+            return st.integers(-12, 14).map(lambda hours: said.Zones(offsets=dict.fromkeys(people, hours * 3600)))
         case wanted.AskZone():
             return st.integers(-12, 14).map(lambda hours: said.LeadZone(offset=hours * 3600))
         case wanted.SetBookmark(name=name):

@@ -171,9 +171,29 @@ def test_a_reminder_that_comes_late_waits_for_a_working_morning(back: datetime, 
     assert len(story.wants(wanted.RemindOwner)) == 1
 
 
+@pytest.mark.parametrize(
+    ("hours", "said_at"),
+    [
+        (0, datetime(2026, 11, 25, 9, tzinfo=UTC)),
+        (-8, datetime(2026, 11, 25, 17, tzinfo=UTC)),  # San Francisco
+        (13, datetime(2026, 11, 24, 20, tzinfo=UTC)),  # Auckland: there it is the 25th
+    ],
+)
+def test_an_owner_is_reminded_in_their_own_morning(hours: int, said_at: datetime):
+    story = resolved_with_a_date(date(2026, 11, 24))
+    assert wanted.AskZone(people=("U0BOB",)) in story.wants(wanted.AskZone)
+    story.say(said.Zones(offsets={"U0BOB": hours * 3600}))
+    assert story.timers["items"].at == said_at
+    story.fires("items")
+    (reminder,) = story.wants(wanted.RemindOwner)
+    assert (reminder.person, reminder.day) == ("U0BOB", date(2026, 11, 25))
+    assert story.wants(wanted.AskZone) == [wanted.AskZone(people=("U0BOB",))], "the clock may have changed since"
+    assert story.timers["items"].at == said_at + timedelta(days=7)
+
+
 def resolved_with_a_date(day: date) -> Story:
     story = mitigated()
-    item = ActionItem(kind="tests", text="a test of the empty table", person="U0BOB", due=day)
+    item = ActionItem(kind="tests", text="a test of the empty table", owner="<@U0BOB>", due=day)
     story.say(said.SubmitPostmortem(postmortem=postmortem(items=(item,))))
     story.say(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
     story.say(said.AdrWritten(adr=Adr(number=2, path="docs/adr/0002-inc-0001.md")))

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.faults import Fault
 from sandbox.linear import Issue
 from sandbox.slack.channels import Channel
-from sandbox.slack.people import Json, plain
+from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
 from tests.workspace.dump import redis_of
 from tests.workspace.stage import burn, declared, eventually, said, status
@@ -176,7 +176,7 @@ async def test_action_items_are_followed_to_the_end_over_a_restart(small: World)
 
 async def test_who_is_late_is_reminded_once_a_week_and_once_a_time(small: World):
     world, alice = small, small.alice
-    due = (datetime.now(UTC) - timedelta(days=9)).date()
+    due = (working_morning(world, alice) - timedelta(days=9)).date()
     await resolved(world, "price a cart without region", owner=alice.id, due=due)
     await eventually(world, lambda: world.linear.below(ticket(world)), "the sub-issue")
 
@@ -194,6 +194,16 @@ async def test_who_is_late_is_reminded_once_a_week_and_once_a_time(small: World)
     await alice.click(reminder, "incident.item_done")
     await eventually(world, lambda: world.linear.below(ticket(world))[0].state.type == "completed", "settled")
     assert len(direct()) == 1
+
+
+def working_morning(world: World, person: Person) -> datetime:
+    """Where this person is it is ten on a working day, whenever the story runs."""
+    now = datetime.now(UTC)
+    there = now.replace(hour=10)
+    while there.weekday() >= 5:
+        there -= timedelta(days=1)
+    world.workspace.user(person.id)["tz_offset"] = round((there - now).total_seconds())
+    return there
 
 
 def buttons(message: Json) -> list[Json]:
