@@ -118,8 +118,11 @@ class Turn:
         # An id of our own: where the answer is lost, it is still known which form is there.
         mark = self.trigger[-EXTERNAL_ID:]
         shown = {**view.payload(), "external_id": mark}
+        there: dict[str, str] = {"external_id": mark}
         try:
-            await insist(lambda: self.kit.client.views_open(trigger_id=self.trigger, view=shown), OPEN_SECONDS)
+            opened = await insist(lambda: self.kit.client.views_open(trigger_id=self.trigger, view=shown), OPEN_SECONDS)
+            known: Any = opened.get("view") or {}
+            there = {"view_id": str(known["id"])} if known.get("id") else there
         except SlackApiError as error:
             if error.response.get("error") != "exchanged_trigger_id":  # an earlier try has opened it
                 await self._tell(says.note(NOT_OPENED), False)
@@ -137,7 +140,7 @@ class Turn:
         except PortError as error:
             filled = forms.failed(view.callback_id, view.title, f"{error.text}. Nothing was done; try again.")
         whole = {**filled.payload(), "external_id": mark}
-        await insist(lambda: self.kit.client.views_update(external_id=mark, view=whole), ANSWER_SECONDS)
+        await insist(lambda: self.kit.client.views_update(**there, view=whole), ANSWER_SECONDS)
 
     def show(self, view: View) -> None:
         """Puts another view in the place of the one in which this was said."""

@@ -15,6 +15,7 @@ from handlers import views
 from phases.actions import Cancel, ChannelOpened, DeployFinished, DeployStarted, Triaged, TriageOverdue
 from phases.incident import ActionKind, Channel, Incident, Severity, Status
 from phases.report import Choice, DeployProof, Recommendation, Release, Word
+from sandbox.slack.modals import Modals
 
 
 @pytest.fixture
@@ -141,6 +142,15 @@ async def test_a_hotfix_ships_the_head_commit_of_a_branch(home: House) -> None:
     assert incident.round is not None
     assert incident.round.action is not None
     assert incident.round.action.to_release == Release(version="hotfix fix/rate@abababa", commit="ab" * 20)
+
+
+async def test_a_form_is_filled_by_the_id_that_slack_gave_it(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own `external_id` is for a lost answer only: a Slack that does not look by it fills forms all the same."""
+    find = Modals.find
+    monkeypatch.setattr(Modals, "find", lambda modals, view_id, _: find(modals, view_id, None))
+    _, message = await home.decision()
+    await home.slack.alice.click(message, "decision.hotfix")
+    assert "fix/rate" in str(await filled(home, "incident.hotfix"))
 
 
 async def test_no_branch_to_ship_says_so(home: House) -> None:
