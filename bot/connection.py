@@ -20,7 +20,8 @@ CONNECT_SECONDS = 0.3
 READ_SECONDS = 0.8
 SAY_SECONDS = 2.0
 """A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
-CONNECTIONS = 50
+CONNECTIONS = 16
+"""More would be opened by a burst, which costs more than it gains: one program asks, one answers, a millisecond each time."""
 Command = Sequence[str | bytes | int | float]
 GROUP = "workers"
 """The consumer group of the outbox."""

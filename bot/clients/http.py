@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json as jsonlib
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +24,11 @@ AGAIN_PAUSES = (0.2, 0.8)
 """Seconds before what may come twice is sent again after a fault: one of many calls must not spoil them all."""
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+# httpcore asks for sniffio at every call, to know the event loop. Where it is not installed, Python would look for it in
+# every folder of its path each time, a quarter of a call's cost; so it is said once that there is none.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules.setdefault("sniffio", None)  # pyright: ignore[reportArgumentType]
 
 # These write every URL at INFO, and the URL of a Discord webhook is a secret.
 for _name in ("httpx", "httpcore"):

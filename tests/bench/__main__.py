@@ -13,11 +13,12 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from tests.bench import acks, clicks, live, memory, opening, phases, record, recovery, storm
+from tests.bench import acks, at_once, clicks, live, memory, opening, phases, record, recovery, storm
 from tests.bench.table import Row, markdown, text
 
 PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
     "opening": opening.rows,
+    "at-once": at_once.rows,
     "acks": acks.rows,
     "record": record.rows,
     "clicks": clicks.rows,

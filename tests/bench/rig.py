@@ -32,10 +32,12 @@ from bot.store import Store
 from sandbox.faults import Fault
 from sandbox.process import KeptProcess
 from sandbox.serving import HOST, free_port
+from sandbox.slack.channels import ALICE, APP, TEAM
 from sandbox.world import SENTRY_SECRET, SIGNING_SECRET, World
 from tests.chaos.store import Server
 
 SLACK, SENTRY = Fault(delay=0.080), Fault(delay=0.020)
+FORM = "application/x-www-form-urlencoded"
 Fsync = Literal["everysec", "always"]
 OFF = ("LINEAR_API_KEY", "DISCORD_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "LINEAR_WEBHOOK_SECRET")
 """Settings that a bench of clicks does without: what happens after the ack there is no part of the ack."""
@@ -114,11 +116,19 @@ class Rig:
             yield running
 
     @asynccontextmanager
-    async def floor(self, module: str) -> AsyncIterator[Running]:
+    async def floor(self, module: str, **more: str) -> AsyncIterator[Running]:
         """The floor program of a part: `python -m tests.bench.<part> PORT`."""
         port = free_port()
-        env = {**self.world.bot.env, "FLOOR_PORT": str(port)}
+        env = {**self.world.bot.env, **more}
         async with self._process(["-m", module, str(port)], env, port, "/", "floor") as running:
+            yield running
+
+    @asynccontextmanager
+    async def program(self, module: str, *arguments: str) -> AsyncIterator[Running]:
+        """A part of the world as a process of its own: `python -m <module> PORT …`."""
+        port = free_port()
+        command = ["-m", module, str(port), *arguments]
+        async with self._process(command, self.world.bot.env, port, "/log", "program") as running:
             yield running
 
     @asynccontextmanager
@@ -210,10 +220,31 @@ async def stored(server: Server) -> AsyncIterator[Store]:
 def slack_request(payload: dict[str, Any]) -> bytes:
     """An interaction as Slack sends it, whole and signed."""
     raw = urlencode({"payload": json.dumps(payload)}).encode()
+    return _post("/slack/events", FORM, raw, _signed(raw))
+
+
+def command_request(fields: dict[str, str]) -> tuple[bytes, dict[str, str]]:
+    """A slash command's body and headers. https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling"""
+    usual = {
+        "token": "bench-verification-token",
+        "team_id": TEAM,
+        "team_domain": "sandbox",
+        "channel_name": "general",
+        "user_id": ALICE,
+        "user_name": "alice",
+        "command": "/incident",
+        "api_app_id": APP,
+        "is_enterprise_install": "false",
+        "response_url": "https://hooks.slack.com/commands/T0/1/bench",
+    }
+    raw = urlencode({**usual, **fields}).encode()
+    return raw, {"Content-Type": FORM, **_signed(raw)}
+
+
+def _signed(raw: bytes) -> dict[str, str]:
     at = str(int(time.time()))
     digest = hmac.new(SIGNING_SECRET.encode(), f"v0:{at}:".encode() + raw, hashlib.sha256).hexdigest()
-    headers = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}
-    return _post("/slack/events", "application/x-www-form-urlencoded", raw, headers)
+    return {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}
 
 
 def sentry_request(resource: str, body: dict[str, Any]) -> bytes:

@@ -58,13 +58,13 @@ def open_one(number: int, channel: Channel, ts: str) -> Incident:
     )
 
 
-async def fill(store: Store, world: World, count: int) -> list[Incident]:
+async def fill(store: Store, world: World, count: int, *, first: int = 1) -> list[Incident]:
     """Puts `count` incidents there, all with the live messages of one real message in #general, and a timer each."""
     general = world.workspace.channel("general")
     message = world.workspace.post(general, BOT_USER, "what the seeded incidents edit")
     seeded: list[Incident] = []
     now = await store.server_now()
-    for number in range(1, count + 1):
+    for number in range(first, first + count):
         one = open_one(number, Channel(id=general.id, name=general.name), message["ts"])
         entries = tuple(Entry(at=now, kind="note", text=f"line {n} of {one.id}") for n in range(5))
         timers = (Timer(name="update", at=now + timedelta(hours=1), action=UpdateDue()),)

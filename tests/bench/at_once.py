@@ -1,0 +1,197 @@
+"""Whole incidents, opened by a command: their CPU, 20 at once beside one alone, and what people who click meanwhile feel of it.
+
+The floor replays what the bot called outside for one incident: the same calls in the same waves with the same clients (slack-sdk over a
+kept session, httpx, two processes for the deployer), and keeps nothing. Slack and Sentry are the lean ones (`outside.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+import httpx
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.serving import HOST
+from tests.bench.rig import Running, cpu, environment, serve_floor, spread, stored
+from tests.bench.seeds import clicks, fill
+from tests.bench.table import Row, at_most
+from tests.bench.town import SERVICES, Json, Opened, Town, town
+
+ROUNDS = 4
+ALONE = 5
+WAVE_SECONDS = 0.012
+"""Calls that begin closer together than this are one wave."""
+IDLE_SECONDS = 3.0
+RATE, CLICKS, SEEDED = 200, 1_000, 100
+QUIET_SECONDS = 1.0
+
+
+def floor() -> Starlette:
+    kept: dict[str, Any] = {}
+
+    async def clients() -> tuple[AsyncWebClient, httpx.AsyncClient]:
+        if not kept:
+            session = aiohttp.ClientSession()
+            base, token = environment("FLOOR_SLACK"), environment("SLACK_BOT_TOKEN")
+            kept["slack"] = AsyncWebClient(token=token, base_url=base, session=session, retry_handlers=[])
+            bearer = {"Authorization": f"Bearer {environment('SENTRY_AUTH_TOKEN')}"}
+            kept["sentry"] = httpx.AsyncClient(base_url=environment("FLOOR_SENTRY"), headers=bearer, trust_env=False)
+        return kept["slack"], kept["sentry"]
+
+    async def replay(request: Request) -> Response:
+        waves: list[list[Json]] = json.loads(await request.body())
+        slack, sentry = await clients()
+        decided = 0.0
+
+        async def one(call: Json) -> None:
+            nonlocal decided
+            if call["system"] == "slack":
+                if decisive(call):
+                    decided = time.time()
+                await slack.api_call(call["method"], json=call["args"])
+            elif call["system"] == "sentry":
+                parts = urlsplit(call["target"])
+                (await sentry.get(parts.path, params=parse_qsl(parts.query))).json()
+            else:
+                process = await asyncio.create_subprocess_exec("true", stdout=asyncio.subprocess.PIPE)
+                await process.communicate()
+
+        for wave in waves:
+            await asyncio.gather(*map(one, wave))
+        return JSONResponse({"decided": decided})
+
+    return Starlette(routes=[Route("/open", replay, methods=["POST"])])
+
+
+def decisive(call: Json) -> bool:
+    said = str(call.get("args"))
+    return "decision.rollback" in said and " events in " in said
+
+
+def waves(calls: Sequence[Json]) -> list[list[Json]]:
+    """As the bot made them, and the deployer's two processes in the first."""
+    found: list[list[Json]] = []
+    last = 0.0
+    for call in sorted(calls, key=lambda one: one["at"]):
+        if not found or call["at"] - last > WAVE_SECONDS:
+            found.append([])
+        found[-1].append(call)
+        last = call["at"]
+    found[0] += [{"system": "process"}, {"system": "process"}]
+    return found
+
+
+async def rows() -> list[Row]:
+    async with town() as place:
+        there = f"http://{HOST}:{place.outside.port}"
+        floor_env = {"FLOOR_SLACK": f"{there}/slack/api/", "FLOOR_SENTRY": there}
+        async with place.stage.floor("tests.bench.at_once", **floor_env) as low:
+            recorded = await _recorded(place)
+            whole = await _whole(place, low, recorded)
+            at_once = await _at_once(place, low, recorded)
+        return [whole, *at_once, await _clicked_meanwhile(place)]
+
+
+async def _recorded(place: Town) -> list[list[Json]]:
+    await place.declare([0])
+    await place.quiet(QUIET_SECONDS)
+    calls = await place.log()
+    await place.end()
+    return waves(calls)
+
+
+async def _replayed(place: Town, low: Running, script: list[list[Json]]) -> float:
+    """Seconds until the floor sent its decision."""
+    began = time.time()
+    answer = await place.http.post(f"http://{HOST}:{low.port}/open", content=json.dumps(script))
+    return answer.json()["decided"] - began
+
+
+async def _whole(place: Town, low: Running, script: list[list[Json]]) -> Row:
+    """CPU of the processes alone; what the bot uses in the same time when nothing happens is taken off."""
+    before = cpu(place.bot.pid)
+    await asyncio.sleep(IDLE_SECONDS)
+    idle = (cpu(place.bot.pid) - before) / IDLE_SECONDS
+    await _replayed(place, low, script)
+    ours: list[float] = []
+    theirs: list[float] = []
+    for number in range(ALONE):
+        before, began = cpu(place.bot.pid), time.monotonic()
+        await place.declare([number])
+        await place.quiet(QUIET_SECONDS)
+        ours.append((cpu(place.bot.pid) - before - idle * (time.monotonic() - began)) * 1000)
+        await place.end()
+        before = cpu(low.pid)
+        await _replayed(place, low, script)
+        theirs.append((cpu(low.pid) - before) * 1000)
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    count = sum(len(wave) for wave in script) - 2
+    beside = (
+        f"{statistics.median(ours):.0f} ms over {statistics.median(theirs):.0f} ms for {count} calls and 2 processes; "
+        f"idle {idle * 1000:.0f} ms a second taken off; {spread(ratios)}"
+    )
+    return at_most(
+        "CPU of a whole opened incident, over the same calls alone", statistics.median(ratios), 2.5, beside=beside
+    )
+
+
+async def _at_once(place: Town, low: Running, script: list[list[Json]]) -> list[Row]:
+    single: list[Opened] = []
+    many: list[list[Opened]] = []
+    floor_one: list[float] = []
+    floor_many: list[float] = []
+    for number in range(ROUNDS):
+        single += await place.declare([number])
+        await place.end()
+        many.append(await place.declare(range(SERVICES)))
+        await place.end()
+        floor_one.append(await _replayed(place, low, script))
+        all_of_them = await asyncio.gather(*(_replayed(place, low, script) for _ in range(SERVICES)))
+        floor_many.append(statistics.median(all_of_them))
+    alone, below = statistics.median(one.decision for one in single), statistics.median(floor_one)
+    decided = statistics.median(one.decision for each in many for one in each)
+    last = statistics.median(max(one.decision for one in each) for each in many)
+    under = statistics.median(floor_many)
+    beside = (
+        f"{decided * 1000:.0f} ms over {alone * 1000:.0f} ms, the last {last * 1000:.0f} ms; "
+        f"floor {under * 1000:.0f} ms over {below * 1000:.0f} ms: {under / below:.2f}"
+    )
+    return [
+        at_most(
+            f"{SERVICES} incidents at once, command → decision, over one alone", decided / alone, 1.3, beside=beside
+        )
+    ]
+
+
+async def _clicked_meanwhile(place: Town) -> Row:
+    async with stored(place.server) as store:
+        seeded = await fill(store, place.stage.world, SEEDED, first=5_000)
+    await place.stage.load(clicks(seeded, 200), place.bot.port, rate=RATE)
+    clicking = asyncio.create_task(place.stage.load(clicks(seeded, CLICKS), place.bot.port, rate=RATE))
+    await asyncio.sleep(1.5)
+    await place.declare(range(SERVICES))
+    found = (await clicking).only(200)
+    beside = f"p50 {found.p50:.1f} ms, p99 {found.at(0.99):.0f} ms, at {RATE} clicks/s"
+    return at_most(
+        f"ack of a click while {SERVICES} incidents open at once, worst of {CLICKS:,}",
+        found.at(1),
+        100,
+        unit="ms",
+        digits=0,
+        beside=beside,
+    )
+
+
+if __name__ == "__main__":
+    serve_floor(floor())
