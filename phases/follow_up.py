@@ -93,8 +93,15 @@ def sub_issues_wanted(draft: Draft) -> Draft:
     return draft
 
 
-def sub_issue_body(incident: Incident, one: ActionItem) -> str:
-    """What whoever finds it in their list needs to know."""
+def sub_issue_title(incident: Incident, number: int, one: ActionItem) -> str:
+    """The item's words; of a private incident its number alone, as others read in that team (rules: Private incidents)."""
+    return f"Action item {number} of {incident.id}" if incident.private else one.text
+
+
+def sub_issue_body(incident: Incident, one: ActionItem, where: str = "") -> str:
+    """What whoever finds it in their list needs to know. `where`: the address at which a private one's words stand."""
+    if incident.private:
+        return f"From a private incident: what is to be done stands in its Slack channel. {where}".strip()
     kind = {"tests": "A test to add", "monitors": "A monitor to add", "gates": "A gate to tighten"}[one.kind]
     lines = [f"{kind}, from the post-mortem of {incident.id}: {incident.title}."]
     if one.owner:

@@ -22,7 +22,7 @@ from phases.effects import (
     SyncItem,
     SyncTicket,
 )
-from phases.follow_up import items, sub_issue_body
+from phases.follow_up import items, sub_issue_body, sub_issue_title
 from phases.incident import Incident, Ticket
 from phases.markdown import one_line, paragraphs
 from phases.ports import PortError, Tickets
@@ -140,16 +140,17 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
 
     async def open_items(effect: OpenItems, job: JobLike) -> ItemsOpened | EffectDone:
         incident, tickets, ticket = await on_ticket(job)
-        if ticket is None or tickets is None or incident.private:
+        if ticket is None or tickets is None:
             return EffectDone(kind=effect.type)
+        where = await _place(incident) if incident.private else ""
         made: dict[int, SubIssue] = {}
         for number, one in enumerate(items(incident), 1):
             if one.open and one.ticket is None:
-                made[number] = await _sub_issue(tickets, incident, ticket, number, one)
+                made[number] = await _sub_issue(tickets, incident, ticket, number, one, where)
         return ItemsOpened(issues=made)
 
     async def _sub_issue(
-        tickets: Tickets, incident: Incident, ticket: Ticket, number: int, one: ActionItem
+        tickets: Tickets, incident: Incident, ticket: Ticket, number: int, one: ActionItem, where: str
     ) -> SubIssue:
         name = await kit.people.name(one.person) if one.person else one.owner
         email = await kit.people.email(one.person) if one.person else None
@@ -157,11 +158,16 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
             kit.service(incident),
             ticket,
             key=f"{incident.ulid}:item:{number}",
-            title=one_line(await kit.people.plain(one.text), {}, TITLE_LIMIT),
-            body=await prose(sub_issue_body(incident, one)),
+            title=one_line(await kit.people.plain(sub_issue_title(incident, number, one)), {}, TITLE_LIMIT),
+            body=await prose(sub_issue_body(incident, one, where)),
             due=one.due,
             assignee=await tickets.person(name=name, email=email),
         )
+
+    async def _place(incident: Incident) -> str:
+        """Leads its members to the list of items; nobody else gets anything from it."""
+        told = incident.messages.get("items") or incident.messages.get("status")
+        return (await kit.slack.permalink(told.channel, told.ts) or "") if told is not None else ""
 
     async def sync_item(effect: SyncItem, job: JobLike) -> ItemSynced | EffectDone:
         incident, tickets, _ = await on_ticket(job)
@@ -173,9 +179,9 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
         return ItemSynced(number=effect.number, issue=await tickets.move(one.ticket.id, state=state))
 
     async def remind(effect: RemindOwner, job: JobLike) -> EffectDone:
-        """In a direct message; where that cannot be, in the incident's channel."""
+        """In a direct message; where that cannot be, and of a private incident always, in its channel: there are its members."""
         incident = await kit.incident(job)
-        direct = await _direct(effect.person) if effect.person else None
+        direct = await _direct(effect.person) if effect.person and not incident.private else None
         place, thread = (direct, None) if direct else kit.channel(incident)
         mention = None if direct else effect.person
         await kit.post(job, views.overdue(incident, effect.numbers, effect.day, mention=mention), place, thread)

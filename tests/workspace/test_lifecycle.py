@@ -55,6 +55,44 @@ async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World)
     await declared(bob, "search is down", "inc-0003-")
 
 
+async def test_what_cannot_be_one_is_not_merged(two_services: World):
+    world, alice = two_services, two_services.alice
+    burn(world)
+    first = await declared(alice, "search is slow", "inc-0001-")
+    second = await declared(alice, "checkout is failing", "inc-0002-")
+
+    async def merge(keep: str, gone: str) -> None:
+        await alice.command(f"/incident merge {keep} {gone}")
+        await alice.click(await told(alice, "are the same?"), "incident.merge")
+
+    # A duplicate whose deploy is under way: what it does to production would be nobody's.
+    (world.folder / "hold").touch()
+    decision = await alice.sees("Decision 1", second)
+    await alice.click(decision, "decision.rollback")
+    await eventually(world, lambda: "eploying" in status(second), "the deploy is under way")
+    await merge("INC-0001", "INC-0002")
+    refusal = plain(await told(alice, "A deploy of INC-0002 is under way"))
+    assert "Merge it when that has ended. Nothing was changed." in refusal
+    (world.folder / "hold").unlink()
+    await alice.sees("Deployed: 1.3.0 → 1.2.0", second)
+
+    # A drill and a real one: practice would be counted, or a fire would not.
+    await alice.command("/incident drill checkout is practised")
+    await alice.sees("Decision 1", await alice.channel("inc-0003-"))
+    await merge("INC-0001", "INC-0003")
+    await told(alice, "A drill is not merged with a real incident. Nothing was changed.")
+
+    # Now it can be: the duplicate's ticket is closed as such, and no other one.
+    await merge("INC-0001", "INC-0002")
+    await alice.sees("INC-0002 is the same", first)
+
+    def state(id: str) -> str:
+        return next(issue.state.type for issue in world.linear.issues if issue.title.startswith(id))
+
+    await eventually(world, lambda: state("INC-0002") == "canceled", "the duplicate's ticket")
+    assert state("INC-0003") == "started"
+
+
 async def test_it_was_not_over(small: World):
     world, alice, bob = small, small.alice, small.bob
     burn(world)

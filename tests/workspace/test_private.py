@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sandbox.faults import Fault
+from sandbox.linear import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World
@@ -121,7 +122,38 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
         await alice.command(f"/incident {line}", after)
 
     assert said(bob, channel, "canary"), "inside it is an incident like any other"
+    await bob.command("/incident history")
+    assert "Canary: a signing key is public" in plain(await told(bob, "INC-0001")), "its members look back on it"
+
+    # Its item is followed in Linear by its number alone; settled there, it is settled here.
+    item = await eventually(world, lambda: numbered(world, "Action item 1 of INC-0001"), "its item, by number")
+    assert "/archives/" in item.description, "for its members: the way there"
+    assert "scan for keys" not in str([world.linear.issues, world.linear.comments])
+    await eventually(world, lambda: said(bob, channel, item.identifier), "the list leads there")
+    world.linear.move(item.identifier, "completed", by="Bob Okafor")
+    await eventually(world, lambda: said(bob, channel, "done by Bob Okafor"), "settled there is settled here")
     assert leaks(world, bob, channel) == []
+
+
+def numbered(world: World, title: str) -> Issue | None:
+    return next((issue for issue in world.linear.issues if issue.title == title), None)
+
+
+async def test_a_private_incident_is_not_merged_with_one_that_everybody_sees(small: World):
+    alice, bob = small.alice, small.bob
+    await declared_in_private(bob, "Canary: a door is open")
+    room = await bob.channel("inc-0001-")
+    await bob.sees("Decision 1", room)
+    await declared(alice, "checkout is failing", "inc-0002-")
+    for keep in ("incident.merge", "incident.merge_other"):
+        await bob.command("/incident merge INC-0001 INC-0002", room)
+        asked = await told(bob, "are the same?")
+        await bob.click(asked, keep)
+        refusal = await told(bob, "are not merged: its people would see too much, or too little")
+        assert refusal["ts"] == asked["ts"], "the answer takes the question's place"
+    await alice.command("/incident merge INC-0002 INC-0001")
+    await told(alice, "There is no incident INC-0001")
+    assert leaks(small, bob, room) == []
 
 
 async def test_the_channel_decides_who_sees_it(small: World):
