@@ -40,7 +40,12 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--since", type=day, metavar="2026-01-01", help="detected on this day or later (UTC)")
     out.add_argument("--until", type=day, metavar="2026-12-31", help="detected on this day or earlier (UTC)")
     out.add_argument("--without-private", action="store_true", help="leave private incidents out")
-    commands.add_parser("import", help="what export wrote, from stdin; twice changes nothing")
+    taken = commands.add_parser("import", help="what export wrote, from stdin; twice changes nothing")
+    taken.add_argument(
+        "--go-on",
+        action="store_true",
+        help="open incidents go on here, with their timers: the bot they come from is off",
+    )
     forget = commands.add_parser("forget", help="put nobody in the place of a person, everywhere in Redis")
     forget.add_argument("person", metavar="SLACK-ID", help="e.g. U024BE7LH")
     forget.add_argument(
@@ -67,7 +72,7 @@ def kept(arguments: argparse.Namespace) -> int:
     if arguments.command == "import":
         from bot.importing import import_main
 
-        return import_main()
+        return import_main(go_on=arguments.go_on)
     from bot.forget import forget_main
 
     return forget_main(arguments.person, arguments.name)

@@ -39,6 +39,9 @@ for _, timer in ipairs(request.timers) do
   redis.call('ZADD', key('timers'), string.format('%.0f', timer.at), timer.member)
   redis.call('HSET', key('timers', 'actions'), timer.member, timer.action)
 end
+for _, one in ipairs(request.dirty) do
+  redis.call('ZADD', key('dirty', 'marks'), string.format('%.0f', redis.call('INCR', key('dirty', 'counter'))), one)
+end
 if request.memory then
   redis.call('HSET', key('memory', request.service), id, request.memory)
   redis.call('HSET', key('recall', 'counted'), request.member, request.counted)
@@ -51,45 +54,58 @@ return {'new'}
 )
 
 
-def import_main(lines: TextIO = sys.stdin) -> int:
+def import_main(lines: TextIO = sys.stdin, *, go_on: bool = False) -> int:
     """Exit code 0; 1 where a line was not imported; 2 for wrong settings."""
 
     async def command() -> int:
         async with opened(must_exist=False) as store:
-            return await import_lines(store, lines)
+            return await import_lines(store, lines, go_on=go_on)
 
     return run(command)
 
 
-async def import_lines(store: Store, lines: Iterable[str], out: TextIO = sys.stderr) -> int:
+async def import_lines(store: Store, lines: Iterable[str], out: TextIO = sys.stderr, *, go_on: bool = False) -> int:
+    """`go_on`: an open incident's timers and live messages are taken over; for when the bot that it comes from is off."""
     new = here = bad = 0
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
         try:
             one = read(text)
-            was_new = await put(store, one)
+            was_new = await put(store, one, go_on=go_on)
         except Unreadable as error:
             print(f"line {number}: not imported: {error}.", file=out)
             bad += 1
             continue
         new, here = new + was_new, here + (not was_new)
         if was_new and one.incident.open:
-            print(f"line {number}: {one.incident.id} is open: nothing of it goes on by itself here.", file=out)
+            print(f"line {number}: {_open(one, go_on=go_on)}", file=out)
     print(f"Incidents imported: {new}; here already: {here}; lines not imported: {bad}.", file=out)
     return 1 if bad else 0
 
 
-async def put(store: Store, one: Archived) -> bool:
+def _open(one: Archived, *, go_on: bool) -> str:
+    id, timers = one.incident.id, ", ".join(sorted(one.timers)) or "none"
+    if go_on:
+        return f"{id} is open and goes on here (timers: {timers}). What was being sent when it was exported is not: look at its failures."
+    return (
+        f"{id} is open: nothing of it goes on by itself here (timers left out: {timers}). "
+        "Once the bot that it comes from is off, `firebreak import --go-on` takes it over."
+    )
+
+
+async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
     """False where it was here already. Raises `Unreadable` where its number belongs to another incident, or the service burns here."""
     incident = one.incident
     memory = one.memory or kept(incident)
     claims = [f"number:{incident.number}"]
     timers: list[dict[str, Any]] = []
+    dirty: list[str] = []
     if incident.open:
         claims += [open_claim(incident.service, incident.environment)] if incident.else_reason is None else []
         claims += [fingerprint_claim(issue) for issue in issues_of(incident)]
-    else:  # what is under way elsewhere does not go on here as well; reminders and the like do
+        dirty = [member(incident.id, name) for name in incident.messages] if go_on else []
+    if go_on or not incident.open:  # what is under way elsewhere does not go on here as well; reminders and the like do
         timers = [
             {"member": member(incident.id, name), "at": at, "action": action}
             for name, (at, action) in one.timers.items()
@@ -103,6 +119,7 @@ async def put(store: Store, one: Archived) -> bool:
         "index": sorted(indexes(incident)),
         "claims": claims,
         "timers": timers,
+        "dirty": dirty,
         "at": to_ms(incident.detected_at),
         "member": recall_member(incident.service, incident.id),
         "recall": sorted(recall_indexes(memory)),

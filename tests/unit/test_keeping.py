@@ -27,7 +27,7 @@ from handlers.views.text import person, spoken
 from phases.actions import RetryDue
 from phases.change import Change, Timer
 from phases.effects import Invite, Say
-from phases.incident import Entry, Incident, Status
+from phases.incident import Entry, Incident, MessageRef, Status
 from phases.postmortem import Parts
 from phases.wording import FORGOTTEN
 from tests.unit import incidents
@@ -96,6 +96,29 @@ async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(store
     before = await dump(other)
     assert await import_lines(other, lines, said) == 0
     assert "imported: 0; here already: 4" in said.getvalue()
+    assert await dump(other) == before
+
+
+async def test_an_open_incident_goes_on_where_it_is_asked_to_and_its_live_messages_are_brought_up_to_date(
+    store: Store, other: Store
+):
+    timer = Timer("update", T0 + timedelta(days=9), RetryDue(effect_id="x"))
+    messages = {"status": MessageRef(channel="C1", ts="1.1")}
+    await put(store, past(1, status=Status.DECIDING, recovered_at=None, messages=messages), timers=(timer,))
+    lines = await exported(store)
+    said = io.StringIO()
+    assert await import_lines(other, lines, said) == 0
+    assert "timers left out: update" in said.getvalue()
+    assert "--go-on" in said.getvalue()
+    assert await other.redis.zcard(other.keys.timers) == 0
+    await other.redis.flushall()
+
+    assert await import_lines(other, lines, said, go_on=True) == 0
+    assert "goes on here (timers: update)" in said.getvalue()
+    assert await exported(other) == lines
+    assert await other.redis.zrange(other.keys.marks, 0, -1) == ["INC-0001|status"]
+    before = await dump(other)
+    assert await import_lines(other, lines, said, go_on=True) == 0
     assert await dump(other) == before
 
 
