@@ -196,6 +196,10 @@ class Incidents:
         """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
         return await self._store.get(await self._store.ids("owing"))
 
+    async def holding(self, service: str) -> list[Incident]:
+        """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        return await self._store.get(await self._store.ids("holding", f"service:{service}"))
+
     async def changed(self) -> str:
         """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
         return await self._store.changed()

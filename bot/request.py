@@ -12,8 +12,10 @@ from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.actions import ACTION
 from phases.change import Change
 from phases.effects import EFFECT
+from phases.hold import hold
 from phases.incident import Incident, Severity, Status
 from phases.memory import kept
+from phases.merging import unmerged
 from phases.past import PastIncident, counted_of
 from phases.timeline import stub
 
@@ -180,6 +182,8 @@ def indexes(incident: Incident | None) -> set[str]:
     owed = incident.postmortem.items if incident.postmortem else ()
     if incident.status is not Status.CANCELLED and any(item.open for item in owed):
         names.add("owing")
+    if incident.status is Status.RESOLVED and (hold(incident) is not None or unmerged(incident) is not None):
+        names.add("holding")
     if incident.channel is not None:
         names.add(f"channel:{incident.channel.id}")
     return names

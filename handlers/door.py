@@ -77,6 +77,10 @@ class Door(Protocol):
         """Incidents that left action items which nobody has done yet, newest first."""
         ...
 
+    async def holding(self, service: str) -> list[Incident]:
+        """Resolved ones of a service that a deploy could bring back, or undo (rules: Hold); newest first."""
+        ...
+
     async def changed(self) -> str:
         """Another word after anything that people see of an incident has changed; cheap to ask for."""
         ...

@@ -1,4 +1,5 @@
-"""The pull request of a hotfix that runs: merged by a click of those who may deploy, or said to be merged where nobody can check it."""
+"""What a deploy leaves open: a hotfix's pull request is merged by a click of those who may deploy, or said to be merged where nobody can
+check it; after a rollback somebody says that its cause is fixed."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from handlers.kit import Kit
 from handlers.turn import Turn, on_incident
 from handlers.views import says
 from handlers.views.blocks import Message
-from phases.actions import HotfixIsIn, MergeHotfix
+from phases.actions import CauseFixed, HotfixIsIn, MergeHotfix
 from phases.incident import Incident
 
 
@@ -24,5 +25,14 @@ def register(app: AsyncApp, kit: Kit) -> None:
     async def merged(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
         return await turn.told(HotfixIsIn(by=turn.user, round=int(value.get("round") or 0)), incident.id)
 
+    async def fixed(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        del value
+        if (
+            refused := await not_allowed(turn, turn.kit.service(incident), "say that its deploys are free")
+        ) is not None:
+            return says.note(refused.text)
+        return await turn.told(CauseFixed(by=turn.user), incident.id)
+
+    on_incident(app, kit, "incident.cause_fixed", fixed)
     on_incident(app, kit, "incident.merge_hotfix", merge)
     on_incident(app, kit, "incident.hotfix_merged", merged)

@@ -21,8 +21,8 @@ from handlers.door import Delivery, Recorded
 from handlers.kit import Kit
 from handlers.storm import Alarm, Found, raise_alarm
 from phases.actions import DeployedByOthers
+from phases.hold import hold
 from phases.incident import Incident, Source
-from phases.mitigation import hold
 from phases.post_deploy import deploy_told, headline, named
 from phases.service import DEPLOYABLE, Service
 
@@ -86,9 +86,8 @@ async def _finished(kit: Kit, service: Service, told: Told, delivery: Delivery) 
     """A known deploy from now on, watched; told to the incidents that are open. None: not recorded, send it again."""
     deploy = deploy_told(service, named(service, told.version), told.at)
     await kit.deploys.told(deploy, told.environment)
-    burning = [
-        one for one in await kit.door.find(service=service.name, open_only=True) if one.environment == told.environment
-    ]
+    told_to = (*await kit.door.find(service=service.name, open_only=True), *await kit.door.holding(service.name))
+    burning = [one for one in told_to if one.environment == told.environment]
     holding: str | None = None
     hold_on = False
     for incident in burning:

@@ -197,7 +197,7 @@ async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] |
             log.warning("a deployment could not be recorded: %s", error.text)
             return None
         action = DeployedByOthers(deploy=deploy)
-        for incident in await kit.door.find(service=service.name):
+        for incident in (*await kit.door.find(service=service.name), *await kit.door.holding(service.name)):
             # Each incident counts the delivery by itself.
             once = deliveries.github(delivery, incident.id)
             answer = await kit.door.say(action, incident.id, once)

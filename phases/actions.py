@@ -10,6 +10,7 @@ from phases.asks import (
     AddHypothesis,
     Cancel,
     CancelBisect,
+    CauseFixed,
     ConfirmRecovery,
     DecideFixed,
     DecideHotfix,
@@ -217,6 +218,7 @@ PeopleSay = (
     | PrepareRevert
     | MergeHotfix
     | HotfixIsIn
+    | CauseFixed
     | MergeDuplicate
     | Reopen
 )

@@ -218,6 +218,13 @@ class HotfixIsIn(Value):
     round: int
 
 
+class CauseFixed(Value):
+    """What brought it is mended: deploys need not wait any more."""
+
+    type: Literal["cause.fixed"] = "cause.fixed"
+    by: str
+
+
 class CancelBisect(Value):
     type: Literal["bisect.cancel"] = "bisect.cancel"
     by: str

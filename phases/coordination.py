@@ -36,10 +36,10 @@ from phases.effects import (
     SetTopic,
     Triage,
 )
+from phases.hold import HEARD
 from phases.incident import Incident, MessageRef, Status
 from phases.markdown import Names, chat, one_line
 from phases.merging import unmerged
-from phases.mitigation import HEARD
 from phases.postmortem_steps import ARCHIVE, RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
 from phases.privacy import outside
 from phases.root_cause_steps import ask_for_tree

@@ -12,8 +12,8 @@ from phases.actions import MeasureDue, MergeDuplicate
 from phases.change import Change, Draft, Refused
 from phases.coordination import SEEDS, STORM_SECONDS
 from phases.effects import CloseTicket, Invite
+from phases.hold import HEARD
 from phases.incident import Entry, Incident, Status
-from phases.mitigation import HEARD
 from phases.postmortem_steps import end, fingerprint_claim, issues_of, open_claim
 from phases.rounds import EVERYWHERE, decision_name, mentioned, tell
 from phases.service import Service

@@ -11,7 +11,7 @@ from phases.actions import ItemsDue, ItemsOpened, ItemSynced, MarkItem, Zones
 from phases.change import Change, Draft, Refused
 from phases.effects import AskZone, CompleteAdr, OpenItems, PostLive, RemindOwner, Say, SyncItem
 from phases.incident import Incident, Status
-from phases.mitigation import unmerged
+from phases.merging import unmerged
 from phases.report import ActionItem, LinearIssue
 from phases.rounds import mentioned, tell, worked
 from phases.service import Service

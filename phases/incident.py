@@ -272,6 +272,8 @@ class Incident(Value):
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
     guard_until: datetime | None = None
+    cause_fixed_by: str | None = None
+    """Slack id of who said that what was rolled back is mended: deploys need not wait any more."""
     fired_at: datetime | None = None
     """When something fired after recovery, and was said in the channel: for an hour more of it goes into the thread."""
     latest_update: str | None = None

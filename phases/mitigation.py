@@ -14,7 +14,6 @@ from phases.actions import (
     DecideHotfix,
     DecideInvestigate,
     DecideRollback,
-    DeployedByOthers,
     DeployFinished,
     DeployNotStarted,
     DeployProgressed,
@@ -24,8 +23,8 @@ from phases.actions import (
 from phases.change import Change, Draft, Refused
 from phases.effects import FollowDeploy, PostLive, StartDeploy
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.merging import newest_deploy, unmerged, watch_merge
-from phases.report import DeployOutput, DeployProof, DeploySeen, MergeState, Release
+from phases.merging import watch_merge
+from phases.report import DeployOutput, DeployProof, MergeState, Release
 from phases.rounds import (
     NOBODY,
     REASON,
@@ -52,7 +51,6 @@ LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits
 DEPLOY = "deploy"  # timer: ask about the running deploy
 SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy; their clocks and moments differ
 NOTHING_DEPLOYED = "drill: nothing was deployed"
-HEARD = 50  # deploys and alerts remembered, so that each is said once
 
 
 def who_may(owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it") -> Refused | None:
@@ -368,6 +366,8 @@ def _deployed(
     before = proof.before or (acted.from_release.version if acted.from_release else None)
     if acted.kind is ActionKind.ROLLBACK and before and before not in draft.incident.rolled_back:
         draft.set(rolled_back=(*draft.incident.rolled_back, before))
+    if acted.kind is ActionKind.ROLLBACK:
+        draft.set(cause_fixed_by=None)  # whoever said so spoke of what is rolled back now
     took = lasting(draft.now - (acted.started_at or acted.at))
     said = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
     draft.set(status=Status.VERIFYING).note("deploy", said)
@@ -385,59 +385,3 @@ def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> 
     acted = found[1]
     before = acted.from_release.version if acted.from_release else None
     return finish_deploy(draft, found, "unknown", DeployProof(before=before), reason, service)
-
-
-# --- what stays open after a deploy ------------------------------------------------------------------------------
-
-
-def hold(incident: Incident) -> str | None:
-    """After a rollback, until its cause is fixed, a deploy could bring it back (rules: Hold). None: deploy as you like."""
-    newest = newest_deploy(incident)
-    if not incident.open or newest is None or newest.verdict == "not recovered":
-        return None
-    action = newest.action
-    if action is None or action.kind is not ActionKind.ROLLBACK:
-        return None
-    to = action.to_release.version if action.to_release else "?"
-    return f"Hold: {incident.service} is rolled back to {to}; a deploy could bring the trouble back."
-
-
-def deployed_by_others(incident: Incident, action: DeployedByOthers, service: Service, now: datetime) -> Change:
-    """A deploy that the bot did not start: in the timeline, said once, asked about where it may be the fix."""
-    draft = Draft(incident, now)
-    deploy = action.deploy
-    version = deploy.release.version
-    if not incident.open or _ours(incident, deploy) or _heard(incident, deploy):
-        return draft.done()
-    draft.set(heard=(*incident.heard, f"deploy:{version}@{deploy.started_at.isoformat()}")[-HEARD:])
-    by = f" by {deploy.by}" if deploy.by else ""
-    said = f"{version} was deployed{by} at {stamp(deploy.started_at)}."
-    draft.note("deploy", said).dirty("status")
-    if incident.status in (Status.DECLARED, Status.DECIDING):
-        return tell(draft, f"{said} Is that the fix?", ask="foreign deploy").done()
-    if version in incident.rolled_back:
-        return tell(draft, f"{said} This incident rolled it back.", strong="Careful:", mention=service.owners).done()
-    if (holds := hold(incident)) is not None:
-        return tell(draft, f"{said} {holds}", strong="Careful:", mention=service.owners).done()
-    if (undone := unmerged(incident)) is not None:
-        return tell(draft, f"{said} {undone} Is it still in?", strong="Careful:", mention=service.owners).done()
-    return tell(draft, said, thread=True).done()
-
-
-def _ours(incident: Incident, deploy: DeploySeen) -> bool:
-    """Told by somebody else, but started by us: the same version in the time of our deploy."""
-    for one in incident.rounds:
-        action = one.action
-        if action is None or action.to_release is None or not action.to_release.same_as(deploy.release):
-            continue
-        ends = (action.finished_at or deploy.started_at) + SAME_DEPLOY
-        if action.at - SAME_DEPLOY <= deploy.started_at <= ends:
-            return True
-    return False
-
-
-def _heard(incident: Incident, deploy: DeploySeen) -> bool:
-    """Said already, by this source or another one."""
-    begins = f"deploy:{deploy.release.version}@"
-    times = (datetime.fromisoformat(one.removeprefix(begins)) for one in incident.heard if one.startswith(begins))
-    return any(abs(at - deploy.started_at) <= SAME_DEPLOY for at in times)

@@ -7,8 +7,8 @@ from datetime import datetime
 from phases.actions import PrepareRevert, RevertPrepared
 from phases.change import Change, Draft, Refused
 from phases.effects import Revert
+from phases.hold import HEARD
 from phases.incident import Incident
-from phases.mitigation import HEARD
 from phases.report import Suspect
 from phases.rounds import mentioned, tell, worked
 from phases.service import Service

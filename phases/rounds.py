@@ -109,7 +109,7 @@ def tell(
     strong: str = "",
     ticket: bool = True,
     thread: bool = False,
-    ask: Literal["recovered", "not over", "foreign deploy", "after", ""] = "",
+    ask: Literal["recovered", "not over", "foreign deploy", "fixed", "after", ""] = "",
     mention: tuple[str, ...] = (),
     picture: bool = False,
 ) -> Draft:

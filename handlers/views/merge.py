@@ -33,3 +33,13 @@ def merge_buttons(incident: Incident, service: Service) -> list[Element]:
         asked = confirm("Is it merged?", "Under your name: the next normal deploy keeps the fix.", "It is merged")
         shown.append(button("It is merged …", "incident.hotfix_merged", value, confirm=asked))
     return shown
+
+
+def cause_fixed_button(incident: Incident) -> Element:
+    """Ends the hold after a rollback."""
+    sure = confirm(
+        "Is the cause fixed?",
+        "Under your name: what was rolled back is mended, and deploys need not wait any more.",
+        "It is fixed",
+    )
+    return button("The cause is fixed …", "incident.cause_fixed", {"incident": incident.id}, confirm=sure)

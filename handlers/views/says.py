@@ -8,6 +8,7 @@ from datetime import datetime
 
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
+from handlers.views.merge import cause_fixed_button
 from handlers.views.phrasing import DONE, WAITING
 from handlers.views.picture import pictured
 from handlers.views.status import short
@@ -72,6 +73,8 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
         answers.append(
             button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": plain(effect.text, 300)})
         )
+    if effect.ask == "fixed":
+        answers.append(cause_fixed_button(incident))
     if effect.ask == "postmortem":
         answers.append(button("Write it …", "incident.postmortem", value, style="primary"))
     if effect.ask == "update":

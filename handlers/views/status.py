@@ -14,9 +14,9 @@ from phases import memory
 from phases.cadence import waits
 from phases.failures import WORDS
 from phases.follow_up import open_items, settled
+from phases.hold import hold
 from phases.incident import ActionKind, Incident, RoundAction, Status
 from phases.merging import unmerged
-from phases.mitigation import hold
 from phases.reminder import owed
 from phases.report import TriageReport, Word
 from phases.root_cause import proposed_cause

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.views.blocks import Element, button, menu_option
-from handlers.views.merge import merge_buttons
+from handlers.views.merge import cause_fixed_button, merge_buttons
+from phases.hold import hold
 from phases.incident import Incident, Severity, Status
 from phases.service import Service
 
@@ -22,7 +23,7 @@ MEANS = {
 
 
 def buttons(incident: Incident, service: Service) -> list[Element]:
-    urgent = [*_again(incident), *merge_buttons(incident, service)]
+    urgent = [*_again(incident), *merge_buttons(incident, service), *_held(incident)]
     wanted = [_button(*one, incident) for one in _wanted(incident)]
     return [*wanted[: BESIDE if urgent else BUTTONS], *urgent, *_more(incident)]
 
@@ -33,6 +34,11 @@ def _again(incident: Incident) -> list[Element]:
         return []
     value = {"incident": incident.id, "effect": incident.failures[-1].effect_id}
     return [button("Try again", "incident.try_again", value)]
+
+
+def _held(incident: Incident) -> list[Element]:
+    """Resolved, and what brought it is still in the code as far as anybody has said."""
+    return [cause_fixed_button(incident)] if incident.status is Status.RESOLVED and hold(incident) is not None else []
 
 
 def _wanted(incident: Incident) -> list[tuple[str, str]]:

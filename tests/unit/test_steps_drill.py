@@ -6,8 +6,10 @@ import pytest
 
 from phases import actions as said
 from phases import effects as wanted
+from phases.hold import hold
 from phases.incident import Channel, Severity, Status
-from phases.mitigation import NOTHING_DEPLOYED, hold, unmerged
+from phases.merging import unmerged
+from phases.mitigation import NOTHING_DEPLOYED
 from phases.postmortem import missing
 from phases.report import LookVerdict
 from tests.factories import BAD, FIX, GOOD

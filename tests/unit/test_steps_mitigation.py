@@ -8,9 +8,10 @@ import pytest
 
 from phases import actions as said
 from phases import effects as wanted
+from phases.hold import hold
 from phases.incident import ActionKind, Status
 from phases.merging import unmerged
-from phases.mitigation import hold, who_may
+from phases.mitigation import who_may
 from phases.report import DeployOutput, DeployProof, LookVerdict, Release
 from tests.factories import BAD, COMMANDS, FIX, GOOD, deploy_seen, service
 from tests.unit.story import Story, mitigated, verifying
@@ -368,11 +369,46 @@ def test_after_a_rollback_a_deploy_by_others_is_warned_about():
     assert "This incident rolled it back." in story.in_channel[0]
 
 
+def test_resolved_is_not_fixed_deploys_wait_until_somebody_says_so():
+    story = mitigated().written()
+    assert story.record.status is Status.RESOLVED
+    assert hold(story.record) is not None
+    story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
+    assert story.in_channel[0].startswith("*Careful:* 1.4.0 was deployed by ci")
+    assert story.wants(wanted.Say)[0].mention == ("U0ALICE",)
+    assert story.wants(wanted.Say)[0].ask == "fixed"
+    story.say(said.CauseFixed(by="U0BOB"))
+    assert story.in_channel == ["<@U0BOB> says that the cause is fixed: deploys are free again."]
+    assert hold(story.record) is None
+    assert "has said so already" in story.refuses(said.CauseFixed(by="U0ALICE")).text
+    story.say(said.DeployedByOthers(deploy=deploy_seen("1.5.0", story.now)), after=3600)
+    assert story.last.effects == ()
+
+
+def test_who_said_it_was_fixed_spoke_of_what_was_rolled_back_then():
+    story = mitigated()
+    story.say(said.CauseFixed(by="U0BOB"))
+    assert hold(story.record) is None
+    story.rolled_back(running=Release(version="1.4.0"), forward=True).deployed()
+    assert hold(story.record) is not None
+    assert (
+        "Nothing holds deploys"
+        in deciding().hotfixed().deployed().recovered().refuses(said.CauseFixed(by="U0BOB")).text
+    )
+
+
+def test_closed_holds_nothing():
+    story = mitigated().written()
+    for number, _ in enumerate(story.record.postmortem.items if story.record.postmortem else (), 1):
+        story.say(said.MarkItem(by="U0BOB", number=number, done=True))
+    assert story.record.status is Status.CLOSED
+    assert hold(story.record) is None
+
+
 def test_the_hold_ends_with_the_fix_or_the_incident_and_where_the_rollback_did_not_help():
     fixed = mitigated()
     fixed.hotfixed(forward=True).deployed()
     assert hold(fixed.record) is None
-    assert hold(mitigated().written().record) is None
     wrong = verifying()
     wrong.say(said.ConfirmRecovery(by="U0BOB", round=1, recovered=False))
     assert hold(wrong.record) is None

@@ -11,13 +11,23 @@ from typing import Any
 
 import httpx
 import pytest
-from factories import report
+from factories import postmortem, report
 from handlers_world import CI_SECRET, House, house
 
 from bot.deploys import Deploys
 from bot.store import Store
-from phases.actions import DecideRollback, DeployFinished, DeployStarted
-from phases.report import Choice, DeployProof, Release
+from phases.actions import (
+    AdrNumbered,
+    AdrWritten,
+    CauseFixed,
+    DecideRollback,
+    DeployFinished,
+    DeployStarted,
+    Looked,
+    SubmitPostmortem,
+)
+from phases.incident import Status
+from phases.report import Adr, Choice, DeployProof, Look, LookVerdict, Release
 
 
 @pytest.fixture
@@ -116,6 +126,29 @@ async def test_after_a_rollback_the_answer_is_to_hold(home: House) -> None:
     proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
     await home.said(DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id)
     assert (await post(home, told())).json() == {"hold": True, "incident": incident.id}
+
+
+async def test_a_resolved_incident_holds_until_somebody_says_that_the_cause_is_fixed(home: House) -> None:
+    incident, _ = await home.decision(report(Choice.ROLLBACK))
+    now = datetime.now(UTC)
+    target, running = Release(version="1.2.0"), Release(version="1.3.0")
+    await home.said(DecideRollback(by="U0ALICE", round=1, target=target, running=running), incident.id)
+    deploy = f"{incident.mark}-1"
+    await home.said(DeployStarted(deploy_id=deploy, running=running), incident.id)
+    proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
+    await home.said(DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id)
+    await home.said(Looked(round=1, look=Look(number=1, at=now, verdict=LookVerdict.RECOVERED)), incident.id)
+    await home.said(SubmitPostmortem(postmortem=postmortem()), incident.id)
+    await home.said(AdrNumbered(repository="/srv/adr", number=7), incident.id)
+    await home.said(AdrWritten(adr=Adr(number=7, path="docs/adr/0007.md")), incident.id)
+    assert (await home.newest()).status is Status.RESOLVED
+
+    assert (await post(home, told())).json() == {"hold": True, "incident": incident.id}
+    said = [e.text for e in await home.door.timeline(incident.id) if e.kind == "deploy"]
+    assert "1.4.0 was deployed by CI" in said[-1]
+    await home.said(CauseFixed(by="U0ALICE"), incident.id)
+    assert (await post(home, told(version="1.5.0"))).json() == {"hold": False, "incident": None}
+    assert await home.door.holding("shop") == []
 
 
 async def test_new_errors_declare_and_a_second_word_is_evidence(home: House) -> None:

@@ -169,6 +169,7 @@ class Life(RuleBasedStateMachine):
             st.builds(said.Resolve, by=PEOPLE),
             st.builds(said.MergeHotfix, by=PEOPLE, round=ROUNDS),
             st.builds(said.HotfixIsIn, by=PEOPLE, round=ROUNDS),
+            st.builds(said.CauseFixed, by=PEOPLE),
             st.builds(said.MarkItem, by=PEOPLE, number=st.integers(0, 2), done=st.booleans()),
         )
     )
