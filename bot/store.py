@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,8 @@ from phases.timeline import shown
 
 log = logging.getLogger(__name__)
 
+TOGETHER = 50
+"""Records that are read at once: some 10 ms of processor time, in which nobody else is answered."""
 COMMIT = Script((Path(__file__).parent / "commit.lua").read_text(encoding="utf-8"))
 
 
@@ -161,9 +163,13 @@ class Store:
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:
         """The records of these incidents, in their order; what is not there, or is no record, is left out (and logged)."""
-        ids = list(incidents)
-        if not ids:
-            return []
+        found: list[Incident] = []
+        for some in _batches(list(incidents), TOGETHER):
+            found += await self._get(some)
+            await asyncio.sleep(0)  # others have their turn: an answer that is there already is read without one
+        return found
+
+    async def _get(self, ids: Sequence[str]) -> list[Incident]:
         records = await ask(self.redis, *(("HGET", self.keys.incident(id), "record") for id in ids))
         found: list[Incident] = []
         for id, record in zip(ids, records, strict=True):
@@ -301,3 +307,8 @@ async def _read(ask: Callable[[], Any]) -> Any:
         raise NotRecorded(f"Redis refuses to be read ({error}).") from error
     except (RedisError, OSError) as error:
         raise NotRecorded("Redis cannot be read.") from error
+
+
+def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(ids), size):
+        yield ids[begin : begin + size]

@@ -112,9 +112,12 @@ async def in_channel(turn: Turn) -> Incident | None:
 
 async def heard_text(turn: Turn, text: str) -> Message | None:
     here = await in_channel(turn) is not None
-    one_open = not here and len(await turn.seen(await turn.kit.door.find())) == 1
     names = [s.name for s in turn.kit.catalogue.all()]
-    match parse(text, here=here, one_open=one_open, services=names):
+    reading = parse(text, here=here, one_open=True, services=names)
+    # All open ones are only looked at where it matters: whoever declares does not wait for them.
+    if isinstance(reading, Ambiguous) and not here and len(await turn.seen(await turn.kit.door.find())) != 1:
+        reading = parse(text, here=here, services=names)
+    match reading:
         case Declare(text=what):
             return await declare.declare_text(turn, what)
         case Subcommand() as said:
