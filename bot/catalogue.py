@@ -141,16 +141,22 @@ def load(settings: Settings) -> Catalogue:
     path = settings.services_file
     if not path.exists():
         if "services_file" in settings.model_fields_set:
-            raise Faults([f"SERVICES_FILE names {path}, and there is no such file: write it, or unset SERVICES_FILE"])
+            raise Faults([_not_there(path)])
         return Catalogue([Service(name=DEFAULT, **numbers)])
     return read(path, numbers)
 
 
-def faults(path: Path) -> tuple[str, ...]:
-    """Everything that is wrong with a file, if there is one."""
+def _not_there(path: Path) -> str:
+    return f"SERVICES_FILE names {path}, and there is no such file: write it, or unset SERVICES_FILE"
+
+
+def faults(path: Path, *, named: bool = False) -> tuple[str, ...]:
+    """Everything that is wrong with a file, if there is one; `named`: there must be."""
     try:
         if path.exists():
             read(path)
+        elif named:
+            return (_not_there(path),)
     except Faults as wrong:
         return wrong.faults
     return ()

@@ -80,8 +80,9 @@ def _read() -> tuple[Settings, Catalogue]:
     try:
         settings = settings_module.load()
     except Faults as wrong:
-        path = Path(os.environ.get("SERVICES_FILE") or Settings.model_fields["services_file"].default)
-        raise Faults([*wrong.faults, *catalogues.faults(path)]) from wrong
+        named = os.environ.get("SERVICES_FILE")
+        path = Path(named or Settings.model_fields["services_file"].default)
+        raise Faults([*wrong.faults, *catalogues.faults(path, named=bool(named))]) from wrong
     return settings, catalogues.load(settings)
 
 

@@ -19,6 +19,8 @@ from phases.wording import counted, listed, rate, stamp
 
 KINDS = ("tests", "monitors", "gates")
 SLUG_LIMIT = 50
+BRANCH = "firebreak/adr-"
+"""How the branches of post-mortems begin: our own texts, which nobody ships as a hotfix."""
 _SUMMARY = re.compile(r"```text\nPRODUCTION INCIDENT — .*?\n```", re.DOTALL)
 RECORDED_WITHIN = timedelta(seconds=60)
 """Between a look and its record at most so long: nothing an effect does lasts longer than 30 s."""

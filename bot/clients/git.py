@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from bot.clients.commands import CommandFailed, Output, run
 from bot.clients.git_log import FORMAT, patches, read_log
 from phases import covering
+from phases.adr import BRANCH
 from phases.paths import best_path
 from phases.ports import Commit, Covered, HotfixRef, NotSetUp, PortError
 from phases.report import Suspect
@@ -195,6 +196,8 @@ class LocalGit:
             ref, commit, subject = row.split("\x1f")
             name = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
             fix = HotfixRef(name=name, commit=commit, subject=foreign(subject[:200]))
+            if name.startswith(BRANCH):
+                continue
             if name != "HEAD" and name not in found and DEPLOYABLE.fullmatch(fix.release.version):
                 found[name] = fix
         return tuple(found.values())[:HOTFIXES]

@@ -15,7 +15,7 @@ from bot.clients import github_shapes as shapes
 from bot.clients.archive import LocalArchive
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.http import HttpError
-from phases.adr import file_name
+from phases.adr import BRANCH, file_name
 from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
 from phases.markdown import in_git
@@ -23,7 +23,6 @@ from phases.ports import Archive, NotSetUp, PortError
 from phases.report import Adr
 from phases.service import AdrPlace, Service
 
-BRANCH = "firebreak/adr-"
 _FILE = re.compile(r"(\d{1,6})-.+\.md")
 _BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
 

@@ -25,6 +25,7 @@ from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.github_checks import ASK_CHECKS, pull_checks
 from bot.clients.http import HttpError
 from phases import covering
+from phases.adr import BRANCH
 from phases.ports import Commit, CommitFile, Covered, HotfixRef, NotSetUp, PortError, PullChecks
 from phases.report import Suspect
 from phases.service import HOTFIX, Service
@@ -61,7 +62,7 @@ query FirebreakPulls($owner: String!, $name: String!) {
   repository(owner: $owner, name: $name) {
     pullRequests(states: OPEN, first: 50, orderBy: {field: UPDATED_AT, direction: DESC}) {
       nodes {
-        number title body url headRefOid isCrossRepository
+        number title body url headRefName headRefOid isCrossRepository
         commits(last: 1) { nodes { commit { statusCheckRollup { state } } } }
       }
     }
@@ -147,11 +148,12 @@ class GitHubSource:
         return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
-        """Open pull requests of the repository's own branches. Those of forks are left out: anybody can open one."""
+        """Open pull requests of the repository's own branches. Left out are forks', which anybody can open, and post-mortems."""
         repository = repository_of(service)
         data = await self._github.graphql(PULLS, _names(repository), permission="Pull requests: read")
         nodes = ((data.get("repository") or {}).get("pullRequests") or {}).get("nodes") or []
-        found = [_hotfix(node) for node in nodes if not node.get("isCrossRepository", True)]
+        own = [node for node in nodes if not node.get("isCrossRepository", True)]
+        found = [_hotfix(node) for node in own if not str(node.get("headRefName") or "").startswith(BRANCH)]
         return tuple(found[:HOTFIXES])
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:

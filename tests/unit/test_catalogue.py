@@ -226,5 +226,7 @@ def test_without_a_file_there_is_one_service(tmp_path: Path, monkeypatch: pytest
     (only,) = services.all()
     assert (only.name, only.recheck_after_seconds, only.recheck_until_seconds) == ("default", 20, 40)
     assert services.named_in("prod is down") == only
+    assert catalogue.faults(tmp_path / "none.toml") == ()
+    assert "there is no such file" in catalogue.faults(tmp_path / "none.toml", named=True)[0]
     with pytest.raises(Faults, match="there is no such file"):
         catalogue.load(settings.load(**needed, services_file="elsewhere.toml"))

@@ -79,6 +79,8 @@ async def test_hotfixes_are_the_unmerged_branches_newest_first(tmp_path: Path) -
     old = repository.commit("Round less", {"shop/pay.py": PAY})
     repository.git("checkout", "--quiet", "-b", "fix/taxes", "v2")
     new = repository.commit("Taxes again", {"shop/taxes.py": "RATES = {1: 2}\n"})
+    repository.git("checkout", "--quiet", "-b", "firebreak/adr-0008-inc-0001-0pc6w9", "v2")
+    repository.commit("ADR-0008", {"docs/adr/0008-inc-0001.md": "# ADR-0008\n"})
     repository.git("checkout", "--quiet", "main")
     found = await LocalGit().hotfixes(service(repository))
     assert [(f.name, f.commit, f.subject) for f in found] == [

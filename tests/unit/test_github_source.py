@@ -112,6 +112,7 @@ async def test_hotfixes_are_open_pull_requests_with_their_checks(world: World) -
     world.github.pulls += [
         Pull(11, "Old", "d" * 40, "old", checks=None),
         Pull(12, "From elsewhere", "e" * 40, "evil", fork=True),
+        Pull(15, "ADR-0008: INC-0001", "9" * 40, "firebreak/adr-0008-inc-0001-0pc6w9"),
         Pull(13, "No zero", "f" * 40, "fix/zero", checks="FAILURE", body="Fixes SHOP-1"),
         Pull(14, "Still going", "a" * 40, "wip", checks="PENDING"),
     ]
