@@ -213,6 +213,8 @@ class Incidents:
             indexes.append(f"channel:{channel}")
         if service is not None:
             indexes.append(f"service:{service}")
+        if len(indexes) > 1:
+            return await self._store.standing_in(*indexes)
         return await self._store.get(await self._store.ids(*indexes))
 
     async def _again(self, seen: str, loaded: Loaded) -> Recorded | Unknown:

@@ -44,6 +44,20 @@ TOGETHER = 50
 """Records that are read at once: some 10 ms of processor time, in which nobody else is answered."""
 COMMIT = Script((Path(__file__).parent / "commit.lua").read_text(encoding="utf-8"))
 
+# KEYS: where records are, two or more indexes. What stands in all of them, the newest first: id, record, id, record …
+STANDING_IN = Script(
+    """#!lua flags=no-writes
+local found, indexes = {}, {}
+for i = 2, #KEYS do indexes[#indexes + 1] = KEYS[i] end
+local ids = redis.call('ZINTER', #indexes, unpack(indexes))
+for i = #ids, 1, -1 do
+  found[#found + 1] = ids[i]
+  found[#found + 1] = redis.call('HGET', KEYS[1] .. ids[i], 'record') or ''
+end
+return found
+"""
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -171,17 +185,19 @@ class Store:
 
     async def _get(self, ids: Sequence[str]) -> list[Incident]:
         records = await ask(self.redis, *(("HGET", self.keys.incident(id), "record") for id in ids))
-        found: list[Incident] = []
-        for id, record in zip(ids, records, strict=True):
+        for record in records:
             if isinstance(record, Exception):
                 raise NotRecorded(f"Redis refuses to be read ({record}).") from record
-            if record is None:
-                continue
-            try:
-                found.append(Incident.model_validate_json(record))
-            except ValidationError as error:
-                log.error("record of %s cannot be read: %s fields do not fit", id, error.error_count())
-        return found
+        return _readable(zip(ids, records, strict=True))
+
+    async def standing_in(self, *indexes: str) -> list[Incident]:
+        """The incidents of `get(ids(*indexes))`, in one round trip: for a few, as those of one service or channel."""
+        keys = [self.keys.incident(""), *(self.keys.index(name) for name in indexes)]
+        try:
+            answer = await run_script(self.redis, STANDING_IN, keys)
+        except AnswerLost as error:
+            raise NotRecorded("Redis cannot be read.") from error
+        return _readable(zip(answer[::2], answer[1::2], strict=True))
 
     async def timeline(self, incident: str) -> list[Entry]:
         """What is shown of it, by time: the newest words of what can change, and nothing that was taken back."""
@@ -196,17 +212,23 @@ class Store:
         """Incidents that stand in all these indexes (`all`, `open`, `owing`, `channel:<id>`, `service:<name>`), newest first."""
         keys = [self.keys.index(name) for name in indexes]
         if len(keys) == 1:
-            return list(await _read(lambda: self.redis.zrange(keys[0], 0, -1, desc=True)))
-        both = await _read(lambda: self.redis.zinter(keys, aggregate="MAX"))
-        return list(reversed(both))
+            return await self._one("ZRANGE", keys[0], 0, -1, "REV")
+        both = await self._one("ZINTER", len(keys), *keys, "AGGREGATE", "MAX")
+        return both[::-1]
 
     async def owner(self, claim: str) -> str | None:
         """Who holds a claim; None where it is free."""
-        return await _read(lambda: self.redis.get(self.keys.claim(claim)))
+        return await self._one("GET", self.keys.claim(claim))
 
     async def changed(self) -> str:
         """The counter of dirty marks: it grows with every change that people see."""
-        return str(await _read(lambda: self.redis.get(self.keys.dirty_counter)))
+        return str(await self._one("GET", self.keys.dirty_counter))
+
+    async def _one(self, *command: str | int) -> Any:
+        (answer,) = await ask(self.redis, command)
+        if isinstance(answer, Exception):
+            raise NotRecorded(f"Redis refuses to be read ({answer}).") from answer
+        return answer
 
     async def server_now(self) -> datetime:
         seconds, micros = await _read(self.redis.time)
@@ -264,6 +286,19 @@ class Store:
         if isinstance(answer, Done | Already) and (change.dirty or change.also):
             self.dirtied.set()
         return answer
+
+
+def _readable(records: Iterable[tuple[str, str | None]]) -> list[Incident]:
+    """What is no record is left out, and logged."""
+    found: list[Incident] = []
+    for id, record in records:
+        if not record:
+            continue
+        try:
+            found.append(Incident.model_validate_json(record))
+        except ValidationError as error:
+            log.error("record of %s cannot be read: %s fields do not fit", id, error.error_count())
+    return found
 
 
 def _seen(because: Because | None, answer: Any) -> str | None:
