@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,7 +17,7 @@ from sandbox.sentry.alerts import sign
 from sandbox.slack.api import APP_TOKEN
 from sandbox.slack.people import plain
 from sandbox.slack.socket import SocketMode
-from sandbox.world import SENTRY_SECRET, World
+from sandbox.world import LINEAR_SECRET, SENTRY_SECRET, World
 from tests.workspace.stage import asked, burn, declared, incidents, opened, runs, told, town
 
 CANARY = "canary-7c1f"
@@ -56,6 +59,9 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
         headers["Sentry-Hook-Signature"] = sign(broken.encode(), SENTRY_SECRET)
         assert (await http.post(hook, content=broken, headers=headers)).status_code == 400
         assert (await http.post(hook, content=large, headers=headers)).status_code == 413
+        for what, (status, body, headers) in linear_requests(large).items():
+            answer = await http.post(f"{world.bot_url}/webhooks/linear", content=body, headers=headers)
+            assert answer.status_code == status, what
     await alice.command("/incident list")
     await told(alice, "No incident is open")
     assert incidents(world) == [], "nothing was recorded"
@@ -70,6 +76,37 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
     assert "refused with 401" in log
     for secret in (CANARY, "example.com", "xoxb-", "sntrys_", "lin_api", world.pagerduty.routing_key):
         assert secret not in log, secret
+
+
+def linear_requests(large: str) -> dict[str, tuple[int, str, dict[str, str]]]:
+    """https://linear.app/developers/webhooks: signature over the raw body, a delivery id, and a time within a minute."""
+
+    def body(**changes: object) -> str:
+        data = {"id": CANARY, "priority": 1, "state": {"name": "Done", "type": "completed"}}
+        now = round(time.time() * 1000)
+        told = {"type": "Issue", "action": "update", "webhookTimestamp": now, "data": data, "updatedFrom": {}}
+        return json.dumps(told | changes)
+
+    def signed(text: str, secret: str = LINEAR_SECRET) -> dict[str, str]:
+        mark = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+        return {"Content-Type": "application/json", "Linear-Delivery": CANARY, "Linear-Signature": mark}
+
+    good, broken, listed = body(), f"{{{CANARY}", json.dumps([CANARY])
+    old = body(webhookTimestamp=round(time.time() * 1000) - 61_000)
+    odd = body(updatedFrom={"priority": 2}, data={"id": CANARY})
+    unnamed = {name: mark for name, mark in signed(good).items() if name != "Linear-Delivery"}
+    return {
+        "no signature": (401, good, {"Content-Type": "application/json", "Linear-Delivery": CANARY}),
+        "somebody else's secret": (401, good, signed(good, "another")),
+        "signed for another body": (401, good, signed(old)),
+        "no delivery": (400, good, unnamed),
+        "a minute old": (400, old, signed(old)),
+        "no JSON": (400, broken, signed(broken)),
+        "no object": (400, listed, signed(listed)),
+        "an issue without a state": (400, odd, signed(odd)),
+        "too large": (413, large, signed(large)),
+        "somebody else's issue": (200, good, signed(good)),
+    }
 
 
 async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:

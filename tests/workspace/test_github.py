@@ -180,6 +180,27 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_writte
     assert [p.number for p in github.pulls] == [7, 9, pull.number], "one pull request"
     assert resolved
 
+    # Its items done: the file on the branch says so, and is no other one.
+    def left() -> list[str]:
+        rows = [
+            block["accessory"] for block in said(alice, channel, "action item")[-1]["blocks"] if "accessory" in block
+        ]
+        return [row["value"] for row in rows if row["action_id"] == "incident.item_done"]
+
+    await eventually(world, left, "the items can be settled")
+    for number in range(len(left()), 0, -1):
+        await alice.click(said(alice, channel, "action item")[-1], "incident.item_done", left()[0])
+        await eventually(world, lambda n=number: len(left()) == n - 1, "one less")
+    await alice.sees("*INC-0001 is closed.*", channel)
+
+    def done() -> str:
+        return github.files[github.branches[pull.head_ref], path]
+
+    await eventually(world, lambda: "done, action items settled" in done(), "the file's status")
+    assert "- [ ]" not in done()
+    assert "The importer forgets the region." in done()
+    assert [p.number for p in github.pulls] == [7, 9, pull.number], "still one pull request"
+
 
 async def test_what_others_deploy(world: World, github: GitHub) -> None:
     alice = world.alice

@@ -15,7 +15,7 @@ from sandbox.github_api import github_app
 from sandbox.github_hooks import Hooks
 from sandbox.serving import bound, serving
 from sandbox.slack.channels import Channel
-from sandbox.slack.people import Json
+from sandbox.slack.people import Json, plain
 from sandbox.world import World
 from tests.workspace.stage import burn, declared, eventually, said, status, told, town, transcript
 from tests.workspace.test_github import ON_GITHUB, SECRET, deployed, started
@@ -89,6 +89,37 @@ async def test_merged_by_a_click(world: World, github: GitHub) -> None:
     await eventually(world, lambda: "is not merged" not in status(channel), "the line ends in the status")
     await eventually(world, lambda: "merge_hotfix" not in json.dumps(channel.messages), "no button is left")
     await eventually(world, lambda: OPEN_END not in world.discord.posts[-1].content, "and on Discord")
+
+
+async def test_items_and_merge_close_it_together_and_it_is_said_once(world: World, github: GitHub) -> None:
+    channel, alice = await shipped(world, github), world.alice
+    await alice.command("/incident postmortem", channel)
+    form = await alice.open_modal("incident.postmortem", text="Action item 1")
+    parts = {"monitoring": "Nobody watched.", "tests": "No test without a region.", "root_cause": "No region."}
+    await alice.submit(form, {**parts, "item_1": "a test without a region"})
+    await alice.sees("INC-0001 is resolved", channel)
+
+    def items() -> Json:
+        return said(alice, channel, "action item")[-1]
+
+    def left() -> list[str]:
+        rows = [block["accessory"] for block in items()["blocks"] if "accessory" in block]
+        return [row["value"] for row in rows if row["action_id"] == "incident.item_done"]
+
+    await eventually(world, lambda: said(alice, channel, "action items done"), "the list of items")
+    for number in range(len(left()), 0, -1):
+        await alice.click(items(), "incident.item_done", left()[0])
+        await eventually(world, lambda n=number: len(left()) == n - 1, "one less")
+    assert "closes when nothing is left: hotfix #9@fffffff is not merged" in plain(items())
+    assert not said(alice, channel, "INC-0001 is closed")
+
+    github.merge(github.pulls[0], "ada")
+    await alice.sees("*INC-0001 is closed.*", channel)
+    await eventually(world, lambda: "Closed" in status(channel), "the status")
+    closed = [
+        m for m in said(alice, channel, "INC-0001 is closed") if "action_id" not in str(m) and "○" not in plain(m)
+    ]
+    assert len([m for m in closed if plain(m).startswith("*INC-0001 is closed.*")]) == 1
 
 
 async def test_a_refused_merge_says_why(world: World, github: GitHub, faults: Faults) -> None:

@@ -17,6 +17,31 @@ async def due_now(world: World, timer: str) -> None:
         await redis.zadd(key, {f"INC-0001|{timer}": 1})
 
 
+async def test_whoever_reads_the_announcement_joins_with_one_tap(small: World):
+    world, alice, bob = small, small.alice, small.bob
+    burn(world)
+    channel = await declared(alice, "checkout is failing")
+    assert bob.id not in channel.members
+    announcement = await bob.sees("checkout is failing", world.workspace.channel("incidents"))
+    await bob.click(announcement, "incident.join")
+    await told(bob, f"You are in <#{channel.id}> now.")
+    assert bob.id in channel.members
+    await bob.click(announcement, "incident.join")
+    await told(bob, f"You are in <#{channel.id}> already.")
+
+    guest = world.guest
+    guest.join(world.workspace.channel("incidents"))
+    await guest.click(announcement, "incident.join")
+    await told(guest, "Only full members of this workspace")
+    assert guest.id not in channel.members
+
+    # What is over has nothing to join any more.
+    await alice.command("/incident cancel false alarm", channel)
+    await bob.sees_change(announcement, "Cancelled")
+    now = next(m for m in bob.messages(world.workspace.channel("incidents")) if m["ts"] == announcement["ts"])
+    assert "incident.join" not in str(now)
+
+
 async def test_the_lead_is_handed_over_and_severity_is_a_persons_word(small: World):
     world, alice, bob = small, small.alice, small.bob
     burn(world)
