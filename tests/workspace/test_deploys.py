@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 
 from sandbox.world import DEPLOY_SECRET, World
-from tests.workspace.stage import burn, eventually, incidents, said
+from tests.workspace.stage import burn, eventually, incidents, said, told
 
 
 async def ci(world: World, version: str, event: str = "finished") -> dict[str, Any]:
     """CI's webhook, as the pipeline of the shop sends it."""
     at = datetime.now(UTC).isoformat()
-    told = {"service": "shop", "version": version, "environment": "production", "event": event, "at": at}
-    body = json.dumps(told | {"sentry_issues": []}).encode()
+    body_of = {"service": "shop", "version": version, "environment": "production", "event": event, "at": at}
+    body = json.dumps(body_of | {"sentry_issues": []}).encode()
     signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
     async with httpx.AsyncClient(trust_env=False) as http:
         headers = {"X-Firebreak-Signature": signature}
@@ -35,7 +35,8 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     await world.bot.until_running()
 
     channel = await alice.channel("inc-0001-", seconds=20)
-    await eventually(world, lambda: said(alice, channel, "the watch after the deploy of 1.3.0"), "the status's source")
+    await alice.command("/incident timeline", channel)
+    await told(alice, "the watch after the deploy of 1.3.0")
     decision = await alice.sees("Recommended: roll back", channel)
     assert len(incidents(world)) == 1
 
@@ -48,5 +49,12 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     await alice.click(decision, "decision.rollback")
     await alice.sees("Deployed: 1.3.0 → 1.2.0", channel)
     assert await ci(world, "1.3.2") == {"hold": True, "incident": "INC-0001"}
-    await eventually(world, lambda: said(alice, channel, "Hold: shop is rolled back to 1.2.0"), "a warning")
+    warnings = await eventually(world, lambda: said(alice, channel, "Hold: shop is rolled back to 1.2.0"), "a warning")
     assert len(incidents(world)) == 1
+
+    # Until somebody who may deploy says that what brought it is mended.
+    warning = next(one for one in warnings if "1.3.2 was deployed" in str(one))
+    await alice.sees("Recovered.", channel, seconds=60)
+    await alice.click(warning, "incident.cause_fixed")
+    await alice.sees("says that the cause is fixed: deploys are free again", channel)
+    assert await ci(world, "1.3.3") == {"hold": False, "incident": "INC-0001"}
