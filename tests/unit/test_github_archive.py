@@ -10,6 +10,7 @@ from github_world import SHOP, World, github_world
 
 from bot.clients.archive import LocalArchive
 from bot.clients.github_archive import Archives, GitHubArchive
+from bot.clients.http import AGAIN_PAUSES
 from bot.store import Store
 from phases.ports import Archive, NotSetUp, PortError
 from phases.service import AdrPlace, Service
@@ -51,7 +52,8 @@ async def test_the_folders_own_template(world: World) -> None:
     head = world.github.commits[-1].sha
     world.github.files |= {(head, "docs/adr/0000-template.md"): "# {title}\n", (head, "docs/adr/0001-x.md"): "x"}
     assert await archive.template(PLACED) == "# {title}\n"
-    world.faults.next("github.contents", Fault(status=503))
+    for _ in range(1 + len(AGAIN_PAUSES)):
+        world.faults.next("github.contents", Fault(status=503))
     with pytest.raises(PortError):
         await archive.template(PLACED)
 
