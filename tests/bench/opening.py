@@ -147,7 +147,10 @@ async def finish(world: World) -> None:
 def report(
     bot: list[tuple[float, float, float]], low: list[tuple[float, float, float]], clicks: list[float]
 ) -> list[Row]:
-    names = ("ack of the command", "command → measured decision", "command → all done and pinned")
+    names = tuple(
+        f"{what}, over the floor"
+        for what in ("ack of the command", "command → measured decision", "command → all done and pinned")
+    )
     found: list[Row] = []
     for at, (name, most) in enumerate(zip(names, (None, *GOALS), strict=True)):
         ours, theirs = statistics.median(r[at] for r in bot), statistics.median(r[at] for r in low)
