@@ -30,7 +30,7 @@ async def test_whoever_reads_the_announcement_joins_with_one_tap(small: World):
     await told(bob, f"You are in <#{channel.id}> already.")
 
     guest = world.guest
-    guest.join(world.workspace.channel("incidents"))
+    world.workspace.join(world.workspace.channel("incidents"), guest.id)
     await guest.click(announcement, "incident.join")
     await told(guest, "Only full members of this workspace")
     assert guest.id not in channel.members
