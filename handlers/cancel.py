@@ -26,7 +26,8 @@ def ask(turn: Turn, incident: Incident, reason: str = "") -> Message | None:
 async def cancel(turn: Turn, incident: Incident, reason: str) -> Message | None:
     if not reason:
         return ask(turn, incident)
-    return await turn.told(Cancel(by=turn.user, reason=reason), incident.id, f"{incident.id} is cancelled.")
+    done = turn.elsewhere(incident, f"{incident.id} is cancelled.")
+    return await turn.told(Cancel(by=turn.user, reason=reason), incident.id, done)
 
 
 def register(app: AsyncApp, kit: Kit) -> None:

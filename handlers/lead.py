@@ -18,12 +18,14 @@ async def lead(turn: Turn, incident: Incident, person: str | None) -> Message | 
     leads = person or turn.user
     if person is not None and not (await turn.kit.people.person(person, None)).member:
         return says.note(f"<@{person}> is no full member of this workspace and cannot lead. Nothing was changed.")
-    return await turn.told(TakeLead(by=turn.user, lead=leads), incident.id, f"{incident.id}: <@{leads}> leads.")
+    done = turn.elsewhere(incident, f"{incident.id}: <@{leads}> leads.")
+    return await turn.told(TakeLead(by=turn.user, lead=leads), incident.id, done)
 
 
 async def severity(turn: Turn, incident: Incident, level: Severity) -> Message | None:
     said = SetSeverity(by=turn.user, severity=level)
-    return await turn.told(said, incident.id, f"{incident.id} is SEV{level.value} now; triage will not change it.")
+    done = turn.elsewhere(incident, f"{incident.id} is SEV{level.value} now; triage will not change it.")
+    return await turn.told(said, incident.id, done)
 
 
 def register(app: AsyncApp, kit: Kit) -> None:

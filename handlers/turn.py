@@ -108,6 +108,10 @@ class Turn:
         """Says it; the answer for the person: what was refused, or `done`."""
         return reply(await self.say(action, incident), done)
 
+    def elsewhere(self, incident: Incident, done: str) -> str:
+        """`done`, unless they stand in the incident's channel, which says the same to everybody at this moment."""
+        return "" if incident.channel is not None and incident.channel.id == self.channel else done
+
     # --- views; never state ------------------------------------------------------------------------------------
 
     def open(self, view: View, fill: Fill | None = None) -> None:

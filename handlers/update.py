@@ -25,7 +25,8 @@ async def update(turn: Turn, incident: Incident, text: str) -> Message | None:
         wanted = round(every(incident).total_seconds() / 60) if waits(incident) else None
         turn.open(forms.update(incident, template(incident), wanted))
         return None
-    return await turn.told(PostUpdate(by=turn.user, text=text), incident.id, f"{incident.id}: your update is posted.")
+    done = turn.elsewhere(incident, f"{incident.id}: your update is posted.")
+    return await turn.told(PostUpdate(by=turn.user, text=text), incident.id, done)
 
 
 def register(app: AsyncApp, kit: Kit) -> None:

@@ -125,3 +125,4 @@ async def test_a_lead_who_cannot_be_written_to_is_asked_in_the_channel(small: Wo
     await alice.sees("Next update", channel)
     await eventually(world, lambda: "*Update*" in status(channel), "the pinned status")
     assert "*Next*: update" in status(channel)
+    assert not [m for m in alice.ephemerals() if "your update is posted" in plain(m)], "the channel has just said so"
