@@ -34,6 +34,7 @@ from bot.clients.slack import Slack
 from bot.clock import Clock
 from bot.deploys import Deploys
 from bot.dispatches import Dispatches
+from bot.eviction import must_keep
 from bot.incidents import Incidents
 from bot.live import Live
 from bot.looking_back import LookingBack
@@ -105,6 +106,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     url = await _redis_url(settings, stack)
     store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
+    await must_keep(store.redis)
     door = Incidents(store, step, catalogue)
 
     taste = StoreTaste(store, settings.slack_rich_blocks)

@@ -27,6 +27,7 @@ from bot import settings as settings_module
 from bot.app import Bot, now, wire, workers
 from bot.catalogue import Catalogue
 from bot.drafts import RedisDrafts
+from bot.eviction import ThrowsAway
 from bot.members import ChannelMembers
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
@@ -66,7 +67,7 @@ def serve() -> int:
         return 2
     try:
         asyncio.run(_serve(settings, catalogue))
-    except ValkeyError as error:
+    except (ValkeyError, ThrowsAway) as error:
         print(f"Firebreak cannot start: {error}", file=sys.stderr)
         return 1
     except PortError as error:

@@ -14,6 +14,8 @@ from bot.catalogue import Catalogue
 from bot.checkup import Finding, broken, works
 from bot.checkup.promise import fsync_of, promise
 from bot.connection import StoreError
+from bot.eviction import MEND as MEND_EVICTION
+from bot.eviction import thrown_away
 from bot.once import StoreOnce
 from bot.queue import set_aside, set_aside_count
 from bot.settings import Settings
@@ -51,9 +53,8 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
     except (PortError, StoreError, RedisError, OSError) as error:
         return [broken(name, f"it cannot be used ({type(error).__name__}).", mend)]
     found = [works(name, f"takes writes (version {info.get('valkey_version') or info.get('redis_version', '?')})")]
-    if int(info.get("maxmemory") or 0) and info.get("maxmemory_policy") != "noeviction":
-        says = f"throws keys away when it is full (maxmemory-policy {info.get('maxmemory_policy')})."
-        found.append(broken(name, says, "set maxmemory-policy noeviction: every key of the bot is needed"))
+    if policy := thrown_away(info):
+        found.append(broken(name, f"throws keys away when it is full (maxmemory-policy {policy}).", MEND_EVICTION))
     found.append(promise(info, fsync, settings.redis_wait_replicas))
     if not count:
         return [*found, works("Outbox", "nothing was set aside")]
