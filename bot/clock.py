@@ -17,6 +17,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import ValidationError
 
+from bot.aside import VERSION
 from bot.connection import Script, StoreError, run_script
 from bot.queue import put_aside
 from bot.request import member, to_ms
@@ -170,11 +171,7 @@ class Clock:
         try:
             action = ACTION.validate_json(due.action)
         except ValidationError as error:
-            self.counts["aside"] += 1
-            reason = f"{error.error_count()} fields do not fit any action of this version"
-            log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
-            await put_aside(self._store, incident=due.incident, name=due.name, reason=reason, text=due.action)
-            await self._drop(due)
+            await self._aside(due, f"{error.error_count()} fields do not fit any action of this version")
             return True
         try:
             answer = await self._door.say(action, due.incident, TimerDue(due.incident, due.name, due.at_ms))
@@ -191,6 +188,8 @@ class Clock:
         match answer:
             case Recorded(again=again):
                 self.counts["gone" if again else "fired"] += 1
+            case Refused(code="version", text=text):
+                await self._aside(due, text)
             case Refused():
                 self.counts["refused"] += 1
                 log.warning(
@@ -201,6 +200,14 @@ class Clock:
                 self.counts["unknown"] += 1  # it stays; the next sweep says it again
                 return False
         return True
+
+    async def _aside(self, due: Due, reason: str) -> None:
+        """Another version may know it. First kept, then dropped: in between it is there twice, never not at all."""
+        self.counts["aside"] += 1
+        log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
+        kept = {"incident": due.incident, "name": due.name, "reason": reason, "text": due.action}
+        await put_aside(self._store, **kept, at_ms=due.at_ms, why=VERSION)
+        await self._drop(due)
 
     async def _drop(self, due: Due) -> None:
         keys = [self._store.keys.timers, self._store.keys.timer_actions]

@@ -69,6 +69,9 @@ class Incidents:
         try:
             async with self._turn(incident, ends):
                 return await self._say(action, incident, because, deadline, ends, numbers)
+        except NotThisVersion as error:
+            log.error("nothing recorded of %s: %s", action.type, error.text)
+            return Refused("version", f"{error.text} Run the newest one. Nothing was changed.")
         except NotRecorded as error:
             log.error("nothing recorded of %s for %s: %s", action.type, incident or "a new incident", error.text)
             return Unknown(f"{error.text} {NOTHING}")

@@ -148,6 +148,8 @@ class Metrics:
         ):
             workers.add_metric((name,), float(running))
         yield workers
+        unread = len(self._store.unreadable)
+        yield _gauge("records_unreadable", "Incidents whose records this version met and could not read", unread)
 
 
 class Timed:
@@ -188,7 +190,7 @@ class _Now(Collector):
         yield _gauge("effects_queued", "Effects that wait for a worker or run", now.queued)
         yield _gauge("effects_oldest_seconds", "Age of the oldest of them", now.oldest_queued)
         yield _gauge("effects_waiting", "Effects that will be tried again", now.waiting)
-        yield _gauge("effects_aside", "Effects and timers that no version of this bot could read", now.aside)
+        yield _gauge("effects_aside", "Effects and timers set aside: another version can read them", now.aside)
         yield _gauge("timers", "Timers that are set", now.timers)
         yield _gauge("timers_late", "Timers that are due for more than a second", now.late)
         yield _gauge("timers_latest_seconds", "How late the latest of them is", now.latest)

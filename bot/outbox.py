@@ -19,6 +19,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from bot.aside import VERSION, take_up
 from bot.clients.patience import patient
 from bot.connection import StoreError, connect, end_if_cancelled
 from bot.queue import Held, Queue
@@ -50,6 +51,8 @@ BLOCK_SECONDS = 1.0
 PROMOTE_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
 CONSUMER_SECONDS = 300.0
+TAKE_UP_SECONDS = 60.0
+"""Between two looks at what was set aside: an older replica may set it aside once more until it is replaced."""
 AT_ONCE = 4
 LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
 """Discord one at a time: its post is edited with the newest state, and an older edit must not come last."""
@@ -95,6 +98,7 @@ class Outbox:
         self.ended: Counter[tuple[str, str]] = Counter()
         """The same by the effect's type: (type, result)."""
         self.running = False
+        self._store = store
         self._door = door
         self._performers = performers
         self._systems = systems
@@ -120,6 +124,7 @@ class Outbox:
                 group.create_task(self._forever("renew", self._renew))
                 group.create_task(self._forever("reclaim", self._reclaim))
                 group.create_task(self._forever("promote", self._promote))
+                group.create_task(self._forever("take up", self._take_up))
 
     # --- loops -------------------------------------------------------------------------------------------------
 
@@ -168,6 +173,10 @@ class Outbox:
                 await self._put_off.wait()
         self._put_off.clear()
 
+    async def _take_up(self) -> None:
+        await take_up(self._store)
+        await asyncio.sleep(TAKE_UP_SECONDS)
+
     def _take(self, held: Held) -> None:
         if held.entry in self._held:  # our own, reclaimed after this process stood still
             return
@@ -212,7 +221,7 @@ class Outbox:
         if isinstance(decoded, str):
             self._count("unknown", "aside")
             log.error("outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded)
-            await self._queue.set_aside(held.entry, decoded)
+            await self._queue.set_aside(held.entry, decoded, why=VERSION)
             return
         effect, job = decoded
         performer = self._performers.get(effect.type)
@@ -250,6 +259,8 @@ class Outbox:
                 self._count(effect.type, "again" if again else "done")
             case Refused(code="taken"):  # what it chose belongs to another by now: it has to choose again
                 await self._not_done(held, effect, job, answer.text, True, None)
+            case Refused(code="version", text=text):
+                await self._aside(held, effect, text)
             case Refused():
                 self._count(effect.type, "refused")
                 log.warning(
@@ -322,11 +333,19 @@ class Outbox:
             self._count(effect.type, "aside")
             await self._queue.set_aside(held.entry, f"its failure could not be recorded ({type(error).__name__})")
             return
-        if isinstance(answer, Refused):
+        if isinstance(answer, Refused) and answer.code == "version":
+            await self._aside(held, effect, answer.text)
+        elif isinstance(answer, Refused):
             log.warning(
                 "%s: failure of effect %s refused: %s", job.incident, job.effect_id, answer.text, extra=_of(held, job)
             )
             await self._queue.ack(held.entry)
+
+    async def _aside(self, held: Held, effect: Effect, reason: str) -> None:
+        """Its incident's record is another version's: what it wants is kept for that one."""
+        self._count(effect.type, "aside")
+        log.error("outbox: effect %s (%s) set aside: %s", held.fields.get("id"), effect.type, reason)
+        await self._queue.set_aside(held.entry, reason, why=VERSION)
 
     def _count(self, kind: str, result: str) -> None:
         self.counts[result] += 1

@@ -77,7 +77,7 @@ return math.max(0, tonumber(first[2]) - now)
 """
 )
 
-# KEYS: stream, aside. ARGV: group, entry, reason.
+# KEYS: stream, aside. ARGV: group, entry, reason, why ("version": another version may take it up, bot/aside.py).
 SET_ASIDE = Script(
     "#!lua"
     + FIELDS
@@ -85,7 +85,7 @@ SET_ASIDE = Script(
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then return 0 end
 local fields, there = fields_of(ARGV[2])
 if there then
-  fields.reason = ARGV[3]
+  fields.reason, fields.why = ARGV[3], ARGV[4]
   redis.call('XADD', KEYS[2], '*', unpack(flat(fields)))
 end
 end_of(ARGV[2])
@@ -231,8 +231,8 @@ class Queue:
         ms = int(await run_script(self._redis, PROMOTE, self._waiting))
         return None if ms < 0 else ms / 1000
 
-    async def set_aside(self, entry: str, reason: str) -> None:
-        await run_script(self._redis, SET_ASIDE, [self._keys.outbox, self._keys.aside], GROUP, entry, reason)
+    async def set_aside(self, entry: str, reason: str, *, why: str = "") -> None:
+        await run_script(self._redis, SET_ASIDE, [self._keys.outbox, self._keys.aside], GROUP, entry, reason, why)
 
     async def ack(self, entry: str) -> None:
         """Ends an entry that has no result to record."""
@@ -275,9 +275,12 @@ async def set_aside_count(store: Store) -> int:
         raise NotRecorded("Redis cannot be read.") from error
 
 
-async def put_aside(store: Store, *, incident: str, name: str, reason: str, text: str) -> None:
-    """Keeps what is no effect but cannot be decoded either, e.g. a timer of another version of the bot."""
+async def put_aside(
+    store: Store, *, incident: str, name: str, reason: str, text: str, at_ms: int = 0, why: str = ""
+) -> None:
+    """Keeps a timer that this version of the bot cannot read, or whose incident it cannot read."""
+    fields = {"incident": incident, "id": name, "effect": text, "reason": reason, "timer": name, "at": str(at_ms)}
     try:
-        await store.redis.xadd(store.keys.aside, {"incident": incident, "id": name, "effect": text, "reason": reason})
+        await store.redis.xadd(store.keys.aside, {**fields, "why": why})  # type: ignore[arg-type]
     except (RedisError, OSError) as error:
         raise NotRecorded("Redis cannot be used.") from error

@@ -126,6 +126,8 @@ class Store:
         self.keys = Keys(prefix)
         self._wait_replicas = wait_replicas
         """So many replicas must have a commit before it counts (REDIS_WAIT_REPLICAS)."""
+        self.unreadable: set[str] = set()
+        """Incidents whose records this version met and could not read."""
         self.dirtied = asyncio.Event()
         """Set by every commit of this process that marks a live message: `bot.live` need not wait for its next look."""
 
@@ -172,6 +174,7 @@ class Store:
         try:
             parsed = Incident.model_validate_json(record) if record else None
         except ValidationError as error:
+            self.unreadable.add(incident)
             raise NotThisVersion(f"The record of {incident} cannot be read by this version of the bot.") from error
         return Loaded(parsed, int(version or 0), server_now, seen)
 
@@ -188,7 +191,7 @@ class Store:
         for record in records:
             if isinstance(record, Exception):
                 raise NotRecorded(f"Redis refuses to be read ({record}).") from record
-        return _readable(zip(ids, records, strict=True))
+        return self._readable(zip(ids, records, strict=True))
 
     async def standing_in(self, *indexes: str) -> list[Incident]:
         """The incidents of `get(ids(*indexes))`, in one round trip: for a few, as those of one service or channel."""
@@ -197,7 +200,20 @@ class Store:
             answer = await run_script(self.redis, STANDING_IN, keys)
         except AnswerLost as error:
             raise NotRecorded("Redis cannot be read.") from error
-        return _readable(zip(answer[::2], answer[1::2], strict=True))
+        return self._readable(zip(answer[::2], answer[1::2], strict=True))
+
+    def _readable(self, records: Iterable[tuple[str, str | None]]) -> list[Incident]:
+        """What is no record is left out, and logged."""
+        found: list[Incident] = []
+        for id, record in records:
+            if not record:
+                continue
+            try:
+                found.append(Incident.model_validate_json(record))
+            except ValidationError as error:
+                self.unreadable.add(id)
+                log.error("record of %s cannot be read: %s fields do not fit", id, error.error_count())
+        return found
 
     async def timeline(self, incident: str) -> list[Entry]:
         """What is shown of it, by time: the newest words of what can change, and nothing that was taken back."""
@@ -286,19 +302,6 @@ class Store:
         if isinstance(answer, Done | Already) and (change.dirty or change.also):
             self.dirtied.set()
         return answer
-
-
-def _readable(records: Iterable[tuple[str, str | None]]) -> list[Incident]:
-    """What is no record is left out, and logged."""
-    found: list[Incident] = []
-    for id, record in records:
-        if not record:
-            continue
-        try:
-            found.append(Incident.model_validate_json(record))
-        except ValidationError as error:
-            log.error("record of %s cannot be read: %s fields do not fit", id, error.error_count())
-    return found
 
 
 def _seen(because: Because | None, answer: Any) -> str | None:

@@ -10,7 +10,7 @@ from phases.actions import Action
 from phases.effects import Effect
 from phases.incident import Entry, Incident
 
-RefusalCode = Literal["taken", "stale", "state", "input", "missing", "who", "unknown", "late"]
+RefusalCode = Literal["taken", "stale", "state", "input", "missing", "who", "unknown", "late", "version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ class Draft:
 
     def set(self, **fields: Any) -> Draft:
         """Replaces fields of the record; validated, so that no phase can store what the record does not hold."""
-        self.incident = Incident.model_validate({**vars(self.incident), **fields})
+        kept = {**vars(self.incident), **(self.incident.model_extra or {})}
+        self.incident = Incident.model_validate({**kept, **fields})
         return self
 
     def note(self, kind: str, text: str, *, by: str | None = None, url: str | None = None) -> Draft:

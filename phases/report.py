@@ -16,9 +16,9 @@ _COMMIT, _PART = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?"), re.compile(r"[0-9
 
 
 class Value(BaseModel):
-    """An immutable value. Unknown keys are ignored, so that an older bot can read a newer record."""
+    """An immutable value. Keys that a newer bot wrote are kept, so that an older one beside it takes nothing away."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Release(Value):

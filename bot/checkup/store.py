@@ -25,7 +25,9 @@ from phases.ports import PortError
 
 SHOWN = 10
 MEND_REDIS = "REDIS_URL: is it running, and reachable from here with this user and password?"
-MEND_ASIDE = "written by another version of the bot: run the newest one; what it wanted done has to be done by hand"
+MEND_ASIDE = "written by another version of the bot: run the newest one, which takes it up by itself; if this is the newest, do it by hand"
+MEND_RECORDS = "written by another version of the bot: run the newest one; until then nothing can be said to them here"
+PAGE = 500
 
 
 async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
@@ -50,12 +52,14 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         info: dict[str, Any] = await opened.redis.info()
         count, newest = await set_aside_count(opened), await set_aside(opened)
         fsync = await fsync_of(opened.redis)
+        records = await _records(opened)
     except (PortError, StoreError, RedisError, OSError) as error:
         return [broken(name, f"it cannot be used ({type(error).__name__}).", mend)]
     found = [works(name, f"takes writes (version {info.get('valkey_version') or info.get('redis_version', '?')})")]
     if policy := thrown_away(info):
         found.append(broken(name, f"throws keys away when it is full (maxmemory-policy {policy}).", MEND_EVICTION))
     found.append(promise(info, fsync, settings.redis_wait_replicas))
+    found += records
     if not count:
         return [*found, works("Outbox", "nothing was set aside")]
     for one in newest[:SHOWN]:
@@ -63,6 +67,18 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         found.append(Finding("unproven", "Outbox", says))
     more = f"{count} in all: " if count > SHOWN else ""
     return [*found[:-1], Finding("unproven", "Outbox", found[-1].says, more + MEND_ASIDE)]
+
+
+async def _records(opened: Store) -> list[Finding]:
+    """Whether this version can read every incident."""
+    ids = await opened.ids("all")
+    for at in range(0, len(ids), PAGE):
+        await opened.get(ids[at : at + PAGE])
+    bad = [id for id in ids if id in opened.unreadable]
+    if not bad:
+        return [works("Incidents", f"{len(ids)}, all of them readable")]
+    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    return [broken("Incidents", f"cannot be read by this version: {', '.join(bad[:SHOWN])}{more}.", MEND_RECORDS)]
 
 
 def _held(folder: Path) -> bool:

@@ -278,6 +278,8 @@ async def test_a_record_of_another_world_is_not_overwritten(store: Store, caplog
     id = await opened(incidents)
     await store.redis.hset(store.keys.incident(id), "record", '{"id": 7}')
     with caplog.at_level(logging.CRITICAL):
-        assert isinstance(await incidents.say(update("x"), id), Unknown)
+        answer = await incidents.say(update("x"), id)
+        assert isinstance(answer, Refused)
+        assert answer.code == "version"
         assert await incidents.look(id) is None
     assert await store.redis.hget(store.keys.incident(id), "record") == '{"id": 7}'
