@@ -197,7 +197,7 @@ def _not_measured(incident: Incident) -> str:
 
 def _cause(incident: Incident) -> str:
     if incident.cause is not None:
-        return f"*Root cause*: {words(incident.cause.text, 400)}"
+        return f"*Root cause*: {spoken(incident.cause.text, 400, lines=False)}"
     if not incident.open:
         return ""
     if incident.bisect is not None and incident.bisect.state == "running":

@@ -87,9 +87,7 @@ def suspect(one: Suspect) -> str:
 def _headline(incident: Incident) -> str:
     if incident.cause is not None:
         by = f"confirmed by {person(incident.cause.by)}" if incident.cause.by else "found by bisect"
-        return (
-            f"*Root cause · {incident.id}*\n{DONE} {words(incident.cause.text, 1000)}\n{by}, {when(incident.cause.at)}"
-        )
+        return f"*Root cause · {incident.id}*\n{DONE} {spoken(incident.cause.text, 1000, lines=False)}\n{by}, {when(incident.cause.at)}"
     found = incident.hypotheses or incident.suspects or incident.bisect
     known = "what it could be, likeliest first" if found else "nothing was found yet"
     state = "looking …" if incident.investigating else known
@@ -151,6 +149,6 @@ def _bisect(bisect: Bisect) -> str:
 
 def _fallback(incident: Incident, ranked: list[Hypothesis]) -> str:
     if incident.cause is not None:
-        return f"{incident.id}: root cause: {words(incident.cause.text, 300)}"
+        return f"{incident.id}: root cause: {spoken(incident.cause.text, 300, lines=False)}"
     best = f": {words(ranked[0].says, 200)} ({ranked[0].verdict.value})" if ranked else ""
     return f"{incident.id}: looking for the cause{best}"

@@ -18,6 +18,7 @@ from phases.incident import ActionKind, Channel, Failure, Incident, Round, Round
 from phases.past import PastIncident
 from phases.report import (
     Bisect,
+    Cause,
     Choice,
     DeployProof,
     Hypothesis,
@@ -406,3 +407,10 @@ def test_times_and_channels_of_our_own_stay_what_they_are():
     assert "&lt;!date" in spoken("<!date^1^{ago}|<!channel> x>")
     assert spoken("<!date^1795385767^{time}|@channel>") == "&lt;!date^1795385767^{time}|@\u200bchannel&gt;"
     assert words(clock(at)) == "2026-11-22 22:16 UTC"
+
+
+def test_a_cause_names_people_as_its_author_did() -> None:
+    """`@U024BE7LH` tells nobody who is meant; who wrote the cause mentioned a person."""
+    known = incident(cause=Cause(text="a flag of <@U0BOB> & co", by="U0ALICE", at=NOW))
+    for shown in (views.tree(known, NOW), views.status(known, NOW, service())):
+        assert "a flag of <@U0BOB> &amp; co" in json.dumps(shown.blocks, ensure_ascii=False)
