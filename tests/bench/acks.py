@@ -18,7 +18,7 @@ from tests.bench.seeds import clicks, fill
 from tests.bench.table import Row, at_most
 
 RATE = 200
-ROUNDS = 5
+ROUNDS = 4
 A_ROUND = 800
 WARM_UP = 200
 INCIDENTS = 200

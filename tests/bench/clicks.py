@@ -24,8 +24,8 @@ from tests.bench.seeds import BUTTON, clicks, fill
 from tests.bench.table import Row, aside, at_least, at_most
 from tests.chaos.store import Server
 
-ROUNDS = 5
-CLICKS = 1_000
+ROUNDS = 4
+CLICKS = 700
 WARM_UP = 300
 CONNECTIONS = 8
 FEW, MANY = 10, 5_000
