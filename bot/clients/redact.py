@@ -51,6 +51,10 @@ _TELLING = re.compile(r"(?i)passw|passphrase|secret|token|key|credential|auth|se
 """Of `_HEADER`, `_BEARER`, `_NAMED` and `_FLAGGED`: none of them fits a text without one of these."""
 _BEGINNING = re.compile(r"xox|xapp|gh|gl|sntry|lin_|AKIA|ASIA|AIza|ya29|[srp]k[_-]|npm_|pypi-|dop_|hvs|eyJ|https://")
 """Of `_WHOLE`: how its alternatives begin."""
+_BEGUN = re.compile(
+    r"\b(?:xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|sntry[su]_|lin_|AKIA|ASIA|AIza|ya29\.|[srp]k[_-]|npm_|pypi-|dop_v1_|hvs\.|eyJ)\S*\Z"
+)
+"""The beginning of one of `_WHOLE`, of which nobody knows yet how long it gets."""
 _PEM_END = re.compile(r"\A(?:(?!-----BEGIN )[\s\S])*-----END [A-Z ]*PRIVATE KEY-----")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
@@ -85,13 +89,15 @@ def newest_lines(output: bytes, count: int = LINES_SHOWN) -> tuple[str, ...]:
     return _lines(output)[-count:]
 
 
-def printed(output: bytes, *, from_the_start: bool, going_on: bool) -> DeployOutput:
+def printed(output: bytes, *, from_the_start: bool, going_on: bool, stands_still: bool = False) -> DeployOutput:
     """The newest lines for the thread. While it is `going_on`, the last line may be half a secret: it waits for its end.
 
-    Not `from_the_start`: the first line lacks its beginning, and with it what would give a secret away.
+    Where it `stands_still` it is a question or a wait, and shown, but for a word that begins like a secret. Not `from_the_start`: the first line lacks its beginning, and with it what would give a secret away.
     """
     if going_on:
-        output = output[: max(output.rfind(b"\n"), output.rfind(b"\r")) + 1]
+        whole = max(output.rfind(b"\n"), output.rfind(b"\r")) + 1
+        last = _BEGUN.sub(_HIDDEN, output[whole:].decode("utf-8", "replace")) if stands_still else ""
+        output = output[:whole] + last.encode()
     if not from_the_start:
         output = output.partition(b"\n")[2]
     every = _lines(output)

@@ -97,6 +97,8 @@ def test_half_a_secret_is_not_shown() -> None:
     assert half.lines == ("building",)
     whole = printed(b"building\npushing with ghp_0123456", from_the_start=True, going_on=False)
     assert whole.lines[-1] == "pushing with ghp_0123456", "nothing more will come"
+    waits = printed(b"built\nContinue with ghp_0123456", from_the_start=True, going_on=True, stands_still=True)
+    assert waits.lines == ("built", "Continue with [redacted]"), "it may be a question, and still half a secret"
     tail = printed(b"56789abcdefghij is the token\nbuilt\n", from_the_start=False, going_on=False)
     assert (tail.lines, tail.cut) == (("built",), True)
     redrawn = printed(b" 10%\r 50%\r 5", from_the_start=True, going_on=True)

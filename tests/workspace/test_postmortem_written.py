@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -150,7 +150,11 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
 
 async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(small: World):
     world, alice = small, small.alice
-    world.workspace.users["U0ALICE"]["tz_offset"] = 2 * 3600
+    # Wherever and whenever this is told, it is ten on a Tuesday where she is: late reminders wait for a working morning.
+    now = datetime.now(UTC)
+    ten = datetime(now.year, now.month, now.day, 10, tzinfo=UTC) + timedelta(days=(1 - now.weekday()) % 7)
+    offset = timedelta(minutes=round((ten - now).total_seconds() / 60))
+    world.workspace.users["U0ALICE"]["tz_offset"] = int(offset.total_seconds())
     burn(world)
     channel = await declared(alice, "checkout is failing")
     await alice.command("/incident lead", channel)
@@ -164,7 +168,7 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
 
     async def in_the_morning() -> bool:
         at = await due()
-        return at is not None and (at.hour, at.minute) == (7, 0)
+        return at is not None and ((at + offset).hour, (at + offset).minute) == (9, 0)
 
     for _ in range(200):  # Slack is asked where she is
         if await in_the_morning():
@@ -172,8 +176,8 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
         await asyncio.sleep(0.05)
     at = await due()
     assert at is not None
-    assert (at.hour, at.minute) == (7, 0), "nine where Alice is"
-    assert at.weekday() < 5
+    assert ((at + offset).hour, (at + offset).minute) == (9, 0), "nine where Alice is"
+    assert (at + offset).weekday() < 5
 
     await redis.aclose()
     world.kill_bot()  # the night passes, and not without trouble
@@ -186,7 +190,7 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
     assert len(again) == 1
     tomorrow = await due()
     assert tomorrow is not None
-    assert tomorrow.weekday() < 5
+    assert (tomorrow + offset).weekday() < 5
 
     await alice.click(reminder, "incident.postmortem")
     view = await alice.open_modal("incident.postmortem", text="Action item 1")

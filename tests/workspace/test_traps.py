@@ -32,7 +32,7 @@ SAYS: dict[str, tuple[str, ...]] = {
         "*Regions*: eu-west",
         "*Organisations*: nordwind",
     ),
-    "no-users": ("many users (inferred)", "name no user"),
+    "no-users": ("Many users (inferred)", "name no user"),
     "one-user": ("Recommended: investigate", "1 user;", "One account in several features points at its data"),
     "health-checker": ("nothing unusual",),
     "attacker": ("1 user;", "Recommended: investigate"),

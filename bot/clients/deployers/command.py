@@ -247,11 +247,10 @@ def _state(
 
 
 def _printed(folder: Path, *, going_on: bool) -> DeployOutput:
-    """A last line that has stood still for a while is a question or a wait, and shown as it is."""
     log = folder / "output.log"
-    waits = processes.silent_seconds(log) > STANDS_STILL_SECONDS
+    stands_still = processes.silent_seconds(log) > STANDS_STILL_SECONDS
     tail = processes.tail(log)
-    return printed(tail, from_the_start=len(tail) < processes.TAIL_BYTES, going_on=going_on and not waits)
+    return printed(tail, from_the_start=len(tail) < processes.TAIL_BYTES, going_on=going_on, stands_still=stands_still)
 
 
 def _never_seen(recorded: datetime | None) -> DeployState:
