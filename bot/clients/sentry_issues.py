@@ -29,32 +29,32 @@ class SentryIssues:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def resolve(self, issues: Sequence[str], releases: Sequence[str]) -> int:
-        """How many are resolved now, in the first of `releases` that Sentry knows, else as they are. Raises `PortError`.
+    async def resolve(self, issues: Sequence[str], releases: Sequence[str]) -> tuple[str, ...]:
+        """Of each that is resolved now the release: the first of `releases` that Sentry knows, else "". Raises `PortError`.
 
         An issue that is gone is left out.
         """
         done = await asyncio.gather(*(self._resolve(issue, releases) for issue in issues))
-        return sum(done)
+        return tuple(release for release in done if release is not None)
 
     def link(self, issue: str) -> str:
         """Where people look at it: https://docs.sentry.io/product/issues/ , the same on sentry.io and self-hosted."""
         return f"{self._site}/organizations/{self._org}/issues/{quote(issue, safe='')}/"
 
-    async def _resolve(self, issue: str, releases: Sequence[str]) -> bool:
-        in_release: list[dict[str, Any]] = [{"statusDetails": {"inRelease": release}} for release in releases]
+    async def _resolve(self, issue: str, releases: Sequence[str]) -> str | None:
         async with self._slots:
-            for details in (*in_release, {}):
+            for release in (*releases, ""):
+                details: dict[str, Any] = {"statusDetails": {"inRelease": release}} if release else {}
                 try:
                     await self._put(issue, {"status": "resolved", **details})
                 except HttpError as error:
                     if error.status == 404:
-                        return False
+                        return None
                     if error.status != 400 or not details:  # 400: this project has no such release
                         raise
                 else:
-                    return True
-        return False
+                    return release
+        return None
 
     async def _put(self, issue: str, body: dict[str, Any]) -> None:
         await self._http.request("PUT", f"/issues/{part(issue, 'Sentry')}/", json=body, scope=SCOPE)

@@ -14,8 +14,8 @@ LINKED = 3
 
 
 class Resolver(Protocol):
-    async def resolve(self, issues: Sequence[str], releases: Sequence[str]) -> int:
-        """How many are resolved now. Raises `PortError`."""
+    async def resolve(self, issues: Sequence[str], releases: Sequence[str]) -> tuple[str, ...]:
+        """Of each that is resolved now the release, or "" where it is without one. Raises `PortError`."""
         ...
 
     def link(self, issue: str) -> str: ...
@@ -29,12 +29,12 @@ def resolving(kit: Kit, resolver: Resolver | None) -> dict[str, Performer]:
         pattern = kit.service(incident).release.sentry
         named = (pattern.replace("{version}", name) for name in (effect.release, effect.commit) if name)
         try:
-            count = await resolver.resolve(effect.issues, tuple(named))
+            done = await resolver.resolve(effect.issues, tuple(named))
         except HttpError as error:
             if error.status not in (401, 403) or error.retryable:
                 raise
             links = tuple(resolver.link(issue) for issue in effect.issues[:LINKED])
             return IssuesResolved(resolved=0, release=None, refused=error.text, links=links)
-        return IssuesResolved(resolved=count, release=effect.release)
+        return IssuesResolved(resolved=len(done), release=effect.release if all(done) else None)
 
     return {"issues.resolve": resolve}

@@ -31,8 +31,8 @@ async def test_resolved_in_the_release_that_runs_and_a_return_is_a_regression() 
         w.deployed("v3", 22)
         w.burn("/cart", "/pay")
         ids = [str(i) for i in w.local.issues]
-        assert await issues.resolve(ids, ["v2"]) == 2
-        assert await issues.resolve(ids, ["v2"]) == 2, "twice is once"
+        assert await issues.resolve(ids, ["v2"]) == ("v2", "v2")
+        assert await issues.resolve(ids, ["v2"]) == ("v2", "v2"), "twice is once"
         for issue in w.local.issues.values():
             assert (issue.status, issue.in_release) == ("resolved", "v2")
         w.deployed("v1", 9000)
@@ -50,9 +50,9 @@ async def test_a_release_that_sentry_does_not_know_is_left_out() -> None:
         w.deployed("v3", 22)
         w.burn("/cart")
         [(id, issue)] = w.local.issues.items()
-        assert await issues.resolve([str(id), "999999"], ["hotfix fix/x@abc1234", "v3"]) == 1, "one is gone"
+        assert await issues.resolve([str(id), "999999"], ["hotfix fix/x@abc1234", "v3"]) == ("v3",), "one is gone"
         assert issue.in_release == "v3"
-        assert await issues.resolve([str(id)], ["nobody-knows"]) == 1
+        assert await issues.resolve([str(id)], ["nobody-knows"]) == ("",), "resolved, and not said to be in it"
         assert (issue.status, issue.in_release) == ("resolved", "")
 
 
