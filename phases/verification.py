@@ -59,6 +59,10 @@ def compared(events: int, held: Limits) -> str:
     return f"{normal} and unchanged trouble brings about {unchanged}"
 
 
+NOT_MEASURED = ", so nothing was measured"
+"""Ends the reason of a look that had nothing to count: no number of it may be shown."""
+
+
 async def look_again(
     incident: Incident,
     service: Service,
@@ -75,7 +79,7 @@ async def look_again(
     current = next((r for r in incident.rounds if r.number == round_number), None)
     clock = (current.clock_started_at if current else None) or now
     begin = min(clock + grace(service), now)
-    ids = _issues(incident)
+    ids = _issues(incident) if tracker is not None else ()
     answered, measured = await asyncio.gather(
         _call(endpoint, service), _measure(incident, service, current, tracker, ids, clock, begin, now)
     )
@@ -95,7 +99,8 @@ async def look_again(
     held = limits(_baseline(incident), burning, minutes)
     judged, why = verdict(events, held, answered, new)
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
-        judged, why = LookVerdict.TOO_FEW, ("no Sentry issue belongs to this incident, so nothing was measured",)
+        none = "no Sentry issue belongs to this incident" if tracker is not None else "Sentry is not set up"
+        judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
     picture = None
     if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
         picture, why_not = await _picture(tracker, incident, service, ids, now)
@@ -134,7 +139,7 @@ async def _measure(
 ) -> tuple[int, Measured, list[str]] | PortError:
     """Events since, the rate while it burned, and the short ids of issues new in what runs now."""
     if tracker is None:
-        return PortError("Sentry", "Sentry is not set up", retryable=False)
+        return 0, Measured(0.0, 0.0), []
     since, until = burned(incident, service, current, clock)
     try:
         events, before, new = await asyncio.gather(

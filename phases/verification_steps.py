@@ -29,6 +29,7 @@ from phases.rounds import (
     worked,
 )
 from phases.service import Service
+from phases.verification import NOT_MEASURED
 from phases.wording import capital, lasting, rate
 
 LOOK = "look"  # timer
@@ -153,6 +154,8 @@ def sentence(look: Look) -> str:
     endpoint = "" if look.endpoint is None else f"; endpoint {look.endpoint.said}"
     if look.verdict is LookVerdict.UNREACHABLE:
         return f"Sentry could not be asked ({'; '.join(look.reasons) or 'no answer'}){endpoint}."
+    if look.reasons and look.reasons[0].endswith(NOT_MEASURED):
+        return f"{capital(look.reasons[0])}{endpoint}."
     rates = f"{rate(look.before_per_minute)} → {rate(look.after_per_minute)} events a minute"
     span = lasting(timedelta(minutes=look.minutes))
     reasons = f"; {'; '.join(look.reasons)}" if look.reasons else ""

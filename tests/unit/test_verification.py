@@ -23,6 +23,7 @@ from phases.report import DeployProof, EndpointAnswer, Look, LookVerdict, Releas
 from phases.service import Service
 from phases.verification import burned as left_alone
 from phases.verification import grace, look_again, running_release, verdict
+from phases.verification_steps import sentence
 from phases.wording import counted
 from sandbox.faults import Fault
 
@@ -242,7 +243,8 @@ async def test_without_sentry_or_without_issues_nothing_is_measured() -> None:
     one = Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6))
     endpoint = HttpEndpoint()
     none = await look_again(incident(rounds=(one,)), SHOP, 1, 1, None, endpoint, NOW)
-    assert none.look.verdict is LookVerdict.UNREACHABLE
+    assert none.look.verdict is LookVerdict.TOO_FEW, "there is nobody to ask again every minute"
+    assert sentence(none.look) == "Sentry is not set up, so nothing was measured."
     async with world() as w:
         seen = await look(w, incident(rounds=(one,)))
     assert seen.verdict is LookVerdict.TOO_FEW
