@@ -78,7 +78,7 @@ async def test_asked_again_only_what_is_new_costs_something(world: World, hub: D
 
 
 async def test_out_of_reach_is_an_error_that_says_so(world: World, hub: DeployHistory) -> None:
-    world.faults.next("github.deployments", Fault(status=502))
+    world.faults.next("github.deployments", Fault(status=502), times=3)
     with pytest.raises(PortError, match="GitHub"):
         await hub.deploys((SHOP,))
 

@@ -224,7 +224,7 @@ async def test_it_is_started_again_when_it_is_killed_in_its_first_seconds(tmp_pa
 
         async def again() -> bool:
             try:
-                return (await redis.info("server"))["process_id"] != pid
+                return (await redis.info("server"))["process_id"] != pid and await redis.ping()  # it has read its file
             except (RedisError, OSError):
                 return False
 

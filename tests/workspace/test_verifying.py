@@ -179,7 +179,7 @@ async def test_a_workspace_without_charts_gets_the_same_numbers_in_words(small: 
     decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
     message = await alice.sees("*Recovered.*", channel, seconds=30)
-    assert [b["type"] for b in message["blocks"]] == ["section", "context", "context"]
+    assert [b["type"] for b in message["blocks"]] == ["section", "context", "context", "context", "actions"]
     assert re.search(
         r"Events a minute, each for 10 s: .*\[alert\].*\[rollback to 1\.2\.0\].*\[recovered\]", plain(message)
     )
