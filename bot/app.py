@@ -44,6 +44,7 @@ from bot.people import SlackPeople
 from bot.performers import SYSTEMS, Kit, performers
 from bot.rendering import renderer
 from bot.settings import Settings
+from bot.steady import Steady
 from bot.store import Store
 from bot.taste import StoreTaste
 from bot.valkey import embedded
@@ -168,6 +169,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     announced = _Announced(slack, settings.incidents_channel)
     render = renderer(catalogue, reverts=reverts is not None)
     live = Live(store, door, render, slack)
+    steady = Steady()
     kit = Kit(
         door=door,
         slack=slack,
@@ -190,6 +192,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         posted=live.posted,
         incidents_channel=announced.channel,
         now=now,
+        forward_since=steady.forward_since,
     )
     return Bot(
         settings=settings,
@@ -202,7 +205,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         outbox=Outbox(
             store, door, performers(kit, merges, reverts, resolver), SYSTEMS, url=url, alone=settings.redis_url is None
         ),
-        clock=Clock(store, door),
+        clock=Clock(store, door, steady=steady),
         live=live,
         tracker=tracker,
         deploys=deploys,

@@ -21,6 +21,8 @@ from bot.aside import VERSION
 from bot.connection import Script, StoreError, run_script
 from bot.queue import put_aside
 from bot.request import member, to_ms
+from bot.set_back import set_back
+from bot.steady import Steady
 from bot.store import Store
 from handlers.door import Door, Recorded, TimerDue, Unknown
 from phases.actions import ACTION
@@ -90,6 +92,7 @@ class Clock:
         *,
         now: Callable[[], datetime] | None = None,
         wall: Callable[[], float] = time.time,
+        steady: Steady | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start of this process."""
@@ -101,6 +104,7 @@ class Clock:
         self._door = door
         self._now = now
         self._wall = wall
+        self._steady = steady or Steady()
         self._later: dict[tuple[str, str, int], tuple[float, float]] = {}
         """Timers whose action failed here: not before, and the wait after that; monotonic seconds."""
         self._silent = False
@@ -125,6 +129,8 @@ class Clock:
         """Says what is due, once."""
         try:
             more = True
+            if self._now is None and (seconds := await set_back(self._store)):
+                log.warning("the clock of Redis was set back by %.1f s: what waits was moved with it", seconds)
             while more:
                 due = await self._due()
                 self.running, self.swept_at = True, time.monotonic()
@@ -220,6 +226,7 @@ class Clock:
             await asyncio.sleep(WATCH_SECONDS)
             passed, shown = time.monotonic() - monotonic, self._wall() - wall
             monotonic, wall = monotonic + passed, wall + shown
+            self._steady.look()
             if abs(passed - shown) > PARTED_SECONDS:
                 log.warning("the wall clock was set by %+.1f s", shown - passed)
                 job.modify(next_run_time=datetime.now(UTC))

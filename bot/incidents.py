@@ -143,6 +143,8 @@ class Incidents:
                     return await self._again(owner, loaded)
                 case Gone():
                     return await self._again("", loaded)
+                case Late() if isinstance(because, TimerDue | EffectEnded):
+                    return Unknown(NOTHING)  # Redis was slow, or its clock was set forward: said again, never dropped
                 case Late():
                     return Refused("late", f"This came too late and was not carried out. {NOTHING}")
                 case Taken(claim=claim) if claim == _number(change.incident).key:

@@ -48,7 +48,7 @@ local entry, delay, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 if #redis.call('XPENDING', KEYS[1], ARGV[1], entry, entry, 1) == 0 then return 'gone' end
 local fields, there = fields_of(entry)
 if not there then end_of(entry); return 'gone' end
-fields.first = fields.first or whole(now)
+fields.first = whole(math.min(tonumber(fields.first or now), now)) -- later than now: the clock was set back
 if now + delay - tonumber(fields.first) > limit then return 'over' end
 fields.attempt = tostring(tonumber(fields.attempt or '0') + 1)
 fields.crashes = tostring(tonumber(fields.crashes or '0') + tonumber(ARGV[5]))

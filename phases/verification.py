@@ -17,7 +17,7 @@ from phases.picture import begins, drawn, quick
 from phases.ports import Endpoint, ErrorTracker, PortError
 from phases.report import EndpointAnswer, Look, LookVerdict, Picture
 from phases.service import Service
-from phases.wording import counted, listed
+from phases.wording import counted, lasting, listed
 
 GRACE = timedelta(seconds=60)  # "from start + 60 s …"
 GRACE_SHARE = 5  # "… (a fifth of the first wait, where that is shorter)"
@@ -71,8 +71,13 @@ async def look_again(
     tracker: ErrorTracker | None,
     endpoint: Endpoint,
     now: datetime,
+    *,
+    forward: timedelta = timedelta(),
 ) -> Looked:
     """One look at Sentry and at the endpoint. Never raises: what cannot be asked is the look's verdict.
+
+    `forward`: by so much the clock was set forward since the action. Minutes that never passed are quiet, or those of the
+    fire are counted: that proves nothing either way.
 
     Counts from the round's clock and a grace on, against the baseline that triage measured.
     """
@@ -101,6 +106,8 @@ async def look_again(
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
         none = "no Sentry issue belongs to this incident" if tracker is not None else "Sentry is not set up"
         judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
+    elif forward and ids and (answered is None or answered.ok):
+        judged, why = LookVerdict.TOO_FEW, (f"the clock here was set forward by {lasting(forward)} meanwhile",)
     picture = None
     if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
         picture, why_not = await _picture(tracker, incident, service, ids, now)

@@ -37,6 +37,7 @@ RETRY_SECONDS = 60  # rules: Sentry out of reach at a look: tried every minute â
 GIVE_UP_FACTOR = 2  # â€¦ until 20 minutes after the action, which is twice the second look
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = 6  # kept of a round
+SCATTER = timedelta(seconds=5)  # the clock of Redis may be set by so much without anybody being late
 
 
 def start_clock(draft: Draft, service: Service) -> Draft:
@@ -53,11 +54,28 @@ def first_look(service: Service) -> str:
 
 
 def look_due(incident: Incident, action: LookDue, service: Service, now: datetime) -> Change:
-    del service
     draft = Draft(incident, now)
-    if _verifying(incident, action.round) is not None:
+    if (current := _verifying(incident, action.round)) is not None:
+        _set_back(draft, current, action.number, service)
         draft.want(LookAgain(round=action.round, number=action.number))
     return draft.done()
+
+
+def _set_back(draft: Draft, current: Round, number: int, service: Service) -> None:
+    """A look is never due sooner than its wait: where the record says so the clock was set back, and the round moves with it.
+
+    The action, too: what burned before it and what came after it are counted on one clock, or quiet would be seen in the wrong hour.
+    """
+    wait = timedelta(seconds=service.recheck_after_seconds if number < 2 else service.recheck_until_seconds)
+    began = draft.now - wait
+    step = _clock(current) - began
+    if step <= SCATTER:
+        return
+    acted = current.action
+    if acted is not None:
+        moved = {name: at - step for name in ("at", "started_at", "finished_at") if (at := getattr(acted, name))}
+        acted = acted.model_copy(update=moved)
+    replace_round(draft, current.model_copy(update={"clock_started_at": began, "action": acted}))
 
 
 def recheck_now(incident: Incident, action: RecheckNow, service: Service, now: datetime) -> Change | Refused:

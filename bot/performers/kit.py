@@ -79,6 +79,8 @@ class Kit:
     """Told of a live message's first posting, so that the same rendering is not sent again as an edit."""
     incidents_channel: Callable[[], Awaitable[str | None]]
     now: Callable[[], datetime]
+    forward_since: Callable[[datetime], float]
+    """Seconds by which this machine's clock was set forward after that moment."""
 
     async def incident(self, job: JobLike) -> Incident:
         """The newest state. Raises `PortError` when the record is gone, which ends the effect."""

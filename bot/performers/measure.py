@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.performers.kit import JobLike, Kit, Performer, need_tracker
 from phases import memory, root_cause, triage, verification
 from phases.actions import BisectMoved, Investigated, IssuesLookedUp, Looked, Triaged
@@ -73,8 +75,11 @@ def measuring(kit: Kit) -> dict[str, Performer]:
     async def look_again(effect: LookAgain, job: JobLike) -> Looked:
         incident = await kit.incident(job)
         service = kit.service(incident)
+        now = kit.now()
+        begun = next((r.clock_started_at for r in incident.rounds if r.number == effect.round), None)
+        forward = timedelta(seconds=kit.forward_since(begun or now))
         return await verification.look_again(
-            incident, service, effect.round, effect.number, kit.tracker, kit.endpoint, kit.now()
+            incident, service, effect.round, effect.number, kit.tracker, kit.endpoint, now, forward=forward
         )
 
     return {

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos import store, weather
+from tests.chaos.clock import STEPS, stepped
 from tests.chaos.kill import Outcome, at_random, every
 from tests.chaos.race import race
 from tests.chaos.timers import thousand
@@ -62,11 +63,18 @@ def kept(found: Any) -> tuple[str, list[str]]:
     return says, [f"{says} {found.faults}"] if found.lost or found.doubled or found.faults else []
 
 
+def judged(found: Any) -> tuple[str, list[str]]:
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in found.verdicts.items())
+    says = f"{found.looks} looks ({verdicts}), all over after {found.seconds:.0f} s, {len(found.faults)} wrong"
+    return says, found.faults + ["it never came to an end"] * found.stuck
+
+
 def jobs(*, whole: bool, seed: int) -> list[Job]:
     redis = {**store.TROUBLES, **({"frozen for 30 s": store.frozen(30)} if whole else {})}
     rows = [
         Job("1,000 timers due at once, 2 clocks, one killed", thousand, fired, AT_ONCE),
         Job("50 people decide at once, 3 replicas", race, raced, AT_ONCE),
+        *(Job(name, lambda how=how: stepped(*how), judged) for name, how in STEPS.items()),
         *(Job(f"Redis {name}", lambda what=what: store.trouble(what), kept) for name, what in redis.items()),
         *(
             Job(name, lambda row=row: weather.lived_through(row, services=4 if whole else 2), lived)

@@ -6,6 +6,10 @@ stands in `OFFSET`. What Redis itself reckons by its clock (how long keys live) 
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -60,6 +64,35 @@ def by_hand() -> None:
     Pipeline.time = time  # pyright: ignore
     packed = connection._packed  # pyright: ignore[reportPrivateUsage]
     connection._packed = lambda commands: packed([("EVAL", TIME, 0) if one == ("TIME",) else one for one in commands])
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    looks: int
+    verdicts: dict[str, int]
+    seconds: float
+    """Until nothing was pending any more."""
+    stuck: int
+    faults: list[str]
+
+
+STEPS = {
+    "an hour asleep": (3600, "asleep"),
+    "the clock set an hour back, where it was wrong": (-3600, "mended"),
+    "the clock set an hour back, where it was right": (-3600, "wrong"),
+    "the clock set an hour forward, where it was wrong": (3600, "mended"),
+    "the clock set an hour forward, where it was right": (3600, "wrong"),
+}
+
+
+async def stepped(seconds: int, who: str) -> Stepped:
+    """`tests.chaos.stepped` in a process of its own."""
+    command = (sys.executable, "-m", "tests.chaos.stepped", str(seconds), who)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"{command[2]} ended with {process.returncode}")
+    return Stepped(**json.loads(said.decode().splitlines()[-1]))
 
 
 async def step(redis: Redis, seconds: int) -> None:

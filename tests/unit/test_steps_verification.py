@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from phases import actions as said
@@ -47,6 +49,36 @@ def test_the_waits_are_the_services():
     assert "First check in 20 s." in story.in_channel[0]
     story.looked(LookVerdict.TOO_FEW)
     assert 18 <= story.due("look") <= 20
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_round_moves_with_a_clock_that_was_set_back_and_its_action_with_it(number: int):
+    story = verifying()
+    wait = timedelta(minutes=5 * number)
+    before = story.record.round
+    assert before is not None
+    assert before.action is not None
+    story.now += wait - timedelta(hours=1)
+    story.say(said.LookDue(round=1, number=number), after=0)
+    after = story.record.round
+    assert after is not None
+    assert after.action is not None
+    assert after.clock_started_at == story.now - wait
+    assert before.action.finished_at is not None
+    assert before.action.finished_at - after.action.finished_at == timedelta(hours=1)
+    assert before.action.at - after.action.at == timedelta(hours=1)
+    if number == 1:
+        story.say(said.Looked(round=1, look=look(LookVerdict.TOO_FEW, 1, at=story.now)), after=0)
+        assert story.due("look") == 300
+
+
+def test_a_round_stays_where_it_is_while_the_clock_goes_on():
+    story = verifying()
+    before = story.record.round
+    for late in (0, 2, 3600):
+        story.now += timedelta(seconds=300 + late)
+        story.say(said.LookDue(round=1, number=1), after=0)
+        assert story.record.round == before
 
 
 # --- what a look leads to ------------------------------------------------------------------------------------------

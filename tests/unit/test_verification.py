@@ -128,9 +128,11 @@ async def burned(w: World, **fields: Any) -> Incident:
     return incident(triage=report, rounds=(one,), **fields)
 
 
-async def look(w: World, burning: Incident, service: Service = SHOP, number: int = 1) -> Look:
+async def look(
+    w: World, burning: Incident, service: Service = SHOP, number: int = 1, forward: timedelta = timedelta()
+) -> Look:
     endpoint = HttpEndpoint(timeout=1, pause=0)
-    said = await look_again(burning, service, 1, number, w.client, endpoint, NOW)
+    said = await look_again(burning, service, 1, number, w.client, endpoint, NOW, forward=forward)
     await endpoint.aclose()
     assert said.round == 1
     return said.look
@@ -146,6 +148,16 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
     assert seen.reasons[0] == "0 events where up to 3 are normal and unchanged trouble brings about 30"
     assert seen.after_per_minute == 0
     assert "no endpoint is configured, so none was called" in seen.reasons
+
+
+async def test_where_the_clock_was_set_forward_meanwhile_silence_is_no_recovery_and_noise_no_failure() -> None:
+    async with world() as w:
+        burning = await burned(w)
+        silent = await look(w, burning, forward=timedelta(hours=1))
+        w.local.load("Oops: a", at=ago(3), times=90, transaction="/cart", release="v3", function="f")
+        noisy = await look(w, burning, forward=timedelta(hours=1))
+    assert (silent.verdict, noisy.verdict) == (LookVerdict.TOO_FEW, LookVerdict.TOO_FEW)
+    assert silent.reasons[0] == "the clock here was set forward by 60 min meanwhile"
 
 
 async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:

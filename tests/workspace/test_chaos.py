@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.chaos.clock import STEPS, stepped
 from tests.chaos.kill import batch
 from tests.chaos.race import race
 from tests.chaos.store import TROUBLES, trouble
@@ -37,6 +38,13 @@ async def test_many_people_decide_at_once_and_all_but_one_are_told_who_was_first
 async def test_timers_that_fall_due_together_fire_once_each_though_a_clock_is_killed() -> None:
     fired = await thousand(150)
     assert (fired.lost, fired.doubled) == (0, 0)
+
+
+async def test_with_the_clock_set_every_check_comes_once_and_none_is_judged_wrongly() -> None:
+    """Asleep for an hour, and set back: `make chaos` has more of them."""
+    for found in await asyncio.gather(*(stepped(*how) for how in list(STEPS.values())[:2])):
+        assert (found.stuck, found.faults) == (0, [])
+        assert found.verdicts == {"over: recovered": 3, "burns: not recovered": 3}
 
 
 @pytest.mark.parametrize("name", list(TROUBLES))

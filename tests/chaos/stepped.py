@@ -1,0 +1,268 @@
+"""Incidents whose re-checks, reminders and effects are pending while the clock is set: what came of each, as JSON.
+
+A process of its own, `python -m tests.chaos.stepped SECONDS WHO`: the clock by hand is for every script in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.chaos import clock as hand
+
+hand.by_hand()
+
+import bot.outbox as outbox_  # noqa: E402
+from bot.catalogue import Catalogue  # noqa: E402
+from bot.clock import Clock  # noqa: E402
+from bot.incidents import Incidents  # noqa: E402
+from bot.outbox import Job, Outbox  # noqa: E402
+from bot.queue import Queue  # noqa: E402
+from bot.steady import Steady  # noqa: E402
+from bot.store import Loaded, Store  # noqa: E402
+from bot.valkey import embedded  # noqa: E402
+from phases import verification  # noqa: E402
+from phases.actions import EffectDone, LookDue, NobodyActed, PostmortemDue, UpdateDue  # noqa: E402
+from phases.change import Draft  # noqa: E402
+from phases.effects import EFFECT, LookAgain, Say  # noqa: E402
+from phases.incident import ActionKind, Channel, Incident, Round, RoundAction, Severity, Source, Status  # noqa: E402
+from phases.ports import PortError  # noqa: E402
+from phases.report import BlastRadius, Choice, Recommendation, TriageReport, Word  # noqa: E402
+from phases.service import Service  # noqa: E402
+from phases.workflow import step  # noqa: E402
+from tests.chaos.town import eventually  # noqa: E402
+
+FIRST, SECOND = 3, 6
+"""Seconds after the action at which it is looked at."""
+A_SECOND = 15
+"""Events while it burns."""
+BURNED_SECONDS = 1200
+DAYS = 20 * 3600
+GOOD, BAD = 3, 3
+"""Incidents that are over, and that are not."""
+QUIET, OWING = GOOD + BAD + 1, GOOD + BAD + 2
+"""The number of the one where nobody acts, and of the one whose post-mortem is owed."""
+
+
+class World:
+    """The machine's clock is set by `by`; Sentry's is set with it (`asleep`), was right before (`wrong`), or is since (`mended`)."""
+
+    def __init__(self, by: int, who: str) -> None:
+        self.by, self.offset, self.who = by, 0, who
+        self.acted = time.time()
+        self.done: Counter[str] = Counter()
+        self.said: Counter[str] = Counter()
+        self.tried: Counter[str] = Counter()
+        self.burning: set[str] = set()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(time.time() + self.offset, UTC)
+
+    def passed(self) -> float:
+        return time.monotonic() + (self.offset if self.who == "asleep" else 0)
+
+    async def count(self, _: Any, issues: Any, since: datetime, until: datetime) -> int:
+        """Sentry's."""
+        ended = {"asleep": 0, "wrong": 0, "mended": self.by}[self.who] + self.acted
+        now = time.time() + {"asleep": self.offset, "wrong": 0, "mended": self.by}[self.who]
+        last = now if self.burning & set(issues) else ended
+        begin, end = max(since.timestamp(), ended - BURNED_SECONDS), min(until.timestamp(), last)
+        return round(max(0.0, end - begin) * A_SECOND)
+
+    async def new_issues(self, *_: Any) -> list[Any]:
+        return []
+
+    async def per_minute(self, *_: Any) -> Any:
+        raise PortError("Sentry", "no picture here", retryable=False)
+
+
+async def run(by: int, who: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
+        async with embedded(Path(folder) / "valkey") as url:
+            return await _run(url, World(by, who))
+
+
+async def _run(url: str, world: World) -> dict[str, Any]:
+    service = Service(name="s0", owners=("U0ALICE",), recheck_after_seconds=FIRST, recheck_until_seconds=SECOND)
+    names = [service.model_copy(update={"name": f"s{number}"}) for number in range(1, OWING + 1)]
+    catalogue = Catalogue(names)
+    stores = [Store.open(url) for _ in range(2)]
+    store = stores[0]
+    doors = [Incidents(one, step, catalogue) for one in stores]
+    steady = Steady(lambda: world.now().timestamp(), world.passed)
+
+    async def perform(effect: Any, job: Job) -> Any:
+        key = job.effect_id
+        world.tried[key] += 1
+        if isinstance(effect, Say) and effect.text == "slow" and world.tried[key] == 1:
+            raise PortError("Slack", "later", retryable=True, retry_after=FIRST)
+        world.done[key] += 1
+        world.said[f"{job.incident} {effect.type} {getattr(effect, 'ask', '')}"] += 1
+        if not isinstance(effect, LookAgain):
+            return EffectDone(kind=effect.type)
+        incident = await doors[0].look(job.incident)
+        assert incident is not None
+        begun = incident.rounds[0].clock_started_at
+        assert begun is not None
+        return await verification.look_again(
+            incident,
+            catalogue.get(incident.service) or service,
+            effect.round,
+            effect.number,
+            world,  # pyright: ignore[reportArgumentType]
+            world,  # pyright: ignore[reportArgumentType]
+            world.now(),
+            forward=timedelta(seconds=steady.forward_since(begun)),
+        )
+
+    outbox_.RECLAIM_SECONDS, outbox_.RENEW_SECONDS, outbox_.BLOCK_SECONDS = 2.0, 0.5, 0.2
+    kinds = [str(one["const"]) for one in _kinds()]
+    performers = dict.fromkeys(kinds, perform)
+    workers = [
+        Outbox(one, door, performers, dict.fromkeys(kinds, "slack"), url=url)
+        for one, door in zip(stores, doors, strict=True)
+    ]
+    clocks = [Clock(one, door) for one, door in zip(stores, doors, strict=True)]
+    await Queue(store, "dead").ensure_group()
+    await _begin(store, world)
+    postmortem = await store.redis.zscore(store.keys.timers, f"INC-{OWING:04d}|postmortem")
+    running = [asyncio.create_task(one.run()) for one in (*workers, *clocks)]
+
+    async def waits() -> bool:
+        return await store.redis.zcard(store.keys.waiting) == 1 and clocks[0].swept_at > 0
+
+    await eventually(waits, "an effect to wait", 5)
+    world.offset = world.by
+    await hand.step(store.redis, world.by)
+    began = time.monotonic()
+
+    async def over() -> bool:
+        pipe = store.redis.pipeline()
+        pipe.xlen(store.keys.outbox)
+        pipe.zcard(store.keys.waiting)
+        pipe.zcount(store.keys.timers, "-inf", (world.now().timestamp() + 60) * 1000)
+        return await pipe.execute() == [0, 0, 0]
+
+    try:
+        await eventually(over, "everything to be dealt with", SECOND + 10)
+        stuck = 0
+    except AssertionError:
+        stuck = 1
+    took = time.monotonic() - began
+    for one in running:
+        one.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    found = await _found(store, world, postmortem)
+    for one in stores:
+        await one.close()
+    return {"seconds": round(took, 1), "stuck": stuck, **found}
+
+
+def _kinds() -> list[Any]:
+    shapes = EFFECT.json_schema()["$defs"].values()
+    return [shape["properties"]["type"] for shape in shapes if "const" in shape.get("properties", {}).get("type", {})]
+
+
+async def _begin(store: Store, world: World) -> None:
+    for number in [QUIET, *range(1, GOOD + BAD + 1), OWING]:
+        now = await store.server_now()
+        incident = _incident(number, now)
+        draft = Draft(incident, now)
+        if number == QUIET:
+            draft.timer("nobody", FIRST, NobodyActed()).timer("update", FIRST, UpdateDue()).want(Say(text="held"))
+        elif number == OWING:
+            draft.timer("postmortem", DAYS, PostmortemDue()).want(Say(text="slow"))
+        else:
+            draft.timer("look", FIRST, LookDue(round=1, number=1))
+            if number > GOOD:
+                world.burning.add(str(number))
+        await store.commit(f"set-{number}", Loaded(None, 0, now), draft.done())
+        if number == QUIET:
+            assert len(await Queue(store, "dead").read(store.redis, 1, 100)) == 1
+
+
+def _incident(number: int, now: datetime) -> Incident:
+    fields: dict[str, Any] = {}
+    if number == QUIET:
+        fields = {
+            "status": Status.DECIDING,
+            "channel": Channel(id="C1", name="inc-1"),
+            "update_due": now + timedelta(seconds=FIRST),
+        }
+    elif number == OWING:
+        fields = {
+            "status": Status.MITIGATED,
+            "recovered_at": now,
+            "postmortem_due": now + timedelta(seconds=DAYS),
+        }
+    else:
+        action = RoundAction(
+            kind=ActionKind.FIXED, by="U0ALICE", at=now, started_at=now, finished_at=now, result="done"
+        )
+        fields = {
+            "status": Status.VERIFYING,
+            "rounds": (Round(number=1, opened_at=now, why="triage", action=action, clock_started_at=now),),
+            "triage": TriageReport(
+                at=now,
+                window_seconds=900,
+                events=900 * A_SECOND,
+                per_minute=60.0 * A_SECOND,
+                baseline_per_minute=0.0,
+                baseline_minutes=1440,
+                began_at=now - timedelta(seconds=BURNED_SECONDS),
+                blast=BlastRadius(users=Word.MANY, features=Word.MANY),
+                issue_ids=(str(number),),
+                recommendation=Recommendation(choice=Choice.ROLLBACK),
+            ),
+        }
+    return Incident(
+        id=f"INC-{number:04d}",
+        number=number,
+        ulid=f"{number:026d}",
+        title="it burns",
+        service=f"s{number}",
+        severity=Severity.SEV1,
+        source=Source(kind="person", text="/incident"),
+        detected_at=now,
+        declared_at=now,
+        **fields,
+    )
+
+
+async def _found(store: Store, world: World, postmortem: Any) -> dict[str, Any]:
+    """What was forgotten, doubled, or judged wrongly."""
+    faults: list[str] = [f"{effect} done {times} times" for effect, times in world.done.items() if times > 1]
+    verdicts: Counter[str] = Counter()
+    looks = 0
+    for one in await store.get([f"INC-{number:04d}" for number in range(1, GOOD + BAD + 1)]):
+        first = one.rounds[0]
+        numbers = [look.number for look in first.looks]
+        looks += len(numbers)
+        over = one.number <= GOOD
+        if len(set(numbers)) < len(numbers):
+            faults.append(f"{one.id} was looked at as {numbers}")
+        if first.verdict is None:
+            faults.append(f"{one.id}: its check was forgotten")
+        elif first.verdict != "ask a person" and (first.verdict == "recovered") is not over:
+            faults.append(f"{one.id}: {first.verdict}, and that is wrong")
+        verdicts[f"{'over' if over else 'burns'}: {first.verdict}"] += 1
+    quiet = f"INC-{QUIET:04d}"
+    for what in ("page ", "say update", "say "):
+        if (times := world.said[f"{quiet} {what}"]) != 1:
+            faults.append(f"{quiet}: {what} {times} times")
+    if (times := world.said[f"INC-{OWING:04d} say "]) != 1:
+        faults.append(f"what was tried again was done {times} times")
+    if await store.redis.zscore(store.keys.timers, f"INC-{OWING:04d}|postmortem") != postmortem:
+        faults.append("the reminder of the post-mortem was moved or said")
+    return {"looks": looks, "verdicts": dict(verdicts), "faults": faults}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(run(int(sys.argv[1]), sys.argv[2]))))
