@@ -19,7 +19,7 @@ from handlers.kit import new_ulid
 from handlers.storm import Alarm, Found, raise_alarm
 from phases.incident import Source
 from phases.ports import Catalogue, ErrorTracker, PortError
-from phases.post_deploy import LOOKS, Watched, headline, looks_due, new_since, over
+from phases.post_deploy import LOOKS, Watched, forgotten, headline, looks_due, new_since, over
 from phases.service import Service
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Watch:
     async def _one(self, watched: Watched) -> None:
         service = self._catalogue.get(watched.service)
         now = self._now()
-        if service is None or self._tracker is None or over(watched, service, now):
+        if service is None or self._tracker is None or forgotten(watched, now):
             log.warning("the deploy of %s is not watched any longer", watched.service)
             await self._deploys.ended(watched)
             return
@@ -87,7 +87,10 @@ class Watch:
         except (PortError, StoreError) as error:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
             raised = None
-        if raised is None:
+        if raised is None and over(watched, service, now):
+            log.warning("the deploy of %s is not watched any longer", watched.service)
+            await self._deploys.ended(watched)
+        elif raised is None:
             self._later[watched.key] = time.monotonic() + AGAIN_SECONDS
         elif raised or due == len(LOOKS):
             await self._deploys.ended(watched)

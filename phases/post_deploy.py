@@ -18,6 +18,8 @@ LOOKS = (0.1, 0.2, 0.4, 0.7, 1.0)
 BEFORE = timedelta(minutes=5)  # a rollout serves its first requests before it is finished
 GIVEN_UP = timedelta(minutes=10)
 """So long after its end a watch that could not ask is still kept: Sentry, or the bot, may have been away."""
+LATEST = timedelta(hours=6)
+"""A bot that was asleep, or away, for less than that since the deploy still looks once; later, people know in other ways."""
 
 
 class Watched(Value):
@@ -48,8 +50,13 @@ def looks_due(watched: Watched, service: Service, now: datetime) -> int:
 
 
 def over(watched: Watched, service: Service, now: datetime) -> bool:
-    """The watch ended long ago and could not be ended as it should."""
+    """The watch ended long ago and could not be ended as it should: one look more decides."""
     return now > watched.at + timedelta(seconds=service.recheck_until_seconds) + GIVEN_UP
+
+
+def forgotten(watched: Watched, now: datetime) -> bool:
+    """Too long ago to tell of it as of news."""
+    return now > watched.at + LATEST
 
 
 def new_since(watched: Watched, service: Service) -> datetime:

@@ -139,7 +139,23 @@ async def test_a_sentry_that_is_away_is_asked_again_and_at_last_let_go(stage: St
     assert len(await stage.door.find()) == 1
 
     await stage.deploys.told(deploy_told(SHOP, "1.5.0", END), "production")
+    stage.sentry.away = True
     await stage.at(21)
+    assert not await stage.deploys.watches()
+
+
+async def test_a_bot_that_was_asleep_for_an_hour_looks_once_and_one_away_for_a_night_does_not(stage: Stage) -> None:
+    stage.sentry.new = [ISSUE]
+    await stage.told()
+    await stage.at(7 * 60)
+    assert stage.sentry.asked == 0
+    assert not await stage.deploys.watches()
+    await stage.told()
+    for bot in (stage.bot(), stage.bot()):
+        stage.now = END + timedelta(minutes=70)
+        await bot.sweep()
+    assert stage.sentry.asked == 1
+    assert len(await stage.door.find()) == 1
     assert not await stage.deploys.watches()
 
 
