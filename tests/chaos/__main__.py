@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import time
@@ -152,4 +153,6 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", metavar="ROW", help="rows whose name holds this")
     given = parser.parse_args()
     random.seed(given.seed)
+    logging.getLogger().addHandler(logging.NullHandler())  # what is killed complains, as it should
+    logging.getLogger("uvicorn.error").addFilter(lambda record: False)  # the pretend systems, of connections that died
     sys.exit(asyncio.run(run(whole=given.all, seed=given.seed, only=given.only)))

@@ -102,11 +102,18 @@ async def _rested(town: Town, number: int, channel: Channel, patience: float) ->
     while not await _at_rest(town, channel):
         if time.monotonic() > ends:
             raise AssertionError(f"not within {patience:.0f} s: {name_of(number)} comes to rest")
-        status = next(iter(alice.pinned(channel)), None)
+        status = await _status(town, channel)
         if status is not None and "incident.try_again" in str(status) and time.monotonic() > pressed + AGAIN / 2:
             pressed = time.monotonic()
             await alice.click(status, "incident.try_again")
         await asyncio.sleep(0.1)
+
+
+async def _status(town: Town, channel: Channel) -> Json | None:
+    """The status as it reads now, pinned or not: a pin may be what failed."""
+    incident = (await town.store.get([incident_id(channel)]))[0]
+    posted = incident.messages.get("status")
+    return channel.message(posted.ts) if posted is not None else None
 
 
 async def _at_rest(town: Town, channel: Channel) -> bool:

@@ -67,7 +67,7 @@ async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_
     world.processes[world.replica].send_signal(19)  # SIGSTOP: it is connected, and copies nothing
     loaded = await direct.load("INC-0001")
     change = new().done()
-    with pytest.raises(AnswerLost, match="0 of 1 replicas|did not answer in time"):
+    with pytest.raises(AnswerLost, match=r"0 of 1 replicas|did not answer in time"):
         await direct.commit("c1", loaded, change, seconds=0.5)
     world.processes[world.replica].send_signal(18)  # SIGCONT
 
