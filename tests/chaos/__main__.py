@@ -134,14 +134,13 @@ async def run(*, whole: bool, seed: int, only: str) -> int:
         print(f"{'✗' if faults else '✓'} {job.name:50} {time.monotonic() - started:5.0f} s   {says}", flush=True)
         if faults:
             wrong[job.name] = faults
+            print("    " + "\n    ".join(faults), flush=True)
 
     running: list[asyncio.Task[None]] = []
     for job in chosen:  # in their order: who measures times must not wait for everybody
         await places.take(job.worlds)
         running.append(asyncio.create_task(one(job)))
     await asyncio.gather(*running)
-    for where, says in wrong.items():
-        print(f"\n{where}\n  " + "\n  ".join(says))
     print(f"\n{len(chosen)} rows in {time.monotonic() - began:.0f} s, {len(wrong)} wrong; seed {seed}")
     return 1 if wrong else 0
 

@@ -34,6 +34,10 @@ class Outcome:
         self.missed += other.missed
 
 
+APART = (1.0, 6.0)
+"""Seconds between two kills at random: most of what the last one interrupted is taken up by then (`tests/chaos/bot.py`)."""
+
+
 async def quiet(services: int = 1) -> int:
     """Outside calls of an incident that nobody disturbs."""
     outcome = await batch([], services=services)
@@ -113,9 +117,9 @@ async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas
 
 
 async def _killing(town: Town, dice: random.Random, kills: int, outcome: Outcome) -> None:
-    """Somebody is always up: two deaths of all replicas at once would only make everything later."""
+    """Somebody is always up. What is in flight at five deaths in a row is given up and said, so not all at once: `APART`."""
     while outcome.kills < kills:
-        await asyncio.sleep(dice.uniform(0.2, 2.0))
+        await asyncio.sleep(dice.uniform(*APART))
         alive = [one for one in town.replicas if one.state == "running"]
         if alive and dice.choice(alive).kill():
             outcome.kills += 1
