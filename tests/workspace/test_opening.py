@@ -6,7 +6,7 @@ import asyncio
 
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import burn, eventually, everything, incidents, opened, said, status, told
+from tests.workspace.stage import burn, eventually, everything, incidents, opened, said, told
 
 
 async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
@@ -68,7 +68,8 @@ async def test_prod_is_down_leads_to_an_incident_by_a_button_and_a_form(two_serv
     assert "Prod is down" in str(form)
     await alice.submit(form, {"service": "shop"})
     channel = await opened(alice)
-    assert "via a phrase in <#C0GENERAL>, declared by <@U0ALICE>" in status(channel)
+    await alice.command("/incident timeline", channel)
+    await told(alice, "a phrase in <#C0GENERAL>, declared by <@U0ALICE>")
     await alice.sees("Recommended: roll back", channel)
     assert "INC-0001 is declared" in plain(alice.modal() or {})
     await alice.close(await alice.open_modal())
