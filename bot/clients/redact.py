@@ -84,15 +84,11 @@ def _secretless(text: str) -> str:
     return _WHOLE.sub(_HIDDEN, text) if _BEGINNING.search(text) else text
 
 
-def newest_lines(output: bytes, count: int = LINES_SHOWN) -> tuple[str, ...]:
-    """The last `count` lines that say something, redacted. Of a line that redraws itself (`\\r`) the last state counts."""
-    return _lines(output)[-count:]
-
-
 def printed(output: bytes, *, from_the_start: bool, going_on: bool, stands_still: bool = False) -> DeployOutput:
     """The newest lines for the thread. While it is `going_on`, the last line may be half a secret: it waits for its end.
 
-    Where it `stands_still` it is a question or a wait, and shown, but for a word that begins like a secret. Not `from_the_start`: the first line lacks its beginning, and with it what would give a secret away.
+    Where it `stands_still` it is a question or a wait, and shown, but for a word that begins like a secret. Not
+    `from_the_start`: the first line lacks its beginning, and with it what would give a secret away.
     """
     if going_on:
         whole = max(output.rfind(b"\n"), output.rfind(b"\r")) + 1
@@ -112,6 +108,7 @@ def printed(output: bytes, *, from_the_start: bool, going_on: bool, stands_still
 
 
 def _lines(output: bytes) -> tuple[str, ...]:
+    """Those that say something, redacted. Of a line that redraws itself (`\\r`) the last state counts."""
     text = foreign(redact(_ESCAPES.sub("", output.decode("utf-8", "replace"))))
     lines: list[str] = []
     for line in text.split("\n"):

@@ -10,7 +10,7 @@ import pytest
 
 from bot.clients import processes
 from bot.clients.commands import CommandFailed, child_environment, run
-from bot.clients.redact import OUTPUT_BYTES, newest_lines, printed, redact
+from bot.clients.redact import OUTPUT_BYTES, printed, redact
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
 
@@ -66,14 +66,13 @@ def test_ordinary_lines_stay(text: str) -> None:
 
 def test_lines_are_whole_plain_and_few() -> None:
     output = b"\x1b[31mred\x1b[0m\n\n 10%\r 50%\r100%\n" + b"x" * 1000 + b"\nbell\x07 \xff end\nlast"
-    lines = newest_lines(output)
+    lines = printed(output, from_the_start=True, going_on=False).lines
     assert lines[0] == "red"
     assert lines[1] == "100%"
     assert (len(lines[2]), lines[2][-1]) == (300, "…")
     assert lines[3] == "bell  \ufffd end"
     assert lines[4] == "last"
-    assert newest_lines(b"\n".join(b"%d" % n for n in range(9))) == ("4", "5", "6", "7", "8")
-    assert newest_lines(b"") == ()
+    assert printed(b"", from_the_start=True, going_on=False).lines == ()
 
 
 def test_the_thread_shows_the_newest_lines_up_to_a_limit_and_says_that_there_were_more() -> None:

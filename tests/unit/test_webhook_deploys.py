@@ -26,7 +26,7 @@ from phases.actions import (
     Looked,
     SubmitPostmortem,
 )
-from phases.incident import Status
+from phases.incident import Incident, Status
 from phases.report import Adr, Choice, DeployProof, Look, LookVerdict, Release
 
 
@@ -116,7 +116,7 @@ async def test_an_open_incident_hears_of_the_deploy_once(home: House) -> None:
     assert "1.4.0 was deployed by CI" in said[0]
 
 
-async def test_after_a_rollback_the_answer_is_to_hold(home: House) -> None:
+async def rolled_back(home: House) -> Incident:
     incident, _ = await home.decision(report(Choice.ROLLBACK))
     now = datetime.now(UTC)
     target, running = Release(version="1.2.0"), Release(version="1.3.0")
@@ -125,18 +125,16 @@ async def test_after_a_rollback_the_answer_is_to_hold(home: House) -> None:
     await home.said(DeployStarted(deploy_id=deploy, running=running), incident.id)
     proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
     await home.said(DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id)
+    return incident
+
+
+async def test_after_a_rollback_the_answer_is_to_hold(home: House) -> None:
+    incident = await rolled_back(home)
     assert (await post(home, told())).json() == {"hold": True, "incident": incident.id}
 
 
 async def test_a_resolved_incident_holds_until_somebody_says_that_the_cause_is_fixed(home: House) -> None:
-    incident, _ = await home.decision(report(Choice.ROLLBACK))
-    now = datetime.now(UTC)
-    target, running = Release(version="1.2.0"), Release(version="1.3.0")
-    await home.said(DecideRollback(by="U0ALICE", round=1, target=target, running=running), incident.id)
-    deploy = f"{incident.mark}-1"
-    await home.said(DeployStarted(deploy_id=deploy, running=running), incident.id)
-    proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
-    await home.said(DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id)
+    incident, now = await rolled_back(home), datetime.now(UTC)
     await home.said(Looked(round=1, look=Look(number=1, at=now, verdict=LookVerdict.RECOVERED)), incident.id)
     await home.said(SubmitPostmortem(postmortem=postmortem()), incident.id)
     await home.said(AdrNumbered(repository="/srv/adr", number=7), incident.id)
