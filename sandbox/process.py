@@ -34,6 +34,7 @@ class KeptProcess:
         log: Path,
         ready: Callable[[], asyncio.Future[bool] | asyncio.Task[bool]],
         name: str,
+        backoff: Sequence[float] = BACKOFF_SECONDS,
     ) -> None:
         self.command = list(command)
         self.env = dict(env)
@@ -43,6 +44,7 @@ class KeptProcess:
         self.restarts = 0
         self.pid: int | None = None
         self._ready = ready
+        self._backoff = backoff
         self._leash: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -109,7 +111,7 @@ class KeptProcess:
             if self.state != "starting":
                 self._to("restarting")
                 self.restarts += 1
-            await asyncio.sleep(BACKOFF_SECONDS[min(deaths, len(BACKOFF_SECONDS) - 1)])
+            await asyncio.sleep(self._backoff[min(deaths, len(self._backoff) - 1)])
             deaths += 1
 
     async def _live(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -12,7 +13,7 @@ from sandbox.slack.blocks import action_ids, elements, plain
 from sandbox.slack.changes import Json
 from sandbox.slack.channels import Channel
 from sandbox.slack.delivery import Ack, Delivery
-from sandbox.slack.errors import ClientRefused, SlackError
+from sandbox.slack.errors import ClientRefused, NeverHappened, SlackError
 from sandbox.slack.events import app_home_opened
 from sandbox.slack.forms import chosen, missing, state_values
 from sandbox.slack.workspace import Workspace
@@ -69,8 +70,12 @@ class Person:
         where, mine = self._own_message(message)
         self.workspace.delete(where, mine["ts"])
 
-    async def command(self, line: str, channel: str | Channel = "general") -> Ack:
-        """Type a slash command, e.g. `/incident checkout is failing`, in a channel that they are in."""
+    async def command(self, line: str, channel: str | Channel = "general", *, seconds: float = 5.0) -> Ack:
+        """Type a slash command, e.g. `/incident checkout is failing`, in a channel that they are in.
+
+        Whoever has just seen a channel may be invited a moment later: that is waited for, at most `seconds`.
+        """
+        await self._joined(self._channel(channel), seconds)
         where = self._own_channel(channel)
         fields = payloads.command(
             self.workspace,
@@ -297,6 +302,10 @@ class Person:
         if self.id not in found.members:
             raise ClientRefused(f"{self.id} is not in {found.name}: join it first")
         return found
+
+    async def _joined(self, channel: Channel, seconds: float) -> None:
+        with suppress(NeverHappened):
+            await self.workspace.until(lambda: channel.is_archived or self.id in channel.members, seconds=seconds)
 
     def _own_message(self, message: Json) -> tuple[Channel, Json]:
         where = self._own_channel(message["channel"])

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.valkey import embedded
+from sandbox.slack.channels import Channel
 from tests.chaos.life import Begin, faults, life
-from tests.chaos.town import MOMENTS, Moment, Town, name_of
+from tests.chaos.town import MOMENTS, Moment, Town, eventually, name_of
 
 
 @dataclass
@@ -34,8 +35,8 @@ class Outcome:
         self.missed += other.missed
 
 
-APART = (1.0, 6.0)
-"""Seconds between two kills at random: most of what the last one interrupted is taken up by then (`tests/chaos/bot.py`)."""
+APART = (0.5, 2.5)
+"""Seconds between two kills at random."""
 
 
 async def quiet(services: int = 1) -> int:
@@ -101,15 +102,20 @@ async def every(step: int = 1, *, side_by_side: int = 12, replicas: int = 2, sec
 
 
 async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas: int = 2) -> Outcome:
-    """Replicas die at any time, `kills` times in all, while `services` incidents live side by side."""
+    """Replicas die at any time, `kills` times in all, while `services` incidents begin one after the other and live side by side."""
     dice, outcome = random.Random(seed), Outcome(lives=services)
+
+    async def one(town: Town, number: int) -> Channel:
+        due = kills * (number - 1) // services  # so that the last ones are disturbed, too
+        await eventually(lambda: outcome.kills >= due, f"{due} kills", kills * APART[1] * 2)
+        return await life(town, number, patience=600.0)
+
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
         async with embedded(Path(folder) / "valkey") as url:
             town = Town(Path(folder), services=services, replicas=replicas, redis_url=url)
             async with town.open():
                 killing = asyncio.create_task(_killing(town, dice, kills, outcome))
-                living = [life(town, number, patience=600.0) for number in town.numbers]
-                ends = await asyncio.gather(*living, return_exceptions=True)
+                ends = await asyncio.gather(*(one(town, number) for number in town.numbers), return_exceptions=True)
                 killing.cancel()
                 await asyncio.gather(killing, return_exceptions=True)
                 await _judge(town, ends, outcome, {})
@@ -117,9 +123,9 @@ async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas
 
 
 async def _killing(town: Town, dice: random.Random, kills: int, outcome: Outcome) -> None:
-    """Somebody is always up. What is in flight at five deaths in a row is given up and said, so not all at once: `APART`."""
+    """Somebody is always up, and what died is up again before the next one dies (a second or two)."""
     while outcome.kills < kills:
         await asyncio.sleep(dice.uniform(*APART))
         alive = [one for one in town.replicas if one.state == "running"]
-        if alive and dice.choice(alive).kill():
+        if len(alive) > 1 and dice.choice(alive).kill():
             outcome.kills += 1

@@ -24,7 +24,8 @@ Begin = Literal["command", "alert"]
 
 
 async def life(town: Town, number: int, *, patience: float = PATIENCE, begin: Begin = "command") -> Channel:
-    """`patience`: seconds a step may take. Raises `AssertionError` with the step that did not come true."""
+    """From now on its shop burns. `patience`: seconds a step may take. Raises `AssertionError` with the step that did not come true."""
+    town.burn(number)
     channel = await _declared(town, number, patience, begin)
     decision = await _decided(town, channel, patience)
     await _rolled_back(town, number, decision, patience)
@@ -113,7 +114,7 @@ async def _status(town: Town, channel: Channel) -> Json | None:
     """The status as it reads now, pinned or not: a pin may be what failed."""
     incident = (await town.store.get([incident_id(channel)]))[0]
     posted = incident.messages.get("status")
-    return channel.message(posted.ts) if posted is not None else None
+    return town.world.alice.now({"channel": channel.id, "ts": posted.ts}) if posted is not None else None
 
 
 async def _at_rest(town: Town, channel: Channel) -> bool:

@@ -39,6 +39,7 @@ async def race(people: int = 50, *, replicas: int = 3) -> Race:
 
 async def _raced(town: Town, people: int) -> Race:
     alice = town.world.alice
+    town.burn(1)
     await alice.command("/incident shop001 is failing")
     await eventually(lambda: bool(channels(town, 1)), "its channel", PATIENCE)
     channel = channels(town, 1)[0]

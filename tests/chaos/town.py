@@ -56,7 +56,7 @@ def name_of(number: int) -> str:
 
 
 class Town:
-    """`services` shops that all burn, and `replicas` of the bot. Use as an async context manager."""
+    """`services` shops that `burn` one by one, and `replicas` of the bot. Use as an async context manager."""
 
     def __init__(
         self, folder: Path, *, services: int, replicas: int = 2, redis_url: str, socket_mode: bool = False
@@ -138,8 +138,6 @@ class Town:
             try:
                 self.replicas = [self._replica(number) for number in range(self._count)]
                 await asyncio.gather(*(one.start(seconds=60) for one in self.replicas))
-                for number in self.numbers:
-                    self.burn(number)
                 yield self
             finally:
                 await asyncio.gather(*(one.stop() for one in self.replicas))
@@ -163,6 +161,7 @@ class Town:
             log=self.folder / f"bot-{number}.log",
             ready=lambda: asyncio.create_task(self._ready(port)),
             name=f"Replica {number}",
+            backoff=(0.2,),  # what dies often here is not the bot's fault
         )
 
     async def _ready(self, port: int) -> bool:

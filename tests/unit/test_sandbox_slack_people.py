@@ -378,7 +378,7 @@ async def test_who_sees_what_and_where_they_can_write(world: World) -> None:
     created = world.workspace.create_channel("inc-0001", ALICE)
     assert created in world.workspace.channels_of("U0BOB")
     with pytest.raises(ClientRefused, match="join it first"):
-        await world.bob.command("/incident status", created)
+        await world.bob.command("/incident status", created, seconds=0)
     world.bob.join(created)
     world.bob.say(created, "here")
     with pytest.raises(ClientRefused, match="U0GUEST cannot see inc-0001"):
