@@ -80,7 +80,10 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     _measure_again(draft, service)
     if waits_for_rollback(report) and incident.investigation is None:
         return draft.done()
-    return start_investigation(draft, again=before is not None and _new_trail(before, report)).done()
+    trail = before is not None and _new_trail(before, report)
+    if not trail and any(f.kind == "investigate" for f in incident.failures):
+        return draft.done()  # said, with *Try again*: the same look at the same things would fail as before
+    return start_investigation(draft, again=trail).done()
 
 
 def _remembered(incident: Incident, action: Triaged) -> Recollection | None:

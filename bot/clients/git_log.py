@@ -70,7 +70,8 @@ def patches(out: bytes, limit: int) -> dict[tuple[str, str], str]:
     """(sha, path) → patch from `git log -p --format=%x1e%H`; a patch is cut after `limit` bytes."""
     found: dict[tuple[str, str], str] = {}
     heads = list(_PATCHED_COMMIT.finditer(out))
-    for head, end in zip(heads, [*(h.start() for h in heads[1:]), len(out)], strict=True):
+    ends = [*(h.start() for h in heads[1:]), len(out)]
+    for head, end in zip(heads, ends, strict=False):  # without a commit there is an end and no head
         rest = out[head.end() : end]
         sha = head.group(1).decode("ascii")
         starts = [m.start() for m in _PATCH_HEAD.finditer(rest)]

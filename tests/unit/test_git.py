@@ -53,6 +53,12 @@ async def test_commits_between_two_releases(tmp_path: Path) -> None:
     )
 
 
+async def test_between_a_release_and_itself_there_is_nothing(tmp_path: Path) -> None:
+    repository, _ = shop(tmp_path)
+    assert await LocalGit().commits(service(repository), "2", "2") == ()
+    assert await LocalGit().commits(service(repository), "2", "1") == ()
+
+
 async def test_blame_and_snippet_at_a_release(tmp_path: Path) -> None:
     repository, shas = shop(tmp_path)
     git = LocalGit()

@@ -47,6 +47,17 @@ def bisect(state: str, **fields: object) -> said.BisectMoved:
     return said.BisectMoved(bisect=Bisect.model_validate(given))
 
 
+def test_what_failed_is_not_begun_anew_with_every_look_at_sentry():
+    story = Story().opened()
+    story.say(said.Triaged(report=one_feature()))
+    assert len(story.wants(wanted.Investigate)) == 1
+    story.fails(wanted.Investigate(), "the clone is not there")
+    story.say(said.Triaged(report=one_feature()))
+    assert story.wants(wanted.Investigate) == [], "it says so, with *Try again*"
+    story.say(said.DecideInvestigate(by="U0BOB", round=1))
+    assert len(story.wants(wanted.Investigate)) == 1, "a person asks for it"
+
+
 # --- the tree ----------------------------------------------------------------------------------------------------
 
 
