@@ -121,7 +121,7 @@ def connect(url: str, *, read_seconds: float = READ_SECONDS, connections: int = 
         "decode_responses": True,
     }
     if url.startswith(f"{sentinel.SCHEME}://"):
-        return sentinel.connect(url, **kept)
+        return sentinel.connect(url, wait_seconds=CONNECT_SECONDS * 3, **kept)
     return Redis.from_pool(BlockingConnectionPool.from_url(url, timeout=CONNECT_SECONDS * 3, **kept))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
 SCHEME = "sentinel"
@@ -33,8 +33,17 @@ def faults(url: str) -> str | None:
     return None
 
 
-def connect(url: str, **connection: Any) -> Redis:
-    """A client of the primary; nothing is sent yet. `connection`: what every connection is made with. Raises ValueError."""
+class WaitingPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Where all connections are taken, a command waits for one, as without sentinels. Redis-py's own pool for sentinels refuses at once:
+    of a hundred clicks in one moment all but the first sixteen.
+    """
+
+
+def connect(url: str, *, wait_seconds: float, **connection: Any) -> Redis:
+    """A client of the primary; nothing is sent yet. `connection`: what every connection is made with. Raises ValueError.
+
+    `wait_seconds`: how long a command waits for a connection where all are taken.
+    """
     if wrong := faults(url):
         raise ValueError(wrong)
     parts = urlsplit(url)
@@ -49,7 +58,14 @@ def connect(url: str, **connection: Any) -> Redis:
         sentinel_kwargs={**short, "socket_timeout": connection.get("socket_connect_timeout"), "decode_responses": True},
     )
     database = int(parse_qs(parts.query).get("db", ["0"])[0])
-    return sentinels.master_for(parts.path.strip("/"), db=database, **login, **connection)
+    return sentinels.master_for(
+        parts.path.strip("/"),
+        connection_pool_class=WaitingPool,
+        timeout=wait_seconds,
+        db=database,
+        **login,
+        **connection,
+    )
 
 
 async def close(redis: Redis) -> None:

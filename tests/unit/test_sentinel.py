@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -76,6 +77,14 @@ async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_
     await direct.close()
 
 
+async def test_a_hundred_at_once_wait_for_a_connection_and_nobody_is_sent_away(world: Replicated) -> None:
+    store = Store.open(world.url)
+    many = [commit(store, new(n, service=f"s{n}"), id=f"c{n}") for n in range(1, 101)]
+    assert {type(one) for one in await asyncio.gather(*many)} == {Done}
+    assert {one.version for one in await asyncio.gather(*(store.load("INC-0001") for _ in range(100)))} == {1}
+    await store.close()
+
+
 async def _serves(world: Replicated, port: int) -> bool:
     answer = await world.ask(port, "ROLE")
     assert isinstance(answer, list)
@@ -102,7 +111,7 @@ def test_a_wrong_address_is_said_at_the_start_without_its_password(url: str, say
 
 
 def test_user_password_and_database_are_for_the_servers_not_for_the_sentinels() -> None:
-    redis = sentinel.connect("sentinel://me:p%40ss@h1,h2:7/main?db=3")
+    redis = sentinel.connect("sentinel://me:p%40ss@h1,h2:7/main?db=3", wait_seconds=1)
     pool = redis.connection_pool
     assert pool.connection_kwargs["username"] == "me"
     assert pool.connection_kwargs["password"] == "p@ss"
