@@ -28,7 +28,7 @@ STRICT_SECONDS = 3600
 WINDOW_SECONDS = 61.0
 """A minute, and what the way to Slack may take."""
 
-# KEYS: log, pause, bucket, strict. ARGV: id, to leave, strict limit, a minute, burst, window ms. 0: go; else the ms after which to ask again.
+# KEYS: log, pause, bucket, strict, what the message shows (forgotten with the go). ARGV: id, to leave, strict limit, a minute, burst, window ms. 0: go; else the ms after which to ask again.
 SPEND = Script(
     """#!lua
 local pause = redis.call('PTTL', KEYS[2])
@@ -53,6 +53,7 @@ else
 end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 redis.call('PEXPIRE', KEYS[1], window)
+if KEYS[5] then redis.call('DEL', KEYS[5]) end
 return 0
 """
 )
@@ -79,12 +80,17 @@ class Budget:
         keys = store.keys
         self._redis = store.redis
         self._keys = [keys.budget, keys.pause, keys.bucket, keys.strict]
+        self._rendered = keys.rendered
 
-    async def spend(self, kind: str, id: str) -> float:
-        """Takes one edit, if this kind may have it now: 0, or the seconds after which to ask again. `id`: of this very edit."""
+    async def spend(self, kind: str, id: str, *, changes: str | None = None) -> float:
+        """Takes one edit, if this kind may have it now: 0, or the seconds after which to ask again. `id`: of this very edit.
+
+        `changes`: the live message that is edited. With the 0 it is forgotten what it shows: until Slack says so, nobody knows.
+        """
         leave, strict = (of.get(kind, of[OTHER]) for of in (LEAVE, STRICT))
         window = round(WINDOW_SECONDS * 1000)
-        return int(await run_script(self._redis, SPEND, self._keys, id, leave, strict, A_MINUTE, BURST, window)) / 1000
+        keys = [*self._keys, self._rendered(changes)] if changes is not None else self._keys
+        return int(await run_script(self._redis, SPEND, keys, id, leave, strict, A_MINUTE, BURST, window)) / 1000
 
     async def refused(self, seconds: float, id: str) -> None:
         """Slack asked for patience: no edit by any replica for so long, and no bursts for an hour."""

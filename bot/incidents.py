@@ -22,7 +22,6 @@ from phases.duplicates import joined
 from phases.incident import RECORD_LIMIT_BYTES, Entry, Incident
 from phases.ports import Catalogue
 from phases.service import Service
-from phases.size import as_json
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +117,7 @@ class Incidents:
                 return change
             if loaded.incident is None:
                 change = dataclasses.replace(change, claims=(*change.claims, _number(change.incident)))
-            records = [as_json(part.incident) for part in (change, change.also) if part is not None]
+            records = [part.record for part in (change, change.also) if part is not None]
             for record in records:
                 if too_large := _too_large(change.incident.id, record, because):
                     return too_large
@@ -128,7 +127,6 @@ class Incidents:
                 commit_id,
                 loaded,
                 change,
-                records,
                 also=other,
                 because=because,
                 deadline=latest if deadline is None else min(latest, deadline),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bot.budget import Budget
 from bot.connection import StoreError, end_if_cancelled
-from bot.marks import RANKS, Marks
+from bot.marks import RANKS, Begun, Marks
 from bot.request import member
 from bot.store import Store
 from handlers.door import Door
@@ -72,6 +72,17 @@ class _Place(NamedTuple):
     importance: int
     urgency: int
     kind: str
+
+
+class _End(NamedTuple):
+    """How an edit ended."""
+
+    clear: bool = False
+    """Its mark is dealt with."""
+    shows: str | None = None
+    """The fingerprint of what was sent."""
+    cool: float = 0.0
+    """Seconds for which the message is left alone now."""
 
 
 class Live:
@@ -202,15 +213,17 @@ class Live:
 
     async def _edit(self, one: str, heard: float) -> None:
         try:
-            token = await self._marks.lease(one)
-            if token is None:
+            begun = await self._marks.begin(one)
+            if begun is None:
                 self._held_off[one] = time.monotonic() + BUSY_SECONDS
                 return
-            cool = 0.0
+            end = _End()
             try:
-                cool = await self._under_lease(one, heard, token)
+                end = await self._under_lease(one, heard, begun)
             finally:
-                await self._marks.release(one, token, cool_seconds=cool)
+                cleared = await self._marks.end(one, begun, clear=end.clear, shows=end.shows, cool_seconds=end.cool)
+                if cleared and begun.counter is not None:
+                    self._forget(one, begun.counter)
         except StoreError as error:
             log.warning("live message %s waits for Redis: %s", one, error.text)
             self._held_off[one] = time.monotonic() + TROUBLE_SECONDS
@@ -219,64 +232,49 @@ class Live:
             log.error("live message %s failed with %s\n%s", one, type(error).__name__, where)
             self._held_off[one] = time.monotonic() + FAULT_SECONDS
 
-    async def _under_lease(self, one: str, heard: float, token: str) -> float:
-        """Seconds for which the message is left alone now."""
-        # The mark first, then the state: a mark that comes in between is newer than what was read, and stays.
-        counter = await self._marks.current(one)
-        if counter is None:
+    async def _under_lease(self, one: str, heard: float, begun: Begun) -> _End:
+        # The mark was read first, then the state: a mark that comes in between is newer than what was read, and stays.
+        if begun.counter is None:
             self._forget(one, heard)
-            return 0
+            return _End()
         id, _, name = one.partition("|")
         incident = await self._door.look(id)
         ref = incident.messages.get(name) if incident else None
         if incident is None or (ref is None and not incident.open):
-            await self._drop(one, counter, token, "there is no such message")
-            return 0
+            return self._drop(one, "there is no such message")
         if ref is None:  # its effect will post it
             held, before, _ = self._not_before.get(one, (0, 0.0, 0.0))
-            wait = min(NOT_POSTED_AT_MOST, before * 2) if held == counter else NOT_POSTED_SECONDS
-            self._not_before[one] = (counter, wait, time.monotonic() + wait)
-            return 0
+            wait = min(NOT_POSTED_AT_MOST, before * 2) if held == begun.counter else NOT_POSTED_SECONDS
+            self._not_before[one] = (begun.counter, wait, time.monotonic() + wait)
+            return _End()
         try:
             message = await self._render(name, incident, self._now())
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error("live message %s cannot be rendered: %s\n%s", one, type(error).__name__, where)
-            await self._drop(one, counter, token, "it cannot be rendered")
-            return 0
+            return self._drop(one, "it cannot be rendered")
         fingerprint = _fingerprint(message)
-        if fingerprint == await self._marks.sent(one):
+        if fingerprint == begun.shows:
             self.counts["unchanged"] += 1
-            await self._clear(one, counter, token)
-            return 0
-        if wait := await self._budget.spend(_kind(one), token):
+            return _End(clear=True)
+        if wait := await self._budget.spend(_kind(one), begun.token, changes=one):
             self.counts["put off"] += 1
             self._spent[_kind(one)] = time.monotonic() + wait
-            return 0
-        sent = await self._send(one, ref, message, counter, token)
-        return COOL_SECONDS.get(_kind(one), COOL) if sent else 0
+            return _End()
+        return await self._send(one, ref, message, fingerprint, begun.token)
 
-    async def _send(self, one: str, ref: MessageRef, message: Rendered, counter: float, token: str) -> bool:
-        await self._marks.remember(one, None)  # until Slack says so, nobody knows what it shows
+    async def _send(self, one: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str) -> _End:
         try:
             async with asyncio.timeout(EDIT_SECONDS):
                 await self._slack.update(ref.channel, ref.ts, message)
         except (PortError, TimeoutError) as error:
-            await self._not_sent(one, error, counter, token)
-            return False
+            return await self._not_sent(one, error, token)
         self.counts["edited"] += 1
-        await self._marks.remember(one, _fingerprint(message))
-        await self._clear(one, counter, token)
-        return True
+        return _End(clear=True, shows=fingerprint, cool=COOL_SECONDS.get(_kind(one), COOL))
 
-    async def _clear(self, one: str, counter: float, token: str) -> None:
-        if await self._marks.clear(one, counter, token):
-            self._forget(one, counter)
-
-    async def _not_sent(self, one: str, error: PortError | TimeoutError, counter: float, token: str) -> None:
+    async def _not_sent(self, one: str, error: PortError | TimeoutError, token: str) -> _End:
         if isinstance(error, PortError) and not error.retryable:
-            await self._drop(one, counter, token, error.text)
-            return
+            return self._drop(one, error.text)
         wait = TROUBLE_SECONDS
         if isinstance(error, PortError) and error.retry_after is not None:
             wait = error.retry_after
@@ -284,11 +282,12 @@ class Live:
         reason = error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
         log.warning("live message %s again in %.0f s: %s", one, wait, reason)
         self._held_off[one] = time.monotonic() + wait
+        return _End()
 
-    async def _drop(self, one: str, counter: float, token: str, reason: str) -> None:
+    def _drop(self, one: str, reason: str) -> _End:
         self.counts["dropped"] += 1
         log.warning("live message %s is left as it is: %s", one, reason)
-        await self._clear(one, counter, token)
+        return _End(clear=True)
 
 
 def _kind(one: str) -> str:

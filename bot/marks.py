@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from redis.exceptions import RedisError
-
-from bot.connection import NotRecorded, Script, ask, run_script
+from bot.connection import NotRecorded, Script, ask, call, run_script
 from bot.store import Store
 
 LEASE_SECONDS = 10.0
@@ -15,23 +14,29 @@ RANKS = 8
 """A mark's score is its counter and, in eighths, how urgent it is (bot/request.py `urgency`): the whole part says what is newer."""
 REMEMBERED_SECONDS = 7 * 24 * 3600
 
-# KEYS: lease. ARGV: token, ms (0: free it). Only its holder may change a lease.
-HOLD = Script(
+# KEYS: lease, marks, rendered. ARGV: token, ms, member. Nil where an edit is under way (or was a moment ago); else the newest mark
+# of this message ('' where there is none) and the fingerprint of what it shows. The lease first: what is read after it is not overtaken.
+BEGIN = Script(
     """#!lua
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if tonumber(ARGV[2]) <= 0 then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'cooling', 'PX', ARGV[2]) end
-return 1
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
+return {redis.call('ZSCORE', KEYS[2], ARGV[3]) or '', redis.call('GET', KEYS[3]) or ''}
 """
 )
 
-# KEYS: marks, lease. ARGV: member, its counter as it was read, token. Clears a mark unless there is a newer one.
-CLEAR = Script(
+# KEYS: lease, marks, rendered. ARGV: token, ms to leave it alone (0: free at once), member, its counter as it was read ('': it stays
+# marked), fingerprint ('': as it was), seconds for which that is remembered. Only the holder of the lease may change anything, and a
+# mark that is newer than what was read stays. Whether the mark was cleared.
+END = Script(
     """#!lua
-if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
-local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not score or tonumber(score) ~= tonumber(ARGV[2]) then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[1])
-return 1
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local cleared = 0
+if ARGV[4] ~= '' then
+  local score = redis.call('ZSCORE', KEYS[2], ARGV[3])
+  if score and tonumber(score) == tonumber(ARGV[4]) then cleared = redis.call('ZREM', KEYS[2], ARGV[3]) end
+end
+if ARGV[5] ~= '' then redis.call('SET', KEYS[3], ARGV[5], 'EX', ARGV[6]) end
+if tonumber(ARGV[2]) <= 0 then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], 'cooling', 'PX', ARGV[2]) end
+return cleared
 """
 )
 
@@ -44,6 +49,17 @@ if #old > 0 then redis.call('DEL', KEYS[2]) end
 return #old
 """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What was found when an edit began, under its lease."""
+
+    token: str
+    counter: float | None
+    """Of the newest mark; None where there is none any more."""
+    shows: str | None
+    """The fingerprint of what this message shows, as far as it is known."""
 
 
 class Marks:
@@ -65,34 +81,41 @@ class Marks:
         """Takes over what an earlier version of the bot marked in its own way."""
         await run_script(self._redis, ADOPT, [self._keys.marks, self._keys.dirty, self._keys.dirty_counter])
 
-    async def current(self, member: str) -> float | None:
-        return await _asked(self._redis.zscore(self._keys.marks, member))
-
-    async def lease(self, member: str) -> str | None:
-        """A token for the only edit of this message, or None where one is under way (or was a moment ago)."""
+    async def begin(self, member: str) -> Begun | None:
+        """The lease for the only edit of this message, or None where one is under way (or was a moment ago)."""
         token = uuid4().hex
-        taken = await _asked(self._redis.set(self._keys.lease(member), token, nx=True, px=round(LEASE_SECONDS * 1000)))
-        return token if taken else None
+        found = await run_script(self._redis, BEGIN, self._of(member), token, round(LEASE_SECONDS * 1000), member)
+        if found is None:
+            return None
+        counter, sent = found
+        return Begun(token, float(counter) if counter else None, sent or None)
 
-    async def release(self, member: str, token: str, *, cool_seconds: float = 0) -> None:
-        """Gives the lease back, or keeps everybody off this message for a moment."""
-        await run_script(self._redis, HOLD, [self._keys.lease(member)], token, round(cool_seconds * 1000))
-
-    async def clear(self, member: str, counter: float, token: str) -> bool:
-        """Whether the mark was cleared; not when there is a newer one, or the lease ran out."""
-        keys = [self._keys.marks, self._keys.lease(member)]
-        return bool(await run_script(self._redis, CLEAR, keys, member, repr(counter), token))
-
-    async def sent(self, member: str) -> str | None:
-        """The fingerprint of what this message shows, as far as it is known."""
-        return await _asked(self._redis.get(self._keys.rendered(member)))
+    async def end(
+        self,
+        member: str,
+        begun: Begun,
+        *,
+        clear: bool = False,
+        shows: str | None = None,
+        cool_seconds: float = 0,
+    ) -> bool:
+        """Gives the lease back, or keeps everybody off this message for a moment. Whether its mark was cleared: not when there is a newer
+        one, or the lease ran out. `shows`: the fingerprint of what Slack shows now."""
+        counter = repr(begun.counter) if clear and begun.counter is not None else ""
+        cool = round(cool_seconds * 1000)
+        given = (begun.token, cool, member, counter, shows or "", REMEMBERED_SECONDS)
+        return bool(await run_script(self._redis, END, self._of(member), *given))
 
     async def remember(self, member: str, fingerprint: str | None) -> None:
+        """What this message shows; None: from now on nobody knows."""
         key = self._keys.rendered(member)
         if fingerprint is None:
-            await _asked(self._redis.delete(key))
+            await call(self._redis, "DEL", key)
         else:
-            await _asked(self._redis.set(key, fingerprint, ex=REMEMBERED_SECONDS))
+            await call(self._redis, "SET", key, fingerprint, "EX", REMEMBERED_SECONDS)
+
+    def _of(self, member: str) -> list[str]:
+        return [self._keys.lease(member), self._keys.marks, self._keys.rendered(member)]
 
 
 def _answered(answers: list[Any]) -> list[Any]:
@@ -100,10 +123,3 @@ def _answered(answers: list[Any]) -> list[Any]:
         if isinstance(answer, Exception):
             raise NotRecorded("Redis cannot be used.") from answer
     return answers
-
-
-async def _asked(answer: Any) -> Any:
-    try:
-        return await answer
-    except (RedisError, OSError) as error:
-        raise NotRecorded("Redis cannot be used.") from error

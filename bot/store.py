@@ -35,13 +35,14 @@ from bot.request import member, part_of, request_of
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.change import Change
 from phases.incident import Entry, Incident
-from phases.size import as_json
 from phases.timeline import shown
 
 log = logging.getLogger(__name__)
 
 TOGETHER = 50
 """Records that are read at once: some 10 ms of processor time, in which nobody else is answered."""
+READ_BEFORE = 100
+"""Records that are kept as they were read last: a few megabytes at most."""
 COMMIT = Script((Path(__file__).parent / "commit.lua").read_text(encoding="utf-8"))
 
 # KEYS: where records are, two or more indexes. What stands in all of them, the newest first: id, record, id, record …
@@ -128,6 +129,7 @@ class Store:
         """So many replicas must have a commit before it counts (REDIS_WAIT_REPLICAS)."""
         self.unreadable: set[str] = set()
         """Incidents whose records this version met and could not read."""
+        self._read_before: dict[str, tuple[str, Incident]] = {}
         self.dirtied = asyncio.Event()
         """Set by every commit of this process that marks a live message: `bot.live` need not wait for its next look."""
 
@@ -171,12 +173,21 @@ class Store:
             number = int(answers[1][1]) + 1 if answers[1] else 1
             return Loaded(None, 0, server_now, seen, number)
         version, record = answers[1]
-        try:
-            parsed = Incident.model_validate_json(record) if record else None
-        except ValidationError as error:
-            self.unreadable.add(incident)
-            raise NotThisVersion(f"The record of {incident} cannot be read by this version of the bot.") from error
-        return Loaded(parsed, int(version or 0), server_now, seen)
+        return Loaded(self._parsed(incident, record) if record else None, int(version or 0), server_now, seen)
+
+    def _parsed(self, id: str, record: str) -> Incident:
+        """What is read again as it was is not parsed again: of an incident that opens two reads in three. Raises `NotThisVersion`."""
+        known, incident = self._read_before.pop(id, ("", None))
+        if incident is None or known != record:
+            try:
+                incident = Incident.model_validate_json(record)
+            except ValidationError as error:
+                self.unreadable.add(id)
+                raise NotThisVersion(f"The record of {id} cannot be read by this version of the bot.") from error
+        self._read_before[id] = (record, incident)  # at the end: who was not asked for longest stands first
+        if len(self._read_before) > READ_BEFORE:
+            del self._read_before[next(iter(self._read_before))]
+        return incident
 
     async def get(self, incidents: Iterable[str]) -> list[Incident]:
         """The records of these incidents, in their order; what is not there, or is no record, is left out (and logged)."""
@@ -257,15 +268,13 @@ class Store:
         commit_id: str,
         loaded: Loaded,
         change: Change,
-        records: Sequence[str] | None = None,
         *,
         also: Loaded | None = None,
         because: Because | None = None,
         deadline: datetime | None = None,
         seconds: float = SAY_SECONDS,
     ) -> Answer:
-        """Writes a change, all of it or nothing; `records` are its incidents as JSON, where that is known already; `also` is
-        the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
+        """Writes a change, all of it or nothing; `also` is the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
@@ -273,8 +282,7 @@ class Store:
         if change.also is not None:
             assert also is not None  # who steps over two incidents has loaded both
             request["also"] = part_of(also.incident, also.version, change.also)
-        if records is None:
-            records = [as_json(part.incident) for part in (change, change.also) if part is not None]
+        records = [part.record for part in (change, change.also) if part is not None]
         arguments = (json.dumps(request, ensure_ascii=False), *records)
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds

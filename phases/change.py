@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from phases.actions import Action
 from phases.effects import Effect
-from phases.incident import Entry, Incident
+from phases.incident import Entry, Incident, as_json
 
 RefusalCode = Literal["taken", "stale", "state", "input", "missing", "who", "unknown", "late", "version"]
 
@@ -57,6 +57,15 @@ class Change:
     """Live messages that must be rendered again."""
     also: Change | None = None
     """The other incident's part, where two change together: committed with it, or not at all."""
+    written: tuple[Incident, str] | None = field(default=None, compare=False, repr=False)
+    """A record as JSON, by whoever had to know how long it is; of another incident than `incident` it is of no use."""
+
+    @property
+    def record(self) -> str:
+        """The incident as JSON, as it is kept."""
+        if self.written is not None and self.written[0] is self.incident:
+            return self.written[1]
+        return as_json(self.incident)
 
 
 class Draft:

@@ -315,6 +315,11 @@ class Incident(Value):
         return self.drill or self.private
 
 
+def as_json(incident: Incident) -> str:
+    """The record as it is kept; of a small one only what it says."""
+    return incident.model_dump_json(exclude_defaults=incident.shrunk_at is not None)
+
+
 class Entry(Value):
     """One line of the timeline. Never changed, never lost; a withdrawal is an entry that hides another."""
 

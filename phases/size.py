@@ -11,7 +11,7 @@ from typing import Any
 
 from phases.change import Change
 from phases.failures import kept
-from phases.incident import RECORD_LIMIT_BYTES, Incident, Round
+from phases.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
 from phases.report import IN_THE_ADR, Hypothesis
 from phases.root_cause import best
 from phases.wording import short
@@ -19,19 +19,16 @@ from phases.wording import short
 Fields = dict[str, Any]
 
 
-def as_json(incident: Incident) -> str:
-    """The record as it is kept; of a small one only what it says."""
-    return incident.model_dump_json(exclude_defaults=incident.shrunk_at is not None)
-
-
 def fitted(change: Change) -> Change:
     """The same change with a record that fits (rules: Size and memory); each cut only where the one before was not enough."""
     incident = change.incident
+    record = as_json(incident)
     for cut in CUTS:
-        if len(incident.model_dump_json().encode()) <= RECORD_LIMIT_BYTES:
+        if len(record.encode()) <= RECORD_LIMIT_BYTES:
             break
         incident = incident.model_copy(update=cut(incident))
-    return change if incident is change.incident else replace(change, incident=incident)
+        record = as_json(incident)
+    return replace(change, incident=incident, written=(incident, record))
 
 
 def _evidence(incident: Incident) -> Fields:

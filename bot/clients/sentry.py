@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
 
 from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
 from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
+from bot.clients.sentry_read import read, read_numbers
 from bot.clients.sentry_shapes import (
     DeployShape,
     EventShape,
@@ -93,7 +93,7 @@ class Sentry:
         params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
         params += [("groupStatsPeriod", "24h")]
         answers = await self._apart.get("/issues/", where, params, every=self._every(), after=after)
-        rows = [i.row(since) for answer in answers.values() for i in self._read(list[IssueShape], answer)]
+        rows = [i.row(since) for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
         rows = sorted(rows, key=lambda row: -row.events) if len(answers) > 1 else rows
         return IssuePage(rows=tuple(rows), next=following(answers), since=self._since(services))
 
@@ -105,18 +105,18 @@ class Sentry:
         params: Pairs = [*_span(since, until), ("query", f'{ERRORS} release:"{name}"')]
         params += [("sort", "new"), ("limit", str(PAGE))]
         answers = await self._apart.get("/issues/", where, params, every=self._every())
-        rows = [i.row() for answer in answers.values() for i in self._read(list[IssueShape], answer)]
+        rows = [i.row() for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
         return [r for r in rows if r.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
         """https://docs.sentry.io/api/events/retrieve-an-issue/"""
         answer = await self._http.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
-        return self._read(IssueShape, answer).row()
+        return read(self._http, IssueShape, answer).row()
 
     async def by_short_id(self, short_id: str) -> IssueRow:
         """https://docs.sentry.io/api/organizations/resolve-a-short-id/"""
         answer = await self._http.get(f"/shortids/{part(short_id, 'Sentry')}/", scope=EVENTS)
-        return self._read(ShortIdShape, answer).group.row()
+        return read(self._http, ShortIdShape, answer).group.row()
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
         """https://docs.sentry.io/api/events/retrieve-an-issue-event/"""
@@ -136,7 +136,7 @@ class Sentry:
             if error.status == 404:
                 return None
             raise
-        return self._read(EventShape, answer).detail()
+        return read(self._http, EventShape, answer).detail()
 
     # --- events: rows and series -------------------------------------------------------------------------------
 
@@ -164,7 +164,9 @@ class Sentry:
                 raise
             return Minutes(known=False)
         found: dict[datetime, int] = {}
-        for at, points in (row for answer in answers.values() for row in self._read(StatsShape, answer).data if row[1]):
+        for at, points in (
+            row for answer in answers.values() for row in read(self._http, StatsShape, answer).data if row[1]
+        ):
             found[_minute(at)] = found.get(_minute(at), 0) + int(points[0].count or 0)
         return Minutes(
             counts={at: n for at, n in found.items() if n},
@@ -172,16 +174,19 @@ class Sentry:
         )
 
     def _series(self, answers: Mapping[str, httpx.Response]) -> Minutes:
-        series = [s for answer in answers.values() for s in self._read(TimeseriesShape, answer).timeSeries]
-        points = [p for s in series for p in s.values]
+        series = [
+            s for answer in answers.values() for s in read_numbers(self._http, TimeseriesShape, answer).timeSeries or ()
+        ]
+        points = [p for s in series for p in s.values or ()]
         counts: dict[datetime, int] = {}
         for point in points:
-            at = _minute(point.timestamp / 1000)
-            counts[at] = counts.get(at, 0) + int(point.value or 0)
+            if value := point.get("value"):
+                at = _minute(point["timestamp"] / 1000)
+                counts[at] = counts.get(at, 0) + int(value)
         return Minutes(
             counts={at: n for at, n in counts.items() if n},
-            incomplete=tuple(dict.fromkeys(_minute(p.timestamp / 1000) for p in points if p.incomplete)),
-            sampled=any(s.meta.dataScanned == "partial" for s in series),
+            incomplete=tuple(dict.fromkeys(_minute(p["timestamp"] / 1000) for p in points if p.get("incomplete"))),
+            sampled=any(s.meta is not None and s.meta.dataScanned == "partial" for s in series),
         )
 
     async def first_event(
@@ -278,7 +283,7 @@ class Sentry:
     async def _tag(self, issue: str, key: str) -> TagDetailShape:
         path = f"/issues/{part(issue, 'Sentry')}/tags/{part(key, 'Sentry')}/"
         try:
-            return self._read(TagDetailShape, await self._http.get(path, scope=EVENTS))
+            return read(self._http, TagDetailShape, await self._http.get(path, scope=EVENTS))
         except HttpError as error:
             if error.status == 404:
                 return TagDetailShape()
@@ -307,7 +312,7 @@ class Sentry:
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
             answers = await self._apart.get("/events/", where, params, every=self._every(services))
-            return joined([self._read(RowsShape, answer) for answer in answers.values()], sort)
+            return joined([read(self._http, RowsShape, answer) for answer in answers.values()], sort)
         except HttpError as error:
             if error.status not in (403, 404):
                 raise
@@ -323,7 +328,7 @@ class Sentry:
         if where is None:
             return ()
         answer = await self._http.get("/releases/", [*where, ("per_page", str(RELEASES_LOOKED_AT))], scope=RELEASES)
-        listed = self._read(list[ReleaseShape], answer)
+        listed = read(self._http, list[ReleaseShape], answer)
         counted = {e for s in services for e in s.environments}
         elsewhere = [
             r for r in listed if r.lastDeploy and r.lastDeploy.environment not in counted and r.deployCount > 1
@@ -342,13 +347,13 @@ class Sentry:
         """The newest releases as Sentry writes them (`firebreak doctor`)."""
         where = await self._where([service])
         answer = await self._http.get("/releases/", [*(where or []), ("per_page", "10")], scope=RELEASES)
-        return [release.version for release in self._read(list[ReleaseShape], answer)]
+        return [release.version for release in read(self._http, list[ReleaseShape], answer)]
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
         if release.version in (".", ".."):
             return []  # Sentry takes no such name; nothing could be asked of it
         path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
-        return self._read(list[DeployShape], await self._http.get(path, scope=RELEASES))
+        return read(self._http, list[DeployShape], await self._http.get(path, scope=RELEASES))
 
     # --- where: projects and environments ----------------------------------------------------------------------
 
@@ -386,7 +391,7 @@ class Sentry:
         while True:
             params = {"per_page": PAGE, "cursor": more}
             answer = await self._http.get("/projects/", params, scope="org:read or project:read")
-            found |= {p.slug: p for p in self._read(list[ProjectShape], answer)}
+            found |= {p.slug: p for p in read(self._http, list[ProjectShape], answer)}
             if (more := cursor(answer)) is None:
                 return found
 
@@ -416,14 +421,6 @@ class Sentry:
         known = self._known.projects if self._known else {}
         made = [known[slug].dateCreated for slug in services[0].sentry if slug in known]
         return min((utc(at) for at in made if at is not None), default=None)
-
-    def _read(self, shape: type[T], answer: httpx.Response) -> T:
-        try:
-            return TypeAdapter(shape).validate_python(self._http.json(answer))
-        except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            text = f"Sentry answered in a shape that is not known ({where})"
-            raise HttpError("Sentry", text, retryable=False, status=answer.status_code) from None
 
 
 def _span(since: datetime, until: datetime) -> Pairs:

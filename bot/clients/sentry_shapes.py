@@ -13,9 +13,10 @@ import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from phases.report import DeploySeen, Frame, Release, Share
 from phases.service import Service
@@ -281,20 +282,22 @@ class RowsShape(Shape):
     meta: RowsMeta = RowsMeta()
 
 
-class PointShape(Shape):
+class PointShape(TypedDict):
+    """One of 1,500 in an answer: no object of its own, and null is allowed field by field instead of in `Shape`'s way."""
+
     timestamp: float
     """Milliseconds."""
-    value: float | None = None
-    incomplete: bool = False
+    value: NotRequired[float | None]
+    incomplete: NotRequired[bool | None]
 
 
-class SeriesShape(Shape):
-    values: list[PointShape] = Field(default_factory=list[PointShape])
-    meta: RowsMeta = RowsMeta()
+class SeriesShape(BaseModel):
+    values: list[PointShape] | None = None
+    meta: RowsMeta | None = None
 
 
-class TimeseriesShape(Shape):
-    timeSeries: list[SeriesShape] = Field(default_factory=list[SeriesShape])
+class TimeseriesShape(BaseModel):
+    timeSeries: list[SeriesShape] | None = None
 
 
 class StatsPoint(Shape):

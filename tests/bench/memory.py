@@ -21,10 +21,9 @@ from bot.store import Store
 from bot.valkey import embedded
 from handlers.views import past as views
 from phases import memory
-from phases.incident import Entry, Incident, Status
+from phases.incident import Entry, Incident, Status, as_json
 from phases.report import Frame, IssueSeen
 from phases.shrinking import shrunk
-from phases.size import as_json
 from phases.trends import trends
 from tests.bench.table import Row, at_most
 from tests.unit import incidents

@@ -15,8 +15,8 @@ from bot.catalogue import Catalogue
 from bot.incidents import Incidents
 from handlers.door import Delivery, Recorded
 from phases.actions import DecideInvestigate
+from phases.incident import as_json
 from phases.service import Service
-from phases.size import as_json
 from phases.workflow import step
 from sandbox.slack.channels import ALICE
 from tests.bench.rig import Fsync, Rig, rig, spread, stored

@@ -17,13 +17,12 @@ from phases import actions as said
 from phases.adr import summary
 from phases.change import Change, Timer
 from phases.durations import durations
-from phases.incident import Entry, Incident, Status
+from phases.incident import Entry, Incident, Status, as_json
 from phases.memory_steps import beside
 from phases.proofs import proofs
 from phases.report import ActionItem
 from phases.service import Service
 from phases.shrinking import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
-from phases.size import as_json
 from phases.workflow import step
 from tests.unit import incidents
 from tests.unit.test_views_limits import incidents as any_incident

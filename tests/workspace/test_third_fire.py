@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.archived import line
-from phases.incident import Incident, Status
+from phases.incident import Incident, Status, as_json
 from phases.report import Frame
-from phases.size import as_json
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.unit import incidents
