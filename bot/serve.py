@@ -10,14 +10,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
-from slack_bolt.app.async_app import AsyncApp
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
@@ -32,6 +30,7 @@ from bot.members import ChannelMembers
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
 from bot.settings import Faults, Settings
+from bot.socket_mode import SocketMode
 from bot.valkey import ValkeyError
 from bot.viewers import StoreViewers
 from handlers.listeners import Listeners, listeners
@@ -92,7 +91,9 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with AsyncExitStack() as stack:
-        bot = await wire(settings, catalogue, stack)
+        bot = await _unless_ended(wire(settings, catalogue, stack), ended)
+        if bot is None:
+            return
         for line in (*catalogue.warnings, *settings.describe_off()):
             log.warning("%s", line)
         heard = listeners(
@@ -148,6 +149,19 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             task.result()  # what ended by itself ended wrongly: let it be seen
 
 
+async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) -> Bot | None:
+    """None where it was told to stop meanwhile: while Slack does not answer, a bot waits for it for as long as that takes."""
+    starting, told = asyncio.create_task(wiring, name="start"), asyncio.create_task(ended.wait(), name="signal")
+    await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if starting.done():
+        return starting.result()
+    _end_surely()
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    return None
+
+
 def _settle() -> None:
     """What was made until now stays for good: the collector need not walk over it again and again, which holds up an ack.
 
@@ -169,28 +183,11 @@ def _end_surely() -> None:
     late.start()
 
 
-class SocketMode(AsyncSocketModeHandler):
-    """Bolt's own, which sends the ack as its last act; here the time until then is measured."""
-
-    def __init__(self, app: AsyncApp, app_token: str, metrics: Metrics) -> None:
-        super().__init__(app, app_token)
-        self._metrics = metrics
-
-    async def handle(self, client: Any, req: Any) -> None:
-        with self._metrics.timed("socket"):
-            await super().handle(client, req)
-
-
 async def _socket_mode(settings: Settings, heard: Listeners, metrics: Metrics) -> None:
     if settings.slack_app_token is None:
         await asyncio.Event().wait()
         return
-    handler = SocketMode(heard.app, settings.slack_app_token.get_secret_value(), metrics)
-    try:
-        await handler.start_async()
-    finally:
-        with contextlib.suppress(asyncio.CancelledError):
-            await handler.close_async()
+    await SocketMode(heard.app, settings.slack_app_token.get_secret_value(), metrics.timed).run()
 
 
 def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:

@@ -1,0 +1,70 @@
+"""Socket Mode: Bolt's client, which asks for a new address where one does not connect, and ends when what was clicked is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from slack_bolt.adapter.socket_mode.async_base_handler import AsyncBaseSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+
+PING_SECONDS = 10.0
+"""Between two pings, and between two tries to connect; Bolt's own number."""
+ADDRESS_SECONDS = 5.0
+"""So long an address is used. Its ticket opens one connection: tried again after a failure it may be refused for ever."""
+ANSWER_SECONDS = 3.0
+"""Slack waits so long for an answer."""
+
+
+class Client(SocketModeClient):
+    """The SDK's loop asks for an address where it has none, and otherwise tries the same one again and again.
+
+    https://github.com/slackapi/python-slack-sdk/blob/main/slack_sdk/socket_mode/aiohttp/__init__.py, `connect`
+    """
+
+    @property
+    def wss_uri(self) -> str | None:  # type: ignore[override]
+        address, since = self._address
+        return address if time.monotonic() - since < ADDRESS_SECONDS else None
+
+    @wss_uri.setter
+    def wss_uri(self, address: str | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._address = address, time.monotonic()
+
+
+class SocketMode(AsyncBaseSocketModeHandler):
+    """`timed`: measures from an envelope until its ack, which is Bolt's last act."""
+
+    def __init__(self, app: AsyncApp, app_token: str, timed: Callable[[str], AbstractContextManager[None]]) -> None:
+        self.app = app
+        self.client = Client(app_token=app_token, logger=app.logger, web_client=app.client, ping_interval=PING_SECONDS)
+        self.client.socket_mode_request_listeners.append(self.handle)
+        self._timed = timed
+        self._answering: set[asyncio.Task[Any]] = set()
+
+    async def handle(self, client: Any, req: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
+        try:
+            with self._timed("socket"):
+                answer = await run_async_bolt_app(self.app, req)  # pyright: ignore[reportArgumentType]
+                await send_async_response(client, req, answer, time.time())
+        finally:
+            self._answering.discard(task)
+
+    async def run(self) -> None:
+        """Until cancelled; then what is being answered is, before the connection ends."""
+        try:
+            await self.start_async()
+        finally:
+            if self._answering:
+                await asyncio.wait(self._answering, timeout=ANSWER_SECONDS)
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.close_async()

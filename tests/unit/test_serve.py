@@ -1,0 +1,24 @@
+"""The program `firebreak serve` itself: it ends when it is told to, also where it has not begun yet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_a_bot_that_waits_for_slack_at_its_start_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    env = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
+    env |= {"DATA_DIR": str(tmp_path / "data"), "PATH": os.environ["PATH"]}
+    env |= {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "bot", "serve"]
+    with subprocess.Popen(command, env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as bot:
+        try:
+            assert bot.stderr is not None
+            assert "auth.test" in next(line for line in bot.stderr if "trying again" in line)
+            bot.send_signal(signal.SIGTERM)
+            assert bot.wait(9) == 0  # it is cut off after 9.5, with exit code 1
+        finally:
+            bot.kill()
