@@ -92,7 +92,8 @@ async def test_a_packed_body_is_never_unpacked(home: House, caplog: pytest.LogCa
     assert await home.count() == 0
 
 
-@pytest.mark.parametrize("age", [301, -330, 86_400])  # from the future with room for a slow machine: it grows younger on its way
+# From the future with room for a slow machine: it grows younger on its way.
+@pytest.mark.parametrize("age", [301, -330, 86_400])
 async def test_a_signed_request_of_another_time_is_refused(
     home: House, caplog: pytest.LogCaptureFixture, age: int
 ) -> None:
