@@ -35,6 +35,7 @@ for _, entry in ipairs(request.entries) do redis.call('RPUSH', key('timeline', i
 for ref, entry in pairs(request.words) do redis.call('HSET', key('words', id), ref, entry) end
 for _, name in ipairs(request.index) do redis.call('ZADD', key('index', name), request.number, id) end
 for _, claim in ipairs(request.claims) do redis.call('SET', key('claim', claim), id) end
+for _, claim in ipairs(request.soft) do redis.call('SET', key('claim', claim), id, 'NX') end
 for _, timer in ipairs(request.timers) do
   redis.call('ZADD', key('timers'), string.format('%.0f', timer.at), timer.member)
   redis.call('HSET', key('timers', 'actions'), timer.member, timer.action)
@@ -99,11 +100,13 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
     incident = one.incident
     memory = one.memory or kept(incident)
     claims = [f"number:{incident.number}"]
+    soft: list[str] = []  # two incidents may know the same issue; the first of them hears of it
     timers: list[dict[str, Any]] = []
     dirty: list[str] = []
-    if incident.open:
+    if incident.open and not incident.apart:
         claims += [open_claim(incident.service, incident.environment)] if incident.else_reason is None else []
-        claims += [fingerprint_claim(issue) for issue in issues_of(incident)]
+        soft = [fingerprint_claim(issue) for issue in issues_of(incident)]
+    if incident.open:
         dirty = [member(incident.id, name) for name in incident.messages] if go_on else []
     if go_on or not incident.open:  # what is under way elsewhere does not go on here as well; reminders and the like do
         timers = [
@@ -118,6 +121,7 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
         "words": one.words,
         "index": sorted(indexes(incident)),
         "claims": claims,
+        "soft": soft,
         "timers": timers,
         "dirty": dirty,
         "at": to_ms(incident.detected_at),
@@ -136,4 +140,7 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
                 raise Unreadable(f"{incident.id} is another incident here")
             return False
         case _:
+            if str(said[1]).startswith("open:"):
+                where = f"{incident.service} ({incident.environment})"
+                raise Unreadable(f"{said[2]} is open here on {where}, too; end it, or merge them, and import again")
             raise Unreadable(f"{incident.id} and {said[2]}, which is here, cannot both have {said[1]}")

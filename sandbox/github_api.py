@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,6 +25,8 @@ from sandbox.graphql import BadDocument, root_fields
 from sandbox.slack.api import lose_answer
 
 MERGE_KINDS = ("merge_commit", "squash_merge", "rebase_merge")
+BESIDE_THE_TREE = frozenset({"create_deployment", "create_status"})
+"""A deploy tells of itself while the developer who started it still works in the tree, and waits for it."""
 FILES_SHOWN = 300
 """https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
 
@@ -173,7 +176,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             await github.refresh()
             asked = await request.json()
             try:
-                async with github.working():
+                async with nullcontext() if operation in BESIDE_THE_TREE else github.working():
                     answer = do(request, asked)
             except GitHubRefusal as error:
                 return _error(error.status, error.message)

@@ -66,8 +66,18 @@ def _blocks(lines: list[str]) -> Iterator[Markup]:
             index = end
         else:
             end = _until(lines, index + 1, _starts_block)
-            yield Markup("<p>{}</p>").format(inline(" ".join(text.strip() for text in lines[index:end])))
+            yield Markup("<p>{}</p>").format(_paragraph(lines[index:end]))
             index = end
+
+
+def _paragraph(lines: list[str]) -> Markup:
+    """https://spec.commonmark.org/0.31.2/#hard-line-breaks: two blanks or a backslash at a line's end."""
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        hard = line.endswith("  ") or (line.endswith("\\") and not line.endswith("\\\\"))
+        parts[-1].append((line.removesuffix("\\") if hard else line).strip())
+        parts += [[]] if hard else []
+    return Markup("<br>").join(inline(" ".join(part)) for part in parts if part)
 
 
 def _until(lines: list[str], start: int, found: object) -> int:

@@ -97,6 +97,8 @@ class Ticket:
     due: str = ""
     moves: list[tuple[str, str]] = field(default_factory=list)
     """What a person can do with it in Linear: label and lever."""
+    levels: list[tuple[str, str]] = field(default_factory=list)
+    """The other priorities, as levers, too."""
     items: list[Ticket] = field(default_factory=list)
     """Its sub-issues."""
     comments: list[Row] = field(default_factory=list)

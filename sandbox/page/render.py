@@ -73,6 +73,7 @@ def environment(desk: Desk) -> Environment:
         "date_leaf": lambda leaf: mrkdwn.date(leaf["timestamp"], leaf.get("format", ""), leaf.get("fallback") or ""),
         "chart": charts.data_visualization,
         "clock": clock,
+        "lately": lately,
         "since": since,
         "day": day,
         "day_name": day_name,
@@ -117,6 +118,14 @@ def clock(moment: object) -> Markup:
     return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{{time}}">{}</time>').format(
         at.isoformat(timespec="seconds"), int(at.timestamp()), f"{at:%H:%M}"
     )
+
+
+def lately(moment: object) -> Markup:
+    """A time of day, where it is today; else the day."""
+    at = _moment(moment)
+    if at.date() == datetime.now(UTC).astimezone().date():
+        return clock(moment)
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), f"{at.day} {at:%b}")
 
 
 def since(moment: object) -> Markup:

@@ -274,7 +274,8 @@ class WorldStage:
             _PRIORITIES[issue.priority],
             owner=issue.assignee.name if issue.assignee else "",
             due=issue.due_date or "",
-            moves=states if issue.parent_id else [*states, *levels],
+            moves=states,
+            levels=[] if issue.parent_id else levels,
             items=[self._ticket(one) for one in linear.below(issue)],
             comments=[
                 Row(comment.id, "Firebreak", at=comment.at.timestamp(), body=comment.body) for comment in comments

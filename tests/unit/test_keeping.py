@@ -29,7 +29,9 @@ from phases.change import Change, Timer
 from phases.effects import Invite, Say
 from phases.incident import Entry, Incident, MessageRef, Status
 from phases.postmortem import Parts
+from phases.postmortem_steps import fingerprint_claim
 from phases.wording import FORGOTTEN
+from tests.factories import report
 from tests.unit import incidents
 
 DUMP = Path(__file__).parents[1] / "data" / "first-release" / "redis.json"
@@ -183,8 +185,29 @@ async def test_another_incident_of_the_same_number_is_left_as_it_is(store: Store
 async def test_a_service_that_burns_here_keeps_its_incident(store: Store, other: Store):
     await put(store, past(1, status=Status.DECIDING))
     await other.redis.set(other.keys.claim("open:shop:production"), "INC-0009")
-    assert await import_lines(other, await exported(store), io.StringIO()) == 1
+    said = io.StringIO()
+    assert await import_lines(other, await exported(store), said) == 1
+    assert "INC-0009 is open here on shop (production), too" in said.getvalue()
     assert await other.get(["INC-0001"]) == []
+
+
+async def test_what_was_open_beside_each_other_is_so_again(store: Store, other: Store):
+    """A drill and a private incident hold nothing; "something else" shares the issues of what was there before it."""
+    measured = {"status": Status.DECIDING, "recovered_at": None, "triage": report()}
+    await put(store, past(1, **measured))
+    await put(store, past(2, **measured, else_reason="INC-0001"))
+    await put(store, past(3, **measured, private=True))
+    await put(store, past(4, **measured, drill=True))
+    assert await import_lines(other, await exported(store), io.StringIO()) == 0
+    assert [one.id for one in await other.get([f"INC-000{n}" for n in (1, 2, 3, 4)])] == [
+        *("INC-0001", "INC-0002", "INC-0003", "INC-0004")
+    ]
+    assert await other.redis.get(other.keys.claim("open:shop:production")) == "INC-0001"
+    issue = report().issue_ids[0]
+    assert await other.redis.get(other.keys.claim(fingerprint_claim(issue))) == "INC-0001"
+    await other.redis.flushall()
+    assert await import_lines(other, [(await exported(store))[2]], io.StringIO()) == 0
+    assert await other.redis.get(other.keys.claim("open:shop:production")) is None, "nobody runs into a private one"
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from sandbox.github import GitHubRefusal
+from sandbox.faults import Faults
+from sandbox.github import CI_TOKEN, GitHubRefusal
+from sandbox.github_api import github_app
 from sandbox.shop import history
 from sandbox.shop.git import Tree
 from sandbox.shop.hub import ShopGitHub
@@ -84,3 +87,16 @@ async def test_a_push_moves_its_head_and_what_came_in_another_way_is_closed(work
     work.repo.git("branch", "--force", "fix/more", "v1.0.0")
     await hub.refresh()
     assert more.merged, "its head is in main"
+
+
+async def test_a_deploy_tells_of_itself_while_a_developer_works_in_the_tree(hub: ShopGitHub) -> None:
+    """The developer waits for that deploy: were it to wait for the developer, its deployment stayed pending for ever."""
+    transport = httpx.ASGITransport(github_app(hub, Faults()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://github") as ci, hub.working():
+        where = "/repos/acme/shop/deployments"
+        headers = {"Authorization": f"Bearer {CI_TOKEN}", "User-Agent": "ci"}
+        async with asyncio.timeout(5):
+            made = await ci.post(where, json={"ref": "v1.2.0"}, headers=headers)
+            told = await ci.post(f"{where}/{made.json()['id']}/statuses", json={"state": "success"}, headers=headers)
+    assert (made.status_code, told.status_code) == (201, 201)
+    assert [state for state, _ in hub.deployments[-1].statuses] == ["success"]

@@ -93,6 +93,11 @@ def test_no_text_can_open_a_tag_or_leave_an_attribute(source: str) -> None:
         assert 'href="javascript' not in html
 
 
+def test_a_hard_line_break_is_one() -> None:
+    html = str(markdown.render("07:20 alert  \n07:21 rolled\nback\\\n07:22 over"))
+    assert html == "<p>07:20 alert<br>07:21 rolled back<br>07:22 over</p>"
+
+
 def test_markdown_shows_a_post_mortem() -> None:
     html = markdown.render(
         "# A\n\n- [x] one\n- two\n  - deep\n\n| k | v |\n| - | - |\n| a | **b** |\n\n```\n<x>\n```\n"
