@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bot.catalogue import Catalogue
 from bot.clients.archive import LocalArchive
@@ -32,6 +34,7 @@ from bot.clients.sentry import Sentry
 from bot.clients.sentry_issues import SentryIssues
 from bot.clients.slack import Slack
 from bot.clock import Clock
+from bot.connection import end_if_cancelled
 from bot.deploys import Deploys
 from bot.dispatches import Dispatches
 from bot.eviction import must_keep
@@ -58,6 +61,8 @@ log = logging.getLogger("firebreak")
 STATE_BESIDE_REDIS = Path(".firebreak-state")
 """Records of deploys and bisects, where Redis is elsewhere and DATA_DIR is not set."""
 ATTEMPT_SECONDS = 2.0
+AGAIN_SECONDS = 5.0
+"""After a worker failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +283,31 @@ class _Announced:
 async def workers(bot: Bot) -> None:
     """Outbox, clock, live messages, the watch after deploys and the look back, until cancelled."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(bot.outbox.run(), name="outbox")
-        group.create_task(bot.clock.run(), name="clock")
-        group.create_task(bot.live.run(), name="live")
-        group.create_task(bot.watch.run(), name="watch")
-        group.create_task(bot.looking_back.run(), name="looking back")
+        group.create_task(lasting("outbox", bot.outbox.run), name="outbox")
+        group.create_task(lasting("clock", bot.clock.run), name="clock")
+        group.create_task(lasting("live messages", bot.live.run), name="live")
+        group.create_task(lasting("watch", bot.watch.run), name="watch")
+        group.create_task(lasting("looking back", bot.looking_back.run), name="looking back")
+
+
+async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A worker that fails in a way nobody thought of begins again: what it does stands in Redis, and would fail the next process as well.
+
+    Ended, it would take clicks and the other workers with it, at every start anew.
+    """
+    while True:
+        try:
+            # A task of its own: before Python 3.13 a `TaskGroup` that fails leaves the task around it marked as cancelled.
+            await asyncio.create_task(run(), name=name)
+            return
+        except Exception as error:  # noqa: BLE001  said, and begun again
+            end_if_cancelled()
+            frames = (frame for one in _all(error) for frame in traceback.format_tb(one.__traceback__))
+            kinds = ", ".join(type(one).__name__ for one in _all(error))
+            log.critical("%s failed with %s; it begins again\n%s", name, kinds, "".join(frames))
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _all(error: Exception) -> list[Exception]:
+    """What is in a group of a `TaskGroup`, or the one."""
+    return [e for one in error.exceptions for e in _all(one)] if isinstance(error, ExceptionGroup) else [error]

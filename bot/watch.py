@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Callable
 from datetime import datetime
 
@@ -86,6 +87,10 @@ class Watch:
             raised = await self._look(watched, service, self._tracker, now)
         except (PortError, StoreError) as error:
             log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
+            raised = None
+        except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("after the deploy of %s: %s\n%s", watched.service, type(error).__name__, where)
             raised = None
         if raised is None and over(watched, service, now):
             log.warning("the deploy of %s is not watched any longer", watched.service)

@@ -43,11 +43,14 @@ class Sentry:
         self.new: list[IssueRow] = []
         self.asked = 0
         self.away = False
+        self.breaks = ""
 
     async def new_issues(self, service: Any, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
         self.asked += 1
         if self.away:
             raise PortError("sentry", "Sentry cannot be reached", retryable=True)
+        if release == self.breaks:
+            raise ValueError(release)
         return self.new
 
 
@@ -187,3 +190,17 @@ def test_a_deploy_of_which_only_the_end_is_told_began_with_its_first_sign() -> N
     # A release that was there long before, deployed again: the end is all that is known.
     old = sign.model_copy(update={"started_at": END - timedelta(days=9)})
     assert history([before, old, deploy_told(SHOP, "1.4.0", END)]).deploys[0].started_at == END
+
+
+async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watch(stage: Stage) -> None:
+    """What fails in a way nobody thought of fails at the next start of the bot as well: the watch stands in Redis."""
+    await stage.deploys.told(deploy_told(SHOP, "bad", END), "production")
+    await stage.told()
+    stage.sentry.new, stage.sentry.breaks = [ISSUE], "bad"
+    await stage.at(1)
+    assert len(await stage.door.find()) == 1
+    [left] = await stage.deploys.watches()
+    assert left.version == "bad"
+    stage.watch = stage.bot()
+    await stage.at(25)
+    assert not await stage.deploys.watches(), "given up in the end"
