@@ -199,10 +199,9 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         return pull_row(github, github.open_pull(body["head"], body["title"], body.get("body", "")))
 
     async def dispatch(request: Request) -> Response:
-        fault = faults.take("github.dispatch")
+        fault, body = faults.take("github.dispatch"), await request.json()
         if (refused := await _refused(request, github, fault)) is not None:
             return refused
-        body = await request.json()
         try:
             run = github.dispatch(request.path_params["workflow"], body)
         except GitHubRefusal as error:

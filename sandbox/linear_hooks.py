@@ -1,7 +1,8 @@
 """Linear's webhooks: every change of an issue, signed, to one address. https://linear.app/developers/webhooks
 
 Headers `Linear-Delivery`, `Linear-Event`, `Linear-Signature` (hex HMAC-SHA256 of the raw body), body as `EntityWebhookPayload`
-of Linear's schema. Unlike the real one it does not send again after a minute: `redeliver` does, when a test or a person wants it.
+of Linear's schema. The real one sends again after a minute, an hour and six hours what nobody took; here after `retry_delays`, and
+`redeliver` does, when a test or a person wants it.
 """
 
 from __future__ import annotations
@@ -46,11 +47,14 @@ class Webhooks:
     def __init__(self, linear: Linear, *, url: str, secret: str, post: Post | None = None) -> None:
         self.url, self.secret = url, secret
         self.enabled = True
+        self.retry_delays: tuple[float, ...] = ()
+        """Seconds before each time that it is sent again where nobody answered 200."""
         self._carrying = post or Post()
         self.deliveries: deque[Delivered] = deque(maxlen=200)
         self._linear = linear
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._again: set[asyncio.Task[None]] = set()
         linear.on_update = self.told
 
     def told(self, updated: Updated) -> None:
@@ -62,8 +66,10 @@ class Webhooks:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            tasks = (self._task, *self._again)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._task = None
 
     async def redeliver(self, earlier: Delivered) -> Delivered:
@@ -76,7 +82,17 @@ class Webhooks:
         async with self._carrying.client(ANSWER_WITHIN) as client:
             while True:
                 event = await self._queue.get()
-                await self._post(client, {**event, "webhookTimestamp": _now_ms()}, str(uuid.uuid4()))
+                sent = await self._post(client, {**event, "webhookTimestamp": _now_ms()}, str(uuid.uuid4()))
+                if sent.status != 200 and self.retry_delays:
+                    task = asyncio.create_task(self._until_taken(sent))
+                    self._again.add(task)
+                    task.add_done_callback(self._again.discard)
+
+    async def _until_taken(self, sent: Delivered) -> None:
+        for seconds in self.retry_delays:
+            await asyncio.sleep(seconds)
+            if (await self.redeliver(sent)).status == 200:
+                return
 
     async def _post(self, client: httpx.AsyncClient, event: dict[str, Any], id: str) -> Delivered:
         body = json.dumps(event).encode()

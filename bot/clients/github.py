@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -16,9 +16,11 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from bot.clients.calls import count_limited
 from bot.clients.github_calls import REPOSITORY, Call
 from bot.clients.github_shapes import Repository
 from bot.clients.http import Http, HttpError, retry_after
+from bot.clients.patience import waited
 from bot.clients.redact import redact
 from phases.ports import PortError
 
@@ -37,10 +39,11 @@ REMEMBERED = 200
 BRANCH_SECONDS = 600.0
 
 S = TypeVar("S", bound=BaseModel)
+T = TypeVar("T")
 
 
 class GitHub:
-    """Raises `HttpError` (a `PortError`). While GitHub wants us to wait nothing is sent: every call raises at once."""
+    """Raises `HttpError` (a `PortError`). While GitHub wants us to wait nothing is sent: who can wait does (`patience.py`), others hear it at once."""
 
     def __init__(self, api_url: str, token: str, *, timeout: float = 10.0) -> None:
         headers = {**HEADERS, "Authorization": f"Bearer {token}"}
@@ -82,9 +85,11 @@ class GitHub:
                 self._etags.popitem(last=False)
         return body
 
-    async def write(self, call: Call, repository: str, json: Mapping[str, Any], **parts: str | int) -> Any:
-        """The answer's JSON, or None where it has none (204). Never sent twice by itself."""
-        answer = await self._send(call, repository, json=json, parts=parts)
+    async def write(
+        self, call: Call, repository: str, json: Mapping[str, Any], *, repeatable: bool = False, **parts: str | int
+    ) -> Any:
+        """The answer's JSON, or None where it has none (204). Never sent twice by itself but where that is harmless (`repeatable`)."""
+        answer = await self._send(call, repository, json=json, parts=parts, repeatable=repeatable)
         return self._rest.json(answer) if answer.content else None
 
     async def default_branch(self, repository: str) -> str:
@@ -100,15 +105,21 @@ class GitHub:
 
         https://docs.github.com/en/graphql/guides/forming-calls-with-graphql
         """
-        self._may_send()
-        answer = await self._graphql.request(
-            "POST", "", json={"query": document, "variables": dict(variables)}, scope=permission, accept=(403, 429)
-        )
-        self._refuse_limits(answer, permission)
-        body = self._graphql.json(answer)
-        data, errors = body.get("data"), body.get("errors") or []
-        if any(isinstance(e, dict) and e.get("type") == "RATE_LIMITED" for e in errors):
-            raise self._slow_down(answer)
+        asks = {"query": document, "variables": dict(variables)}
+        reads = not document.lstrip().startswith("mutation")
+
+        async def once() -> tuple[Any, list[Any]]:
+            answer = await self._graphql.request(
+                "POST", "", json=asks, scope=permission, accept=(403, 429), repeatable=reads
+            )
+            self._refuse_limits(answer, permission)
+            body = self._graphql.json(answer)
+            errors = body.get("errors") or []
+            if any(isinstance(e, dict) and e.get("type") == "RATE_LIMITED" for e in errors):
+                raise self._slow_down(answer)
+            return body.get("data"), errors
+
+        data, errors = await self._within_limits(once)
         if not isinstance(data, dict) or (errors and not any(data.values())):
             said = "; ".join(str(e.get("message", ""))[:150] for e in errors[:2] if isinstance(e, dict))
             raise HttpError(SYSTEM, redact(f"GitHub did not answer the question ({said})"), retryable=False)
@@ -125,27 +136,44 @@ class GitHub:
         params: Mapping[str, Any] | None = None,
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
     ) -> httpx.Response:
-        self._may_send()
-        answer = await self._rest.request(
-            call.method,
-            filled(call, repository, parts),
-            params=params,
-            json=dict(json) if json is not None else None,
-            headers=headers,
-            scope=call.permission,
-            accept=(301, 307, 308, 403, 429),
-        )
-        if answer.status_code in (301, 307, 308):
-            text = f"{repository} was renamed or moved: name it anew in the catalogue (`repository`)"
-            raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
-        self._refuse_limits(answer, call.permission)
-        return answer
+        path = filled(call, repository, parts)
+
+        async def once() -> httpx.Response:
+            answer = await self._rest.request(
+                call.method,
+                path,
+                params=params,
+                json=dict(json) if json is not None else None,
+                headers=headers,
+                scope=call.permission,
+                accept=(301, 307, 308, 403, 429),
+                repeatable=repeatable,
+            )
+            if answer.status_code in (301, 307, 308):
+                text = f"{repository} was renamed or moved: name it anew in the catalogue (`repository`)"
+                raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
+            self._refuse_limits(answer, call.permission)
+            return answer
+
+        return await self._within_limits(once)
+
+    async def _within_limits(self, once: Callable[[], Awaitable[T]]) -> T:
+        """What is refused because of them has done nothing, and is asked again by whoever can wait so long."""
+        while True:
+            try:
+                self._may_send()
+                return await once()
+            except HttpError as error:
+                if not (error.limited and await waited(error.retry_after)):
+                    raise
 
     def _may_send(self) -> None:
         left = self._wait_until - time.monotonic()
         if left > 0:
-            raise HttpError(SYSTEM, "GitHub asks us to slow down", retryable=True, retry_after=left, sent=False)
+            text = "GitHub asks us to slow down"
+            raise HttpError(SYSTEM, text, retryable=True, retry_after=left, sent=False, limited=True)
 
     def _refuse_limits(self, answer: httpx.Response, permission: str) -> None:
         if answer.status_code not in (403, 429):
@@ -164,8 +192,9 @@ class GitHub:
         wait = SECONDARY_SECONDS if wait is None else wait
         self._wait_until = max(self._wait_until, time.monotonic() + wait)
         log.warning("GitHub asks us to slow down for %.0f s", wait)
+        count_limited(SYSTEM)
         text = "GitHub asks us to slow down"
-        return HttpError(SYSTEM, text, retryable=True, retry_after=wait, status=answer.status_code)
+        return HttpError(SYSTEM, text, retryable=True, retry_after=wait, status=answer.status_code, limited=True)
 
 
 def graphql_url(api_url: str) -> str:

@@ -93,9 +93,7 @@ class GitHubArchive:
             raise PortError(SYSTEM, f"{path} is neither merged nor in an open pull request", retryable=False)
         sha, text = found
         if (changed := revised(text)) != text:
-            content = base64.b64encode(changed.encode()).decode()
-            body = {"message": why, "content": content, "branch": branch, "sha": sha}
-            await self._github.write(calls.PUT_CONTENTS, repository, body, path=path)
+            await self._put(repository, branch, path, changed, {"message": why, "sha": sha})
         return await self._open(repository, branch, base, why, incident) if merged is not None else incident.adr.url
 
     def repository(self, service: Service) -> str:
@@ -133,7 +131,7 @@ class GitHubArchive:
         newest = read(shapes.GitRef, await self._github.get(calls.GIT_REF, repository, ref=f"heads/{base}"))
         wanted = {"ref": f"refs/heads/{branch}", "sha": newest.object.sha}
         try:
-            await self._github.write(calls.CREATE_REF, repository, wanted)
+            await self._github.write(calls.CREATE_REF, repository, wanted, repeatable=True)
         except HttpError as error:
             if error.status != 422:
                 raise
@@ -148,9 +146,17 @@ class GitHubArchive:
                 raise
         else:
             return  # an earlier try came so far
-        content = base64.b64encode(text.encode()).decode()
-        body = {"message": message, "content": content, "branch": branch}
-        await self._github.write(calls.PUT_CONTENTS, repository, body, path=path)
+        await self._put(repository, branch, path, text, {"message": message})
+
+    async def _put(self, repository: str, branch: str, path: str, text: str, more: dict[str, str]) -> None:
+        """One commit. Sent again after a fault, it is refused where it was taken before: the branch shows it then."""
+        body = {**more, "content": base64.b64encode(text.encode()).decode(), "branch": branch}
+        try:
+            await self._github.write(calls.PUT_CONTENTS, repository, body, repeatable=True, path=path)
+        except HttpError as error:
+            there = await self._content(repository, path, branch) if error.status in (409, 422) else None
+            if there is None or there[1] != text:
+                raise
 
     async def _open(self, repository: str, branch: str, base: str, title: str, incident: Incident) -> str:
         body = {
@@ -160,7 +166,8 @@ class GitHubArchive:
             "body": f"The post-mortem of {incident.id}, written in Slack by the people who were there.",
         }
         try:
-            return read(shapes.Pull, await self._github.write(calls.CREATE_PULL, repository, body)).html_url
+            made = await self._github.write(calls.CREATE_PULL, repository, body, repeatable=True)
+            return read(shapes.Pull, made).html_url
         except HttpError as error:
             there = await self._pull(repository, branch) if error.status == 422 else None
             if there is None:

@@ -1,9 +1,9 @@
-"""The bot, for worlds in which an hour passes in half a minute: `python -m tests.chaos.bot` is `firebreak serve` with four differences.
+"""The bot, for worlds in which an hour passes in half a minute: `python -m tests.chaos.bot` is `firebreak serve` with five differences.
 
 Live messages may be edited twenty times as often: an incident here lives in seconds what takes others an hour, and Slack's
 limit of edits a minute (`bot/budget.py`) would only make every row wait for the next minute. What a dead
 worker held is taken over after 8 s instead of 15, and given up after 20 deaths instead of 5: here a dozen fall in a few
-seconds, and none of them is the fault of what it did. And the clock of Redis can be set by hand (`tests/chaos/clock.py`), while the
+seconds, and none of them is the fault of what it did. A run that GitHub does not show for 20 s instead of 60 is unknown. And the clock of Redis can be set by hand (`tests/chaos/clock.py`), while the
 real scripts run.
 """
 
@@ -16,6 +16,7 @@ from tests.chaos import clock
 clock.by_hand()
 
 from bot import budget, outbox  # noqa: E402  the scripts must be made after that
+from bot.clients.deployers import github  # noqa: E402
 from bot.serve import serve  # noqa: E402
 
 MORE = 20
@@ -26,4 +27,5 @@ if __name__ == "__main__":
     budget.STRICT = {kind: limit * MORE for kind, limit in budget.STRICT.items()}
     outbox.DELIVERIES = 20
     outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS = 2.0, 8.0
+    github.SEEN_SECONDS = 20.0
     sys.exit(serve())

@@ -9,11 +9,14 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bot.valkey import embedded
 from sandbox.slack.channels import Channel
-from tests.chaos.life import Begin, faults, life
+from tests.chaos import hub
+from tests.chaos.life import faults, life
 from tests.chaos.town import MOMENTS, Moment, Town, eventually, name_of
 
 
@@ -39,9 +42,23 @@ APART = (0.5, 2.5)
 """Seconds between two kills at random."""
 
 
-async def quiet(services: int = 1) -> int:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How an incident lives: in which town, by which steps, and what must be true of it after."""
+
+    town: type[Any]
+    live: Callable[[Any, int], Coroutine[Any, Any, Channel]]
+    faults: Callable[[Any, int], Coroutine[Any, Any, list[str]]]
+
+
+BY_COMMAND = Way(Town, life, faults)
+BY_ALERT = Way(Town, partial(life, begin="alert"), faults)
+BY_GITHUB = Way(hub.HubTown, hub.live, hub.faults)
+
+
+async def quiet(way: Way = BY_COMMAND) -> int:
     """Outside calls of an incident that nobody disturbs."""
-    outcome = await batch([], services=services)
+    outcome = await batch([], services=1, way=way)
     if outcome.wrong:
         raise SystemExit(f"even the quiet life went wrong: {outcome.wrong}")
     return max(outcome.calls)
@@ -54,18 +71,20 @@ async def batch(
     replicas: int = 2,
     beside: Callable[[Town], Coroutine[None, None, None]] | None = None,
     socket_mode: bool = False,
-    begin: Begin = "command",
+    way: Way = BY_COMMAND,
 ) -> Outcome:
     """One world; each planned kill has a shop, and its incident, of its own. All live side by side, with `beside` beside them."""
     outcome = Outcome()
     count = services or len(plan)
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
         async with embedded(Path(folder) / "valkey") as url:
-            town = Town(Path(folder), services=count, replicas=replicas, redis_url=url, socket_mode=socket_mode)
+            town: Town = way.town(
+                Path(folder), services=count, replicas=replicas, redis_url=url, socket_mode=socket_mode
+            )
             town.plan = dict(zip(town.numbers, plan, strict=False))
             async with town.open():
                 going_on = asyncio.create_task(beside(town)) if beside else None
-                living = [life(town, number, begin=begin) for number in town.numbers]
+                living = [way.live(town, number) for number in town.numbers]
                 ends = await asyncio.gather(*living, return_exceptions=True)
                 if going_on is not None:
                     going_on.cancel()
@@ -73,27 +92,31 @@ async def batch(
                         if isinstance(trouble, Exception):
                             outcome.wrong["beside"] = [f"{type(trouble).__name__}: {trouble}"]
                 outcome.lives, outcome.kills, outcome.missed = count, len(town.kills), len(town.plan)
-                await _judge(town, ends, outcome, {shop: f"{moment} {path}" for shop, _, moment, path in town.kills})
+                await _judge(
+                    way, town, ends, outcome, {shop: f"{moment} {path}" for shop, _, moment, path in town.kills}
+                )
     return outcome
 
 
-async def _judge(town: Town, ends: Sequence[object], outcome: Outcome, killed: dict[int, str]) -> None:
+async def _judge(way: Way, town: Town, ends: Sequence[object], outcome: Outcome, killed: dict[int, str]) -> None:
     for number, end in zip(town.numbers, ends, strict=True):
         at = f"{name_of(number)} (killed {killed.get(number, 'nowhere of its own')})"
         if isinstance(end, BaseException):
             outcome.wrong[at] = [f"{type(end).__name__}: {end}"[:300]]
-        elif wrong := await faults(town, number):
+        elif wrong := await way.faults(town, number):
             outcome.wrong[at] = wrong
         outcome.calls.append(town.counts[number])
 
 
-async def every(step: int = 1, *, side_by_side: int = 12, replicas: int = 2, seconds: float | None = None) -> Outcome:
+async def every(
+    step: int = 1, *, side_by_side: int = 12, replicas: int = 2, seconds: float | None = None, way: Way = BY_COMMAND
+) -> Outcome:
     """Each `step`-th boundary; stops between two worlds once `seconds` have passed."""
-    calls = await quiet()
+    calls = await quiet(way)
     plan = [(call, moment) for call in range(1, calls + 1, step) for moment in MOMENTS]
     whole, began = Outcome(), time.monotonic()
     for at in range(0, len(plan), side_by_side):
-        whole.add(await batch(plan[at : at + side_by_side], replicas=replicas))
+        whole.add(await batch(plan[at : at + side_by_side], replicas=replicas, way=way))
         print(f"\r{whole.lives} of {len(plan)} incidents, {len(whole.wrong)} wrong", end="", file=sys.stderr)
         if seconds is not None and time.monotonic() - began > seconds:
             break
@@ -118,7 +141,7 @@ async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas
                 ends = await asyncio.gather(*(one(town, number) for number in town.numbers), return_exceptions=True)
                 killing.cancel()
                 await asyncio.gather(killing, return_exceptions=True)
-                await _judge(town, ends, outcome, {})
+                await _judge(BY_COMMAND, town, ends, outcome, {})
     return outcome
 
 

@@ -20,6 +20,9 @@ AGAIN = 12.0
 """Seconds after which a person says the same once more."""
 
 
+EACH_ROUND = ("triage", "decision", "deploy", "check")
+"""Kinds of entries of which each round may have one in the same words."""
+
 Begin = Literal["command", "alert"]
 
 
@@ -30,8 +33,8 @@ async def life(town: Town, number: int, *, patience: float = PATIENCE, begin: Be
     decision = await _decided(town, channel, patience)
     await _rolled_back(town, number, decision, patience)
     await town.world.alice.sees("Recovered", channel, seconds=patience)
-    await _written(town, number, channel, patience)
-    await _rested(town, number, channel, patience)
+    await written(town, number, channel, patience)
+    await rested(town, number, channel, patience)
     return channel
 
 
@@ -74,7 +77,7 @@ async def _rolled_back(town: Town, number: int, decision: Json, patience: float)
     raise AssertionError(f"{name_of(number)}: the rollback did not happen")
 
 
-async def _written(town: Town, number: int, channel: Channel, patience: float) -> None:
+async def written(town: Town, number: int, channel: Channel, patience: float) -> None:
     """The post-mortem, submitted until the summary stands in the channel."""
     alice, incident = town.world.alice, incident_id(channel)
     ends = time.monotonic() + patience
@@ -96,7 +99,7 @@ async def _written(town: Town, number: int, channel: Channel, patience: float) -
     raise AssertionError(f"{name_of(number)}: no post-mortem was written")
 
 
-async def _rested(town: Town, number: int, channel: Channel, patience: float) -> None:
+async def rested(town: Town, number: int, channel: Channel, patience: float) -> None:
     """Until nothing is left to be done; what failed for good is tried again by the button that the status shows."""
     alice, ends = town.world.alice, time.monotonic() + patience
     pressed = time.monotonic()
@@ -144,21 +147,32 @@ async def faults(town: Town, number: int) -> list[str]:
     found = channels(town, number)
     if len(found) != 1:
         return [f"{len(found)} channels"]
-    channel, name = found[0], name_of(number)
+    channel = found[0]
     incident = (await town.store.get([incident_id(channel)]))[0]
-    tickets = [issue for issue in town.world.linear.issues if name in issue.title]
+    exact = {
+        "runs of the deploy": len(town.deployed(number)),
+        "rounds": len(incident.rounds),
+        "ADRs": len(list((town.folder / name_of(number) / "adr").glob("*.md"))),
+    }
+    return other_than_one(exact) + await told_once(town, number, channel, incident)
+
+
+def other_than_one(exact: dict[str, int]) -> list[str]:
+    return [f"{count} {what}" for what, count in exact.items() if count != 1]
+
+
+async def told_once(town: Town, number: int, channel: Channel, incident: Incident) -> list[str]:
+    """What is so of every life, whichever way it went."""
+    name = name_of(number)
     exact = {
         "incidents of this service": len(await town.store.ids(f"service:{name}")),
         "pinned messages": len(channel.pins),
-        "decisions": _count(channel, "Decision 1"),
         "recoveries": _count(channel, "Recovered."),
         "summaries": _count(channel, "PRODUCTION INCIDENT —"),
-        "runs of the deploy": len(town.deployed(number)),
-        "rounds": len(incident.rounds),
-        "tickets": len(tickets),
-        "ADRs": len(list((town.folder / name / "adr").glob("*.md"))),
+        "tickets": sum(name in issue.title for issue in town.world.linear.issues),
+        **{f"messages of decision {one.number}": _count(channel, f"Decision {one.number}") for one in incident.rounds},
     }
-    wrong = [f"{count} {what}" for what, count in exact.items() if count != 1]
+    wrong = other_than_one(exact)
     wrong += [f"posted twice: {text[:80]!r}" for text in _twice(channel)]
     wrong += _timeline(await town.store.timeline(incident.id), incident)
     return wrong
@@ -180,7 +194,9 @@ def _twice(channel: Channel) -> list[str]:
 def _timeline(entries: list[Entry], incident: Incident) -> list[str]:
     said = Counter((entry.kind, entry.text) for entry in entries)
     wrong = [
-        f"{times} times in the timeline: {kind}: {text[:60]!r}" for (kind, text), times in said.items() if times > 1
+        f"{times} times in the timeline: {kind}: {text[:60]!r}"
+        for (kind, text), times in said.items()
+        if times > (len(incident.rounds) if kind in EACH_ROUND else 1)
     ]
     kinds = {entry.kind for entry in entries}
     missing = [kind for kind in ("declared", "triage", "decision", "deploy", "check", "resolved") if kind not in kinds]

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +56,16 @@ def name_of(number: int) -> str:
     return f"shop{number:03d}"
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One outside call that came through the gate. `moment`: of the kill that met it."""
+
+    path: str
+    body: bytes
+    status: int
+    moment: Moment | None
+
+
 class Town:
     """`services` shops that `burn` one by one, and `replicas` of the bot. Use as an async context manager."""
 
@@ -73,7 +84,7 @@ class Town:
         self.replicas: list[KeptProcess] = []
         self._turn = 0
         self._count = replicas
-        catalogue = "".join(self._shop(number) for number in self.numbers)
+        catalogue = "".join(self.shop(number) for number in self.numbers)
         self.world = World(
             folder / "world",
             with_bot=False,
@@ -84,12 +95,18 @@ class Town:
         )
         self.world.alerts.enabled = False
         self.world.delivery.retry_delays = (0.0, 1.0, 2.0)
+        self.world.linear_hooks.retry_delays = (1.0, 2.0, 4.0)
         self._client = httpx.AsyncClient(trust_env=False, timeout=60)
         self.store = Store.open(redis_url)
         self.form = asyncio.Lock()
         """A person fills in one form at a time."""
+        self.front = ""
+        """The balancer's address."""
 
-    def _shop(self, number: int) -> str:
+    # --- what other towns have otherwise -------------------------------------------------------------------------
+
+    def shop(self, number: int) -> str:
+        """Its lines in the catalogue."""
         name = name_of(number)
         folder = self.folder / name
         (folder / "adr").mkdir(parents=True)
@@ -102,6 +119,23 @@ class Town:
         """Every run of the deploy script, in order."""
         log = self.folder / name_of(number) / "asked"
         return log.read_text().split() if log.exists() else []
+
+    def counted(self, path: str) -> bool:
+        """Whether this is one of the calls that kills are planned at."""
+        return True
+
+    def inside(self, path: str) -> str:
+        """The address behind the gate."""
+        return f"{self.world.url}{path}"
+
+    def environment(self, outside: str) -> dict[str, str]:
+        """What a replica is told beside the world's own; `outside` is the gate's address for it."""
+        return {}
+
+    def saw(self, call: Call) -> None:
+        """Called with everything that comes through the gate."""
+
+    # -------------------------------------------------------------------------------------------------------------
 
     def burn(self, number: int) -> None:
         """The newest release of this shop breaks every page for everybody."""
@@ -128,7 +162,7 @@ class Town:
             self.world.sentry.add_project(name_of(number))
         gate, balancer = bound(0), bound(0)
         self._gate = f"http://{HOST}:{gate.getsockname()[1]}"
-        front = f"http://{HOST}:{balancer.getsockname()[1]}"
+        front = self.front = f"http://{HOST}:{balancer.getsockname()[1]}"
         self.world.delivery.request_url = f"{front}/slack/events"
         self.world.alerts.url = f"{front}/webhooks/sentry"
         self.world.linear_hooks.url = f"{front}/webhooks/linear"
@@ -146,9 +180,10 @@ class Town:
 
     def _replica(self, number: int) -> KeptProcess:
         port = free_port()
-        ours = {k: v.replace(self.world.url, f"{self._gate}/r{number}") for k, v in self.world.bot.env.items()}
+        outside = f"{self._gate}/r{number}"
         env = {
-            **ours,
+            **{k: v.replace(self.world.url, outside) for k, v in self.world.bot.env.items()},
+            **self.environment(outside),
             "PORT": str(port),
             "REDIS_URL": self.redis_url,
             "DATA_DIR": str(self.folder / "state"),
@@ -185,15 +220,17 @@ class Town:
         raw, replica = await request.body(), request.path_params["replica"]
         path = "/" + request.path_params["rest"]
         shop = self._about(f"{path}?{request.url.query} {raw.decode(errors='replace')}")
-        self.counts[shop] += 1
+        self.counts[shop] += self.counted(path)
         moment: Moment | None = None
-        if shop in self.plan and self.plan[shop][0] == self.counts[shop]:
+        if shop in self.plan and self.counted(path) and self.plan[shop][0] == self.counts[shop]:
             moment = self.plan.pop(shop)[1]
             self.kills.append((shop, self.counts[shop], moment, path))
         if moment == "before":
             self._kill(replica)
+            self.saw(Call(path, raw, 0, moment))
             return Response(status_code=503)
-        answer = await self._answered(request, f"{self.world.url}{path}", raw)
+        answer = await self._answered(request, self.inside(path), raw)
+        self.saw(Call(path, raw, answer.status_code, moment))
         if moment == "during":
             self._kill(replica)
         elif moment == "after":

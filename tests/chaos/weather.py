@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from sandbox.faults import Fault
 from sandbox.page.trouble import HANG_SECONDS, LINEAR_STORM, STORM
 from sandbox.slack.socket import Reason
-from tests.chaos.kill import Outcome, batch
+from tests.chaos.kill import BY_ALERT, BY_GITHUB, Outcome, Way, batch
 from tests.chaos.life import channels
 from tests.chaos.town import Town, eventually
 
 OTHERS = ("sentry", "discord", "pagerduty")
 EVERYBODY = ("slack", *OTHERS, "linear")
+SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+"""https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors"""
+HUB_STORM = tuple(
+    Fault(status=status, error=SECONDARY, retry_after=seconds) for status, seconds in ((429, 1), (403, 2), (403, 1))
+)
 BETWEEN_SECONDS = 3.0
 """Between two accidents of the socket: a few of them in every step of an incident."""
 OFF_SECONDS = 8.0
@@ -53,6 +58,24 @@ async def answers_get_lost(town: Town) -> None:
         town.world.faults.once_each(system, Fault(lose_answer=True))
 
 
+async def github_says_429(town: Town) -> None:
+    """Both of its limits: as 429, and as 403 in its own words."""
+    town.world.faults.always("github.*", HUB_STORM, every=2)
+
+
+async def github_fails(town: Town) -> None:
+    town.world.faults.always("github.*", (Fault(status=503), Fault(status=502)), every=3)
+
+
+async def answers_of_github_get_lost(town: Town) -> None:
+    town.world.faults.once_each("github", Fault(lose_answer=True))
+
+
+async def a_dispatch_is_taken_late(town: Town) -> None:
+    """Carried out long after who sent it has given up."""
+    town.world.faults.next("github.dispatch", Fault(delay=HANG_SECONDS / 2))
+
+
 async def everything_twice(town: Town) -> None:
     town.world.deliver_twice(True)
 
@@ -61,7 +84,7 @@ def hangs(system: str) -> Weather:
     """For 30 s: what is asked then is answered after the caller has given up, if at all. Every second call is carried out."""
 
     async def hang(town: Town) -> None:
-        if system == "slack":  # before there is a channel, a thread would take its place (rules)
+        if system in ("slack", "github"):  # without a channel a thread would take its place; without a watch, nothing
             for number in town.numbers:
                 await eventually(lambda number=number: bool(channels(town, number)), "its channel", 60)
         town.world.faults.hang(system, HANG_SECONDS)
@@ -97,6 +120,7 @@ Weather = Callable[[Town], Coroutine[None, None, None]]
 class Row:
     weather: Weather
     socket_mode: bool = False
+    way: Way = BY_ALERT
 
 
 ROWS: dict[str, Row] = {
@@ -107,11 +131,17 @@ ROWS: dict[str, Row] = {
     "answers lost, once for each method": Row(answers_get_lost),
     "everything told twice and out of order": Row(everything_twice),
     "the socket goes in each way, Socket Mode": Row(the_socket_goes, socket_mode=True),
+    "GitHub's two limits at every second call": Row(github_says_429, way=BY_GITHUB),
+    "GitHub fails at every third call": Row(github_fails, way=BY_GITHUB),
+    "GitHub's answers lost, once for each method": Row(answers_of_github_get_lost, way=BY_GITHUB),
+    "GitHub takes a dispatch when its sender has gone": Row(a_dispatch_is_taken_late, way=BY_GITHUB),
+    "CI and GitHub tell everything twice": Row(everything_twice, way=BY_GITHUB),
+    "github hangs for 30 s": Row(hangs("github"), way=BY_GITHUB),
     **{f"{system} hangs for 30 s": Row(hangs(system)) for system in EVERYBODY},
 }
 
 
 async def lived_through(row: Row, *, services: int = 2, replicas: int = 2) -> Outcome:
     return await batch(
-        [], services=services, replicas=replicas, beside=row.weather, socket_mode=row.socket_mode, begin="alert"
+        [], services=services, replicas=replicas, beside=row.weather, socket_mode=row.socket_mode, way=row.way
     )

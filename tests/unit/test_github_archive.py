@@ -62,13 +62,29 @@ async def test_the_folders_own_template(world: World) -> None:
 async def test_wherever_an_answer_is_lost_it_is_written_once(world: World, lost: str) -> None:
     archive = GitHubArchive(world.client)
     world.faults.next(f"github.{lost}", Fault(lose_answer=True))
-    with pytest.raises(PortError) as broken:
-        await archive.write(PLACED, incident(), 1, TEXT)
-    assert broken.value.retryable
     adr = await archive.write(PLACED, incident(), 1, TEXT)
+    assert await archive.write(PLACED, incident(), 1, TEXT) == adr, "what a worker that died had done is found"
     assert [pull.number for pull in world.github.pulls] == [1]
     assert adr.url == "https://github.com/acme/shop/pull/1"
     assert len([path for _, path in world.github.files if path == adr.path]) == 1
+
+
+@pytest.mark.parametrize("broken", ["create_ref", "put_contents", "create_pull"])
+async def test_one_fault_of_githubs_own_in_many_calls_does_not_spoil_them_all(world: World, broken: str) -> None:
+    archive = GitHubArchive(world.client)
+    world.faults.next(f"github.{broken}", Fault(status=502), times=len(AGAIN_PAUSES))
+    adr = await archive.write(PLACED, incident(), 1, TEXT)
+    assert [f"https://github.com/acme/shop/pull/{pull.number}" for pull in world.github.pulls] == [adr.url]
+
+
+async def test_written_anew_though_the_answer_was_lost(world: World) -> None:
+    archive, one = GitHubArchive(world.client), incident()
+    written = one.model_copy(update={"adr": await archive.write(PLACED, one, 1, TEXT)})
+    world.faults.next("github.put_contents", Fault(lose_answer=True))
+    assert written.adr is not None
+    assert await archive.revise(PLACED, written, lambda text: f"{text}More.\n", "written again") == written.adr.url
+    head = world.github.pulls[0].head_ref
+    assert world.github.files[world.github.branches[head], written.adr.path] == f"{TEXT}More.\n"
 
 
 async def test_a_refusal_says_what_is_missing(world: World) -> None:

@@ -15,6 +15,7 @@ from bot.clients.github import GitHub as Client
 from bot.clients.github_calls import CALLS, MERGE
 from bot.clients.github_deployments import named
 from bot.clients.github_shapes import Deployment
+from bot.clients.patience import patient
 from bot.dispatches import Dispatches
 from bot.store import Store
 from phases.ports import Deployer, HotfixRef, PortError
@@ -246,6 +247,18 @@ async def test_while_github_wants_a_rest_nothing_is_sent(world: World) -> None:
     with pytest.raises(PortError, match="slow down"):
         await world.deployer.releases(SHOP)
     assert len(world.asked) == before
+
+
+async def test_whoever_has_the_time_waits_as_long_as_github_says_and_goes_on(world: World) -> None:
+    limit = "You have exceeded a secondary rate limit"
+    for call, status in (("deployments", 403), ("dispatch", 429), ("dispatch", 403), ("graphql", 403)):
+        world.faults.next(f"github.{call}", Fault(status=status, error=limit, retry_after=0))
+    with patient(5):
+        await world.deployer.running(SHOP)
+        await world.deployer.start(SHOP, ID, TO, hotfix=False)
+        asked = 'query { repository(owner: "acme", name: "shop") { object(expression: "v1.2.0") { oid } } }'
+        assert await world.client.graphql(asked, {}, permission="Contents: read")
+    assert [run.inputs["decision"] for run in world.github.runs] == [ID]
 
 
 async def test_a_wrong_token_says_so_without_it(world: World) -> None:
