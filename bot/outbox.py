@@ -24,6 +24,7 @@ from bot.clients.patience import patient
 from bot.connection import StoreError, connect, end_if_cancelled
 from bot.queue import Held, Queue
 from bot.request import from_ms
+from bot.steady import passed
 from bot.store import Store
 from handlers.door import Door, EffectEnded, Recorded, Unknown
 from phases.actions import Action, EffectFailed
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 # architecture, "What makes it safe", 5
 RENEW_SECONDS = 5.0
 RECLAIM_SECONDS = 15.0
+SURE_SECONDS = 10.0
+"""What was read or renewed within so long is surely still ours."""
 PERFORM_SECONDS = 30.0
 PATIENT_SECONDS = 20.0
 """Of them an effect may wait for systems that ask to slow down."""
@@ -110,6 +113,8 @@ class Outbox:
         names = {systems.get(type, type) for type in performers}
         self._turns = {name: asyncio.Semaphore(limits.get(name, AT_ONCE)) for name in names}
         self._held: dict[str, asyncio.Task[None]] = {}
+        self._sure: dict[str, float] = {}
+        """Entry → when it was surely ours, in seconds that go on while the machine sleeps."""
         self._room = asyncio.Event()
         self._put_off = asyncio.Event()
 
@@ -148,19 +153,21 @@ class Outbox:
         while len(self._held) >= HELD:
             self._room.clear()
             await self._room.wait()
+        asked = passed()
         for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)):
-            self._take(held)
+            self._take(held, asked)
 
     async def _renew(self) -> None:
         await asyncio.sleep(RENEW_SECONDS)
         if self._held:
-            await self._queue.renew(list(self._held))
+            await self._still_ours(list(self._held))
 
     async def _reclaim(self) -> None:
         await self._queue.ensure_group()
         idle = 0 if self._alone else round(RECLAIM_SECONDS * 1000)
+        asked = passed()
         for held in await self._queue.reclaim(idle):
-            self._take(held)
+            self._take(held, asked)
         self._alone = False
         await self._queue.forget_consumers(CONSUMER_SECONDS)
         await asyncio.sleep(RENEW_SECONDS)
@@ -177,11 +184,19 @@ class Outbox:
         await take_up(self._store)
         await asyncio.sleep(TAKE_UP_SECONDS)
 
-    def _take(self, held: Held) -> None:
+    def _take(self, held: Held, asked: float) -> None:
+        self._sure[held.entry] = asked
         if held.entry in self._held:  # our own, reclaimed after this process stood still
             return
         task = asyncio.create_task(self._run(held), name=f"effect {held.fields.get('id')}")
         self._held[held.entry] = task
+
+    async def _still_ours(self, entries: list[str]) -> list[str]:
+        """Which of them are; those stay ours."""
+        asked = passed()
+        ours = await self._queue.renew(entries)
+        self._sure.update({one: asked for one in ours if one in self._held})
+        return ours
 
     async def _drain(self) -> None:
         self.running = False
@@ -214,6 +229,7 @@ class Outbox:
                     one = one.again()  # it may have been done by then, and only not be known
         finally:
             self._held.pop(held.entry, None)
+            self._sure.pop(held.entry, None)
             self._room.set()
 
     async def _one(self, held: Held) -> None:
@@ -232,9 +248,15 @@ class Outbox:
             await self._end(held, effect, job, f"the bot stopped {DELIVERIES} times while it did this")
             return
         try:
-            async with self._turns[self._systems.get(effect.type, effect.type)], asyncio.timeout(PERFORM_SECONDS):
+            async with self._turns[self._systems.get(effect.type, effect.type)]:
+                # After standing still (a machine asleep, a long wait for its turn without Redis) it may be another's, who does it, or has.
+                # Begun here as well it would be done twice: who begins for the first time does not look for what is done.
+                if passed() - self._sure[held.entry] > SURE_SECONDS and not await self._still_ours([held.entry]):
+                    log.warning("effect %s was taken over by another worker", job.effect_id, extra=_of(held, job))
+                    return
                 with patient(PATIENT_SECONDS):
-                    action = await performer(effect, job)
+                    async with asyncio.timeout(PERFORM_SECONDS):
+                        action = await performer(effect, job)
         except PortError as error:
             await self._not_done(held, effect, job, error.text, error.retryable, error.retry_after)
         except StoreError as error:

@@ -209,8 +209,8 @@ class Queue:
         except (RedisError, OSError) as error:
             raise NotRecorded("Redis cannot be used.") from error
 
-    async def renew(self, entries: list[str]) -> None:
-        """Resets the idle time of what is still ours, without counting a delivery; what another reclaimed is its own."""
+    async def renew(self, entries: list[str]) -> list[str]:
+        """Resets the idle time of what is still ours, and names it, without counting a delivery; what another reclaimed is its own."""
         try:
             ours: Any = await self._redis.xpending_range(
                 self._keys.outbox, GROUP, "-", "+", 10_000, consumername=self._consumer
@@ -220,6 +220,7 @@ class Queue:
                 await self._redis.xclaim(self._keys.outbox, GROUP, self._consumer, 0, held, justid=True)
         except (RedisError, OSError) as error:
             raise NotRecorded("Redis cannot be used.") from error
+        return held
 
     async def retry(self, entry: str, delay: float, *, limit: float, crashed: bool = False) -> str:
         """Puts an entry into the waiting room for `delay` seconds: `waiting`; or `over`, beyond `limit` since its first try; or `gone`."""

@@ -153,3 +153,69 @@ async def test_a_redis_that_lost_the_group_gets_it_again(store: Store, redis_url
         await world.want()
         await until(world.empty)
     assert await world.notes() == ["go", "effect.done"]
+
+
+SLOW_WORKER = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[2])
+from bot import outbox
+from bot.store import Store
+from phases.actions import EffectDone
+from small_world import door
+outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS, outbox.SURE_SECONDS = 0.1, 0.5, 0.3
+
+async def main():
+    store = Store.open(sys.argv[1])
+
+    async def slow(effect, job):
+        await store.redis.rpush("ran", f"{job.effect_id} {job.attempt}")
+        print("holding", flush=True)
+        await asyncio.sleep(0.2)
+        return EffectDone(kind="say")
+
+    await outbox.Outbox(store, door(store), {"say": slow}, {"say": "slack"}, url=sys.argv[1], limits={"slack": 1}).run()
+
+asyncio.run(main())
+"""
+
+
+def slow_worker(url: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SLOW_WORKER, url, str(Path(__file__).parent)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_over(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would begin as if for the first time, and not look for what is posted already."""
+    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 0.5)
+
+    async def say(effect: Say, job: Job) -> Action:
+        await store.redis.rpush("ran", f"{job.effect_id} {job.attempt}")  # pyright: ignore[reportGeneralTypeIssues]
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, *(Say(text=str(number)) for number in range(4)))
+    await world.want()
+    with slow_worker(redis_url) as other:
+        try:
+            assert other.stdout is not None
+            assert await asyncio.to_thread(other.stdout.readline) == "holding\n"
+            other.send_signal(signal.SIGSTOP)
+            async with running(world.outbox({"say": say}).run()):
+                await until(world.empty)
+            ran = await _ran(store)
+            other.send_signal(signal.SIGCONT)
+            await world.want()  # it goes on with what is new, behind what it held: the same four once more
+            await until(world.empty)
+            later = (await _ran(store))[len(ran) :]
+        finally:
+            other.kill()
+    assert ran[0] == "INC-0001.2.1 1"
+    assert sorted(ran[1:]) == [f"INC-0001.2.{number} 2" for number in (1, 2, 3, 4)]
+    assert {one.split(".")[1] for one in later} == {"7"}, "nothing of what another did is begun"
+    assert len(later) == 4
+
+
+async def _ran(store: Store) -> list[str]:
+    return await store.redis.lrange("ran", 0, -1)  # pyright: ignore[reportGeneralTypeIssues]
