@@ -51,6 +51,7 @@ from phases.ends import (
     DiscordPosted,
     EffectDone,
     EffectFailed,
+    GuardLooked,
     Investigated,
     Invited,
     IssuesLookedUp,
@@ -74,6 +75,7 @@ from phases.ends import (
     Triaged,
     Zones,
 )
+from phases.incident import GuardLook
 from phases.report import (
     DeploySeen,
     Evidence,
@@ -169,6 +171,13 @@ class LookDue(Value):
     number: int
 
 
+class GuardDue(Value):
+    """After recovery: does it burn again?"""
+
+    type: Literal["guard.due"] = "guard.due"
+    look: GuardLook
+
+
 class TicketLookDue(Value):
     type: Literal["ticket.look.due"] = "ticket.look.due"
 
@@ -234,6 +243,7 @@ TimersSay = (
     | MergeDue
     | BisectTick
     | LookDue
+    | GuardDue
     | TicketLookDue
     | ItemsDue
     | RetryDue
@@ -259,6 +269,7 @@ EffectsSay = (
     | MergeSeen
     | MergeRefused
     | Looked
+    | GuardLooked
     | IssuesResolved
     | TicketOpened
     | TicketLooked

@@ -36,6 +36,7 @@ from phases.effects import (
     SetTopic,
     Triage,
 )
+from phases.guard import GUARD
 from phases.hold import HEARD
 from phases.incident import Incident, MessageRef, Status
 from phases.markdown import Names, chat, one_line
@@ -56,7 +57,7 @@ from phases.rounds import (
 )
 from phases.service import Service
 from phases.triage_steps import MEASURE, OVERDUE, OVERDUE_SECONDS, UNDECIDED, headline
-from phases.verification_steps import GUARD, ask_again
+from phases.verification_steps import ask_again
 from phases.wording import capital, lasting, listed, short
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s

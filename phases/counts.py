@@ -15,6 +15,7 @@ from statistics import NormalDist
 SPREAD = 3.0  # rules, Verification: overdispersion 1–3; the worst is always assumed
 FALSE_RECOVERY = 0.0004  # a look; of two looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
+FALSE_RETURN = 0.0001  # a look after recovery (the guard); of three together under 1 in 1,000, at a rush hour too
 GREW = 0.001
 SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries
@@ -65,20 +66,25 @@ def limits(baseline: Measured, burning: Measured, minutes: float) -> Limits:
     """What the events of a look over so many minutes will be held against."""
     expected = baseline.per_minute * minutes
     unchanged = burning.per_minute * minutes
-    usual, usual_spread = expected, SPREAD
-    if baseline.minutes > 0:
-        usual = expected + HALF * minutes / baseline.minutes
-        usual_spread = SPREAD * (1 + minutes / baseline.minutes)
     quiet = -1
     if burning.minutes > 0:
         quiet = at_least_above(unchanged, SPREAD * (1 + minutes / burning.minutes), FALSE_RECOVERY)
     return Limits(
         expected=expected,
         unchanged=unchanged,
-        allowed=max(at_most(usual, usual_spread, MISSED_RECOVERY), STRAGGLERS),
+        allowed=max(usual(baseline, minutes, MISSED_RECOVERY), STRAGGLERS),
         quiet=quiet,
         grew=at_most(SIZE, SPREAD, GREW),
     )
+
+
+def usual(baseline: Measured, minutes: float, chance: float) -> int:
+    """The baseline brings more events than this with at most this chance."""
+    expected = baseline.per_minute * minutes
+    if baseline.minutes <= 0:
+        return at_most(expected, SPREAD, chance)
+    scatter = SPREAD * (1 + minutes / baseline.minutes)
+    return at_most(expected + HALF * minutes / baseline.minutes, scatter, chance)
 
 
 def at_most(mean: float, spread: float, chance: float) -> int:

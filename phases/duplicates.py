@@ -15,7 +15,7 @@ from phases.effects import CloseTicket, Invite
 from phases.hold import HEARD
 from phases.incident import Entry, Incident, Status
 from phases.postmortem_steps import end, fingerprint_claim, issues_of, open_claim
-from phases.rounds import EVERYWHERE, decision_name, mentioned, tell
+from phases.rounds import EVERYWHERE, GUARD_TIMER, decision_name, mentioned, tell
 from phases.service import Service
 from phases.triage_steps import MEASURE, UNDECIDED
 from phases.wording import short
@@ -77,7 +77,7 @@ def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
     gone = draft.incident
     where = f" in <#{into.channel.id}>" if into.channel is not None and into.channel.thread_ts is None else ""
     ticket = f" Its ticket: {into.ticket.url}" if into.ticket is not None else ""
-    draft.set(duplicate_of=into.id)
+    draft.set(duplicate_of=into.id).cancel(GUARD_TIMER)
     draft.release(open_claim(gone.service, gone.environment), *(fingerprint_claim(i) for i in issues_of(gone)))
     draft.note("merged", f"Duplicate of {into.id}, says {mentioned(action.by)}", by=action.by)
     if gone.open:

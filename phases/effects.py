@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from phases.incident import ActionKind
+from phases.incident import ActionKind, GuardLook
 from phases.report import Release, Value
 
 # --- Slack -----------------------------------------------------------------------------------------------------
@@ -178,6 +178,13 @@ class LookAgain(Value):
     type: Literal["look"] = "look"
     round: int
     number: int
+
+
+class LookBack(Value):
+    """After recovery: one look at Sentry whether it burns again; reads only (rules: Guard)."""
+
+    type: Literal["guard.look"] = "guard.look"
+    look: GuardLook
 
 
 class ResolveIssues(Value):
@@ -361,6 +368,7 @@ Effect = Annotated[
     | MergePullRequest
     | LookAtMerge
     | LookAgain
+    | LookBack
     | ResolveIssues
     | OpenTicket
     | AttachToTicket

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from phases.incident import Channel, MessageRef, Ticket
+from phases.incident import Channel, GuardLook, MessageRef, Ticket
 from phases.past import PastIncident, Recollection
 from phases.report import (
     Adr,
@@ -167,6 +167,21 @@ class Looked(Value):
     look: Look
     picture: Picture | None = None
     """Of a recovery, where Sentry has minutes."""
+
+
+class GuardLooked(Value):
+    """What a look after recovery saw: `back` is said only where it is sure, and leads on only then."""
+
+    type: Literal["guard.looked"] = "guard.looked"
+    look: GuardLook
+    at: datetime
+    found: Literal["back", "quiet", "cannot tell", "not asked"]
+    """`not asked`: Sentry could not be."""
+    events: int = 0
+    minutes: float = 0.0
+    """Counted over the minutes until `at`."""
+    allowed: int = 0
+    """Up to so many events are normal."""
 
 
 class IssuesResolved(Value):

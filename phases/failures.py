@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from phases.actions import EffectFailed, RetryDue, TryAgain
+from phases.actions import EffectFailed, GuardLooked, RetryDue, TryAgain
 from phases.change import Change, Draft, Refused
 from phases.coordination import begin_comms
 from phases.effects import (
@@ -24,6 +24,7 @@ from phases.effects import (
     LookAgain,
     LookAtMerge,
     LookAtTicket,
+    LookBack,
     MergePullRequest,
     OpenChannel,
     OpenItems,
@@ -38,6 +39,7 @@ from phases.effects import (
     TellDiscord,
     Triage,
 )
+from phases.guard_steps import guard_looked
 from phases.incident import Failure, Incident, Status
 from phases.merging import look_later, refuse_merge
 from phases.mitigation import deploy_lost
@@ -81,6 +83,7 @@ WORDS: dict[str, str] = {
     "merge": "The pull request could not be merged",
     "merge.look": "Whether the hotfix is merged could not be asked",
     "look": "The check could not be made",
+    "guard.look": "Sentry could not be looked at after recovery",
     "issues.resolve": "Sentry's issues could not be set to resolved",
     "ticket.open": "The ticket could not be opened",
     "ticket.attach": "The Sentry issue could not be attached to the ticket",
@@ -128,6 +131,8 @@ def effect_failed(incident: Incident, action: EffectFailed, service: Service, no
             action = action.model_copy(update={"kind": effect.type, "effect": body})
         case LookAgain(number=number) if number > 0:
             return unreachable(incident, effect.round, number, short(action.reason, REASON), service, now)
+        case LookBack(look=look):  # once more a little later; nobody hears of it, because nobody waits for it
+            return guard_looked(incident, GuardLooked(look=look, at=now, found="not asked"), service, now)
         case _:
             pass
     draft = Draft(incident, now)

@@ -13,7 +13,7 @@ from phases.effects import AskZone, CompleteAdr, OpenItems, PostLive, RemindOwne
 from phases.incident import Incident, Status
 from phases.merging import unmerged
 from phases.report import ActionItem, LinearIssue
-from phases.rounds import mentioned, tell, worked
+from phases.rounds import GUARD_TIMER, mentioned, tell, worked
 from phases.service import Service
 from phases.wording import counted, listed, short
 
@@ -209,7 +209,7 @@ def close_if_complete(draft: Draft) -> Draft:
     if incident.status is not Status.RESOLVED or waits_for(incident):
         return draft
     draft.set(status=Status.CLOSED, closed_at=draft.now).note("closed", f"Closed: {settled(incident)}")
-    draft.cancel(REMIND)
+    draft.cancel(REMIND, GUARD_TIMER)
     if incident.adr is not None and items(incident):
         draft.want(CompleteAdr())
     tell(draft, f"{settled(incident).capitalize()}.", strong=f"{incident.id} is closed.")

@@ -152,6 +152,22 @@ class Round(Value):
     """Who chose *Investigate*; it never uses up the round."""
 
 
+VERIFIED = ("recovered", "confirmed by a person")
+"""Verdicts of a round after which users were fine."""
+
+
+class GuardLook(Value):
+    """One of the bot's own looks after recovery (rules: Guard)."""
+
+    until: datetime
+    """The guard that it belongs to, by its end (`Incident.guard_until`): one of an earlier recovery changes nothing."""
+    number: int
+    seeds: int
+    """So many of the incident's seeds were there at recovery: what was named since is another issue's alert."""
+    again: bool = False
+    """Sentry could not be asked a few minutes ago."""
+
+
 class PinnedMessage(Value):
     """A message that people pinned to the timeline, or took back."""
 

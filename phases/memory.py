@@ -12,7 +12,7 @@ from typing import Any
 
 from phases.adr import cause_in_one_line, minutes_taken, what_was_done_in_all
 from phases.durations import durations
-from phases.incident import Incident, Status
+from phases.incident import VERIFIED, Incident, Status
 from phases.markdown import cut
 from phases.past import PastIncident, PastItem, Question, Recalled, Recollection
 from phases.report import TriageReport, Verdict, Word
@@ -31,7 +31,6 @@ FEATURES = 10
 ISSUES = 20
 ITEMS = 5
 MEMORY_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
-VERIFIED = ("recovered", "confirmed by a person")
 _ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 KIND = {
     "release": "a release",

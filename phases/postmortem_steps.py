@@ -14,7 +14,7 @@ from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, Re
 from phases.incident import Incident, Status
 from phases.postmortem import NO_POSTMORTEM, missing
 from phases.report import Cause, Postmortem
-from phases.rounds import decision_name, ended, keep_true, mentioned, stand_down, tell, worked, write_again
+from phases.rounds import GUARD_TIMER, decision_name, ended, keep_true, mentioned, stand_down, tell, worked, write_again
 from phases.service import Service
 
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
@@ -209,7 +209,8 @@ def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) 
         return Refused("input", "Cancelling needs a reason, e.g. `/incident cancel load test, not real users`.")
     if incident.status is Status.MITIGATING:
         return Refused("state", "A deploy is under way; it cannot be taken back. Cancel when it has ended.")
-    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason).cancel("ticket")
+    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason)
+    draft.cancel("ticket", GUARD_TIMER)
     draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
     draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)

@@ -14,6 +14,7 @@ from phases.wording import capital, short, stamp
 EVERYWHERE = ("status", "announcement")
 NOBODY = "nobody"  # timer: nobody acted on a SEV1
 NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
+GUARD_TIMER = "guard"  # the bot's own looks after recovery (`guard.py`)
 REASON = 300  # characters of a reason as it is kept and said
 
 
@@ -63,7 +64,7 @@ def next_round(draft: Draft, why: str) -> Draft:
     """
     why = why.rstrip(" .")
     keep_true(write_again(draft), f"{capital(why)}. To be decided again.")
-    open_round(draft, why, None)
+    open_round(draft, why, None).cancel(GUARD_TIMER)
     await_action(draft)
     start_investigation(draft)
     return draft.want(Triage())

@@ -101,7 +101,7 @@ async def look_again(
     if isinstance(measured, PortError):
         return Looked(round=round_number, look=_with(look, reasons=(measured.text,)))
     events, burning, new = measured
-    held = limits(_baseline(incident), burning, minutes)
+    held = limits(baseline(incident), burning, minutes)
     judged, why = verdict(events, held, answered, new)
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
         none = "no Sentry issue belongs to this incident" if tracker is not None else "Sentry is not set up"
@@ -147,17 +147,32 @@ async def _measure(
     """Events since, the rate while it burned, and the short ids of issues new in what runs now."""
     if tracker is None:
         return 0, Measured(0.0, 0.0), []
-    since, until = burned(incident, service, current, clock)
     try:
-        events, before, new = await asyncio.gather(
-            tracker.count([service], ids, begin, now),
-            tracker.count([service], ids, since, until),
+        (events, burning), new = await asyncio.gather(
+            tally(incident, service, current, tracker, ids, clock, (begin, now)),
             asyncio.gather(*(tracker.new_issues(service, name, clock, now) for name in _names(incident, current))),
         )
     except PortError as error:
         return error
+    return events, burning, list(dict.fromkeys(i.short_id for found in new for i in found))
+
+
+async def tally(
+    incident: Incident,
+    service: Service,
+    current: Round | None,
+    tracker: ErrorTracker,
+    ids: Sequence[str],
+    clock: datetime,
+    span: tuple[datetime, datetime],
+) -> tuple[int, Measured]:
+    """Events of these issues in the span, and their rate while they burned. Raises `PortError`."""
+    since, until = burned(incident, service, current, clock)
+    events, before = await asyncio.gather(
+        tracker.count([service], ids, *span), tracker.count([service], ids, since, until)
+    )
     minutes = (until - since) / MINUTE
-    return events, Measured(before / minutes, minutes), list(dict.fromkeys(i.short_id for found in new for i in found))
+    return events, Measured(before / minutes, minutes)
 
 
 async def _picture(
@@ -187,7 +202,8 @@ def burned(incident: Incident, service: Service, current: Round | None, clock: d
     return max(began, earliest), until
 
 
-def _baseline(incident: Incident) -> Measured:
+def baseline(incident: Incident) -> Measured:
+    """Before trouble began, as triage measured it."""
     report = incident.triage
     return Measured(report.baseline_per_minute, report.baseline_minutes) if report else Measured(0.0, 0.0)
 

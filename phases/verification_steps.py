@@ -11,6 +11,7 @@ from typing import Literal
 from phases.actions import ConfirmRecovery, LookDue, Looked, RecheckNow
 from phases.change import Change, Draft, Refused
 from phases.effects import LookAgain
+from phases.guard import GUARD, watch
 from phases.incident import Incident, Round, Status
 from phases.postmortem_steps import resolve_if_ready
 from phases.report import Look, LookVerdict, Picture
@@ -35,7 +36,6 @@ from phases.wording import capital, lasting, rate
 LOOK = "look"  # timer
 RETRY_SECONDS = 60  # rules: Sentry out of reach at a look: tried every minute …
 GIVE_UP_FACTOR = 2  # … until 20 minutes after the action, which is twice the second look
-GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = 6  # kept of a round
 SCATTER = timedelta(seconds=5)  # the clock of Redis may be set by so much without anybody being late
 
@@ -103,7 +103,7 @@ def looked(incident: Incident, action: Looked, service: Service, now: datetime) 
         return _answer(draft, current, look).done()
     match look.verdict:
         case LookVerdict.RECOVERED:
-            return mitigated(draft, current, "recovered", sentence(look), action.picture).done()
+            return mitigated(draft, current, "recovered", sentence(look), service, action.picture).done()
         case LookVerdict.UNREACHABLE:
             return _out_of_reach(draft, current, look, before, service).done()
         case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(look, current, service):
@@ -118,7 +118,6 @@ def looked(incident: Incident, action: Looked, service: Service, now: datetime) 
 
 def confirm_recovery(incident: Incident, action: ConfirmRecovery, service: Service, now: datetime) -> Change | Refused:
     """A person's word by name, marked "not measured": recovery only where the bot could not tell, "not over" at any time."""
-    del service
     if (refused := ended(incident)) is not None:
         return refused
     current = incident.round
@@ -131,7 +130,7 @@ def confirm_recovery(incident: Incident, action: ConfirmRecovery, service: Servi
     said = "users have it back" if action.recovered else "it is not over"
     draft.note("check", f"{who}: {said} (not measured)", by=action.by)
     if action.recovered:
-        return mitigated(draft, current, "confirmed by a person", f"{who} says so (not measured).").done()
+        return mitigated(draft, current, "confirmed by a person", f"{who} says so (not measured).", service).done()
     return not_recovered(draft, current, f"{who} says it is not over (not measured)").done()
 
 
@@ -140,6 +139,7 @@ def mitigated(
     current: Round,
     verdict: Literal["recovered", "confirmed by a person"],
     said: str,
+    service: Service,
     picture: Picture | None = None,
 ) -> Draft:
     """Users are fine, verified. Resolved is another thing: it needs cause and post-mortem.
@@ -149,7 +149,7 @@ def mitigated(
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
     at = draft.incident.recovered_at or draft.now
     draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture, fired_at=None)
-    draft.cancel(LOOK)
+    watch(draft, service).cancel(LOOK)
     stand_down(draft)
     resolve_issues(draft, current)
     return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None)

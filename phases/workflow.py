@@ -18,6 +18,7 @@ from phases import (
     duplicates,
     failures,
     follow_up,
+    guard_steps,
     hold,
     merging,
     mitigation,
@@ -136,6 +137,8 @@ TABLE: dict[type[Any], Row] = {
     # Phase 5: verify
     actions.LookDue: Row(ANY, verification_steps.look_due),
     actions.Looked: Row(ANY, verification_steps.looked),
+    actions.GuardDue: Row(ANY, guard_steps.guard_due),
+    actions.GuardLooked: Row(ANY, guard_steps.guard_looked),
     actions.IssuesResolved: Row(ANY, resolving.issues_resolved),
     actions.RecheckNow: Row(OPEN, verification_steps.recheck_now),
     actions.ConfirmRecovery: Row(OPEN, verification_steps.confirm_recovery),

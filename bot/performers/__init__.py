@@ -30,6 +30,7 @@ SYSTEMS: dict[str, str] = {
     "triage": "sentry",
     "issues.lookup": "sentry",
     "look": "sentry",
+    "guard.look": "sentry",
     "issues.resolve": "sentry",
     "investigate": "git",
     "bisect.start": "git",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.performers.kit import JobLike, Kit, Performer, need_tracker
-from phases import memory, root_cause, triage, verification
-from phases.actions import BisectMoved, Investigated, IssuesLookedUp, Looked, Triaged
-from phases.effects import FollowBisect, Investigate, LookAgain, LookUpIssues, StartBisect, Triage
+from phases import guard, memory, root_cause, triage, verification
+from phases.actions import BisectMoved, GuardLooked, Investigated, IssuesLookedUp, Looked, Triaged
+from phases.effects import FollowBisect, Investigate, LookAgain, LookBack, LookUpIssues, StartBisect, Triage
 from phases.ports import Bisector, NotSetUp, PortError
 from phases.service import Service
 
@@ -82,6 +82,12 @@ def measuring(kit: Kit) -> dict[str, Performer]:
             incident, service, effect.round, effect.number, kit.tracker, kit.endpoint, now, forward=forward
         )
 
+    async def look_back(effect: LookBack, job: JobLike) -> GuardLooked:
+        incident = await kit.incident(job)
+        forward = timedelta(seconds=kit.forward_since(guard.recovery(effect.look)))
+        service = kit.service(incident)
+        return await guard.look_back(incident, service, effect.look, kit.tracker, kit.now(), forward=forward)
+
     return {
         "triage": measure,
         "issues.lookup": look_up,
@@ -89,4 +95,5 @@ def measuring(kit: Kit) -> dict[str, Performer]:
         "bisect.start": start_bisect,
         "bisect.follow": follow_bisect,
         "look": look_again,
+        "guard.look": look_back,
     }

@@ -2,7 +2,7 @@
 
 Each series: what was normal for a day (or an hour), 5 to 30 minutes of fire, then the two looks of 4 and 9 minutes that the rules have
 (5 and 10 minutes after the action, the first minute left out). Minutes are Poisson, or negative binomial with a variance of
-up to three times the mean; the bot sees counts alone, never the rates behind them.
+up to three times the mean; the bot sees counts alone, never the rates behind them. Then the guard's looks over 15 minutes each.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from phases.counts import SIZE, Limits, Measured, limits
+from phases.guard import LOOKS, SPAN, back
 from phases.report import LookVerdict
-from phases.verification import verdict
+from phases.verification import MINUTE, verdict
 from tests.bench.table import Row
 
 FIRST, SECOND = 4.0, 9.0
+LOOK_MINUTES = SPAN / MINUTE
 DAY, HOUR = 1440.0, 60.0
 SERIES = 20_000
 SEED = 20_261_122
@@ -123,9 +125,55 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     return rows
 
 
+# --- the guard: three looks after recovery ------------------------------------------------------------------------
+
+
+def looked_back(
+    rng: random.Random, one: Series, *, looks: int = len(LOOKS), times: float = 1.0, again: float = 0.0
+) -> int:
+    """In how many looks trouble is back: production at `times` its baseline, and in the last `again` minutes of each the fire."""
+    normal = counted(rng, one.usual * one.normal_minutes, one.spread)
+    fire = counted(rng, one.burning * one.left_alone, one.spread)
+    quiet = counted(rng, one.usual * times * SECOND, one.spread) / SECOND
+    base = Measured(normal / one.normal_minutes, one.normal_minutes)
+    burning = Measured(fire / one.left_alone, one.left_alone)
+    found = 0
+    for _ in range(looks):
+        events = counted(rng, one.usual * times * (LOOK_MINUTES - again), one.spread)
+        events += counted(rng, one.burning * again, one.spread)
+        found += back(events, base, burning, quiet, LOOK_MINUTES)
+    return found
+
+
+def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | None]]:
+    """(what, out of how many, share, at most): incidents opened again over nothing, and fires that no look sees."""
+    rng = random.Random(seed)
+    rows: list[tuple[str, int, float, float | None]] = []
+
+    def quiet(what: str, make: Callable[[], Series], most: float, *, times: float = 1.0) -> None:
+        opened = sum(looked_back(rng, make(), times=times) > 0 for _ in range(series))
+        rows.append((f"guard, {what}: opened again over nothing", series, opened / series, most))
+
+    def unseen(what: str, again: float, most: float | None, times: tuple[float, float]) -> None:
+        made = (drawn(rng, (2 * SIZE, 500), again, times=times) for _ in range(series))
+        missed = sum(looked_back(rng, one, looks=1, again=again) == 0 for one in made)
+        rows.append((f"guard, {what}: not seen by the next look", series, missed / series, most))
+
+    def young() -> Series:
+        return replace(drawn(rng, (20, 100), LOOK_MINUTES, times=(5, 6)), spread=3, normal_minutes=HOUR)
+
+    quiet("quiet for an hour", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.001)
+    quiet("baseline of an hour, spread 3", young, 0.001)
+    quiet("rush hour, twice the baseline", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.001, times=2)
+    unseen("back for the whole 15 min, 5 to 50 × normal", LOOK_MINUTES, 0.05, (5, 50))
+    unseen("back for 10 min, 5 to 50 × normal", 10.0, None, (5, 50))
+    unseen("back for 5 min, 10 to 50 × normal", 5.0, None, (10, 50))
+    return rows
+
+
 async def table(series: int = SERIES) -> list[Row]:
     found: list[Row] = []
-    for what, number, rate, most in rates(series):
+    for what, number, rate, most in (*rates(series), *guard_rates(series)):
         asked = "" if most is None else f"≤ {most:.1%}"
         ok = None if most is None else rate <= most
         found.append(Row(f"{SIGN}{what}", f"{rate:.3%}", asked, ok, f"of {number:,}"))

@@ -11,9 +11,10 @@ The invariants (architecture: The life of an incident):
  8. what people cannot go on without (channel, decision, triage, ticket, question) is under way, there, or tried again;
  9. one message in the channel a word that is said, and one first post to Discord;
 10. an end leaves no claim behind but the guard's, no timer that does anything, and nothing that is half done: only a hotfix's
-    merge is looked at, the ticket brought up to date, and the action items followed until the incident is closed;
+    merge is looked at, whether a resolved one burns again, the ticket brought up to date, and the action items followed until the incident is closed;
 11. while users are hit in a SEV1 or SEV2, an update is always due at some time; and never afterwards;
-12. closed means resolved, and nothing more to do.
+12. closed means resolved, and nothing more to do;
+13. nobody looks whether trouble is back while it burns, or when it is over for good.
 """
 
 from __future__ import annotations
@@ -436,6 +437,8 @@ class Life(RuleBasedStateMachine):
             goes_on = AFTERWARDS
             if self.incident.status is not Status.CANCELLED:
                 goes_on += (wanted.LookAtMerge,)
+            if self.incident.status is Status.RESOLVED:
+                goes_on += (wanted.LookBack,)
             items = wanted.PostLive(name="items")
             still = [e for e in after.effects if not isinstance(e, goes_on) and e != items]
             assert still == [], timer
@@ -447,6 +450,11 @@ class Life(RuleBasedStateMachine):
             assert self.incident.closed_at is not None
             assert self.incident.adr is not None
             assert "items" not in self.timers
+
+    @invariant()
+    def only_recovery_is_looked_back_at(self) -> None:
+        if self.incident.status in (Status.DECLARED, Status.DECIDING, Status.CANCELLED, Status.CLOSED):
+            assert "guard" not in self.timers  # 13
 
 
 TestLife = Life.TestCase

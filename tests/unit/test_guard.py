@@ -1,0 +1,358 @@
+"""After recovery: when the bot looks by itself, what it takes for trouble that is back, and what the record makes of it."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sentry_world import SHOP, World, ago, world
+from test_verification import burned
+
+from phases import actions as said
+from phases import effects as wanted
+from phases.counts import SIZE, Measured, limits
+from phases.guard import GUARD, SPAN, judged, look_back
+from phases.incident import GuardLook, Incident, Status
+from phases.report import LookVerdict
+from sandbox.faults import Fault
+from tests.bench.recovery import guard_rates
+from tests.factories import evidence, service
+from tests.unit.story import Story, mitigated
+
+Found = Literal["back", "quiet", "cannot tell", "not asked"]
+DAY = 1440.0
+NOW = ago(0)
+MINUTES = SPAN.total_seconds() / 60
+
+
+# --- how a look is judged ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "usual", "burning", "quiet", "found"),
+    [
+        (0, 0.0, 30.0, 0.0, "quiet"),
+        (19, 0.0, 30.0, 0.0, "cannot tell"),  # more than the baseline allows, and too few to wake anybody
+        (20, 0.0, 30.0, 0.0, "back"),
+        (20, 0.0, 30.0, 0.5, "cannot tell"),  # recovery was said over eight in such a time
+        (23, 0.0, 30.0, 0.5, "back"),
+        (89, 2.0, 30.0, 0.0, "cannot tell"),  # the day's rhythm may nearly triple a baseline of 30
+        (90, 2.0, 30.0, 0.0, "back"),
+        (2000, 100.0, 2000.0, 0.0, "cannot tell"),
+        (4500, 100.0, 2000.0, 0.0, "back"),
+        (40, 0.0, 1.0, 0.0, "cannot tell"),  # it was small: only what grew is sure
+        (60, 0.0, 1.0, 0.0, "back"),
+        (0, 0.0, 1.0, 0.0, "cannot tell"),
+    ],
+)
+def test_back_is_what_is_surely_no_recovery(events: int, usual: float, burning: float, quiet: float, found: Found):
+    assert judged(events, Measured(usual, DAY), Measured(burning, 30), quiet, MINUTES)[0] == found
+
+
+per_minute = st.one_of(st.just(0.0), st.floats(0.01, 400))
+
+
+@given(st.integers(0, 20_000), per_minute, st.sampled_from([0.0, 15.0, DAY]), per_minute, per_minute)
+def test_never_back_where_the_recheck_would_not_say_not_recovered(
+    events: int, usual: float, over: float, burning: float, quiet: float
+):
+    base, fire = Measured(usual, over), Measured(burning, 30)
+    held = limits(base, fire, MINUTES)
+    found, allowed = judged(events, base, fire, quiet, MINUTES)
+    assert allowed == held.allowed
+    if found == "back":
+        assert events > held.burning
+        assert events >= SIZE
+        assert events >= 3 * max(usual, quiet) * MINUTES
+        assert judged(events + 1, base, fire, quiet, MINUTES)[0] == "back", "more of it is no less"
+    if found == "quiet":
+        assert events <= held.recovered
+
+
+def test_over_simulated_series_nothing_is_opened_again_over_quiet() -> None:
+    """`make bench` does the same with more series, and prints the rates."""
+    for what, number, found, most in guard_rates(400):
+        assert most is None or found <= most + 3 * math.sqrt(most / number), what
+
+
+# --- one look, over the local Sentry and real HTTP ---------------------------------------------------------------
+
+
+async def recovered(w: World, minutes: float, **fields: object) -> Incident:
+    """Verified so many minutes ago; the fire of it ended 6 minutes and more ago by then."""
+    burning = await burned(w)
+    one = burning.rounds[0].model_copy(update={"verdict": "recovered"})
+    until = ago(minutes) + GUARD
+    changed = {"rounds": (one,), "recovered_at": ago(minutes), "guard_until": until, "status": Status.MITIGATED}
+    return burning.model_copy(update={**changed, **fields})
+
+
+def first(incident: Incident) -> GuardLook:
+    assert incident.guard_until is not None
+    return GuardLook(until=incident.guard_until, number=1, seeds=len(incident.seeds))
+
+
+async def seen(w: World, incident: Incident, now: datetime = NOW, forward: float = 0) -> said.GuardLooked:
+    return await look_back(incident, SHOP, first(incident), w.client, now, forward=timedelta(minutes=forward))
+
+
+def fire(w: World, *, minutes: float, times: int = 60, error: str = "Oops: a") -> None:
+    w.local.load(error, at=ago(minutes), every=1, times=times, transaction="/cart", release="v3", function="f")
+
+
+async def test_a_fire_that_came_back_is_seen_and_what_burned_before_recovery_is_not_counted():
+    async with world() as w:
+        incident = await recovered(w, 5)
+        assert (await seen(w, incident)).found == "quiet", "the fire of before lies within these 15 minutes"
+        fire(w, minutes=2)
+        told = await seen(w, incident)
+    assert (told.found, told.events, told.minutes, told.allowed) == ("back", 60, 5.0, 3)
+
+
+async def test_only_the_last_quarter_of_an_hour_counts():
+    async with world() as w:
+        incident = await recovered(w, 5)
+        fire(w, minutes=4)
+        soon = await seen(w, incident, now=NOW + timedelta(minutes=10))
+        later = await seen(w, incident, now=NOW + timedelta(minutes=25))
+    assert (soon.events, soon.minutes, soon.found) == (60, 15.0, "back")
+    assert (later.events, later.minutes, later.found) == (0, 15.0, "quiet"), "it burns no more"
+
+
+async def test_an_issue_that_was_named_after_recovery_is_another_matter():
+    async with world() as w:
+        incident = await recovered(w, 5)
+        fire(w, minutes=2, error="Other: b")
+        other = max(w.local.issues)
+        later = incident.model_copy(update={"seeds": (str(other),)})
+        look = first(incident)
+        assert (await look_back(later, SHOP, look, w.client, NOW)).events == 0
+        known = look.model_copy(update={"seeds": 1})
+        assert (await look_back(later, SHOP, known, w.client, NOW)).events == 60
+
+
+async def test_a_clock_that_was_set_says_nothing_is_back():
+    async with world() as w:
+        incident = await recovered(w, 5)
+        fire(w, minutes=2)
+        assert (await seen(w, incident, forward=60)).found == "cannot tell"
+        back = await seen(w, incident, now=ago(30))  # when it burned for the first time
+    assert (back.found, back.events, back.minutes) == ("cannot tell", 0, 0.0)
+
+
+async def test_sentry_that_cannot_be_asked_is_no_news():
+    async with world() as w:
+        incident = await recovered(w, 5)
+        fire(w, minutes=2)
+        w.faults.always("sentry.*", Fault(status=429, retry_after=600))
+        assert (await seen(w, incident)).found == "not asked"
+    assert (await look_back(incident, SHOP, first(incident), None, NOW)).found == "cannot tell", "nobody to ask later"
+
+
+# --- when, and what comes of it ----------------------------------------------------------------------------------
+
+
+def looked(story: Story, found: Found, events: int = 0, *, after: float = 1) -> None:
+    """The look that is due is made, and comes back with this."""
+    story.fires("guard")
+    (effect,) = story.wants(wanted.LookBack)
+    at = story.now + timedelta(seconds=after)
+    ending = said.GuardLooked(look=effect.look, at=at, found=found, events=events, minutes=15, allowed=3)
+    story.say(ending, after=after)
+
+
+def passed(story: Story, since: datetime) -> float:
+    """Minutes from then to the next look."""
+    return round((story.timers["guard"].at - since).total_seconds() / 60, 1)
+
+
+def test_three_looks_and_nobody_hears_of_them():
+    story = mitigated()
+    since = story.now
+    assert passed(story, since) == 15
+    looked(story, "quiet")
+    assert passed(story, since) == 30
+    looked(story, "cannot tell")
+    assert passed(story, since) == 60
+    assert story.last.entries == ()
+    looked(story, "quiet", 2)
+    assert "guard" not in story.timers
+    assert [e.text for e in story.last.entries] == [
+        "Still quiet 60 min after recovery: 2 events in 15 min, where up to 3 are normal"
+    ]
+    assert story.last.effects == ()
+    assert story.last.dirty == ()
+    assert story.record.status is Status.MITIGATED
+
+
+def test_the_looks_come_sooner_where_rechecks_do_and_never_later():
+    story = Story(service(recheck_after_seconds=20, recheck_until_seconds=40)).opened().measured()
+    story.rolled_back().deployed().recovered()
+    assert story.due("guard") == 60
+    story = Story(service(recheck_after_seconds=900, recheck_until_seconds=1800)).opened().measured()
+    story.rolled_back().deployed().recovered()
+    assert story.due("guard") == 900
+
+
+def test_what_is_back_goes_the_way_of_sentrys_own_alert():
+    story, told = mitigated(), mitigated()
+    looked(story, "back", 240)
+    told.say(said.SeenAgain(issue="41", evidence=evidence(told.now + timedelta(minutes=15))), after=15 * 60)
+    again = "240 events in 15 min, where up to 3 are normal"
+    assert story.record.rounds[-1].why == f"it is back: {again}"
+    assert story.on_ticket == [f"It is back: {again}. To be decided again."]
+    assert len(story.pages) == len(told.pages) == 1
+    assert story.roots == told.roots == 1
+    assert "guard" not in story.timers
+    assert [e.type for e in story.last.effects] == [e.type for e in told.last.effects]
+    assert (story.last.dirty, story.last.cancels) == (told.last.dirty, told.last.cancels)
+    assert (story.record.status, story.record.recovered_at, story.claims) == (Status.DECIDING, None, told.claims)
+
+
+def test_what_is_back_twice_is_one_round():
+    story = mitigated()
+    story.fires("guard")
+    (effect,) = story.wants(wanted.LookBack)
+    ending = said.GuardLooked(look=effect.look, at=story.now, found="back", events=99, minutes=15, allowed=3)
+    story.say(ending)
+    rounds = story.record.rounds
+    story.say(ending)
+    assert story.last.effects == ()
+    assert story.last.entries == ()
+    assert story.record.rounds == rounds
+    story = mitigated()
+    story.fires("guard")
+    story.say(said.SeenAgain(issue="41", evidence=evidence(story.now)))
+    rounds = story.record.rounds
+    story.say(ending.model_copy(update={"look": effect.look}))
+    assert story.record.rounds == rounds, "Sentry's alert was first"
+
+
+def test_a_resolved_incident_is_looked_at_too_and_opens_again():
+    story = mitigated().written()
+    assert story.record.status is Status.RESOLVED
+    looked(story, "quiet")
+    looked(story, "back", 240)
+    assert story.record.status is Status.DECIDING
+    assert story.record.cause is None
+    assert "open:shop:production" in story.claims
+
+
+def test_sentry_that_refuses_is_asked_once_more_and_then_at_the_next_look():
+    story = mitigated()
+    since = story.now
+    looked(story, "not asked")
+    assert passed(story, since) == 20
+    looked(story, "not asked")
+    assert passed(story, since) == 30
+    story.fires("guard")
+    (effect,) = story.wants(wanted.LookBack)
+    story.fails(effect)
+    assert passed(story, since) == 35
+    looked(story, "quiet")
+    assert passed(story, since) == 60
+    looked(story, "not asked")
+    assert passed(story, since) == 65
+    looked(story, "back", 240)
+    assert story.record.status is Status.DECIDING, "what was counted reaches into the guard"
+    assert story.record.failures == ()
+
+
+def test_a_bot_that_was_away_looks_once_and_people_decide_on_what_is_old():
+    story = mitigated()
+    story.now += timedelta(hours=5)
+    looked(story, "quiet")
+    assert "guard" not in story.timers
+    assert [e.text[:34] for e in story.last.entries] == ["Still quiet 5 h after recovery: 0 "]
+    story = mitigated()
+    story.now += timedelta(hours=5)
+    looked(story, "back", 240)
+    assert story.record.status is Status.MITIGATED
+    assert story.in_channel[0].startswith("*Fires again:* 240 events in 15 min, where up to 3 are normal, 5 h after")
+    assert len(story.pages) == 1
+
+
+def test_a_clock_that_was_set_back_moves_the_looks_and_makes_no_more_of_them():
+    story = mitigated()
+    story.now -= timedelta(hours=2)  # the timer moved with it
+    action = story.timers.pop("guard").action
+    story.say(action, after=15 * 60)
+    (effect,) = story.wants(wanted.LookBack)
+    assert effect.look.number == 1
+    story.say(said.GuardLooked(look=effect.look, at=story.now, found="cannot tell"))
+    assert story.due("guard") == pytest.approx(900)
+
+
+def nothing_measured() -> Story:
+    story = Story().opened()
+    story.say(said.TriageOverdue())
+    story.posted("decision:1")
+    story.say(said.DecideFixed(by="U0BOB", round=1, sentence="flag off"))
+    story.looked(LookVerdict.TOO_FEW)
+    story.looked(LookVerdict.TOO_FEW)
+    story.say(said.ConfirmRecovery(by="U0BOB", round=1, recovered=True))
+    return story
+
+
+def test_no_looks_where_nothing_was_measured_and_none_in_a_drill():
+    story = nothing_measured()
+    assert story.record.status is Status.MITIGATED
+    assert "guard" not in story.timers
+    story = Story(drill=True).opened().measured()
+    story.rolled_back().recovered()
+    assert story.record.status is Status.MITIGATED
+    assert "guard" not in story.timers
+
+
+def test_a_private_incident_is_looked_at_because_no_alert_finds_it():
+    story = Story(private=True).opened().measured().rolled_back().deployed().recovered()
+    looked(story, "back", 240)
+    assert story.record.status is Status.DECIDING
+    assert not any(key.startswith(("open:", "fingerprint:")) for key in story.claims)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        said.Cancel(by="U0BOB", reason="load test"),
+        said.SeenAgain(issue="41", evidence=evidence(NOW + timedelta(days=900))),
+    ],
+)
+def test_no_looks_at_what_is_over_or_burns(ends: said.Action):
+    story = mitigated()
+    due = story.timers["guard"].action
+    if isinstance(ends, said.SeenAgain):
+        ends = said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1)))
+    story.say(ends, after=60)
+    assert "guard" not in story.timers
+    story.say(due)
+    assert story.last.effects == (), "one that was on its way"
+
+
+def test_a_reopened_one_that_recovered_again_has_looks_of_its_own():
+    story = mitigated()
+    old = story.timers["guard"].action
+    story.say(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=60)
+    story.measured()
+    story.rolled_back(running=None).deployed().recovered()
+    assert story.due("guard") == 900
+    story.say(old)
+    assert story.last.effects == ()
+    assert "guard" in story.timers
+
+
+def test_while_a_fix_forward_is_under_way_its_own_looks_count():
+    story = mitigated()
+    since = story.now
+    story.hotfixed(forward=True)
+    story.fires("guard")
+    assert story.last.effects == ()
+    assert passed(story, since) == 30
+    story.say(said.DeployNotStarted(deploy_id=story.deploy, running="1.2.9", reason="1.2.9 runs by now"))
+    assert story.record.status is Status.MITIGATED
+    looked(story, "back", 240)
+    assert story.record.status is Status.DECIDING

@@ -1,0 +1,45 @@
+"""After recovery the bot looks by itself: no alert comes from Sentry here, and what burns again is noticed nevertheless."""
+
+from __future__ import annotations
+
+from sandbox.slack.people import plain
+from sandbox.world import World
+from tests.workspace.stage import eventually, everything, go_on_burning, said, status, told
+from tests.workspace.test_resolved_in_sentry import recovered
+
+
+async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_restart(small: World):
+    alice = small.alice
+    assert not small.alerts.enabled
+    channel = await recovered(small)
+    await eventually(small, lambda: said(alice, channel, "set to resolved in 1.2.0"), "everything of it is said")
+    small.kill_bot()
+    await small.bot.until_running()
+    go_on_burning(small, seconds=20)
+    again = plain(await alice.sees("Decision 2", channel, seconds=30))
+    assert "it is back: " in again.lower()
+    assert "where up to 3 are normal" in again
+    paged = await eventually(small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged")
+    assert len({event.dedup_key for event in paged}) == 1
+    await eventually(small, lambda: "To decide" in status(channel), "the pinned status")
+    ticket = small.linear.issues[0]
+    comments = await eventually(
+        small, lambda: [c for c in small.linear.of(ticket)[0] if "It is back" in c.body], "the ticket follows"
+    )
+    assert len(comments) == 1
+    assert len(said(alice, channel, "Decision 2")) == 1
+
+
+async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
+    alice = small.alice
+    channel = await recovered(small)
+    await eventually(small, lambda: said(alice, channel, "set to resolved in 1.2.0"), "everything of it is said")
+    before = len(everything(alice, channel))
+    last, seen = "", ""
+    while "Still quiet" not in seen:  # each turn waits for an answer of the bot
+        await alice.command("/incident timeline", channel)
+        answer = await told(alice, "Recovered", after=last)
+        last, seen = answer["ts"], plain(answer)
+    assert "0 events in 3 s, where up to 3 are normal" in seen
+    assert len(everything(alice, channel)) == before
+    assert "Users are fine" in status(channel)
