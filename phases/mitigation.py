@@ -249,14 +249,17 @@ def deploy_started(incident: Incident, action: DeployStarted, service: Service, 
     draft = Draft(incident, now)
     if (found := _deploying(incident, action.deploy_id)) is None:
         return draft.done()
-    current, acted = found
-    if acted.result == "waiting":
-        before = acted.from_release or action.running
-        _moved(draft, current, acted, result="running", started_at=now, from_release=before)
-        over = f" over {before.version}" if before else ""
-        draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
-        start_investigation(draft)  # many × many: "debug after"
+    if found[1].result == "waiting":
+        _began(draft, *found, now, action.running)
     return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
+
+
+def _began(draft: Draft, current: Round, acted: RoundAction, at: datetime, running: Release | None = None) -> Round:
+    before = acted.from_release or running
+    over = f" over {before.version}" if before else ""
+    draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
+    start_investigation(draft)  # many × many: "debug after"
+    return _moved(draft, current, acted, result="running", started_at=at, from_release=before)
 
 
 def deploy_not_started(incident: Incident, action: DeployNotStarted, service: Service, now: datetime) -> Change:
@@ -337,6 +340,9 @@ def finish_deploy(
 ) -> Draft:
     """Done: the wait begins. Failed or unknown: never started again by itself, people are paged, decide again."""
     current, acted = found
+    if acted.result == "waiting" and result == "done":  # its end is told before its start: who began it has died
+        current = _began(draft, current, acted, proof.started_at or acted.at)
+        acted = current.action or acted
     incident = draft.incident
     words = what_was_done(acted)
     reason = short(reason, REASON)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.chaos import store, weather
 from tests.chaos.clock import STEPS, stepped
-from tests.chaos.kill import Outcome, at_random, every
+from tests.chaos.kill import BY_GITHUB, Outcome, at_random, every
 from tests.chaos.race import race
 from tests.chaos.timers import thousand
 
@@ -86,6 +86,7 @@ def jobs(*, whole: bool, seed: int) -> list[Job]:
         return [
             *rows,
             Job("kill -9 at every call, 2 replicas", every, lived, AT_ONCE),
+            Job("kill -9 at every call to GitHub, 2 replicas", lambda: every(way=BY_GITHUB), lived, AT_ONCE),
             Job("kill -9 at a tenth of the calls, 1 replica", lambda: every(10, replicas=1), lived, AT_ONCE),
             Job("kill -9 at a tenth of the calls, 3 replicas", lambda: every(10, replicas=3), lived, AT_ONCE),
             Job("200 kills at random over 20 incidents", lambda: at_random(seed), lived, AT_ONCE),
@@ -93,6 +94,7 @@ def jobs(*, whole: bool, seed: int) -> list[Job]:
     return [
         *rows,
         Job(f"kill -9 at each {STEP}th call, 2 replicas", lambda: every(STEP), lived, 2),
+        Job(f"kill -9 at each {STEP}th call to GitHub", lambda: every(STEP, way=BY_GITHUB), lived, 2),
         Job("30 kills at random over 8 incidents", lambda: at_random(seed, kills=30, services=8), lived, 2),
     ]
 

@@ -244,6 +244,18 @@ def test_a_deploy_that_is_over_before_it_is_asked_about_shows_its_output_too():
     assert story.record.status is Status.VERIFYING
 
 
+def test_an_end_that_is_told_before_its_start_is_told_with_it_and_the_investigation_begins():
+    """Whoever started it died before that was recorded, and GitHub's webhook asked how it stands."""
+    story = deciding().rolled_back()
+    proof = DeployProof(before="1.3.0", after="1.2.0", started_at=story.now + timedelta(seconds=2))
+    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof), after=12)
+    assert story.wants(wanted.Investigate) == [wanted.Investigate()]
+    assert story.in_channel == ["Deployed: 1.3.0 → 1.2.0 in 10 s. First check in 5 min."]
+    deploys = [entry.text for entry in story.last.entries if entry.kind == "deploy"]
+    assert [text.partition(":")[0] for text in deploys] == ["Deploy started", "Deployed"]
+    assert story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1")).entries == (), "late words about an ended one"
+
+
 def test_done_says_from_to_how_long_and_when_people_hear_again():
     story = verifying()
     assert story.record.status is Status.VERIFYING
