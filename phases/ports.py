@@ -124,6 +124,8 @@ class DeployState(Value):
     reason: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    taken: bool = True
+    """False: it is recorded, and nothing has begun it yet; `start` does."""
 
 
 class Deployer(Protocol):
@@ -142,6 +144,10 @@ class Deployer(Protocol):
         ...
 
     async def look(self, service: Service, deploy_id: str) -> DeployState: ...
+
+    async def give_up(self, service: Service, deploy_id: str) -> bool:
+        """True: nothing was started, and from now on nothing will be. False: that cannot be said."""
+        ...
 
 
 class DeployHistory(Protocol):

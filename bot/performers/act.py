@@ -11,7 +11,7 @@ from phases.incident import ActionKind, RoundAction
 from phases.mitigation import NOTHING_DEPLOYED
 from phases.ports import Deployer, Merges, NotSetUp, PortError
 from phases.report import DeployProof, MergeState, Release
-from phases.service import DeployCommands, Service
+from phases.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def acting(kit: Kit, merges: Merges) -> dict[str, Performer]:
         try:
             port = deployer(service)
             state = await port.look(service, effect.deploy_id)
-            if state.state != "unknown" or state.started_at is not None:
+            if state.taken and (state.state != "unknown" or state.started_at is not None):
                 return DeployStarted(deploy_id=effect.deploy_id)  # an earlier try started it; following tells the rest
             running = await port.running(service)
             if effect.running is not None and not same(running, effect.running):
@@ -56,20 +56,16 @@ def acting(kit: Kit, merges: Merges) -> dict[str, Performer]:
         except PortError as error:
             if error.retryable and job.attempt < DEPLOYER_TRIES:
                 raise
-            if error.retryable and not await _never_started(service, effect.deploy_id):
+            if error.retryable and not await _given_up(service, effect.deploy_id):
                 raise PortError(error.system, error.text, retryable=False) from error  # unknown: people are paged
             return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
         return DeployStarted(deploy_id=effect.deploy_id, running=running)
 
-    async def _never_started(service: Service, deploy_id: str) -> bool:
-        """Only the command deployer's own record can say so; elsewhere a try may be under way that nobody sees yet."""
-        if not isinstance(service.deploy, DeployCommands):
-            return False
+    async def _given_up(service: Service, deploy_id: str) -> bool:
         try:
-            state = await deployer(service).look(service, deploy_id)
+            return await deployer(service).give_up(service, deploy_id)
         except PortError:
             return False
-        return state.state == "unknown" and state.started_at is None
 
     async def follow_deploy(effect: FollowDeploy, job: JobLike) -> DeployProgressed | DeployFinished:
         incident = await kit.incident(job)

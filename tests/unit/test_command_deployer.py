@@ -8,16 +8,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from bot.clients import processes
+from bot.clients import commands, processes
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
-from phases.ports import DeployState, NotSetUp, PortError
+from bot.performers import Kit
+from bot.performers.act import acting
+from phases.actions import Action, DeployNotStarted, DeployStarted
+from phases.effects import StartDeploy
+from phases.incident import ActionKind
+from phases.ports import DeployState, Merges, NotSetUp, PortError
 from phases.report import Release
 from phases.service import DeployCommands, ReleaseNames, Service
 
@@ -212,6 +218,71 @@ async def test_the_deploy_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None
     assert (tmp_path / "shop" / "asked").read_text() == "v42\n"
 
 
+def starter(service: Service, deployer: CommandDeployer) -> Callable[[int], Awaitable[Action]]:
+    """The effect that starts a deploy, by the number of its try."""
+    incident = SimpleNamespace(drill=False)
+
+    async def found(job: object) -> SimpleNamespace:
+        return incident
+
+    kit = SimpleNamespace(incident=found, service=lambda _: service, deployer_for=lambda _: deployer)
+    perform = acting(cast("Kit", kit), cast("Merges", None))["deploy.start"]
+    running, to = Release(version="43"), Release(version="42")
+    effect = StartDeploy(deploy_id="d", kind=ActionKind.ROLLBACK, to=to, running=running, by="U1")
+    return lambda attempt: perform(effect, SimpleNamespace(incident="INC-0001", attempt=attempt))
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """A host that cannot start another process for a while."""
+    real = commands.run
+
+    async def run(argv: Sequence[str], **more: Any) -> commands.Output:
+        nonlocal times
+        if "bot.clients.process_run" in argv and times:
+            times -= 1
+            raise commands.CommandFailed("Resource temporarily unavailable")
+        return await real(argv, **more)
+
+    monkeypatch.setattr("bot.clients.deployers.command.run", run)
+
+
+async def test_a_start_that_failed_is_tried_again_and_not_taken_for_one_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = shop(tmp_path / "shop", "true")
+    deployer = CommandDeployer(tmp_path / "state")
+    start = starter(service, deployer)
+    refusing(monkeypatch, 1)
+    with pytest.raises(PortError, match="nothing was started") as failed:
+        await start(1)
+    assert failed.value.retryable
+    assert isinstance(await start(2), DeployStarted)
+    assert (await until_over(deployer, service, "d")).state == "done"
+    assert isinstance(await start(3), DeployStarted)
+    assert (tmp_path / "shop" / "asked").read_text() == "v42\n"
+
+
+async def test_what_is_said_not_to_have_started_does_not_start_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = shop(tmp_path / "shop", "true")
+    deployer = CommandDeployer(tmp_path / "state")
+    start = starter(service, deployer)
+    refusing(monkeypatch, 9)
+    for attempt in (1, 2, 3):
+        with pytest.raises(PortError, match="nothing was started"):
+            await start(attempt)
+    assert isinstance(await start(4), DeployNotStarted)
+    # The launcher of the first try was only slow.
+    folder = str(next((tmp_path / "state" / "deploys").iterdir()))
+    late = await commands.run(
+        [sys.executable, "-m", "bot.clients.process_run", folder], cwd=str(Path(__file__).parents[2]), seconds=10
+    )
+    assert late.code == 0
+    assert (await deployer.look(service, "d")).state == "failed"
+    assert not (tmp_path / "shop" / "asked").exists()
+
+
 async def test_a_bot_killed_between_record_and_process_leaves_a_deploy_that_starts_once(tmp_path: Path) -> None:
     service = shop(tmp_path / "shop", "true")
     deployer = CommandDeployer(tmp_path / "state")
@@ -229,7 +300,7 @@ async def test_a_bot_killed_between_record_and_process_leaves_a_deploy_that_star
     processes.create(processes.folder_of(tmp_path / "state", "deploys", "d") / "job.json", job)
     state = await deployer.look(service, "d")
     assert (state.state, state.reason) == ("unknown", "it was recorded, but never seen to start")
-    await deployer.start(service, "d", Release(version="42"), hotfix=False)
+    assert isinstance(await starter(service, deployer)(2), DeployStarted)
     assert (await until_over(deployer, service, "d")).state == "done"
 
 

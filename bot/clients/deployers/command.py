@@ -7,6 +7,7 @@ the caller reads it back with `running`.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -121,6 +122,16 @@ class CommandDeployer:
             reason = f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
             return _state("unknown", output, started, reason)
         return self._without_watcher(folder, job, output, started)
+
+    async def give_up(self, service: Service, deploy_id: str) -> bool:
+        """Takes the record as a watcher would: one that comes late (a host so busy that it was not waited for) finds it taken."""
+        folder = self._folder(deploy_id)
+        if processes.read(folder / "job.json") is None:
+            return True
+        if not processes.create(folder / "process.json", processes.mark(os.getpid())):
+            return False
+        processes.create(folder / "result.json", {"not_started": "it was given up", "at": processes.now()})
+        return True
 
     def _without_watcher(
         self, folder: Path, job: dict[str, Any], output: DeployOutput, started: datetime | None
@@ -255,8 +266,9 @@ def _printed(folder: Path, *, going_on: bool) -> DeployOutput:
 
 def _never_seen(recorded: datetime | None) -> DeployState:
     if recorded is not None and datetime.now(UTC) - recorded < timedelta(seconds=START_SECONDS):
-        return DeployState(state="running", started_at=recorded)
-    return DeployState(state="unknown", reason="it was recorded, but never seen to start", started_at=recorded)
+        return DeployState(state="running", started_at=recorded, taken=False)
+    reason = "it was recorded, but never seen to start"
+    return DeployState(state="unknown", reason=reason, started_at=recorded, taken=False)
 
 
 def _exit(code: int) -> str:

@@ -156,6 +156,10 @@ class GitHubDeployer:
             await self._ledger.forget(deploy_id)
             raise
 
+    async def give_up(self, service: Service, deploy_id: str) -> bool:
+        """What was handed to GitHub may begin at any time."""
+        return False
+
     async def _deployment(self, service: Service, deploy_id: str) -> DeployState:
         handed = await self._ledger.known(deploy_id)
         found = await self._by_deployments.find(service, deploy_id)
