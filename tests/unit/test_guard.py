@@ -14,10 +14,12 @@ from test_verification import burned
 
 from phases import actions as said
 from phases import effects as wanted
+from phases.change import Change
 from phases.counts import SIZE, Measured, limits
 from phases.guard import GUARD, SPAN, judged, look_back
 from phases.incident import GuardLook, Incident, Status
 from phases.report import LookVerdict
+from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates
 from tests.factories import evidence, service
@@ -331,6 +333,28 @@ def test_no_looks_at_what_is_over_or_burns(ends: said.Action):
     assert "guard" not in story.timers
     story.say(due)
     assert story.last.effects == (), "one that was on its way"
+
+
+def test_no_looks_at_what_is_closed_or_goes_on_in_another_incident():
+    story = mitigated().written()
+    due = story.timers["guard"].action
+    for number, _ in enumerate(story.record.postmortem.items if story.record.postmortem else (), 1):
+        story.say(said.MarkItem(by="U0BOB", number=number))
+    assert story.record.status is Status.CLOSED
+    assert "guard" not in story.timers
+    story.say(due)
+    assert story.last.effects == ()
+
+    gone, goes_on = mitigated().written(), Story()
+    duplicate = gone.record.model_copy(update={"id": "INC-0002"})
+    goes_on.say(said.MergeDuplicate(by="U0BOB", duplicate="INC-0002", found=duplicate))
+    also = goes_on.last.also
+    assert also is not None
+    assert also.incident.status is Status.RESOLVED
+    assert "guard" in also.cancels
+    late = step(also.incident, gone.timers["guard"].action, gone.service, gone.now)
+    assert isinstance(late, Change)
+    assert late.effects == ()
 
 
 def test_a_reopened_one_that_recovered_again_has_looks_of_its_own():

@@ -46,7 +46,9 @@ def test_the_post_mortem_resolves_what_is_verified():
     assert story.wants(wanted.CloseTicket) == [wanted.CloseTicket()]
     assert story.wants(wanted.SetTopic) == [wanted.SetTopic()]
     assert "open:shop:production" not in story.claims
-    assert set(story.timers) == {"archive", "ticket"}, "its action items are looked at in Linear"
+    assert set(story.timers) == {"archive", "ticket", "guard"}, (
+        "its action items are looked at in Linear, its issues in Sentry"
+    )
 
 
 def test_written_while_verifying_it_resolves_with_the_clean_look_in_one_message():
