@@ -7,12 +7,13 @@ What is lost on the way is seen by polling; nothing waits for a webhook.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -47,9 +48,19 @@ class _Deployment(_Part):
     sha: str
     ref: str
     environment: str
-    payload: dict[str, Any] | str | None = None
+    payload: dict[str, Any] = {}
     created_at: datetime
     creator: _Account | None = None
+
+    @field_validator("payload", mode="before")
+    @classmethod
+    def _told(cls, value: Any) -> Any:
+        """As it was sent: an object, or its text. What is neither says nothing."""
+        try:
+            told = json.loads(value or "{}") if isinstance(value, str) else value
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
 
 
 class _Status(_Part):
@@ -122,8 +133,7 @@ async def _hear(kit: Kit, event: str, raw: bytes, delivery: str) -> list[str] | 
     match event:
         case "deployment_status":
             told = _DeploymentStatus.model_validate_json(raw)
-            payload = told.deployment.payload
-            decision = str(payload.get("decision") or "") if isinstance(payload, dict) else ""
+            decision = str(told.deployment.payload.get("decision") or "")
             woken = await _wake(kit, told.repository, decision, delivery)
             heard_of = await _tell(kit, told, delivery)
             return None if woken is None or heard_of is None else list(dict.fromkeys((*woken, *heard_of)))
@@ -217,8 +227,8 @@ def _deploys(service: Service, told: _DeploymentStatus) -> bool:
 
 def _seen(service: Service, told: _DeploymentStatus) -> DeploySeen:
     deployment = told.deployment
-    payload = deployment.payload if isinstance(deployment.payload, dict) else {}
-    release = service.deployed(heard.cut(deployment.ref, 200), deployment.sha, str(payload.get("release") or ""))
+    told_release = str(deployment.payload.get("release") or "")
+    release = service.deployed(heard.cut(deployment.ref, 200), deployment.sha, told_release)
     creator = deployment.creator or told.deployment_status.creator
     return DeploySeen(
         release=release,

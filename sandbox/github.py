@@ -39,6 +39,8 @@ class Commit:
     files: list[File] = field(default_factory=list)
     pull: int | None = None
     parent: str | None = None
+    merged: str | None = None
+    """The second parent: it is a merge."""
 
 
 @dataclass(slots=True)

@@ -54,6 +54,10 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
     def page(request: Request, rows: Sequence[Any]) -> list[Any]:
         size = min(int(request.query_params.get("per_page", 30)), 100)
         number = int(request.query_params.get("page", 1))
+        if number * size < len(rows):
+            request.state.link = f'<{request.url.include_query_params(page=number + 1)}>; rel="next"'
+        elif number > 1:
+            request.state.link = f'<{request.url.include_query_params(page=number - 1)}>; rel="prev"'
         return list(rows[(number - 1) * size : number * size])
 
     def repository(request: Request) -> Any:
@@ -290,11 +294,13 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 def _conditional(request: Request, body: Any) -> Response:
-    """With an ETag; 304 where the asker has it."""
+    """With an ETag; 304 where the asker has it. `Link` where there are more pages than one:
+    https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api"""
+    more = {"Link": request.state.link} if hasattr(request.state, "link") else {}
     etag = f'W/"{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()}"'
     if request.headers.get("If-None-Match") == etag:
-        return Response(status_code=304, headers={"ETag": etag})
-    return JSONResponse(body, headers={"ETag": etag})
+        return Response(status_code=304, headers={"ETag": etag, **more})
+    return JSONResponse(body, headers={"ETag": etag, **more})
 
 
 def who(github: GitHub, request: Request) -> str | None:

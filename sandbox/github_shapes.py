@@ -35,7 +35,7 @@ def commit_row(github: GitHub, commit: Commit, *, files: bool = True) -> dict[st
         "sha": commit.sha,
         "html_url": address(github, f"commit/{commit.sha}"),
         "commit": {"message": commit.message, "author": {"name": commit.author, "date": commit.at.isoformat()}},
-        "parents": [{"sha": commit.parent}] if commit.parent else [],
+        "parents": [{"sha": sha} for sha in (commit.parent, commit.merged) if sha],
     }
     return {**shown, "files": [file_row(f) for f in commit.files]} if files else shown
 

@@ -23,6 +23,20 @@ def client(settings: Settings, stack: AsyncExitStack) -> GitHub | None:
     return github
 
 
+async def place(repository: str, github: GitHub, mend: str) -> Finding:
+    """Whether it can be seen, and still has the name that the catalogue gives it."""
+    what = f"GitHub, {repository}"
+    found = await asked(what, github.about(repository), mend)
+    if isinstance(found, Finding):
+        return found
+    if found.full_name and found.full_name.lower() != repository.lower():
+        says = (
+            f"it is {found.full_name} now: GitHub leads our calls there, but its webhooks are not known by that name."
+        )
+        return Finding("unproven", what, says, "name it anew in the catalogue (`repository`, `adr`)")
+    return works(what, f"default branch {found.default_branch}")
+
+
 async def deployer(service: Service, github: GitHub | None) -> list[Finding]:
     """Whether the workflows are there, and what runs. Nothing is started: that their inputs fit shows with the first deploy."""
     what = f"Deployer, {service.name}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from bot.catalogue import Catalogue
-from bot.checkup import Finding, asked, broken, works
+from bot.checkup import Finding, asked, broken, github, works
 from bot.clients.discord import NEEDS, Discord
 from bot.clients.github import GitHub
 from bot.clients.linear import Linear
@@ -119,7 +119,5 @@ async def _github(url: str, token: str, catalogue: Catalogue, stack: AsyncExitSt
     every = catalogue.all()
     places = [one.adr.repository for one in every if one.adr is not None]
     for repository in dict.fromkeys(name for name in (*(one.repository for one in every), *places) if name):
-        branch = await asked(f"GitHub, {repository}", client.default_branch(repository), MEND_GITHUB)
-        what = f"GitHub, {repository}"
-        found.append(branch if isinstance(branch, Finding) else works(what, f"default branch {branch}"))
+        found.append(await github.place(repository, client, MEND_GITHUB))
     return found or [Finding("unproven", "GitHub", "a token is set, and no service has a `repository`")]

@@ -37,8 +37,7 @@ class GitHubArchive:
         """Over the files of the default branch and our open pull requests. Raises `PortError`."""
         repository, place = _place(service)
         names = [(_FILE, name) for name in await self._names(repository, place.path) if not NAMES.fullmatch(name)]
-        asked = {"state": "open", "per_page": PAGE}
-        pulls = read(shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}).rows
+        pulls = read(shapes.Pulls, {"rows": await self._github.pages(calls.PULLS, repository, {"state": "open"})}).rows
         names += [(_BRANCH, pull.head.ref) for pull in pulls]
         return max((int(found.group(1)) for pattern, name in names if (found := pattern.fullmatch(name))), default=0)
 

@@ -55,12 +55,25 @@ _WORDS = {
 }
 
 
+def rollup_of(pull: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The `statusCheckRollup` of a pull request's newest commit; None where no check ran, or none may be seen."""
+    commits = (pull.get("commits") or {}).get("nodes") or []
+    newest = commits[-1] if commits else None
+    return ((newest or {}).get("commit") or {}).get("statusCheckRollup")
+
+
 def pull_checks(node: Mapping[str, Any]) -> PullChecks:
     """Of a `PullRequest` as `ASK_CHECKS` asks for it. Raises `HttpError` where it has not the documented shape."""
-    commits = (node.get("commits") or {}).get("nodes") or []
-    rollup = ((commits[-1].get("commit") or {}).get("statusCheckRollup") or {}) if commits else {}
+    rollup = rollup_of(node) or {}
     try:
-        checks = [_check(one) for one in (rollup.get("contexts") or {}).get("nodes") or []]
+        told = (rollup.get("contexts") or {}).get("nodes") or []
+        # A token that may not see check runs, as a fine-grained one, gets null in their places:
+        # https://github.com/kirodotdev/KiroCrew/pull/4830
+        checks = [_check(one) for one in told if one is not None]
+        if hidden := sum(one is None for one in told):
+            checks.append(
+                Check(name=f"{hidden} check run{'s' if hidden > 1 else ''}", conclusion="hidden from our token")
+            )
         return PullChecks(pull_request=f"#{node['number']}", url=node.get("url"), checks=tuple(checks))
     except KeyError as error:
         raise HttpError(SYSTEM, "GitHub's checks have not the documented shape", retryable=True) from error

@@ -7,9 +7,11 @@ first) are what became of it. A newer deployment makes an older one `inactive`, 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bot.clients import github_calls as calls
 from bot.clients.github import SYSTEM, GitHub, read
@@ -115,9 +117,20 @@ def environment_of(service: Service) -> str:
     return service.deploy.environment if isinstance(service.deploy, DeployWorkflow) else service.environment
 
 
+def told_in(deployment: Deployment) -> Mapping[str, Any]:
+    """Its payload. GitHub gives back what was sent: an object, or its text."""
+    told: Any = deployment.payload
+    if isinstance(told, str):
+        try:
+            told = json.loads(told or "{}")
+        except ValueError:
+            return {}
+    return told if isinstance(told, dict) else {}
+
+
 def named(service: Service, deployment: Deployment) -> Release:
     """The release of a deployment; a hotfix is named by its payload."""
-    told = deployment.payload.get("release") if isinstance(deployment.payload, dict) else None
+    told = told_in(deployment).get("release")
     return service.deployed(deployment.ref, deployment.sha, told if isinstance(told, str) else "")
 
 

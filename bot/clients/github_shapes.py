@@ -62,6 +62,8 @@ class DeploymentStatus(_Read):
     created_at: datetime
     description: str | None = None
     log_url: str | None = None
+    target_url: str | None = None
+    """What `log_url` was called before; those who report still fill it."""
 
 
 class DeploymentStatuses(_Read):
@@ -106,11 +108,20 @@ class CommitText(_Read):
     author: GitActor | None = None
 
 
+class Parent(_Read):
+    sha: str = ""
+
+
 class Commit(_Read):
     sha: str
     html_url: str | None = None
     commit: CommitText = CommitText()
+    parents: tuple[Parent, ...] = ()
     files: tuple[ChangedFile, ...] = ()
+
+    @property
+    def merges(self) -> bool:
+        return len(self.parents) > 1
 
 
 class Comparison(_Read):
@@ -184,6 +195,7 @@ class Directory(_Read):
 
 
 class Repository(_Read):
+    full_name: str = ""
     default_branch: str
     allow_merge_commit: bool | None = None
     """These are shown to those who may write."""

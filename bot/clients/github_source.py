@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from bot.clients import github_calls as calls
 from bot.clients import github_shapes as shapes
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
-from bot.clients.github_checks import ASK_CHECKS, pull_checks
+from bot.clients.github_checks import ASK_CHECKS, pull_checks, rollup_of
 from bot.clients.http import HttpError
 from phases import covering
 from phases.adr import BRANCH
@@ -115,11 +115,11 @@ class GitHubSource:
         pages = -(-first.total_commits // PAGE)
         wanted = range(max(2, (first.total_commits - COMMITS) // PAGE + 1), pages + 1)
         rest = await self._few([self._compare(repository, base, head, page) for page in wanted])
-        oldest_first = [c for page in (first, *rest) for c in page.commits]
-        newest = oldest_first[::-1][:COMMITS]
+        oldest_first = {c.sha: c for page in (first, *rest) for c in page.commits}
+        newest = list(oldest_first.values())[::-1][:COMMITS]
         if len(newest) == 1 and first.files:
             return (_commit(newest[0].model_copy(update={"files": first.files})),)
-        known = await self._details(repository, [c.sha for c in newest[:DETAILED]])
+        known = await self._details(repository, [c.sha for c in newest[:DETAILED] if not c.merges])
         return tuple(_commit(known.get(c.sha, c)) for c in newest)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
@@ -152,7 +152,7 @@ class GitHubSource:
         repository = repository_of(service)
         data = await self._github.graphql(PULLS, _names(repository), permission="Pull requests: read")
         nodes = ((data.get("repository") or {}).get("pullRequests") or {}).get("nodes") or []
-        own = [node for node in nodes if not node.get("isCrossRepository", True)]
+        own = [node for node in nodes if node and not node.get("isCrossRepository", True)]
         found = [_hotfix(node) for node in own if not str(node.get("headRefName") or "").startswith(BRANCH)]
         return tuple(found[:HOTFIXES])
 
@@ -202,6 +202,7 @@ class GitHubSource:
         data = await self._github.graphql(ASK_CHECKS, asked, permission="Pull requests: read, Checks: read")
         found = ((data.get("repository") or {}).get("object") or {}).get("associatedPullRequests") or {}
         nodes = found.get("nodes") or []
+        nodes = [node for node in nodes if node]
         pull = next((node for node in nodes if node.get("merged")), nodes[0] if nodes else None)
         return pull_checks(pull) if pull else None
 
@@ -324,6 +325,7 @@ def _names(repository: str) -> dict[str, str]:
 
 
 def _commit(found: shapes.Commit) -> Commit:
+    """Without files of a merge, as `git log` has it: GitHub shows the whole pull request again there, and it would be a suspect twice."""
     subject, _, body = found.commit.message.partition("\n")
     author = found.commit.author
     return Commit(
@@ -334,7 +336,7 @@ def _commit(found: shapes.Commit) -> Commit:
         body=body.strip()[:BODY_LIMIT],
         files=tuple(
             CommitFile(path=f.filename, added=f.additions, deleted=f.deletions, patch=f.patch[:PATCH_OF_A_FILE])
-            for f in found.files
+            for f in (() if found.merges else found.files)
         ),
         url=found.html_url,
     )
@@ -356,16 +358,15 @@ def _suspect(blamed: Mapping[str, Any]) -> Suspect:
 
 
 def _hotfix(node: Mapping[str, Any]) -> HotfixRef:
-    commits = (node.get("commits") or {}).get("nodes") or []
+    rollup = rollup_of(node)
     try:
-        rollup = commits[-1]["commit"]["statusCheckRollup"] if commits else None
         return HotfixRef(
             name=f"#{node['number']}",
             commit=node["headRefOid"],
             subject=str(node.get("title") or "")[:200],
             body=str(node.get("body") or "")[:BODY_LIMIT],
             url=node.get("url"),
-            checks=CHECKS.get(rollup["state"]) if rollup else None,
+            checks=CHECKS.get(str(rollup.get("state"))) if rollup else None,
         )
     except (KeyError, ValidationError) as error:
         raise HttpError(SYSTEM, "GitHub's pull requests have not the documented shape", retryable=True) from error

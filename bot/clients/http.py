@@ -218,11 +218,25 @@ class Http:
                 if isinstance(value, dict):
                     value = value.get("message")
                 if isinstance(value, str):
-                    said = value
+                    said = _with_details(value, body.get("errors"))
                     break
         for secret in self._secrets:
             said = said.replace(secret, "…")
         return " ".join(said.split())[:200]
+
+
+def _with_details(said: str, errors: Any) -> str:
+    """ "Validation Failed" says nothing; what failed stands in `errors`, as words or as field and code:
+    https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#validation-failed"""
+    details: list[str] = []
+    for error in errors if isinstance(errors, list) else ():
+        if isinstance(error, dict):
+            named = " ".join(str(error[key]) for key in ("field", "code") if error.get(key))
+            details.append(str(error.get("message") or named))
+        elif isinstance(error, str):
+            details.append(error)
+    told = "; ".join(detail for detail in details[:3] if detail)
+    return f"{said}: {told}" if told else said
 
 
 def part(text: str, system: str) -> str:

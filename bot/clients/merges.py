@@ -12,6 +12,7 @@ from typing import Literal
 from bot.clients import github_calls as calls
 from bot.clients.git import LocalGit
 from bot.clients.github import SYSTEM, GitHub, read
+from bot.clients.github_checks import rollup_of
 from bot.clients.github_shapes import Comparison, PullState, Repository
 from bot.clients.github_source import CHECKS, repository_of
 from bot.clients.http import HttpError
@@ -99,9 +100,8 @@ class HotfixMerges:
         asked = {"owner": owner, "name": name, "number": number}
         data = await github.graphql(ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read")
         pull = (data.get("repository") or {}).get("pullRequest") or {}
-        nodes = (pull.get("commits") or {}).get("nodes") or []
-        rollup = nodes[-1]["commit"]["statusCheckRollup"] if nodes else None
-        return CHECKS.get(rollup["state"]) if rollup else None
+        rollup = rollup_of(pull)
+        return CHECKS.get(str(rollup.get("state"))) if rollup else None
 
 
 def _method(known: Repository) -> str:

@@ -60,6 +60,15 @@ async def test_one_commit_needs_no_second_look(world: World) -> None:
     assert not world.sent("GET", f"/commits/{BAD}")
 
 
+async def test_a_merge_is_no_suspect_beside_what_it_merged(world: World) -> None:
+    """GitHub shows the whole pull request again as the files of its merge: https://docs.github.com/en/rest/commits/commits#get-a-commit"""
+    merged = File("src/shop/cart.py", PATCH, 2, 1)
+    world.github.commit("d" * 40, "Merge pull request #7", merged, tag="v1.5.0").merged = BAD
+    merge, *_ = found = await world.source.commits(SHOP, "1.3.0", "1.5.0")
+    assert (merge.subject, merge.files) == ("Merge pull request #7", ())
+    assert [f.path for f in found[-1].files] == ["src/shop/cart.py", "logo.png"]
+
+
 @pytest.mark.parametrize("many", [130, 500, 730])
 async def test_many_commits_by_pages(world: World, many: int) -> None:
     for number in range(many - 2):

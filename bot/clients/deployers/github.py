@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
@@ -128,7 +128,7 @@ class GitHubDeployer:
             return  # another replica was faster
         body = {"ref": branch, "inputs": inputs, "return_run_details": True}
         try:
-            answer = await self._github.write(calls.DISPATCH, repository, body, workflow_id=workflow)
+            answer = await self._dispatch(repository, workflow, body)
         except HttpError as error:
             if error.sent and (error.status is None or error.status >= 500 or error.status < 400):
                 # It may have been taken. Following it looks for its run, and never sends it again.
@@ -138,6 +138,17 @@ class GitHubDeployer:
             raise _not_taken(error, repository, workflow) from error
         if answer is not None:
             await self._remember(deploy_id, answer)
+
+    async def _dispatch(self, repository: str, workflow: str, body: Mapping[str, Any]) -> Any:
+        """`return_run_details` came in 2026; GitHub Enterprise Server up to 3.20 answers 400 to a key that it does not know:
+        https://github.com/cli/cli/issues/12672. What was refused was not started."""
+        try:
+            return await self._github.write(calls.DISPATCH, repository, body, workflow_id=workflow)
+        except HttpError as error:
+            if error.status != 400 and not (error.status == 422 and "return_run_details" in error.said):
+                raise
+        plain = {key: value for key, value in body.items() if key != "return_run_details"}
+        return await self._github.write(calls.DISPATCH, repository, plain, workflow_id=workflow)
 
     async def _deploy(
         self, service: Service, deploy: DeployWorkflow, deploy_id: str, name: str, to: Release, *, hotfix: bool
@@ -251,14 +262,8 @@ class GitHubDeployer:
     # --- what is there -------------------------------------------------------------------------------------------
 
     async def _tags(self, repository: str) -> list[str]:
-        names: list[str] = []
-        for page in range(1, TAG_PAGES + 1):
-            asked = {"per_page": PAGE, "page": page}
-            found = read(Tags, {"rows": await self._github.polled(calls.TAGS, repository, asked)}).rows
-            names += [tag.name for tag in found]
-            if len(found) < PAGE:
-                break
-        return names
+        rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
+        return [tag.name for tag in read(Tags, {"rows": rows}).rows]
 
     async def _inputs(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> dict[str, str]:
         """The four inputs that both workflows declare (docs/github.md). Raises where the release may not be deployed."""

@@ -7,14 +7,12 @@ are skipped, as an emergency wants; no rule of a branch is touched, and `auto_me
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from bot.clients import github_calls as calls
 from bot.clients.github import GitHub
-from bot.clients.github_deployments import GitHubDeployments
+from bot.clients.github_deployments import GitHubDeployments, told_in
 from bot.clients.github_shapes import Deployment
 from phases.ports import DeployState
 from phases.service import DeployWorkflow, Service
@@ -42,7 +40,7 @@ class ByDeployments:
     async def find(self, service: Service, deploy_id: str) -> Deployment | None:
         """The newest deployment that carries our id."""
         rows = await self._deployments.newest(service)
-        return next((one for one in rows if _payload(one).get("decision") == deploy_id), None)
+        return next((one for one in rows if told_in(one).get("decision") == deploy_id), None)
 
     async def create(self, service: Service, deploy: DeployWorkflow, deploy_id: str, ref: str, release: str) -> None:
         """Raises `HttpError`; where its answer was lost the deployment may be there, and `find` shows it."""
@@ -69,7 +67,8 @@ class ByDeployments:
                 state="running", lines=("The deployment waits for somebody to take it.",), started_at=started
             )
         newest = statuses[0]
-        where = f": {newest.log_url}" if newest.log_url else ""
+        address = newest.log_url or newest.target_url
+        where = f": {address}" if address else ""
         said = f" ({' '.join(newest.description.split())[:140]})" if newest.description else ""
         if newest.state in _GOING_ON:
             line = f"The deployment {_GOING_ON[newest.state]}{said}{where}"
@@ -83,14 +82,3 @@ class ByDeployments:
             return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
         reason = f"the deployment ended as {newest.state}{said}{where}"
         return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
-
-
-def _payload(deployment: Deployment) -> dict[str, Any]:
-    """GitHub gives back what was sent: an object, or its text."""
-    told: Any = deployment.payload
-    if isinstance(told, str):
-        try:
-            told = json.loads(told or "{}")
-        except ValueError:
-            return {}
-    return told if isinstance(told, dict) else {}
