@@ -35,6 +35,7 @@ from bot.clients.sentry_issues import SentryIssues
 from bot.clients.slack import Slack
 from bot.clock import Clock
 from bot.connection import end_if_cancelled
+from bot.courtesy import Courtesy
 from bot.deploys import Deploys
 from bot.dispatches import Dispatches
 from bot.eviction import must_keep
@@ -88,6 +89,7 @@ class Bot:
     source_for: Callable[[Service], SourceCode | None]
     pulls_for: Callable[[Service], PullRequests | None]
     incidents_channel: Callable[[], Awaitable[str | None]]
+    courtesy: Courtesy
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,8 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     deploys = Deploys(store, watching=tracker is not None)
     announced = _Announced(slack, settings.incidents_channel)
     render = renderer(catalogue, reverts=reverts is not None)
-    live = Live(store, door, render, slack)
+    courtesy = Courtesy()
+    live = Live(store, door, render, slack, courtesy=courtesy)
     steady = Steady()
     kit = Kit(
         door=door,
@@ -208,7 +211,13 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         me=me,
         people=people,
         outbox=Outbox(
-            store, door, performers(kit, merges, reverts, resolver), SYSTEMS, url=url, alone=settings.redis_url is None
+            store,
+            door,
+            performers(kit, merges, reverts, resolver),
+            SYSTEMS,
+            url=url,
+            alone=settings.redis_url is None,
+            courtesy=courtesy,
         ),
         clock=Clock(store, door, steady=steady),
         live=live,
@@ -221,6 +230,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         source_for=the_source,
         pulls_for=lambda service: hub if service.repository else None,
         incidents_channel=announced.channel,
+        courtesy=courtesy,
     )
 
 

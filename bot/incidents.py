@@ -49,8 +49,8 @@ class Incidents:
         self._now = now
         # One at a time an incident in this process: the version decides, this only spares the losers their work.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._numbers: set[int] = set()
-        """Numbers that new incidents are trying to get, who did not get their first."""
+        self._declaring = asyncio.Lock()
+        """One new incident at a time: twenty at once would all try for the same number, and hold up who waits for an ack."""
         self._looked: dict[str, tuple[float, Loaded]] = {}
         """What was just looked at, and when. It spares a round trip and can do no harm: the commit checks version and
         delivery, and who is refused by it is refused by what is loaded anew."""
@@ -64,10 +64,9 @@ class Incidents:
         Whatever the answer: an action that is said again with the same `because` counts once.
         """
         ends = asyncio.get_running_loop().time() + SAY_SECONDS
-        numbers: set[int] = set()
         try:
             async with self._turn(incident, ends):
-                return await self._say(action, incident, because, deadline, ends, numbers)
+                return await self._say(action, incident, because, deadline, ends)
         except NotThisVersion as error:
             log.error("nothing recorded of %s: %s", action.type, error.text)
             return Refused("version", f"{error.text} Run the newest one. Nothing was changed.")
@@ -77,8 +76,6 @@ class Incidents:
         except AnswerLost as error:
             log.error("answer lost for %s of %s: %s", action.type, incident or "a new incident", error.text)
             return Unknown()
-        finally:
-            self._numbers -= numbers
 
     async def _say(
         self,
@@ -87,7 +84,6 @@ class Incidents:
         because: Because | None,
         deadline: datetime | None,
         ends: float,
-        numbers: set[int],
     ) -> Recorded | Refused | Unknown:
         clock = asyncio.get_running_loop().time
         commit_id = uuid4().hex
@@ -104,7 +100,7 @@ class Incidents:
             if left <= 0:
                 return Unknown(f"Too much happens here at once. {NOTHING}")
             if isinstance(action, Declare) and incident is None:
-                above = self._next_number(max(above + 1, loaded.next_number), numbers, again=above > 0)
+                above = max(above + 1, loaded.next_number)
                 action = action.model_copy(update={"number": above})
             other: Loaded | None = None
             if isinstance(action, MergeDuplicate):
@@ -167,15 +163,6 @@ class Incidents:
                 self._looked.clear()
             self._looked[incident] = (asyncio.get_running_loop().time(), loaded)
         return loaded.incident
-
-    def _next_number(self, number: int, mine: set[int], *, again: bool) -> int:
-        """The next one; who tries again leaves alone what others here try again for: 20 at once need two tries each, not 20."""
-        while again and number in self._numbers:
-            number += 1
-        if again:
-            self._numbers.add(number)
-            mine.add(number)
-        return number
 
     def _just_looked_at(self, incident: str | None) -> Loaded | None:
         """Once, and with the time of now."""
@@ -240,17 +227,12 @@ class Incidents:
 
     @asynccontextmanager
     async def _turn(self, incident: str | None, ends: float) -> AsyncIterator[None]:
-        if incident is None:
-            yield
-            return
-        lock = self._turns.get(incident)
-        if lock is None:
-            lock = self._turns[incident] = asyncio.Lock()
+        lock = self._declaring if incident is None else self._turns.setdefault(incident, asyncio.Lock())
         try:
             async with asyncio.timeout_at(ends):
                 await lock.acquire()
         except TimeoutError as error:
-            raise NotRecorded("Too much happens in this incident at once.") from error
+            raise NotRecorded("Too much happens at once.") from error
         try:
             yield
         finally:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bot.budget import Budget
 from bot.connection import StoreError, end_if_cancelled
+from bot.courtesy import Courtesy, people_first
 from bot.marks import RANKS, Begun, Marks
 from bot.request import member
 from bot.store import Store
@@ -96,6 +97,7 @@ class Live:
         slack: Editor,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        courtesy: Courtesy | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
@@ -105,6 +107,7 @@ class Live:
         self._render = render
         self._slack = slack
         self._now = now
+        self._courtesy = courtesy or Courtesy()
         self._marks = Marks(store)
         self._budget = Budget(store)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -212,7 +215,9 @@ class Live:
         self._store.dirtied.set()
 
     async def _edit(self, one: str, heard: float) -> None:
+        self._courtesy.in_background()
         try:
+            await people_first()
             begun = await self._marks.begin(one)
             if begun is None:
                 self._held_off[one] = time.monotonic() + BUSY_SECONDS
@@ -247,6 +252,7 @@ class Live:
             wait = min(NOT_POSTED_AT_MOST, before * 2) if held == begun.counter else NOT_POSTED_SECONDS
             self._not_before[one] = (begun.counter, wait, time.monotonic() + wait)
             return _End()
+        await people_first()
         try:
             message = await self._render(name, incident, self._now())
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one

@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 from bot.aside import VERSION, take_up
 from bot.clients.patience import patient
 from bot.connection import StoreError, connect, end_if_cancelled
+from bot.courtesy import Courtesy, people_first
 from bot.queue import Held, Queue
 from bot.request import from_ms
 from bot.steady import passed
@@ -95,6 +96,7 @@ class Outbox:
         url: str,
         limits: Mapping[str, int] | None = None,
         alone: bool = False,
+        courtesy: Courtesy | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start of this process."""
@@ -107,6 +109,7 @@ class Outbox:
         self._systems = systems
         self._url = url
         self._alone = alone
+        self._courtesy = courtesy or Courtesy()
         self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._queue = Queue(store, self.consumer)
         limits = {**LIMITS, **(limits or {})}
@@ -216,6 +219,7 @@ class Outbox:
     # --- one effect --------------------------------------------------------------------------------------------
 
     async def _run(self, held: Held) -> None:
+        self._courtesy.in_background()
         one = held
         try:
             while True:
@@ -254,6 +258,7 @@ class Outbox:
                 if passed() - self._sure[held.entry] > SURE_SECONDS and not await self._still_ours([held.entry]):
                     log.warning("effect %s was taken over by another worker", job.effect_id, extra=_of(held, job))
                     return
+                await people_first()
                 with patient(PATIENT_SECONDS):
                     async with asyncio.timeout(PERFORM_SECONDS):
                         action = await performer(effect, job)
@@ -377,6 +382,7 @@ class Outbox:
         """Says it until it is answered: the effect is done, and only its result may be missing."""
         pause = 0.2
         while True:
+            await people_first()
             answer = await self._door.say(action, job.incident, EffectEnded(held.entry))
             if not isinstance(answer, Unknown):
                 return answer

@@ -24,6 +24,7 @@ from bot import health, logs
 from bot import settings as settings_module
 from bot.app import Bot, now, wire, workers
 from bot.catalogue import Catalogue
+from bot.courtesy import Courtesy
 from bot.drafts import RedisDrafts
 from bot.eviction import ThrowsAway
 from bot.members import ChannelMembers
@@ -117,6 +118,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             members=ChannelMembers(bot.slack),
             owner=bot.store.owner,
             taste=bot.slack.taste,
+            asked=bot.courtesy.somebody_asks,
         )
         stack.push_async_callback(heard.tasks.drain, LAST_SECONDS)
         metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.watch)
@@ -134,7 +136,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         working = asyncio.create_task(workers(bot), name="workers")
         serving = asyncio.create_task(server.serve(), name="http")
         drawing = asyncio.create_task(heard.homes.run(), name="app home")
-        listening = asyncio.create_task(_socket_mode(settings, heard, metrics), name="socket mode")
+        listening = asyncio.create_task(_socket_mode(settings, heard, metrics, bot.courtesy), name="socket mode")
         told = asyncio.create_task(ended.wait(), name="signal")
         _settle()
         log.info("Firebreak is up: %s", "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}")
@@ -183,11 +185,17 @@ def _end_surely() -> None:
     late.start()
 
 
-async def _socket_mode(settings: Settings, heard: Listeners, metrics: Metrics) -> None:
+async def _socket_mode(settings: Settings, heard: Listeners, metrics: Metrics, courtesy: Courtesy) -> None:
     if settings.slack_app_token is None:
         await asyncio.Event().wait()
         return
-    await SocketMode(heard.app, settings.slack_app_token.get_secret_value(), metrics.timed).run()
+
+    @contextlib.contextmanager
+    def timed(path: str) -> Iterator[None]:
+        with metrics.timed(path), courtesy.somebody_asks():
+            yield
+
+    await SocketMode(heard.app, settings.slack_app_token.get_secret_value(), timed).run()
 
 
 def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:

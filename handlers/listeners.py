@@ -6,6 +6,7 @@ import logging
 import re
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -138,6 +139,7 @@ def listeners(
     pulls_for: Callable[[Service], PullRequests | None] = lambda _: None,
     sentry: Issues | None = None,
     whereabouts: Whereabouts | None = None,
+    asked: Callable[[], AbstractContextManager[None]] = nullcontext,
     members: Members | None = None,
     taste: Taste | None = None,
     owner: Owner | None = None,
@@ -171,7 +173,7 @@ def listeners(
     register_all(app, kit, homes)
     routes: list[Route] = []
     if settings.slack_signing_secret is not None:
-        routes.append(slack_route(app, settings.slack_signing_secret.get_secret_value()))
+        routes.append(slack_route(app, settings.slack_signing_secret.get_secret_value(), asked=asked))
     if settings.sentry_webhook_secret is not None:
         routes.append(sentry_route(kit, settings.sentry_webhook_secret.get_secret_value()))
     if settings.github_webhook_secret is not None:

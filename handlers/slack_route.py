@@ -7,6 +7,8 @@ https://docs.slack.dev/authentication/verifying-requests-from-slack
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -24,7 +26,14 @@ ESCAPES = tuple((b"%%%02X" % one, bytes([one])) for one in b'":,{}[]/\\<>')
 """What JSON and Slack's own markup are full of; escapes come in capitals (https://url.spec.whatwg.org/#percent-encode)."""
 
 
-def slack_route(app: AsyncApp, signing_secret: str, path: str = "/slack/events") -> Route:
+def slack_route(
+    app: AsyncApp,
+    signing_secret: str,
+    path: str = "/slack/events",
+    *,
+    asked: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Route:
+    """`asked` is entered while what Slack rightly signed is answered."""
     verifier = SignatureVerifier(signing_secret)
 
     async def events(request: Request) -> Response:
@@ -36,9 +45,10 @@ def slack_route(app: AsyncApp, signing_secret: str, path: str = "/slack/events")
             return refused(request, 400, "the body cannot be read")
         try:
             # Bolt takes a parsed body in the mode in which it comes over a socket; for HTTP it would parse it again.
-            answer = await app.async_dispatch(
-                AsyncBoltRequest(body=body, headers=dict(request.headers), mode="socket_mode")
-            )
+            with asked():
+                answer = await app.async_dispatch(
+                    AsyncBoltRequest(body=body, headers=dict(request.headers), mode="socket_mode")
+                )
         except Exception as error:  # noqa: BLE001  rightly signed, and of no shape that Slack sends: Bolt's own code fails on it
             return refused(request, 400, f"of no kind that Slack sends ({type(error).__name__})")
         return Response(answer.body or "", answer.status, answer.first_headers_without_set_cookie())

@@ -17,6 +17,7 @@ import httpx
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
 from bot.clients.patience import waited
+from bot.courtesy import people_first
 from phases.ports import PortError
 from phases.wording import foreign
 
@@ -116,8 +117,10 @@ class Http:
         )
         pauses = list(AGAIN_PAUSES) if repeatable or method == "GET" else []
         while True:
+            await people_first()
             try:
                 answer = await self._sent(request)
+                await people_first()
                 if answer.is_success or answer.status_code == 304 or answer.status_code in accept:
                     return answer
                 raise self._refused(answer, scope)

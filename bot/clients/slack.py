@@ -15,6 +15,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clients.calls import NO_ANSWER, count, count_limited
 from bot.clients.http import AGAIN_PAUSES
 from bot.clients.patience import waited
+from bot.courtesy import people_first
 from handlers import rich
 from phases.ports import PortError
 
@@ -125,6 +126,7 @@ class Slack:
         given = {key: value for key, value in arguments.items() if value is not None}
         pauses = list(AGAIN_PAUSES) if way == "params" else []  # a read may be sent again at once after a fault
         while True:
+            await people_first()
             try:
                 return await self._asked(method, way, given)
             except SlackRefused as refused:

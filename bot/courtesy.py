@@ -1,0 +1,81 @@
+"""People first: while Slack waits for an ack, what runs in the background waits for it, too, and then goes on piece by piece.
+
+Twenty incidents that open at once are two seconds of work for one core. Without this a click would share every turn of the
+event loop with all twenty, and be acked when they are done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+LONGEST_SECONDS = 0.1
+"""A piece of background work waits no longer than this, however many people ask: it must come to its end, too."""
+
+
+class Courtesy:
+    """One for a process. Pieces of background work go one a turn of the event loop, and none while somebody waits for an ack."""
+
+    def __init__(self) -> None:
+        self._asking = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._given = False
+        """A piece went in this turn of the loop."""
+
+    @contextmanager
+    def somebody_asks(self) -> Iterator[None]:
+        """While a request of Slack's is answered."""
+        self._asking += 1
+        try:
+            yield
+        finally:
+            self._asking -= 1
+            if not self._asking and self._waiting:
+                asyncio.get_running_loop().call_soon(self._next)
+
+    def in_background(self) -> None:
+        """From now on this task, and every task that it begins, is background work."""
+        _courtesy.set(self)
+
+    async def turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._asking and not self._given:
+            self._give(loop)
+            return
+        mine = loop.create_future()
+        self._waiting.append(mine)
+        late = loop.call_later(LONGEST_SECONDS, _let_go, mine)
+        try:
+            await mine
+        finally:
+            late.cancel()
+
+    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._given = True
+        loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        self._given = False
+        while self._waiting and not self._asking:
+            one = self._waiting.popleft()
+            if not one.done():
+                one.set_result(None)
+                self._give(asyncio.get_running_loop())
+                return
+
+
+async def people_first() -> None:
+    """Before a piece of background work, and after each answer that it waited for. For people's own requests it does nothing."""
+    if (courtesy := _courtesy.get()) is not None:
+        await courtesy.turn()
+
+
+def _let_go(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
+_courtesy: ContextVar[Courtesy | None] = ContextVar("whom background work lets go first", default=None)
