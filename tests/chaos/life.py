@@ -78,11 +78,12 @@ async def _rolled_back(town: Town, number: int, decision: Json, patience: float)
 
 
 async def written(town: Town, number: int, channel: Channel, patience: float) -> None:
-    """The post-mortem, submitted until the summary stands in the channel."""
+    """The post-mortem, submitted until the summary stands in the channel. To wait for one's turn costs no patience."""
     alice, incident = town.world.alice, incident_id(channel)
     ends = time.monotonic() + patience
-    while time.monotonic() < ends:
+    while (before := time.monotonic()) < ends:
         async with town.form:
+            ends += time.monotonic() - before
             alice.workspace.modals.clear(alice.id)
             await alice.command(f"/incident postmortem {incident}")
             try:
