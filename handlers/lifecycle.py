@@ -20,6 +20,8 @@ from phases.incident import Incident
 
 async def merge(turn: Turn, first: Incident, second: str) -> Message:
     """Asks which one goes on: nothing is merged by a slip."""
+    if not second:
+        return says.note(f"Which one is the same as {first.id}? Say its id: `/incident merge INC-…`")
     other = await turn.find(second)
     if other is None:
         return says.note(GONE.format(id=second))

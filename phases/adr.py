@@ -91,7 +91,8 @@ def what_was_done_in_all(incident: Incident) -> str:
             continue
         failed = {"failed": " (failed)", "unknown": " (result unknown)"}.get(action.result, "")
         said.append(what_was_done(action) + (failed or (" (did not help)" if one.verdict == "not recovered" else "")))
-    return "; then ".join(said) or "none"
+    practised = " (drill: nothing was deployed)" if incident.drill and said else ""
+    return ("; then ".join(said) or "none") + practised
 
 
 def users_hit(found: BlastRadius) -> str:

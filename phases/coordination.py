@@ -395,11 +395,24 @@ def ticket_body(incident: Incident) -> str:
     return "\n".join(lines)
 
 
+DISCORD_SAYS = {
+    Status.DECLARED: "measuring",
+    Status.DECIDING: "to be decided",
+    Status.MITIGATING: "deploying",
+    Status.VERIFYING: "checking",
+    Status.MITIGATED: "users are fine",
+}
+"""For people who do not know this bot's names; the others are words already."""
+
+
 def discord_text(incident: Incident, names: Names) -> str:
     """One post an incident, edited in place: what, how bad, what was decided. Everybody's words stay words."""
     severity = f"SEV{incident.severity.value} · " if incident.severity else ""
     title, service = chat(incident.title, names, 200), chat(incident.service, names, 60)
-    lines = [f"**{incident.id} {title}**", f"{severity}{service} · {incident.status.value}"]
+    lines = [
+        f"**{incident.id} {title}**",
+        f"{severity}{service} · {DISCORD_SAYS.get(incident.status, incident.status.value)}",
+    ]
     if incident.triage is not None:
         lines.append(chat(headline(incident.triage), names, 300))
     current = incident.round

@@ -264,7 +264,7 @@ def _deployed_since(s: Situation, suspect: DeploySeen, began: datetime) -> list[
     back = [d for d in later if d.started_at >= began and s.known.first[d.release.version] < suspect.started_at]
     if back:
         put = max(back, key=lambda d: d.started_at)
-        found.append(f"{put.release.version} was put back at {stamp(put.started_at)}, after trouble began.")
+        found.append(f"{put.release.version} was put back, {stamp(put.started_at)}, after trouble began.")
     near = _nearer_neighbour(s, suspect, began)
     if near is not None and ran > RAN_WELL:
         found.append(

@@ -75,8 +75,9 @@ def _why_not(incident: Incident, gone: Incident) -> str | None:
 def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
     """What was open is cancelled; what was over stays as it ended, and says where it goes on."""
     gone = draft.incident
-    where = f" in <#{into.channel.id}>" if into.channel is not None and into.channel.thread_ts is None else ""
-    ticket = f" Its ticket: {into.ticket.url}" if into.ticket is not None else ""
+    there = into.channel if into.channel is not None and into.channel.thread_ts is None else None
+    where = f" in <#{there.id}|{there.name}>" if there is not None else ""
+    ticket = f" Its ticket: {into.ticket.identifier} {into.ticket.url}" if into.ticket is not None else ""
     draft.set(duplicate_of=into.id).cancel(GUARD_TIMER)
     draft.release(open_claim(gone.service, gone.environment), *(fingerprint_claim(i) for i in issues_of(gone)))
     draft.note("merged", f"Duplicate of {into.id}, says {mentioned(action.by)}", by=action.by)

@@ -208,11 +208,11 @@ def close_if_complete(draft: Draft) -> Draft:
     incident = draft.incident
     if incident.status is not Status.RESOLVED or waits_for(incident):
         return draft
-    draft.set(status=Status.CLOSED, closed_at=draft.now).note("closed", f"Closed: {settled(incident)}")
-    draft.cancel(REMIND, GUARD_TIMER)
+    how = f"Closed: {settled(incident)}" if items(incident) else "Closed"
+    draft.set(status=Status.CLOSED, closed_at=draft.now).note("closed", how).cancel(REMIND, GUARD_TIMER)
     if incident.adr is not None and items(incident):
         draft.want(CompleteAdr())
-    tell(draft, f"{settled(incident).capitalize()}.", strong=f"{incident.id} is closed.")
+    tell(draft, f"{settled(incident).capitalize()}." if items(incident) else "", strong=f"{incident.id} is closed.")
     return draft.dirty("status", "announcement", "items")
 
 

@@ -16,7 +16,7 @@ from phases.paths import TESTS, kind_of
 from phases.ports import Commit, Covered, PortError, PullChecks, PullRequests, SourceCode
 from phases.report import Value
 from phases.service import Service
-from phases.wording import counted, lasting, listed, short, stamp
+from phases.wording import lasting, listed, short, stamp
 
 AT_ONCE_SECONDS = 5  # detected so soon after the first event: no delay worth a word
 ASK_SECONDS = 4.0
@@ -147,7 +147,9 @@ def covered(tests: Covered) -> str:
         return "No test is called after that file."
     if not tests.files:
         return "The repository has no test file."
-    return f"None of {counted(tests.files, 'test file')} names that file."
+    if tests.files == 1:
+        return "The only test file does not name that file."
+    return f"None of the {tests.files} test files names that file."
 
 
 def _touched(commit: Commit, *, confirmed: bool) -> str:

@@ -49,7 +49,7 @@ def deployed_by_others(incident: Incident, action: DeployedByOthers, service: Se
         return draft.done()
     draft.set(heard=(*incident.heard, f"deploy:{version}@{deploy.started_at.isoformat()}")[-HEARD:])
     by = f" by {deploy.by}" if deploy.by else ""
-    said = f"{version} was deployed{by} at {stamp(deploy.started_at)}."
+    said = f"{version} was deployed{by}, {stamp(deploy.started_at)}."
     draft.note("deploy", said).dirty("status")
     if incident.status in (Status.DECLARED, Status.DECIDING):
         return tell(draft, f"{said} Is that the fix?", ask="foreign deploy").done()

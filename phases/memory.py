@@ -362,7 +362,7 @@ def outcome(one: PastIncident) -> str:
     elif one.tried and not one.worked:
         parts[0] += ", and it came back"
     if one.cause:
-        parts.append(f"cause: {one.cause}")
+        parts.append(f"cause: {one.cause.rstrip(' .')}")
     if one.adr:
         parts.append(one.adr)
     if one.open_items:

@@ -98,7 +98,7 @@ def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
 
 def decided(action: RoundAction) -> str:
     """For whoever comes too late: who won, with what, when, and how it stands."""
-    return f"{mentioned(action.by)} decided {what_was_done(action)} at {stamp(action.at)} ({action.result})."
+    return f"{mentioned(action.by)} decided: {what_was_done(action)}, {stamp(action.at)} ({action.result})."
 
 
 def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
@@ -181,7 +181,7 @@ def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service)
         }
     )
     draft.set(status=Status.VERIFYING)
-    said = f"{mentioned(acted.by)} decided {what_was_done(acted)}. *Drill: nothing was deployed.*"
+    said = f"{mentioned(acted.by)} decided: {what_was_done(acted)}. Drill: nothing was deployed."
     _act(draft, draft.incident.round or current, done, said, then=first_look(service))
     start_investigation(draft)
     return start_clock(draft, service)

@@ -15,7 +15,7 @@ from phases.actions import (
     NameCause,
 )
 from phases.change import Change, Draft, Refused
-from phases.effects import FollowBisect, PostLive, StartBisect
+from phases.effects import FollowBisect, PostLive, Say, StartBisect
 from phases.incident import ActionKind, Incident, Status
 from phases.postmortem_steps import resolve_if_ready
 from phases.report import Bisect, Cause, Choice, Hypothesis, HypothesisKind, LookVerdict, Recommendation, Verdict
@@ -131,7 +131,10 @@ def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
         by = f" by {culprit.author}" if culprit.author else ""
         said = f"Bisect names `{culprit.sha[:9]}` “{short(culprit.subject, 120)}”{by}."
         draft.note("evidence", said.replace("`", ""), url=culprit.url)
-        return tell(draft, f"{said} Is that the cause? *This is the cause* above confirms it.", thread=True)
+        if draft.incident.channel is not None:
+            ask = f"{said} Is that the cause? *This is the cause* above confirms it."
+            draft.want(Say(text=ask, thread=True))
+        return keep_true(draft, f"{said.replace('`', '')} A person decides whether that is the cause.")
     said = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
     draft.note("evidence", said)
     return tell(draft, said, ticket=False, thread=True)

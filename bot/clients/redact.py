@@ -33,7 +33,8 @@ _WHOLE = re.compile(
     """,
     re.VERBOSE,
 )
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w")
+_ADDRESS = re.compile(r"[\w.+-]+@(?!v?\d+\.\d+(?:\.\d+)?(?:[-+][\w.]+)?(?![\w.-]))[\w-]+\.[\w.-]*\w")
+"""Whatever looks like an address, but for `shop@1.3.0`."""
 _SURE_ADDRESS = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
 """An address of a person, and not `shop@1.3.0`."""
 _NAMED = re.compile(

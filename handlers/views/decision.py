@@ -354,9 +354,8 @@ def _rollback_button(incident: Incident, current: Round, service: Service, value
         return button("Roll back …", "decision.rollback", value)  # opens the form; its submit is the confirmation
     recommended = current.recommendation is not None and current.recommendation.choice is Choice.ROLLBACK
     goes = f"{phrasing.bare(running_release(incident))} → {phrasing.bare(target)}"
-    asked = confirm(
-        f"Roll back {service.name}?", f"{incident.environment}: {goes}. It starts at once.", "Roll back", danger=True
-    )
+    starts = "A drill: nothing is deployed." if incident.drill else "It starts at once."
+    asked = confirm(f"Roll back {service.name}?", f"{incident.environment}: {goes}. {starts}", "Roll back", danger=True)
     name = f"Roll back to {phrasing.bare(target)}"
     return _choice(name, "decision.rollback", value, recommended=recommended, asked=asked)
 

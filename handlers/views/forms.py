@@ -120,12 +120,16 @@ def rollback(
         "incident.rollback",
         "Roll back",
         (
-            section(f"{now} *Roll back* starts the deploy at once."),
+            section(f"{now} {_drilled(incident) or '*Roll back* starts the deploy at once.'}"),
             field_input("target", "Go back to", select(VALUE, options, initial=best)),
         ),
         submit="Roll back",
         metadata=metadata,
     )
+
+
+def _drilled(incident: Incident) -> str:
+    return "*This is a drill*: nothing is deployed." if incident.drill else ""
 
 
 def _release_note(release: Release, healthy: set[str], suspect: str | None, incident: Incident) -> str:
@@ -153,7 +157,7 @@ def hotfix(
         "Ship a hotfix",
         (
             section(
-                f"{now} *Ship it* deploys the head commit at once, past the merge gates. Branch protection is not touched."
+                f"{now} {_drilled(incident) or '*Ship it* deploys the head commit at once, past the merge gates. Branch protection is not touched.'}"
             ),
             field_input("fix", "Branch or pull request", select(VALUE, options, initial=only)),
             context(

@@ -179,6 +179,10 @@ def _month(month: Month) -> str:
     if not month.incidents:
         return "no incident"
     took = month.recover_minutes
-    recovered = f", recovered in {phrasing.minutes(took * 60)} (median)" if took is not None else ""
+    recovered = (
+        f", recovered in {phrasing.minutes(took * 60)}{' (median)' if month.incidents > 1 else ''}"
+        if took is not None
+        else ""
+    )
     drills = f", {phrasing.count(month.drills, 'drill')}" if month.drills else ""
     return f"{phrasing.count(month.incidents, 'incident')}{recovered}{drills}"

@@ -35,7 +35,9 @@ def history(
     if not found:
         return message(f"No past incident{of}.", [section(f"No past incident{of} is remembered.")])
     page = found[start : start + PAGE]
-    total = f"{'at least ' if more else ''}{counted(len(found), 'past incident')}{of}"
+    drills = sum(one.drill for one in found)
+    beside = f" and {counted(drills, 'drill')}" if drills else ""
+    total = f"{'at least ' if more else ''}{counted(len(found) - drills, 'past incident')}{beside}{of}"
     which = f", {start + 1} to {start + len(page)}" if len(found) > PAGE else ""
     blocks: list[Block | None] = [section(f"*{total[0].upper()}{total[1:]}*{which}, newest first")]
     blocks += [section(_told(one, titles.get(one.id, one.title), bool(service))) for one in page]
@@ -112,9 +114,7 @@ def _numbers(month: Month) -> str:
     if month.items:
         parts.append(f"{month.items_done:,} of {counted(month.items, 'action item')} done")
     if month.drills:
-        parts.append(
-            counted(month.drills, "drill") if not month.incidents else f"{counted(month.drills, 'drill')} beside"
-        )
+        parts.append(counted(month.drills, "drill") if not month.incidents else f"and {counted(month.drills, 'drill')}")
     return " · ".join(parts)
 
 

@@ -120,7 +120,7 @@ def _drafts(incident: Incident, me: str, shelf: Shelf) -> list[Block | None]:
     said += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in shelf.notes[:3]]
     take: list[Element] = []
     if shelf.newer_at is not None:
-        said.append(f"{person(shelf.newer_by)} saved one at {when(shelf.newer_at)}.")
+        said.append(f"{person(shelf.newer_by)} saved one, {when(shelf.newer_at)}.")
         take.append(button("Show it instead", TAKE, {"incident": incident.id, "of": shelf.newer_by}))
     return [context("\n".join(said)) if said else None, actions(take, block_id="drafts")]
 

@@ -167,9 +167,11 @@ def lacking(incident: Incident, text: str) -> Message:
     """`resolve` is refused: what is missing, and the forms that bring it."""
     here = {"incident": incident.id}
     forms: list[Element] = []
-    if incident.adr is None and incident.status in (Status.VERIFYING, Status.MITIGATED):
+    if incident.status is Status.VERIFYING:
+        forms.append(button("Check now", "incident.recheck", here))
+    if incident.adr is None and not incident.drill and incident.status in (Status.VERIFYING, Status.MITIGATED):
         forms.append(button("Post-mortem …", "incident.postmortem", here))
-    if incident.cause is None:
+    if incident.cause is None and not incident.drill:
         forms.append(button("Name the cause …", "incident.cause", here))
     return message(spoken(text), [section(spoken(text)), actions(forms)])
 
@@ -261,6 +263,7 @@ def help_text() -> Message:
         "Put :pushpin: on a message: it goes into the timeline.",
         "*Understand and finish*\n`cause &lt;why&gt;` · `recheck` · `postmortem` · `resolve` · `cancel &lt;reason&gt;` for a false alarm",
         "*Put right*\n`merge INC-…` for a duplicate · `reopen INC-…` for what is not over",
+        "*Look back*\n`history` or `history &lt;service&gt;` · `trends`",
         "*Practise*\n`drill &lt;what to practise&gt;`: nobody is paged, nothing is deployed",
     ]
     note = "Nothing here acts on production without a second click. `declare &lt;text&gt;` always declares, whatever the words."

@@ -201,7 +201,8 @@ def _cause(incident: Incident) -> str:
     if not incident.open:
         return ""
     if incident.bisect is not None and incident.bisect.state == "running":
-        return f"*Cause*: bisecting, step {incident.bisect.step} of about {incident.bisect.steps}"
+        step = f", step {incident.bisect.step} of about {incident.bisect.steps}" if incident.bisect.steps else ""
+        return f"*Cause*: bisecting{step}"
     proposed = proposed_cause(incident)
     if proposed is not None:
         return f"*Suspected*: {words(proposed.text, 300)}"

@@ -92,7 +92,7 @@ def test_each_fact_is_a_sentence():
         "Suspect commit c0ffee123 changed tests/test_pay.py. Checks on #7: unit passed."
     )
     assert covered(Covered(files=0)) == "The repository has no test file."
-    assert covered(Covered(files=1)) == "None of 1 test file names that file."
+    assert covered(Covered(files=1)) == "The only test file does not name that file."
     assert covered(Covered(read=False)) == "No test is called after that file."
     bare = how_it_passed(
         incident(), Hindsight(commit=Commit(sha="c0ffee1234567"), confirmed=True, checks=PullChecks(pull_request="#7"))

@@ -81,7 +81,7 @@ async def test_a_deploy_by_others_is_in_the_timeline_once(home: House) -> None:
         assert answer.status_code == 200
         assert answer.json() == {"incidents": ["INC-0001"]}
     (told,) = await said(home)
-    assert told.startswith("1.4.0 was deployed by ada at ")
+    assert told.startswith("1.4.0 was deployed by ada, ")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def typed(home: House, view: dict[str, Any]) -> dict[str, str]:
 async def test_what_the_evidence_says_stands_in_the_form(home: House) -> None:
     fields = typed(home, await form(home, home.slack.alice, await mitigated(home)))
     assert fields["tests"] == (
-        "ZeroDivisionError in shop/pay.py, total. None of 41 test files names that file. It slipped through because …"
+        "ZeroDivisionError in shop/pay.py, total. None of the 41 test files names that file. It slipped through because …"
     )
     assert "A person said it first" in fields["monitoring"]
     assert "No alert fired." in fields["monitoring"]
@@ -118,7 +118,7 @@ async def test_the_second_who_writes_sees_the_first_and_neither_is_overwritten(h
 
     hers = await form(home, alice, incident)
     assert typed(home, hers)["root_cause"] == "a table was empty", "her own comes first"
-    assert "<@U0BOB> saved one at" in str(hers)
+    assert "<@U0BOB> saved one," in str(hers)
     await alice.click(hers, "incident.take_draft")
     hers = await alice.open_modal(text="’s draft of")
     assert typed(home, hers)["root_cause~2"] == "the importer died"

@@ -144,7 +144,7 @@ def test_of_two_people_at_once_the_second_is_told_who_what_and_when():
     late = story.refuses(HOTFIX.model_copy(update={"by": "U0ALICE"}))
     assert late.code == "state"
     assert late.text == (
-        "One action on production at a time: <@U0BOB> decided rollback to 1.2.0 at 2026-11-22 03:02 UTC (waiting), "
+        "One action on production at a time: <@U0BOB> decided: rollback to 1.2.0, 2026-11-22 03:02 UTC (waiting), "
         "and it is under way. Nothing was done."
     )
 
@@ -167,7 +167,7 @@ def test_a_button_of_an_old_round_is_refused_with_what_was_done_in_it():
     stale = story.refuses(FIXED)
     assert stale.code == "stale"
     assert "That was decision 1, which is over." in stale.text
-    assert "<@U0ALICE> decided rollback to 1.2.0 at 2026-11-22 03:02 UTC (failed)." in stale.text
+    assert "<@U0ALICE> decided: rollback to 1.2.0, 2026-11-22 03:02 UTC (failed)." in stale.text
     assert "Decision 2 is open" in stale.text
 
 
@@ -366,7 +366,7 @@ def test_a_hotfix_past_its_merge_says_that_it_can_be_lost():
     assert unmerged(story.record) == line
     story.recovered()
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
-    assert story.in_channel == [f"*Careful:* 1.4.0 was deployed by ci at 2026-11-22 03:07 UTC. {line} Is it still in?"]
+    assert story.in_channel == [f"*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. {line} Is it still in?"]
 
 
 def test_after_a_rollback_a_deploy_by_others_is_warned_about():
@@ -374,7 +374,7 @@ def test_after_a_rollback_a_deploy_by_others_is_warned_about():
     assert hold(story.record) == "Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
     assert story.in_channel == [
-        "*Careful:* 1.4.0 was deployed by ci at 2026-11-22 03:07 UTC. Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
+        "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
     ]
     assert story.wants(wanted.Say)[0].mention == ("U0ALICE",)
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.3.0", story.now)))
@@ -430,7 +430,7 @@ def test_a_deploy_by_others_while_it_is_decided_is_asked_about_once():
     story = deciding()
     deploy = deploy_seen("1.4.0", story.now)
     story.say(said.DeployedByOthers(deploy=deploy))
-    assert story.in_channel == ["1.4.0 was deployed by ci at 2026-11-22 03:02 UTC. Is that the fix?"]
+    assert story.in_channel == ["1.4.0 was deployed by ci, 2026-11-22 03:02 UTC. Is that the fix?"]
     assert [e.ask for e in story.wants(wanted.Say)] == ["foreign deploy"]
     other_source = deploy.model_copy(update={"source": "sentry", "started_at": story.now + timedelta(seconds=40)})
     story.say(said.DeployedByOthers(deploy=other_source))

@@ -62,5 +62,5 @@ async def test_what_this_incident_rolled_back_is_no_target_and_brakes() -> None:
     assert report.suspect == Release(version="v3")
     assert report.recommendation.choice is Choice.INVESTIGATE
     assert any("already rolled back v3" in b for b in report.recommendation.brakes)
-    assert any("v2 was put back at 2026-05-05 14:11 UTC" in b for b in report.recommendation.brakes)
+    assert any("v2 was put back, 2026-05-05 14:11 UTC" in b for b in report.recommendation.brakes)
     assert Release(version="v3") not in report.targets

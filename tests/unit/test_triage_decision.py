@@ -159,7 +159,7 @@ def test_the_open_road() -> None:
         ),
         (
             with_history(deploy("v2", 2), deploy("v3", 8), deploy("v2", 900), suspect="v3"),
-            "v2 was put back at 2026-05-05 14:13 UTC",
+            "v2 was put back, 2026-05-05 14:13 UTC",
         ),
         (
             situation(neighbours=(deploy("p1", 7, service="pay"),), suspect=deploy("v2", 600)),

@@ -37,7 +37,7 @@ def test_history_says_what_was_done_and_whether_it_worked() -> None:
         one(3, private=True, title="private incident"),
     ]  # fmt: skip
     said = text(views.history(found, "", {"INC-0003": "a key leaked"}))
-    assert "*3 past incidents*, newest first" in said
+    assert "*2 past incidents and 1 drill*, newest first" in said
     assert "*INC-0042* <#C1> 🔴 SEV1" in said
     assert (
         "rolled back to v41, over after 9 min; cause: v42 dropped a key; 1 action item open; <https://x.example/7|ADR-0007>"
@@ -72,7 +72,7 @@ def test_trends_in_words() -> None:
     assert "*Trends, June 2026 to November 2026: 4 incidents*" in said
     assert (
         "48 min of user impact · 60 s to detect, 2 min to decide, 9 min to recover · 75 % caused by deploys · "
-        "8 of 12 action items done · 1 drill beside" in said
+        "8 of 12 action items done · and 1 drill" in said
     )
     assert "*Most fragile:* shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and INC-0001), 36 minutes" in said
     assert "November 2026: 2 (shop 1 and mail 1)" in said
@@ -92,7 +92,7 @@ def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_
     shown = views.trends(trends(kept, NOW))
     told = text(Message(shown.text, blocks=shown.rich))
     assert "9,000 incidents" in told
-    assert "1,000 drills beside" in told
+    assert "and 1,000 drills" in told
     assert "Worth a structural look." in told, "no sentence is cut"
     table = next(block for block in shown.rich if block["type"] == "data_table")
     assert table["rows"][1][0]["text"] == "2026-11", "the newest month first"
