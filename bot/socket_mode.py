@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,10 +21,17 @@ ADDRESS_SECONDS = 5.0
 """So long an address is used. Its ticket opens one connection: tried again after a failure it may be refused for ever."""
 ANSWER_SECONDS = 3.0
 """Slack waits so long for an answer."""
+FULL_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Before each try to connect where all ten connections of the app are taken: another replica's, or one that Slack has not missed yet."""
+FULL = "too_many_websockets"
+"""https://github.com/slackapi/bolt-js/issues/2238 shows the message; the limit: https://docs.slack.dev/apis/events-api/using-socket-mode"""
+
+log = logging.getLogger(__name__)
 
 
 class Client(SocketModeClient):
-    """The SDK's loop asks for an address where it has none, and otherwise tries the same one again and again.
+    """The SDK's loop asks for an address where it has none, and otherwise tries the same one again and again; and where there
+    are too many connections it would try at once, for ever, until Slack refuses the address, too.
 
     https://github.com/slackapi/python-slack-sdk/blob/main/slack_sdk/socket_mode/aiohttp/__init__.py, `connect`
     """
@@ -36,6 +44,23 @@ class Client(SocketModeClient):
     @wss_uri.setter
     def wss_uri(self, address: str | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._address = address, time.monotonic()
+
+    full = 0
+    """How often in a row there was no place."""
+
+    async def issue_new_wss_url(self) -> str:
+        if self.full:
+            wait = FULL_SECONDS[min(self.full, len(FULL_SECONDS)) - 1]
+            log.warning("Slack has too many connections of this app; trying again in %g s", wait)
+            await asyncio.sleep(wait)
+        return await super().issue_new_wss_url()
+
+    async def run_message_listeners(self, message: dict[str, Any], raw_message: str) -> None:
+        if message.get("type") == "disconnect" and message.get("reason") == FULL:
+            self.full += 1
+        elif message.get("type") == "hello":
+            self.full = 0
+        await super().run_message_listeners(message, raw_message)
 
 
 class SocketMode(AsyncBaseSocketModeHandler):

@@ -24,7 +24,11 @@ ENVELOPES = {"command": "slash_commands", "event": "events_api"}
 CLOSES_SECONDS = 10.0
 """After a `warning` or `refresh_requested` a connection stays that long, unless the app has opened another one."""
 
-Reason = Literal["warning", "refresh_requested", "link_disabled"]
+MOST = 10
+"""Connections of one app: https://docs.slack.dev/apis/events-api/using-socket-mode"""
+
+Reason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
+"""The last one comes instead of `hello`, and ends the connection: https://github.com/slackapi/bolt-js/issues/2238"""
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +61,9 @@ class SocketMode:
         self._runner: web.AppRunner | None = None
         self.on = True
         """The switch in the app's settings. Turned off, no connection can be opened."""
+        self.most = MOST
+        self.refused = 0
+        """Connections for which there was no place."""
         self.arrived = asyncio.Event()
         """Set when an app has connected; cleared when it has gone, or was asked to connect anew."""
 
@@ -170,6 +177,11 @@ class SocketMode:
         self._tickets.discard(ticket)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        if len(self._links) >= self.most:
+            self.refused += 1
+            await socket.send_json(_disconnect("too_many_websockets"))
+            await socket.close()
+            return socket
         older = [link for link in self._links if link.leaving]
         link = _Link(socket, request.transport)
         self._links.append(link)

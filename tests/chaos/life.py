@@ -12,13 +12,15 @@ from phases.incident import Entry, Incident, Status
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused
 from sandbox.slack.people import Json, plain
-from tests.chaos.town import Town, name_of
+from tests.chaos.town import Town, eventually, name_of
 
 PATIENCE = 120.0
 """Seconds in which each step must come true: a worker that dies is missed after 15 s, and a step may meet several deaths."""
 AGAIN = 12.0
 """Seconds after which a person says the same once more."""
 
+
+SEEN = "The pool of the database is full"
 
 EACH_ROUND = ("triage", "decision", "deploy", "check")
 """Kinds of entries of which each round may have one in the same words."""
@@ -32,7 +34,11 @@ async def life(town: Town, number: int, *, patience: float = PATIENCE, begin: Be
     channel = await _declared(town, number, patience, begin)
     decision = await _decided(town, channel, patience)
     await _rolled_back(town, number, decision, patience)
-    await town.world.alice.sees("Recovered", channel, seconds=patience)
+    await asyncio.gather(
+        town.world.alice.sees("Recovered", channel, seconds=patience),
+        _pinned(town, channel, patience),
+        _closed_in_linear(town, channel, patience),
+    )
     await written(town, number, channel, patience)
     await rested(town, number, channel, patience)
     return channel
@@ -75,6 +81,32 @@ async def _rolled_back(town: Town, number: int, decision: Json, patience: float)
                 return
             await asyncio.sleep(0.1)
     raise AssertionError(f"{name_of(number)}: the rollback did not happen")
+
+
+async def _pinned(town: Town, channel: Channel, patience: float) -> None:
+    """Somebody says what they see, and pins it."""
+    alice, incident = town.world.alice, incident_id(channel)
+    alice.join(channel)
+    alice.react(alice.say(channel, SEEN))
+
+    async def there() -> bool:
+        return any(entry.text == SEEN for entry in await town.store.timeline(incident))
+
+    await eventually(there, f"{incident}: the pin in the timeline", patience)
+
+
+async def _closed_in_linear(town: Town, channel: Channel, patience: float) -> None:
+    """Somebody closes the ticket in Linear too early: that is heard, and it is opened again."""
+    incident = incident_id(channel)
+
+    async def known() -> bool:
+        return (await town.store.get([incident]))[0].ticket is not None
+
+    await eventually(known, f"{incident}: its ticket", patience)
+    ticket = (await town.store.get([incident]))[0].ticket
+    assert ticket is not None
+    town.world.linear.move(ticket.identifier, "completed", by="Bob Okafor")
+    await town.world.alice.sees(f"closed {ticket.identifier} in Linear", channel, seconds=patience)
 
 
 async def written(town: Town, number: int, channel: Channel, patience: float) -> None:
@@ -150,12 +182,17 @@ async def faults(town: Town, number: int) -> list[str]:
         return [f"{len(found)} channels"]
     channel = found[0]
     incident = (await town.store.get([incident_id(channel)]))[0]
+    ticket = incident.ticket.identifier if incident.ticket else ""
     exact = {
+        "pins in the timeline": sum(entry.text == SEEN for entry in await town.store.timeline(incident.id)),
+        "words on the closed ticket": _count(channel, f"closed {ticket} in Linear"),
         "runs of the deploy": len(town.deployed(number)),
         "rounds": len(incident.rounds),
         "ADRs": len(list((town.folder / name_of(number) / "adr").glob("*.md"))),
     }
-    return other_than_one(exact) + await told_once(town, number, channel, incident)
+    state = town.world.linear.issue(ticket).state.type if ticket else "not there"
+    wrong = [] if state == "completed" else [f"the ticket is {state}"]
+    return other_than_one(exact) + wrong + await told_once(town, number, channel, incident)
 
 
 def other_than_one(exact: dict[str, int]) -> list[str]:

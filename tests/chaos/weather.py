@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sandbox.faults import Fault
 from sandbox.page.trouble import HANG_SECONDS, LINEAR_STORM, STORM
-from sandbox.slack.socket import Reason
+from sandbox.slack.socket import MOST, Reason
 from tests.chaos.kill import BY_ALERT, BY_GITHUB, Outcome, Way, batch
 from tests.chaos.life import channels
 from tests.chaos.town import Town, eventually
@@ -27,7 +27,7 @@ HUB_STORM = tuple(
 BETWEEN_SECONDS = 3.0
 """Between two accidents of the socket: a few of them in every step of an incident."""
 OFF_SECONDS = 8.0
-"""Somebody turns Socket Mode off, and notices."""
+"""Somebody turns Socket Mode off, and notices; or others hold all connections for so long."""
 
 
 async def slack_says_429(town: Town) -> None:
@@ -95,17 +95,23 @@ def hangs(system: str) -> Weather:
 
 
 async def the_socket_goes(town: Town) -> None:
-    """Slack asks to connect anew, says that it will close, the network breaks off or forgets us, somebody turns it off."""
+    """Slack asks to connect anew, says that it will close or that there are too many, the network breaks off or forgets us, somebody
+    turns it off."""
     socket = town.world.socket_mode
     assert socket is not None
-    reasons: tuple[Reason | None, ...] = ("warning", None, "refresh_requested", "link_disabled")
+    reasons: tuple[Reason | None, ...] = ("warning", None, "refresh_requested", "too_many_websockets", "link_disabled")
     for reason in itertools.cycle(reasons):
         await asyncio.sleep(BETWEEN_SECONDS)
         await eventually(lambda: socket.connected, "the bot to come back", 60)
-        if reason is None:
+        if reason == "too_many_websockets":
+            socket.most = 0
+        if reason in (None, "too_many_websockets"):
             socket.drop()
         else:
             await socket.disconnect(reason)
+        if reason == "too_many_websockets":
+            await asyncio.sleep(OFF_SECONDS)
+            socket.most = MOST
         if reason == "link_disabled":
             await asyncio.sleep(OFF_SECONDS)
             socket.on = True

@@ -63,6 +63,39 @@ async def test_an_address_that_did_not_connect_is_not_tried_for_ever(monkeypatch
             await asyncio.wait_for(socket.arrived.wait(), 5)
 
 
+async def test_where_there_is_no_place_it_waits_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's client alone tries as fast as it can."""
+    monkeypatch.setattr("bot.socket_mode.FULL_SECONDS", (0.05, 0.1, 3600.0))
+    async with slack_world() as world, SocketMode() as socket:
+        world.delivery.socket, socket.most = socket, 1
+        app, ours = our_end(world)
+        _, another = our_end(world)
+
+        @app.command("/incident")
+        async def command(ack: Any) -> None:
+            await ack(text="opened")
+
+        async with running(ours.run()):
+            await asyncio.wait_for(socket.arrived.wait(), 5)
+            async with running(another.run()):
+                await until(lambda: another.client.full == 3)
+                for _ in range(3):
+                    assert (await world.alice.command("/incident checkout")).ok
+                assert (socket.refused, socket.connections) == (3, 1)
+
+
+async def test_it_connects_where_a_place_becomes_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.socket_mode.FULL_SECONDS", (0.05,))
+    async with slack_world() as world, SocketMode() as socket:
+        world.delivery.socket, socket.most = socket, 0
+        _, ours = our_end(world)
+        async with running(ours.run()):
+            await until(lambda: socket.refused == 2)
+            socket.most = 1
+            await asyncio.wait_for(socket.arrived.wait(), 5)
+            await until(lambda: ours.client.full == 0)
+
+
 async def test_what_was_sent_before_the_stop_is_answered_before_the_connection_ends() -> None:
     async with slack_world() as world, SocketMode() as socket:
         world.delivery.socket = socket
