@@ -19,6 +19,8 @@ from phases.ports import PortError
 from phases.privacy import page_text
 
 PAGE_LIMIT = 1000  # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/: a summary has 1,024 characters
+NEWEST_TRIES = 3
+"""Edits of one effect until what was told is still the newest; what comes after that has an effect of its own."""
 PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
 
@@ -30,7 +32,13 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
             return EffectDone(kind=effect.type)
         text = discord_text(incident, await kit.names(incident))
         if incident.discord_id is not None:
-            await kit.announcer.edit(incident.discord_id, text)
+            for _ in range(NEWEST_TRIES):
+                await kit.announcer.edit(incident.discord_id, text)
+                # Another replica may have told something newer while this edit was under way, and this one came last.
+                incident, told = await kit.incident(job), text
+                text = discord_text(incident, await kit.names(incident))
+                if text == told or incident.discord_id is None:
+                    break
             return EffectDone(kind=effect.type)
         posted = await kit.announcer.post(
             text, author=f"Firebreak {incident.id}", maybe_posted_since=job.created if job.attempt > 1 else None
@@ -40,7 +48,12 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
     async def pin_discord(effect: PinDiscord, job: JobLike) -> EffectDone:
         incident = await kit.incident(job)
         if kit.announcer is not None and incident.discord_id is not None:
-            await kit.announcer.pin(incident.discord_id, incident.discord_channel, pinned=incident.open)
+            for _ in range(NEWEST_TRIES):
+                pinned = incident.open
+                await kit.announcer.pin(incident.discord_id, incident.discord_channel, pinned=pinned)
+                incident = await kit.incident(job)
+                if incident.open is pinned or incident.discord_id is None:
+                    break
         return EffectDone(kind=effect.type)
 
     async def page(effect: Page, job: JobLike) -> Paged:

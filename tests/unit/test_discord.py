@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from factories import incident
 from local_http import serving
+from small_world import until
 
 from bot.clients.discord import Discord as Client
+from bot.performers import Kit
+from bot.performers.coordinate import coordinating
+from phases.coordination import discord_text
+from phases.effects import PinDiscord, TellDiscord
+from phases.incident import Incident, Status
 from phases.ports import Announcer, PortError
 from sandbox.discord import BOT_TOKEN, PINS, Discord, discord_app
 from sandbox.faults import Fault, Faults
@@ -153,3 +163,49 @@ async def test_the_doctors_look_reads_and_writes_nothing(world: World) -> None:
     with pytest.raises(PortError, match="Pin Messages"):
         await world.bot.check_bot()
     assert world.discord.posts == []
+
+
+class SlowOnce:
+    """A Discord whose first answer takes long: what it was sent lands last."""
+
+    def __init__(self) -> None:
+        self.may_land, self.shown, self.pinned, self.calls = asyncio.Event(), "", None, 0
+
+    async def _landed(self) -> None:
+        self.calls += 1
+        if self.calls == 1:
+            await self.may_land.wait()
+
+    async def edit(self, id: str, text: str) -> None:
+        await self._landed()
+        self.shown = text
+
+    async def pin(self, id: str, channel: str | None, *, pinned: bool) -> None:
+        await self._landed()
+        self.pinned = pinned
+
+
+@pytest.mark.parametrize("effect", [TellDiscord(), PinDiscord()])
+async def test_of_two_replicas_the_one_that_comes_last_does_not_leave_what_is_old(
+    effect: TellDiscord | PinDiscord,
+) -> None:
+    world, newest = SlowOnce(), [incident(discord_id="9", status=Status.MITIGATED)]
+
+    async def found(job: object) -> Incident:
+        return newest[0]
+
+    async def names(of: Incident) -> dict[str, str]:
+        return {}
+
+    kit = SimpleNamespace(incident=found, names=names, announcer=world)
+    perform = coordinating(cast("Kit", kit))[effect.type]
+    slow = asyncio.create_task(perform(effect, SimpleNamespace(attempt=1)))
+    await until(lambda: world.calls > 0)
+    newest[0] = newest[0].model_copy(update={"status": Status.RESOLVED})
+    await perform(effect, SimpleNamespace(attempt=1))
+    world.may_land.set()
+    await slow
+    if isinstance(effect, TellDiscord):
+        assert world.shown == discord_text(newest[0], {})
+    else:
+        assert world.pinned is False
