@@ -6,15 +6,17 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 import traceback
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aiohttp import ClientError
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from handlers.door import OutOfReach
 from handlers.kit import Kit
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS = 15 * 60
 """So long after it was opened it is kept current."""
 VIEWERS = 50
+AGAIN_SECONDS = 10.0
+"""After one that could not be drawn."""
 LOOK_SECONDS = 2.0
 """One look at Redis for all viewers; and at most one Home a second is published (views.publish is Tier 4, 100 a minute)."""
 
@@ -54,6 +58,7 @@ class Homes:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._seen = ""
+        self._not_before = 0.0
 
     async def opened(self, user: str) -> None:
         """Draws it now, and has it drawn again when something changes, for a while."""
@@ -75,13 +80,20 @@ class Homes:
     async def look(self) -> None:
         """Draws every open Home anew, where something has changed."""
         looking = await self._kit.viewers.looking()
-        if looking is None or looking.mark == self._seen:
+        if looking is None or looking.mark == self._seen or time.monotonic() < self._not_before:
             return
-        self._seen = looking.mark
-        found = await self._read()
+        self._not_before = time.monotonic() + AGAIN_SECONDS  # whatever goes wrong below is tried again then
+        found, failed = await self._read(), False
         for user, shown in looking.shown.items():
-            if await self._draw(user, shown, found):
-                await asyncio.sleep(1)
+            try:
+                if await self._draw(user, shown, found):
+                    await asyncio.sleep(1)
+            except (SlackApiError, SlackClientError, ClientError, PortError, TimeoutError, OSError) as error:
+                why = str(error.response.get("error")) if isinstance(error, SlackApiError) else type(error).__name__
+                log.warning("App Home is drawn again in %.0f s: %s", AGAIN_SECONDS, why)
+                failed = True
+        if not failed:
+            self._seen, self._not_before = looking.mark, 0.0
 
     async def _read(self) -> _Found:
         """Once for all viewers. Without the memory there is a Home without months."""
@@ -104,7 +116,10 @@ class Homes:
         try:
             await self._kit.client.views_publish(user_id=user, view=payload)
         except SlackApiError as error:
+            if error.response.status_code != 200:  # for now: asked to slow down, or a fault of Slack's own
+                raise
             log.warning("App Home: Slack refused: %s", error.response.get("error"))
+            await self._kit.viewers.drawn(user, "")
             return True
         await self._kit.viewers.drawn(user, fingerprint if stays else "")
         return True

@@ -14,6 +14,7 @@ from bot.viewers import StoreViewers
 from handlers import home as homes
 from phases.actions import SetSeverity, TakeLead
 from phases.incident import Severity
+from sandbox.faults import Fault
 from sandbox.slack.blocks import plain
 
 
@@ -51,6 +52,21 @@ async def test_it_is_drawn_again_only_where_something_is_different(place: House)
     await watching.look()
     assert "SEV4" in shown(place)
     assert published(place) == drawn + 1
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(status=429, retry_after=1)])
+async def test_what_slack_did_not_take_is_drawn_again_though_nothing_changes(
+    place: House, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    monkeypatch.setattr(homes, "AGAIN_SECONDS", 0.0)
+    await place.slack.alice.open_home()
+    await place.idle()
+    await place.decision()
+    place.slack.faults.next("slack.views.publish", fault)
+    await place.heard.homes.look()
+    assert "you lead" not in shown(place)
+    await place.heard.homes.look()
+    assert "you lead" in shown(place)
 
 
 async def test_who_does_not_look_any_more_is_left_alone(place: House, monkeypatch: pytest.MonkeyPatch) -> None:
