@@ -207,14 +207,14 @@ class Incidents:
             return await self._store.standing_in(*indexes)
         return await self._store.get(await self._store.ids(*indexes))
 
-    async def _again(self, seen: str, loaded: Loaded) -> Recorded | Unknown:
+    async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
         """What was dealt with before: by the delivery's incident, or by the one that was loaded."""
         if not seen or (loaded.incident is not None and loaded.incident.id == seen):
             incident = loaded.incident
         else:
             incident = await self.look(seen)
-        if incident is None:
-            return Unknown("This was dealt with before, in an incident that is not there any more.")
+        if incident is None:  # lost with a fail-over, say: nobody can be told better by saying it again
+            return Refused("unknown", "This was dealt with before, in an incident that is not there any more.")
         return Recorded(incident, again=True)
 
     def _service(self, action: Action, loaded: Loaded) -> Service:

@@ -288,3 +288,17 @@ async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(st
         await until(world.empty)
     assert outbox.counts["crashed"] == 3
     assert [one.effect_id for one in await set_aside(store)] == ["INC-0001.2.1"]
+
+
+async def test_what_was_done_for_an_incident_that_is_lost_is_let_go(store: Store, redis_url: str) -> None:
+    """A fail-over may lose the newest incidents: their effects, held by a worker, must not be said for ever."""
+
+    async def lost(effect: Effect, job: Job) -> Action:
+        await store.redis.delete(store.keys.incident(job.incident), store.keys.outbox)
+        return await done(effect, job)
+
+    world = World(store, redis_url, Say(text="hallo"))
+    await world.want()
+    outbox = world.outbox({"say": lost})
+    async with running(outbox.run()):
+        await until(lambda: outbox.counts["refused"] == 1)
