@@ -264,9 +264,11 @@ def _say_once(draft: Draft, effect: Effect, failure: Failure, service: Service, 
     draft.want(Say(text=f"{words}{by_itself}", try_again=failure.effect_id, thread=quiet))
 
 
-def _quiet(incident: Incident, effect: Effect) -> bool:
-    """Small failures go to the thread; where there is none yet, to the channel."""
-    small = isinstance(effect, Investigate | StartBisect | FollowBisect) or effect.type in (
+SMALL = frozenset(
+    {
+        "investigate",
+        "bisect.start",
+        "bisect.follow",
         "revert",
         "remind",
         "message.read",
@@ -286,8 +288,18 @@ def _quiet(incident: Incident, effect: Effect) -> bool:
         "pin",
         "invite",
         "zone",
-    )
-    return small and "decision:1" in incident.messages
+    }
+)
+
+
+def small(kind: str) -> bool:
+    """Whether people can do without it: what goes on beside the incident, and nothing that moves it on."""
+    return kind in SMALL
+
+
+def _quiet(incident: Incident, effect: Effect) -> bool:
+    """Small failures go to the thread; where there is none yet, to the channel."""
+    return small(effect.type) and "decision:1" in incident.messages
 
 
 def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:

@@ -151,14 +151,14 @@ def why_not(action: RoundAction) -> str:
 
 
 def recommended(found: Recommendation | None) -> str:
-    """What the bot advises, as an afterthought to *nothing yet*."""
+    """What the bot advises, in a few words."""
     match found.choice if found is not None else None:
         case Choice.ROLLBACK:
-            return f"; recommended: roll back to {version(found.target)}" if found is not None else ""
+            return f"roll back to {version(found.target)}" if found is not None else ""
         case Choice.HOTFIX:
-            return "; recommended: ship a hotfix"
+            return "ship a hotfix"
         case Choice.INVESTIGATE:
-            return "; recommended: investigate"
+            return "investigate"
         case None:
             return ""
 

@@ -12,7 +12,7 @@ from handlers.views.status_buttons import buttons
 from handlers.views.text import clock, cut, inline_code, link, person, plain, size, spoken, when, words
 from phases import memory
 from phases.cadence import waits
-from phases.failures import WORDS
+from phases.failures import WORDS, small
 from phases.follow_up import open_items, settled
 from phases.hold import hold
 from phases.incident import ActionKind, Incident, RoundAction, Status
@@ -31,7 +31,7 @@ REMEMBERED = 2
 def status(incident: Incident, now: datetime, service: Service) -> Message:
     """Live and pinned; complete in plain blocks. With everything known each fact has its line, and the most important ones have more."""
     told = [
-        Fact(plain(f"{incident.id} · {incident.title}", 150), (0, 5), LARGE),
+        Fact(plain(f"{incident.id} · {incident.title}", 150), (0, 6), LARGE),
         *(what := [_stands(incident), *_ended(incident), _hit(incident)]),
         *(facts := _facts(incident, now, service)),
         *(small := [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident, now)]),
@@ -68,25 +68,26 @@ def _fallback(incident: Incident) -> str:
 def _stands(incident: Incident) -> Fact:
     where = f"{words(incident.service, 60)} {words(incident.environment, 40)}"
     known = incident.severity is not None or incident.open
-    stands = f"*{phrasing.status(incident)}*{f' · {phrasing.severity(incident)}' if known else ''}"
-    return Fact(f"{stands} · {where}", (0, 5), short=f"{stands} · {words(incident.service, 60)}")
+    apart = " · drill" if incident.drill else " · private" if incident.private else ""
+    stands = f"*{phrasing.status(incident)}*{f' · {phrasing.severity(incident)}' if known else ''}{apart}"
+    return Fact(f"{stands} · {where}", (0, 6), short=f"{stands} · {words(incident.service, 60)}")
 
 
 def _ended(incident: Incident) -> list[Fact]:
     if incident.status is Status.CANCELLED:
         return [Fact(f"*Why*: {words(incident.cancel_reason or 'no reason given', 300)}", (1, 4, 6))]
     if incident.drill and incident.open:
-        return [Fact("*Drill*: the buttons work, nobody is paged and nothing is deployed.", (1, 5), short="*Drill*")]
+        return [Fact("*Drill*: the buttons work, nobody is paged and nothing is deployed.", (7, 7), whole=True)]
     if incident.private and incident.open:
-        return [Fact("*Private*: only who is in this channel sees it.", (1, 5), short="*Private*")]
+        return [Fact("*Private*: only who is in this channel sees it.", (7, 7), whole=True)]
     return []
 
 
 def _hit(incident: Incident) -> Fact:
     if incident.triage is not None:
-        return Fact(f"*Hit*: {_who(incident, incident.triage)}", (1, 4, 6))
+        return Fact(f"*Hit*: {_who(incident, incident.triage)}", (1, 5, 6))
     if incident.triage_overdue:
-        return Fact(f"{WRONG} Sentry has not answered: how many are hit is not measured", (1, 4))
+        return Fact(f"{WRONG} Sentry has not answered: how many are hit is not measured", (1, 5))
     return Fact("Measuring who is hit …" if incident.open else "", (1,))
 
 
@@ -120,7 +121,7 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         Fact(_cause(incident), (3, 5, 6)),
         *_failures(incident),
         *_open_ends(incident),
-        Fact(_update(incident), (4, 5, 6, 7)),
+        Fact(_update(incident), (3, 5, 6, 7)),
         Fact(_links(incident, service), (3, 6)),
         Fact(f"*Detected*: {when(incident.detected_at)} via {phrasing.source(incident)}", (8, 8, 9)),
         Fact(_described(incident), (9, 9, 9)),
@@ -137,11 +138,13 @@ def _done(incident: Incident) -> Fact:
     if current is None or incident.status is Status.CANCELLED:
         return Fact("", (1,))
     if (action := current.action) is not None:
-        return Fact(_acted(action), (1, 4, 6), short=_briefly(action))
+        return Fact(_acted(action), (1, 5, 6), short=_briefly(action))
     which = f" (round {current.number})" if current.number > 1 else ""
     if current.investigate_by:
-        return Fact(f"*Decided*: investigate, {person(current.investigate_by)}{which}", (1, 4))
-    return Fact(f"*Decided*: nothing yet{which}{phrasing.recommended(current.recommendation)}", (1, 4, 6))
+        return Fact(f"*Decided*: investigate, {person(current.investigate_by)}{which}", (1, 5))
+    if advice := phrasing.recommended(current.recommendation):
+        return Fact(f"*Recommended*: {advice}", (1, 5))
+    return Fact(f"*Decided*: nothing yet{which}", (1, 5))
 
 
 def _acted(action: RoundAction) -> str:
@@ -215,14 +218,16 @@ def _cause(incident: Incident) -> str:
 
 
 def _failures(incident: Incident) -> list[Fact]:
-    """What could not be done; the newest by name."""
+    """What could not be done; the newest by name. Where it only goes on beside the incident, what people say comes first."""
     if not incident.failures:
         return []
     newest = incident.failures[-1]
     more = len(incident.failures) - 1
     others = f" (and {phrasing.count(more, 'earlier failure')})" if more else ""
     what = WORDS.get(newest.kind, "Something could not be done")
-    return [Fact(f"{WRONG} *{what}*{others}: {words(newest.reason, 300)}", (2, 4, 6))]
+    return [
+        Fact(f"{WRONG} *{what}*{others}: {words(newest.reason, 300)}", (4, 6, 6) if small(newest.kind) else (2, 4, 6))
+    ]
 
 
 def _open_ends(incident: Incident) -> list[Fact]:

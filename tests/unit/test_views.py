@@ -212,7 +212,7 @@ def test_the_status_says_it_all_with_signs_and_words() -> None:
         "🔴 SEV1",
         "37 users since",
         "*Lead*: <@U0ALICE>",
-        "*Decided*: nothing yet; recommended: roll back to `1.2.0`",
+        "*Recommended*: roll back to `1.2.0`",
         "*Suspected*: `1.3.0`",
         "*The ticket could not be opened*: Linear: no such team",
         "<https://wiki.example/shop|runbook>",
