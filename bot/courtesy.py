@@ -7,7 +7,6 @@ event loop with all twenty, and be acked when they are done.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,9 +20,10 @@ class Courtesy:
 
     def __init__(self) -> None:
         self._asking = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """Who waits longest stands first."""
         self._given = False
-        """A piece went in this turn of the loop."""
+        """A piece goes in this turn of the loop: the next one is for the turn after it."""
 
     @contextmanager
     def somebody_asks(self) -> Iterator[None]:
@@ -34,37 +34,38 @@ class Courtesy:
         finally:
             self._asking -= 1
             if not self._asking and self._waiting:
-                asyncio.get_running_loop().call_soon(self._next)
+                self._give()
 
     def in_background(self) -> None:
         """From now on this task, and every task that it begins, is background work."""
         _courtesy.set(self)
 
     async def turn(self) -> None:
-        loop = asyncio.get_running_loop()
-        if not self._asking and not self._given:
-            self._give(loop)
+        if not self._asking and not self._given and not self._waiting:
+            self._give()
             return
+        loop = asyncio.get_running_loop()
         mine = loop.create_future()
-        self._waiting.append(mine)
+        self._waiting[mine] = None
         late = loop.call_later(LONGEST_SECONDS, _let_go, mine)
         try:
             await mine
         finally:
             late.cancel()
+            self._waiting.pop(mine, None)
 
-    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._given = True
-        loop.call_soon(self._next)
+    def _give(self) -> None:
+        if not self._given:
+            self._given = True
+            asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
         self._given = False
-        while self._waiting and not self._asking:
-            one = self._waiting.popleft()
-            if not one.done():
-                one.set_result(None)
-                self._give(asyncio.get_running_loop())
-                return
+        if self._waiting and not self._asking:
+            one = next(iter(self._waiting))
+            del self._waiting[one]
+            _let_go(one)
+            self._give()
 
 
 async def people_first() -> None:
