@@ -23,12 +23,19 @@ return {redis.call('ZSCORE', KEYS[2], ARGV[3]) or '', redis.call('GET', KEYS[3])
 """
 )
 
-# KEYS: lease, marks, rendered. ARGV: token, ms to leave it alone (0: free at once), member, its counter as it was read ('': it stays
-# marked), fingerprint ('': as it was), seconds for which that is remembered. Only the holder of the lease may change anything, and a
-# mark that is newer than what was read stays. Whether the mark was cleared.
+# KEYS: lease, marks, rendered, counter. ARGV: token, ms to leave it alone (0: free at once), member, its counter as it was read ('': it
+# stays marked), fingerprint ('': as it was), seconds for which that is remembered. Only the holder of the lease may change anything, and a
+# mark that is newer than what was read stays. Whether the mark was cleared. What was sent after the lease had ended (by a replica that
+# stood still) may be older than what another sent meanwhile: then nobody knows what it shows, and it is marked anew.
 END = Script(
     """#!lua
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  if ARGV[5] ~= '' then
+    redis.call('DEL', KEYS[3])
+    redis.call('ZADD', KEYS[2], string.format('%.0f', redis.call('INCR', KEYS[4])), ARGV[3])
+  end
+  return 0
+end
 local cleared = 0
 if ARGV[4] ~= '' then
   local score = redis.call('ZSCORE', KEYS[2], ARGV[3])
@@ -104,7 +111,7 @@ class Marks:
         counter = repr(begun.counter) if clear and begun.counter is not None else ""
         cool = round(cool_seconds * 1000)
         given = (begun.token, cool, member, counter, shows or "", REMEMBERED_SECONDS)
-        return bool(await run_script(self._redis, END, self._of(member), *given))
+        return bool(await run_script(self._redis, END, [*self._of(member), self._keys.dirty_counter], *given))
 
     async def remember(self, member: str, fingerprint: str | None) -> None:
         """What this message shows; None: from now on nobody knows."""

@@ -418,3 +418,26 @@ async def test_an_edit_of_a_killed_bot_is_made_by_the_next(
     async with running(Live(store, incidents, render, slack).run()):
         await until(lambda: clean(store))
     assert slack.edits == [("1.1", "status: x [status]")]
+
+
+async def test_an_edit_that_lands_after_its_lease_does_not_leave_what_is_old(
+    store: Store, redis_url: str, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica that stood still sends its edit when another has long sent a newer one."""
+    monkeypatch.setattr("bot.marks.LEASE_SECONDS", 0.2)
+    slow, quick = Slack(), Slack()
+    slow.edits = quick.edits
+    slow.go.clear()
+    other = Store.open(redis_url)
+    async with running(Live(store, incidents, render, slow).run()):
+        await change(incidents, "old [status]")
+        await until(lambda: slow.under_way.get("1.1") == 1)
+        async with running(Live(other, door(other, more), render, quick).run()):
+            await change(incidents, "new [status]")
+            await until(lambda: quick.edits == [("1.1", "status: new [status]")])
+            await until(lambda: clean(store))
+            slow.go.set()
+            await until(lambda: ("1.1", "status: old [status]") in quick.edits)
+            await until(lambda: quick.edits[-1] == ("1.1", "status: new [status]"))
+            await until(lambda: clean(store))
+    await other.close()
