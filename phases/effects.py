@@ -49,6 +49,8 @@ class PostLive(Value):
 
     type: Literal["post.live"] = "post.live"
     name: str
+    again: bool = False
+    """A person tries it again: an earlier one was given up, and may have posted it for all that."""
 
 
 class Pin(Value):

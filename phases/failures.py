@@ -166,7 +166,10 @@ def try_again(incident: Incident, action: TryAgain, service: Service, now: datet
     draft = Draft(incident, now).note("failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by)
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
-    return _again(draft, EFFECT.validate_json(failure.effect)).done()
+    effect = EFFECT.validate_json(failure.effect)
+    if isinstance(effect, PostLive):
+        effect = effect.model_copy(update={"again": True})
+    return _again(draft, effect).done()
 
 
 def retry_due(incident: Incident, action: RetryDue, service: Service, now: datetime) -> Change:

@@ -188,10 +188,15 @@ class Slack:
         since: datetime,
         maybe_posted: bool,
         thread_ts: str | None = None,
+        live: str | None = None,
     ) -> str:
-        """Posts once; where an earlier try may have arrived, looks for it in history first. Returns its `ts`."""
-        if maybe_posted and (found := await self.posted(channel, effect, since, thread_ts)) is not None:
+        """Posts once; where an earlier try may have arrived, looks for it in history first. Returns its `ts`.
+
+        `live` names a message of which there is one, whichever effect posts it.
+        """
+        if maybe_posted and (found := await self.posted(channel, effect, since, thread_ts, live)) is not None:
             return found
+        marked = {"incident": incident, "effect": effect, **({"live": live} if live else {})}
         answer = await self._put(
             message,
             "chat.postMessage",
@@ -199,7 +204,7 @@ class Slack:
             thread_ts=thread_ts,
             unfurl_links=False,
             unfurl_media=False,
-            metadata={"event_type": METADATA, "event_payload": {"incident": incident, "effect": effect}},
+            metadata={"event_type": METADATA, "event_payload": marked},
         )
         return str(answer["ts"])
 
@@ -211,8 +216,10 @@ class Slack:
 
         return await rich.send(self.taste, message, put)
 
-    async def posted(self, channel: str, effect: str, since: datetime, thread_ts: str | None) -> str | None:
-        """The `ts` of the message whose metadata names `effect`; None where there is none since then."""
+    async def posted(
+        self, channel: str, effect: str, since: datetime, thread_ts: str | None, live: str | None = None
+    ) -> str | None:
+        """The `ts` of the message whose metadata names `effect` or `live`; None where there is none since then."""
         # clocks differ: a minute of grace. https://docs.slack.dev/reference/methods/conversations.history
         oldest = f"{since.timestamp() - 60:.6f}"
         method, more = ("conversations.replies", {"ts": thread_ts}) if thread_ts else ("conversations.history", {})
@@ -220,7 +227,7 @@ class Slack:
             method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
         ):
             payload = (one.get("metadata") or {}).get("event_payload") or {}
-            if payload.get("effect") == effect:
+            if payload.get("effect") == effect or (live is not None and payload.get("live") == live):
                 return str(one["ts"])
         return None
 

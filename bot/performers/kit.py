@@ -13,6 +13,7 @@ from bot.people import SlackPeople
 from handlers.door import Door
 from handlers.views.blocks import Message
 from phases.actions import Action
+from phases.effects import PostLive
 from phases.incident import Entry, Incident
 from phases.ports import (
     Announcer,
@@ -105,6 +106,25 @@ class Kit:
             since=job.created,
             maybe_posted=job.attempt > 1,
             thread_ts=thread,
+        )
+
+    async def post_live(
+        self, job: JobLike, incident: Incident, effect: PostLive, message: Message, channel: str, thread: str | None
+    ) -> str:
+        """Posts a live message, once over all effects that ask for it: one that was given up may have posted it for all that."""
+        given_up = effect.again or any(
+            one.kind == effect.type and PostLive.model_validate_json(one.effect).name == effect.name
+            for one in incident.failures
+        )
+        return await self.slack.post(
+            channel,
+            message,
+            incident=job.incident,
+            effect=job.effect_id,
+            since=incident.declared_at if given_up else job.created,
+            maybe_posted=given_up or job.attempt > 1,
+            thread_ts=thread,
+            live=f"{incident.ulid}:{effect.name}",
         )
 
     async def names(self, incident: Incident, entries: Sequence[Entry] = ()) -> dict[str, str]:

@@ -179,7 +179,7 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         elif effect.name.startswith("progress:"):
             thread = thread or _decision_of(incident, effect.name.removeprefix("progress:"), job)
         message = await kit.render(effect.name, incident, kit.now())
-        ts = await kit.post(job, message, channel, thread)
+        ts = await kit.post_live(job, incident, effect, message, channel, thread)
         await kit.posted(incident.id, effect.name, message)
         return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
 

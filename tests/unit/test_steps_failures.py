@@ -152,3 +152,11 @@ def test_a_storm_of_failures_does_not_push_out_what_is_tried_again():
     assert len(left) == KEPT
     assert left[0].kind == "ticket.open"
     assert left[-1].effect_id == "19"
+
+
+def test_a_live_message_that_a_person_tries_again_knows_that_it_may_be_there():
+    story = opened()
+    story.fails(wanted.PostLive(name="tree"), "Slack did not answer.")
+    [failure] = [one for one in story.record.failures if one.kind == "post.live"]
+    story.say(said.TryAgain(by="U0ALICE", effect_id=failure.effect_id))
+    assert wanted.PostLive(name="tree", again=True) in story.wants(wanted.PostLive)

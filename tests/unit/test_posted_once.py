@@ -1,0 +1,71 @@
+"""A live message is there once, also where the effect that posted it was given up, and another posts it."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from factories import NOW, incident
+from slack_world import slack_world
+
+from bot.clients.slack import Slack
+from bot.performers import Kit
+from bot.performers.speak import speaking
+from handlers.views.blocks import Message
+from phases.actions import MessagePosted
+from phases.effects import EFFECT, PostLive
+from phases.incident import Channel, Failure, Incident
+from phases.ports import PortError
+from sandbox.faults import Fault
+from sandbox.slack.api import BOT_TOKEN
+
+STATUS = PostLive(name="status")
+FAILURE = Failure(
+    effect_id="INC-0001.2.1",
+    kind="post.live",
+    reason="Slack did not answer",
+    at=NOW,
+    effect=EFFECT.dump_json(STATUS).decode(),
+)
+
+
+async def render(name: str, of: Incident, now: datetime) -> Message:
+    return Message(f"{of.id} {name}")
+
+
+async def unheard(id: str, name: str, message: Message) -> None:
+    return None
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_next_effect(by_itself: bool) -> None:
+    async with slack_world() as world:
+        slack = Slack(BOT_TOKEN, f"{world.url}/slack/api/")
+        await slack.start()
+        record = incident(channel=Channel(id="C0GENERAL", name="general"))
+        known = [record]
+
+        async def look(id: str) -> Incident:
+            return known[0]
+
+        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(Kit)}
+        door = SimpleNamespace(look=look)
+        kit = Kit(**nothing | {"door": door, "slack": slack, "render": render, "posted": unheard, "now": lambda: NOW})
+        post = speaking(kit)["post.live"]
+        world.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
+        with pytest.raises(PortError):
+            await post(STATUS, SimpleNamespace(incident="INC-0001", effect_id="INC-0001.2.1", created=NOW, attempt=1))
+
+        # It was given up, and is tried again: by itself, its failure in sight; or by a person.
+        known[0] = record.model_copy(update={"failures": (FAILURE,)}) if by_itself else record
+        effect = STATUS if by_itself else PostLive(name="status", again=True)
+        job = SimpleNamespace(incident="INC-0001", effect_id="INC-0001.9.1", created=NOW, attempt=1)
+        done = await post(effect, job)
+        posted = [m for m in world.workspace.channel("general").messages if "INC-0001 status" in m["text"]]
+        assert len(posted) == 1
+        assert isinstance(done, MessagePosted)
+        assert done.ref.ts == posted[0]["ts"]
+        await slack.aclose()
