@@ -15,7 +15,6 @@ from bot.store import Store
 from phases.incident import Incident
 from phases.memory import kept
 from phases.postmortem_steps import fingerprint_claim, issues_of, open_claim
-from phases.rounds import GUARD_TIMER
 
 # KEYS: the prefix. ARGV: the request as JSON, the record. Answers: new | here <record> | taken <claim> <owner>.
 # One incident, all of it or nothing; what is here is not touched.
@@ -113,7 +112,6 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
         timers = [
             {"member": member(incident.id, name), "at": at, "action": action}
             for name, (at, action) in one.timers.items()
-            if go_on or name != GUARD_TIMER
         ]
     request = {
         "incident": incident.id,

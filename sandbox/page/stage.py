@@ -318,8 +318,9 @@ class WorldStage:
         if (after, window) == (300, 900):
             return "Re-checks and window are as in production here: 5 and 10 minutes, 15 minutes."
         return (
-            f"Shortened here: Firebreak looks at the last {window} s of Sentry, and checks again {after} and {after * 2} s "
-            "after an action. In production that is 15 minutes, and 5 and 10 minutes."
+            f"Shortened here: Firebreak looks at the last {window} s of Sentry, checks again {after} and {after * 2} s after an "
+            f"action, and looks whether it is back {after * 3}, {after * 6} and {after * 12} s after recovery. In production that "
+            "is 15 minutes; 5 and 10 minutes; 15, 30 and 60 minutes."
         )
 
 

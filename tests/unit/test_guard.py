@@ -343,7 +343,7 @@ def test_no_looks_at_what_is_closed_or_goes_on_in_another_incident():
     assert story.record.status is Status.CLOSED
     assert "guard" not in story.timers
     story.say(due)
-    assert story.last.effects == ()
+    assert (story.last.effects, story.last.timers) == ((), ())
 
     gone, goes_on = mitigated().written(), Story()
     duplicate = gone.record.model_copy(update={"id": "INC-0002"})
