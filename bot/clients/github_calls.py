@@ -31,6 +31,8 @@ GIT_REF = Call("GET", "/git/ref/{ref}", "Contents: read")
 COMPARE = Call("GET", "/compare/{basehead}", "Contents: read")
 COMMIT = Call("GET", "/commits/{ref}", "Contents: read")
 COMMIT_PULLS = Call("GET", "/commits/{commit_sha}/pulls", "Pull requests: read")
+CHECK_RUNS = Call("GET", "/commits/{ref}/check-runs", "Checks: read")
+COMBINED_STATUS = Call("GET", "/commits/{ref}/status", "Commit statuses: read")
 CONTENTS = Call("GET", "/contents/{path}", "Contents: read")
 DEPLOYMENTS = Call("GET", "/deployments", "Deployments: read")
 DEPLOYMENT_STATUSES = Call("GET", "/deployments/{deployment_id}/statuses", "Deployments: read")
@@ -54,6 +56,8 @@ CALLS = (
     COMPARE,
     COMMIT,
     COMMIT_PULLS,
+    CHECK_RUNS,
+    COMBINED_STATUS,
     CONTENTS,
     DEPLOYMENTS,
     DEPLOYMENT_STATUSES,

@@ -23,6 +23,7 @@ from bot.clients import github_calls as calls
 from bot.clients import github_shapes as shapes
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.github_checks import ASK_CHECKS, pull_checks, rollup_of
+from bot.clients.github_rest import RestInstead, without_graphql
 from bot.clients.http import HttpError
 from phases import covering
 from phases.adr import BRANCH
@@ -104,6 +105,7 @@ CHECKS: Mapping[str, Checks] = {
 class GitHubSource:
     def __init__(self, github: GitHub) -> None:
         self._github = github
+        self._rest = RestInstead(github)
         self._shas: dict[tuple[str, str], tuple[float, str]] = {}
         self._places: OrderedDict[tuple[str, str, str], str | None] = OrderedDict()
         self._detailed: OrderedDict[tuple[str, str], shapes.Commit] = OrderedDict()
@@ -150,8 +152,13 @@ class GitHubSource:
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
         """Open pull requests of the repository's own branches. Left out are forks', which anybody can open, and post-mortems."""
         repository = repository_of(service)
-        data = await self._github.graphql(PULLS, _names(repository), permission="Pull requests: read")
-        nodes = ((data.get("repository") or {}).get("pullRequests") or {}).get("nodes") or []
+        try:
+            data = await self._github.graphql(PULLS, _names(repository), permission="Pull requests: read")
+            nodes = ((data.get("repository") or {}).get("pullRequests") or {}).get("nodes") or []
+        except HttpError as error:
+            if not without_graphql(error):
+                raise
+            nodes = await self._rest.pulls(repository)
         own = [node for node in nodes if node and not node.get("isCrossRepository", True)]
         found = [_hotfix(node) for node in own if not str(node.get("headRefName") or "").startswith(BRANCH)]
         return tuple(found[:HOTFIXES])
@@ -198,11 +205,16 @@ class GitHubSource:
 
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
         """Check runs and commit statuses together, in one question."""
-        asked = {**_names(repository_of(service)), "commit": sha}
-        data = await self._github.graphql(ASK_CHECKS, asked, permission="Pull requests: read, Checks: read")
-        found = ((data.get("repository") or {}).get("object") or {}).get("associatedPullRequests") or {}
-        nodes = found.get("nodes") or []
-        nodes = [node for node in nodes if node]
+        repository = repository_of(service)
+        asked = {**_names(repository), "commit": sha}
+        try:
+            data = await self._github.graphql(ASK_CHECKS, asked, permission="Pull requests: read, Checks: read")
+            found = ((data.get("repository") or {}).get("object") or {}).get("associatedPullRequests") or {}
+            nodes = [node for node in found.get("nodes") or [] if node]
+        except HttpError as error:
+            if not without_graphql(error):
+                raise
+            nodes = await self._rest.pulls_of(repository, sha)
         pull = next((node for node in nodes if node.get("merged")), nodes[0] if nodes else None)
         return pull_checks(pull) if pull else None
 
@@ -299,7 +311,14 @@ class GitHubSource:
             f"query FirebreakPlace($owner: String!, $name: String!{declared}) "
             f"{{ repository(owner: $owner, name: $name) {{ {asked} }} }}"
         )
-        data = await self._github.graphql(document, {**_names(repository), **variables}, permission="Contents: read")
+        try:
+            data = await self._github.graphql(
+                document, {**_names(repository), **variables}, permission="Contents: read"
+            )
+        except HttpError as error:
+            if not without_graphql(error):
+                raise
+            return await self._rest.files(repository, commit, places)
         there = data.get("repository") or {}
         return [p for n, p in enumerate(places) if (there.get(f"p{n}") or {}).get("__typename") == "Blob"]
 

@@ -13,6 +13,7 @@ from bot.clients import github_calls as calls
 from bot.clients.git import LocalGit
 from bot.clients.github import SYSTEM, GitHub, read
 from bot.clients.github_checks import rollup_of
+from bot.clients.github_rest import RestInstead, without_graphql
 from bot.clients.github_shapes import Comparison, PullState, Repository
 from bot.clients.github_source import CHECKS, repository_of
 from bot.clients.http import HttpError
@@ -54,7 +55,7 @@ class HotfixMerges:
         if found.state != "open":
             raise _refusal(f"it was closed without a merge. Open it again on GitHub, then merge it: {found.html_url}")
         checks, known = await asyncio.gather(
-            self._checks(github, repository, number), github.get(calls.REPOSITORY, repository)
+            self._checks(github, repository, number, found.head.sha), github.get(calls.REPOSITORY, repository)
         )
         if checks in ("red", "running"):
             words = "have failed" if checks == "red" else "are still running"
@@ -94,13 +95,19 @@ class HotfixMerges:
             return False  # the branch was written anew, and GitHub has forgotten what was shipped
         return read(Comparison, answer).status in ("ahead", "identical")
 
-    async def _checks(self, github: GitHub, repository: str, number: int) -> Literal["green", "red", "running"] | None:
+    async def _checks(
+        self, github: GitHub, repository: str, number: int, head: str
+    ) -> Literal["green", "red", "running"] | None:
         """Where a branch is not protected GitHub would merge red checks, too; the bot does not."""
         owner, _, name = repository.partition("/")
         asked = {"owner": owner, "name": name, "number": number}
-        data = await github.graphql(ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read")
-        pull = (data.get("repository") or {}).get("pullRequest") or {}
-        rollup = rollup_of(pull)
+        try:
+            data = await github.graphql(ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read")
+            rollup = rollup_of((data.get("repository") or {}).get("pullRequest") or {})
+        except HttpError as error:
+            if not without_graphql(error):
+                raise
+            rollup = await RestInstead(github).rollup(repository, head)
         return CHECKS.get(str(rollup.get("state"))) if rollup else None
 
 

@@ -20,7 +20,9 @@ from bot.clients.deployers.github import GitHubDeployer
 from bot.clients.github import GitHub
 from bot.clients.github_checks import pull_checks
 from bot.clients.github_deployments import named
+from bot.clients.github_rest import RestInstead
 from bot.clients.github_shapes import Deployment
+from bot.clients.github_source import GitHubSource
 from bot.clients.http import HttpError
 from bot.dispatches import Dispatches
 from bot.store import Store
@@ -304,3 +306,90 @@ def test_a_payload_may_be_text() -> None:
     }
     sent = Deployment.model_validate({**told, "payload": '{"release": "hotfix #7@1111111"}'})
     assert named(shop, sent).version == "hotfix #7@1111111"
+
+
+# --- without GraphQL
+
+
+def _pull(number: int, sha: str, *, fork: bool = False, merged: bool = False) -> dict[str, Any]:
+    """https://docs.github.com/en/rest/pulls/pulls#list-pull-requests, of it what counts."""
+    return {
+        "number": number,
+        "title": f"Change {number}",
+        "body": None,
+        "html_url": f"https://github.com/acme/shop/pull/{number}",
+        "merged_at": "2026-01-01T00:00:00Z" if merged else None,
+        "head": {
+            "ref": f"change-{number}",
+            "sha": sha,
+            "repo": {"full_name": "evil/shop"} if fork else {"full_name": PLACE},
+        },
+        "base": {"ref": "trunk", "sha": "0" * 40, "repo": {"full_name": PLACE}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("runs", "statuses", "shown"),
+    [
+        ([("unit", "completed", "success"), ("e2e", "completed", "skipped")], ["success"], "green"),
+        ([("unit", "completed", "success"), ("e2e", "in_progress", None)], [], "running"),
+        ([("unit", "completed", "timed_out"), ("e2e", "queued", None)], ["pending"], "red"),
+        ([], ["pending"], "running"),
+        ([], ["error"], "red"),
+        ([], [], None),
+        (None, ["success"], None),  # the check runs may not be seen: nobody says that it is green
+        (None, ["failure"], "red"),
+    ],
+)
+@pytest.mark.parametrize("status", [404, 502])
+async def test_where_graphql_does_not_answer_rest_is_asked(
+    runs: list[tuple[str, str, str | None]] | None, statuses: list[str], shown: str | None, status: int
+) -> None:
+    """https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference and
+    https://docs.github.com/en/rest/commits/statuses#get-the-combined-status-for-a-specific-reference"""
+    sha, gone = "a" * 40, {"message": "Not Found", "status": "404"}
+
+    def answer(method: str, path: str, body: Any) -> Response:
+        match path.partition("?")[0].removeprefix("/repos/acme/shop"):
+            case "/graphql":
+                return JSONResponse(gone, status)
+            case "/pulls":
+                return JSONResponse([_pull(8, "b" * 40, fork=True), _pull(7, sha)])
+            case "/commits/cccccccccccccccccccccccccccccccccccccccc/pulls":
+                return JSONResponse([_pull(9, "b" * 40), _pull(7, sha, merged=True)])
+            case path if path.endswith("/check-runs") and runs is None:
+                said = "Resource not accessible by personal access token"
+                return JSONResponse({"message": said, "status": "403"}, 403)
+            case path if path.endswith("/check-runs"):
+                rows = [{"name": name, "status": now, "conclusion": ended} for name, now, ended in runs or []]
+                return JSONResponse({"total_count": len(rows), "check_runs": rows})
+            case path if path.endswith("/status"):
+                rows = [{"context": f"ci/{number}", "state": state} for number, state in enumerate(statuses)]
+                return JSONResponse({"state": "pending", "total_count": len(rows), "statuses": rows})
+            case "/contents/shop":
+                return JSONResponse([{"type": "file", "name": "cart.py", "path": "shop/cart.py", "sha": "1"}])
+            case _:
+                return JSONResponse(gone, 404)
+
+    shop = Service(name="shop", repository=PLACE)
+    async with hub(answer) as there:
+        source = GitHubSource(there.github)
+        found = await source.hotfixes(shop)
+        assert [(one.name, one.commit, one.checks) for one in found] == [("#7", sha, shown)], "and none of a fork"
+        ran = await source.checks(shop, "c" * 40)
+        assert ran is not None
+        assert (ran.pull_request, len(ran.checks)) == ("#7", len(runs or []) + len(statuses))
+        assert await RestInstead(there.github).files(PLACE, sha, ["cart.py", "shop/cart.py", "lib/cart.py"]) == [
+            "shop/cart.py"
+        ]
+
+
+async def test_a_repository_that_graphql_does_not_know_is_not_asked_for_again() -> None:
+    told = {
+        "data": {"repository": None},
+        "errors": [{"type": "NOT_FOUND", "message": "Could not resolve to a Repository"}],
+    }
+    async with hub(lambda method, path, body: JSONResponse(told)) as there:
+        with pytest.raises(HttpError, match="Could not resolve"):
+            await GitHubSource(there.github).hotfixes(Service(name="shop", repository=PLACE))
+        assert len(there.asked) == 1
