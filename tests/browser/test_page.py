@@ -207,3 +207,24 @@ async def test_levers_move_the_world(browser: Browser, tmp_path: Path) -> None:
         await tab.page.click("[data-tab=deploys]")
         await expect(tab.page.locator(".row.bad").first).to_contain_text("failed")
         assert tab.problems == []
+
+
+async def test_a_fold_that_is_open_stays_open_and_every_tab_is_seen(browser: Browser, tmp_path: Path) -> None:
+    """Several things go wrong at once by several switches of one fold; a tab at the panel's edge is pressed like the others."""
+    async with World(tmp_path, with_bot=False) as world:
+        ts = decision(world)
+        tab = await window(browser, f"{world.url}/?channel=general&thread={ts}", width=1400, height=950)
+        await tab.page.click("details.odd summary")
+        for key in ("twice", "slack-429"):
+            await tab.page.locator(f"label.switch:has([data-act='fault:{key}'])").click()
+            await expect(tab.page.locator(f"[data-act='fault:{key}']")).to_be_checked()
+            await expect(tab.page.locator("details.odd em")).to_be_visible()
+        edge = await tab.page.locator(".tabs").evaluate("tabs => tabs.getBoundingClientRect().right")
+        for one in await tab.page.locator(".tabs button").all():
+            box = await one.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= edge
+        name = await tab.page.locator(".conversation h1 span").bounding_box()
+        assert name is not None
+        assert name["width"] > 50, "the channel's name beside an open thread"
+        assert tab.problems == []

@@ -43,9 +43,14 @@ function put(name, html) {
   if (name === "view") return showView(at, html);
   if (name === "messages" || name === "thread") return putList(at, html);
   if (at.querySelector(".menu:not([hidden])")) { shown.delete(name); setTimeout(() => refresh(name), 1500); return; }
+  const open = new Map(folds(at));
   at.innerHTML = html;
+  for (const [name, , fold] of folds(at)) fold.open = open.get(name) ?? fold.open;
   times(at);
 }
+
+/** What is folded away, by the words that one clicks to see it: a fold that somebody opened stays open. */
+const folds = (at) => [...at.querySelectorAll("details")].map((one) => [one.querySelector("summary").firstChild.textContent.trim(), one.open, one]);
 
 /** A list keeps the items whose fingerprint did not change, and its place unless it was at the end. */
 function putList(at, html) {
