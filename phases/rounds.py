@@ -78,8 +78,12 @@ def write_again(draft: Draft) -> Draft:
 
 
 def urgent(draft: Draft, said: str) -> Draft:
-    """A SEV1 is paged as soon as it is known, and once more when nobody acts on it (rules: Severity)."""
-    if draft.incident.severity is not Severity.SEV1 or "sev1" in draft.incident.paged:
+    """A SEV1 is paged as soon as it is known, and once more when nobody acts on it (rules: Severity).
+
+    Not once users are fine: what somebody writes into a ticket afterwards wakes nobody.
+    """
+    fine = draft.incident.status is Status.MITIGATED
+    if fine or draft.incident.severity is not Severity.SEV1 or "sev1" in draft.incident.paged:
         return draft
     return await_action(page(draft, "sev1", said))
 

@@ -11,13 +11,21 @@ from hypothesis import strategies as st
 from phases import actions as said
 from phases.cadence import CHANNEL_AFTER, EVERY, SNOOZE, followed, template, told, waits
 from phases.change import Change
-from phases.effects import CommentTicket, Invite, Remind, Say, TellDiscord
+from phases.effects import CommentTicket, Invite, Page, Remind, Say, TellDiscord
 from phases.incident import Channel, MessageRef, Severity, Status
 from phases.report import Word
 from tests.factories import NOW, blast, evidence, incident, one_feature, report
 from tests.unit.story import Story, mitigated, verifying
 
 MINUTE = 60.0
+
+
+def test_a_sev1_that_is_called_so_when_users_are_fine_wakes_nobody():
+    story = Story().opened().measured(one_feature()).rolled_back().deployed().recovered()
+    assert (story.record.status, story.record.severity) == (Status.MITIGATED, Severity.SEV2)
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV1))
+    assert story.wants(Page) == []
+    assert story.record.severity is Severity.SEV1
 
 
 def test_a_sev1_wants_a_word_every_half_hour_and_reminds_the_lead_then_the_channel():
