@@ -40,6 +40,8 @@ class Outcome:
 
 APART = (0.5, 2.5)
 """Seconds between two kills at random."""
+SLOWEST_SECONDS = 30.0
+"""A kill has to wait until what was killed before is up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas
 
     async def one(town: Town, number: int) -> Channel:
         due = kills * (number - 1) // services  # so that the last ones are disturbed, too
-        await eventually(lambda: outcome.kills >= due, f"{due} kills", kills * APART[1] * 2)
+        await eventually(lambda: outcome.kills >= due, f"{due} kills", kills * SLOWEST_SECONDS)
         return await life(town, number, patience=600.0)
 
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
