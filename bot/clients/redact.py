@@ -15,7 +15,7 @@ OUTPUT_LINES = 40
 OUTPUT_BYTES = 2_800
 """… and how much they may be together: one block of Slack's, and a tenth of a record."""
 
-_HIDDEN = "[redacted]"
+HIDDEN = "[redacted]"
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -63,26 +63,26 @@ _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIV
 def redact(text: str) -> str:
     """`text` with everything hidden that looks like a secret. Rather too much than too little: it is shown in a channel."""
     text = _secretless(text)
-    return _ADDRESS.sub(_HIDDEN, text) if "@" in text else text
+    return _ADDRESS.sub(HIDDEN, text) if "@" in text else text
 
 
 def without_secrets(text: str) -> str:
     """The same for texts that stay what they are otherwise: names of releases do not count as addresses."""
-    return _SURE_ADDRESS.sub(_HIDDEN, _secretless(text))
+    return _SURE_ADDRESS.sub(HIDDEN, _secretless(text))
 
 
 def _secretless(text: str) -> str:
     """Each pattern is tried only where the signs stand that it cannot do without: most lines of a log have none of them."""
     if "-----" in text:
-        text = _PEM.sub(_HIDDEN, _PEM_END.sub(_HIDDEN, text))  # of a key whose beginning is cut off the end is known
+        text = _PEM.sub(HIDDEN, _PEM_END.sub(HIDDEN, text))  # of a key whose beginning is cut off the end is known
     if "@" in text:
-        text = _IN_URL.sub(rf"\1{_HIDDEN}@", text)
+        text = _IN_URL.sub(rf"\1{HIDDEN}@", text)
     if _TELLING.search(text):
-        text = _HEADER.sub(rf"\1{_HIDDEN}", text)
-        text = _BEARER.sub(rf"\1{_HIDDEN}", text)
-        text = _NAMED.sub(rf"\1{_HIDDEN}", text)
-        text = _FLAGGED.sub(rf"\1{_HIDDEN}", text)
-    return _WHOLE.sub(_HIDDEN, text) if _BEGINNING.search(text) else text
+        text = _HEADER.sub(rf"\1{HIDDEN}", text)
+        text = _BEARER.sub(rf"\1{HIDDEN}", text)
+        text = _NAMED.sub(rf"\1{HIDDEN}", text)
+        text = _FLAGGED.sub(rf"\1{HIDDEN}", text)
+    return _WHOLE.sub(HIDDEN, text) if _BEGINNING.search(text) else text
 
 
 def printed(output: bytes, *, from_the_start: bool, going_on: bool, stands_still: bool = False) -> DeployOutput:
@@ -93,7 +93,7 @@ def printed(output: bytes, *, from_the_start: bool, going_on: bool, stands_still
     """
     if going_on:
         whole = max(output.rfind(b"\n"), output.rfind(b"\r")) + 1
-        last = _BEGUN.sub(_HIDDEN, output[whole:].decode("utf-8", "replace")) if stands_still else ""
+        last = _BEGUN.sub(HIDDEN, output[whole:].decode("utf-8", "replace")) if stands_still else ""
         output = output[:whole] + last.encode()
     if not from_the_start:
         output = output.partition(b"\n")[2]

@@ -143,8 +143,14 @@ def _done(incident: Incident) -> Fact:
     if current.investigate_by:
         return Fact(f"*Decided*: investigate, {person(current.investigate_by)}{which}", (1, 5))
     if advice := phrasing.recommended(current.recommendation):
-        return Fact(f"*Recommended*: {advice}", (1, 5))
+        return Fact(f"*Recommended*: {advice}{_tried(incident)}", (1, 5))
     return Fact(f"*Decided*: nothing yet{which}", (1, 5))
+
+
+def _tried(incident: Incident) -> str:
+    """What the round before came to: why it is to be decided again."""
+    before = incident.rounds[-2].action if len(incident.rounds) > 1 else None
+    return f"; before: {_briefly(before)}" if before is not None else ""
 
 
 def _acted(action: RoundAction) -> str:

@@ -159,6 +159,14 @@ async def test_a_failure_says_how_it_ended_and_hides_secrets(tmp_path: Path) -> 
     assert state.output.lines == (*state.lines, "[the command ended with exit code 3]")
 
 
+async def test_the_last_line_before_a_failure_mostly_says_why(tmp_path: Path) -> None:
+    service = shop(tmp_path / "shop", "echo checking out; echo 'no connection to the database' >&2; exit 1")
+    deployer = CommandDeployer(tmp_path / "state")
+    await deployer.start(service, "d", Release(version="42"), hotfix=False)
+    state = await until_over(deployer, service, "d")
+    assert state.reason == "the command ended with exit code 1: no connection to the database"
+
+
 async def test_a_deploy_gets_none_of_the_bots_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
     monkeypatch.setenv("SHOP_REGION", "eu-west")

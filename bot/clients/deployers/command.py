@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 from bot.clients import processes
 from bot.clients.commands import CommandFailed, Output, run
-from bot.clients.redact import LINES_SHOWN, printed, redact
+from bot.clients.redact import HIDDEN, LINES_SHOWN, printed, redact
+from phases.markdown import cut
 from phases.ports import DeployState, NotSetUp, PortError
 from phases.report import DeployOutput, Release
 from phases.service import DEPLOYABLE, DeployCommands, Service
@@ -28,6 +29,8 @@ ASK_SECONDS = 15.0
 START_SECONDS = 10.0
 """How long it may take until the watcher has said that the command runs."""
 RELEASES_SHOWN = 200
+LAST_WORD = 160
+"""Characters of the last line that stand beside the exit code: one message on a phone."""
 STANDS_STILL_SECONDS = 5.0
 """A line without its end is held back for so long: it may be half of a secret."""
 
@@ -237,8 +240,15 @@ def _ended(result: dict[str, Any], job: dict[str, Any], output: DeployOutput, st
     elif result["code"] == 0:
         return _state("done", output, started, finished=finished, end="exit code 0")
     else:
-        reason = _exit(int(result["code"]))
+        end = _exit(int(result["code"]))
+        return _state("failed", output, started, _with_its_last_word(end, output), finished, end=end)
     return _state("failed", output, started, reason, finished, end=reason)
+
+
+def _with_its_last_word(end: str, output: DeployOutput) -> str:
+    """What a command prints last before it fails mostly says why: people who decide again need not open the output."""
+    last = next((line.strip() for line in reversed(output.lines) if line.strip()), "")
+    return f"{end}: {cut(last, LAST_WORD)}" if last and last != HIDDEN else end
 
 
 def _state(
