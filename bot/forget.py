@@ -85,7 +85,8 @@ elseif kind == 'zset' then
     if new ~= all[i] then changed = changed + 1; redis.call('ZREM', key, all[i]); redis.call('ZADD', key, all[i + 1], new) end
   end
 elseif kind == 'stream' then
-  -- An entry cannot be changed: it is added again and dropped. What it wants done may be done twice, which is safe.
+  -- An entry cannot be changed: it is added again and dropped. What it wants done may be done twice, which is safe where the second
+  -- try knows that it is the second (`Held.attempt`).
   for _, entry in ipairs(redis.call('XRANGE', key, '-', '+')) do
     local fields, other = {}, false
     for i, old in ipairs(entry[2]) do
@@ -94,6 +95,16 @@ elseif kind == 'stream' then
     end
     if other then
       changed = changed + 1
+      local wanted, tried = false, 0
+      for i = 1, #fields, 2 do
+        if fields[i] == 'effect' then wanted = true end
+        if fields[i] == 'attempt' then tried = i + 1 end
+      end
+      if tried > 0 then
+        fields[tried] = tostring(tonumber(fields[tried]) + 1)
+      elseif wanted then
+        fields[#fields + 1] = 'attempt'; fields[#fields + 1] = '1'
+      end
       redis.call('XADD', key, '*', unpack(fields))
       for _, group in ipairs(redis.call('XINFO', 'GROUPS', key)) do
         for at, name in ipairs(group) do if name == 'name' then redis.call('XACK', key, group[at + 1], entry[1]) end end

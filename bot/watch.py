@@ -54,16 +54,19 @@ class Watch:
         self._silent = False
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-                self.running, self._silent = True, False
-            except PortError as error:
-                self.running = False
-                if not self._silent:
-                    log.error("watch: %s", error.text)
-                self._silent = True
-            await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            while True:
+                try:
+                    await self.sweep()
+                    self.running, self._silent = True, False
+                except PortError as error:
+                    self.running = False
+                    if not self._silent:
+                        log.error("watch: %s", error.text)
+                    self._silent = True
+                await asyncio.sleep(SWEEP_SECONDS)
+        finally:
+            self.running = False
 
     async def sweep(self) -> None:
         """Every look that is due, once. Raises `PortError` where Redis cannot be used."""

@@ -13,6 +13,7 @@ from outbox_world import World, done, quick_outbox
 from small_world import running, until
 
 from bot.connection import GROUP
+from bot.forget import forget
 from bot.outbox import Job
 from bot.store import Store
 from phases.actions import Action, EffectDone
@@ -219,3 +220,27 @@ async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_o
 
 async def _ran(store: Store) -> list[str]:
     return await store.redis.lrange("ran", 0, -1)  # pyright: ignore[reportGeneralTypeIssues]
+
+
+async def test_what_is_added_again_without_a_forgotten_person_knows_that_it_may_have_been_done(
+    store: Store, redis_url: str
+) -> None:
+    """`firebreak forget` beside a bot that posts at this moment: the second post looks for the first one."""
+    attempts: list[int] = []
+    posting, may_end = asyncio.Event(), asyncio.Event()
+
+    async def say(effect: Say, job: Job) -> Action:
+        attempts.append(job.attempt)
+        posting.set()
+        await may_end.wait()
+        return EffectDone(kind="say")
+
+    world = World(store, redis_url, Say(text="<@U0GONE001>, look"))
+    await world.want()
+    async with running(world.outbox({"say": say}).run()):
+        await posting.wait()
+        await forget(store, "U0GONE001", ())
+        await until(lambda: len(attempts) == 2)
+        may_end.set()
+        await until(world.empty)
+    assert attempts == [1, 2]
