@@ -209,6 +209,8 @@ class Incidents:
 
     async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
         """What was dealt with before: by the delivery's incident, or by the one that was loaded."""
+        if seen:  # its first answer may be lost because no replica has it yet: acked now, it must have one
+            await self._store.copied()
         if not seen or (loaded.incident is not None and loaded.incident.id == seen):
             incident = loaded.incident
         else:

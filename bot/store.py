@@ -311,6 +311,11 @@ class Store:
             self.dirtied.set()
         return answer
 
+    async def copied(self) -> None:
+        """Waits until what is written by now has its replicas, where any are asked for. Raises `AnswerLost`."""
+        if self._wait_replicas:
+            await copied(self.redis, self._wait_replicas, SAY_SECONDS, fence=self.keys.fence)
+
 
 def _seen(because: Because | None, answer: Any) -> str | None:
     """The owner of a delivery, or "" for a timer or entry that is gone; None where it is new."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from replicated import MASTER, Replicated, eventually, replicated
+from small_world import declare, door
 from test_store import commit, new
 
 from bot import sentinel
@@ -15,6 +16,7 @@ from bot.checkup.promise import promise
 from bot.connection import AnswerLost, NotRecorded
 from bot.settings import Faults, load
 from bot.store import Already, Done, Store
+from handlers.door import Delivery, Recorded, Unknown
 
 
 @pytest.fixture
@@ -74,6 +76,22 @@ async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_
 
     assert isinstance(await direct.commit("c1", loaded, change, seconds=5), Already)
     assert len(await direct.timeline("INC-0001")) == len(change.entries)
+    await direct.close()
+
+
+async def test_what_no_replica_has_is_not_acknowledged_because_it_comes_a_second_time(world: Replicated) -> None:
+    await world.ask(world.sentinel, "SENTINEL", "REMOVE", MASTER)
+    direct = Store.open(f"redis://127.0.0.1:{world.primary}", wait_replicas=1)
+    incidents, click = door(direct), Delivery(("trigger:1",))
+    world.processes[world.replica].send_signal(19)  # SIGSTOP
+    for _ in range(2):
+        assert isinstance(await incidents.say(declare(), None, click), Unknown)
+    world.processes[world.replica].send_signal(18)  # SIGCONT
+
+    async def acknowledged() -> bool:
+        return isinstance(answer := await incidents.say(declare(), None, click), Recorded) and answer.again
+
+    await eventually(acknowledged)
     await direct.close()
 
 
