@@ -195,7 +195,7 @@ def discord_posted(incident: Incident, action: DiscordPosted, service: Service, 
 def paged(incident: Incident, action: Paged, service: Service, now: datetime) -> Change:
     del service
     draft = worked(Draft(incident, now), "page", f'"{action.key}"')
-    return draft.note("page", f"Page sent ({action.key}) by {action.via}").done()
+    return draft.note("page", f"Page sent by {action.via}").done()
 
 
 ONE_OF_A_KIND = (

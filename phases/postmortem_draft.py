@@ -62,7 +62,7 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
         fewer = [entry for entry in kept if entry.kind not in kinds]
         left_out += len(kept) - len(fewer)
         kept = fewer
-        lines = [f"{stamp(e.at)}  {' '.join(readable(line(e), names).split())[:200]}" for e in kept]
+        lines = [f"{stamp(e.at)}  {cut(' '.join(readable(line(e), names).split()), 200)}" for e in kept]
         if left_out:
             lines.append(f"({left_out} smaller entries left out; the file lists them all)")
         text = "\n".join(lines)
@@ -104,7 +104,7 @@ def _cause(incident: Incident) -> str:
         return "\n".join([incident.cause.text, *(f"- {one}" for one in incident.cause.evidence)])
     culprit = incident.bisect.culprit if incident.bisect else None
     if culprit is not None:
-        return f"Commit {culprit.sha[:10]} ({culprit.subject}), found by bisect."
+        return f"Commit {culprit.sha[:9]} ({culprit.subject}), found by bisect."
     best = _best(incident)
     if best is None:
         return ""

@@ -49,14 +49,14 @@ def verdict(
         return LookVerdict.RECOVERED, tuple(reasons)
     if held.small:
         return LookVerdict.TOO_FEW, (*reasons, f"below {SIZE} that says nothing")
-    return LookVerdict.TOO_FEW, (*reasons, "unchanged trouble can be as quiet as that by chance")
+    return LookVerdict.TOO_FEW, (*reasons, "trouble that goes on can be as quiet as that by chance")
 
 
 def compared(events: int, held: Limits) -> str:
-    """`4 events where up to 12 are normal and unchanged trouble brings about 180`: for people to check."""
+    """`4 events where up to 12 are normal, about 180 if it had gone on`: for people to check."""
     unchanged = f"{held.unchanged:,.0f}" if held.unchanged >= 1 or held.unchanged == 0 else "less than 1"
     normal = f"{counted(events, 'event')} where up to {held.allowed:,} are normal"
-    return f"{normal} and unchanged trouble brings about {unchanged}"
+    return f"{normal}, about {unchanged} if it had gone on"
 
 
 NOT_MEASURED = ", so nothing was measured"

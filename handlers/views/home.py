@@ -149,7 +149,10 @@ def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
     if len(mine) > ITEMS:
         lines.append(f"and {len(mine) - ITEMS} more of yours")
     late = sum(_late(item, now) for item in others)
-    rest = f"{phrasing.count(len(others), 'item')} of others" + (f", {late} overdue" if late else "")
+    nobodys = sum(not item.owner for item in others)
+    parts = [f"{phrasing.count(len(others) - nobodys, 'item')} of others"] if len(others) > nobodys else []
+    parts += [f"{nobodys} without an owner"] if nobodys else []
+    rest = ", ".join([*parts, *([f"{late} overdue"] if late else [])])
     blocks = [section("\n".join(("*Action items owed*", *(lines or ["None of yours."]))))]
     return [*blocks, context(rest)] if others else blocks
 

@@ -185,8 +185,8 @@ def _then(incident: Incident, now: datetime, service: Service) -> str:
         coming.append(f"update {when(incident.update_due, '{time}')}")
     if owed(incident):
         sent = incident.postmortem is not None and not incident.rewriting
-        asked = f", asked for {when(incident.postmortem_due)}" if incident.postmortem_due else ""
-        coming.append("the post-mortem is being written" if sent else f"the post-mortem{asked}")
+        asked = f", asked for {when(incident.postmortem_due, '{date_short_pretty}')}" if incident.postmortem_due else ""
+        coming.append("the post-mortem is being written" if sent else f"post-mortem{asked}")
     if incident.status is Status.RESOLVED and open_items(incident):
         coming.append(settled(incident))
     return f"*Next*: {', '.join(coming)}" if coming else ""
@@ -243,7 +243,7 @@ def _open_ends(incident: Incident) -> list[Fact]:
         (unmerged(incident), "Hotfix is not merged: deploys undo it"),
     )
     return [
-        Fact(f"{WAITING} {words(line, 400)}", (3, 4, 6), short=f"{WAITING} {briefly}") for line, briefly in ends if line
+        Fact(f"{WAITING} {words(line, 400)}", (3, 6, 7), short=f"{WAITING} {briefly}") for line, briefly in ends if line
     ]
 
 

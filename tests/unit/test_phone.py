@@ -60,7 +60,7 @@ def test_with_everything_known_each_of_what_a_newcomer_needs_is_there() -> None:
         assert any(row.startswith("Update 3:02 AM: The pool") for row in said), (state, said)
     assert "drill" in wrapped(views.status(FULLEST["drill"], NOW, SHOP))[1], "it needs no line of its own"
     owed = "\n".join(wrapped(views.status(FULLEST["mitigated"], NOW, SHOP)))
-    for part in ("Users are fine", "Recovered after 16 min", "Next: the post-mortem"):
+    for part in ("Users are fine", "Recovered after 16 min", "Next: post-mortem, asked for"):
         assert part in owed, owed
 
 

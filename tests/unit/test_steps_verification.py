@@ -90,10 +90,10 @@ def test_the_first_clean_look_is_recovery():
     assert story.record.status is Status.MITIGATED
     assert story.record.recovered_at == story.now
     assert story.in_channel == [
-        "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal and unchanged trouble brings about 57."
+        "*Recovered.* 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, about 57 if it had gone on."
     ]
     assert story.on_ticket == [
-        "Recovered. 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal and unchanged trouble brings about 57."
+        "Recovered. 14.3 → 0 events a minute in 4 min; 0 events where up to 3 are normal, about 57 if it had gone on."
     ]
     assert "look" not in story.timers
 

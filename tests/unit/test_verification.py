@@ -66,19 +66,17 @@ def test_verdict(
 ) -> None:
     judged, reasons = verdict(events, limits(BASE, Measured(SIZES[size], 30), 4), endpoint, new)
     assert judged is expected
-    assert reasons[0].startswith(
-        f"{counted(events, 'event')} where up to 15 are normal and unchanged trouble brings about "
-    )
+    assert reasons[0].startswith(f"{counted(events, 'event')} where up to 15 are normal, about ")
     assert len(reasons) == 1 or judged is not LookVerdict.RECOVERED
 
 
 def test_the_reasons_can_be_checked() -> None:
     _, few = verdict(4, limits(BASE, Measured(45, 15), 4), GOOD, [])
-    assert few == ("4 events where up to 15 are normal and unchanged trouble brings about 180",)
+    assert few == ("4 events where up to 15 are normal, about 180 if it had gone on",)
     _, small = verdict(0, limits(BASE, Measured(2, 15), 4), GOOD, [])
     assert small[1] == "below 20 that says nothing"
     _, gap = verdict(5, limits(BASE, Measured(6, 15), 4), GOOD, [])
-    assert gap[1] == "unchanged trouble can be as quiet as that by chance"
+    assert gap[1] == "trouble that goes on can be as quiet as that by chance"
     _, bad = verdict(99, limits(BASE, Measured(45, 15), 4), BAD, ["SHOP-9"])
     assert bad[1:] == (
         "the endpoint does not answer well: 503 in 3 ms",
@@ -145,7 +143,7 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
     assert (seen.events, seen.allowed, seen.minutes) == (0, 3, 5.0)
     assert seen.before_per_minute == pytest.approx(6, abs=0.1)  # one every 10 s, from the beginning to the rollback
     assert seen.unchanged == pytest.approx(30, abs=0.5)
-    assert seen.reasons[0] == "0 events where up to 3 are normal and unchanged trouble brings about 30"
+    assert seen.reasons[0] == "0 events where up to 3 are normal, about 30 if it had gone on"
     assert seen.after_per_minute == 0
     assert "no endpoint is configured, so none was called" in seen.reasons
 
@@ -170,7 +168,7 @@ async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
     assert seen.events == 4
     assert seen.verdict is LookVerdict.NOT_RECOVERED
     assert seen.after_per_minute == 0.8
-    assert seen.reasons[0].startswith("4 events where up to 3 are normal and ")
+    assert seen.reasons[0].startswith("4 events where up to 3 are normal, ")
 
 
 async def test_an_issue_new_in_the_release_that_now_runs_is_not_recovered() -> None:

@@ -66,7 +66,7 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     await alice.sees("*Checked.*", channel)
     message = await alice.sees("*Recovered.*", channel, seconds=15)
     assert "events a minute" in plain(message), "the rate before and after"
-    assert re.search(r"where up to 3 are normal and unchanged trouble brings about \d+", plain(message))
+    assert re.search(r"where up to 3 are normal, about \d+ if it had gone on", plain(message))
     chart = next(b["chart"] for b in message["blocks"] if b["type"] == "data_visualization")
     drawn = [f"{point['value']:g}" for point in chart["series"][0]["data"]]
     assert chart["axis_config"]["categories"][-1].endswith((" recovered", " E"))
