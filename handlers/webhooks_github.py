@@ -12,8 +12,9 @@ import logging
 import re
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -34,6 +35,12 @@ log = logging.getLogger(__name__)
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """What is null is what is not told: `merged` and a run's `display_title` may be."""
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
 class _Account(_Part):
@@ -118,14 +125,24 @@ def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route
             return refused(request, 400, "X-GitHub-Delivery is missing")
         event = request.headers.get("x-github-event", "")
         try:
-            incidents = await _hear(kit, event, raw, delivery)
+            incidents = await _hear(kit, event, _json(raw), delivery)
         except ValidationError:
-            return refused(request, 400, "the body cannot be read: the webhook's content type must be application/json")
+            return refused(request, 400, "the body cannot be read")
         if incidents is None:
             return refused(request, 503, "it could not be recorded")
         return JSONResponse({"incidents": incidents})
 
     return Route(path, webhook, methods=["POST"])
+
+
+def _json(raw: bytes) -> bytes:
+    """The other content type that a webhook may be set to, and GitHub's first proposal: the JSON is the form's `payload`.
+
+    https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks
+    """
+    if not raw.startswith(b"payload="):
+        return raw
+    return parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10).get("payload", [""])[0].encode()
 
 
 async def _hear(kit: Kit, event: str, raw: bytes, delivery: str) -> list[str] | None:

@@ -11,7 +11,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -81,6 +81,14 @@ class _Event(_Part):
     environment: str | None = None
     tags: list[tuple[str, str | None]] = Field(default_factory=list[tuple[str, str | None]])
     datetime: str | None = None
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        """Pairs, or objects of `key` and `value` as the API has them; a tag that is neither says nothing."""
+        rows: list[Any] = value if isinstance(value, list) else []
+        pairs = ((row.get("key"), row.get("value")) if isinstance(row, dict) else row for row in rows)
+        return [pair for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2 and pair[0] is not None]
 
 
 class _Rule(_Part):

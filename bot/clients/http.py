@@ -185,6 +185,7 @@ class Http:
             # GitHub's limits come as 403 or 429:
             # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
             count_limited(self.system)
+            wait = _window_ends(answer.headers) if wait is None else wait
             text, retryable = f"{self.system} asks us to slow down", True
             limited = True
         elif status == 401:
@@ -275,6 +276,14 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max((at - (now or datetime.now(UTC))).total_seconds(), 0.0), 3600.0)
+
+
+def _window_ends(headers: Mapping[str, str]) -> float | None:
+    """Seconds until Sentry counts anew, where that alone is told: in "UTC seconds from epoch" (https://docs.sentry.io/api/ratelimits/)."""
+    told = headers.get("X-Sentry-Rate-Limit-Reset", "").strip()
+    if not told.replace(".", "", 1).isdecimal():
+        return None
+    return min(max(float(told) - datetime.now(UTC).timestamp(), 1.0), 60.0)
 
 
 def _limited(headers: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -20,7 +20,7 @@ from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
 from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
-from bot.clients.sentry_read import read, read_numbers
+from bot.clients.sentry_read import count_of, moment, number, read, read_numbers
 from bot.clients.sentry_shapes import (
     DeployShape,
     EventShape,
@@ -154,7 +154,7 @@ class Sentry:
             try:
                 return self._series(await self._apart.get("/events-timeseries/", where, params, every=self._every()))
             except HttpError as error:
-                if error.status not in (400, 403, 404):
+                if error.status not in (200, 400, 403, 404):  # 200: in a shape that is not known
                     raise
                 self._stats_until = time.monotonic() + KNOWN_SECONDS
         try:
@@ -175,7 +175,7 @@ class Sentry:
 
     def _series(self, answers: Mapping[str, httpx.Response]) -> Minutes:
         series = [
-            s for answer in answers.values() for s in read_numbers(self._http, TimeseriesShape, answer).timeSeries or ()
+            s for answer in answers.values() for s in read_numbers(self._http, TimeseriesShape, answer).timeSeries
         ]
         points = [p for s in series for p in s.values or ()]
         counts: dict[datetime, int] = {}
@@ -194,14 +194,16 @@ class Sentry:
     ) -> datetime | None:
         rows = await self._rows(services, since, until, ["min(timestamp)"], of(issues))
         value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
-        return utc(datetime.fromisoformat(str(value))) if value else None
+        return moment(value) if value else None
 
     async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
         if not issues or until <= since:
             return 0
         rows = await self._rows(services, since, until, ["count()"], of(issues), anywhere=True)
         if rows is not None:
-            return sum(_int(r, "count()") for r in rows.data)
+            if any(not isinstance(number(r.get("count()")), int) for r in rows.data):
+                raise HttpError("Sentry", "Sentry answered in a shape that is not known (count())", retryable=False)
+            return sum(count_of(r, "count()") for r in rows.data)
         wanted = set(issues)
         found, after = 0, None
         while True:
@@ -214,11 +216,11 @@ class Sentry:
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
         rows = await self._rows([service], since, until, ["release", "count()"], of(issues), "-count()")
-        return shares(((r.get("release"), _int(r, "count()")) for r in rows.data), empty=True) if rows else ()
+        return shares(((r.get("release"), count_of(r, "count()")) for r in rows.data), empty=True) if rows else ()
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         rows = await self._rows([service], since, until, ["count_unique(user.ip)"], "")
-        return next((_int(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
+        return next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
 
     async def picture(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
@@ -237,20 +239,20 @@ class Sentry:
             return await self._per_issue(services, issues)
         total = totals.data[0] if totals.data else {}
         users = split_users(
-            ((r.get("user"), _int(r, "count()"), _int(r, "count_unique(user.ip)")) for r in people.data),
+            ((r.get("user"), count_of(r, "count()"), count_of(r, "count_unique(user.ip)")) for r in people.data),
             service.not_users,
         )
-        distinct = max(_int(total, "count_unique(user)") - users.not_users, len(users.users))
+        distinct = max(count_of(total, "count_unique(user)") - users.not_users, len(users.users))
         return EventPicture(
-            events=_int(total, "count()"),
+            events=count_of(total, "count()"),
             users=tuple(users.users),
             user_count=distinct,
             events_without_user=users.events_without,
             events_of_not_users=users.events_of_not_users,
-            addresses=_int(total, "count_unique(user.ip)") or None,
-            transactions=shares((r.get("transaction"), _int(r, "count()")) for r in transactions.data),
-            regions=shares((r.get(region), _int(r, "count()")) for r in places.data),
-            organisations=shares((r.get(org), _int(r, "count()")) for r in places.data),
+            addresses=count_of(total, "count_unique(user.ip)") or None,
+            transactions=shares((r.get("transaction"), count_of(r, "count()")) for r in transactions.data),
+            regions=shares((r.get(region), count_of(r, "count()")) for r in places.data),
+            organisations=shares((r.get(org), count_of(r, "count()")) for r in places.data),
             sampled=any(t.meta.dataScanned == "partial" for t in (totals, people, transactions, places)),
         )
 
@@ -305,7 +307,7 @@ class Sentry:
             return None
         where = await self._where(services)
         if where is None or until <= since:
-            return RowsShape()
+            return RowsShape(data=[])
         if anywhere:
             where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
         params: Pairs = [*_span(since, until), *(("field", f) for f in fields), ("dataset", "errors")]
@@ -327,12 +329,9 @@ class Sentry:
         where = await self._where(services)
         if where is None:
             return ()
-        answer = await self._http.get("/releases/", [*where, ("per_page", str(RELEASES_LOOKED_AT))], scope=RELEASES)
-        listed = read(self._http, list[ReleaseShape], answer)
+        listed = await self._newest(where)
         counted = {e for s in services for e in s.environments}
-        elsewhere = [
-            r for r in listed if r.lastDeploy and r.lastDeploy.environment not in counted and r.deployCount > 1
-        ]
+        elsewhere = [r for r in listed if r.deployed_elsewhere(counted)]
         lists = await asyncio.gather(*(self._deploys_of(r) for r in elsewhere[:LOOKUPS]))
         more = {r.version: found for r, found in zip(elsewhere, lists, strict=False)}
         found = [
@@ -342,6 +341,19 @@ class Sentry:
             for seen in release.seen(service, more.get(release.version) or [d for d in [release.lastDeploy] if d])
         ]
         return sorted(found, key=lambda d: d.started_at, reverse=True)
+
+    async def _newest(self, where: Pairs) -> list[ReleaseShape]:
+        """The newest releases, page by page: a page may hold less than was asked for (https://docs.sentry.io/api/pagination/)."""
+        listed: list[ReleaseShape] = []
+        more: str | None = None
+        while True:
+            params = [*where, ("per_page", str(RELEASES_LOOKED_AT)), *([("cursor", more)] if more else [])]
+            answer = await self._http.get("/releases/", params, scope=RELEASES)
+            page = read(self._http, list[ReleaseShape], answer)
+            listed += page
+            more = cursor(answer)
+            if more is None or not page or len(listed) >= RELEASES_LOOKED_AT:
+                return listed[:RELEASES_LOOKED_AT]
 
     async def release_names(self, service: Service) -> list[str]:
         """The newest releases as Sentry writes them (`firebreak doctor`)."""
@@ -430,8 +442,3 @@ def _span(since: datetime, until: datetime) -> Pairs:
 
 def _minute(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds // 60 * 60, UTC)
-
-
-def _int(row: dict[str, Any], field: str) -> int:
-    value = row.get(field)
-    return int(value) if isinstance(value, int | float) else 0

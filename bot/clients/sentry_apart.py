@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from bot.clients.http import Http, HttpError
-from bot.clients.sentry_shapes import RowsShape
+from bot.clients.sentry_shapes import RowsMeta, RowsShape
 
 EVENTS = "event:read"
 KNOWN_SECONDS = 600.0
@@ -95,8 +95,8 @@ def joined(tables: Sequence[RowsShape], sort: str | None) -> RowsShape:
     data = list(rows.values())
     if sort:
         data.sort(key=lambda row: row.get(sort.lstrip("-")) or 0, reverse=sort.startswith("-"))
-    partial = next((table.meta for table in tables if table.meta.dataScanned == "partial"), None)
-    return RowsShape(data=data, meta=partial or RowsShape().meta)
+    partial = next((table.meta for table in tables if table.meta.dataScanned == "partial"), RowsMeta())
+    return RowsShape(data=data, meta=partial)
 
 
 def _both(name: str, one: Any, other: Any) -> Any:

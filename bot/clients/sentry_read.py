@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from bot.clients.http import Http, HttpError
+from bot.clients.sentry_shapes import utc
 
 T = TypeVar("T")
 
@@ -41,3 +43,22 @@ def _unknown_shape(answer: httpx.Response, error: ValidationError) -> HttpError:
     where = ".".join(str(part) for part in error.errors()[0]["loc"])
     text = f"Sentry answered in a shape that is not known ({where})"
     return HttpError("Sentry", text, retryable=False, status=answer.status_code)
+
+
+def moment(value: object) -> datetime | None:
+    """Of a table: ISO 8601, with a zone or in UTC without one. None for what is no time."""
+    try:
+        return utc(datetime.fromisoformat(str(value)))
+    except ValueError:
+        return None
+
+
+def count_of(row: dict[str, Any], field: str) -> int:
+    return number(row.get(field)) or 0
+
+
+def number(value: object) -> int | None:
+    """Counts come as numbers of either kind, and as strings where they may be large (as an issue's `count`)."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() else None
+    return int(value) if isinstance(value, int | float) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, NotRequired
@@ -227,6 +227,12 @@ class ReleaseShape(Shape):
     firstEvent: datetime | None = None
     projects: list[ProjectShape] = Field(default_factory=list[ProjectShape])
 
+    def deployed_elsewhere(self, counted: Collection[str]) -> bool:
+        """Whether its last deploy says nothing of the environments that count, and an earlier one may."""
+        if self.lastDeploy is None:
+            return self.deployCount > 0
+        return self.lastDeploy.environment not in counted and self.deployCount > 1
+
     def release(self, service: Service) -> Release | None:
         """The version as the catalogue writes it, where this is a release of `service` and its name fits."""
         slugs = {p.slug for p in self.projects}
@@ -276,9 +282,9 @@ class RowsMeta(Shape):
 
 
 class RowsShape(Shape):
-    """`events/`: rows as asked, one value a field."""
+    """`events/`: rows as asked, one value a field. An answer without `data` says nothing: it is not the same as no events."""
 
-    data: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    data: list[dict[str, Any]]
     meta: RowsMeta = RowsMeta()
 
 
@@ -297,7 +303,7 @@ class SeriesShape(BaseModel):
 
 
 class TimeseriesShape(BaseModel):
-    timeSeries: list[SeriesShape] | None = None
+    timeSeries: list[SeriesShape]
 
 
 class StatsPoint(Shape):
@@ -305,7 +311,7 @@ class StatsPoint(Shape):
 
 
 class StatsShape(Shape):
-    data: list[tuple[float, list[StatsPoint]]] = Field(default_factory=list[tuple[float, list[StatsPoint]]])
+    data: list[tuple[float, list[StatsPoint]]]
     """Seconds."""
 
 

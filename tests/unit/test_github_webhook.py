@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -103,6 +104,37 @@ async def test_other_events_are_heard_and_need_nothing(home: House) -> None:
     for event in ("ping", "check_run", "push"):
         answer = await post(home, {"zen": "Keep it logically awesome."}, event=event)
         assert (answer.status_code, answer.json()) == (200, {"incidents": []})
+
+
+async def test_either_content_type_is_read(home: House) -> None:
+    """https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks: the signature is of the form, the JSON in its `payload`."""
+    form = urlencode({"payload": json.dumps(body(deployment__payload='{"release": "1.4.0"}'))}).encode()
+    assert (await post(home, form)).json() == {"incidents": ["INC-0001"]}
+    assert len(await said(home)) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ("workflow_run", {"workflow_run": {"display_title": None}}),
+        (
+            "pull_request",
+            {
+                "action": "opened",
+                "pull_request": {"number": 5, "merged": None, "merged_by": None, "head": {"sha": "1"}},
+            },
+        ),
+        (
+            "deployment_status",
+            body(deployment__payload=None, deployment__creator=None, deployment_status__state="error"),
+        ),
+        ("deployment_status", body(deployment__payload="a word", deployment_status__state="queued")),
+    ],
+)
+async def test_what_is_null_is_not_told(home: House, event: str, told: dict[str, Any]) -> None:
+    """`merged` is `boolean or null`, `creator` `object or null`: https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request"""
+    answer = await post(home, {"repository": {"full_name": "acme/shop"}, **told}, event=event)
+    assert (answer.status_code, answer.json()) == (200, {"incidents": []})
 
 
 @pytest.mark.parametrize(

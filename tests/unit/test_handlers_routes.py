@@ -206,6 +206,9 @@ async def test_an_alert_opens_an_incident_by_itself(
         ("metric_alert", metric(alert_rule={"projects": [], "environment": "staging"})),
         ("event_alert", event_alert(environment="staging")),
         ("event_alert", event_alert(project="elsewhere")),
+        ("event_alert", event_alert(tags=[{"key": "environment", "value": "staging"}, None, ["x"]])),
+        # https://docs.sentry.io/integrations/integration-platform/webhooks/activity-alerts/: Seer at work, no fire
+        ("activity_alert", {**issue("triggered"), "installation": {"uuid": "717a85e5"}}),
     ],
 )
 async def test_what_does_not_count_is_taken_and_changes_nothing(

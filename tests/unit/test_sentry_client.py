@@ -209,6 +209,96 @@ async def test_an_environment_without_any_event_yet_is_quiet() -> None:
         await client.aclose()
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [{}, {"data": None}, {"data": [{"count": 4}]}, {"data": [{"count()": None}], "meta": {}}],
+)
+async def test_a_count_that_is_not_there_is_not_zero(rows: dict[str, Any]) -> None:
+    """It would be taken for recovery. https://docs.sentry.io/api/explore/query-explore-events-in-table-format/"""
+    pretend = Pretend(events=rows)
+    async with serving(pretend.app) as url:
+        client = Sentry(url, "acme", "t")
+        with pytest.raises(HttpError, match="shape that is not known"):
+            await client.count([SHOP], ["1"], SINCE, NOW)
+        await client.aclose()
+
+
+@pytest.mark.parametrize("value", [7, 7.0, "7"])
+async def test_counts_are_numbers_of_any_kind_and_more_is_left_alone(value: object) -> None:
+    meta = {"fields": {"count()": "integer"}, "units": {}, "isMetricsData": False, "dataset": "errors", "tips": {}}
+    pretend = Pretend(events={"data": [{"count()": value, "project.name": "shop"}], "meta": meta, "confidence": []})
+    async with serving(pretend.app) as url:
+        client = Sentry(url, "acme", "t")
+        assert await client.count([SHOP], ["1"], SINCE, NOW) == 7
+        await client.aclose()
+
+
+@pytest.mark.parametrize("series", [{}, {"data": []}, {"timeSeries": None}])
+async def test_a_series_of_another_shape_is_asked_for_as_stats(series: dict[str, Any]) -> None:
+    """With what Sentry adds to it: https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/snuba.py"""
+    at = int(NOW.replace(second=0).timestamp()) - 300
+    data = [[at, [{"count": 3, "comparisonCount": 1}]], [at + 60, [{"count": None}]], [at + 120, []]]
+    stats = {
+        "data": data,
+        "start": at,
+        "end": at + 900,
+        "isMetricsData": False,
+        "meta": {"fields": {"count()": "integer"}},
+    }
+    pretend = Pretend(**{"events-timeseries": series, "events-stats": stats})
+    async with serving(pretend.app) as url:
+        client = Sentry(url, "acme", "t")
+        found = await client.per_minute([SHOP], ["1"], SINCE, NOW)
+        await client.aclose()
+    assert found.counts == {datetime.fromtimestamp(at, UTC): 3}
+
+
+async def test_releases_come_in_pages_that_may_be_short() -> None:
+    """https://docs.sentry.io/api/pagination/: `Link` with `rel="next"; results="true"; cursor="…"`"""
+
+    def release(number: int) -> dict[str, Any]:
+        deploy = {"environment": "production", "dateFinished": f"2026-05-0{number}T00:00:00Z", "dateStarted": None}
+        known = {"version": f"1.{number}.0", "projects": [{"id": 7, "slug": "shop"}], "firstEvent": None}
+        return {**known, "lastDeploy": deploy, "deployCount": 1, "newGroups": 0, "adoptionStages": {}, "status": "open"}
+
+    asked: list[str] = []
+
+    async def answer(request: Request) -> Response:
+        if not request.url.path.endswith("/releases/"):
+            return JSONResponse([{"id": "7", "slug": "shop"}] if request.url.path.endswith("/projects/") else [])
+        asked.append(request.query_params.get("cursor", ""))
+        page = int((asked[-1] or "0:0:0").split(":")[1])
+        more = "true" if page < 2 else "false"
+        link = f'<{request.url}>; rel="previous"; results="false"; cursor="0:0:1", '
+        link += f'<{request.url}>; rel="next"; results="{more}"; cursor="0:{page + 1}:0"'
+        return JSONResponse([release(3 - page)], headers={"Link": link})
+
+    async with serving(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
+        client = Sentry(url, "acme", "t")
+        found = await client.deploys([SHOP])
+        await client.aclose()
+    assert [one.release.version for one in found] == ["1.3.0", "1.2.0", "1.1.0"]
+    assert asked == ["", "0:1:0", "0:2:0"]
+
+
+async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> None:
+    """https://docs.sentry.io/api/ratelimits/: "the time when the next rate limit window begins", in seconds from epoch."""
+    ends = datetime.now(UTC).timestamp() + 7
+    headers = {"X-Sentry-Rate-Limit-Limit": "40", "X-Sentry-Rate-Limit-Remaining": "0"}
+    headers |= {"X-Sentry-Rate-Limit-Reset": f"{ends:.0f}", "X-Sentry-Rate-Limit-ConcurrentRemaining": "24"}
+
+    async def answer(request: Request) -> Response:
+        said = "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 seconds"
+        return JSONResponse({"detail": said}, 429, headers=headers)
+
+    async with serving(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
+        client = Sentry(url, "acme", "t")
+        with pytest.raises(HttpError, match="slow down") as caught:
+            await client.issue("41")
+        await client.aclose()
+    assert caught.value.retry_after == pytest.approx(7, abs=2)
+
+
 async def test_an_unknown_shape_is_said_without_its_content() -> None:
     pretend = Pretend(
         shortids={"group": {"id": "1", "secret": "bob@example.com"}},
