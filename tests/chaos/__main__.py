@@ -42,7 +42,7 @@ class Job:
 
 
 def lived(outcome: Outcome) -> tuple[str, list[str]]:
-    wrong = [f"{where}: {'; '.join(says)}" for where, says in outcome.wrong.items()]
+    wrong = ["\n      ".join([f"{where}:", *says]) for where, says in outcome.wrong.items()]
     return f"{outcome.lives} incidents, {outcome.kills} kills, {len(wrong)} wrong", wrong
 
 

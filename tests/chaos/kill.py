@@ -16,7 +16,7 @@ from typing import Any
 from bot.valkey import embedded
 from sandbox.slack.channels import Channel
 from tests.chaos import hub
-from tests.chaos.life import faults, life
+from tests.chaos.life import channels, faults, incident_id, life
 from tests.chaos.town import MOMENTS, Moment, Town, eventually, name_of
 
 
@@ -38,6 +38,7 @@ class Outcome:
         self.missed += other.missed
 
 
+LAST_WORDS = 12
 APART = (0.5, 2.5)
 """Seconds between two kills at random."""
 SLOWEST_SECONDS = 30.0
@@ -107,7 +108,20 @@ async def _judge(way: Way, town: Town, ends: Sequence[object], outcome: Outcome,
             outcome.wrong[at] = [f"{type(end).__name__}: {end}"[:300]]
         elif wrong := await way.faults(town, number):
             outcome.wrong[at] = wrong
+        if at in outcome.wrong:
+            outcome.wrong[at] += await _last_words(town, number)
         outcome.calls.append(town.counts[number])
+
+
+async def _last_words(town: Town, number: int) -> list[str]:
+    """What the bots wrote of it last, and what still waits: nobody sees that world again."""
+    ids = [incident_id(channel) for channel in channels(town, number)]
+    lines = [line for log in town.folder.glob("bot-*.log") for line in log.read_text().splitlines()]
+    said = sorted(line for line in lines if any(f'"{id}"' in line for id in ids))[-LAST_WORDS:]
+    queued = [str(fields) for _, fields in await town.store.redis.xrange(town.store.keys.outbox)]
+    waiting = [str(one) for one in await town.store.redis.zrange(town.store.keys.waiting, 0, -1)]
+    held = [one[:300] for one in (*queued, *waiting) if any(id in one for id in ids)]
+    return [f"  {line}" for line in said] + [f"  still to do: {one}" for one in held]
 
 
 async def every(
