@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
-from bot.clients.http import AGAIN_PAUSES
+from bot.clients.http import AGAIN_PAUSES, retry_after
 from bot.clients.patience import waited
 from bot.courtesy import people_first
 from handlers import rich
@@ -415,11 +415,10 @@ def _refusal(method: str, error: SlackApiError) -> SlackRefused:
     data = error.response.data if isinstance(error.response.data, dict) else {}
     word = _word(error)
     details = (data.get("response_metadata") or {}).get("messages") or []
-    after = error.response.headers.get("Retry-After")
     again = word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
     said = f"{word} ({'; '.join(str(d) for d in details[:2])})" if details else word
     kind = BlocksRefused if word in rich.REFUSALS else SlackRefused
-    refused = kind(method, word, retryable=again, retry_after=float(after) if after else None)
+    refused = kind(method, word, retryable=again, retry_after=retry_after(error.response.headers))
     refused.text = f"Slack refused {method}: {said}"
     return refused
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from local_http import serving
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from bot.clients.http import Http, HttpError, retry_after
 from bot.clients.patience import patient
+from bot.clients.slack import Slack, SlackRefused
 
 TOKEN = "sntrys_not_for_logs_0123"
 
@@ -167,3 +169,15 @@ def test_retry_after_reads_numbers_and_dates() -> None:
     assert retry_after({"Retry-After": "Fri, 01 May 2026 12:00:30 GMT"}, now) == 30
     assert retry_after({"Retry-After": "soon"}) is None
     assert retry_after({}) is None
+
+
+async def test_a_gateway_in_front_of_slack_may_say_until_when_to_wait() -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    async with serving(echo(PlainTextResponse("busy", 429, {"Retry-After": at}))) as url:
+        slack = Slack(TOKEN, f"{url}/api/")
+        await slack.start()
+        with pytest.raises(SlackRefused) as refused:
+            await slack.call("chat.postMessage", channel="C1", text="hello")
+        await slack.aclose()
+    assert refused.value.retryable
+    assert 20 < (refused.value.retry_after or 0) <= 30
