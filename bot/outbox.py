@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 # architecture, "What makes it safe", 5
 RENEW_SECONDS = 5.0
 RECLAIM_SECONDS = 15.0
-SURE_SECONDS = 10.0
-"""What was read or renewed within so long is surely still ours."""
+SURE = 2 / 3
+"""Of `RECLAIM_SECONDS`: what was read or renewed within so long is surely still ours."""
 PERFORM_SECONDS = 30.0
 PATIENT_SECONDS = 20.0
 """Of them an effect may wait for systems that ask to slow down."""
@@ -255,7 +255,9 @@ class Outbox:
             async with self._turns[self._systems.get(effect.type, effect.type)]:
                 # After standing still (a machine asleep, a long wait for its turn without Redis) it may be another's, who does it, or has.
                 # Begun here as well it would be done twice: who begins for the first time does not look for what is done.
-                if passed() - self._sure[held.entry] > SURE_SECONDS and not await self._still_ours([held.entry]):
+                if passed() - self._sure[held.entry] > SURE * RECLAIM_SECONDS and not await self._still_ours(
+                    [held.entry]
+                ):
                     log.warning("effect %s was taken over by another worker", job.effect_id, extra=_of(held, job))
                     return
                 await people_first()

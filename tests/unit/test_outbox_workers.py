@@ -163,7 +163,7 @@ from bot import outbox
 from bot.store import Store
 from phases.actions import EffectDone
 from small_world import door
-outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS, outbox.SURE_SECONDS = 0.1, 0.5, 0.3
+outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS = 0.1, 0.5
 
 async def main():
     store = Store.open(sys.argv[1])
