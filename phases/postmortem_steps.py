@@ -68,12 +68,12 @@ def issues_of(incident: Incident) -> tuple[str, ...]:
 
 def not_now(incident: Incident) -> Refused | None:
     """Why no post-mortem can be written now: it is over, it is written, or it still bleeds."""
+    if incident.adr is not None:  # its button stays under the message that asked for it
+        return Refused("state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}")
     if (refused := ended(incident)) is not None:
         return refused
     if incident.drill:
         return Refused("state", NO_POSTMORTEM)
-    if incident.adr is not None:
-        return Refused("state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}.")
     if incident.status not in (Status.VERIFYING, Status.MITIGATED):
         return Refused(
             "state", "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first."
