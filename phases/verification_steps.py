@@ -239,4 +239,7 @@ def _ask(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "ask a person"}))
     draft.cancel(LOOK)
     keep_true(draft, f"{said} A person is asked.")
-    return tell(draft, f"{said} Do users have it back?", strong="I cannot tell.", ticket=False, ask="recovered")
+    why = f"{capital(LookVerdict.TOO_FEW.value)}: "
+    strong = "I cannot tell: too few events." if said.startswith(why) else "I cannot tell."
+    asks = f"{said.removeprefix(why)} Do users have it back?"
+    return tell(draft, asks, strong=strong, ticket=False, ask="recovered")

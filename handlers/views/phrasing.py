@@ -9,6 +9,7 @@ from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.mitigation import NOTHING_DEPLOYED
 from phases.report import Choice, Look, LookVerdict, Recommendation, Release, Share, TriageReport, Word
 from phases.service import Service
+from phases.verification import NOT_MEASURED
 from phases.wording import capital
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
@@ -184,6 +185,8 @@ def look(seen: Look) -> str:
     why = f" ({words('; '.join(seen.reasons), 300)})" if seen.reasons else ""
     if seen.verdict is LookVerdict.UNREACHABLE:
         return f"{WRONG} Sentry out of reach{why}{endpoint}"
+    if seen.reasons and seen.reasons[0].endswith(NOT_MEASURED):
+        return f"{WAITING} {words(seen.reasons[0], 300)}{endpoint}"
     sign = DONE if seen.verdict is LookVerdict.RECOVERED else WAITING if seen.verdict is LookVerdict.TOO_FEW else WRONG
     rates = f"{rate(seen.before_per_minute)} → {rate(seen.after_per_minute)} events/min"
     return f"{sign} {seen.verdict.value}: {rates}{endpoint}{why}"

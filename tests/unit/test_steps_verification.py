@@ -211,7 +211,7 @@ def test_twice_too_few_events_and_a_person_is_asked():
     assert story.record.round is not None
     assert story.record.round.verdict == "ask a person"
     assert [e.ask for e in story.wants(wanted.Say)] == ["recovered"]
-    assert story.in_channel[0].startswith("*I cannot tell.* Too few events to tell: ")
+    assert story.in_channel[0].startswith("*I cannot tell: too few events.* ")
     assert story.in_channel[0].endswith("Do users have it back?")
     assert "look" not in story.timers
 

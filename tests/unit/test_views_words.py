@@ -7,12 +7,18 @@ import json
 from factories import NOW, incident, report, service
 
 from handlers import views
-from handlers.views import says
+from handlers.views import phrasing, says
 from handlers.views.text import spoken, words
 from phases.incident import Round, Status
-from phases.report import Choice, Recommendation
+from phases.report import Choice, Look, LookVerdict, Recommendation
 
 TOKEN = "<!date^1795385760^{date_short_pretty} {time}|2026-11-22 22:16 UTC>"
+
+
+def test_a_look_that_had_nothing_to_count_shows_no_count() -> None:
+    why = "no Sentry issue belongs to this incident, so nothing was measured"
+    seen = Look(number=1, at=NOW, verdict=LookVerdict.TOO_FEW, reasons=(why,))
+    assert phrasing.look(seen) == f"○ {why}"
 
 
 def test_a_time_that_the_rules_wrote_is_shown_in_the_readers_zone() -> None:
