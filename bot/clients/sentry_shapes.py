@@ -84,6 +84,18 @@ class IssueShape(Shape):
     isUnhandled: bool | None = None
     stats: dict[str, list[tuple[float, int]]] | None = None
 
+    @field_validator("stats", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> Any:
+        """The one period that was asked for (`groupStatsPeriod`), and of it what is a bucket: none of this is worth a triage."""
+        rows: list[Any] = (value.get("24h") or []) if isinstance(value, dict) else []
+        pairs = [row for row in rows if isinstance(row, list) and len(row) == 2]
+        return {
+            "24h": [
+                (at, n or 0) for at, n in pairs if isinstance(at, int | float) and isinstance(n, int | float | None)
+            ]
+        }
+
     def row(self, since: datetime | None = None) -> IssueRow:
         """`since`: the window's start, where `count` is of a window."""
         told = [utc(at) for at in (self.firstSeen, self.lifetime and self.lifetime.firstSeen) if at]

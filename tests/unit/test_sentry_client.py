@@ -342,6 +342,14 @@ def test_an_issue_of_a_window_keeps_its_own_first_seen_and_its_day_before() -> N
     assert row.title == "KeyError: … at …"
 
 
+def test_buckets_that_are_none_spoil_no_triage() -> None:
+    """https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py: `stats` by period"""
+    hour = int(SINCE.timestamp()) // 3600 * 3600 - 3600
+    stats = {"24h": [[hour, 4], [hour + 3600, None], [hour], None], "auto": [], "next": {"a": 1}}
+    row = IssueShape.model_validate({**ISSUE, "count": "1", "stats": stats}).row(SINCE)
+    assert row.events_before == 3
+
+
 def test_the_innermost_exception_and_its_crashing_frame_come_first() -> None:
     def frame(name: str, in_app: bool = True) -> dict[str, Any]:
         context = [[n, f"line {n}"] for n in range(5, 16)]
