@@ -97,8 +97,8 @@ class Town:
             socket_mode=socket_mode,
         )
         self.world.alerts.enabled = False
-        self.world.delivery.retry_delays = (0.0, 1.0, 2.0)
-        self.world.linear_hooks.retry_delays = (1.0, 2.0, 4.0)
+        self.world.delivery.retry_delays = (0.0, 3.0, 20.0)  # Slack's own are at once, a minute, five
+        self.world.linear_hooks.retry_delays = (1.0, 3.0, 20.0)
         self._client = httpx.AsyncClient(trust_env=False, timeout=60)
         self.store = Store(connect(redis_url, read_seconds=JUDGE_SECONDS))
         self.form = asyncio.Lock()
