@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from phases.incident import Entry, Incident, Status
@@ -22,7 +23,7 @@ AGAIN = 12.0
 
 SEEN = "The pool of the database is full"
 
-EACH_ROUND = ("triage", "decision", "deploy", "check")
+EACH_ROUND = ("triage", "decision", "deploy", "check", "page")
 """Kinds of entries of which each round may have one in the same words."""
 
 Begin = Literal["command", "alert"]
@@ -102,7 +103,7 @@ async def _closed_in_linear(town: Town, channel: Channel, patience: float) -> No
     async def known() -> bool:
         return (await town.store.get([incident]))[0].ticket is not None
 
-    await eventually(known, f"{incident}: its ticket", patience)
+    await _at_last(known, town, channel, patience, f"{incident}: its ticket")
     ticket = (await town.store.get([incident]))[0].ticket
     assert ticket is not None
     town.world.linear.move(ticket.identifier, "completed", by="Bob Okafor")
@@ -133,12 +134,19 @@ async def written(town: Town, number: int, channel: Channel, patience: float) ->
 
 
 async def rested(town: Town, number: int, channel: Channel, patience: float) -> None:
-    """Until nothing is left to be done; what failed for good is tried again by the button that the status shows."""
+    """Until nothing is left to be done."""
+    await _at_last(lambda: _at_rest(town, channel), town, channel, patience, f"{name_of(number)} comes to rest")
+
+
+async def _at_last(
+    true: Callable[[], Awaitable[bool]], town: Town, channel: Channel, patience: float, what: str
+) -> None:
+    """Until it comes true; what failed for good is tried again by the button that the status shows."""
     alice, ends = town.world.alice, time.monotonic() + patience
     pressed = time.monotonic()
-    while not await _at_rest(town, channel):
+    while not await true():
         if time.monotonic() > ends:
-            raise AssertionError(f"not within {patience:.0f} s: {name_of(number)} comes to rest")
+            raise AssertionError(f"not within {patience:.0f} s: {what}")
         status = await _status(town, channel)
         if status is not None and "incident.try_again" in str(status) and time.monotonic() > pressed + AGAIN / 2:
             pressed = time.monotonic()

@@ -21,9 +21,7 @@ OTHERS = ("sentry", "discord", "pagerduty")
 EVERYBODY = ("slack", *OTHERS, "linear")
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 """https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors"""
-HUB_STORM = tuple(
-    Fault(status=status, error=SECONDARY, retry_after=seconds) for status, seconds in ((429, 1), (403, 2), (403, 1))
-)
+HUB_STORM = tuple(Fault(status=status, error=SECONDARY, retry_after=1) for status in (429, 403))
 BETWEEN_SECONDS = 3.0
 """Between two accidents of the socket: a few of them in every step of an incident."""
 OFF_SECONDS = 8.0
