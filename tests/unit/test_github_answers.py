@@ -17,6 +17,7 @@ from starlette.routing import Route
 from bot.checkup import github
 from bot.clients import github_calls as calls
 from bot.clients.deployers.github import GitHubDeployer
+from bot.clients.git import LocalGit
 from bot.clients.github import GitHub
 from bot.clients.github_checks import pull_checks
 from bot.clients.github_deployments import named
@@ -24,8 +25,10 @@ from bot.clients.github_rest import RestInstead
 from bot.clients.github_shapes import Deployment
 from bot.clients.github_source import GitHubSource
 from bot.clients.http import HttpError
+from bot.clients.merges import HotfixMerges
 from bot.dispatches import Dispatches
 from bot.store import Store
+from phases.ports import PortError
 from phases.report import Release
 from phases.service import DeployWorkflow, ReleaseNames, Service
 
@@ -393,3 +396,26 @@ async def test_a_repository_that_graphql_does_not_know_is_not_asked_for_again() 
         with pytest.raises(HttpError, match="Could not resolve"):
             await GitHubSource(there.github).hotfixes(Service(name="shop", repository=PLACE))
         assert len(there.asked) == 1
+
+
+async def test_red_checks_are_seen_before_a_merge_without_graphql() -> None:
+    sha = "a" * 40
+
+    def answer(method: str, path: str, body: Any) -> Response:
+        match path.partition("?")[0].removeprefix("/repos/acme/shop"):
+            case "/pulls/7":
+                return JSONResponse({**_pull(7, sha), "state": "open", "merged": False, "mergeable": None})
+            case "":
+                return JSONResponse({"full_name": PLACE, "default_branch": "trunk"})
+            case path if path.endswith("/check-runs"):
+                return JSONResponse({"check_runs": [{"name": "unit", "status": "completed", "conclusion": "failure"}]})
+            case path if path.endswith("/status"):
+                return JSONResponse({"state": "pending", "statuses": []})
+            case _:
+                return JSONResponse({"message": "Not Found"}, 404)
+
+    async with hub(answer) as there:
+        merges = HotfixMerges(there.github, LocalGit())
+        with pytest.raises(PortError, match="its checks have failed"):
+            await merges.merge(Service(name="shop", repository=PLACE), 7, sha)
+        assert all(method != "PUT" for method, _, _ in there.asked)
