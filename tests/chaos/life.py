@@ -23,7 +23,7 @@ AGAIN = 12.0
 
 SEEN = "The pool of the database is full"
 
-EACH_ROUND = ("triage", "decision", "deploy", "check", "page")
+EACH_ROUND = ("triage", "decision", "deploy", "check")
 """Kinds of entries of which each round may have one in the same words."""
 
 Begin = Literal["command", "alert"]
@@ -238,11 +238,13 @@ def _twice(channel: Channel) -> list[str]:
 
 
 def _timeline(entries: list[Entry], incident: Incident) -> list[str]:
+    """Of pages one for each reason to call somebody: the record keeps the reasons."""
     said = Counter((entry.kind, entry.text) for entry in entries)
+    may = {**dict.fromkeys(EACH_ROUND, len(incident.rounds)), "page": len(set(incident.paged))}
     wrong = [
         f"{times} times in the timeline: {kind}: {text[:60]!r}"
         for (kind, text), times in said.items()
-        if times > (len(incident.rounds) if kind in EACH_ROUND else 1)
+        if times > may.get(kind, 1)
     ]
     kinds = {entry.kind for entry in entries}
     missing = [kind for kind in ("declared", "triage", "decision", "deploy", "check", "resolved") if kind not in kinds]
