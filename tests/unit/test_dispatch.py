@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
+from handlers_world import Me
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.dispatch import COMMANDS_AT_ONCE, App
 from handlers.listeners import build_app
-
-
-@dataclass(frozen=True)
-class Me:
-    team: str = "T0FIREBREAK"
-    enterprise: str | None = None
-    user: str = "U0FIREBREAK"
-    bot: str = "B0FIREBREAK"
-    url: str = "https://sandbox.slack.com/"
-
 
 # https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling
 COMMAND = {"command": "/incident", "text": "help", "team_id": "T0FIREBREAK", "user_id": "U0ALICE", "channel_id": "C0"}

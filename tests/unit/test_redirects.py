@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 from factories import service
+from handlers_world import Me
 from local_http import serving
-from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 from starlette.applications import Starlette
@@ -30,6 +30,7 @@ from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
 from bot.clients.sentry_issues import SentryIssues
 from bot.clients.slack import Slack
+from bot.socket_mode import SocketMode
 from handlers.listeners import build_app
 from phases.ports import PortError
 
@@ -82,11 +83,8 @@ async def response_url(url: str, stack: AsyncExitStack) -> None:
 
 
 async def socket_mode(url: str, stack: AsyncExitStack) -> None:
-    class Me:
-        team, enterprise, user, bot, url = "T0", None, "U0", "B0", ""
-
     slack = await _slack(url, stack)
-    handler = AsyncSocketModeHandler(build_app(slack.web, Me()), TOKEN)
+    handler = SocketMode(build_app(slack.web, Me()), TOKEN, lambda _: nullcontext())
     stack.push_async_callback(handler.client.close)
     await handler.client.issue_new_wss_url()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from aiohttp import web
+from handlers_world import Me
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import World, slack_world
 from small_world import running, until
@@ -19,15 +19,6 @@ from handlers.dispatch import App
 from handlers.listeners import build_app
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.socket import SocketMode
-
-
-@dataclass(frozen=True)
-class Me:
-    team: str = "T0SANDBOX"
-    enterprise: str | None = None
-    user: str = "U0BOT"
-    bot: str = "B0BOT"
-    url: str = ""
 
 
 def untimed(_: str) -> AbstractContextManager[None]:
