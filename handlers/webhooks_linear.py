@@ -21,7 +21,7 @@ from handlers.bodies import hmac_fits, refused, signed_body
 from handlers.door import OutOfReach, Unknown
 from handlers.kit import Kit
 from phases.actions import TicketTold
-from phases.report import LinearIssue
+from phases.papers import LinearIssue
 from phases.ticket import issue_claim
 from phases.wording import foreign
 

@@ -76,12 +76,8 @@ from phases.ends import (
     Zones,
 )
 from phases.incident import GuardLook
-from phases.report import (
-    DeploySeen,
-    Evidence,
-    LinearIssue,
-    Value,
-)
+from phases.papers import LinearIssue
+from phases.report import DeploySeen, Evidence, Value
 
 # --- said by other programs ------------------------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ from datetime import UTC, timedelta
 from phases.adr_template import Section, follow
 from phases.incident import Entry, Incident
 from phases.markdown import Names, inline, one_line, paragraphs
+from phases.papers import ActionItem, Postmortem
 from phases.picture import explained, in_words, mermaid
 from phases.proofs import proofs
-from phases.report import ActionItem, BlastRadius, Look, LookVerdict, Postmortem, Share, Word
+from phases.report import BlastRadius, Look, LookVerdict, Share, Word
 from phases.rounds import what_was_done
 from phases.timeline import line
 from phases.wording import counted, listed, rate, stamp

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from phases.markdown import Names, inline
-from phases.report import ActionItem
+from phases.papers import ActionItem
 
 HEAD_LINES = 40
 """A status stands at the top of a file; the word further down is prose."""

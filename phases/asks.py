@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from phases.incident import Incident, Severity, Source
-from phases.report import Postmortem, Release, Value, Verdict, Word
+from phases.papers import Postmortem
+from phases.report import Release, Value, Verdict, Word
 
 
 class Declare(Value):

@@ -6,19 +6,17 @@ from datetime import datetime
 from typing import Literal
 
 from phases.incident import Channel, GuardLook, MessageRef, Ticket
+from phases.papers import Adr, LinearIssue, SubIssue
 from phases.past import PastIncident, Recollection
 from phases.report import (
-    Adr,
     Bisect,
     DeployOutput,
     DeployProof,
     Investigation,
-    LinearIssue,
     Look,
     MergeState,
     Picture,
     Release,
-    SubIssue,
     TriageReport,
     Value,
 )

@@ -12,7 +12,7 @@ from phases.change import Change, Draft, Refused
 from phases.effects import AskZone, CompleteAdr, OpenItems, PostLive, RemindOwner, Say, SyncItem
 from phases.incident import Incident, Status
 from phases.merging import unmerged
-from phases.report import ActionItem, LinearIssue
+from phases.papers import ActionItem, LinearIssue
 from phases.rounds import GUARD_TIMER, mentioned, tell, worked
 from phases.service import Service
 from phases.wording import counted, listed, short

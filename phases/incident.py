@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from phases.papers import Adr, Postmortem, Ticket
 from phases.past import PastIncident, Recollection
 from phases.report import (
-    Adr,
     Bisect,
     Cause,
     DeployOutput,
@@ -20,11 +20,9 @@ from phases.report import (
     Look,
     MergeState,
     Picture,
-    Postmortem,
     Recommendation,
     Release,
     Suspect,
-    Ticket,
     TriageReport,
     Value,
 )

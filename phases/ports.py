@@ -8,21 +8,9 @@ from datetime import date, datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from phases.incident import Incident, Ticket
+from phases.papers import Adr, LinearIssue, SubIssue
 from phases.past import Counted, PastIncident, Question, Recalled
-from phases.report import (
-    Adr,
-    Bisect,
-    DeployOutput,
-    DeploySeen,
-    EndpointAnswer,
-    LinearIssue,
-    MergeState,
-    Release,
-    Share,
-    SubIssue,
-    Suspect,
-    Value,
-)
+from phases.report import Bisect, DeployOutput, DeploySeen, EndpointAnswer, MergeState, Release, Share, Suspect, Value
 from phases.service import Service
 from phases.tracked import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 

@@ -13,7 +13,8 @@ from itertools import zip_longest
 
 from phases.incident import Incident, Status
 from phases.markdown import cut
-from phases.report import ActionItem, Postmortem, Value
+from phases.papers import ActionItem, Postmortem
+from phases.report import Value
 
 PART_LIMIT = (
     3000  # a text input of Slack: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element

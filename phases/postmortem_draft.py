@@ -13,8 +13,9 @@ from phases.adr import users_hit
 from phases.hindsight import Hindsight, alerted, how_it_passed
 from phases.incident import Entry, Incident
 from phases.markdown import Names, cut, readable
+from phases.papers import IN_THE_ADR, ActionItem, Postmortem
 from phases.postmortem import IMPACT_LIMIT, ITEM_LIMIT, PART_LIMIT, UNFINISHED, Parts
-from phases.report import IN_THE_ADR, ActionItem, Hypothesis, Postmortem, Verdict
+from phases.report import Hypothesis, Verdict
 from phases.timeline import line
 from phases.wording import lasting, listed, stamp
 

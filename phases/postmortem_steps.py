@@ -12,8 +12,9 @@ from phases.actions import AdrNumbered, AdrWritten, ArchiveDue, Cancel, Remember
 from phases.change import Change, Draft, Refused
 from phases.effects import CloseTicket, FollowBisect, NumberAdr, PostSummary, ReviseAdr, SetTopic, WriteAdr
 from phases.incident import Incident, Status
+from phases.papers import Postmortem
 from phases.postmortem import NO_POSTMORTEM, missing
-from phases.report import Cause, Postmortem
+from phases.report import Cause
 from phases.rounds import GUARD_TIMER, decision_name, ended, keep_true, mentioned, stand_down, tell, worked, write_again
 from phases.service import Service
 

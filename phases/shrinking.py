@@ -12,7 +12,8 @@ from typing import Any
 from phases.actions import ShrinkDue
 from phases.change import Change, Draft
 from phases.incident import Incident, Round, Status
-from phases.report import ActionItem, Cause, Frame, Postmortem, Recommendation, TriageReport, Verdict
+from phases.papers import ActionItem, Postmortem
+from phases.report import Cause, Frame, Recommendation, TriageReport, Verdict
 from phases.service import Service
 from phases.wording import short
 

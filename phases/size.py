@@ -12,7 +12,8 @@ from typing import Any
 from phases.change import Change
 from phases.failures import kept
 from phases.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
-from phases.report import IN_THE_ADR, Hypothesis
+from phases.papers import IN_THE_ADR
+from phases.report import Hypothesis
 from phases.root_cause import best
 from phases.wording import short
 

@@ -23,9 +23,9 @@ from phases.effects import (
 )
 from phases.follow_up import item_heard, open_items, sub_issues_wanted
 from phases.incident import Entry, Incident, Severity, Status, Ticket
+from phases.papers import LinearIssue
 from phases.postmortem import missing
 from phases.postmortem_steps import resolve_if_ready
-from phases.report import LinearIssue
 from phases.rounds import EVERYWHERE, mentioned, tell, urgent, what_was_done, worked
 from phases.service import Service
 from phases.triage_steps import attach_issues, headline

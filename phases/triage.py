@@ -40,13 +40,7 @@ from phases.ports import (
     PortError,
     SourceCode,
 )
-from phases.report import (
-    DeploySeen,
-    IssueSeen,
-    Release,
-    Share,
-    TriageReport,
-)
+from phases.report import DeploySeen, IssueSeen, Release, Share, TriageReport
 from phases.rounds import broken_rollbacks, shipped, tried
 from phases.service import ReleaseNames, Service
 from phases.wording import listed, short

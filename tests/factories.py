@@ -7,8 +7,8 @@ from typing import Any
 
 from phases.actions import Declare
 from phases.incident import Incident, Source, Ticket
+from phases.papers import ActionItem, Postmortem
 from phases.report import (
-    ActionItem,
     BlastRadius,
     Choice,
     Confidence,
@@ -18,7 +18,6 @@ from phases.report import (
     IssueSeen,
     Look,
     LookVerdict,
-    Postmortem,
     Recommendation,
     Release,
     Share,

@@ -20,8 +20,8 @@ from phases.adr import file_name
 from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
 from phases.markdown import in_git
+from phases.papers import Adr
 from phases.ports import NotSetUp, PortError
-from phases.report import Adr
 from phases.service import Service
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from phases.adr import BRANCH, file_name
 from phases.adr_template import NAMES, named_like_a_template
 from phases.incident import Incident
 from phases.markdown import in_git
+from phases.papers import Adr
 from phases.ports import Archive, NotSetUp, PortError
-from phases.report import Adr
 from phases.service import AdrPlace, Service
 
 _FILE = re.compile(r"(\d{1,6})-.+\.md")

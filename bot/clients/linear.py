@@ -20,8 +20,8 @@ from bot.clients.http import AGAIN_PAUSES, Http, retry_after
 from bot.clients.patience import waited
 from bot.clients.redact import redact
 from phases.incident import Ticket
+from phases.papers import LinearIssue, SubIssue
 from phases.ports import PortError
-from phases.report import LinearIssue, SubIssue
 from phases.service import Service
 
 SYSTEM = "Linear"

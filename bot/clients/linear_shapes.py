@@ -10,7 +10,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from phases.incident import Ticket
-from phases.report import LinearIssue, SubIssue
+from phases.papers import LinearIssue, SubIssue
 
 TEAM = """
 query FirebreakTeam($key: String!) {

@@ -25,8 +25,8 @@ from phases.effects import (
 from phases.follow_up import items, sub_issue_body, sub_issue_title
 from phases.incident import Incident, Ticket
 from phases.markdown import one_line, paragraphs
+from phases.papers import ActionItem, SubIssue
 from phases.ports import PortError, Tickets
-from phases.report import ActionItem, SubIssue
 from phases.ticket import meanwhile, people_moved, state_fits, wanted_priority, wanted_state
 
 TITLE_LIMIT = 250  # https://linear.app/docs/creating-issues: a title is one line

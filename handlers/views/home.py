@@ -22,7 +22,7 @@ from handlers.views.blocks import (
 from handlers.views.text import channel, link, person, when, words
 from phases.incident import Incident, Severity
 from phases.next_step import Step, next_step, owes_postmortem
-from phases.report import ActionItem
+from phases.papers import ActionItem
 from phases.rounds import decision_name
 from phases.trends import Month
 

@@ -11,7 +11,7 @@ from handlers.views.text import link, person, words
 from phases.follow_up import items as items_of
 from phases.follow_up import open_items, settled, waits_for
 from phases.incident import Incident, Status
-from phases.report import ActionItem
+from phases.papers import ActionItem
 from phases.wording import counted
 
 TEXT = 200  # of an item in the list: 25 of them must fit into one message

@@ -29,8 +29,8 @@ from handlers.views.blocks import (
 )
 from handlers.views.text import person, spoken, when, words
 from phases.incident import Incident
+from phases.papers import ActionItem
 from phases.postmortem import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
-from phases.report import ActionItem
 
 CALLBACK = "incident.postmortem"
 TITLE = "Post-mortem"

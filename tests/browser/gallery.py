@@ -19,12 +19,11 @@ from phases.cadence import template
 from phases.effects import Say
 from phases.hindsight import Hindsight
 from phases.incident import ActionKind, Channel, Entry, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.papers import ActionItem, Adr
 from phases.past import PastIncident
 from phases.ports import Check, Commit, CommitFile, Covered, HotfixRef, PullChecks
 from phases.postmortem_draft import draft
 from phases.report import (
-    ActionItem,
-    Adr,
     Bisect,
     Cause,
     Choice,

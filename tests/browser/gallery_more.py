@@ -13,21 +13,10 @@ from handlers.views.decision import won
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import ActionKind, Channel, Incident, Merge, Round, RoundAction, Severity, Status
+from phases.papers import ActionItem, Adr, SubIssue
 from phases.past import PastIncident
 from phases.proofs import proofs
-from phases.report import (
-    ActionItem,
-    Adr,
-    Bisect,
-    Choice,
-    Confidence,
-    LookVerdict,
-    MergeState,
-    Recommendation,
-    Release,
-    SubIssue,
-    Suspect,
-)
+from phases.report import Bisect, Choice, Confidence, LookVerdict, MergeState, Recommendation, Release, Suspect
 from phases.trends import Trends, trends
 from tests.factories import (
     BAD,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import Channel, MessageRef, Ticket
+from phases.papers import Adr, LinearIssue, SubIssue
 from phases.report import (
-    Adr,
     Bisect,
     Choice,
     DeployOutput,
@@ -18,11 +18,9 @@ from phases.report import (
     Hypothesis,
     HypothesisKind,
     Investigation,
-    LinearIssue,
     Look,
     LookVerdict,
     MergeState,
-    SubIssue,
     Suspect,
     Verdict,
     Word,

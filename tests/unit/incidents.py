@@ -16,9 +16,8 @@ from phases.incident import (
     Status,
     Ticket,
 )
+from phases.papers import ActionItem, Adr, Postmortem
 from phases.report import (
-    ActionItem,
-    Adr,
     BlastRadius,
     Cause,
     Choice,
@@ -29,7 +28,6 @@ from phases.report import (
     HypothesisKind,
     Look,
     LookVerdict,
-    Postmortem,
     Recommendation,
     Release,
     Share,

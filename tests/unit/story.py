@@ -9,7 +9,8 @@ from phases import actions as said
 from phases import effects as wanted
 from phases.change import Change, Refused, Timer
 from phases.incident import Channel, Entry, Incident, MessageRef
-from phases.report import Adr, DeployProof, LookVerdict, Release, TriageReport
+from phases.papers import Adr
+from phases.report import DeployProof, LookVerdict, Release, TriageReport
 from phases.service import Service
 from phases.workflow import step
 from tests.factories import BAD, FIX, GOOD, NOW, TICKET, declare, look, postmortem, report, service

@@ -15,7 +15,8 @@ from handlers.views import postmortem
 from phases.actions import AdrWritten, EffectFailed, Investigated, Looked
 from phases.effects import EFFECT, OpenTicket, Say
 from phases.incident import Incident, Status
-from phases.report import Adr, Hypothesis, HypothesisKind, Investigation, Look, LookVerdict, Verdict
+from phases.papers import Adr
+from phases.report import Hypothesis, HypothesisKind, Investigation, Look, LookVerdict, Verdict
 
 PARTS = {
     "timeline": "03:00 alert\n03:05 rollback",

@@ -34,11 +34,12 @@ from phases.effects import Say
 from phases.follow_up import items, sub_issue_body
 from phases.incident import Channel, Entry, Incident, MessageRef, Round, RoundAction, Severity, Status
 from phases.markdown import in_git, one_line, paragraphs
+from phases.papers import ActionItem, Postmortem
 from phases.past import PastIncident, counted_of
 from phases.ports import HotfixRef
 from phases.postmortem import Parts
 from phases.privacy import page_text
-from phases.report import ActionItem, Picture, Postmortem, Release, Verdict
+from phases.report import Picture, Release, Verdict
 from phases.ticket import meanwhile, so_far
 from phases.trends import trends
 from phases.wording import foreign

@@ -15,9 +15,10 @@ from handlers.views.blocks import Message
 from phases.adr import adr_text
 from phases.effects import Say
 from phases.incident import ActionKind, Incident, Round, RoundAction
+from phases.papers import Postmortem
 from phases.picture import LONGEST, POINTS, begins, drawn, in_words, marks, mermaid, points, quick
 from phases.ports import Minutes
-from phases.report import DeploySeen, Picture, Postmortem, Release
+from phases.report import DeploySeen, Picture, Release
 from sandbox.slack.blocks import plain
 from sandbox.slack.limits import check_message_blocks
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from incidents import NAMES, minute
 
 from phases.incident import ActionKind, Entry, RoundAction, Source, Status
+from phases.papers import ActionItem, Postmortem
 from phases.postmortem import Parts, missing, submitted
 from phases.postmortem_draft import draft
 from phases.proofs import proofs
-from phases.report import ActionItem, Cause, Postmortem
+from phases.report import Cause
 
 # --- the gate --------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from incidents import NAMES, minute
 from phases.adr import adr_text, file_name, minutes_taken, summary, what_was_done_in_all
 from phases.incident import ActionKind, Entry, Source
 from phases.markdown import inline, one_line, paragraphs
-from phases.report import ActionItem, BlastRadius, Cause, Release, Share, Word
+from phases.papers import ActionItem
+from phases.report import BlastRadius, Cause, Release, Share, Word
 
 EXACT = """\
 PRODUCTION INCIDENT — checkout is failing

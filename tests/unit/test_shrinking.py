@@ -19,8 +19,8 @@ from phases.change import Change, Timer
 from phases.durations import durations
 from phases.incident import Entry, Incident, Status, as_json
 from phases.memory_steps import beside
+from phases.papers import ActionItem
 from phases.proofs import proofs
-from phases.report import ActionItem
 from phases.service import Service
 from phases.shrinking import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
 from phases.workflow import step

@@ -11,7 +11,7 @@ from phases import effects as wanted
 from phases.adr_done import completed
 from phases.follow_up import due_again, working_day
 from phases.incident import Severity, Status
-from phases.report import ActionItem, Adr, LinearIssue, SubIssue
+from phases.papers import ActionItem, Adr, LinearIssue, SubIssue
 from tests.factories import NOW, postmortem
 from tests.unit.story import Story, mitigated
 

@@ -8,7 +8,8 @@ from phases import actions as said
 from phases import effects as wanted
 from phases.incident import Status
 from phases.memory import kept
-from phases.report import ActionItem, Adr, Bisect, Investigation, LookVerdict
+from phases.papers import ActionItem, Adr
+from phases.report import Bisect, Investigation, LookVerdict
 from tests.factories import postmortem
 from tests.unit.story import Story, mitigated, verifying
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import Status
+from phases.papers import Adr
 from phases.reminder import LEAST, MORNING, next_morning
-from phases.report import Adr, LookVerdict
+from phases.report import LookVerdict
 from tests.factories import evidence, postmortem, service
 from tests.unit.story import Story, mitigated, verifying
 

@@ -11,7 +11,8 @@ from handlers.views.home import home
 from phases import actions as said
 from phases.incident import Channel, Incident, MessageRef, Round, Severity, Status
 from phases.next_step import next_step, owes_postmortem
-from phases.report import ActionItem, Adr, Cause
+from phases.papers import ActionItem, Adr
+from phases.report import Cause
 from phases.trends import Month
 from tests.factories import NOW, incident, postmortem
 from tests.unit.story import Story, mitigated, verifying

@@ -34,12 +34,11 @@ from phases.incident import (
     Status,
     Ticket,
 )
+from phases.papers import ActionItem, Adr
 from phases.past import PastIncident
 from phases.ports import HotfixRef
 from phases.postmortem import Parts
 from phases.report import (
-    ActionItem,
-    Adr,
     Bisect,
     Cause,
     Choice,

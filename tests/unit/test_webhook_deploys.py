@@ -27,7 +27,8 @@ from phases.actions import (
     SubmitPostmortem,
 )
 from phases.incident import Incident, Status
-from phases.report import Adr, Choice, DeployProof, Look, LookVerdict, Release
+from phases.papers import Adr
+from phases.report import Choice, DeployProof, Look, LookVerdict, Release
 
 
 @pytest.fixture

@@ -30,17 +30,8 @@ from phases import effects as wanted
 from phases.cadence import waits
 from phases.change import Change, Refused, Timer
 from phases.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
-from phases.report import (
-    Adr,
-    DeployProof,
-    DeploySeen,
-    Evidence,
-    Look,
-    LookVerdict,
-    Release,
-    Verdict,
-    Word,
-)
+from phases.papers import Adr
+from phases.report import DeployProof, DeploySeen, Evidence, Look, LookVerdict, Release, Verdict, Word
 from phases.workflow import step
 from tests.factories import NOW, declare, postmortem, report, service
 from tests.unit.endings import endings, linear_issues
