@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -171,15 +171,19 @@ class Town:
         self.world.linear_hooks.url = f"{front}/webhooks/linear"
         outside = Starlette(routes=[Route("/r{replica:int}/{rest:path}", self._through, methods=VERBS)])
         inside = Starlette(routes=[Route("/{rest:path}", self._balanced, methods=VERBS)])
-        async with self.world, serving(outside, gate, lambda: None), serving(inside, balancer, lambda: None):
+        async with AsyncExitStack() as stack:
+            # The last to go: until the servers are down somebody may still be on the way through the gate.
+            stack.push_async_callback(self._client.aclose)
+            stack.push_async_callback(self.store.close)
+            await stack.enter_async_context(self.world)
+            await stack.enter_async_context(serving(outside, gate, lambda: None))
+            await stack.enter_async_context(serving(inside, balancer, lambda: None))
             try:
                 self.replicas = [self._replica(number) for number in range(self._count)]
                 await asyncio.gather(*(one.start(seconds=60) for one in self.replicas))
                 yield self
             finally:
                 await asyncio.gather(*(one.stop() for one in self.replicas))
-                await self._client.aclose()
-                await self.store.close()
 
     def _replica(self, number: int) -> KeptProcess:
         port = free_port()
