@@ -14,6 +14,7 @@ from tests.workspace.stage import eventually, said, status
 async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(world: World):
     shop, alice = world.shop, world.alice
     assert shop is not None
+    shop.traffic.retry = 0.7  # one page of three fails: enough events for a look on a slow machine, too
     breakage = await shop.break_one_feature()
     channel = await alice.channel("inc-0001-", seconds=60)
     decision = await alice.sees("Recommended: investigate, with a rollback ready beside it", channel, seconds=30)
