@@ -113,13 +113,9 @@ class Marks:
         given = (begun.token, cool, member, counter, shows or "", REMEMBERED_SECONDS)
         return bool(await run_script(self._redis, END, [*self._of(member), self._keys.dirty_counter], *given))
 
-    async def remember(self, member: str, fingerprint: str | None) -> None:
-        """What this message shows; None: from now on nobody knows."""
-        key = self._keys.rendered(member)
-        if fingerprint is None:
-            await call(self._redis, "DEL", key)
-        else:
-            await call(self._redis, "SET", key, fingerprint, "EX", REMEMBERED_SECONDS)
+    async def remember(self, member: str, fingerprint: str) -> None:
+        """What this message shows, as it was posted."""
+        await call(self._redis, "SET", self._keys.rendered(member), fingerprint, "EX", REMEMBERED_SECONDS)
 
     def _of(self, member: str) -> list[str]:
         return [self._keys.lease(member), self._keys.marks, self._keys.rendered(member)]
