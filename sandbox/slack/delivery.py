@@ -122,7 +122,8 @@ class Delivery:
     async def idle(self) -> None:
         """Wait until every event that is under way has been acked or given up."""
         while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # From Python 3.12 on `gather` of finished tasks never yields, so their done callbacks never run.
+            await asyncio.wait(self._tasks)
 
     # Staging, for tests
 
