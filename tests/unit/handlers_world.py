@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 from factories import report, service
 from local_http import serving
 from pydantic import SecretStr
@@ -168,6 +169,17 @@ async def house(
     watched: tuple[str, ...] = (),
     private: bool = False,
     whereabouts: Whereabouts | None = None,
+) -> AsyncIterator[House]:
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in ("handlers.turn.WHO_SECONDS", "handlers.decide.OWNERS_SECONDS"):
+            patch.setattr(limit, 20.0)  # a busy machine must not refuse anybody here
+        async with _house(store, *services, watched=watched, private=private, whereabouts=whereabouts) as opened:
+            yield opened
+
+
+@asynccontextmanager
+async def _house(
+    store: Store, *services: Service, watched: tuple[str, ...], private: bool, whereabouts: Whereabouts | None
 ) -> AsyncIterator[House]:
     async with slack_world() as world, httpx.AsyncClient(trust_env=False) as http:
         catalogue = Catalogue(services or (SHOP, SEARCH))

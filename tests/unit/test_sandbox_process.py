@@ -15,8 +15,8 @@ from sandbox.process import LEASH, Failed, KeptProcess
 
 PROGRAM = """
 import os, pathlib, sys, time
-pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 print("up", flush=True)
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 time.sleep(60)
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,8 +135,15 @@ async def eventually(world: World, look: Any, what: str, seconds: float = 45) ->
 
 async def declared(person: Person, text: str, name: str = "inc-0001-") -> Channel:
     """Declares with the slash command; waits until everything that this wants in Slack is there."""
-    await person.command(f"/incident {text}")
+    await declare(person, text)
     return await opened(person, name)
+
+
+async def declare(person: Person, text: str) -> None:
+    """Declare, and once more where a busy Slack could not say in time who this is, as the answer asks for."""
+    ack = await person.command(f"/incident {text}")
+    if "could not ask Slack who you are" in json.dumps(ack.body):
+        await person.command(f"/incident {text}")
 
 
 async def opened(person: Person, name: str = "inc-0001-") -> Channel:

@@ -110,8 +110,8 @@ async def test_a_dependencys_alerts_join_the_incident_of_who_depends_on_it(depen
     answers = await storm(world, issues(world, 1, project="payments", each=200))
     assert set(answers) <= {200, 202}
     assert len(incidents(world)) == 1, "one fire"
-    await eventually(world, lambda: said(alice, channel, "payments, Sentry alert"), "it is evidence, and says whose")
-    await alice.sees_change(decision, "region 0", seconds=30)  # and a part of the picture
+    # A look of the bot's own may find the issue before its first alert does, and then the alert is no news.
+    await alice.sees_change(decision, "PAYMENTS-1", seconds=30)
 
     # With nothing open that depends on it, it has an incident of its own.
     await alice.command("/incident cancel a load test", channel)
