@@ -6,7 +6,7 @@ ARGS ?=
 # Stories mostly wait for processes, so more of them at once than there are cores. WORKERS=0: one after the other.
 WORKERS ?= 3
 
-.PHONY: sandbox test test-browser check bench chaos chaos-all audit format clean
+.PHONY: sandbox test test-browser check bench chaos chaos-all schemas audit format clean
 
 sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
@@ -28,6 +28,9 @@ chaos: $(VENV)/.dev
 
 chaos-all: $(VENV)/.dev
 	@$(BIN)/python -m tests.chaos --all $(ARGS)
+
+schemas: $(VENV)/.dev
+	@$(BIN)/python -m tests.schemas $(ARGS)
 
 audit:
 	@$(PYTHON) -m venv .audit && .audit/bin/pip install --quiet pip-audit && .audit/bin/pip-audit --no-deps --disable-pip -r requirements.lock

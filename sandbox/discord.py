@@ -123,7 +123,7 @@ def discord_app(discord: Discord, faults: Faults) -> Starlette:
         """https://docs.discord.com/developers/resources/user#get-current-user"""
         if request.headers.get("authorization") != f"Bot {BOT_TOKEN}":
             return _refused(401, 0, "401: Unauthorized")
-        return JSONResponse({"id": "2", "username": "Firebreak", "discriminator": "0", "bot": True})
+        return JSONResponse({**_user("2", "Firebreak", "0"), "mfa_enabled": False, "locale": "en-US"})
 
     async def messages(request: Request) -> Response:
         """https://docs.discord.com/developers/resources/message#get-channel-messages: the newest first, without their words."""
@@ -196,12 +196,26 @@ async def _content(request: Request) -> str | Response:
     return content
 
 
+def _user(id: str, name: str, discriminator: str) -> dict[str, Any]:
+    """https://docs.discord.com/developers/resources/user#user-object"""
+    nothing = {"avatar": None, "global_name": None, "primary_guild": None, "flags": 0, "public_flags": 0}
+    return {"id": id, "username": name, "discriminator": discriminator, "bot": True, **nothing}
+
+
 def _message(post: Post) -> dict[str, Any]:
+    """https://docs.discord.com/developers/resources/message#message-object"""
+    empty: dict[str, list[Any]] = {
+        name: [] for name in ("mentions", "mention_roles", "attachments", "embeds", "components")
+    }
     return {
+        **empty,
         "id": post.id,
         "type": 0,
+        "flags": 0,
+        "tts": False,
+        "mention_everyone": False,
         "channel_id": CHANNEL,
-        "author": {"id": WEBHOOK, "username": post.author, "discriminator": "0000", "bot": True},
+        "author": _user(WEBHOOK, post.author, "0000"),
         "content": post.content,
         "pinned": post.pinned,
         "timestamp": post.at.isoformat(),

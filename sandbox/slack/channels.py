@@ -167,6 +167,8 @@ def checkout_oncall() -> Json:
         "date_update": 1700000000,
         "date_delete": 0,
         "auto_type": None,
+        "auto_provision": False,
+        "enterprise_subteam_id": "",
         "created_by": ALICE,
         "updated_by": ALICE,
         "deleted_by": None,

@@ -378,7 +378,7 @@ class Workspace:
             "updated": 1700000000,
             "app_id": APP,
             "user_id": BOT_USER,
-            "icons": {},
+            "icons": {f"image_{size}": f"{self.url}/icons/{size}.png" for size in (36, 48, 72)},
             "team_id": TEAM,
         }
 

@@ -94,7 +94,7 @@ def _describe(call: Call, what: str) -> Json:
     channel = call.channel(member=True)
     call.needs_for(channel, "manage")
     call.workspace.describe(channel, call.caller, what, call.text(what))
-    return {"channel": channel.shape(call.caller), what: call.text(what)}
+    return {"channel": channel.shape(call.caller)}
 
 
 def rename(call: Call) -> Json:

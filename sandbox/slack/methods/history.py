@@ -31,8 +31,6 @@ def history(call: Call) -> Json:
         "channel_actions_ts": None,
         "channel_actions_count": 0,
     }
-    if call.text("oldest"):
-        answer["oldest"] = call.text("oldest")
     if call.text("latest"):
         answer["latest"] = call.text("latest")
     if cursor:

@@ -1,0 +1,101 @@
+"""A pytest plugin that keeps every exchange of the stories' local systems, one line of JSON each.
+
+Load it with `-p tests.schemas.recording`; `SCHEMA_RECORDS` names the folder to write to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox import post
+from sandbox.world import World
+
+FOLDER = "SCHEMA_RECORDS"
+
+
+class Log:
+    """The exchanges of this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file: IO[str] = (folder / f"{os.getpid()}.jsonl").open("a")
+
+    def write(self, **exchange: Any) -> None:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
+        self._file.write(json.dumps({**exchange, "test": test}) + "\n")
+        self._file.flush()
+
+
+class Recorded:
+    """Pass every request on to `app`, and keep it with its answer. An answer that is lost is none."""
+
+    def __init__(self, app: ASGIApp, system: str, log: Log) -> None:
+        self.app, self.system, self.log = app, system, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        asked, answered, status = b"", b"", 0
+
+        async def listen() -> Message:
+            nonlocal asked
+            message = await receive()
+            asked += message.get("body", b"")
+            return message
+
+        async def keep(message: Message) -> None:
+            nonlocal answered, status
+            status = message.get("status", status)
+            answered += message.get("body", b"")
+            await send(message)
+
+        await self.app(scope, listen, keep)
+        headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
+        self.log.write(
+            system=self.system,
+            method=scope["method"],
+            path=_raw(scope),
+            query=scope["query_string"].decode(),
+            type=headers.get("content-type", ""),
+            body=asked.decode(),
+            status=status,
+            answer=answered.decode(errors="replace"),
+        )
+
+
+def _raw(scope: Scope) -> str:
+    """Return the path below the mount, still quoted: a release's name may hold a slash."""
+    whole: str = scope.get("raw_path", b"").decode() or scope["path"]
+    return whole.split("?")[0].removeprefix(scope.get("root_path", ""))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _recording() -> Iterator[None]:
+    log = Log(Path(os.environ[FOLDER]))
+    system, carry = World._system, post._Carrier.handle_async_request
+
+    def mounted(world: World, name: str, app: Starlette) -> Mount:
+        mount = system(world, name, app)
+        return Mount(mount.path, Recorded(mount.app, name, log))
+
+    async def carried(carrier: post._Carrier, request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        event = request.headers.get("x-github-event")
+        if event is not None:
+            log.write(system="github", webhook=event, body=request.content.decode())
+        return await carry(carrier, request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(World, "_system", mounted)
+        patch.setattr(post._Carrier, "handle_async_request", carried)
+        yield
