@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -81,9 +80,8 @@ def _read() -> tuple[Settings, Catalogue]:
     try:
         settings = settings_module.load()
     except Faults as wrong:
-        named = os.environ.get("SERVICES_FILE")
-        path = Path(named or Settings.model_fields["services_file"].default)
-        raise Faults([*wrong.faults, *catalogues.faults(path, named=bool(named))]) from wrong
+        path, named = settings_module.services_file()
+        raise Faults([*wrong.faults, *catalogues.faults(path, named=named)]) from wrong
     return settings, catalogues.load(settings)
 
 
