@@ -20,7 +20,16 @@ EXAMPLES = {
     "pagerduty_events_url": f"https://events.pagerduty.com{ENQUEUE}",
     "discord_webhook_url": "https://discord.com/api/webhooks/…/…",
 }
-HOSTED = ("slack.com", "slack-gov.com", "sentry.io", "linear.app", "github.com", "ghe.com", "pagerduty.com", "discord.com")
+HOSTED = (
+    "slack.com",
+    "slack-gov.com",
+    "sentry.io",
+    "linear.app",
+    "github.com",
+    "ghe.com",
+    "pagerduty.com",
+    "discord.com",
+)
 """Whoever speaks to these without TLS shows a token to everybody on the way, and is sent elsewhere."""
 SENTRY_PAGES = re.compile(r"/(?:api/0|organizations|settings|issues|projects|auth)(?:/.*)?$")
 """What follows the address of a Sentry, in its API and in the browser."""

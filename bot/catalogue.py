@@ -151,7 +151,7 @@ def _not_there(path: Path) -> str:
     return f"SERVICES_FILE names {path}, and there is no such file: write it, or unset SERVICES_FILE"
 
 
-def faults(path: Path, *, named: bool = False) -> tuple[str, ...]:
+def faults(path: Path, named: bool = False) -> tuple[str, ...]:
     """Everything that is wrong with a file, if there is one; `named`: there must be."""
     try:
         if path.exists():

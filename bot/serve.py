@@ -22,7 +22,9 @@ from bot import catalogue as catalogues
 from bot import health, logs
 from bot import settings as settings_module
 from bot.app import Bot, now, wire, workers
+from bot.arrivals import Arrivals, opened
 from bot.catalogue import Catalogue
+from bot.checkup.hints import at_start
 from bot.courtesy import Courtesy
 from bot.drafts import RedisDrafts
 from bot.eviction import ThrowsAway
@@ -70,7 +72,7 @@ def serve() -> int:
         print(f"Firebreak cannot start: {error}", file=sys.stderr)
         return 1
     except PortError as error:
-        print(f"Firebreak cannot start: {error.text}. Check SLACK_BOT_TOKEN and the app's scopes.", file=sys.stderr)
+        print(f"Firebreak cannot start: {error.text}. {at_start(error)}".rstrip(), file=sys.stderr)
         return 2
     return 0
 
@@ -80,8 +82,7 @@ def _read() -> tuple[Settings, Catalogue]:
     try:
         settings = settings_module.load()
     except Faults as wrong:
-        path, named = settings_module.services_file()
-        raise Faults([*wrong.faults, *catalogues.faults(path, named=named)]) from wrong
+        raise Faults([*wrong.faults, *catalogues.faults(*settings_module.services_file())]) from wrong
     return settings, catalogues.load(settings)
 
 
@@ -93,7 +94,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         bot = await _unless_ended(wire(settings, catalogue, stack), ended)
         if bot is None:
             return
-        for line in (*catalogue.warnings, *settings.describe_off()):
+        for line in (*catalogue.warnings, *settings.warnings(), *settings.describe_off()):
             log.warning("%s", line)
         heard = listeners(
             door=bot.door,
@@ -217,4 +218,6 @@ def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
         return {name: "set up" if is_on else "off" for name, is_on in on.items()}
 
     routes = [*health.routes(bot.store, running, systems), metrics.route(), *heard.routes]
-    return Timed(Starlette(routes=routes), metrics.acks, [route.path for route in routes])
+    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(bot.settings), now)
+    arrivals.begin()
+    return Timed(arrivals, metrics.acks, [route.path for route in routes])

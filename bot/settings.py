@@ -125,6 +125,12 @@ class Settings(BaseSettings):
     def pagerduty_on(self) -> bool:
         return self.pagerduty_routing_key is not None
 
+    def warnings(self) -> tuple[str, ...]:
+        """What works and is not well: said at the start and by `firebreak doctor`."""
+        seen = [name for name in _URLS if addresses.unencrypted(_text(getattr(self, name)))]
+        said = "begins with http:// and leads out of this network: whoever is on the way reads the token. Use https://"
+        return tuple(f"{name.upper()} {said}" for name in seen)
+
     def describe_off(self) -> tuple[Off, ...]:
         """Which systems have no settings, and what that costs: said at the start and by `firebreak doctor`."""
         found: list[Off] = []
@@ -189,6 +195,10 @@ def services_file() -> tuple[Path, bool]:
     """The catalogue's file, and whether SERVICES_FILE names it, although other settings may be wrong."""
     named = _Raw({})("services_file")
     return Path(named or Settings.model_fields["services_file"].default).expanduser(), bool(named)
+
+
+def _text(value: SecretStr | str | None) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
 
 
 def _cleaned(name: str, value: Any) -> Any:

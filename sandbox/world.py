@@ -154,7 +154,8 @@ class World:
             told = f"{self.bot_url}/webhooks/github"
             self.hooks = Hooks(self.shop.github, told, GITHUB_SECRET, events=("pull_request",), post=self.post)
         self.bot = KeptProcess(
-            [sys.executable, "-m", "bot", "serve"],
+            # -P: the folder that the world is started in may hold packages of these names, too (PYTHONPATH leads to ours)
+            [sys.executable, "-P", "-m", "bot", "serve"],
             env=self._bot_environment(),
             log=self.folder / "bot.log",
             ready=lambda: asyncio.create_task(self._bot_is_ready()),

@@ -271,7 +271,9 @@ def _elsewhere(answer: httpx.Response) -> str:
         return str(answer.status_code)
     if there.scheme != answer.request.url.scheme:
         return f"{answer.status_code}, to {there.scheme}://"
-    return f"{answer.status_code}, to {there.host}" if there.host != answer.request.url.host else str(answer.status_code)
+    return (
+        f"{answer.status_code}, to {there.host}" if there.host != answer.request.url.host else str(answer.status_code)
+    )
 
 
 def _wants_tls(answer: httpx.Response) -> bool:

@@ -60,7 +60,8 @@ class PagerDuty:
         except (HttpError, ValidationError):
             refusal = _Refusal()
         why = ("; ".join(refusal.errors) or refusal.message).replace(self._routing_key, "…")[:200]
-        raise PortError(SYSTEM, f"PagerDuty refused the page ({why}): is PAGERDUTY_ROUTING_KEY right?", retryable=False)
+        hint = ": is PAGERDUTY_ROUTING_KEY right?" if "routing" in why.lower() else ""
+        raise PortError(SYSTEM, f"PagerDuty refused the page ({why}){hint}", retryable=False)
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -18,15 +18,16 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import httpx
 
-TRUST = "put the certificate of the authority that signed it into a file and name that in SSL_CERT_FILE (docs/operations.md)"
+SAID = "; to trust it, name its authority's certificate in SSL_CERT_FILE"
+TRUST = "SSL_CERT_FILE: a file with the certificate, in PEM form, of the authority that signed it (docs/operations.md)"
 NOT_TRUSTED = {
     # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
     9: ("is not valid yet by the clock here", "set the clock here right, or have a valid certificate issued"),
     10: ("has expired by the clock here", "have it renewed where the system runs"),
-    18: ("is self-signed, and not trusted here", TRUST),
-    19: ("is signed by an authority that is not trusted here (a self-signed one)", TRUST),
-    20: ("is signed by an authority that is not known here (unknown issuer)", TRUST),
-    21: ("is signed by an authority that is not known here (unknown issuer)", TRUST),
+    18: ("is self-signed, and not trusted here" + SAID, TRUST),
+    19: ("is signed by an authority that is not trusted here (a self-signed one)" + SAID, TRUST),
+    20: ("is signed by an authority that is not known here (unknown issuer)" + SAID, TRUST),
+    21: ("is signed by an authority that is not known here (unknown issuer)" + SAID, TRUST),
     23: ("was revoked", "have another one issued where the system runs"),
     62: ("is for another host name", "write the name that stands in the certificate into the settings"),
     64: ("is for another host than this IP address", "write the name that stands in the certificate into the settings"),
@@ -53,14 +54,15 @@ class Why:
 def why(system: str, error: BaseException, url: str = "") -> Why:
     """Return why `error` came instead of an answer. `url`: where the request went, to know whether by a proxy."""
     chain = list(_chain(error))
-    if found := _first(chain, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
+    below = [one for one in chain if not isinstance(one, aiohttp.ClientError)]  # whose classes are TLS's, too, and empty
+    if found := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
         says, mend = NOT_TRUSTED.get(found.verify_code, (f"is not accepted: {found.verify_message}", ""))
         return Why(f"{system} cannot be reached safely: its certificate {says}", mend)
     if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError):
         return _never_sent(system, error)
     if (by := _by_proxy(chain)) is not None:
         return Why(f"{system} cannot be reached through the proxy: {by}", "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
-    if (broken := _first(chain, ssl.SSLError)) and not _lost(broken):
+    if (broken := _first(below, ssl.SSLError)) and not _lost(broken):
         return _without_tls(system, broken)
     if (odd := _first(chain, httpx.RemoteProtocolError)) and "illegal" in str(odd):
         return _no_http(system, odd)
@@ -108,7 +110,9 @@ def _not_connected(chain: list[BaseException]) -> str | None:
     """Why there was no connection; None where there was one, or nobody knows."""
     if unknown := _first(chain, socket.gaierror):
         name_server = unknown.errno == socket.EAI_AGAIN
-        return f"its host name cannot be resolved ({'the name server does not answer' if name_server else 'no such name'})"
+        return (
+            f"its host name cannot be resolved ({'the name server does not answer' if name_server else 'no such name'})"
+        )
     if _first(chain, ConnectionRefusedError):
         return "connection refused, nothing listens there"
     if any(isinstance(one, OSError) and one.errno in NO_ROUTE for one in chain):
