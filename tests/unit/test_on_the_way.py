@@ -203,7 +203,7 @@ async def test_nobody_there_and_no_such_name() -> None:
 async def test_something_that_is_no_web_server() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n{}")
-        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
         await writer.drain()
         writer.close()
 
