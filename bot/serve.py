@@ -29,6 +29,7 @@ from bot.courtesy import Courtesy
 from bot.drafts import RedisDrafts
 from bot.eviction import ThrowsAway
 from bot.members import ChannelMembers
+from bot.listening import CannotListen, try_out
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
 from bot.settings import Faults, Settings
@@ -63,6 +64,10 @@ def serve() -> int:
     try:
         settings, catalogue = _read()
         logs.set_up(settings.log_level)
+        try_out(settings.host, settings.port)
+    except CannotListen as error:
+        print(f"Firebreak cannot start: {error}", file=sys.stderr)
+        return 1
     except Faults as faults:
         print(f"Firebreak cannot start:\n{faults}", file=sys.stderr)
         return 2

@@ -54,7 +54,9 @@ class Why:
 def why(system: str, error: BaseException, url: str = "") -> Why:
     """Return why `error` came instead of an answer. `url`: where the request went, to know whether by a proxy."""
     chain = list(_chain(error))
-    below = [one for one in chain if not isinstance(one, aiohttp.ClientError)]  # whose classes are TLS's, too, and empty
+    below = [
+        one for one in chain if not isinstance(one, aiohttp.ClientError)
+    ]  # whose classes are TLS's, too, and empty
     if found := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
         says, mend = NOT_TRUSTED.get(found.verify_code, (f"is not accepted: {found.verify_message}", ""))
         return Why(f"{system} cannot be reached safely: its certificate {says}", mend)

@@ -158,9 +158,7 @@ async def test_with_ssl_cert_file_every_client_believes_it_and_the_public_ones_s
 
 
 @needs_openssl
-async def test_each_fault_of_a_certificate_has_its_word(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_fault_of_a_certificate_has_its_word(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(anything(), authority.self_signed("alone", "IP:127.0.0.1")) as url:
         assert all("certificate is self-signed" in text for text in await said(url))
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))

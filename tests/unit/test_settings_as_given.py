@@ -96,9 +96,7 @@ def test_what_stands_around_a_value_is_taken_off_every_setting(
 def test_quotes_are_taken_off_where_no_value_has_them(monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
     chosen = ("GITHUB_WEBHOOK_SECRET", "DEPLOY_WEBHOOK_SECRET")
     plain = shown(load(monkeypatch, **EVERYTHING))
-    quoted = {
-        name: value if name in chosen else f"{quote[0]}{value}{quote[1]}\n" for name, value in EVERYTHING.items()
-    }
+    quoted = {name: value if name in chosen else f"{quote[0]}{value}{quote[1]}\n" for name, value in EVERYTHING.items()}
     assert shown(load(monkeypatch, **quoted)) == plain
     for name in chosen:
         assert f"{name} stands in quotes" in faults(monkeypatch, **{name: f"{quote[0]}made up{quote[1]}"})
@@ -132,14 +130,22 @@ def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) 
         ("SLACK_BOT_TOKEN", "export SLACK_BOT_TOKEN=xoxb-hush", "holds a whole line"),
         ("SLACK_BOT_TOKEN", "xoxb-hu\u200bsh", "U+200B as its character 8"),
         ("SLACK_BOT_TOKEN", '"xoxb-hush', "is no bot token"),
-        ("SLACK_APP_TOKEN", "xoxb-hush", "is no app-level token but a Slack bot token (xoxb-), and belongs into SLACK_BOT"),
+        (
+            "SLACK_APP_TOKEN",
+            "xoxb-hush",
+            "is no app-level token but a Slack bot token (xoxb-), and belongs into SLACK_BOT",
+        ),
         ("SLACK_SIGNING_SECRET", "xapp-hush", "is a Slack app-level token"),
         ("SENTRY_AUTH_TOKEN", "https://abc123@o1.ingest.sentry.io/42", "is a DSN of Sentry"),
         ("SENTRY_AUTH_TOKEN", "Bearer sntryu_hush", "holds the word Bearer before the token"),
         ("SENTRY_AUTH_TOKEN", "Authorization: Bearer hush", "holds the word Authorization: before the token"),
         ("SENTRY_AUTH_TOKEN", "ghp_hush", "is a personal access token of GitHub (ghp_), and belongs into GITHUB_TOKEN"),
         ("SENTRY_AUTH_TOKEN", "hüsh", "U+00FC as its character 2"),
-        ("LINEAR_API_KEY", "lin_wh_hush", "a webhook's signing secret of Linear (lin_wh_), and belongs into LINEAR_WEBHOOK"),
+        (
+            "LINEAR_API_KEY",
+            "lin_wh_hush",
+            "a webhook's signing secret of Linear (lin_wh_), and belongs into LINEAR_WEBHOOK",
+        ),
         ("LINEAR_API_KEY", "Bearer lin_api_hush", "holds the word Bearer"),
         ("LINEAR_WEBHOOK_SECRET", "lin_api_hush", "is a personal API key of Linear"),
         ("GITHUB_TOKEN", "token ghp_hush", "holds the word token"),
@@ -263,7 +269,9 @@ def test_a_token_that_travels_in_the_clear_is_said(monkeypatch: pytest.MonkeyPat
     assert warning.startswith("SENTRY_URL begins with http://")
 
 
-@pytest.mark.parametrize("value", ["#general, C0123 support", "general;C0123\nsupport", '["general", "C0123","support"]'])
+@pytest.mark.parametrize(
+    "value", ["#general, C0123 support", "general;C0123\nsupport", '["general", "C0123","support"]']
+)
 def test_channels_may_be_written_in_any_list(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     assert load(monkeypatch, WATCHED_CHANNELS=value).watched == ("general", "C0123", "support")
 
