@@ -28,8 +28,8 @@ from bot.checkup.hints import at_start
 from bot.courtesy import Courtesy
 from bot.drafts import RedisDrafts
 from bot.eviction import ThrowsAway
-from bot.members import ChannelMembers
 from bot.listening import CannotListen, try_out
+from bot.members import ChannelMembers
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
 from bot.settings import Faults, Settings

@@ -180,7 +180,7 @@ async def test_tls_to_a_port_without_it() -> None:
 @needs_openssl
 async def test_no_tls_to_a_port_with_it(company: str) -> None:
     http = Http("Sentry", company.replace("https://", "http://"), {})
-    with pytest.raises(HttpError, match="https://|broke off"):
+    with pytest.raises(HttpError, match=r"https://|broke off"):
         await http.request("POST", "/", json={})
     await http.aclose()
     page = "<html>400 The plain HTTP request was sent to HTTPS port</html>"
@@ -249,7 +249,7 @@ async def test_a_request_that_cannot_be_sent_is_final_and_no_lost_answer() -> No
     async with serving(anything()) as url:
         for header in ("Bearer hush\n", "Bearer hu\nsh", "Bearer hush\x00"):
             http = Http("Sentry", url, {"Authorization": header})
-            with pytest.raises(HttpError, match="never sent.*header") as caught:
+            with pytest.raises(HttpError, match=r"never sent.*header") as caught:
                 await http.get("/")
             await http.aclose()
             assert (caught.value.retryable, caught.value.sent) == (False, False)
