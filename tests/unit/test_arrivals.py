@@ -30,7 +30,7 @@ def app() -> Starlette:
 
 async def until(store: Store, whose: str, wanted: Arrived) -> None:
     async with asyncio.timeout(20):
-        while (await arrived(store))[whose] != wanted:
+        while (await arrived(store))[whose] != wanted:  # noqa: ASYNC110  Redis sets no event
             await asyncio.sleep(0.01)
 
 
