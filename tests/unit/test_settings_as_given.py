@@ -282,3 +282,13 @@ def test_a_folder_in_the_place_of_the_catalogue_is_named(monkeypatch: pytest.Mon
     (tmp_path / "services.toml").mkdir()
     with pytest.raises(Faults, match=r"is a folder .docker makes one where the file of a mount is not there"):
         catalogue.load(load(monkeypatch, SERVICES_FILE=str(tmp_path / "services.toml")))
+
+
+def test_the_container_starts_without_a_catalogue() -> None:
+    """Nothing in it names or copies one: the working directory's is taken, where there is one."""
+    root = Path(__file__).parents[2]
+    steps = [line for line in (root / "Containerfile").read_text().splitlines() if not line.startswith("#")]
+    assert not [line for line in steps if "SERVICES_FILE" in line or "services.toml" in line]
+    runs = [line for line in (root / "docs" / "operations.md").read_text().splitlines() if "podman run" in line]
+    assert runs
+    assert not [line for line in runs if "services.toml" in line]

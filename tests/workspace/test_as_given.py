@@ -6,8 +6,10 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import which
 
 import httpx
 import pytest
@@ -128,6 +130,21 @@ async def until(world: World, words: str) -> str:
             _, told = await doctor(world)
             if words in told:
                 return told
+
+
+@pytest.mark.skipif(not (which("openssl") and which("curl")), reason="the example is for a shell that has both")
+async def test_the_example_for_ci_works_as_it_stands_in_the_docs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    first, *rest = page.split("```sh\n")[1].split("```")[0].splitlines()
+    assert first.startswith("export DEPLOY_WEBHOOK_SECRET=… FIREBREAK=")
+    async with town(tmp_path / "world") as world:
+        env = {"DEPLOY_WEBHOOK_SECRET": DEPLOY_SECRET, "FIREBREAK": world.bot_url, "PATH": os.environ["PATH"]}
+        for secret, answer in ((DEPLOY_SECRET, '{"hold":false,"incident":null} (HTTP 200)'), ("another", "(HTTP 401)")):
+            process = await asyncio.create_subprocess_exec(
+                *("sh", "-c", "\n".join(rest)), env={**env, "DEPLOY_WEBHOOK_SECRET": secret}, stdout=-1
+            )
+            out, _ = await process.communicate()
+            assert answer in out.decode()
 
 
 async def test_doctor_with_settings_missing_says_every_fault_of_settings_and_catalogue(tmp_path: Path) -> None:
