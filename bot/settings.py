@@ -129,7 +129,12 @@ class Settings(BaseSettings):
         """What works and is not well: said at the start and by `firebreak doctor`."""
         seen = [name for name in _URLS if addresses.unencrypted(_text(getattr(self, name)))]
         said = "begins with http:// and leads out of this network: whoever is on the way reads the token. Use https://"
-        return tuple(f"{name.upper()} {said}" for name in seen)
+        found = [f"{name.upper()} {said}" for name in seen]
+        if _text(self.sentry_auth_token).startswith("sntrys_"):
+            # https://github.com/getsentry/sentry/blob/master/src/sentry/api/endpoints/org_auth_tokens.py
+            only = "is an organisation token (sntrys_), which has the scope org:ci and may read nothing"
+            found.append(f"SENTRY_AUTH_TOKEN {only}: {tokens.WHERE['sentry_auth_token']}")
+        return tuple(found)
 
     def describe_off(self) -> tuple[Off, ...]:
         """Which systems have no settings, and what that costs: said at the start and by `firebreak doctor`."""

@@ -50,7 +50,7 @@ from sandbox.slack.workspace import Workspace
 from sandbox.traps import Traps
 
 SIGNING_SECRET = "sandbox-signing-secret"
-SENTRY_TOKEN = "sntrys_sandbox"
+SENTRY_TOKEN = "sntryi_sandbox"
 SENTRY_SECRET = "sandbox-sentry-secret"
 LINEAR_SECRET = "sandbox-linear-secret"
 DEPLOY_SECRET = "sandbox-deploy-secret"

@@ -269,6 +269,13 @@ def test_a_token_that_travels_in_the_clear_is_said(monkeypatch: pytest.MonkeyPat
     assert warning.startswith("SENTRY_URL begins with http://")
 
 
+def test_a_token_that_may_read_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    [warning] = load(monkeypatch, SENTRY_ORG="acme", SENTRY_AUTH_TOKEN="sntrys_hush").warnings()
+    assert "is an organisation token (sntrys_)" in warning
+    assert "hush" not in warning
+    assert load(monkeypatch, SENTRY_ORG="acme", SENTRY_AUTH_TOKEN="sntryi_hush").warnings() == ()
+
+
 @pytest.mark.parametrize(
     "value", ["#general, C0123 support", "general;C0123\nsupport", '["general", "C0123","support"]']
 )
