@@ -162,9 +162,9 @@ class Http:
             raise HttpError(
                 self.system,
                 told.says,
-                retryable=not told.final,
+                retryable=not (told.final or told.by_people),
                 sent=told.sent,
-                broken_off=not told.final and not told.mend,
+                broken_off=not (told.final or told.by_people or told.mend),
                 mend=told.mend,
             ) from below
         count(self.system, request.method, answer.status_code)

@@ -166,7 +166,7 @@ class Slack:
         if isinstance(error, TimeoutError):
             return HttpError("slack", f"Slack did not answer {method} within {TIMEOUT_SECONDS} s", retryable=True)
         told = why("Slack", error, self.web.base_url)
-        text = f"Slack did not answer {method}: {told.says}"
+        text = f"Slack did not answer {method}: {told.says}"  # without Slack nobody could be told: it is waited for
         return HttpError("slack", text, retryable=not told.final, sent=told.sent, mend=told.mend)
 
     async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:

@@ -24,10 +24,10 @@ NOT_TRUSTED = {
     # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
     9: ("is not valid yet by the clock here", "set the clock here right, or have a valid certificate issued"),
     10: ("has expired by the clock here", "have it renewed where the system runs"),
-    18: ("is self-signed, and not trusted here" + SAID, TRUST),
-    19: ("is signed by an authority that is not trusted here (a self-signed one)" + SAID, TRUST),
-    20: ("is signed by an authority that is not known here (unknown issuer)" + SAID, TRUST),
-    21: ("is signed by an authority that is not known here (unknown issuer)" + SAID, TRUST),
+    18: ("is self-signed and not trusted here" + SAID, TRUST),
+    19: ("has an unknown issuer, which is self-signed" + SAID, TRUST),
+    20: ("has an unknown issuer" + SAID, TRUST),
+    21: ("has an unknown issuer" + SAID, TRUST),
     23: ("was revoked", "have another one issued where the system runs"),
     62: ("is for another host name", "write the name that stands in the certificate into the settings"),
     64: ("is for another host than this IP address", "write the name that stands in the certificate into the settings"),
@@ -49,6 +49,8 @@ class Why:
     """Whether the request may have arrived."""
     final: bool = False
     """Sent again it would fail in the same way."""
+    by_people: bool = False
+    """Only people can mend it, so whoever waits for an answer is told at once, and not after a quarter of an hour."""
 
 
 def why(system: str, error: BaseException, url: str = "") -> Why:
@@ -59,7 +61,7 @@ def why(system: str, error: BaseException, url: str = "") -> Why:
     ]  # whose classes are TLS's, too, and empty
     if found := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
         says, mend = NOT_TRUSTED.get(found.verify_code, (f"is not accepted: {found.verify_message}", ""))
-        return Why(f"{system} cannot be reached safely: its certificate {says}", mend)
+        return Why(f"{system}'s certificate {says}", mend, by_people=True)
     if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError):
         return _never_sent(system, error)
     if (by := _by_proxy(chain)) is not None:

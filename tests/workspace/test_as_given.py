@@ -13,9 +13,18 @@ from shutil import which
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
+from sandbox.slack.people import plain
 from sandbox.world import DEPLOY_SECRET, World
+from tests.unit.authority import Authority
+from tests.unit.local_http import serving
 from tests.workspace.stage import burn, declared, town
+from tests.workspace.stage import told as alone
 from tests.workspace.test_doors import serve
 from tests.workspace.test_setting_up import doctor, line
 
@@ -130,6 +139,44 @@ async def until(world: World, words: str) -> str:
             _, told = await doctor(world)
             if words in told:
                 return told
+
+
+@pytest.mark.skipif(not which("openssl"), reason="certificates are made with the program openssl")
+async def test_a_sentry_behind_a_private_authority_is_said_in_the_channel_and_by_doctor(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    behind = Starlette(routes=[Mount("/", Behind())])
+    async with serving(behind, authority.signed("sentry", "IP:127.0.0.1")) as url:
+        world = town(tmp_path / "world")
+        behind.state.url = f"{world.url}/sentry"
+        world.bot.env["SENTRY_URL"] = url
+        async with world:
+            burn(world)
+            channel = await declared(world.alice, "checkout is failing")
+            said = plain(await world.alice.sees("Sentry could not be asked", channel))  # the pinned status
+            assert "Sentry's certificate has an unknown issuer" in said
+            await world.alice.command("/incident timeline", channel)
+            assert "SSL_CERT_FILE" in plain(await alone(world.alice, "timeline"))
+            _, told = await doctor(world)
+            told = " ".join(told.split())
+            assert "✗ Sentry, shop" in told
+            assert "SSL_CERT_FILE: a file with the certificate" in told
+            assert "org:read" not in told
+
+            code, told = await doctor(world, SSL_CERT_FILE=str(authority.file))
+            assert code == 0, told
+
+
+class Behind:
+    """The local Sentry behind another address: what is asked here is asked there."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            url = f"{request.app.state.url}{request.url.path}?{request.url.query}"
+            headers = {"Authorization": request.headers.get("authorization", "")}
+            answer = await http.request(request.method, url, headers=headers, content=await request.body())
+        kept = {name: answer.headers[name] for name in ("content-type", "link") if name in answer.headers}
+        await Response(answer.content, answer.status_code, kept)(scope, receive, send)
 
 
 @pytest.mark.skipif(not (which("openssl") and which("curl")), reason="the example is for a shell that has both")
