@@ -11,8 +11,9 @@ QUOTES = (('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"))
 """`docker --env-file` and Kubernetes take the quotes of a `.env` line as part of the value; a shell does not."""
 _CHANNEL_LINK = re.compile(r"https://[\w.-]+\.slack(?:-gov)?\.com/(?:archives|client/\w+)/(\w+)(?:[/?].*)?")
 _CHANNEL_MENTION = re.compile(r"<#(\w+)(?:\|[^>]*)?>")
+_ID = re.compile(r"[CDG][A-Z0-9]+")
 _CHANNEL = re.compile(r"[\w-]{1,80}")
-"""An id, or a name: letters of any language, digits, hyphens and underscores (https://slack.com/help/articles/201402297)."""
+"""An id, or a name: small letters of any language, digits, hyphens and underscores (https://slack.com/help/articles/201402297)."""
 
 
 def clean(text: str) -> str:
@@ -38,7 +39,8 @@ def channel(text: str) -> str:
     text = clean(text)
     if found := _CHANNEL_LINK.fullmatch(text) or _CHANNEL_MENTION.fullmatch(text):
         return found.group(1)
-    return text.lstrip("#")
+    name = text.lstrip("#")
+    return name if _ID.fullmatch(name) else name.lower()
 
 
 def is_channel(name: str) -> bool:

@@ -59,6 +59,8 @@ KINDS = (
     ("ghr_", "a refresh token of a GitHub App", ""),
 )
 """How tokens begin that tell what they are; what; the one field they belong into."""
+_NO = {"slack_bot_token": "is no bot token", "slack_app_token": "is no app-level token"}
+"""Of these every right one begins as `KINDS` has it; of the others older ones have no beginning of their own."""
 SCHEMES = ("bearer", "bot", "token", "basic")
 _ASSIGNED = re.compile(r"(?:export\s+)?[A-Za-z_]\w*\s*=\s*\S")
 _DSN = re.compile(r"https?://[0-9a-f]+(?::[0-9a-f]+)?@[^/\s]+/(?:.*/)?\d+/?")
@@ -122,9 +124,6 @@ def _other_kind(field: str, value: str) -> str:
         begins = ("xoxb-", "xoxe.xoxb-") if field == "slack_bot_token" else ("xapp-",)
         return "" if value.startswith(begins) else _NO[field]
     return ""
-
-
-_NO = {"slack_bot_token": "is no bot token", "slack_app_token": "is no app-level token"}
 
 
 def _scheme(value: str) -> str:

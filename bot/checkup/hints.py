@@ -26,8 +26,8 @@ def advice(error: PortError, mend: str) -> str:
             return mend if error.status in RIGHTS and not error.retryable else error.mend
         case LinearError():
             return mend if error.code in LINEAR_RIGHTS else ""
-        case SlackRefused() if mend == REINSTALL:
-            return mend if error.error in SCOPES else SLACK_TOKEN if error.error in TOKENS else ""
+        case SlackRefused() if mend in (REINSTALL, SLACK_TOKEN):
+            return REINSTALL if error.error in SCOPES else SLACK_TOKEN if error.error in TOKENS else ""
         case SlackRefused():
             return "" if error.retryable else mend
         case _:

@@ -201,6 +201,7 @@ def test_both_kinds_of_linear_keys_are_right(monkeypatch: pytest.MonkeyPatch, ke
             "https://discord.com/api/webhooks/1/abc",
         ),
         ("INCIDENTS_CHANNEL", "#incidents", "incidents"),
+        ("INCIDENTS_CHANNEL", "Incidents", "incidents"),
         ("INCIDENTS_CHANNEL", "https://acme.slack.com/archives/C0123ABC", "C0123ABC"),
         ("INCIDENTS_CHANNEL", "<#C0123ABC|incidents>", "C0123ABC"),
         ("LOG_LEVEL", "info", "INFO"),
