@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx
 
-from bot import tokens
+from bot import pasted, tokens
 
 ENQUEUE = "/v2/enqueue"
 """https://developer.pagerduty.com/docs/events-api-v2/overview/"""
@@ -33,7 +33,7 @@ HOSTED = (
 """Whoever speaks to these without TLS shows a token to everybody on the way, and is sent elsewhere."""
 SENTRY_PAGES = re.compile(r"/(?:api/0|organizations|settings|issues|projects|auth)(?:/.*)?$")
 """What follows the address of a Sentry, in its API and in the browser."""
-WEBHOOK = re.compile(r"/webhooks/\d+/[\w-]+")
+WEBHOOK = re.compile(r"/webhooks/[^/]+/[^/]+$")
 """https://docs.discord.com/developers/resources/webhook"""
 HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?")
 
@@ -93,6 +93,8 @@ def is_host(value: str) -> bool:
 
 def _split(field: str, value: str) -> SplitResult:
     write = f"write it as {EXAMPLES[field]}"
+    if pasted.unfilled(value):
+        raise Wrong(f"{pasted.UNFILLED}; {write}")
     if tokens.is_dsn(value):
         raise Wrong(f"is a DSN of Sentry, to which events are sent; {write}")
     if _odd(value):

@@ -9,6 +9,8 @@ AROUND = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 """Categories of what nobody sees: blanks of every width, line ends, a byte order mark, zero-width characters."""
 QUOTES = (('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"))
 """`docker --env-file` and Kubernetes take the quotes of a `.env` line as part of the value; a shell does not."""
+_UNFILLED = re.compile(r"\$\{\w+[^}]*\}|\$\(\w+\)|^\$[A-Z_]\w*|\{\{.*\}\}|^<[^<>#@|]+>$")
+UNFILLED = "holds a place that nobody filled in, as ${…}, $(…) or <…>"
 _CHANNEL_LINK = re.compile(r"https://[\w.-]+\.slack(?:-gov)?\.com/(?:archives|client/\w+)/(\w+)(?:[/?].*)?")
 _CHANNEL_MENTION = re.compile(r"<#(\w+)(?:\|[^>]*)?>")
 _ID = re.compile(r"[CDG][A-Z0-9]+")
@@ -26,6 +28,11 @@ def quoted(text: str) -> bool:
     """Return whether a pair of quotes stands around the value."""
     text = _stripped(text)
     return len(text) > 1 and any(text.startswith(one) and text.endswith(other) for one, other in QUOTES)
+
+
+def unfilled(text: str) -> bool:
+    """Return whether a shell, or what deploys, should have put something in: `${TOKEN}`, `$(TOKEN)`, `{{ token }}`."""
+    return _UNFILLED.search(text) is not None
 
 
 def channels(text: str) -> tuple[str, ...]:

@@ -311,6 +311,7 @@ def _shapes(raw: _Raw) -> list[str]:
             faults.append(f"{field.upper()} names no channel: write an id (C0123…) or a name as Slack shows it")
     if not addresses.is_host(_cleaned("host", raw("host")) or "0.0.0.0"):
         faults.append("HOST must be an address or a name to listen on, without a port: that is PORT")
+    faults += [f"{n.upper()} {pasted.UNFILLED}" for n in ("data_dir", "services_file") if pasted.unfilled(raw(n))]
     data_dir = raw("data_dir")
     if data_dir and Path(data_dir).expanduser().is_file():
         faults.append(f"DATA_DIR names {data_dir}, which is a file: name a folder")

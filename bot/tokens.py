@@ -76,14 +76,17 @@ def faults(field: str, given: str) -> list[str]:
     name, where, value = field.upper(), WHERE[field], pasted.clean(given)
     if not value:
         return []
-    if wrong := _put_in_wrongly(name, value) or _other_kind(field, value):
+    if wrong := _whole_line(name, value):
         return [f"{name} {wrong}: {where}"]
     if field in CHOSEN:
         if pasted.quoted(given):
-            return [
-                f"{name} stands in quotes, which a shell takes off and docker's --env-file keeps: set it without quotes"
-            ]
+            kept = "stands in quotes, which a shell takes off and docker's --env-file keeps"
+            return [f"{name} {kept}: set it without quotes"]
         return [f"{name} has a line break or another control character inside: {where}"] if _control(value) else []
+    if pasted.unfilled(value):
+        return [f"{name} {pasted.UNFILLED}: {where}"]
+    if wrong := _with_its_word(value) or _other_kind(field, value):
+        return [f"{name} {wrong}: {where}"]
     if any(char.isspace() for char in value):
         how = "a line break" if "\n" in value or "\r" in value else "a blank"
         also = " (docker's --env-file takes a # comment as part of the value)" if "#" in value else ""
@@ -95,11 +98,14 @@ def faults(field: str, given: str) -> list[str]:
     return []
 
 
-def _put_in_wrongly(name: str, value: str) -> str:
-    """Something that stands around a token was copied with it."""
+def _with_its_word(value: str) -> str:
+    """The scheme of a header was copied with the token."""
     word, _, rest = value.partition(" ")
-    if rest and word.rstrip(":").lower() in ("authorization", *SCHEMES):
-        return f"holds the word {word} before the token; set the token alone"
+    known = rest and word.rstrip(":").lower() in ("authorization", *SCHEMES)
+    return f"holds the word {word} before the token; set the token alone" if known else ""
+
+
+def _whole_line(name: str, value: str) -> str:
     if (assigned := _ASSIGNED.match(value)) and (name in assigned.group().upper() or value.startswith("export ")):
         return "holds a whole line (NAME=…); set what stands behind the = alone"
     return ""
@@ -107,8 +113,6 @@ def _put_in_wrongly(name: str, value: str) -> str:
 
 def _other_kind(field: str, value: str) -> str:
     """It is surely another kind of token, or none."""
-    if field in CHOSEN:
-        return ""
     if is_dsn(value):
         return "is a DSN of Sentry, with which events are sent and nothing can be read"
     if _scheme(value) and field != "pagerduty_routing_key":

@@ -152,6 +152,9 @@ def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) 
         ("GITHUB_TOKEN", "ghr_hush", "is a refresh token"),
         ("GITHUB_TOKEN", "https://github.com/hush", "is a URL and no token"),
         ("DISCORD_BOT_TOKEN", "Bot hush", "holds the word Bot"),
+        ("SENTRY_AUTH_TOKEN", "${HUSH}", "holds a place that nobody filled in"),
+        ("LINEAR_API_KEY", "$(hush)", "holds a place that nobody filled in"),
+        ("GITHUB_TOKEN", "<hush>", "holds a place that nobody filled in"),
         ("DEPLOY_WEBHOOK_SECRET", "one\ntwo", "a line break or another control character inside"),
     ],
 )
@@ -221,6 +224,8 @@ def test_what_was_surely_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: st
         ("SENTRY_URL", "//sentry.io", "must begin with https://"),
         ("SENTRY_URL", "https://sentry .io", "a blank or a line break inside"),
         ("SENTRY_URL", "https://sentry.io\n/hush", "a blank or a line break inside"),
+        ("SENTRY_URL", "https://${SENTRY_HOST}", "holds a place that nobody filled in"),
+        ("DATA_DIR", "$HOME/firebreak", "holds a place that nobody filled in"),
         ("SENTRY_URL", "https:/sentry.io", "must begin with https://"),
         ("SENTRY_URL", "https://me:hush@sentry.example.com", "holds a user name or a password"),
         ("SENTRY_URL", "https://abc123@o1.ingest.us.sentry.io/42", "is a DSN of Sentry"),
