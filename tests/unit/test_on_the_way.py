@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from authority import OPENSSL, Authority
 from local_http import serving
@@ -26,6 +29,7 @@ from bot.clients.linear import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
+from bot.clients.unreached import why
 from bot.settings import load
 from phases.ports import PortError
 from tests.factories import service
@@ -191,11 +195,32 @@ async def test_no_tls_to_a_port_with_it(company: str) -> None:
         await http.aclose()
 
 
-async def test_nobody_there_and_no_such_name() -> None:
+async def test_nobody_there() -> None:
     async with serving(anything()) as url:
         pass
     assert all("connection refused" in text for text in await said(url))
-    assert all("cannot be resolved" in text for text in await said("http://nowhere.invalid"))
+
+
+@pytest.mark.parametrize(
+    ("below", "words"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "cannot be resolved (no such name)"),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure"),
+            "cannot be resolved (the name server does not answer)",
+        ),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "there is no route to it"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "there is no route to it"),
+    ],
+)
+def test_what_the_network_says_below_the_clients_own_error_is_said(below: OSError, words: str) -> None:
+    """Made by hand: no test asks a name server, or sends to a network that is not there."""
+    above = httpx.ConnectError("All connection attempts failed")
+    above.__cause__ = OSError("All connection attempts failed")
+    above.__cause__.__cause__ = ExceptionGroup("several addresses", [below])
+    told = why("Sentry", above, "https://sentry.example.com")
+    assert words in told.says
+    assert not told.sent
 
 
 async def test_something_that_is_no_web_server() -> None:
