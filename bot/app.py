@@ -27,6 +27,7 @@ from bot.clients.github_archive import Archives, GitHubArchive
 from bot.clients.github_deployments import GitHubDeployments
 from bot.clients.github_revert import GitHubReverts
 from bot.clients.github_source import GitHubSource
+from bot.clients.http import HttpError
 from bot.clients.linear import Linear
 from bot.clients.merges import HotfixMerges
 from bot.clients.pagerduty import PagerDuty
@@ -249,7 +250,9 @@ async def identify(slack: Slack) -> Identity:
         except PortError as error:
             if not error.retryable:
                 raise
-            log.warning("%s; trying again in %.0f s", error.text, ATTEMPT_SECONDS)
+            mend = error.mend if isinstance(error, HttpError) else ""
+            why = f"{error.text} ({mend})" if mend else error.text
+            log.warning("%s; trying again in %.0f s", why, ATTEMPT_SECONDS)
             await asyncio.sleep(error.retry_after or ATTEMPT_SECONDS)
         else:
             return Identity(

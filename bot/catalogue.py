@@ -11,7 +11,8 @@ from typing import Any, Literal, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.settings import Faults, Settings, is_url
+from bot.addresses import is_url
+from bot.settings import Faults, Settings
 from phases.service import AdrPlace, DeployCommands, DeployWorkflow, ReleaseNames, Service
 
 DEFAULT = "default"
@@ -150,7 +151,7 @@ def _not_there(path: Path) -> str:
     return f"SERVICES_FILE names {path}, and there is no such file: write it, or unset SERVICES_FILE"
 
 
-def faults(path: Path, *, named: bool = False) -> tuple[str, ...]:
+def faults(path: Path, named: bool = False) -> tuple[str, ...]:
     """Everything that is wrong with a file, if there is one; `named`: there must be."""
     try:
         if path.exists():
@@ -164,6 +165,9 @@ def faults(path: Path, *, named: bool = False) -> tuple[str, ...]:
 
 def read(path: Path, numbers: Numbers | None = None) -> Catalogue:
     """Reads one file; relative directories are beside it. Raises `Faults` with everything that is wrong."""
+    if path.is_dir():
+        made = "docker makes one where the file of a mount is not there"
+        raise Faults([f"{path} is a folder ({made}): put the file in its place, or leave the mount out"])
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

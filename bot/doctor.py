@@ -1,6 +1,7 @@
 """`firebreak doctor`: what works, what does not, how to mend it; one table. Exit code 1 when something needed is broken.
 
-Nothing of production is touched. In Slack one message is posted into INCIDENTS_CHANNEL, read back, and deleted.
+Nothing of production is touched. In Slack one message is posted into INCIDENTS_CHANNEL, read back, and deleted;
+PagerDuty hears that an alert which never was has ended.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bot import catalogue as catalogues
 from bot import settings as settings_module
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, broken, off, works
+from bot.checkup.doors import doors
 from bot.checkup.outside import linear_and_others, sentry
 from bot.checkup.services import services
 from bot.checkup.slack import slack
@@ -41,15 +43,20 @@ async def examine() -> list[Finding]:
     try:
         settings = settings_module.load()
     except Faults as faults:
-        return [broken("Settings", fault) for fault in faults.faults]
+        wrong = catalogues.faults(*settings_module.services_file())
+        return [
+            *(broken("Settings", fault) for fault in faults.faults),
+            *(broken("Catalogue", fault) for fault in wrong),
+        ]
     found = [works("Settings", "complete; nothing is misspelt")]
+    found += [Finding("unproven", "Settings", warning) for warning in settings.warnings()]
     try:
         catalogue = catalogues.load(settings)
     except Faults as faults:
         return found + [broken("Catalogue", fault) for fault in faults.faults]
     found += _catalogue(settings, catalogue)
     async with AsyncExitStack() as stack:
-        for part in (slack, store, sentry, linear_and_others, services):
+        for part in (slack, store, doors, sentry, linear_and_others, services):
             found += await part(settings, catalogue, stack)
     found += [
         off(one.system, one.costs, f"set {' and '.join(one.variables)} (docs/settings.md)")

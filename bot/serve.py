@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -23,10 +22,13 @@ from bot import catalogue as catalogues
 from bot import health, logs
 from bot import settings as settings_module
 from bot.app import Bot, now, wire, workers
+from bot.arrivals import Arrivals, opened
 from bot.catalogue import Catalogue
+from bot.checkup.hints import at_start
 from bot.courtesy import Courtesy
 from bot.drafts import RedisDrafts
 from bot.eviction import ThrowsAway
+from bot.listening import CannotListen, try_out
 from bot.members import ChannelMembers
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
@@ -62,6 +64,10 @@ def serve() -> int:
     try:
         settings, catalogue = _read()
         logs.set_up(settings.log_level)
+        try_out(settings.host, settings.port)
+    except CannotListen as error:
+        print(f"Firebreak cannot start: {error}", file=sys.stderr)
+        return 1
     except Faults as faults:
         print(f"Firebreak cannot start:\n{faults}", file=sys.stderr)
         return 2
@@ -71,7 +77,7 @@ def serve() -> int:
         print(f"Firebreak cannot start: {error}", file=sys.stderr)
         return 1
     except PortError as error:
-        print(f"Firebreak cannot start: {error.text}. Check SLACK_BOT_TOKEN and the app's scopes.", file=sys.stderr)
+        print(f"Firebreak cannot start: {error.text}. {at_start(error)}".rstrip(), file=sys.stderr)
         return 2
     return 0
 
@@ -81,9 +87,7 @@ def _read() -> tuple[Settings, Catalogue]:
     try:
         settings = settings_module.load()
     except Faults as wrong:
-        named = os.environ.get("SERVICES_FILE")
-        path = Path(named or Settings.model_fields["services_file"].default)
-        raise Faults([*wrong.faults, *catalogues.faults(path, named=bool(named))]) from wrong
+        raise Faults([*wrong.faults, *catalogues.faults(*settings_module.services_file())]) from wrong
     return settings, catalogues.load(settings)
 
 
@@ -95,7 +99,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         bot = await _unless_ended(wire(settings, catalogue, stack), ended)
         if bot is None:
             return
-        for line in (*catalogue.warnings, *settings.describe_off()):
+        for line in (*catalogue.warnings, *settings.warnings(), *settings.describe_off()):
             log.warning("%s", line)
         heard = listeners(
             door=bot.door,
@@ -219,4 +223,6 @@ def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
         return {name: "set up" if is_on else "off" for name, is_on in on.items()}
 
     routes = [*health.routes(bot.store, running, systems), metrics.route(), *heard.routes]
-    return Timed(Starlette(routes=routes), metrics.acks, [route.path for route in routes])
+    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(bot.settings), now)
+    arrivals.begin()
+    return Timed(arrivals, metrics.acks, [route.path for route in routes])

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot import sentinel
+from bot import addresses, around, pasted, sentinel, tokens
 from phases.service import RECHECK_AFTER_SECONDS, RECHECK_UNTIL_SECONDS, WINDOW_SECONDS
 
-PAGERDUTY_ENQUEUE = "/v2/enqueue"
+SENTRY_ORG = re.compile(r"[A-Za-z0-9][\w-]*")
+"""https://github.com/getsentry/sentry/blob/master/src/sentry/slug/patterns.py; underscores as in older ones."""
+WORDS = ("slack_rich_blocks", "sentry_resolve")
+"""Settings of one word, which may be written large."""
 
 
 class Faults(Exception):
@@ -72,7 +76,7 @@ class Settings(BaseSettings):
     github_webhook_secret: SecretStr | None = None
     discord_webhook_url: SecretStr | None = None
     discord_bot_token: SecretStr | None = None
-    pagerduty_events_url: str = f"https://events.pagerduty.com{PAGERDUTY_ENQUEUE}"
+    pagerduty_events_url: str = f"https://events.pagerduty.com{addresses.ENQUEUE}"
     pagerduty_routing_key: SecretStr | None = None
     deploy_webhook_secret: SecretStr | None = None
 
@@ -85,6 +89,13 @@ class Settings(BaseSettings):
     host: str = "0.0.0.0"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_stands_around(cls, given: Any) -> Any:
+        """Every value is cleaned before it is read; what is empty then is not set."""
+        cleaned = {name: _cleaned(name, value) for name, value in dict(given).items()}
+        return {name: value for name, value in cleaned.items() if value not in ("", None)}
+
     @property
     def socket_mode(self) -> bool:
         return self.slack_app_token is not None
@@ -92,7 +103,7 @@ class Settings(BaseSettings):
     @property
     def watched(self) -> tuple[str, ...]:
         """The channels in which the phrases are listened for; empty: every public channel the bot is in."""
-        return tuple(name.lstrip("#") for name in self.watched_channels.replace(",", " ").split())
+        return pasted.channels(self.watched_channels)
 
     @property
     def sentry_on(self) -> bool:
@@ -113,6 +124,17 @@ class Settings(BaseSettings):
     @property
     def pagerduty_on(self) -> bool:
         return self.pagerduty_routing_key is not None
+
+    def warnings(self) -> tuple[str, ...]:
+        """What works and is not well: said at the start and by `firebreak doctor`."""
+        seen = [name for name in _URLS if addresses.unencrypted(_text(getattr(self, name)))]
+        said = "begins with http:// and leads out of this network: whoever is on the way reads the token. Use https://"
+        found = [f"{name.upper()} {said}" for name in seen]
+        if _text(self.sentry_auth_token).startswith("sntrys_"):
+            # https://github.com/getsentry/sentry/blob/master/src/sentry/api/endpoints/org_auth_tokens.py
+            only = "is an organisation token (sntrys_), which has the scope org:ci and may read nothing"
+            found.append(f"SENTRY_AUTH_TOKEN {only}: {tokens.WHERE['sentry_auth_token']}")
+        return tuple(found)
 
     def describe_off(self) -> tuple[Off, ...]:
         """Which systems have no settings, and what that costs: said at the start and by `firebreak doctor`."""
@@ -154,7 +176,7 @@ _NO_ANNOUNCEMENT = (
     "incidents are not announced in a common channel; whoever is not in the incident's channel hears nothing"
 )
 
-_URLS = ("slack_api_url", "sentry_url", "linear_api_url", "github_api_url", "pagerduty_events_url")
+_URLS = tuple(addresses.EXAMPLES)
 
 
 def load(**given: Any) -> Settings:
@@ -167,13 +189,40 @@ def load(**given: Any) -> Settings:
         found = error.errors(include_url=False)
         faults += [_said(str(fault["loc"][0]), dict(fault)) for fault in found if fault["type"] != "missing"]
     raw = _Raw(given)
-    faults += _missing(raw) + _shapes(raw)
+    read, wrong = _addresses(raw)
+    faults += _missing(raw) + _shapes(raw) + wrong + around.faults(os.environ)
     if settings is None or faults:
         raise Faults(faults)
-    changes: dict[str, Any] = {"slack_api_url": settings.slack_api_url.rstrip("/") + "/"}
-    if urlsplit(settings.pagerduty_events_url).path in ("", "/"):
-        changes["pagerduty_events_url"] = settings.pagerduty_events_url.rstrip("/") + PAGERDUTY_ENQUEUE
-    return settings.model_copy(update=changes)
+    return settings.model_copy(update=read)
+
+
+def services_file() -> tuple[Path, bool]:
+    """The catalogue's file, and whether SERVICES_FILE names it, although other settings may be wrong."""
+    named = _Raw({})("services_file")
+    return Path(named or Settings.model_fields["services_file"].default).expanduser(), bool(named)
+
+
+def _text(value: SecretStr | str | None) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+
+
+def _cleaned(name: str, value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return SecretStr(cleaned) if (cleaned := pasted.clean(value.get_secret_value())) else None
+    if not isinstance(value, str):
+        return value
+    value = pasted.clean(value)
+    match name:
+        case "log_level":
+            return value.upper()
+        case "incidents_channel":
+            return pasted.channel(value)
+        case "host":
+            return value.removeprefix("[").removesuffix("]")
+        case "data_dir" | "services_file":
+            return str(Path(value).expanduser()) if value else ""
+        case _:
+            return value.lower() if name in WORDS else value
 
 
 def where_it_is_kept() -> tuple[str | None, Path | None]:
@@ -183,7 +232,7 @@ def where_it_is_kept() -> tuple[str | None, Path | None]:
     faults = _kept_nowhere(raw) + _redis_shape(redis)
     if faults:
         raise Faults(faults)
-    return (redis, None) if redis else (None, Path(raw("data_dir")))
+    return (redis, None) if redis else (None, Path(raw("data_dir")).expanduser())
 
 
 class _Raw:
@@ -195,7 +244,11 @@ class _Raw:
         }
 
     def __call__(self, field: str) -> str:
-        return self._values.get(field, "").strip()
+        return pasted.clean(self.given(field))
+
+    def given(self, field: str) -> str:
+        """As it was given, with what stands around it."""
+        return self._values.get(field, "")
 
     def slip(self, field: str) -> str:
         """A name in the environment that looks like `field` mistyped, as a hint."""
@@ -246,26 +299,22 @@ def _redis_shape(redis: str) -> list[str]:
 
 
 def _shapes(raw: _Raw) -> list[str]:
-    faults: list[str] = []
-    token, app = raw("slack_bot_token"), raw("slack_app_token")
-    if token and not token.startswith(("xoxb-", "xoxe.xoxb-")):
-        faults.append(
-            "SLACK_BOT_TOKEN is no bot token: it must begin with xoxb- (OAuth & Permissions, Bot User OAuth Token)"
-        )
-    if app and not app.startswith("xapp-"):
-        faults.append(
-            "SLACK_APP_TOKEN is no app-level token: it must begin with xapp- (Basic Information, App-Level Tokens)"
-        )
-    for name in _URLS:
-        value = raw(name)
-        if value and not is_url(value):
-            faults.append(f"{name.upper()} is no URL: it must begin with https:// (or http://) and name a host")
-    discord = raw("discord_webhook_url")
-    if discord and not (is_url(discord) and "/webhooks/" in urlsplit(discord).path):
-        faults.append(
-            "DISCORD_WEBHOOK_URL is no webhook: copy it from the channel's Integrations, Webhooks "
-            "(https://discord.com/api/webhooks/…)"
-        )
+    faults = [fault for field in tokens.WHERE for fault in tokens.faults(field, raw.given(field))]
+    org = raw("sentry_org")
+    if org and not SENTRY_ORG.fullmatch(org):
+        faults.append("SENTRY_ORG is no slug: set the part of the URL behind /organizations/, or before .sentry.io")
+    for field, names in (
+        ("incidents_channel", (pasted.channel(raw("incidents_channel")),)),
+        ("watched_channels", pasted.channels(raw("watched_channels"))),
+    ):
+        if any(name and not pasted.is_channel(name) for name in names):
+            faults.append(f"{field.upper()} names no channel: write an id (C0123…) or a name as Slack shows it")
+    if not addresses.is_host(_cleaned("host", raw("host")) or "0.0.0.0"):
+        faults.append("HOST must be an address or a name to listen on, without a port: that is PORT")
+    faults += [f"{n.upper()} {pasted.UNFILLED}" for n in ("data_dir", "services_file") if pasted.unfilled(raw(n))]
+    data_dir = raw("data_dir")
+    if data_dir and Path(data_dir).expanduser().is_file():
+        faults.append(f"DATA_DIR names {data_dir}, which is a file: name a folder")
     faults += _redis_shape(raw("redis_url"))
     after = raw("recheck_after_seconds") or str(RECHECK_AFTER_SECONDS)
     until = raw("recheck_until_seconds") or str(RECHECK_UNTIL_SECONDS)
@@ -277,15 +326,20 @@ def _shapes(raw: _Raw) -> list[str]:
     return faults
 
 
-def is_url(value: str) -> bool:
-    """Whether this is an absolute http or https URL with a host and no white space."""
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(host) and not any(c.isspace() for c in value)
+def _addresses(raw: _Raw) -> tuple[dict[str, Any], list[str]]:
+    """The addresses as they are called, and what is wrong with the others."""
+    read: dict[str, Any] = {}
+    faults: list[str] = []
+    for field in _URLS:
+        if not (value := raw(field)):
+            continue
+        try:
+            address = addresses.read(field, value, org=raw("sentry_org"))
+        except addresses.Wrong as wrong:
+            faults.append(f"{field.upper()} {wrong}")
+        else:
+            read[field] = SecretStr(address) if field == "discord_webhook_url" else address
+    return read, faults
 
 
 def _said(field: str, fault: dict[str, Any]) -> str:

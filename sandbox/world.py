@@ -50,7 +50,7 @@ from sandbox.slack.workspace import Workspace
 from sandbox.traps import Traps
 
 SIGNING_SECRET = "sandbox-signing-secret"
-SENTRY_TOKEN = "sntrys_sandbox"
+SENTRY_TOKEN = "sntryi_sandbox"
 SENTRY_SECRET = "sandbox-sentry-secret"
 LINEAR_SECRET = "sandbox-linear-secret"
 DEPLOY_SECRET = "sandbox-deploy-secret"
@@ -154,7 +154,8 @@ class World:
             told = f"{self.bot_url}/webhooks/github"
             self.hooks = Hooks(self.shop.github, told, GITHUB_SECRET, events=("pull_request",), post=self.post)
         self.bot = KeptProcess(
-            [sys.executable, "-m", "bot", "serve"],
+            # -P: the folder that the world is started in may hold packages of these names, too (PYTHONPATH leads to ours)
+            [sys.executable, "-P", "-m", "bot", "serve"],
             env=self._bot_environment(),
             log=self.folder / "bot.log",
             ready=lambda: asyncio.create_task(self._bot_is_ready()),

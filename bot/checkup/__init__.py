@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from bot.checkup.hints import advice
 from phases.ports import PortError
 
 T = TypeVar("T")
@@ -34,8 +35,8 @@ def broken(what: str, says: str, mend: str = "") -> Finding:
 
 
 async def asked(what: str, question: Awaitable[T], mend: str = "") -> T | Finding:
-    """The answer; or the finding that there was none."""
+    """The answer; or the finding that there was none. `mend` is said where the error is one that it helps with."""
     try:
         return await question
     except PortError as error:
-        return broken(what, f"{error.text}.", mend)
+        return broken(what, f"{error.text}.", advice(error, mend))

@@ -12,6 +12,7 @@ from bot.checkup import Finding, asked, broken, github, works
 from bot.clients.discord import NEEDS, Discord
 from bot.clients.github import GitHub
 from bot.clients.linear import Linear
+from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry import Sentry
 from bot.settings import Settings
 
@@ -63,12 +64,20 @@ async def linear_and_others(settings: Settings, catalogue: Catalogue, stack: Asy
     if settings.discord_webhook_url is not None:
         found += await _discord(settings.discord_webhook_url.get_secret_value(), settings.discord_bot_token, stack)
     if settings.pagerduty_routing_key is not None:
-        if len(settings.pagerduty_routing_key.get_secret_value()) != ROUTING_KEY:
-            mend = "PAGERDUTY_ROUTING_KEY: the Integration Key of an Events API v2 integration"
-            found.append(broken("PagerDuty", f"the routing key has not {ROUTING_KEY} characters.", mend))
-        else:
-            found.append(Finding("unproven", "PagerDuty", "set; only a page would prove it"))
+        key = settings.pagerduty_routing_key.get_secret_value()
+        found.append(await _pagerduty(settings.pagerduty_events_url, key, stack))
     return found
+
+
+async def _pagerduty(url: str, key: str, stack: AsyncExitStack) -> Finding:
+    mend = "PAGERDUTY_ROUTING_KEY: the Integration Key of an Events API v2 integration"
+    if len(key) != ROUTING_KEY:
+        return broken("PagerDuty", f"the routing key has not {ROUTING_KEY} characters.", mend)
+    client = PagerDuty(url, key)
+    stack.push_async_callback(client.aclose)
+    wrong = await asked("PagerDuty", client.check(), mend)
+    says = "takes our events; that somebody is called, only a page would prove"
+    return wrong if wrong is not None else Finding("unproven", "PagerDuty", says)
 
 
 async def _discord(url: str, token: SecretStr | None, stack: AsyncExitStack) -> list[Finding]:

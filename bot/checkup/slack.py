@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, asked, broken, works
-from bot.clients.slack import Slack, SlackRefused
+from bot.checkup.hints import REINSTALL, SLACK_TOKEN, advice
+from bot.clients.slack import Slack
 from bot.settings import Settings
 from handlers.views.blocks import Message
 from phases.ports import PortError
@@ -33,7 +34,6 @@ SCOPES = {
     "im:history": "posting once there",
 }
 """Scope → what does not work without it: the manifest's, with docs/permissions.md's reasons."""
-REINSTALL = "at https://api.slack.com/apps, your app: paste manifest.yml under App Manifest, then Install App once more"
 
 
 async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
@@ -44,10 +44,7 @@ async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
     try:
         me, granted = await client.who()
     except PortError as error:
-        mend = "SLACK_BOT_TOKEN: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of your app"
-        if not isinstance(error, SlackRefused):
-            mend = "can this machine reach Slack? SLACK_API_URL is for tests only"
-        return [broken("Slack token", f"{error.text}.", mend)]
+        return [broken("Slack token", f"{error.text}.", advice(error, SLACK_TOKEN))]
     found = [works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"), _scopes(granted)]
     found.append(await _way_in(settings))
     return [*found, *await _announcement(client, settings), *await _watched(client, settings)]

@@ -33,6 +33,7 @@ _UNVERSIONED = re.compile(r"(https://(?:\w+\.)?discord(?:app)?\.com/api)/webhook
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json
 _UNKNOWN_MESSAGE = 10008
 _PINS_FULL = 30003
+_UNKNOWN_CHANNEL = 10003
 
 
 class _Author(BaseModel):
@@ -234,6 +235,10 @@ def _refused(response: httpx.Response, answer: _Answer) -> HttpError:
         return _slow_down(response, answer)
     if answer.code == _UNKNOWN_MESSAGE:
         text = "the status post in Discord was deleted"
+    elif answer.code == _UNKNOWN_CHANNEL:
+        text = f"Discord does not know the channel or thread that DISCORD_WEBHOOK_URL names{said}"
+    elif response.status_code in (401, 404) and answer.code is None:
+        text = f"there is no Discord at the address of DISCORD_WEBHOOK_URL ({response.status_code})"
     elif response.status_code in (401, 404):
         text = f"Discord does not know the webhook{said}: make a new one and set DISCORD_WEBHOOK_URL"
     else:

@@ -8,6 +8,8 @@ import time
 import httpx
 
 from bot.clients.calls import NO_ANSWER, count
+from bot.clients.trust import context
+from bot.clients.unreached import why
 from phases.report import EndpointAnswer
 
 SYSTEM = "endpoint"
@@ -23,7 +25,7 @@ class HttpEndpoint:
         self._timeout = timeout
         self._pause = pause
         self._client = httpx.AsyncClient(
-            timeout=timeout, follow_redirects=False, headers={"User-Agent": "firebreak-check"}
+            timeout=timeout, follow_redirects=False, headers={"User-Agent": "firebreak-check"}, verify=context()
         )
 
     async def call(self, url: str) -> EndpointAnswer:
@@ -54,4 +56,5 @@ class HttpEndpoint:
             return EndpointAnswer(ok=False, said="the catalogue's endpoint is no URL")
         except httpx.HTTPError as error:
             count(SYSTEM, "GET", NO_ANSWER)
-            return EndpointAnswer(ok=False, said=f"no answer ({type(error).__name__})")
+            told = why("the endpoint", error, url)
+            return EndpointAnswer(ok=False, said=f"{told.says}: {told.mend}" if told.mend else told.says)

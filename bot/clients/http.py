@@ -17,6 +17,8 @@ import httpx
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
 from bot.clients.patience import waited
+from bot.clients.trust import context
+from bot.clients.unreached import why
 from bot.courtesy import people_first
 from phases.ports import PortError
 from phases.wording import foreign
@@ -51,6 +53,7 @@ class HttpError(PortError):
         said: str = "",
         broken_off: bool = False,
         limited: bool = False,
+        mend: str = "",
     ) -> None:
         super().__init__(system, text, retryable=retryable, retry_after=retry_after)
         self.status = status
@@ -62,6 +65,8 @@ class HttpError(PortError):
         """The connection was lost, or never made."""
         self.limited = limited
         """Refused for now, because of too many calls: nothing was done."""
+        self.mend = mend
+        """What helps, where the way to the system is the trouble and it is known."""
 
 
 class Http:
@@ -74,13 +79,19 @@ class Http:
     def __init__(self, system: str, base_url: str, headers: Mapping[str, str], *, timeout: float = 10.0) -> None:
         self.system = system
         self._base = base_url.rstrip("/")
-        self._timeout = timeout
+        self._timeout, self._connect = timeout, min(timeout, 5.0)
         self._secrets = tuple(
             word for key, value in headers.items() if _secret(key) for word in value.split() if len(word) >= 8
         )
+        try:
+            clean = httpx.Headers(dict(headers), encoding="ascii")
+        except UnicodeEncodeError as error:
+            unsent = why(system, error)
+            raise HttpError(system, unsent.says, retryable=False, sent=False, mend=unsent.mend) from None
         self._client = httpx.AsyncClient(
-            headers=dict(headers),
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
+            headers=clean,
+            verify=context(),
+            timeout=httpx.Timeout(timeout, connect=self._connect),
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0),
             follow_redirects=False,
         )
@@ -138,18 +149,24 @@ class Http:
                 answer = await self._client.send(request)
         except (TimeoutError, httpx.TimeoutException) as error:
             count(self.system, request.method, NO_ANSWER)
-            raise HttpError(
-                self.system,
-                f"{self.system} did not answer within {self._timeout:g} s",
-                retryable=True,
-                sent=not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout),
-            ) from error
+            connected = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+            text = f"{self.system} did not answer within {self._timeout:g} s"
+            if isinstance(error, httpx.ConnectTimeout):
+                text = f"{self.system} cannot be reached: no connection within {self._connect:g} s"
+            raise HttpError(self.system, text, retryable=True, sent=connected) from error
         except httpx.TransportError as error:
             count(self.system, request.method, NO_ANSWER)
-            reached = not isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
-            how = "broke off the connection" if reached else "cannot be reached"
-            text = f"{self.system} {how}"
-            raise HttpError(self.system, text, retryable=True, sent=reached, broken_off=True) from error
+            told = why(self.system, error, str(request.url))
+            # h11 puts the whole header into its error, and a token may stand there.
+            below = None if told.final else error
+            raise HttpError(
+                self.system,
+                told.says,
+                retryable=not (told.final or told.by_people),
+                sent=told.sent,
+                broken_off=not (told.final or told.by_people or told.mend),
+                mend=told.mend,
+            ) from below
         count(self.system, request.method, answer.status_code)
         return answer
 
@@ -190,6 +207,13 @@ class Http:
             limited = True
         elif status == 401:
             text = f"{self.system} does not accept our token"
+        elif status == 407:
+            text = f"the proxy before {self.system} wants a user and a password (407)"
+        elif status in (403, 404) and not _is_json(answer):
+            # A page: of a wall before the system, or of another program at that address.
+            what = "is refused" if status == 403 else "there is no such address"
+            text = f"{self.system} or what stands before it answers with a page ({status}): {what}"
+            text += f"; the call needs {scope}" if scope else ""
         elif status == 403:
             text = f"our token may not do this in {self.system}"
             text += f": it needs {scope}" if scope else ""
@@ -199,7 +223,9 @@ class Http:
         elif status >= 500:
             text, retryable = f"{self.system} has a fault of its own ({status})", True
         elif 300 <= status < 400:
-            text = f"{self.system} sends us elsewhere ({status}): its address in the settings is probably wrong"
+            text = f"{self.system} sends us elsewhere ({_elsewhere(answer)}), and its address in the settings must be the one that answers"
+        elif _wants_tls(answer):
+            text = f"{self.system} cannot be reached: what answers on that port speaks TLS: its address begins with https://"
         else:
             text = f"{self.system} refused the request ({status})"
             retryable = status == 408
@@ -227,6 +253,32 @@ class Http:
         for secret in self._secrets:
             said = said.replace(secret, "…")
         return " ".join(said.split())[:200]
+
+
+def _is_json(answer: httpx.Response) -> bool:
+    try:
+        answer.json()
+    except (jsonlib.JSONDecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _elsewhere(answer: httpx.Response) -> str:
+    """The status, and the host where that is another one; its path may hold anything."""
+    try:
+        there = answer.request.url.join(answer.headers.get("Location", ""))
+    except httpx.InvalidURL:
+        return str(answer.status_code)
+    if there.scheme != answer.request.url.scheme:
+        return f"{answer.status_code}, to {there.scheme}://"
+    return (
+        f"{answer.status_code}, to {there.host}" if there.host != answer.request.url.host else str(answer.status_code)
+    )
+
+
+def _wants_tls(answer: httpx.Response) -> bool:
+    """nginx and Go's server say so in a page with 400: "The plain HTTP request was sent to HTTPS port"."""
+    return answer.status_code == 400 and answer.request.url.scheme == "http" and b"HTTPS" in answer.content[:2000]
 
 
 def _with_details(said: str, errors: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -51,6 +52,14 @@ class PagerDuty:
         """Raises `PortError`."""
         await self._send({"routing_key": self._routing_key, "event_action": what, "dedup_key": key[:KEY_LIMIT]})
 
+    async def check(self) -> None:
+        """Resolves an alert that never was (`firebreak doctor`): the key is looked at, the event discarded, nobody is called.
+
+        https://docs.ansible.com/ansible/latest/collections/community/general/pagerduty_alert_module.html (incident_key).
+        Raises `PortError`.
+        """
+        await self.follow(key=f"firebreak-doctor-{secrets.token_hex(8)}", what="resolve")
+
     async def _send(self, event: dict[str, Any]) -> None:
         response = await self._http.request("POST", "", json=event, accept=(400,))
         if response.status_code != 400:
@@ -60,7 +69,8 @@ class PagerDuty:
         except (HttpError, ValidationError):
             refusal = _Refusal()
         why = ("; ".join(refusal.errors) or refusal.message).replace(self._routing_key, "…")[:200]
-        raise PortError(SYSTEM, f"PagerDuty refused the page ({why}): is PAGERDUTY_ROUTING_KEY right?", retryable=False)
+        hint = ": is PAGERDUTY_ROUTING_KEY right?" if "routing" in why.lower() else ""
+        raise PortError(SYSTEM, f"PagerDuty refused the page ({why}){hint}", retryable=False)
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -23,7 +23,7 @@ _WHOLE = re.compile(
     r"""
       xox[a-z]-[\w-]{8,} | xapp-[\w-]{8,}                        # Slack
     | gh[pousr]_\w{16,} | github_pat_\w{16,} | glpat-[\w-]{12,}   # GitHub, GitLab
-    | sntry[su]_[\w=+/-]{16,} | lin_(?:api|oauth)_\w{16,}         # Sentry, Linear
+    | sntry[suia]_[\w=+/-]{16,} | lin_(?:api|oauth|wh)_\w{16,}         # Sentry, Linear
     | (?:AKIA|ASIA)[0-9A-Z]{16}                                   # AWS
     | AIza[\w-]{30,} | ya29\.[\w-]{16,}                           # Google
     | (?:sk|pk|rk)_(?:live|test)_\w{8,} | sk-[\w-]{16,}           # Stripe and the like
@@ -53,7 +53,7 @@ _TELLING = re.compile(r"(?i)passw|passphrase|secret|token|key|credential|auth|se
 _BEGINNING = re.compile(r"xox|xapp|gh|gl|sntry|lin_|AKIA|ASIA|AIza|ya29|[srp]k[_-]|npm_|pypi-|dop_|hvs|eyJ|https://")
 """Of `_WHOLE`: how its alternatives begin."""
 _BEGUN = re.compile(
-    r"\b(?:xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|sntry[su]_|lin_|AKIA|ASIA|AIza|ya29\.|[srp]k[_-]|npm_|pypi-|dop_v1_|hvs\.|eyJ)\S*\Z"
+    r"\b(?:xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|sntry[suia]_|lin_|AKIA|ASIA|AIza|ya29\.|[srp]k[_-]|npm_|pypi-|dop_v1_|hvs\.|eyJ)\S*\Z"
 )
 """The beginning of one of `_WHOLE`, of which nobody knows yet how long it gets."""
 _PEM_END = re.compile(r"\A(?:(?!-----BEGIN )[\s\S])*-----END [A-Z ]*PRIVATE KEY-----")

@@ -13,8 +13,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clients.calls import NO_ANSWER, count, count_limited
-from bot.clients.http import AGAIN_PAUSES, retry_after
+from bot.clients.http import AGAIN_PAUSES, HttpError, retry_after
 from bot.clients.patience import waited
+from bot.clients.trust import context
+from bot.clients.unreached import why
 from bot.courtesy import people_first
 from handlers import rich
 from phases.ports import PortError
@@ -37,6 +39,9 @@ WAITABLE = frozenset(
 )
 
 LIMITS = frozenset({"ratelimited", "rate_limited", "HTTP 429"})
+
+UNANSWERED = (TimeoutError, aiohttp.ClientError, SlackClientError, OSError, ValueError)
+"""The last: what aiohttp says of a header that it will not send."""
 
 Blocks = Sequence[Mapping[str, Any]]
 
@@ -64,6 +69,10 @@ class BlocksRefused(SlackRefused, rich.Refused):
     """Slack does not know these blocks, or they are too long."""
 
 
+class SentElsewhere(aiohttp.ClientError):
+    """Instead of an answer came a redirect, which is not followed."""
+
+
 class Counting(AsyncWebClient):
     """Counts every call, also those that Bolt and the listeners make."""
 
@@ -87,7 +96,7 @@ class Slack:
 
     def __init__(self, token: str, base_url: str = "https://slack.com/api/", taste: rich.Taste | None = None) -> None:
         self.taste = taste or rich.NEVER
-        self.web = Counting(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+        self.web = Counting(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[], ssl=context())
         self.session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -145,10 +154,20 @@ class Slack:
             )
         except SlackApiError as error:
             raise _refusal(method, error) from error
-        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-            said = f"Slack did not answer {method} ({type(error).__name__})"
-            raise PortError("slack", said, retryable=True) from error
+        except UNANSWERED as error:
+            raise self._unheard(method, error) from error
         return dict(answer.data) if isinstance(answer.data, dict) else {}
+
+    def _unheard(self, method: str, error: BaseException) -> HttpError:
+        """Why no answer came, in words."""
+        if isinstance(error, SentElsewhere):
+            text = f"Slack sends us elsewhere ({error}), and SLACK_API_URL must be the address that answers"
+            return HttpError("slack", text, retryable=True)
+        if isinstance(error, TimeoutError):
+            return HttpError("slack", f"Slack did not answer {method} within {TIMEOUT_SECONDS} s", retryable=True)
+        told = why("Slack", error, self.web.base_url)
+        text = f"Slack did not answer {method}: {told.says}"  # without Slack nobody could be told: it is waited for
+        return HttpError("slack", text, retryable=not told.final, sent=told.sent, mend=told.mend)
 
     async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
@@ -169,9 +188,8 @@ class Slack:
             answer = await self.web.api_call("auth.test")
         except SlackApiError as error:
             raise _refusal("auth.test", error) from error
-        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-            text = f"Slack did not answer auth.test ({type(error).__name__})"
-            raise PortError("slack", text, retryable=True) from error
+        except UNANSWERED as error:
+            raise self._unheard("auth.test", error) from error
         header = next((str(v) for k, v in answer.headers.items() if k.lower() == "x-oauth-scopes"), "")
         data = dict(answer.data) if isinstance(answer.data, dict) else {}
         return data, frozenset(scope.strip() for scope in header.split(",") if scope.strip())
@@ -408,7 +426,7 @@ class Slack:
 
 async def _refuse_to_go(session: object, context: object, params: aiohttp.TraceRequestRedirectParams) -> None:
     """aiohttp follows redirects by itself, and would take the token along; Slack's API never sends us elsewhere."""
-    raise aiohttp.ClientError(f"sent elsewhere ({params.response.status})")
+    raise SentElsewhere(str(params.response.status))
 
 
 def _refusal(method: str, error: SlackApiError) -> SlackRefused:

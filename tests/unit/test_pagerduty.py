@@ -70,6 +70,22 @@ async def test_a_wrong_key_says_which_setting_and_not_which_key(world: World) ->
         await client.aclose()
 
 
+async def test_doctor_proves_the_key_and_calls_nobody(world: World) -> None:
+    await world.client.check()
+    assert world.pagerduty.events == []
+    client = Client(f"{world.url}/v2/enqueue", "f" * 32)
+    with pytest.raises(PortError, match="is PAGERDUTY_ROUTING_KEY right"):
+        await client.check()
+    await client.aclose()
+
+
+async def test_what_pagerduty_refuses_for_another_reason_is_not_called_the_key(world: World) -> None:
+    world.faults.next("pagerduty.enqueue", Fault(status=400, error="'payload.summary' is too long"))
+    with pytest.raises(PortError, match="summary") as refused:
+        await world.client.page(key="k", text="t", severity="error", url=None)
+    assert "PAGERDUTY_ROUTING_KEY" not in refused.value.text
+
+
 async def test_acknowledged_and_resolved_with_the_key_it_was_triggered_with(world: World) -> None:
     pager: Pager = world.client
     await pager.follow(key="01JD", what="acknowledge")

@@ -20,7 +20,7 @@ async def test_every_system_answers_under_one_address(tmp_path: Path) -> None:
         assert "Firebreak" in (await http.get("/")).text
         slack = await http.post("/slack/api/auth.test", headers={"Authorization": "Bearer xoxb-sandbox"})
         assert slack.json()["ok"] is True
-        token = {"Authorization": "Bearer sntrys_sandbox"}
+        token = {"Authorization": "Bearer sntryi_sandbox"}
         assert (await http.get("/sentry/api/0/organizations/sandbox/issues/", headers=token)).json() == []
         asked = {"query": "query { viewer { id } }"}
         assert (

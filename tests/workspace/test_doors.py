@@ -74,7 +74,7 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
     await alice.sees("is better", channel)
     log = (world.folder / "bot.log").read_text()
     assert "refused with 401" in log
-    for secret in (CANARY, "example.com", "xoxb-", "sntrys_", "lin_api", world.pagerduty.routing_key):
+    for secret in (CANARY, "example.com", "xoxb-", "sntryi_", "lin_api", world.pagerduty.routing_key):
         assert secret not in log, secret
 
 

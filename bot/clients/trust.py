@@ -1,0 +1,30 @@
+"""Whose certificates are believed: the public authorities, and those of SSL_CERT_FILE and SSL_CERT_DIR beside them.
+
+By themselves httpx believes certifi's list *or* SSL_CERT_FILE, and aiohttp what the system's OpenSSL finds: a file with one's own
+authority would then take the public ones away from some clients and not from others.
+https://www.python-httpx.org/advanced/ssl/ and https://docs.python.org/3/library/ssl.html#ssl.SSLContext.load_default_certs
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import cache
+
+import httpx
+
+VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def context() -> ssl.SSLContext:
+    """Return the one context that every client shares."""
+    return _context(*(os.environ.get(name) for name in VARIABLES))
+
+
+@cache
+def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """The arguments are read by OpenSSL itself; they are named so that a change of the environment counts."""
+    del file, folder
+    made = httpx.create_ssl_context(trust_env=False)
+    made.load_default_certs()
+    return made

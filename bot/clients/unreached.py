@@ -1,0 +1,161 @@
+"""Why a request was not answered, in words: httpx and aiohttp say it in the errors below their own.
+
+What is not known here is not guessed at. No address, header or certificate's content is said.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+
+SAID = "; to trust it, name its authority's certificate in SSL_CERT_FILE"
+TRUST = "SSL_CERT_FILE: a file with the certificate, in PEM form, of the authority that signed it (docs/operations.md)"
+NOT_TRUSTED = {
+    # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
+    9: ("is not valid yet by the clock here", "set the clock here right, or have a valid certificate issued"),
+    10: ("has expired by the clock here", "have it renewed where the system runs"),
+    18: ("is self-signed and not trusted here" + SAID, TRUST),
+    19: ("has an unknown issuer, which is self-signed" + SAID, TRUST),
+    20: ("has an unknown issuer" + SAID, TRUST),
+    21: ("has an unknown issuer" + SAID, TRUST),
+    23: ("was revoked", "have another one issued where the system runs"),
+    62: ("is for another host name", "write the name that stands in the certificate into the settings"),
+    64: ("is for another host than this IP address", "write the name that stands in the certificate into the settings"),
+}
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+"""What OpenSSL reads where the other side does not speak TLS."""
+NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+E = TypeVar("E", bound=BaseException)
+NEVER_SENT = "the request was never sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """`says` is a sentence about the system; `mend` what helps, where that is known."""
+
+    says: str
+    mend: str = ""
+    sent: bool = False
+    """Whether the request may have arrived."""
+    final: bool = False
+    """Sent again it would fail in the same way."""
+    by_people: bool = False
+    """Only people can mend it, so whoever waits for an answer is told at once, and not after a quarter of an hour."""
+
+
+def why(system: str, error: BaseException, url: str = "") -> Why:
+    """Return why `error` came instead of an answer. `url`: where the request went, to know whether by a proxy."""
+    chain = list(_chain(error))
+    below = [
+        one for one in chain if not isinstance(one, aiohttp.ClientError)
+    ]  # whose classes are TLS's, too, and empty
+    if found := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
+        says, mend = NOT_TRUSTED.get(found.verify_code, (f"is not accepted: {found.verify_message}", ""))
+        return Why(f"{system}'s certificate {says}", mend, by_people=True)
+    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError):
+        return _never_sent(system, error)
+    if (by := _by_proxy(chain)) is not None:
+        return Why(f"{system} cannot be reached through the proxy: {by}", "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+    if (broken := _first(below, ssl.SSLError)) and not _lost(broken):
+        return _without_tls(system, broken)
+    if (odd := _first(chain, httpx.RemoteProtocolError)) and "illegal" in str(odd):
+        return _no_http(system, odd)
+    if (reason := _not_connected(chain)) is not None:
+        through = " through the proxy" if _proxied(url) else ""
+        return Why(f"{system} cannot be reached{through}: {reason}")
+    return Why(f"{system} broke off the connection", sent=True)
+
+
+def _never_sent(system: str, error: BaseException) -> Why:
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | aiohttp.InvalidURL):
+        return Why(f"{NEVER_SENT}: the address set for {system} is no URL", final=True)
+    if isinstance(error, httpx.LocalProtocolError) and "header" not in str(error).lower():
+        return Why(f"{NEVER_SENT} to {system}: it breaks the rules of HTTP", final=True)
+    says = f"{NEVER_SENT} to {system}: a header has a character that none may have"
+    return Why(says, f"set the token of {system} anew, without a line break or a blank in it", final=True)
+
+
+def _by_proxy(chain: list[BaseException]) -> str | None:
+    """What the proxy itself says, or that it is not there."""
+    for one in chain:
+        if isinstance(one, httpx.ProxyError):
+            return " ".join(str(one).split())[:80] or "it refuses"
+        if isinstance(one, aiohttp.ClientHttpProxyError):
+            return f"{one.status} {one.message}"[:80]
+        if isinstance(one, aiohttp.ClientProxyConnectionError):
+            return _not_connected(chain) or "it cannot be reached"
+    return None
+
+
+def _without_tls(system: str, error: ssl.SSLError) -> Why:
+    if error.reason in NO_TLS:
+        return Why(f"{system} cannot be reached: what answers on that port does not speak TLS, as https:// asks for")
+    said = (error.reason or "for no reason given").replace("_", " ").lower()
+    return Why(f"{system} cannot be reached: TLS failed ({said})")
+
+
+def _no_http(system: str, error: BaseException) -> Why:
+    tls = "\\x15\\x03" in str(error)  # an alert: https://www.rfc-editor.org/rfc/rfc8446#section-5.1
+    how = "speaks TLS: its address begins with https://" if tls else "does not speak HTTP"
+    return Why(f"{system} cannot be reached: what answers on that port {how}", sent=True)
+
+
+def _not_connected(chain: list[BaseException]) -> str | None:
+    """Why there was no connection; None where there was one, or nobody knows."""
+    if unknown := _first(chain, socket.gaierror):
+        name_server = unknown.errno == socket.EAI_AGAIN
+        return (
+            f"its host name cannot be resolved ({'the name server does not answer' if name_server else 'no such name'})"
+        )
+    if _first(chain, ConnectionRefusedError):
+        return "connection refused, nothing listens there"
+    if any(isinstance(one, OSError) and one.errno in NO_ROUTE for one in chain):
+        return "there is no route to it"
+    if _first(chain, httpx.ConnectError) or _first(chain, aiohttp.ClientConnectorError):
+        below = next((one for one in reversed(chain) if isinstance(one, OSError) and one.errno), None)
+        return os.strerror(below.errno).lower() if below is not None and below.errno else "no connection"
+    return None
+
+
+def _lost(error: ssl.SSLError) -> bool:
+    """The other side was gone in the middle: no fault of TLS."""
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+
+
+def _proxied(url: str) -> bool:
+    """Whether a proxy of the environment stands between, as httpx and the Slack SDK read it."""
+    parts, proxies = urlsplit(url), getproxies()
+    if not (proxies.get(parts.scheme) or proxies.get("all")):
+        return False
+    return not proxy_bypass(parts.hostname or "")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and every one that it came from."""
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        below: list[object] = [one.__cause__, one.__context__]
+        below += [getattr(one, name, None) for name in ("certificate_error", "os_error")]  # aiohttp
+        if isinstance(one, BaseExceptionGroup):  # anyio, where a name has several addresses
+            below += one.exceptions
+        waiting += [found for found in below if isinstance(found, BaseException)]
+
+
+def _first(chain: list[BaseException], kind: type[E]) -> E | None:
+    return next((one for one in chain if isinstance(one, kind)), None)

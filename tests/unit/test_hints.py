@@ -1,0 +1,71 @@
+"""Which advice `doctor` gives with which error: about rights where rights were refused, and nothing that nobody said."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.checkup.hints import REINSTALL, SLACK_TOKEN, advice, at_start
+from bot.clients.http import HttpError
+from bot.clients.linear import LinearError
+from bot.clients.slack import SlackRefused
+from phases.ports import PortError
+
+SCOPES = "SENTRY_AUTH_TOKEN: an internal integration with org:read"
+
+
+def http(status: int | None, *, retryable: bool = False, mend: str = "") -> HttpError:
+    return HttpError("Sentry", "no", retryable=retryable, status=status, mend=mend)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_right_that_is_missing_brings_the_advice_about_rights(status: int) -> None:
+    assert advice(http(status), SCOPES) == SCOPES
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        http(None, retryable=True),  # not reached, or too slow
+        http(200, retryable=True),  # a page in the place of JSON
+        http(302),
+        http(400),
+        http(403, retryable=True),  # a limit
+        http(429, retryable=True),
+        http(503, retryable=True),
+    ],
+)
+def test_other_troubles_bring_no_advice_about_rights(error: HttpError) -> None:
+    assert advice(error, SCOPES) == ""
+
+
+def test_what_is_known_to_help_on_the_way_is_said() -> None:
+    assert advice(http(None, mend="SSL_CERT_FILE: a file"), SCOPES) == "SSL_CERT_FILE: a file"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("invalid_auth", SLACK_TOKEN),
+        ("token_revoked", SLACK_TOKEN),
+        ("missing_scope", REINSTALL),
+        ("channel_not_found", ""),
+        ("HTTP 403", ""),
+        ("ratelimited", ""),
+    ],
+)
+def test_slacks_own_word_decides(word: str, said: str) -> None:
+    refused = SlackRefused("auth.test", word, retryable=word == "ratelimited")
+    assert advice(refused, REINSTALL) == said
+    assert advice(refused, SLACK_TOKEN) == said
+    assert at_start(refused) == (said if said == SLACK_TOKEN else "")
+
+
+def test_linears_code_decides() -> None:
+    mend = "LINEAR_API_KEY: a personal key"
+    assert advice(LinearError("no", code="AUTHENTICATION_ERROR", message=""), mend) == mend
+    assert advice(LinearError("no", code="INPUT_ERROR", message=""), mend) == ""
+    assert advice(LinearError("no", code="RATELIMITED", message=""), mend) == ""
+
+
+def test_advice_about_a_thing_by_name_stays() -> None:
+    assert advice(PortError("git", "no clone", retryable=False), "checkout: a clone") == "checkout: a clone"
