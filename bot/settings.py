@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot import sentinel
+from bot import address
 from phases.service import RECHECK_AFTER_SECONDS, RECHECK_UNTIL_SECONDS, WINDOW_SECONDS
 
 PAGERDUTY_ENQUEUE = "/v2/enqueue"
@@ -238,11 +238,7 @@ def _kept_nowhere(raw: _Raw) -> list[str]:
 
 
 def _redis_shape(redis: str) -> list[str]:
-    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
-        return ["REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://"]
-    if redis.startswith(f"{sentinel.SCHEME}://") and (wrong := sentinel.faults(redis)):
-        return [f"REDIS_URL cannot be used: {wrong}"]
-    return []
+    return [f"REDIS_URL cannot be used: {fault}" for fault in address.faults(redis)] if redis else []
 
 
 def _shapes(raw: _Raw) -> list[str]:
