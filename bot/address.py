@@ -41,10 +41,10 @@ _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 class WrongAddress(ValueError):
-    """What is wrong with a URL, a sentence each; never a part of the URL that may be a secret."""
+    """What is wrong with a URL: what can be said of it, each; never a part of the URL that may be a secret."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
+        super().__init__("; ".join(f"REDIS_URL {fault}" for fault in faults))
         self.faults = tuple(faults)
 
 
@@ -79,12 +79,12 @@ def faults(url: str) -> tuple[str, ...]:
 
 def parsed(url: str) -> Address:
     """Raises `WrongAddress` with everything that is wrong."""
-    scheme, colon, rest = url.partition("://")
+    scheme, colon, rest = url.strip().partition("://")
     scheme = scheme.lower()
     if not colon or scheme not in SCHEMES:
-        raise WrongAddress([f"it must begin with {', '.join(f'{one}://' for one in SCHEMES[:-1])} or {SCHEMES[-1]}://"])
+        raise WrongAddress([f"must begin with {', '.join(f'{one}://' for one in SCHEMES[:-1])} or {SCHEMES[-1]}://"])
     if any(char.isspace() or not char.isprintable() for char in rest):
-        raise WrongAddress(["there is a blank or a line break inside it"])
+        raise WrongAddress(["has a blank or a line break inside it"])
     return _Reader(scheme, rest).address()
 
 
@@ -109,12 +109,12 @@ class _Reader:
         if self._split:
             raise WrongAddress(
                 [
-                    "a / ? or # stands in the user, the password or a parameter as it is: write it percent-encoded "
+                    "has a / ? or # in its user, its password or a parameter: write it percent-encoded "
                     f"({WRITTEN})"
                 ]
             )
         if self._hash:
-            self._faults.append("nothing may follow a #; in a password it is written %23")
+            self._faults.append("has something behind a #; in a password a # is written %23")
         self._read_query()
         username, password = self._read_login()
         hosts = self._read_hosts()
@@ -147,7 +147,7 @@ class _Reader:
             if name not in TAKEN[self._scheme]:
                 self._faults.append(self._unknown(name))
             elif name in self._given:
-                self._faults.append(f"it gives {name} twice")
+                self._faults.append(f"gives {name} twice")
             else:
                 self._given[name] = self._decoded(value, name)
 
@@ -156,13 +156,13 @@ class _Reader:
         secret = any(f"{one}=" in self._query for one in _SECRET)
         shown = name if re.fullmatch(r"[a-z][a-z_]{0,30}", name) and not secret else "one"
         takes = ", ".join(TAKEN[self._scheme])
-        return f"it has a parameter that the bot does not know ({shown}); {self._scheme}:// takes {takes}"
+        return f"has a parameter that the bot does not know ({shown}); {self._scheme}:// takes {takes}"
 
     def _decoded(self, text: str, what: str) -> str:
         """A % that begins no escape is meant as it is, unless others do: then nobody can tell."""
         escapes = len(_ESCAPE.findall(text))
         if escapes and text.count("%") > escapes:
-            self._faults.append(f"a % in its {what} is not percent-encoded: write it %25")
+            self._faults.append(f"has a % in its {what} that is not percent-encoded: write it %25")
         return unquote(text)
 
     def _read_login(self) -> tuple[str | None, str | None]:
@@ -171,13 +171,13 @@ class _Reader:
         secret = self._decoded(password, "password") if colon else None
         for name, here in zip(_LOGIN, (username, secret), strict=True):
             if here and self._given.get(name):
-                self._faults.append(f"it gives {name} twice")
+                self._faults.append(f"gives {name} twice")
         return username or self._given.get("username") or None, secret or self._given.get("password") or None
 
     def _read_hosts(self) -> tuple[tuple[str, int], ...]:
         if self._scheme == "unix":
             if self._hosts:
-                self._faults.append(f"a path has three slashes ({FORM['unix']})")
+                self._faults.append(f"needs three slashes before its path ({FORM['unix']})")
             return ()
         several = self._scheme == "sentinel"
         default = SENTINEL_PORT if several else PORT
@@ -191,52 +191,52 @@ class _Reader:
             host, bracket, port = text[1:].partition("]")
             host = unquote(host)
             if not bracket or not _is_ipv6(host) or (port and not port.startswith(":")):
-                self._faults.append("what stands in [ ] is no IPv6 address")
+                self._faults.append("has something in [ ] that is no IPv6 address")
                 return None
             port = port.removeprefix(":")
         elif text.count(":") > 1:
             self._faults.append(
-                f"{what} and port cannot be told apart: an IPv6 address stands in [ ], and user and password end with @"
+                f"has a {what} and a port that cannot be told apart: an IPv6 address stands in [ ], and user and password end with @"
             )
             return None
         else:
             host, _, port = text.partition(":")
             host = unquote(host)
         if not host:
-            self._faults.append(f"it names no {what} ({FORM[self._scheme]})")
+            self._faults.append(f"names no {what} ({FORM[self._scheme]})")
             return None
         if not _is_ipv6(host) and not _HOST.fullmatch(host):
-            self._faults.append(f"its {what} has a character that no {what} has")
+            self._faults.append(f"has a {what} with a character that no {what} has")
             return None
         if port and not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= 65535):
-            self._faults.append("a port in it is no number from 1 to 65535")
+            self._faults.append("has a port that is no number from 1 to 65535")
             return None
         return host, int(port) if port else default
 
     def _socket(self) -> str:
         path = unquote(self._path)
         if not path.strip("/"):
-            self._faults.append(f"it names no socket ({FORM['unix']})")
+            self._faults.append(f"names no socket ({FORM['unix']})")
         return path
 
     def _master(self) -> str:
         name = unquote(self._path.strip("/"))
         if not name or "/" in name:
             self._faults.append(
-                "it must end with the name of the master that the sentinels watch (sentinel://h1:26379,h2:26379/master)"
+                "must end with the name of the master that the sentinels watch (sentinel://h1:26379,h2:26379/master)"
             )
         return name
 
     def _db(self, path: str) -> int:
         given = self._given.get("db", "")
         if path and not _is_number(path):
-            self._faults.append("what stands behind the host is no number: only the number of a database may (/0)")
+            self._faults.append("has something behind the host that is no number: only the number of a database may stand there (/0)")
             return 0
         if "db" in self._given and not _is_number(given):
-            self._faults.append("its db is no number")
+            self._faults.append("has a db that is no number")
             return 0
         if path and given and int(path) != int(given):
-            self._faults.append("it names two databases")
+            self._faults.append("names two databases")
         return int(given or path or 0)
 
     def _read_tls(self) -> dict[str, str | bool]:
@@ -247,15 +247,15 @@ class _Reader:
             if name == "ssl_cert_reqs":
                 value = value.lower().removeprefix("cert_")
                 if value not in ("required", "optional", "none"):
-                    self._faults.append("its ssl_cert_reqs must be required, optional or none")
+                    self._faults.append("has an ssl_cert_reqs that is not required, optional or none")
                 found[name] = value
             elif name == "ssl_check_hostname":
                 if value.lower() not in (*_YES, *_NO):
-                    self._faults.append("its ssl_check_hostname must be true or false")
+                    self._faults.append("has an ssl_check_hostname that is not true or false")
                 found[name] = value.lower() in _YES
             else:
                 if not Path(value).exists():
-                    self._faults.append(f"the file of its {name} is not there")
+                    self._faults.append(f"names a file in {name} that is not there")
                 found[name] = value
         return found
 

@@ -238,7 +238,7 @@ def _kept_nowhere(raw: _Raw) -> list[str]:
 
 
 def _redis_shape(redis: str) -> list[str]:
-    return [f"REDIS_URL cannot be used: {fault}" for fault in address.faults(redis)] if redis else []
+    return [f"REDIS_URL {fault}" for fault in address.faults(redis)] if redis else []
 
 
 def _shapes(raw: _Raw) -> list[str]:
