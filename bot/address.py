@@ -108,10 +108,7 @@ class _Reader:
     def address(self) -> Address:
         if self._split:
             raise WrongAddress(
-                [
-                    "has a / ? or # in its user, its password or a parameter: write it percent-encoded "
-                    f"({WRITTEN})"
-                ]
+                [f"has a / ? or # in its user, its password or a parameter: write it percent-encoded ({WRITTEN})"]
             )
         if self._hash:
             self._faults.append("has something behind a #; in a password a # is written %23")
@@ -230,7 +227,9 @@ class _Reader:
     def _db(self, path: str) -> int:
         given = self._given.get("db", "")
         if path and not _is_number(path):
-            self._faults.append("has something behind the host that is no number: only the number of a database may stand there (/0)")
+            self._faults.append(
+                "has something behind the host that is no number: only the number of a database may stand there (/0)"
+            )
             return 0
         if "db" in self._given and not _is_number(given):
             self._faults.append("has a db that is no number")

@@ -139,6 +139,10 @@ class Store:
         """A store on `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet."""
         return cls(connect(url), prefix=prefix, wait_replicas=wait_replicas)
 
+    def beside(self, name: str) -> Store:
+        """The same Redis, under keys of its own that are the bot's, too."""
+        return Store(self.redis, prefix=f"{self.keys.prefix}:{name}", wait_replicas=self._wait_replicas)
+
     async def close(self) -> None:
         await sentinel.close(self.redis)
 
