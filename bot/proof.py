@@ -150,23 +150,26 @@ async def _version(redis: Redis) -> str:
 
 
 async def _commits(own: Store, queue: Queue) -> list[Held]:
-    loaded = await own.load(None)
+    delivery = Delivery(("proof",))
+    loaded = await own.load(None, delivery)
     declare = Declare(
         number=1, ulid=ULID, title="proof", service=SERVICE, source=Source(kind="person", text="proof"), by=WHO
     )
-    await _commit(own, loaded, declare, Delivery(("proof",)))
+    await _commit(own, loaded, declare, delivery)
     await queue.ensure_group()
     held = await queue.read(own.redis, 100, 1)
     if not held:
         raise NotRecorded("Redis keeps an effect and does not give it out again.")
-    await _commit(own, await own.load(ID), PostUpdate(by=WHO, text="proof"), EffectEnded(held[0].entry))
+    ended = EffectEnded(held[0].entry)
+    await _commit(own, await own.load(ID, ended), PostUpdate(by=WHO, text="proof"), ended)
     keys = [own.keys.timers, own.keys.timer_actions]
     later = loaded.server_now + timedelta(days=365)
     due: Any = await run_script(own.redis, DUE, keys, to_ms(later), 100)
     if not due:
         raise NotRecorded("Redis keeps a timer and does not give it out again.")
     incident, _, name = due[0].partition("|")
-    await _commit(own, await own.load(ID), Cancel(by=WHO, reason="proof"), TimerDue(incident, name, int(due[1])))
+    rings = TimerDue(incident, name, int(due[1]))
+    await _commit(own, await own.load(ID, rings), Cancel(by=WHO, reason="proof"), rings)
     return held[1:]
 
 

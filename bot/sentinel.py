@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.exceptions import RedisError
 
 from bot.address import Address
 from bot.pool import Pool
+from bot.trouble import ANSWERS
 
 ANSWER_SECONDS = 1.0
 """A sentinel that does not answer must not use up the time of a commit: the next one is asked, and stands first from then on."""
@@ -25,10 +27,33 @@ class WaitingPool(SentinelConnectionPool, Pool):
     """
 
 
+class Sentinels(Sentinel):
+    """Each is asked once, whoever asks beside. Redis-py's own loop goes over a list that others reorder meanwhile: with one sentinel down and
+    several connections made at once it asked that one twice and the other one never.
+    """
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        failed: list[RedisError] = []
+        for one in tuple(self.sentinels):
+            try:
+                masters: Any = await one.sentinel_masters()
+            except RedisError as error:
+                failed.append(error)
+                continue
+            state = masters.get(service_name)
+            if state and self.check_master_state(state, service_name):
+                self.sentinels.remove(one)
+                self.sentinels.insert(0, one)
+                return state["ip"], state["port"]
+        # One that answers knows better why than one that does not.
+        failed.sort(key=lambda error: isinstance(error, ANSWERS))
+        raise MasterNotFoundError("no sentinel names a primary") from (failed[-1] if failed else None)
+
+
 def connect(at: Address, **connection: Any) -> Redis:
     """A client of the primary; nothing is sent yet. `connection`: what every connection is made with."""
     own: dict[str, Any] = {key: connection[key] for key in ("retry", "protocol", "driver_info") if key in connection}
-    sentinels = Sentinel(
+    sentinels = Sentinels(
         at.hosts,
         sentinel_kwargs={
             **own,

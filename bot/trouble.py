@@ -61,9 +61,11 @@ class Trouble:
     final: bool = False
 
 
+_NO_PASSWORD = Trouble("Redis wants a password, and REDIS_URL gives none", LOGIN, final=True)
+_WRONG_PASSWORD = Trouble("Redis does not take this user and password", LOGIN, final=True)
 _BY_CODE = {
-    "NOAUTH": Trouble("Redis wants a password, and REDIS_URL gives none", LOGIN, final=True),
-    "WRONGPASS": Trouble("Redis does not take this user and password", LOGIN, final=True),
+    "NOAUTH": _NO_PASSWORD,
+    "WRONGPASS": _WRONG_PASSWORD,
     "OOM": Trouble(
         "Redis is full: the memory it may use (maxmemory) is used up",
         "raise maxmemory, or remove what is not the bot's",
@@ -165,7 +167,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _known(error: BaseException) -> Trouble | None:
     if isinstance(error, MasterNotFoundError):
-        return _sentinels(str(error))
+        return _sentinels(error)
     if isinstance(error, RedisError) and (found := _answered(error)):
         return found
     if isinstance(error, InvalidResponse):
@@ -210,20 +212,19 @@ def _lacks(text: str) -> Trouble:
     return Trouble(f"This Redis does not know {what}", NEWEST, final=True)
 
 
-def _sentinels(text: str) -> Trouble:
-    """Each sentinel's error stands in redis-py's text, and a password does not: what is looked for is never repeated."""
-    low = text.lower()
-    if "authentication required" in low or "noauth" in low:
+def _sentinels(error: BaseException) -> Trouble:
+    """What a sentinel answered is the cause (bot/sentinel.py)."""
+    why = of(error.__cause__) if isinstance(error.__cause__, ANSWERS) else None
+    if why is None:
+        mend = "REDIS_URL: are the sentinels reachable from here, and is the name behind the / the one that they watch?"
+        return Trouble("No sentinel names a primary of that name, or none answers", mend)
+    if why is _NO_PASSWORD:
         mend = "REDIS_URL: …/master?sentinel_password=… is the sentinels' own password (docs/settings.md)"
         return Trouble("The sentinels want a password, and REDIS_URL gives none for them", mend, final=True)
-    if "invalid username" in low or "invalid password" in low or "wrongpass" in low:
-        mend = "REDIS_URL: sentinel_username and sentinel_password, percent-encoded (docs/settings.md)"
+    mend = "REDIS_URL: sentinel_username and sentinel_password, percent-encoded (docs/settings.md)"
+    if why is _WRONG_PASSWORD:
         return Trouble("The sentinels do not take their user and password", mend, final=True)
-    if "without any password" in low:
-        mend = "REDIS_URL: leave sentinel_password out"
-        return Trouble("REDIS_URL gives a password for the sentinels, and they have none", mend, final=True)
-    mend = "REDIS_URL: are the sentinels reachable from here, and is the name behind the / the one that they watch?"
-    return Trouble("No sentinel names a primary of that name, or none answers", mend)
+    return Trouble(f"The sentinels do not answer: {why.says}", mend, final=why.final)
 
 
 def _no_redis(text: str) -> Trouble:
