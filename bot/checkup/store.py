@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ SHOWN = 10
 MEND_ASIDE = "written by another version of the bot: run the newest one, which takes it up by itself; if this is the newest, do it by hand"
 MEND_RECORDS = "written by another version of the bot: run the newest one; until then nothing can be said to them here"
 PAGE = 500
+HOLDS_SCRIPTS = (6, 2, 14)
+"""From here on (of the versions that were tried; 6.2.5 does not) a script is held to min-replicas-to-write."""
+MEND_LAX = "REDIS_WAIT_REPLICAS=1 asks for the same and holds everywhere; or use a newer Redis"
 WORKS = "commits, effects, timers and claims were tried on it"
 
 
@@ -76,7 +80,14 @@ async def _told_by_itself(opened: Store, name: str, wait_replicas: int) -> list[
     found = [works(name, f"{WORKS} (version {version})")]
     if policy := thrown_away(info):
         found.append(broken(name, f"throws keys away when it is full (maxmemory-policy {policy}).", MEND_EVICTION))
+    if "min_slaves_good_slaves" in info and _numbers(info) < HOLDS_SCRIPTS:  # told where min-replicas-to-write is set
+        says = "this version does not hold scripts, and so the bot's commits, to min-replicas-to-write"
+        found.append(Finding("unproven", name, says, MEND_LAX))
     return [*found, promise(info, await fsync_of(opened.redis), wait_replicas)]
+
+
+def _numbers(info: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", str(info.get("redis_version", "")))) or HOLDS_SCRIPTS
 
 
 async def _records(opened: Store) -> list[Finding]:
