@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from redis import exceptions as redis_errors
 from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -16,7 +17,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from bot import address, sentinel
 from bot.pool import Pool
-from bot.trouble import ANSWERS, said
+from bot.trouble import ANSWERS, of, said
 from handlers.door import OutOfReach
 from phases.ports import PortError
 
@@ -231,9 +232,14 @@ async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
         async with asyncio.timeout(limit):
             await connection.send_packed_command(_packed(commands), check_health=False)
             answers: list[Any] = []
-            for _ in commands:
+            while len(answers) < len(commands):
                 try:
                     answers.append(await connection.read_response())
+                except redis_errors.ConnectionError as error:
+                    if not isinstance(error, ANSWERS):
+                        raise
+                    # "No" to all of them (NOAUTH, LOADING): redis-py closes the connection and reads no further.
+                    answers += [error] * (len(commands) - len(answers))
                 except ANSWERS as error:
                     answers.append(error)
             return answers
@@ -257,7 +263,7 @@ async def _taken(redis: Redis) -> Any:
     try:
         return await redis.connection_pool.get_connection()
     except (RedisError, OSError) as error:
-        raise NotRecorded(said(error), refused=isinstance(error, ANSWERS)) from error
+        raise NotRecorded(said(error), refused=isinstance(error, ANSWERS) or of(error).final) from error
 
 
 async def run_script(redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float) -> Any:

@@ -6,8 +6,10 @@ A right that is missing shows in the middle of a script, when half of it is writ
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -15,8 +17,9 @@ from typing import Any
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
+from bot import address
 from bot.aside import VERSION, take_up
 from bot.budget import Budget
 from bot.clock import DROP, DUE
@@ -32,7 +35,7 @@ from bot.queue import Held, Queue, put_aside, set_aside, set_aside_count
 from bot.request import member, to_ms
 from bot.set_back import set_back
 from bot.store import Done, Loaded, Store
-from bot.trouble import NEWEST, Trouble, of
+from bot.trouble import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
 from bot.viewers import StoreViewers
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.actions import Action, Cancel, Declare, PostUpdate
@@ -67,7 +70,7 @@ async def must_work(url: str, *, wait_replicas: int = 0) -> None:
     try:
         await records(store)
     except (StoreError, PortError) as error:
-        trouble = await told(store, error)
+        trouble = await told(url, store, error)
         if trouble.final:
             raise CannotUse(f"{trouble.says}. {trouble.mend}.") from error
         log.critical("nothing can be recorded now: %s. %s", trouble.says, trouble.mend)
@@ -80,15 +83,40 @@ def patient(url: str, *, wait_replicas: int = 0) -> Store:
     return Store(connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS), wait_replicas=wait_replicas)
 
 
-async def told(store: Store, error: StoreError | PortError) -> Trouble:
-    """The trouble; where it is that of an old Redis, its version."""
+async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble:
+    """The trouble; where it is that of an old Redis, its version; where a connection was cut or never came about, whether TLS is why."""
     if isinstance(error, TooOld):
         return Trouble(error.text.rstrip("."), NEWEST, final=True)
     trouble = of(error)
+    if trouble in (CLOSED, NO_CONNECTION):
+        return await _of_tls(address.parsed(url)) or trouble
     if trouble.mend != NEWEST:
         return trouble
     version = await _version(store.redis)
     return Trouble(f"{trouble.says} (it is version {version})", NEWEST, final=True) if version else trouble
+
+
+async def _of_tls(at: address.Address) -> Trouble | None:
+    """A TLS server cuts who speaks plainly, and a plain one waits for the rest of a TLS greeting: asked in the other way it tells."""
+    if at.scheme not in ("redis", "rediss"):
+        return None
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said to it that matters
+    ((host, port),) = at.hosts
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            secure = context if at.scheme == "redis" else None
+            reader, writer = await asyncio.open_connection(host, port, ssl=secure)
+            try:
+                writer.write(b"PING\r\n")
+                said = await reader.read(1) if secure is None else b"+"
+            finally:
+                writer.close()
+    except (OSError, ValueError):
+        return None
+    if said not in (b"+", b"-"):
+        return None
+    return ONLY_TLS if at.scheme == "redis" else NO_TLS
 
 
 async def records(store: Store) -> None:
@@ -97,14 +125,12 @@ async def records(store: Store) -> None:
     Raises `StoreError` or `PortError`, as `everything`.
     """
     async with _apart(store) as own:
-        await _old(own)
         await _commits(own, Queue(own, SERVICE))
 
 
 async def everything(store: Store) -> None:
     """All that the bot ever asks of Redis."""
     async with _apart(store) as own:
-        await _old(own)
         queue = Queue(own, SERVICE)
         held = await _commits(own, queue)
         await _outbox(own, queue, held)
@@ -116,6 +142,7 @@ async def everything(store: Store) -> None:
 @asynccontextmanager
 async def _apart(store: Store) -> AsyncIterator[Store]:
     """The same Redis under other keys. They share the hash tag, so that they are allowed where the bot's own are."""
+    await _old(store)
     own = store.beside(f"proof:{uuid4().hex}")
     try:
         yield own
@@ -133,20 +160,23 @@ async def _remove(own: Store) -> None:
             await own.redis.delete(*keys)
 
 
-async def _old(own: Store) -> None:
+async def _old(store: Store) -> None:
     """An old Redis knows some of the commands, and would fail in the middle of a script at another."""
-    version = await _version(own.redis)
+    version = await _version(store.redis)
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers and numbers < OLDEST:
         raise TooOld(f"This Redis is too old: it is version {version}, and 6.2 is needed.")
 
 
 async def _version(redis: Redis) -> str:
-    """Empty where it does not tell. A Valkey says which Redis it is like."""
+    """Empty where it does not tell. A Valkey says which Redis it is like. Raises `NotRecorded` where it cannot be reached."""
     try:
-        return str((await redis.info("server")).get("redis_version") or "")
-    except (RedisError, OSError):
-        return ""
+        with answering(NotRecorded):
+            return str((await redis.info("server")).get("redis_version") or "")
+    except NotRecorded as error:
+        if isinstance(error.__cause__, ResponseError):
+            return ""
+        raise
 
 
 async def _commits(own: Store, queue: Queue) -> list[Held]:

@@ -61,6 +61,13 @@ class Trouble:
     final: bool = False
 
 
+NO_CONNECTION = Trouble("No connection to Redis came about in time")
+CLOSED = Trouble(
+    "Redis closed the connection",
+    f"{REACH} One that wants TLS (rediss://), or a certificate of the bot's (ssl_certfile, ssl_keyfile), does so, too",
+)
+ONLY_TLS = Trouble("Redis speaks TLS there, and REDIS_URL does not", TLS, final=True)
+NO_TLS = Trouble("What answers there speaks no TLS, and REDIS_URL does", TLS, final=True)
 _NO_PASSWORD = Trouble("Redis wants a password, and REDIS_URL gives none", LOGIN, final=True)
 _WRONG_PASSWORD = Trouble("Redis does not take this user and password", LOGIN, final=True)
 _BY_CODE = {
@@ -103,6 +110,7 @@ _CODE_OF: tuple[tuple[type[BaseException], str], ...] = (
     (AskError, "MOVED"),
 )
 _BY_TEXT = (
+    ("running in protected mode", _BY_CODE["DENIED"]),
     ("authentication required", _BY_CODE["NOAUTH"]),
     ("the previous master is now a slave", _BY_CODE["READONLY"]),
     ("invalid password", _BY_CODE["WRONGPASS"]),
@@ -128,8 +136,11 @@ _BY_TEXT = (
         "non deterministic commands",
         Trouble("This Redis copies scripts as they are written", "set lua-replicate-commands yes, as is its default"),
     ),
+    (
+        "syntax error",  # the bot's commands are always the same
+        Trouble("This Redis does not know the form of a command that the bot uses", NEWEST, final=True),
+    ),
     ("non local key", _BY_CODE["MOVED"]),
-    ("denied redis is running in protected mode", _BY_CODE["DENIED"]),
 )
 _RIGHTS = re.compile(
     r"no permission|can't run this command|can't access at least one of the keys|ACL failure", re.IGNORECASE
@@ -229,7 +240,7 @@ def _sentinels(error: BaseException) -> Trouble:
 
 def _no_redis(text: str) -> Trouble:
     if "\\x15\\x03" in text or "\x15\x03" in text:  # a TLS alert, RFC 8446 section 6
-        return Trouble("Redis speaks TLS there, and REDIS_URL does not", TLS, final=True)
+        return ONLY_TLS
     return Trouble("What answers there is no Redis", REACH, final=True)
 
 
@@ -249,7 +260,7 @@ def _of_the_way(error: BaseException) -> Trouble | None:
         case PermissionError():
             return Trouble("This user may not open that socket", "REDIS_URL: the socket's unixsocketperm and group")
         case redis_errors.TimeoutError() if "connect" in low:
-            return Trouble("No connection to Redis came about in time")
+            return NO_CONNECTION
         case redis_errors.TimeoutError() | TimeoutError():
             return Trouble("Redis is too slow: it did not answer in time", "is it busy, or its disk, or the way to it?")
         case MaxConnectionsError():
@@ -257,9 +268,9 @@ def _of_the_way(error: BaseException) -> Trouble | None:
         case redis_errors.ConnectionError() if "no connection available" in low:
             return Trouble("All connections to Redis are in use")
         case redis_errors.ConnectionError() if "connection closed by server" in low:
-            return _closed()
+            return CLOSED
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():
-            return _closed()
+            return CLOSED
         case OSError():
             return _os(error)
         case _:
@@ -277,18 +288,14 @@ def _os(error: OSError) -> Trouble | None:
 
 
 def _tls(error: ssl.SSLError) -> Trouble:
-    reason = str(error.reason or "").replace("_", " ").lower()
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
-        return Trouble("What answers there speaks no TLS, and REDIS_URL does", TLS, final=True)
+    code = getattr(error, "reason", None) or ""  # one that Python made itself has none
+    reason = code.replace("_", " ").lower()
+    if code in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+        return NO_TLS
     if "certificate" in reason:
         mend = "REDIS_URL: rediss://…?ssl_certfile=FILE&ssl_keyfile=FILE is the bot's own certificate"
         return Trouble(f"Redis and the bot do not agree on a certificate ({reason})", mend)
     return Trouble(f"TLS to Redis does not come about ({reason or type(error).__name__})", TLS)
-
-
-def _closed() -> Trouble:
-    mend = f"{REACH} A server that speaks TLS only does so, too: then REDIS_URL begins with rediss://"
-    return Trouble("Redis closed the connection", mend)
 
 
 def _unknown(error: BaseException) -> str:

@@ -57,7 +57,7 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         count, newest = await set_aside_count(opened), await set_aside(opened)
         records = await _records(opened)
     except (PortError, StoreError) as error:
-        trouble = await told(opened, error)
+        trouble = await told(url, opened, error)
         return [broken(name, f"{trouble.says}.", trouble.mend)]
     found = [*await _told_by_itself(opened, name, settings.redis_wait_replicas), *records]
     if not count:

@@ -62,14 +62,20 @@ class Served:
         return tuple(int(number) for number in said.split(".")[:3])
 
 
+def _started(port: int, socket: Path, command: list[str]) -> Served:
+    return Served(port, socket, subprocess.Popen(command))
+
+
 @asynccontextmanager
 async def served(folder: Path, *options: str, binary: Path = EMBEDDED) -> AsyncIterator[Served]:
     """One server on a socket and a port of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
+    os.makedirs(folder, exist_ok=True)
     port, socket = free_port(), folder / "s"
+    while "--cluster-enabled" in options and port > 55_000:  # its bus listens 10,000 above
+        port = free_port()
     command = [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", str(socket), "--save", ""]
     command += ["--dir", str(folder), "--logfile", str(folder / "log"), *options]
-    one = Served(port, socket, subprocess.Popen(command))
+    one = _started(port, socket, command)
     try:
         await eventually(lambda: _answers(one))
         yield one
@@ -105,7 +111,7 @@ async def behind_tls(target: Served, folder: Path) -> AsyncIterator[tuple[int, P
 
     async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_unix_connection(str(target.socket))
-        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        await asyncio.gather(pump(reader, back), pump(there, writer))
 
     server = await asyncio.start_server(through, "127.0.0.1", 0, ssl=context)
     try:
@@ -114,7 +120,7 @@ async def behind_tls(target: Served, folder: Path) -> AsyncIterator[tuple[int, P
         server.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError, RedisError):
         while data := await reader.read(1 << 16):
             writer.write(data)

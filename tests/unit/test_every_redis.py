@@ -16,9 +16,9 @@ from servers import Served, found, served
 from small_world import declare, door, update
 
 import bot
+from bot.checkup.store import HOLDS_SCRIPTS
 from bot.connection import Script
 from bot.incidents import Incidents
-from bot.checkup.store import HOLDS_SCRIPTS
 from bot.proof import CannotUse, everything, must_work
 from bot.queue import Queue
 from bot.store import Store
