@@ -18,6 +18,9 @@ local parts = {request, request.also}
 local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
 local function whole(number) return string.format('%.0f', number) end
 
+-- What Redis says instead of doing it, as the answer; Redis 6.2 puts the place in this script before its words.
+local function refused(no) return {err = (string.gsub(no.err, '^@user_script: ?%d+: %-?', ''))} end
+
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
@@ -43,6 +46,7 @@ end
 if request.entry then
   -- pcall: without the consumer group nothing is pending, and that is an answer, no error.
   local pending = redis.pcall('XPENDING', outbox, request.group, request.entry, request.entry, 1)
+  if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then return refused(pending) end
   if pending.err or #pending == 0 then return {'gone'} end
 end
 
@@ -85,8 +89,7 @@ local function keep(call, i)
   return call('HSET', key('incident', part.incident), 'version', part.base + 1, 'record', ARGV[1 + i])
 end
 local first = keep(redis.pcall, 1)
--- Redis 6.2 puts the place in this script before its words.
-if type(first) == 'table' and first.err then return {err = (string.gsub(first.err, '^@user_script: ?%d+: %-?', ''))} end
+if type(first) == 'table' and first.err then return refused(first) end
 if parts[2] then keep(redis.call, 2) end
 
 local function drop_timer(member)

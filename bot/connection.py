@@ -52,7 +52,11 @@ class NotThisVersion(NotRecorded):
 
 
 class AnswerLost(StoreError):
-    """The request was sent and no answer came: it may be written or not."""
+    """The request was sent and no answer came, or (`halfway`) Redis failed in the middle of it: it may be written or not."""
+
+    def __init__(self, text: str, *, halfway: bool = False) -> None:
+        super().__init__(text)
+        self.halfway = halfway
 
 
 class Keys:
@@ -203,7 +207,7 @@ async def call(redis: Redis, *command: Any) -> Any:
         raise answer
     if isinstance(answer, ANSWERS):
         if "user_script" in str(answer):  # it failed inside a script, which may have written by then
-            raise AnswerLost(said(answer)) from answer
+            raise AnswerLost(said(answer), halfway=True) from answer
         raise NotRecorded(said(answer), refused=True) from answer
     return answer
 

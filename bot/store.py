@@ -168,8 +168,9 @@ class Store:
             case _:
                 pass
         answers = await ask(self.redis, *commands)
-        for answer in answers[:2]:
-            if isinstance(answer, Exception):
+        for answer in answers:
+            # Without its consumer group nothing is pending: the entry is gone. Any other no leaves open what was dealt with.
+            if isinstance(answer, Exception) and not str(answer).startswith("NOGROUP"):
                 raise NotRecorded(said(answer)) from answer
         seconds, micros = map(int, answers[0])
         server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
@@ -302,6 +303,8 @@ class Store:
             except TimeoutError as error:
                 raise lost or AnswerLost("Redis did not answer in time.") from error
             except AnswerLost as error:
+                if error.halfway:  # asked again, it would find its own half and say that somebody else was faster
+                    raise
                 lost = failed = error
             except NotRecorded as error:
                 failed = lost or error  # this try wrote nothing, an earlier one may have

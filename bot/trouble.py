@@ -136,6 +136,7 @@ _BY_TEXT = (
         "non deterministic commands",
         Trouble("This Redis copies scripts as they are written", "set lua-replicate-commands yes, as is its default"),
     ),
+    ("exec without multi", Trouble("Redis does not let this user run MULTI", RIGHTS, final=True)),
     (
         "syntax error",  # the bot's commands are always the same
         Trouble("This Redis does not know the form of a command that the bot uses", NEWEST, final=True),
@@ -145,6 +146,7 @@ _BY_TEXT = (
 _RIGHTS = re.compile(
     r"no permission|can't run this command|can't access at least one of the keys|ACL failure", re.IGNORECASE
 )
+_KEYS = re.compile(r"access (?:a|the|one|at least one)\b.* keys?\b")
 _UNKNOWN = re.compile(r"unknown (?:redis )?(?:sub)?command", re.IGNORECASE)
 _NAME = re.compile(r"run the '([a-z]+(?:\|[a-z]+)?)' command|[Uu]nknown command [`']([A-Za-z]{2,20})[`']")
 _INSIDE = re.compile(r"@user_script:\s*\d+:\s*-?([A-Z]{2,20}) ")
@@ -208,7 +210,7 @@ def _answered(error: RedisError) -> Trouble | None:
 
 
 def _rights(text: str) -> Trouble:
-    if "key" in text.lower():
+    if _KEYS.search(text):
         return Trouble("Redis does not let this user touch the bot's keys ({fb}*)", RIGHTS, final=True)
     named = _NAME.search(text)
     what = named.group(1).upper().replace("|", " ") if named and named.group(1) else "a command that the bot needs"

@@ -209,6 +209,9 @@ BEHIND = " script: 0123456789, on @user_script:84."
         ("NOPERM User fb has no permissions to run the 'xgroup|create' command", "run XGROUP CREATE"),
         ("NOPERM this user has no permissions to run the 'xadd' command or its subcommand", "run XADD"),
         ("NOPERM No permissions to access a key", "touch the bot's keys"),
+        ("NOPERM User fb has no permissions to access the 'x' key", "touch the bot's keys"),
+        ("NOPERM User fb has no permissions to run the 'hkeys' command", "run HKEYS"),
+        ("EXEC without MULTI", "run MULTI"),
         ("NOPERM this user has no permissions to access one of the keys used as arguments", "touch the bot's keys"),
         (INSIDE + "The user executing the script can't run this command or subcommand", "a command that the bot needs"),
         (INSIDE + "The user executing the script can't access at least one of the keys mentioned in the command "
