@@ -47,6 +47,7 @@ from bot.memory import RedisMemory
 from bot.outbox import Outbox
 from bot.people import SlackPeople
 from bot.performers import SYSTEMS, Kit, performers
+from bot.proof import must_work
 from bot.rendering import renderer
 from bot.settings import Settings
 from bot.steady import Steady
@@ -115,6 +116,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     url = await _redis_url(settings, stack)
     store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
+    await must_work(url, wait_replicas=settings.redis_wait_replicas)
     await must_keep(store.redis)
     door = Incidents(store, step, catalogue)
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from redis.exceptions import RedisError
 
-from bot.connection import NotRecorded, NotThisVersion, Script, run_script
+from bot.connection import NotRecorded, NotThisVersion, Script, answering, run_script
 from bot.store import Store
 from phases.actions import ACTION
 from phases.effects import EFFECT
@@ -26,7 +25,7 @@ LOOKED_AT = 1000
 
 # KEYS: outbox, aside, timers, timer actions. ARGV: entry. In one step, so that two replicas do not both take it up.
 TAKE_UP = Script(
-    """#!lua
+    """
 local found = redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[1])
 if #found == 0 then return 0 end
 local fields = {}
@@ -53,10 +52,8 @@ return 1
 async def take_up(store: Store) -> int:
     """Puts back what this version can read. Returns how much. Raises `bot.connection.StoreError`."""
     keys, taken = store.keys, 0
-    try:
+    with answering(NotRecorded):
         entries: Any = await store.redis.xrange(keys.aside, count=LOOKED_AT)
-    except (RedisError, OSError) as error:
-        raise NotRecorded("Redis cannot be read.") from error
     for entry, fields in entries:
         if _ours(fields) and await _has_its_record(store, fields["incident"]):
             where = [keys.outbox, keys.aside, keys.timers, keys.timer_actions]

@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from bot.connection import NotRecorded, Script, run_script
+from bot.connection import NotRecorded, Script, answering, run_script
 from bot.store import Store
 
 A_MINUTE = 48
@@ -30,7 +28,7 @@ WINDOW_SECONDS = 61.0
 
 # KEYS: log, pause, bucket, strict, what the message shows (forgotten with the go). ARGV: id, to leave, strict limit, a minute, burst, window ms. 0: go; else the ms after which to ask again.
 SPEND = Script(
-    """#!lua
+    """
 local pause = redis.call('PTTL', KEYS[2])
 if pause > 0 then return pause end
 local time = redis.call('TIME')
@@ -60,7 +58,7 @@ return 0
 
 # KEYS: as above. ARGV: id, ms to wait, ms to be strict, a minute, burst. What Slack refused does not count as an edit.
 REFUSED = Script(
-    """#!lua
+    """
 redis.call('ZREM', KEYS[1], ARGV[1])
 local wait = tonumber(ARGV[2])
 if redis.call('PTTL', KEYS[2]) < wait then redis.call('SET', KEYS[2], '429', 'PX', wait) end
@@ -103,7 +101,5 @@ class Budget:
 
 
 async def _asked(answer: Any) -> Any:
-    try:
+    with answering(NotRecorded):
         return await answer
-    except (RedisError, OSError) as error:
-        raise NotRecorded("Redis cannot be used.") from error

@@ -41,7 +41,7 @@ LONGEST_WAIT_SECONDS = 60.0
 
 # KEYS: timers, actions. ARGV: now in ms or -1 for the server's clock, how many. Answers: member, due ms, action; flat.
 DUE = Script(
-    """#!lua
+    """
 local now = tonumber(ARGV[1])
 if now < 0 then
   local time = redis.call('TIME')
@@ -60,7 +60,7 @@ return answer
 
 # KEYS: timers, actions. ARGV: member, due ms. Removes the timer unless it was set again by now.
 DROP = Script(
-    """#!lua
+    """
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due or tonumber(due) ~= tonumber(ARGV[2]) then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[1])

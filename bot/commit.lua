@@ -1,6 +1,8 @@
-#!lua
 -- One commit of one incident, or of two that change together (a merge): everything is checked before the first write, and nothing after it can fail.
--- The shebang makes the server refuse the whole script when it is out of memory, read-only or cannot save (Redis 7, Valkey).
+-- There is no shebang, which servers before Redis 7 do not read. So a server that is full, read-only, cannot save or has too few replicas
+-- refuses a write, not the script, and it refuses the first one only: "If the script already made a modification to the dataset, we can't
+-- fail it on unpredictable error state" (Redis, src/script.c scriptVerifyWriteCommandAllow and scriptVerifyOOM; 6.2: src/scripting.c,
+-- lua_write_dirty). The first write here is one that each of these refuses; what it says is the answer, and nothing was written.
 --
 -- KEYS[1] the prefix with the hash tag; every other key is made from it.
 -- ARGV[1] the request as JSON (bot/request.py, `Request`); ARGV[2], [3] the records, which this script does not look into.
@@ -15,6 +17,9 @@ local parts = {request, request.also}
 
 local function key(...) return prefix .. ':' .. table.concat({...}, ':') end
 local function whole(number) return string.format('%.0f', number) end
+
+-- What Redis says instead of doing it, as the answer; Redis 6.2 puts the place in this script before its words.
+local function refused(no) return {err = (string.gsub(no.err, '^@user_script: ?%d+: %-?', ''))} end
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -41,6 +46,7 @@ end
 if request.entry then
   -- pcall: without the consumer group nothing is pending, and that is an answer, no error.
   local pending = redis.pcall('XPENDING', outbox, request.group, request.entry, request.entry, 1)
+  if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then return refused(pending) end
   if pending.err or #pending == 0 then return {'gone'} end
 end
 
@@ -78,15 +84,22 @@ end
 
 -- 2. writes -----------------------------------------------------------------------------------------------------
 
+local function keep(call, i)
+  local part = parts[i]
+  return call('HSET', key('incident', part.incident), 'version', part.base + 1, 'record', ARGV[1 + i])
+end
+local first = keep(redis.pcall, 1)
+if type(first) == 'table' and first.err then return refused(first) end
+if parts[2] then keep(redis.call, 2) end
+
 local function drop_timer(member)
   redis.call('ZREM', timers, member)
   redis.call('HDEL', timer_actions, member)
 end
 if request.timer then drop_timer(request.timer.member) end
 
-local function write(part, record)
+local function write(part)
   local incident, version = part.incident, part.base + 1
-  redis.call('HSET', key('incident', incident), 'version', version, 'record', record)
 
   for _, entry in ipairs(part.entries) do redis.call('RPUSH', key('timeline', incident), entry) end
 
@@ -138,7 +151,7 @@ local function write(part, record)
 end
 
 -- Both are written before anything is claimed: what one gives up the other can have.
-for i, part in ipairs(parts) do write(part, ARGV[1 + i]) end
+for _, part in ipairs(parts) do write(part) end
 for _, part in ipairs(parts) do
   for _, claim in ipairs(part.claims) do
     local owner = redis.call('GET', key('claim', claim.key))

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis import exceptions as redis_errors
+from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from bot import sentinel
+from bot import address, sentinel
+from bot.pool import Pool
+from bot.trouble import ANSWERS, of, said
 from handlers.door import OutOfReach
+from phases.ports import PortError
 
-CONNECT_SECONDS = 0.3
+CONNECT_SECONDS = 5.0
+"""TCP, TLS and AUTH to another continent take a second or two, and more where a packet is lost."""
+TAKE_SECONDS = 1.0
+"""So long a request waits for a connection; one that takes longer is still made, for those who come after."""
 READ_SECONDS = 0.8
 SAY_SECONDS = 2.0
 """A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
@@ -44,7 +52,11 @@ class NotThisVersion(NotRecorded):
 
 
 class AnswerLost(StoreError):
-    """The request was sent and no answer came: it may be written or not."""
+    """The request was sent and no answer came, or (`halfway`) Redis failed in the middle of it: it may be written or not."""
+
+    def __init__(self, text: str, *, halfway: bool = False) -> None:
+        super().__init__(text)
+        self.halfway = halfway
 
 
 class Keys:
@@ -109,10 +121,26 @@ class Script:
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def connect(url: str, *, read_seconds: float = READ_SECONDS, connections: int = CONNECTIONS) -> Redis:
-    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises ValueError for another scheme."""
+def connect(
+    url: str,
+    *,
+    read_seconds: float = READ_SECONDS,
+    take_seconds: float = TAKE_SECONDS,
+    connections: int = CONNECTIONS,
+) -> Redis:
+    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises `bot.address.WrongAddress`.
+
+    `take_seconds`: how long a request waits for a connection.
+    """
+    at = address.parsed(url)
     kept: dict[str, Any] = {
         "max_connections": connections,
+        "take_seconds": take_seconds,
+        "timeout": take_seconds * 0.9,  # for one of those that are there, where all are taken
+        "db": at.db,
+        "username": at.username,
+        "password": at.password,
+        "driver_info": None,  # CLIENT SETINFO would be one more right to give, and one more way to go
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": read_seconds,
         "retry": Retry(NoBackoff(), 0),
@@ -120,9 +148,26 @@ def connect(url: str, *, read_seconds: float = READ_SECONDS, connections: int = 
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         "decode_responses": True,
     }
-    if url.startswith(f"{sentinel.SCHEME}://"):
-        return sentinel.connect(url, wait_seconds=CONNECT_SECONDS * 3, **kept)
-    return Redis.from_pool(BlockingConnectionPool.from_url(url, timeout=CONNECT_SECONDS * 3, **kept))
+    match at.scheme:
+        case "sentinel":
+            return sentinel.connect(at, **kept)
+        case "unix":
+            return Redis.from_pool(Pool(connection_class=UnixDomainSocketConnection, path=at.path, **kept))
+        case scheme:
+            ((host, port),) = at.hosts
+            secure: dict[str, Any] = {"connection_class": SSLConnection, **at.tls} if scheme == "rediss" else {}
+            return Redis.from_pool(Pool(host=host, port=port, **secure, **kept))
+
+
+@contextmanager
+def answering(kind: type[NotRecorded | AnswerLost] | None = None) -> Iterator[None]:
+    """Around a command of redis-py: its errors become `PortError`, or `kind`, which says the reason."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        if kind is None:
+            raise PortError("redis", said(error).rstrip("."), retryable=True) from error
+        raise kind(said(error)) from error
 
 
 async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:
@@ -139,7 +184,7 @@ async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> 
         await connection.send_command("WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800)))
         reached = int(await connection.read_response())
     except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise AnswerLost(f"Redis did not say that its replicas have it ({_short(error)}).") from error
+        raise AnswerLost(f"Nobody knows whether the replicas of Redis have it: {said(error)}") from error
     finally:
         await redis.connection_pool.release(connection)
     if reached < replicas:
@@ -155,15 +200,15 @@ async def call(redis: Redis, *command: Any) -> Any:
     try:
         (answer,) = await _exchange(connection, (command,))
     except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise AnswerLost(f"Redis did not answer ({_short(error)}).") from error
+        raise AnswerLost(said(error)) from error
     finally:
         await redis.connection_pool.release(connection)
     if isinstance(answer, NoScriptError):
         raise answer
-    if isinstance(answer, ResponseError | BusyLoadingError):
+    if isinstance(answer, ANSWERS):
         if "user_script" in str(answer):  # it failed inside a script, which may have written by then
-            raise AnswerLost(f"Redis failed in the middle ({_short(answer)}).") from answer
-        raise NotRecorded(f"Redis refuses ({_short(answer)}).", refused=True) from answer
+            raise AnswerLost(said(answer), halfway=True) from answer
+        raise NotRecorded(said(answer), refused=True) from answer
     return answer
 
 
@@ -176,7 +221,7 @@ async def ask(redis: Redis, *commands: Command) -> list[Any]:
     try:
         return await _exchange(connection, commands)
     except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise NotRecorded("Redis cannot be read.") from error
+        raise NotRecorded(said(error)) from error
     finally:
         await redis.connection_pool.release(connection)
 
@@ -191,10 +236,15 @@ async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
         async with asyncio.timeout(limit):
             await connection.send_packed_command(_packed(commands), check_health=False)
             answers: list[Any] = []
-            for _ in commands:
+            while len(answers) < len(commands):
                 try:
                     answers.append(await connection.read_response())
-                except (ResponseError, BusyLoadingError) as error:
+                except redis_errors.ConnectionError as error:
+                    if not isinstance(error, ANSWERS):
+                        raise
+                    # "No" to all of them (NOAUTH, LOADING): redis-py closes the connection and reads no further.
+                    answers += [error] * (len(commands) - len(answers))
+                except ANSWERS as error:
                     answers.append(error)
             return answers
     finally:
@@ -217,7 +267,7 @@ async def _taken(redis: Redis) -> Any:
     try:
         return await redis.connection_pool.get_connection()
     except (RedisError, OSError) as error:
-        raise NotRecorded(f"Redis cannot be reached ({_short(error)}).") from error
+        raise NotRecorded(said(error), refused=isinstance(error, ANSWERS) or of(error).final) from error
 
 
 async def run_script(redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float) -> Any:
@@ -236,8 +286,3 @@ def end_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _short(error: BaseException) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text[:160]

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from redis.exceptions import RedisError
-
+from bot.connection import answering
 from bot.request import to_ms
 from bot.store import Store
-from phases.ports import PortError
 from phases.post_deploy import Watched
 from phases.report import DeploySeen
 
@@ -43,28 +41,20 @@ class Deploys:
         if self._watching:
             one = Watched(service=deploy.service, environment=environment, version=deploy.release.version, at=at)
             pipe.hset(self._watches, one.key, one.model_dump_json())
-        try:
+        with answering():
             await pipe.execute()
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis did not keep it", retryable=True) from error
 
     async def known(self, service: str) -> Sequence[DeploySeen]:
         """Newest first."""
-        try:
+        with answering():
             kept: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis could not be read", retryable=True) from error
         return tuple(DeploySeen.model_validate_json(one) for one in kept)
 
     async def watches(self) -> Sequence[Watched]:
-        try:
+        with answering():
             kept = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis could not be read", retryable=True) from error
         return tuple(Watched.model_validate_json(one) for one in kept.values())
 
     async def ended(self, watched: Watched) -> None:
-        try:
+        with answering():
             await self._redis.hdel(self._watches, watched.key)  # pyright: ignore[reportGeneralTypeIssues]
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis did not take it", retryable=True) from error

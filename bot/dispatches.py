@@ -9,10 +9,8 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from redis.exceptions import RedisError
-
+from bot.connection import answering
 from bot.store import Store
-from phases.ports import PortError
 
 KEPT_SECONDS = 24 * 3600
 
@@ -32,16 +30,12 @@ class Dispatches:
     async def first(self, deploy_id: str) -> bool:
         """True once for each `deploy_id`: whoever hears it may dispatch."""
         value = json.dumps({"at": datetime.now(UTC).isoformat()})
-        try:
+        with answering():
             return bool(await self._store.redis.set(self._key(deploy_id), value, nx=True, ex=KEPT_SECONDS))
-        except (RedisError, OSError) as error:
-            raise _away() from error
 
     async def known(self, deploy_id: str) -> Dispatch | None:
-        try:
+        with answering():
             value = await self._store.redis.get(self._key(deploy_id))
-        except (RedisError, OSError) as error:
-            raise _away() from error
         if value is None:
             return None
         found = json.loads(value)
@@ -52,21 +46,13 @@ class Dispatches:
         known = await self.known(deploy_id)
         at = known.at if known else datetime.now(UTC)
         value = json.dumps({"at": at.isoformat(), "run": run})
-        try:
+        with answering():
             await self._store.redis.set(self._key(deploy_id), value, ex=KEPT_SECONDS)
-        except (RedisError, OSError) as error:
-            raise _away() from error
 
     async def forget(self, deploy_id: str) -> None:
         """GitHub surely took nothing: it may be tried again."""
-        try:
+        with answering():
             await self._store.redis.delete(self._key(deploy_id))
-        except (RedisError, OSError) as error:
-            raise _away() from error
 
     def _key(self, deploy_id: str) -> str:
         return f"{self._store.keys.prefix}:dispatch:{deploy_id}"
-
-
-def _away() -> PortError:
-    return PortError("redis", "Redis cannot be asked", retryable=True)

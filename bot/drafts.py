@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from redis.exceptions import RedisError
 
+from bot.connection import answering
 from bot.store import Store
 from handlers.kit import Kept
-from phases.ports import PortError
 from phases.postmortem import Parts
 from phases.report import Value
 
@@ -63,7 +62,5 @@ class RedisDrafts:
 
 
 async def _asked(answer: Any) -> Any:
-    try:
+    with answering():
         return await answer
-    except (RedisError, OSError) as error:
-        raise PortError("redis", "Redis cannot be asked", retryable=True) from error

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from bot.connection import Script, run_script
 from bot.open_store import opened, run
 from bot.store import Store
+from bot.trouble import said
 from phases.wording import FORGOTTEN, SOMEBODY
 
 PASSES = 3
@@ -37,7 +38,7 @@ _PLACES = {
 # KEYS: one key. ARGV: prefix of records, how many pairs, then pattern, replacement, plain text to look for first; each.
 # Answers how many values were changed. A record gets a new version, so that nobody who has read the old one can write it back.
 FORGET = Script(
-    """#!lua
+    """
 local key, records, pairs_ = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local function without(text)
   local found = text
@@ -209,4 +210,4 @@ async def _rewritten(store: Store, out: TextIO) -> None:
             if asyncio.get_running_loop().time() > ends:
                 break
     except (RedisError, OSError) as error:
-        print(f"Redis did not write its log anew ({type(error).__name__}); send it BGREWRITEAOF.", file=out)
+        print(f"Redis did not write its log anew; send it BGREWRITEAOF. {said(error)}", file=out)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.store import Store
+from bot.trouble import said
 
 READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"
@@ -28,7 +29,7 @@ def routes(
         try:
             await store.redis.set(f"{store.keys.prefix}:ready", "1", px=60_000)
         except (RedisError, OSError) as error:
-            return f"out of reach ({type(error).__name__})"
+            return said(error)
         return TAKES_WRITES
 
     known, asked_at, asking = "", float("-inf"), asyncio.Lock()

@@ -19,7 +19,7 @@ from phases.postmortem_steps import fingerprint_claim, issues_of, open_claim
 # KEYS: the prefix. ARGV: the request as JSON, the record. Answers: new | here <record> | taken <claim> <owner>.
 # One incident, all of it or nothing; what is here is not touched.
 PUT = Script(
-    """#!lua
+    """
 local prefix, request = KEYS[1], cjson.decode(ARGV[1])
 local id = request.incident
 local function key(...) return prefix .. ':' .. table.concat({...}, ':') end

@@ -11,9 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from redis.exceptions import RedisError
-
-from bot.connection import end_if_cancelled
+from bot.connection import answering, end_if_cancelled
 from bot.memory import RedisMemory
 from bot.store import Store
 from handlers.views import past as views
@@ -106,18 +104,14 @@ class LookingBack:
     async def _turn(self, month: str) -> bool:
         """False where it is posted, or another replica is about to."""
         done, lease = self._keys(month)
-        try:
+        with answering():
             if await self._store.redis.exists(done):
                 return False
             return bool(await self._store.redis.set(lease, "1", nx=True, ex=LEASE_SECONDS))
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis cannot be asked", retryable=True) from error
 
     async def _done(self, month: str) -> None:
-        try:
+        with answering():
             await self._store.redis.set(self._keys(month)[0], "1", ex=POSTED_SECONDS)
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis cannot be told", retryable=True) from error
 
     def _keys(self, month: str) -> tuple[str, str]:
         key = f"{self._store.keys.prefix}:once:trends:{month}"

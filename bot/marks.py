@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from bot.connection import NotRecorded, Script, ask, call, run_script
 from bot.store import Store
+from bot.trouble import said
 
 LEASE_SECONDS = 10.0
 RANKS = 8
@@ -17,7 +18,7 @@ REMEMBERED_SECONDS = 7 * 24 * 3600
 # KEYS: lease, marks, rendered. ARGV: token, ms, member. Nil where an edit is under way (or was a moment ago); else the newest mark
 # of this message ('' where there is none) and the fingerprint of what it shows. The lease first: what is read after it is not overtaken.
 BEGIN = Script(
-    """#!lua
+    """
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
 return {redis.call('ZSCORE', KEYS[2], ARGV[3]) or '', redis.call('GET', KEYS[3]) or ''}
 """
@@ -28,7 +29,7 @@ return {redis.call('ZSCORE', KEYS[2], ARGV[3]) or '', redis.call('GET', KEYS[3])
 # mark that is newer than what was read stays. Whether the mark was cleared. What was sent after the lease had ended (by a replica that
 # stood still) may be older than what another sent meanwhile: then nobody knows what it shows, and it is marked anew.
 END = Script(
-    """#!lua
+    """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   if ARGV[5] ~= '' then
     redis.call('DEL', KEYS[3])
@@ -49,7 +50,7 @@ return cleared
 
 # KEYS: marks, the hash of an earlier version, counter. Marks that it left, or that one of its replicas still sets.
 ADOPT = Script(
-    """#!lua
+    """
 local old = redis.call('HKEYS', KEYS[2])
 for _, member in ipairs(old) do redis.call('ZADD', KEYS[1], string.format('%.0f', redis.call('INCR', KEYS[3])), member) end
 if #old > 0 then redis.call('DEL', KEYS[2]) end
@@ -124,5 +125,5 @@ class Marks:
 def _answered(answers: list[Any]) -> list[Any]:
     for answer in answers:
         if isinstance(answer, Exception):
-            raise NotRecorded("Redis cannot be used.") from answer
+            raise NotRecorded(said(answer)) from answer
     return answers

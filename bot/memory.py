@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
-from redis.exceptions import RedisError
 
-from bot.connection import AnswerLost, NotRecorded, Script, run_script
+from bot.connection import AnswerLost, NotRecorded, Script, answering, run_script
 from bot.request import Memory, counted_json, from_ms, memory_request, recall_indexes, recall_member, to_ms
 from bot.store import Store
 from phases.incident import Incident
@@ -32,7 +31,7 @@ BATCH = 100
 # KEYS: the prefix. ARGV: service, since in ms, the incident that asks, how many, the file's index, the issues' indexes ...
 # Answers: how many of the service since then, the service's newest, and of all services those with the file, and those with an issue.
 RECALL = Script(
-    """#!lua flags=no-writes
+    """
 local prefix, service, since, asking, many = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local function recall(name) return prefix .. ':recall:' .. name end
 local own = service .. '|' .. asking
@@ -64,7 +63,7 @@ return {count, newest, read(read({}, {ARGV[5]}), {unpack(ARGV, 6)})}
 
 # KEYS: the prefix. ARGV: incident, its version as it was read, the request's `memory` as JSON. Older than the record: nothing.
 KEEP = Script(
-    """#!lua
+    """
 local prefix, incident, version = KEYS[1], ARGV[1], ARGV[2]
 local memory = cjson.decode(ARGV[3])
 if version ~= '' and redis.call('HGET', prefix .. ':incident:' .. incident, 'version') ~= version then return 0 end
@@ -80,7 +79,7 @@ return 1
 
 # KEYS: the prefix. Answers all that trends count, as one JSON array of arrays: ten thousand answers of their own take long to read.
 COUNTED = Script(
-    """#!lua flags=no-writes
+    """
 return '[' .. table.concat(redis.call('HVALS', KEYS[1] .. ':recall:counted'), ',') .. ']'
 """
 )
@@ -99,7 +98,7 @@ class RedisMemory:
         try:
             count, newest, alike = await run_script(self._store.redis, RECALL, [self._store.keys.prefix], *arguments)
         except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", "Redis could not be read", retryable=True) from error
+            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
         return Recalled(in_span=count, newest=_newest(_read(newest)), alike=_newest(_read(alike)))
 
     async def keep(self, past: PastIncident) -> None:
@@ -124,7 +123,7 @@ class RedisMemory:
         try:
             rows: str = await run_script(self._store.redis, COUNTED, [self._store.keys.prefix])
         except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", "Redis could not be read", retryable=True) from error
+            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
         begin = to_ms(at)
         return [_counted(row) for row in json.loads(rows) if row[2] >= begin]
 
@@ -133,7 +132,7 @@ class RedisMemory:
 
     async def _of(self, find: Callable[[], Awaitable[Any]]) -> tuple[PastIncident, ...]:
         by_service: dict[str, list[str]] = {}
-        try:
+        with answering():
             for member in cast("list[str]", await find()):
                 service, _, id = member.rpartition("|")
                 by_service.setdefault(service, []).append(id)
@@ -141,15 +140,13 @@ class RedisMemory:
             for service, ids in by_service.items():
                 pipe.hmget(f"{self._store.keys.prefix}:memory:{service}", ids)
             found = [one for each in await pipe.execute() for one in each if one is not None]
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis could not be read", retryable=True) from error
         return _newest(_read(found))
 
     async def catch_up(self) -> int:
         """Takes up what an older bot remembered, or left unremembered, from its records; how many. Raises `PortError`."""
         redis, keys = self._store.redis, self._store.keys
         taken = 0
-        try:
+        with answering():
             members = cast("list[str]", await redis.zrange(f"{keys.prefix}:recall:all", 0, -1))
             known = {one.rpartition("|")[2] for one in members}
             ids = [one for one in cast("list[str]", await redis.zrange(keys.all, 0, -1)) if one not in known]
@@ -159,8 +156,6 @@ class RedisMemory:
                     pipe.hmget(keys.incident(id), "version", "record")
                 for version, record in await pipe.execute():
                     taken += await self._take_up(version, record)
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis could not be read", retryable=True) from error
         return taken
 
     async def _take_up(self, version: str | None, record: str | None) -> int:
@@ -180,7 +175,7 @@ class RedisMemory:
                 self._store.redis, KEEP, [self._store.keys.prefix], incident, version, json.dumps(memory)
             )
         except (NotRecorded, AnswerLost) as error:
-            raise PortError("redis", "Redis did not keep the memory of it", retryable=True) from error
+            raise PortError("redis", error.text.rstrip("."), retryable=True) from error
 
 
 def _counted(row: list[Any]) -> Counted:

@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.clients.calls import CALLS, LIMITED
 from bot.clock import Clock
+from bot.connection import NotRecorded, answering
 from bot.live import Live
 from bot.outbox import Outbox
 from bot.request import from_ms
@@ -53,7 +53,15 @@ class Standing:
 
 
 async def standing(store: Store) -> Standing | None:
-    """One round trip; None where Redis cannot be read."""
+    """None where Redis cannot be read."""
+    try:
+        return await what_stands(store)
+    except NotRecorded:
+        return None
+
+
+async def what_stands(store: Store) -> Standing:
+    """Raises `NotRecorded` where Redis cannot be read."""
     keys = store.keys
     pipe = store.redis.pipeline(transaction=False)
     pipe.time()
@@ -65,13 +73,11 @@ async def standing(store: Store) -> Standing | None:
     pipe.zcard(keys.timers)
     pipe.zrange(keys.timers, 0, 0, withscores=True)
     pipe.zcard(keys.marks)
-    try:
+    with answering(NotRecorded):
         answers: list[Any] = await pipe.execute()
         (seconds, micros), open_now, queued, first, waiting, aside, timers, due, dirty = answers
         now = seconds + micros / 1e6
         late = await store.redis.zcount(keys.timers, "-inf", round((now - LATE_SECONDS) * 1000))
-    except (RedisError, OSError):
-        return None
     since = from_ms(int(first[0][0].partition("-")[0])).timestamp() if first else now
     return Standing(
         open_incidents=open_now,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from redis.exceptions import RedisError
-
+from bot.connection import answering
 from bot.store import Store
-from phases.ports import PortError
 
 
 class StoreOnce:
@@ -14,8 +12,6 @@ class StoreOnce:
 
     async def first(self, key: str, seconds: int) -> bool:
         """True for the first who asks for `key` within `seconds`. Raises `PortError` where Redis cannot say."""
-        try:
+        with answering():
             name = f"{self._store.keys.prefix}:once:{key}"
             return bool(await self._store.redis.set(name, "1", nx=True, ex=seconds))
-        except (RedisError, OSError) as error:
-            raise PortError("redis", "Redis cannot be asked", retryable=True) from error

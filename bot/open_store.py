@@ -10,9 +10,10 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from bot.connection import StoreError, connect
+from bot.connection import CONNECT_SECONDS, StoreError, connect
 from bot.settings import Faults, where_it_is_kept
 from bot.store import Store
+from bot.trouble import said
 from bot.valkey import ValkeyError, embedded, running
 from phases.ports import PortError
 
@@ -47,7 +48,7 @@ async def _valkey(data_dir: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _store(url: str) -> AsyncIterator[Store]:
-    store = Store(connect(url, read_seconds=READ_SECONDS, connections=4))
+    store = Store(connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS, connections=4))
     try:
         yield store
     finally:
@@ -65,7 +66,7 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
         print(error, file=sys.stderr)
         return 1
     except (RedisError, OSError) as error:
-        print(f"Redis cannot be used ({type(error).__name__}: {str(error).splitlines()[0][:160]}).", file=sys.stderr)
+        print(said(error), file=sys.stderr)
         return 1
 
 

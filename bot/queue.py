@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
-from bot.connection import GROUP, NotRecorded, Script, run_script
+from bot.connection import GROUP, NotRecorded, Script, answering, run_script
 from bot.request import from_ms
 from bot.store import Store
+from bot.trouble import ANSWERS, said
 
 NOW = """
 local time = redis.call('TIME')
@@ -40,8 +41,7 @@ end
 
 # KEYS: stream, waiting set, waiting fields. ARGV: group, entry, delay ms, limit ms, crashed 0/1.
 RETRY = Script(
-    "#!lua"
-    + NOW
+    NOW
     + FIELDS
     + """
 local entry, delay, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -61,8 +61,7 @@ return 'waiting'
 
 # The same keys. Moves what is due back into the stream; answers with the ms until the next one, or -1.
 PROMOTE = Script(
-    "#!lua"
-    + NOW
+    NOW
     + FIELDS
     + """
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', whole(now), 'LIMIT', 0, 100)) do
@@ -79,8 +78,7 @@ return math.max(0, tonumber(first[2]) - now)
 
 # KEYS: stream, aside. ARGV: group, entry, reason, why ("version": another version may take it up, bot/aside.py).
 SET_ASIDE = Script(
-    "#!lua"
-    + FIELDS
+    FIELDS
     + """
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0 then return 0 end
 local fields, there = fields_of(ARGV[2])
@@ -95,8 +93,7 @@ return 1
 
 # KEYS: stream. ARGV: group, consumer. What a stopping worker still holds is anybody's again, at once.
 HAND_BACK = Script(
-    "#!lua"
-    + FIELDS
+    FIELDS
     + """
 local count = 0
 for _, held in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 10000, ARGV[2])) do
@@ -115,7 +112,7 @@ return count
 
 # KEYS: stream. ARGV: group, idle ms. One script: a consumer that wakes up in between would lose what it reads.
 FORGET_CONSUMERS = Script(
-    """#!lua
+    """
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local info = {}
   for i = 1, #consumer, 2 do info[consumer[i]] = consumer[i + 1] end
@@ -173,11 +170,9 @@ class Queue:
     async def ensure_group(self) -> None:
         try:
             await self._redis.xgroup_create(self._keys.outbox, GROUP, id="0", mkstream=True)
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise NotRecorded(f"Redis refuses ({error}).", refused=True) from error
         except (RedisError, OSError) as error:
-            raise NotRecorded("Redis cannot be reached.") from error
+            if not str(error).startswith("BUSYGROUP"):
+                raise NotRecorded(said(error), refused=isinstance(error, ANSWERS)) from error
 
     async def read(self, blocking: Redis, count: int, block_ms: int) -> list[Held]:
         """New entries; waits up to `block_ms` for the first. `blocking` is a client that nobody else uses."""
@@ -185,41 +180,38 @@ class Queue:
             answer: Any = await blocking.xreadgroup(
                 GROUP, self._consumer, {self._keys.outbox: ">"}, count=count, block=block_ms
             )
-        except ResponseError as error:
+        except (RedisError, OSError) as error:
             if not str(error).startswith("NOGROUP"):
-                raise NotRecorded(f"Redis refuses ({error}).", refused=True) from error
+                raise NotRecorded(said(error), refused=isinstance(error, ANSWERS)) from error
             await self.ensure_group()
             return []
-        except (RedisError, OSError) as error:
-            raise NotRecorded("Redis cannot be read.") from error
         return [Held(entry, fields) for _, entries in answer or [] for entry, fields in entries]
 
     async def reclaim(self, idle_ms: int) -> list[Held]:
         """What nobody renewed for `idle_ms`: its worker is dead or stuck. Ours from now on."""
-        try:
-            _, entries, _ = await self._redis.xautoclaim(
+        with answering(NotRecorded):
+            # What is told last, the entries that were deleted meanwhile, is told from 7.0 on; 6.2 lists them as None.
+            answer: Any = await self._redis.xautoclaim(
                 self._keys.outbox, GROUP, self._consumer, min_idle_time=idle_ms, count=100
             )
             found: list[Held] = []
-            for entry, fields in entries:
+            for entry, fields in answer[1]:
+                if entry is None:
+                    continue
                 pending: Any = await self._redis.xpending_range(self._keys.outbox, GROUP, entry, entry, 1)
                 if pending and fields is not None:
                     found.append(Held(entry, fields, pending[0]["times_delivered"]))
             return found
-        except (RedisError, OSError) as error:
-            raise NotRecorded("Redis cannot be used.") from error
 
     async def renew(self, entries: list[str]) -> list[str]:
         """Resets the idle time of what is still ours, and names it, without counting a delivery; what another reclaimed is its own."""
-        try:
+        with answering(NotRecorded):
             ours: Any = await self._redis.xpending_range(
                 self._keys.outbox, GROUP, "-", "+", 10_000, consumername=self._consumer
             )
             held = [one["message_id"] for one in ours if one["message_id"] in set(entries)]
             if held:
                 await self._redis.xclaim(self._keys.outbox, GROUP, self._consumer, 0, held, justid=True)
-        except (RedisError, OSError) as error:
-            raise NotRecorded("Redis cannot be used.") from error
         return held
 
     async def retry(self, entry: str, delay: float, *, limit: float, crashed: bool = False) -> str:
@@ -237,11 +229,9 @@ class Queue:
 
     async def ack(self, entry: str) -> None:
         """Ends an entry that has no result to record."""
-        try:
+        with answering(NotRecorded):
             await self._redis.xack(self._keys.outbox, GROUP, entry)
             await self._redis.xdel(self._keys.outbox, entry)
-        except (RedisError, OSError) as error:
-            raise NotRecorded("Redis cannot be used.") from error
 
     async def hand_back(self) -> int:
         """Everything this worker holds becomes free at once. Returns how many."""
@@ -254,10 +244,8 @@ class Queue:
 
 async def set_aside(store: Store) -> list[SetAside]:
     """What could not be decoded, newest first, at most 100."""
-    try:
+    with answering(NotRecorded):
         entries: Any = await store.redis.xrevrange(store.keys.aside, count=100)
-    except (RedisError, OSError) as error:
-        raise NotRecorded("Redis cannot be read.") from error
     return [
         SetAside(
             at=from_ms(int(entry.split("-")[0])),
@@ -270,10 +258,8 @@ async def set_aside(store: Store) -> list[SetAside]:
 
 
 async def set_aside_count(store: Store) -> int:
-    try:
+    with answering(NotRecorded):
         return int(await store.redis.xlen(store.keys.aside))
-    except (RedisError, OSError) as error:
-        raise NotRecorded("Redis cannot be read.") from error
 
 
 async def put_aside(
@@ -281,7 +267,5 @@ async def put_aside(
 ) -> None:
     """Keeps a timer that this version of the bot cannot read, or whose incident it cannot read."""
     fields = {"incident": incident, "id": name, "effect": text, "reason": reason, "timer": name, "at": str(at_ms)}
-    try:
+    with answering(NotRecorded):
         await store.redis.xadd(store.keys.aside, {**fields, "why": why})  # type: ignore[arg-type]
-    except (RedisError, OSError) as error:
-        raise NotRecorded("Redis cannot be used.") from error

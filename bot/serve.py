@@ -32,6 +32,7 @@ from bot.listening import CannotListen, try_out
 from bot.members import ChannelMembers
 from bot.metrics import Metrics, Timed
 from bot.once import StoreOnce
+from bot.proof import CannotUse
 from bot.settings import Faults, Settings
 from bot.socket_mode import SocketMode
 from bot.valkey import ValkeyError
@@ -73,7 +74,7 @@ def serve() -> int:
         return 2
     try:
         asyncio.run(_serve(settings, catalogue))
-    except (ValkeyError, ThrowsAway) as error:
+    except (ValkeyError, ThrowsAway, CannotUse) as error:
         print(f"Firebreak cannot start: {error}", file=sys.stderr)
         return 1
     except PortError as error:

@@ -17,7 +17,7 @@ SEEN_SECONDS = 5.0
 # Who comes second finds the time written down and moves nothing. What is shown of a timer by then (its old moment) is "gone" to a commit.
 # What Redis itself reckons by its clock moves, too: how long keys live, and how long a dead worker holds what it held.
 SET_BACK = Script(
-    """#!lua
+    """
 local prefix = KEYS[1]
 local function key(name) return prefix .. ':' .. name end
 local function whole(number) return string.format('%.0f', number) end

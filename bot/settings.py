@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot import addresses, around, pasted, sentinel, tokens
+from bot import address as redis_url
+from bot import addresses, around, pasted, tokens
 from phases.service import RECHECK_AFTER_SECONDS, RECHECK_UNTIL_SECONDS, WINDOW_SECONDS
 
 SENTRY_ORG = re.compile(r"[A-Za-z0-9][\w-]*")
@@ -291,11 +292,7 @@ def _kept_nowhere(raw: _Raw) -> list[str]:
 
 
 def _redis_shape(redis: str) -> list[str]:
-    if redis and urlsplit(redis).scheme not in ("redis", "rediss", "unix", sentinel.SCHEME):
-        return ["REDIS_URL must begin with redis://, rediss://, unix:// or sentinel://"]
-    if redis.startswith(f"{sentinel.SCHEME}://") and (wrong := sentinel.faults(redis)):
-        return [f"REDIS_URL cannot be used: {wrong}"]
-    return []
+    return [f"REDIS_URL {fault}" for fault in redis_url.faults(redis)] if redis else []
 
 
 def _shapes(raw: _Raw) -> list[str]:

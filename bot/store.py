@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
 
 from bot import sentinel
 from bot.connection import (
@@ -26,12 +25,14 @@ from bot.connection import (
     NotRecorded,
     NotThisVersion,
     Script,
+    answering,
     ask,
     connect,
     copied,
     run_script,
 )
 from bot.request import member, part_of, request_of
+from bot.trouble import said
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
 from phases.change import Change
 from phases.incident import Entry, Incident
@@ -47,7 +48,7 @@ COMMIT = Script((Path(__file__).parent / "commit.lua").read_text(encoding="utf-8
 
 # KEYS: where records are, two or more indexes. What stands in all of them, the newest first: id, record, id, record …
 STANDING_IN = Script(
-    """#!lua flags=no-writes
+    """
 local found, indexes = {}, {}
 for i = 2, #KEYS do indexes[#indexes + 1] = KEYS[i] end
 local ids = redis.call('ZINTER', #indexes, unpack(indexes))
@@ -138,6 +139,10 @@ class Store:
         """A store on `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet."""
         return cls(connect(url), prefix=prefix, wait_replicas=wait_replicas)
 
+    def beside(self, name: str) -> Store:
+        """The same Redis, under keys of its own that are the bot's, too."""
+        return Store(self.redis, prefix=f"{self.keys.prefix}:{name}", wait_replicas=self._wait_replicas)
+
     async def close(self) -> None:
         await sentinel.close(self.redis)
 
@@ -163,9 +168,10 @@ class Store:
             case _:
                 pass
         answers = await ask(self.redis, *commands)
-        for answer in answers[:2]:
-            if isinstance(answer, Exception):
-                raise NotRecorded(f"Redis refuses to be read ({answer}).") from answer
+        for answer in answers:
+            # Without its consumer group nothing is pending: the entry is gone. Any other no leaves open what was dealt with.
+            if isinstance(answer, Exception) and not str(answer).startswith("NOGROUP"):
+                raise NotRecorded(said(answer)) from answer
         seconds, micros = map(int, answers[0])
         server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
         seen = _seen(because, answers[2]) if len(answers) > 2 else None
@@ -201,7 +207,7 @@ class Store:
         records = await ask(self.redis, *(("HGET", self.keys.incident(id), "record") for id in ids))
         for record in records:
             if isinstance(record, Exception):
-                raise NotRecorded(f"Redis refuses to be read ({record}).") from record
+                raise NotRecorded(said(record)) from record
         return self._readable(zip(ids, records, strict=True))
 
     async def standing_in(self, *indexes: str) -> list[Incident]:
@@ -210,7 +216,7 @@ class Store:
         try:
             answer = await run_script(self.redis, STANDING_IN, keys)
         except AnswerLost as error:
-            raise NotRecorded("Redis cannot be read.") from error
+            raise NotRecorded(error.text) from error
         return self._readable(zip(answer[::2], answer[1::2], strict=True))
 
     def _readable(self, records: Iterable[tuple[str, str | None]]) -> list[Incident]:
@@ -254,7 +260,7 @@ class Store:
     async def _one(self, *command: str | int) -> Any:
         (answer,) = await ask(self.redis, command)
         if isinstance(answer, Exception):
-            raise NotRecorded(f"Redis refuses to be read ({answer}).") from answer
+            raise NotRecorded(said(answer)) from answer
         return answer
 
     async def server_now(self) -> datetime:
@@ -297,6 +303,8 @@ class Store:
             except TimeoutError as error:
                 raise lost or AnswerLost("Redis did not answer in time.") from error
             except AnswerLost as error:
+                if error.halfway:  # asked again, it would find its own half and say that somebody else was faster
+                    raise
                 lost = failed = error
             except NotRecorded as error:
                 failed = lost or error  # this try wrote nothing, an earlier one may have
@@ -352,12 +360,8 @@ def _answer(raw: list[Any]) -> Answer:
 
 async def _read(ask: Callable[[], Any]) -> Any:
     """Reads; raises `NotRecorded` when Redis cannot be read, so that callers know one error only."""
-    try:
+    with answering(NotRecorded):
         return await ask()
-    except ResponseError as error:
-        raise NotRecorded(f"Redis refuses to be read ({error}).") from error
-    except (RedisError, OSError) as error:
-        raise NotRecorded("Redis cannot be read.") from error
 
 
 def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

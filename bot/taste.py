@@ -8,6 +8,7 @@ from typing import Literal
 from redis.exceptions import RedisError
 
 from bot.store import Store
+from bot.trouble import said
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class StoreTaste:
         try:
             return self._on and not await self._store.redis.exists(self._key)
         except (RedisError, OSError) as error:
-            log.warning("charts are left out: Redis cannot be asked (%s)", type(error).__name__)
+            log.warning("charts are left out: %s", said(error))
             return False
 
     async def refused(self) -> None:
@@ -34,4 +35,4 @@ class StoreTaste:
         try:
             await self._store.redis.set(self._key, "1", ex=REFUSED_SECONDS)
         except (RedisError, OSError) as error:
-            log.warning("the refusal is not remembered: Redis cannot be asked (%s)", type(error).__name__)
+            log.warning("the refusal is not remembered: %s", said(error))

@@ -15,7 +15,7 @@ TURN_SECONDS = 6.0
 # KEYS: viewers (until when), what they see, whose turn it is, counter of marks. All times are the server's.
 # ARGV: user, ms, at most.
 OPEN = Script(
-    """#!lua
+    """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(ARGV[2])), ARGV[1])
@@ -28,7 +28,7 @@ return 1
 
 # ARGV: who asks, ms of a turn. Nothing where nobody looks, or it is another one's turn; else the counter, and each viewer with what they see.
 LOOK = Script(
-    """#!lua
+    """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
@@ -48,7 +48,7 @@ return found
 
 # ARGV: user, what they see now (empty: they are no viewer), who drew it, ms of a turn. A turn that is still ours goes on.
 DRAWN = Script(
-    """#!lua
+    """
 if ARGV[2] == '' then
   redis.call('ZREM', KEYS[1], ARGV[1])
   redis.call('HDEL', KEYS[2], ARGV[1])

@@ -1,9 +1,10 @@
-"""The store: Redis takes a write, keeps what it is given, and what was set aside in it."""
+"""The store: Redis does all that the bot asks of it, what it survives, and what was set aside in it."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,28 +13,32 @@ from redis.exceptions import RedisError
 
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, broken, works
-from bot.checkup.promise import fsync_of, promise
+from bot.checkup.promise import NAME, fsync_of, promise
 from bot.connection import StoreError
 from bot.eviction import MEND as MEND_EVICTION
 from bot.eviction import thrown_away
-from bot.once import StoreOnce
+from bot.proof import everything, patient, told
 from bot.queue import set_aside, set_aside_count
 from bot.settings import Settings
 from bot.store import Store
+from bot.trouble import said
 from bot.valkey import ValkeyError, embedded
 from phases.ports import PortError
 
 SHOWN = 10
-MEND_REDIS = "REDIS_URL: is it running, and reachable from here with this user and password?"
 MEND_ASIDE = "written by another version of the bot: run the newest one, which takes it up by itself; if this is the newest, do it by hand"
 MEND_RECORDS = "written by another version of the bot: run the newest one; until then nothing can be said to them here"
 PAGE = 500
+HOLDS_SCRIPTS = (6, 2, 14)
+"""From here on (of the versions that were tried; 6.2.5 does not) a script is held to min-replicas-to-write."""
+MEND_LAX = "REDIS_WAIT_REPLICAS=1 asks for the same and holds everywhere; or use a newer Redis"
+WORKS = "commits, effects, timers and claims were tried on it"
 
 
 async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
     del catalogue
     if settings.redis_url is not None:
-        url, name, mend = settings.redis_url.get_secret_value(), "Redis", MEND_REDIS
+        url, name = settings.redis_url.get_secret_value(), "Redis"
     else:
         assert settings.data_dir is not None  # settings: one of the two is required
         name, mend = "Embedded Valkey", "DATA_DIR: choose a folder that is kept and can be written"
@@ -45,21 +50,16 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
             url = await stack.enter_async_context(embedded(settings.data_dir))
         except ValkeyError as error:
             return [broken(name, str(error), mend)]
-    opened = Store.open(url)
+    opened = patient(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(opened.close)
     try:
-        await StoreOnce(opened).first("doctor", 1)
-        info: dict[str, Any] = await opened.redis.info()
+        await everything(opened)
         count, newest = await set_aside_count(opened), await set_aside(opened)
-        fsync = await fsync_of(opened.redis)
         records = await _records(opened)
-    except (PortError, StoreError, RedisError, OSError) as error:
-        return [broken(name, f"it cannot be used ({type(error).__name__}).", mend)]
-    found = [works(name, f"takes writes (version {info.get('valkey_version') or info.get('redis_version', '?')})")]
-    if policy := thrown_away(info):
-        found.append(broken(name, f"throws keys away when it is full (maxmemory-policy {policy}).", MEND_EVICTION))
-    found.append(promise(info, fsync, settings.redis_wait_replicas))
-    found += records
+    except (PortError, StoreError) as error:
+        trouble = await told(url, opened, error)
+        return [broken(name, f"{trouble.says}.", trouble.mend)]
+    found = [*await _told_by_itself(opened, name, settings.redis_wait_replicas), *records]
     if not count:
         return [*found, works("Outbox", "nothing was set aside")]
     for one in newest[:SHOWN]:
@@ -67,6 +67,27 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         found.append(Finding("unproven", "Outbox", says))
     more = f"{count} in all: " if count > SHOWN else ""
     return [*found[:-1], Finding("unproven", "Outbox", found[-1].says, more + MEND_ASIDE)]
+
+
+async def _told_by_itself(opened: Store, name: str, wait_replicas: int) -> list[Finding]:
+    """What INFO and CONFIG say. The bot needs neither: a user without them, or a managed Redis, does all the same."""
+    try:
+        info: dict[str, Any] = await opened.redis.info()
+    except (RedisError, OSError) as error:
+        says = f"what a crash leaves, and whether keys are thrown away, is not told: {said(error)}"
+        return [works(name, WORKS), Finding("unproven", NAME, says, "let this user run INFO")]
+    version = info.get("valkey_version") or info.get("redis_version", "?")
+    found = [works(name, f"{WORKS} (version {version})")]
+    if policy := thrown_away(info):
+        found.append(broken(name, f"throws keys away when it is full (maxmemory-policy {policy}).", MEND_EVICTION))
+    if "min_slaves_good_slaves" in info and _numbers(info) < HOLDS_SCRIPTS:  # told where min-replicas-to-write is set
+        says = "this version does not hold scripts, and so the bot's commits, to min-replicas-to-write"
+        found.append(Finding("unproven", name, says, MEND_LAX))
+    return [*found, promise(info, await fsync_of(opened.redis), wait_replicas)]
+
+
+def _numbers(info: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", str(info.get("redis_version", "")))) or HOLDS_SCRIPTS
 
 
 async def _records(opened: Store) -> list[Finding]:

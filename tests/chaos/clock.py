@@ -47,9 +47,7 @@ return redis.call('GET', '{OFFSET}')
 class _Script(connection.Script):
     def __init__(self, text: str) -> None:
         if ASKED in text:
-            first, rest = text.split("\n", 1)
-            assert first == "#!lua"
-            text = f"{first}\n{SET}{rest.replace(ASKED, 'now_of_redis()')}"
+            text = f"{SET}{text.replace(ASKED, 'now_of_redis()')}"
         super().__init__(text)
 
 

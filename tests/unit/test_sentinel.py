@@ -11,10 +11,8 @@ from replicated import MASTER, Replicated, eventually, replicated
 from small_world import declare, door
 from test_store import commit, new
 
-from bot import sentinel
 from bot.checkup.promise import promise
 from bot.connection import AnswerLost, NotRecorded
-from bot.settings import Faults, load
 from bot.store import Already, Done, Store
 from handlers.door import Delivery, Recorded, Unknown
 
@@ -107,36 +105,6 @@ async def _serves(world: Replicated, port: int) -> bool:
     answer = await world.ask(port, "ROLE")
     assert isinstance(answer, list)
     return answer[0] == "master"
-
-
-# --- the address -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "says"),
-    [
-        ("sentinel://h1:26379,h2:26379/", "name of the master"),
-        ("sentinel:///m", "names no sentinel"),
-        ("sentinel://h1:x/m", "no number"),
-        ("sentinel://h1/m?db=a", "db is no number"),
-    ],
-)
-def test_a_wrong_address_is_said_at_the_start_without_its_password(url: str, says: str) -> None:
-    with pytest.raises(Faults, match=says):
-        load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=url)
-    with_password = url.replace("sentinel://", "sentinel://me:hunter2hunter2@")
-    assert "hunter2" not in (sentinel.faults(with_password) or "")
-
-
-def test_user_password_and_database_are_for_the_servers_not_for_the_sentinels() -> None:
-    redis = sentinel.connect("sentinel://me:p%40ss@h1,h2:7/main?db=3", wait_seconds=1)
-    pool = redis.connection_pool
-    assert pool.connection_kwargs["username"] == "me"
-    assert pool.connection_kwargs["password"] == "p@ss"
-    assert pool.connection_kwargs["db"] == 3
-    hosts = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
-    assert [(one["host"], one["port"]) for one in hosts] == [("h1", 26379), ("h2", 7)]
-    assert not any(one.get("password") for one in hosts)
 
 
 # --- what doctor says of it --------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import asyncio
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,6 +128,18 @@ def everything(person: Person, channel: Channel) -> list[Json]:
 def said(person: Person, channel: Channel, words: str) -> list[Json]:
     """The bot's messages in a channel, replies too, that hold these words."""
     return [m for m in everything(person, channel) if m.get("bot_id") and words in plain(m)]
+
+
+async def doctor_of(world: World) -> str:
+    """What `firebreak doctor` says beside this world's bot."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "doctor"),
+        env=world.bot.env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return said.decode()
 
 
 async def eventually(world: World, look: Any, what: str, seconds: float = 45) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import time
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.people import plain
 from sandbox.world import DEPLOY_SECRET, SENTRY_SECRET, SENTRY_TOKEN, SIGNING_SECRET, World
 from tests.workspace.dump import dumped, redis_of
-from tests.workspace.stage import DEPLOY, PAGES, declared, eventually, transcript
+from tests.workspace.stage import DEPLOY, PAGES, declared, doctor_of, eventually, transcript
 
 USERS = tuple(f"canary-user-{number}@example.com" for number in range(30))
 ADDRESS = "203.0.113.77"
@@ -76,20 +74,9 @@ async def _everything(world: World) -> dict[str, str]:
         "PagerDuty": "\n".join(f"{event.summary} {event.dedup_key}" for event in world.pagerduty.events) + " " * 101,
         "the ADR": "\n".join(path.read_text() for path in (world.folder / "adr").glob("*.md")),
         "records of deploys": "\n".join(_text(path) for path in (world.folder / "valkey").rglob("*.json")) + " " * 101,
-        "doctor": await _doctor(world),
+        "doctor": await doctor_of(world),
     }
 
 
 def _text(path: Path) -> str:
     return path.read_text(errors="replace")
-
-
-async def _doctor(world: World) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "doctor"),
-        env=world.bot.env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    return said.decode()
