@@ -69,7 +69,10 @@ class Adopted:
 
 
 def named(text: str, catalogue: Catalogue) -> Named:
-    """Sentry links and short ids, and the first Linear issue; in small letters, too, and however a phone wrote their dash."""
+    """Sentry links and short ids, and the first Linear issue; however a phone wrote their dash.
+
+    Links and Sentry's short ids also in small letters; Linear's `eng-12` alone is more often a branch or a word.
+    """
     every = catalogue.all()
     teams = {one.linear_team.upper() for one in every if one.linear_team}
     projects = {slug.upper() for one in every for slug in one.sentry}
@@ -81,8 +84,8 @@ def named(text: str, catalogue: Catalogue) -> Named:
         beginning, _, number = one.upper().rpartition("-")
         if beginning in projects and (one.isupper() or not _VERSION.fullmatch(number)):
             short_ids.append(one.upper())
-        elif beginning in teams and number.isdigit():
-            linear.append(one.upper())
+        elif one.isupper() and beginning in teams and number.isdigit():
+            linear.append(one)
         else:
             continue
         taken.append(one)
@@ -116,7 +119,9 @@ async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopt
     rows = [row for row in answers if isinstance(row, IssueRow)]
     services = [s for row in rows if (s := catalogue.by_sentry_project(row.project)) is not None]
     told = dict(zip((id for id, _ in asked), answers, strict=True))
-    lost = [id for id in found.short_ids if sentry is None or told[id] is UNKNOWN]
+    # `shop-3` may be a machine: only what was written as Sentry writes it is missed.
+    written = heard.spelled(text)
+    lost = [id for id in found.short_ids if id in written and (sentry is None or told[id] is UNKNOWN)]
     return Adopted(
         seeds=tuple(dict.fromkeys((*found.ids, *(row.id for row in rows)))),
         service=services[0] if len({s.name for s in services}) == 1 else None,

@@ -16,7 +16,8 @@ _PATH = r"(?:/[^\s/?#<>|\"]+)*?"
 # https://docs.sentry.io/api/events/retrieve-an-issue/ : /issues/<id>/, also below /organizations/<org>/ or /<org>/<project>/ ,
 # with /events/<id>/ behind it; an issue's short id is taken in the place of its number.
 _SENTRY_ISSUE = re.compile(
-    rf"{_HOST}{_PATH}/issues/(?:(?P<id>\d{{1,20}})|(?P<short>[a-z0-9][\w-]{{0,49}}-[0-9a-z]{{1,10}}))(?![\w-])", re.IGNORECASE
+    rf"{_HOST}{_PATH}/issues/(?:(?P<id>\d{{1,20}})|(?P<short>[a-z0-9][\w-]{{0,49}}-[0-9a-z]{{1,10}}))(?![\w-])",
+    re.IGNORECASE,
 )
 _OTHER_TRACKERS = re.compile(
     r"(?:^|\.)(?:github|gitlab|bitbucket|gitea|forgejo|codeberg|linear|atlassian|jira|redmine)(?:\.|$)", re.IGNORECASE
