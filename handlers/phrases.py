@@ -11,7 +11,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from handlers import deliveries, heard
+from handlers import deliveries, heard, messages
 from handlers.kit import Kit
 from handlers.views import says
 
@@ -25,11 +25,15 @@ PHRASES = re.compile(
     re.IGNORECASE,
 )
 
+_MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")
+"""Around words that are bold, slanted or code."""
+
 
 def sounds_like_fire(text: str) -> bool:
     """Whether a message holds one of the phrases; quoted lines are somebody else's words."""
     said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith((">", "&gt;")))
-    return PHRASES.search(" ".join(said.replace("’", "'").split())) is not None
+    words = _MARKS.sub("", heard.spelled(said))
+    return PHRASES.search(" ".join(words.split())) is not None
 
 
 def register(app: AsyncApp, kit: Kit) -> None:
@@ -47,15 +51,14 @@ def register(app: AsyncApp, kit: Kit) -> None:
             return  # in an incident's own channel everybody knows
         if not await kit.once.first(f"offer:{channel}", OFFER_SECONDS):
             return
-        message = says.offer(heard.plain(str(event.get("text", ""))), {"channel": channel})
+        message = says.offer(messages.message_text(event), {"channel": channel})
         thread = str(event.get("thread_ts") or ts)
         await kit.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
 
     @app.event("message")
     async def heard_message(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
-        """https://docs.slack.dev/reference/events/message: edits, joins and bots' messages have a subtype or a bot_id."""
-        by_person = not event.get("subtype") and not event.get("bot_id") and event.get("user")
-        if by_person and sounds_like_fire(str(event.get("text", ""))):
+        """https://docs.slack.dev/reference/events/message"""
+        if messages.by_person(event) and sounds_like_fire(messages.own_words(event)):
             kit.tasks.start(offer(body), "offer to declare")
         await ack()
 

@@ -17,6 +17,7 @@ from bot.clients.http import AGAIN_PAUSES, retry_after
 from bot.clients.patience import waited
 from bot.courtesy import people_first
 from handlers import rich
+from handlers.messages import by_person
 from phases.ports import PortError
 
 METADATA = "firebreak_message"
@@ -360,7 +361,7 @@ class Slack:
         """Whether a person wrote in the channel; what bots post and Slack itself notes does not count."""
         oldest = f"{since.timestamp():.6f}"
         async for one in self.pages("conversations.history", "messages", channel=channel, oldest=oldest):
-            if not one.get("bot_id") and not one.get("subtype"):
+            if by_person(one):
                 return True
         return False
 

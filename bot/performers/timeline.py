@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.clients.slack import SlackRefused
 from bot.performers.kit import JobLike, Kit, Performer
-from handlers import heard
+from handlers.messages import message_text
 from phases.actions import MessageRead
 from phases.effects import ReadMessage
 from phases.timeline import PUSHPIN
@@ -39,7 +39,7 @@ def reading(kit: Kit) -> dict[str, Performer]:
             ts=effect.ts,
             seen=effect.seen,
             at=at,
-            text=_text(message)[:2000],
+            text=(message_text(message) or "(no words)")[:2000],
             by=None if message.get("bot_id") else message.get("user"),
             url=await kit.slack.permalink(channel, effect.ts),
         )
@@ -56,10 +56,3 @@ def reading(kit: Kit) -> dict[str, Performer]:
         return False
 
     return {"message.read": read_message}
-
-
-def _text(message: dict[str, Any]) -> str:
-    """What it says; of a message without words, the names of its files."""
-    said = heard.plain(str(message.get("text") or ""))
-    files = ", ".join(str(f.get("title") or f.get("name") or "a file") for f in message.get("files") or [])
-    return said or (f"(file: {files})" if files else "(no words)")
