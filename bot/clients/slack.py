@@ -238,6 +238,7 @@ class Slack:
         https://docs.slack.dev/messaging/retrieving-messages#individual_messages
         """
         one = {"channel": channel, "oldest": ts, "latest": ts, "inclusive": "true", "limit": 1}
+        one |= {"include_all_metadata": "true"}
         for method, more in (("conversations.history", {}), ("conversations.replies", {"ts": ts})):
             try:
                 answer = await self.get(method, **one, **more)

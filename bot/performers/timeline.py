@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.clients.slack import SlackRefused
+from bot.clients.slack import METADATA, SlackRefused
 from bot.performers.kit import JobLike, Kit, Performer
+from handlers import heard
 from handlers.messages import message_text
 from phases.actions import MessageRead
 from phases.effects import ReadMessage
@@ -39,7 +40,7 @@ def reading(kit: Kit) -> dict[str, Performer]:
             ts=effect.ts,
             seen=effect.seen,
             at=at,
-            text=(message_text(message) or "(no words)")[:2000],
+            text=_text(message)[:2000],
             by=None if message.get("bot_id") else message.get("user"),
             url=await kit.slack.permalink(channel, effect.ts),
         )
@@ -56,3 +57,10 @@ def reading(kit: Kit) -> dict[str, Performer]:
         return False
 
     return {"message.read": read_message}
+
+
+def _text(message: dict[str, Any]) -> str:
+    """What it says; of our own, whose charts and buttons are no words, the line for notifications."""
+    ours = (message.get("metadata") or {}).get("event_type") == METADATA
+    said = heard.plain(str(message.get("text") or "")) if ours else message_text(message)
+    return said or "(no words)"
