@@ -6,17 +6,22 @@ Workflow: Auto-invocation triggers. One offer a channel in 10 minutes, never on 
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries, heard, messages
+from handlers.channels import reference
 from handlers.kit import Kit
 from handlers.views import says
 
 DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
 OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
+KNOWN_SECONDS = 3600.0
+"""So long a channel's name is not asked for again."""
 PHRASES = re.compile(
     r"\bprod(?:uction)?(?:'s| is| are| has| went| seems| looks| appears)?(?: to be| gone| completely| totally| all)* "
     r"(?:down|broken|on fire|burning|dead|failing)\b"
@@ -37,7 +42,8 @@ def sounds_like_fire(text: str) -> bool:
 
 
 def register(app: AsyncApp, kit: Kit) -> None:
-    names: dict[str, str] = {}
+    known: dict[str, tuple[float, Mapping[str, Any]]] = {}
+    watched = tuple(reference(written) for written in kit.watched)
 
     async def offer(body: dict[str, Any]) -> None:
         event = body["event"]
@@ -62,12 +68,29 @@ def register(app: AsyncApp, kit: Kit) -> None:
             kit.tasks.start(offer(body), "offer to declare")
         await ack()
 
+    @app.event("channel_rename")
+    async def renamed(ack: AsyncAck, event: dict[str, Any]) -> None:
+        """https://docs.slack.dev/reference/events/channel_rename; what it is called now is asked when somebody speaks there."""
+        known.pop(str((event.get("channel") or {}).get("id", "")), None)
+        await ack()
+
     async def listened(event: dict[str, Any]) -> bool:
         """Contract, WATCHED_CHANNELS: ids or names; none given: public channels."""
-        if not kit.watched:
-            return event.get("channel_type") == "channel"
-        channel = str(event["channel"])
-        if channel not in kit.watched and channel not in names:
-            found: Any = (await kit.client.conversations_info(channel=channel)).get("channel") or {}
-            names[channel] = str(found.get("name", ""))
-        return channel in kit.watched or names[channel] in kit.watched
+        channel, kind = str(event["channel"]), event.get("channel_type")
+        if watched and any(one.id == channel for one in watched):
+            return True
+        if not watched and kind:
+            return kind == "channel"
+        about = await told_of(channel)
+        if not watched:
+            return not any(about.get(key) for key in ("is_private", "is_group", "is_im", "is_mpim"))
+        return any(one.means(about) for one in watched)
+
+    async def told_of(channel: str) -> Mapping[str, Any]:
+        """A private channel's new name is no event that we get: it is asked for again after a while."""
+        at, about = known.get(channel, (0.0, {}))
+        if not about or time.monotonic() - at > KNOWN_SECONDS:
+            answer: Any = await kit.client.conversations_info(channel=channel)
+            about = dict(answer.get("channel") or {})
+            known[channel] = (time.monotonic(), about)
+        return about

@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from bot.catalogue import Catalogue
+from bot.channels import Channels, missing
 from bot.checkup import Finding, asked, broken, works
+from bot.clients.patience import patient
 from bot.clients.slack import Slack, SlackRefused
 from bot.settings import Settings
 from handlers.views.blocks import Message
@@ -33,6 +35,8 @@ SCOPES = {
     "im:history": "posting once there",
 }
 """Scope → what does not work without it: the manifest's, with docs/permissions.md's reasons."""
+LIST_SECONDS = 120.0
+"""For a list of which Slack gives so many pages a minute."""
 REINSTALL = "at https://api.slack.com/apps, your app: paste manifest.yml under App Manifest, then Install App once more"
 
 
@@ -50,7 +54,10 @@ async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         return [broken("Slack token", f"{error.text}.", mend)]
     found = [works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"), _scopes(granted)]
     found.append(await _way_in(settings))
-    return [*found, *await _announcement(client, settings), *await _watched(client, settings)]
+    channels = Channels(client)
+    with patient(LIST_SECONDS):
+        found += await _announcement(client, channels, settings)
+        return [*found, *await _watched(channels, settings, str(me.get("user") or "firebreak"))]
 
 
 def _scopes(granted: frozenset[str]) -> Finding:
@@ -76,24 +83,25 @@ async def _way_in(settings: Settings) -> Finding:
     return answer if isinstance(answer, Finding) else works("Slack's way in", "Socket Mode")
 
 
-async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
+async def _announcement(client: Slack, channels: Channels, settings: Settings) -> list[Finding]:
     """A message with metadata is posted, read back and deleted: so it is found again after a lost answer."""
     if settings.incidents_channel is None:
         return []
-    name = settings.incidents_channel.lstrip("#")
-    found = await asked("INCIDENTS_CHANNEL", client.channel_named(name), REINSTALL)
+    what, written = "INCIDENTS_CHANNEL", settings.incidents_channel
+    found = await asked(what, channels.find(written), REINSTALL)
     if isinstance(found, Finding):
         return [found]
-    if found is None:
-        mend = "create it, or set INCIDENTS_CHANNEL to the name or id of a public channel"
-        return [broken("INCIDENTS_CHANNEL", f"{name} is no public channel that can be seen.", mend)]
-    back = await asked("INCIDENTS_CHANNEL", _there_and_back(client, found), REINSTALL)
+    if found is None or found.archived:
+        mend = (
+            "create it, or set INCIDENTS_CHANNEL to the name or id of another one; into a private one, invite the bot"
+        )
+        return [broken(what, f"{missing(what, written, found)}.", mend)]
+    back = await asked(what, _there_and_back(client, found.id), REINSTALL)
     if isinstance(back, Finding):
         return [back]
     if not back:
-        says = f"a message in #{name} came back without its metadata."
-        return [broken("INCIDENTS_CHANNEL", says, REINSTALL)]
-    return [works("INCIDENTS_CHANNEL", f"#{name}: a message with metadata was posted, read back and deleted")]
+        return [broken(what, f"a message in #{found.name} came back without its metadata.", REINSTALL)]
+    return [works(what, f"#{found.name}: a message with metadata was posted, read back and deleted")]
 
 
 async def _there_and_back(client: Slack, channel: str) -> bool:
@@ -108,12 +116,20 @@ async def _there_and_back(client: Slack, channel: str) -> bool:
         await client.call("chat.delete", channel=channel, ts=ts)
 
 
-async def _watched(client: Slack, settings: Settings) -> list[Finding]:
+async def _watched(channels: Channels, settings: Settings, bot: str) -> list[Finding]:
+    """Slack tells of what is said where the bot is a member, in private channels, too."""
+    what = "WATCHED_CHANNELS"
     found: list[Finding] = []
-    for name in settings.watched:
-        channel = await asked("WATCHED_CHANNELS", client.channel_named(name), REINSTALL)
-        if channel is None:
-            mend = "correct WATCHED_CHANNELS; a private channel has to be named by its id, and the bot invited"
-            channel = broken("WATCHED_CHANNELS", f"{name} is no public channel that can be seen.", mend)
-        found.append(channel if isinstance(channel, Finding) else works("WATCHED_CHANNELS", f"#{name}"))
+    for written in settings.watched:
+        channel = await asked(what, channels.find(written), REINSTALL)
+        if isinstance(channel, Finding):
+            found.append(channel)
+        elif channel is None or channel.archived:
+            mend = "correct WATCHED_CHANNELS; into a private channel, invite the bot"
+            found.append(broken(what, f"{missing(what, written, channel)}.", mend))
+        elif not channel.member:
+            says = f"#{channel.name}: the bot is not in it, and hears nothing there."
+            found.append(broken(what, says, f"in #{channel.name}: /invite @{bot}"))
+        else:
+            found.append(works(what, f"#{channel.name}"))
     return found

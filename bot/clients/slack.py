@@ -151,10 +151,10 @@ class Slack:
             raise PortError("slack", said, retryable=True) from error
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 
-    async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+    async def pages(self, method: str, key: str, limit: int = PAGE, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
         while True:
-            answer = await self.get(method, limit=PAGE, cursor=cursor, **arguments)
+            answer = await self.get(method, limit=limit, cursor=cursor, **arguments)
             for one in answer.get(key, []):
                 yield one
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
@@ -299,21 +299,14 @@ class Slack:
         raise SlackRefused("conversations.create", "name_taken", retryable=False)
 
     async def our_channel(self, name: str, marker: str, since: datetime) -> str | None:
-        async for one in self.pages(
-            "users.conversations", "channels", types="public_channel,private_channel", exclude_archived="true"
-        ):
+        kinds = {"types": "public_channel,private_channel", "exclude_archived": "true"}
+        # at most 999: https://docs.slack.dev/reference/methods/users.conversations
+        async for one in self.pages("users.conversations", "channels", limit=999, **kinds):
             if one.get("name") != name:
                 continue
             purpose = (one.get("purpose") or {}).get("value") or ""
             created = float(one.get("created") or 0)
             if marker in purpose or (not purpose and created >= since.timestamp() - 60):
-                return str(one["id"])
-        return None
-
-    async def channel_named(self, name: str) -> str | None:
-        """The id of a channel by id or name; None where there is none that the bot can see."""
-        async for one in self.pages("conversations.list", "channels", types="public_channel", exclude_archived="true"):
-            if name in (one.get("id"), one.get("name")):
                 return str(one["id"])
         return None
 

@@ -10,6 +10,7 @@ from handlers_world import SEARCH, SHOP, House, house
 
 from bot.store import Store
 from handlers.phrases import sounds_like_fire
+from sandbox.slack.channels import BOT_USER, Channel
 from sandbox.slack.people import Person
 from tests.unit.test_messages import ALERTMANAGER, DATADOG, GRAFANA, PAGERDUTY, SENTRY
 
@@ -98,6 +99,37 @@ async def test_bots_edits_and_notes_of_slack_are_never_heard(home: House) -> Non
     bob.say(general, f"> {words}\nwas yesterday")
     bob.say(general, "", files=(f"{words}.png",))
     assert await offers(home) == []
+
+
+@pytest.mark.parametrize(
+    "written", ["ops", "Ops", "C0OPS0001", "<#C0OPS0001|x>", "https://acme.slack.com/archives/C0OPS0001", "ops-of-old"]
+)
+async def test_a_watched_channel_is_heard_however_it_is_written_private_ones_too(store: Store, written: str) -> None:
+    async with house(store, SHOP, watched=(written,)) as home:
+        workspace, bob = home.slack.workspace, home.slack.bob
+        ops = Channel("C0OPS0001", "ops", bob.id, 0, is_private=True, members=[bob.id, BOT_USER])
+        ops.previous_names = ["ops-of-old"]
+        workspace.channels[ops.id] = ops
+        bob.say("general", "prod is down")
+        bob.say(ops, "prod is down", files=("till.png",))
+        assert len(await offers(home, "ops")) == 1
+        assert await offers(home) == []
+
+
+async def test_a_watched_channel_that_is_renamed_stays_watched_and_a_new_name_is_heard(store: Store) -> None:
+    async with house(store, SHOP, watched=("ops", "war-room")) as home:
+        workspace, bob = home.slack.workspace, home.slack.bob
+        workspace.rename(workspace.channel("general"), "ops", bob.id)
+        bob.say("ops", "prod is down")
+        assert len(await offers(home, "ops")) == 1
+        other = workspace.create_channel("chatter", bob.id)
+        workspace.join(other, BOT_USER)
+        bob.say(other, "prod is down")
+        assert await offers(home, "chatter") == []
+        workspace.rename(other, "war-room", bob.id)
+        await home.slack.delivery.idle()
+        bob.say(other, "prod is down")
+        assert len(await offers(home, "war-room")) == 1
 
 
 def test_marks_and_odd_blanks_do_not_hide_a_phrase() -> None:
