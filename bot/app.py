@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.catalogue import Catalogue
-from bot.channels import Announced, Channels, StoreRemembers
+from bot.channels import Announced, StoreRemembers
 from bot.clients.archive import LocalArchive
 from bot.clients.bisect import LocalBisector
 from bot.clients.clone_on_github import CloneOnGitHub
@@ -176,7 +176,8 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
     memory = RedisMemory(store)
     deploys = Deploys(store, watching=tracker is not None)
-    announced = Announced(Channels(slack, StoreRemembers(store)), slack, settings.incidents_channel)
+    slack.channels.remembers = StoreRemembers(store)
+    announced = Announced(slack, settings.incidents_channel)
     render = renderer(catalogue, reverts=reverts is not None)
     courtesy = Courtesy()
     live = Live(store, door, render, slack, courtesy=courtesy)

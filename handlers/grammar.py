@@ -102,6 +102,8 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
     words = _Words.of(text)
     if not words.read:
         return Declare(text)
+    if (turned := _id_first(words, here=here, one_open=one_open, services=services)) is not None:
+        return turned
     first, _, read = words.read.partition(" ")
     alone = first.strip(MARKS + STOPS).lower()
     # A quoted word before others is a name: `"cancel" on the order page` cancels nothing.
@@ -118,6 +120,21 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
     if not rest.read and (close := nearest(name)) is not None:
         return Near(text, close, Declare(text))
     return Declare(text)
+
+
+def _id_first(words: _Words, *, here: bool, one_open: bool, services: Collection[str]) -> Subcommand | None:
+    """`INC-0042` alone asks how it stands; `INC-0042 rollback` is said the other way round."""
+    found = _ID.match(words.read)
+    if found is None:
+        return None
+    rest = words.after(found.end())
+    if not rest.read:
+        return Subcommand("status", _written(found))
+    name = rest.read.partition(" ")[0].strip(MARKS + STOPS).lower()
+    if name not in STRICT or rest.read.endswith("?"):
+        return None
+    read = parse(f"{rest.read} {_written(found)}", here=here, one_open=one_open, services=services)
+    return read if isinstance(read, Subcommand) else None
 
 
 def incident_id(text: str) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from bot.catalogue import Catalogue
-from bot.channels import Channels, missing
+from bot.channels import missing
 from bot.checkup import Finding, asked, broken, works
 from bot.clients.patience import patient
 from bot.clients.slack import Slack, SlackRefused
@@ -54,10 +54,9 @@ async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         return [broken("Slack token", f"{error.text}.", mend)]
     found = [works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"), _scopes(granted)]
     found.append(await _way_in(settings))
-    channels = Channels(client)
     with patient(LIST_SECONDS):
-        found += await _announcement(client, channels, settings)
-        return [*found, *await _watched(channels, settings, str(me.get("user") or "firebreak"))]
+        found += await _announcement(client, settings)
+        return [*found, *await _watched(client, settings, str(me.get("user") or "firebreak"))]
 
 
 def _scopes(granted: frozenset[str]) -> Finding:
@@ -83,12 +82,12 @@ async def _way_in(settings: Settings) -> Finding:
     return answer if isinstance(answer, Finding) else works("Slack's way in", "Socket Mode")
 
 
-async def _announcement(client: Slack, channels: Channels, settings: Settings) -> list[Finding]:
+async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
     """A message with metadata is posted, read back and deleted: so it is found again after a lost answer."""
     if settings.incidents_channel is None:
         return []
     what, written = "INCIDENTS_CHANNEL", settings.incidents_channel
-    found = await asked(what, channels.find(written), REINSTALL)
+    found = await asked(what, client.channels.find(written), REINSTALL)
     if isinstance(found, Finding):
         return [found]
     if found is None or found.archived:
@@ -116,12 +115,12 @@ async def _there_and_back(client: Slack, channel: str) -> bool:
         await client.call("chat.delete", channel=channel, ts=ts)
 
 
-async def _watched(channels: Channels, settings: Settings, bot: str) -> list[Finding]:
+async def _watched(client: Slack, settings: Settings, bot: str) -> list[Finding]:
     """Slack tells of what is said where the bot is a member, in private channels, too."""
     what = "WATCHED_CHANNELS"
     found: list[Finding] = []
     for written in settings.watched:
-        channel = await asked(what, channels.find(written), REINSTALL)
+        channel = await asked(what, client.channels.find(written), REINSTALL)
         if isinstance(channel, Finding):
             found.append(channel)
         elif channel is None or channel.archived:

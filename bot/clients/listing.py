@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from bot.clients.patience import patient, waited
-from bot.clients.slack import LIMITS, Slack, SlackRefused
+from bot.clients.slack_errors import LIMITS, SlackRefused
 
 T = TypeVar("T")
 
@@ -21,11 +21,17 @@ LISTED = 1000
 KEPT_SECONDS = 3600.0
 
 
+class Reads(Protocol):
+    """Of the client, what reads."""
+
+    async def get(self, method: str, **arguments: Any) -> dict[str, Any]: ...
+
+
 class Listing(Generic[T]):
     """What `read` keeps of each entry of `method`; nothing where it answers None."""
 
     def __init__(
-        self, slack: Slack, method: str, key: str, read: Callable[[Mapping[str, Any]], T | None], **arguments: str
+        self, slack: Reads, method: str, key: str, read: Callable[[Mapping[str, Any]], T | None], **arguments: str
     ) -> None:
         self._slack, self._method, self._key, self._read = slack, method, key, read
         self._arguments = arguments

@@ -15,6 +15,8 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clients.calls import NO_ANSWER, count, count_limited
 from bot.clients.http import AGAIN_PAUSES, retry_after
 from bot.clients.patience import waited
+from bot.clients.slack_channels import Channels
+from bot.clients.slack_errors import LIMITS, WAITABLE, BlocksRefused, SlackRefused
 from bot.courtesy import people_first
 from handlers import rich
 from handlers.messages import by_person
@@ -24,21 +26,6 @@ METADATA = "firebreak_message"
 """`event_type` of the metadata on every message of an effect: how a redelivery finds what was posted."""
 TIMEOUT_SECONDS = 10
 PAGE = 200
-WAITABLE = frozenset(
-    # https://docs.slack.dev/reference/methods/chat.postMessage: errors that say "try again"
-    {
-        "ratelimited",
-        "rate_limited",
-        "internal_error",
-        "fatal_error",
-        "service_unavailable",
-        "request_timeout",
-        "team_added_to_org",
-    }
-)
-
-LIMITS = frozenset({"ratelimited", "rate_limited", "HTTP 429"})
-
 Blocks = Sequence[Mapping[str, Any]]
 
 
@@ -51,18 +38,6 @@ class Shown(Protocol):
     def blocks(self) -> Blocks: ...
     @property
     def rich(self) -> Blocks: ...
-
-
-class SlackRefused(PortError):
-    """Slack answered `ok: false`; `error` is its word, e.g. `channel_not_found`."""
-
-    def __init__(self, method: str, error: str, *, retryable: bool, retry_after: float | None = None) -> None:
-        super().__init__("slack", f"Slack refused {method}: {error}", retryable=retryable, retry_after=retry_after)
-        self.error = error
-
-
-class BlocksRefused(SlackRefused, rich.Refused):
-    """Slack does not know these blocks, or they are too long."""
 
 
 class Counting(AsyncWebClient):
@@ -90,6 +65,7 @@ class Slack:
         self.taste = taste or rich.NEVER
         self.web = Counting(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
         self.session: aiohttp.ClientSession | None = None
+        self.channels = Channels(self)
 
     async def start(self) -> None:
         """Opens the kept session; without it the SDK opens a connection a call."""
@@ -151,10 +127,10 @@ class Slack:
             raise PortError("slack", said, retryable=True) from error
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 
-    async def pages(self, method: str, key: str, limit: int = PAGE, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+    async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
         while True:
-            answer = await self.get(method, limit=limit, cursor=cursor, **arguments)
+            answer = await self.get(method, **{"limit": PAGE, "cursor": cursor, **arguments})
             for one in answer.get(key, []):
                 yield one
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
@@ -299,9 +275,9 @@ class Slack:
         raise SlackRefused("conversations.create", "name_taken", retryable=False)
 
     async def our_channel(self, name: str, marker: str, since: datetime) -> str | None:
-        kinds = {"types": "public_channel,private_channel", "exclude_archived": "true"}
-        # at most 999: https://docs.slack.dev/reference/methods/users.conversations
-        async for one in self.pages("users.conversations", "channels", limit=999, **kinds):
+        # at most 999 a page: https://docs.slack.dev/reference/methods/users.conversations
+        kinds = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": 999}
+        async for one in self.pages("users.conversations", "channels", **kinds):
             if one.get("name") != name:
                 continue
             purpose = (one.get("purpose") or {}).get("value") or ""
@@ -309,6 +285,11 @@ class Slack:
             if marker in purpose or (not purpose and created >= since.timestamp() - 60):
                 return str(one["id"])
         return None
+
+    async def channel_named(self, written: str) -> str | None:
+        """The id of a channel by id, name or link; None where there is none that the bot can see."""
+        found = await self.channels.find(written)
+        return found.id if found is not None and not found.archived else None
 
     async def join(self, channel: str) -> None:
         await self._unless({"method_not_supported_for_channel_type"}, "conversations.join", channel=channel)

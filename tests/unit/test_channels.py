@@ -12,10 +12,12 @@ from slack_world import World, slack_world
 import bot.channels
 import bot.people
 from bot.catalogue import Catalogue
-from bot.channels import Announced, Channels, StoreRemembers
+from bot.channels import Announced, StoreRemembers
 from bot.checkup import Finding
 from bot.checkup.slack import slack as look_at_slack
+from bot.clients import slack_channels
 from bot.clients.slack import Slack
+from bot.clients.slack_channels import Channels
 from bot.people import SlackPeople
 from bot.settings import load
 from bot.store import Store
@@ -85,6 +87,7 @@ async def test_an_id_is_one_call_in_a_workspace_of_any_size() -> None:
             assert found is not None
             assert found.name == "incidents"
             assert called(world) == ["conversations.info"]
+        assert await slack.channel_named("C0INCIDENTS") == "C0INCIDENTS"
 
 
 async def test_a_name_takes_pages_of_a_thousand_and_is_read_once() -> None:
@@ -163,13 +166,13 @@ async def test_private_channels_are_found_where_the_bot_is_in() -> None:
 
 
 async def test_a_channel_that_was_made_since_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot.channels, "ANEW_SECONDS", HOUR)
+    monkeypatch.setattr(slack_channels, "ANEW_SECONDS", HOUR)
     async with town() as (world, slack):
         channels = Channels(slack)
         assert await channels.find("war-room") is None
         world.workspace.create_channel("war-room", ALICE)
         assert await channels.find("war-room") is None, "the list is a moment old"
-        monkeypatch.setattr(bot.channels, "ANEW_SECONDS", 0.0)
+        monkeypatch.setattr(slack_channels, "ANEW_SECONDS", 0.0)
         assert await channels.find("war-room") is not None
 
 
@@ -179,19 +182,19 @@ async def test_the_announcements_say_what_is_wrong() -> None:
         world.workspace.archive(old, ALICE)
         for written, said in (("nowhere", "no such channel"), ("old", "it is archived"), (old.id, "#old is archived")):
             with pytest.raises(PortError, match=said) as wrong:
-                await Announced(Channels(slack), slack, written).channel()
+                await Announced(slack, written).channel()
             assert not wrong.value.retryable
-        announced = Announced(Channels(slack), slack, "https://firebreak.slack.com/archives/C0INCIDENTS")
+        announced = Announced(slack, "https://firebreak.slack.com/archives/C0INCIDENTS")
         assert await announced.channel() == "C0INCIDENTS"
         assert BOT_USER in world.workspace.channel("incidents").members
-        assert await Announced(Channels(slack), slack, " ").channel() is None
+        assert await Announced(slack, " ").channel() is None
 
 
 async def test_the_announcements_move_with_the_name_and_outlast_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot.channels, "CHECKED_SECONDS", 0.0)
-    monkeypatch.setattr(bot.channels, "ANEW_SECONDS", 0.0)
+    monkeypatch.setattr(slack_channels, "ANEW_SECONDS", 0.0)
     async with town() as (world, slack):
-        announced = Announced(Channels(slack), slack, "incidents")
+        announced = Announced(slack, "incidents")
         assert await announced.channel() == "C0INCIDENTS"
         world.faults.always("slack.*", Fault(status=503))
         assert await announced.channel() == "C0INCIDENTS"
