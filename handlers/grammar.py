@@ -102,7 +102,7 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
     words = _Words.of(text)
     if not words.read:
         return Declare(text)
-    if (turned := _id_first(words, here=here, one_open=one_open, services=services)) is not None:
+    if (turned := _id_first(words, text, here=here, services=services)) is not None:
         return turned
     first, _, read = words.read.partition(" ")
     alone = first.strip(MARKS + STOPS).lower()
@@ -122,19 +122,18 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
     return Declare(text)
 
 
-def _id_first(words: _Words, *, here: bool, one_open: bool, services: Collection[str]) -> Subcommand | None:
-    """`INC-0042` alone asks how it stands; `INC-0042 rollback` is said the other way round."""
+def _id_first(words: _Words, text: str, *, here: bool, services: Collection[str]) -> Ambiguous | None:
+    """`INC-0042` alone may ask how it stands, and `INC-0042 rollback` be said the other way round: it is asked about."""
     found = _ID.match(words.read)
     if found is None:
         return None
     rest = words.after(found.end())
     if not rest.read:
-        return Subcommand("status", _written(found))
-    name = rest.read.partition(" ")[0].strip(MARKS + STOPS).lower()
-    if name not in STRICT or rest.read.endswith("?"):
+        return Ambiguous(Subcommand("status", _written(found)), Declare(text))
+    if rest.read.partition(" ")[0].strip(MARKS + STOPS).lower() not in STRICT:
         return None
-    read = parse(f"{rest.read} {_written(found)}", here=here, one_open=one_open, services=services)
-    return read if isinstance(read, Subcommand) else None
+    read = parse(f"{rest.read.rstrip(STOPS)} {_written(found)}", here=here, services=services)
+    return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
 
 
 def incident_id(text: str) -> str | None:
@@ -226,7 +225,7 @@ def _subcommand(
 
 
 def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
-    """Alone, or with an incident; a number of its own may be a pull request's or a release's where one is deployed."""
+    """Alone, or with an incident; where something is deployed, a number or link may be a pull request's or a release's."""
     parts = _parts(read)
     if not parts:
         return Subcommand(name)
@@ -234,10 +233,11 @@ def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
         return None
     if (named := incident_id(parts[0])) is not None:
         return Subcommand(name, named)
-    if not re.fullmatch(r"#?\d{1,7}", parts[0]):
-        return None
-    if name in ("rollback", "hotfix"):
+    number = re.fullmatch(r"#?\d{1,7}", parts[0])
+    if name in ("rollback", "hotfix") and (number or parts[0].startswith(("http://", "https://"))):
         return Ambiguous(Subcommand(name), Declare(f"{name} {read}"))
+    if number is None:
+        return None
     return Subcommand(name, incident_id(f"INC-{parts[0].lstrip('#')}"))
 
 

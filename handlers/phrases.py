@@ -12,6 +12,7 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.errors import SlackClientError
 
 from handlers import deliveries, heard, messages
 from handlers.channels import reference
@@ -89,8 +90,13 @@ def register(app: AsyncApp, kit: Kit) -> None:
     async def told_of(channel: str) -> Mapping[str, Any]:
         """A private channel's new name is no event that we get: it is asked for again after a while."""
         at, about = known.get(channel, (0.0, {}))
-        if not about or time.monotonic() - at > KNOWN_SECONDS:
+        if about and time.monotonic() - at < KNOWN_SECONDS:
+            return about
+        try:
             answer: Any = await kit.client.conversations_info(channel=channel)
-            about = dict(answer.get("channel") or {})
-            known[channel] = (time.monotonic(), about)
-        return about
+        except (SlackClientError, TimeoutError, OSError):
+            if not about:
+                raise
+            return about  # as it was known
+        known[channel] = (time.monotonic(), dict(answer.get("channel") or {}))
+        return known[channel][1]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from bot.catalogue import Catalogue
 from bot.channels import missing
 from bot.checkup import Finding, asked, broken, works
-from bot.clients.patience import patient
 from bot.clients.slack import Slack, SlackRefused
+from bot.clients.slack_channels import Found
 from bot.settings import Settings
 from handlers.views.blocks import Message
 from phases.ports import PortError
@@ -54,9 +56,8 @@ async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         return [broken("Slack token", f"{error.text}.", mend)]
     found = [works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"), _scopes(granted)]
     found.append(await _way_in(settings))
-    with patient(LIST_SECONDS):
-        found += await _announcement(client, settings)
-        return [*found, *await _watched(client, settings, str(me.get("user") or "firebreak"))]
+    bot = str(me.get("user") or "firebreak")
+    return [*found, *await _announcement(client, settings), *await _watched(client, settings, bot)]
 
 
 def _scopes(granted: frozenset[str]) -> Finding:
@@ -87,7 +88,7 @@ async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
     if settings.incidents_channel is None:
         return []
     what, written = "INCIDENTS_CHANNEL", settings.incidents_channel
-    found = await asked(what, client.channels.find(written), REINSTALL)
+    found = await _look(what, client, written)
     if isinstance(found, Finding):
         return [found]
     if found is None or found.archived:
@@ -101,6 +102,18 @@ async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
     if not back:
         return [broken(what, f"a message in #{found.name} came back without its metadata.", REINSTALL)]
     return [works(what, f"#{found.name}: a message with metadata was posted, read back and deleted")]
+
+
+async def _look(what: str, client: Slack, written: str) -> Found | Finding | None:
+    """As the bot looks; where Slack asks for patience, on from there when it says so."""
+    ends = time.monotonic() + LIST_SECONDS
+    while True:
+        try:
+            return await client.channels.find(written)
+        except PortError as error:
+            if error.retry_after is None or time.monotonic() + error.retry_after > ends:
+                return broken(what, f"{error.text}.", "run it again in a minute" if error.retryable else REINSTALL)
+            await asyncio.sleep(error.retry_after)
 
 
 async def _there_and_back(client: Slack, channel: str) -> bool:
@@ -120,7 +133,7 @@ async def _watched(client: Slack, settings: Settings, bot: str) -> list[Finding]
     what = "WATCHED_CHANNELS"
     found: list[Finding] = []
     for written in settings.watched:
-        channel = await asked(what, client.channels.find(written), REINSTALL)
+        channel = await _look(what, client, written)
         if isinstance(channel, Finding):
             found.append(channel)
         elif channel is None or channel.archived:

@@ -277,3 +277,14 @@ async def test_doctor_finds_channels_as_the_bot_does() -> None:
         assert "no such channel" in watched[4].says
         assert found["INCIDENTS_CHANNEL"].state == "works", found["INCIDENTS_CHANNEL"]
         assert len(called(world, LISTS)) == 3, "one list for all"
+
+
+async def test_doctor_waits_as_long_as_slack_says() -> None:
+    async with town(2000) as (world, _):
+        world.faults.next(f"slack.{LISTS}", Fault(status=429, retry_after=1))
+        found = await doctor(world, incidents_channel="incidents", watched_channels="general")
+        assert [one.state for key, one in found.items() if key.startswith(("WATCHED", "INCID"))] == ["works", "works"]
+        world.faults.next(f"slack.{LISTS}", Fault(status=429, retry_after=999))
+        told = (await doctor(world, incidents_channel="incidents"))["INCIDENTS_CHANNEL"]
+        assert (told.state, told.mend) == ("broken", "run it again in a minute")
+        assert "ratelimited" in told.says

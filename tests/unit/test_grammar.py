@@ -85,6 +85,7 @@ def test_means(text: str, here: bool, means: object) -> None:
 
 
 STATUS = Subcommand("status", "INC-0042")
+SEVERITY = Subcommand("severity", "INC-0042", severity=Severity.SEV2)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +116,10 @@ STATUS = Subcommand("status", "INC-0042")
         ("“status INC-0042”", STATUS),
         ("`status INC-0042`", STATUS),
         ("`status` *INC-0042*", STATUS),
-        ("INC–0042", STATUS),
-        ("inc 42?", STATUS),
-        ("INC-0042 status", STATUS),
-        ("INC–0042: severity 2", Subcommand("severity", "INC-0042", severity=Severity.SEV2)),
+        ("INC–0042", Ambiguous(STATUS, Declare("INC–0042"))),
+        ("inc 42?", Ambiguous(STATUS, Declare("inc 42?"))),
+        ("INC-0042 status", Ambiguous(STATUS, Declare("INC-0042 status"))),
+        ("INC-0042 severity 2", Ambiguous(SEVERITY, Declare("INC-0042 severity 2"))),
         ("INC-0042 is back again", Declare("INC-0042 is back again")),
         ("INC-0042 status page is red", Declare("INC-0042 status page is red")),
         ("inc 500 errors at checkout", Declare("inc 500 errors at checkout")),
@@ -140,6 +141,10 @@ STATUS = Subcommand("status", "INC-0042")
         ("declare\u00a0the till – “again”", Declare("the till – “again”")),
         ("resolve INC-0042?", Ambiguous(Subcommand("resolve", "INC-0042"), Declare("resolve INC-0042?"))),
         ("rollback #42", Ambiguous(Subcommand("rollback"), Declare("rollback #42"))),
+        (
+            "hotfix https://github.com/acme/shop/pull/42",
+            Ambiguous(Subcommand("hotfix"), Declare("hotfix https://github.com/acme/shop/pull/42")),
+        ),
         ("hotfix 42", Ambiguous(Subcommand("hotfix"), Declare("hotfix 42"))),
         ("“cancel” on the order page does nothing", Declare("“cancel” on the order page does nothing")),
         ("status INC-0042 is wrong", Declare("status INC-0042 is wrong")),
