@@ -1,4 +1,4 @@
-"""The channels that the settings name: what the bot and `firebreak doctor` do with what the client finds."""
+"""The channels that the settings name, for the bot and for `firebreak doctor`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from phases.ports import PortError
 log = logging.getLogger(__name__)
 
 CHECKED_SECONDS = 600.0
-"""So long the channel of the announcements is not asked for again: it may be archived, and another one get its name."""
+"""After so long the channel is asked for again: it may be archived, and another one have its name."""
 EARLY_SECONDS = 60.0
 AGAIN_SECONDS = 30.0
 
 
 class StoreRemembers:
-    """In Redis, for every replica and the next start. Out of reach, it knows nothing: the list is read."""
+    """Ids by name in Redis, for every replica and the next start. Out of reach, the list is read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -67,7 +67,7 @@ class Announced:
         return self._id
 
     async def early(self) -> None:
-        """Looks for it before the first incident does: in a large workspace the list takes its time. Raises nothing."""
+        """Look for it before the first incident does: a large workspace's list takes its time."""
         while self._written is not None:
             try:
                 with patient(EARLY_SECONDS):
@@ -92,7 +92,7 @@ class Announced:
 
 
 def missing(setting: str, written: str, found: Found | None) -> str:
-    """Why nothing can be said there."""
+    """Return why nothing can be said there."""
     if found is not None and found.archived:
         return f"{setting} {written}: the channel #{found.name} is archived"
     return f"{setting} {written}: there is no such channel, or it is archived, or private and the bot is not in it"

@@ -12,9 +12,10 @@ from handlers.heard import spelled
 
 
 def read(path: Path) -> str:
-    """What stands in the file: UTF-8 with or without a byte order mark, lines ended as on any system. Raises `Faults`.
+    """Return the file's text: UTF-8 with or without a byte order mark, any line ends. Raises `Faults`.
 
-    https://toml.io/en/v1.0.0#spec says UTF-8; Windows' editors put the mark before it, or save as UTF-16.
+    TOML is UTF-8 (https://toml.io/en/v1.0.0#spec). Editors on Windows put a mark before it, or save
+    it as UTF-16.
     """
     try:
         raw = path.read_bytes()
@@ -31,7 +32,7 @@ def read(path: Path) -> str:
 
 
 def odd_letter(text: str, said: str) -> str:
-    """The letter that only looks like one of TOML's, in the line that cannot be read: a curved quote, a no-break space."""
+    """Name a letter of the unreadable line that only looks like TOML's: a curved quote, a no-break space."""
     found = re.search(r"at line (\d+)", said)
     lines = text.split("\n")
     line = lines[int(found.group(1)) - 1] if found and int(found.group(1)) <= len(lines) else ""

@@ -1,4 +1,4 @@
-"""How people name a channel in the settings, and whether it is the one that Slack tells of. Pure."""
+"""Channels as people name them in the settings, compared with those that Slack tells of. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from handlers.heard import spelled
 
-# https://docs.slack.dev/reference/objects/conversation-object: ids begin with C, of older private channels with G.
+# https://docs.slack.dev/reference/objects/conversation-object: ids begin with C, or with G.
 _ID = re.compile(r"[CG][A-Z0-9]{4,20}")
 _MENTION = re.compile(r"<#([A-Za-z0-9]+)(?:\|[^>]*)?>")
 _LINK = re.compile(r"https?://[^/\s]+/(?:archives|client/[A-Za-z0-9]+)/([A-Za-z0-9]+)(?:[/?#].*)?", re.IGNORECASE)
@@ -19,20 +19,20 @@ _COPIED = re.compile(r"[cg](?=[a-z]*[0-9])[a-z0-9]{8,20}")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`id`: asked for first. `name`: as Slack writes names, in small letters. `maybe`: an id where nothing has that name."""
+    """A channel as it was written: the `id` is asked for first, then the `name`, then the id `maybe`."""
 
     id: str | None = None
     name: str | None = None
     maybe: str | None = None
 
     def means(self, channel: Mapping[str, Any]) -> bool:
-        """Whether this channel is meant, as it is called now or, having been renamed since, was called before."""
+        """Return whether this channel is meant, by its name of now or one that it had before."""
         ids = {self.id, self.maybe} - {None}
         return channel.get("id") in ids or (self.name is not None and self.name in called(channel))
 
 
 def reference(written: str) -> Reference:
-    """`C0123ABCD`, `incidents`, `#Incidents`, `<#C0123ABCD|incidents>`, or a copied link to the channel."""
+    """Read `C0123ABCD`, `incidents`, `#Incidents`, `<#C0123ABCD|incidents>`, or a copied link."""
     text = spelled(written).strip().strip("\"'`")
     for form in (_MENTION, _LINK):
         if (found := form.fullmatch(text)) is not None:
@@ -44,7 +44,7 @@ def reference(written: str) -> Reference:
 
 
 def called(channel: Mapping[str, Any]) -> frozenset[str]:
-    """The names of a channel, of now and before."""
+    """Return the names of a channel, of now and before."""
     before = channel.get("previous_names") or ()
     names = (channel.get("name"), channel.get("name_normalized"), *before)
     return frozenset(str(name).casefold() for name in names if name)

@@ -123,7 +123,7 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
 
 
 def _id_first(words: _Words, text: str, *, here: bool, services: Collection[str]) -> Ambiguous | None:
-    """`INC-0042` alone may ask how it stands, and `INC-0042 rollback` be said the other way round: it is asked about."""
+    """Read `INC-0042` alone, and `INC-0042 rollback`: both may be commands, and are asked about."""
     found = _ID.match(words.read)
     if found is None:
         return None
@@ -144,7 +144,7 @@ def incident_id(text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What was typed, and how it reads: on one line, in plain letters, without quotes around all of it."""
+    """Words as typed, and as they read: on one line, in plain letters, without quotes around all."""
 
     typed: str
     read: str
@@ -166,7 +166,7 @@ class _Words:
         return cls(typed, "".join(one for one, _ in letters[begin:end]), tuple(p for _, p in letters[begin:end]))
 
     def after(self, letters: int) -> _Words:
-        """What stands behind so many letters, and behind the colon or dash after them."""
+        """Return what stands behind so many letters, and behind the colon or dash after them."""
         begin = letters
         while begin < len(self.read) and self.read[begin] in STOPS + "- ":
             begin += 1
@@ -183,12 +183,12 @@ def _written(found: re.Match[str]) -> str:
 
 
 def _ids(read: str) -> str:
-    """The same words with every incident's id written in one way, and in one word."""
+    """Return the same words with every incident's id written in one way, as one word."""
     return _ID.sub(_written, read)
 
 
 def _parts(read: str, *, numbers: str = "") -> list[str]:
-    """The words, without marks; what `numbers` takes for an incident's number becomes its id."""
+    """Return the words without marks; a number that `numbers` fits becomes an incident's id."""
     parts = [part.strip(MARKS + STOPS) for part in _ids(read).split()]
     known = re.compile(numbers or "(?!)")
     return [f"INC-{int(part.lstrip('#')):04d}" if known.fullmatch(part) else part for part in parts if part]
@@ -225,7 +225,10 @@ def _subcommand(
 
 
 def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
-    """Alone, or with an incident; where something is deployed, a number or link may be a pull request's or a release's."""
+    """Read a subcommand alone or with an incident.
+
+    Where something is deployed, a number or link may be a pull request's or a release's.
+    """
     parts = _parts(read)
     if not parts:
         return Subcommand(name)

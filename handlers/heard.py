@@ -62,11 +62,12 @@ def _token(found: re.Match[str]) -> str:
 
 
 def letters(text: str) -> list[tuple[str, int]]:
-    """The letters that a reader sees, each with its place in `text`: what a phone or a word processor made of them is undone.
+    """Return the letters that were meant, each with its place in `text`.
 
-    Full-width forms, no-break spaces, every kind of dash, curved quotes and foreign digits become the plain ones; what has no
-    width goes. Only for reading what was meant: a record keeps the words as they were typed.
-    https://www.unicode.org/reports/tr15/ (compatibility forms), https://www.unicode.org/reports/tr44/#General_Category_Values
+    Full-width forms, no-break spaces, every kind of dash, curved quotes and foreign digits become the
+    plain ones; what has no width goes. A record keeps the words as they were typed.
+    https://www.unicode.org/reports/tr15/ (compatibility forms),
+    https://www.unicode.org/reports/tr44/#General_Category_Values
     """
     found: list[tuple[str, int]] = []
     for place, typed_one in enumerate(text):
@@ -86,7 +87,7 @@ def letters(text: str) -> list[tuple[str, int]]:
 
 
 def spelled(text: str) -> str:
-    """`text` in plain letters, for finding names and ids in it."""
+    """Return `text` in plain letters, for finding names and ids in it."""
     return text if text.isascii() else unicodedata.normalize("NFC", "".join(one for one, _ in letters(text)))
 
 
@@ -106,7 +107,7 @@ def sentry_issues(text: str) -> tuple[str, ...]:
 
 
 def sentry_short_ids(text: str) -> tuple[str, ...]:
-    """Short ids that stand in Sentry links in the place of a number, in capitals as Sentry writes them."""
+    """Return short ids that stand in Sentry links in the place of a number, in capitals."""
     return tuple(dict.fromkeys(str(found["short"]).upper() for found in _sentry(text) if found["short"]))[:10]
 
 
@@ -117,5 +118,5 @@ def _sentry(text: str) -> Iterator[re.Match[str]]:
 
 
 def linear_issues(text: str) -> tuple[str, ...]:
-    """Identifiers in the Linear links of a text, as Linear writes them."""
+    """Return the identifiers in the Linear links of a text, as Linear writes them."""
     return tuple(dict.fromkeys(found["id"].upper() for found in _LINEAR_ISSUE.finditer(text)))

@@ -1,8 +1,9 @@
-"""What a message says, wherever its words stand: its text, blocks, attachments, what it forwards, its files. Pure.
+"""The words of a message: its text, blocks, attachments, what it forwards, its files. Pure.
 
-Alerts of other programs (Grafana, Alertmanager, Sentry's own app) have no text, or only a line for notifications; their words are
-in `attachments` and `blocks`. https://docs.slack.dev/reference/events/message,
-https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments, https://docs.slack.dev/reference/block-kit/blocks
+Alerts of other programs (Grafana, Alertmanager, Sentry's own app) have no text, or only a line for
+notifications; their words are in `attachments` and `blocks`.
+https://docs.slack.dev/reference/events/message, https://docs.slack.dev/reference/block-kit/blocks,
+https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 from handlers import heard
 
 PEOPLES = frozenset({"", "file_share", "thread_broadcast", "reply_broadcast", "me_message"})
-"""Subtypes of what a person says: with a file, in a thread that is also sent to the channel (by its old name, too), as `/me`.
+"""Subtypes of what a person says: with a file, in a thread that is also sent to the channel, as `/me`.
 
+`reply_broadcast` is the old name of `thread_broadcast`.
 https://docs.slack.dev/reference/events/message#subtypes
 """
 SLACKBOT = "USLACKBOT"
@@ -33,13 +35,16 @@ Json = Mapping[str, Any]
 
 
 def by_person(message: Json) -> bool:
-    """Whether a person said it: no bot, no note of Slack's own, no edit."""
+    """Return whether a person said it: no bot, no note of Slack's own, no edit."""
     subtype, user = message.get("subtype") or "", message.get("user")
     return subtype in PEOPLES and not message.get("bot_id") and bool(user) and user != SLACKBOT
 
 
 def message_text(message: Json) -> str:
-    """Every word that a reader sees, once; the first line is the headline, the addresses behind its words follow it."""
+    """Return every word that a reader sees, once.
+
+    The first line is the headline. The addresses behind its words follow it.
+    """
     said = _Said()
     said.add(_text(message.get("text"), said), own=True)
     said.add(line for block in _list(message.get("blocks")) for line in _block(block, said))
@@ -52,7 +57,7 @@ def message_text(message: Json) -> str:
 
 
 def own_words(message: Json) -> str:
-    """What a person says with it, themselves or by forwarding; no preview of a link, no name of a file."""
+    """Return what a person says, themselves or by forwarding: no link's preview, no file's name."""
     shared = [one for one in _list(message.get("attachments")) if one.get("is_share")]
     return message_text({"text": message.get("text"), "attachments": shared})
 
@@ -75,7 +80,7 @@ class _Said:
                 self._known += f"{same}\n"
 
     def _has(self, same: str) -> bool:
-        """A whole line, or a sentence within one: the same words come as text, as blocks and as a fallback."""
+        """Return whether a line, or a sentence within one, says so: text, blocks and fallback repeat words."""
         return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
 
     def link(self, url: object) -> None:
@@ -83,7 +88,7 @@ class _Said:
             self.links.append(heard.plain(url))
 
     def words(self) -> bool:
-        """Whether anything is said besides addresses and mentions."""
+        """Return whether anything is said besides addresses and mentions."""
         return any(_MENTIONS.sub("", re.sub(r"https?://\S+", "", line)) for line in self._lines)
 
     def told(self, files: str) -> str:
@@ -100,7 +105,7 @@ def _list(thing: object) -> list[Json]:
 
 
 def _text(thing: object, said: _Said) -> list[str]:
-    """Lines of Slack's markup, or of a text object. Words that are a link stay, and their address is kept beside them."""
+    """Return the lines of Slack's markup, or of a text object; the address behind a link's words is kept."""
     text = thing.get("text") if isinstance(thing, Mapping) else thing  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
     if not isinstance(text, str):
         return []
@@ -134,7 +139,7 @@ def _block(block: Json, said: _Said, depth: int = 0) -> Iterator[str]:
 
 
 def _shown(block: Json, said: _Said, depth: int) -> Iterator[str]:
-    """Section, header, image, markdown, and whatever Slack will have tomorrow: what it shows has one of these names."""
+    """Section, header, image, markdown, and blocks that are not known yet: their words have these names."""
     for key in ("title", "subtitle", "text", "description", "body"):
         thing = block.get(key)
         yield from _text(thing, said)
@@ -215,11 +220,14 @@ def _attachment(one: Json, said: _Said) -> Iterator[str]:
 
 
 def _is_preview(one: Json) -> bool:
-    """Of a link: Slack's own words or another app's, and nothing that was said here. A forwarded message is."""
+    """Return whether it shows where a link leads. A forwarded message is no preview: it is said here."""
     return not one.get("is_share") and any(one.get(key) for key in ("from_url", "original_url", "is_msg_unfurl"))
 
 
 def _file(file: Json) -> str:
-    """Of a workspace that shares a channel only the id comes, and of a deleted file: https://docs.slack.dev/reference/objects/file-object"""
+    """Return its name. Another workspace's file and a deleted one have only an id.
+
+    https://docs.slack.dev/reference/objects/file-object
+    """
     name = file.get("subject") or file.get("title") or file.get("name")
     return " ".join(heard.typed(str(name)).split()) if name else "a file"

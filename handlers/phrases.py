@@ -71,7 +71,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
 
     @app.event("channel_rename")
     async def renamed(ack: AsyncAck, event: dict[str, Any]) -> None:
-        """https://docs.slack.dev/reference/events/channel_rename; what it is called now is asked when somebody speaks there."""
+        """https://docs.slack.dev/reference/events/channel_rename; its name is asked when it matters."""
         known.pop(str((event.get("channel") or {}).get("id", "")), None)
         await ack()
 
@@ -88,7 +88,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         return any(one.means(about) for one in watched)
 
     async def told_of(channel: str) -> Mapping[str, Any]:
-        """A private channel's new name is no event that we get: it is asked for again after a while."""
+        """Ask for its name, again after a while: a private channel's new name is no event that we get."""
         at, about = known.get(channel, (0.0, {}))
         if about and time.monotonic() - at < KNOWN_SECONDS:
             return about

@@ -1,8 +1,8 @@
-"""One of Slack's long lists, of which few calls a minute are allowed: read page by page, kept, and read on from where it stopped.
+"""Slack's long lists, of which few pages a minute are given: read once, and on from where it stopped.
 
-`conversations.list` and `users.list` are Tier 2, 20 calls a minute (https://docs.slack.dev/apis/web-api/rate-limits), with at most
-1,000 a page (https://docs.slack.dev/reference/methods/conversations.list): a workspace of 9,000 channels takes 9 calls or more, as a
-page may hold fewer than were asked for.
+`conversations.list` and `users.list` are Tier 2, 20 calls a minute, with at most 1,000 a page. A page
+may hold fewer than were asked for. https://docs.slack.dev/apis/web-api/rate-limits,
+https://docs.slack.dev/reference/methods/conversations.list
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Reads(Protocol):
 
 
 class Listing(Generic[T]):
-    """What `read` keeps of each entry of `method`; nothing where it answers None."""
+    """The entries of `method`, as `read` makes them; where it answers None, nothing is kept."""
 
     def __init__(
         self, slack: Reads, method: str, key: str, read: Callable[[Mapping[str, Any]], T | None], **arguments: str
@@ -50,7 +50,10 @@ class Listing(Generic[T]):
         return time.monotonic() - self._begun
 
     async def rows(self) -> AsyncIterator[T]:
-        """What is kept, then page by page what is left. Raises `PortError`; who asks again goes on from there."""
+        """Yield what is kept, then page by page what is left.
+
+        Raises `PortError`; who asks again goes on from there.
+        """
         if self.age > KEPT_SECONDS:
             self.begin_anew()
         rows, number = self._rows, 0
@@ -65,7 +68,7 @@ class Listing(Generic[T]):
             await self._next_page()
 
     async def _next_page(self) -> None:
-        """One page more, whoever of those who wait for it asks. Nobody holds up others by waiting for a limit."""
+        """Read one page more, for all who wait for it. A wait for a rate limit holds up nobody else."""
         cursor, rows = self._cursor, self._rows
         try:
             async with self._reading:

@@ -46,7 +46,7 @@ class Remembers(Protocol):
 
 
 class Channels:
-    """An id is one call; a name is read from the list, which private channels that the bot is in are on, and remembered."""
+    """An id is one call. A name is read from the list, private channels of the bot included, and kept."""
 
     def __init__(self, slack: Reads, remembers: Remembers | None = None) -> None:
         self._slack = slack
@@ -58,7 +58,10 @@ class Channels:
         return Listing(self._slack, "conversations.list", "channels", Found.read, types=types, exclude_archived="true")
 
     async def find(self, written: str) -> Found | None:
-        """None where there is none that the bot can see. Raises `PortError`; asked again, it goes on where it stopped."""
+        """Return the channel, or None where there is none that the bot can see.
+
+        Raises `PortError`; asked again, it goes on where it stopped.
+        """
         wanted = reference(written)
         if wanted.id is not None and (found := await self._by_id(wanted.id)) is not None:
             return found
@@ -94,7 +97,7 @@ class Channels:
         return found or renamed
 
     async def _search(self, name: str) -> tuple[Found | None, Found | None]:
-        """The channel of this name, and the one that had it before."""
+        """Return the channel of this name, and one that had it before."""
         renamed: Found | None = None
         try:
             async for one in self._listing.rows():

@@ -1,7 +1,7 @@
 """Files beside a message, as the Web API and events show them; nothing is stored but their names.
 
-Shapes: https://docs.slack.dev/reference/objects/file-object, https://docs.slack.dev/reference/events/message/file_share
-(its example has `bot_id: null`, and no `team`; it needs no scope of its own).
+Shapes: https://docs.slack.dev/reference/objects/file-object,
+https://docs.slack.dev/reference/events/message/file_share (its example has `bot_id: null`, and no `team`; it needs no scope of its own).
 """
 
 from __future__ import annotations
