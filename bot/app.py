@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.catalogue import Catalogue
+from bot.channels import Announced, StoreRemembers
 from bot.clients.archive import LocalArchive
 from bot.clients.bisect import LocalBisector
 from bot.clients.clone_on_github import CloneOnGitHub
@@ -91,6 +92,8 @@ class Bot:
     source_for: Callable[[Service], SourceCode | None]
     pulls_for: Callable[[Service], PullRequests | None]
     incidents_channel: Callable[[], Awaitable[str | None]]
+    look_early: Callable[[], Coroutine[Any, Any, None]]
+    """Finds what the settings name before somebody waits for it."""
     courtesy: Courtesy
 
 
@@ -176,7 +179,8 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
     memory = RedisMemory(store)
     deploys = Deploys(store, watching=tracker is not None)
-    announced = _Announced(slack, settings.incidents_channel)
+    slack.channels.remembers = StoreRemembers(store)
+    announced = Announced(slack, settings.incidents_channel)
     render = renderer(catalogue, reverts=reverts is not None)
     courtesy = Courtesy()
     live = Live(store, door, render, slack, courtesy=courtesy)
@@ -233,6 +237,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         source_for=the_source,
         pulls_for=lambda service: hub if service.repository else None,
         incidents_channel=announced.channel,
+        look_early=announced.early,
         courtesy=courtesy,
     )
 
@@ -275,26 +280,6 @@ async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
         log.warning("Sentry: %s", error.text if isinstance(error, PortError) else "no answer at the start")
 
 
-class _Announced:
-    """The channel in which incidents are announced: found by id or name, joined once."""
-
-    def __init__(self, slack: Slack, name: str | None) -> None:
-        self._slack = slack
-        self._name = name.lstrip("#") if name else None
-        self._id: str | None = None
-
-    async def channel(self) -> str | None:
-        """None where it is not set. Raises `PortError` where it cannot be found or joined."""
-        if self._name is None or self._id is not None:
-            return self._id
-        found = await self._slack.channel_named(self._name)
-        if found is None:
-            raise PortError("slack", f"INCIDENTS_CHANNEL {self._name} is no public channel", retryable=False)
-        await self._slack.join(found)
-        self._id = found
-        return found
-
-
 async def workers(bot: Bot) -> None:
     """Outbox, clock, live messages, the watch after deploys and the look back, until cancelled."""
     async with asyncio.TaskGroup() as group:
@@ -303,6 +288,7 @@ async def workers(bot: Bot) -> None:
         group.create_task(lasting("live messages", bot.live.run), name="live")
         group.create_task(lasting("watch", bot.watch.run), name="watch")
         group.create_task(lasting("looking back", bot.looking_back.run), name="looking back")
+        group.create_task(lasting("looking for channels", bot.look_early), name="channels")
 
 
 async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:

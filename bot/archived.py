@@ -79,7 +79,7 @@ def _clean(thing: Any) -> Any:
 def read(text: str) -> Archived:
     """Raises `Unreadable`."""
     try:
-        body = json.loads(text)
+        body = json.loads(text.removeprefix("\ufeff"))  # a byte order mark, where an editor or a shell wrote the file
     except ValueError as error:
         raise Unreadable("it is no JSON") from error
     if not isinstance(body, dict) or "incident" not in body:

@@ -11,8 +11,10 @@ from typing import Any, Literal, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot import text_file
 from bot.addresses import is_url
 from bot.settings import Faults, Settings
+from handlers.heard import spelled
 from phases.service import AdrPlace, DeployCommands, DeployWorkflow, ReleaseNames, Service
 
 DEFAULT = "default"
@@ -103,14 +105,14 @@ class Catalogue:
         for service in services:
             self._by_project |= dict.fromkeys(service.sentry, service.name)
             for word in (service.name, *service.aliases):
-                self._spoken[word.casefold()] = service.name
+                self._spoken[spelled(word).casefold()] = service.name
         # The longest first: "shop-api is down" does not name the service "shop".
         words = sorted(self._spoken, key=lambda word: (-len(word), word))
         self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
 
     def get(self, name: str) -> Service | None:
         """By name, else by alias."""
-        return self._services.get(name) or self._services.get(self._spoken.get(name.strip().casefold(), ""))
+        return self._services.get(name) or self._services.get(self._spoken.get(spelled(name).strip().casefold(), ""))
 
     def all(self) -> Sequence[Service]:
         return tuple(self._services.values())
@@ -120,7 +122,7 @@ class Catalogue:
 
         Addresses do not count as text: a link holds all kinds of names.
         """
-        text = _URL_IN_TEXT.sub(" ", text)
+        text = spelled(_URL_IN_TEXT.sub(" ", text))
         named = {self._spoken[match.group().casefold()] for match in self._pattern.finditer(text)}
         if len(named) == 1:
             return self._services[named.pop()]
@@ -168,12 +170,11 @@ def read(path: Path, numbers: Numbers | None = None) -> Catalogue:
     if path.is_dir():
         made = "docker makes one where the file of a mount is not there"
         raise Faults([f"{path} is a folder ({made}): put the file in its place, or leave the mount out"])
+    text = text_file.read(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Faults([f"{path} cannot be read: {error}"]) from error
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Faults([f"{path} is no TOML: {error}"]) from error
+        raise Faults([f"{path} is no TOML: {error}{text_file.odd_letter(text, str(error))}"]) from error
     faults = [
         f"{path.name}: unknown table [{key}]: services are tables [services.<name>]"
         for key in table

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from bot.clients.listing import Listing
 from bot.clients.slack import Slack, SlackRefused
+from handlers.heard import spelled
 from phases.ports import Person, PortError
 from phases.service import Service
 from phases.wording import FORGOTTEN, SOMEBODY
@@ -15,6 +18,8 @@ from phases.wording import FORGOTTEN, SOMEBODY
 CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
 SLACKBOT = "USLACKBOT"  # Slack calls it no bot
 LAST_KNOWN_SECONDS = 24 * 3600  # group members: last known for a day
+ANEW_SECONDS = 60.0
+"""A name that a list of that age does not have may be new."""
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 CHANNEL = re.compile(r"<#([CG][A-Z0-9]+)(?:\|([^>]*))?>")
 
@@ -29,6 +34,7 @@ class SlackPeople:
         self._known: dict[str, tuple[float, Person]] = {}
         self._groups: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._handles: tuple[float, dict[str, str]] = (0.0, {})
+        self._users = Listing(slack, "users.list", "members", _user)
 
     async def person(self, id: str, team: str | None, enterprise: str | None = None) -> Person:
         """A full member of our workspace, or not. Raises `PortError` where Slack cannot be asked."""
@@ -103,7 +109,8 @@ class SlackPeople:
         """Slack ids of a service's owners; groups by handle or id. Raises `PortError` where nothing is known of a group."""
         found: list[str] = []
         for owner in service.owners:
-            word = owner.removeprefix("@")
+            mentioned = re.fullmatch(r"<(?:@|!subteam\^)([A-Z0-9]+)(?:\|[^>]*)?>", owner)
+            word = mentioned.group(1) if mentioned else owner.removeprefix("@")
             if re.fullmatch(r"[UW][A-Z0-9]{2,}", word):
                 found.append(word)
             else:
@@ -115,9 +122,10 @@ class SlackPeople:
         if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
             return kept[1]
         try:
-            group = word if re.fullmatch(r"S[A-Z0-9]{2,}", word) else (await self._handle_ids()).get(word)
+            handle = spelled(word).casefold()
+            group = word if re.fullmatch(r"S[A-Z0-9]{2,}", word) else (await self._handle_ids()).get(handle)
             if group is None:
-                members = await self._user_named(word)
+                members = await self._user_named(handle)
             else:
                 members = tuple((await self._slack.get("usergroups.users.list", usergroup=group)).get("users", []))
         except PortError:
@@ -131,14 +139,47 @@ class SlackPeople:
         at, handles = self._handles
         if not handles or time.monotonic() - at > CACHED_SECONDS:
             groups = (await self._slack.get("usergroups.list")).get("usergroups", [])
-            handles = {str(one["handle"]): str(one["id"]) for one in groups}
+            handles = {str(one["handle"]).casefold(): str(one["id"]) for one in groups}
             self._handles = (time.monotonic(), handles)
         return handles
 
     async def _user_named(self, word: str) -> tuple[str, ...]:
-        async for user in self._slack.pages("users.list", "members"):
-            if word in (user.get("name"), (user.get("profile") or {}).get("display_name")):
-                return (str(user["id"]),)
-        raise PortError(
-            "slack", f"the owners' group or user @{word} of the catalogue is not known to Slack", retryable=False
-        )
+        found = await self._users_named(word)
+        if not found and self._users.age > ANEW_SECONDS:
+            self._users.begin_anew()
+            found = await self._users_named(word)
+        if len(found) == 1:
+            return tuple(found)
+        said = "is what several people are called: write their Slack ids" if found else "is not known to Slack"
+        raise PortError("slack", f"the owners' group or user @{word} of the catalogue {said}", retryable=False)
+
+    async def _users_named(self, word: str) -> list[str]:
+        """By the name that only they have; else all to whom it is shown as theirs."""
+        shown: list[str] = []
+        async for user in self._users.rows():
+            if word == user.name:
+                return [user.id]
+            if word in user.shown:
+                shown.append(user.id)
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    id: str
+    name: str
+    shown: frozenset[str]
+
+
+def _user(shape: Mapping[str, Any]) -> _User | None:
+    """None for bots and for who is gone."""
+    if shape.get("deleted") or shape.get("is_bot") or shape.get("id") == SLACKBOT:
+        return None
+    profile = shape.get("profile") or {}
+    shown = (profile.get("display_name"), profile.get("display_name_normalized"), profile.get("real_name"))
+    names = (*shown, profile.get("real_name_normalized"), shape.get("real_name"))
+    return _User(
+        id=str(shape["id"]),
+        name=str(shape.get("name") or "").casefold(),
+        shown=frozenset(str(name).casefold() for name in names if name),
+    )

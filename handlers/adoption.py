@@ -22,9 +22,9 @@ ASK_SECONDS = 0.7  # of the 3 s in which Slack wants its ack; the door needs up 
 AT_MOST = 5
 
 # https://docs.sentry.io/product/issues/ : the project's slug in capitals, and a number in base 32
-_SHORT_ID = re.compile(r"(?<![\w/-])([A-Z0-9][A-Z0-9_-]{0,49}-[0-9A-Z]{1,10})(?![\w-])")
-# https://linear.app/docs/issue-identifiers ; links as https://linear.app/acme/issue/ENG-123/title
-_LINEAR_LINK = re.compile(r"https?://[^\s/]+(?:/[^\s/]+)*?/issue/([A-Z][A-Z0-9]{0,9}-[1-9]\d{0,7})(?=[/?#\s]|$)")
+_SHORT_ID = re.compile(r"(?<![\w/-])([A-Z0-9][A-Z0-9_-]{0,49}-[0-9A-Z]{1,10})(?![\w-])", re.IGNORECASE)
+_VERSION = re.compile(r"[A-Za-z]+|[vV]\d+")
+"""Behind the dash of a name in small letters: `shop-api` and `shop-v2` are no issues."""
 _LINK = re.compile(r"https?://\S+")
 
 
@@ -69,25 +69,29 @@ class Adopted:
 
 
 def named(text: str, catalogue: Catalogue) -> Named:
-    """Sentry links and short ids, and the first Linear issue."""
+    """Sentry links and short ids, and the first Linear issue; however a phone wrote their dash.
+
+    Links and Sentry's short ids also in small letters; Linear's `eng-12` alone is more often a branch or a word.
+    """
     every = catalogue.all()
     teams = {one.linear_team.upper() for one in every if one.linear_team}
     projects = {slug.upper() for one in every for slug in one.sentry}
-    words = _LINK.sub(" ", text)
-    short_ids: list[str] = []
-    linear = _LINEAR_LINK.findall(text)
+    text = heard.spelled(text)
+    short_ids = [one for one in heard.sentry_short_ids(text) if one.rpartition("-")[0] in projects]
+    linear = list(heard.linear_issues(text))
     taken: list[str] = []
-    for one in dict.fromkeys(_SHORT_ID.findall(words)):
-        beginning, _, number = one.rpartition("-")
-        if beginning in projects:
-            short_ids.append(one)
-        elif beginning in teams and number.isdigit():
+    for one in dict.fromkeys(_SHORT_ID.findall(_LINK.sub(" ", text))):
+        beginning, _, number = one.upper().rpartition("-")
+        if beginning in projects and (one.isupper() or not _VERSION.fullmatch(number)):
+            short_ids.append(one.upper())
+        elif one.isupper() and beginning in teams and number.isdigit():
             linear.append(one)
         else:
             continue
         taken.append(one)
     rest = re.sub("|".join(map(re.escape, sorted(taken, key=len, reverse=True))), " ", text) if taken else text
-    return Named(heard.sentry_issues(text)[:AT_MOST], tuple(short_ids[:AT_MOST]), linear[0] if linear else None, rest)
+    found = tuple(dict.fromkeys(short_ids))[:AT_MOST]
+    return Named(heard.sentry_issues(text)[:AT_MOST], found, linear[0] if linear else None, rest)
 
 
 def service_named(text: str, catalogue: Catalogue, adopted: Adopted | None = None) -> Service | None:
@@ -115,7 +119,9 @@ async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopt
     rows = [row for row in answers if isinstance(row, IssueRow)]
     services = [s for row in rows if (s := catalogue.by_sentry_project(row.project)) is not None]
     told = dict(zip((id for id, _ in asked), answers, strict=True))
-    lost = [id for id in found.short_ids if sentry is None or told[id] is UNKNOWN]
+    # `shop-3` may be a machine: only what was written as Sentry writes it is missed.
+    written = heard.spelled(text)
+    lost = [id for id in found.short_ids if id in written and (sentry is None or told[id] is UNKNOWN)]
     return Adopted(
         seeds=tuple(dict.fromkeys((*found.ids, *(row.id for row in rows)))),
         service=services[0] if len({s.name for s in services}) == 1 else None,

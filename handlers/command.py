@@ -147,6 +147,7 @@ def _either(question: str, said: Subcommand, read: Declare) -> Message:
 def _as_value(said: Subcommand) -> dict[str, str]:
     """A subcommand in a button, as `_meant` reads it."""
     value = {"name": said.name, "text": cut_plain(said.text, 600)}
+    value |= {"incident": said.incident} if said.incident else {}
     value |= {"person": said.person} if said.person else {}
     return value | ({"severity": str(said.severity.value)} if said.severity else {})
 

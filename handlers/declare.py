@@ -9,7 +9,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from handlers import deliveries, heard
+from handlers import deliveries, heard, messages
 from handlers.adoption import adopt, service_named
 from handlers.door import Recorded, Unknown
 from handlers.kit import Kit
@@ -68,7 +68,8 @@ async def declare_text(turn: Turn, text: str, way: str = "command", *, drill: bo
 
 
 def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = "", drill: bool = False) -> None:
-    service = service_named(text, turn.kit.catalogue)
+    # An alert's headline names the service; what stands below it may name neighbours, too.
+    service = service_named(heard.title(text), turn.kit.catalogue) or service_named(text, turn.kit.catalogue)
     view = forms.declare(
         turn.kit.catalogue.all(),
         title=heard.title(text),
@@ -174,7 +175,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         elif refused:
             turn.open(forms.refused("Firebreak", refused))
         elif message:
-            ask_form(turn, heard.plain(str(message.get("text", ""))), "message")
+            ask_form(turn, messages.message_text(message), "message")
         else:
             ask_form(turn, "", "shortcut")
         await ack()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from handlers import heard
 from phases.incident import Severity
 
 BARE = (
@@ -28,9 +29,19 @@ OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "drill")
 NAMES = (*BARE, *WITH_TEXT, *OTHERS)
 NEAR = 2  # rules: a single word within two letters of a subcommand
 
-_ID = re.compile(r"INC-(\d{1,7})", re.IGNORECASE)
+ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
+"""Done at once: with a question mark they are asked about."""
+STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge"})
+"""What must follow them is so narrow that they can be read from between quotes."""
+MARKS = "\"'`*_~()[]{}"
+"""Around a word: quotes, brackets, and what formats it in Slack."""
+STOPS = ".,;:!?"
+
+_ID = re.compile(
+    r"(?<![\w-])(?:#inc-(?P<channel>\d{4,7})-[\w-]+|#?inc(?: ?[-_] ?|[ #]?)(?P<number>\d{1,7})(?![\w-]))", re.IGNORECASE
+)
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^>]*)?>")
-_SEVERITY = re.compile(r"(?:sev-?)?([1-4])", re.IGNORECASE)
+_SEVERITY = re.compile(r"(?:sev(?:erity)?-?)?([1-4])", re.IGNORECASE)
 _SYMPTOM = re.compile(
     r"\b(is|are|was|were|isn't|aren't|not|broken|break[s]?|fail\w*|down|wrong|missing|slow|crash\w*|errors?|hangs?|stuck"
     r"|doesn't|don't|can't|cannot|button|page|again|tim(es|ing) out|timeouts?|[45](\d\d|xx)s?)\b",
@@ -88,62 +99,158 @@ Reading = Subcommand | Declare | Ambiguous | Near
 def parse(text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()) -> Reading:
     """`here`: said in an incident's channel. `one_open`: elsewhere, and exactly one incident is open."""
     text = text.strip()
-    first, _, rest = text.partition(" ") if "\n" not in text.split(" ", 1)[0] else (text, "", "")
-    name, rest = first.lower(), rest.strip()
-    if not text:
-        return Declare("")
+    words = _Words.of(text)
+    if not words.read:
+        return Declare(text)
+    if (turned := _id_first(words, text, here=here, services=services)) is not None:
+        return turned
+    first, _, read = words.read.partition(" ")
+    alone = first.strip(MARKS + STOPS).lower()
+    # A quoted word before others is a name: `"cancel" on the order page` cancels nothing.
+    name = alone if alone in STRICT or not read.strip() else first.rstrip(STOPS).lower()
+    rest = words.after(len(first))
     if name == "declare":
-        return Declare(rest)
+        return Declare(rest.typed)
     if name in NAMES:
         fitting = _subcommand(name, rest, here=here, one_open=one_open, services=services)
+        if isinstance(fitting, Subcommand) and name in ACTING and words.read.endswith("?"):
+            return Ambiguous(fitting, Declare(text))
         if fitting is not None:
             return fitting
-    if not rest and (close := nearest(name)) is not None:
+    if not rest.read and (close := nearest(name)) is not None:
         return Near(text, close, Declare(text))
     return Declare(text)
 
 
+def _id_first(words: _Words, text: str, *, here: bool, services: Collection[str]) -> Ambiguous | None:
+    """Read `INC-0042` alone, and `INC-0042 rollback`: both may be commands, and are asked about."""
+    found = _ID.match(words.read)
+    if found is None:
+        return None
+    rest = words.after(found.end())
+    if not rest.read:
+        return Ambiguous(Subcommand("status", _written(found)), Declare(text))
+    if rest.read.partition(" ")[0].strip(MARKS + STOPS).lower() not in STRICT:
+        return None
+    read = parse(f"{rest.read.rstrip(STOPS)} {_written(found)}", here=here, services=services)
+    return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
+
+
 def incident_id(text: str) -> str | None:
-    """`inc-42` and `INC-0042` are the same incident."""
-    found = _ID.fullmatch(text.strip())
-    return f"INC-{int(found.group(1)):04d}" if found else None
+    """`inc-42`, `INC 0042`, `INC–0042` and `#inc-0042-the-till-is-stuck` are the same incident."""
+    found = _ID.fullmatch(heard.spelled(text).strip().strip(MARKS + STOPS))
+    return _written(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words as typed, and as they read: on one line, in plain letters, without quotes around all."""
+
+    typed: str
+    read: str
+    places: tuple[int, ...]
+    """Where each letter of `read` stands in `typed`."""
+
+    @classmethod
+    def of(cls, typed: str) -> _Words:
+        letters = [(" " if one.isspace() else one, place) for one, place in heard.letters(typed)]
+        begin, end = 0, len(letters)
+        while begin < end and letters[begin][0] in MARKS + " ":
+            begin += 1
+        while begin < end and letters[end - 1][0] in MARKS + " ":
+            end -= 1
+        begin = 0 if end == len(letters) else begin  # only what is around all of it
+        begin = next((n for n in range(begin, end) if letters[n][0] != " "), end)
+        if 0 < begin < end:
+            typed = typed[: letters[end - 1][1] + 1]
+        return cls(typed, "".join(one for one, _ in letters[begin:end]), tuple(p for _, p in letters[begin:end]))
+
+    def after(self, letters: int) -> _Words:
+        """Return what stands behind so many letters, and behind the colon or dash after them."""
+        begin = letters
+        while begin < len(self.read) and self.read[begin] in STOPS + "- ":
+            begin += 1
+        if begin == len(self.read):
+            return _Words("", "", ())
+        if " " not in self.read[letters:begin]:
+            begin = letters
+        first = self.places[begin]
+        return _Words(self.typed[first:].strip(), self.read[begin:], tuple(p - first for p in self.places[begin:]))
+
+
+def _written(found: re.Match[str]) -> str:
+    return f"INC-{int(found['number'] or found['channel']):04d}"
+
+
+def _ids(read: str) -> str:
+    """Return the same words with every incident's id written in one way, as one word."""
+    return _ID.sub(_written, read)
+
+
+def _parts(read: str, *, numbers: str = "") -> list[str]:
+    """Return the words without marks; a number that `numbers` fits becomes an incident's id."""
+    parts = [part.strip(MARKS + STOPS) for part in _ids(read).split()]
+    known = re.compile(numbers or "(?!)")
+    return [f"INC-{int(part.lstrip('#')):04d}" if known.fullmatch(part) else part for part in parts if part]
 
 
 def _subcommand(
-    name: str, rest: str, *, here: bool, one_open: bool, services: Collection[str]
+    name: str, rest: _Words, *, here: bool, one_open: bool, services: Collection[str]
 ) -> Subcommand | Ambiguous | None:
     """The reading as a subcommand, if the rest fits it."""
     if name in BARE:
-        named = incident_id(rest)
-        return Subcommand(name, named) if not rest or named else None
+        return _bare(name, rest.read)
     if name in WITH_TEXT:
         return _with_text(name, rest, here=here, one_open=one_open)
-    parts = rest.split()
+    numbered = _parts(rest.read, numbers=r"#?\d{1,7}")
+    parts = _parts(rest.read, numbers=r"#\d{1,7}")
     match name:
         case "severity":
             return _severity(parts)
         case "lead":
             return _lead(parts)
-        case "history" if not rest or rest in services:
-            return Subcommand(name, text=rest)
-        case "reopen" if len(parts) == 1 and incident_id(rest):
-            return Subcommand(name, incident_id(rest))
-        case "merge" if 1 <= len(parts) <= 2 and all(incident_id(p) for p in parts):
-            ids = [incident_id(part) or "" for part in parts]
+        case "history":
+            known = {one.casefold(): one for one in services}
+            of = rest.read.strip(MARKS + STOPS + " ").casefold()
+            return Subcommand(name, text=known.get(of, "")) if not of or of in known else None
+        case "reopen" if len(numbered) == 1 and incident_id(numbered[0]):
+            return Subcommand(name, incident_id(numbered[0]))
+        case "merge" if 1 <= len(numbered) <= 2 and all(incident_id(p) for p in numbered):
+            ids = [incident_id(part) or "" for part in numbered]
             return Subcommand(name, ids[0] if len(ids) == 2 else None, text=ids[-1])
-        case "drill" if rest:
-            return Subcommand(name, text=rest)
+        case "drill" if rest.read:
+            return Subcommand(name, text=rest.typed)
         case _:
             return None
+
+
+def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
+    """Read a subcommand alone or with an incident.
+
+    Where something is deployed, a number or link may be a pull request's or a release's.
+    """
+    parts = _parts(read)
+    if not parts:
+        return Subcommand(name)
+    if len(parts) > 1:
+        return None
+    if (named := incident_id(parts[0])) is not None:
+        return Subcommand(name, named)
+    number = re.fullmatch(r"#?\d{1,7}", parts[0])
+    if name in ("rollback", "hotfix") and (number or parts[0].startswith(("http://", "https://"))):
+        return Ambiguous(Subcommand(name), Declare(f"{name} {read}"))
+    if number is None:
+        return None
+    return Subcommand(name, incident_id(f"INC-{parts[0].lstrip('#')}"))
 
 
 def _severity(parts: list[str]) -> Subcommand | None:
     """`severity 2`, `severity sev2`, with an id before or after it."""
     ids = [i for p in parts if (i := incident_id(p))]
-    numbers = [m for p in parts if (m := _SEVERITY.fullmatch(p))]
-    if len(numbers) != 1 or len(ids) > 1 or len(parts) != 1 + len(ids):
+    number = _SEVERITY.fullmatch("".join(p for p in parts if not incident_id(p)))
+    if number is None or len(ids) > 1:
         return None
-    return Subcommand("severity", ids[0] if ids else None, severity=Severity(int(numbers[0].group(1))))
+    return Subcommand("severity", ids[0] if ids else None, severity=Severity(int(number.group(1))))
 
 
 def _lead(parts: list[str]) -> Subcommand | None:
@@ -155,18 +262,18 @@ def _lead(parts: list[str]) -> Subcommand | None:
     return Subcommand("lead", ids[0] if ids else None, person=people[0].group(1) if people else None)
 
 
-def _with_text(name: str, rest: str, *, here: bool, one_open: bool) -> Subcommand | Ambiguous | None:
+def _with_text(name: str, rest: _Words, *, here: bool, one_open: bool) -> Subcommand | Ambiguous | None:
     """`update`, `cause`, `fixed`, `cancel`: with an id they are meant; without one their words may be a new incident's."""
-    first, _, after = rest.partition(" ")
-    if (named := incident_id(first)) is not None:
-        return Subcommand(name, named, after.strip())  # without text the form opens
-    if not rest:
+    if (found := _ID.match(rest.read)) is not None:
+        after = rest.after(found.end())
+        return Subcommand(name, _written(found), after.typed)  # without text the form opens
+    if not rest.read:
         return Subcommand(name) if here else None
-    meant = Subcommand(name, text=rest)
-    if here and not _reads_as_report(name, rest):
+    meant = Subcommand(name, text=rest.typed)
+    if here and not _reads_as_report(name, rest.read):
         return meant
     if here or one_open:
-        return Ambiguous(meant, Declare(f"{name} {rest}"))
+        return Ambiguous(meant, Declare(f"{name} {rest.typed}"))
     return None
 
 

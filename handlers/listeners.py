@@ -65,7 +65,6 @@ from phases.service import Service
 log = logging.getLogger(__name__)
 
 SORRY = "Something went wrong on my side. I cannot say whether it was recorded: look at the incident, then try again."
-HEARD_ONLY = ("channel_rename",)
 
 
 class Me(Protocol):
@@ -250,13 +249,7 @@ def register_all(app: AsyncApp, kit: Kit, homes: Homes) -> None:
 
 
 def _rest(app: AsyncApp, kit: Kit) -> None:
-    """What nobody else takes: events that need nothing, clicks on what an older version posted; and every error."""
-
-    async def heard_only(ack: AsyncAck) -> None:
-        await ack()
-
-    for name in HEARD_ONLY:
-        app.event(name)(heard_only)
+    """What nobody else takes: clicks on what an older version posted; and every error."""
 
     @app.action(re.compile(r".*"))
     async def unknown(ack: AsyncAck, body: dict[str, Any]) -> None:

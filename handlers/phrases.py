@@ -6,17 +6,23 @@ Workflow: Auto-invocation triggers. One offer a channel in 10 minutes, never on 
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.errors import SlackClientError
 
-from handlers import deliveries, heard
+from handlers import deliveries, heard, messages
+from handlers.channels import reference
 from handlers.kit import Kit
 from handlers.views import says
 
 DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
 OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
+KNOWN_SECONDS = 3600.0
+"""So long a channel's name is not asked for again."""
 PHRASES = re.compile(
     r"\bprod(?:uction)?(?:'s| is| are| has| went| seems| looks| appears)?(?: to be| gone| completely| totally| all)* "
     r"(?:down|broken|on fire|burning|dead|failing)\b"
@@ -25,15 +31,20 @@ PHRASES = re.compile(
     re.IGNORECASE,
 )
 
+_MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")
+"""Around words that are bold, slanted or code."""
+
 
 def sounds_like_fire(text: str) -> bool:
     """Whether a message holds one of the phrases; quoted lines are somebody else's words."""
     said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith((">", "&gt;")))
-    return PHRASES.search(" ".join(said.replace("’", "'").split())) is not None
+    words = _MARKS.sub("", heard.spelled(said))
+    return PHRASES.search(" ".join(words.split())) is not None
 
 
 def register(app: AsyncApp, kit: Kit) -> None:
-    names: dict[str, str] = {}
+    known: dict[str, tuple[float, Mapping[str, Any]]] = {}
+    watched = tuple(reference(written) for written in kit.watched)
 
     async def offer(body: dict[str, Any]) -> None:
         event = body["event"]
@@ -47,24 +58,45 @@ def register(app: AsyncApp, kit: Kit) -> None:
             return  # in an incident's own channel everybody knows
         if not await kit.once.first(f"offer:{channel}", OFFER_SECONDS):
             return
-        message = says.offer(heard.plain(str(event.get("text", ""))), {"channel": channel})
+        message = says.offer(messages.message_text(event), {"channel": channel})
         thread = str(event.get("thread_ts") or ts)
         await kit.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
 
     @app.event("message")
     async def heard_message(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
-        """https://docs.slack.dev/reference/events/message: edits, joins and bots' messages have a subtype or a bot_id."""
-        by_person = not event.get("subtype") and not event.get("bot_id") and event.get("user")
-        if by_person and sounds_like_fire(str(event.get("text", ""))):
+        """https://docs.slack.dev/reference/events/message"""
+        if messages.by_person(event) and sounds_like_fire(messages.own_words(event)):
             kit.tasks.start(offer(body), "offer to declare")
+        await ack()
+
+    @app.event("channel_rename")
+    async def renamed(ack: AsyncAck, event: dict[str, Any]) -> None:
+        """https://docs.slack.dev/reference/events/channel_rename; its name is asked when it matters."""
+        known.pop(str((event.get("channel") or {}).get("id", "")), None)
         await ack()
 
     async def listened(event: dict[str, Any]) -> bool:
         """Contract, WATCHED_CHANNELS: ids or names; none given: public channels."""
-        if not kit.watched:
-            return event.get("channel_type") == "channel"
-        channel = str(event["channel"])
-        if channel not in kit.watched and channel not in names:
-            found: Any = (await kit.client.conversations_info(channel=channel)).get("channel") or {}
-            names[channel] = str(found.get("name", ""))
-        return channel in kit.watched or names[channel] in kit.watched
+        channel, kind = str(event["channel"]), event.get("channel_type")
+        if watched and any(one.id == channel for one in watched):
+            return True
+        if not watched and kind:
+            return kind == "channel"
+        about = await told_of(channel)
+        if not watched:
+            return not any(about.get(key) for key in ("is_private", "is_group", "is_im", "is_mpim"))
+        return any(one.means(about) for one in watched)
+
+    async def told_of(channel: str) -> Mapping[str, Any]:
+        """Ask for its name, again after a while: a private channel's new name is no event that we get."""
+        at, about = known.get(channel, (0.0, {}))
+        if about and time.monotonic() - at < KNOWN_SECONDS:
+            return about
+        try:
+            answer: Any = await kit.client.conversations_info(channel=channel)
+        except (SlackClientError, TimeoutError, OSError):
+            if not about:
+                raise
+            return about  # as it was known
+        known[channel] = (time.monotonic(), dict(answer.get("channel") or {}))
+        return known[channel][1]

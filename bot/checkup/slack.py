@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from bot.catalogue import Catalogue
+from bot.channels import missing
 from bot.checkup import Finding, asked, broken, works
 from bot.checkup.hints import REINSTALL, SLACK_TOKEN, advice
 from bot.clients.slack import Slack
+from bot.clients.slack_channels import Found
 from bot.settings import Settings
 from handlers.views.blocks import Message
 from phases.ports import PortError
@@ -34,6 +38,8 @@ SCOPES = {
     "im:history": "posting once there",
 }
 """Scope → what does not work without it: the manifest's, with docs/permissions.md's reasons."""
+LIST_SECONDS = 120.0
+"""For a list of which Slack gives so many pages a minute."""
 
 
 async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
@@ -47,7 +53,8 @@ async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         return [broken("Slack token", f"{error.text}.", advice(error, SLACK_TOKEN))]
     found = [works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"), _scopes(granted)]
     found.append(await _way_in(settings))
-    return [*found, *await _announcement(client, settings), *await _watched(client, settings)]
+    bot = str(me.get("user") or "firebreak")
+    return [*found, *await _announcement(client, settings), *await _watched(client, settings, bot)]
 
 
 def _scopes(granted: frozenset[str]) -> Finding:
@@ -77,20 +84,33 @@ async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
     """A message with metadata is posted, read back and deleted: so it is found again after a lost answer."""
     if settings.incidents_channel is None:
         return []
-    name = settings.incidents_channel.lstrip("#")
-    found = await asked("INCIDENTS_CHANNEL", client.channel_named(name), REINSTALL)
+    what, written = "INCIDENTS_CHANNEL", settings.incidents_channel
+    found = await _look(what, client, written)
     if isinstance(found, Finding):
         return [found]
-    if found is None:
-        mend = "create it, or set INCIDENTS_CHANNEL to the name or id of a public channel"
-        return [broken("INCIDENTS_CHANNEL", f"{name} is no public channel that can be seen.", mend)]
-    back = await asked("INCIDENTS_CHANNEL", _there_and_back(client, found), REINSTALL)
+    if found is None or found.archived:
+        mend = (
+            "create it, or set INCIDENTS_CHANNEL to the name or id of another one; into a private one, invite the bot"
+        )
+        return [broken(what, f"{missing(what, written, found)}.", mend)]
+    back = await asked(what, _there_and_back(client, found.id), REINSTALL)
     if isinstance(back, Finding):
         return [back]
     if not back:
-        says = f"a message in #{name} came back without its metadata."
-        return [broken("INCIDENTS_CHANNEL", says, REINSTALL)]
-    return [works("INCIDENTS_CHANNEL", f"#{name}: a message with metadata was posted, read back and deleted")]
+        return [broken(what, f"a message in #{found.name} came back without its metadata.", REINSTALL)]
+    return [works(what, f"#{found.name}: a message with metadata was posted, read back and deleted")]
+
+
+async def _look(what: str, client: Slack, written: str) -> Found | Finding | None:
+    """As the bot looks; where Slack asks for patience, on from there when it says so."""
+    ends = time.monotonic() + LIST_SECONDS
+    while True:
+        try:
+            return await client.channels.find(written)
+        except PortError as error:
+            if error.retry_after is None or time.monotonic() + error.retry_after > ends:
+                return broken(what, f"{error.text}.", "run it again in a minute" if error.retryable else REINSTALL)
+            await asyncio.sleep(error.retry_after)
 
 
 async def _there_and_back(client: Slack, channel: str) -> bool:
@@ -105,12 +125,20 @@ async def _there_and_back(client: Slack, channel: str) -> bool:
         await client.call("chat.delete", channel=channel, ts=ts)
 
 
-async def _watched(client: Slack, settings: Settings) -> list[Finding]:
+async def _watched(client: Slack, settings: Settings, bot: str) -> list[Finding]:
+    """Slack tells of what is said where the bot is a member, in private channels, too."""
+    what = "WATCHED_CHANNELS"
     found: list[Finding] = []
-    for name in settings.watched:
-        channel = await asked("WATCHED_CHANNELS", client.channel_named(name), REINSTALL)
-        if channel is None:
-            mend = "correct WATCHED_CHANNELS; a private channel has to be named by its id, and the bot invited"
-            channel = broken("WATCHED_CHANNELS", f"{name} is no public channel that can be seen.", mend)
-        found.append(channel if isinstance(channel, Finding) else works("WATCHED_CHANNELS", f"#{name}"))
+    for written in settings.watched:
+        channel = await _look(what, client, written)
+        if isinstance(channel, Finding):
+            found.append(channel)
+        elif channel is None or channel.archived:
+            mend = "correct WATCHED_CHANNELS; into a private channel, invite the bot"
+            found.append(broken(what, f"{missing(what, written, channel)}.", mend))
+        elif not channel.member:
+            says = f"#{channel.name}: the bot is not in it, and hears nothing there."
+            found.append(broken(what, says, f"in #{channel.name}: /invite @{bot}"))
+        else:
+            found.append(works(what, f"#{channel.name}"))
     return found

@@ -15,31 +15,18 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clients.calls import NO_ANSWER, count, count_limited
 from bot.clients.http import AGAIN_PAUSES, HttpError, retry_after
 from bot.clients.patience import waited
+from bot.clients.slack_channels import Channels
+from bot.clients.slack_errors import LIMITS, WAITABLE, BlocksRefused, SlackRefused
 from bot.clients.trust import context
 from bot.clients.unreached import why
 from bot.courtesy import people_first
 from handlers import rich
-from phases.ports import PortError
+from handlers.messages import by_person
 
 METADATA = "firebreak_message"
 """`event_type` of the metadata on every message of an effect: how a redelivery finds what was posted."""
 TIMEOUT_SECONDS = 10
 PAGE = 200
-WAITABLE = frozenset(
-    # https://docs.slack.dev/reference/methods/chat.postMessage: errors that say "try again"
-    {
-        "ratelimited",
-        "rate_limited",
-        "internal_error",
-        "fatal_error",
-        "service_unavailable",
-        "request_timeout",
-        "team_added_to_org",
-    }
-)
-
-LIMITS = frozenset({"ratelimited", "rate_limited", "HTTP 429"})
-
 UNANSWERED = (TimeoutError, aiohttp.ClientError, SlackClientError, OSError, ValueError)
 """The last: what aiohttp says of a header that it will not send."""
 
@@ -55,18 +42,6 @@ class Shown(Protocol):
     def blocks(self) -> Blocks: ...
     @property
     def rich(self) -> Blocks: ...
-
-
-class SlackRefused(PortError):
-    """Slack answered `ok: false`; `error` is its word, e.g. `channel_not_found`."""
-
-    def __init__(self, method: str, error: str, *, retryable: bool, retry_after: float | None = None) -> None:
-        super().__init__("slack", f"Slack refused {method}: {error}", retryable=retryable, retry_after=retry_after)
-        self.error = error
-
-
-class BlocksRefused(SlackRefused, rich.Refused):
-    """Slack does not know these blocks, or they are too long."""
 
 
 class SentElsewhere(aiohttp.ClientError):
@@ -98,6 +73,7 @@ class Slack:
         self.taste = taste or rich.NEVER
         self.web = Counting(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[], ssl=context())
         self.session: aiohttp.ClientSession | None = None
+        self.channels = Channels(self)
 
     async def start(self) -> None:
         """Opens the kept session; without it the SDK opens a connection a call."""
@@ -172,7 +148,7 @@ class Slack:
     async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
         while True:
-            answer = await self.get(method, limit=PAGE, cursor=cursor, **arguments)
+            answer = await self.get(method, **{"limit": PAGE, "cursor": cursor, **arguments})
             for one in answer.get(key, []):
                 yield one
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
@@ -255,6 +231,7 @@ class Slack:
         https://docs.slack.dev/messaging/retrieving-messages#individual_messages
         """
         one = {"channel": channel, "oldest": ts, "latest": ts, "inclusive": "true", "limit": 1}
+        one |= {"include_all_metadata": "true"}
         for method, more in (("conversations.history", {}), ("conversations.replies", {"ts": ts})):
             try:
                 answer = await self.get(method, **one, **more)
@@ -315,9 +292,9 @@ class Slack:
         raise SlackRefused("conversations.create", "name_taken", retryable=False)
 
     async def our_channel(self, name: str, marker: str, since: datetime) -> str | None:
-        async for one in self.pages(
-            "users.conversations", "channels", types="public_channel,private_channel", exclude_archived="true"
-        ):
+        # at most 999 a page: https://docs.slack.dev/reference/methods/users.conversations
+        kinds = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": 999}
+        async for one in self.pages("users.conversations", "channels", **kinds):
             if one.get("name") != name:
                 continue
             purpose = (one.get("purpose") or {}).get("value") or ""
@@ -326,12 +303,10 @@ class Slack:
                 return str(one["id"])
         return None
 
-    async def channel_named(self, name: str) -> str | None:
-        """The id of a channel by id or name; None where there is none that the bot can see."""
-        async for one in self.pages("conversations.list", "channels", types="public_channel", exclude_archived="true"):
-            if name in (one.get("id"), one.get("name")):
-                return str(one["id"])
-        return None
+    async def channel_named(self, written: str) -> str | None:
+        """The id of a channel by id, name or link; None where there is none that the bot can see."""
+        found = await self.channels.find(written)
+        return found.id if found is not None and not found.archived else None
 
     async def join(self, channel: str) -> None:
         await self._unless({"method_not_supported_for_channel_type"}, "conversations.join", channel=channel)
@@ -378,7 +353,7 @@ class Slack:
         """Whether a person wrote in the channel; what bots post and Slack itself notes does not count."""
         oldest = f"{since.timestamp():.6f}"
         async for one in self.pages("conversations.history", "messages", channel=channel, oldest=oldest):
-            if not one.get("bot_id") and not one.get("subtype"):
+            if by_person(one):
                 return True
         return False
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.clients.slack import SlackRefused
+from bot.clients.slack import METADATA, SlackRefused
 from bot.performers.kit import JobLike, Kit, Performer
 from handlers import heard
+from handlers.messages import message_text
 from phases.actions import MessageRead
 from phases.effects import ReadMessage
 from phases.timeline import PUSHPIN
@@ -59,7 +60,7 @@ def reading(kit: Kit) -> dict[str, Performer]:
 
 
 def _text(message: dict[str, Any]) -> str:
-    """What it says; of a message without words, the names of its files."""
-    said = heard.plain(str(message.get("text") or ""))
-    files = ", ".join(str(f.get("title") or f.get("name") or "a file") for f in message.get("files") or [])
-    return said or (f"(file: {files})" if files else "(no words)")
+    """What it says; of our own, whose charts and buttons are no words, the line for notifications."""
+    ours = (message.get("metadata") or {}).get("event_type") == METADATA
+    said = heard.plain(str(message.get("text") or "")) if ours else message_text(message)
+    return said or "(no words)"

@@ -12,7 +12,7 @@ from handlers.views.merge import cause_fixed_button
 from handlers.views.phrasing import DONE, WAITING
 from handlers.views.picture import pictured
 from handlers.views.status import short
-from handlers.views.text import channel, code, inline_code, link, person, plain, spoken, when, words
+from handlers.views.text import channel, code, cut_plain, inline_code, link, person, plain, spoken, when, words
 from phases.cadence import SNOOZE
 from phases.effects import Say
 from phases.incident import Incident, Status
@@ -234,7 +234,7 @@ def offer(said: str, ask: dict[str, str]) -> Message:
         text,
         [
             section(text),
-            actions([button("Declare an incident …", "incident.declare", {"text": plain(said, 400), **ask})]),
+            actions([button("Declare an incident …", "incident.declare", {"text": cut_plain(said, 400), **ask})]),
         ],
     )
 

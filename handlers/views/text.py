@@ -218,6 +218,6 @@ def _isolated(text: str, limit: int) -> str:
 
 
 def _linked(url: str) -> str:
-    tail = re.search(r"(?:&(?:gt|lt);.*|[.,;:!?…]+)$", url)
+    tail = re.search(r"(?:&(?:gt|lt);.*|[.,;:!?…’”“»›、。，；：！？）］」』]+)$", url)
     kept = url[: tail.start()] if tail else url
     return f"<{kept}>{url[len(kept) :]}"

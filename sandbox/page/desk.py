@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sandbox.page.model import ChannelPage, ChannelRow, Command, Json, PersonCard, Shortcut
@@ -119,11 +120,21 @@ class Desk:
 
     # Doing
 
-    async def say(self, me: str, channel: str, text: str, thread: str | None) -> str | None:
+    async def say(
+        self,
+        me: str,
+        channel: str,
+        text: str,
+        thread: str | None,
+        files: Sequence[str] = (),
+        *,
+        broadcast: bool = False,
+    ) -> str | None:
         """Send what was typed: a slash command when it begins with `/`, else a message. Whoever speaks, joins."""
         person = self._people[me]
         where = self.workspace.direct(me) if channel == APP else self.workspace.channel(channel)
-        is_command = text.startswith("/")
+        is_me = text.startswith("/me ") and not files
+        is_command = text.startswith("/") and not is_me and not files
         if is_command and thread:
             return "Slash commands cannot be used in threads."
         if is_command and text.split(maxsplit=1)[0] not in {command.name for command in self.commands}:
@@ -132,8 +143,10 @@ class Desk:
             person.join(where)
         if is_command:
             await person.command(text, where)
+        elif is_me:
+            person.me(where, text.removeprefix("/me ").strip())
         else:
-            person.say(where, text, thread)
+            person.say(where, text, thread, files=files, broadcast=broadcast)
         return None
 
     async def press(self, me: str, where: Json, action_id: str, value: Any, typed: Json) -> str | None:
@@ -218,7 +231,7 @@ class Desk:
 
     def _unread(self, me: str, channel: str, messages: list[Json]) -> list[Json]:
         mark = self._read.get((me, channel), "")
-        return [m for m in messages if m["ts"] > mark and m["user"] != me and m.get("subtype") not in QUIET]
+        return [m for m in messages if m["ts"] > mark and m.get("user") != me and m.get("subtype") not in QUIET]
 
     def _whispers(self, me: str, channel: Channel, thread: str | None) -> list[Json]:
         mine = self.workspace.ephemerals.get(me, [])

@@ -181,7 +181,10 @@ class Page:
         return endpoint
 
     async def _say(self, me: str, body: Json) -> Json:
-        return _answer(await self.desk.say(me, body["channel"], str(body["text"]).strip(), body.get("thread") or None))
+        text, thread = str(body["text"]).strip(), body.get("thread") or None
+        files = [str(name)[:255] for name in body.get("files") or []][:10]
+        broadcast = bool(thread and body.get("broadcast"))
+        return _answer(await self.desk.say(me, body["channel"], text, thread, files, broadcast=broadcast))
 
     async def _press(self, me: str, body: Json) -> Json:
         return _answer(

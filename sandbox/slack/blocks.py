@@ -24,6 +24,8 @@ _INSIDE = (
         "details",
         "output",
         "columns",
+        "attachments",
+        "files",
     ),
     *(
         "chart",

@@ -58,7 +58,11 @@ def app_home_opened(workspace: Workspace, user: str) -> Json:
 def _message_event(workspace: Workspace, channel: Channel, change: Change) -> Json:
     place = {"channel": channel.id, "channel_type": channel.type}
     if change.kind == "message":
-        return {**_without_metadata(change.data), **place, "event_ts": change.data["ts"]}
+        event = {**_without_metadata(change.data), **place, "event_ts": change.data["ts"]}
+        root = channel.message(change.data.get("thread_ts", ""))
+        if change.data.get("subtype") == "thread_broadcast" and root is not None:
+            event["root"] = _without_metadata(root)  # https://docs.slack.dev/reference/events/message/thread_broadcast
+        return event
     now = workspace.timestamp()
     event = {"type": "message", "subtype": change.kind, "hidden": True, "ts": now, "event_ts": now, **place}
     for key, value in change.data.items():
@@ -79,7 +83,7 @@ def _reaction_event(workspace: Workspace, channel: Channel, data: Json, subscrib
         "item": {"type": "message", "channel": channel.id, "ts": message["ts"]},
         "event_ts": workspace.timestamp(),
     }
-    return event if message.get("bot_id") else {**event, "item_user": message["user"]}
+    return event if message.get("bot_id") else {**event, "item_user": message.get("user", "")}
 
 
 def _channel_event(workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]) -> Json | None:

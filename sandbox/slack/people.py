@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
@@ -11,10 +12,11 @@ from sandbox.slack import payloads
 from sandbox.slack.acks import command_acked, interaction_acked, submission_acked
 from sandbox.slack.blocks import action_ids, elements, plain
 from sandbox.slack.changes import Json
-from sandbox.slack.channels import Channel
+from sandbox.slack.channels import TEAM, Channel
 from sandbox.slack.delivery import Ack, Delivery
 from sandbox.slack.errors import ClientRefused, NeverHappened, SlackError
 from sandbox.slack.events import app_home_opened
+from sandbox.slack.files import shared
 from sandbox.slack.forms import chosen, missing, state_values
 from sandbox.slack.workspace import Workspace
 
@@ -40,13 +42,55 @@ class Person:
 
     # Doing
 
-    def say(self, channel: str | Channel, text: str, thread_ts: str | None = None) -> Json:
-        """Post a message; `@Alice`, `#general`, links and `&<>` become what Slack makes of them."""
+    def say(
+        self,
+        channel: str | Channel,
+        text: str,
+        thread_ts: str | None = None,
+        *,
+        files: Sequence[str] = (),
+        broadcast: bool = False,
+        **more: Any,
+    ) -> Json:
+        """Post a message; `@Alice`, `#general`, links and `&<>` become what Slack makes of them.
+
+        `files` are names; `broadcast` ticks *Also send to the channel* of a thread; `more` stands in the message as it is.
+        """
         where = self._own_channel(channel)
+        if files:
+            beside = {"upload": False, "display_as_bot": False, "bot_id": None}
+            more |= {"subtype": "file_share", "files": shared(self.workspace, self.id, files), **beside}
+        said, own = payloads.escaped(self.workspace, text), str(uuid.uuid4())
         message = self.workspace.post(
-            where, self.id, payloads.escaped(self.workspace, text), thread_ts=thread_ts, client_msg_id=str(uuid.uuid4())
+            where, self.id, said, thread_ts=thread_ts, broadcast=broadcast, client_msg_id=own, **more
         )
         return self._seen(where, message)
+
+    def me(self, channel: str | Channel, text: str) -> Json:
+        """`/me` and what they do: https://docs.slack.dev/reference/events/message/me_message"""
+        where = self._own_channel(channel)
+        said = payloads.escaped(self.workspace, text)
+        return self._seen(where, self.workspace.post(where, self.id, said, subtype="me_message"))
+
+    def forward(self, message: Json, channel: str | Channel, text: str = "") -> Json:
+        """*Forward message* …, with what they add: what it said comes as an attachment, its blocks in `message_blocks`."""
+        origin = self._channel(message["channel"])
+        said = plain({key: value for key, value in message.items() if key in ("text", "blocks")})
+        words = message["text"] or said or "[no preview available]"
+        inside: Json = {"blocks": deepcopy(message.get("blocks") or [])}
+        attachment: Json = {
+            "id": 1,
+            "ts": message["ts"],
+            "channel_id": origin.id,
+            "is_msg_unfurl": True,
+            "is_share": True,
+            "message_blocks": [{"team": TEAM, "channel": origin.id, "ts": message["ts"], "message": inside}],
+            "from_url": self.workspace.permalink(origin.id, message["ts"]),
+            "fallback": words,
+            "text": message["text"],
+            "mrkdwn_in": ["text"],
+        }
+        return self.say(channel, text, attachments=[attachment, *deepcopy(message.get("attachments") or [])])
 
     def react(self, message: Json, name: str = "pushpin") -> None:
         """Put an emoji on a message; the same person's second one of a kind is refused."""
@@ -310,7 +354,7 @@ class Person:
     def _own_message(self, message: Json) -> tuple[Channel, Json]:
         where = self._own_channel(message["channel"])
         found = self.workspace.message(where, message["ts"])
-        if found["user"] != self.id or found.get("subtype"):
+        if found.get("user") != self.id or found.get("subtype") not in (None, "file_share", "thread_broadcast"):
             raise ClientRefused("only one's own messages can be edited and deleted")
         return where, found
 

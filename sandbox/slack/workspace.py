@@ -148,7 +148,8 @@ class Workspace:
         """Put a message into a channel. Bots' messages carry `bot_id`, like those of chat.postMessage."""
         if channel.is_archived:
             raise SlackError("is_archived")
-        message: Json = {"type": "message", "user": user, "text": text, "ts": self.timestamp(), "team": TEAM}
+        team = self.users[user]["team_id"] if user in self.users else TEAM
+        message: Json = {"type": "message", "user": user, "text": text, "ts": self.timestamp(), "team": team}
         if user == BOT_USER:
             message |= {"bot_id": BOT, "app_id": APP, "bot_profile": self.bot_profile()}
         if blocks:
@@ -156,22 +157,37 @@ class Workspace:
         if metadata:
             message["metadata"] = deepcopy(metadata)
         message |= more
+        if message.get("subtype") in ("file_share", "me_message"):
+            del message["team"]  # https://github.com/slackapi/slack-api-specs/issues/62
         if thread_ts is not None:
             root = channel.message(thread_ts)
             if root is None or root.get("thread_ts", thread_ts) != thread_ts:
                 raise SlackError("thread_not_found")
             message["thread_ts"] = thread_ts
-            message["parent_user_id"] = root["user"]
+            message["parent_user_id"] = root.get("user", "")
             if broadcast:
                 message["subtype"] = "thread_broadcast"
             self._count_reply(root, message)
+        if not user:
+            del message["user"]
         channel.messages.append(message)
         self.changes.tell(Change("message", channel.id, data=message))
         return message
 
+    def alert(self, channel: Channel, app: str, text: str = "", *, webhook: bool = False, **more: Any) -> Json:
+        """Another program's message, `attachments` and `blocks` as it sends them; `webhook`: by an incoming one, without a user.
+
+        https://docs.slack.dev/reference/events/message/bot_message
+        """
+        for number, attachment in enumerate(more.get("attachments", []), 1):
+            attachment |= {"id": number, "fallback": attachment.get("fallback") or "[no preview available]"}
+        who = {"bot_id": f"B0{app.upper()}", "username": app, "bot_profile": {"name": app, "deleted": False}}
+        more |= {**who, **({"subtype": "bot_message"} if webhook else {"app_id": f"A0{app.upper()}"})}
+        return self.post(channel, "" if webhook else f"U0{app.upper()}", text, **more)
+
     def _count_reply(self, root: Json, reply: Json) -> None:
         users = root.setdefault("reply_users", [])
-        if reply["user"] not in users:
+        if reply["user"] and reply["user"] not in users:
             users.append(reply["user"])
         root["thread_ts"] = root["ts"]
         root["reply_count"] = root.get("reply_count", 0) + 1

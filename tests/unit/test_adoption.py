@@ -69,6 +69,75 @@ def test_what_a_text_names(text: str, ids: tuple[str, ...], short_ids: tuple[str
     assert (found.ids, found.short_ids, found.parent) == (ids, short_ids, parent)
 
 
+BEHIND = [
+    *".,;:!?)]}>\"'",
+    "’",
+    "”",
+    "»",
+    "…",
+    "、",
+    "。",
+    "|x",
+    " ",
+    "\n",
+    "?project=2&x=1",
+    "/?a=b#c",
+    "#c",
+    "/events/abc/",
+    "/",
+]
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://acme.sentry.io/issues/4711",
+        "https://sentry.io/organizations/acme/issues/4711",
+        "https://sentry.io/acme/shop/issues/4711",
+        "http://sentry.internal:9000/organizations/acme/issues/4711",
+        "HTTPS://Acme.Sentry.IO/Issues/4711",
+        "acme.sentry.io/issues/4711",
+    ],
+)
+def test_a_sentry_link_ends_where_its_number_does(link: str, behind: str) -> None:
+    for before in ("", "(", "<", "“", "see:"):
+        assert named(f"{before}{link}{behind}", CATALOGUE).ids == ("4711",)
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("link", ["https://linear.app/acme/issue/ENG-12", "https://linear.app/acme/issue/eng-12"])
+def test_a_linear_link_ends_where_its_number_does(link: str, behind: str) -> None:
+    assert named(f"({link}{behind}", CATALOGUE).parent == "ENG-12"
+    assert named(f"({link}/customers-cannot-pay{behind}", CATALOGUE).parent == "ENG-12"
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "short_ids"),
+    [
+        ("shop-web-1f is on fire", (), ("SHOP-WEB-1F",)),
+        ("SHOP–3, shop\u2011web\u20111F.", (), ("SHOP-3", "SHOP-WEB-1F")),
+        ("https://acme.sentry.io/issues/SHOP-3/?project=2 and https://acme.sentry.io/issues/shop-3.", (), ("SHOP-3",)),
+        ("the shop-api, shop-v2 and shop-down are names", (), ()),
+        ("https://github.com/acme/shop/issues/12 and https://gitlab.acme.com/a/b/-/issues/13", (), ()),
+        ("https://github.acme.internal/acme/shop/issues/12", (), ()),
+        ("https://example.com/login?next=/issues/41", (), ()),
+        ("https://acme.sentry.io/issues/41abc and https://acme.sentry.io/issues/views/7", (), ()),
+        ("and/or /issues/43", (), ()),
+    ],
+)
+def test_what_is_named_in_small_letters_and_what_is_not(
+    text: str, ids: tuple[str, ...], short_ids: tuple[str, ...]
+) -> None:
+    found = named(text, CATALOGUE)
+    assert (found.ids, found.short_ids) == (ids, short_ids)
+
+
+async def test_what_may_be_a_machine_is_not_missed() -> None:
+    assert (await adopt("shop-3 is down", CATALOGUE, Sentry())).note == ""
+    assert "SHOP-3 could not" in (await adopt("SHOP-3 is down", CATALOGUE, Sentry())).note
+
+
 async def test_a_short_id_is_looked_up_and_names_its_service() -> None:
     """`shop` stands in SHOP-WEB-3 by letters only; the words beside it win over both."""
     found = await adopt("SHOP-WEB-3 again", CATALOGUE, Sentry())

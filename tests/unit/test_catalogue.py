@@ -230,3 +230,51 @@ def test_without_a_file_there_is_one_service(tmp_path: Path, monkeypatch: pytest
     assert "there is no such file" in catalogue.faults(tmp_path / "none.toml", named=True)[0]
     with pytest.raises(Faults, match="there is no such file"):
         catalogue.load(settings.load(**needed, services_file="elsewhere.toml"))
+
+
+ONE = '[services.shop]\naliases = ["Café", "shop‑eu"]\nsentry = ["shop"]\n[services.shop-api]\n'
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_any_editors_file_is_read(tmp_path: Path, mark: bytes, ending: str) -> None:
+    path = tmp_path / "services.toml"
+    path.write_bytes(mark + ONE.replace("\n", ending).encode())
+    assert [one.name for one in catalogue.read(path).all()] == ["shop", "shop-api"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (ONE.encode("utf-16"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
+        (ONE.encode("utf-16-le"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
+        (ONE.encode("utf-32"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
+        (ONE.replace("‑", "-").encode("latin-1"), "is not UTF-8 (line 2): save it as UTF-8"),
+        ("[services.shop]\nowners = “@oncall”\n".encode(), 'that line has a left double quotation mark: write "'),
+        ("[services.shop]\nowners\u00a0= ['@oncall']\n".encode(), "that line has a no-break space: write a blank"),
+        ("[services.shop]\n\u200bowners = ['@oncall']\n".encode(), "that line has a zero width space: take it out"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, raw: bytes, said: str) -> None:
+    path = tmp_path / "services.toml"
+    path.write_bytes(raw)
+    with pytest.raises(Faults, match=r"services\.toml") as caught:
+        catalogue.read(path)
+    assert said in caught.value.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("shop–api is down", "shop-api"),
+        ("shop\u2011api is down", "shop-api"),
+        ("ｓｈｏｐ is down", "shop"),
+        ("sh\u00adop\u00a0is down", "shop"),
+        ("the shop-eu is down", "shop"),
+        ("cafe\u0301 is down", "shop"),
+    ],
+)
+def test_a_name_is_found_however_it_was_typed(tmp_path: Path, text: str, name: str) -> None:
+    found = catalogue.read(written(tmp_path, ONE)).named_in(text)
+    assert found is not None
+    assert found.name == name

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers import heard
 from handlers.grammar import (
     BARE,
+    MARKS,
     NAMES,
     Ambiguous,
     Declare,
@@ -82,6 +84,85 @@ def test_means(text: str, here: bool, means: object) -> None:
     assert parse(text, here=here, services=("shop",)) == means
 
 
+STATUS = Subcommand("status", "INC-0042")
+SEVERITY = Subcommand("severity", "INC-0042", severity=Severity.SEV2)
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("status INC\u20130042", STATUS),  # en dash, as a phone writes it
+        ("status INC\u20110042", STATUS),  # non-breaking hyphen, as a wiki has it
+        ("status INC\u22120042", STATUS),  # minus
+        ("status INC\u00ad-0042", STATUS),  # soft hyphen
+        ("status\u00a0INC-0042", STATUS),  # no-break space
+        ("status\u2003INC-0042", STATUS),
+        ("status\u3000ＩＮＣ－００４２", STATUS),
+        ("status INC-٤٢", STATUS),
+        ("\u200bstatus\u200b INC-\u206000\ufeff42\u200d", STATUS),
+        ("status\nINC-0042", STATUS),
+        ("status\tinc 42", STATUS),
+        ("status inc42", STATUS),
+        ("status Inc_42", STATUS),
+        ("status #42", STATUS),
+        ("status 42", STATUS),
+        ("status #inc-42", STATUS),
+        ("status #inc-0042-checkout-is-failing", STATUS),
+        ("status INC - 0042", STATUS),
+        ("status: INC-0042.", STATUS),
+        ("status — INC-0042!", STATUS),
+        ("status (INC-0042)", STATUS),
+        ("status INC-0042?", STATUS),
+        ("“status INC-0042”", STATUS),
+        ("`status INC-0042`", STATUS),
+        ("`status` *INC-0042*", STATUS),
+        ("INC–0042", Ambiguous(STATUS, Declare("INC–0042"))),
+        ("inc 42?", Ambiguous(STATUS, Declare("inc 42?"))),
+        ("INC-0042 status", Ambiguous(STATUS, Declare("INC-0042 status"))),
+        ("INC-0042 severity 2", Ambiguous(SEVERITY, Declare("INC-0042 severity 2"))),
+        ("INC-0042 is back again", Declare("INC-0042 is back again")),
+        ("INC-0042 status page is red", Declare("INC-0042 status page is red")),
+        ("inc 500 errors at checkout", Declare("inc 500 errors at checkout")),
+        ("status?", Subcommand("status")),
+        ("severity\u00a0２", Subcommand("severity", severity=Severity.SEV2)),
+        ("severity: SEV\u20132, INC–7.", Subcommand("severity", "INC-0007", severity=Severity.SEV2)),
+        ("severity sev 2 inc 7", Subcommand("severity", "INC-0007", severity=Severity.SEV2)),
+        ("lead\u00a0<@U0BOB|bob> #7", Subcommand("lead", "INC-0007", person="U0BOB")),
+        ("merge INC–1, INC–2", Subcommand("merge", "INC-0001", "INC-0002")),
+        ("merge #1 #2", Subcommand("merge", "INC-0001", "INC-0002")),
+        ("reopen #7", Subcommand("reopen", "INC-0007")),
+        ("history “Shop”", Subcommand("history", text="shop")),
+        (
+            "update INC\u20110042: cards – in eu‑west – work",
+            Subcommand("update", "INC-0042", "cards – in eu‑west – work"),
+        ),
+        ("update inc 42\ncards work", Subcommand("update", "INC-0042", "cards work")),
+        ("“update INC-0042 cards work”", Subcommand("update", "INC-0042", "cards work")),
+        ("declare\u00a0the till – “again”", Declare("the till – “again”")),
+        ("resolve INC-0042?", Ambiguous(Subcommand("resolve", "INC-0042"), Declare("resolve INC-0042?"))),
+        ("rollback #42", Ambiguous(Subcommand("rollback"), Declare("rollback #42"))),
+        (
+            "hotfix https://github.com/acme/shop/pull/42",
+            Ambiguous(Subcommand("hotfix"), Declare("hotfix https://github.com/acme/shop/pull/42")),
+        ),
+        ("hotfix 42", Ambiguous(Subcommand("hotfix"), Declare("hotfix 42"))),
+        ("“cancel” on the order page does nothing", Declare("“cancel” on the order page does nothing")),
+        ("status INC-0042 is wrong", Declare("status INC-0042 is wrong")),
+        ("status page–42 is red", Declare("status page–42 is red")),
+        ("the till – “again” – 👩\u200d🔧", Declare("the till – “again” – 👩\u200d🔧")),
+    ],
+)
+def test_what_a_phone_or_a_wiki_makes_of_words_is_read_as_meant(text: str, means: object) -> None:
+    for here in (False, True):
+        assert parse(text, here=here, services=("shop",)) == means, here
+
+
+def test_what_is_said_in_a_channel_of_its_own_keeps_its_words() -> None:
+    said = parse("fixed\u00a0flag “new–pricing” off", here=True)
+    assert said == Subcommand("fixed", text="flag “new–pricing” off")
+    assert isinstance(parse("cancel the button isn’t there", here=True), Ambiguous), "a curly apostrophe is one, too"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -120,7 +201,7 @@ def test_nothing_is_lost(text: str, here: bool, one_open: bool) -> None:
         case Ambiguous(declare=read) | Near(declare=read):
             assert read.text.split() == text.split()
         case Subcommand(name=name):
-            assert text.strip().lower().startswith(name)
+            assert heard.spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
 
 
 @given(st.sampled_from(BARE), st.text(min_size=1, max_size=40))

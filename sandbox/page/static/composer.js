@@ -19,18 +19,27 @@ for (const form of document.querySelectorAll("[data-composer]")) {
     [...suggest.children].forEach((one) => one.classList.toggle("on", one === fits[0]));
   };
   const take = (one) => { text.value = `${one.dataset.command} `; text.focus(); offer(); grow(); };
+  const clip = form.querySelector(".attach input");
+  const everywhere = form.querySelector(".broadcast input");
+  const attached = () => form.querySelector(".attach").classList.toggle("on", clip.files.length > 0);
   const send = async () => {
     const words = text.value.trim();
-    if (!words) return;
+    const files = [...clip.files].map((one) => one.name);
+    if (!words && !files.length) return;
+    const broadcast = Boolean(everywhere?.checked);
     text.value = "";
+    clip.value = "";
+    if (everywhere) everywhere.checked = false;
+    attached();
     offer();
     grow();
-    const answer = await post("say", { channel: state.channel, text: words, thread: form.dataset.composer === "thread" ? state.thread : null });
+    const answer = await post("say", { channel: state.channel, text: words, thread: form.dataset.composer === "thread" ? state.thread : null, files, broadcast });
     // What could not be sent is not lost.
     if (answer.problem && !text.value) { text.value = words; grow(); }
     refresh("messages", "thread", "sidebar");
   };
 
+  clip.addEventListener("change", () => { attached(); text.focus(); });
   text.addEventListener("input", () => { offer(); grow(); });
   text.addEventListener("keydown", (event) => {
     const first = suggest && !suggest.hidden ? suggest.querySelector(".on") : null;

@@ -41,7 +41,7 @@ def update(call: Call) -> Json:
     call.needs("chat:write")
     channel = call.channel()
     message = call.workspace.message(channel, call.required("ts"))
-    if message["user"] != call.caller or message.get("subtype") not in (None, "thread_broadcast"):
+    if message.get("user") != call.caller or message.get("subtype") not in (None, "thread_broadcast"):
         raise SlackError("cant_update_message")
     if channel.is_archived:
         raise SlackError("is_inactive")
@@ -65,7 +65,7 @@ def delete(call: Call) -> Json:
     call.needs("chat:write")
     channel = call.channel()
     message = call.workspace.message(channel, call.required("ts"))
-    if message["user"] != call.caller:
+    if message.get("user") != call.caller:
         raise SlackError("cant_delete_message")
     call.workspace.delete(channel, message["ts"])
     return {"channel": channel.id, "ts": message["ts"]}

@@ -51,14 +51,16 @@ def _listing(call: Call, channels: list[Channel]) -> Json:
         if kind not in TYPE_SCOPES:
             raise SlackError("invalid_types")
         call.needs(TYPE_SCOPES[kind])
+    # A page may hold fewer than were asked for: what is left out is left out of the page, not of the list.
+    # https://docs.slack.dev/reference/methods/conversations.list#arguments
+    page, cursor = call.page(channels, default=100, most=1000)
     wanted = [
         channel
-        for channel in channels
+        for channel in page
         if ("im" if channel.is_im else "private_channel" if channel.is_private else "public_channel") in types
         and not (channel.is_archived and call.flag("exclude_archived"))
     ]
-    page, cursor = call.page(wanted, default=100, most=1000)
-    return {"channels": [c.shape(call.caller) for c in page], "response_metadata": {"next_cursor": cursor}}
+    return {"channels": [c.shape(call.caller) for c in wanted], "response_metadata": {"next_cursor": cursor}}
 
 
 def open_direct(call: Call) -> Json:
