@@ -157,7 +157,7 @@ async def test_with_ssl_cert_file_every_client_believes_it_and_the_public_ones_s
     trusted = slack.web.ssl
     assert trusted is not None
     names = {str(one.get("subject")) for one in trusted.get_ca_certs()}
-    assert any("Acme root" in name for name in names)
+    assert any("Acme authority" in name for name in names)
     assert any("ISRG Root X1" in name for name in names), "who is believed already is believed still"
 
 
