@@ -21,11 +21,16 @@ _BUNDLER = frozenset(("", ".", "..", "~", "(rsc)", "_n_e"))
 @lru_cache(maxsize=20_000)
 def parts_of(file: str) -> tuple[str, ...]:
     """The folders and the name of a file, lower case, without scheme, drive, query, `.` and `..`; the name last."""
+    return tuple(part.lower() for part in written(file))
+
+
+def written(file: str) -> list[str]:
+    """The same as they are written."""
     text = _ASYNC.sub("", file.strip()).replace("\\", "/")
     while (bare := _SCHEME.sub("", text)) != text:
         text = bare
-    text = _DRIVE.sub("", without_query(text)).lower()
-    return tuple(part for part in text.split("/") if part not in _BUNDLER)
+    text = _DRIVE.sub("", without_query(text))
+    return [part for part in text.split("/") if part.lower() not in _BUNDLER]
 
 
 def without_query(file: str) -> str:
@@ -42,7 +47,7 @@ class PathMatch:
     """How many parts agree, counted from the end."""
 
 
-_JVM = (".java", ".kt", ".kts", ".scala", ".groovy", ".clj")
+JVM = (".java", ".kt", ".kts", ".scala", ".groovy", ".clj")
 _OMIT_THE_ROOT = (".kt", ".scala")
 """Their folders may leave out the package that all files share: https://kotlinlang.org/docs/coding-conventions.html#directory-structure"""
 _JVM_ROOTS = frozenset(("java", "kotlin", "scala", "groovy", "clojure"))
@@ -78,7 +83,7 @@ class PathIndex:
             wanted, strict = _inside_library(wanted), True
         elif module and len(wanted) <= 1:
             from_module = self._from_module(module, wanted)
-            wanted, strict = (from_module or wanted), bool(from_module) and from_module[-1].endswith(_JVM)
+            wanted, strict = (from_module or wanted), bool(from_module) and from_module[-1].endswith(JVM)
         if not wanted:
             return []
         named = self._by_name.get(wanted[-1])
@@ -105,7 +110,7 @@ class PathIndex:
     def _from_module(self, module: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
         named = bool(wanted) and "." in wanted[-1] and wanted[-1] != module.lower()
         if named:
-            return (*_folders(module.lower(), wanted[-1]), wanted[-1])
+            return (*folders_of(module.lower(), wanted[-1]), wanted[-1])
         # No file at all (`SourceFile`, `Unknown Source`): the class is looked for by its name.
         words = [w for w in re.split(r"[./\\]|::", _OF_THE_CLASS.split(module.lower(), maxsplit=1)[0]) if w]
         if not words:
@@ -118,14 +123,15 @@ _OF_THE_CLASS = re.compile(r"[$+<`]")
 """Behind it stand inner classes, closures and what a compiler made: `Pay$Inner`, `Pay+<Total>d__3`, ``Pay`1``."""
 
 
-def _folders(module: str, name: str) -> tuple[str, ...]:
+def folders_of(module: str, name: str) -> tuple[str, ...]:
     """The folders that a module's name speaks of, for a file `name` in it."""
+    name = name.lower()
     if name.endswith(".go"):
         return tuple(part for part in module.split("/") if part)  # the module is the package, a folder
     words = [w for w in re.split(r"[./\\:]+", _OF_THE_CLASS.split(module, maxsplit=1)[0]) if w]
-    if name.endswith((*_JVM, *_DOTNET)):
+    if name.endswith((*JVM, *_DOTNET)):
         return tuple(words[:-1])  # the last one is the class, which need not be called as its file
-    return tuple(words[:-1] if words and words[-1] == name.split(".", 1)[0] else words)
+    return tuple(words[:-1] if words and words[-1].lower() == name.split(".", 1)[0] else words)
 
 
 def _inside_library(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -172,6 +178,7 @@ def best_path(file: str, paths: Sequence[str], module: str = "") -> str | None:
     """The one repository path that a frame's file stands for; None where nothing fits well, or several fit equally well."""
     found = PathIndex(paths).locate(file, module)
     return found[0] if len(found) == 1 else None
+
 
 _EVERYWHERE = frozenset(
     [

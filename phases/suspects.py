@@ -29,6 +29,7 @@ from phases.paths import (
 )
 from phases.ports import Commit, CommitFile
 from phases.report import Frame, Suspect, Value
+from phases.stacks import ours
 from phases.trails import PATCH_LIMIT, follow, function_of
 
 FRAMES = 24  # own frames whose files count
@@ -109,7 +110,7 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
     elsewhere = [not points for points in followed.points]
     _words(own, clues, followed.lines, patches, marks)
     _named_files(clues, index, ordered, marks)
-    crashed_in_library = bool(frames) and foreign(frames[0].file)
+    crashed_in_library = bool(frames) and foreign(frames[0].file, frames[0].module)
     folders = _Folders(own)
     count = len(ordered)
     for position, (commit, mark) in enumerate(zip(ordered, marks, strict=True)):
@@ -155,11 +156,9 @@ def newest_first(commits: Sequence[Commit]) -> list[Commit]:
 
 
 def own_frames(frames: Sequence[Frame]) -> list[Frame]:
-    """Frames of our own code, the crashing one first, without repeats. Where none is marked as ours: all that are not foreign."""
-    ours = [f for f in frames if f.in_app and not foreign(f.file)]
-    chosen = ours or [f for f in frames if not foreign(f.file)] or list(frames)
+    """Frames of our own code, the crashing one first, without repeats."""
     seen: dict[tuple[str, str, int | None], Frame] = {}
-    for frame in chosen:
+    for frame in ours(frames):
         seen.setdefault((frame.file, frame.function, frame.line), frame)
     return list(seen.values())[:FRAMES]
 

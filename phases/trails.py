@@ -24,6 +24,7 @@ FUNCTION = 4.0  # changed lines that name the function, in its file
 BESIDE_LINES = 3
 NEAR_LINES = 25
 OFTEN = 0.25  # how much less it says when a file is changed all the time
+AGAIN = 0.3  # how much less a line says that only catches an exception and raises another
 FAR = 0.5  # how much less a change of the file says that is far from the line
 TELLING = 12  # characters of a line of code that can be told from others
 
@@ -95,7 +96,7 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
         for match in matched:
             if match.quality < 1 and elsewhere and len(known) > 1 and match.shared < len(parts_of(match.path)):
                 continue
-            weight = match.quality / (1 + 0.4 * rank) / len(matched)
+            weight = match.quality / (1 + 0.4 * rank) / len(matched) * (AGAIN if frame.again else 1.0)
             line = frame.line if rank < LINES else None
             trails.setdefault(match.path, []).append(
                 _Trail(
@@ -105,7 +106,7 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
                     line,
                     _source_line(frame),
                     Word(name) if (name := function_of(frame)) else None,
-                    _where(rank),
+                    _where(rank, frame),
                 )
             )
     return trails
@@ -198,7 +199,9 @@ def _one_trail(patch: Patch, trail: _Trail, focus: float) -> _Seen:
     return _Seen(trail, touched, line=near, distance=distance, function=function)
 
 
-def _where(rank: int) -> str:
+def _where(rank: int, frame: Frame) -> str:
+    if frame.of:
+        return f"where it is raised again as {frame.of}" if frame.again else f"in the stack of {frame.of}"
     if rank == 0:
         return "where it crashes"
     return "one call above the crash" if rank == 1 else f"{rank} calls above the crash"

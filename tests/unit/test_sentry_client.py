@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from bot.clients.http import HttpError
 from bot.clients.sentry import Sentry
-from bot.clients.sentry_shapes import EventShape, IssueShape, ReleaseShape, hashed, scrubbed, split_users
+from bot.clients.sentry_event import EventShape
+from bot.clients.sentry_shapes import IssueShape, ReleaseShape, hashed, scrubbed, split_users
 from phases.ports import ErrorTracker, PortError
 from phases.report import Release
 from phases.service import ReleaseNames
@@ -350,7 +351,7 @@ def test_buckets_that_are_none_spoil_no_triage() -> None:
     assert row.events_before == 3
 
 
-def test_the_innermost_exception_and_its_crashing_frame_come_first() -> None:
+def test_the_cause_and_its_crashing_frame_come_first() -> None:
     def frame(name: str, in_app: bool = True) -> dict[str, Any]:
         context = [[n, f"line {n}"] for n in range(5, 16)]
         return {"filename": f"{name}.py", "function": name, "lineNo": 10, "inApp": in_app, "context": context}
@@ -362,11 +363,15 @@ def test_the_innermost_exception_and_its_crashing_frame_come_first() -> None:
                 "type": "exception",
                 "data": {
                     "values": [
-                        {"type": "Outer", "stacktrace": {"frames": [frame("outer")]}},
                         {
                             "type": "KeyError",
-                            "mechanism": {"handled": False},
+                            "value": "'bob@example.com'",
                             "stacktrace": {"frames": [frame("main"), frame("lib", in_app=False), frame("crash")]},
+                        },
+                        {
+                            "type": "OrderFailed",
+                            "mechanism": {"handled": False},
+                            "stacktrace": {"frames": [frame("wsgi"), frame("main") | {"lineNo": 12}]},
                         },
                     ]
                 },
@@ -376,9 +381,15 @@ def test_the_innermost_exception_and_its_crashing_frame_come_first() -> None:
         "tags": [{"key": "release", "value": "v3"}],
     }
     detail = EventShape.model_validate(event).detail()
-    assert detail.exception_type == "KeyError"
+    assert (detail.exception_type, detail.exception_value, detail.wrapped_in) == ("KeyError", "'…'", ("OrderFailed",))
     assert detail.handled is False
-    assert [f.function for f in detail.frames] == ["crash", "lib", "main"]
+    assert [(f.function, f.line, f.of) for f in detail.frames] == [
+        ("crash", 10, ""),
+        ("lib", 10, ""),
+        ("main", 10, ""),
+        ("wsgi", 10, ""),
+        ("main", 12, "OrderFailed"),
+    ]
     assert [n for n, _ in detail.frames[0].context] == [8, 9, 10, 11, 12]
     assert detail.release == "v3"
 
