@@ -147,7 +147,7 @@ _LIBRARY_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules", 
 def _match(wanted: tuple[str, ...], path: str, parts: tuple[str, ...], *, strict: bool) -> PathMatch:
     """How well a path fits. `strict`: the folders are known for sure, so what contradicts them is another file."""
     if wanted[-1].endswith(_DOTNET):
-        parts = (*(word for folder in parts[:-1] for word in folder.split(".")), parts[-1])  # `src/Acme.Shop/Pay.cs`
+        wanted, parts = _words(wanted), _words(parts)
     shared = 0
     for one, other in zip(reversed(wanted), reversed(parts), strict=False):
         if one != other:
@@ -166,6 +166,11 @@ def _match(wanted: tuple[str, ...], path: str, parts: tuple[str, ...], *, strict
     else:
         quality = 0.0 if wanted[-1] in _EVERYWHERE else 0.12
     return PathMatch(path, quality, shared)
+
+
+def _words(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Folders as namespaces: `src/Acme.Shop/Pay.cs` is of `Acme.Shop`."""
+    return (*(word for folder in parts[:-1] for word in folder.split(".") if word), parts[-1])
 
 
 def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:

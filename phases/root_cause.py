@@ -274,7 +274,8 @@ def _unknown(stop: _Stop, release: str) -> str | None:
     if place.several:
         return f"Several files of {release} fit ({listed(place.several)}), so who last touched the line is not known."
     if place.path is None:
-        return f"Its file could not be found in the source of {release}."
+        where = "in the source" if place.complete else "in the usual places"
+        return f"Its file could not be found {where} of {release}."
     if stop.differs:
         return f"In {release} another line stands there: {short(stop.differs, 120)}."
     return f"{place.path} has fewer lines in {release}." if stop.missing else None

@@ -27,6 +27,8 @@ from sandbox.slack.api import lose_answer
 MERGE_KINDS = ("merge_commit", "squash_merge", "rebase_merge")
 BESIDE_THE_TREE = frozenset({"create_deployment", "create_status"})
 """A deploy tells of itself while the developer who started it still works in the tree, and waits for it."""
+SHOWN_OF_A_FILE = 1024 * 1024
+"""https://docs.github.com/en/rest/repos/contents#get-repository-content: a larger one comes without its content."""
 FILES_SHOWN = 300
 """https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
 
@@ -121,8 +123,9 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             raise GitHubRefusal(404, "Not Found")
         if text is None:
             return [{"name": name.removeprefix(f"{path}/"), "type": "file"} for name in sorted(inside)]
-        content = base64.encodebytes(text.encode()).decode()
-        return {"type": "file", "sha": blob_sha(text), "encoding": "base64", "content": content}
+        large = len(text) > SHOWN_OF_A_FILE
+        content = "" if large else base64.encodebytes(text.encode()).decode()
+        return {"type": "file", "sha": blob_sha(text), "encoding": "none" if large else "base64", "content": content}
 
     def tree(request: Request) -> Any:
         """https://docs.github.com/en/rest/git/trees#get-a-tree; only the recursive one is known here."""
