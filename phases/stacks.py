@@ -33,6 +33,49 @@ def ours(frames: Sequence[Frame]) -> list[Frame]:
     )
 
 
+Stack = tuple[str, Sequence[Frame]]
+"""An exception's type, and its frames with the crashing one first."""
+
+
+def evidence(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame]:
+    """The frames of all exceptions, the crash first, each place once.
+
+    `chain`: the cause first, then what it was wrapped in, outwards; `beside`: the others of a group. From the cause's stack the way leads on
+    through its callers. Where a wrapper was raised says the least: there somebody only caught the cause.
+    """
+    way: list[Frame] = []
+    deeper: list[Frame] = []
+    apart: list[Frame] = []
+    again: list[Frame] = []
+    begun = 0
+    for of, stack in chain:
+        passed = {_function(frame) for frame in way}
+        caught = next((n for n, frame in enumerate(stack) if _function(frame) in passed), None)
+        if caught is None and not any(f.in_app for f in way):
+            way += stack  # so far there was no line of our own: this stack has the innermost one
+        elif caught is None:
+            apart += [*_marked(stack[:1], of, again=True), *_marked(stack[1:], of)]
+        else:
+            deeper += _marked(stack[:caught], of)
+            again += _marked(stack[caught : caught + 1], of, again=True)
+            way += stack[caught + 1 :]
+        begun = begun or len(way)
+    others = [frame for of, stack in beside for frame in _marked(stack, of)]
+    seen: dict[tuple[str, str, str, int | None], Frame] = {}
+    for frame in (*way[:begun], *others, *deeper, *way[begun:], *apart, *again):
+        seen.setdefault((frame.file, frame.module, frame.function, frame.line), frame)
+    return list(seen.values())
+
+
+def _function(frame: Frame) -> tuple[str, str, str, int | None]:
+    """What tells one function from another; where it has no name, its line must do."""
+    return (frame.file, frame.module, frame.function, None if frame.function else frame.line)
+
+
+def _marked(frames: Sequence[Frame], of: str, *, again: bool = False) -> list[Frame]:
+    return [frame.model_copy(update={"of": of[:100], "again": again}) for frame in frames]
+
+
 def error(type: str | None, value: str, limit: int = VALUE) -> str:
     """`KeyError: 'region'`, in one line."""
     return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)

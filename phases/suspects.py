@@ -30,7 +30,7 @@ from phases.paths import (
 from phases.ports import Commit, CommitFile
 from phases.report import Frame, Suspect, Value
 from phases.stacks import ours
-from phases.trails import PATCH_LIMIT, follow, function_of
+from phases.trails import AGAIN, PATCH_LIMIT, follow, function_of
 
 FRAMES = 24  # own frames whose files count
 
@@ -137,8 +137,9 @@ def with_blame(suspects: Sequence[Suspect], frames: Sequence[Frame], blamed: Map
             known = any(r.startswith("wrote ") and f":{frame.line}," in r for r in one.reasons)
             if blame.sha == one.sha and not known:
                 where = "which crashes" if number == 0 else "which is on the way to the crash"
+                where = f"in the stack of {frame.of}" if frame.of else where
                 reason = f"git blame: last touched {frame.file}:{frame.line}, {where}"
-                points.append((BLAMED / (1 + 0.4 * number), reason))
+                points.append((BLAMED / (1 + 0.4 * number) * (AGAIN if frame.again else 1.0), reason))
         if points:
             score = round(one.score + max(p for p, _ in points), 3)
             added.append(one.model_copy(update={"score": score, "reasons": (*(r for _, r in points), *one.reasons)}))

@@ -126,13 +126,17 @@ def _source_line(frame: Frame) -> str:
 def _one_file(patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tuple[float, str]]:
     """The best that this file's change says about any frame in it."""
     best: _Seen | None = None
+    caught: _Seen | None = None
     most = 0.0
     for trail in trails:
         if trail.line is None and trail.weight * (TOUCHED * focus + FUNCTION) <= most and not _adds(patch, trail):
             continue  # it could not win, and has no line to be followed
         seen = _one_trail(patch, trail, focus)
+        caught = seen if seen.wrote and trail.frame.again else caught
         if best is None or seen.worth > most:
             best, most = seen, seen.worth
+    if caught is not None and best is not None and not best.wrote:
+        best = caught  # it changed how the error is worded, which lies beside the call that failed
     return best.told(patch.path) if best is not None else []
 
 
@@ -153,13 +157,17 @@ class _Seen(NamedTuple):
     function: float = 0.0
 
     @property
+    def wrote(self) -> bool:
+        return bool(self.line) and self.distance is None
+
+    @property
     def worth(self) -> float:
         return self.touched + self.line + self.function
 
     def told(self, path: str) -> list[tuple[float, str]]:
         where = self.trail.where
         points = [(self.touched, f"changes {self.says}{path}, {where}")]
-        if self.line and self.distance is None:
+        if self.wrote:
             points.append((self.line, f"wrote {_line(self.trail, path)}, {where}"))
         elif self.line and self.distance is not None and self.distance <= BESIDE_LINES:
             points.append((self.line, f"changes the lines around {_line(self.trail, path)}, {where}"))

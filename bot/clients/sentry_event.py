@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from bot.clients.sentry_shapes import Shape, scrubbed
 from phases.paths import foreign, without_query
 from phases.report import Frame
+from phases.stacks import evidence
 from phases.tracked import EventDetail
 
 CONTEXT_LINES = 5
@@ -172,9 +173,12 @@ class EventShape(Shape):
         shapes = [frame for value in values for frame in value.frames]
         if shapes:
             told = any(frame.inApp for frame in shapes)
-            return told, _evidence(raised, told=told)
-        stacks = [StackShape.model_validate(e.data) for e in self._of("stacktrace") if isinstance(e.data, dict)]
-        shapes = next((stack.frames[::-1] for stack in stacks if stack.frames), [])
+            stacks = [
+                [(v.name, [f.frame(told=told) for f in v.frames]) for v in of] for of in (raised.chain, raised.beside)
+            ]
+            return told, evidence(*stacks)
+        alone = [StackShape.model_validate(e.data) for e in self._of("stacktrace") if isinstance(e.data, dict)]
+        shapes = next((stack.frames[::-1] for stack in alone if stack.frames), [])
         if not shapes:
             threads = [ThreadShape.model_validate(row) for entry in self._of("threads") for row in entry.rows()]
             shapes = _thread(threads, [v.threadId for v in raised.chain if v.threadId]).frames
@@ -267,46 +271,6 @@ def _inner(values: Sequence[ExceptionShape], inside: dict[int, list[int]], outer
 
 
 # --- frames ----------------------------------------------------------------------------------------------------
-
-
-def _evidence(raised: _Raised, *, told: bool) -> list[Frame]:
-    """The frames of all exceptions, the crash first, each place once.
-
-    From the cause's stack the way leads on through its callers. Where a wrapper was raised says the least: there somebody only caught it.
-    """
-    way: list[Frame] = []
-    deeper: list[Frame] = []
-    apart: list[Frame] = []
-    again: list[Frame] = []
-    begun = 0
-    for value in raised.chain:
-        stack = [frame.frame(told=told) for frame in value.frames]
-        passed = {_function(frame) for frame in way}
-        caught = next((n for n, frame in enumerate(stack) if _function(frame) in passed), None)
-        if caught is None and (not any(f.in_app for f in way)):
-            way += stack  # so far there was no line of our own: this stack has the innermost one
-        elif caught is None:
-            apart += [*_marked(stack[:1], value, again=True), *_marked(stack[1:], value)]
-        else:
-            deeper += _marked(stack[:caught], value)
-            again += _marked(stack[caught : caught + 1], value, again=True)
-            way += stack[caught + 1 :]
-        begun = begun or len(way)
-    beside = [f for value in raised.beside for f in _marked([s.frame(told=told) for s in value.frames], value)]
-    ordered = [*way[:begun], *beside, *deeper, *way[begun:], *apart, *again]
-    seen: dict[tuple[str, str, str, int | None], Frame] = {}
-    for frame in ordered:
-        seen.setdefault((frame.file, frame.module, frame.function, frame.line), frame)
-    return list(seen.values())
-
-
-def _function(frame: Frame) -> tuple[str, str, str, int | None]:
-    """What tells one function from another; where it has no name, its line must do."""
-    return (frame.file, frame.module, frame.function, None if frame.function else frame.line)
-
-
-def _marked(frames: Sequence[Frame], value: ExceptionShape, *, again: bool = False) -> list[Frame]:
-    return [frame.model_copy(update={"of": value.name[:100], "again": again}) for frame in frames]
 
 
 def _most_telling(frames: Sequence[Frame]) -> tuple[Frame, ...]:
