@@ -219,12 +219,20 @@ def _line(trail: _Trail, path: str) -> str:
     return f"{path}:{trail.frame.line}" if trail.frame.line else f"the line in {path}"
 
 
-_NAMELESS = re.compile(
-    r"^<|^\?$|anonymous|^lambda|^main$|^__init__$|^run$|^call$|^__call__$|^handler?$|^get$|^set$|^init$"
-)
+_NAMELESS = re.compile(r"^main$|^__init__$|^run$|^call$|^__call__$|^handler?$|^get$|^set$|^init$|^lambda$|^glob$")
+_UNNAMED = re.compile(r"^\?|<anonymous>|<module>|^<[\w ]+>$|^anonymous$", re.IGNORECASE)
+_COMPILED = re.compile(r"<(\w+)>[a-z]*__\w*")
+"""`<Total>d__3` is what C# makes of an asynchronous `Total`."""
+_ASIDE = re.compile(r"/\d+|\([^()]*\)|\{[^}]*\}+|<[^<>]*>|::h[0-9a-f]{16}$")
+"""Arity, arguments and receivers, closures, generics, Rust's hash."""
+_WORD = re.compile(r"[A-Za-z_]\w*[?!]?")
+_MADE = re.compile(r"func\d+|lambda|locals|async|await|new|fn|in|block|anonymous|closure|invokeSuspend|MoveNext|_?\d*")
 
 
 def function_of(frame: Frame) -> str:
-    """The bare name of a frame's function; empty where it has none that says anything."""
-    name = re.split(r"[.:#/\\$ ]+", frame.function.split("(", 1)[0].strip())[-1]
+    """The bare name of a frame's function, as somebody wrote it; empty where it has none that says anything."""
+    if _UNNAMED.search(frame.function):
+        return ""
+    text = _ASIDE.sub(" ", _COMPILED.sub(r"\1", frame.function))
+    name = next((word for word in reversed(_WORD.findall(text)) if not _MADE.fullmatch(word)), "")
     return "" if len(name) < 3 or _NAMELESS.search(name.lower()) else name

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from bot.clients.sentry_shapes import Shape, scrubbed
-from phases.paths import foreign, without_query
+from phases.paths import foreign, without_query, written
 from phases.report import Frame
 from phases.stacks import evidence
 from phases.tracked import EventDetail
@@ -24,6 +24,8 @@ from phases.tracked import EventDetail
 CONTEXT_LINES = 5
 CONTEXT_WIDTH = 200
 FRAMES = 30
+LOOKED_AT = 5
+"""So much of an absolute path tells a file; before that stand a machine's folders and its people."""
 VALUE = 500
 """Characters of an exception's text."""
 REPORTS = ("csp", "hpkp", "expectct", "expectstaple", "nel")
@@ -57,7 +59,7 @@ class FrameShape(Shape):
             in_app=bool(self.inApp) or (self.inApp is None and not told and not foreign(file, module)),
             module=module,
             context=tuple(around[:CONTEXT_LINES]),
-            path=self.absPath[:300] if self.absPath and self.absPath != file else "",
+            path="/".join(written(self.absPath or "")[-LOOKED_AT:]),
         )
 
 

@@ -252,7 +252,7 @@ def test_a_build_s_query_is_no_part_of_a_file() -> None:
     detail = event(
         raised("TypeError", frame("total", filename="Cart.vue?4f2a", absPath="webpack:///./src/Cart.vue?4f2a"))
     )
-    assert (detail.frames[0].file, detail.frames[0].path) == ("Cart.vue", "webpack:///./src/Cart.vue?4f2a")
+    assert (detail.frames[0].file, detail.frames[0].path) == ("Cart.vue", "src/Cart.vue")
 
 
 # --- without an exception's own stack ----------------------------------------------------------------------------
