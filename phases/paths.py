@@ -53,7 +53,13 @@ _OMIT_THE_ROOT = (".kt", ".scala")
 _JVM_ROOTS = frozenset(("java", "kotlin", "scala", "groovy", "clojure"))
 _DOTNET = (".cs", ".vb", ".fs")
 FITS = 0.3
-"""A match of less quality names no file."""
+"""A match of less quality names no file …"""
+GENERIC = 0.35
+"""… and one of this is only a name that is everywhere: what else is known must not contradict it."""
+_AT_THE_ROOT = re.compile(
+    r"^/(?:app|code|srv|srv/app|usr/src/app|usr/app|workspace|var/task|var/www|var/www/html|opt/app|home/site/wwwroot|build|src)/(?=[^/]+$)"
+)
+"""Where images and platforms put a service; its own folder in the repository is lost then."""
 
 
 class PathIndex:
@@ -100,12 +106,15 @@ class PathIndex:
 
         `built_at` (the frame's absolute path) decides where the file alone does not.
         """
-        found = [m.path for m in self.find(file, module) if m.quality >= FITS]
-        if len(found) == 1 or not built_at or built_at == file:
+        matches = self.find(file, module)
+        found = [m.path for m in matches if m.quality >= FITS]
+        if not found and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
+            found = [m.path for m in self.find(name) if m.quality >= FITS]
+        if not built_at or built_at == file or (len(found) == 1 and matches[0].quality > GENERIC):
             return found
         there = [m.path for m in self.find(built_at) if m.quality >= FITS]
         both = [path for path in found if path in there]
-        return both or found or there
+        return both or ([] if found and matches[0].quality <= GENERIC else found or there)
 
     def _from_module(self, module: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
         named = bool(wanted) and "." in wanted[-1] and wanted[-1] != module.lower()

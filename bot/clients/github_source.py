@@ -214,12 +214,16 @@ class GitHubSource:
         return _commit(read(shapes.Commit, answer))
 
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
-        """By their names in the usual places: GitHub searches text on the default branch only."""
+        """By their names: GitHub searches text on the default branch only. Without a list of files: in the usual places."""
         repository = repository_of(service)
         commit = await self._sha(service, release)
         path = await self._place(repository, commit, file)
         if path is None:
             return None
+        if (index := await self._tree(repository, commit)) is not None:
+            tests = covering.tests_among(path, index.paths)
+            named = [test for test in tests if covering.called_after(test, path)]
+            return Covered(naming=tuple(named[:TESTS_SHOWN]), files=len(tests), read=False)
         there = await self._there(repository, commit, covering.candidates(path))
         return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False)
 
