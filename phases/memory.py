@@ -17,7 +17,7 @@ from phases.markdown import cut
 from phases.past import PastIncident, PastItem, Question, Recalled, Recollection
 from phases.paths import foreign
 from phases.report import Frame, TriageReport, Verdict, Word
-from phases.stacks import error
+from phases.stacks import with_cause
 from phases.wording import counted
 
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
@@ -114,11 +114,8 @@ def _place(report: TriageReport | None) -> Frame | None:
 
 
 def _title(incident: Incident) -> str:
-    """With the cause, where the title does not name it: what it was wrapped in is often the same for everything."""
-    title, report = " ".join(incident.title.split()), incident.triage
-    if report is None or not report.wrapped_in or (report.exception_type or "") in title:
-        return cut(title, 300)
-    return cut(f"{cut(title, 200)} ({error(report.exception_type, report.exception_value, 90)})", 300)
+    title = " ".join(incident.title.split())
+    return cut(with_cause(title, incident.triage) if incident.triage else title, 300)
 
 
 def _counted_only(incident: Incident) -> PastIncident:

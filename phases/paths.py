@@ -106,15 +106,15 @@ class PathIndex:
 
         `built_at` (the frame's absolute path) decides where the file alone does not.
         """
-        matches = self.find(file, module)
-        found = [m.path for m in matches if m.quality >= FITS]
+        found = [m for m in self.find(file, module) if m.quality >= FITS]
         if not found and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
-            found = [m.path for m in self.find(name) if m.quality >= FITS]
-        if not built_at or built_at == file or (len(found) == 1 and matches[0].quality > GENERIC):
-            return found
+            found = [m for m in self.find(name) if m.quality >= FITS]
+        paths, generic = [m.path for m in found], bool(found) and found[0].quality <= GENERIC
+        if not built_at or built_at == file or (len(found) == 1 and not generic):
+            return paths
         there = [m.path for m in self.find(built_at) if m.quality >= FITS]
-        both = [path for path in found if path in there]
-        return both or ([] if found and matches[0].quality <= GENERIC else found or there)
+        both = [path for path in paths if path in there]
+        return both or ([] if generic else paths or there)
 
     def _from_module(self, module: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
         named = bool(wanted) and "." in wanted[-1] and wanted[-1] != module.lower()

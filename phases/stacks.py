@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from phases.paths import foreign
-from phases.report import Frame, IssueSeen
+from phases.report import Frame, TriageReport
 from phases.tracked import EventDetail
 from phases.wording import short
 
-TITLE = 200
-VALUE = 120
+TITLE = 160
+VALUE = 90
 COMPARED = 100
 """Characters of two lines of code that are held against each other."""
 REPORTS = {
@@ -81,13 +81,12 @@ def error(type: str | None, value: str, limit: int = VALUE) -> str:
     return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)
 
 
-def with_cause(issue: IssueSeen, detail: EventDetail) -> IssueSeen:
-    """The issue with the cause in its title: Sentry names it after what was caught last, which often says nothing."""
-    cause = error(detail.exception_type, detail.exception_value)
-    if not detail.wrapped_in or not cause or cause in issue.title:
-        return issue
-    title = f"{short(issue.title, TITLE - len(cause) - 12)}, caused by {cause}"
-    return issue.model_copy(update={"title": short(title, TITLE)})
+def with_cause(title: str, told: EventDetail | TriageReport) -> str:
+    """A title that Sentry gave, with the cause: it names an issue after what was caught last, which is often the same for everything."""
+    cause = error(told.exception_type, told.exception_value)
+    if not told.wrapped_in or not cause or (told.exception_type or cause) in title:
+        return title
+    return short(f"{short(title, max(TITLE - len(cause) - 12, 40))}, caused by {cause}", TITLE)
 
 
 def without_stack(kind: str) -> str:

@@ -176,7 +176,8 @@ async def triage(
     )
     _say_of(situation, picture, minutes, carried, service, notes)
     if detail is not None:
-        issues = (with_cause(issues[0], detail), *issues[1:])
+        loudest = issues[0].model_copy(update={"title": with_cause(issues[0].title, detail)})
+        issues = (loudest, *issues[1:])
         _stack_notes(detail, notes)
     report = _report(situation, issues, ids, calm, detail, notes)
     return Triaged(report=report.model_copy(update={"baseline_minutes": round(over, 1)}))

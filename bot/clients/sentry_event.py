@@ -20,12 +20,14 @@ from phases.paths import foreign, without_query, written
 from phases.report import Frame
 from phases.stacks import evidence
 from phases.tracked import EventDetail
+from phases.wording import foreign as nobodys_call
 
 CONTEXT_LINES = 5
 CONTEXT_WIDTH = 200
 FRAMES = 30
 LOOKED_AT = 5
 """So much of an absolute path tells a file; before that stand a machine's folders and its people."""
+TYPE = 100
 VALUE = 500
 """Characters of an exception's text."""
 REPORTS = ("csp", "hpkp", "expectct", "expectstaple", "nel")
@@ -152,9 +154,9 @@ class EventShape(Shape):
         cause = next((v for v in raised.chain if v.type or v.value), None)
         outer = raised.chain[raised.chain.index(cause) + 1 :] if cause is not None else []
         return EventDetail(
-            exception_type=cause.type if cause else None,
-            exception_value=scrubbed((cause.value or "") if cause else "").strip()[:VALUE],
-            wrapped_in=tuple(v.type[:100] for v in outer if v.type),
+            exception_type=nobodys_call(cause.type)[:TYPE] if cause and cause.type else None,
+            exception_value=nobodys_call(scrubbed((cause.value or "") if cause else "")).strip()[:VALUE],
+            wrapped_in=tuple(nobodys_call(v.type)[:TYPE] for v in outer if v.type),
             handled=handled,
             frames=_most_telling(frames),
             release=str(release) if release else None,

@@ -133,7 +133,7 @@ async def test_from_a_wrapped_crash_to_whoever_wrote_its_line(till: tuple[Path, 
     assert (best.verdict, best.says[:16]) == (Verdict.SUPPORTED, f"Commit {culprit[:9]}")
 
     kept, asked = past(case), question(case, report, datetime.now(UTC))
-    assert kept.title == "OrderFailed: no order (KeyError: 'EU')"
+    assert kept.title == "OrderFailed: no order, caused by KeyError: 'EU'"
     assert (kept.file, kept.function) == (asked.file, asked.function) == ("till/pricing.py", "rate")
 
 

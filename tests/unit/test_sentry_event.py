@@ -306,3 +306,8 @@ def test_what_has_no_stack_says_so(entries: Json, kind: str, said: str) -> None:
     detail = event(**entries)
     assert (detail.frames, detail.exception_type, detail.kind) == ((), None, kind)
     assert said in without_stack(detail.kind)
+
+
+def test_an_error_calls_nobody_and_names_no_address() -> None:
+    detail = event(raised("Key<!here>Error", frame("a"), value="<!channel> ann@example.com 10.0.0.1 <@U0BOB>"))
+    assert (detail.exception_type, detail.exception_value) == ("Key!hereError", "!channel … … @U0BOB")
