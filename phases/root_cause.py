@@ -16,6 +16,7 @@ from typing import TypeVar
 from phases.actions import Investigated
 from phases.hypotheses import Facts, after_bisect, best, merge, tree
 from phases.incident import Incident
+from phases.paths import foreign
 from phases.ports import Commit, PortError, PullRequests, SourceCode
 from phases.report import Cause, Frame, HypothesisKind, Investigation, Suspect, TriageReport, Verdict, Word
 from phases.service import Service
@@ -128,7 +129,7 @@ async def investigate(
     suspects: list[Suspect] = []
     message = error_text(report)
     if commits:
-        known = [stop for stop in stops if not stop.elsewhere]
+        known = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
         frames = [stop.in_source for stop in known]
         blamed = {number: stop.blame for number, stop in enumerate(known) if stop.blame is not None}
         ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
