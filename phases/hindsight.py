@@ -148,6 +148,8 @@ def how_it_passed(incident: Incident, found: Hindsight) -> str:
 def covered(tests: Covered) -> str:
     if tests.naming:
         return f"{listed(tests.naming)} {'names' if len(tests.naming) == 1 else 'name'} that file."
+    if not tests.everywhere:
+        return "No test of that name lies in the usual places."
     if not tests.read:
         return "No test is called after that file."
     if not tests.files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -186,12 +186,6 @@ def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:
     """Whether all folders below `src/main/kotlin` agree."""
     root = len(parts) - shared - 1
     return parts[-1].endswith(_OMIT_THE_ROOT) and root >= 1 and parts[root] in _JVM_ROOTS and "src" in parts[:root]
-
-
-def best_path(file: str, paths: Sequence[str], module: str = "") -> str | None:
-    """The one repository path that a frame's file stands for; None where nothing fits well, or several fit equally well."""
-    found = PathIndex(paths).locate(file, module)
-    return found[0] if len(found) == 1 else None
 
 
 _EVERYWHERE = frozenset(

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from phases.actions import Investigated
 from phases.hypotheses import Facts, after_bisect, best, merge, tree
@@ -213,10 +213,11 @@ class _Stop:
         """The frame as the ranking compares it with changed files: by its path in the source, and by its line where that is the same."""
         if self.place is None or self.place.path is None:
             return self.frame
-        moved = self.missing or bool(self.differs)
-        return self.frame.model_copy(
-            update={"file": self.place.path, "path": "", "line": None if moved else self.frame.line}
-        )
+        here: dict[str, Any] = {"file": self.place.path, "path": ""}
+        if self.missing or self.differs:  # its number says nothing here, its text still does
+            text = [row for row in self.frame.context if row[0] == self.frame.line]
+            here |= {"line": None, "context": tuple(text)}
+        return self.frame.model_copy(update=here)
 
 
 async def _stops(
@@ -247,7 +248,7 @@ async def _stops(
 
     found = list(await asyncio.gather(*(stop(number, frame) for number, frame in enumerate(frames))))
     if any(one.place is not None and not one.place.complete for one in found):
-        notes.say("The repository has more files than GitHub lists: frames were looked for in the usual places only.")
+        notes.say("The repository has more files than could be listed: a frame that was not found may still be in it.")
     return found
 
 
@@ -275,8 +276,8 @@ def _unknown(stop: _Stop, release: str) -> str | None:
     if place.several:
         return f"Several files of {release} fit ({listed(place.several)}), so who last touched the line is not known."
     if place.path is None:
-        where = "in the source" if place.complete else "in the usual places"
-        return f"Its file could not be found {where} of {release}."
+        where = f"in the source of {release}" if place.complete else "among the files that were looked at"
+        return f"Its file could not be found {where}."
     if stop.differs:
         return f"In {release} another line stands there: {short(stop.differs, 120)}."
     return f"{place.path} has fewer lines in {release}." if stop.missing else None

@@ -37,7 +37,9 @@ class Covered(Value):
     files: int = 0
     """Test files of its language that were looked through."""
     read: bool = True
-    """False: only names were looked at, in the usual places."""
+    """False: only names were looked at."""
+    everywhere: bool = True
+    """False: only in the usual places."""
 
 
 class Check(Value):

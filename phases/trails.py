@@ -119,7 +119,8 @@ def _root(file: str, path: str) -> tuple[str, ...]:
 
 
 def _source_line(frame: Frame) -> str:
-    text = next((text.strip() for number, text in frame.context if number == frame.line), "")
+    of_line = [text for number, text in frame.context if number == frame.line or frame.line is None]
+    text = of_line[0].strip() if of_line and (frame.line is not None or len(frame.context) == 1) else ""
     return text if len(text) >= TELLING else ""
 
 

@@ -225,7 +225,7 @@ class GitHubSource:
             named = [test for test in tests if covering.called_after(test, path)]
             return Covered(naming=tuple(named[:TESTS_SHOWN]), files=len(tests), read=False)
         there = await self._there(repository, commit, covering.candidates(path))
-        return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False)
+        return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False, everywhere=False)
 
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
         """Check runs and commit statuses together, in one question."""

@@ -197,7 +197,7 @@ async def test_tests_are_known_by_their_names_and_without_a_list_where_they_usua
     world.github.listed = listed
     seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
     assert seen is not None
-    assert (seen.naming, seen.read) == ((), False)
+    assert (seen.naming, seen.read, seen.everywhere) == ((), False, listed > 1)
     world.github.files["c" * 40, "tests/shop/test_cart.py"] = "def test_total(): ..."
     world.source = GitHubSource(world.client)  # what a commit holds does not change; here it does
     seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")

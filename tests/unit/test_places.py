@@ -248,6 +248,18 @@ async def test_a_list_that_is_cut_is_said(world: World) -> None:
     on_github(world, dict.fromkeys(TREE, CODE))
     world.github.listed = 5
     found = await walk(world.source, PRICE)
-    missing = "Its file could not be found in the usual places of 1.4.0."
+    missing = "Its file could not be found among the files that were looked at."
     assert found.walk == (f"Crashes in PriceService.java:3 in priceOf. {missing}",)
-    assert any("more files than GitHub lists" in note for note in found.notes)
+    assert any("more files than could be listed" in note for note in found.notes)
+
+
+async def test_a_line_that_stands_elsewhere_by_now_is_still_known_by_its_text(world: World) -> None:
+    """The event may be of an earlier build of the release: its line's number says nothing, its text does."""
+    on_github(world, {JAVA: CODE})
+    patch = "@@ -8,2 +8,3 @@ class PriceService {\n x\n+    return prices.of(item.region());\n y"
+    world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 0)]
+    found = await walk(
+        world.source, PRICE.model_copy(update={"context": ((2, "x"), (3, "    return prices.of(item.region());"))})
+    )
+    assert "another line stands there" in found.walk[0]
+    assert found.suspects[0].reasons[0] == f"wrote the line in {JAVA}, where it crashes"
