@@ -122,7 +122,11 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         if text is None and not inside:
             raise GitHubRefusal(404, "Not Found")
         if text is None:
-            return [{"name": name.removeprefix(f"{path}/"), "type": "file"} for name in sorted(inside)]
+            return [
+                {"name": name.removeprefix(f"{path}/"), "path": name, "type": "file"}
+                for name in sorted(inside)
+                if "/" not in name.removeprefix(f"{path}/")
+            ]
         large = len(text) > SHOWN_OF_A_FILE
         content = "" if large else base64.encodebytes(text.encode()).decode()
         return {"type": "file", "sha": blob_sha(text), "encoding": "none" if large else "base64", "content": content}

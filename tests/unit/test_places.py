@@ -162,7 +162,9 @@ async def test_a_list_that_does_not_come_costs_nothing_but_the_list(world: World
         found = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/src/shop/pricing.py"))
         assert found == Place(path="src/shop/pricing.py", complete=False)
     asked = len(world.sent("GET", "/git/trees/" + "c" * 40))
-    await world.source.place(SHOP, "1.4.0", Frame(file="/srv/src/shop/other.py"))
+    world.faults.always("github.graphql", Fault(status=502))  # then REST is asked
+    found = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/app/models/order.rb"))
+    assert found == Place(path="app/models/order.rb", complete=False)
     assert len(world.sent("GET", "/git/trees/" + "c" * 40)) == asked, "it is not asked for again at once"
 
 
