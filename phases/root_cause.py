@@ -131,6 +131,8 @@ async def investigate(
     if commits:
         known = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
         frames = [stop.in_source for stop in known]
+        if report.event_kind == "message":
+            frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
         blamed = {number: stop.blame for number, stop in enumerate(known) if stop.blame is not None}
         ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
         ranked = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]

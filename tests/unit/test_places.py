@@ -265,3 +265,15 @@ async def test_a_line_that_stands_elsewhere_by_now_is_still_known_by_its_text(wo
     )
     assert "another line stands there" in found.walk[0]
     assert found.suspects[0].reasons[0] == f"wrote the line in {JAVA}, where it crashes"
+
+
+async def test_who_wrote_the_line_that_logs_is_not_said_to_have_written_a_crash(world: World) -> None:
+    on_github(world, {JAVA: CODE})
+    patch = "@@ -1,3 +1,3 @@\n class PriceService {\n   long priceOf(Item item) {\n-    x\n+    return prices.get(item).cents();"
+    world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 1)]
+    told = burning(PRICE).model_copy(update={"event_kind": "message", "exception_type": None})
+    case = incident().model_copy(update={"triage": told})
+    found = (await investigate(case, SHOP, world.source, False, datetime.now(UTC))).investigation
+    assert found.walk[0].startswith("Logged in PriceService.java:3")
+    assert found.suspects[0].reasons[0] == f"wrote {JAVA}:3, in the stack of the logged message"
+    assert "where it crashes" not in " ".join(found.suspects[0].reasons)
