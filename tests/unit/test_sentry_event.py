@@ -311,3 +311,53 @@ def test_what_has_no_stack_says_so(entries: Json, kind: str, said: str) -> None:
 def test_an_error_calls_nobody_and_names_no_address() -> None:
     detail = event(raised("Key<!here>Error", frame("a"), value="<!channel> ann@example.com 10.0.0.1 <@U0BOB>"))
     assert (detail.exception_type, detail.exception_value) == ("Key!hereError", "!channel … … @U0BOB")
+
+
+# --- the whole of it ---------------------------------------------------------------------------------------------
+
+
+def test_the_cause_and_its_crashing_frame_come_first() -> None:
+    around = [[n, f"line {n}"] for n in range(5, 16)]
+    told = {
+        "entries": [
+            {"type": "message", "data": {}},
+            {
+                "type": "exception",
+                "data": {
+                    "values": [
+                        {
+                            "type": "KeyError",
+                            "value": "'bob@example.com'",
+                            "stacktrace": {
+                                "frames": [frame("main"), frame("lib", app=False), frame("crash", context=around)]
+                            },
+                        },
+                        {
+                            "type": "OrderFailed",
+                            "mechanism": {"handled": False},
+                            "stacktrace": {"frames": [frame("wsgi"), frame("main") | {"lineNo": 12}]},
+                        },
+                    ]
+                },
+            },
+        ],
+        "release": None,
+        "tags": [{"key": "release", "value": "v3"}],
+    }
+    detail = EventShape.model_validate(told).detail()
+    assert (detail.exception_type, detail.exception_value, detail.wrapped_in) == ("KeyError", "'…'", ("OrderFailed",))
+    assert detail.handled is False
+    assert [(f.function, f.line, f.of) for f in detail.frames] == [
+        ("crash", 10, ""),
+        ("lib", 10, ""),
+        ("main", 10, ""),
+        ("wsgi", 10, ""),
+        ("main", 12, "OrderFailed"),
+    ]
+    assert [n for n, _ in detail.frames[0].context] == [8, 9, 10, 11, 12]
+    assert detail.release == "v3"
+
+
+def test_an_event_without_exception_has_no_frames() -> None:
+    detail = EventShape.model_validate({"entries": [], "release": {"version": "v1"}}).detail()
+    assert (detail.exception_type, detail.frames, detail.release) == (None, (), "v1")
