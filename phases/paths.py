@@ -68,11 +68,10 @@ class PathIndex:
     def __init__(self, paths: Iterable[str]) -> None:
         self.paths = tuple(dict.fromkeys(paths))
         self._exact = frozenset(self.paths)
-        self._by_name: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+        self._by_name: dict[str, list[str]] = {}
         for path in self.paths:
-            parts = tuple(part for part in path.lower().split("/") if part)
-            if parts:
-                self._by_name.setdefault(parts[-1], []).append((path, parts))
+            if name := path.rpartition("/")[2].lower():
+                self._by_name.setdefault(name, []).append(path)
         self._by_stem: dict[str, list[str]] = {}
         for name in self._by_name:
             self._by_stem.setdefault(name.split(".", 1)[0], []).append(name)
@@ -92,12 +91,12 @@ class PathIndex:
             wanted, strict = (from_module or wanted), bool(from_module) and from_module[-1].endswith(JVM)
         if not wanted:
             return []
-        named = self._by_name.get(wanted[-1])
-        if named is None and "." not in wanted[-1]:
+        named = [(path, tuple(path.lower().split("/"))) for path in self._by_name.get(wanted[-1], ())]
+        if not named and "." not in wanted[-1]:
             # A module: `./pricing`, `shop/tax`. It is compared without its ending.
-            stems = [entry for name in self._by_stem.get(wanted[-1], ()) for entry in self._by_name[name]]
-            named = [(path, (*parts[:-1], wanted[-1])) for path, parts in stems]
-        found = [_match(wanted, path, parts, strict=strict) for path, parts in named or ()]
+            stems = [path for name in self._by_stem.get(wanted[-1], ()) for path in self._by_name[name]]
+            named = [(path, (*path.lower().split("/")[:-1], wanted[-1])) for path in stems]
+        found = [_match(wanted, path, parts, strict=strict) for path, parts in named]
         best = max(((m.quality, m.shared) for m in found), default=(0.0, 0))
         return [m for m in found if (m.quality, m.shared) == best and m.quality > 0]
 
