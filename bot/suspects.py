@@ -1,8 +1,9 @@
 """`firebreak suspects`: ranks commits for a crash. JSON in on stdin, JSON out, so that the ranking can be judged on other histories.
 
 In: `{"frames": [{"file","function","line","in_app"}], "exception": {"type","value"}, "commits": [{"sha","author","date","message",
-"files": [{"path","added","deleted","patch"}]}]}`; frames with the crashing one first (a trace that plainly begins where the program
-does is turned round). Out: `[{"sha","score","reasons"}]`, best first.
+"files": [{"path","added","deleted","patch"}]}], "chained": [{"type","value","frames"}]}`; frames with the crashing one first (a trace that
+plainly begins where the program does is turned round). `chained`: what `exception` was raised because of, the oldest first.
+Out: `[{"sha","score","reasons"}]`, best first.
 Only `sha` and `path` must be there; what else is known helps.
 """
 
@@ -21,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from phases.paths import foreign
 from phases.ports import Commit, CommitFile
 from phases.report import Frame
+from phases.stacks import evidence
 from phases.suspects import Thrown, rank
 
 
@@ -71,6 +73,10 @@ class _Exception(_In):
     value: Text = ""
 
 
+class _Chained(_Exception):
+    frames: list[_Frame] | None = None
+
+
 class _File(_In):
     path: str
     added: Number = 0
@@ -89,6 +95,7 @@ class _Commit(_In):
 class _Question(_In):
     frames: list[_Frame] | None = None
     exception: _Exception | None = None
+    chained: list[_Chained] | None = None
     commits: list[_Commit]
 
 
@@ -107,6 +114,20 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
         where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         return _refuse(f"{where or 'the whole'}: {first['msg'][0].lower()}{first['msg'][1:]}{more}")
+    thrown = question.exception or _Exception()
+    frames = _crash_first(question.frames)
+    if causes := [one for one in question.chained or () if one.type or one.value or one.frames]:
+        frames = evidence([*((one.type, _crash_first(one.frames)) for one in causes), (thrown.type, frames)])
+        thrown = next((one for one in causes if one.type or one.value), thrown)
+    ranked = rank(frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits])
+    json.dump(
+        [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked], stdout, ensure_ascii=False
+    )
+    stdout.write("\n")
+    return 0
+
+
+def _crash_first(told: Sequence[_Frame] | None) -> list[Frame]:
     frames = [
         Frame(
             file=f.file,
@@ -116,17 +137,9 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
             module=f.module,
             context=tuple(f.context or ()),
         )
-        for f in question.frames or ()
+        for f in told or ()
     ]
-    thrown = question.exception or _Exception()
-    if _begins(frames[:1]) and not _begins(frames[-1:]):
-        frames.reverse()
-    ranked = rank(frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits])
-    json.dump(
-        [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked], stdout, ensure_ascii=False
-    )
-    stdout.write("\n")
-    return 0
+    return frames[::-1] if _begins(frames[:1]) and not _begins(frames[-1:]) else frames
 
 
 _START = re.compile(

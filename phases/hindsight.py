@@ -14,7 +14,7 @@ from typing import TypeVar
 from phases.incident import Entry, Incident
 from phases.paths import TESTS, kind_of
 from phases.ports import Commit, Covered, PortError, PullChecks, PullRequests, SourceCode
-from phases.report import Value
+from phases.report import Frame, Value
 from phases.service import Service
 from phases.wording import lasting, listed, short, stamp
 
@@ -69,7 +69,7 @@ async def look_back(
     async def tests() -> Covered | None:
         if source is None or release is None or frame is None:
             return None
-        return await notes.soft(source.tests_of(service, release.version, frame.file), "Tests")
+        return await notes.soft(_covered_by(source, service, release.version, frame), "Tests")
 
     async def commit() -> Commit | None:
         return await notes.soft(source.commit(service, sha), "The commit") if source is not None and sha else None
@@ -79,6 +79,11 @@ async def look_back(
 
     seen, brought, ran = await asyncio.gather(tests(), commit(), checks())
     return Hindsight(tests=seen, commit=brought, confirmed=confirmed, checks=ran, notes=tuple(notes.lines))
+
+
+async def _covered_by(source: SourceCode, service: Service, release: str, frame: Frame) -> Covered | None:
+    place = await source.place(service, release, frame)
+    return await source.tests_of(service, release, place.path) if place.path else None
 
 
 def culprit(incident: Incident) -> tuple[str, bool]:
@@ -143,6 +148,8 @@ def how_it_passed(incident: Incident, found: Hindsight) -> str:
 def covered(tests: Covered) -> str:
     if tests.naming:
         return f"{listed(tests.naming)} {'names' if len(tests.naming) == 1 else 'name'} that file."
+    if not tests.everywhere:
+        return "No test of that name lies in the usual places."
     if not tests.read:
         return "No test is called after that file."
     if not tests.files:

@@ -15,7 +15,9 @@ from phases.durations import durations
 from phases.incident import VERIFIED, Incident, Status
 from phases.markdown import cut
 from phases.past import PastIncident, PastItem, Question, Recalled, Recollection
-from phases.report import TriageReport, Verdict, Word
+from phases.paths import foreign
+from phases.report import Frame, TriageReport, Verdict, Word
+from phases.stacks import with_cause
 from phases.wording import counted
 
 SPAN = timedelta(days=90)  # issue: incidents of this service in 90 days
@@ -65,14 +67,14 @@ def past(incident: Incident) -> PastIncident:
     known = incident.cause is not None or incident.postmortem is not None
     acted = [one for one in incident.rounds if one.action is not None and one.action.result != "not started"]
     held = bool(acted) and acted[-1].verdict in VERIFIED and incident.recovered_at is not None
-    frame = incident.triage.frame if incident.triage else None
+    frame = _place(incident.triage)
     took = durations(incident)
     return fitted(
         PastIncident(
             id=incident.id,
             service=incident.service,
             at=incident.detected_at,
-            title=cut(" ".join(incident.title.split()), 300),
+            title=_title(incident),
             cause=cut(cause_in_one_line(incident), 300) if known else "",
             cause_kind=cause_kind(incident),
             action=cut(what_was_done_in_all(incident), 300) if incident.rounds else "",
@@ -103,6 +105,17 @@ def past(incident: Incident) -> PastIncident:
             channel=incident.channel.id if incident.channel and not incident.channel.thread_ts else None,
         )
     )
+
+
+def _place(report: TriageReport | None) -> Frame | None:
+    """Where it crashed, in our own code: what many troubles have in common is a library's line."""
+    frame = report.frame if report else None
+    return None if frame is None or foreign(frame.file, frame.module) else frame
+
+
+def _title(incident: Incident) -> str:
+    title = " ".join(incident.title.split())
+    return cut(with_cause(title, incident.triage) if incident.triage else title, 300)
 
 
 def _counted_only(incident: Incident) -> PastIncident:
@@ -186,7 +199,7 @@ def cause_kind(incident: Incident) -> str:
 
 
 def question(incident: Incident, report: TriageReport | None, now: datetime) -> Question:
-    frame = report.frame if report else None
+    frame = _place(report)
     issues = (*(one.id for one in report.issues), *report.issue_ids) if report else ()
     shares = report.blast.top_features if report else ()
     return Question(

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-_SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/{2,3}(?:[\w.-]+(?::\d+)?(?=/))?|~/)", re.IGNORECASE)
-_DRIVE = re.compile(r"^[A-Za-z]:")
+_ASYNC = re.compile(r"^async\s+", re.IGNORECASE)
+_SCHEME = re.compile(
+    r"^(?:webpack-internal:/{2,3}\([\w-]+\)/|[a-z][a-z0-9+.-]+:(?:///+|//[^/]+(?=/)|(?=[a-z]{2,}://))|package:\w+/|~/)",
+    re.IGNORECASE,
+)
+"""`app:///src/x.ts`, `webpack://shop/./src/x.ts`, `https://host/x.js`, `webpack-internal:///(rsc)/./src/x.ts`, `package:shop/x.dart`.
+What stands between two and three slashes is a host; after three slashes it is a folder."""
+_DRIVE = re.compile(r"^/*[A-Za-z]:(?=/)")
+_BUNDLER = frozenset(("", ".", "..", "~", "(rsc)", "_n_e"))
 
 
 @lru_cache(maxsize=20_000)
 def parts_of(file: str) -> tuple[str, ...]:
     """The folders and the name of a file, lower case, without scheme, drive, query, `.` and `..`; the name last."""
-    text = _DRIVE.sub("", _SCHEME.sub("", file.strip().replace("\\", "/")))
-    text = text.split("?", 1)[0].split("#", 1)[0].lower()
-    return tuple(part for part in text.split("/") if part not in ("", ".", "..", "~", "(rsc)", "_n_e"))
+    return tuple(part.lower() for part in written(file))
+
+
+def written(file: str) -> list[str]:
+    """The same as they are written."""
+    text = _ASYNC.sub("", file.strip()).replace("\\", "/")
+    while (bare := _SCHEME.sub("", text)) != text:
+        text = bare
+    text = _DRIVE.sub("", without_query(text))
+    return [part for part in text.split("/") if part.lower() not in _BUNDLER]
+
+
+def without_query(file: str) -> str:
+    """A file's name without what a bundler or a browser writes behind it: `Cart.vue?4f2a` changes with every build."""
+    return file.split("?", 1)[0].split("#", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +47,31 @@ class PathMatch:
     """How many parts agree, counted from the end."""
 
 
+JVM = (".java", ".kt", ".kts", ".scala", ".groovy", ".clj")
+_OMIT_THE_ROOT = (".kt", ".scala")
+"""Their folders may leave out the package that all files share: https://kotlinlang.org/docs/coding-conventions.html#directory-structure"""
+_JVM_ROOTS = frozenset(("java", "kotlin", "scala", "groovy", "clojure"))
+_DOTNET = (".cs", ".vb", ".fs")
+FITS = 0.3
+"""A match of less quality names no file …"""
+GENERIC = 0.35
+"""… and one of this is only a name that is everywhere: what else is known must not contradict it."""
+_AT_THE_ROOT = re.compile(
+    r"^/(?:app|code|srv|srv/app|usr/src/app|usr/app|workspace|var/task|var/www|var/www/html|opt/app|home/site/wwwroot|build|src)/(?=[^/]+$)"
+)
+"""Where images and platforms put a service; its own folder in the repository is lost then."""
+
+
 class PathIndex:
     """Paths by their last part, so that a frame's file is looked up instead of compared with every path."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._by_name: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-        for path in dict.fromkeys(paths):
-            parts = parts_of(path)
-            if parts:
-                self._by_name.setdefault(parts[-1], []).append((path, parts))
+        self.paths = tuple(dict.fromkeys(paths))
+        self._exact = frozenset(self.paths)
+        self._by_name: dict[str, list[str]] = {}
+        for path in self.paths:
+            if name := path.rpartition("/")[2].lower():
+                self._by_name.setdefault(name, []).append(path)
         self._by_stem: dict[str, list[str]] = {}
         for name in self._by_name:
             self._by_stem.setdefault(name.split(".", 1)[0], []).append(name)
@@ -46,55 +81,110 @@ class PathIndex:
 
         `module` (`com.acme.shop.Pay`, `shop.pay`) helps where a file is a bare name, as Java's frames write it.
         """
-        wanted = parts_of(file)
-        if len(wanted) <= 1 and module:
-            wanted = self._from_module(module, wanted) or wanted
+        if file in self._exact:
+            return [PathMatch(file, 1.0, file.count("/") + 1)]
+        wanted, strict = parts_of(file), False
+        if library_of(file) is not None:
+            wanted, strict = _inside_library(wanted), True
+        elif module and len(wanted) <= 1:
+            from_module = self._from_module(module, wanted)
+            wanted, strict = (from_module or wanted), bool(from_module) and from_module[-1].endswith(JVM)
         if not wanted:
             return []
-        named = self._by_name.get(wanted[-1])
-        if named is None and "." not in wanted[-1]:
+        named = [(path, tuple(path.lower().split("/"))) for path in self._by_name.get(wanted[-1], ())]
+        if not named and "." not in wanted[-1]:
             # A module: `./pricing`, `shop/tax`. It is compared without its ending.
-            stems = [entry for name in self._by_stem.get(wanted[-1], ()) for entry in self._by_name[name]]
-            named = [(path, (*parts[:-1], wanted[-1])) for path, parts in stems]
-        found = [self._match(wanted, path, parts) for path, parts in named or ()]
+            stems = [path for name in self._by_stem.get(wanted[-1], ()) for path in self._by_name[name]]
+            named = [(path, (*path.lower().split("/")[:-1], wanted[-1])) for path in stems]
+        found = [_match(wanted, path, parts, strict=strict) for path, parts in named]
         best = max(((m.quality, m.shared) for m in found), default=(0.0, 0))
         return [m for m in found if (m.quality, m.shared) == best and m.quality > 0]
 
+    def locate(self, file: str, module: str = "", built_at: str = "") -> list[str]:
+        """The paths that a frame stands for: one where it is known, several where they fit equally well, none where nothing fits.
+
+        `built_at` (the frame's absolute path) decides where the file alone does not.
+        """
+        found = [m for m in self.find(file, module) if m.quality >= FITS]
+        if not found and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
+            found = [m for m in self.find(name) if m.quality >= FITS]
+        paths, generic = [m.path for m in found], bool(found) and found[0].quality <= GENERIC
+        if not built_at or built_at == file or (len(found) == 1 and not generic):
+            return paths
+        there = [m.path for m in self.find(built_at) if m.quality >= FITS]
+        both = [path for path in paths if path in there]
+        return both or ([] if generic else paths or there)
+
     def _from_module(self, module: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        words = [w for w in re.split(r"[./\\]|::", module.lower()) if w]
+        named = bool(wanted) and "." in wanted[-1] and wanted[-1] != module.lower()
+        if named:
+            return (*folders_of(module.lower(), wanted[-1]), wanted[-1])
+        # No file at all (`SourceFile`, `Unknown Source`): the class is looked for by its name.
+        words = [w for w in re.split(r"[./\\]|::", _OF_THE_CLASS.split(module.lower(), maxsplit=1)[0]) if w]
         if not words:
             return ()
-        if wanted:
-            stem = wanted[-1].split(".", 1)[0]
-            folders = words[: words.index(stem)] if stem in words else words
-            return (*folders, wanted[-1])
-        names = self._by_stem.get(words[-1].split("$", 1)[0], [])
+        names = self._by_stem.get(words[-1]) or self._by_stem.get(words[-1].removesuffix("kt"), [])
         return (*words[:-1], names[0]) if len(names) == 1 else ()
 
-    @staticmethod
-    def _match(wanted: tuple[str, ...], path: str, parts: tuple[str, ...]) -> PathMatch:
-        shared = 0
-        for one, other in zip(reversed(wanted), reversed(parts), strict=False):
-            if one != other:
-                break
-            shared += 1
-        whole = shared == min(len(wanted), len(parts))
-        if whole and (shared >= 2 or len(wanted) == len(parts)):
-            quality = 1.0
-        elif whole:
-            # A bare name on one side: a file at the top of the repository, or a frame without folders.
-            quality = 0.35 if wanted[-1] in _EVERYWHERE else 0.7
-        elif shared >= 2:
-            quality = 0.3 if wanted[-1] in _EVERYWHERE and shared == 2 else 0.5
-        else:
-            quality = 0.0 if wanted[-1] in _EVERYWHERE else 0.12
-        return PathMatch(path, quality, shared)
+
+_OF_THE_CLASS = re.compile(r"[$+<`]")
+"""Behind it stand inner classes, closures and what a compiler made: `Pay$Inner`, `Pay+<Total>d__3`, ``Pay`1``."""
 
 
-def best_path(file: str, paths: Sequence[str]) -> str | None:
-    """The one repository path that a frame's file stands for; None where nothing fits well, or several fit equally well."""
-    found = PathIndex(paths).find(file)
-    return found[0].path if len(found) == 1 and found[0].quality >= 0.3 else None
+def folders_of(module: str, name: str) -> tuple[str, ...]:
+    """The folders that a module's name speaks of, for a file `name` in it."""
+    name = name.lower()
+    if name.endswith(".go"):
+        return tuple(part for part in module.split("/") if part)  # the module is the package, a folder
+    words = [w for w in re.split(r"[./\\:]+", _OF_THE_CLASS.split(module, maxsplit=1)[0]) if w]
+    if name.endswith((*JVM, *_DOTNET)):
+        return tuple(words[:-1])  # the last one is the class, which need not be called as its file
+    return tuple(words[:-1] if words and words[-1].lower() == name.split(".", 1)[0] else words)
+
+
+def _inside_library(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """What stands behind the folder of libraries: a service that is installed as a package has its own files there."""
+    after = max((n for n, part in enumerate(parts) if part in _LIBRARY_FOLDERS), default=-1)
+    inside = parts[after + 1 :]
+    return inside[1:] if parts[after : after + 1] == ("gems",) else inside
+
+
+_LIBRARY_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules", "gems", "vendor"))
+
+
+def _match(wanted: tuple[str, ...], path: str, parts: tuple[str, ...], *, strict: bool) -> PathMatch:
+    """How well a path fits. `strict`: the folders are known for sure, so what contradicts them is another file."""
+    if wanted[-1].endswith(_DOTNET):
+        wanted, parts = _words(wanted), _words(parts)
+    shared = 0
+    for one, other in zip(reversed(wanted), reversed(parts), strict=False):
+        if one != other:
+            break
+        shared += 1
+    whole = shared == min(len(wanted), len(parts))
+    if whole and (shared >= 2 or len(wanted) == len(parts)):
+        quality = 1.0
+    elif strict:
+        quality = 0.9 if _below_the_root(parts, shared) else 0.05
+    elif whole:
+        # A bare name on one side: a file at the top of the repository, or a frame without folders.
+        quality = 0.35 if wanted[-1] in _EVERYWHERE else 0.7
+    elif shared >= 2:
+        quality = 0.3 if wanted[-1] in _EVERYWHERE and shared == 2 else 0.5
+    else:
+        quality = 0.0 if wanted[-1] in _EVERYWHERE else 0.12
+    return PathMatch(path, quality, shared)
+
+
+def _words(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Folders as namespaces: `src/Acme.Shop/Pay.cs` is of `Acme.Shop`."""
+    return (*(word for folder in parts[:-1] for word in folder.split(".") if word), parts[-1])
+
+
+def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:
+    """Whether all folders below `src/main/kotlin` agree."""
+    root = len(parts) - shared - 1
+    return parts[-1].endswith(_OMIT_THE_ROOT) and root >= 1 and parts[root] in _JVM_ROOTS and "src" in parts[:root]
 
 
 _EVERYWHERE = frozenset(
@@ -208,8 +298,15 @@ _LIBRARY = re.compile(
     r"|/vendor/(?P<php>(?!github\.com|bundle)[a-z0-9_.-]+/[a-z0-9_.-]+)/"
 )
 _FOREIGN = re.compile(
-    r"^<|^(?:node:|internal/)|/usr/(?:local/)?lib(?:64)?/(?:python|ruby|go)|/lib/python\d|(?:^|/)(?:jdk|java\.base)/|\[native code\]"
+    r"^<|^(?:node:|internal/|dart:)|/usr/(?:local/)?lib(?:64)?/(?:python|ruby|go)|/lib/python\d|/usr/local/go/src/|^/rustc/"
+    r"|(?:^|/)(?:jdk|java\.base)/|\[native code\]"
 )
+_FOREIGN_MODULE = re.compile(
+    r"(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|scala|groovy|clojure|android|androidx|dalvik|com\.android|com\.google\.android"
+    r"|org\.springframework|org\.apache|org\.hibernate|org\.eclipse|io\.netty|io\.reactivex|io\.micrometer|reactor|rx|okhttp3|retrofit2"
+    r"|System|Microsoft)\."
+)
+"""Java's and .NET's frames name no path: what is not ours shows in the class."""
 
 
 def library_of(file: str) -> str | None:
@@ -218,6 +315,8 @@ def library_of(file: str) -> str | None:
     return next((name.removesuffix(".py").lower() for name in match.groups() if name), None) if match else None
 
 
-def foreign(file: str) -> bool:
-    """Whether a frame's file plainly belongs to a library or to the language, whatever the trace says of it."""
-    return library_of(file) is not None or _FOREIGN.search(file) is not None
+def foreign(file: str, module: str = "") -> bool:
+    """Whether a frame plainly belongs to a library or to the language, whatever the trace says of it."""
+    if library_of(file) is not None or _FOREIGN.search(file) is not None:
+        return True
+    return _FOREIGN_MODULE.match(module) is not None

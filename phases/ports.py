@@ -10,8 +10,22 @@ from typing import Literal, Protocol, runtime_checkable
 from phases.incident import Incident, Ticket
 from phases.papers import Adr, LinearIssue, SubIssue
 from phases.past import Counted, PastIncident, Question, Recalled
-from phases.report import Bisect, DeployOutput, DeploySeen, EndpointAnswer, MergeState, Release, Share, Suspect, Value
+from phases.report import (
+    Bisect,
+    DeployOutput,
+    DeploySeen,
+    EndpointAnswer,
+    Frame,
+    MergeState,
+    Release,
+    Share,
+    Suspect,
+    Value,
+)
 from phases.service import Service
+from phases.source import Check as Check
+from phases.source import Commit, Covered, Place, PullChecks
+from phases.source import CommitFile as CommitFile
 from phases.tracked import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 
 
@@ -167,50 +181,6 @@ class HotfixRef(Value):
 # --- source code -----------------------------------------------------------------------------------------------
 
 
-class CommitFile(Value):
-    path: str
-    added: int = 0
-    deleted: int = 0
-    patch: str = ""
-
-
-class Commit(Value):
-    sha: str
-    author: str = ""
-    at: datetime | None = None
-    subject: str = ""
-    body: str = ""
-    """The message behind its first line."""
-    files: tuple[CommitFile, ...] = ()
-    url: str | None = None
-
-
-class Covered(Value):
-    """Which tests name a file, as far as the source can tell."""
-
-    naming: tuple[str, ...] = ()
-    """Test files that are called after it, or (where `read`) say its name in their text; at most five."""
-    files: int = 0
-    """Test files of its language that were looked through."""
-    read: bool = True
-    """False: only names were looked at, in the usual places."""
-
-
-class Check(Value):
-    name: str
-    conclusion: str
-    """`passed`, `failed`, `skipped`, `running` …: for people."""
-
-
-class PullChecks(Value):
-    """What ran on the newest commit of a pull request."""
-
-    pull_request: str
-    """`#7`"""
-    url: str | None = None
-    checks: tuple[Check, ...] = ()
-
-
 class SourceCode(Protocol):
     """Git: the local clone (`checkout`) or GitHub."""
 
@@ -218,11 +188,17 @@ class SourceCode(Protocol):
         """Commits in `newer` that are not in `older` (versions), newest first, with files and patches, at most 500."""
         ...
 
+    async def place(self, service: Service, release: str, frame: Frame) -> Place:
+        """The file that a frame stands for as of `release`; the calls below take its path."""
+        ...
+
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         """The commit that last touched that line as of `release`; None where file or line are not there."""
         ...
 
-    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]: ...
+    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+        """The code around a line; empty where file or line are not there. Raises where that cannot be told."""
+        ...
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
         """Unmerged branches or open pull requests, newest first, at most 25."""

@@ -62,6 +62,12 @@ class Frame(Value):
     module: str = ""
     context: tuple[tuple[int, str], ...] = ()
     """Line numbers with their source, at most five, around `line`."""
+    path: str = ""
+    """Where the file lay when it was built or ran, where that says more than `file`. It is compared, never shown."""
+    of: str = ""
+    """The exception whose stack this is, where it is not the cause's: one that the cause was wrapped in, or another of a group."""
+    again: bool = False
+    """Whether somebody only caught another exception here, and raised `of` instead."""
 
 
 class Share(Value):
@@ -174,10 +180,17 @@ class TriageReport(Value):
     targets: tuple[Release, ...] = ()
     """Healthy releases a rollback could go to, best first."""
     exception_type: str | None = None
+    """Of the cause: the innermost exception of the loudest issue's newest event."""
+    exception_value: str = ""
+    """The cause's text, without addresses of people."""
+    wrapped_in: tuple[str, ...] = ()
+    """The types of the exceptions that the cause was raised again as, the last one caught last."""
+    event_kind: str = ""
+    """What the newest event is: `exception`, `message`, `csp` and the like; empty: no event was read."""
     frame: Frame | None = None
     """Top in-app frame of the loudest issue."""
     frames: tuple[Frame, ...] = ()
-    """In-app frames, crashing frame first, at most ten."""
+    """In-app frames, crashing frame first, at most ten. Where Sentry marks none: those of no known library."""
     handled: bool | None = None
     recommendation: Recommendation
     notes: tuple[str, ...] = ()

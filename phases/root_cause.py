@@ -11,14 +11,17 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from phases.actions import Investigated
 from phases.hypotheses import Facts, after_bisect, best, merge, tree
 from phases.incident import Incident
+from phases.paths import foreign
 from phases.ports import Commit, PortError, PullRequests, SourceCode
 from phases.report import Cause, Frame, HypothesisKind, Investigation, Suspect, TriageReport, Verdict, Word
 from phases.service import Service
+from phases.source import Place
+from phases.stacks import other_line, without_stack
 from phases.suspects import Thrown, pull_request, rank, with_blame
 from phases.wording import capital, counted, listed, short, stamp
 
@@ -121,14 +124,16 @@ async def investigate(
             )
     except TimeoutError:
         notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: no commits, and the walk is without them.")
-        commits, stops = None, [_Stop(frame) for frame in _frames(report)[:WALKED_FRAMES]]
-    walk = _walk(stops, commits, older, newer)
+        commits, stops = None, [_Stop(frame) for frame in _frames(report)]
+    walk = _walk(stops[:WALKED_FRAMES], commits, older, newer, crashed=report.event_kind != "message")
     suspects: list[Suspect] = []
     message = error_text(report)
     if commits:
-        seen = [stop.frame for stop in stops]
-        frames = [*seen, *_frames(report)[len(seen) :]]
-        blamed = {number: stop.blame for number, stop in enumerate(stops) if stop.blame is not None}
+        known = [stop for stop in stops if not stop.elsewhere or foreign(stop.frame.file)]
+        frames = [stop.in_source for stop in known]
+        if report.event_kind == "message":
+            frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
+        blamed = {number: stop.blame for number, stop in enumerate(known) if stop.blame is not None}
         ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
         ranked = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]
         suspects = await _with_pulls(ranked, service, source)
@@ -192,53 +197,98 @@ class _Stop:
     """One frame on the way from the crash outwards, with what the source says of its line."""
 
     frame: Frame
+    place: Place | None = None
+    """Its file in the source; None: not asked for, or no answer."""
     blame: Suspect | None = None
-    missing_in: str | None = None
-    """The release whose source has no such line."""
+    missing: bool = False
+    """The file has fewer lines."""
+    differs: str = ""
+    """What stands at its line in the source, where that is not what the stack shows."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the source has no such file: then nothing that changed there is on the way to the crash."""
+        return self.place is not None and self.place.complete and not (self.place.path or self.place.several)
+
+    @property
+    def in_source(self) -> Frame:
+        """The frame as the ranking compares it with changed files: by its path in the source, and by its line where that is the same."""
+        if self.place is None or self.place.path is None:
+            return self.frame
+        here: dict[str, Any] = {"file": self.place.path, "path": ""}
+        if self.missing or self.differs:  # its number says nothing here, its text still does
+            text = [row for row in self.frame.context if row[0] == self.frame.line]
+            here |= {"line": None, "context": tuple(text)}
+        return self.frame.model_copy(update=here)
 
 
 async def _stops(
     report: TriageReport, service: Service, source: SourceCode | None, newer: str | None, notes: _Notes
 ) -> list[_Stop]:
-    """The first frames of our own code, each with the commit that last touched its line and with the code around it."""
-    frames = _frames(report)[:WALKED_FRAMES]
+    """The frames of our own code, each with its file in the source, and the first with the commit that last touched their line."""
+    frames = _frames(report)
     if not frames:
-        notes.say("No frame of our own code is known.")
+        notes.say(without_stack(report.event_kind) or "No frame of our own code is known.")
     if source is None or newer is None:
         return [_Stop(frame) for frame in frames]
     if report.running and report.running.version != newer:
         notes.say(f"Lines are read at {newer}; by now {report.running.version} runs.")
     cost = "who last touched the lines is not known"
 
-    async def stop(frame: Frame) -> _Stop:
-        if frame.line is None:
-            return _Stop(frame)
+    async def stop(number: int, frame: Frame) -> _Stop:
+        place = await notes.soft(source.place(service, newer, frame), None, cost)
+        if place is None or place.path is None or frame.line is None or number >= WALKED_FRAMES:
+            return _Stop(frame, place)
         blame, snippet = await asyncio.gather(
-            notes.soft(source.blame(service, newer, frame.file, frame.line), None, cost),
-            notes.soft(source.snippet(service, newer, frame.file, frame.line), (), cost),
+            notes.soft(source.blame(service, newer, place.path, frame.line), None, cost),
+            notes.soft(source.snippet(service, newer, place.path, frame.line), None, cost),
         )
-        known = frame.model_copy(update={"context": frame.context or tuple(snippet)[:5]})
-        return _Stop(known, blame, newer if blame is None and not snippet else None)
+        if differs := other_line(frame, snippet or ()):
+            return _Stop(frame, place, differs=differs)
+        known = frame.model_copy(update={"context": frame.context or tuple(snippet or ())[:5]})
+        return _Stop(known, place, blame, missing=blame is None and snippet is not None and not snippet)
 
-    return list(await asyncio.gather(*(stop(frame) for frame in frames)))
+    found = list(await asyncio.gather(*(stop(number, frame) for number, frame in enumerate(frames))))
+    if any(one.place is not None and not one.place.complete for one in found):
+        notes.say("The repository has more files than could be listed: a frame that was not found may still be in it.")
+    return found
 
 
-def _walk(stops: Sequence[_Stop], commits: Sequence[Commit] | None, older: str | None, newer: str | None) -> list[str]:
+def _walk(
+    stops: Sequence[_Stop], commits: Sequence[Commit] | None, older: str | None, newer: str | None, *, crashed: bool
+) -> list[str]:
     """Sentences for the thread, from the crashing frame outwards."""
     new = {commit.sha for commit in commits} if commits is not None else None
     walk: list[str] = []
     for number, stop in enumerate(stops):
-        sentence = _place(number, stop.frame)
+        sentence = _place(number, stop.frame, crashed=crashed)
         if stop.blame is not None:
             sentence += f" {_touched(stop.blame, new, older, newer)}"
-        elif stop.missing_in is not None:
-            sentence += f" That line is not in the source of {stop.missing_in}."
+        elif (unknown := _unknown(stop, newer or "this release")) is not None:
+            sentence += f" {unknown}"
         walk.append(sentence)
     return walk
 
 
-def _place(number: int, frame: Frame) -> str:
-    begin = "Crashes in" if number == 0 else "Called from"
+def _unknown(stop: _Stop, release: str) -> str | None:
+    """Why nobody is named for a line: said of the source only where that was looked at."""
+    place = stop.place
+    if place is None:
+        return None
+    if place.several:
+        return f"Several files of {release} fit ({listed(place.several)}), so who last touched the line is not known."
+    if place.path is None:
+        where = f"in the source of {release}" if place.complete else "among the files that were looked at"
+        return f"Its file could not be found {where}."
+    if stop.differs:
+        return f"In {release} another line stands there: {short(stop.differs, 120)}."
+    return f"{place.path} has fewer lines in {release}." if stop.missing else None
+
+
+def _place(number: int, frame: Frame, *, crashed: bool) -> str:
+    begin = ("Crashes in" if crashed else "Logged in") if number == 0 else "Called from"
+    if frame.of and number:
+        begin = f"Raised again as {frame.of} in" if frame.again else f"In the stack of {frame.of}:"
     where = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
     function = f" in {frame.function}" if frame.function else ""
     code = dict(frame.context).get(frame.line or 0, "").strip()
@@ -261,7 +311,9 @@ def _frames(report: TriageReport) -> list[Frame]:
 
 
 def error_text(report: TriageReport) -> str:
-    """The exception's text: Sentry's title of the loudest issue is `<type>: <text>`."""
+    """The cause's text; where the event did not tell: Sentry's title of the loudest issue is `<type>: <text>`."""
+    if report.exception_value:
+        return report.exception_value
     title = report.issues[0].title if report.issues else ""
     kind, _, text = title.partition(": ")
     return text if text and kind.strip() and " " not in kind.strip() else title

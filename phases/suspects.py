@@ -29,7 +29,8 @@ from phases.paths import (
 )
 from phases.ports import Commit, CommitFile
 from phases.report import Frame, Suspect, Value
-from phases.trails import PATCH_LIMIT, follow, function_of
+from phases.stacks import ours
+from phases.trails import AGAIN, PATCH_LIMIT, follow, function_of
 
 FRAMES = 24  # own frames whose files count
 
@@ -109,7 +110,7 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
     elsewhere = [not points for points in followed.points]
     _words(own, clues, followed.lines, patches, marks)
     _named_files(clues, index, ordered, marks)
-    crashed_in_library = bool(frames) and foreign(frames[0].file)
+    crashed_in_library = bool(frames) and foreign(frames[0].file, frames[0].module)
     folders = _Folders(own)
     count = len(ordered)
     for position, (commit, mark) in enumerate(zip(ordered, marks, strict=True)):
@@ -136,8 +137,9 @@ def with_blame(suspects: Sequence[Suspect], frames: Sequence[Frame], blamed: Map
             known = any(r.startswith("wrote ") and f":{frame.line}," in r for r in one.reasons)
             if blame.sha == one.sha and not known:
                 where = "which crashes" if number == 0 else "which is on the way to the crash"
+                where = f"in the stack of {frame.of}" if frame.of else where
                 reason = f"git blame: last touched {frame.file}:{frame.line}, {where}"
-                points.append((BLAMED / (1 + 0.4 * number), reason))
+                points.append((BLAMED / (1 + 0.4 * number) * (AGAIN if frame.again else 1.0), reason))
         if points:
             score = round(one.score + max(p for p, _ in points), 3)
             added.append(one.model_copy(update={"score": score, "reasons": (*(r for _, r in points), *one.reasons)}))
@@ -155,11 +157,9 @@ def newest_first(commits: Sequence[Commit]) -> list[Commit]:
 
 
 def own_frames(frames: Sequence[Frame]) -> list[Frame]:
-    """Frames of our own code, the crashing one first, without repeats. Where none is marked as ours: all that are not foreign."""
-    ours = [f for f in frames if f.in_app and not foreign(f.file)]
-    chosen = ours or [f for f in frames if not foreign(f.file)] or list(frames)
+    """Frames of our own code, the crashing one first, without repeats."""
     seen: dict[tuple[str, str, int | None], Frame] = {}
-    for frame in chosen:
+    for frame in ours(frames):
         seen.setdefault((frame.file, frame.function, frame.line), frame)
     return list(seen.values())[:FRAMES]
 

@@ -85,9 +85,18 @@ class EventDetail(Value):
     """What the newest event of an issue shows."""
 
     exception_type: str | None
+    """Of the cause: the exception that was raised first."""
     handled: bool | None
     frames: tuple[Frame, ...]
-    """Crashing frame first."""
+    """Crashing frame first: the cause's, then those of what it was wrapped in."""
     release: str | None
     environment: str = ""
     """Empty: none was told, which counts as the first of those that count."""
+    exception_value: str = ""
+    """The cause's text, without addresses of people."""
+    wrapped_in: tuple[str, ...] = ()
+    """The types of the exceptions that the cause was raised again as, the last one caught last."""
+    kind: str = ""
+    """`exception`, `message`, `csp` and the like; empty: nothing of these."""
+    in_app_told: bool = True
+    """Whether any frame is marked as in-app."""

@@ -24,6 +24,7 @@ FUNCTION = 4.0  # changed lines that name the function, in its file
 BESIDE_LINES = 3
 NEAR_LINES = 25
 OFTEN = 0.25  # how much less it says when a file is changed all the time
+AGAIN = 0.3  # how much less a line says that only catches an exception and raises another
 FAR = 0.5  # how much less a change of the file says that is far from the line
 TELLING = 12  # characters of a line of code that can be told from others
 
@@ -95,7 +96,7 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
         for match in matched:
             if match.quality < 1 and elsewhere and len(known) > 1 and match.shared < len(parts_of(match.path)):
                 continue
-            weight = match.quality / (1 + 0.4 * rank) / len(matched)
+            weight = match.quality / (1 + 0.4 * rank) / len(matched) * (AGAIN if frame.again else 1.0)
             line = frame.line if rank < LINES else None
             trails.setdefault(match.path, []).append(
                 _Trail(
@@ -105,7 +106,7 @@ def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
                     line,
                     _source_line(frame),
                     Word(name) if (name := function_of(frame)) else None,
-                    _where(rank),
+                    _where(rank, frame),
                 )
             )
     return trails
@@ -118,20 +119,25 @@ def _root(file: str, path: str) -> tuple[str, ...]:
 
 
 def _source_line(frame: Frame) -> str:
-    text = next((text.strip() for number, text in frame.context if number == frame.line), "")
+    of_line = [text for number, text in frame.context if number == frame.line or frame.line is None]
+    text = of_line[0].strip() if of_line and (frame.line is not None or len(frame.context) == 1) else ""
     return text if len(text) >= TELLING else ""
 
 
 def _one_file(patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tuple[float, str]]:
     """The best that this file's change says about any frame in it."""
     best: _Seen | None = None
+    caught: _Seen | None = None
     most = 0.0
     for trail in trails:
         if trail.line is None and trail.weight * (TOUCHED * focus + FUNCTION) <= most and not _adds(patch, trail):
             continue  # it could not win, and has no line to be followed
         seen = _one_trail(patch, trail, focus)
+        caught = seen if seen.wrote and trail.frame.again else caught
         if best is None or seen.worth > most:
             best, most = seen, seen.worth
+    if caught is not None and best is not None and not best.wrote:
+        best = caught  # it changed how the error is worded, which lies beside the call that failed
     return best.told(patch.path) if best is not None else []
 
 
@@ -152,13 +158,17 @@ class _Seen(NamedTuple):
     function: float = 0.0
 
     @property
+    def wrote(self) -> bool:
+        return bool(self.line) and self.distance is None
+
+    @property
     def worth(self) -> float:
         return self.touched + self.line + self.function
 
     def told(self, path: str) -> list[tuple[float, str]]:
         where = self.trail.where
         points = [(self.touched, f"changes {self.says}{path}, {where}")]
-        if self.line and self.distance is None:
+        if self.wrote:
             points.append((self.line, f"wrote {_line(self.trail, path)}, {where}"))
         elif self.line and self.distance is not None and self.distance <= BESIDE_LINES:
             points.append((self.line, f"changes the lines around {_line(self.trail, path)}, {where}"))
@@ -198,7 +208,9 @@ def _one_trail(patch: Patch, trail: _Trail, focus: float) -> _Seen:
     return _Seen(trail, touched, line=near, distance=distance, function=function)
 
 
-def _where(rank: int) -> str:
+def _where(rank: int, frame: Frame) -> str:
+    if frame.of:
+        return f"where it is raised again as {frame.of}" if frame.again else f"in the stack of {frame.of}"
     if rank == 0:
         return "where it crashes"
     return "one call above the crash" if rank == 1 else f"{rank} calls above the crash"
@@ -208,12 +220,20 @@ def _line(trail: _Trail, path: str) -> str:
     return f"{path}:{trail.frame.line}" if trail.frame.line else f"the line in {path}"
 
 
-_NAMELESS = re.compile(
-    r"^<|^\?$|anonymous|^lambda|^main$|^__init__$|^run$|^call$|^__call__$|^handler?$|^get$|^set$|^init$"
-)
+_NAMELESS = re.compile(r"^main$|^__init__$|^run$|^call$|^__call__$|^handler?$|^get$|^set$|^init$|^lambda$|^glob$")
+_UNNAMED = re.compile(r"^\?|<anonymous>|<module>|^<[\w ]+>$|^anonymous$", re.IGNORECASE)
+_COMPILED = re.compile(r"<(\w+)>[a-z]*__\w*")
+"""`<Total>d__3` is what C# makes of an asynchronous `Total`."""
+_ASIDE = re.compile(r"/\d+|\([^()]*\)|\{[^}]*\}+|<[^<>]*>|::h[0-9a-f]{16}$")
+"""Arity, arguments and receivers, closures, generics, Rust's hash."""
+_WORD = re.compile(r"[A-Za-z_]\w*[?!]?")
+_MADE = re.compile(r"func\d+|lambda|locals|async|await|new|fn|in|block|anonymous|closure|invokeSuspend|MoveNext|_?\d*")
 
 
 def function_of(frame: Frame) -> str:
-    """The bare name of a frame's function; empty where it has none that says anything."""
-    name = re.split(r"[.:#/\\$ ]+", frame.function.split("(", 1)[0].strip())[-1]
+    """The bare name of a frame's function, as somebody wrote it; empty where it has none that says anything."""
+    if _UNNAMED.search(frame.function):
+        return ""
+    text = _ASIDE.sub(" ", _COMPILED.sub(r"\1", frame.function))
+    name = next((word for word in reversed(_WORD.findall(text)) if not _MADE.fullmatch(word)), "")
     return "" if len(name) < 3 or _NAMELESS.search(name.lower()) else name

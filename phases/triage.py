@@ -43,6 +43,7 @@ from phases.ports import (
 from phases.report import DeploySeen, IssueSeen, Release, Share, TriageReport
 from phases.rounds import broken_rollbacks, shipped, tried
 from phases.service import ReleaseNames, Service
+from phases.stacks import ours, with_cause, without_stack
 from phases.wording import listed, short
 
 __all__ = ["severity_of", "triage"]
@@ -52,6 +53,7 @@ PAGES = 2  # of 100 issues each, loudest first
 SHOWN_ISSUES = 10
 SHOWN_DEPLOYS = 5
 SHOWN_FRAMES = 10
+SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
 
 T = TypeVar("T")
@@ -173,6 +175,10 @@ async def triage(
         sampled=picture.sampled or minutes.sampled,
     )
     _say_of(situation, picture, minutes, carried, service, notes)
+    if detail is not None:
+        loudest = issues[0].model_copy(update={"title": with_cause(issues[0].title, detail)})
+        issues = (loudest, *issues[1:])
+        _stack_notes(detail, notes)
     report = _report(situation, issues, ids, calm, detail, notes)
     return Triaged(report=report.model_copy(update={"baseline_minutes": round(over, 1)}))
 
@@ -386,6 +392,13 @@ def _say_of(
         notes.say(f"Sentry names releases that do not fit {pattern}: {listed(strange)}. They are never chosen.")
 
 
+def _stack_notes(detail: EventDetail, notes: Notes) -> None:
+    if not detail.frames and (why := without_stack(detail.kind)):
+        notes.say(why)
+    if not detail.in_app_told:
+        notes.say("Sentry marks no frame of the stack as in-app: those of no known library are taken as ours.")
+
+
 def _report(
     situation: Situation,
     issues: Sequence[IssueSeen],
@@ -395,7 +408,7 @@ def _report(
     notes: Notes,
 ) -> TriageReport:
     suspect, began = situation.suspect, situation.began
-    frames = tuple(f for f in detail.frames if f.in_app)[:SHOWN_FRAMES] if detail else ()
+    frames = tuple(ours(detail.frames))[:SHOWN_FRAMES] if detail else ()
     return TriageReport(
         at=situation.now,
         window_seconds=int(situation.window.total_seconds()),
@@ -412,6 +425,9 @@ def _report(
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
         targets=situation.targets[:SHOWN_TARGETS],
         exception_type=detail.exception_type if detail else None,
+        exception_value=detail.exception_value if detail else "",
+        wrapped_in=detail.wrapped_in[:SHOWN_WRAPPERS] if detail else (),
+        event_kind=detail.kind if detail else "",
         frame=frames[0] if frames else None,
         frames=frames,
         handled=detail.handled if detail else None,

@@ -33,6 +33,7 @@ from phases.rounds import (
     worked,
 )
 from phases.service import Service
+from phases.stacks import with_cause
 from phases.wording import capital, counted, lasting, listed, short
 
 OVERDUE = "triage"  # timer
@@ -65,6 +66,8 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     draft.set(triage=report, past=action.past or incident.past, recollection=_remembered(incident, action)).cancel(
         OVERDUE
     )
+    if incident.source.kind == "sentry":  # what people called it stays
+        draft.set(title=with_cause(incident.title, report))
     for issue in loudest:
         if issue in report.issue_ids:  # what is claimed has to be known, or it could not be given back
             draft.claim(fingerprint_claim(issue), soft=True)

@@ -142,6 +142,8 @@ class GitHub:
         self.pulls: list[Pull] = []
         self.files: dict[tuple[str, str], str] = {}
         """(sha, path) → text."""
+        self.listed = 100_000
+        """Entries of a recursive tree; there are no more of them in an answer: https://docs.github.com/en/rest/git/trees#get-a-tree"""
         self.blame: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         """(sha, path) → (first line, last line, sha that last touched them)."""
         self.merge_methods: tuple[str, ...] = ("merge", "squash", "rebase")

@@ -20,13 +20,15 @@ from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
 from sandbox.github import GitHub, GitHubRefusal, Pull, blob_sha
-from sandbox.github_shapes import address, commit_row, deployment_row, file_row, pull_row, root, run_row
+from sandbox.github_shapes import address, commit_row, deployment_row, file_row, pull_row, root, run_row, tree_rows
 from sandbox.graphql import BadDocument, root_fields
 from sandbox.slack.api import lose_answer
 
 MERGE_KINDS = ("merge_commit", "squash_merge", "rebase_merge")
 BESIDE_THE_TREE = frozenset({"create_deployment", "create_status"})
 """A deploy tells of itself while the developer who started it still works in the tree, and waits for it."""
+SHOWN_OF_A_FILE = 1024 * 1024
+"""https://docs.github.com/en/rest/repos/contents#get-repository-content: a larger one comes without its content."""
 FILES_SHOWN = 300
 """https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
 
@@ -120,9 +122,21 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         if text is None and not inside:
             raise GitHubRefusal(404, "Not Found")
         if text is None:
-            return [{"name": name.removeprefix(f"{path}/"), "type": "file"} for name in sorted(inside)]
-        content = base64.encodebytes(text.encode()).decode()
-        return {"type": "file", "sha": blob_sha(text), "encoding": "base64", "content": content}
+            return [
+                {"name": name.removeprefix(f"{path}/"), "path": name, "type": "file"}
+                for name in sorted(inside)
+                if "/" not in name.removeprefix(f"{path}/")
+            ]
+        large = len(text) > SHOWN_OF_A_FILE
+        content = "" if large else base64.encodebytes(text.encode()).decode()
+        return {"type": "file", "sha": blob_sha(text), "encoding": "none" if large else "base64", "content": content}
+
+    def tree(request: Request) -> Any:
+        """https://docs.github.com/en/rest/git/trees#get-a-tree; only the recursive one is known here."""
+        sha = github.resolve(request.path_params["sha"])
+        if sha is None:
+            raise GitHubRefusal(404, "Not Found")
+        return tree_rows(github, sha)
 
     def deployments(request: Request) -> Any:
         environment = request.query_params.get("environment")
@@ -255,6 +269,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             route("compare", "/compare/{basehead:path}", compare),
             route("commit_pulls", "/commits/{sha}/pulls", commit_pulls),
             route("commit", "/commits/{ref:path}", commit),
+            route("tree", "/git/trees/{sha:path}", tree),
             route("contents", "/contents/{path:path}", contents),
             writes("put_contents", "/contents/{path:path}", "PUT", put_contents, 201),
             writes("create_ref", "/git/refs", "POST", create_ref, 201),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.github import Commit, Deployment, File, GitHub, Pull, Run
+from sandbox.github import Commit, Deployment, File, GitHub, Pull, Run, blob_sha
 from sandbox.graphql import BadDocument, Selected, shaped
 
 
@@ -171,3 +171,15 @@ def _blamed(github: GitHub, sha: str) -> dict[str, Any]:
         "author": {"name": commit.author},
         "associatedPullRequests": {"nodes": pulls},
     }
+
+
+def tree_rows(github: GitHub, sha: str) -> dict[str, Any]:
+    """Folders and files of a commit, cut at what GitHub lists."""
+    files = sorted(path for at, path in github.files if at == sha)
+    folders = sorted({path[:n] for path in files for n, letter in enumerate(path) if letter == "/"})
+    rows = [
+        *({"path": path, "mode": "040000", "type": "tree", "sha": blob_sha(path)} for path in folders),
+        *({"path": path, "mode": "100644", "type": "blob", "sha": blob_sha(github.files[sha, path])} for path in files),
+    ]
+    rows.sort(key=lambda row: row["path"])
+    return {"sha": sha, "tree": rows[: github.listed], "truncated": len(rows) > github.listed}

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from bot.clients.git import HOTFIXES, LocalGit
 from bot.clients.github_source import GitHubSource
 from phases.ports import Commit, Covered, HotfixRef, PortError, PullChecks
-from phases.report import Suspect
+from phases.report import Frame, Suspect
 from phases.service import Service
+from phases.source import Place
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,9 @@ class CloneOnGitHub:
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         return await self._git.commits(service, older, newer)
+
+    async def place(self, service: Service, release: str, frame: Frame) -> Place:
+        return await self._git.place(service, release, frame)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         return await self._git.blame(service, release, file, line)

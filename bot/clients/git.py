@@ -6,6 +6,7 @@ as an option: a ref must fit a pattern and is asked for below `refs/` or as a sh
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -17,10 +18,11 @@ from bot.clients.commands import CommandFailed, Output, run
 from bot.clients.git_log import FORMAT, patches, read_log
 from phases import covering
 from phases.adr import BRANCH
-from phases.paths import best_path
+from phases.paths import PathIndex
 from phases.ports import Commit, Covered, HotfixRef, NotSetUp, PortError
-from phases.report import Suspect
+from phases.report import Frame, Suspect
 from phases.service import DEPLOYABLE, Service
+from phases.source import Place, placed
 from phases.wording import foreign
 
 log = logging.getLogger(__name__)
@@ -142,7 +144,8 @@ class LocalGit:
 
     def __init__(self) -> None:
         self._fetched: dict[str, float] = {}
-        self._paths: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._paths: dict[tuple[str, str], tuple[PathIndex, bool]] = {}
+        """(clone, commit) → its paths, and whether these are all."""
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         directory = checkout_of(service)
@@ -153,6 +156,11 @@ class LocalGit:
             directory, "log", "--format=%x1e%H", "-p", "-U3", *common, seconds=2 * SECONDS, limit=PATCH_BYTES
         )
         return read_log(listed.out, patches(patched.out, PATCH_OF_A_FILE))
+
+    async def place(self, service: Service, release: str, frame: Frame) -> Place:
+        directory = checkout_of(service)
+        index, whole = await self._index(directory, await self._commit(service, release))
+        return placed(index, frame, complete=whole)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         directory = checkout_of(service)
@@ -174,6 +182,8 @@ class LocalGit:
         blob = await ask(directory, "cat-file", "blob", f"{commit}:{path}", limit=4 * 1024 * 1024)
         lines = blob.text.splitlines()
         if not 1 <= line <= len(lines):
+            if blob.truncated:
+                raise PortError("git", f"{path[:200]} is too large to look at line {line}", retryable=False)
             return ()
         first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
         return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
@@ -251,7 +261,7 @@ class LocalGit:
         path = await self._path(directory, commit, file)
         if path is None:
             return None
-        tests = covering.tests_among(path, self._paths[directory, commit])
+        tests = covering.tests_among(path, self._paths[directory, commit][0].paths)
         naming = [test for test in tests if covering.called_after(test, path)]
         if words := covering.patterns(path):
             asked = [part for word in words for part in ("-e", word)]
@@ -275,12 +285,18 @@ class LocalGit:
 
     async def _path(self, directory: str, commit: str, file: str) -> str | None:
         """The repository's path for what a frame calls its file; None where no file, or more than one, fits."""
+        found = (await self._index(directory, commit))[0].locate(file)
+        return found[0] if len(found) == 1 else None
+
+    async def _index(self, directory: str, commit: str) -> tuple[PathIndex, bool]:
         if (directory, commit) not in self._paths:
-            output = await ask(directory, "ls-tree", "-r", "--name-only", "-z", commit)
+            output = await ask(directory, "ls-tree", "-r", "--name-only", "-z", commit, limit=PATCH_BYTES)
             if len(self._paths) > 20:
                 self._paths.clear()
-            self._paths[directory, commit] = tuple(p for p in output.text.split("\0") if p)
-        return best_path(file, self._paths[directory, commit])
+            paths = [p for p in output.text.split("\0") if p]
+            index = await asyncio.to_thread(PathIndex, paths)  # a repository may have 100,000 files
+            self._paths[directory, commit] = (index, not output.truncated)
+        return self._paths[directory, commit]
 
     async def _main(self, directory: str) -> str:
         """What is merged is what the main branch has: origin's, else `main` or `master`, else what is checked out."""

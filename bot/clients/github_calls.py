@@ -28,6 +28,7 @@ REPOSITORY = Call("GET", "", "Metadata: read")
 RELEASES = Call("GET", "/releases", "Contents: read")
 TAGS = Call("GET", "/tags", "Contents: read")
 GIT_REF = Call("GET", "/git/ref/{ref}", "Contents: read")
+TREE = Call("GET", "/git/trees/{tree_sha}", "Contents: read")
 COMPARE = Call("GET", "/compare/{basehead}", "Contents: read")
 COMMIT = Call("GET", "/commits/{ref}", "Contents: read")
 COMMIT_PULLS = Call("GET", "/commits/{commit_sha}/pulls", "Pull requests: read")
@@ -53,6 +54,7 @@ CALLS = (
     RELEASES,
     TAGS,
     GIT_REF,
+    TREE,
     COMPARE,
     COMMIT,
     COMMIT_PULLS,

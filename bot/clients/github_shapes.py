@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 
 class _Read(BaseModel):
@@ -140,6 +141,20 @@ class Content(_Read):
     sha: str = ""
     encoding: str = ""
     content: str = ""
+
+
+class TreeEntry(TypedDict):
+    """One of up to 100,000: no object of its own."""
+
+    path: str
+    type: str
+
+
+class Tree(_Read):
+    """https://docs.github.com/en/rest/git/trees#get-a-tree: `truncated` where there are over 100,000 entries, or 7 MB of them."""
+
+    truncated: bool
+    tree: tuple[TreeEntry, ...]
 
 
 class PullNumber(_Read):

@@ -23,13 +23,16 @@ from bot.clients import github_calls as calls
 from bot.clients import github_shapes as shapes
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.github_checks import ASK_CHECKS, pull_checks, rollup_of
+from bot.clients.github_paths import candidates
 from bot.clients.github_rest import RestInstead, without_graphql
 from bot.clients.http import HttpError
 from phases import covering
 from phases.adr import BRANCH
+from phases.paths import PathIndex
 from phases.ports import Commit, CommitFile, Covered, HotfixRef, NotSetUp, PortError, PullChecks
-from phases.report import Suspect
+from phases.report import Frame, Suspect
 from phases.service import HOTFIX, Service
+from phases.source import Place, placed
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +53,14 @@ SNIPPET_AROUND = 2
 REMEMBERED = 1000
 NAME_SECONDS = 300.0
 """How long it is remembered which commit a tag names."""
-ROOTS = ("", "src/", "app/", "lib/")
-"""Below what the files of a repository may lie that a frame names by their package."""
-SUFFIXES = 8
+TREES = 3
+"""Lists of files that are kept: one may have 100,000."""
+TREE_SECONDS = 8.0
+AGAIN_SECONDS = 60.0
+"""So long a list that did not come is not asked for again."""
 
 _SHA = re.compile(r"[0-9a-f]{40}")
 _SHORT_SHA = re.compile(r"[0-9a-f]{7,40}")
-_SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/{0,3}|~/|/+|\./)+", re.IGNORECASE)
 
 PULLS = """
 query FirebreakPulls($owner: String!, $name: String!) {
@@ -108,6 +112,9 @@ class GitHubSource:
         self._rest = RestInstead(github)
         self._shas: dict[tuple[str, str], tuple[float, str]] = {}
         self._places: OrderedDict[tuple[str, str, str], str | None] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, str], PathIndex | None] = OrderedDict()
+        self._without_tree: dict[tuple[str, str], float] = {}
+        self._reading = asyncio.Lock()
         self._detailed: OrderedDict[tuple[str, str], shapes.Commit] = OrderedDict()
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
@@ -123,6 +130,17 @@ class GitHubSource:
             return (_commit(newest[0].model_copy(update={"files": first.files})),)
         known = await self._details(repository, [c.sha for c in newest[:DETAILED] if not c.merges])
         return tuple(_commit(known.get(c.sha, c)) for c in newest)
+
+    async def place(self, service: Service, release: str, frame: Frame) -> Place:
+        """By the list of all files; where GitHub shows only a part of it, in the usual places."""
+        repository = repository_of(service)
+        commit = await self._sha(service, release)
+        index = await self._tree(repository, commit)
+        if index is not None:
+            return placed(index, frame)
+        names = dict.fromkeys((*candidates(frame.file, frame.module), *candidates(frame.path)))
+        there = await self._there(repository, commit, list(names))
+        return Place(path=there[0] if there else None, complete=False)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         repository = repository_of(service)
@@ -142,8 +160,10 @@ class GitHubSource:
         path = await self._place(repository, commit, file)
         if path is None:
             return ()
-        answer = await self._github.get(calls.CONTENTS, repository, {"ref": commit}, path=path)
-        lines = _text(read(shapes.Content, answer)).splitlines()
+        content = read(shapes.Content, await self._github.get(calls.CONTENTS, repository, {"ref": commit}, path=path))
+        if content.type == "file" and content.encoding != "base64":
+            raise PortError(SYSTEM, f"{path[:200]} is too large for GitHub to show its lines", retryable=False)
+        lines = _text(content).splitlines()
         if not 1 <= line <= len(lines):
             return ()
         first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
@@ -194,14 +214,18 @@ class GitHubSource:
         return _commit(read(shapes.Commit, answer))
 
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
-        """By their names in the usual places: GitHub searches text on the default branch only."""
+        """By their names: GitHub searches text on the default branch only. Without a list of files: in the usual places."""
         repository = repository_of(service)
         commit = await self._sha(service, release)
         path = await self._place(repository, commit, file)
         if path is None:
             return None
+        if (index := await self._tree(repository, commit)) is not None:
+            tests = covering.tests_among(path, index.paths)
+            named = [test for test in tests if covering.called_after(test, path)]
+            return Covered(naming=tuple(named[:TESTS_SHOWN]), files=len(tests), read=False)
         there = await self._there(repository, commit, covering.candidates(path))
-        return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False)
+        return Covered(naming=tuple(there[:TESTS_SHOWN]), read=False, everywhere=False)
 
     async def checks(self, service: Service, sha: str) -> PullChecks | None:
         """Check runs and commit statuses together, in one question."""
@@ -289,16 +313,39 @@ class GitHubSource:
         )
 
     async def _place(self, repository: str, commit: str, file: str) -> str | None:
-        """The path in the repository that a frame's file stands for: the longest end of it that is there; one question for all."""
+        """The path in the repository that a frame's file stands for. Without a list of files: the longest end of it that is there."""
         key = (repository, commit, file)
         if key in self._places:
             return self._places[key]
-        there = await self._there(repository, commit, candidates(file))
-        found = there[0] if there else None
+        index = await self._tree(repository, commit)
+        there = index.locate(file) if index else await self._there(repository, commit, candidates(file))
+        found = there[0] if there and (index is None or len(there) == 1) else None
         self._places[key] = found
         while len(self._places) > REMEMBERED:
             self._places.popitem(last=False)
         return found
+
+    async def _tree(self, repository: str, commit: str) -> PathIndex | None:
+        """All files of a commit, which never change. None where GitHub does not list them all, or not now."""
+        key = (repository, commit)
+        async with self._reading:
+            if time.monotonic() - self._without_tree.get(key, -AGAIN_SECONDS) < AGAIN_SECONDS:
+                return None
+            if key not in self._trees:
+                try:
+                    async with asyncio.timeout(TREE_SECONDS):
+                        answer = await self._github.get(calls.TREE, repository, {"recursive": "1"}, tree_sha=commit)
+                except (HttpError, TimeoutError) as error:
+                    said = error.text if isinstance(error, HttpError) else f"no answer within {TREE_SECONDS:g} s"
+                    log.warning("the list of files of %s at %s: %s", repository, commit[:9], said)
+                    self._without_tree = {key: time.monotonic()}
+                    return None
+                tree = read(shapes.Tree, answer)
+                paths = [entry["path"] for entry in tree.tree if entry["type"] == "blob"]
+                self._trees[key] = None if tree.truncated else await asyncio.to_thread(PathIndex, paths)
+                while len(self._trees) > TREES:
+                    self._trees.popitem(last=False)
+            return self._trees[key]
 
     async def _there(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
         """Those of the paths at which there is a file, in their order; one question for all."""
@@ -328,14 +375,6 @@ def repository_of(service: Service) -> str:
     if not service.repository:
         raise NotSetUp(SYSTEM, f"no repository of {service.name} is set up (`repository` in the catalogue)")
     return service.repository
-
-
-def candidates(file: str) -> list[str]:
-    """Paths that a frame's file may have, the likeliest first. Nothing that leads out of the repository."""
-    parts = [part for part in _SCHEME.sub("", file.replace("\\", "/")).split("/") if part not in ("", ".", "..")]
-    ends = ["/".join(parts[n:]) for n in range(len(parts))][:SUFFIXES]
-    fit = [end for end in ends if len(end) <= 300 and end.isprintable() and ":" not in end]
-    return [root + end for end in fit for root in ROOTS]
 
 
 def _names(repository: str) -> dict[str, str]:

@@ -19,11 +19,11 @@ import httpx
 from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
+from bot.clients.sentry_event import EventShape
 from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
 from bot.clients.sentry_read import count_of, moment, number, read, read_numbers
 from bot.clients.sentry_shapes import (
     DeployShape,
-    EventShape,
     IssueShape,
     ProjectShape,
     ReleaseShape,

@@ -18,13 +18,10 @@ from typing import Any, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from phases.report import DeploySeen, Frame, Release, Share
+from phases.report import DeploySeen, Release, Share
 from phases.service import Service
-from phases.tracked import EventDetail, IssueRow, UserShare
+from phases.tracked import IssueRow, UserShare
 
-CONTEXT_LINES = 5
-CONTEXT_WIDTH = 200
-FRAMES = 30
 ROLLOUT = timedelta(minutes=15)  # a deploy whose start is not told took at most this long
 
 _SALT = secrets.token_bytes(16)  # lives as long as the process: keys cannot be compared with anything outside
@@ -130,83 +127,6 @@ class IssueShape(Shape):
 
 class ShortIdShape(Shape):
     group: IssueShape
-
-
-class FrameShape(Shape):
-    filename: str | None = None
-    absPath: str | None = None
-    function: str | None = None
-    module: str | None = None
-    lineNo: int | None = None
-    inApp: bool | None = None
-    context: list[tuple[int, str | None]] | None = None
-
-    def frame(self) -> Frame:
-        line = self.lineNo
-        around = [(n, scrubbed(text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
-        if line is not None:
-            around = [(n, text) for n, text in around if abs(n - line) <= CONTEXT_LINES // 2]
-        return Frame(
-            file=(self.filename or self.absPath or self.module or "?")[:300],
-            function=(self.function or "")[:200],
-            line=line,
-            in_app=bool(self.inApp),
-            module=(self.module or "")[:200],
-            context=tuple(around[:CONTEXT_LINES]),
-        )
-
-
-class StackShape(Shape):
-    frames: list[FrameShape | None] | None = None
-
-
-class MechanismShape(Shape):
-    handled: bool | None = None
-
-
-class ExceptionShape(Shape):
-    type: str | None = None
-    stacktrace: StackShape | None = None
-    mechanism: MechanismShape | None = None
-
-
-class EntryShape(Shape):
-    type: str
-    data: Any = None
-
-
-class TagShape(Shape):
-    key: str
-    value: str | None = None
-
-
-class EventShape(Shape):
-    entries: list[EntryShape] = Field(default_factory=list[EntryShape])
-    release: dict[str, Any] | None = None
-    tags: list[TagShape] = Field(default_factory=list[TagShape])
-
-    def detail(self) -> EventDetail:
-        """Innermost exception, which Sentry lists last, with its frames turned round: crashing frame first."""
-        values: list[ExceptionShape] = []
-        for entry in self.entries:
-            if entry.type == "exception" and isinstance(entry.data, dict):
-                values = [ExceptionShape.model_validate(v) for v in entry.data.get("values") or [] if v]
-        crashed = next((v for v in reversed(values) if v.stacktrace and v.stacktrace.frames), None)
-        frames: list[Frame] = []
-        if crashed is not None and crashed.stacktrace is not None:
-            frames = [f.frame() for f in reversed(crashed.stacktrace.frames or []) if f is not None]
-        tags = {t.key: t.value for t in self.tags}
-        release = (self.release or {}).get("version") or tags.get("release")
-        handled = next((v.mechanism.handled for v in reversed(values) if v.mechanism), None)
-        if handled is None and tags.get("handled") in ("yes", "no"):
-            handled = tags["handled"] == "yes"
-        return EventDetail(
-            exception_type=(values[-1].type if values else None),
-            handled=handled,
-            frames=tuple(frames[:FRAMES]),
-            release=str(release) if release else None,
-            environment=tags.get("environment") or "",
-        )
 
 
 class DeployShape(Shape):

@@ -74,7 +74,7 @@ def from_sdk(payload: Payload, *, project_id: int, received: float) -> Event:
     Raises:
         ValueError: the payload is not an event.
     """
-    exception = crashing_exception(payload)
+    exception = main_exception(payload)
     message = payload.get("logentry") or {}
     value = str(exception.get("value") or "") or str(
         message.get("formatted") or message.get("message") or payload.get("message") or ""
@@ -92,7 +92,7 @@ def from_sdk(payload: Payload, *, project_id: int, received: float) -> Event:
         payload=payload,
         type=str(exception.get("type") or ""),
         value=value,
-        frame=top_frame(exception),
+        frame=top_frame(exception) or top_frame(current_thread(payload)),
     )
     if event.level not in LEVELS:
         raise ValueError(f"no such level: {event.level}")
@@ -109,16 +109,45 @@ def read_time(value: Any, fallback: float) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def crashing_exception(payload: Payload) -> Payload:
-    """The innermost exception: the last of the chain."""
+def main_exception(payload: Payload) -> Payload:
+    """What was caught last, which Sentry names the issue after: `get_metadata` of
+    https://github.com/getsentry/sentry/blob/master/src/sentry/eventtypes/error.py. The cause stands first."""
     values = exceptions(payload)
-    return values[-1] if values else {}
+    return _of_group(values, values[-1]) if values else {}
+
+
+def _of_group(values: list[Payload], outer: Payload) -> Payload:
+    """The member of a group after which an issue is named, where all members are of one kind; else the group.
+
+    `main_exception_id` of https://github.com/getsentry/sentry/blob/master/src/sentry/grouping/strategies/newstyle.py
+    """
+    told = outer.get("mechanism") or {}
+    if not told.get("is_exception_group"):
+        return outer
+    inside = [v for v in values if (v.get("mechanism") or {}).get("parent_id") == told.get("exception_id") is not None]
+    members = [_of_group(values, v) for v in inside if v is not outer]
+    kinds = {(m.get("type"), str(top_frame(m).get("function"))) for m in members}
+    return members[-1] if len(kinds) == 1 else outer
 
 
 def exceptions(payload: Payload) -> list[Payload]:
     chain = payload.get("exception") or {}
     values = chain.get("values") if isinstance(chain, dict) else chain
     return [value for value in values or [] if value]
+
+
+def threads(payload: Payload) -> list[Payload]:
+    """A logged message with its stack, a native crash: https://develop.sentry.dev/sdk/data-model/event-payloads/threads/"""
+    told = payload.get("threads") or {}
+    values = told.get("values") if isinstance(told, dict) else told
+    return [value for value in values or [] if value]
+
+
+def current_thread(payload: Payload) -> Payload:
+    """https://github.com/getsentry/sentry/blob/master/src/sentry/utils/event_frames.py `get_crashing_thread`"""
+    found = threads(payload)
+    marked = [t for t in found if t.get("crashed")] or [t for t in found if t.get("current")]
+    return marked[0] if len(marked) == 1 else found[0] if len(found) == 1 else {}
 
 
 def top_frame(exception: Payload) -> Payload:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from .events import Event, Payload, crashing_exception, exceptions, iso
+from .events import Event, Payload, exceptions, iso, main_exception, threads
 from .state import Deploy, Issue, Project, Release, Sentry
 
 TOP_VALUES = 9
@@ -235,6 +235,12 @@ def entries(event: Event) -> list[Payload]:
         )
     elif event.value:
         found.append({"type": "message", "data": {"formatted": event.value}})
+    if rows := threads(event.payload):
+        found.append({"type": "threads", "data": {"values": [thread_shape(row) for row in rows]}})
+    if stack := stack_shape(event.payload.get("stacktrace")):
+        found.append({"type": "stacktrace", "data": stack})
+    if report := event.payload.get("csp"):
+        found.append({"type": "csp", "data": report})
     crumbs = event.payload.get("breadcrumbs") or {}
     crumbs = crumbs.get("values") if isinstance(crumbs, dict) else crumbs
     if crumbs:
@@ -247,28 +253,43 @@ def entries(event: Event) -> list[Payload]:
 
 
 def exception_shape(value: Payload) -> Payload:
-    trace = value.get("stacktrace")
     return {
         "type": value.get("type"),
-        "value": value.get("value"),
+        "value": str(value["value"]) if value.get("value") else None,
         "module": value.get("module"),
         "mechanism": value.get("mechanism"),
         "threadId": value.get("thread_id"),
-        "stacktrace": trace
-        and {
-            "frames": [frame_shape(frame) for frame in trace.get("frames") or []],
-            "framesOmitted": None,
-            "hasSystemFrames": True,
-            "registers": None,
-        },
-        "rawStacktrace": None,
+        "stacktrace": stack_shape(value.get("stacktrace")),
+        "rawStacktrace": stack_shape(value.get("raw_stacktrace")),
     }
+
+
+def thread_shape(thread: Payload) -> Payload:
+    """https://github.com/getsentry/sentry/blob/master/src/sentry/interfaces/threads.py"""
+    return {
+        "id": thread.get("id"),
+        "name": thread.get("name"),
+        "crashed": bool(thread.get("crashed")),
+        "current": bool(thread.get("current")),
+        "stacktrace": stack_shape(thread.get("stacktrace")),
+        "rawStacktrace": stack_shape(thread.get("raw_stacktrace")),
+    }
+
+
+def stack_shape(trace: Payload | None) -> Payload | None:
+    """A stack without frames is none: https://github.com/getsentry/sentry/blob/master/src/sentry/interfaces/exception.py"""
+    frames = [frame for frame in (trace or {}).get("frames") or [] if frame]
+    if not frames:
+        return None
+    shown = [frame_shape(frame) for frame in frames]
+    marked = any(frame["inApp"] for frame in shown)
+    return {"frames": shown, "framesOmitted": None, "hasSystemFrames": marked, "registers": None}
 
 
 def frame_shape(frame: Payload) -> Payload:
     return {
-        "filename": frame.get("filename"),
-        "absPath": frame.get("abs_path"),
+        "filename": frame.get("filename") or frame.get("abs_path"),
+        "absPath": frame.get("abs_path") or frame.get("filename"),
         "module": frame.get("module"),
         "package": frame.get("package"),
         "platform": frame.get("platform"),
@@ -372,7 +393,7 @@ def webhook_event(sentry: Sentry, event: Event) -> Payload:
         "environment": event.environment or None,
         "transaction": event.transaction or None,
         "location": event.frame.get("filename"),
-        "exception": {"values": exceptions(event.payload)} if crashing_exception(event.payload) else None,
+        "exception": {"values": exceptions(event.payload)} if main_exception(event.payload) else None,
         "contexts": event.payload.get("contexts") or {},
         "request": event.payload.get("request"),
         "sdk": event.payload.get("sdk"),

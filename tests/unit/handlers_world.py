@@ -37,8 +37,9 @@ from handlers.listeners import Listeners, listeners
 from phases.actions import Action, ChannelOpened, MessagePosted, Triaged
 from phases.incident import Channel, Incident, MessageRef
 from phases.ports import Commit, CommitFile, Covered, DeployState, HotfixRef
-from phases.report import Choice, Release, TriageReport
+from phases.report import Choice, Frame, Release, TriageReport
 from phases.service import DeployCommands, Service
+from phases.source import Place
 from phases.workflow import step
 from sandbox.slack.channels import BOT, BOT_USER, TEAM
 
@@ -81,6 +82,9 @@ class Shop:
 
     async def commit(self, service: Service, sha: str) -> Commit | None:
         return Commit(sha=sha, files=(CommitFile(path="shop/pay.py"),))
+
+    async def place(self, service: Service, release: str, frame: Frame) -> Place:
+        return Place(path=frame.file)
 
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
         return Covered(files=41)

@@ -9,7 +9,8 @@ import pytest
 from factories import incident, report
 from github_world import SHOP, World, github_world
 
-from bot.clients.github_source import COMMITS, candidates
+from bot.clients.github_paths import candidates
+from bot.clients.github_source import COMMITS, GitHubSource
 from bot.store import Store
 from handlers.views import forms
 from phases.ports import HotfixRef, PortError, PullRequests, SourceCode
@@ -189,11 +190,16 @@ async def test_which_checks_ran_on_the_pull_request(world: World) -> None:
     assert none.checks == ()
 
 
-async def test_tests_are_looked_for_where_they_usually_lie(world: World) -> None:
+@pytest.mark.parametrize("listed", [100_000, 1])
+async def test_tests_are_known_by_their_names_and_without_a_list_where_they_usually_lie(
+    world: World, listed: int
+) -> None:
+    world.github.listed = listed
     seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
     assert seen is not None
-    assert (seen.naming, seen.read) == ((), False)
+    assert (seen.naming, seen.read, seen.everywhere) == ((), False, listed > 1)
     world.github.files["c" * 40, "tests/shop/test_cart.py"] = "def test_total(): ..."
+    world.source = GitHubSource(world.client)  # what a commit holds does not change; here it does
     seen = await world.source.tests_of(SHOP, "1.4.0", "/app/shop/cart.py")
     assert seen is not None
     assert seen.naming == ("tests/shop/test_cart.py",)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bot.clients.http import HttpError
 from bot.clients.sentry import Sentry
-from bot.clients.sentry_shapes import EventShape, IssueShape, ReleaseShape, hashed, scrubbed, split_users
+from bot.clients.sentry_shapes import IssueShape, ReleaseShape, hashed, scrubbed, split_users
 from phases.ports import ErrorTracker, PortError
 from phases.report import Release
 from phases.service import ReleaseNames
@@ -348,44 +348,6 @@ def test_buckets_that_are_none_spoil_no_triage() -> None:
     stats = {"24h": [[hour, 4], [hour + 3600, None], [hour], None], "auto": [], "next": {"a": 1}}
     row = IssueShape.model_validate({**ISSUE, "count": "1", "stats": stats}).row(SINCE)
     assert row.events_before == 3
-
-
-def test_the_innermost_exception_and_its_crashing_frame_come_first() -> None:
-    def frame(name: str, in_app: bool = True) -> dict[str, Any]:
-        context = [[n, f"line {n}"] for n in range(5, 16)]
-        return {"filename": f"{name}.py", "function": name, "lineNo": 10, "inApp": in_app, "context": context}
-
-    event = {
-        "entries": [
-            {"type": "message", "data": {}},
-            {
-                "type": "exception",
-                "data": {
-                    "values": [
-                        {"type": "Outer", "stacktrace": {"frames": [frame("outer")]}},
-                        {
-                            "type": "KeyError",
-                            "mechanism": {"handled": False},
-                            "stacktrace": {"frames": [frame("main"), frame("lib", in_app=False), frame("crash")]},
-                        },
-                    ]
-                },
-            },
-        ],
-        "release": None,
-        "tags": [{"key": "release", "value": "v3"}],
-    }
-    detail = EventShape.model_validate(event).detail()
-    assert detail.exception_type == "KeyError"
-    assert detail.handled is False
-    assert [f.function for f in detail.frames] == ["crash", "lib", "main"]
-    assert [n for n, _ in detail.frames[0].context] == [8, 9, 10, 11, 12]
-    assert detail.release == "v3"
-
-
-def test_an_event_without_exception_has_no_frames() -> None:
-    detail = EventShape.model_validate({"entries": [], "release": {"version": "v1"}}).detail()
-    assert (detail.exception_type, detail.frames, detail.release) == (None, (), "v1")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phases import actions as said
 from phases import effects as wanted
-from phases.incident import Severity, Status
+from phases.incident import Severity, Source, Status
 from phases.report import Choice, Confidence, Investigation, IssueSeen, Recommendation, Release, Share, Word
 from tests.factories import NOW, blast, nothing_unusual, one_feature, report, service
 from tests.unit.story import Story
@@ -330,3 +330,15 @@ def test_one_short_window_is_said_in_seconds():
         )
     )
     assert story.on_ticket == ["Triage: 37 users, pay; 1 event in 60 s"]
+
+
+def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay():
+    told = {"exception_type": "KeyError", "exception_value": "'eu'", "wrapped_in": ("OrderFailed",)}
+    for source, title in (
+        ("sentry", "OrderFailed: no order, caused by KeyError: 'eu'"),
+        ("person", "OrderFailed: no order"),
+    ):
+        story = Story(title="OrderFailed: no order", source=Source(kind=source, text="Sentry")).opened()
+        for _ in range(2):
+            story.say(said.Triaged(report=report(**told)))
+        assert story.record.title == title

@@ -15,10 +15,11 @@ import pytest
 from bot.suspects import suspects_main
 from phases.clues import clues_of, code_words, gives_nothing
 from phases.patches import Found, Patch, Word
-from phases.paths import PathIndex, best_path, foreign, kind_of, library_of
+from phases.paths import PathIndex, foreign, kind_of, library_of
 from phases.ports import Commit, CommitFile
 from phases.report import Frame
 from phases.suspects import Thrown, newest_first, rank
+from phases.trails import function_of
 
 # --- the program -----------------------------------------------------------------------------------------------
 
@@ -157,7 +158,8 @@ PATHS = ("shop/pay.py", "shop/admin/pay.py", "src/cart/Total.tsx", "shop/__init_
     ],
 )
 def test_a_frames_file_finds_its_path(file: str, path: str | None) -> None:
-    assert best_path(file, PATHS) == path
+    found = PathIndex(PATHS).locate(file)
+    assert (found if len(found) == 1 else []) == ([path] if path else [])
 
 
 def test_a_module_helps_where_the_file_is_a_bare_name() -> None:
@@ -336,3 +338,36 @@ def test_the_newest_goes_first_whichever_way_the_dates_run() -> None:
     assert [c.sha for c in newest_first([at("a", 1), at("b", 2), at("c", 3)])] == ["c", "b", "a"]
     assert [c.sha for c in newest_first([at("c", 3), at("b", 4), at("a", 1), at("z", None)])] == ["c", "b", "a", "z"]
     assert newest_first([]) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        ("async total", "total"),
+        ("async Cart.total", "total"),
+        ("Object.<anonymous>", ""),
+        ("<lambda>", ""),
+        ("<module>", ""),
+        ("Cart.total.<locals>.<lambda>", "total"),
+        ("lambda$priceOf$0", "priceOf"),
+        ("Total { <lambda> }", "Total"),
+        ("<Total>d__3.MoveNext", "Total"),
+        ("(*Rows).Next", "Next"),
+        ("(*Store).List.func1", "List"),
+        ("main.list", "list"),
+        ("Shop.Cart.total/1", "total"),
+        ("anonymous fn/1 in Shop.Cart.total/2", "total"),
+        ("shop::cart::total::{{closure}}", "total"),
+        ("shop::cart::total::h0123456789abcdef", "total"),
+        ("Shop\\Cart::total", "total"),
+        ("{closure}", ""),
+        ("block in total", "total"),
+        ("Cart#empty?", "empty?"),
+        ("Cart.total(_:)", "total"),
+        ("std::vector<int>::at(unsigned long)", ""),
+        ("?", ""),
+        ("", ""),
+    ],
+)
+def test_the_bare_name_of_a_function(function: str, name: str) -> None:
+    assert function_of(Frame(file="x", function=function)) == name
