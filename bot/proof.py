@@ -38,15 +38,14 @@ from bot.store import Done, Loaded, Store
 from bot.trouble import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
 from bot.viewers import StoreViewers
 from handlers.door import Because, Delivery, EffectEnded, TimerDue
-from phases.actions import Action, Cancel, Declare, PostUpdate
-from phases.change import Refused
-from phases.incident import Source
+from phases.actions import MeasureDue
+from phases.change import Draft
+from phases.effects import ArchiveChannel, OpenChannel, SetTopic
+from phases.incident import Entry, Incident, Source, Status
 from phases.past import PastIncident, Question
 from phases.ports import PortError
 from phases.postmortem import Parts
 from phases.report import DeploySeen, Release
-from phases.service import Service
-from phases.workflow import step
 
 log = logging.getLogger("firebreak")
 
@@ -180,34 +179,57 @@ async def _version(redis: Redis) -> str:
 
 
 async def _commits(own: Store, queue: Queue) -> list[Held]:
+    """Three commits that use all that a commit can do; what is left of the effects is still held."""
     delivery = Delivery(("proof",))
     loaded = await own.load(None, delivery)
-    declare = Declare(
-        number=1, ulid=ULID, title="proof", service=SERVICE, source=Source(kind="person", text="proof"), by=WHO
-    )
-    await _commit(own, loaded, declare, delivery)
+    await _commit(own, loaded, _opened(loaded.server_now), delivery)
     await queue.ensure_group()
     held = await queue.read(own.redis, 100, 1)
     if not held:
         raise NotRecorded("Redis keeps an effect and does not give it out again.")
     ended = EffectEnded(held[0].entry)
-    await _commit(own, await own.load(ID, ended), PostUpdate(by=WHO, text="proof"), ended)
+    loaded = await own.load(ID, ended)
+    await _commit(own, loaded, _recovered(loaded), ended)
     keys = [own.keys.timers, own.keys.timer_actions]
-    later = loaded.server_now + timedelta(days=365)
+    later = loaded.server_now + timedelta(days=1)
     due: Any = await run_script(own.redis, DUE, keys, to_ms(later), 100)
     if not due:
         raise NotRecorded("Redis keeps a timer and does not give it out again.")
     incident, _, name = due[0].partition("|")
     rings = TimerDue(incident, name, int(due[1]))
-    await _commit(own, await own.load(ID, rings), Cancel(by=WHO, reason="proof"), rings)
+    loaded = await own.load(ID, rings)
+    await _commit(own, loaded, _cancelled(loaded), rings)
     return held[1:]
 
 
-async def _commit(own: Store, loaded: Loaded, action: Action, because: Because) -> None:
-    change = step(loaded.incident, action, Service(name=SERVICE), loaded.server_now)
-    if isinstance(change, Refused):
-        raise NotRecorded(change.text)
-    answer = await own.commit(uuid4().hex, loaded, change, because=because)
+def _opened(now: datetime) -> Draft:
+    source = Source(kind="person", text="proof")
+    times = {"detected_at": now, "declared_at": now}
+    incident = Incident(id=ID, number=1, ulid=ULID, title="proof", service=SERVICE, source=source, **times)
+    draft = Draft(incident, now).note("declared", "proof", by=WHO).want(OpenChannel(), SetTopic(), ArchiveChannel())
+    draft.claim("number:1").claim("open:proof:production").claim("echo:proof", seconds=60)
+    return draft.timer("rings", 60, MeasureDue()).timer("waits", 60, MeasureDue())
+
+
+def _recovered(loaded: Loaded) -> Draft:
+    draft = _on(loaded).set(recovered_at=loaded.server_now)
+    return draft.enter(Entry(at=loaded.server_now, kind="note", text="proof", ref="message:1"))
+
+
+def _cancelled(loaded: Loaded) -> Draft:
+    draft = _on(loaded).set(status=Status.CANCELLED, cancelled_at=loaded.server_now)
+    draft.enter(Entry(at=loaded.server_now, kind="note", text="", hides="message:1"))
+    return draft.cancel("rings", "waits").release("open:proof:production").dirty("status")
+
+
+def _on(loaded: Loaded) -> Draft:
+    if loaded.incident is None:
+        raise NotRecorded("Redis keeps a record and does not give it out again.")
+    return Draft(loaded.incident, loaded.server_now)
+
+
+async def _commit(own: Store, loaded: Loaded, draft: Draft, because: Because) -> None:
+    answer = await own.commit(uuid4().hex, loaded, draft.done(), because=because)
     if not isinstance(answer, Done):
         raise NotRecorded(f"Redis took a commit and answered {type(answer).__name__}.")
 
