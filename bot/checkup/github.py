@@ -8,11 +8,12 @@ from bot.checkup import Finding, asked, broken, works
 from bot.clients import github_calls as calls
 from bot.clients.deployers.github import natural
 from bot.clients.github import PAGE, GitHub, read
-from bot.clients.github_deployments import GitHubDeployments, named
+from bot.clients.github_deployments import GitHubDeployments
 from bot.clients.github_shapes import Tags
 from bot.clients.http import HttpError
 from bot.settings import Settings
-from phases.service import DeployWorkflow, Service
+from phases.report import Release
+from phases.service import HOTFIX, DeployWorkflow, Service
 
 
 def client(settings: Settings, stack: AsyncExitStack) -> GitHub | None:
@@ -59,16 +60,33 @@ async def deployer(service: Service, github: GitHub | None) -> list[Finding]:
     if running is None:
         says = f"no successful deployment to {environment} yet: what runs is not known, and a rollback has no target"
         return [*found, Finding("unproven", what, says, mend)]
-    return [*found, works(what, f"{named(service, running).version} runs in {environment}")]
+    return [*found, works(what, f"{running[1].version} runs in {environment}")]
 
 
-async def tags(service: Service, github: GitHub) -> list[str]:
-    """The highest first: GitHub does not list them by date."""
+async def tags(service: Service, github: GitHub) -> dict[str, str]:
+    """With their commits, the highest first: GitHub does not list them by date."""
     answer = await github.get(calls.TAGS, service.repository or "", {"per_page": PAGE})
-    return sorted((tag.name for tag in read(Tags, {"rows": answer}).rows), key=natural, reverse=True)
+    rows = sorted(read(Tags, {"rows": answer}).rows, key=lambda tag: natural(tag.name), reverse=True)
+    return {tag.name: tag.commit.sha for tag in rows}
 
 
 async def deployed(service: Service, github: GitHub) -> list[str]:
-    """What the newest deployments call what they deployed; hotfixes, which have a name of their own, excepted."""
-    rows = await GitHubDeployments(github).newest(service)
-    return list(dict.fromkeys(row.ref.removeprefix("refs/tags/") for row in rows if not named(service, row).hotfix))
+    """What the newest deployments of the service call what they deployed; hotfixes, which have a name of their own, excepted.
+
+    One that was made of a branch is called by its commit's tag, or by its commit. Where none is the service's, all are shown.
+    """
+    hub = GitHubDeployments(github)
+    rows = await hub.newest(service)
+    ours = await hub.named(service, rows)
+    called = dict.fromkeys(_called(service, row.ref, r) for row, r in ours if not HOTFIX.fullmatch(r.version))
+    strange = dict.fromkeys(row.ref.removeprefix("refs/tags/") for row in rows if all(row != one for one, _ in ours))
+    return list(called or strange)
+
+
+def _called(service: Service, ref: str, release: Release) -> str:
+    name = ref.removeprefix("refs/tags/")
+    if service.version_in(name) == release.version:
+        return name
+    if release.version == release.commit:
+        return release.version
+    return service.release.tag.replace("{version}", release.version)

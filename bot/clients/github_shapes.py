@@ -80,8 +80,13 @@ class Releases(_Read):
     rows: tuple[Release, ...]
 
 
+class _TagCommit(_Read):
+    sha: str = ""
+
+
 class Tag(_Read):
     name: str
+    commit: _TagCommit = _TagCommit()
 
 
 class Tags(_Read):

@@ -18,7 +18,7 @@ from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
 from bot.clients.deployers.github_deployments import ByDeployments
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
-from bot.clients.github_deployments import GitHubDeployments, named
+from bot.clients.github_deployments import GitHubDeployments
 from bot.clients.github_shapes import (
     Dispatched,
     Releases,
@@ -99,7 +99,7 @@ class GitHubDeployer:
         """The newest deployment of the environment that was successful and is not taken down."""
         _workflow(service)
         newest = await self._deployments.running(service)
-        return named(service, newest) if newest else None
+        return newest[1] if newest else None
 
     async def releases(self, service: Service) -> Sequence[Release]:
         """Published releases, newest first, then the other tags, the highest first; names that fit not are left out."""
@@ -110,9 +110,13 @@ class GitHubDeployer:
         )
         names = [r.tag_name for r in read(Releases, {"rows": released}).rows if not r.draft]
         others = sorted(set(tags[0]) - set(names), key=natural, reverse=True)
-        versions = (service.release.version_of(service.release.tag, name) for name in (*names, *others))
-        fit = dict.fromkeys(v for v in versions if v is not None and DEPLOYABLE.fullmatch(v))
-        return [Release(version=v) for v in fit][:RELEASES_SHOWN]
+        fit: dict[str, Release] = {}
+        for name in (*names, *others):
+            version = service.release.version_of(service.release.tag, name)
+            if version is None or not DEPLOYABLE.fullmatch(version) or service.of_another(name, service.release.tag):
+                continue
+            fit.setdefault(version, Release(version=version, commit=tags[0].get(name) or None))
+        return list(fit.values())[:RELEASES_SHOWN]
 
     async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
         repository, deploy = _workflow(service)
@@ -254,16 +258,17 @@ class GitHubDeployer:
             return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
         if datetime.now(UTC) - ended < timedelta(seconds=SETTLE_SECONDS):
             newest = await self._deployments.running(service)
-            if newest is None or newest.created_at < run.created_at:
+            if newest is None or newest[0].created_at < run.created_at:
                 waiting = ("The run succeeded; GitHub does not show its deployment yet.",)
                 return DeployState(state="running", lines=waiting, started_at=started)
         return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
 
     # --- what is there -------------------------------------------------------------------------------------------
 
-    async def _tags(self, repository: str) -> list[str]:
+    async def _tags(self, repository: str) -> dict[str, str]:
+        """With the commits that they point at."""
         rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
-        return [tag.name for tag in read(Tags, {"rows": rows}).rows]
+        return {tag.name: tag.commit.sha for tag in read(Tags, {"rows": rows}).rows}
 
     async def _inputs(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> dict[str, str]:
         """The four inputs that both workflows declare (docs/github.md). Raises where the release may not be deployed."""
