@@ -34,6 +34,13 @@ class WorkflowRuns(_Read):
     workflow_runs: tuple[WorkflowRun, ...]
 
 
+class Workflow(_Read):
+    """https://docs.github.com/en/rest/actions/workflows#get-a-workflow"""
+
+    path: str = ""
+    state: str = "active"
+
+
 class Dispatched(_Read):
     """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event, with `return_run_details`"""
 
@@ -202,6 +209,8 @@ class Directory(_Read):
 class Repository(_Read):
     full_name: str = ""
     default_branch: str
+    archived: bool = False
+    disabled: bool = False
     allow_merge_commit: bool | None = None
     """These are shown to those who may write."""
     allow_squash_merge: bool | None = None

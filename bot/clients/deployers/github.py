@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
 from bot.clients.deployers.github_deployments import ByDeployments
+from bot.clients.deployers.github_workflows import why_not_started
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.github_deployments import GitHubDeployments
 from bot.clients.github_shapes import (
@@ -55,7 +56,7 @@ _WORDS = {
 }
 _ENDS = {
     "failure": "failed",
-    "startup_failure": "could not be started: is the workflow file right?",
+    "startup_failure": "could not be started by GitHub, which says there why",
     "cancelled": "was cancelled on GitHub",
     "timed_out": "ran into its time limit on GitHub",
     "skipped": "was skipped: nothing was deployed",
@@ -139,7 +140,8 @@ class GitHubDeployer:
                 log.warning("the answer to a dispatch of %s was lost: %s", workflow, error.text)
                 return
             await self._ledger.forget(deploy_id)
-            raise _not_taken(error, repository, workflow) from error
+            why = await why_not_started(self._github, repository, workflow, branch, error)
+            raise _not_taken(error, why) from error
         if answer is not None:
             await self._remember(deploy_id, answer)
 
@@ -312,15 +314,15 @@ def _workflow(service: Service) -> tuple[str, DeployWorkflow]:
     return service.repository, service.deploy
 
 
-def _not_taken(error: HttpError, repository: str, workflow: str) -> HttpError:
-    """A refused dispatch, with what mends it."""
-    text = f"nothing was started: {error.text}"
-    if error.status == 404:
-        text = f"nothing was started: {repository} has no workflow {workflow}, or our token may not see it"
-    elif error.status == 422:
-        text += f". {workflow} needs `workflow_dispatch` with the inputs release, commit, decision and hotfix"
+def _not_taken(error: HttpError, why: str) -> HttpError:
+    """A refused dispatch, with its reason."""
     return HttpError(
-        SYSTEM, text, retryable=error.retryable, retry_after=error.retry_after, status=error.status, sent=error.sent
+        SYSTEM,
+        f"nothing was started: {why}",
+        retryable=error.retryable,
+        retry_after=error.retry_after,
+        status=error.status,
+        sent=error.sent,
     )
 
 
