@@ -26,12 +26,7 @@ class Release(Value):
 
     version: str
     commit: str | None = None
-    """Full sha, where a hotfix is shipped by its head commit."""
-
-    @property
-    def hotfix(self) -> bool:
-        """A commit that was shipped past its merge, by its name (`hotfix #12@1a2b3c4`) or by its sha alone."""
-        return self.version.startswith("hotfix ") or bool(_COMMIT.fullmatch(self.version.lower()))
+    """Full sha, where it is known: others may call the release by it, and a hotfix is shipped by it."""
 
     def same_as(self, other: Release) -> bool:
         """By version, or by the commit, which others may know alone, also abbreviated.

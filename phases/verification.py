@@ -225,7 +225,8 @@ def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
         return _ran_all_along(incident, action.at)
     running, meant = running_release(current), action.to_release if action else None
     # Sentry may know what was deployed by its commit alone. Where something else runs, that commit says nothing of it.
-    by_commit = meant is not None and (meant.hotfix or running is None or meant.same_as(Release(version=running)))
+    shipped = action is not None and action.kind is ActionKind.HOTFIX
+    by_commit = meant is not None and (shipped or running is None or meant.same_as(Release(version=running)))
     return tuple(dict.fromkeys(name for name in (running, meant.commit if meant and by_commit else None) if name))
 
 
