@@ -31,7 +31,7 @@ from bot.store import Store
 from bot.viewers import StoreViewers
 from handlers import views
 from handlers.door import Recorded
-from handlers.kit import Whereabouts
+from handlers.kit import Deployments, Whereabouts
 from handlers.listeners import Listeners, listeners
 from phases.actions import Action, ChannelOpened, MessagePosted, Triaged
 from phases.incident import Channel, Incident, MessageRef
@@ -168,6 +168,7 @@ async def house(
     watched: tuple[str, ...] = (),
     private: bool = False,
     whereabouts: Whereabouts | None = None,
+    deployments: Deployments | None = None,
 ) -> AsyncIterator[House]:
     async with slack_world() as world, httpx.AsyncClient(trust_env=False) as http:
         catalogue = Catalogue(services or (SHOP, SEARCH))
@@ -190,6 +191,7 @@ async def house(
             settings=Wanted(watched=watched),
             members=ChannelMembers(slack) if private else None,
             whereabouts=whereabouts,
+            deployments=deployments,
             now=lambda: datetime.now(UTC),
         )
         try:

@@ -10,10 +10,12 @@ from sentry_world import NOW, ago
 
 from bot.catalogue import Catalogue, read
 from bot.settings import Faults
+from phases.actions import DeployedByOthers
 from phases.decision import healthy_before, history, suspect_of, targets_of
 from phases.post_deploy import deploy_told, named
 from phases.report import DeploySeen, Release
 from phases.service import ReleaseNames, Service
+from tests.unit.story import mitigated
 
 X, Y, Z = "ab" * 20, "cd" * 20, "ef" * 20
 SHOP = Service(name="shop", repository="acme/mono", release=ReleaseNames(tag="shop-v{version}"))
@@ -170,3 +172,12 @@ def test_abbreviations_are_joined_and_dates_are_not() -> None:
     assert Release(version="1a2b3c4").same_as(Release(version="1a2b3c4d5e6f"))
     assert not Release(version="20261129").same_as(Release(version="202611291"))
     assert not Release(version="1a2b3c").same_as(Release(version="1a2b3c4d5e6f"))
+
+
+def test_what_an_incident_rolled_back_is_known_by_its_commit_too() -> None:
+    story = mitigated()
+    story.incident = story.record.model_copy(update={"rolled_back": ("abababa",)})
+    at = story.now
+    seen = DeploySeen(release=Release(version="1.9.0", commit=X), service="shop", started_at=at, source="github")
+    story.say(DeployedByOthers(deploy=seen))
+    assert "This incident rolled it back." in story.in_channel[0]

@@ -65,9 +65,8 @@ async def why_not_started(github: GitHub, repository: str, file: str, branch: st
     """The reason of a refused dispatch. Never raises: what cannot be read is not said."""
     said = error.said
     if "actions has been disabled" in said.lower():
-        return (
-            f"GitHub Actions is disabled there (“{said.rstrip('.')}”): enable it on GitHub (Settings, Actions, General)"
-        )
+        ours = ": enable it on GitHub (Settings, Actions, General)" if "repository" in said.lower() else ""
+        return f"GitHub Actions is disabled (“{said.rstrip('.')}”){ours}"
     if error.status not in (404, 422):
         return error.text
     if said.lower().startswith("unexpected inputs"):
