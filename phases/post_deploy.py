@@ -5,6 +5,7 @@ Workflow, auto-invocation: "`ship-it` Phase 4 detected new Sentry issues post-de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -43,10 +44,10 @@ class Watched(Value):
         return f"{self.service}|{self.environment}|{self.version}|{self.at.isoformat()}"
 
 
-def deploy_told(service: Service, version: str, at: datetime) -> DeploySeen:
+def deploy_told(service: Service, version: str, at: datetime, commit: str | None = None) -> DeploySeen:
     """A deploy as CI's webhook tells it: its end is known, its start is not."""
-    commit = version.lower() if COMMIT.fullmatch(version.lower()) else None
-    release = Release(version=version, commit=commit)
+    own = version.lower() if COMMIT.fullmatch(version.lower()) else None
+    release = Release(version=version, commit=commit or own)
     return DeploySeen(release=release, service=service.name, started_at=at, finished_at=at, by="CI", source="webhook")
 
 
@@ -71,19 +72,20 @@ def new_since(watched: Watched, service: Service) -> datetime:
     return watched.at - min(BEFORE, service.window)
 
 
-def named(service: Service, told: str) -> str | None:
+def named(service: Service, told: str, commit: str | None = None) -> str | None:
     """The version, where CI tells it as the deployer, the tag or Sentry writes it.
 
-    None: it is a branch, which says nothing of what was deployed, or a tag of another service in the same repository.
+    A branch moves: then it is the commit. None: without one, or of a tag of another service in the same repository.
     """
     name = told.removeprefix("refs/tags/")
-    if name.startswith("refs/"):
-        return None
     names = service.release
     for pattern in (names.deploy, names.tag, names.sentry):
         if pattern != "{version}" and (version := names.version_of(pattern, name)) is not None:
             return version if not service.of_another(name, pattern) else None
-    return name if not service.of_another(name) else None
+    if service.of_another(name):
+        return None
+    moves = name.startswith("refs/") or not re.search(r"\d", name)
+    return commit if moves else name
 
 
 def headline(new: Sequence[IssueRow], version: str) -> str:

@@ -115,7 +115,8 @@ def test_a_service_without_a_pattern_leaves_those_that_say_more_to_others() -> N
 def test_ci_names_no_branch_and_no_other_services_tag() -> None:
     shop, _ = Catalogue((SHOP, BILLING)).all()
     assert named(shop, "refs/tags/shop-v1.4.0") == "1.4.0"
-    assert [named(shop, told) for told in ("refs/heads/main", "refs/pull/1/merge", "billing-v7.1.0")] == [None] * 3
+    assert [named(shop, told) for told in ("main", "refs/heads/main", "refs/pull/1/merge")] == [None] * 3
+    assert (named(shop, "main", X), named(shop, "billing-v7.1.0", X)) == (X, None)
     assert deploy_told(shop, X, NOW).release == Release(version=X, commit=X)
 
 
