@@ -135,9 +135,12 @@ def _beside(service: Service, services: Sequence[Service]) -> Service:
     """The service, knowing how others in its repository write their tags: these are never its own."""
     place = (service.repository or "").lower()
     others = [one for one in services if one.name != service.name and place and (one.repository or "").lower() == place]
-    patterns = dict.fromkeys(p for one in others for p in (one.release.tag, one.release.deploy))
-    beside = tuple(p for p in patterns if p not in ("{version}", service.release.tag, service.release.deploy))
-    return service.model_copy(update={"beside": beside}) if beside else service
+    own = service.release
+    tags = dict.fromkeys(p for one in others for p in (one.release.tag, one.release.deploy))
+    beside = tuple(p for p in tags if p not in ("{version}", own.tag, own.deploy))
+    names = dict.fromkeys(one.release.sentry for one in others)
+    in_sentry = tuple(p for p in names if p not in ("{version}", own.sentry))
+    return service.model_copy(update={"beside": beside, "beside_in_sentry": in_sentry}) if others else service
 
 
 def load(settings: Settings) -> Catalogue:

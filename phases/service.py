@@ -106,6 +106,8 @@ class Service(Value):
     release: ReleaseNames = ReleaseNames()
     beside: tuple[str, ...] = ()
     """How the other services of the same repository write their tags and deploys (`bot/catalogue.py` fills it in)."""
+    beside_in_sentry: tuple[str, ...] = ()
+    """And how they are written in Sentry, whose releases are an organisation's."""
     depends_on: tuple[str, ...] = ()
     runbook: str | None = None
     one_way: tuple[str, ...] = ()
@@ -134,6 +136,12 @@ class Service(Value):
             if version is not None and plain and not self.of_another(name, pattern):
                 return version
         return None
+
+    def version_in_sentry(self, name: str) -> str | None:
+        """The version that a release in Sentry stands for; None: it is none of this service's (shown, never chosen)."""
+        pattern = self.release.sentry
+        others = any(len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside_in_sentry)
+        return None if others else self.release.version_of(pattern, name)
 
     def of_another(self, name: str, pattern: str = _BARE) -> bool:
         """Whether a pattern of another service in the same repository fits, and says more than `pattern`."""

@@ -156,7 +156,7 @@ def side_by_side(service: Service, sides: Sequence[Side], commits: Mapping[str, 
         # The deployer's list may be one of tags (bot/clients/deployers); the pattern that says more is tried first.
         both = {pattern, service.release.tag} if key == "deploy" else {pattern}
         patterns = sorted(both, key=lambda p: (-len(p), p))
-        readers = {one: p for one in told if (p := _reader(service, patterns, one)) is not None}
+        readers = {one: p for one in told if (p := _reader(service, key, patterns, one)) is not None}
         # In a repository of several services most tags may be of others: they are no fault.
         shown = [*readers, *(one for one in told if one not in readers)][:LAST]
         says = f"{system}: {', '.join(shown)} (read by {readers.get(shown[0], pattern)})"
@@ -172,7 +172,9 @@ def side_by_side(service: Service, sides: Sequence[Side], commits: Mapping[str, 
     return found
 
 
-def _reader(service: Service, patterns: Sequence[str], name: str) -> str | None:
+def _reader(service: Service, key: str, patterns: Sequence[str], name: str) -> str | None:
+    if key == "sentry":
+        return patterns[0] if service.version_in_sentry(name) is not None else None
     fits = (p for p in patterns if service.release.version_of(p, name) is not None)
     return next((p for p in fits if not service.of_another(name, p)), None)
 

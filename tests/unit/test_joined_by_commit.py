@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Literal
 
 import pytest
 from github_world import World as Hub
@@ -12,6 +13,7 @@ from sentry_world import NOW, Deployer, World, ago, incident, world
 
 from bot.clients.github_deployments import GitHubDeployments
 from bot.store import Store
+from phases.ports import PortError
 from phases.report import Choice, Release, TriageReport
 from phases.service import DeployWorkflow, ReleaseNames, Service
 from phases.triage import triage
@@ -149,3 +151,22 @@ async def test_new_issues_of_a_commit_are_found_however_sentry_abbreviates_it(na
         assert len(await w.client.new_issues(service, Z, ago(7), NOW)) == 1
         assert await w.client.new_issues(service, Y, ago(7), NOW) in ([], ())
         assert list(await w.client.names_of(service, Z)) == [name]
+
+
+@pytest.mark.parametrize("via", ["workflow", "deployments"])
+async def test_a_release_that_is_a_commit_is_deployed_by_it(hub: Hub, via: Literal["workflow", "deployments"]) -> None:
+    by_branch(hub)
+    shop = SHOP.model_copy(update={"deployer": "github", "deploy": DeployWorkflow(via=via)})
+    assert await hub.deployer.running(shop) == Release(version=Z, commit=Z)
+    listed = await hub.deployer.releases(shop)
+    assert listed == [Release(version=sha, commit=sha) for sha in (Z, Y, X)]
+    await hub.deployer.start(shop, "inc-1-1", listed[1], hotfix=False)
+    if via == "workflow":
+        [run] = hub.github.runs
+        assert run.inputs == {"release": Y, "commit": Y, "decision": "inc-1-1", "hotfix": "false"}
+    else:
+        assert (hub.github.deployments[-1].ref, hub.github.deployments[-1].sha) == (Y, Y)
+    with pytest.raises(PortError, match="has no commit 1111111"):
+        await hub.deployer.start(shop, "inc-1-2", Release(version="1" * 39 + "2"), hotfix=False)
+    tagged = shop.model_copy(update={"release": ReleaseNames(tag="v{version}")})
+    assert await hub.deployer.releases(tagged) == [], "its releases are tags"

@@ -9,6 +9,7 @@ import pytest
 from sentry_world import NOW, ago
 
 from bot.catalogue import Catalogue, read
+from bot.clients.sentry_shapes import ProjectShape, ReleaseShape
 from bot.settings import Faults
 from phases.actions import DeployedByOthers
 from phases.decision import healthy_before, history, suspect_of, targets_of
@@ -110,6 +111,18 @@ def test_a_service_without_a_pattern_leaves_those_that_say_more_to_others() -> N
     shop = Service(name="shop", repository="acme/mono", release=ReleaseNames(tag="shop-{version}"))
     shop, admin = Catalogue((shop, admin)).all()
     assert (shop.version_in("shop-admin-2.0"), admin.version_in("shop-admin-2.0")) == (None, "2.0")
+
+
+def test_a_release_of_the_whole_organisation_is_the_services_whose_pattern_says_more() -> None:
+    """https://docs.sentry.io/api/releases/create-a-new-release-for-an-organization/ : one release may be of several projects."""
+    mono = {"repository": "acme/mono"}
+    shop = Service(name="shop", sentry=("shop-web",), **mono)
+    billing = Service(name="billing", sentry=("billing-api",), release=ReleaseNames(sentry="billing@{version}"), **mono)
+    shop, billing = Catalogue((shop, billing)).all()
+    projects = [ProjectShape(id="1", slug="shop-web"), ProjectShape(id="2", slug="billing-api")]
+    made = [ReleaseShape(version=name, projects=projects) for name in ("billing@7.1.0", X)]
+    assert [one.release(shop) for one in made] == [None, Release(version=X)]
+    assert [one.release(billing) for one in made] == [Release(version="7.1.0"), None]
 
 
 def test_ci_names_no_branch_and_no_other_services_tag() -> None:

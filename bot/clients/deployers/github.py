@@ -103,7 +103,10 @@ class GitHubDeployer:
         return newest[1] if newest else None
 
     async def releases(self, service: Service) -> Sequence[Release]:
-        """Published releases, newest first, then the other tags, the highest first; names that fit not are left out."""
+        """Published releases, newest first, then the other tags, the highest first; names that fit not are left out.
+
+        Where nothing is said of how tags are written, releases may be commits: then those that were deployed before come first.
+        """
         repository, _ = _workflow(service)
         released, *tags = await asyncio.gather(
             self._github.polled(calls.RELEASES, repository, {"per_page": PAGE}),
@@ -112,6 +115,9 @@ class GitHubDeployer:
         names = [r.tag_name for r in read(Releases, {"rows": released}).rows if not r.draft]
         others = sorted(set(tags[0]) - set(names), key=natural, reverse=True)
         fit: dict[str, Release] = {}
+        if service.release.tag == "{version}":
+            seen = (one.release for one in await self._deployments.deploys([service]))
+            fit |= {one.version: one for one in seen if one.version == one.commit}
         for name in (*names, *others):
             version = service.release.version_of(service.release.tag, name)
             if version is None or not DEPLOYABLE.fullmatch(version) or service.of_another(name, service.release.tag):
@@ -284,21 +290,22 @@ class GitHubDeployer:
             return {"release": to.version, "commit": commit, "decision": deploy_id, "hotfix": "true"}
         if not DEPLOYABLE.fullmatch(to.version):
             raise PortError("deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False)
+        by_commit = bool(SHA.fullmatch(to.version)) and service.release.tag == "{version}"
         tag = service.release.tag.replace("{version}", to.version)
         try:
-            await self._github.polled(calls.GIT_REF, repository, ref=f"tags/{tag}")
+            if by_commit:
+                await self._github.polled(calls.COMMIT, repository, {"per_page": 1}, ref=to.version)
+            else:
+                await self._github.polled(calls.GIT_REF, repository, ref=f"tags/{tag}")
         except HttpError as error:
-            if error.status != 404:
+            if error.status not in ((404, 422) if by_commit else (404,)):
                 raise
-            text = f"{to.version} is not in the deployer's list of releases: {repository} has no tag {tag}"
+            what = "commit" if by_commit else "tag"
+            text = f"{to.version} is not in the deployer's list of releases: {repository} has no {what} {tag}"
             raise PortError("deployer", text, retryable=False) from error
         name = service.release.deploy.replace("{version}", to.version)
-        return {
-            "release": name,
-            "commit": commit if SHA.fullmatch(commit) else "",
-            "decision": deploy_id,
-            "hotfix": "false",
-        }
+        commit = to.version if by_commit else ""
+        return {"release": name, "commit": commit, "decision": deploy_id, "hotfix": "false"}
 
     async def _remember(self, deploy_id: str, answer: object) -> None:
         """The run's id spares looking for it; without it the run is found by its title."""
