@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import Literal
@@ -147,13 +147,16 @@ class Service(Value):
         """Whether a pattern of another service in the same repository fits, and says more than `pattern`."""
         return any(len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside)
 
-    def deployed(self, ref: str, sha: str, told: str = "", tags: Mapping[str, str] | None = None) -> Release | None:
+    def deployed(
+        self, ref: str, sha: str, told: str = "", tags: Mapping[str, str] | None = None, gone: Collection[str] = ()
+    ) -> Release | None:
         """The release of a deployment on GitHub; None: another service's in the same repository.
 
         A `ref` may be a tag, a branch or a commit, and does not say which:
         https://docs.github.com/en/rest/deployments/deployments#create-a-deployment. A tag names a version. Everything else
         moves, so the commit names what was deployed: by a tag that points at it, else by itself. `tags` are the repository's,
-        with their commits; None: they cannot be asked for. `told` is what the deployment's own payload calls it: believed of a
+        with their commits; None: they cannot be asked for. `gone` are names that are neither a tag nor a branch any more: as
+        little is known of them as without the tags. `told` is what the deployment's own payload calls it: believed of a
         hotfix whose commit it names.
         """
         commit = sha.lower() if COMMIT.fullmatch(sha.lower()) else None
@@ -162,7 +165,7 @@ class Service(Value):
         name = ref.removeprefix("refs/tags/")
         if _may_be_tag(ref, name, sha):
             sure = name != ref or (tags is not None and name in tags)
-            if sure or tags is None:
+            if sure or tags is None or name in gone:
                 version = self.version_in(name)
                 if version is not None and self._tells(name, sure=sure):
                     return Release(version=version, commit=commit)

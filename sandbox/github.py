@@ -356,6 +356,12 @@ class GitHub:
         self.on_change()
         return made
 
+    def head(self, branch: str) -> str | None:
+        """Of a branch by its whole name; a tag or a commit is none: https://docs.github.com/en/rest/git/refs#get-a-reference"""
+        if branch == self.default_branch:
+            return self.commits[-1].sha if self.commits else None
+        return self.branches.get(branch)
+
     def resolve(self, ref: str) -> str | None:
         """The sha of a tag, the default branch, or an (abbreviated) sha."""
         name = ref.removeprefix("refs/").removeprefix("tags/").removeprefix("heads/")

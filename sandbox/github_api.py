@@ -78,7 +78,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
     def git_ref(request: Request) -> Any:
         name = request.path_params["ref"]
         kind, _, short = name.partition("/")
-        sha = github.tags.get(short) if kind == "tags" else github.resolve(short) if kind == "heads" else None
+        sha = github.tags.get(short) if kind == "tags" else github.head(short) if kind == "heads" else None
         if sha is None:
             raise GitHubRefusal(404, "Not Found")
         return {"ref": f"refs/{name}", "object": {"type": "commit", "sha": sha}}

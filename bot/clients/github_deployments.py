@@ -11,6 +11,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,17 @@ NAME_SECONDS = 2.0
 _GOING_ON = frozenset({"in_progress", "queued", "pending"})
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What GitHub says of refs: the tags with their commits (None: not known), and names that are neither tag nor branch now."""
+
+    tags: Mapping[str, str] | None = None
+    gone: frozenset[str] = frozenset()
+
+
+_UNKNOWN = Known()
+
+
 class GitHubDeployments:
     """Keeps `phases.ports.DeployHistory`."""
 
@@ -67,23 +79,23 @@ class GitHubDeployments:
 
     async def release(self, service: Service, ref: str, sha: str, told: str) -> Release | None:
         """What a deployment is called; None: another service's. Where GitHub does not show its tags in time, by `ref` and `sha` alone."""
-        tags: Mapping[str, str] | None = None
+        known = _UNKNOWN
         if service.repository:
             try:
                 async with asyncio.timeout(NAME_SECONDS):
-                    tags = await self._tags(service.repository, [ref])
+                    known = await self._known(service, [ref])
             except (PortError, TimeoutError):
                 log.warning("the tags of %s are not known: a deployment is named without them", service.repository)
-        return service.deployed(ref, sha, told, tags)
+        return service.deployed(ref, sha, told, known.tags, known.gone)
 
     async def named(self, service: Service, rows: Sequence[Deployment]) -> list[tuple[Deployment, Release]]:
         """Those that are the service's, with their releases. Tags that cannot be asked for cost no more than what they would say."""
-        tags: Mapping[str, str] | None = None
+        known = _UNKNOWN
         try:
-            tags = await self._tags(service.repository or "", [row.ref for row in rows]) if rows else None
+            known = await self._known(service, [row.ref for row in rows]) if rows else _UNKNOWN
         except HttpError as error:
             log.warning("the tags of %s are not known: %s", service.repository, error.text)
-        found = ((row, named(service, row, tags)) for row in rows)
+        found = ((row, named(service, row, known)) for row in rows)
         return [(row, release) for row, release in found if release is not None]
 
     async def running(self, service: Service) -> tuple[Deployment, Release] | None:
@@ -104,28 +116,30 @@ class GitHubDeployments:
                 return one, release
         return None
 
-    async def _tags(self, repository: str, refs: Sequence[str]) -> Mapping[str, str]:
-        """Tags with their commits: all, or of very many the first ones and those of `refs`. Raises `PortError`."""
+    async def _known(self, service: Service, refs: Sequence[str]) -> Known:
+        """The repository's tags, and of `refs` which are no branch either. Raises `PortError`."""
+        repository = service.repository or ""
         rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
         tags = {tag.name: tag.commit.sha for tag in read(Tags, {"rows": rows}).rows}
-        if len(rows) < TAG_PAGES * PAGE:
-            return tags
-        names = dict.fromkeys(ref.removeprefix("refs/tags/") for ref in refs)
+        complete = len(rows) < TAG_PAGES * PAGE
+        names = [name for name in dict.fromkeys(refs) if name not in tags and not name.startswith("refs/")]
+        # What fits no pattern and is no tag is a branch, or was one: nothing more need be known of it.
+        unclear = [name for name in names if not complete or service.version_in(name) is not None]
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def there(name: str) -> bool:
+        async def branch(name: str) -> bool:
             async with gate:
                 try:
-                    await self._github.polled(calls.GIT_REF, repository, ref=f"tags/{name}")
+                    await self._github.polled(calls.GIT_REF, repository, ref=f"heads/{name}")
                 except HttpError as error:
                     if error.status != 404:
                         raise
                     return False
                 return True
 
-        more = [name for name in names if name not in tags and not name.startswith("refs/")]
-        found = await asyncio.gather(*(there(name) for name in more))
-        return tags | {name: "" for name, is_there in zip(more, found, strict=True) if is_there}
+        branches = await asyncio.gather(*(branch(name) for name in unclear))
+        gone = frozenset(name for name, is_branch in zip(unclear, branches, strict=True) if not is_branch)
+        return Known(tags, gone)
 
     async def statuses(self, service: Service, one: Deployment, *, most: int = STATUSES) -> Sequence[DeploymentStatus]:
         """Newest first."""
@@ -192,10 +206,11 @@ def told_in(deployment: Deployment) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def named(service: Service, deployment: Deployment, tags: Mapping[str, str] | None = None) -> Release | None:
+def named(service: Service, deployment: Deployment, known: Known = _UNKNOWN) -> Release | None:
     """The release of a deployment, None where it is another service's; a hotfix is named by its payload."""
     told = told_in(deployment).get("release")
-    return service.deployed(deployment.ref, deployment.sha, told if isinstance(told, str) else "", tags)
+    called = told if isinstance(told, str) else ""
+    return service.deployed(deployment.ref, deployment.sha, called, known.tags, known.gone)
 
 
 def _deploy(service: Service, deployment: Deployment, release: Release, finished_at: datetime | None) -> DeploySeen:
