@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from phases.naming import Names, names
+from phases.naming import Names, names, numbered
 from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
 from phases.service import DEPLOYABLE
 from phases.wording import capital, counted, lasting, listed, stamp
@@ -60,7 +60,7 @@ def history(*told: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> 
     First events stand for deploys only where no other source knows any; the bot's own records do not count as one:
     that the bot rolled back once does not mean that ordinary deploys are told of.
     """
-    raw = [d for source in told for d in source]
+    raw = _without_moving([d for source in told for d in source], {one.version for one in deployable})
     by_sentry = [d.release for d in raw if d.source in ("sentry", STANDS_IN)]
     known = names(by_sentry, deployable, (d.release for d in raw))
     everything = [d.model_copy(update={"release": known.of(d.release)}) for d in raw]
@@ -81,6 +81,17 @@ def history(*told: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> 
     joined = [_begun(d, first[d.release.version]) for d in joined]
     newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
     return History(tuple(newest_first), first, known)
+
+
+def _without_moving(told: list[DeploySeen], deployable: Collection[str]) -> list[DeploySeen]:
+    """Without Sentry's word on a name such as `main`, which moves, where somebody else tells what was deployed."""
+    if all(d.source in ("bot", "sentry", STANDS_IN) for d in told):
+        return told
+    moves = (
+        d.source in ("sentry", STANDS_IN) and not numbered(d.release.version) and d.release.version not in deployable
+        for d in told
+    )
+    return [d for d, out in zip(told, moves, strict=True) if not out]
 
 
 def _stands_already(one: DeploySeen, other: DeploySeen) -> bool:

@@ -29,6 +29,8 @@ class Names:
     deployable: Mapping[str, Release] = field(default_factory=dict[str, Release])
     commits: Mapping[str, str] = field(default_factory=dict[str, str])
     """Version → commit, by whoever told both."""
+    moving: frozenset[str] = frozenset()
+    """Names that were told of several commits, such as a branch's: they say nothing of what was deployed."""
     by_sentry: Index = field(default_factory=dict[str, tuple[Release, ...]])
     by_deployer: Index = field(default_factory=dict[str, tuple[Release, ...]])
 
@@ -42,7 +44,10 @@ class Names:
         found = _same(known, self.by_sentry)
         if found is None and version not in self.deployable:
             found = _same(known, self.by_deployer)
-        return Release(version=found.version, commit=commit or found.commit) if found else known
+        if found is not None:
+            return Release(version=found.version, commit=commit or found.commit)
+        moves = version in self.moving and version not in self.deployable
+        return Release(version=commit, commit=commit) if moves and commit else known
 
     def called(self, version: str) -> str:
         return self.of(Release(version=version)).version
@@ -52,10 +57,20 @@ def names(sentry: Iterable[Release], deployable: Iterable[Release], others: Iter
     """What Sentry's releases, the deployer's list and everybody else's words say together."""
     by_sentry, by_deployer = ({one.version: one for one in told} for told in (sentry, deployable))
     commits: dict[str, str] = {}
+    moving: set[str] = set()
     for one in (*by_sentry.values(), *by_deployer.values(), *others):
-        if one.commit is not None:
-            commits.setdefault(one.version, one.commit)
-    return Names(by_sentry, by_deployer, commits, _index(by_sentry.values()), _index(by_deployer.values()))
+        if one.commit is not None and commits.setdefault(one.version, one.commit) != one.commit:
+            moving.add(one.version)
+    for name in moving:
+        del commits[name]
+    return Names(
+        by_sentry, by_deployer, commits, frozenset(moving), _index(by_sentry.values()), _index(by_deployer.values())
+    )
+
+
+def numbered(version: str) -> bool:
+    """Whether a name can be a version's or a commit's: `main` and `latest` move."""
+    return any(letter.isdigit() for letter in version) or bool(_PART.fullmatch(version.lower()))
 
 
 def _whole(version: str) -> str | None:

@@ -166,6 +166,29 @@ def test_a_deployer_that_takes_tags_gets_the_tag_at_the_commit() -> None:
     assert targets_of(suspect, known, tags, None, burning=("1.2.0",)) == ()
 
 
+def test_a_name_that_was_told_of_several_commits_is_none() -> None:
+    """As an older bot has kept deployments of a branch."""
+    known = history(
+        [deploy("main", 5, "github", Z), deploy("main", 100, "github", Y), deploy("1.2.0", 300, "github", X)]
+    )
+    assert [d.release.version for d in known.deploys] == [Z, Y, "1.2.0"]
+
+
+def test_a_release_that_sentry_calls_main_is_none_where_deployments_tell_the_commit() -> None:
+    by_github = [deploy(sha, minutes, "github", sha) for sha, minutes in ((Z, 5), (Y, 100))]
+    by_sentry = [deploy("main", 4.5, "sentry"), deploy("main", 900, "first event")]
+    listed = [Release(version=Z), Release(version=Y)]
+    known = history(by_github, by_sentry, deployable=listed)
+    assert [d.release.version for d in known.deploys] == [Z, Y]
+    assert [r.version for r in healthy_before(known.deploys[0], known, listed)] == [Y]
+    named_so = [deploy("jellyfish", 4.5, "sentry"), deploy("starfish", 100, "sentry")]
+    assert (
+        len(history(named_so, [deploy("jellyfish", 5, "webhook")], deployable=[Release(version="jellyfish")]).deploys)
+        == 1
+    )
+    assert len(history(named_so).deploys) == 2, "where nobody else tells, it is all there is"
+
+
 def test_two_builds_of_a_version_are_two_deploys_of_it() -> None:
     firsts = [
         deploy("1.3.0", 5, "first event"),
