@@ -27,12 +27,19 @@ _BARE = "{version}"
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 _NUMBERED = re.compile(r"\d+\.\d.*|\d+(?:-\d+)*|\d{8}.*|(?:.*[^A-Za-z0-9])?(?:v\d|\d+\.\d+\.\d).*|.*@\d.*")
-"""How tags are mostly numbered: `1.4`, `v2`, `billing-v7.1.0`, `shop@7`. The branches `release/1.3` and `12-fix` are not."""
+"""How tags are mostly numbered: `1.4`, `v2`, `billing-v7.1.0`, `shop@7`.
+
+The branches `release/1.3` and `12-fix` are not numbered so.
+"""
 
 
 @lru_cache(maxsize=1000)
 def _reader(pattern: str) -> re.Pattern[str]:
-    """A build right behind the version is one as SemVer writes it, from the first `+` on, or none: https://semver.org/#spec-item-10"""
+    """Compile a pattern.
+
+    A build right behind the version is one as SemVer writes it, from the first `+` on, or none
+    (https://semver.org/#spec-item-10).
+    """
     reads = (
         _READS.get(part) or (r"(?P<version>[^+]+)(?:\+.*)?" if part.startswith(_BARE) else re.escape(part))
         for part in _PART.split(pattern)
@@ -125,20 +132,21 @@ class Service(Value):
     recheck_until_seconds: int = RECHECK_UNTIL_SECONDS
 
     def version_in(self, name: str) -> str | None:
-        """The version that a name in Git or of the deployer stands for; None: it is none of this service's (shown, never chosen).
+        """Return the version that a name in Git or of the deployer stands for.
 
-        Beside a pattern that says something, a bare `{version}` reads only what begins as numbers do: not `billing-v7.1.0`.
+        None: it is no release of this service; it is shown, never chosen. Beside a pattern that says something a bare
+        `{version}` reads only what begins with a digit: not `billing-v7.1.0`.
         """
         patterns = sorted({self.release.tag, self.release.deploy}, key=lambda p: (-len(p), p))
         for pattern in patterns:
             version = self.release.version_of(pattern, name)
-            plain = pattern != _BARE or len(patterns) == 1 or name[0].isdigit()
+            plain = pattern != _BARE or len(patterns) == 1 or name[:1].isdigit()
             if version is not None and plain and not self.of_another(name, pattern):
                 return version
         return None
 
     def version_in_sentry(self, name: str) -> str | None:
-        """The version that a release in Sentry stands for; None: it is none of this service's (shown, never chosen)."""
+        """Return the version that a release in Sentry stands for; None: it is no release of this service."""
         pattern = self.release.sentry
         others = any(len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside_in_sentry)
         return None if others else self.release.version_of(pattern, name)
@@ -150,14 +158,15 @@ class Service(Value):
     def deployed(
         self, ref: str, sha: str, told: str = "", tags: Mapping[str, str] | None = None, gone: Collection[str] = ()
     ) -> Release | None:
-        """The release of a deployment on GitHub; None: another service's in the same repository.
+        """Return the release of a deployment on GitHub; None: it is another service's.
 
-        A `ref` may be a tag, a branch or a commit, and does not say which:
-        https://docs.github.com/en/rest/deployments/deployments#create-a-deployment. A tag names a version. Everything else
-        moves, so the commit names what was deployed: by a tag that points at it, else by itself. `tags` are the repository's,
-        with their commits; None: they cannot be asked for. `gone` are names that are neither a tag nor a branch any more: as
-        little is known of them as without the tags. `told` is what the deployment's own payload calls it: believed of a
-        hotfix whose commit it names.
+        A `ref` may be a tag, a branch or a commit, and does not say which
+        (https://docs.github.com/en/rest/deployments/deployments#create-a-deployment). A tag names a version. Everything
+        else moves: then the commit names what was deployed, by a tag that points at it, else by itself.
+
+        `tags` are the repository's, with their commits; None: they cannot be asked for. `gone` are names that are neither
+        a tag nor a branch now: as little is known of them as without the tags. `told` is what the deployment's payload
+        calls it. It is believed of a hotfix whose commit it names.
         """
         commit = sha.lower() if COMMIT.fullmatch(sha.lower()) else None
         if HOTFIX.fullmatch(told) and sha.startswith(told.rpartition("@")[2]):
@@ -178,7 +187,7 @@ class Service(Value):
         return Release(version=max(versions, key=_natural, default=commit), commit=commit)
 
     def _tells(self, name: str, *, sure: bool) -> bool:
-        """Whether a name is a version's and no moving one's, such as `latest` or `main`, which a bare pattern would read, too."""
+        """Whether a name is a version's: a bare pattern would read `latest` and `main`, too, which move."""
         said = any(p != _BARE and _reader(p).fullmatch(name) for p in (self.release.tag, self.release.deploy))
         return said or _numbered(name, sure=sure)
 
@@ -201,7 +210,7 @@ def _may_be_tag(ref: str, name: str, sha: str) -> bool:
 
 
 def _numbered(name: str, *, sure: bool) -> bool:
-    """`sure`: it is a tag. Else it may be a branch, and is taken for a tag only where it is numbered as these mostly are."""
+    """Whether a name has a number. One that may be a branch (not `sure`) must be numbered as tags mostly are."""
     return bool(re.search(r"\d", name) if sure else _NUMBERED.fullmatch(name))
 
 

@@ -190,7 +190,7 @@ def _shared(mine: Collection[str], theirs: Collection[str], points: Mapping[str,
 
 
 def _advice(service: Service, side: Side, sides: Sequence[Side]) -> str:
-    """A pattern is advised only where it reads every name, and the same version as another system, where there is one."""
+    """Advise a pattern that reads these names, and a version that another system has, where there is one."""
     key, _, told = side
     where = f"release of {service.name} in the catalogue"
     others = [_versions(service, pattern, names) for other, pattern, names in sides if other != key]
@@ -228,7 +228,7 @@ def _versions(service: Service, pattern: str, names: Sequence[str]) -> set[str]:
 
 
 def _guesses(key: str, names: Sequence[str]) -> list[str]:
-    """Patterns that may read these names: what they begin with, the version, and in Sentry a build that says nothing of it."""
+    """Return patterns that may read these names: a beginning, the version, and in Sentry a build behind it."""
     found = {stem for one in names if (stem := _stem(one)) is not None}
     stems: list[str] = sorted(found, key=lambda stem: (len(stem), stem))
     if not stems:

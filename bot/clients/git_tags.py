@@ -1,4 +1,4 @@
-"""A clone's tags with the commits that they point at: by these a tag and a release that is named by its commit are one."""
+"""A clone's tags with their commits: by these a tag and a release that is named by its commit are one."""
 
 from __future__ import annotations
 

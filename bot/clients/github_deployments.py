@@ -44,7 +44,7 @@ _GOING_ON = frozenset({"in_progress", "queued", "pending"})
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What GitHub says of refs: the tags with their commits (None: not known), and names that are neither tag nor branch now."""
+    """What GitHub says of refs: tags with their commits (None: not known), and names that are no tag and no branch now."""
 
     tags: Mapping[str, str] | None = None
     gone: frozenset[str] = frozenset()
@@ -78,7 +78,10 @@ class GitHubDeployments:
         return sorted(read(Deployments, {"rows": answer}).rows, key=lambda d: d.created_at, reverse=True)
 
     async def release(self, service: Service, ref: str, sha: str, told: str) -> Release | None:
-        """What a deployment is called; None: another service's. Where GitHub does not show its tags in time, by `ref` and `sha` alone."""
+        """Return what a deployment is called; None: it is another service's.
+
+        Where GitHub does not show its tags in time, `ref` and `sha` alone say it.
+        """
         known = _UNKNOWN
         if service.repository:
             try:
@@ -89,7 +92,7 @@ class GitHubDeployments:
         return service.deployed(ref, sha, told, known.tags, known.gone)
 
     async def named(self, service: Service, rows: Sequence[Deployment]) -> list[tuple[Deployment, Release]]:
-        """Those that are the service's, with their releases. Tags that cannot be asked for cost no more than what they would say."""
+        """Return those that are the service's, with their releases; without the tags where these cannot be asked for."""
         known = _UNKNOWN
         try:
             known = await self._known(service, [row.ref for row in rows]) if rows else _UNKNOWN

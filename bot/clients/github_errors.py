@@ -26,7 +26,7 @@ ARCHIVED = "archived so is read-only"
 
 
 def forbidden(permission: str, said: str) -> str:
-    """A refusal that is no limit: a permission that is lacking, an archived repository, single sign-on, a list of addresses, …"""
+    """Say what a 403 means that is no limit. A lacking permission is named only where GitHub speaks of one."""
     if ARCHIVED in said.lower():
         return f"the repository is archived on GitHub: nothing can be changed or started there ({said})"
     if not said or any(word in said.lower() for word in _LACKS):

@@ -1,4 +1,4 @@
-"""What Sentry calls a release. The catalogue's pattern reads that name; where a part of it is Sentry's own, it cannot write it.
+"""What Sentry calls a release. The catalogue's pattern reads that name; it cannot write a part that is Sentry's own.
 
 https://docs.sentry.io/api/releases/list-an-organizations-releases/ : `query` finds what is anywhere in a version.
 """
@@ -30,10 +30,10 @@ async def newest(http: Http, where: Pairs) -> list[str]:
 
 
 async def asked_by(http: Http, service: Service, where: Pairs, release: str) -> str | None:
-    """The term of a search for the events of a version; None: Sentry has no such release, so none carries it.
+    """Return the term of a search for the events of a version; None: Sentry has no such release.
 
-    https://docs.sentry.io/concepts/search/ : `key:[a,b]` is any of them, `*` whatever there is. Where Sentry does not list its
-    releases to our token, a build is searched for by `*`. Raises `PortError`.
+    https://docs.sentry.io/concepts/search/ : `key:[a,b]` is any of them, `*` whatever there is. Where Sentry does not
+    list its releases to our token, a build is searched for by `*`. Raises `PortError`.
     """
     names = await _listed(http, service, where, release) if _is_its_own(service, release) else None
     if names is None:
@@ -45,7 +45,7 @@ async def asked_by(http: Http, service: Service, where: Pairs, release: str) -> 
 
 
 async def names_of(http: Http, service: Service, where: Pairs, release: str) -> Sequence[str]:
-    """The newest first, of no other service; none where Sentry has, or shows, no such release. Raises `PortError`."""
+    """Return the names, newest first; none where Sentry has, or shows, no such release. Raises `PortError`."""
     names = await _listed(http, service, where, release) if _is_its_own(service, release) else None
     if names is None:
         return () if service.release.with_builds else (service.release.in_sentry(release),)

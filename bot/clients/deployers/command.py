@@ -93,7 +93,7 @@ class CommandDeployer:
         return []
 
     async def _commits(self, service: Service) -> dict[str, str]:
-        """Of the clone's tags: with them a release that others call by its commit is known. None where there is no clone to ask."""
+        """Return the commits of the clone's tags, by which others may know a release; none without a clone."""
         if not service.checkout:
             return {}
         try:

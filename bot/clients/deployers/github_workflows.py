@@ -1,8 +1,9 @@
-"""Why a workflow cannot be started: what GitHub says of it, and what can be read of the workflow, the file and the repository.
+"""Why a workflow cannot be started: what GitHub says of it, and what can be read of the workflow and its file.
 
-https://docs.github.com/en/rest/actions/workflows#get-a-workflow (`state`). The words of refused dispatches, all with 422, stand in
-https://github.com/benc-uk/workflow-dispatch/issues/72 (disabled), …/issues/65 (no trigger),
-https://github.com/Codex-/return-dispatch/issues/188 (inputs) and https://github.com/backstage/backstage/issues/18511 (input missing).
+https://docs.github.com/en/rest/actions/workflows#get-a-workflow (`state`). The words of refused dispatches, all with
+422, stand in https://github.com/benc-uk/workflow-dispatch/issues/72 (disabled) and …/issues/65 (no trigger),
+https://github.com/Codex-/return-dispatch/issues/188 (inputs that are not declared) and
+https://github.com/backstage/backstage/issues/18511 (one that is required).
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ _MISSING = re.compile(r"required input '([^']+)' not provided", re.IGNORECASE)
 
 
 async def state_of(github: GitHub, repository: str, file: str) -> str | None:
-    """What is wrong with a workflow, in a sentence without its stop; None where nothing can be seen to be. Raises `PortError`."""
+    """Return what is wrong with a workflow, without a full stop; None where nothing is seen to be.
+
+    Raises `PortError`.
+    """
     branch = await github.default_branch(repository)
     try:
         found = read(Workflow, await github.get(calls.WORKFLOW, repository, workflow_id=file))
