@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from github_world import World as Hub
 from github_world import github_world
+from repositories import Repository
 from sentry_world import NOW, Deployer, World, ago, incident, world
 
+from bot.clients.deployers.command import CommandDeployer
 from bot.clients.github_deployments import GitHubDeployments
 from bot.store import Store
 from phases.ports import PortError
 from phases.report import Choice, Release, TriageReport
-from phases.service import DeployWorkflow, ReleaseNames, Service
+from phases.service import DeployCommands, DeployWorkflow, ReleaseNames, Service
 from phases.triage import triage
 from sandbox.faults import Fault
 
@@ -171,3 +174,25 @@ async def test_a_release_that_is_a_commit_is_deployed_by_it(hub: Hub, via: Liter
         await hub.deployer.start(shop, "inc-1-2", Release(version="1" * 39 + "2"), hotfix=False)
     tagged = shop.model_copy(update={"release": ReleaseNames(tag="v{version}")})
     assert await hub.deployer.releases(tagged) == [], "its releases are tags"
+
+
+async def test_a_command_that_lists_tags_and_a_clone_know_the_commits_without_github(tmp_path: Path) -> None:
+    clone = Repository(tmp_path / "shop")
+    shas = [clone.commit(f"Change {n}", {"shop.py": f"N = {n}\n"}, tag=f"v1.{n}.0") for n in range(3)]
+    clone.git("tag", "-a", "-m", "annotated", "v1.3.0", shas[2])
+    tags = ("git", "tag", "--sort=-creatordate")
+    commands = DeployCommands(directory=str(clone.path), run=("true", "{release}"), current=("true",), releases=tags)
+    names = ReleaseNames(tag="v{version}", deploy="v{version}")
+    shop = SHOP.model_copy(update={"deploy": commands, "checkout": str(clone.path), "release": names})
+    deployer = CommandDeployer(tmp_path / "state")
+    listed = {one.version: one.commit for one in await deployer.releases(shop)}
+    assert listed == {"1.3.0": shas[2], "1.2.0": shas[2], "1.1.0": shas[1], "1.0.0": shas[0]}
+    async with world(service=shop) as w:
+        for sha, minutes in ((shas[0], 900), (shas[1], 600), (shas[2], 8)):
+            w.deployed(sha, minutes)
+        w.burn("/cart", "/pay", release=shas[2])
+        found = await triage(incident(), shop, (), w.client, deployer, None, (), NOW)
+    assert found.report.suspect == Release(version=shas[2], commit=shas[2])
+    assert found.report.recommendation.target == Release(version="1.1.0", commit=shas[1])
+    nowhere = shop.model_copy(update={"checkout": str(tmp_path / "none")})
+    assert {one.commit for one in await deployer.releases(nowhere)} == {None}
