@@ -91,6 +91,7 @@ class Bot:
     deployer_for: Callable[[Service], Deployer | None]
     source_for: Callable[[Service], SourceCode | None]
     pulls_for: Callable[[Service], PullRequests | None]
+    deployments: GitHubDeployments | None
     incidents_channel: Callable[[], Awaitable[str | None]]
     look_early: Callable[[], Coroutine[Any, Any, None]]
     """Finds what the settings name before somebody waits for it."""
@@ -163,6 +164,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         reverts, adrs = GitHubReverts(github), GitHubArchive(github)
         deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
     git, bisector = LocalGit(), LocalBisector(state / "bisects")
+    deployments = GitHubDeployments(github) if github is not None else None
     merges = HotfixMerges(github, git)
     both = CloneOnGitHub(git, hub) if hub is not None else None
 
@@ -202,7 +204,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         memory=memory,
         claimed=store.owner,
         told_deploys=deploys.known,
-        deploy_history=GitHubDeployments(github) if github is not None else None,
+        deploy_history=deployments,
         render=render,
         posted=live.posted,
         incidents_channel=announced.channel,
@@ -236,6 +238,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         deployer_for=the_deployer,
         source_for=the_source,
         pulls_for=lambda service: hub if service.repository else None,
+        deployments=deployments,
         incidents_channel=announced.channel,
         look_early=announced.early,
         courtesy=courtesy,

@@ -97,7 +97,7 @@ class Catalogue:
     """The services, with the numbers of the settings in each. Keeps `phases.ports.Catalogue`."""
 
     def __init__(self, services: Sequence[Service], warnings: Sequence[str] = ()) -> None:
-        self._services = {service.name: service for service in services}
+        self._services = {service.name: _beside(service, services) for service in services}
         self.warnings = tuple(warnings)
         """What is odd but does no harm; said by `firebreak doctor`."""
         self._spoken: dict[str, str] = {}
@@ -132,6 +132,18 @@ class Catalogue:
 
     def by_sentry_project(self, slug: str) -> Service | None:
         return self._services.get(self._by_project.get(slug, ""))
+
+
+def _beside(service: Service, services: Sequence[Service]) -> Service:
+    """The service, knowing how others in its repository write their tags: these are never its own."""
+    place = (service.repository or "").lower()
+    others = [one for one in services if one.name != service.name and place and (one.repository or "").lower() == place]
+    own = service.release
+    tags = dict.fromkeys(p for one in others for p in (one.release.tag, one.release.deploy))
+    beside = tuple(p for p in tags if p not in ("{version}", own.tag, own.deploy))
+    names = dict.fromkeys(one.release.sentry for one in others)
+    in_sentry = tuple(p for p in names if p not in ("{version}", own.sentry))
+    return service.model_copy(update={"beside": beside, "beside_in_sentry": in_sentry}) if others else service
 
 
 def load(settings: Settings) -> Catalogue:
@@ -307,6 +319,8 @@ def _service(
     ):
         if pattern.count("{version}") != 1:
             faults.append(f"{where}: release.{key} must hold {{version}} once")
+        if key != "sentry" and ("{build}" in pattern or "*" in pattern):
+            faults.append(f"{where}: release.{key} must be whole: {{build}} and * may stand in release.sentry alone")
     if entry.repository is not None and not _REPOSITORY.fullmatch(entry.repository):
         faults.append(f"{where}: repository must be owner/name")
     neighbours: list[str] = []

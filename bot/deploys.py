@@ -39,7 +39,10 @@ class Deploys:
         pipe.zadd(key, {deploy.model_dump_json(): to_ms(at)})
         pipe.zremrangebyrank(key, 0, -KEPT - 1)
         if self._watching:
-            one = Watched(service=deploy.service, environment=environment, version=deploy.release.version, at=at)
+            release = deploy.release
+            one = Watched(
+                service=deploy.service, environment=environment, version=release.version, commit=release.commit, at=at
+            )
             pipe.hset(self._watches, one.key, one.model_dump_json())
         with answering():
             await pipe.execute()

@@ -120,6 +120,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             now=now,
             sentry=bot.tracker,
             whereabouts=bot.tracker,
+            deployments=bot.deployments,
             members=ChannelMembers(bot.slack),
             owner=bot.store.owner,
             taste=bot.slack.taste,

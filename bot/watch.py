@@ -107,7 +107,9 @@ class Watch:
 
     async def _look(self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime) -> bool | None:
         """True: there were new issues, and an incident knows; False: none; None: it could not be recorded."""
-        new = await tracker.new_issues(service, watched.version, new_since(watched, service), now)
+        since = new_since(watched, service)
+        found = await asyncio.gather(*(tracker.new_issues(service, name, since, now) for name in watched.names))
+        new = list({issue.id: issue for rows in found for issue in rows}.values())
         if not new:
             return False
         loudest = sorted(new, key=lambda issue: issue.events, reverse=True)[:50]

@@ -18,7 +18,7 @@ from handlers.tasks import Tasks
 from phases.incident import Incident
 from phases.ports import Catalogue, Deployer, Memory, People, PullRequests, SourceCode
 from phases.postmortem import Parts
-from phases.report import DeploySeen
+from phases.report import DeploySeen, Release
 from phases.service import Service
 
 
@@ -42,6 +42,12 @@ class Kept:
     at: datetime
     parts: Parts | None = None
     opened_at: datetime | None = None
+
+
+class Deployments(Protocol):
+    async def release(self, service: Service, ref: str, sha: str, told: str) -> Release | None:
+        """What a deployment is called (`Service.deployed`), as well as can be told in 2 s; None: it is another service's."""
+        ...
 
 
 class Drafts(Protocol):
@@ -132,6 +138,8 @@ class Kit:
     taste: Taste = NEVER
     """Whether charts and tables are taken here."""
     ulid: Callable[[], str] = new_ulid
+    deployments: Deployments | None = None
+    """Knows whether a deployment's ref is a tag: its webhook does not say."""
 
     def service(self, incident: Incident) -> Service:
         """The catalogue's service; one that was removed since lives on under its name, with every default."""

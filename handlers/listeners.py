@@ -48,7 +48,7 @@ from handlers.adoption import Issues
 from handlers.dispatch import App
 from handlers.door import Door, OutOfReach
 from handlers.home import Homes
-from handlers.kit import Deploys, Drafts, Kit, Once, Viewers, Whereabouts
+from handlers.kit import Deployments, Deploys, Drafts, Kit, Once, Viewers, Whereabouts
 from handlers.rich import NEVER, Taste
 from handlers.seeing import Members
 from handlers.slack_route import slack_route
@@ -142,6 +142,7 @@ def listeners(
     members: Members | None = None,
     taste: Taste | None = None,
     owner: Owner | None = None,
+    deployments: Deployments | None = None,
 ) -> Listeners:
     """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
     tasks = Tasks()
@@ -163,6 +164,7 @@ def listeners(
         watched=frozenset(settings.watched),
         sentry=sentry,
         whereabouts=whereabouts,
+        deployments=deployments,
         members=members,
         me=me.user,
         site=me.url,

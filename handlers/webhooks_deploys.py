@@ -1,7 +1,7 @@
 """`POST /webhooks/deploys`: CI tells of a deploy, hears whether to hold, and what it deployed is watched.
 
 Contract: `{"service","version","environment","event":"finished"|"new_errors","sentry_issues":[…],"at":"<RFC 3339>"}` with
-`X-Firebreak-Signature: sha256=<HMAC of the raw body>`. The answer: `{"hold": true, "incident": "INC-0042"}`.
+`X-Firebreak-Signature: sha256=<HMAC of the raw body>`; `commit` (full sha) may be told, too. The answer: `{"hold": true, "incident": "INC-0042"}`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Told(BaseModel):
 
     service: str = Field(min_length=1, max_length=200)
     version: str = Field(pattern=rf"^(?:{DEPLOYABLE.pattern})$")
+    commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
     environment: str = Field(min_length=1, max_length=200)
     event: Literal["finished", "new_errors"]
     sentry_issues: list[IssueId] = Field(default_factory=list[IssueId], max_length=MOST_ISSUES)
@@ -64,8 +65,12 @@ def deploys_route(kit: Kit, secret: str) -> Route:
             return refused(request, 400, "the catalogue has no such service")
         if told.environment not in service.environments:
             return JSONResponse({"hold": False, "incident": None})
+        version = named(service, told.version, told.commit)
+        if version is None:
+            text = "`version` is a branch, or a tag of another service: name the tag or the commit, or add `commit`"
+            return refused(request, 400, text)
         hear = _finished if told.event == "finished" else _new_errors
-        hearing = kit.tasks.start(hear(kit, service, told, deliveries.deploy(raw)), "the deploy webhook")
+        hearing = kit.tasks.start(hear(kit, service, told, version, deliveries.deploy(raw)), "the deploy webhook")
         await asyncio.wait({hearing})
         if hearing.exception() is not None or hearing.result() is None:
             return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
@@ -82,9 +87,11 @@ def service_of(kit: Kit, name: str) -> Service | None:
     return every[0] if alone else found
 
 
-async def _finished(kit: Kit, service: Service, told: Told, delivery: Delivery) -> dict[str, object] | None:
+async def _finished(
+    kit: Kit, service: Service, told: Told, version: str, delivery: Delivery
+) -> dict[str, object] | None:
     """A known deploy from now on, watched; told to the incidents that are open. None: not recorded, send it again."""
-    deploy = deploy_told(service, named(service, told.version), told.at)
+    deploy = deploy_told(service, version, told.at, told.commit)
     await kit.deploys.told(deploy, told.environment)
     told_to = (*await kit.door.find(service=service.name, open_only=True), *await kit.door.holding(service.name))
     burning = [one for one in told_to if one.environment == told.environment]
@@ -105,9 +112,11 @@ def _name(incident: Incident) -> str | None:
     return None if incident.apart else incident.id
 
 
-async def _new_errors(kit: Kit, service: Service, told: Told, delivery: Delivery) -> dict[str, object] | None:
+async def _new_errors(
+    kit: Kit, service: Service, told: Told, version: str, delivery: Delivery
+) -> dict[str, object] | None:
     """CI saw new issues after its deploy: an incident, or evidence of the one that is open."""
-    version = heard.cut(heard.typed(named(service, told.version)), 100)
+    version = heard.cut(heard.typed(version), 100)
     alarm = Alarm(
         service=service,
         title=headline((), version),

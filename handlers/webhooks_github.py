@@ -26,7 +26,7 @@ from handlers.kit import Kit
 from phases.actions import DeployedByOthers, DeployTick, MergeDue, MergeSeen
 from phases.merging import open_hotfix, pull_of
 from phases.ports import PortError
-from phases.report import DeploySeen, MergeState
+from phases.report import DeploySeen, MergeState, Release
 from phases.service import DeployWorkflow, Service
 from phases.wording import foreign
 
@@ -217,7 +217,9 @@ async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] |
     for service in _of(kit, told.repository):
         if not _deploys(service, told):
             continue
-        deploy = _seen(service, told)
+        deploy = await _seen(kit, service, told)
+        if deploy is None:
+            continue  # another service's in the same repository
         try:
             await kit.deploys.told(deploy, service.environment)
         except PortError as error:
@@ -242,10 +244,13 @@ def _deploys(service: Service, told: _DeploymentStatus) -> bool:
     return told.deployment.environment in service.environments
 
 
-def _seen(service: Service, told: _DeploymentStatus) -> DeploySeen:
+async def _seen(kit: Kit, service: Service, told: _DeploymentStatus) -> DeploySeen | None:
     deployment = told.deployment
-    told_release = str(deployment.payload.get("release") or "")
-    release = service.deployed(heard.cut(deployment.ref, 200), deployment.sha, told_release)
+    called = str(deployment.payload.get("release") or "")
+    asked = kit.deployments.release if kit.deployments is not None else _unasked
+    release = await asked(service, heard.cut(deployment.ref, 200), deployment.sha, called)
+    if release is None:
+        return None
     creator = deployment.creator or told.deployment_status.creator
     return DeploySeen(
         release=release,
@@ -255,3 +260,8 @@ def _seen(service: Service, told: _DeploymentStatus) -> DeploySeen:
         by=heard.cut(heard.typed(creator.login), 60) if creator and creator.login else None,
         source="github",
     )
+
+
+async def _unasked(service: Service, ref: str, sha: str, told: str) -> Release | None:
+    """Without a token for GitHub: what the ref and the commit say."""
+    return service.deployed(ref, sha, told)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from phases.naming import Names, names, numbered
 from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
 from phases.service import DEPLOYABLE
 from phases.wording import capital, counted, lasting, listed, stamp
@@ -45,6 +46,7 @@ class History:
     deploys: tuple[DeploySeen, ...] = ()
     first: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     """Version → when it was first there, as far as anybody knows."""
+    names: Names = field(default_factory=Names)
 
     @property
     def stands_in(self) -> bool:
@@ -52,13 +54,16 @@ class History:
         return bool(self.deploys) and all(d.source == STANDS_IN for d in self.deploys)
 
 
-def history(*told: Sequence[DeploySeen]) -> History:
-    """Joins what several sources tell of one service's deploys, by version.
+def history(*told: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> History:
+    """Joins what several sources tell of one service's deploys, by version, or by commit. `deployable`: the deployer's list.
 
     First events stand for deploys only where no other source knows any; the bot's own records do not count as one:
     that the bot rolled back once does not mean that ordinary deploys are told of.
     """
-    everything = [d for source in told for d in source]
+    raw = _without_moving([d for source in told for d in source], {one.version for one in deployable})
+    by_sentry = [d.release for d in raw if d.source in ("sentry", STANDS_IN)]
+    known = names(by_sentry, deployable, (d.release for d in raw))
+    everything = [d.model_copy(update={"release": known.of(d.release)}) for d in raw]
     first: dict[str, datetime] = {}
     for d in everything:
         at = first.get(d.release.version)
@@ -66,7 +71,7 @@ def history(*told: Sequence[DeploySeen]) -> History:
     telling = any(d.source not in ("bot", STANDS_IN) for d in everything)
     joined: list[DeploySeen] = []
     for d in sorted(everything, key=_rank):
-        if d.source == STANDS_IN and (telling or any(d.release.version == j.release.version for j in joined)):
+        if d.source == STANDS_IN and (telling or any(_stands_already(d, j) for j in joined)):
             continue
         at = next((i for i, j in enumerate(joined) if _same(d, j, everything)), None)
         if at is None:
@@ -74,7 +79,25 @@ def history(*told: Sequence[DeploySeen]) -> History:
         else:
             joined[at] = _joined(joined[at], d)
     joined = [_begun(d, first[d.release.version]) for d in joined]
-    return History(tuple(sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)), first)
+    newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
+    return History(tuple(newest_first), first, known)
+
+
+def _without_moving(told: list[DeploySeen], deployable: Collection[str]) -> list[DeploySeen]:
+    """Without Sentry's word on a name such as `main`, which moves, where somebody else tells what was deployed."""
+    if all(d.source in ("bot", "sentry", STANDS_IN) for d in told):
+        return told
+    moves = (
+        d.source in ("sentry", STANDS_IN) and not numbered(d.release.version) and d.release.version not in deployable
+        for d in told
+    )
+    return [d for d, out in zip(told, moves, strict=True) if not out]
+
+
+def _stands_already(one: DeploySeen, other: DeploySeen) -> bool:
+    """The first event of another build of the version stands for a deploy of its own."""
+    again = other.source == STANDS_IN and one.started_at != other.started_at
+    return one.release.version == other.release.version and not again
 
 
 def _begun(deploy: DeploySeen, first: datetime) -> DeploySeen:
@@ -155,14 +178,17 @@ def healthy_before(
     if suspect is None or listed_by_deployer is None:
         return ()
     may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
+    for one in tuple(may.values()):
+        may.setdefault(known.names.of(one).version, one)  # by its commit, where the deployer has another name for it
     since = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
+    afire = {known.names.called(version) for version in burning}
     found: dict[str, Release] = {}
     for d in sorted(known.deploys, key=lambda d: d.started_at, reverse=True):
         version = d.release.version
         if version in found or version in since or version == suspect.release.version or version not in may:
             continue
-        if version not in burning and not was_rolled_back(version, known):
-            found[version] = may[version]
+        if version not in afire and not was_rolled_back(version, known):
+            found[version] = may[version].model_copy(update={"commit": may[version].commit or d.release.commit})
     return tuple(found.values())
 
 
@@ -177,7 +203,9 @@ def targets_of(
 ) -> tuple[Release, ...]:
     """The healthy ones, without what runs already and what this incident rolled back."""
     found = healthy_before(suspect, known, listed_by_deployer, burning=burning)
-    return tuple(r for r in found if r.version not in rolled_back and (running is None or r.version != running.version))
+    out = {known.names.called(version) for version in rolled_back}
+    out |= {known.names.of(running).version} if running is not None else set()
+    return tuple(r for r in found if known.names.of(r).version not in out)
 
 
 # --- the situation and its brakes ------------------------------------------------------------------------------
@@ -298,8 +326,9 @@ def _unexplained(s: Situation, suspect: DeploySeen) -> list[str]:
         found.append(
             f"{version} does not explain it: {share} % of the events since its deploy carry an earlier release."
         )
-    if s.running is not None and s.by_release.get(s.running.version, 0) == 0:
-        running = [d.started_at for d in s.known.deploys if d.release.version == s.running.version]
+    ran = s.known.names.of(s.running).version if s.running is not None else ""
+    if s.running is not None and s.by_release.get(ran, 0) == 0:
+        running = [d.started_at for d in s.known.deploys if d.release.version == ran]
         if running and s.now - max(running) >= min(CURE_AFTER, s.window * CURE_PER_WINDOW):
             found.append(
                 f"No event carries {s.running.version}, which has run for {lasting(s.now - max(running))}: "

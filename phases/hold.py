@@ -12,7 +12,7 @@ from phases.actions import CauseFixed, DeployedByOthers
 from phases.change import Change, Draft, Refused
 from phases.incident import ActionKind, Incident, Status
 from phases.merging import newest_deploy, unmerged
-from phases.report import DeploySeen
+from phases.report import DeploySeen, Release
 from phases.rounds import mentioned, tell
 from phases.service import Service
 from phases.wording import stamp
@@ -53,7 +53,7 @@ def deployed_by_others(incident: Incident, action: DeployedByOthers, service: Se
     draft.note("deploy", said).dirty("status")
     if incident.status in (Status.DECLARED, Status.DECIDING):
         return tell(draft, f"{said} Is that the fix?", ask="foreign deploy").done()
-    if version in incident.rolled_back:
+    if any(deploy.release.same_as(Release(version=one)) for one in incident.rolled_back):
         again = f"{said} This incident rolled it back."
         return tell(draft, again, strong="Careful:", mention=service.owners, ask=ask).done()
     if (holds := hold(incident)) is not None:

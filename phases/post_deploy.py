@@ -5,12 +5,13 @@ Workflow, auto-invocation: "`ship-it` Phase 4 detected new Sentry issues post-de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from phases.ports import IssueRow
 from phases.report import DeploySeen, Release, Value
-from phases.service import Service
+from phases.service import COMMIT, Service
 from phases.wording import counted, short
 
 LOOKS = (0.1, 0.2, 0.4, 0.7, 1.0)
@@ -28,19 +29,26 @@ class Watched(Value):
     service: str
     environment: str
     version: str
+    commit: str | None = None
+    """Sentry may know the release by it alone."""
     at: datetime
     """When it was finished."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which its events are searched."""
+        return tuple(dict.fromkeys(name for name in (self.version, self.commit) if name))
 
     @property
     def key(self) -> str:
         return f"{self.service}|{self.environment}|{self.version}|{self.at.isoformat()}"
 
 
-def deploy_told(service: Service, version: str, at: datetime) -> DeploySeen:
+def deploy_told(service: Service, version: str, at: datetime, commit: str | None = None) -> DeploySeen:
     """A deploy as CI's webhook tells it: its end is known, its start is not."""
-    return DeploySeen(
-        release=Release(version=version), service=service.name, started_at=at, finished_at=at, by="CI", source="webhook"
-    )
+    own = version.lower() if COMMIT.fullmatch(version.lower()) else None
+    release = Release(version=version, commit=commit or own)
+    return DeploySeen(release=release, service=service.name, started_at=at, finished_at=at, by="CI", source="webhook")
 
 
 def looks_due(watched: Watched, service: Service, now: datetime) -> int:
@@ -64,13 +72,20 @@ def new_since(watched: Watched, service: Service) -> datetime:
     return watched.at - min(BEFORE, service.window)
 
 
-def named(service: Service, told: str) -> str:
-    """The version, where CI tells it as the deployer, the tag or Sentry writes it."""
+def named(service: Service, told: str, commit: str | None = None) -> str | None:
+    """The version, where CI tells it as the deployer, the tag or Sentry writes it.
+
+    A branch moves: then it is the commit. None: without one, or of a tag of another service in the same repository.
+    """
+    name = told.removeprefix("refs/tags/")
     names = service.release
     for pattern in (names.deploy, names.tag, names.sentry):
-        if pattern != "{version}" and (version := names.version_of(pattern, told)) is not None:
-            return version
-    return told
+        if pattern != "{version}" and (version := names.version_of(pattern, name)) is not None:
+            return version if not service.of_another(name, pattern) else None
+    if service.of_another(name):
+        return None
+    moves = name.startswith("refs/") or not re.search(r"\d", name)
+    return commit if moves else name
 
 
 def headline(new: Sequence[IssueRow], version: str) -> str:

@@ -26,20 +26,19 @@ class Release(Value):
 
     version: str
     commit: str | None = None
-    """Full sha, where a hotfix is shipped by its head commit."""
-
-    @property
-    def hotfix(self) -> bool:
-        """A commit that was shipped past its merge, by its name (`hotfix #12@1a2b3c4`) or by its sha alone."""
-        return self.version.startswith("hotfix ") or bool(_COMMIT.fullmatch(self.version.lower()))
+    """Full sha, where it is known: others may call the release by it, and a hotfix is shipped by it."""
 
     def same_as(self, other: Release) -> bool:
-        """By version; a hotfix, which others may know by its commit alone (also an abbreviated one), by that."""
+        """By version, or by the commit, which others may know alone, also abbreviated.
+
+        Two abbreviated ones need a letter: `20261129` is a date.
+        """
         if self.version == other.version:
             return True
         mine, theirs = self.commit or self.version, other.commit or other.version
         shorter, longer = sorted((mine.lower(), theirs.lower()), key=len)
-        return bool(_COMMIT.fullmatch(longer) and _PART.fullmatch(shorter)) and longer.startswith(shorter)
+        sure = _COMMIT.fullmatch(longer) or (_PART.fullmatch(longer) and not shorter.isdecimal())
+        return bool(sure and _PART.fullmatch(shorter)) and longer.startswith(shorter)
 
 
 class Evidence(Value):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TypeVar
@@ -111,7 +111,7 @@ async def triage(
     )
     told = (*by_others, *by_sentry)
     own = [d for d in (*known_deploys, *told) if d.service == service.name]
-    known = marked(history(own), incident.rolled_back)
+    known = marked(history(own, deployable=releases or ()), incident.rolled_back)
     running = running or (known.deploys[0].release if known.deploys else None)
 
     # Second: the rest of the issues, and the minutes of those found so far.
@@ -352,10 +352,9 @@ def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
 
 def marked(known: History, rolled_back: Collection[str]) -> History:
     """What this incident rolled back is not healthy, whatever the sources say."""
-    deploys = (
-        d.model_copy(update={"rolled_back": True}) if d.release.version in rolled_back else d for d in known.deploys
-    )
-    return History(tuple(deploys), known.first)
+    out = {known.names.called(version) for version in rolled_back}
+    deploys = (d.model_copy(update={"rolled_back": True}) if d.release.version in out else d for d in known.deploys)
+    return replace(known, deploys=tuple(deploys))
 
 
 def fix_of(fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[IssueSeen]) -> str | None:

@@ -15,7 +15,7 @@ from phases.counts import SIZE, Limits, Measured, limits
 from phases.incident import ActionKind, Incident, Round
 from phases.picture import begins, drawn, quick
 from phases.ports import Endpoint, ErrorTracker, PortError
-from phases.report import EndpointAnswer, Look, LookVerdict, Picture
+from phases.report import EndpointAnswer, Look, LookVerdict, Picture, Release
 from phases.service import Service
 from phases.wording import counted, lasting, listed
 
@@ -219,12 +219,15 @@ def running_release(current: Round | None) -> str | None:
 
 
 def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
-    """What events of the running release may carry: its version, and a hotfix's commit."""
+    """What events of the running release may carry: its version, or its commit."""
     action = current.action if current else None
     if action is not None and action.kind is ActionKind.FIXED:
         return _ran_all_along(incident, action.at)
-    commit = action.to_release.commit if action and action.kind is ActionKind.HOTFIX and action.to_release else None
-    return tuple(dict.fromkeys(name for name in (running_release(current), commit) if name))
+    running, meant = running_release(current), action.to_release if action else None
+    # Sentry may know what was deployed by its commit alone. Where something else runs, that commit says nothing of it.
+    shipped = action is not None and action.kind is ActionKind.HOTFIX
+    by_commit = meant is not None and (shipped or running is None or meant.same_as(Release(version=running)))
+    return tuple(dict.fromkeys(name for name in (running, meant.commit if meant and by_commit else None) if name))
 
 
 def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
@@ -233,11 +236,11 @@ def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
     newest = next((one for one in done if running_release(one) is not None), None)
     own = newest.action.finished_at if newest is not None and newest.action is not None else None
     seen = incident.triage.running if incident.triage is not None else None
-    found = [(own, running_release(newest))] if own is not None else []
-    found += [(incident.triage.at, seen.version)] if incident.triage is not None and seen is not None else []
-    found += [(when, version) for when, version in deploys_heard(incident) if when <= at]
-    version = max(found, key=lambda one: one[0], default=(at, None))[1]
-    return (version,) if version else ()
+    found = [(own, _names(incident, newest))] if own is not None else []
+    if incident.triage is not None and seen is not None:
+        found.append((incident.triage.at, tuple(name for name in (seen.version, seen.commit) if name)))
+    found += [(when, (version,)) for when, version in deploys_heard(incident) if when <= at]
+    return tuple(dict.fromkeys(max(found, key=lambda one: one[0], default=(at, ()))[1]))
 
 
 def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:

@@ -6,6 +6,7 @@ It knows what a chat-ops bot asks for, refuses what GitHub refuses, and lets who
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -74,6 +75,13 @@ class Workflow:
     file: str
     inputs: tuple[str, ...] = INPUTS
     run_name: str = RUN_NAME
+    required: tuple[str, ...] = ()
+    state: str = "active"
+    """https://docs.github.com/en/rest/actions/workflows#get-a-workflow: `disabled_manually`, `disabled_inactivity`, `deleted`, …"""
+    branch: str | None = None
+    """Where its file is; None: on the default branch."""
+    by_hand: bool = True
+    """Whether it has a `workflow_dispatch` trigger."""
 
 
 @dataclass(slots=True)
@@ -157,6 +165,9 @@ class GitHub:
             "deploy.yml": Workflow("deploy.yml"),
             "hotfix.yml": Workflow("hotfix.yml"),
         }
+        self.archived = False
+        self.actions = True
+        """Whether GitHub Actions is enabled there."""
         self.runs: list[Run] = []
         self.deployments: list[Deployment] = []
         self.details = True
@@ -204,9 +215,10 @@ class GitHub:
         return made
 
     def say_status(self, deployment: Deployment, state: str, *, at: datetime | None = None) -> None:
-        """How a deployment stands; webhooks tell of it. Success makes an earlier successful one inactive, as on GitHub."""
+        """How a deployment stands; webhooks tell of it. Success makes an earlier successful one inactive, but in production:
+        https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status (`auto_inactive`)."""
         at = at or self._now()
-        if state == "success":
+        if state == "success" and deployment.environment != "production":
             for other in self.deployments:
                 there = other is not deployment and other.environment == deployment.environment
                 if there and other.statuses and other.statuses[-1][0] == "success":
@@ -293,12 +305,21 @@ class GitHub:
         workflow = self.workflows.get(file)
         if workflow is None:
             raise GitHubRefusal(404, "Not Found")
+        if not self.actions:
+            raise GitHubRefusal(422, "Actions has been disabled for this repository.")
+        if workflow.state.startswith("disabled"):
+            raise GitHubRefusal(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
+        if body.get("ref") != self.default_branch:
+            raise GitHubRefusal(422, f"No ref found for: {body.get('ref')}")
+        if not workflow.by_hand or workflow.state == "deleted" or workflow.branch not in (None, body["ref"]):
+            raise GitHubRefusal(422, "Workflow does not have 'workflow_dispatch' trigger")
         inputs = {str(k): str(v) for k, v in (body.get("inputs") or {}).items()}
         strange = [name for name in inputs if name not in workflow.inputs]
         if strange:
-            raise GitHubRefusal(422, f"Unexpected inputs provided: {strange}")
-        if body.get("ref") != self.default_branch:
-            raise GitHubRefusal(422, f"No ref found for: {body.get('ref')}")
+            raise GitHubRefusal(422, f"Unexpected inputs provided: {json.dumps(strange)}")
+        for name in workflow.required:
+            if not inputs.get(name):
+                raise GitHubRefusal(422, f"Required input '{name}' not provided")
         title = re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda m: inputs.get(m.group(1), ""), workflow.run_name)
         now = self._now()
         run = Run(30_000_000_000 + len(self.runs) + 1, file, title, inputs, str(body["ref"]), now, now)
@@ -336,6 +357,12 @@ class GitHub:
         self.pulls.append(made)
         self.on_change()
         return made
+
+    def head(self, branch: str) -> str | None:
+        """Of a branch by its whole name; a tag or a commit is none: https://docs.github.com/en/rest/git/refs#get-a-reference"""
+        if branch == self.default_branch:
+            return self.commits[-1].sha if self.commits else None
+        return self.branches.get(branch)
 
     def resolve(self, ref: str) -> str | None:
         """The sha of a tag, the default branch, or an (abbreviated) sha."""

@@ -20,7 +20,17 @@ from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
 from sandbox.github import GitHub, GitHubRefusal, Pull, blob_sha
-from sandbox.github_shapes import address, commit_row, deployment_row, file_row, pull_row, root, run_row, tree_rows
+from sandbox.github_shapes import (
+    address,
+    commit_row,
+    deployment_row,
+    file_row,
+    pull_row,
+    root,
+    run_row,
+    tree_rows,
+    workflow_row,
+)
 from sandbox.graphql import BadDocument, root_fields
 from sandbox.slack.api import lose_answer
 
@@ -29,6 +39,7 @@ BESIDE_THE_TREE = frozenset({"create_deployment", "create_status"})
 """A deploy tells of itself while the developer who started it still works in the tree, and waits for it."""
 SHOWN_OF_A_FILE = 1024 * 1024
 """https://docs.github.com/en/rest/repos/contents#get-repository-content: a larger one comes without its content."""
+WORKFLOWS = ".github/workflows"
 FILES_SHOWN = 300
 """https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
 
@@ -64,7 +75,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
 
     def repository(request: Request) -> Any:
         allowed = {f"allow_{kind}": kind.partition("_")[0] in github.merge_methods for kind in MERGE_KINDS}
-        return {"full_name": github.repository, "default_branch": github.default_branch, **allowed}
+        how = {"default_branch": github.default_branch, "archived": github.archived, "disabled": False}
+        return {"full_name": github.repository, **how, **allowed}
 
     def releases(request: Request) -> Any:
         rows = [{"tag_name": tag, "draft": draft, "name": tag} for tag, draft in reversed(github.releases)]
@@ -78,7 +90,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
     def git_ref(request: Request) -> Any:
         name = request.path_params["ref"]
         kind, _, short = name.partition("/")
-        sha = github.tags.get(short) if kind == "tags" else github.resolve(short) if kind == "heads" else None
+        sha = github.tags.get(short) if kind == "tags" else github.head(short) if kind == "heads" else None
         if sha is None:
             raise GitHubRefusal(404, "Not Found")
         return {"ref": f"refs/{name}", "object": {"type": "commit", "sha": sha}}
@@ -119,6 +131,9 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         path = request.path_params["path"]
         text = github.files.get((sha or "", path))
         inside = [name for at, name in github.files if at == sha and name.startswith(f"{path}/")]
+        if path == WORKFLOWS and sha == github.resolve(github.default_branch):
+            there = [w for w in github.workflows.values() if w.state != "deleted"]
+            inside += [f"{WORKFLOWS}/{w.file}" for w in there if w.branch in (None, github.default_branch)]
         if text is None and not inside:
             raise GitHubRefusal(404, "Not Found")
         if text is None:
@@ -191,6 +206,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             fault = faults.take(f"github.{operation}")
             if (refused := await _refused(request, github, fault)) is not None:
                 return refused
+            if github.archived:
+                return _archived()
             await github.refresh()
             asked = await request.json()
             try:
@@ -220,6 +237,8 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         fault, body = faults.take("github.dispatch"), await request.json()
         if (refused := await _refused(request, github, fault)) is not None:
             return refused
+        if github.archived:
+            return _archived()
         try:
             run = github.dispatch(request.path_params["workflow"], body)
         except GitHubRefusal as error:
@@ -230,6 +249,12 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             return Response(status_code=204)
         url = address(github, f"actions/runs/{run.id}")
         return JSONResponse({"workflow_run_id": run.id, "run_url": url, "html_url": url})
+
+    def workflow(request: Request) -> Any:
+        found = github.workflows.get(request.path_params["workflow"])
+        if found is None:
+            raise GitHubRefusal(404, "Not Found")
+        return workflow_row(github, found)
 
     def runs(request: Request) -> Any:
         file = request.path_params["workflow"]
@@ -282,6 +307,7 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
             writes("create_status", "/deployments/{id:int}/statuses", "POST", create_status, 201),
             route("deployment_statuses", "/deployments/{id:int}/statuses", statuses),
             Route(f"/repos/{github.repository}/actions/workflows/{{workflow}}/dispatches", dispatch, methods=["POST"]),
+            route("workflow", "/actions/workflows/{workflow}", workflow),
             route("runs", "/actions/workflows/{workflow}/runs", runs),
             route("run", "/actions/runs/{id:int}", run),
             Route("/graphql", graphql, methods=["POST"]),
@@ -295,6 +321,11 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"message": message, "documentation_url": "https://docs.github.com/rest"}, status, headers)
+
+
+def _archived() -> Response:
+    """Nothing can be written there: https://docs.github.com/en/repositories/archiving-a-github-repository/archiving-repositories"""
+    return _error(403, "Repository was archived so is read-only.")
 
 
 def _numbered(github: GitHub, request: Request) -> Pull:

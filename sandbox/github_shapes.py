@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.github import Commit, Deployment, File, GitHub, Pull, Run, blob_sha
+from sandbox.github import Commit, Deployment, File, GitHub, Pull, Run, Workflow, blob_sha
 from sandbox.graphql import BadDocument, Selected, shaped
 
 
@@ -67,6 +67,23 @@ def run_row(github: GitHub, run: Run) -> dict[str, Any]:
         "created_at": run.created_at.isoformat(),
         "run_started_at": run.created_at.isoformat(),
         "updated_at": run.updated_at.isoformat(),
+    }
+
+
+def workflow_row(github: GitHub, workflow: Workflow) -> dict[str, Any]:
+    at = "2026-01-05T09:00:00Z"
+    page = address(github, f"actions/workflows/{workflow.file}")
+    return {
+        "id": 1 + sorted(github.workflows).index(workflow.file),
+        "node_id": f"W_{workflow.file}",
+        "name": workflow.file,
+        "path": f".github/workflows/{workflow.file}",
+        "state": workflow.state,
+        "created_at": at,
+        "updated_at": at,
+        "url": page,
+        "html_url": page,
+        "badge_url": f"{page}/badge.svg",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -12,20 +12,19 @@ from bot.app import STATE_BESIDE_REDIS
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, asked, broken, github, works
 from bot.clients.archive import LocalArchive
-from bot.clients.commands import CommandFailed
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.endpoint import HttpEndpoint
-from bot.clients.git import git
+from bot.clients.git_tags import tags_with_commits
 from bot.clients.github import GitHub
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
 from bot.people import SlackPeople
 from bot.settings import Settings
 from phases.ports import PortError
+from phases.report import Release
 from phases.service import DeployCommands, Service
 
 LAST = 3
-NUMBER = re.compile(r"\d+(?:\.\d+)+|\d{2,}")
 
 
 async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
@@ -103,22 +102,22 @@ async def release_names(
         told = await asked(f"Releases, {service.name}", tracker.release_names(service))
         if not isinstance(told, Finding):  # Sentry's own row says so otherwise
             sides.append(("sentry", names.sentry, told))
+    commits: Mapping[str, str] = {}
     if service.checkout:
-        try:
-            tags = await git(service.checkout, "tag", "--sort=-creatordate")
-        except CommandFailed as failed:
-            return [broken(f"Releases, {service.name}", f"{failed.text}.", f"checkout of {service.name}: a Git clone")]
-        if tags.code:
-            mend = f"checkout of {service.name}: a Git clone that the bot's user may read"
-            found.append(broken(f"Releases, {service.name}", f"git: {tags.complaint}.", mend))
+        mend = f"checkout of {service.name}: a Git clone that the bot's user may read"
+        tags = await asked(f"Releases, {service.name}", tags_with_commits(service.checkout), mend)
+        if isinstance(tags, Finding):
+            found.append(tags)
         else:
-            sides.append(("tag", names.tag, tags.text.split()))
+            commits = tags
+            sides.append(("tag", names.tag, list(tags)))
     elif hub is not None and service.repository:
-        listed = await asked(f"Releases, {service.name}", github.tags(service, hub))
-        if isinstance(listed, Finding):
-            found.append(listed)
+        tagged = await asked(f"Releases, {service.name}", github.tags(service, hub))
+        if isinstance(tagged, Finding):
+            found.append(tagged)
         else:
-            sides.append(("tag", names.tag, listed))
+            commits = tagged
+            sides.append(("tag", names.tag, list(tagged)))
     if isinstance(service.deploy, DeployCommands):
         listed = await asked(f"Releases, {service.name}", CommandDeployer(state / "deploys").release_names(service))
     elif hub is not None and service.deploy is not None:
@@ -129,43 +128,131 @@ async def release_names(
         found.append(listed)
     elif listed is not None:
         sides.append(("deploy", names.deploy, listed))
-    return [*found, *side_by_side(service, sides)]
+    return [*found, *side_by_side(service, sides, commits)]
 
 
-def side_by_side(service: Service, sides: Sequence[tuple[str, str, Sequence[str]]]) -> list[Finding]:
-    """The last three of each system, in a line; broken where not one name fits its pattern, or where no version is known to two of them."""
+Side = tuple[str, str, Sequence[str]]
+"""`sentry`, `tag` or `deploy`, its pattern, and the names that the system told, newest first."""
+SYSTEMS = {"sentry": "Sentry", "tag": "Git", "deploy": "the deployer"}
+
+
+def side_by_side(service: Service, sides: Sequence[Side], commits: Mapping[str, str] | None = None) -> list[Finding]:
+    """The last three of each system, in a line; broken where not one name fits its pattern, or where no version is known to two of them.
+
+    `commits` are those of the tags: a version and a commit at which its tag points are one release.
+    """
+    points = {
+        v: at for tag, at in (commits or {}).items() if (v := service.release.version_of(service.release.tag, tag))
+    }
     found: list[Finding] = []
-    read: list[tuple[str, set[str]]] = []
-    for key, pattern, told in sides:
-        what = f"Releases, {service.name}"
-        system = {"sentry": "Sentry", "tag": "Git", "deploy": "the deployer"}[key]
+    read: list[tuple[Side, set[str]]] = []
+    what = f"Releases, {service.name}"
+    for side in sides:
+        key, pattern, told = side
+        system = SYSTEMS[key]
         if not told:
             found.append(Finding("unproven", what, f"{system} names none yet"))
             continue
         # The deployer's list may be one of tags (bot/clients/deployers); the pattern that says more is tried first.
         both = {pattern, service.release.tag} if key == "deploy" else {pattern}
         patterns = sorted(both, key=lambda p: (-len(p), p))
-        versions = [
-            next((v for p in patterns if (v := service.release.version_of(p, one)) is not None), None) for one in told
-        ]
-        fit = [version for version in versions if version is not None]
-        reader = next((p for p in patterns if service.release.version_of(p, told[0]) is not None), pattern)
-        says = f"{system}: {', '.join(told[:LAST])} (read by {reader})"
-        if not fit:
-            mend = f'release of {service.name} in the catalogue, for instance {key} = "{_guess(told[0])}"'
-            found.append(broken(what, f"{says}: none fits.", mend))
+        readers = {one: p for one in told if (p := _reader(service, key, patterns, one)) is not None}
+        # In a repository of several services most tags may be of others: they are no fault.
+        shown = [*readers, *(one for one in told if one not in readers)][:LAST]
+        says = f"{system}: {', '.join(shown)} (read by {readers.get(shown[0], pattern)})"
+        if not readers:
+            found.append(broken(what, f"{says}: none fits.", _advice(service, side, sides)))
             continue
-        read.append((system, set(fit)))
+        read.append((side, {service.release.version_of(p, one) or "" for one, p in readers.items()}))
         found.append(works(what, says))
     for (one, mine), (other, theirs) in pairwise(read):
-        if not mine & theirs:
-            mend = f"release of {service.name} in the catalogue: the same version must come out of every system's name"
-            says = f"{one} and {other} have not one version in common."
-            found.append(broken(f"Releases, {service.name}", says, mend))
+        if not _shared(mine, theirs, points):
+            says = f"{SYSTEMS[one[0]]} and {SYSTEMS[other[0]]} have not one version in common."
+            found.append(broken(what, says, _together(service, one, other)))
     return found
 
 
-def _guess(name: str) -> str:
-    """The pattern that would read this name, if its number is the version."""
-    number = NUMBER.search(name)
-    return name.replace(number.group(), "{version}", 1) if number else "{version}"
+def _reader(service: Service, key: str, patterns: Sequence[str], name: str) -> str | None:
+    if key == "sentry":
+        return patterns[0] if service.version_in_sentry(name) is not None else None
+    fits = (p for p in patterns if service.release.version_of(p, name) is not None)
+    return next((p for p in fits if not service.of_another(name, p)), None)
+
+
+def _shared(mine: Collection[str], theirs: Collection[str], points: Mapping[str, str] | None = None) -> bool:
+    """One version in common, also as a commit and its abbreviation, or as a tag and its commit."""
+    at = points or {}
+    releases = [Release(version=one, commit=at.get(one)) for one in theirs]
+    return any(Release(version=one, commit=at.get(one)).same_as(other) for one in mine for other in releases)
+
+
+# --- which pattern would read them -------------------------------------------------------------------------------
+
+
+def _advice(service: Service, side: Side, sides: Sequence[Side]) -> str:
+    """Advise a pattern that reads these names, and a version that another system has, where there is one."""
+    key, _, told = side
+    where = f"release of {service.name} in the catalogue"
+    others = [_versions(service, pattern, names) for other, pattern, names in sides if other != key]
+    others += [
+        _versions(service, p, names) for other, _, names in sides if other != key for p in _guesses(other, names)
+    ]
+    known = [versions for versions in others if versions]
+    guesses = _guesses(key, told)
+    for guess in guesses if known else guesses[-1:]:
+        mine = _versions(service, guess, told)
+        if not known or any(_shared(mine, theirs) for theirs in known):
+            return f'{where}, for instance {key} = "{guess}"'
+    return f"{where}: no pattern reads these names so that a version of another system comes out (docs/services.md)"
+
+
+def _together(service: Service, one: Side, other: Side) -> str:
+    """Where each is read, but not as the same version: which of the two patterns to change, if one is enough."""
+    where = f"release of {service.name} in the catalogue"
+    for (key, _, told), (_, pattern, names) in ((one, other), (other, one)):
+        for guess in _guesses(key, told):
+            if _shared(_versions(service, guess, told), _versions(service, pattern, names)):
+                return f'{where}, for instance {key} = "{guess}"'
+    for first in _guesses(one[0], one[2]):
+        for second in _guesses(other[0], other[2]):
+            if _shared(_versions(service, first, one[2]), _versions(service, second, other[2])):
+                return f'{where}, for instance {one[0]} = "{first}" and {other[0]} = "{second}"'
+    return (
+        f"{where}: the same version must come out of every system's name; no pattern was found that reads one out of "
+        f"{one[2][0]} and {other[2][0]} (docs/services.md)"
+    )
+
+
+def _versions(service: Service, pattern: str, names: Sequence[str]) -> set[str]:
+    return {version for one in names if (version := service.release.version_of(pattern, one)) is not None}
+
+
+def _guesses(key: str, names: Sequence[str]) -> list[str]:
+    """Return patterns that may read these names: a beginning, the version, and in Sentry a build behind it."""
+    found = {stem for one in names if (stem := _stem(one)) is not None}
+    stems: list[str] = sorted(found, key=lambda stem: (len(stem), stem))
+    if not stems:
+        return []
+    if len(stems) == 1:
+        before = stems[0]
+    elif key == "sentry" and all(stem.endswith("@") for stem in stems):
+        before = "*@"  # an app for each system, in one project
+    else:
+        return [f"{stem}{{version}}" for stem in stems]  # of several services: one of them is this one's
+    rests = [one[len(_stem(one) or "") :] for one in names]
+    plain = f"{before}{{version}}"
+    if key != "sentry" or not any("+" in rest for rest in rests):
+        return [plain]
+    build = "+{build}" if all("+" in rest for rest in rests) else "*"
+    return [plain, f"{plain}{build}"]
+
+
+_STEM = re.compile(
+    r"(?:.*[@/])?(?:(?=[0-9a-f]{7,64}$)|(?!v?\d+\.).*?[-_]v?(?=\d+\.)|[^0-9]*?(?:[^0-9A-Za-z]v?|v|)(?=\d))"
+)
+"""What stands before the version: `shop@`, `release/`, `shop-v`, `v`, or nothing."""
+
+
+def _stem(name: str) -> str | None:
+    found = _STEM.match(name)
+    return found.group() if found and len(found.group()) < len(name) else None

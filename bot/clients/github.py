@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.clients.calls import count_limited
 from bot.clients.github_calls import REPOSITORY, Call
-from bot.clients.github_errors import asks_to_wait, refusal
+from bot.clients.github_errors import asks_to_wait, forbidden, refusal
 from bot.clients.github_shapes import Repository
 from bot.clients.http import AGAIN_PAUSES, Http, HttpError, retry_after
 from bot.clients.patience import waited
@@ -250,8 +250,7 @@ class GitHub:
         said = _said(answer)
         if answer.status_code == 429 or _limited(answer.headers) or "rate limit" in said.lower():
             raise self._slow_down(answer, door)
-        text = f"our token may not do this in GitHub: it needs {permission}" + (f" ({said})" if said else "")
-        raise HttpError(SYSTEM, redact(text), retryable=False, status=403)
+        raise HttpError(SYSTEM, redact(forbidden(permission, said)), retryable=False, status=403, said=said)
 
     def _slow_down(self, answer: httpx.Response, door: Door) -> HttpError:
         wait = retry_after(answer.headers)

@@ -38,6 +38,7 @@ CONTENTS = Call("GET", "/contents/{path}", "Contents: read")
 DEPLOYMENTS = Call("GET", "/deployments", "Deployments: read")
 DEPLOYMENT_STATUSES = Call("GET", "/deployments/{deployment_id}/statuses", "Deployments: read")
 CREATE_DEPLOYMENT = Call("POST", "/deployments", "Deployments: write")
+WORKFLOW = Call("GET", "/actions/workflows/{workflow_id}", "Actions: read")
 DISPATCH = Call("POST", "/actions/workflows/{workflow_id}/dispatches", "Actions: write")
 WORKFLOW_RUNS = Call("GET", "/actions/workflows/{workflow_id}/runs", "Actions: read")
 WORKFLOW_RUN = Call("GET", "/actions/runs/{run_id}", "Actions: read")
@@ -64,6 +65,7 @@ CALLS = (
     DEPLOYMENTS,
     DEPLOYMENT_STATUSES,
     CREATE_DEPLOYMENT,
+    WORKFLOW,
     DISPATCH,
     WORKFLOW_RUNS,
     WORKFLOW_RUN,

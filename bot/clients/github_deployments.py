@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.clients import github_calls as calls
-from bot.clients.github import SYSTEM, GitHub, read
-from bot.clients.github_shapes import Deployment, Deployments, DeploymentStatus, DeploymentStatuses
+from bot.clients.github import PAGE, SYSTEM, GitHub, read
+from bot.clients.github_shapes import Deployment, Deployments, DeploymentStatus, DeploymentStatuses, Tags
 from bot.clients.github_source import AT_ONCE
+from bot.clients.http import HttpError
 from phases.ports import PortError
 from phases.report import DeploySeen, Release
 from phases.service import DeployWorkflow, Service
+
+log = logging.getLogger(__name__)
 
 LOOKED_AT = 15
 """The newest deployments; each costs a question for its statuses until it has ended."""
@@ -29,8 +34,23 @@ SECONDS = 5.0
 UNDER_WAY = timedelta(hours=1)
 """A deployment that is going on counts as started; one that never said how it ended does not for longer than this."""
 REMEMBERED = 500
+TAG_PAGES = 3
+NAME_SECONDS = 2.0
+"""A webhook does not wait longer for the tags: GitHub ends a delivery after 10 s
+(https://docs.github.com/en/webhooks/using-webhooks/handling-webhook-deliveries)."""
 
 _GOING_ON = frozenset({"in_progress", "queued", "pending"})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What GitHub says of refs: tags with their commits (None: not known), and names that are no tag and no branch now."""
+
+    tags: Mapping[str, str] | None = None
+    gone: frozenset[str] = frozenset()
+
+
+_UNKNOWN = Known()
 
 
 class GitHubDeployments:
@@ -57,13 +77,72 @@ class GitHubDeployments:
         answer = await self._github.polled(calls.DEPLOYMENTS, service.repository or "", asked)
         return sorted(read(Deployments, {"rows": answer}).rows, key=lambda d: d.created_at, reverse=True)
 
-    async def running(self, service: Service) -> Deployment | None:
-        """The newest that was successful and is not taken down."""
-        for one in await self.newest(service):
+    async def release(self, service: Service, ref: str, sha: str, told: str) -> Release | None:
+        """Return what a deployment is called; None: it is another service's.
+
+        Where GitHub does not show its tags in time, `ref` and `sha` alone say it.
+        """
+        known = _UNKNOWN
+        if service.repository:
+            try:
+                async with asyncio.timeout(NAME_SECONDS):
+                    known = await self._known(service, [ref])
+            except (PortError, TimeoutError):
+                log.warning("the tags of %s are not known: a deployment is named without them", service.repository)
+        return service.deployed(ref, sha, told, known.tags, known.gone)
+
+    async def named(self, service: Service, rows: Sequence[Deployment]) -> list[tuple[Deployment, Release]]:
+        """Return those that are the service's, with their releases; without the tags where these cannot be asked for."""
+        known = _UNKNOWN
+        try:
+            known = await self._known(service, [row.ref for row in rows]) if rows else _UNKNOWN
+        except HttpError as error:
+            log.warning("the tags of %s are not known: %s", service.repository, error.text)
+        found = ((row, named(service, row, known)) for row in rows)
+        return [(row, release) for row, release in found if release is not None]
+
+    async def running(self, service: Service) -> tuple[Deployment, Release] | None:
+        """The newest of the service that was successful and is not taken down."""
+        rows = await self.newest(service)
+        ours = await self.named(service, rows)
+        # A later deploy of another service makes it inactive, too: `auto_inactive` goes by the environment's name alone
+        # (https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status).
+        others = [row.created_at for row in rows if all(row != one for one, _ in ours)]
+        for one, release in ours:
             statuses = await self.statuses(service, one, most=1)
-            if statuses and statuses[0].state == "success":
-                return one
+            if statuses and statuses[0].state == "inactive":
+                covered = any(one.created_at <= at <= statuses[0].created_at for at in others)
+                statuses = await self.statuses(service, one) if covered else ()
+                if any(status.state == "success" for status in statuses):
+                    return one, release
+            elif statuses and statuses[0].state == "success":
+                return one, release
         return None
+
+    async def _known(self, service: Service, refs: Sequence[str]) -> Known:
+        """The repository's tags, and of `refs` which are no branch either. Raises `PortError`."""
+        repository = service.repository or ""
+        rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
+        tags = {tag.name: tag.commit.sha for tag in read(Tags, {"rows": rows}).rows}
+        complete = len(rows) < TAG_PAGES * PAGE
+        names = [name for name in dict.fromkeys(refs) if name not in tags and not name.startswith("refs/")]
+        # What fits no pattern and is no tag is a branch, or was one: nothing more need be known of it.
+        unclear = [name for name in names if not complete or service.version_in(name) is not None]
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def branch(name: str) -> bool:
+            async with gate:
+                try:
+                    await self._github.polled(calls.GIT_REF, repository, ref=f"heads/{name}")
+                except HttpError as error:
+                    if error.status != 404:
+                        raise
+                    return False
+                return True
+
+        branches = await asyncio.gather(*(branch(name) for name in unclear))
+        gone = frozenset(name for name, is_branch in zip(unclear, branches, strict=True) if not is_branch)
+        return Known(tags, gone)
 
     async def statuses(self, service: Service, one: Deployment, *, most: int = STATUSES) -> Sequence[DeploymentStatus]:
         """Newest first."""
@@ -75,31 +154,33 @@ class GitHubDeployments:
 
     async def _of(self, service: Service) -> list[DeploySeen]:
         repository = service.repository or ""
-        rows = await self.newest(service)
+        ours = await self.named(service, await self.newest(service))
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def one(deployment: Deployment) -> DeploySeen | None:
+        async def one(deployment: Deployment, release: Release) -> DeploySeen | None:
             async with gate:
-                return await self._seen(service, repository, deployment)
+                return await self._seen(service, repository, deployment, release)
 
-        found = await asyncio.gather(*(one(row) for row in rows))
+        found = await asyncio.gather(*(one(row, release) for row, release in ours))
         return [seen for seen in found if seen is not None]
 
-    async def _seen(self, service: Service, repository: str, deployment: Deployment) -> DeploySeen | None:
+    async def _seen(
+        self, service: Service, repository: str, deployment: Deployment, release: Release
+    ) -> DeploySeen | None:
         """None of a deployment that failed, or was never begun."""
         key = (repository, deployment.id)
         if key in self._ended:
             at = self._ended[key]
-            return _deploy(service, deployment, at) if at is not None else None
+            return _deploy(service, deployment, release, at) if at is not None else None
         statuses = await self.statuses(service, deployment)
         succeeded = [s for s in statuses if s.state == "success"]
         if succeeded:
             self._remember(key, succeeded[-1].created_at)
-            return _deploy(service, deployment, succeeded[-1].created_at)
+            return _deploy(service, deployment, release, succeeded[-1].created_at)
         if statuses and statuses[0].state not in _GOING_ON:
             self._remember(key, None)
             return None
-        return _deploy(service, deployment, None) if _under_way(deployment, statuses) else None
+        return _deploy(service, deployment, release, None) if _under_way(deployment, statuses) else None
 
     def _remember(self, key: tuple[str, int], at: datetime | None) -> None:
         self._ended[key] = at
@@ -128,15 +209,16 @@ def told_in(deployment: Deployment) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def named(service: Service, deployment: Deployment) -> Release:
-    """The release of a deployment; a hotfix is named by its payload."""
+def named(service: Service, deployment: Deployment, known: Known = _UNKNOWN) -> Release | None:
+    """The release of a deployment, None where it is another service's; a hotfix is named by its payload."""
     told = told_in(deployment).get("release")
-    return service.deployed(deployment.ref, deployment.sha, told if isinstance(told, str) else "")
+    called = told if isinstance(told, str) else ""
+    return service.deployed(deployment.ref, deployment.sha, called, known.tags, known.gone)
 
 
-def _deploy(service: Service, deployment: Deployment, finished_at: datetime | None) -> DeploySeen:
+def _deploy(service: Service, deployment: Deployment, release: Release, finished_at: datetime | None) -> DeploySeen:
     return DeploySeen(
-        release=named(service, deployment),
+        release=release,
         service=service.name,
         started_at=deployment.created_at,
         finished_at=finished_at,

@@ -1,5 +1,6 @@
-"""What an error of GitHub's GraphQL means: they come with HTTP 200, in `errors[]`.
+"""What GitHub's refusals mean. Where it says its reason, that is said, and no other is guessed.
 
+Errors of GraphQL come with HTTP 200, in `errors[]`:
 https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#exceeding-the-rate-limit
 """
 
@@ -17,6 +18,22 @@ _LIMITS = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
 _NOT_ALLOWED = frozenset({"FORBIDDEN", "INSUFFICIENT_SCOPES"})
 
 
+_LACKS = ("not accessible", "must have", "scopes")
+"""What GitHub says of a token that lacks a permission, "Resource not accessible by personal access token":
+https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#resource-not-accessible"""
+ARCHIVED = "archived so is read-only"
+"""https://github.com/hub4j/github-api/blob/main/src/main/java/org/kohsuke/github/GHRepository.java (`archive`)"""
+
+
+def forbidden(permission: str, said: str) -> str:
+    """Say what a 403 means that is no limit. A lacking permission is named only where GitHub speaks of one."""
+    if ARCHIVED in said.lower():
+        return f"the repository is archived on GitHub: nothing can be changed or started there ({said})"
+    if not said or any(word in said.lower() for word in _LACKS):
+        return f"our token may not do this in GitHub: it needs {permission}" + (f" ({said})" if said else "")
+    return f"GitHub refuses it ({said})"
+
+
 def asks_to_wait(error: Mapping[str, Any]) -> bool:
     """A primary limit has a type of its own; a secondary one says so in its message alone."""
     return error.get("type") in _LIMITS or "secondary rate limit" in str(error.get("message") or "").lower()
@@ -30,7 +47,7 @@ def refusal(errors: Sequence[Mapping[str, Any]], permission: str) -> HttpError:
     if types & _NOT_ALLOWED:
         return HttpError(
             SYSTEM,
-            redact(f"our token may not do this in GitHub: it needs {permission} ({said})"),
+            redact(forbidden(permission, said)),
             retryable=False,
             status=403,
         )

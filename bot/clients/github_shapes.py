@@ -35,6 +35,13 @@ class WorkflowRuns(_Read):
     workflow_runs: tuple[WorkflowRun, ...]
 
 
+class Workflow(_Read):
+    """https://docs.github.com/en/rest/actions/workflows#get-a-workflow"""
+
+    path: str = ""
+    state: str = "active"
+
+
 class Dispatched(_Read):
     """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event, with `return_run_details`"""
 
@@ -81,8 +88,13 @@ class Releases(_Read):
     rows: tuple[Release, ...]
 
 
+class _TagCommit(_Read):
+    sha: str = ""
+
+
 class Tag(_Read):
     name: str
+    commit: _TagCommit = _TagCommit()
 
 
 class Tags(_Read):
@@ -212,6 +224,8 @@ class Directory(_Read):
 class Repository(_Read):
     full_name: str = ""
     default_branch: str
+    archived: bool = False
+    disabled: bool = False
     allow_merge_commit: bool | None = None
     """These are shown to those who may write."""
     allow_squash_merge: bool | None = None

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
+from bot.clients import sentry_releases
 from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
@@ -40,7 +41,6 @@ from phases.ports import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.report import DeploySeen, Share
 from phases.service import Service
 
-RELEASES = "project:read or project:releases"
 PAGE = 100  # most rows a page: https://docs.sentry.io/api/pagination/
 RELEASES_LOOKED_AT = 30
 LOOKUPS = 1  # releases whose deploys are asked for one by one, beside the list
@@ -101,8 +101,10 @@ class Sentry:
         where = await self._where([service])
         if where is None or until - since < timedelta(seconds=1):
             return ()
-        name = service.release.sentry.replace("{version}", release).replace('"', "")
-        params: Pairs = [*_span(since, until), ("query", f'{ERRORS} release:"{name}"')]
+        named = await sentry_releases.asked_by(self._http, service, where, release)
+        if named is None:
+            return ()
+        params: Pairs = [*_span(since, until), ("query", f"{ERRORS} {named}")]
         params += [("sort", "new"), ("limit", str(PAGE))]
         answers = await self._apart.get("/issues/", where, params, every=self._every())
         rows = [i.row() for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
@@ -348,7 +350,7 @@ class Sentry:
         more: str | None = None
         while True:
             params = [*where, ("per_page", str(RELEASES_LOOKED_AT)), *([("cursor", more)] if more else [])]
-            answer = await self._http.get("/releases/", params, scope=RELEASES)
+            answer = await self._http.get("/releases/", params, scope=sentry_releases.SCOPE)
             page = read(self._http, list[ReleaseShape], answer)
             listed += page
             more = cursor(answer)
@@ -357,15 +359,16 @@ class Sentry:
 
     async def release_names(self, service: Service) -> list[str]:
         """The newest releases as Sentry writes them (`firebreak doctor`)."""
-        where = await self._where([service])
-        answer = await self._http.get("/releases/", [*(where or []), ("per_page", "10")], scope=RELEASES)
-        return [release.version for release in read(self._http, list[ReleaseShape], answer)]
+        return await sentry_releases.newest(self._http, await self._where([service]) or [])
+
+    async def names_of(self, service: Service, release: str) -> Sequence[str]:
+        return await sentry_releases.names_of(self._http, service, await self._where([service]) or [], release)
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
         if release.version in (".", ".."):
             return []  # Sentry takes no such name; nothing could be asked of it
         path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
-        return read(self._http, list[DeployShape], await self._http.get(path, scope=RELEASES))
+        return read(self._http, list[DeployShape], await self._http.get(path, scope=sentry_releases.SCOPE))
 
     # --- where: projects and environments ----------------------------------------------------------------------
 

@@ -170,7 +170,7 @@ class ReleaseShape(Shape):
         slugs = {p.slug for p in self.projects}
         if service.sentry and not slugs & set(service.sentry):
             return None
-        version = service.release.version_of(service.release.sentry, self.version)
+        version = service.version_in_sentry(self.version)
         if version is None:
             return None
         commit = next((c for c in (self.ref, self.lastCommit and self.lastCommit.id) if c and len(c) == 40), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from bot.clients.http import HttpError
 from bot.performers.kit import JobLike, Kit, Performer
 from phases.actions import IssuesResolved
 from phases.effects import ResolveIssues
+from phases.service import Service
 
 LINKED = 3
 
@@ -26,8 +28,7 @@ def resolving(kit: Kit, resolver: Resolver | None) -> dict[str, Performer]:
         if resolver is None:  # switched off, or no Sentry
             return IssuesResolved(resolved=0, release=None)
         incident = await kit.incident(job)
-        pattern = kit.service(incident).release.sentry
-        named = (pattern.replace("{version}", name) for name in (effect.release, effect.commit) if name)
+        named = await _called(kit, kit.service(incident), [name for name in (effect.release, effect.commit) if name])
         try:
             done = await resolver.resolve(effect.issues, tuple(named))
         except HttpError as error:
@@ -38,3 +39,11 @@ def resolving(kit: Kit, resolver: Resolver | None) -> dict[str, Performer]:
         return IssuesResolved(resolved=len(done), release=effect.release if all(done) else None)
 
     return {"issues.resolve": resolve}
+
+
+async def _called(kit: Kit, service: Service, names: Sequence[str]) -> list[str]:
+    """As Sentry calls them: a build and an abbreviation are its own. Raises `PortError`."""
+    if kit.tracker is None:
+        return [service.release.in_sentry(name) for name in names if not service.release.with_builds]
+    found = await asyncio.gather(*(kit.tracker.names_of(service, name) for name in names))
+    return list(dict.fromkeys(one for called in found for one in called))

@@ -46,7 +46,7 @@ async def list_releases(sentry: Sentry, request: Request) -> Response:
         release
         for release in sentry.releases.values()
         if release.projects & slugs
-        and (params.get("query") or "") in release.version
+        and (params.get("query") or "").lower() in release.version.lower()
         and (not environments or _was_in(sentry, release, environments))
     ]
     rows.sort(key=lambda release: release.released or release.created, reverse=True)

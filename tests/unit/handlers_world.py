@@ -32,7 +32,7 @@ from bot.store import Store
 from bot.viewers import StoreViewers
 from handlers import views
 from handlers.door import Recorded
-from handlers.kit import Whereabouts
+from handlers.kit import Deployments, Whereabouts
 from handlers.listeners import Listeners, listeners
 from phases.actions import Action, ChannelOpened, MessagePosted, Triaged
 from phases.incident import Channel, Incident, MessageRef
@@ -173,6 +173,7 @@ async def house(
     watched: tuple[str, ...] = (),
     private: bool = False,
     whereabouts: Whereabouts | None = None,
+    deployments: Deployments | None = None,
 ) -> AsyncIterator[House]:
     with pytest.MonkeyPatch.context() as patch:
         for limit in ("handlers.turn.WHO_SECONDS", "handlers.decide.OWNERS_SECONDS"):
@@ -206,6 +207,7 @@ async def _house(
             settings=Wanted(watched=watched),
             members=ChannelMembers(slack) if private else None,
             whereabouts=whereabouts,
+            deployments=deployments,
             now=lambda: datetime.now(UTC),
         )
         try:

@@ -11,6 +11,8 @@ from bot.checkup import github
 from bot.checkup.services import release_names
 from bot.store import Store
 from phases.service import ReleaseNames
+from sandbox.faults import Fault
+from sandbox.github import Workflow
 
 HEAD = "ab" * 20
 
@@ -45,3 +47,52 @@ async def test_the_last_three_as_tags_and_deployments_name_them(world: World) ->
     ]
     strange = SHOP.model_copy(update={"release": ReleaseNames(tag="release-{version}", deploy="release-{version}")})
     assert [one.state for one in await release_names(strange, None, world.client)] == ["broken", "broken"]
+
+
+async def test_a_workflow_that_cannot_be_started_is_broken_with_its_reason(world: World) -> None:
+    deploy = world.github.workflows["deploy.yml"]
+
+    async def says() -> str:
+        return " ".join(one.says for one in await github.deployer(SHOP, world.client) if one.state == "broken")
+
+    assert await says() == ""
+    for state, how in (
+        ("disabled_manually", "by hand"),
+        ("disabled_inactivity", "inactivity"),
+        ("disabled_fork", "fork"),
+    ):
+        deploy.state = state
+        assert how in await says()
+        assert "Enable workflow" in await says()
+    deploy.state = "deleted"
+    assert "was deleted; main has hotfix.yml" in await says()
+    deploy.state, deploy.branch = "active", "next"
+    assert "there is no .github/workflows/deploy.yml on main" in await says()
+    del world.github.workflows["deploy.yml"]
+    world.github.workflows["release.yml"] = Workflow("release.yml")
+    assert "has no workflow deploy.yml; main has hotfix.yml and release.yml." in await says()
+
+
+async def test_an_archived_repository_is_broken(world: World) -> None:
+    assert (await github.place("acme/shop", world.client, "mend")).state == "works"
+    world.github.archived = True
+    found = await github.place("acme/shop", world.client, "mend")
+    assert (found.state, found.says[:17]) == ("broken", "it is archived: n")
+    world.faults.next("github.repository", Fault(status=502), times=5)
+    away = await github.place("acme/shop", world.client, "GITHUB_TOKEN must see it")
+    assert (away.state, away.mend) == ("broken", ""), "GitHub's own fault is mended by no token"
+
+
+async def test_deployments_of_a_branch_and_of_others_side_by_side(world: World) -> None:
+    world.github.deployments.clear()
+    world.github.open_deployment("main", "3" * 40, "production", {}, "ci")
+    world.github.open_deployment("main", "a" * 40, "production", {}, "ci")
+    found = await release_names(SHOP, None, world.client)
+    assert [one.state for one in found] == ["works", "works"]
+    assert found[-1].says == f"the deployer: {'a' * 40}, v1.3.0 (read by {{version}})"
+    world.github.deployments.clear()
+    world.github.tags["billing-v7.1.0"] = "a" * 40
+    world.github.deploy("billing-v7.1.0")
+    [one] = await github.deployer(SHOP, world.client)
+    assert (one.state, one.says[:55]) == ("unproven", "the newest deployments to production are none of it, by")
+    assert "billing-v7.1.0" in one.says

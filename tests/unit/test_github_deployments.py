@@ -111,3 +111,28 @@ def test_what_githubs_webhook_told_and_what_it_answers_is_one_deploy() -> None:
 
 def test_versions_that_begin_alike_are_two() -> None:
     assert len(history([deploy("2024.10.1", 5, "github")], [deploy("2024.10.11", 5, "sentry")]).deploys) == 2
+
+
+# --- what a ref is ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_tag_that_is_gone_still_names_its_version_and_a_branch_never_does(
+    world: World, hub: DeployHistory
+) -> None:
+    github = world.github
+    for ref, minutes in (("v0.9.0", 300), ("v2", 200), ("main", 100)):
+        made = github.open_deployment(ref, "3" * 40, "production", {}, "ci")
+        made.created_at = back(minutes)
+        github.say_status(made, "success", at=back(minutes))
+    github.branches["v2"] = "3" * 40
+    assert await told(hub) == [("1.3.0", True), ("1.3.0", True), ("0.9.0", True)]
+
+
+async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(world: World, hub: DeployHistory) -> None:
+    github = world.github
+    github.tags |= {f"z{n}": "1" * 40 for n in range(310)} | {"billing-v7.1.0": "2" * 40}
+    for ref, minutes in (("billing-v7.1.0", 20), ("main", 10)):
+        made = github.open_deployment(ref, "2" * 40, "production", {}, "ci")
+        made.created_at = back(minutes)
+        github.say_status(made, "success", at=back(minutes))
+    assert await told(hub) == [("2" * 40, True)], "its tag is beyond those that are listed"

@@ -12,14 +12,18 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from github_world import github_world
 from handlers_world import COMMANDS, GITHUB_HOOK_SECRET, House, house
 
+from bot.clients.github_deployments import GitHubDeployments
+from bot.deploys import Deploys
 from bot.store import Store
 from phases.actions import DecideHotfix, DeployFinished, DeployStarted
 from phases.merging import unmerged
 from phases.ports import HotfixRef
 from phases.report import DeployProof, Release
 from phases.service import DeployWorkflow, ReleaseNames, Service
+from sandbox.faults import Fault
 
 NAMES = ReleaseNames(tag="v{version}")
 SHOP = Service(name="shop", repository="acme/shop", deployer="github", deploy=DeployWorkflow(), release=NAMES)
@@ -216,3 +220,48 @@ async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
     assert answer.json() == {"incidents": ["INC-0001"]}
     run["workflow_run"]["display_title"] = f"Hotfix #12 ({incident.mark}-10)"
     assert (await post(home, run, event="workflow_run", delivery="d-2")).json() == {"incidents": []}
+
+
+# --- what a deployment's ref says -----------------------------------------------------------------------------------
+
+BILLING = Service(name="billing", repository="acme/shop", release=ReleaseNames(tag="billing-v{version}"))
+
+
+@pytest.mark.parametrize("ref", ["main", "refs/heads/main", "release/1.3", "refs/pull/12/merge", "44444444", "4" * 40])
+async def test_a_deployment_of_a_branch_is_known_by_its_commit(home: House, store: Store, ref: str) -> None:
+    assert (await post(home, body(ref))).json() == {"incidents": ["INC-0001"]}
+    (told,) = await said(home)
+    assert told.startswith(f"{'4' * 40} was deployed by ada, ")
+    deploys = Deploys(store, watching=True)
+    [kept] = await deploys.known("shop")
+    assert kept.release == Release(version="4" * 40, commit="4" * 40)
+    [watched] = await deploys.watches()
+    assert watched.names == ("4" * 40,)
+
+
+async def test_a_deploy_of_another_service_in_the_repository_asks_nobody_whether_it_is_the_fix(store: Store) -> None:
+    async with house(store, SHOP, BILLING) as home:
+        await home.slack.alice.command("/incident the shop is failing")
+        for number, ref in enumerate(("billing-v7.1.0", "refs/tags/billing-v7.1.0")):
+            assert (await post(home, body(ref), delivery=f"d-{number}")).json() == {"incidents": []}
+        assert await said(home) == []
+        deploys = Deploys(store, watching=True)
+        assert not await deploys.known("shop")
+        assert {one.release.version for one in await deploys.known("billing")} == {"7.1.0"}
+        assert {one.service for one in await deploys.watches()} == {"billing"}
+        await post(home, body("v1.4.0"), delivery="d-9")
+        assert (await said(home))[0].startswith("1.4.0 was deployed by ada, ")
+        assert {one.release.version for one in await deploys.known("shop")} == {"1.4.0"}
+
+
+async def test_github_is_asked_whether_a_ref_is_a_tag(store: Store) -> None:
+    async with github_world(store) as hub:
+        hub.github.tags |= {"v1.4.0": "4" * 40, "elsewhere-3": "3" * 40}
+        async with house(store, SHOP, deployments=GitHubDeployments(hub.client)) as home:
+            await home.slack.alice.command("/incident the shop is failing")
+            await post(home, body("main"))
+            assert (await said(home))[0].startswith("1.4.0 was deployed by ada, ")
+            assert (await post(home, body("elsewhere-3"), delivery="d-2")).json() == {"incidents": []}
+            hub.faults.next("github.tags", Fault(status=502), times=5)
+            await post(home, body("main", deployment__sha="5" * 40), delivery="d-3")
+            assert (await said(home))[-1].startswith(f"{'5' * 40} was deployed by ada, ")

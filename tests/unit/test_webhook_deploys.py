@@ -162,3 +162,34 @@ async def test_new_errors_declare_and_a_second_word_is_evidence(home: House) -> 
     assert again.json()["incident"] == incident.id
     assert await home.count() == 1
     assert (await home.newest()).seeds == ("41", "42", "43", "44")
+
+
+# --- what was deployed ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "commit", "release"),
+    [
+        ("refs/tags/1.4.0", None, Release(version="1.4.0")),
+        ("4" * 40, None, Release(version="4" * 40, commit="4" * 40)),
+        ("4444444", None, Release(version="4444444")),
+        ("1.4.0", "4" * 40, Release(version="1.4.0", commit="4" * 40)),
+        ("main", "4" * 40, Release(version="4" * 40, commit="4" * 40)),
+        ("refs/heads/release/1.3", "4" * 40, Release(version="4" * 40, commit="4" * 40)),
+    ],
+)
+async def test_what_ci_deployed_by_tag_or_commit(
+    home: House, store: Store, version: str, commit: str | None, release: Release
+) -> None:
+    answer = await post(home, told(version=version, **({"commit": commit} if commit else {})))
+    assert answer.status_code == 200
+    [kept] = await Deploys(store, watching=True).known("shop")
+    assert kept.release == release
+
+
+@pytest.mark.parametrize("version", ["main", "refs/heads/main", "refs/heads/release/1.3", "refs/pull/12/merge"])
+async def test_a_branch_alone_says_not_what_was_deployed(home: House, store: Store, version: str) -> None:
+    answer = await post(home, told(version=version))
+    assert answer.status_code == 400
+    assert "name the tag or the commit" in answer.text
+    assert not await Deploys(store, watching=True).known("shop")

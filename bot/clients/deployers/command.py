@@ -7,10 +7,11 @@ the caller reads it back with `running`.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import SIGTERM, Signals
@@ -18,11 +19,14 @@ from typing import Any, Literal
 
 from bot.clients import processes
 from bot.clients.commands import CommandFailed, Output, run
+from bot.clients.git_tags import tags_with_commits
 from bot.clients.redact import HIDDEN, LINES_SHOWN, printed, redact
 from phases.markdown import cut
 from phases.ports import DeployState, NotSetUp, PortError
 from phases.report import DeployOutput, Release
 from phases.service import DEPLOYABLE, DeployCommands, Service
+
+log = logging.getLogger(__name__)
 
 ASK_SECONDS = 15.0
 """How long `current` and `releases` may take."""
@@ -76,11 +80,27 @@ class CommandDeployer:
         output = await self._ask(service, commands.releases, "which releases there are")
         names = [line.strip() for line in output.text.splitlines() if line.strip()]
         for pattern in _patterns(service):
-            versions = [v for name in names if (v := service.release.version_of(pattern, name)) is not None]
+            versions = [
+                version
+                for name in names
+                if (version := service.release.version_of(pattern, name)) is not None
+                and not service.of_another(name, pattern)
+            ]
             if versions:
-                fit = dict.fromkeys(v for v in versions if DEPLOYABLE.fullmatch(v))
-                return [Release(version=v) for v in fit][:RELEASES_SHOWN]
+                fit = list(dict.fromkeys(v for v in versions if DEPLOYABLE.fullmatch(v)))[:RELEASES_SHOWN]
+                commits = await self._commits(service)
+                return [Release(version=v, commit=_commit(service, v, commits)) for v in fit]
         return []
+
+    async def _commits(self, service: Service) -> dict[str, str]:
+        """Return the commits of the clone's tags, by which others may know a release; none without a clone."""
+        if not service.checkout:
+            return {}
+        try:
+            return await tags_with_commits(service.checkout)
+        except PortError as error:
+            log.warning("the commits of the tags of %s are not known: %s", service.name, error.text)
+            return {}
 
     async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
         folder = self._folder(deploy_id)
@@ -219,6 +239,13 @@ def _commands(service: Service) -> DeployCommands:
     if not isinstance(service.deploy, DeployCommands):
         raise NotSetUp("deployer", f"{service.name} has no deploy commands in the catalogue")
     return service.deploy
+
+
+def _commit(service: Service, version: str, tags: Mapping[str, str]) -> str | None:
+    """Of a version: its tag's, or itself."""
+    if SHA.fullmatch(version.lower()):
+        return version.lower()
+    return tags.get(service.release.tag.replace("{version}", version))
 
 
 def _patterns(service: Service) -> list[str]:

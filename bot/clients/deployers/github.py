@@ -17,8 +17,9 @@ from typing import Any, Protocol
 from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
 from bot.clients.deployers.github_deployments import ByDeployments
+from bot.clients.deployers.github_workflows import why_not_started
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
-from bot.clients.github_deployments import GitHubDeployments, named
+from bot.clients.github_deployments import GitHubDeployments
 from bot.clients.github_shapes import (
     Dispatched,
     Releases,
@@ -55,7 +56,7 @@ _WORDS = {
 }
 _ENDS = {
     "failure": "failed",
-    "startup_failure": "could not be started: is the workflow file right?",
+    "startup_failure": "could not be started by GitHub, which says there why",
     "cancelled": "was cancelled on GitHub",
     "timed_out": "ran into its time limit on GitHub",
     "skipped": "was skipped: nothing was deployed",
@@ -99,10 +100,13 @@ class GitHubDeployer:
         """The newest deployment of the environment that was successful and is not taken down."""
         _workflow(service)
         newest = await self._deployments.running(service)
-        return named(service, newest) if newest else None
+        return newest[1] if newest else None
 
     async def releases(self, service: Service) -> Sequence[Release]:
-        """Published releases, newest first, then the other tags, the highest first; names that fit not are left out."""
+        """Published releases, newest first, then the other tags, the highest first; names that fit not are left out.
+
+        Where nothing is said of how tags are written, releases may be commits: then those that were deployed before come first.
+        """
         repository, _ = _workflow(service)
         released, *tags = await asyncio.gather(
             self._github.polled(calls.RELEASES, repository, {"per_page": PAGE}),
@@ -110,9 +114,16 @@ class GitHubDeployer:
         )
         names = [r.tag_name for r in read(Releases, {"rows": released}).rows if not r.draft]
         others = sorted(set(tags[0]) - set(names), key=natural, reverse=True)
-        versions = (service.release.version_of(service.release.tag, name) for name in (*names, *others))
-        fit = dict.fromkeys(v for v in versions if v is not None and DEPLOYABLE.fullmatch(v))
-        return [Release(version=v) for v in fit][:RELEASES_SHOWN]
+        fit: dict[str, Release] = {}
+        if service.release.tag == "{version}":
+            seen = (one.release for one in await self._deployments.deploys([service]))
+            fit |= {one.version: one for one in seen if one.version == one.commit}
+        for name in (*names, *others):
+            version = service.release.version_of(service.release.tag, name)
+            if version is None or not DEPLOYABLE.fullmatch(version) or service.of_another(name, service.release.tag):
+                continue
+            fit.setdefault(version, Release(version=version, commit=tags[0].get(name) or None))
+        return list(fit.values())[:RELEASES_SHOWN]
 
     async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
         repository, deploy = _workflow(service)
@@ -135,7 +146,8 @@ class GitHubDeployer:
                 log.warning("the answer to a dispatch of %s was lost: %s", workflow, error.text)
                 return
             await self._ledger.forget(deploy_id)
-            raise _not_taken(error, repository, workflow) from error
+            why = await why_not_started(self._github, repository, workflow, branch, error)
+            raise _not_taken(error, why) from error
         if answer is not None:
             await self._remember(deploy_id, answer)
 
@@ -254,16 +266,17 @@ class GitHubDeployer:
             return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
         if datetime.now(UTC) - ended < timedelta(seconds=SETTLE_SECONDS):
             newest = await self._deployments.running(service)
-            if newest is None or newest.created_at < run.created_at:
+            if newest is None or newest[0].created_at < run.created_at:
                 waiting = ("The run succeeded; GitHub does not show its deployment yet.",)
                 return DeployState(state="running", lines=waiting, started_at=started)
         return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
 
     # --- what is there -------------------------------------------------------------------------------------------
 
-    async def _tags(self, repository: str) -> list[str]:
+    async def _tags(self, repository: str) -> dict[str, str]:
+        """With the commits that they point at."""
         rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
-        return [tag.name for tag in read(Tags, {"rows": rows}).rows]
+        return {tag.name: tag.commit.sha for tag in read(Tags, {"rows": rows}).rows}
 
     async def _inputs(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> dict[str, str]:
         """The four inputs that both workflows declare (docs/github.md). Raises where the release may not be deployed."""
@@ -277,21 +290,22 @@ class GitHubDeployer:
             return {"release": to.version, "commit": commit, "decision": deploy_id, "hotfix": "true"}
         if not DEPLOYABLE.fullmatch(to.version):
             raise PortError("deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False)
+        by_commit = bool(SHA.fullmatch(to.version)) and service.release.tag == "{version}"
         tag = service.release.tag.replace("{version}", to.version)
         try:
-            await self._github.polled(calls.GIT_REF, repository, ref=f"tags/{tag}")
+            if by_commit:
+                await self._github.polled(calls.COMMIT, repository, {"per_page": 1}, ref=to.version)
+            else:
+                await self._github.polled(calls.GIT_REF, repository, ref=f"tags/{tag}")
         except HttpError as error:
-            if error.status != 404:
+            if error.status not in ((404, 422) if by_commit else (404,)):
                 raise
-            text = f"{to.version} is not in the deployer's list of releases: {repository} has no tag {tag}"
+            what = "commit" if by_commit else "tag"
+            text = f"{to.version} is not in the deployer's list of releases: {repository} has no {what} {tag}"
             raise PortError("deployer", text, retryable=False) from error
         name = service.release.deploy.replace("{version}", to.version)
-        return {
-            "release": name,
-            "commit": commit if SHA.fullmatch(commit) else "",
-            "decision": deploy_id,
-            "hotfix": "false",
-        }
+        commit = to.version if by_commit else ""
+        return {"release": name, "commit": commit, "decision": deploy_id, "hotfix": "false"}
 
     async def _remember(self, deploy_id: str, answer: object) -> None:
         """The run's id spares looking for it; without it the run is found by its title."""
@@ -307,15 +321,15 @@ def _workflow(service: Service) -> tuple[str, DeployWorkflow]:
     return service.repository, service.deploy
 
 
-def _not_taken(error: HttpError, repository: str, workflow: str) -> HttpError:
-    """A refused dispatch, with what mends it."""
-    text = f"nothing was started: {error.text}"
-    if error.status == 404:
-        text = f"nothing was started: {repository} has no workflow {workflow}, or our token may not see it"
-    elif error.status == 422:
-        text += f". {workflow} needs `workflow_dispatch` with the inputs release, commit, decision and hotfix"
+def _not_taken(error: HttpError, why: str) -> HttpError:
+    """A refused dispatch, with its reason."""
     return HttpError(
-        SYSTEM, text, retryable=error.retryable, retry_after=error.retry_after, status=error.status, sent=error.sent
+        SYSTEM,
+        f"nothing was started: {why}",
+        retryable=error.retryable,
+        retry_after=error.retry_after,
+        status=error.status,
+        sent=error.sent,
     )
 
 

@@ -61,7 +61,9 @@ class ByDeployments:
         age, started = datetime.now(UTC) - one.created_at, one.created_at
         if not statuses:
             if age > timedelta(seconds=TAKEN_SECONDS):
-                reason = f"nobody has taken the deployment {one.id} for {TAKEN_SECONDS / 60:.0f} min: is something listening to deployments?"
+                reason = (
+                    f"nobody has taken the deployment {one.id} for {TAKEN_SECONDS / 60:.0f} min: it has no status yet"
+                )
                 return DeployState(state="unknown", reason=reason, started_at=started)
             return DeployState(
                 state="running", lines=("The deployment waits for somebody to take it.",), started_at=started

@@ -1,0 +1,116 @@
+"""Why a workflow cannot be started: what GitHub says of it, and what can be read of the workflow and its file.
+
+https://docs.github.com/en/rest/actions/workflows#get-a-workflow (`state`). The words of refused dispatches, all with
+422, stand in https://github.com/benc-uk/workflow-dispatch/issues/72 (disabled) and …/issues/65 (no trigger),
+https://github.com/Codex-/return-dispatch/issues/188 (inputs that are not declared) and
+https://github.com/backstage/backstage/issues/18511 (one that is required).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from bot.clients import github_calls as calls
+from bot.clients.github import GitHub, read
+from bot.clients.github_shapes import Directory, Workflow
+from bot.clients.http import HttpError
+from phases.ports import PortError
+from phases.wording import listed
+
+FOLDER = ".github/workflows"
+"""https://docs.github.com/en/actions/writing-workflows/workflow-syntax-for-github-actions"""
+NEEDS = "the inputs release, commit, decision and hotfix (docs/github.md)"
+LOOKS_SECONDS = 3.0
+"""Somebody waits for the refusal: what cannot be read so fast is not said."""
+FILES_NAMED = 5
+
+_STATES = {
+    "disabled_manually": "was disabled by hand",
+    "disabled_inactivity": "was disabled by GitHub for inactivity",
+    "disabled_fork": "is disabled, because the repository is a fork",
+}
+_MISSING = re.compile(r"required input '([^']+)' not provided", re.IGNORECASE)
+
+
+async def state_of(github: GitHub, repository: str, file: str) -> str | None:
+    """Return what is wrong with a workflow, without a full stop; None where nothing is seen to be.
+
+    Raises `PortError`.
+    """
+    branch = await github.default_branch(repository)
+    try:
+        found = read(Workflow, await github.get(calls.WORKFLOW, repository, workflow_id=file))
+    except HttpError as error:
+        if error.status != 404:
+            raise
+        try:  # what has runs is known to GitHub for all that
+            await github.get(calls.WORKFLOW_RUNS, repository, {"per_page": 1}, workflow_id=file)
+        except HttpError as again:
+            if again.status != 404:
+                raise
+            there = await _files(github, repository, branch)
+            if there is None:
+                return f"{repository} has no workflow {file}, or our token may not see it"
+            return f"{repository} has no workflow {file}{_instead(there, branch)}"
+        return None
+    if found.state == "deleted":
+        return f"the workflow {file} of {repository} was deleted{_instead(await _files(github, repository, branch), branch)}"
+    if found.state != "active":
+        how = _STATES.get(found.state, f"is not active ({found.state})")
+        return f"the workflow {file} of {repository} {how}: enable it on GitHub (Actions, {file}, Enable workflow)"
+    there = await _files(github, repository, branch)
+    if there is not None and file not in there:
+        return f"there is no {FOLDER}/{file} on {branch}, from where it is started{_instead(there, branch)}"
+    return None
+
+
+async def why_not_started(github: GitHub, repository: str, file: str, branch: str, error: HttpError) -> str:
+    """The reason of a refused dispatch. Never raises: what cannot be read is not said."""
+    said = error.said
+    if "actions has been disabled" in said.lower():
+        ours = ": enable it on GitHub (Settings, Actions, General)" if "repository" in said.lower() else ""
+        return f"GitHub Actions is disabled (“{said.rstrip('.')}”){ours}"
+    if error.status not in (404, 422):
+        return error.text
+    if said.lower().startswith("unexpected inputs"):
+        return f"{file} on {branch} does not declare all inputs ({said}): it needs {NEEDS}"
+    if (missing := _MISSING.search(said)) is not None:
+        return f"{file} on {branch} requires an input that the bot does not send, {missing[1]}: it may require {NEEDS}"
+    seen: str | None = None
+    try:
+        async with asyncio.timeout(LOOKS_SECONDS):
+            seen = await state_of(github, repository, file)
+    except (PortError, TimeoutError):
+        seen = None
+    if seen is not None:
+        return seen
+    if "disabled workflow" in said.lower():
+        return (
+            f"the workflow {file} of {repository} is disabled: enable it on GitHub (Actions, {file}, Enable workflow)"
+        )
+    if "workflow_dispatch" in said.lower():
+        return f"{file} on {branch} has no `workflow_dispatch` trigger: it needs one, with {NEEDS}"
+    if error.status == 404:
+        return f"{repository} has no workflow {file}, or our token may not see it"
+    return error.text
+
+
+async def _files(github: GitHub, repository: str, branch: str) -> list[str] | None:
+    """The workflow files on a branch; None where they cannot be seen."""
+    try:
+        answer = await github.get(calls.CONTENTS, repository, {"ref": branch}, path=FOLDER)
+    except HttpError as error:
+        if error.status not in (403, 404):
+            raise
+        return None
+    rows = read(Directory, {"rows": answer}).rows if isinstance(answer, list) else ()
+    return [one.name for one in rows if one.name.endswith((".yml", ".yaml"))]
+
+
+def _instead(there: list[str] | None, branch: str) -> str:
+    if there is None:
+        return ""
+    if not there:
+        return f"; {branch} has no workflow at all"
+    return f"; {branch} has {listed(there[:FILES_NAMED])}"
