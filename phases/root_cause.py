@@ -17,6 +17,7 @@ from phases.actions import Investigated
 from phases.hypotheses import Facts, after_bisect, best, merge, tree
 from phases.incident import Incident
 from phases.ports import Commit, PortError, PullRequests, SourceCode
+from phases.remarks import remarks_of
 from phases.report import Cause, Frame, HypothesisKind, Investigation, Suspect, TriageReport, Verdict, Word
 from phases.service import Service
 from phases.suspects import Thrown, pull_request, rank, with_blame
@@ -90,12 +91,15 @@ class _Notes:
         self.said.setdefault(text[:300])
 
     async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """What could not be asked is said, with what it costs; the investigation goes on without it."""
+        """What could not be asked, or not in time, is said, with what it costs; the investigation goes on without it."""
         try:
-            return await asked
+            async with asyncio.timeout(SOURCE_SECONDS):
+                return await asked
+        except TimeoutError:
+            self.say(f"{capital(cost)}: the source did not answer within {SOURCE_SECONDS:.0f} s.")
         except PortError as error:
             self.say(f"{capital(cost)}: {error.text}.")
-            return otherwise
+        return otherwise
 
 
 async def investigate(
@@ -114,14 +118,11 @@ async def investigate(
     if report.manual_by is not None:
         notes.say("Sentry was not asked: there is no stack to walk along.")
     older, newer = _ends(report)
-    try:
-        async with asyncio.timeout(SOURCE_SECONDS):
-            commits, stops = await asyncio.gather(
-                _commits(service, source, older, newer, notes), _stops(report, service, source, newer, notes)
-            )
-    except TimeoutError:
-        notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: no commits, and the walk is without them.")
-        commits, stops = None, [_Stop(frame) for frame in _frames(report)[:WALKED_FRAMES]]
+    commits, stops = await asyncio.gather(
+        _commits(service, source, older, newer, notes), _stops(report, service, source, newer, notes)
+    )
+    for remark in remarks_of(source, service):
+        notes.say(remark)
     walk = _walk(stops, commits, older, newer)
     suspects: list[Suspect] = []
     message = error_text(report)
@@ -215,10 +216,12 @@ async def _stops(
             return _Stop(frame)
         blame, snippet = await asyncio.gather(
             notes.soft(source.blame(service, newer, frame.file, frame.line), None, cost),
-            notes.soft(source.snippet(service, newer, frame.file, frame.line), (), cost),
+            notes.soft(source.snippet(service, newer, frame.file, frame.line), None, cost),
         )
-        known = frame.model_copy(update={"context": frame.context or tuple(snippet)[:5]})
-        return _Stop(known, blame, newer if blame is None and not snippet else None)
+        known = frame.model_copy(update={"context": frame.context or tuple(snippet or ())[:5]})
+        # What could not be asked is in `notes`: only an answer says that the line is not there.
+        missing = blame is None and snippet is not None and not snippet
+        return _Stop(known, blame, newer if missing else None)
 
     return list(await asyncio.gather(*(stop(frame) for frame in frames)))
 

@@ -15,7 +15,7 @@ from bot.clients.archive import LocalArchive
 from bot.clients.commands import CommandFailed
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.endpoint import HttpEndpoint
-from bot.clients.git import git
+from bot.clients.git_calls import git
 from bot.clients.github import GitHub
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack

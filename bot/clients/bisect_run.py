@@ -37,6 +37,13 @@ _GIT = (
     "-c",
     "advice.detachedHead=false",
 )
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "LC_ALL": "C",
+}
+"""As `git_calls.py` reads history; nobody sits in front of it."""
 
 
 class Ended(Exception):
@@ -76,11 +83,12 @@ class Run:
             capture_output=True,
             timeout=120,
             check=False,
-            env={**plain_environment(), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            env=plain_environment() | _ENVIRONMENT,
         )
         if check and done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-            raise Ended("failed", f"git {arguments[0]}: {said[-1][:300]}")
+            told = next((line for line in said if line.startswith(("fatal: ", "error: "))), said[-1])
+            raise Ended("failed", f"git {arguments[0]}: {told[:300]}")
         return done.stdout.decode("utf-8", "replace").strip()
 
 
@@ -149,6 +157,8 @@ def bisect(run: Run) -> None:
     names = f"{run.job['good']} and {run.job['bad']}"
     if good == bad:
         raise Ended("cannot tell", f"{names} are the same commit")
+    if cut(run, good, bad):
+        raise Ended("cannot tell", f"the history of the clone is cut (a shallow clone) between {names}")
     commits = int(run.git("rev-list", "--count", f"{good}..{bad}"))
     if not commits:
         raise Ended("cannot tell", f"there is no commit in {run.job['bad']} that is not in {run.job['good']} too")
@@ -174,6 +184,15 @@ def bisect(run: Run) -> None:
         )
     good, bad = over_releases(run, base or good, bad)
     over_commits(run, good, bad)
+
+
+def cut(run: Run, good: str, bad: str) -> bool:
+    """Whether the commits between the ends are not all there: the first behind the cut would seem to have brought it."""
+    shallow, path = run.git("rev-parse", "--is-shallow-repository", "--git-path", "shallow").split("\n")
+    if shallow != "true":
+        return False
+    edges = (Path(run.worktree) / path).read_text(encoding="ascii").split()
+    return not set(edges).isdisjoint(run.git("rev-list", "--max-parents=0", f"{good}...{bad}").split())
 
 
 def over_releases(run: Run, good: str, bad: str) -> tuple[str, str]:
@@ -215,7 +234,7 @@ def over_commits(run: Run, good: str, bad: str) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**plain_environment(), "LC_ALL": "C"},
+            env=plain_environment() | _ENVIRONMENT,
             check=False,
         )
     told = run.git("bisect", "log")
