@@ -11,11 +11,11 @@ from pathlib import Path
 from bot.app import STATE_BESIDE_REDIS
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, asked, broken, github, works
+from bot.checkup.clones import clone
 from bot.clients.archive import LocalArchive
-from bot.clients.commands import CommandFailed
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.endpoint import HttpEndpoint
-from bot.clients.git_calls import git
+from bot.clients.git_calls import ask
 from bot.clients.github import GitHub
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
@@ -41,6 +41,8 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
     found: list[Finding] = []
     for service in catalogue.all():
         found += await _deployer(service, hub, state)
+        if service.checkout:
+            found += await clone(service)
         found += await release_names(service, tracker, hub, state)
         if service.endpoint:
             answer = await endpoint.call(service.endpoint)
@@ -104,13 +106,10 @@ async def release_names(
         if not isinstance(told, Finding):  # Sentry's own row says so otherwise
             sides.append(("sentry", names.sentry, told))
     if service.checkout:
-        try:
-            tags = await git(service.checkout, "tag", "--sort=-creatordate")
-        except CommandFailed as failed:
-            return [broken(f"Releases, {service.name}", f"{failed.text}.", f"checkout of {service.name}: a Git clone")]
-        if tags.code:
-            mend = f"checkout of {service.name}: a Git clone that the bot's user may read"
-            found.append(broken(f"Releases, {service.name}", f"git: {tags.complaint}.", mend))
+        mend = f"checkout of {service.name}: a Git clone that the bot's user may read"
+        tags = await asked(f"Releases, {service.name}", ask(service.checkout, "tag", "--sort=-creatordate"), mend)
+        if isinstance(tags, Finding):
+            found.append(tags)
         else:
             sides.append(("tag", names.tag, tags.text.split()))
     elif hub is not None and service.repository:
