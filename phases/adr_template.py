@@ -14,10 +14,6 @@ from dataclasses import dataclass, field
 
 from phases.markdown import inline
 
-NAMES = re.compile(
-    r"(?:\d{1,4}[-_])?(?:[a-z]{2,20}[-_]){0,3}template(?:[-_][a-z]{2,20}){0,2}\.md|_template\.md", re.IGNORECASE
-)
-"""`template.md`, `0000-template.md`, `adr-template.md`, `postmortem-template.md`."""
 LIMIT = 64 * 1024
 NOTHING = "Does not apply to a post-mortem."
 
@@ -85,12 +81,6 @@ class _Asked:
     @property
     def name(self) -> str:
         return re.sub(r"\s+", " ", re.sub(r"[*_`?!:]|\(.*?\)|^\d+(?:\.\d+)*[.)]?\s", "", self.text)).strip().lower()
-
-
-def named_like_a_template(names: Sequence[str]) -> str | None:
-    """Of a folder's files its template; one for post-mortems before one for decisions."""
-    found = sorted(name for name in names if NAMES.fullmatch(name))
-    return next((n for n in found if re.search("post|incident", n, re.IGNORECASE)), found[0] if found else None)
 
 
 def follow(

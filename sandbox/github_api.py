@@ -120,7 +120,10 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         if text is None and not inside:
             raise GitHubRefusal(404, "Not Found")
         if text is None:
-            return [{"name": name.removeprefix(f"{path}/"), "type": "file"} for name in sorted(inside)]
+            # One level, folders as such, never more than 1,000: docs.github.com/en/rest/repos/contents
+            below = [name.removeprefix(f"{path}/").partition("/") for name in sorted(inside)]
+            rows = {name: "dir" if more else "file" for name, more, _ in below}
+            return [{"name": name, "type": kind} for name, kind in rows.items()][:1000]
         content = base64.encodebytes(text.encode()).decode()
         return {"type": "file", "sha": blob_sha(text), "encoding": "base64", "content": content}
 

@@ -21,6 +21,7 @@ from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
 from bot.people import SlackPeople
 from bot.settings import Settings
+from phases.adr_names import Numbering
 from phases.ports import PortError
 from phases.service import DeployCommands, Service
 
@@ -52,15 +53,22 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
             found.append(Finding("works" if answer.ok else "broken", f"Endpoint, {service.name}", answer.said, mend))
         if service.adr is not None and service.adr.directory:
             mend = f"adr of {service.name}: a directory of a Git clone that the bot's user may write"
-            highest = await asked(f"ADRs, {service.name}", LocalArchive().highest(service), mend)
-            says = f"{service.adr.directory}, newest number {highest}"
-            found.append(highest if isinstance(highest, Finding) else works(f"ADRs, {service.name}", says))
+            ways = await asked(f"ADRs, {service.name}", LocalArchive().numbering(service), mend)
+            found.append(ways if isinstance(ways, Finding) else _decisions(service, ways))
         if people is not None and service.owners:
             mend = f"owners of {service.name}: a user group's handle, or users, as Slack writes them"
             owners = await asked(f"Owners, {service.name}", people.owners(service), mend)
             says = f"may deploy: {len(owners)}" if not isinstance(owners, Finding) else ""
             found.append(owners if isinstance(owners, Finding) else works(f"Owners, {service.name}", says))
     return found
+
+
+def _decisions(service: Service, ways: Numbering) -> Finding:
+    """Where post-mortems go, and how the next one is named."""
+    like = f"{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
+    other = f"; its files end in .{ways.foreign}, post-mortems are Markdown" if ways.foreign else ""
+    says = f"{service.adr.directory if service.adr else ''}, newest number {ways.highest}, the next is {like}{other}"
+    return works(f"ADRs, {service.name}", says)
 
 
 async def _people(settings: Settings, stack: AsyncExitStack) -> SlackPeople | None:
