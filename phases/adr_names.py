@@ -79,7 +79,7 @@ class Numbering:
     @classmethod
     def of(cls, paths: Iterable[str]) -> Numbering:
         """From the paths of all files below the folder."""
-        documents = [path for path in dict.fromkeys(paths) if _DOCUMENT.fullmatch(path) and not _template_like(path)]
+        documents = [path for path in dict.fromkeys(paths) if _DOCUMENT.fullmatch(path) and not _beside(path)]
         prefixes = _shared_prefixes(documents)
         named = {path: found for path in documents if (found := _files(path, prefixes))}
         numbers = _without_years([one.number for found in named.values() for one in found])
@@ -161,6 +161,10 @@ def _template_like(path: str) -> bool:
     return bool(folders) or any(re.fullmatch(_TEMPLATE, word, re.IGNORECASE) for word in known)
 
 
+def _beside(path: str) -> bool:
+    return _template_like(path) or PurePosixPath(path).parts[0].lower() in TEMPLATE_FOLDERS
+
+
 def _files(path: str, prefixes: frozenset[str]) -> list[_Named]:
     """What is numbered on the way to a file: folders of a decision, then the file itself."""
     *folders, name = PurePosixPath(path).parts
@@ -227,7 +231,7 @@ def _blank(named: Sequence[_Named]) -> str:
     told = Counter(sign for one in named for sign in one.slug if sign in "-_ ")
     if told:
         return told.most_common(1)[0][0]
-    return "_" if any("_" in one.after for one in named) else "-"
+    return "_" if any("_" in _around(one) for one in named) else "-"
 
 
 def _words(title: str) -> list[str]:
