@@ -44,6 +44,8 @@ _ENVIRONMENT = {
     "LC_ALL": "C",
 }
 """As `git_calls.py` reads history; nobody sits in front of it."""
+_KEYS = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS")
+"""How the bot's own environment gets past a remote: a partial clone asks it for what a commit needs."""
 
 
 class Ended(Exception):
@@ -94,7 +96,7 @@ class Run:
 
 def plain_environment() -> dict[str, str]:
     """Without what `git bisect run` tells its script about itself: the service's script may use git as well."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("GIT_") and k != "LC_ALL"}
+    return {k: v for k, v in os.environ.items() if k in _KEYS or not (k.startswith("GIT_") or k == "LC_ALL")}
 
 
 # --- the whole run ---------------------------------------------------------------------------------------------

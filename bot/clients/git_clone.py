@@ -53,9 +53,11 @@ _MENDS = "`git fetch --unshallow` in the clone mends that"
 class _Known:
     """Of one clone, what is remembered while the bot runs."""
 
-    fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
-    deepening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One fetch at a time: they would get into each other's lock files."""
     fetched: float | None = None
+    answers: bool = True
+    """Whether the remote answered the newest fetch."""
     trouble: str = ""
     """Why the newest fetch did not bring everything."""
     moved: frozenset[str] = frozenset()
@@ -63,8 +65,8 @@ class _Known:
     head: tuple[str, str] | None = None
     """The remote's own branch and its newest commit, as the newest fetch was told."""
     deepened: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
-    alone: dict[str, tuple[float, str | None]] = field(default_factory=dict[str, tuple[float, str | None]])
-    """Names that were asked for by themselves, and the commit that came."""
+    alone: dict[str, tuple[float, str | None, str]] = field(default_factory=dict[str, tuple[float, str | None, str]])
+    """Names that were asked for by themselves, the commit that came, and why none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Clones:
     async def fetch(self, directory: str) -> None:
         """Brings new branches and tags in, at most once a minute. What did come is used, whatever git says of the rest."""
         known = self._known[directory]
-        async with known.fetching:
+        async with known.lock:
             if known.fetched is not None and time.monotonic() - known.fetched < FETCH_EVERY_SECONDS:
                 return
             remote = await remote_of(directory)
@@ -101,7 +103,11 @@ class Clones:
                     _fetched(directory, *tags, "--no-recurse-submodules", remote),
                     _told(directory, "ls-remote", "--symref", remote, "HEAD"),
                 )
-                known.head = _head(head)
+                known.answers, known.head = head is not None, _head(head or "")
+                if (
+                    known.head is not None and await commit_of(directory, known.head[1]) is None
+                ):  # a clone of one branch
+                    await _fetched(directory, *_BESIDE, remote, "HEAD")
                 known.moved = frozenset(_MOVED.findall(told))
                 known.trouble = _why("\n".join(row for row in told.split("\n") if not _MOVED.match(row)))
                 if known.trouble:
@@ -118,7 +124,7 @@ class Clones:
             commit = await resolve(directory, service, name)
         if commit is not None and tag not in known.moved:
             return commit
-        alone = await self._alone(directory, tag, sha_of(name))
+        alone, why = await self._alone(directory, tag, sha_of(name))
         if alone is not None:
             return alone
         text = f"{name[:100]} is not known in the clone of {service.name}"
@@ -126,35 +132,35 @@ class Clones:
             text = f"the tag {tag} of the clone is another one at its remote, which did not give it"
         elif tag is not None and await _there(directory, f"refs/tags/{tag}"):
             text = f"the tag {tag} is in the clone of {service.name}, and its commit cannot be read (`git fsck` there says why)"
-        more = f" (git fetch: {known.trouble})" if known.trouble else ""
-        raise PortError("git", f"{text}{more}", retryable=False)
+        why = why or known.trouble
+        raise PortError("git", f"{text} (git fetch: {why})" if why else text, retryable=False)
 
-    async def _alone(self, directory: str, tag: str | None, sha: str | None) -> str | None:
+    async def _alone(self, directory: str, tag: str | None, sha: str | None) -> tuple[str | None, str]:
         """One tag, or one commit, straight from the remote, whatever else is the matter there. No ref of the clone is written."""
         remote, known = await remote_of(directory), self._known[directory]
         whole = sha if sha is not None and _WHOLE_SHA.fullmatch(sha) else None
         name = f"refs/tags/{tag}" if tag is not None else whole
-        if remote is None or name is None:
-            return None
-        async with known.fetching:
-            asked, commit = known.alone.get(name, (None, None))
+        if remote is None or name is None or not known.answers:
+            return None, ""
+        async with known.lock:
+            asked, commit, why = known.alone.get(name, (None, None, ""))
             if asked is None or time.monotonic() - asked >= FETCH_EVERY_SECONDS:
                 at = await _at_remote(directory, remote, name) if tag is not None else None
-                commit = await self._brought(directory, remote, at, name) if at else None
+                commit, why = await self._brought(directory, remote, at, name) if at else (None, "")
                 if commit is None and whole is not None:
-                    commit = await self._brought(directory, remote, whole, whole)
-                known.alone[name] = (time.monotonic(), commit)
-        return commit
+                    commit, why = await self._brought(directory, remote, whole, whole)
+                known.alone[name] = (time.monotonic(), commit, why)
+        return commit, why
 
-    async def _brought(self, directory: str, remote: str, at: str, name: str) -> str | None:
+    async def _brought(self, directory: str, remote: str, at: str, name: str) -> tuple[str | None, str]:
+        why = ""
         if (commit := await commit_of(directory, at)) is None and await cut_at(directory):
             await self._deepen(directory, remote, DEEPER[0])  # less than all that lies behind an old tag
             commit = await commit_of(directory, at)
         if commit is None:
             why = _why(await _fetched(directory, *_BESIDE, remote, name))
-            self._known[directory].trouble = why or self._known[directory].trouble
             commit = await commit_of(directory, at)
-        return commit
+        return commit, why
 
     # --- the main branch -------------------------------------------------------------------------------------------
 
@@ -171,8 +177,9 @@ class Clones:
             for ref in refs:
                 if (commit := await commit_of(directory, ref)) is not None:
                     return Main(commit, fresh=False)
-        here = await attempt(directory, "symbolic-ref", "--quiet", "HEAD")
-        refs = ["refs/heads/main", "refs/heads/master", *here.text.split()]
+        refs = ["refs/heads/main", "refs/heads/master"]
+        if remote is None or (await attempt(directory, "rev-parse", "--is-bare-repository")).text.strip() == "true":
+            refs += (await attempt(directory, "symbolic-ref", "--quiet", "HEAD")).text.split()
         for ref in refs:
             if (commit := await commit_of(directory, ref)) is not None:
                 return Main(commit, fresh=remote is None)
@@ -187,7 +194,7 @@ class Clones:
             return
         why = "it has no remote"
         remote = await remote_of(directory)
-        async with self._known[directory].deepening:
+        async with self._known[directory].lock:
             for more in DEEPER if remote is not None else ():
                 if not await is_cut():  # another question has deepened it meanwhile
                     return
@@ -283,7 +290,7 @@ async def _there(directory: str, ref: str) -> bool:
 
 async def _at_remote(directory: str, remote: str, ref: str) -> str | None:
     """What the remote says that a tag stands for: the commit below an annotated one."""
-    told = await _told(directory, "ls-remote", remote, ref, f"{ref}^{{}}")
+    told = await _told(directory, "ls-remote", remote, ref, f"{ref}^{{}}") or ""
     rows = {name: sha for sha, _, name in (row.partition("\t") for row in told.splitlines())}
     found = rows.get(f"{ref}^{{}}") or rows.get(ref, "")
     return found if _WHOLE_SHA.fullmatch(found) else None
@@ -304,14 +311,14 @@ def _why(told: str) -> str:
     return complaint(Output(1, b"", told.encode())) if re.search(r"(?m)^(?:fatal: |error: | ! \[)", told) else ""
 
 
-async def _told(directory: str, *arguments: str) -> str:
-    """What the remote answers; empty where it does not."""
+async def _told(directory: str, *arguments: str) -> str | None:
+    """What the remote answers; None where it does not."""
     try:
         output = await git(directory, *arguments, seconds=FETCH_SECONDS, online=True)
     except CommandFailed as error:
         log.warning("git %s: %s", arguments[0], error.text)
-        return ""
-    return output.text if not output.code else ""
+        return None
+    return output.text if not output.code else None
 
 
 def _head(told: str) -> tuple[str, str] | None:

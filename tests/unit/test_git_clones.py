@@ -342,6 +342,17 @@ async def test_the_main_branch_is_the_remotes_own(tmp_path: Path, named: str) ->
     assert [f.name for f in await source.hotfixes(shop)] == []
 
 
+async def test_a_clone_of_one_branch_learns_the_main_one(tmp_path: Path) -> None:
+    remote, shas = origin(tmp_path / "origin")
+    shop = clone(remote, tmp_path / "clone", "--single-branch", "--branch=fix")
+    fix = git(shop, "rev-parse", "HEAD")
+    assert await LocalGit().merged(shop, shas[2]) is True
+    assert await LocalGit().merged(shop, fix) is False, "its own branch is not the one that merges go to"
+    unreachable(remote)
+    with pytest.raises(PortError, match="which branch is the main one"):
+        await LocalGit().merged(shop, fix)
+
+
 async def test_where_no_branch_is_the_main_one_nothing_is_guessed(tmp_path: Path) -> None:
     remote, _ = origin(tmp_path / "origin")
     remote.git("branch", "-m", "main", "production")
