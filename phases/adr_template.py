@@ -73,7 +73,7 @@ def follow(
     Headings are in the template's language, where it is one of `adr_words.py`. Of another template only front matter and title are
     followed: nothing may stand below a heading that asks for something else.
     """
-    front, body = _front_matter(template.replace("\r\n", "\n")[:LIMIT])
+    front, body = _front_matter(template.removeprefix("\ufeff").replace("\r\n", "\n")[:LIMIT])
     told, filled = _filled(front, facts)
     asked_title, facts_lines, asked = _outline(body)
     below_title, there = _below_title(facts_lines, facts)

@@ -43,8 +43,8 @@ async def _new(what: str, directory: str, fresh: bool, trouble: str) -> list[Fin
             broken(what, f"whether its main branch is that of {remote} is not known: the remote did not answer.", mend)
         ]
     patterns = (await attempt(directory, "config", "--get-all", f"remote.{remote}.fetch")).text.split()
-    if patterns and not any("*" in one for one in patterns):
-        says = f"only {', '.join(patterns)} is fetched: hotfix branches are not seen, and never said to be merged"
+    if not any("*" in one for one in patterns):
+        says = f"only {', '.join(patterns) or 'the main branch'} is fetched: new hotfix branches are not seen"
         return [Finding("unproven", what, says, f"git remote set-branches {remote} '*' in {directory}")]
     return []
 

@@ -17,11 +17,11 @@ from bot.clients.deployers.command import CommandDeployer
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git_calls import ask
 from bot.clients.github import GitHub
+from bot.clients.github_archive import GitHubArchive
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
 from bot.people import SlackPeople
 from bot.settings import Settings
-from phases.adr_names import Numbering
 from phases.ports import PortError
 from phases.service import DeployCommands, Service
 
@@ -51,10 +51,7 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
                 "" if answer.ok else f"endpoint of {service.name}: recovery is not seen while it does not answer well"
             )
             found.append(Finding("works" if answer.ok else "broken", f"Endpoint, {service.name}", answer.said, mend))
-        if service.adr is not None and service.adr.directory:
-            mend = f"adr of {service.name}: a directory of a Git clone that the bot's user may write"
-            ways = await asked(f"ADRs, {service.name}", LocalArchive().numbering(service), mend)
-            found.append(ways if isinstance(ways, Finding) else _decisions(service, ways))
+        found += await decisions(service, hub)
         if people is not None and service.owners:
             mend = f"owners of {service.name}: a user group's handle, or users, as Slack writes them"
             owners = await asked(f"Owners, {service.name}", people.owners(service), mend)
@@ -63,12 +60,23 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
     return found
 
 
-def _decisions(service: Service, ways: Numbering) -> Finding:
+async def decisions(service: Service, hub: GitHub | None) -> list[Finding]:
     """Where post-mortems go, and how the next one is named."""
+    what, place = f"ADRs, {service.name}", service.adr
+    if place is not None and place.directory:
+        mend = f"adr of {service.name}: a directory of a Git clone that the bot's user may write"
+        ways = await asked(what, LocalArchive().numbering(service), mend)
+    elif place is not None and place.repository and hub is not None:
+        mend = f"adr of {service.name}: a folder of a repository that GITHUB_TOKEN may write (docs/github.md)"
+        ways = await asked(what, GitHubArchive(hub).numbering(service), mend)
+    else:
+        return []
+    if isinstance(ways, Finding):
+        return [ways]
     like = f"{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
     other = f"; its files end in .{ways.foreign}, post-mortems are Markdown" if ways.foreign else ""
-    says = f"{service.adr.directory if service.adr else ''}, newest number {ways.highest}, the next is {like}{other}"
-    return works(f"ADRs, {service.name}", says)
+    at = place.directory or f"{place.repository}/{place.path}"
+    return [works(what, f"{at}, newest number {ways.highest}, the next is {like}{other}")]
 
 
 async def _people(settings: Settings, stack: AsyncExitStack) -> SlackPeople | None:

@@ -323,6 +323,9 @@ def run_script(run: Run) -> int:
     argv = [str(a) for a in run.job["script"]]
     lend_script(run, argv[0])
     output = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    asked: list[int] = []
+    # Who cancels ends this run and then the script on record: it must not end in between the two.
+    before = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     try:
         child = subprocess.Popen(
             argv,
@@ -334,10 +337,14 @@ def run_script(run: Run) -> int:
             start_new_session=True,
         )
     except OSError as error:
+        signal.signal(signal.SIGTERM, before)
         raise Ended("failed", f"the script cannot be started: {error.strerror}: {argv[0]}") from error
     finally:
         os.close(output)
     processes.replace(run.folder / "script.json", processes.mark(child.pid))
+    signal.signal(signal.SIGTERM, before)
+    for number in asked:
+        os.kill(os.getpid(), number)
     deadline = time.monotonic() + float(run.job["step_seconds"])
     while True:
         try:

@@ -93,10 +93,8 @@ class LocalGit:
         return found
 
     async def _blame(self, directory: str, commit: str, path: str, line: int) -> Suspect | None:
-        up = (
-            await attempt(directory, "rev-parse", "--show-cdup")
-        ).text.strip() or "."  # it takes paths from where it stands
-        asked = ("-C", up, "blame", "--porcelain", f"-L{line},{line}", commit, "--", path)
+        above = (await attempt(directory, "rev-parse", "--show-cdup")).text.strip()
+        asked = ("-C", above or ".", "blame", "--porcelain", f"-L{line},{line}", commit, "--", path)  # from the top
         bring = partial(self._clones.bring, directory, commit, "--", path)
         output = await read(directory, *asked, before=bring)
         if output.code and b" has only " in output.err:

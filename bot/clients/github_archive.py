@@ -39,11 +39,16 @@ class GitHubArchive:
 
     async def highest(self, service: Service) -> int:
         """Over the files of the default branch and our open pull requests. Raises `PortError`."""
-        repository, place = _place(service)
-        written = Numbering.of(await self._paths(repository, place.path)).highest
+        repository, _ = _place(service)
+        written = (await self.numbering(service)).highest
         pulls = read(shapes.Pulls, {"rows": await self._github.pages(calls.PULLS, repository, {"state": "open"})}).rows
         asked = (_BRANCH.fullmatch(pull.head.ref) for pull in pulls)
         return max((written, *(int(found.group(1)) for found in asked if found)))
+
+    async def numbering(self, service: Service) -> Numbering:
+        """How the folder names its files on the default branch. Raises `PortError`."""
+        repository, place = _place(service)
+        return Numbering.of(await self._paths(repository, place.path))
 
     async def template(self, service: Service) -> str:
         """Of the default branch. Raises `PortError`."""

@@ -47,6 +47,8 @@ async def test_a_clone_of_one_branch_a_lonely_one_and_none(tmp_path: Path) -> No
     remote, _ = origin(tmp_path / "origin")
     single = clone(remote, tmp_path / "clone", "--single-branch")
     assert any("hotfix branches are not seen" in said for said in await says(single))
+    bare = clone(remote, tmp_path / "bare.git", "--bare")
+    assert any("only the main branch is fetched" in said for said in await says(bare))
     assert any("no remote" in said for said in await says(service(remote.path)))
     assert list((await says(service(tmp_path / "nowhere"))).values()) == ["broken"]
     (tmp_path / "plain").mkdir()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from github_world import SHOP, World, github_world
 
 from bot.checkup import github
-from bot.checkup.services import release_names
+from bot.checkup.services import decisions, release_names
 from bot.store import Store
-from phases.service import ReleaseNames
+from phases.service import AdrPlace, ReleaseNames
 
 HEAD = "ab" * 20
 
@@ -45,3 +46,21 @@ async def test_the_last_three_as_tags_and_deployments_name_them(world: World) ->
     ]
     strange = SHOP.model_copy(update={"release": ReleaseNames(tag="release-{version}", deploy="release-{version}")})
     assert [one.state for one in await release_names(strange, None, world.client)] == ["broken", "broken"]
+
+
+async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -> None:
+    head = world.github.commits[-1].sha
+    world.github.files |= {(head, "docs/adr/ADR-007-x.adoc"): "x", (head, "docs/adr/README.md"): "x"}
+    hosted = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="docs/adr")})
+    (tmp_path / "7. x.md").write_text("# x")
+    here = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path))})
+    nowhere = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path / "7. x.md"))})
+    assert [(one.state, one.says) for place in (hosted, here) for one in await decisions(place, world.client)] == [
+        (
+            "works",
+            "acme/shop/docs/adr, newest number 7, the next is ADR-008-….md; its files end in .adoc, post-mortems are Markdown",
+        ),
+        ("works", f"{tmp_path}, newest number 7, the next is 8. ….md"),
+    ]
+    assert [one.state for one in await decisions(nowhere, world.client)] == ["broken"]
+    assert await decisions(hosted, None) == []
