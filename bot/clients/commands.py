@@ -14,7 +14,7 @@ from phases.wording import foreign
 
 OUTPUT_LIMIT = 64 * 1024
 """Bytes of output that are kept of a command, unless it asks for more."""
-GRACE_SECONDS = 0.5
+GRACE_SECONDS = 2.0
 """What a command that is stopped may take to clear up: git leaves its lock files behind otherwise, and nobody gets past them."""
 
 _OURS = re.compile(

@@ -46,7 +46,7 @@ _MOVED = re.compile(r"(?m)^ ! \[rejected\] +(\S+) +-> .*\(would clobber existing
 _BESIDE = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
 """A fetch that brings objects and leaves the clone's refs alone."""
 _ALL_OF_IT = ("-c", "fetch.negotiationAlgorithm=noop")
-_MENDS = "`git fetch --unshallow` in the clone mends that"
+_NO_MORE = "its remote has no more"
 
 
 @dataclass(slots=True)
@@ -127,7 +127,8 @@ class Clones:
         alone, why = await self._alone(directory, tag, sha_of(name))
         if alone is not None:
             return alone
-        text = f"{name[:100]} is not known in the clone of {service.name}"
+        cut = ", whose history is cut (a shallow clone)" if await cut_at(directory) else ""
+        text = f"{name[:100]} is not known in the clone of {service.name}{cut}"
         if commit is not None:
             text = f"the tag {tag} of the clone is another one at its remote, which did not give it"
         elif tag is not None and await _there(directory, f"refs/tags/{tag}"):
@@ -203,8 +204,11 @@ class Clones:
                     break
             if not await is_cut():
                 return
-        more = f" ({why})" if why else ""
-        text = f"the history of the clone is cut (a shallow clone) and could not be deepened{more}; {_MENDS}"
+        mends = "`git fetch --unshallow` in the clone mends that"
+        if remote is None or why == _NO_MORE:
+            mends = "only a clone with all of it mends that"
+        told = f" ({why})" if why else ""
+        text = f"the history of the clone is cut (a shallow clone) and could not be deepened{told}; {mends}"
         raise PortError("git", text, retryable=False)
 
     async def _deepen(self, directory: str, remote: str, more: str) -> str:
@@ -216,7 +220,7 @@ class Clones:
         before = await cut_at(directory)
         told = await _fetched(directory, more, "--tags", "--no-recurse-submodules", remote)
         after = await cut_at(directory)
-        why = "" if after != before else _why(told) or "its remote has no more"
+        why = "" if after != before else _why(told) or _NO_MORE
         known.deepened[more] = (now, why)
         return why
 

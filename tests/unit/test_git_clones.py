@@ -82,6 +82,11 @@ async def test_a_shallow_clone_that_cannot_be_deepened_accuses_nobody(tmp_path: 
     with pytest.raises(PortError, match="is cut"):
         await source.commit(shop, shas[6])  # at the edge, it would seem to have brought every file
     assert len(await source.snippet(shop, "8", "shop/pay.py", 2)) == 4
+    with pytest.raises(PortError, match=r"2 is not known in the clone of shop, whose history is cut .*git fetch: "):
+        await source.commits(shop, "2", "8")
+    git(shop, "remote", "remove", "origin")
+    with pytest.raises(PortError, match=r"it has no remote\); only a clone with all of it mends that"):
+        await LocalGit().blame(shop, "8", "shop/pay.py", 2)
 
 
 async def test_a_range_across_the_cut_is_unknown_and_one_before_it_is_known(tmp_path: Path) -> None:
@@ -129,13 +134,17 @@ async def test_a_lock_that_another_git_left_behind_is_said_and_stays(tmp_path: P
 async def test_a_fetch_that_is_stopped_leaves_no_lock_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remote, _ = origin(tmp_path / "origin")
     shop = clone(remote, tmp_path / "clone", "--depth=1")
-    slow = tmp_path / "slow"
-    slow.write_text('#!/bin/sh\ncase "$*" in *) read line; sleep 60;; esac\n')
+    # The remote tells what it will send, which git holds in its lock file, and then sends nothing.
+    hook, slow = tmp_path / "hook", tmp_path / "slow"
+    hook.write_text(f"#!/bin/sh\ncp {tmp_path}/clone/.git/shallow.lock {tmp_path}/locked\nsleep 60\n")
+    slow.write_text(f'#!/bin/sh\nexec git -c uploadpack.packObjectsHook={hook} upload-pack "$@"\n')
+    hook.chmod(0o755)
     slow.chmod(0o755)
     git(shop, "config", "remote.origin.uploadpack", str(slow))
-    monkeypatch.setattr(git_clone, "FETCH_SECONDS", 0.5)
-    with pytest.raises(PortError, match=r"did not end within 0\.5 s"):
+    monkeypatch.setattr(git_clone, "FETCH_SECONDS", 5.0)
+    with pytest.raises(PortError, match=r"did not end within 5 s"):
         await LocalGit().blame(shop, "8", "shop/pay.py", 2)
+    assert (tmp_path / "locked").exists()
     assert not list((tmp_path / "clone" / ".git").rglob("*.lock"))
 
 
