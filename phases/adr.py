@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 
@@ -19,7 +18,6 @@ from phases.timeline import line
 from phases.wording import counted, listed, rate, stamp
 
 KINDS = ("tests", "monitors", "gates")
-SLUG_LIMIT = 50
 BRANCH = "firebreak/adr-"
 """How the branches of post-mortems begin: our own texts, which nobody ships as a hotfix."""
 _SUMMARY = re.compile(r"```text\nPRODUCTION INCIDENT — .*?\n```", re.DOTALL)
@@ -151,13 +149,6 @@ def _verified(look: Look, incident: Incident) -> bool:
 
 
 # --- the ADR ---------------------------------------------------------------------------------------------------
-
-
-def file_name(incident: Incident, number: int) -> str:
-    """`0007-inc-0042-checkout-is-failing.md`: the incident's id in it makes writing it twice writing it once."""
-    plain = unicodedata.normalize("NFKD", incident.title).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LIMIT].strip("-") or "incident"
-    return f"{number:04d}-{incident.id.lower()}-{slug}.md"
 
 
 def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: Names, template: str = "") -> str:

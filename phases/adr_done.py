@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from phases.adr_words import fact
 from phases.markdown import Names, inline
 from phases.papers import ActionItem
 
 HEAD_LINES = 40
 """A status stands at the top of a file; the word further down is prose."""
 
-_LINE = re.compile(r"^(\s*(?:[-*+]\s+)?(?:\*\*|__)?status(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*)(.*)$", re.IGNORECASE)
-_HEADING = re.compile(r"^#{1,6}\s+status\s*$", re.IGNORECASE)
+_LINE = re.compile(r"^(\s*(?:[-*+]\s+)?(?:\*\*|__)?([^\W\d_]{4,12})(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*)(.*)$")
+_HEADING = re.compile(r"^#{1,6}\s+(.{4,20}?)\s*#*$")
 _BOX = re.compile(r"^(\s*[-*+]\s+)\[[ xX]\](\s+)(.*)$")
 _DROPPED = " (dropped)"
 
@@ -27,14 +28,17 @@ def completed(text: str, *, items: Sequence[ActionItem], at: datetime, names: Na
 
 
 def _set_status(lines: list[str], status: str) -> None:
-    """`- Status: accepted`, `status: accepted` in front matter (MADR), or a heading *Status* with its first line (Nygard)."""
+    """`- Status: accepted`, `status: accepted` in front matter (MADR), or a heading *Status* with its first line (Nygard).
+
+    In any language that templates are followed in.
+    """
     for number, line in enumerate(lines[:HEAD_LINES]):
-        if found := _LINE.match(line):
-            if not found.group(2).lstrip('"').startswith("done"):
-                quote = '"' if found.group(2).startswith('"') else ""
+        if (found := _LINE.match(line)) and fact(found.group(2)) == "status":
+            if not found.group(3).lstrip('"').startswith("done"):
+                quote = '"' if found.group(3).startswith('"') else ""
                 lines[number] = f"{found.group(1)}{quote}{status}{quote}"
             return
-        if _HEADING.match(line):
+        if (found := _HEADING.match(line)) and fact(found.group(1)) == "status":
             below = next((n for n in range(number + 1, len(lines)) if lines[n].strip()), None)
             if below is None or lines[below].startswith("#"):
                 lines[number + 1 : number + 1] = ["", status]

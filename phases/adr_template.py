@@ -10,55 +10,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from phases.adr_words import IN_ENGLISH, Language, fact, heading, language_of
 from phases.markdown import inline
 
-NAMES = re.compile(
-    r"(?:\d{1,4}[-_])?(?:[a-z]{2,20}[-_]){0,3}template(?:[-_][a-z]{2,20}){0,2}\.md|_template\.md", re.IGNORECASE
-)
-"""`template.md`, `0000-template.md`, `adr-template.md`, `postmortem-template.md`."""
 LIMIT = 64 * 1024
-NOTHING = "Does not apply to a post-mortem."
 
-_OWN: Mapping[str, str] = {
-    "status": r"status",
-    "date": r"date",
-    "summary": r"summary|overview|abstract|tl;?dr",
-    "impact": r"(?:customer |user |business )?impact|blast radius|who was (?:hit|affected)",
-    "timeline": r"timeline|chronology|what happened|sequence of events",
-    "cause": r"(?:root )?causes?(?: analysis)?|trigger|(?:five|5) whys|what caused .*",
-    "before": r"seen before|(?:related|prior|previous) incidents?",
-    "done": r"what was done|(?:resolution|mitigation|response|remediation|recovery)(?: and recovery)?|how (?:it|we) (?:was )?(?:resolved|fixed) .*",
-    "picture": r"events a minute|(?:error |event )?(?:rates?|graphs?|charts?)",
-    "monitoring": r"why monitoring .*|detection|monitoring(?: gaps)?|how .*detected.*",
-    "tests": r"why it slipped .*|tests? and ci|why .*\b(?:tests|ci)\b.*|contributing factors?|prevention",
-    "items": r"action items?|actions|follow[- ]?ups?(?: actions?)?|corrective (?:and preventive )?actions?|next steps",
-    "revisit": r"revisit(?: when)?|review(?: date)?|when to (?:revisit|review).*",
-    "proofs": r"proofs?|evidence|supporting information|more information|links|references|appendix",
-    "options": r"considered options|options(?: considered)?|alternatives(?: considered)?",
-}
-_KIND: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "context": (
-        r"context.*|background|problem(?: statement)?|issue|motivation|introduction",
-        ("impact", "timeline", "cause", "before"),
-    ),
-    "decision": (r"decisions?(?: outcome)?|solution|outcome", ("done", "picture", "items")),
-    "consequences": (
-        r"(?:positive |negative )?consequences.*|implications|results?|lessons learned|learnings",
-        ("monitoring", "tests", "revisit", "proofs"),
-    ),
+_KIND: Mapping[str, tuple[str, ...]] = {
+    "context": ("impact", "timeline", "cause", "before"),
+    "decision": ("done", "picture", "items"),
+    "consequences": ("monitoring", "tests", "revisit", "proofs"),
 }
 _ONLY_WHERE_ASKED = ("status", "date", "summary", "options")
-_PEOPLE = ("deciders", "decider", "decision-makers", "decision makers", "authors", "author", "owner", "owners")
 _OPTIONAL = "<!--optional-->"
+_IS_OPTIONAL = re.compile(r"optional|optionn?el|opcional|opzionale|facultati|opcjonal|任意|可选", re.IGNORECASE)
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 _FACT = re.compile(
-    r"^(?P<mark>\s*(?:[-*+]\s+)?(?:\*\*|__)?)(?P<key>[A-Za-z][A-Za-z -]{1,30}?)(?P<after>(?:\*\*|__)?\s*:\s*(?:\*\*|__)?)\s*(?P<value>.*)$"
+    r"^(?P<mark>\s*(?:[-*+]\s+)?(?:\*\*|__)?)(?P<key>[^\W\d_][^\W\d_ -]*(?:[ -][^\W\d_]+){0,3}(?:\([^)]{1,5}\))?)(?P<after>(?:\*\*|__)?\s*:\s*(?:\*\*|__)?)\s*(?P<value>.*)$"
 )
 _PLACEHOLDER = re.compile(r"[{}<>\[\]|…]|\.\.\.|^\s*$|yyyy|tbd|todo", re.IGNORECASE)
 _NUMBERED = re.compile(
-    r"^(?P<before>(?:ADR|RFC|PM|DR)?[- #]?)(?:N{2,6}|X{2,6}|0{2,6}|#{2,6}|NUMBER|\d{1,6}|[{<\[][^}>\]]*num[^}>\]]*[}>\]])(?P<after>\s*[.:—–-]?\s+)",
+    r"^(?P<before>(?:ADR|RFC|PM|DR)?[- #]?)(?P<number>N{2,6}|X{2,6}|0{2,6}|#{2,6}|NUMBER|\d{1,6}|[{<\[][^}>\]]*n[uú]m[^}>\]]*[}>\]]"
+    r"|(?<=[A-Za-z][- #])[{<\[][^}>\]]{1,20}[}>\]])(?P<after>\s*[.:—–-]?\s+)",
     re.IGNORECASE,
 )
 
@@ -82,16 +56,6 @@ class _Asked:
     own: list[Section] = field(default_factory=list[Section])
     below: list[Section] = field(default_factory=list[Section])
 
-    @property
-    def name(self) -> str:
-        return re.sub(r"\s+", " ", re.sub(r"[*_`?!:]|\(.*?\)|^\d+(?:\.\d+)*[.)]?\s", "", self.text)).strip().lower()
-
-
-def named_like_a_template(names: Sequence[str]) -> str | None:
-    """Of a folder's files its template; one for post-mortems before one for decisions."""
-    found = sorted(name for name in names if NAMES.fullmatch(name))
-    return next((n for n in found if re.search("post|incident", n, re.IGNORECASE)), found[0] if found else None)
-
 
 def follow(
     template: str,
@@ -106,17 +70,24 @@ def follow(
     """The file. `facts`: plain words by key (`status`, `date`, `people`); `head` stands right behind the title, `meta` after it.
 
     `sections` holds every part; those that only a template asks for (`status`, `date`, `summary`, `options`) only there.
+    Headings are in the template's language, where it is one of `adr_words.py`. Of another template only front matter and title are
+    followed: nothing may stand below a heading that asks for something else.
     """
-    front, body = _front_matter(template.replace("\r\n", "\n")[:LIMIT])
+    front, body = _front_matter(template.removeprefix("\ufeff").replace("\r\n", "\n")[:LIMIT])
     told, filled = _filled(front, facts)
     asked_title, facts_lines, asked = _outline(body)
     below_title, there = _below_title(facts_lines, facts)
-    placed = _place(asked, sections)
+    needed = [one.text for one in asked if one.level == 2 and not one.optional and not _PLACEHOLDER.search(one.text)]
+    language = language_of([one.text for one in asked], needed=needed)
+    if language is None:
+        language, asked = IN_ENGLISH, []
+    sections = [replace(one, title=language.headings.get(one.key, one.title)) for one in sections]
+    placed = _place(asked, sections, language)
     told |= there | placed
     lines: list[str] = ["---", *filled, "---", ""] if filled else []
     lines += [f"# {_titled(asked_title, number, title)}", "", *head, ""]
     lines += [*below_title, *(f"- {name}: {value}" for name, value in meta if name.lower() not in told), ""]
-    for one in _kept(asked):
+    for one in _kept(asked, language):
         lines += _written(one)
     for section in sections:
         if section.key not in placed and section.key not in _ONLY_WHERE_ASKED:
@@ -141,13 +112,13 @@ def _filled(front: Sequence[str], facts: Mapping[str, str]) -> tuple[set[str], l
     told: set[str] = set()
     dropping = False
     for line in front:
-        found = re.match(r"^([A-Za-z][\w -]*?)\s*:\s*(.*)$", line)
+        found = re.match(r"^([^\W\d_][\w -]*?)\s*:\s*(.*)$", line)
         if found is None:
             if not dropping and line.strip() and not line.lstrip().startswith("#"):
                 kept.append(line)
             continue
-        key, value = found.group(1).strip().lower(), found.group(2)
-        known = facts.get("people" if key in _PEOPLE else key)
+        key, value = fact(found.group(1)) or found.group(1).strip().lower(), found.group(2)
+        known = facts.get(key)
         dropping = known is not None or (bool(_PLACEHOLDER.search(value)) and not re.fullmatch(r"\[[\w, -]*\]|", value))
         if known is not None:
             kept.append(f"{found.group(1).strip()}: {json.dumps(known, ensure_ascii=False)}")
@@ -160,7 +131,10 @@ def _filled(front: Sequence[str], facts: Mapping[str, str]) -> tuple[set[str], l
 def _titled(asked: str, number: int, title: str) -> str:
     """In the template's way of numbering, where it has one."""
     found = _NUMBERED.match(asked)
-    return f"{found['before']}{number:04d}{found['after']}{title}" if found else f"ADR-{number:04d}: {title}"
+    if found is None:
+        return f"ADR-{number:04d}: {title}"
+    width = len(found["number"]) if re.fullmatch(r"(.)\1+|\d+", found["number"]) else 4
+    return f"{found['before']}{number:0{width}d}{found['after']}{title}"
 
 
 def _below_title(lines: Sequence[str], facts: Mapping[str, str]) -> tuple[list[str], set[str]]:
@@ -169,8 +143,8 @@ def _below_title(lines: Sequence[str], facts: Mapping[str, str]) -> tuple[list[s
     told: set[str] = set()
     for line in lines:
         found = _FACT.match(line)
-        key = found["key"].strip().lower() if found else ""
-        known = facts.get("people" if key in _PEOPLE else key)
+        key = (fact(found["key"]) or found["key"].strip().lower()) if found else ""
+        known = facts.get(key)
         if found is not None and known is not None:
             mark = found["mark"] if found["mark"].strip() else "- " + found["mark"]
             kept.append(f"{mark}{found['key']}{found['after'].rstrip()} {inline(known, {})}")
@@ -184,7 +158,9 @@ def _below_title(lines: Sequence[str], facts: Mapping[str, str]) -> tuple[list[s
 def _outline(body: str) -> tuple[str, list[str], list[_Asked]]:
     """The title, the lines below it, and the headings; what stands under a heading is guidance."""
     title, top, asked, fenced = "", list[str](), list[_Asked](), False
-    text = re.sub(r"<!--.*?-->", lambda found: _OPTIONAL if "optional" in found[0] else "", body, flags=re.DOTALL)
+    text = re.sub(
+        r"<!--.*?-->", lambda found: _OPTIONAL if _IS_OPTIONAL.search(found[0]) else "", body, flags=re.DOTALL
+    )
     text = re.sub(
         r"^(\S[^\n]*)\n(=+|-{3,})[ ]*$", lambda m: f"{'#' if m[2][0] == '=' else '##'} {m[1]}", text, flags=re.MULTILINE
     )
@@ -193,36 +169,38 @@ def _outline(body: str) -> tuple[str, list[str], list[_Asked]]:
         if line.lstrip().startswith(("```", "~~~")):
             fenced = not fenced
         found = None if fenced else _HEADING.match(line)
-        if found is not None and len(found[1]) == 1 and not title:
+        if found is not None and len(found[1]) == 1 and not title and not heading(found[2]):
             title = found[2].replace(_OPTIONAL, "").strip()
         elif found is not None:
             words = found[2].replace(_OPTIONAL, "").strip()
             asked.append(_Asked(max(len(found[1]), 2), words, optional=ahead or _OPTIONAL in found[2]))
-        elif not asked and _OPTIONAL not in line:
-            top.append(line)
-        ahead = (_OPTIONAL in line and found is None) or (ahead and not line.strip())
+        elif not asked:
+            top.append(line.replace(_OPTIONAL, ""))
+        ahead = line.strip() == _OPTIONAL or (ahead and not line.strip())
     return title, top, asked
 
 
-def _place(asked: Sequence[_Asked], sections: Sequence[Section]) -> set[str]:
+def _place(asked: Sequence[_Asked], sections: Sequence[Section], language: Language) -> set[str]:
     """Puts each part where it is asked for; the keys of those that found a place."""
     placed: set[str] = set()
     for section in sections:
-        wanted = re.compile(_OWN[section.key])
-        spot = next((one for one in asked if wanted.fullmatch(one.name) and not one.own), None)
+        spot = next((one for one in asked if language.key(one.text) == section.key and not one.own), None)
         if spot is not None:
             spot.own.append(section)
             placed.add(section.key)
-    for pattern, keys in _KIND.values():
-        spot = next((one for one in asked if re.fullmatch(pattern, one.name) and not one.own), None)
+    for kind, keys in _KIND.items():
+        spot = next((one for one in asked if language.key(one.text) == kind and not one.own), None)
         if spot is not None:
             spot.below += [one for one in sections if one.key in keys and one.key not in placed]
             placed |= {one.key for one in spot.below}
     return placed
 
 
-def _kept(asked: Sequence[_Asked]) -> list[_Asked]:
-    """Without headings that are placeholders, or optional and empty; an empty one with something below it stays."""
+def _kept(asked: Sequence[_Asked], language: Language) -> list[_Asked]:
+    """What is filled, or has something filled below it; and what is not known, and so is for people to fill.
+
+    A heading that is known and stayed empty is said elsewhere; one that is optional, or a placeholder, is not missed.
+    """
     kept: list[_Asked] = []
     for at, one in enumerate(asked):
         children = list[_Asked]()
@@ -230,12 +208,9 @@ def _kept(asked: Sequence[_Asked]) -> list[_Asked]:
             if other.level <= one.level:
                 break
             children.append(other)
-        full = bool(one.own or one.below)
-        if (
-            full
-            or any(child.own or child.below for child in children)
-            or (not one.optional and not _PLACEHOLDER.search(one.text) and one.level == 2)
-        ):
+        full = bool(one.own or one.below) or any(child.own or child.below for child in children)
+        strange = language.key(one.text) is None and one.level == 2 and not one.optional
+        if full or (strange and not _PLACEHOLDER.search(one.text)):
             kept.append(one)
     return kept
 
@@ -246,4 +221,4 @@ def _written(one: _Asked) -> list[str]:
         lines += [*section.lines, ""]
     for section in one.below:
         lines += [f"{'#' * min(one.level + 1, 6)} {section.title}", "", *section.lines, ""]
-    return lines if one.own or one.below else [*lines, NOTHING, ""]
+    return lines

@@ -18,6 +18,7 @@ from phases.hypotheses import Facts, after_bisect, best, merge, tree
 from phases.incident import Incident
 from phases.paths import foreign
 from phases.ports import Commit, PortError, PullRequests, SourceCode
+from phases.remarks import remarks_of
 from phases.report import Cause, Frame, HypothesisKind, Investigation, Suspect, TriageReport, Verdict, Word
 from phases.service import Service
 from phases.source import Place
@@ -88,17 +89,22 @@ def _sentence(culprit: Suspect, release: str | None) -> str:
 @dataclass(slots=True)
 class _Notes:
     said: dict[str, None] = field(default_factory=dict[str, None])
+    ends: float = field(default_factory=lambda: asyncio.get_running_loop().time() + SOURCE_SECONDS)
+    """The moment on the loop's clock from which on nothing more is waited for."""
 
     def say(self, text: str) -> None:
         self.said.setdefault(text[:300])
 
     async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """What could not be asked is said, with what it costs; the investigation goes on without it."""
+        """What could not be asked, or not in time, is said, with what it costs; the investigation goes on without it."""
         try:
-            return await asked
+            async with asyncio.timeout_at(self.ends):
+                return await asked
+        except TimeoutError:
+            self.say(f"{capital(cost)}: the source did not answer within {SOURCE_SECONDS:.0f} s.")
         except PortError as error:
             self.say(f"{capital(cost)}: {error.text}.")
-            return otherwise
+        return otherwise
 
 
 async def investigate(
@@ -117,14 +123,11 @@ async def investigate(
     if report.manual_by is not None:
         notes.say("Sentry was not asked: there is no stack to walk along.")
     older, newer = _ends(report)
-    try:
-        async with asyncio.timeout(SOURCE_SECONDS):
-            commits, stops = await asyncio.gather(
-                _commits(service, source, older, newer, notes), _stops(report, service, source, newer, notes)
-            )
-    except TimeoutError:
-        notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: no commits, and the walk is without them.")
-        commits, stops = None, [_Stop(frame) for frame in _frames(report)]
+    commits, stops = await asyncio.gather(
+        _commits(service, source, older, newer, notes), _stops(report, service, source, newer, notes)
+    )
+    for remark in remarks_of(source, service):
+        notes.say(remark)
     walk = _walk(stops[:WALKED_FRAMES], commits, older, newer, crashed=report.event_kind != "message")
     suspects: list[Suspect] = []
     message = error_text(report)

@@ -40,6 +40,7 @@ from phases.ports import (
     PortError,
     SourceCode,
 )
+from phases.remarks import remarks_of
 from phases.report import DeploySeen, IssueSeen, Release, Share, TriageReport
 from phases.rounds import broken_rollbacks, shipped, tried
 from phases.service import ReleaseNames, Service
@@ -212,7 +213,10 @@ async def _releases(deployer: Deployer | None, service: Service) -> tuple[tuple[
 async def _fixes(source: SourceCode | None, service: Service, notes: Notes) -> Sequence[HotfixRef]:
     if source is None:
         return ()
-    return await notes.soft(source.hotfixes(service), (), "Whether a fix is there already is not known")
+    found = await notes.soft(source.hotfixes(service), (), "Whether a fix is there already is not known")
+    for remark in remarks_of(source, service):
+        notes.say(remark)
+    return found
 
 
 async def _rest(

@@ -137,11 +137,11 @@ def github_app(github: GitHub, faults: Faults) -> Starlette:
         if text is None and not inside:
             raise GitHubRefusal(404, "Not Found")
         if text is None:
-            return [
-                {"name": name.removeprefix(f"{path}/"), "path": name, "type": "file"}
-                for name in sorted(inside)
-                if "/" not in name.removeprefix(f"{path}/")
-            ]
+            # One level, folders as such, never more than 1,000: docs.github.com/en/rest/repos/contents
+            below = [name.removeprefix(f"{path}/").partition("/") for name in sorted(inside)]
+            rows = {name: "dir" if more else "file" for name, more, _ in below}
+            prefix = f"{path}/" if path else ""
+            return [{"name": name, "path": f"{prefix}{name}", "type": kind} for name, kind in rows.items()][:1000]
         large = len(text) > SHOWN_OF_A_FILE
         content = "" if large else base64.encodebytes(text.encode()).decode()
         return {"type": "file", "sha": blob_sha(text), "encoding": "none" if large else "base64", "content": content}

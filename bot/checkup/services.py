@@ -11,11 +11,13 @@ from pathlib import Path
 from bot.app import STATE_BESIDE_REDIS
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, asked, broken, github, works
+from bot.checkup.clones import clone
 from bot.clients.archive import LocalArchive
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.git_tags import tags_with_commits
 from bot.clients.github import GitHub
+from bot.clients.github_archive import GitHubArchive
 from bot.clients.sentry import Sentry
 from bot.clients.slack import Slack
 from bot.people import SlackPeople
@@ -40,6 +42,8 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
     found: list[Finding] = []
     for service in catalogue.all():
         found += await _deployer(service, hub, state)
+        if service.checkout:
+            found += await clone(service)
         found += await release_names(service, tracker, hub, state)
         if service.endpoint:
             answer = await endpoint.call(service.endpoint)
@@ -47,17 +51,32 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
                 "" if answer.ok else f"endpoint of {service.name}: recovery is not seen while it does not answer well"
             )
             found.append(Finding("works" if answer.ok else "broken", f"Endpoint, {service.name}", answer.said, mend))
-        if service.adr is not None and service.adr.directory:
-            mend = f"adr of {service.name}: a directory of a Git clone that the bot's user may write"
-            highest = await asked(f"ADRs, {service.name}", LocalArchive().highest(service), mend)
-            says = f"{service.adr.directory}, newest number {highest}"
-            found.append(highest if isinstance(highest, Finding) else works(f"ADRs, {service.name}", says))
+        found += await decisions(service, hub)
         if people is not None and service.owners:
             mend = f"owners of {service.name}: a user group's handle, or users, as Slack writes them"
             owners = await asked(f"Owners, {service.name}", people.owners(service), mend)
             says = f"may deploy: {len(owners)}" if not isinstance(owners, Finding) else ""
             found.append(owners if isinstance(owners, Finding) else works(f"Owners, {service.name}", says))
     return found
+
+
+async def decisions(service: Service, hub: GitHub | None) -> list[Finding]:
+    """Where post-mortems go, and how the next one is named."""
+    what, place = f"ADRs, {service.name}", service.adr
+    if place is not None and place.directory:
+        mend = f"adr of {service.name}: a directory of a Git clone that the bot's user may write"
+        ways = await asked(what, LocalArchive().numbering(service), mend)
+    elif place is not None and place.repository and hub is not None:
+        mend = f"adr of {service.name}: a folder of a repository that GITHUB_TOKEN may write (docs/github.md)"
+        ways = await asked(what, GitHubArchive(hub).numbering(service), mend)
+    else:
+        return []
+    if isinstance(ways, Finding):
+        return [ways]
+    like = f"{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
+    other = f"; its files end in .{ways.foreign}, post-mortems are Markdown" if ways.foreign else ""
+    at = place.directory or f"{place.repository}/{place.path}"
+    return [works(what, f"{at}, newest number {ways.highest}, the next is {like}{other}")]
 
 
 async def _people(settings: Settings, stack: AsyncExitStack) -> SlackPeople | None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clients.commands import CommandFailed, Output, run
-from phases.adr import file_name
-from phases.adr_template import NAMES, named_like_a_template
+from bot.clients.git_calls import complaint
+from bot.clients.git_clone import remote_of
+from phases.adr_names import Numbering, is_of, template_among
 from phases.incident import Incident
 from phases.markdown import in_git
 from phases.papers import Adr
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 SYSTEM = "git"
 SECONDS = 10.0
-_ADR = re.compile(r"(\d{1,6})-.+\.md")
+DEEP = 3
+"""Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _NOTHING = "0" * 40
 _SETTINGS = ("-c", "core.quotePath=false", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _ENVIRONMENT = {
@@ -63,20 +64,18 @@ class LocalArchive:
 
     async def highest(self, service: Service) -> int:
         """Over the files that are there and those of the branch. Raises `PortError`."""
+        return (await self.numbering(service)).highest
+
+    async def numbering(self, service: Service) -> Numbering:
+        """How the folder names its files, over those that are there and those of the branch. Raises `PortError`."""
         directory = _directory(service)
-        names = _listed(directory)
-        clone = await _clone(directory)
-        if clone is not None:
-            names += [*await _committed(clone), *_listed(clone.top / clone.inside)]
-        numbered = (_ADR.fullmatch(name) for name in names if not NAMES.fullmatch(name))
-        return max((int(found.group(1)) for found in numbered if found), default=0)
+        return Numbering.of(await _names(directory, await _clone(directory)))
 
     async def template(self, service: Service) -> str:
-        """Of the branch, else as it lies in the directory; also `templates/template.md` (adr-tools). Raises `PortError`."""
+        """Of the branch, else as it lies in the directory. Raises `PortError`."""
         directory = _directory(service)
         clone = await _clone(directory)
-        names = await _committed(clone) if clone is not None else _listed(directory)
-        name = named_like_a_template(names) or ("templates/template.md" if "templates" in names else None)
+        name = template_among(await _committed(clone) if clone is not None else _listed(directory))
         if name is None:
             return ""
         if clone is not None:
@@ -98,10 +97,13 @@ class LocalArchive:
         lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
         async with lock:
             if clone is None:
-                name = _earlier(directory, incident) or file_name(incident, number)
+                ways = Numbering.of(_listed(directory))
+                name = _earlier(directory, incident) or ways.file(incident, number)
                 _put(directory, name, text)
                 log.warning("the post-mortem is in a directory outside git", extra={"incident": incident.id})
-                return Adr(number=_number(name), path=f"{directory / name} (outside Git: written, not committed)")
+                return Adr(
+                    number=_number(name, ways, number), path=f"{directory / name} (outside Git: written, not committed)"
+                )
             return await _write_in(clone, incident, number, text)
 
     async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
@@ -134,24 +136,27 @@ def _directory(service: Service) -> Path:
 
 
 async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -> Adr:
-    for name in await _committed(clone):
-        if _is_of(name, incident):
+    directory = clone.top / clone.inside
+    committed = await _committed(clone)
+    ways = Numbering.of([*committed, *_listed(directory)])
+    for name in committed:
+        if is_of(name, incident):
             kept = await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
             if incident.ulid in kept.text:
                 await _in_index(clone, name)
-                return Adr(number=_number(name), path=clone.path(name))
-    directory = clone.top / clone.inside
-    name = (_earlier(directory, incident) if clone.checked_out else None) or file_name(incident, number)
+                return Adr(number=_number(name, ways, number), path=clone.path(name))
+    name = (_earlier(directory, incident) if clone.checked_out else None) or ways.file(incident, number)
+    number = _number(name, ways, number)
     if clone.checked_out:
         _put(directory, name, text)
-    await _commit(clone, name, text, f"ADR-{_number(name):04d}: {incident.id}, {in_git(incident.title, {}, 100)}")
+    await _commit(clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}")
     await _in_index(clone, name)
-    return Adr(number=_number(name), path=clone.path(name))
+    return Adr(number=number, path=clone.path(name))
 
 
 async def _revise_in(clone: _Clone, incident: Incident, revised: Callable[[str], str], why: str) -> None:
     for name in await _committed(clone):
-        if not _is_of(name, incident):
+        if not is_of(name, incident):
             continue
         kept = (await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")).text
         if incident.ulid not in kept:
@@ -172,7 +177,7 @@ async def _staged(clone: _Clone, name: str, text: str) -> None:
         return
     added = await _try(clone.top, "update-index", "--add", "--", clone.path(name))
     if added.code:
-        raise PortError(SYSTEM, f"committed, but the index is in use: {added.complaint}", retryable=True)
+        raise PortError(SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True)
 
 
 def _rewrite(directory: Path, name: str, revised: Callable[[str], str]) -> None:
@@ -195,12 +200,12 @@ async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
         parent = newest.text.strip() if not newest.code else ""
         await _git(clone.top, "read-tree", *([parent] if parent else ["--empty"]), extra=index)
         await _git(clone.top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{clone.path(name)}", extra=index)
-        tree = (await _git(clone.top, "write-tree", extra=index)).text.strip()
+        tree = (await _git(clone.top, "write-tree", "--missing-ok", extra=index)).text.strip()
     parents = ["-p", parent] if parent else []
     commit = (await _git(clone.top, "commit-tree", tree, *parents, "-m", message)).text.strip()
     moved = await _try(clone.top, "update-ref", "-m", f"firebreak: {name}", clone.branch, commit, parent or _NOTHING)
     if moved.code:
-        raise PortError(SYSTEM, f"the post-mortem could not be committed: {moved.complaint}", retryable=True)
+        raise PortError(SYSTEM, f"the post-mortem could not be committed: {complaint(moved)}", retryable=True)
 
 
 async def _in_index(clone: _Clone, name: str) -> None:
@@ -212,7 +217,7 @@ async def _in_index(clone: _Clone, name: str) -> None:
         return
     added = await _try(clone.top, "update-index", "--add", "--", path)
     if added.code:
-        raise PortError(SYSTEM, f"committed, but the index is in use: {added.complaint}", retryable=True)
+        raise PortError(SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True)
 
 
 async def _clone(directory: Path) -> _Clone | None:
@@ -222,7 +227,7 @@ async def _clone(directory: Path) -> _Clone | None:
     if found.code:
         if "not a git repository" in found.err.decode("utf-8", "replace"):
             return None
-        raise PortError(SYSTEM, f"git refuses {there}: {found.complaint}", retryable=False)
+        raise PortError(SYSTEM, f"git refuses {there}: {complaint(found)}", retryable=False)
     top = Path(found.text.rstrip("\n"))
     inside = _inside(top, there, directory)
     head = await _try(top, "symbolic-ref", "--quiet", "HEAD")
@@ -235,8 +240,9 @@ async def _clone(directory: Path) -> _Clone | None:
 
 async def _default_branch(top: Path) -> str:
     """Where HEAD is detached: the branch that the remote calls its default, else `main` or `master`. Raises `PortError`."""
-    remote = await _try(top, "symbolic-ref", "--quiet", "refs/remotes/origin/HEAD")
-    named = [remote.text.strip().removeprefix("refs/remotes/origin/")] if not remote.code else []
+    remote = f"refs/remotes/{await remote_of(str(top)) or 'origin'}/"
+    own = await _try(top, "symbolic-ref", "--quiet", f"{remote}HEAD")
+    named = [own.text.strip().removeprefix(remote)] if not own.code else []
     for name in (*named, "main", "master"):
         ref = f"refs/heads/{name}"
         if not (await _try(top, "show-ref", "--verify", "--quiet", ref)).code:
@@ -256,11 +262,19 @@ async def _checked_out_at(top: Path, branch: str) -> Path | None:
     return None
 
 
+async def _names(directory: Path, clone: _Clone | None) -> list[str]:
+    """Paths below the directory: of the files that are there, and of those that the branch has."""
+    names = _listed(directory)
+    if clone is not None:
+        names += [*await _committed(clone), *_listed(clone.top / clone.inside)]
+    return names
+
+
 async def _committed(clone: _Clone) -> list[str]:
-    """Names of the files in the directory as the branch has it; none where branch or directory is not there yet."""
+    """Paths of the files below the directory as the branch has it; none where branch or directory is not there yet."""
     place = f"{clone.branch}:{clone.inside}" if clone.inside else clone.branch
-    found = await _try(clone.top, "ls-tree", "--name-only", "-z", place)
-    return [name for name in found.text.split("\0") if name] if not found.code else []
+    found = await _try(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
+    return [name for name in found.text.split("\0") if 0 < len(Path(name).parts) <= DEEP] if not found.code else []
 
 
 def _nearest(directory: Path) -> Path:
@@ -279,36 +293,42 @@ def _inside(top: Path, there: Path, directory: Path) -> str:
 
 
 def _listed(directory: Path) -> list[str]:
+    """Paths of the files below a directory; none where it is not there yet."""
     try:
-        return os.listdir(directory)
+        os.listdir(directory)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise PortError(SYSTEM, f"{directory} cannot be read: {error.strerror}", retryable=False) from error
-
-
-def _is_of(name: str, incident: Incident) -> bool:
-    return re.fullmatch(rf"\d{{1,6}}-{re.escape(incident.id.lower())}-.*\.md", name) is not None
+    found: list[str] = []
+    for folder, folders, names in os.walk(directory):
+        inside = Path(folder).relative_to(directory)
+        deeper = len(inside.parts) < DEEP - 1
+        folders[:] = [one for one in folders if not one.startswith(".")] if deeper else []
+        found += [(inside / name).as_posix() for name in names]
+    return found
 
 
 def _earlier(directory: Path, incident: Incident) -> str | None:
     """The file that was written for this very incident before: ids may begin again at 1, the record's own id does not."""
     for name in sorted(_listed(directory)):
-        if _is_of(name, incident) and incident.ulid in (directory / name).read_text(encoding="utf-8", errors="replace"):
+        if is_of(name, incident) and incident.ulid in (directory / name).read_text(encoding="utf-8", errors="replace"):
             return name
     return None
 
 
-def _number(name: str) -> int:
-    return int(name.split("-", 1)[0])
+def _number(name: str, ways: Numbering, otherwise: int) -> int:
+    number = ways.number(name)
+    return otherwise if number is None else number
 
 
 def _put(directory: Path, name: str, text: str) -> None:
     """All of it or nothing: a crash leaves no half file."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        folder = (directory / name).parent
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=directory, prefix=".firebreak-", delete=False
+            "w", encoding="utf-8", dir=folder, prefix=".firebreak-", delete=False
         ) as draft:
             draft.write(text)
             draft.flush()
@@ -332,5 +352,5 @@ async def _try(where: Path, *arguments: str, extra: dict[str, str] | None = None
 async def _git(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
     output = await _try(where, *arguments, extra=extra)
     if output.code:
-        raise PortError(SYSTEM, f"git {arguments[0]}: {output.complaint}", retryable=False)
+        raise PortError(SYSTEM, f"git {arguments[0]}: {complaint(output)}", retryable=False)
     return output

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bot.clients import processes
 from bot.clients.commands import CommandFailed, run
-from bot.clients.git import checkout_of, git, resolve
+from bot.clients.git_calls import checkout_of, git
+from bot.clients.git_clone import Clones
 from phases.ports import NotSetUp, PortError
 from phases.report import Bisect, Suspect
 from phases.service import Service
@@ -38,29 +40,28 @@ class LocalBisector:
         self._step_seconds = step_seconds
         self._whole_seconds = whole_seconds
         self._taking_up = asyncio.Lock()
+        self._clones = Clones()
 
     async def start(self, service: Service, bisect_id: str, good: str, bad: str) -> Bisect:
-        """Starts once; with a known id it looks. Raises `PortError` when an end is unknown or nothing can be started."""
+        """Starts once; with a known id it looks.
+
+        Raises `PortError` when an end is unknown, what lies between the ends was cut off, or nothing can be started.
+        """
         folder = self._folder(bisect_id)
         if processes.read(folder / "job.json") is None:
             if not service.bisect:
                 raise NotSetUp("bisect", f"{service.name} has no script that reproduces (`bisect` in the catalogue)")
             directory = checkout_of(service)
-            ends: dict[str, str] = {}
-            for which, name in (("good", good), ("bad", bad)):
-                commit = await resolve(directory, service, name)
-                if commit is None:
-                    text = f"{name[:100]} is not known in the clone of {service.name}"
-                    raise PortError("bisect", text, retryable=False)
-                ends[which] = commit
+            ends = [await self._clones.commit(service, name) for name in (good, bad)]
+            await self._clones.whole(directory, partial(self._clones.cut_between, directory, *ends))
             job: dict[str, Any] = {
                 "id": bisect_id,
                 "checkout": directory,
                 "script": list(service.bisect),
                 "good": good,
                 "bad": bad,
-                "good_commit": ends["good"],
-                "bad_commit": ends["bad"],
+                "good_commit": ends[0],
+                "bad_commit": ends[1],
                 "tag": service.release.tag,
                 "step_seconds": self._step_seconds,
                 "whole_seconds": self._whole_seconds,

@@ -37,6 +37,15 @@ _GIT = (
     "-c",
     "advice.detachedHead=false",
 )
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "LC_ALL": "C",
+}
+"""As `git_calls.py` reads history; nobody sits in front of it."""
+_KEYS = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS")
+"""How the bot's own environment gets past a remote: a partial clone asks it for what a commit needs."""
 
 
 class Ended(Exception):
@@ -76,17 +85,18 @@ class Run:
             capture_output=True,
             timeout=120,
             check=False,
-            env={**plain_environment(), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            env=plain_environment() | _ENVIRONMENT,
         )
         if check and done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-            raise Ended("failed", f"git {arguments[0]}: {said[-1][:300]}")
+            told = next((line for line in said if line.startswith(("fatal: ", "error: "))), said[-1])
+            raise Ended("failed", f"git {arguments[0]}: {told[:300]}")
         return done.stdout.decode("utf-8", "replace").strip()
 
 
 def plain_environment() -> dict[str, str]:
     """Without what `git bisect run` tells its script about itself: the service's script may use git as well."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("GIT_") and k != "LC_ALL"}
+    return {k: v for k, v in os.environ.items() if k in _KEYS or not (k.startswith("GIT_") or k == "LC_ALL")}
 
 
 # --- the whole run ---------------------------------------------------------------------------------------------
@@ -149,6 +159,8 @@ def bisect(run: Run) -> None:
     names = f"{run.job['good']} and {run.job['bad']}"
     if good == bad:
         raise Ended("cannot tell", f"{names} are the same commit")
+    if cut(run, good, bad):
+        raise Ended("cannot tell", f"the history of the clone is cut (a shallow clone) between {names}")
     commits = int(run.git("rev-list", "--count", f"{good}..{bad}"))
     if not commits:
         raise Ended("cannot tell", f"there is no commit in {run.job['bad']} that is not in {run.job['good']} too")
@@ -174,6 +186,15 @@ def bisect(run: Run) -> None:
         )
     good, bad = over_releases(run, base or good, bad)
     over_commits(run, good, bad)
+
+
+def cut(run: Run, good: str, bad: str) -> bool:
+    """Whether the commits between the ends are not all there: the first behind the cut would seem to have brought it."""
+    shallow, path = run.git("rev-parse", "--is-shallow-repository", "--git-path", "shallow").split("\n")
+    if shallow != "true":
+        return False
+    edges = (Path(run.worktree) / path).read_text(encoding="ascii").split()
+    return not set(edges).isdisjoint(run.git("rev-list", "--max-parents=0", f"{good}...{bad}").split())
 
 
 def over_releases(run: Run, good: str, bad: str) -> tuple[str, str]:
@@ -215,7 +236,7 @@ def over_commits(run: Run, good: str, bad: str) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**plain_environment(), "LC_ALL": "C"},
+            env=plain_environment() | _ENVIRONMENT,
             check=False,
         )
     told = run.git("bisect", "log")
@@ -302,6 +323,9 @@ def run_script(run: Run) -> int:
     argv = [str(a) for a in run.job["script"]]
     lend_script(run, argv[0])
     output = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    asked: list[int] = []
+    # Who cancels ends this run and then the script on record: it must not end in between the two.
+    before = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     try:
         child = subprocess.Popen(
             argv,
@@ -313,10 +337,14 @@ def run_script(run: Run) -> int:
             start_new_session=True,
         )
     except OSError as error:
+        signal.signal(signal.SIGTERM, before)
         raise Ended("failed", f"the script cannot be started: {error.strerror}: {argv[0]}") from error
     finally:
         os.close(output)
     processes.replace(run.folder / "script.json", processes.mark(child.pid))
+    signal.signal(signal.SIGTERM, before)
+    for number in asked:
+        os.kill(os.getpid(), number)
     deadline = time.monotonic() + float(run.job["step_seconds"])
     while True:
         try:

@@ -27,6 +27,9 @@ class CloneOnGitHub:
         self._git = git
         self._hub = hub
 
+    def remarks(self, service: Service) -> Sequence[str]:
+        return self._git.remarks(service)
+
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         return await self._git.commits(service, older, newer)
 

@@ -14,6 +14,8 @@ from phases.wording import foreign
 
 OUTPUT_LIMIT = 64 * 1024
 """Bytes of output that are kept of a command, unless it asks for more."""
+GRACE_SECONDS = 2.0
+"""What a command that is stopped may take to clear up: git leaves its lock files behind otherwise, and nobody gets past them."""
 
 _OURS = re.compile(
     r"(?:SLACK|SENTRY|LINEAR|DISCORD|PAGERDUTY)_\w*|GITHUB_(?:TOKEN|WEBHOOK_SECRET)|DEPLOY_WEBHOOK_SECRET|REDIS_URL"
@@ -94,8 +96,7 @@ async def run(
         raise CommandFailed(f"{argv[0]!r} did not end within {seconds:g} s", timed_out=True) from error
     finally:
         if process.returncode is None:
-            _kill_group(process.pid)
-            await process.wait()
+            await _end_group(process)
         # The pipes of a stopped command are let go here, not whenever the garbage collector comes by.
         process._transport.close()  # type: ignore[attr-defined]
     return Output(code, out, err, cut)
@@ -114,6 +115,19 @@ async def _read(
             if stop:
                 _kill_group(process.pid)
     return bytes(kept), full
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """Asked first, so that it can clear up; then killed, with whatever it has started."""
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await process.wait()
+    finally:
+        _kill_group(process.pid)
+    await process.wait()
 
 
 def _kill_group(pid: int) -> None:

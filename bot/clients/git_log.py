@@ -11,12 +11,14 @@ from phases.ports import Commit, CommitFile
 from phases.wording import foreign
 
 FORMAT = "%x1e%H%x00%an%x00%aI%x00%s%x00%b%x00"
-"""For `git log -z --numstat`: everything ends with NUL, which neither a message nor a file name can hold."""
+"""For `git log -z --numstat`: everything ends with NUL, which neither a message nor a file name can hold.
+For `git rev-list`, which writes `commit <sha>` in front of each, too."""
 
 BODY_LIMIT = 2000
 
-_COMMIT = re.compile(r"\n?\x1e([0-9a-f]{40}(?:[0-9a-f]{24})?)")
+_COMMIT = re.compile(r"(?:\n?commit [0-9a-f]+)?\n?\x1e([0-9a-f]{40}(?:[0-9a-f]{24})?)")
 _PATCHED_COMMIT = re.compile(rb"(?m)^\x1e([0-9a-f]{40}(?:[0-9a-f]{24})?)$")
+_RAW = re.compile(r":\d{6} \d{6} [0-9a-f]+\.* [0-9a-f]+\.* [A-Z]\d*")
 _PATCH_HEAD = re.compile(rb"(?m)^diff --git ")
 
 
@@ -29,7 +31,7 @@ def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commi
         if end - begin < 5:
             continue  # the output limit was reached within this commit
         head, author, at, subject, body, *files = words[begin:end]
-        sha = head.strip("\n\x1e")
+        sha = head.rpartition("\x1e")[2]
         commits.append(
             Commit(
                 sha=sha,
@@ -49,11 +51,15 @@ def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commi
 def _numstat(listed: Sequence[str]) -> list[tuple[str, int, int]]:
     """`added TAB deleted TAB path NUL`; of a rename `added TAB deleted TAB NUL old NUL new NUL`; `-` stands for binary.
 
+    With `--raw` only names are told: `:modes shas status NUL path NUL`.
     https://git-scm.com/docs/git-diff#_other_diff_formats
     """
     found: list[tuple[str, int, int]] = []
     words = iter(listed)
     for word in words:
+        if _RAW.fullmatch(word.lstrip("\n")):
+            found.append((next(words, ""), 0, 0))
+            continue
         fields = word.lstrip("\n").split("\t", 2)
         if len(fields) != 3:
             continue

@@ -5,25 +5,29 @@ The branch carries the number and the incident's id, so that writing it twice is
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bot.clients import github_calls as calls
 from bot.clients import github_shapes as shapes
 from bot.clients.archive import LocalArchive
 from bot.clients.github import PAGE, SYSTEM, GitHub, read
 from bot.clients.http import HttpError
-from phases.adr import BRANCH, file_name
-from phases.adr_template import NAMES, named_like_a_template
+from phases.adr import BRANCH
+from phases.adr_names import Numbering, is_of, template_among
 from phases.incident import Incident
 from phases.markdown import in_git
 from phases.papers import Adr
 from phases.ports import Archive, NotSetUp, PortError
 from phases.service import AdrPlace, Service
 
-_FILE = re.compile(r"(\d{1,6})-.+\.md")
+LISTED = 1000
+"""So many entries of a folder GitHub lists at most: https://docs.github.com/en/rest/repos/contents#get-repository-content"""
+FOLDERS = 30
+"""Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
 
 
@@ -35,17 +39,21 @@ class GitHubArchive:
 
     async def highest(self, service: Service) -> int:
         """Over the files of the default branch and our open pull requests. Raises `PortError`."""
-        repository, place = _place(service)
-        names = [(_FILE, name) for name in await self._names(repository, place.path) if not NAMES.fullmatch(name)]
+        repository, _ = _place(service)
+        written = (await self.numbering(service)).highest
         pulls = read(shapes.Pulls, {"rows": await self._github.pages(calls.PULLS, repository, {"state": "open"})}).rows
-        names += [(_BRANCH, pull.head.ref) for pull in pulls]
-        return max((int(found.group(1)) for pattern, name in names if (found := pattern.fullmatch(name))), default=0)
+        asked = (_BRANCH.fullmatch(pull.head.ref) for pull in pulls)
+        return max((written, *(int(found.group(1)) for found in asked if found)))
+
+    async def numbering(self, service: Service) -> Numbering:
+        """How the folder names its files on the default branch. Raises `PortError`."""
+        repository, place = _place(service)
+        return Numbering.of(await self._paths(repository, place.path))
 
     async def template(self, service: Service) -> str:
         """Of the default branch. Raises `PortError`."""
         repository, place = _place(service)
-        names = await self._names(repository, place.path)
-        name = named_like_a_template(names) or ("templates/template.md" if "templates" in names else None)
+        name = template_among(await self._paths(repository, place.path))
         if name is None:
             return ""
         try:
@@ -61,11 +69,15 @@ class GitHubArchive:
         """A branch with the file, and its pull request; each is looked for first. Raises `PortError`."""
         repository, place = _place(service)
         branch = f"{BRANCH}{number:04d}-{incident.id}-{incident.ulid[-6:]}".lower()
-        path = f"{place.path}/{file_name(incident, number)}"
         url = await self._pull(repository, branch)
+        base = await self._github.default_branch(repository)
         if url is None:
-            base = await self._github.default_branch(repository)
             await self._branch(repository, branch, base)
+        names = await self._paths(repository, place.path, branch) or await self._paths(repository, place.path, base)
+        ways = Numbering.of(names)
+        there = (name for name in names if is_of(name, incident) and ways.number(name) == number)  # an earlier try
+        path = f"{place.path}/{next(there, None) or ways.file(incident, number)}"
+        if url is None:
             title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
             await self._file(repository, branch, path, text, title)
             url = await self._open(repository, branch, base, title, incident)
@@ -102,14 +114,28 @@ class GitHubArchive:
 
     # --- one step each -------------------------------------------------------------------------------------------
 
-    async def _names(self, repository: str, path: str) -> list[str]:
+    async def _paths(self, repository: str, path: str, ref: str = "") -> list[str]:
+        """Paths of the files below a folder, and in the folders in it. Raises `PortError` where GitHub does not tell all of them."""
+        rows = await self._rows(repository, path, ref)
+        folders = [row.name for row in rows if row.type == "dir" and row.name[:1] != "." and row.name.isprintable()]
+        if len(folders) > FOLDERS:
+            folders = sorted(folders)[-FOLDERS:]  # years and numbers: the newest
+        inside = await asyncio.gather(*(self._rows(repository, f"{path}/{folder}", ref) for folder in folders))
+        files = [row.name for row in rows if row.type != "dir"]
+        return files + [f"{at}/{row.name}" for at, found in zip(folders, inside, strict=True) for row in found]
+
+    async def _rows(self, repository: str, path: str, ref: str) -> Sequence[shapes.Entry]:
         try:
-            answer = await self._github.get(calls.CONTENTS, repository, path=path)
+            answer = await self._github.get(calls.CONTENTS, repository, {"ref": ref} if ref else None, path=path)
         except HttpError as error:
             if error.status != 404:
                 raise
-            return []  # the directory begins with its first file
-        return [entry.name for entry in read(shapes.Directory, {"rows": answer}).rows]
+            return ()  # the directory begins with its first file
+        rows = read(shapes.Directory, {"rows": answer}).rows
+        if len(rows) >= LISTED:
+            text = f"{path} has {LISTED} entries or more, and GitHub lists no more: which number is free is not known. Move old ones into folders"
+            raise PortError(SYSTEM, text, retryable=False)
+        return rows
 
     async def _content(self, repository: str, path: str, ref: str) -> tuple[str, str] | None:
         """Blob and text of a file; None where the branch or the file is not there."""
@@ -208,4 +234,4 @@ def _place(service: Service) -> tuple[str, AdrPlace]:
     place = service.adr
     if place is None or place.repository is None:
         raise NotSetUp(SYSTEM, f"no repository for the post-mortems of {service.name} is set up (`adr`)")
-    return place.repository, place
+    return place.repository, place.model_copy(update={"path": place.path.removeprefix("./").strip("/")})

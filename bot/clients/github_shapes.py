@@ -213,12 +213,13 @@ class GitRef(_Read):
     object: _Object
 
 
-class _Entry(_Read):
+class Entry(_Read):
     name: str
+    type: str = "file"
 
 
 class Directory(_Read):
-    rows: tuple[_Entry, ...]
+    rows: tuple[Entry, ...]
 
 
 class Repository(_Read):

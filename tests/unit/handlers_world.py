@@ -178,13 +178,18 @@ async def house(
     with pytest.MonkeyPatch.context() as patch:
         for limit in ("handlers.turn.WHO_SECONDS", "handlers.decide.OWNERS_SECONDS"):
             patch.setattr(limit, 20.0)  # a busy machine must not refuse anybody here
-        async with _house(store, *services, watched=watched, private=private, whereabouts=whereabouts) as opened:
+        async with _house(store, services, watched, private, whereabouts, deployments) as opened:
             yield opened
 
 
 @asynccontextmanager
 async def _house(
-    store: Store, *services: Service, watched: tuple[str, ...], private: bool, whereabouts: Whereabouts | None
+    store: Store,
+    services: tuple[Service, ...],
+    watched: tuple[str, ...],
+    private: bool,
+    whereabouts: Whereabouts | None,
+    deployments: Deployments | None,
 ) -> AsyncIterator[House]:
     async with slack_world() as world, httpx.AsyncClient(trust_env=False) as http:
         catalogue = Catalogue(services or (SHOP, SEARCH))

@@ -205,3 +205,67 @@ async def test_the_folders_own_template(shop: Repository, tmp_path: Path) -> Non
     place = Service(name="shop", adr=AdrPlace(directory=str(bare)))
     (bare / "templates" / "template.md").write_text("# NUMBER. TITLE\n")
     assert await archive.template(place) == "# NUMBER. TITLE\n"
+
+
+# --- folders with a way of their own -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        ("ADR-0007-use-rust.md", "ADR-0008-inc-0042-checkout-is-failing.md"),
+        ("0007_use_rust.md", "0008_inc-0042_checkout_is_failing.md"),
+        ("7. use-rust.md", "8. inc-0042-checkout-is-failing.md"),
+        ("7. Use Rust.md", "8. inc-0042 checkout is failing.md"),
+        ("adr-007.md", "adr-008-inc-0042-checkout-is-failing.md"),
+        ("ADR 7 - Use Rust.markdown", "ADR 8 - inc-0042 checkout is failing.markdown"),
+        ("0007-use-rust.adoc", "0008-inc-0042-checkout-is-failing.md"),
+        ("0007-use-rust/README.md", "0008-inc-0042-checkout-is-failing.md"),
+        ("2024/0007-use-rust.md", "2026/0008-inc-0042-checkout-is-failing.md"),
+        ("accepted/0007-use-rust.md", "0008-inc-0042-checkout-is-failing.md"),
+        ("20240927-use-rust.md", "20261122-adr-0001-inc-0042-checkout-is-failing.md"),
+        ("0007-email-template-engine.md", "0008-inc-0042-checkout-is-failing.md"),
+    ],
+)
+async def test_the_next_one_is_named_like_the_others(tmp_path: Path, there: str, written: str) -> None:
+    repository = Repository(tmp_path / "shop")
+    repository.commit("decisions", {f"docs/adr/{there}": "# Use Rust\n\n## Why\n", "docs/adr/README.md": "Read me.\n"})
+    archive, place = LocalArchive(), service(repository)
+    assert await archive.template(place) == ""
+    number = await archive.highest(place) + 1
+    adr = await archive.write(place, incidents.incident(), number, text(number))
+    assert (adr.number, adr.path) == (number, f"docs/adr/{written}")
+    again = await LocalArchive().write(place, incidents.incident(title="another"), number + 5, text(number + 5))
+    assert again == adr, "written once, whatever it is called"
+    assert await archive.highest(place) == number
+    await archive.revise(place, incidents.incident(), lambda kept: f"{kept}More.\n", "more")
+    assert repository.git("show", f"main:docs/adr/{written}").endswith("More.")
+    assert repository.git("status", "--porcelain") == ""
+
+    loose = Service(name="shop", adr=AdrPlace(directory=str(tmp_path / "loose")))
+    (tmp_path / "loose" / there).parent.mkdir(parents=True)
+    (tmp_path / "loose" / there).write_text("# Use Rust\n")
+    assert (await archive.write(loose, incidents.incident(), number, text(number))).number == number
+    assert (tmp_path / "loose" / written).is_file()
+
+
+async def test_a_partial_and_sparse_clone_gets_it_without_its_remote(shop: Repository, tmp_path: Path) -> None:
+    shop.git("config", "uploadpack.allowFilter", "true")
+    shop.commit("more", {"web/app.js": "1\n"})
+    desk = Repository(tmp_path / "desk")
+    desk.git("clone", "--quiet", "--filter=blob:none", "--sparse", f"file://{shop.path}", str(tmp_path / "clone"))
+    shop.path.rename(tmp_path / "moved away")
+    place = Service(name="shop", adr=AdrPlace(directory=str(tmp_path / "clone" / "docs" / "adr")))
+    assert await LocalArchive().highest(place) == 1
+    adr = await LocalArchive().write(place, incidents.incident(), 2, text(2))
+    kept = desk.git("-C", str(tmp_path / "clone"), "show", f"main:{adr.path}")
+    assert kept == text(2).rstrip("\n")
+
+
+async def test_a_detached_clone_of_another_remote_and_branch(shop: Repository, tmp_path: Path) -> None:
+    shop.git("branch", "-m", "main", "trunk")
+    shop.git("clone", "--quiet", "--origin=upstream", str(shop.path), str(tmp_path / "clone"))
+    shop.git("-C", str(tmp_path / "clone"), "checkout", "--quiet", "--detach", "v1")
+    place = Service(name="shop", adr=AdrPlace(directory=str(tmp_path / "clone" / "docs" / "adr")))
+    adr = await LocalArchive().write(place, incidents.incident(), 3, text())
+    assert shop.git("-C", str(tmp_path / "clone"), "show", f"trunk:{adr.path}") == text().rstrip("\n")

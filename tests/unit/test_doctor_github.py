@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from github_world import SHOP, World, github_world
 
 from bot.checkup import github
-from bot.checkup.services import release_names
+from bot.checkup.services import decisions, release_names
 from bot.store import Store
-from phases.service import ReleaseNames
+from phases.service import AdrPlace, ReleaseNames
 from sandbox.faults import Fault
 from sandbox.github import Workflow
 
@@ -96,3 +97,21 @@ async def test_deployments_of_a_branch_and_of_others_side_by_side(world: World) 
     [one] = await github.deployer(SHOP, world.client)
     assert (one.state, one.says[:55]) == ("unproven", "the newest deployments to production are none of it, by")
     assert "billing-v7.1.0" in one.says
+
+
+async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -> None:
+    head = world.github.commits[-1].sha
+    world.github.files |= {(head, "docs/adr/ADR-007-x.adoc"): "x", (head, "docs/adr/README.md"): "x"}
+    hosted = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="docs/adr")})
+    (tmp_path / "7. x.md").write_text("# x")
+    here = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path))})
+    nowhere = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path / "7. x.md"))})
+    assert [(one.state, one.says) for place in (hosted, here) for one in await decisions(place, world.client)] == [
+        (
+            "works",
+            "acme/shop/docs/adr, newest number 7, the next is ADR-008-….md; its files end in .adoc, post-mortems are Markdown",
+        ),
+        ("works", f"{tmp_path}, newest number 7, the next is 8. ….md"),
+    ]
+    assert [one.state for one in await decisions(nowhere, world.client)] == ["broken"]
+    assert await decisions(hosted, None) == []

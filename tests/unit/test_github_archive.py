@@ -100,3 +100,46 @@ async def test_each_service_has_its_own_place(world: World) -> None:
     assert archives.repository(local) == "/srv/adr"
     with pytest.raises(NotSetUp, match="GITHUB_TOKEN"):
         await Archives(LocalArchive(), None).highest(PLACED)
+
+
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        ("ADR-0007-use-rust.md", "ADR-0008-{}-checkout-is-failing.md"),
+        ("7. use-rust.md", "8. {}-checkout-is-failing.md"),
+        ("0007_use_rust.md", "0008_{}_checkout_is_failing.md"),
+        ("0007-use-rust.adoc", "0008-{}-checkout-is-failing.md"),
+        ("accepted/0007-use-rust.md", "0008-{}-checkout-is-failing.md"),
+        ("0007-email-template-engine.md", "0008-{}-checkout-is-failing.md"),
+    ],
+)
+async def test_the_next_one_is_named_like_the_others(world: World, there: str, written: str) -> None:
+    archive, one = GitHubArchive(world.client), incident(title="Checkout is failing")
+    world.github.files[world.github.commits[-1].sha, f"docs/adr/{there}"] = "# Use Rust\n\n## Why\n"
+    assert await archive.template(PLACED) == ""
+    assert await archive.highest(PLACED) == 7
+    world.faults.next("github.create_pull", Fault(status=403, error="Resource not accessible"))
+    with pytest.raises(PortError):
+        await archive.write(PLACED, one, 8, TEXT)
+    # Meanwhile somebody writes decisions of another kind: the file that is on the branch stays the one.
+    head = world.github.commits[-1].sha
+    world.github.files |= {(head, f"docs/adr/decision-{n}.md"): "x" for n in (1, 2, 3)}
+    adr = await archive.write(PLACED, one, 8, TEXT)
+    assert adr.path == f"docs/adr/{written.format(one.id.lower())}"
+    assert {path for _, path in world.github.files if one.id.lower() in path} == {adr.path}
+    assert await archive.write(PLACED, one, 8, TEXT) == adr
+
+
+async def test_where_github_does_not_list_all_no_number_is_guessed(world: World) -> None:
+    head = world.github.commits[-1].sha
+    world.github.files |= {(head, f"docs/adr/{n:04d}-x.md"): "x" for n in range(1, 1200)}
+    with pytest.raises(PortError, match="1000 entries or more"):
+        await GitHubArchive(world.client).highest(PLACED)
+
+
+async def test_a_path_as_people_write_it(world: World) -> None:
+    placed = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="./docs/adr/")})
+    archive = GitHubArchive(world.client)
+    assert (await archive.write(placed, incident(), await archive.highest(placed) + 1, TEXT)).path.startswith(
+        "docs/adr/0001-"
+    )

@@ -26,8 +26,9 @@ from handlers.views import forms, lifecycle, past, postmortem, says
 from handlers.views.blocks import Message, View
 from handlers.views.home import home
 from handlers.views.timeline import timeline
-from phases.adr import adr_text, file_name, summary, up_to_date
+from phases.adr import adr_text, summary, up_to_date
 from phases.adr_done import completed
+from phases.adr_names import Numbering
 from phases.cadence import template
 from phases.coordination import discord_text, ticket_body, ticket_title
 from phases.effects import Say
@@ -275,7 +276,7 @@ def test_the_post_mortem_keeps_its_shape(first: int, status: Status) -> None:
         (drawn,) = re.findall(r"```mermaid\n(.*?)\n```", body, re.DOTALL)
         assert re.fullmatch(r'xychart-beta\n(?: {4}[\w"\[\], .>-]+\n?){4}', drawn), drawn
     assert re.fullmatch(
-        r"0007-inc-0001-[a-z0-9-]+\.md", file_name(one.model_copy(update={"title": plain_one.word()[:300]}), 7)
+        r"0007-inc-0001-[a-z0-9-]+\.md", Numbering().file(one.model_copy(update={"title": plain_one.word()[:300]}), 7)
     )
     told = summary(one, NAMES, number=7)
     assert len(told.split("\n")) == 13

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from incidents import NAMES, minute
 
-from phases.adr import adr_text, file_name, minutes_taken, summary, what_was_done_in_all
+from phases.adr import adr_text, minutes_taken, summary, what_was_done_in_all
+from phases.adr_names import Numbering
 from phases.incident import ActionKind, Entry, Source
 from phases.markdown import inline, one_line, paragraphs
 from phases.papers import ActionItem
@@ -170,9 +171,9 @@ def test_no_text_breaks_the_layout(title: str, cause: str, source: str, sentence
 
 
 def test_the_file_name_holds_number_incident_and_slug() -> None:
-    assert file_name(incidents.incident(), 7) == "0007-inc-0042-checkout-is-failing.md"
-    assert file_name(incidents.incident(title="Ünïted/../Stätes!"), 12) == "0012-inc-0042-united-states.md"
-    assert file_name(incidents.incident(title="結帳"), 12) == "0012-inc-0042-incident.md"
+    assert Numbering().file(incidents.incident(), 7) == "0007-inc-0042-checkout-is-failing.md"
+    assert Numbering().file(incidents.incident(title="Ünïted/../Stätes!"), 12) == "0012-inc-0042-united-states.md"
+    assert Numbering().file(incidents.incident(title="結帳"), 12) == "0012-inc-0042-incident.md"
 
 
 def test_the_adr_has_everything_in_its_order() -> None:

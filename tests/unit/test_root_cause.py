@@ -216,6 +216,39 @@ async def test_a_source_that_does_not_answer_ends_in_time(tmp_path: Path, monkey
     assert found.walk[0].startswith("Crashes in /srv/shop/shop/pay.py:3")
 
 
+async def test_a_clone_whose_history_is_cut_accuses_nobody_and_says_what_that_costs(tmp_path: Path) -> None:
+    repository, service = shop(tmp_path / "origin")
+    whole = str(repository.path)
+    repository.git("clone", "--quiet", "--depth=1", "--branch=v42", f"file://{whole}", str(tmp_path / "clone"))
+    repository.path.rename(tmp_path / "moved away")
+    cut = service.model_copy(update={"checkout": str(tmp_path / "clone")})
+    found = await look(report(), cut, LocalGit())
+    assert found.suspects == ()
+    assert not any("Last touched" in step or "not in the source" in step for step in found.walk)
+    assert any(
+        note.startswith("Who last touched the lines is not known: the history of the clone is cut")
+        for note in found.notes
+    )
+    assert any(note.startswith("The commits are not known: ") for note in found.notes)
+
+
+class Deaf(LocalGit):
+    """Of the lines nothing can be said; the commits are known."""
+
+    async def blame(self, service: Service, release: str, file: str, line: int) -> Any:
+        raise PortError("git", "the disk is gone", retryable=False)
+
+    async def snippet(self, service: Service, release: str, file: str, line: int) -> Any:
+        raise PortError("git", "the disk is gone", retryable=False)
+
+
+async def test_what_could_not_be_asked_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    _, service = shop(tmp_path)
+    found = await look(report(), service, Deaf())
+    assert not any("not in the source" in step for step in found.walk)
+    assert found.suspects, "the commits came, whatever became of the lines"
+
+
 # --- what the picture says -------------------------------------------------------------------------------------
 
 
