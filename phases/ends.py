@@ -188,6 +188,8 @@ class IssuesResolved(Value):
     type: Literal["issues.resolved"] = "issues.resolved"
     resolved: int
     release: str | None
+    next: bool = False
+    """In the next release that Sentry will hear of."""
     refused: str = ""
     links: tuple[str, ...] = ()
 
