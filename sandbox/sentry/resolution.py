@@ -52,10 +52,8 @@ def follows_semver(releases: Iterable[Release], version: str = "") -> bool:
     """One of the newest three is semantic and, of ten or more, three of the newest ten; and so is `version`."""
     newest = sorted(releases, key=lambda one: one.created, reverse=True)[:10]
     fits = [semver(one.version) is not None for one in newest]
-    if len(newest) <= 2:
-        follows = bool(fits) and fits[0]
-    else:
-        follows = any(fits[:3]) and (len(newest) < 10 or sum(fits) >= 3)
+    recent = fits[:1] if len(newest) <= 2 else fits[:3]
+    follows = any(recent) and (len(newest) < 10 or sum(fits) >= 3)
     return follows and (not version or semver(version) is not None)
 
 
