@@ -314,7 +314,8 @@ async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
 async def _burns(sentry: Whereabouts, service: Service, issue: str, now: datetime) -> bool:
     """Whether the issue spikes as phase 1 has it: enough events in the window, and three times those of the day before."""
     since = now - service.window
-    events, before = await asyncio.gather(
-        sentry.count([service], [issue], since, now), sentry.count([service], [issue], since - DAY, since)
-    )
-    return events >= max(SPIKE_EVENTS, SPIKE_FACTOR * before * (service.window / DAY))
+    events = await sentry.count([service], [issue], since, now)
+    if events < SPIKE_EVENTS:
+        return False
+    before = await sentry.count([service], [issue], since - DAY, since)
+    return events >= SPIKE_FACTOR * before * (service.window / DAY)

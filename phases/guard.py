@@ -101,7 +101,7 @@ def back(events: int, base: Measured, burning: Measured, quiet_per_minute: float
 
 def back_soon(events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float) -> bool:
     """At the newest minutes: at about the old rate, *and* a spike, *and* more than the baseline brings by chance in one look of
-    600,000, because there are sixty such looks. Where the baseline was never measured, as many events as the re-check needs.
+    200,000, because there are so many such looks. Where the baseline was never measured, as many events as the re-check needs.
     """
     least = SOON_SIZE if base.minutes > 0 else SIZE
     if events < max(least, _spike(base, quiet_per_minute, minutes)) or events < OLD_RATE * burning.per_minute * minutes:
