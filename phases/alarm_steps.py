@@ -89,8 +89,8 @@ def _say(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
     if found == "quiet":
         tell(draft, f"{heard}. {what}: not a return.", strong="Alarm after recovery:", thread=True, ticket=False)
     else:
-        why = action.text or "more than usual, or too few to tell"
-        tell(draft, f"{heard}. {what}. {why}: I keep looking.", strong="Alarm after recovery:", ticket=False)
+        why = action.text or "that is more than usual, and not surely a return"
+        tell(draft, f"{heard}. {what}: {why}. I keep looking.", strong="Alarm after recovery:", ticket=False)
     draft.note("check", f"Looked at the alarm: {what}")
 
 

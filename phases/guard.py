@@ -106,7 +106,8 @@ def back_soon(events: int, base: Measured, burning: Measured, quiet_per_minute: 
     least = SOON_SIZE if base.minutes > 0 else SIZE
     if events < max(least, _spike(base, quiet_per_minute, minutes)) or events < OLD_RATE * burning.per_minute * minutes:
         return False
-    return burning.minutes > 0 and events > usual(base, minutes, FALSE_SOON)
+    lately = Measured(max(base.per_minute, quiet_per_minute), base.minutes)  # the baseline knows nothing of the time of day
+    return burning.minutes > 0 and events > usual(lately, minutes, FALSE_SOON)
 
 
 def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:
@@ -147,7 +148,8 @@ async def look_back(
     much it was set forward since recovery; then nobody knows when that was.
     """
     length = SPAN * pace(service) if look.whole else soon(service)
-    begin = max(recovery(look), now - length)
+    since = now - length if look.alarm is None else min(now - length, look.alarm.at - every(service))
+    begin = max(recovery(look), since)
     told = GuardLooked(look=look, at=now, found="cannot tell", minutes=max((now - begin) / MINUTE, 0.0))
     if tracker is None:
         return told if look.alarm is None else told.model_copy(update={"found": "not set up"})
@@ -196,6 +198,8 @@ async def _asked(
     found, allowed = judged(events - old[0], base, burning, quiet, told.minutes)
     if found == "back":  # by a test that this look did not make
         found = "cannot tell"
+    if look.alarm is not None:  # it asks whether that is more than usual, and not whether it is over
+        found = "quiet" if events - old[0] <= allowed else "cannot tell"
     told = _with(told, found=found, events=events, allowed=allowed, stragglers=old[0], gone=old[1])
     if look.alarm is not None and incident.status is Status.MITIGATED:
         return await _others(incident, service, tracker, ids, told, begin)

@@ -33,7 +33,13 @@ def answers(incident: Incident, *, whole: bool = True, alarm: bool = True) -> Gu
 def events(w: World, release: str, *, minutes: float, times: int, every: float, error: str = "Oops: a") -> None:
     function = "f" if error == "Oops: a" else error
     w.local.load(
-        error, at=LOOK - timedelta(minutes=minutes), every=every, times=times, transaction="/cart", release=release, function=function
+        error,
+        at=LOOK - timedelta(minutes=minutes),
+        every=every,
+        times=times,
+        transaction="/cart",
+        release=release,
+        function=function,
     )
 
 
@@ -41,7 +47,13 @@ def events(w: World, release: str, *, minutes: float, times: int, every: float, 
     ("release", "times", "every", "found", "stragglers"),
     [
         ("v3", 1, 1, "quiet", 1),  # one old tab
-        ("v3", 30, 28, "quiet", 30),  # thirty in a quarter of an hour: more than the baseline allows, of what no longer runs
+        (
+            "v3",
+            30,
+            28,
+            "quiet",
+            30,
+        ),  # thirty in a quarter of an hour: more than the baseline allows, of what no longer runs
         ("v2", 1, 1, "quiet", 0),
         ("v2", 3, 1, "quiet", 0),  # as few as the baseline brings
         ("v2", 15, 60, "cannot tell", 0),

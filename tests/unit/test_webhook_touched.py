@@ -72,7 +72,9 @@ async def test_a_bulk_un_resolve_by_a_person_opens_nothing_and_joins_no_open_inc
         await home.sentry("event_alert", event_alert("77"))
         await home.idle()
         for number in range(12):
-            [event] = w.local.load(f"Old: {number}", at=datetime.now(UTC) - timedelta(minutes=20), function=f"g{number}")
+            [event] = w.local.load(
+                f"Old: {number}", at=datetime.now(UTC) - timedelta(minutes=20), function=f"g{number}"
+            )
             issue = w.local.issues[event.issue_id]
             w.local.set_status(issue.id, "resolved")
             w.local.set_status(issue.id, "unresolved", by=JANE)
