@@ -26,14 +26,16 @@ AFTER = (Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 
 def alarm_due(incident: Incident, action: GuardDue, service: Service, now: datetime) -> Change:
     draft = Draft(incident, now)
-    return (draft.want(LookBack(look=action.look)) if _answered_by(incident, action.look) else draft).done()
+    if _answered_by(incident, action.look):
+        return draft.want(LookBack(look=action.look)).done()
+    return _later(draft, action.look, service).done()
 
 
 def alarm_looked(incident: Incident, action: GuardLooked, service: Service, now: datetime) -> Change:
     look, alarm = action.look, incident.alarm
     draft = Draft(incident, now)
     if look.alarm is None or alarm is None or not _answered_by(incident, look):
-        return draft.done()
+        return _later(draft, look, service).done()
     heard = f"{look.alarm.source}: {look.alarm.text}".rstrip(". ")
     match action.found:
         case "back":
@@ -42,6 +44,9 @@ def alarm_looked(incident: Incident, action: GuardLooked, service: Service, now:
         case "fires":
             fires_after_recovery(draft, action.text, look.alarm.at, service)
         case "not set up":
+            if alarm.said:
+                return draft.done()
+            draft.set(alarm=alarm.model_copy(update={"said": "cannot tell"}))
             why = "Sentry's API is not set up, so I cannot look whether it burns"
             return tell(
                 draft, f"{heard}. {why}: please look.", strong="Alarm after recovery:", mention=service.owners
@@ -61,9 +66,17 @@ def alarm_looked(incident: Incident, action: GuardLooked, service: Service, now:
 
 
 def _answered_by(incident: Incident, look: GuardLook) -> bool:
-    """It is still over, of the same recovery: while a fix forward is under way, that one's own re-checks are the looks."""
+    """It is still over, of the same recovery."""
     here = incident.guard_until is None or incident.guard_until == look.until
     return here and incident.status in AFTER and incident.duplicate_of is None
+
+
+def _later(draft: Draft, look: GuardLook, service: Service) -> Draft:
+    """While a fix forward is under way its own re-checks are the looks; where nothing was started, this one is made after all."""
+    under_way = draft.incident.status in (Status.MITIGATING, Status.VERIFYING)
+    if not under_way or draft.incident.guard_until != look.until:
+        return draft
+    return draft.timer(ALARM, every(service).total_seconds(), GuardDue(look=look))
 
 
 def _seen(look: GuardLook, action: GuardLooked) -> str:

@@ -22,7 +22,7 @@ from phases.report import LookVerdict
 from phases.rounds import GUARD_TIMER
 from phases.service import RECHECK_UNTIL_SECONDS, Service
 from phases.verification import MINUTE, NOT_MEASURED, baseline, burned, deploys_heard, running_release, verdict
-from phases.wording import counted, lasting
+from phases.wording import counted, foreign, lasting
 
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
@@ -101,12 +101,14 @@ def back(events: int, base: Measured, burning: Measured, quiet_per_minute: float
 
 def back_soon(events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float) -> bool:
     """At the newest minutes: at about the old rate, *and* a spike, *and* more than the baseline brings by chance in one look of
-    200,000, because there are so many such looks. Where the baseline was never measured, as many events as the re-check needs.
+    100,000, because there are so many such looks. Where the baseline was never measured, as many events as the re-check needs.
     """
     least = SOON_SIZE if base.minutes > 0 else SIZE
     if events < max(least, _spike(base, quiet_per_minute, minutes)) or events < OLD_RATE * burning.per_minute * minutes:
         return False
-    lately = Measured(max(base.per_minute, quiet_per_minute), base.minutes)  # the baseline knows nothing of the time of day
+    lately = Measured(
+        max(base.per_minute, quiet_per_minute), base.minutes
+    )  # the baseline knows nothing of the time of day
     return burning.minutes > 0 and events > usual(lately, minutes, FALSE_SOON)
 
 
@@ -256,7 +258,7 @@ async def _others(
         old, _ = await _stragglers(incident, service, tracker, (row.id,), begin, told.at)
         if row.events - old >= SPIKE_EVENTS:
             lately = f"{counted(row.events, 'event')} in {lasting(told.at - begin)}"
-            return _with(told, found="fires", text=f"{row.short_id} {row.title}: {lately}", url=row.url)
+            return _with(told, found="fires", text=foreign(f"{row.short_id} {row.title}: {lately}"), url=row.url)
     return told
 
 

@@ -312,3 +312,26 @@ def test_what_the_watch_after_a_deploy_saw_itself_is_said_at_once():
     story.say(seen, after=540)
     assert story.in_channel[0].startswith("*Fires again:*")
     assert len(story.pages) == 1
+
+
+def test_while_a_fix_forward_is_under_way_the_alarm_waits_for_what_becomes_of_it():
+    story = mitigated()
+    story.rings(alarm(story), "quiet", after=60)
+    story.hotfixed(forward=True)
+    story.fires("alarm")
+    assert (story.wants(wanted.LookBack), story.due("alarm")) == ([], 60)
+    story.say(said.DeployNotStarted(deploy_id=story.deploy, running="1.2.9", reason="1.2.9 runs by now"))
+    story.fires("alarm")
+    story.looks_back("back", events=240)
+    assert story.record.status is Status.DECIDING
+
+
+def test_what_was_said_of_an_earlier_recovery_is_not_said_already_of_this_one():
+    story = mitigated()
+    story.rings(alarm(story), "quiet", after=60, events=1)
+    story.fires("alarm")
+    story.looks_back("back", events=240)
+    story.measured()
+    story.rolled_back(running=None).deployed().recovered()
+    story.rings(alarm(story), "quiet", after=60, events=1)
+    assert len(story.in_thread) == 1
