@@ -189,12 +189,15 @@ async def _asked(
     for since, test in spans:
         count = events if since == begin else await tracker.count([service], ids, since, now)
         minutes = (now - since) / MINUTE
+        if test is back_soon:  # where recovery was not so long ago, as many events as in the whole of it
+            minutes = max(minutes, soon(service) / MINUTE)
         if not test(count, base, burning, quiet, minutes):
             continue
         old = await _stragglers(incident, service, tracker, ids, since, now)
         if test(count - old[0], base, burning, quiet, minutes) or old[0] >= OLD_RATE * burning.per_minute * minutes:
-            allowed = limits(base, burning, minutes).allowed
-            return _with(told, found="back", events=count, minutes=minutes, allowed=allowed)
+            counted_over = (now - since) / MINUTE
+            allowed = limits(base, burning, counted_over).allowed
+            return _with(told, found="back", events=count, minutes=counted_over, allowed=allowed)
     if look.alarm is not None:
         old = await _stragglers(incident, service, tracker, ids, begin, now) if events else (0, ())
     found, allowed = judged(events - old[0], base, burning, quiet, told.minutes)

@@ -164,8 +164,7 @@ def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
     known_ = remembered(rng, one, times)
     minutes = [counted(rng, one.usual * times, one.spread) for _ in range(HOUR_MINUTES)]
     for minute in range(1, HOUR_MINUTES + 1):
-        span = min(minute, SOON_MINUTES)
-        if sum(minutes[minute - span : minute]) >= _least(back_soon, *known_, float(span)):
+        if sum(minutes[max(minute - SOON_MINUTES, 0) : minute]) >= _least(back_soon, *known_, float(SOON_MINUTES)):
             return True
     return any(
         sum(minutes[at - LOOK_MINUTES : at]) >= _least(back, *known_, float(LOOK_MINUTES))
