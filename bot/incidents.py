@@ -186,6 +186,10 @@ class Incidents:
         """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
         return await self._store.get(await self._store.ids("owing"))
 
+    async def owner(self, claim: str) -> str | None:
+        """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
+        return await self._store.owner(claim)
+
     async def holding(self, service: str) -> list[Incident]:
         """Raises `bot.connection.NotRecorded` when Redis cannot be read."""
         return await self._store.get(await self._store.ids("holding", f"service:{service}"))

@@ -73,6 +73,10 @@ class Door(Protocol):
 
     async def timeline(self, incident: str) -> list[Entry]: ...
 
+    async def owner(self, claim: str) -> str | None:
+        """The incident that holds a claim; None where it is free."""
+        ...
+
     async def owing(self) -> list[Incident]:
         """Incidents that left action items which nobody has done yet, newest first."""
         ...

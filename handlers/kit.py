@@ -105,6 +105,10 @@ class Whereabouts(Protocol):
         """
         ...
 
+    async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
+        """Events of these issues in the counted environments. Raises `PortError`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Kit:

@@ -14,6 +14,7 @@ from phases.change import Refused
 from phases.coordination import heard_already
 from phases.incident import Incident, Source, Status
 from phases.ports import Catalogue
+from phases.postmortem_steps import fingerprint_claim, open_claim
 from phases.report import Evidence
 from phases.service import Service
 
@@ -51,6 +52,8 @@ async def raise_alarm(
     door: Door, catalogue: Catalogue, ulid: Callable[[], str], alarm: Alarm, delivery: Delivery
 ) -> str | None:
     """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
+    if (held := await _recovered(door, alarm)) is not None:  # recorded before anything is asked: then the bot looks
+        return await _add(door, alarm, held.id, delivery)
     mine = [one for one in await door.find(service=alarm.service.name, open_only=True) if not one.apart]
     joined = None if mine else await _dependant(door, catalogue, alarm.service)
     for incident in (*mine, *([joined] if joined else [])):
@@ -80,6 +83,22 @@ async def raise_alarm(
             return None
 
 
+async def _recovered(door: Door, alarm: Alarm) -> Incident | None:
+    """The incident that users recovered from and that this alarm belongs to, by the claims that it would run into."""
+    issues = [one.issue for one in alarm.found if one.issue]
+    claims = [open_claim(alarm.service.name, alarm.service.environment), *map(fingerprint_claim, issues)]
+    for claim in claims:
+        owner = await door.owner(claim)
+        incident = await door.look(owner) if owner is not None else None
+        if incident is None:
+            continue
+        if incident.status not in AFTER:  # it burns there
+            return None
+        known = any(_known(incident, issue) for issue in issues)
+        return incident if known or alarm.concerns_us is None else None
+    return None
+
+
 async def _dependant(door: Door, catalogue: Catalogue, service: Service) -> Incident | None:
     """The open incident of a service that depends on this one: its triage looks at both (rules: One storm is one incident)."""
     for one in catalogue.all():
@@ -95,14 +114,17 @@ def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
     """For this incident; what another service's alarm says begins with its name."""
     theirs = "" if incident.service == alarm.service.name else f"{alarm.service.name}, "
     source = f"{theirs}{alarm.source.text}"
+    looked = alarm.source.kind == "deploy"  # by the watch after a deploy, or by CI
     return [
-        AddEvidence(evidence=Evidence(at=alarm.at, source=source, text=one.text, url=one.url), issue=one.issue)
+        AddEvidence(
+            evidence=Evidence(at=alarm.at, source=source, text=one.text, url=one.url), issue=one.issue, looked=looked
+        )
         for one in alarm.found or (Found(None, alarm.title, alarm.source.url),)
     ]
 
 
 async def _add(door: Door, alarm: Alarm, owner: str, delivery: Delivery) -> str | None:
-    """Evidence of the incident that has the service or the issue; the same issue after recovery opens it again."""
+    """Evidence of the incident that has the service or the issue; the same issue after recovery may open it again."""
     if (first := await door.look(owner)) is None:
         return None
     for number, one in enumerate(_evidence(alarm, first)):

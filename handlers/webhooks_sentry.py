@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -19,17 +19,21 @@ from starlette.routing import Route
 from handlers import deliveries, heard
 from handlers.bodies import hmac_fits, refused, signed_body
 from handlers.door import Delivery
-from handlers.kit import Kit
+from handlers.kit import Kit, Whereabouts
 from handlers.storm import Alarm, Found, raise_alarm
+from phases.blast_radius import SPIKE_EVENTS, SPIKE_FACTOR
 from phases.incident import Source
 from phases.ports import PortError
 from phases.service import Service
 from phases.wording import foreign
 
 ANSWER_SECONDS = 0.9
+DAY = timedelta(days=1)
 WHERE_SECONDS = 3.0
 """So long Sentry may take to say where an issue burns; then it counts."""
 log = logging.getLogger(__name__)
+LONG_AGO = timedelta(hours=1)  # as phase 1 has *new*
+"""An alarm about an event as old as that is no fire by itself: somebody or something only touched the issue."""
 LEVELS = frozenset({"error", "fatal"})  # rules: issues of level error or fatal
 OPENS = {
     "issue": frozenset({"created", "unresolved"}),
@@ -64,6 +68,10 @@ class _Issue(_Part):
     web_url: str | None = None
     permalink: str | None = None
     project: _Project = _Project()
+    substatus: str = ""
+    """`regressed` is Sentry's own word for a return; `ongoing` and `new` are a person's un-resolve, `escalating` may be an archive
+    that ran out (https://github.com/getsentry/sentry/blob/master/src/sentry/issues/status_change.py, …/tasks/clear_expired_snoozes.py).
+    """
     lastSeen: datetime | None = None
 
 
@@ -115,9 +123,24 @@ class _Data(_Part):
     web_url: str | None = None
 
 
+class _Actor(_Part):
+    """https://github.com/getsentry/sentry/blob/master/src/sentry/sentry_apps/api/serializers/app_platform_event.py"""
+
+    type: str = ""
+
+
 class _Hook(_Part):
     action: str
     data: _Data
+    actor: _Actor = _Actor()
+
+    @property
+    def touched(self) -> bool:
+        """The issue is open again, and not because an event came that Sentry calls a regression."""
+        issue = self.data.issue
+        if issue is None or self.action != "unresolved":
+            return False
+        return self.actor.type == "user" or issue.substatus not in ("", "regressed")
 
 
 class Alert(BaseModel):
@@ -134,6 +157,8 @@ class Alert(BaseModel):
     at: datetime
     told_where: bool = True
     """Whether it says in which environment it burns: Sentry's issue webhook does not."""
+    doubted: bool = False
+    """It does not say that anything burns: where nobody has recovered from it just now, Sentry is asked first."""
 
 
 def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route:
@@ -168,7 +193,7 @@ def read(kit: Kit, resource: str, hook: _Hook) -> Alert | None:
     data = hook.data
     match resource:
         case "issue" if data.issue is not None:
-            return _of_issue(kit, data.issue)
+            return _of_issue(kit, hook, data.issue)
         case "metric_alert" if data.metric_alert is not None:
             return _of_metric(kit, data, data.metric_alert)
         case "event_alert" if data.event is not None:
@@ -188,7 +213,7 @@ def _service(kit: Kit, slugs: list[str]) -> Service | None:
     return found
 
 
-def _of_issue(kit: Kit, issue: _Issue) -> Alert | None:
+def _of_issue(kit: Kit, hook: _Hook, issue: _Issue) -> Alert | None:
     service = _service(kit, [issue.project.slug])
     if service is None or issue.level not in LEVELS:
         return None
@@ -197,8 +222,12 @@ def _of_issue(kit: Kit, issue: _Issue) -> Alert | None:
     title = issue.title or name
     at = issue.lastSeen or kit.now()
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    old = kit.now() - at > LONG_AGO
+    if old and hook.action == "unresolved":
+        log.info("an issue of %s is unresolved again, and was last seen long ago: no alarm", service.name)
+        return None
     alert = _alert(service, title, f"Sentry {name}", f"{name} {title}", url, issue.id, at)
-    return alert.model_copy(update={"told_where": False})
+    return alert.model_copy(update={"told_where": False, "doubted": old or hook.touched})
 
 
 def _of_event(kit: Kit, event: _Event, source: str) -> Alert | None:
@@ -208,7 +237,8 @@ def _of_event(kit: Kit, event: _Event, source: str) -> Alert | None:
     if service is None or event.level not in LEVELS or not _counts(service, environment):
         return None
     title = event.title or source
-    return _alert(service, title, source, title, event.web_url, event.issue_id, _time(kit, event.datetime))
+    alert = _alert(service, title, source, title, event.web_url, event.issue_id, _time(kit, event.datetime))
+    return alert.model_copy(update={"doubted": kit.now() - alert.at > LONG_AGO})
 
 
 def _of_metric(kit: Kit, data: _Data, metric: _MetricAlert) -> Alert | None:
@@ -259,12 +289,16 @@ async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
             return True
         try:
             async with asyncio.timeout(WHERE_SECONDS):
-                where = await whereabouts.elsewhere(service, issue)
+                where = None if alert.told_where else await whereabouts.elsewhere(service, issue)
+                burns = where is None and (not alert.doubted or await _burns(whereabouts, service, issue, kit.now()))
         except (PortError, TimeoutError):
             return True
-        if where is not None:
-            log.info("an alarm about %s is of an environment that does not count", service.name)
-        return where is None
+        if not burns:
+            why = (
+                "is of an environment that does not count" if where is not None else "is of an issue that does not burn"
+            )
+            log.info("an alarm about %s %s", service.name, why)
+        return burns
 
     alarm = Alarm(
         service=service,
@@ -272,6 +306,16 @@ async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
         source=Source(kind="sentry", text=alert.source, url=alert.url),
         at=alert.at,
         found=(Found(alert.issue, alert.text, alert.url),),
-        concerns_us=None if alert.told_where else concerns_us,
+        concerns_us=None if alert.told_where and not alert.doubted else concerns_us,
     )
     return await raise_alarm(kit.door, kit.catalogue, kit.ulid, alarm, delivery)
+
+
+async def _burns(sentry: Whereabouts, service: Service, issue: str, now: datetime) -> bool:
+    """Whether the issue spikes as phase 1 has it: enough events in the window, and three times those of the day before."""
+    since = now - service.window
+    events = await sentry.count([service], [issue], since, now)
+    if events < SPIKE_EVENTS:
+        return False
+    before = await sentry.count([service], [issue], since - DAY, since)
+    return events >= SPIKE_FACTOR * before * (service.window / DAY)

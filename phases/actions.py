@@ -88,10 +88,12 @@ class AddEvidence(Value):
     type: Literal["evidence"] = "evidence"
     evidence: Evidence
     issue: str | None = None
+    looked: bool = False
+    """Somebody looked already, and saw that it burns: after recovery people hear of it at once."""
 
 
 class SeenAgain(Value):
-    """The same Sentry issue fires within the guard: the incident opens again by itself."""
+    """The same Sentry issue fires within the guard: the bot looks, and opens the incident again where it burns."""
 
     type: Literal["seen.again"] = "seen.again"
     issue: str

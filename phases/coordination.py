@@ -6,7 +6,7 @@ Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from phases.actions import (
     AddEvidence,
@@ -23,6 +23,7 @@ from phases.actions import (
     SeenAgain,
     TriageOverdue,
 )
+from phases.alarms import ALARM, after_recovery, day, fires_after_recovery, recovered_at, ring
 from phases.change import Change, Draft, Refused
 from phases.effects import (
     AttachChannel,
@@ -43,13 +44,13 @@ from phases.markdown import Names, chat, one_line
 from phases.merging import unmerged
 from phases.postmortem_steps import ARCHIVE, RESOLVED_GUARD_SECONDS, fingerprint_claim, issues_of, open_claim
 from phases.privacy import outside
+from phases.report import Evidence
 from phases.root_cause_steps import ask_for_tree
 from phases.rounds import (
     ask_for_decision,
     next_round,
     nobody_paged,
     page,
-    tell,
     tell_discord,
     urgent,
     what_was_done,
@@ -58,7 +59,7 @@ from phases.rounds import (
 from phases.service import Service
 from phases.triage_steps import MEASURE, OVERDUE, OVERDUE_SECONDS, UNDECIDED, headline
 from phases.verification_steps import ask_again
-from phases.wording import capital, lasting, listed, short
+from phases.wording import capital, listed, short
 
 ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
 SEEDS = 50  # Sentry issues an incident keeps by name; a storm has few issues and many events
@@ -231,8 +232,9 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
     """One storm is one incident: a new issue is a line, a seed, and measured; the thousandth alert of a known one is nothing."""
     draft = Draft(incident, now)
     text = f"{action.evidence.source}: {action.evidence.text}"
-    if heard_already(incident, action):
-        return draft.done()
+    after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
+    if heard_already(incident, action):  # one that was found quiet once may ring for a fire the next time
+        return (ring(draft, action.evidence, None, service) if after and not action.looked else draft).done()
     if action.issue is None:
         draft.set(heard=(*incident.heard, _alert_key(incident, action))[-HEARD:])
     elif len(incident.seeds) >= SEEDS:
@@ -246,8 +248,10 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
         draft.claim(fingerprint_claim(action.issue), soft=True)
         if incident.triage is not None:
             draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
-    if incident.status is Status.MITIGATED and action.evidence.at > _recovered(incident):
-        return _fires_after_recovery(draft, text, action.evidence.at, service).done()
+    if after and action.looked:
+        return fires_after_recovery(draft, text, action.evidence.at, service).done()
+    if after:
+        return ring(draft, action.evidence, None, service).done()
     if "decision:1" in incident.messages:
         draft.want(Say(text=short(text, 500), thread=True))
     return draft.done()
@@ -261,12 +265,8 @@ def heard_already(incident: Incident, action: AddEvidence) -> bool:
 def _alert_key(incident: Incident, action: AddEvidence) -> str:
     """What was heard while it burned says nothing of what fires after recovery, nor of the next day."""
     text = f"{action.evidence.source}: {action.evidence.text}"
-    after = f" {_day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
+    after = f" {day(action.evidence.at)}" if incident.status is Status.MITIGATED else ""
     return f"alert:{short(action.evidence.url or text, 120)}{after}"
-
-
-def _day(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d}"
 
 
 def issues_looked_up(incident: Incident, action: IssuesLookedUp, service: Service, now: datetime) -> Change:
@@ -287,56 +287,49 @@ def issues_looked_up(incident: Incident, action: IssuesLookedUp, service: Servic
     return draft.want(Triage()).done() if incident.status in UNDECIDED else draft.done()
 
 
-def _recovered(incident: Incident) -> datetime:
-    """The newest verified recovery; after a fix forward it is later than the first."""
-    if incident.guard_until is not None:
-        return incident.guard_until - GUARD
-    return incident.recovered_at or incident.detected_at
-
-
-def _after_recovery(incident: Incident, at: datetime) -> str:
-    """Why people are paged: once a day, because between recovery and *resolved* there may be many."""
-    return f"after recovery: {len(incident.rounds)}, {_day(at)}"
-
-
-def _fires_after_recovery(draft: Draft, text: str, at: datetime, service: Service) -> Draft:
-    """Users were fine and the incident still holds its service: nothing new may drown in its channel. People decide."""
-    incident = draft.incident
-    said = f"{short(text, 300)}, {lasting(at - _recovered(incident))} after recovery."
-    if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
-        return tell(draft, said, strong="Fires again:", thread=True, ticket=False)  # of one storm the first one rings
-    page(draft.set(fired_at=at), _after_recovery(incident, at), f"{incident.id} {incident.title}, fires again: {said}")
-    way = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here. Something else? `/incident declare <what>`."
-    return tell(draft, f"{said} {way}", strong="Fires again:", mention=service.owners)
-
-
 def seen_again(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:
-    """The guard: the same Sentry issue after recovery opens the incident again by itself (rules: Verification)."""
-    evidence = AddEvidence(evidence=action.evidence, issue=action.issue)
+    """The guard: an alarm about the same issue after recovery. Whether it burns the bot looks by itself (rules: Guard)."""
+    evidence = action.evidence
+    held = guarded(incident)
+    if held is None or evidence.at <= held[0]:  # a late alert of what is over
+        return add_evidence(incident, AddEvidence(evidence=evidence, issue=action.issue), service, now)
+    draft = Draft(incident, now)
+    if evidence.at > held[1] and (not incident.open or after_recovery(incident, evidence.at) in incident.paged):
+        return draft.done()
+    return ring(draft, evidence, action.issue, service).done()
+
+
+def guarded(incident: Incident) -> tuple[datetime, datetime] | None:
+    """From when until when the same issue opens it again; None while it burns, or is no incident any more."""
     match incident.status:
         case Status.MITIGATED if incident.recovered_at is not None:
-            after = _recovered(incident)
-            until = after + GUARD
+            return recovered_at(incident), recovered_at(incident) + GUARD
         case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
-            after = min(_recovered(incident), incident.resolved_at)  # an alert on its way while somebody resolved it
-            until = incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
+            after = min(recovered_at(incident), incident.resolved_at)  # an alert on its way while somebody resolved it
+            return after, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
-            return add_evidence(incident, evidence, service, now)
-    if action.evidence.at <= after:  # a late alert of what is over
-        return add_evidence(incident, evidence, service, now)
-    if action.evidence.at > until:
-        return _long_after(incident, action, service, now)
+            return None
+
+
+def it_is_back(incident: Incident, seen: Evidence, service: Service, now: datetime) -> Change:
+    """The bot saw it: within the guard the incident opens again; later it is said and paged once a day, and people decide."""
     draft = Draft(incident, now)
+    held = guarded(incident)
+    if held is None or seen.at <= held[0]:
+        return draft.done()
+    if seen.at > held[1]:
+        return _long_after(incident, seen, service, now)
     if not incident.open:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
     draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, closed_at=None, guard_until=None).cancel(
         ARCHIVE
     )
+    draft.set(alarm=None).cancel(ALARM)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in issues_of(incident):
         draft.claim(fingerprint_claim(issue), soft=True)
-    again = f"it is back: {short(action.evidence.text, 300)}"
-    draft.note("evidence", capital(again), url=action.evidence.url)
+    again = f"it is back: {short(seen.text, 300)}"
+    draft.note("evidence", capital(again), url=seen.url)
     page(draft, f"back: {len(incident.rounds)}", f"{incident.id} {incident.title}: {again}")
     return next_round(what_was_never_there(draft), again).done()
 
@@ -365,13 +358,13 @@ def fresh_channel(draft: Draft) -> Draft:
     return draft.note("comms", "The channel was archived, and no bot can open it again: there is a new one")
 
 
-def _long_after(incident: Incident, action: SeenAgain, service: Service, now: datetime) -> Change:
+def _long_after(incident: Incident, seen: Evidence, service: Service, now: datetime) -> Change:
     """The known issue after the guard: said and paged once a day, not reopened."""
     draft = Draft(incident, now)
-    if not incident.open or _after_recovery(incident, action.evidence.at) in incident.paged:
+    if not incident.open or after_recovery(incident, seen.at) in incident.paged:
         return draft.done()
-    draft.note("evidence", f"Fires again: {action.evidence.text}", url=action.evidence.url)
-    return _fires_after_recovery(draft, action.evidence.text, action.evidence.at, service).done()
+    draft.note("evidence", f"Fires again: {seen.text}", url=seen.url)
+    return fires_after_recovery(draft, seen.text, seen.at, service).done()
 
 
 # --- texts outside Slack; mentions become names on the way out ----------------------------------------------------

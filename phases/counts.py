@@ -16,6 +16,10 @@ SPREAD = 3.0  # rules, Verification: overdispersion 1–3; the worst is always a
 FALSE_RECOVERY = 0.0004  # a look; of two looks together under 1 in 1,000
 MISSED_RECOVERY = 0.01  # a look; the rules ask for 1 in 20 at most
 FALSE_RETURN = 0.0001  # a look after recovery (the guard); of three together under 1 in 1,000, at a rush hour too
+FALSE_SOON = (
+    FALSE_RETURN / 10
+)  # a look at the newest three minutes; sixty of them together stay under FALSE_RETURN (`make bench`)
+SOON_SIZE = 10  # phase 1's spike: fewer events in a few minutes wake nobody
 GREW = 0.001
 SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries

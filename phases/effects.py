@@ -190,7 +190,10 @@ class LookBack(Value):
 
 
 class ResolveIssues(Value):
-    """Sets Sentry's issues to resolved in what runs now; twice is once."""
+    """Sets Sentry's issues to resolved; twice is once.
+
+    After a hotfix in its release; after a rollback so that `taken_back` and older releases are no regression; else plainly.
+    """
 
     type: Literal["issues.resolve"] = "issues.resolve"
     issues: tuple[str, ...]
@@ -198,6 +201,8 @@ class ResolveIssues(Value):
     """A version, as the catalogue writes it …"""
     commit: str | None = None
     """… or a hotfix's commit: its release may be called by that."""
+    taken_back: str | None = None
+    """The version that a rollback took back; empty where nobody could name it."""
 
 
 # --- coordination ----------------------------------------------------------------------------------------------

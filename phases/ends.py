@@ -173,8 +173,15 @@ class GuardLooked(Value):
     type: Literal["guard.looked"] = "guard.looked"
     look: GuardLook
     at: datetime
-    found: Literal["back", "quiet", "cannot tell", "not asked"]
-    """`not asked`: Sentry could not be."""
+    found: Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
+    """`fires`: something else does, of which an alarm told. `not asked`: Sentry could not be."""
+    text: str = ""
+    """What fires; or why Sentry could not be asked."""
+    url: str | None = None
+    stragglers: int = 0
+    """So many of the events are of releases that no longer run …"""
+    gone: tuple[str, ...] = ()
+    """… which are these."""
     events: int = 0
     minutes: float = 0.0
     """Counted over the minutes until `at`."""
@@ -188,6 +195,8 @@ class IssuesResolved(Value):
     type: Literal["issues.resolved"] = "issues.resolved"
     resolved: int
     release: str | None
+    next: bool = False
+    """In the next release that Sentry will hear of."""
     refused: str = ""
     links: tuple[str, ...] = ()
 

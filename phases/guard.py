@@ -1,4 +1,4 @@
-"""After recovery the bot looks by itself whether it burns again: a webhook may not be set up, or an alert rule not fire twice.
+"""After recovery the bot looks by itself whether it burns again: Sentry calls a return in the release that runs no regression.
 
 How such a look is judged; what it leads to: `guard_steps.py`. It says that trouble is back only where it is sure: below
 that it says nothing, because nobody is woken by a guess.
@@ -6,25 +6,32 @@ that it says nothing, because nobody is woken by a guess.
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.actions import GuardDue, GuardLooked
-from phases.blast_radius import SPIKE_FACTOR
+from phases.blast_radius import LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, seen
 from phases.change import Draft
-from phases.counts import FALSE_RETURN, SIZE, Measured, limits, usual
-from phases.incident import VERIFIED, GuardLook, Incident, Round
+from phases.counts import FALSE_RETURN, FALSE_SOON, SIZE, SOON_SIZE, Measured, limits, usual
+from phases.incident import VERIFIED, ActionKind, GuardLook, Incident, Round, Status
 from phases.ports import ErrorTracker, PortError
 from phases.report import LookVerdict
 from phases.rounds import GUARD_TIMER
 from phases.service import RECHECK_UNTIL_SECONDS, Service
-from phases.verification import MINUTE, NOT_MEASURED, baseline, tally, verdict
+from phases.verification import MINUTE, NOT_MEASURED, baseline, burned, deploys_heard, running_release, verdict
+from phases.wording import counted, foreign, lasting
 
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
 LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
 """After recovery: most of what comes back does so soon, and the last look is the guard's end."""
 SPAN = timedelta(minutes=15)  # a look counts what burns now: phase 1's "last 15 minutes"
+EVERY = timedelta(minutes=1)  # in between: one cheap call …
+SOON = timedelta(minutes=3)  # … at the newest minutes, so that a return at the old rate is seen within three
+LEAST = timedelta(seconds=1)  # where re-checks come sooner than the workflow has them, no look comes sooner than this
+OLD_RATE = 0.5  # of the fire's rate: so many events of a release that was taken back are no stragglers, it runs again
 
 
 def pace(service: Service) -> float:
@@ -37,6 +44,14 @@ def due(number: int, service: Service) -> timedelta:
     return LOOKS[number - 1] * pace(service)
 
 
+def every(service: Service) -> timedelta:
+    return max(EVERY * pace(service), LEAST)
+
+
+def soon(service: Service) -> timedelta:
+    return max(SOON * pace(service), 3 * every(service))
+
+
 def recovery(look: GuardLook) -> datetime:
     return look.until - GUARD
 
@@ -46,8 +61,8 @@ def watch(draft: Draft, service: Service) -> Draft:
     incident = draft.incident
     if incident.drill or not _measured(incident) or incident.guard_until is None:
         return draft
-    first = GuardLook(until=incident.guard_until, number=1, seeds=len(incident.seeds))
-    return draft.timer(GUARD_TIMER, due(1, service).total_seconds(), GuardDue(look=first))
+    first = GuardLook(until=incident.guard_until, number=1, seeds=len(incident.seeds), whole=False)
+    return draft.timer(GUARD_TIMER, every(service).total_seconds(), GuardDue(look=first))
 
 
 def _measured(incident: Incident) -> bool:
@@ -55,9 +70,23 @@ def _measured(incident: Incident) -> bool:
 
 
 def issues(incident: Incident, look: GuardLook) -> tuple[str, ...]:
-    """Those that recovery was verified for."""
+    """Those that recovery was verified for, and the one that an alarm names."""
     measured = incident.triage.issue_ids if incident.triage else ()
-    return tuple(dict.fromkeys((*measured, *incident.seeds[: look.seeds])))
+    named = (look.issue,) if look.issue else ()
+    return tuple(dict.fromkeys((*measured, *incident.seeds[: look.seeds], *named)))
+
+
+def gone(incident: Incident) -> frozenset[str]:
+    """Versions that were taken out of production, as far as nobody has deployed them again since."""
+    acted = [one.action for one in incident.rounds if one.action is not None and one.action.result == "done"]
+    deployed = [one for one in acted if one.kind is not ActionKind.FIXED]
+    before = [(one.proof.before if one.proof else None, one.from_release) for one in deployed]
+    names = {read or (told.version if told else None) for read, told in before}
+    newest = next((one for one in reversed(incident.rounds) if running_release(one) is not None), None)
+    since = newest.action.at if newest is not None and newest.action is not None else None
+    again = {version for at, version in deploys_heard(incident) if since is None or at > since}
+    taken = {name for name in (*names, *incident.rolled_back) if name}
+    return frozenset(taken - again - {running_release(newest) if newest else None})
 
 
 def back(events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float) -> bool:
@@ -65,10 +94,26 @@ def back(events: int, base: Measured, burning: Measured, quiet_per_minute: float
     one look of 10,000, *and* a spike as phase 1 has it: over the baseline (which knows nothing of the time of day), and over
     what was still there when recovery was said.
     """
-    spike = math.ceil(SPIKE_FACTOR * max(base.per_minute, quiet_per_minute) * minutes)
-    if events < max(SIZE, spike) or events <= usual(base, minutes, FALSE_RETURN):
+    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)) or events <= usual(base, minutes, FALSE_RETURN):
         return False
     return verdict(events, limits(base, burning, minutes), None, ())[0] is LookVerdict.NOT_RECOVERED
+
+
+def back_soon(events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float) -> bool:
+    """At the newest minutes: at about the old rate, *and* a spike, *and* more than the baseline brings by chance in one look of
+    100,000, because there are so many such looks. Where the baseline was never measured, as many events as the re-check needs.
+    """
+    least = SOON_SIZE if base.minutes > 0 else SIZE
+    if events < max(least, _spike(base, quiet_per_minute, minutes)) or events < OLD_RATE * burning.per_minute * minutes:
+        return False
+    lately = Measured(
+        max(base.per_minute, quiet_per_minute), base.minutes
+    )  # the baseline knows nothing of the time of day
+    return burning.minutes > 0 and events > usual(lately, minutes, FALSE_SOON)
+
+
+def _spike(base: Measured, quiet_per_minute: float, minutes: float) -> int:
+    return math.ceil(SPIKE_FACTOR * max(base.per_minute, quiet_per_minute) * minutes)
 
 
 def judged(
@@ -104,16 +149,121 @@ async def look_back(
     Only what came after recovery is counted: where the clock was set back since, that is less time, or none. `forward`: by so
     much it was set forward since recovery; then nobody knows when that was.
     """
-    begin = max(recovery(look), now - SPAN * pace(service))
-    ids = issues(incident, look)
+    length = SPAN * pace(service) if look.whole else soon(service)
+    since = now - length if look.alarm is None else min(now - length, look.alarm.at - every(service))
+    begin = max(recovery(look), since)
     told = GuardLooked(look=look, at=now, found="cannot tell", minutes=max((now - begin) / MINUTE, 0.0))
-    if tracker is None or not ids or forward or begin >= now:
+    if tracker is None:
+        return told if look.alarm is None else told.model_copy(update={"found": "not set up"})
+    if forward:
+        return told.model_copy(update={"text": f"the clock here was set forward by {lasting(forward)}"})
+    ids = issues(incident, look)
+    if not ids or begin >= now:
         return told
-    current = next((one for one in reversed(incident.rounds) if one.verdict in VERIFIED), None)
-    clock = (current.clock_started_at if current else None) or recovery(look)
     try:
-        events, burning = await tally(incident, service, current, tracker, ids, clock, (begin, now))
-    except PortError:
-        return told.model_copy(update={"found": "not asked"})
-    found, allowed = judged(events, baseline(incident), burning, quiet_rate(current), told.minutes)
-    return told.model_copy(update={"found": found, "events": events, "allowed": allowed})
+        return await _asked(incident, service, tracker, ids, told, begin)
+    except PortError as error:
+        return told.model_copy(update={"found": "not asked", "text": error.text})
+
+
+async def _asked(
+    incident: Incident,
+    service: Service,
+    tracker: ErrorTracker,
+    ids: tuple[str, ...],
+    told: GuardLooked,
+    begin: datetime,
+) -> GuardLooked:
+    """One cheap call where it is quiet. By which releases is asked only where it matters. Raises `PortError`."""
+    look, now = told.look, told.at
+    current = next((one for one in reversed(incident.rounds) if one.verdict in VERIFIED), None)
+    base, quiet = baseline(incident), quiet_rate(current)
+    events, burning = await asyncio.gather(
+        tracker.count([service], ids, begin, now), _burning(incident, service, current, tracker, ids, look)
+    )
+    told = told.model_copy(update={"look": look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})})
+    spans: list[tuple[datetime, Callable[..., bool]]] = [(begin, back if look.whole else back_soon)]
+    if look.alarm is not None:  # what has only just begun is lost among a quarter of an hour
+        spans.append((max(begin, now - soon(service)), back_soon))
+    old: Stragglers = (0, ())
+    for since, test in spans:
+        count = events if since == begin else await tracker.count([service], ids, since, now)
+        minutes = (now - since) / MINUTE
+        if test is back_soon:  # where recovery was not so long ago, as many events as in the whole of it
+            minutes = max(minutes, soon(service) / MINUTE)
+        if not test(count, base, burning, quiet, minutes):
+            continue
+        old = await _stragglers(incident, service, tracker, ids, since, now)
+        if test(count - old[0], base, burning, quiet, minutes) or old[0] >= OLD_RATE * burning.per_minute * minutes:
+            counted_over = (now - since) / MINUTE
+            allowed = limits(base, burning, counted_over).allowed
+            return _with(told, found="back", events=count, minutes=counted_over, allowed=allowed)
+    if look.alarm is not None:
+        old = await _stragglers(incident, service, tracker, ids, begin, now) if events else (0, ())
+    found, allowed = judged(events - old[0], base, burning, quiet, told.minutes)
+    if found == "back":  # by a test that this look did not make
+        found = "cannot tell"
+    if look.alarm is not None:  # it asks whether that is more than usual, and not whether it is over
+        found = "quiet" if events - old[0] <= allowed else "cannot tell"
+    told = _with(told, found=found, events=events, allowed=allowed, stragglers=old[0], gone=old[1])
+    if look.alarm is not None and incident.status is Status.MITIGATED:
+        return await _others(incident, service, tracker, ids, told, begin)
+    return told
+
+
+Stragglers = tuple[int, tuple[str, ...]]
+"""Events of releases that no longer run, and these releases."""
+
+
+async def _burning(
+    incident: Incident,
+    service: Service,
+    current: Round | None,
+    tracker: ErrorTracker,
+    ids: tuple[str, ...],
+    look: GuardLook,
+) -> Measured:
+    """Asked for once: it does not change any more."""
+    if look.burned is not None:
+        return Measured(*look.burned)
+    clock = (current.clock_started_at if current else None) or recovery(look)
+    since, until = burned(incident, service, current, clock)
+    minutes = (until - since) / MINUTE
+    return Measured(await tracker.count([service], ids, since, until) / minutes, minutes)
+
+
+async def _stragglers(
+    incident: Incident, service: Service, tracker: ErrorTracker, ids: tuple[str, ...], since: datetime, until: datetime
+) -> Stragglers:
+    """Old tabs, apps and queues. Events without a release, or of one that nobody can name, are none."""
+    taken = gone(incident)
+    if not taken:
+        return 0, ()
+    found = await tracker.releases(service, ids, since, until)
+    named = [(service.release.version_of(service.release.sentry, one.name) or one.name, one.events) for one in found]
+    theirs = [(name, events) for name, events in named if name in taken]
+    return sum(events for _, events in theirs), tuple(name for name, events in theirs if events)
+
+
+async def _others(
+    incident: Incident,
+    service: Service,
+    tracker: ErrorTracker,
+    ids: tuple[str, ...],
+    told: GuardLooked,
+    begin: datetime,
+) -> GuardLooked:
+    """Whether something else burns: issues that are new or spiking as phase 1 has it, in a release that runs."""
+    page = await tracker.page([service], begin, told.at)
+    rows = [row for row in page.rows if row.id not in ids and row.level in LEVELS and row.events >= SPIKE_EVENTS]
+    loud = [row for row in rows if (one := seen(row, told.at, told.at - begin)).new or one.spiking]
+    for row in sorted(loud, key=lambda one: -one.events):
+        old, _ = await _stragglers(incident, service, tracker, (row.id,), begin, told.at)
+        if row.events - old >= SPIKE_EVENTS:
+            lately = f"{counted(row.events, 'event')} in {lasting(told.at - begin)}"
+            return _with(told, found="fires", text=foreign(f"{row.short_id} {row.title}: {lately}"), url=row.url)
+    return told
+
+
+def _with(told: GuardLooked, **changed: object) -> GuardLooked:
+    return told.model_copy(update=changed)

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from phases.actions import GuardDue, GuardLooked, SeenAgain
+from phases.actions import GuardDue, GuardLooked
+from phases.alarm_steps import GIVE_UP, RETRY, alarm_due, alarm_looked
 from phases.change import Change, Draft
-from phases.coordination import seen_again
+from phases.coordination import it_is_back
 from phases.effects import LookBack
-from phases.guard import LOOKS, due, issues, pace, recovery
+from phases.guard import LOOKS, due, every, pace, recovery
 from phases.incident import GuardLook, Incident, Status
 from phases.report import Evidence
-from phases.rounds import GUARD_TIMER
+from phases.rounds import GUARD_TIMER, tell
 from phases.service import Service
 from phases.wording import counted, lasting
 
-RETRY = timedelta(minutes=5)  # Sentry could not be asked: once more, and before the next look is due
+BLIND = 5  # looks in a row that Sentry did not answer: said once, because it tells of no return by itself
 
 
 def guard_due(incident: Incident, action: GuardDue, service: Service, now: datetime) -> Change:
+    if action.look.alarm is not None:
+        return alarm_due(incident, action, service, now)
     draft = Draft(incident, now)
     if not _guarded(incident, action.look):
         return draft.done()
-    look = action.look
-    if not look.again:  # a bot that was away makes one look of those that it missed
-        late = sum(due(number, service) <= now - recovery(look) for number in range(1, len(LOOKS) + 1))
-        look = look.model_copy(update={"number": max(look.number, late)})
+    look = action.look  # a bot that was away makes one look of those that it missed
+    late = sum(due(number, service) <= now - recovery(look) for number in range(1, len(LOOKS) + 1))
+    if late >= look.number:
+        look = look.model_copy(update={"number": late, "whole": True})
     if not _fine(incident):  # a fix forward is under way, and has looks of its own
         return _next(draft, look, service).done()
     return draft.want(LookBack(look=look)).done()
@@ -33,24 +36,41 @@ def guard_due(incident: Incident, action: GuardDue, service: Service, now: datet
 
 def guard_looked(incident: Incident, action: GuardLooked, service: Service, now: datetime) -> Change:
     """Only trouble that is surely back is said, the way that Sentry's webhook says it. All else is nobody's news."""
-    draft = Draft(incident, now)
     look = action.look
+    if look.alarm is not None:
+        return alarm_looked(incident, action, service, now)
+    draft = Draft(incident, now)
     if not _guarded(incident, look):
         return draft.done()
     if not _fine(incident):
         return _next(draft, look, service).done()
     match action.found:
         case "back":
-            return seen_again(incident, _back(incident, action), service, now)
-        case "not asked" if not look.again:
-            again = look.model_copy(update={"again": True})
-            return draft.timer(GUARD_TIMER, RETRY.total_seconds() * pace(service), GuardDue(look=again)).done()
-        case "quiet" if look.number == len(LOOKS):
+            return it_is_back(incident, _back(incident, action), service, now)
+        case "not asked":
+            return _not_asked(draft, action, service).done()
+        case "quiet" if look.whole and look.number == len(LOOKS):
             normal = f"{_counted(action)}, where up to {action.allowed:,} are normal"
             draft.note("check", f"Still quiet {lasting(action.at - recovery(look))} after recovery: {normal}")
         case _:
             pass
-    return _next(draft, look, service).done()
+    return _next(draft, look.model_copy(update={"missed": 0}), service).done()
+
+
+def _not_asked(draft: Draft, action: GuardLooked, service: Service) -> Draft:
+    """Asked again with the next look; after the guard's end until there is an answer, for a day."""
+    look = action.look.model_copy(update={"missed": action.look.missed + 1})
+    if look.missed == BLIND:
+        why = f"Sentry cannot be asked whether it stays quiet{f' ({action.text})' if action.text else ''}"
+        tell(draft, f"{why}. I keep asking.", strong="Not looked at.", thread=True, ticket=False)
+    if not look.whole:
+        return _next(draft, look, service)
+    passed = draft.now - recovery(look)
+    if passed > GIVE_UP:
+        return draft
+    last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), service)
+    wait = max(RETRY * pace(service), every(service)) if last else every(service)
+    return draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update={"again": True})))
 
 
 def _guarded(incident: Incident, look: GuardLook) -> bool:
@@ -65,22 +85,27 @@ def _fine(incident: Incident) -> bool:
 
 def _next(draft: Draft, look: GuardLook, service: Service) -> Draft:
     """What is left of the looks; measured from the one that was due, where the clock says that it is not due yet."""
-    number = look.number + 1
+    passed = draft.now - recovery(look)
+    number = look.number
+    if look.whole:
+        passed, number = max(passed, due(number, service)), number + 1
     if number > len(LOOKS):
         return draft
-    passed = max(draft.now - recovery(look), due(look.number, service))
-    wait = max((due(number, service) - passed).total_seconds(), 1.0)
-    return draft.timer(GUARD_TIMER, wait, GuardDue(look=look.model_copy(update={"number": number, "again": False})))
+    left, wait = due(number, service) - passed, every(service)
+    whole = left <= wait
+    if whole:
+        wait = max(left, timedelta(seconds=1))
+    following = {"number": number, "whole": whole, "again": False}
+    return draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update=following)))
 
 
-def _back(incident: Incident, action: GuardLooked) -> SeenAgain:
+def _back(incident: Incident, action: GuardLooked) -> Evidence:
     """What was counted began within the guard where any of it lies there: the look at its end is a little late."""
     began = action.at - timedelta(minutes=action.minutes)
     at = min(action.at, action.look.until) if began < action.look.until else action.at
     loudest = incident.triage.issues[0].url if incident.triage and incident.triage.issues else None
     text = f"{_counted(action)}, where up to {action.allowed:,} are normal"
-    seen = Evidence(at=at, source="Sentry", text=text, url=loudest)
-    return SeenAgain(issue=issues(incident, action.look)[0], evidence=seen)
+    return Evidence(at=at, source="Sentry", text=text, url=loudest)
 
 
 def _counted(action: GuardLooked) -> str:

@@ -15,6 +15,7 @@ from phases.report import (
     Cause,
     DeployOutput,
     DeployProof,
+    Evidence,
     Hypothesis,
     Investigation,
     Look,
@@ -160,10 +161,30 @@ class GuardLook(Value):
     until: datetime
     """The guard that it belongs to, by its end (`Incident.guard_until`): one of an earlier recovery changes nothing."""
     number: int
+    """Of the looks at a quarter of an hour the one that comes next."""
     seeds: int
     """So many of the incident's seeds were there at recovery: what was named since is another issue's alert."""
     again: bool = False
     """Sentry could not be asked a few minutes ago."""
+    whole: bool = True
+    """It is that look; else one of those in between, at the newest minutes."""
+    missed: int = 0
+    """So many looks in a row Sentry could not be asked."""
+    burned: tuple[float, float] | None = None
+    """Events a minute while it burned, and over how many minutes that was counted, as the first look found it."""
+    alarm: Evidence | None = None
+    """It answers this alarm; None: one of the bot's own."""
+    issue: str | None = None
+    """What the alarm names, where it is the incident's."""
+
+
+class Alarm(Value):
+    """The newest alarm after recovery, and what was said of those within an hour."""
+
+    at: datetime
+    said: Literal["", "quiet", "cannot tell"] = ""
+    blind: bool = False
+    """It was said that Sentry could not be asked, and it has not answered since."""
 
 
 class PinnedMessage(Value):
@@ -288,6 +309,8 @@ class Incident(Value):
     guard_until: datetime | None = None
     cause_fixed_by: str | None = None
     """Slack id of who said that what was rolled back is mended: deploys need not wait any more."""
+    alarm: Alarm | None = None
+    """An alarm after recovery that was looked at, or is being (rules: Guard)."""
     fired_at: datetime | None = None
     """When something fired after recovery, and was said in the channel: for an hour more of it goes into the thread."""
     latest_update: str | None = None

@@ -1,16 +1,18 @@
-"""Phase 5, after recovery: Sentry's issues are set to resolved in the release that runs, so that their return is a regression."""
+"""Phase 5, after recovery: Sentry's issues are set to resolved, so that their return is a regression and what is left of them is none."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
 
 from phases.actions import IssuesResolved
 from phases.change import Change, Draft
 from phases.effects import ResolveIssues
-from phases.incident import Incident, Round
+from phases.incident import VERIFIED, ActionKind, Incident, Round
 from phases.postmortem_steps import issues_of
 from phases.rounds import tell, worked
 from phases.service import Service
+from phases.verification import running_release
 from phases.wording import counted
 
 
@@ -20,18 +22,25 @@ def resolve_issues(draft: Draft, current: Round) -> Draft:
     issues = tuple(one for one in issues_of(incident) if one.isdigit())
     if incident.drill or not issues:
         return draft
-    runs = _running(incident, current)
-    return draft.want(ResolveIssues(issues=issues, release=runs[0], commit=runs[1]))
+    return draft.want(ResolveIssues(issues=issues, **_where(current)))
 
 
-def _running(incident: Incident, current: Round) -> tuple[str | None, str | None]:
-    """Version and commit of what runs: what was deployed, as it was read back; else what ran when it was measured."""
+class _Where(TypedDict, total=False):
+    release: str | None
+    commit: str | None
+    taken_back: str | None
+
+
+def _where(current: Round) -> _Where:
+    """*Fixed another way* ties it to no release: whatever brings it back, and wherever, is a return."""
     action = current.action
-    release = incident.triage.running if incident.triage else None
-    if action is not None and action.to_release is not None and action.result == "done":
-        release = action.to_release
-    read_back = action.proof.after if action and action.proof else None
-    return read_back or (release.version if release else None), release.commit if release else None
+    if action is None or action.result != "done" or action.kind is ActionKind.FIXED:
+        return {}
+    if action.kind is ActionKind.ROLLBACK:
+        before = action.proof.before if action.proof else None
+        return {"taken_back": before or (action.from_release.version if action.from_release else "")}
+    commit = action.to_release.commit if action.to_release else None
+    return {"release": running_release(current), "commit": commit}
 
 
 def issues_resolved(incident: Incident, action: IssuesResolved, service: Service, now: datetime) -> Change:
@@ -47,8 +56,20 @@ def issues_resolved(incident: Incident, action: IssuesResolved, service: Service
             ticket=False,
         ).done()
     if action.resolved:
-        where = f" in {action.release}" if action.release else ""
+        where = " in the next release" if action.next else f" in {action.release}" if action.release else ""
         said = f"{counted(action.resolved, 'Sentry issue')} set to resolved{where}"
         draft.note("check", said)
-        tell(draft, f"{said}: if it comes back, Sentry calls it a regression.", thread=True, ticket=False)
+        tell(draft, f"{said}: {_means(incident, action)}", thread=True, ticket=False)
     return draft.done()
+
+
+def _means(incident: Incident, action: IssuesResolved) -> str:
+    """What Sentry will say of a return, and what it will not."""
+    current = next((one for one in reversed(incident.rounds) if one.verdict in VERIFIED), None)
+    rolled_back = current is not None and current.action is not None and current.action.kind is ActionKind.ROLLBACK
+    if not action.next and not (rolled_back and action.release):
+        return "if it comes back, Sentry calls it a regression."
+    runs = (running_release(current) if current else None) or "what runs now"
+    return (
+        f"a return in a newer one is a regression to Sentry, one in {runs} is not. I look for that myself, for an hour."
+    )

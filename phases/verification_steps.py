@@ -148,7 +148,8 @@ def mitigated(
     """
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
     at = draft.incident.recovered_at or draft.now
-    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture, fired_at=None)
+    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture)
+    draft.set(fired_at=None, alarm=None)
     watch(draft, service).cancel(LOOK)
     stand_down(draft)
     resolve_issues(draft, current)

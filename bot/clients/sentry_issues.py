@@ -7,13 +7,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from bot.clients.http import Http, HttpError, part
+from bot.clients.sentry_order import ReleaseRow, after
+from bot.clients.sentry_read import read
 
 SCOPE = "event:write"
+RELEASES = "project:read or project:releases"
 AT_ONCE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How an issue is resolved: in a release, in the next one, or (neither) for whatever comes next.
+
+    What Sentry calls a regression then (`has_resolution` of
+    https://github.com/getsentry/sentry/blob/master/src/sentry/models/groupresolution.py): events of the release itself and of
+    newer ones; events of releases newer than the newest so far; every event. Refused with 400 are a release that the project does
+    not have, and "next" where it has none at all (…/api/helpers/group_index/validators/status_details.py).
+    """
+
+    release: str = ""
+    next: bool = False
+
+    @property
+    def details(self) -> dict[str, Any]:
+        if self.next:
+            return {"statusDetails": {"inNextRelease": True}}
+        return {"statusDetails": {"inRelease": self.release}} if self.release else {}
+
+
+PLAINLY = Way()
 
 
 class SentryIssues:
@@ -29,31 +56,40 @@ class SentryIssues:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def resolve(self, issues: Sequence[str], releases: Sequence[str]) -> tuple[str, ...]:
-        """Of each that is resolved now the release: the first of `releases` that Sentry knows, else "". Raises `PortError`.
+    async def resolve(self, issues: Sequence[str], ways: Sequence[Way]) -> tuple[Way, ...]:
+        """Of each that is resolved now the way: the first of `ways` that Sentry takes, else without a release.
 
-        An issue that is gone is left out.
+        An issue that is gone is left out. Raises `PortError`.
         """
-        done = await asyncio.gather(*(self._resolve(issue, releases) for issue in issues))
-        return tuple(release for release in done if release is not None)
+        done = await asyncio.gather(*(self._resolve(issue, ways) for issue in issues))
+        return tuple(way for way in done if way is not None)
+
+    async def after(self, taken_back: str, projects: Sequence[str]) -> str | None:
+        """The release that Sentry knows already as the next one after `taken_back`; None: there is none, or it does not say."""
+        try:
+            answer = await self._http.get("/releases/", [("project", "-1"), ("per_page", "100")], scope=RELEASES)
+        except HttpError as error:
+            if error.retryable:
+                raise
+            return None
+        return after(read(self._http, list[ReleaseRow], answer), taken_back, projects)
 
     def link(self, issue: str) -> str:
         """Where people look at it: https://docs.sentry.io/product/issues/ , the same on sentry.io and self-hosted."""
         return f"{self._site}/organizations/{self._org}/issues/{quote(issue, safe='')}/"
 
-    async def _resolve(self, issue: str, releases: Sequence[str]) -> str | None:
+    async def _resolve(self, issue: str, ways: Sequence[Way]) -> Way | None:
         async with self._slots:
-            for release in (*releases, ""):
-                details: dict[str, Any] = {"statusDetails": {"inRelease": release}} if release else {}
+            for way in (*ways, PLAINLY):
                 try:
-                    await self._put(issue, {"status": "resolved", **details})
+                    await self._put(issue, {"status": "resolved", **way.details})
                 except HttpError as error:
                     if error.status == 404:
                         return None
-                    if error.status != 400 or not details:  # 400: this project has no such release
+                    if error.status != 400 or way == PLAINLY:  # 400: this project has no such release, or none at all
                         raise
                 else:
-                    return release
+                    return way
         return None
 
     async def _put(self, issue: str, body: dict[str, Any]) -> None:

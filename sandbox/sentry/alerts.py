@@ -162,8 +162,11 @@ class Alerts:
         return await self.send("event_alert", "triggered", data)
 
     async def issue(self, issue: Issue, *, action: str = "created") -> Delivery:
-        """`created`, `resolved`, `archived` or `unresolved`."""
-        return await self.send("issue", action, {"issue": shapes.webhook_issue(self.sentry, issue)})
+        """`created`, `resolved`, `archived` or `unresolved`; of an issue that escalates, too, it is `unresolved`.
+
+        https://github.com/getsentry/sentry/blob/master/src/sentry/receivers/sentry_apps.py
+        """
+        return await self.send("issue", action, {"issue": shapes.webhook_issue(self.sentry, issue)}, by=issue.by)
 
     async def metric_alert(self, action: str = "critical") -> Delivery:
         """`critical`, `warning` or `resolved`: the shape of a metric alert names projects, no issue."""
@@ -213,7 +216,7 @@ class Alerts:
         }
         return await self.send("metric_alert", action, data)
 
-    async def send(self, resource: str, action: str, data: Payload) -> Delivery:
+    async def send(self, resource: str, action: str, data: Payload, *, by: Payload | None = None) -> Delivery:
         """Sign and post one webhook; what became of it is kept in `deliveries`.
 
         Raises:
@@ -221,7 +224,7 @@ class Alerts:
         """
         if self._client is None or self.url is None:
             raise RuntimeError("alerts are not started, or have no url")
-        actor = {"type": "application", "id": "sentry", "name": "Sentry"}
+        actor = by or {"type": "application", "id": "sentry", "name": "Sentry"}
         body = json.dumps(
             {"action": action, "actor": actor, "data": data, "installation": {"uuid": self._installation}},
             separators=(",", ":"),

@@ -202,3 +202,25 @@ def fingerprint(event: Event) -> str:
 
 def frame_function(event: Event) -> str:
     return str(event.frame.get("function") or "")
+
+
+def metadata(event: Event) -> Payload:
+    """What the issue list shows of an event's exception."""
+    if not event.type:
+        return {"title": event.title}
+    return {
+        "type": event.type,
+        "value": event.value,
+        "filename": str(event.frame.get("filename") or ""),
+        "function": str(event.frame.get("function") or ""),
+    }
+
+
+def base32(number: int) -> str:
+    """Crockford's alphabet, as short ids have it: https://github.com/getsentry/sentry/blob/master/src/sentry/utils/numbers.py"""
+    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    digits = ""
+    while number:
+        number, rest = divmod(number, 32)
+        digits = alphabet[rest] + digits
+    return digits or "0"

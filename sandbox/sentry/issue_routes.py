@@ -16,12 +16,18 @@ from . import shapes
 from .discover import reader
 from .events import Event
 from .paging import Missing, asked_environments, asked_events, asked_projects, page, paged, window
+from .resolution import Resolution, in_next
 from .routes import READ_EVENTS, WRITE_EVENTS, Call, asked_issue
 from .search import InvalidQuery, Matcher, Value
 from .state import STATUSES, Issue, Sentry
 
 DEFAULT_QUERY = "is:unresolved"
 """When there is no `query` at all; an empty one asks for every issue."""
+
+NO_RELEASES = "No release data present in the system to form a basis for 'Next Release'"
+
+INTEGRATION = {"type": "application", "id": "c1d3f5a7-0b2e-4c6d-8f9a-1b3c5d7e9f01", "name": "Firebreak"}
+"""Whose token it is, as webhooks name an integration (sentry_apps/api/serializers/app_platform_event.py)."""
 
 SORTS = ("date", "freq", "new", "user", "trends", "inbox", "recommended")
 
@@ -144,7 +150,12 @@ def _set_status(sentry: Sentry, issue: Issue, change: dict[str, Any]) -> None:
         raise InvalidQuery(
             fields={"statusDetails": {"inRelease": ["Unable to find a release with the given version."]}}
         )
-    sentry.set_status(issue.id, status, substatus=change.get("substatus"), in_release=release)
+    made = Resolution(release) if release else None
+    if isinstance(details, dict) and details.get("inNextRelease"):
+        made = in_next(issue, sentry.releases_of(issue.project.slug))
+        if made is None:
+            raise InvalidQuery(fields={"statusDetails": {"inNextRelease": [NO_RELEASES]}})
+    sentry.set_status(issue.id, status, substatus=change.get("substatus"), resolution=made, by=INTEGRATION)
 
 
 async def show_short_id(sentry: Sentry, request: Request) -> Response:

@@ -58,7 +58,7 @@ def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payloa
         "logger": None,
         "level": issue.level,
         "status": issue.status,
-        "statusDetails": {"inRelease": issue.in_release} if issue.in_release else {},
+        "statusDetails": status_details(issue),
         "substatus": issue.substatus,
         "isPublic": False,
         "platform": issue.project.platform,
@@ -81,6 +81,13 @@ def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payloa
         "firstSeen": iso(issue.first_seen),
         "lastSeen": iso(issue.last_seen),
     }
+
+
+def status_details(issue: Issue) -> Payload:
+    """As api/serializers/models/group.py tells a resolution."""
+    if issue.resolution is None:
+        return {}
+    return {"inNextRelease": True} if issue.resolution.next else {"inRelease": issue.in_release}
 
 
 def issue_detail(sentry: Sentry, issue: Issue) -> Payload:

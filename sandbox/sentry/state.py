@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .events import Event, Payload, fingerprint, from_sdk, iso
+from . import resolution
+from .events import Event, Payload, base32, fingerprint, from_sdk, iso, metadata
+from .resolution import Resolution
 
 MAX_EVENTS = 200_000
 """Older ones are dropped; issues keep their counts."""
@@ -51,8 +53,10 @@ class Issue:
     substatus: str | None = "new"
     changed: float = 0.0
     """When the status was last set."""
-    in_release: str = ""
-    """The release in which it was set to resolved, if one was named."""
+    resolution: Resolution | None = None
+    """In which release it was set to resolved, if one was named, or the next one."""
+    by: Payload | None = None
+    """Who set the status, as a webhook names them; None: Sentry itself."""
     times_seen: int = 0
     first_release: str = ""
     last_release: str = ""
@@ -62,6 +66,10 @@ class Issue:
     @property
     def short_id(self) -> str:
         return f"{self.project.slug.upper()}-{base32(self.number)}"
+
+    @property
+    def in_release(self) -> str:
+        return self.resolution.release if self.resolution and not self.resolution.next else ""
 
 
 @dataclass(slots=True)
@@ -175,8 +183,10 @@ class Sentry:
         release = self._note_release(event, self.projects[project])
         issue, created = self._group(event, self.projects[project], release)
         self._store(event, issue)
-        regressed = issue.status == "resolved" and event.timestamp > issue.changed and self._comes_back(issue, release)
-        if regressed:
+        resolved = (
+            issue.status == "resolved"
+        )  # `_handle_regression` of sentry/event_manager.py: by release, never by time
+        if resolved and not resolution.holds(issue.resolution, release, self.releases_of(issue.project.slug)):
             self.set_status(issue.id, "unresolved", substatus="regressed")
         elif not created and issue.substatus == "new" and event.timestamp - issue.first_seen > 7 * 86_400:
             issue.substatus = "ongoing"
@@ -184,16 +194,6 @@ class Sentry:
         if created:
             self._tell("issue.created", issue)
         return event
-
-    def _comes_back(self, issue: Issue, release: Release | None) -> bool:
-        """Resolved in a release: events of older ones, or of none, are no regression.
-
-        Source: sentry/models/groupresolution.py, `has_resolution`.
-        """
-        resolved_in = self.releases.get(issue.in_release)
-        if resolved_in is None:
-            return True
-        return release is not None and (release is resolved_in or release.created > resolved_in.created)
 
     def _note_release(self, event: Event, project: Project) -> Release | None:
         if not event.release:
@@ -261,8 +261,15 @@ class Sentry:
         if release is None:
             release = self.releases[version] = Release(version, self.clock() if created is None else created)
             self._tell("release", release)
+        added = set(projects) - release.projects
         release.projects.update(projects)
+        for issue in self.issues.values():
+            if issue.project.slug in added and issue.resolution is not None:
+                issue.resolution = resolution.came(issue.resolution, release, self.releases_of(issue.project.slug))
         return release
+
+    def releases_of(self, slug: str) -> list[Release]:
+        return [release for release in self.releases.values() if slug in release.projects]
 
     def add_deploy(
         self,
@@ -288,8 +295,16 @@ class Sentry:
 
     # -- issues --------------------------------------------------------------------------------------------------------
 
-    def set_status(self, issue_id: int, status: str, *, substatus: str | None = None, in_release: str = "") -> Issue:
-        """`unresolved`, `resolved` or `ignored` (archived).
+    def set_status(
+        self,
+        issue_id: int,
+        status: str,
+        *,
+        substatus: str | None = None,
+        resolution: Resolution | None = None,
+        by: Payload | None = None,
+    ) -> Issue:
+        """`unresolved`, `resolved` or `ignored` (archived). `by`: who did it, as webhooks name them; None: Sentry.
 
         Raises:
             ValueError: another status.
@@ -301,7 +316,7 @@ class Sentry:
         usual = {"unresolved": "ongoing", "resolved": None, "ignored": "archived_until_escalating"}
         changed = issue.status != status
         issue.status, issue.substatus, issue.changed = status, substatus or usual[status], self.clock()
-        issue.in_release = in_release
+        issue.resolution, issue.by = resolution, by
         if changed:
             self._tell(f"issue.{'archived' if status == 'ignored' else status}", issue)
         return issue
@@ -425,25 +440,3 @@ class Sentry:
             }
             loaded.append(self.ingest(payload, project=project))
         return loaded
-
-
-def metadata(event: Event) -> Payload:
-    """What the issue list shows of an event's exception."""
-    if not event.type:
-        return {"title": event.title}
-    return {
-        "type": event.type,
-        "value": event.value,
-        "filename": str(event.frame.get("filename") or ""),
-        "function": str(event.frame.get("function") or ""),
-    }
-
-
-def base32(number: int) -> str:
-    """Crockford's alphabet, as short ids have it: https://github.com/getsentry/sentry/blob/master/src/sentry/utils/numbers.py"""
-    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    digits = ""
-    while number:
-        number, rest = divmod(number, 32)
-        digits = alphabet[rest] + digits
-    return digits or "0"

@@ -2,7 +2,8 @@
 
 Each series: what was normal for a day (or an hour), 5 to 30 minutes of fire, then the two looks of 4 and 9 minutes that the rules have
 (5 and 10 minutes after the action, the first minute left out). Minutes are Poisson, or negative binomial with a variance of
-up to three times the mean; the bot sees counts alone, never the rates behind them. Then the guard's looks over 15 minutes each.
+up to three times the mean; the bot sees counts alone, never the rates behind them. Then the guard's looks: each minute at the
+newest three, and three times at fifteen.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from phases.counts import SIZE, Limits, Measured, limits
-from phases.guard import LOOKS, SPAN, back
+from phases.guard import GUARD, LOOKS, SOON, SPAN, back, back_soon
 from phases.report import LookVerdict
 from phases.verification import MINUTE, verdict
 from tests.bench.table import Row
 
 FIRST, SECOND = 4.0, 9.0
-LOOK_MINUTES = SPAN / MINUTE
+LOOK_MINUTES, SOON_MINUTES, HOUR_MINUTES = (int(span / MINUTE) for span in (SPAN, SOON, GUARD))
 DAY, HOUR = 1440.0, 60.0
 SERIES = 20_000
 SEED = 20_261_122
@@ -125,24 +126,71 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
     return rows
 
 
-# --- the guard: three looks after recovery ------------------------------------------------------------------------
+# --- the guard: its looks after recovery --------------------------------------------------------------------------
 
 
-def looked_back(
-    rng: random.Random, one: Series, *, looks: int = len(LOOKS), times: float = 1.0, again: float = 0.0
-) -> int:
-    """In how many looks trouble is back: production at `times` its baseline, and in the last `again` minutes of each the fire."""
+def remembered(rng: random.Random, one: Series, times: float = 1.0) -> tuple[Measured, Measured, float]:
+    """What the bot knows at recovery: the baseline, the fire, and events a minute at the last re-check."""
     normal = counted(rng, one.usual * one.normal_minutes, one.spread)
     fire = counted(rng, one.burning * one.left_alone, one.spread)
     quiet = counted(rng, one.usual * times * SECOND, one.spread) / SECOND
-    base = Measured(normal / one.normal_minutes, one.normal_minutes)
-    burning = Measured(fire / one.left_alone, one.left_alone)
-    found = 0
-    for _ in range(looks):
-        events = counted(rng, one.usual * times * (LOOK_MINUTES - again), one.spread)
-        events += counted(rng, one.burning * again, one.spread)
-        found += back(events, base, burning, quiet, LOOK_MINUTES)
-    return found
+    return (
+        Measured(normal / one.normal_minutes, one.normal_minutes),
+        Measured(fire / one.left_alone, one.left_alone),
+        quiet,
+    )
+
+
+@cache
+def _least(
+    test: Callable[[int, Measured, Measured, float, float], bool],
+    base: Measured,
+    burning: Measured,
+    quiet: float,
+    minutes: float,
+) -> int:
+    """The fewest events that are a return: more of them are one, too (tests/unit/test_guard.py)."""
+    low, high = 0, 1
+    while not test(high, base, burning, quiet, minutes):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if test(middle, base, burning, quiet, minutes) else (middle, high)
+    return high
+
+
+def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
+    """Whether any of the hour's looks finds a return where production stays at `times` its baseline."""
+    known_ = remembered(rng, one, times)
+    minutes = [counted(rng, one.usual * times, one.spread) for _ in range(HOUR_MINUTES)]
+    for minute in range(1, HOUR_MINUTES + 1):
+        if sum(minutes[max(minute - SOON_MINUTES, 0) : minute]) >= _least(back_soon, *known_, float(SOON_MINUTES)):
+            return True
+    return any(
+        sum(minutes[at - LOOK_MINUTES : at]) >= _least(back, *known_, float(LOOK_MINUTES))
+        for at in (int(look / MINUTE) for look in LOOKS)
+    )
+
+
+def looked_back(rng: random.Random, one: Series, *, again: float) -> bool:
+    """Whether the look at a quarter of an hour finds the fire that came back in the last `again` minutes of it."""
+    known_ = remembered(rng, one)
+    events = counted(rng, one.usual * (LOOK_MINUTES - again), one.spread)
+    events += counted(rng, one.burning * again, one.spread)
+    return back(events, *known_, float(LOOK_MINUTES))
+
+
+def looked_soon(rng: random.Random, one: Series, *, within: int) -> bool:
+    """Whether a look finds a fire that came back at the old rate, within so many minutes of its first event."""
+    known_ = remembered(rng, one)
+    before = [counted(rng, one.usual, one.spread) for _ in range(SOON_MINUTES)]
+    first = rng.random()  # of a minute until the next look
+    minutes = [*before, counted(rng, one.burning * first + one.usual * (1 - first), one.spread)]
+    for _ in range(within):
+        if sum(minutes[-SOON_MINUTES:]) >= _least(back_soon, *known_, float(SOON_MINUTES)):
+            return True
+        minutes.append(counted(rng, one.burning, one.spread))
+    return False
 
 
 def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | None]]:
@@ -151,20 +199,32 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
     rows: list[tuple[str, int, float, float | None]] = []
 
     def quiet(what: str, make: Callable[[], Series], most: float, *, times: float = 1.0) -> None:
-        opened = sum(looked_back(rng, make(), times=times) > 0 for _ in range(series))
+        opened = sum(opened_over_quiet(rng, make(), times) for _ in range(series))
         rows.append((f"guard, {what}: opened again over nothing", series, opened / series, most))
 
     def unseen(what: str, again: float, most: float | None, times: tuple[float, float]) -> None:
         made = (drawn(rng, (2 * SIZE, 500), again, times=times) for _ in range(series))
-        missed = sum(looked_back(rng, one, looks=1, again=again) == 0 for one in made)
-        rows.append((f"guard, {what}: not seen by the next look", series, missed / series, most))
+        missed = sum(not looked_back(rng, one, again=again) for one in made)
+        rows.append((f"guard, {what}: not seen by the next look at 15 min", series, missed / series, most))
+
+    def late(
+        what: str, sizes: tuple[float, float], times: tuple[float, float], within: int, most: float | None
+    ) -> None:
+        made = (drawn(rng, sizes, float(SOON_MINUTES), times=times) for _ in range(series))
+        missed = sum(not looked_soon(rng, one, within=within) for one in made)
+        rows.append(
+            (f"guard, back at the old rate, {what}: not seen within {within} min", series, missed / series, most)
+        )
 
     def young() -> Series:
         return replace(drawn(rng, (20, 100), LOOK_MINUTES, times=(5, 6)), spread=3, normal_minutes=HOUR)
 
-    quiet("quiet for an hour", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.001)
+    quiet("quiet for an hour", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.0001)
     quiet("baseline of an hour, spread 3", young, 0.001)
     quiet("rush hour, twice the baseline", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.001, times=2)
+    late("40 events in 3 min or more, 10 to 50 × normal", (2 * SIZE, 500), (10, 50), 3, 0.05)
+    late("20 events in 3 min or more, 5 to 50 × normal", (SIZE, 500), (5, 50), 3, None)
+    late("20 events in 3 min or more, 5 to 50 × normal", (SIZE, 500), (5, 50), 5, None)
     unseen("back for the whole 15 min, 5 to 50 × normal", LOOK_MINUTES, 0.05, (5, 50))
     unseen("back for 10 min, 5 to 50 × normal", 10.0, None, (5, 50))
     unseen("back for 5 min, 10 to 50 × normal", 5.0, None, (10, 50))

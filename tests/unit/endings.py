@@ -127,7 +127,7 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
             )
         case wanted.LookBack(look=look):
-            found = st.sampled_from(["back", "quiet", "cannot tell", "not asked"])
+            found = st.sampled_from(["back", "fires", "quiet", "cannot tell", "not asked", "not set up"])
             return st.builds(said.GuardLooked, look=st.just(look), at=st.just(now), found=found, minutes=st.just(15.0))
         case wanted.OpenTicket():
             url = "https://linear.example.com/ENG-1"

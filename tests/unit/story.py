@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from phases import actions as said
 from phases import effects as wanted
@@ -16,6 +16,7 @@ from phases.workflow import step
 from tests.factories import BAD, FIX, GOOD, NOW, TICKET, declare, look, postmortem, report, service
 
 E = TypeVar("E", bound=wanted.Value)
+Found = Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
 
 
 class Story:
@@ -125,6 +126,20 @@ class Story:
         self.say(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
         self.say(said.AdrWritten(adr=Adr(number=2, path="docs/adr/0002-inc-0001.md")))
         return self
+
+    def rings(
+        self, alarm: said.SeenAgain | said.AddEvidence, found: Found = "back", *, after: float = 1, **seen: object
+    ) -> Change:
+        """An alarm after recovery, and what the look that it brings sees."""
+        self.say(alarm, after=after)
+        return self.looks_back(found, **seen)
+
+    def looks_back(self, found: Found, *, after: float = 1, **seen: object) -> Change:
+        """The look at Sentry that the last word wanted comes back with this."""
+        (effect,) = self.wants(wanted.LookBack)
+        at = self.now + timedelta(seconds=after)
+        told = {"look": effect.look, "at": at, "found": found, "minutes": 15, "allowed": 3, **seen}
+        return self.say(said.GuardLooked.model_validate(told), after=after)
 
     # --- asking --------------------------------------------------------------------------------------------------
 

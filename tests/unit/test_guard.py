@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -23,9 +23,8 @@ from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates
 from tests.factories import evidence, service
-from tests.unit.story import Story, mitigated
+from tests.unit.story import Found, Story, mitigated
 
-Found = Literal["back", "quiet", "cannot tell", "not asked"]
 DAY = 1440.0
 NOW = ago(0)
 MINUTES = SPAN.total_seconds() / 60
@@ -161,10 +160,7 @@ async def test_sentry_that_cannot_be_asked_is_no_news():
 def looked(story: Story, found: Found, events: int = 0, *, after: float = 1) -> None:
     """The look that is due is made, and comes back with this."""
     story.fires("guard")
-    (effect,) = story.wants(wanted.LookBack)
-    at = story.now + timedelta(seconds=after)
-    ending = said.GuardLooked(look=effect.look, at=at, found=found, events=events, minutes=15, allowed=3)
-    story.say(ending, after=after)
+    story.looks_back(found, events=events, after=after)
 
 
 def passed(story: Story, since: datetime) -> float:
@@ -172,38 +168,68 @@ def passed(story: Story, since: datetime) -> float:
     return round((story.timers["guard"].at - since).total_seconds() / 60, 1)
 
 
-def test_three_looks_and_nobody_hears_of_them():
+def until(story: Story, since: datetime, minutes: float) -> None:
+    """The looks before this one are made, and see nothing."""
+    while passed(story, since) < minutes:
+        looked(story, "quiet")
+        assert (story.last.entries, story.last.effects, story.last.dirty) == ((), (), ())
+
+
+def is_whole(story: Story) -> bool:
+    action = story.timers["guard"].action
+    assert isinstance(action, said.GuardDue)
+    return action.look.whole
+
+
+def test_a_look_each_minute_for_an_hour_three_at_a_quarter_of_it_and_nobody_hears_of_them():
     story = mitigated()
     since = story.now
-    assert passed(story, since) == 15
-    looked(story, "quiet")
-    assert passed(story, since) == 30
-    looked(story, "cannot tell")
-    assert passed(story, since) == 60
-    assert story.last.entries == ()
-    looked(story, "quiet", 2)
-    assert "guard" not in story.timers
-    assert [e.text for e in story.last.entries] == [
-        "Still quiet 60 min after recovery: 2 events in 15 min, where up to 3 are normal"
-    ]
-    assert story.last.effects == ()
-    assert story.last.dirty == ()
+    whole: list[float] = []
+    made = 0
+    while "guard" in story.timers:
+        at = passed(story, since)
+        whole += [at] if is_whole(story) else []
+        looked(story, "quiet", 2 if at == 60 else 0)
+        made += 1
+        assert (story.last.effects, story.last.dirty) == ((), ())
+        assert bool(story.last.entries) is (at == 60)
+    assert whole == [15, 30, 60]
+    assert 56 <= made <= 60
+    assert story.noted == ["Still quiet 60 min after recovery: 2 events in 15 min, where up to 3 are normal"]
     assert story.record.status is Status.MITIGATED
 
 
 def test_the_looks_come_sooner_where_rechecks_do_and_never_later():
     story = Story(service(recheck_after_seconds=20, recheck_until_seconds=40)).opened().measured()
     story.rolled_back().deployed().recovered()
-    assert story.due("guard") == 60
+    assert story.due("guard") == 4
     story = Story(service(recheck_after_seconds=900, recheck_until_seconds=1800)).opened().measured()
     story.rolled_back().deployed().recovered()
-    assert story.due("guard") == 900
+    assert story.due("guard") == 60
+    story = Story(service(recheck_after_seconds=1, recheck_until_seconds=2)).opened().measured()
+    story.rolled_back().deployed().recovered()
+    assert story.due("guard") == 1, "never more often than that"
+
+
+def test_a_look_that_an_earlier_version_left_in_redis_is_made_and_the_next_ones_come_each_minute():
+    story = mitigated()
+    since = story.now
+    old = GuardLook.model_validate({"until": story.record.guard_until, "number": 1, "seeds": 1, "again": False})
+    story.timers["guard"] = replace(
+        story.timers["guard"], at=since + timedelta(minutes=15), action=said.GuardDue(look=old)
+    )
+    assert is_whole(story)
+    looked(story, "quiet")
+    assert passed(story, since) == 16
+    until(story, since, 30)
+    assert is_whole(story)
 
 
 def test_what_is_back_goes_the_way_of_sentrys_own_alert():
     story, told = mitigated(), mitigated()
     looked(story, "back", 240)
-    told.say(said.SeenAgain(issue="41", evidence=evidence(told.now + timedelta(minutes=15))), after=15 * 60)
+    alarm = said.SeenAgain(issue="41", evidence=evidence(told.now + timedelta(minutes=1)))
+    told.rings(alarm, after=60, events=240)
     again = "240 events in 15 min, where up to 3 are normal"
     assert story.record.rounds[-1].why == f"it is back: {again}"
     assert story.on_ticket == [f"It is back: {again}. To be decided again."]
@@ -228,7 +254,7 @@ def test_what_is_back_twice_is_one_round():
     assert story.record.rounds == rounds
     story = mitigated()
     story.fires("guard")
-    story.say(said.SeenAgain(issue="41", evidence=evidence(story.now)))
+    story.rings(said.SeenAgain(issue="41", evidence=evidence(story.now)))
     rounds = story.record.rounds
     story.say(ending.model_copy(update={"look": effect.look}))
     assert story.record.rounds == rounds, "Sentry's alert was first"
@@ -244,24 +270,37 @@ def test_a_resolved_incident_is_looked_at_too_and_opens_again():
     assert "open:shop:production" in story.claims
 
 
-def test_sentry_that_refuses_is_asked_once_more_and_then_at_the_next_look():
+def test_sentry_that_refuses_is_asked_each_minute_and_said_once_where_it_goes_on():
     story = mitigated()
     since = story.now
-    looked(story, "not asked")
-    assert passed(story, since) == 20
-    looked(story, "not asked")
-    assert passed(story, since) == 30
+    for number in range(1, 15):
+        looked(story, "not asked")
+        assert bool(story.in_thread) is (number == 5), "nobody waits for one look; Sentry tells of no return by itself"
+        assert (story.in_channel, story.pages) == ([], [])
+    assert story.record.failures == ()
+    until(story, since, 29)
     story.fires("guard")
     (effect,) = story.wants(wanted.LookBack)
     story.fails(effect)
-    assert passed(story, since) == 35
-    looked(story, "quiet")
-    assert passed(story, since) == 60
+    assert story.record.failures == ()
+    assert passed(story, since) == 30
+    assert is_whole(story)
+
+
+def test_the_last_look_is_made_until_sentry_answers_or_for_a_day():
+    story = mitigated()
+    since = story.now
+    until(story, since, 60)
     looked(story, "not asked")
     assert passed(story, since) == 65
+    looked(story, "not asked")
     looked(story, "back", 240)
     assert story.record.status is Status.DECIDING, "what was counted reaches into the guard"
     assert story.record.failures == ()
+    story = mitigated()
+    story.now += timedelta(hours=25)
+    looked(story, "not asked")
+    assert "guard" not in story.timers
 
 
 def test_a_bot_that_was_away_looks_once_and_people_decide_on_what_is_old():
@@ -284,9 +323,9 @@ def test_a_clock_that_was_set_back_moves_the_looks_and_makes_no_more_of_them():
     action = story.timers.pop("guard").action
     story.say(action, after=15 * 60)
     (effect,) = story.wants(wanted.LookBack)
-    assert effect.look.number == 1
+    assert (effect.look.number, effect.look.whole) == (1, False)
     story.say(said.GuardLooked(look=effect.look, at=story.now, found="cannot tell"))
-    assert story.due("guard") == pytest.approx(900)
+    assert story.due("guard") == pytest.approx(60)
 
 
 def nothing_measured() -> Story:
@@ -329,7 +368,10 @@ def test_no_looks_at_what_is_over_or_burns(ends: said.Action):
     due = story.timers["guard"].action
     if isinstance(ends, said.SeenAgain):
         ends = said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1)))
-    story.say(ends, after=60)
+    if isinstance(ends, said.SeenAgain):
+        story.rings(ends, after=60)
+    else:
+        story.say(ends, after=60)
     assert "guard" not in story.timers
     story.say(due)
     assert story.last.effects == (), "one that was on its way"
@@ -360,10 +402,10 @@ def test_no_looks_at_what_is_closed_or_goes_on_in_another_incident():
 def test_a_reopened_one_that_recovered_again_has_looks_of_its_own():
     story = mitigated()
     old = story.timers["guard"].action
-    story.say(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=60)
+    story.rings(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=60)
     story.measured()
     story.rolled_back(running=None).deployed().recovered()
-    assert story.due("guard") == 900
+    assert story.due("guard") == 60
     story.say(old)
     assert story.last.effects == ()
     assert "guard" in story.timers
@@ -375,7 +417,7 @@ def test_while_a_fix_forward_is_under_way_its_own_looks_count():
     story.hotfixed(forward=True)
     story.fires("guard")
     assert story.last.effects == ()
-    assert passed(story, since) == 30
+    assert passed(story, since) == 2
     story.say(said.DeployNotStarted(deploy_id=story.deploy, running="1.2.9", reason="1.2.9 runs by now"))
     assert story.record.status is Status.MITIGATED
     looked(story, "back", 240)

@@ -9,12 +9,13 @@ import pytest
 from sentry_world import NOW, World, world
 
 from bot.clients.http import HttpError
-from bot.clients.sentry_issues import SentryIssues
+from bot.clients.sentry_issues import SentryIssues, Way
 from phases import actions as said
 from phases import effects as wanted
 from phases.report import LookVerdict
 from sandbox.faults import Fault
-from tests.unit.story import verifying
+from tests.factories import FIX
+from tests.unit.story import Story, verifying
 
 
 @asynccontextmanager
@@ -25,24 +26,65 @@ async def resolver(w: World) -> AsyncIterator[SentryIssues]:
     await issues.aclose()
 
 
-async def test_resolved_in_the_release_that_runs_and_a_return_is_a_regression() -> None:
+def sends(w: World, release: str) -> str:
+    """What becomes of the issue when one more event of this release arrives."""
+    w.burn("/cart", since=-1, times=1, release=release)
+    issue = min(w.local.issues.values(), key=lambda one: one.id)
+    status = issue.status
+    w.local.set_status(issue.id, "resolved", resolution=issue.resolution)
+    return status
+
+
+@pytest.mark.parametrize("name", ["shop@1.{}.0", "sha-{}"])
+async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next_release_is_one(name: str) -> None:
+    """Of the release that was taken back, of older ones and of none; by number as by date."""
+    v1, v2, v3, v4 = (name.format(n) for n in range(1, 5))
     async with world() as w, resolver(w) as issues:
-        w.deployed("v2", 600)
-        w.deployed("v3", 22)
-        w.burn("/cart", "/pay")
-        ids = [str(i) for i in w.local.issues]
-        assert await issues.resolve(ids, ["v2"]) == ("v2", "v2")
-        assert await issues.resolve(ids, ["v2"]) == ("v2", "v2"), "twice is once"
-        for issue in w.local.issues.values():
-            assert (issue.status, issue.in_release) == ("resolved", "v2")
-        w.deployed("v1", 9000)
-        first = w.local.issues[int(ids[0])]
-        # What an older release still sends, or something without one, is no news; what runs, or is newer, is.
-        for release, status in (("v1", "resolved"), ("", "resolved"), ("v2", "unresolved")):
-            w.local.clock = lambda: NOW.timestamp() + 60
-            w.burn("/cart", since=-1, times=1, release=release)
-            assert first.status == status, release
-        assert first.substatus == "regressed"
+        w.deployed(v1, 900)
+        w.deployed(v2, 600)
+        w.deployed(v3, 22)
+        w.burn("/cart", release=v3)
+        [id] = (str(i) for i in w.local.issues)
+        assert await issues.resolve([id], [Way(v2)]) == (Way(v2),)
+        assert sends(w, v3) == "unresolved", "what an earlier Firebreak did"
+        assert await issues.resolve([id], [Way(next=True)]) == (Way(next=True),)
+        assert await issues.resolve([id], [Way(next=True)]) == (Way(next=True),), "twice is once"
+        resolution = w.local.issues[int(id)].resolution
+        for release in (v1, v2, v3, ""):
+            w.local.set_status(int(id), "resolved", resolution=resolution)
+            assert sends(w, release) == "resolved", release
+        w.local.set_status(int(id), "resolved", resolution=resolution)
+        w.local.add_release(v4, created=NOW.timestamp() + 60)
+        assert sends(w, v4) == "unresolved"
+
+
+async def test_where_sentry_knows_the_release_after_it_that_one_is_named() -> None:
+    """Else what CI has built by now, and brings the trouble back when it is deployed, would be no regression."""
+    async with world() as w, resolver(w) as issues:
+        w.deployed("shop@1.2.0", 600)
+        w.deployed("shop@1.3.0", 22)
+        w.burn("/cart", release="shop@1.3.0")
+        [id] = (str(i) for i in w.local.issues)
+        assert await issues.after("shop@1.3.0", ("shop",)) is None
+        w.local.add_release("shop@1.4.0", created=NOW.timestamp() - 60)
+        w.local.add_release("shop@1.2.1", created=NOW.timestamp() - 30)  # later, and below
+        assert await issues.after("shop@1.3.0", ("shop",)) == "shop@1.4.0"
+        assert await issues.after("shop@1.3.0", ("other",)) is None
+        assert await issues.after("nobody-knows", ("shop",)) is None
+        assert await issues.resolve([id], [Way("shop@1.4.0"), Way(next=True)]) == (Way("shop@1.4.0"),)
+        for release, status in (("shop@1.3.0", "resolved"), ("shop@1.2.0", "resolved"), ("shop@1.4.0", "unresolved")):
+            w.local.set_status(int(id), "resolved", resolution=w.local.issues[int(id)].resolution or None)
+            assert sends(w, release) == status, release
+        w.faults.next("sentry.releases", Fault(status=403))
+        assert await issues.after("shop@1.3.0", ("shop",)) is None, "a token that may not list releases"
+
+
+async def test_a_release_that_sends_events_already_may_have_the_same_fault() -> None:
+    async with world() as w, resolver(w) as issues:
+        w.deployed("shop@1.3.0", 600)
+        w.deployed("shop@1.4.0", 22)
+        w.burn("/cart", times=1, release="shop@1.4.0")
+        assert await issues.after("shop@1.3.0", ("shop",)) is None
 
 
 async def test_a_release_that_sentry_does_not_know_is_left_out() -> None:
@@ -50,10 +92,20 @@ async def test_a_release_that_sentry_does_not_know_is_left_out() -> None:
         w.deployed("v3", 22)
         w.burn("/cart")
         [(id, issue)] = w.local.issues.items()
-        assert await issues.resolve([str(id), "999999"], ["hotfix fix/x@abc1234", "v3"]) == ("v3",), "one is gone"
+        ways = [Way("hotfix fix/x@abc1234"), Way("v3")]
+        assert await issues.resolve([str(id), "999999"], ways) == (Way("v3"),), "one is gone"
         assert issue.in_release == "v3"
-        assert await issues.resolve([str(id)], ["nobody-knows"]) == ("",), "resolved, and not said to be in it"
+        assert await issues.resolve([str(id)], [Way("nobody-knows")]) == (Way(),), "resolved, not said to be in it"
         assert (issue.status, issue.in_release) == ("resolved", "")
+
+
+async def test_a_project_without_releases_refuses_the_next_one_and_resolves_plainly() -> None:
+    async with world() as w, resolver(w) as issues:
+        w.burn("/cart", release="")
+        [(id, issue)] = w.local.issues.items()
+        assert await issues.resolve([str(id)], [Way(next=True)]) == (Way(),)
+        assert (issue.status, issue.resolution) == ("resolved", None)
+        assert sends(w, "") == "unresolved"
 
 
 async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_again() -> None:
@@ -62,11 +114,11 @@ async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_
         w.burn("/cart")
         w.faults.next("sentry.issue", Fault(status=503))
         with pytest.raises(HttpError) as away:
-            await issues.resolve(["1"], ["v3"])
+            await issues.resolve(["1"], [Way("v3")])
         assert away.value.retryable
         w.local.tokens["sntrys_local"] = frozenset({"org:read", "project:read", "event:read"})
         with pytest.raises(HttpError, match="event:write") as refused:
-            await issues.resolve(["1"], ["v3"])
+            await issues.resolve(["1"], [Way("v3")])
         assert (refused.value.status, refused.value.retryable) == (403, False)
         assert issues.link("1").endswith("/organizations/acme/issues/1/")
 
@@ -79,16 +131,29 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     assert not story.wants(wanted.ResolveIssues)
     story.looked(LookVerdict.RECOVERED)
     [one] = story.wants(wanted.ResolveIssues)
-    assert one.release == "1.2.0"
+    assert (one.taken_back, one.release) == ("1.3.0", None), "never in what was gone back to"
     assert (
         set(one.issues) == {i for i in story.record.triage.issue_ids if i.isdigit()} if story.record.triage else set()
     )
-    story.say(said.IssuesResolved(resolved=2, release="1.2.0"))
-    assert (
-        story.in_thread[-1]
-        == "2 Sentry issues set to resolved in 1.2.0: if it comes back, Sentry calls it a regression."
+    story.say(said.IssuesResolved(resolved=2, release=None, next=True))
+    assert story.in_thread[-1] == (
+        "2 Sentry issues set to resolved in the next release: a return in a newer one is a regression to Sentry, "
+        "one in 1.2.0 is not. I look for that myself, for an hour."
     )
-    assert "2 Sentry issues set to resolved in 1.2.0" in story.noted
+    assert "2 Sentry issues set to resolved in the next release" in story.noted
+    story.say(said.IssuesResolved(resolved=2, release=None))
+    assert story.in_thread[-1] == "2 Sentry issues set to resolved: if it comes back, Sentry calls it a regression."
+
+
+def test_after_a_hotfix_in_its_release_and_after_another_fix_in_none() -> None:
+    story = Story().opened().measured().hotfixed().deployed().recovered()
+    [one] = story.wants(wanted.ResolveIssues)
+    assert (one.release, one.commit, one.taken_back) == (FIX.version, FIX.commit, None)
+    story = Story().opened().measured()
+    story.say(said.DecideFixed(by="U0BOB", round=1, sentence="flag off"))
+    story.recovered()
+    [one] = story.wants(wanted.ResolveIssues)
+    assert (one.release, one.commit, one.taken_back) == (None, None, None)
 
 
 def test_a_person_s_word_resolves_them_too_and_a_drill_none() -> None:

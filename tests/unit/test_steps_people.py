@@ -100,7 +100,7 @@ def test_recovery_ends_it_and_trouble_that_is_back_begins_it_anew():
     assert story.record.update_due is None
     assert "No update" in story.refuses(said.SnoozeUpdate(by="U0BOB")).text
     again = evidence(at=story.now + timedelta(minutes=1))
-    story.say(said.SeenAgain(issue="41", evidence=again), after=60)
+    story.rings(said.SeenAgain(issue="41", evidence=again), after=60)
     assert story.record.status is Status.DECIDING
     assert story.due("update") == 30 * MINUTE
 

@@ -122,7 +122,7 @@ def test_the_new_lead_is_asked_where_they_are():
 def test_it_ends_with_the_file_with_a_new_round_and_with_a_cancellation():
     assert "postmortem" not in mitigated().written().timers
     story = mitigated()
-    story.say(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90)
+    story.rings(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90)
     assert story.record.status is Status.DECIDING
     assert "postmortem" not in story.timers
     story = mitigated()
@@ -155,7 +155,7 @@ def test_opened_again_it_is_written_anew_under_its_number():
     story = mitigated().written()
     number = story.record.adr
     assert number is not None
-    story.say(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90)
+    story.rings(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90)
     assert (story.record.adr, story.record.adr_before, story.record.rewriting) == (None, number, True)
     assert story.record.postmortem is not None, "its action items are followed"
     story.measured().rolled_back().deployed().looked(LookVerdict.RECOVERED)

@@ -428,7 +428,7 @@ class Life(RuleBasedStateMachine):
             goes_on = AFTERWARDS
             if self.incident.status is not Status.CANCELLED:
                 goes_on += (wanted.LookAtMerge,)
-            if self.incident.status is Status.RESOLVED:
+            if self.incident.status in (Status.RESOLVED, Status.CLOSED):
                 goes_on += (wanted.LookBack,)
             items = wanted.PostLive(name="items")
             still = [e for e in after.effects if not isinstance(e, goes_on) and e != items]

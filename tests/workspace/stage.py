@@ -98,11 +98,16 @@ def burn(
         )
 
 
-def go_on_burning(world: World, *, seconds: float = 4 * RECHECK, error: str = "KeyError: 'region'") -> None:
+def go_on_burning(
+    world: World,
+    *,
+    seconds: float = 4 * RECHECK,
+    error: str = "KeyError: 'region'",
+    release: str = "shop@1.3.0",
+    every: float = 0.05,
+) -> None:
     """The errors of the next seconds, whatever runs: for looks that shall not be clean."""
-    world.sentry.load(
-        error, at=time.time(), every=0.05, times=round(seconds / 0.05), users=PEOPLE, release="shop@1.3.0"
-    )
+    world.sentry.load(error, at=time.time(), every=every, times=round(seconds / every), users=PEOPLE, release=release)
 
 
 def runs(world: World) -> str:

@@ -12,7 +12,9 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     alice = small.alice
     assert not small.alerts.enabled
     channel = await recovered(small)
-    await eventually(small, lambda: said(alice, channel, "set to resolved in 1.2.0"), "everything of it is said")
+    await eventually(
+        small, lambda: said(alice, channel, "set to resolved in the next release"), "everything of it is said"
+    )
     small.kill_bot()
     await small.bot.until_running()
     go_on_burning(small, seconds=20)
@@ -33,7 +35,9 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
 async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
     alice = small.alice
     channel = await recovered(small)
-    await eventually(small, lambda: said(alice, channel, "set to resolved in 1.2.0"), "everything of it is said")
+    await eventually(
+        small, lambda: said(alice, channel, "set to resolved in the next release"), "everything of it is said"
+    )
     before = len(everything(alice, channel))
     last, seen = "", ""
     while "Still quiet" not in seen:  # each turn waits for an answer of the bot
