@@ -7,7 +7,7 @@ import importlib.util
 import json as jsonlib
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -51,6 +51,7 @@ class HttpError(PortError):
         said: str = "",
         broken_off: bool = False,
         limited: bool = False,
+        overloaded: bool = False,
     ) -> None:
         super().__init__(system, text, retryable=retryable, retry_after=retry_after)
         self.status = status
@@ -62,19 +63,31 @@ class HttpError(PortError):
         """The connection was lost, or never made."""
         self.limited = limited
         """Refused for now, because of too many calls: nothing was done."""
+        self.overloaded = overloaded
+        """It could not answer just now, in whatever words it says so (`passing`)."""
 
 
 class Http:
     """One outside system over one kept `httpx.AsyncClient`.
 
     Paths are appended to `base_url`; nothing else is ever called, and redirects are not followed. `timeout` in seconds
-    is for the whole call. No error text holds a header's value or the URL.
+    is for the whole call. No error text holds a header's value or the URL. `passing` tells by status and reason which refusals
+    are an overload that passes.
     """
 
-    def __init__(self, system: str, base_url: str, headers: Mapping[str, str], *, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout: float = 10.0,
+        passing: Callable[[int, str], bool] | None = None,
+    ) -> None:
         self.system = system
         self._base = base_url.rstrip("/")
         self._timeout = timeout
+        self._passing = passing
         self._secrets = tuple(
             word for key, value in headers.items() if _secret(key) for word in value.split() if len(word) >= 8
         )
@@ -125,7 +138,7 @@ class Http:
                     return answer
                 raise self._refused(answer, scope)
             except HttpError as error:
-                again = error.broken_off or (error.status or 0) >= 500
+                again = error.broken_off or error.overloaded or (error.status or 0) >= 500
                 if again and pauses:
                     await asyncio.sleep(pauses.pop(0))
                 elif not (error.limited and await waited(error.retry_after)):
@@ -181,6 +194,7 @@ class Http:
         wait = retry_after(answer.headers)
         said = self._reason(answer)
         retryable = limited = False
+        passing = self._passing is not None and self._passing(status, said)
         if status == 429 or (status == 403 and _limited(answer.headers)):
             # GitHub's limits come as 403 or 429:
             # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -188,6 +202,8 @@ class Http:
             wait = _window_ends(answer.headers) if wait is None else wait
             text, retryable = f"{self.system} asks us to slow down", True
             limited = True
+        elif passing and status < 500:
+            text, retryable = f"{self.system} is overloaded ({status})", True
         elif status == 401:
             text = f"{self.system} does not accept our token"
         elif status == 403:
@@ -206,7 +222,14 @@ class Http:
         if said and status < 500:
             text = f"{text} ({said})"
         return HttpError(
-            self.system, text, retryable=retryable, retry_after=wait, status=status, said=said, limited=limited
+            self.system,
+            text,
+            retryable=retryable,
+            retry_after=wait,
+            status=status,
+            said=said,
+            limited=limited,
+            overloaded=passing and wait is None,
         )
 
     def _reason(self, answer: httpx.Response) -> str:
@@ -215,18 +238,42 @@ class Http:
             body = _foreign(answer.json())
         except (jsonlib.JSONDecodeError, UnicodeDecodeError):
             return ""
-        said = ""
-        if isinstance(body, dict):
-            for key in ("detail", "message", "error"):
-                value = body.get(key)
-                if isinstance(value, dict):
-                    value = value.get("message")
-                if isinstance(value, str):
-                    said = _with_details(value, body.get("errors"))
-                    break
+        said = _told(body)
         for secret in self._secrets:
             said = said.replace(secret, "…")
         return " ".join(said.split())[:200]
+
+
+def _told(body: Any) -> str:
+    """The reason in an answer's JSON: a sentence, or what is wrong with each part of the question.
+
+    `{"detail": "…"}`, `{"detail": {"message": "…"}}`, `{"field": ["…"]}` and `["…"]` are Django REST framework's
+    (https://www.django-rest-framework.org/api-guide/exceptions/), `{"detail": [{"loc": […], "msg": "…"}]}` is Django Ninja's.
+    """
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(_one_fault, body[:3])))
+    if not isinstance(body, dict):
+        return ""
+    for key in ("detail", "message", "error"):
+        value = body.get(key)
+        if isinstance(value, dict):
+            value = value.get("message")
+        if isinstance(value, list):
+            value = _told(value)
+        if isinstance(value, str):
+            return _with_details(value, body.get("errors"))
+    fields = ((name, value) for name, value in body.items() if isinstance(value, list) and name != "errors")
+    return "; ".join(f"{name}: {said}" for name, value in list(fields)[:3] if (said := _told(value)))
+
+
+def _one_fault(error: Any) -> str:
+    if isinstance(error, str):
+        return error
+    if not isinstance(error, dict) or not isinstance(error.get("msg"), str):
+        return ""
+    where = error.get("loc")
+    name = str(where[-1]) if isinstance(where, list) and where else ""
+    return f"{name}: {error['msg']}" if name else error["msg"]
 
 
 def _with_details(said: str, errors: Any) -> str:

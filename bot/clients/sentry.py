@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -19,6 +19,8 @@ import httpx
 from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
+from bot.clients.sentry_overload import passing
+from bot.clients.sentry_picture import of_tables, of_tags, tried
 from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
 from bot.clients.sentry_read import count_of, moment, number, read, read_numbers
 from bot.clients.sentry_shapes import (
@@ -33,7 +35,6 @@ from bot.clients.sentry_shapes import (
     TagDetailShape,
     TimeseriesShape,
     shares,
-    split_users,
     utc,
 )
 from phases.ports import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
@@ -43,7 +44,8 @@ from phases.service import Service
 RELEASES = "project:read or project:releases"
 PAGE = 100  # most rows a page: https://docs.sentry.io/api/pagination/
 RELEASES_LOOKED_AT = 30
-LOOKUPS = 1  # releases whose deploys are asked for one by one, beside the list
+LOOKUPS = 6  # releases whose deploys are asked for one by one, beside the list
+LACKING = (403, 404, 405)  # a plan, or a Sentry, that has no such call
 KNOWN_SECONDS = 600.0  # how long slugs, environments and the lack of Discover are remembered
 INGESTION = timedelta(seconds=90)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
 PER_ISSUE = 2  # issues whose tags are asked for where there is no Discover
@@ -65,7 +67,8 @@ class Sentry:
 
     def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
         base = f"{url.rstrip('/')}/api/0/organizations/{quote(org, safe='')}"
-        self._http = Http("Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout)
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = Http("Sentry", base, headers, timeout=timeout, passing=passing)
         self._apart = Apart(self._http)
         self._lock = asyncio.Lock()
         self._known: Known | None = None
@@ -154,13 +157,14 @@ class Sentry:
             try:
                 return self._series(await self._apart.get("/events-timeseries/", where, params, every=self._every()))
             except HttpError as error:
-                if error.status not in (200, 400, 403, 404):  # 200: in a shape that is not known
+                if error.status is None:  # it is slow, or away: the older call would be the same
                     raise
-                self._stats_until = time.monotonic() + KNOWN_SECONDS
+                if not error.retryable:  # no such call here, or its answer is of another shape; else only this time
+                    self._stats_until = time.monotonic() + KNOWN_SECONDS
         try:
             answers = await self._apart.get("/events-stats/", where, params, every=self._every())
         except HttpError as error:
-            if error.status not in (403, 404):
+            if error.status not in LACKING:
                 raise
             return Minutes(known=False)
         found: dict[datetime, int] = {}
@@ -230,65 +234,31 @@ class Sentry:
         region, org = tag(service.region_tag), tag(service.org_tag)
         most = "-count()"
         totals, people, transactions, places = await asyncio.gather(
-            self._rows(services, since, until, ["count()", "count_unique(user)", "count_unique(user.ip)"], query),
-            self._rows(services, since, until, ["user", "count()", "count_unique(user.ip)"], query, most),
-            self._rows(services, since, until, ["transaction", "count()"], query, most),
-            self._rows(services, since, until, [region, org, "count()"], query, most),
+            tried(
+                self._rows(services, since, until, ["count()", "count_unique(user)", "count_unique(user.ip)"], query)
+            ),
+            tried(self._rows(services, since, until, ["user", "count()", "count_unique(user.ip)"], query, most)),
+            tried(self._rows(services, since, until, ["transaction", "count()"], query, most)),
+            tried(self._rows(services, since, until, [region, org, "count()"], query, most)),
         )
         if totals is None or people is None or transactions is None or places is None:
             return await self._per_issue(services, issues)
-        total = totals.data[0] if totals.data else {}
-        users = split_users(
-            ((r.get("user"), count_of(r, "count()"), count_of(r, "count_unique(user.ip)")) for r in people.data),
-            service.not_users,
-        )
-        distinct = max(count_of(total, "count_unique(user)") - users.not_users, len(users.users))
-        return EventPicture(
-            events=count_of(total, "count()"),
-            users=tuple(users.users),
-            user_count=distinct,
-            events_without_user=users.events_without,
-            events_of_not_users=users.events_of_not_users,
-            addresses=count_of(total, "count_unique(user.ip)") or None,
-            transactions=shares((r.get("transaction"), count_of(r, "count()")) for r in transactions.data),
-            regions=shares((r.get(region), count_of(r, "count()")) for r in places.data),
-            organisations=shares((r.get(org), count_of(r, "count()")) for r in places.data),
-            sampled=any(t.meta.dataScanned == "partial" for t in (totals, people, transactions, places)),
-        )
+        return of_tables(service, totals, people, transactions, places, PAGE)
 
     async def _per_issue(self, services: Sequence[Service], issues: Sequence[str]) -> EventPicture:
-        """Without Discover: https://docs.sentry.io/api/events/retrieve-tag-details/ of the loudest issues, over their lives."""
-        service = services[0]
-        asked = [(i, k) for i in issues[:PER_ISSUE] for k in tag_keys(service)]
-        answers = dict(zip(asked, await asyncio.gather(*(self._tag(i, k) for i, k in asked)), strict=True))
+        """Without Discover: the tags of the loudest issues."""
+        loudest = issues[:PER_ISSUE]
+        asked = [(i, k) for i in loudest for k in tag_keys(services[0])]
+        answers = await asyncio.gather(*(tried(self._tag(i, k)) for i, k in asked))
+        return of_tags(services[0], loudest, dict(zip(asked, answers, strict=True)))
 
-        def rows(key: str) -> Iterable[tuple[str | None, int]]:
-            return [(v.value, v.count) for (_, k), tag in answers.items() if k == key for v in tag.topValues]
-
-        joined = {s.name: s.events for s in shares(rows("user"))}
-        users = split_users(((name, events, None) for name, events in joined.items()), service.not_users)
-        events = sum(max(answers[i, k].totalValues for k in tag_keys(service)) for i in issues[:PER_ISSUE])
-        named = sum(t.totalValues for (_, k), t in answers.items() if k == "user")
-        most = max((t.uniqueValues for (_, k), t in answers.items() if k == "user"), default=0)
-        return EventPicture(
-            events=events,
-            users=tuple(users.users),
-            user_count=max(len(users.users), most - users.not_users),
-            events_without_user=max(events - named, 0),
-            events_of_not_users=users.events_of_not_users,
-            transactions=shares(rows("transaction")),
-            regions=shares(rows(service.region_tag)),
-            organisations=shares(rows(service.org_tag)),
-            per_issue=True,
-        )
-
-    async def _tag(self, issue: str, key: str) -> TagDetailShape:
+    async def _tag(self, issue: str, key: str) -> TagDetailShape | None:
         path = f"/issues/{part(issue, 'Sentry')}/tags/{part(key, 'Sentry')}/"
         try:
             return read(self._http, TagDetailShape, await self._http.get(path, scope=EVENTS))
         except HttpError as error:
             if error.status == 404:
-                return TagDetailShape()
+                return None
             raise
 
     async def _rows(
@@ -316,7 +286,7 @@ class Sentry:
             answers = await self._apart.get("/events/", where, params, every=self._every(services))
             return joined([read(self._http, RowsShape, answer) for answer in answers.values()], sort)
         except HttpError as error:
-            if error.status not in (403, 404):
+            if error.status not in LACKING:
                 raise
             self._no_rows_until = time.monotonic() + KNOWN_SECONDS
             return None
@@ -332,13 +302,24 @@ class Sentry:
         listed = await self._newest(where)
         counted = {e for s in services for e in s.environments}
         elsewhere = [r for r in listed if r.deployed_elsewhere(counted)]
-        lists = await asyncio.gather(*(self._deploys_of(r) for r in elsewhere[:LOOKUPS]))
-        more = {r.version: found for r, found in zip(elsewhere, lists, strict=False)}
+        lists = await asyncio.gather(*(tried(self._deploys_of(r)) for r in elsewhere[:LOOKUPS]))
+        more = {
+            r.version: deploys
+            for r, deploys in zip(elsewhere, lists, strict=False)
+            if not isinstance(
+                deploys, HttpError
+            )  # gone meanwhile, an odd name: of that one nobody knows, the others stand
+        }
+        untold = {r.version for r in elsewhere} - more.keys()
         found = [
             seen
             for release in listed
             for service in services
-            for seen in release.seen(service, more.get(release.version) or [d for d in [release.lastDeploy] if d])
+            for seen in release.seen(
+                service,
+                more.get(release.version) or [d for d in [release.lastDeploy] if d],
+                untold=release.version in untold,
+            )
         ]
         return sorted(found, key=lambda d: d.started_at, reverse=True)
 
@@ -362,8 +343,6 @@ class Sentry:
         return [release.version for release in read(self._http, list[ReleaseShape], answer)]
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
-        if release.version in (".", ".."):
-            return []  # Sentry takes no such name; nothing could be asked of it
         path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
         return read(self._http, list[DeployShape], await self._http.get(path, scope=RELEASES))
 
@@ -416,17 +395,17 @@ class Sentry:
         until, seen = self._environments.get(wanted, (0.0, ()))
         if until > time.monotonic():
             return seen
-        for tried in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
+        for some in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
             params: Pairs = [("project", p) for p in project or ("-1",)]
-            params += [*(("environment", e) for e in tried), ("statsPeriod", "1h")]
+            params += [*(("environment", e) for e in some), ("statsPeriod", "1h")]
             try:
                 await self._http.get("/issues/", [*params, ("query", ERRORS), ("limit", "1")], scope=EVENTS)
             except HttpError as error:
                 if error.status == 404:
                     continue
                 raise
-            self._environments[wanted] = (time.monotonic() + KNOWN_SECONDS, tried)
-            return tried
+            self._environments[wanted] = (time.monotonic() + KNOWN_SECONDS, some)
+            return some
         return ()
 
     def _since(self, services: Sequence[Service]) -> datetime | None:
