@@ -114,14 +114,11 @@ async def investigate(
     if report.manual_by is not None:
         notes.say("Sentry was not asked: there is no stack to walk along.")
     older, newer = _ends(report)
-    try:
-        async with asyncio.timeout(SOURCE_SECONDS):
-            commits, stops = await asyncio.gather(
-                _commits(service, source, older, newer, notes), _stops(report, service, source, newer, notes)
-            )
-    except TimeoutError:
-        notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: no commits, and the walk is without them.")
-        commits, stops = None, [_Stop(frame) for frame in _frames(report)[:WALKED_FRAMES]]
+    unread = [_Stop(frame) for frame in _frames(report)[:WALKED_FRAMES]]
+    commits, stops = await asyncio.gather(
+        _in_time(_commits(service, source, older, newer, notes), None, "no commits", notes),
+        _in_time(_stops(report, service, source, newer, notes), unread, "the walk is without them", notes),
+    )
     walk = _walk(stops, commits, older, newer)
     suspects: list[Suspect] = []
     message = error_text(report)
@@ -151,6 +148,16 @@ async def investigate(
         notes=tuple(notes.said),
     )
     return Investigated(investigation=found)
+
+
+async def _in_time(asked: Awaitable[T], otherwise: T, cost: str, notes: _Notes) -> T:
+    """Each of the questions has its own time: a slow one costs what it would have told, and nothing else."""
+    try:
+        async with asyncio.timeout(SOURCE_SECONDS):
+            return await asked
+    except TimeoutError:
+        notes.say(f"The source did not answer within {SOURCE_SECONDS:.0f} s: {cost}.")
+        return otherwise
 
 
 def _ends(report: TriageReport) -> tuple[str | None, str | None]:
@@ -210,15 +217,19 @@ async def _stops(
         notes.say(f"Lines are read at {newer}; by now {report.running.version} runs.")
     cost = "who last touched the lines is not known"
 
+    async def lines(file: str, line: int) -> Sequence[tuple[int, str]] | None:
+        return await source.snippet(service, newer, file, line)
+
     async def stop(frame: Frame) -> _Stop:
         if frame.line is None:
             return _Stop(frame)
         blame, snippet = await asyncio.gather(
             notes.soft(source.blame(service, newer, frame.file, frame.line), None, cost),
-            notes.soft(source.snippet(service, newer, frame.file, frame.line), (), cost),
+            notes.soft(lines(frame.file, frame.line), None, cost),
         )
-        known = frame.model_copy(update={"context": frame.context or tuple(snippet)[:5]})
-        return _Stop(known, blame, newer if blame is None and not snippet else None)
+        known = frame.model_copy(update={"context": frame.context or tuple(snippet or ())[:5]})
+        # A source that did not answer (None) does not say that the line is missing.
+        return _Stop(known, blame, newer if blame is None and snippet is not None and not snippet else None)
 
     return list(await asyncio.gather(*(stop(frame) for frame in frames)))
 

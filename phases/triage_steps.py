@@ -274,15 +274,19 @@ def _decide(draft: Draft, report: TriageReport) -> Draft:
 
 
 def _grown(draft: Draft, before: TriageReport, report: TriageReport, severity: Severity | None) -> Draft:
-    """It became worse, or a rollback is recommended by now: an edited message rings no bell, so it is said."""
-    worse = draft.incident.severity != severity
+    """It became worse, or other advice follows from what is known by now: an edited message rings no bell, so it is said."""
+    worse = severity is None or (draft.incident.severity or severity) < severity
     rollback = report.recommendation.choice is Choice.ROLLBACK and before.recommendation.choice is not Choice.ROLLBACK
-    if not (worse or rollback) or draft.incident.status not in UNDECIDED:
+    known = before.incomplete and not report.incomplete
+    other = draft.incident.severity != severity or report.recommendation.choice is not before.recommendation.choice
+    if not (worse or rollback or (known and other)) or draft.incident.status not in UNDECIDED:
         return draft
     target = report.recommendation.target
     advice = f" Recommended now: roll back to {target.version}." if rollback and target else ""
+    if known and not advice and report.recommendation.choice is Choice.INVESTIGATE:
+        advice = " Recommended now: investigate."
     said = f"{capital(headline(report))}.{advice}"
-    return tell(draft.note("triage", said), said, strong="It has grown.")
+    return tell(draft.note("triage", said), said, strong="Measured by now." if known else "It has grown.")
 
 
 def _new_trail(before: TriageReport, report: TriageReport) -> bool:

@@ -14,7 +14,7 @@ from phases.actions import Looked
 from phases.counts import SIZE, Limits, Measured, limits
 from phases.incident import ActionKind, Incident, Round
 from phases.picture import begins, drawn, quick
-from phases.ports import Endpoint, ErrorTracker, PortError
+from phases.ports import Endpoint, ErrorTracker, IssueRow, PortError
 from phases.report import EndpointAnswer, Look, LookVerdict, Picture
 from phases.service import Service
 from phases.wording import counted, lasting, listed
@@ -100,9 +100,12 @@ async def look_again(
     )
     if isinstance(measured, PortError):
         return Looked(round=round_number, look=_with(look, reasons=(measured.text,)))
-    events, burning, new = measured
+    events, burning, new, untold = measured
     held = limits(baseline(incident), burning, minutes)
     judged, why = verdict(events, held, answered, new)
+    if untold is not None and judged is not LookVerdict.NOT_RECOVERED:
+        # Whether something is new in what runs now is not known, and that is never recovery.
+        return Looked(round=round_number, look=_with(look, reasons=(untold.text,)))
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
         none = "no Sentry issue belongs to this incident" if tracker is not None else "Sentry is not set up"
         judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
@@ -143,18 +146,30 @@ async def _measure(
     clock: datetime,
     begin: datetime,
     now: datetime,
-) -> tuple[int, Measured, list[str]] | PortError:
-    """Events since, the rate while it burned, and the short ids of issues new in what runs now."""
+) -> tuple[int, Measured, list[str], PortError | None] | PortError:
+    """Events since, the rate while it burned, and the short ids of issues new in what runs now; with why not all of these are known.
+
+    A count that says "not recovered" says so whatever else could not be asked.
+    """
     if tracker is None:
-        return 0, Measured(0.0, 0.0), []
+        return 0, Measured(0.0, 0.0), [], None
+
+    async def new_in(name: str) -> Sequence[IssueRow] | PortError:
+        try:
+            return await tracker.new_issues(service, name, clock, now)
+        except PortError as error:
+            return error
+
     try:
-        (events, burning), new = await asyncio.gather(
+        (events, burning), told = await asyncio.gather(
             tally(incident, service, current, tracker, ids, clock, (begin, now)),
-            asyncio.gather(*(tracker.new_issues(service, name, clock, now) for name in _names(incident, current))),
+            asyncio.gather(*(new_in(name) for name in _names(incident, current))),
         )
     except PortError as error:
         return error
-    return events, burning, list(dict.fromkeys(i.short_id for found in new for i in found))
+    new = [issue.short_id for found in told if not isinstance(found, PortError) for issue in found]
+    untold = next((found for found in told if isinstance(found, PortError)), None)
+    return events, burning, list(dict.fromkeys(new)), untold
 
 
 async def tally(
