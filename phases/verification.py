@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from phases.actions import Looked
+from phases.blast_radius import ERROR
 from phases.counts import SIZE, Limits, Measured, limits
 from phases.incident import ActionKind, Incident, Round
 from phases.picture import begins, drawn, quick
@@ -111,6 +112,9 @@ async def look_again(
         judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
     elif forward and ids and (answered is None or answered.ok):
         judged, why = LookVerdict.TOO_FEW, (f"the clock here was set forward by {lasting(forward)} meanwhile",)
+    elif judged is LookVerdict.RECOVERED and (others := _not_errors(incident)):
+        judged = LookVerdict.TOO_FEW
+        why = (*why, f"{listed(others)} cannot be counted as errors, so whether that is over is not known")
     picture = None
     if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
         picture, why_not = await _picture(tracker, incident, service, ids, now)
@@ -259,6 +263,11 @@ def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
     """Deploys by others that the incident was told of: when, and which version."""
     told = (one.removeprefix("deploy:").rpartition("@") for one in incident.heard if one.startswith("deploy:"))
     return tuple((datetime.fromisoformat(at), version) for version, _, at in told)
+
+
+def _not_errors(incident: Incident) -> tuple[str, ...]:
+    """Short ids of a monitor's issues: errors that stop say nothing of them."""
+    return tuple(i.short_id for i in incident.triage.issues if i.category != ERROR) if incident.triage else ()
 
 
 def _issues(incident: Incident) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class Http:
 
     Paths are appended to `base_url`; nothing else is ever called, and redirects are not followed. `timeout` in seconds
     is for the whole call. No error text holds a header's value or the URL. `passing` tells by status and reason which refusals
-    are an overload that passes.
+    are an overload that passes; `pauses` are the seconds before it is asked again, where they are not `AGAIN_PAUSES`.
     """
 
     def __init__(
@@ -83,11 +83,13 @@ class Http:
         *,
         timeout: float = 10.0,
         passing: Callable[[int, str], bool] | None = None,
+        pauses: Sequence[float] = (),
     ) -> None:
         self.system = system
         self._base = base_url.rstrip("/")
         self._timeout = timeout
         self._passing = passing
+        self._pauses = tuple(pauses)
         self._secrets = tuple(
             word for key, value in headers.items() if _secret(key) for word in value.split() if len(word) >= 8
         )
@@ -128,7 +130,7 @@ class Http:
             content=content,
             headers=dict(headers) if headers else None,
         )
-        pauses = list(AGAIN_PAUSES) if repeatable or method == "GET" else []
+        pauses = list(self._pauses or AGAIN_PAUSES) if repeatable or method == "GET" else []
         while True:
             await people_first()
             try:
@@ -203,7 +205,8 @@ class Http:
             text, retryable = f"{self.system} asks us to slow down", True
             limited = True
         elif passing and status < 500:
-            text, retryable = f"{self.system} is overloaded ({status})", True
+            first = said.partition(". ")[0].rstrip(".")
+            text, retryable = f"{self.system} is overloaded ({status}{f': {first}' if first else ''})", True
         elif status == 401:
             text = f"{self.system} does not accept our token"
         elif status == 403:
@@ -219,7 +222,7 @@ class Http:
         else:
             text = f"{self.system} refused the request ({status})"
             retryable = status == 408
-        if said and status < 500:
+        if said and status < 500 and not (passing and not limited):
             text = f"{text} ({said})"
         return HttpError(
             self.system,

@@ -45,6 +45,7 @@ RELEASES = "project:read or project:releases"
 PAGE = 100  # most rows a page: https://docs.sentry.io/api/pagination/
 RELEASES_LOOKED_AT = 30
 LOOKUPS = 6  # releases whose deploys are asked for one by one, beside the list
+AGAIN = (0.15, 0.45)  # a triage asks in three rounds, and has 3 s with all that is asked again
 LACKING = (403, 404, 405)  # a plan, or a Sentry, that has no such call
 KNOWN_SECONDS = 600.0  # how long slugs, environments and the lack of Discover are remembered
 INGESTION = timedelta(seconds=90)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
@@ -68,7 +69,7 @@ class Sentry:
     def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
         base = f"{url.rstrip('/')}/api/0/organizations/{quote(org, safe='')}"
         headers = {"Authorization": f"Bearer {token}"}
-        self._http = Http("Sentry", base, headers, timeout=timeout, passing=passing)
+        self._http = Http("Sentry", base, headers, timeout=timeout, passing=passing, pauses=AGAIN)
         self._apart = Apart(self._http)
         self._lock = asyncio.Lock()
         self._known: Known | None = None

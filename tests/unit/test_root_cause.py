@@ -216,6 +216,38 @@ async def test_a_source_that_does_not_answer_ends_in_time(tmp_path: Path, monkey
     assert found.walk[0].startswith("Crashes in /srv/shop/shop/pay.py:3")
 
 
+class Slow(LocalGit):
+    """A source whose blame hangs."""
+
+    async def blame(self, service: Service, release: str, file: str, line: int) -> Any:
+        await asyncio.Event().wait()
+
+
+async def test_a_slow_walk_costs_no_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phases.root_cause.SOURCE_SECONDS", 5.0)
+    _, service = shop(tmp_path)
+    found = await look(report(), service, Slow())
+    assert found.suspects, "the commits came"
+    assert "The source did not answer within 5 s: the walk is without them." in found.notes
+
+
+class Gone(LocalGit):
+    """A source that cannot be asked about lines."""
+
+    async def blame(self, service: Service, release: str, file: str, line: int) -> Any:
+        raise PortError("git", "the disk is gone", retryable=False)
+
+    async def snippet(self, service: Service, release: str, file: str, line: int) -> Any:
+        raise PortError("git", "the disk is gone", retryable=False)
+
+
+async def test_a_line_that_could_not_be_asked_for_is_not_missing(tmp_path: Path) -> None:
+    _, service = shop(tmp_path)
+    found = await look(report(), service, Gone())
+    assert not any("not in the source" in line for line in found.walk)
+    assert any("the disk is gone" in note for note in found.notes)
+
+
 # --- what the picture says -------------------------------------------------------------------------------------
 
 

@@ -357,6 +357,7 @@ def test_what_could_not_be_asked_is_asked_again_soon_and_until_it_is_known():
     story.now += timedelta(hours=2)
     story.say(said.Triaged(report=unasked()))
     assert story.due("measure") == 60, "and however long it takes"
+    story.fires("measure")
     story.say(said.Triaged(report=report()))
     assert "measure" not in story.timers, "its window is over"
 
