@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -19,15 +17,16 @@ import httpx
 from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
+from bot.clients.sentry_glitchtip import REFUSED, GlitchTip, cannot_count
 from bot.clients.sentry_overload import passing
-from bot.clients.sentry_picture import of_tables, of_tags, tried
+from bot.clients.sentry_picture import of_some, of_tables, of_tags, tried
+from bot.clients.sentry_places import KNOWN_SECONDS, PAGE, Pairs, Places
 from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
 from bot.clients.sentry_read import count_of, moment, number, read, read_numbers
 from bot.clients.sentry_shapes import (
     DeployShape,
     EventShape,
     IssueShape,
-    ProjectShape,
     ReleaseShape,
     RowsShape,
     ShortIdShape,
@@ -42,25 +41,13 @@ from phases.report import DeploySeen, Share
 from phases.service import Service
 
 RELEASES = "project:read or project:releases"
-PAGE = 100  # most rows a page: https://docs.sentry.io/api/pagination/
 RELEASES_LOOKED_AT = 30
 LOOKUPS = 6  # releases whose deploys are asked for one by one, beside the list
 AGAIN = (0.15, 0.45)  # a triage asks in three rounds, and has 3 s with all that is asked again
+OLDER = "discover"
 LACKING = (403, 404, 405)  # a plan, or a Sentry, that has no such call
-KNOWN_SECONDS = 600.0  # how long slugs, environments and the lack of Discover are remembered
 INGESTION = timedelta(seconds=90)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
-PER_ISSUE = 2  # issues whose tags are asked for where there is no Discover
-
-T = TypeVar("T")
-Pairs = list[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was looked up once."""
-
-    until: float
-    projects: dict[str, ProjectShape]
+PER_ISSUE = 3  # issues whose tags are asked for where there is no Discover
 
 
 class Sentry:
@@ -70,20 +57,37 @@ class Sentry:
         base = f"{url.rstrip('/')}/api/0/organizations/{quote(org, safe='')}"
         headers = {"Authorization": f"Bearer {token}"}
         self._http = Http("Sentry", base, headers, timeout=timeout, passing=passing, pauses=AGAIN)
+        site = f"{url.rstrip('/')}/api/0"
+        self._site = Http("Sentry", site, headers, timeout=timeout, passing=passing, pauses=AGAIN)
+        self._glitchtip = GlitchTip(self._http, self._site)
+        self._glitchtip_until = 0.0
+        self._dataset = "errors"
         self._apart = Apart(self._http)
-        self._lock = asyncio.Lock()
-        self._known: Known | None = None
-        self._environments: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = {}
+        self._places = Places(self._http)
         self._no_rows_until = 0.0
         self._stats_until = 0.0
+        self.lacking: dict[str, int] = {}
+        """Calls that this Sentry has not, or not for us, with the status of its answer."""
 
     async def aclose(self) -> None:
         await self._http.aclose()
+        await self._site.aclose()
+
+    @property
+    def glitchtip(self) -> bool:
+        """Whether the other side turned out to be GlitchTip."""
+        return self._glitchtip_until > time.monotonic()
+
+    def _is_glitchtip(self, error: HttpError) -> bool:
+        """It refuses the order of Sentry's lists; that is remembered, and it is asked in its own words."""
+        if error.status == REFUSED:
+            self._glitchtip_until = time.monotonic() + KNOWN_SECONDS
+        return error.status == REFUSED
 
     async def warm(self, services: Sequence[Service]) -> None:
         """Looks up what every later call needs, so that the first triage need not. Raises `PortError`."""
         for service in services:
-            await self._where([service])
+            await self._places.where([service])
 
     # --- issues ------------------------------------------------------------------------------------------------
 
@@ -91,29 +95,45 @@ class Sentry:
         self, services: Sequence[Service], since: datetime, until: datetime, *, after: str | None = None
     ) -> IssuePage:
         """https://docs.sentry.io/api/events/list-an-organizations-issues/ ; a query without `is:` finds every status."""
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None:
             return IssuePage(rows=())
         params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
         params += [("groupStatsPeriod", "24h")]
-        answers = await self._apart.get("/issues/", where, params, every=self._every(), after=after)
+        try:
+            if self.glitchtip:
+                return await self._glitchtip.page(where, since, after)
+            answers = await self._apart.get("/issues/", where, params, every=self._places.every(), after=after)
+        except HttpError as error:
+            if self.glitchtip or not self._is_glitchtip(error):
+                raise
+            return await self._glitchtip.page(where, since, after)
         rows = [i.row(since) for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
         rows = sorted(rows, key=lambda row: -row.events) if len(answers) > 1 else rows
-        return IssuePage(rows=tuple(rows), next=following(answers), since=self._since(services))
+        return IssuePage(rows=tuple(rows), next=following(answers), since=self._places.since(services))
 
     async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
-        where = await self._where([service])
+        where = await self._places.where([service])
         if where is None or until - since < timedelta(seconds=1):
             return ()
         name = service.release.sentry.replace("{version}", release).replace('"', "")
         params: Pairs = [*_span(since, until), ("query", f'{ERRORS} release:"{name}"')]
         params += [("sort", "new"), ("limit", str(PAGE))]
-        answers = await self._apart.get("/issues/", where, params, every=self._every())
+        try:
+            if self.glitchtip:
+                return await self._glitchtip.new_issues(where, name, since, until)
+            answers = await self._apart.get("/issues/", where, params, every=self._places.every())
+        except HttpError as error:
+            if self.glitchtip or not self._is_glitchtip(error):
+                raise
+            return await self._glitchtip.new_issues(where, name, since, until)
         rows = [i.row() for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
         return [r for r in rows if r.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
         """https://docs.sentry.io/api/events/retrieve-an-issue/"""
+        if self.glitchtip:
+            return await self._glitchtip.issue(id)
         answer = await self._http.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
         return read(self._http, IssueShape, answer).row()
 
@@ -124,7 +144,7 @@ class Sentry:
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
         """https://docs.sentry.io/api/events/retrieve-an-issue-event/"""
-        where = await self._where([service])
+        where = await self._places.where([service])
         return await self._latest(issue, [pair for pair in where or [] if pair[0] == "environment"])
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
@@ -134,6 +154,8 @@ class Sentry:
         return where if where and where not in service.environments else None
 
     async def _latest(self, issue: str, params: Pairs) -> EventDetail | None:
+        if self.glitchtip:
+            return await self._glitchtip.latest(issue)
         try:
             answer = await self._http.get(f"/issues/{part(issue, 'Sentry')}/events/latest/", params, scope=EVENTS)
         except HttpError as error:
@@ -149,24 +171,24 @@ class Sentry:
     ) -> Minutes:
         """https://docs.sentry.io/api/explore/query-explore-events-in-timeseries-format/ (milliseconds), else the older
         `events-stats/` (seconds), else nothing."""
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [*_span(since, until), ("query", of(issues)), ("dataset", "errors")]
-        params += [("yAxis", "count()"), ("interval", "1m")]
+        params: Pairs = [*_span(since, until), ("query", of(issues)), ("yAxis", "count()"), ("interval", "1m")]
         if self._stats_until < time.monotonic():
             try:
-                return self._series(await self._apart.get("/events-timeseries/", where, params, every=self._every()))
+                return self._series(await self._of_errors("/events-timeseries/", where, params))
             except HttpError as error:
                 if error.status is None:  # it is slow, or away: the older call would be the same
                     raise
                 if not error.retryable:  # no such call here, or its answer is of another shape; else only this time
                     self._stats_until = time.monotonic() + KNOWN_SECONDS
         try:
-            answers = await self._apart.get("/events-stats/", where, params, every=self._every())
+            answers = await self._of_errors("/events-stats/", where, params)
         except HttpError as error:
             if error.status not in LACKING:
                 raise
+            self.lacking["events-stats/"] = error.status
             return Minutes(known=False)
         found: dict[datetime, int] = {}
         for at, points in (
@@ -213,6 +235,8 @@ class Sentry:
         found, after = 0, None
         while True:
             page = await self.page(services, since, until, after=after)
+            if self.glitchtip:
+                raise cannot_count()
             found += sum(r.events for r in page.rows if r.id in wanted)
             if (after := page.next) is None:
                 return found
@@ -251,9 +275,12 @@ class Sentry:
         loudest = issues[:PER_ISSUE]
         asked = [(i, k) for i in loudest for k in tag_keys(services[0])]
         answers = await asyncio.gather(*(tried(self._tag(i, k)) for i, k in asked))
-        return of_tags(services[0], loudest, dict(zip(asked, answers, strict=True)))
+        found = of_tags(services[0], loudest, dict(zip(asked, answers, strict=True)))
+        return found if len(issues) <= PER_ISSUE else of_some(found, len(issues) - PER_ISSUE)
 
     async def _tag(self, issue: str, key: str) -> TagDetailShape | None:
+        if self.glitchtip:
+            return await self._glitchtip.tag(issue, key)
         path = f"/issues/{part(issue, 'Sentry')}/tags/{part(key, 'Sentry')}/"
         try:
             return read(self._http, TagDetailShape, await self._http.get(path, scope=EVENTS))
@@ -276,28 +303,45 @@ class Sentry:
         """A table of `events/`; None where this plan has no Discover (403, 404). `anywhere`: issues of neighbours, too."""
         if self._no_rows_until > time.monotonic():
             return None
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None or until <= since:
             return RowsShape(data=[])
         if anywhere:
             where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
-        params: Pairs = [*_span(since, until), *(("field", f) for f in fields), ("dataset", "errors")]
+        params: Pairs = [*_span(since, until), *(("field", f) for f in fields)]
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
-            answers = await self._apart.get("/events/", where, params, every=self._every(services))
+            answers = await self._of_errors("/events/", where, params, services)
             return joined([read(self._http, RowsShape, answer) for answer in answers.values()], sort)
         except HttpError as error:
             if error.status not in LACKING:
                 raise
+            self.lacking["events/"] = error.status
             self._no_rows_until = time.monotonic() + KNOWN_SECONDS
             return None
+
+    async def _of_errors(
+        self, path: str, where: Pairs, params: Pairs, services: Sequence[Service] = ()
+    ) -> dict[str, httpx.Response]:
+        """Of the data set of errors; a self-hosted Sentry from before 2024 may have it within `discover` only."""
+        try:
+            asked = [*params, ("dataset", self._dataset)]
+            return await self._apart.get(path, where, asked, every=self._places.every(services))
+        except HttpError as error:
+            if error.status != 400 or "dataset" not in error.said or self._dataset == OLDER:
+                raise
+            answers = await self._apart.get(
+                path, where, [*params, ("dataset", OLDER)], every=self._places.every(services)
+            )
+            self._dataset = OLDER
+            return answers
 
     # --- releases ----------------------------------------------------------------------------------------------
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
         """https://docs.sentry.io/api/releases/list-an-organizations-releases/ ; its `lastDeploy` may be of another
         environment, then the release's own list is asked."""
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None:
             return ()
         listed = await self._newest(where)
@@ -339,80 +383,13 @@ class Sentry:
 
     async def release_names(self, service: Service) -> list[str]:
         """The newest releases as Sentry writes them (`firebreak doctor`)."""
-        where = await self._where([service])
+        where = await self._places.where([service])
         answer = await self._http.get("/releases/", [*(where or []), ("per_page", "10")], scope=RELEASES)
         return [release.version for release in read(self._http, list[ReleaseShape], answer)]
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
         path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
         return read(self._http, list[DeployShape], await self._http.get(path, scope=RELEASES))
-
-    # --- where: projects and environments ----------------------------------------------------------------------
-
-    async def _where(self, services: Sequence[Service]) -> Pairs | None:
-        """`project` and `environment` parameters; None where none of the environments has ever been seen.
-
-        Raises `PortError`, too where a project of the first service is not there.
-        """
-        async with self._lock:
-            if self._known is None or self._known.until < time.monotonic():
-                self._known = Known(time.monotonic() + KNOWN_SECONDS, await self._projects())
-            known = self._known.projects
-            environments = await self._seen_environments(services[0].environments, self._every(services)[:1])
-        slugs = [slug for s in services for slug in s.sentry] if services[0].sentry else []
-        missing = [slug for slug in services[0].sentry if slug not in known]
-        if missing:
-            raise HttpError(
-                "Sentry", f"Sentry has no project {', '.join(missing)}, or our token may not see it", retryable=False
-            )
-        projects = [known[slug].id for slug in slugs if slug in known] or ["-1"]
-        if not environments:
-            return None
-        return [*(("project", p) for p in projects), *(("environment", e) for e in environments)]
-
-    def _every(self, services: Sequence[Service] = ()) -> list[str]:
-        """Every project, those of `services` first."""
-        known = self._known.projects if self._known else {}
-        first = [slug for s in services for slug in s.sentry if slug in known]
-        return [known[slug].id for slug in dict.fromkeys((*first, *known))]
-
-    async def _projects(self) -> dict[str, ProjectShape]:
-        """https://docs.sentry.io/api/organizations/list-an-organizations-projects/"""
-        found: dict[str, ProjectShape] = {}
-        more: str | None = None
-        while True:
-            params = {"per_page": PAGE, "cursor": more}
-            answer = await self._http.get("/projects/", params, scope="org:read or project:read")
-            found |= {p.slug: p for p in read(self._http, list[ProjectShape], answer)}
-            if (more := cursor(answer)) is None:
-                return found
-
-    async def _seen_environments(self, wanted: tuple[str, ...], project: Sequence[str]) -> tuple[str, ...]:
-        """Those the organisation knows; an event without an environment counts as the first, and is asked for as ``.
-
-        Any one project does (several at once are not in every plan). Sentry answers 404 where one of them was never seen
-        (https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py).
-        """
-        until, seen = self._environments.get(wanted, (0.0, ()))
-        if until > time.monotonic():
-            return seen
-        for some in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
-            params: Pairs = [("project", p) for p in project or ("-1",)]
-            params += [*(("environment", e) for e in some), ("statsPeriod", "1h")]
-            try:
-                await self._http.get("/issues/", [*params, ("query", ERRORS), ("limit", "1")], scope=EVENTS)
-            except HttpError as error:
-                if error.status == 404:
-                    continue
-                raise
-            self._environments[wanted] = (time.monotonic() + KNOWN_SECONDS, some)
-            return some
-        return ()
-
-    def _since(self, services: Sequence[Service]) -> datetime | None:
-        known = self._known.projects if self._known else {}
-        made = [known[slug].dateCreated for slug in services[0].sentry if slug in known]
-        return min((utc(at) for at in made if at is not None), default=None)
 
 
 def _span(since: datetime, until: datetime) -> Pairs:

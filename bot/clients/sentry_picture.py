@@ -156,3 +156,16 @@ def of_tags(
         why=tuple(dict.fromkeys(error.text for error in errors)),
         passing=any(error.retryable for error in errors),
     )
+
+
+def of_some(found: EventPicture, others: int) -> EventPicture:
+    """What the loudest issues show, beside others that were not asked about: fewer than two users or features is not known then."""
+    lacks = set(found.unknown)
+    if (found.user_count or 0) < 2:
+        lacks.add("users")
+    if len(found.transactions) < 2:
+        lacks.add("features")
+    why = f"the tags of {others} more issues were not asked for"
+    return found.model_copy(
+        update={"unknown": tuple(sorted(lacks, reverse=True)), "why": (*found.why, why)} if lacks else {}
+    )

@@ -300,6 +300,7 @@ class TagValueShape(Shape):
 
 
 class TagDetailShape(Shape):
+    key: str = ""
     totalValues: int = 0
     uniqueValues: int = 0
     topValues: list[TagValueShape] = Field(default_factory=list[TagValueShape])
