@@ -67,7 +67,8 @@ async def _service(client: Sentry, service: Service, now: datetime) -> list[Find
         says = f"{len(page.rows)} issues in the last {service.window_seconds // 60} min; {told} deploys told"
         found.insert(0, works(what, says))
     if not told:
-        says = "no deploy to this environment is told: the first event of each release stands for it"
+        stands = "the first event of each release stands for it" if deploys else "so Sentry names no suspect"
+        says = f"no deploy to this environment is told: {stands}"
         mend = "tell Sentry of deploys in CI (sentry-cli deploys new), or use POST /webhooks/deploys"
         found.append(Finding("unproven", what, says, mend))
     return found
