@@ -41,6 +41,10 @@ class IssuePage(Value):
     """Where the next page begins; None: this was the last."""
     since: datetime | None = None
     """When the oldest of these projects was made, where Sentry tells."""
+    missing: str = ""
+    """Why the issues of some projects are not here, where they were asked for one by one; empty: all are."""
+    passing: bool = False
+    """Another try may tell them."""
 
 
 class Minutes(Value):

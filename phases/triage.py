@@ -105,6 +105,9 @@ async def triage(
     )
     rows = (*page.rows, *rest)
     issues = belonging(rows, now, service.window, seeds)
+    if page.missing:
+        cut = PortError("Sentry", page.missing, retryable=page.passing)
+        notes.lack(cut, "The issues of some projects are not known")
     if cut is not None and not issues:
         raise cut  # that nothing is unusual was not looked for to the end
     ids = tuple(dict.fromkeys((*(i.id for i in issues), *incident.seeds)))

@@ -103,14 +103,17 @@ class Sentry:
         try:
             if self.glitchtip:
                 return await self._glitchtip.page(where, since, after)
-            answers = await self._apart.get("/issues/", where, params, every=self._places.every(), after=after)
+            answers, lost = await self._apart.some("/issues/", where, params, every=self._places.every(), after=after)
         except HttpError as error:
             if self.glitchtip or not self._is_glitchtip(error):
                 raise
             return await self._glitchtip.page(where, since, after)
         rows = [i.row(since) for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
         rows = sorted(rows, key=lambda row: -row.events) if len(answers) > 1 else rows
-        return IssuePage(rows=tuple(rows), next=following(answers), since=self._places.since(services))
+        page = IssuePage(rows=tuple(rows), next=following(answers), since=self._places.since(services))
+        if not lost:
+            return page
+        return page.model_copy(update={"missing": lost[0].text, "passing": any(one.retryable for one in lost)})
 
     async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
         where = await self._places.where([service])
@@ -237,6 +240,8 @@ class Sentry:
             page = await self.page(services, since, until, after=after)
             if self.glitchtip:
                 raise cannot_count()
+            if page.missing:  # a part of the projects would be too mild a count
+                raise HttpError("Sentry", page.missing, retryable=page.passing)
             found += sum(r.events for r in page.rows if r.id in wanted)
             if (after := page.next) is None:
                 return found
@@ -355,7 +360,7 @@ class Sentry:
                 deploys, HttpError
             )  # gone meanwhile, an odd name: of that one nobody knows, the others stand
         }
-        untold = {r.version for r in elsewhere} - more.keys()
+        untold = {r.version for r in elsewhere[:LOOKUPS]} - more.keys()
         found = [
             seen
             for release in listed
