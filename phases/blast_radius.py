@@ -90,10 +90,10 @@ def belonging(
 
 
 def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:
-    """The picture with the issues that have no rows among errors (uptime, cron): they burn, and nobody knows for whom.
+    """Return the picture with the issues that have no rows among errors, as a monitor's have none.
 
-    An issue list that counts events beside a picture that has none shows the same, where Sentry does not tell the category.
-    A cron monitor's feature is its job; what an uptime monitor watches may be all of them.
+    Where Sentry does not tell the category, a list that counts events beside a picture without any
+    shows the same. A cron monitor's feature is its job; an uptime monitor may watch all of them.
     """
     others = [i for i in issues if i.category != ERROR and i.events > 0]
     if not others and picture.events <= 0 and not picture.unknown:
@@ -106,7 +106,7 @@ def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPict
 
 
 def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime) -> float:
-    """Minutes that the issue list counted of the day before; 0 where it did not tell. A new issue had no events then."""
+    """Return the minutes of the day before that the issue list counted; 0 where it did not tell."""
     untold = any(r.minutes_before <= 0 and r.first_seen < now - DAY for r in rows if r.id in ids)
     return 0.0 if untold else DAY / MINUTE
 
@@ -137,8 +137,11 @@ def first_loud_minute(
 
 
 def beginning(issues: Sequence[IssueSeen], loud: datetime | None, minutes: Minutes, since: datetime) -> datetime | None:
-    """The beginning, before its exact second is known; where no minutes are known, or none of these events is an error, the first
-    seen of what is new. Of old issues nobody knows it then."""
+    """Return the beginning, before its exact second is known.
+
+    Where no minutes are known, or these events are no errors, it is the first seen of what is new;
+    the beginning of old issues is not known then.
+    """
     firsts = [i.first_seen for i in issues if i.new]
     if loud is None:
         counted = any(n > 0 for at, n in minutes.counts.items() if at > since - MINUTE)
@@ -209,7 +212,7 @@ def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
 
 
 def unknown(picture: EventPicture) -> tuple[Part, ...]:
-    """What of the picture nobody knows; with events that are not counted as errors, whom these hit is part of it."""
+    """Return the parts that are not known. Whom events hit that are no errors is one of them."""
     lacks: set[Part] = set(picture.unknown)
     if picture.not_counted or (picture.user_count is None and picture.events > 0):
         lacks.add("users")
@@ -219,7 +222,7 @@ def unknown(picture: EventPicture) -> tuple[Part, ...]:
 
 
 def _users_unknown(picture: EventPicture) -> Users:
-    """Many, as far as the events allow (one event has one user), with how many are known of at least."""
+    """Return many users, as far as the events allow: one event has one user."""
     others = sum(share.events for share in picture.not_counted)
     says: list[str] = []
     if others:
@@ -274,7 +277,7 @@ def hit_features(shares: Sequence[Share], events: int) -> tuple[Share, ...]:
 
 
 def _features(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
-    """What is not known is many, as far as the events allow: two features take twice the events that one does."""
+    """Return many where it is not known, as far as the events allow for two features."""
     few = picture.events < 2 * FEATURE_EVENTS and not picture.not_counted
     return Word.MANY if len(hit) >= 2 or not (known or few) else Word.ONE
 
@@ -350,7 +353,7 @@ def _only(shares: Sequence[Share], events: int) -> str | None:
 
 
 def who(blast: BlastRadius) -> str:
-    """`30 users`, `at least 30 users`, `users not known`, `many users`: as every sentence and view says it."""
+    """Return `30 users`, `at least 30 users`, `users not known` or `many users`."""
     known = blast.knows("users")
     if blast.user_count is not None and (known or blast.user_count >= 2):
         return counted(blast.user_count, "user") if known else f"at least {counted(blast.user_count, 'user')}"
@@ -360,7 +363,7 @@ def who(blast: BlastRadius) -> str:
 
 
 def nobody(report: TriageReport) -> str:
-    """Why nobody counts as hit. That nothing is unusual is never said beside issues that have events."""
+    """Return why nobody counts as hit. Beside issues with events that is not "nothing unusual"."""
     told = report.blast.sentences[:1] if report.issues or report.events > 0 else ()
     return told[0].rstrip(".") if told else "Sentry shows nothing unusual"
 

@@ -134,7 +134,7 @@ class BlastRadius(Value):
     confidence: Confidence = Confidence.MEDIUM
     inferred: bool = False
     unknown: tuple[Part, ...] = ()
-    """What could not be asked for, or not completely. It counts as many, and is shown as not known."""
+    """Parts that could not be asked for. They count as many, and are shown as not known."""
     sentences: tuple[str, ...] = ()
 
     def knows(self, part: Part) -> bool:
@@ -194,7 +194,7 @@ class TriageReport(Value):
     notes: tuple[str, ...] = ()
     """What the reader must know of these numbers: per-issue counts, sampling, no deploys known."""
     incomplete: bool = False
-    """Something could not be asked for just now: the picture is measured again soon, and completed in place."""
+    """Something could not be asked for just now: it is measured again soon, in place."""
     manual_by: str | None = None
     """Slack id of who filled in the manual form, where Sentry was not measured."""
 

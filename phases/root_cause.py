@@ -151,7 +151,7 @@ async def investigate(
 
 
 async def _in_time(asked: Awaitable[T], otherwise: T, cost: str, notes: _Notes) -> T:
-    """Each of the questions has its own time: a slow one costs what it would have told, and nothing else."""
+    """Return the answer, else `otherwise` after `SOURCE_SECONDS`: a slow question costs no other."""
     try:
         async with asyncio.timeout(SOURCE_SECONDS):
             return await asked

@@ -1,4 +1,4 @@
-"""Phase 1, what could not be asked: every part of the picture fails by itself, and what that costs is said."""
+"""Phase 1: what could not be asked, and what that costs. Each part of the picture fails by itself."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Notes:
         self.said.setdefault(text)
 
     def lack(self, error: PortError, cost: str) -> None:
-        """Sentry could not be asked for a part of the picture. The rest stands, and the decision says what is missing."""
+        """Note that a part of the picture is missing on which the decision is made."""
         self.unasked.setdefault(f"{cost}.")
         self.miss(error, cost)
 
     def miss(self, error: PortError, cost: str) -> None:
-        """As `lack`, of what changes no decision."""
+        """Note that something is missing which changes no decision."""
         self.say(f"{cost} ({error.text}).")
         self.incomplete = self.incomplete or error.retryable
 
     async def part(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """A part of the picture that the decision is made on; without it that goes on, and says so."""
+        """Return a part of the picture on which the decision is made, else `otherwise`."""
         try:
             return await in_time(asked)
         except PortError as error:
@@ -46,7 +46,7 @@ class Notes:
             return otherwise
 
     async def beside(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """What Sentry tells beside it."""
+        """Return what Sentry tells beside it, else `otherwise`."""
         try:
             return await in_time(asked)
         except PortError as error:
@@ -54,7 +54,7 @@ class Notes:
             return otherwise
 
     async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """What others tell, and is good to have: where it cannot be had, that is said with what it costs, and the phase goes on."""
+        """Return what others tell, else `otherwise`, with a note of what that costs."""
         try:
             return await asked
         except PortError as error:
@@ -63,7 +63,7 @@ class Notes:
 
 
 async def in_time(asked: Awaitable[T]) -> T:
-    """An answer of Sentry's. Raises `PortError`, too where there is none in time: a slow call must not hold the decision back."""
+    """Return an answer of Sentry's. Raises `PortError`, also where it takes too long."""
     try:
         async with asyncio.timeout(PART_SECONDS):
             return await asked

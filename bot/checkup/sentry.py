@@ -1,4 +1,4 @@
-"""Sentry: is the token right, does it see what the catalogue names, and which of the bot's calls does this Sentry have?"""
+"""Sentry: the token, what it sees of the catalogue, and the calls that this Sentry has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEND_SENTRY = (
 )
 MEND_PAGE = "docs/sentry.md: what the bot asks of a Sentry, since which version, and what is lost without"
 ABOUT_US = (401, 403, 404)
-"""Answers to whom we are and what we may see: a token, a scope, an organisation or a project. Others say nothing of these."""
+"""Statuses that speak of the token, its scopes, or an organisation that it may not see."""
 PASSING = (408, 429, 502, 503, 504)
 COSTS = {
     "events/": "users and features are counted in the tags of the three loudest issues, over their whole lives",
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 async def sentry(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
-    """For every service: the calls of a triage, made once, each by itself."""
+    """Make the calls of a triage once for every service, each by itself."""
     if settings.sentry_org is None or settings.sentry_auth_token is None:
         return []
     client = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
@@ -75,14 +75,14 @@ async def _service(client: Sentry, service: Service, now: datetime) -> list[Find
 
 
 async def _event(client: Sentry, service: Service, row: IssueRow) -> None:
-    """The newest event of an issue that is listed with some. Raises `PortError` where there is none."""
+    """Ask for the newest event of a listed issue. Raises `PortError` where there is none."""
     if await client.detail(service, row.id) is None:
         text = "Sentry lists an issue and has no newest event of it (events/latest/)"
         raise HttpError("Sentry", text, retryable=False, status=405)
 
 
 async def _asked(what: str, question: Awaitable[T], costs: str = "") -> T | Finding:
-    """The answer; or why there is none, and a scope only where Sentry's refusal is about us."""
+    """Return the answer, or why there is none. A scope is advised only for `ABOUT_US`."""
     try:
         return await question
     except PortError as error:
@@ -96,13 +96,14 @@ async def _asked(what: str, question: Awaitable[T], costs: str = "") -> T | Find
 
 
 def _kind(client: Sentry) -> list[Finding]:
-    """What this Sentry has not. The bot works without, and says with each decision what it does not know."""
+    """Return what this Sentry lacks. The bot works without it, and says so in each decision."""
     found: list[Finding] = []
     for call, status in client.lacking.items():
         says = f"{call} answers {status}: {COSTS[call]}"
         mend = MEND_SENTRY if status == 403 else MEND_PAGE
         found.append(Finding("unproven", "Sentry's calls", says, mend))
     if client.glitchtip:
-        says = "GlitchTip: it has no events/, events-stats/ and shortids/, and counts an issue over its whole life; recovery is asked of people"
+        says = "GlitchTip: it has no events/, events-stats/ and shortids/, and counts an issue over its whole life"
+        says = f"{says}; recovery is asked of people"
         found.append(Finding("unproven", "Sentry's kind", says, MEND_PAGE))
     return found

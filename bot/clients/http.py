@@ -248,10 +248,11 @@ class Http:
 
 
 def _told(body: Any) -> str:
-    """The reason in an answer's JSON: a sentence, or what is wrong with each part of the question.
+    """Return the reason in an answer's JSON: a sentence, or what is wrong with each part.
 
-    `{"detail": "…"}`, `{"detail": {"message": "…"}}`, `{"field": ["…"]}` and `["…"]` are Django REST framework's
-    (https://www.django-rest-framework.org/api-guide/exceptions/), `{"detail": [{"loc": […], "msg": "…"}]}` is Django Ninja's.
+    `{"detail": "…"}`, `{"detail": {"message": "…"}}`, `{"field": ["…"]}` and `["…"]` are of Django
+    REST framework (https://www.django-rest-framework.org/api-guide/exceptions/).
+    `{"detail": [{"loc": […], "msg": "…"}]}` is of Django Ninja.
     """
     if isinstance(body, list):
         return "; ".join(filter(None, map(_one_fault, body[:3])))

@@ -79,7 +79,7 @@ class Sentry:
         return self._glitchtip_until > time.monotonic()
 
     def _is_glitchtip(self, error: HttpError) -> bool:
-        """It refuses the order of Sentry's lists; that is remembered, and it is asked in its own words."""
+        """Return whether an error is GlitchTip's refusal of an order; that is remembered."""
         if error.status == REFUSED:
             self._glitchtip_until = time.monotonic() + KNOWN_SECONDS
         return error.status == REFUSED
@@ -328,7 +328,7 @@ class Sentry:
     async def _of_errors(
         self, path: str, where: Pairs, params: Pairs, services: Sequence[Service] = ()
     ) -> dict[str, httpx.Response]:
-        """Of the data set of errors; a self-hosted Sentry from before 2024 may have it within `discover` only."""
+        """Ask the data set of errors; an older self-hosted Sentry has these in `discover` only."""
         try:
             asked = [*params, ("dataset", self._dataset)]
             return await self._apart.get(path, where, asked, every=self._places.every(services))

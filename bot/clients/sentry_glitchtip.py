@@ -1,9 +1,12 @@
-"""GlitchTip, which answers on Sentry's paths with a part of Sentry's calls: what the bot asks it instead.
+"""GlitchTip's API, which has a part of Sentry's calls, on Sentry's paths.
 
-Its source, read at https://gitlab.com/glitchtip/glitchtip-backend (`apps/issue_events/api/issues.py`, `services.py`, `schema.py`,
-`apps/releases/api.py`): no `events/`, `events-stats/`, `events-timeseries/` and `shortids/`; `sort` of the issue list is one of its own
-words and else 422; `start` and `end` there are of the first seen; `count` is over an issue's whole life; one issue, its events and its
-tags are asked for without the organisation.
+Source: https://gitlab.com/glitchtip/glitchtip-backend, `apps/issue_events/api/issues.py`,
+`services.py` and `schema.py`, `apps/releases/api.py`.
+
+- `events/`, `events-stats/`, `events-timeseries/` and `shortids/` do not exist.
+- The issue list refuses Sentry's words for `sort` with 422. Its `start` and `end` are of the first
+  seen. Its `count` is over an issue's whole life.
+- One issue, its events and its tags are asked for without the organisation.
 """
 
 from __future__ import annotations
@@ -27,14 +30,14 @@ Pairs = list[tuple[str, str]]
 
 
 class GlitchTip:
-    """`organisation` and `site` are the same system, with and without the organisation in the path."""
+    """One organisation. `site` is the same system without the organisation in its paths."""
 
     def __init__(self, organisation: Http, site: Http) -> None:
         self._http = organisation
         self._site = site
 
     async def page(self, where: Pairs, since: datetime, after: str | None) -> IssuePage:
-        """Issues seen since then, last seen first. Of an old one it is not told how often: it counts as one event."""
+        """Return the issues seen since then. An old one counts as one event: more is not told."""
         more: Pairs = [("cursor", after)] if after else []
         answer = await self._list([*where, ("sort", "-last_seen"), *more])
         shapes = read(self._http, list[IssueShape], answer)
@@ -44,7 +47,7 @@ class GlitchTip:
         return IssuePage(rows=tuple(rows), next=cursor(answer) if len(seen) == len(shapes) else None)
 
     async def new_issues(self, where: Pairs, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
-        """Issues first seen in that span with an event of the release."""
+        """Return the issues first seen in that span with an event of the release."""
         span: Pairs = [("start", utc(since).isoformat()), ("end", utc(until).isoformat())]
         answer = await self._list([*where, *span, ("query", f'release:"{release}"'), ("sort", "-first_seen")])
         rows = [one.row() for one in read(self._http, list[IssueShape], answer) if one.level in LEVELS]
@@ -79,5 +82,5 @@ def cannot_count() -> HttpError:
 
 
 def _counted(row: IssueRow, since: datetime) -> IssueRow:
-    """The whole life of a new issue is about the window; of an old one only that it was seen is known."""
+    """Return the row with the events of the window, as far as they are known."""
     return row if row.first_seen >= since - NEW else row.model_copy(update={"events": 1})

@@ -1,12 +1,16 @@
-"""Whether Sentry refuses a question for good, or could not answer it just now: told by its status and by its own sentence.
+"""Tells an overload of Sentry, which passes, from a refusal that is final.
 
-The same fault of Sentry's store of events has several faces, by version (`handle_query_errors` of `src/sentry/api/utils.py`, before
-that of `src/sentry/api/bases/organization_events.py`, in https://github.com/getsentry/sentry): too slow, too much memory, too many at
-once and limited are 400 "Query timeout. Please try again. If the problem persists try a smaller date range …" up to 25.x; limited is
-429 "Rate limit exceeded. Please try your query with a smaller date range …" without `Retry-After` (`src/sentry/api/handlers.py`);
-too slow is 504 since https://github.com/getsentry/sentry/pull/109158, and 408 behind its own proxy. "Internal error. Please try
-again." and "Internal error. Your query failed to run." were 400 once, and are 500 today. The store's own words (`src/sentry/utils/
-snuba_rpc.py`, "Too many simultaneous queries") come through with 400, too.
+The same fault of Sentry's store of events has several faces (https://github.com/getsentry/sentry,
+`handle_query_errors` of `src/sentry/api/utils.py`, in older versions of
+`src/sentry/api/bases/organization_events.py`):
+
+- Too slow, too much memory, too many at once: 400 "Query timeout. Please try again. …". Too slow
+  is 504 since https://github.com/getsentry/sentry/pull/109158, and 408 behind Sentry's own proxy.
+- Rate limit of a query: the same 400, in newer versions 429 "Rate limit exceeded. Please try your
+  query with a smaller date range …" without `Retry-After` (`src/sentry/api/handlers.py`).
+- "Internal error. Please try again." and "Internal error. Your query failed to run.": 400 in older
+  versions, 500 in newer ones.
+- The store's own words, "Too many simultaneous queries" (`src/sentry/utils/snuba_rpc.py`): 400.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ _OVERLOAD = re.compile(
 
 
 def passing(status: int, said: str) -> bool:
-    """Whether the same question may be answered a moment later."""
+    """Return whether the same question may be answered a moment later."""
     if status in PASSING or status >= 500:
         return True
     return status in (400, 422) and _FINAL.match(said) is None and _OVERLOAD.search(said) is not None

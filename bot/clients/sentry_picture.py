@@ -1,6 +1,7 @@
-"""Who is hit, put together from four tables of `events/`, or from the tags of single issues. Each part may be missing by itself.
+"""The picture of who is hit, from four tables of `events/` or from the tags of single issues.
 
-A part that could not be asked for is named in `EventPicture.unknown`; what it holds then is no number.
+Each part may be missing by itself. `EventPicture.unknown` names the parts that could not be asked
+for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from phases.service import Service
 from phases.tracked import EventPicture
 
 SECONDS = 6.0
-"""For one of several questions: a triage asks in rounds, and all of it ends within the 30 s of any effect."""
+"""The time of one of several questions: a triage asks in rounds, and ends within 30 s."""
 
 T = TypeVar("T")
 TagKey = tuple[str, str]
@@ -26,7 +27,10 @@ TagKey = tuple[str, str]
 
 
 async def tried(asked: Awaitable[T]) -> T | HttpError:
-    """The answer, or why there is none: one of several questions must not spoil the others, nor keep them waiting."""
+    """Return the answer, or why there is none.
+
+    One of several questions spoils no other one, and keeps none waiting.
+    """
     try:
         async with asyncio.timeout(SECONDS):
             return await asked
@@ -48,7 +52,11 @@ def of_tables(
     places: RowsShape | HttpError,
     most: int,
 ) -> EventPicture:
-    """`most`: rows of a page; a table with fewer has all of them. Raises the `HttpError` where none of them was answered."""
+    """Return the picture of those tables that were answered.
+
+    `most` is the size of a page: a table with fewer rows is complete. Raises `HttpError` where no
+    table was answered.
+    """
     tables = (totals, people, transactions, places)
     errors = [one for one in tables if isinstance(one, HttpError)]
     if len(errors) == len(tables):
@@ -92,9 +100,9 @@ def _distinct(
     users: UserRows,
     most: int,
 ) -> int | None:
-    """Distinct users without `not_users`; None where nobody can tell.
+    """Return the distinct users without `not_users`, or None where nobody can tell.
 
-    The total alone tells of many, where nobody has to be taken out of it; a single one may be a part of nameless events.
+    The total alone tells of many users where nobody has to be taken out of it.
     """
     total = count_of(next(iter(rows_of(totals)), {}), "count_unique(user)")
     if isinstance(people, HttpError):
@@ -107,10 +115,11 @@ def _distinct(
 def of_tags(
     service: Service, issues: Sequence[str], answers: Mapping[TagKey, TagDetailShape | HttpError | None]
 ) -> EventPicture:
-    """https://docs.sentry.io/api/events/retrieve-tag-details/ of the loudest issues, over their lives. None: the issue has no such tag.
+    """Return the picture of the loudest issues over their lives.
 
-    Sentry answers 404 for a tag that an issue has not, and for a call that it has not: where no tag of any issue is there, nothing is
-    known. Raises the `HttpError` where none was answered.
+    Source: https://docs.sentry.io/api/events/retrieve-tag-details/. An answer of None is a 404: the
+    issue has no such tag, or Sentry has no such call. Where every answer is None, nothing is known.
+    Raises `HttpError` where no tag was answered.
     """
     keys = tag_keys(service)
     told = {at: answer for at, answer in answers.items() if isinstance(answer, TagDetailShape)}
@@ -159,7 +168,10 @@ def of_tags(
 
 
 def of_some(found: EventPicture, others: int) -> EventPicture:
-    """What the loudest issues show, beside others that were not asked about: fewer than two users or features is not known then."""
+    """Return what the loudest issues show, where other issues were not asked about.
+
+    Two users or features are many whatever the others hold; fewer are not known.
+    """
     lacks = set(found.unknown)
     if (found.user_count or 0) < 2:
         lacks.add("users")

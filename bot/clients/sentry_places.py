@@ -1,4 +1,4 @@
-"""Where a service lives in Sentry: the numbers of its projects, and the environments that Sentry has seen; looked up once."""
+"""The projects and environments of a service in Sentry, looked up once."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def hit(report: TriageReport) -> str:
 
 
 def silent(incident: Incident) -> str:
-    """Why Sentry could not be asked, in its own words; empty where it has only not answered so far."""
+    """Return why Sentry could not be asked; empty where it has only not answered so far."""
     failure = next((one for one in incident.failures if one.kind == "triage"), None)
     return failure.reason.rstrip(".") if failure is not None and incident.triage is None else ""
 
@@ -105,7 +105,7 @@ def users(blast: BlastRadius) -> str:
 
 
 def features(blast: BlastRadius) -> str:
-    """The names of the loudest, else how many there are; where they could not be asked for, that."""
+    """Return the names of the loudest, how many there are, or that they are not known."""
     named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
     if not blast.knows("features"):
         return f"features not known, at least {named}" if named else "features not known"
