@@ -20,7 +20,8 @@ from bot import settings as settings_module
 from bot.catalogue import Catalogue
 from bot.checkup import Finding, broken, off, works
 from bot.checkup.doors import doors
-from bot.checkup.outside import linear_and_others, sentry
+from bot.checkup.outside import linear_and_others
+from bot.checkup.sentry import sentry
 from bot.checkup.services import services
 from bot.checkup.slack import slack
 from bot.checkup.store import store

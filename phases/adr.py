@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 
 from phases.adr_template import Section, follow
+from phases.blast_radius import who
 from phases.incident import Entry, Incident
 from phases.markdown import Names, inline, one_line, paragraphs
 from phases.papers import ActionItem, Postmortem
@@ -95,6 +96,8 @@ def what_was_done_in_all(incident: Incident) -> str:
 
 
 def users_hit(found: BlastRadius) -> str:
+    if not found.knows("users"):
+        return who(found)
     if found.user_count is not None:
         return counted(found.user_count, "user")
     return {Word.NOBODY: "no user", Word.ONE: "one user", Word.MANY: "many users"}[found.users]
@@ -103,6 +106,9 @@ def users_hit(found: BlastRadius) -> str:
 def _features(found: BlastRadius) -> str:
     if found.features is Word.NOBODY:
         return ""
+    if not found.knows("features"):
+        least = f", at least {_names(found.top_features)}" if found.top_features else ""
+        return f"features not known{least}"
     what = {Word.ONE: "one feature", Word.MANY: "several features"}[found.features]
     if found.features is Word.MANY and len(found.top_features) > 1:
         what = counted(len(found.top_features), "feature")

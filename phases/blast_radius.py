@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from phases.incident import Severity
 from phases.ports import EventPicture, IssueRow, Minutes
-from phases.report import BlastRadius, Confidence, IssueSeen, Share, TriageReport, Word
+from phases.report import BlastRadius, Confidence, IssueSeen, Part, Share, TriageReport, Word
 from phases.wording import capital, counted, listed, rate, short
 
 MINUTE = timedelta(minutes=1)
@@ -40,6 +40,8 @@ SEVERE_EVENTS = 10  # Severity: "SEV3 one user, or inferred from under 10 events
 
 BASELINE_LEAST = timedelta(minutes=15)  # Verification: "under 15 minutes of it: zero"
 SHOWN = 5
+ERROR, CRON = "error", "cron"  # categories of issues; monitors have more of them
+PARTS: tuple[Part, ...] = ("users", "features", "places")
 
 
 # --- issues ----------------------------------------------------------------------------------------------------
@@ -66,6 +68,7 @@ def seen(row: IssueRow, until: datetime, window: timedelta) -> IssueSeen:
         first_seen=row.first_seen,
         events=row.events,
         baseline_per_minute=baseline,
+        category=row.category,
         new=row.first_seen >= until - NEW,
         spiking=row.events >= SPIKE_EVENTS and per_minute >= SPIKE_FACTOR * baseline,
         regressed=row.substatus == "regressed",
@@ -84,6 +87,28 @@ def belonging(
         if issue.new or issue.spiking or row.id in seeds
     }
     return tuple(sorted(found.values(), key=lambda i: (-i.events, i.first_seen, i.id)))
+
+
+def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPicture:
+    """Return the picture with the issues that have no rows among errors, as a monitor's have none.
+
+    Where Sentry does not tell the category, a list that counts events beside a picture without any
+    shows the same. A cron monitor's feature is its job; an uptime monitor may watch all of them.
+    """
+    others = [i for i in issues if i.category != ERROR and i.events > 0]
+    if not others and picture.events <= 0 and not picture.unknown:
+        others = [i for i in issues if i.events > 0]
+    if not others:
+        return picture
+    found = tuple(Share(name=i.title if i.category == CRON else "", events=i.events) for i in others)
+    extra = 0 if picture.per_issue else sum(share.events for share in found)
+    return picture.model_copy(update={"not_counted": found, "events": picture.events + extra})
+
+
+def counted_before(rows: Sequence[IssueRow], ids: Collection[str], now: datetime) -> float:
+    """Return the minutes of the day before that the issue list counted; 0 where it did not tell."""
+    untold = any(r.minutes_before <= 0 and r.first_seen < now - DAY for r in rows if r.id in ids)
+    return 0.0 if untold else DAY / MINUTE
 
 
 # --- when ------------------------------------------------------------------------------------------------------
@@ -109,6 +134,19 @@ def first_loud_minute(
             break
         first = at
     return first
+
+
+def beginning(issues: Sequence[IssueSeen], loud: datetime | None, minutes: Minutes, since: datetime) -> datetime | None:
+    """Return the beginning, before its exact second is known.
+
+    Where no minutes are known, or these events are no errors, it is the first seen of what is new;
+    the beginning of old issues is not known then.
+    """
+    firsts = [i.first_seen for i in issues if i.new]
+    if loud is None:
+        counted = any(n > 0 for at, n in minutes.counts.items() if at > since - MINUTE)
+        return None if counted else min(firsts, default=None)
+    return min((f for f in firsts if loud <= f < loud + MINUTE), default=loud + MINUTE / 2)
 
 
 def last_event_minute(minutes: Minutes) -> datetime | None:
@@ -148,10 +186,10 @@ class Users:
 
 def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
     """How many end users are hit (rules: Users)."""
-    if picture.events <= 0:
+    if "users" in unknown(picture):
+        return _users_unknown(picture)
+    if picture.events <= 0 or picture.user_count is None:
         return Users(Word.NOBODY, 0, False)
-    if picture.user_count is None:
-        return Users(Word.MANY, None, True, ("Users could not be asked for: taken as many.",))
     real = picture.events - picture.events_of_not_users
     if real <= 0:
         return Users(Word.NOBODY, 0, False, ("Only health checks and bots (not_users) ran into it.",))
@@ -166,10 +204,35 @@ def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
     if picture.events_without_user * 2 <= real:
         return Users(_word(count), count, False, says)
     places = max(_places(picture.regions), _places(picture.organisations))
-    many = real >= INFERRED_MANY or places >= 2 or count >= 2
+    anywhere = "places" in picture.unknown and real >= 2
+    many = real >= INFERRED_MANY or places >= 2 or count >= 2 or anywhere
     why = "most events name no user, so the number of users is inferred"
     says = (*says, capital(f"{why} from {counted(real, 'event')}{_where(picture)}."))
     return Users(Word.MANY if many else Word.ONE, count if count >= 2 else None, True, says)
+
+
+def unknown(picture: EventPicture) -> tuple[Part, ...]:
+    """Return the parts that are not known. Whom events hit that are no errors is one of them."""
+    lacks: set[Part] = set(picture.unknown)
+    if picture.not_counted or (picture.user_count is None and picture.events > 0):
+        lacks.add("users")
+    if any(not share.name for share in picture.not_counted):
+        lacks.add("features")
+    return tuple(part for part in PARTS if part in lacks)
+
+
+def _users_unknown(picture: EventPicture) -> Users:
+    """Return many users, as far as the events allow: one event has one user."""
+    others = sum(share.events for share in picture.not_counted)
+    says: list[str] = []
+    if others:
+        verb = "is" if others == 1 else "are"
+        says.append(f"{counted(others, 'event')} {verb} not counted as errors: users not known.")
+    if "users" in picture.unknown or (picture.user_count is None and not others):
+        says.append("Users could not be asked for: taken as many.")
+    least = picture.user_count if (picture.user_count or 0) >= 2 else None
+    one = picture.events == 1 and not others
+    return Users(Word.ONE if one else Word.MANY, least, True, tuple(says))
 
 
 def _word(count: int) -> Word:
@@ -213,6 +276,12 @@ def hit_features(shares: Sequence[Share], events: int) -> tuple[Share, ...]:
     return tuple(s for s in shares if s.events >= FEATURE_EVENTS and s.events >= FEATURE_SHARE * events)
 
 
+def _features(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
+    """Return many where it is not known, as far as the events allow for two features."""
+    few = picture.events < 2 * FEATURE_EVENTS and not picture.not_counted
+    return Word.MANY if len(hit) >= 2 or not (known or few) else Word.ONE
+
+
 # --- together --------------------------------------------------------------------------------------------------
 
 
@@ -238,24 +307,28 @@ def blast_radius(
             features=Word.NOBODY,
             sentences=who.says or ("Sentry shows nothing unusual.",),
         )
-    shares = folded(picture.transactions, features)
+    shares = folded((*picture.transactions, *picture.not_counted), features)
     hit = hit_features(shares, picture.events)
+    lacks = unknown(picture)
     says = [_volume(who, picture, window, baseline_per_minute), *who.says]
     if shares:
         named = [f"{s.name} ({counted(s.events, 'event')})" for s in hit or shares[:1]]
         says.append(f"Features: {listed(named)}.")
+    if "features" in lacks:
+        says.append("Features are not known: taken as many.")
     for shares_of, word in ((picture.regions, "region"), (picture.organisations, "organisation")):
         if (only := _only(shares_of, picture.events)) is not None:
             says.append(f"All of it in one {word}: {only}.")
     return BlastRadius(
         users=who.word,
         user_count=who.count,
-        features=Word.MANY if len(hit) >= 2 else Word.ONE,
+        features=_features(picture, hit, "features" not in lacks),
         top_features=(hit or shares)[:SHOWN],
         regions=picture.regions[:SHOWN],
         organisations=picture.organisations[:SHOWN],
         confidence=confidence(not who.inferred, picture.events),
         inferred=who.inferred,
+        unknown=lacks,
         sentences=tuple(says),
     )
 
@@ -263,6 +336,8 @@ def blast_radius(
 def _volume(who: Users, picture: EventPicture, window: timedelta, baseline_per_minute: float) -> str:
     some = "many users" if who.word is Word.MANY else "one user"
     hit = some if who.count is None else counted(who.count, "user")
+    if "users" in unknown(picture):
+        hit = "users not known" if who.count is None else f"at least {hit}"
     minutes = window / MINUTE
     last = f"{round(minutes)} min" if minutes > 1.5 else f"{round(minutes * 60)} s"
     what = f"{hit}{_where(picture)}, {counted(picture.events, 'event')}"
@@ -277,11 +352,28 @@ def _only(shares: Sequence[Share], events: int) -> str | None:
     return named[0].name if len(named) == 1 and named[0].events >= events > 1 else None
 
 
+def who(blast: BlastRadius) -> str:
+    """Return `30 users`, `at least 30 users`, `users not known` or `many users`."""
+    known = blast.knows("users")
+    if blast.user_count is not None and (known or blast.user_count >= 2):
+        return counted(blast.user_count, "user") if known else f"at least {counted(blast.user_count, 'user')}"
+    if not known:
+        return "users not known"
+    return {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[blast.users]
+
+
+def nobody(report: TriageReport) -> str:
+    """Return why nobody counts as hit. Beside issues with events that is not "nothing unusual"."""
+    told = report.blast.sentences[:1] if report.issues or report.events > 0 else ()
+    return told[0].rstrip(".") if told else "Sentry shows nothing unusual"
+
+
 def severity_of(report: TriageReport) -> Severity:
     """Proposed by triage; a person's word wins (rules: Severity)."""
     blast = report.blast
     if blast.users is Word.NOBODY:
         return Severity.SEV4
-    if blast.users is Word.ONE or (blast.inferred and report.events < SEVERE_EVENTS):
+    few = blast.inferred and blast.knows("users") and report.events < SEVERE_EVENTS
+    if blast.users is Word.ONE or few:
         return Severity.SEV3
     return Severity.SEV1 if blast.features is Word.MANY else Severity.SEV2

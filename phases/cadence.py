@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from phases.actions import PostUpdate, UpdateDue
+from phases.blast_radius import who
 from phases.change import Change, Timer
 from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.report import TriageReport, Value, Word
@@ -95,11 +96,12 @@ def _users(report: TriageReport | None) -> str:
     features = listed([share.name for share in blast.top_features]) or "production"
     if blast.users is Word.NOBODY:
         return "Nobody is known to be hit."
-    many = (
-        counted(blast.user_count, "user")
-        if blast.user_count
-        else f"{capital(blast.users.value)} user{'' if blast.users is Word.ONE else 's'}"
-    )
+    if not blast.knows("features"):
+        features = "production"
+    if not blast.knows("users") and blast.user_count is None:
+        return f"Users get errors in {features}; how many is not known."
+    many = capital(who(blast)) if blast.user_count else capital(blast.users.value) + " user"
+    many += "s" if not blast.user_count and blast.users is Word.MANY else ""
     return f"{many} get errors in {features}."
 
 

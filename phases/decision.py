@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from phases.blast_radius import who
 from phases.naming import Names, names, numbered
 from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
 from phases.service import DEPLOYABLE
@@ -34,6 +35,9 @@ AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
 """Whose word on a deploy is taken, best first (rules: Deploy history)."""
 STANDS_IN = "first event"
+UNTOLD = "first event, deploys not told"
+"""Of a release whose own deploys could not be asked for: it counts beside what is told of the others."""
+FIRST_EVENTS = (STANDS_IN, UNTOLD)
 
 
 # --- history ---------------------------------------------------------------------------------------------------
@@ -68,10 +72,11 @@ def history(*told: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> 
     for d in everything:
         at = first.get(d.release.version)
         first[d.release.version] = d.started_at if at is None else min(at, d.started_at)
-    telling = any(d.source not in ("bot", STANDS_IN) for d in everything)
+    telling = any(d.source not in ("bot", *FIRST_EVENTS) for d in everything)
     joined: list[DeploySeen] = []
     for d in sorted(everything, key=_rank):
-        if d.source == STANDS_IN and (telling or any(_stands_already(d, j) for j in joined)):
+        stands = any(_stands_already(d, j) for j in joined)
+        if (d.source == STANDS_IN and telling) or (d.source in FIRST_EVENTS and stands):
             continue
         at = next((i for i, j in enumerate(joined) if _same(d, j, everything)), None)
         if at is None:
@@ -96,7 +101,7 @@ def _without_moving(told: list[DeploySeen], deployable: Collection[str]) -> list
 
 def _stands_already(one: DeploySeen, other: DeploySeen) -> bool:
     """The first event of another build of the version stands for a deploy of its own."""
-    again = other.source == STANDS_IN and one.started_at != other.started_at
+    again = other.source in FIRST_EVENTS and one.started_at != other.started_at
     return one.release.version == other.release.version and not again
 
 
@@ -243,6 +248,10 @@ class Situation:
     fix: str | None = None
     """A known fix: the name of a branch or pull request."""
     sampled: bool = False
+    deploys_told: bool = True
+    """False where Sentry could not be asked for its deploys: another one may be nearer to the trouble."""
+    unasked: tuple[str, ...] = ()
+    """What else could not be asked, in sentences."""
 
     @property
     def targets(self) -> tuple[Release, ...]:
@@ -256,6 +265,8 @@ def brakes(s: Situation) -> tuple[str, ...]:
     if s.began is None:
         return ("When trouble began is not known, so no release is the suspect.",)
     if s.suspect is None:
+        if not s.deploys_told:
+            return ("Sentry's deploys could not be asked for, so no release is the suspect.",)
         return (f"No deploy of {s.service} is known from before trouble began.",)
     suspect = s.suspect.release.version
     found: list[str] = []
@@ -364,6 +375,8 @@ def recommend(s: Situation) -> Recommendation:
     )
     everything = many and blast.features is Word.MANY
     if everything and not braked and target is not None and suspect is not None:
+        if blast.unknown:
+            reasons.append("What is not known counts as many.")
         reasons.append(f"{target.version} was the last healthy release before {suspect.version}.")
         return said.model_copy(update={"choice": Choice.ROLLBACK, "reasons": tuple(reasons)})
     if s.fix is not None:
@@ -381,10 +394,11 @@ def recommend(s: Situation) -> Recommendation:
 
 
 def scope(blast: BlastRadius) -> str:
-    users = "one user" if blast.users is Word.ONE else "many users"
-    if blast.user_count is not None:
-        users = counted(blast.user_count, "user")
+    users = who(blast)
     names = [f.name for f in blast.top_features]
+    if not blast.knows("features"):
+        least = f", at least {listed(names)}" if names else ""
+        return capital(f"{users}, features not known{least}.")
     if not names:
         return capital(f"{users}, no feature named.")
     if blast.features is Word.MANY:
@@ -402,7 +416,7 @@ def when(s: Situation) -> str | None:
     gap = s.began - s.suspect.started_at
     if gap < timedelta(0):
         return f"{BEGAN} {stamp(s.began)}, just as {version} was being deployed."
-    did = "had its first event" if s.suspect.source == STANDS_IN else "was deployed"
+    did = "had its first event" if s.suspect.source in FIRST_EVENTS else "was deployed"
     if gap < AT_ONCE:
         return f"{BEGAN} {stamp(s.began)}, right after {version} {did}."
     return f"{BEGAN} {stamp(s.began)}, {lasting(gap)} after {version} {did}."
@@ -410,7 +424,7 @@ def when(s: Situation) -> str | None:
 
 def against(s: Situation) -> tuple[str, ...]:
     """What speaks against believing this picture."""
-    found = list(s.tried[:TRIED])
+    found = [*s.tried[:TRIED], *s.unasked]
     if s.blast.confidence is Confidence.LOW:
         found.append("Few or unnamed events: the numbers are weak.")
     if s.sampled:

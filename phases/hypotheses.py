@@ -304,6 +304,7 @@ def _data(facts: Facts) -> Hypothesis:
     report, blast = facts.report, facts.report.blast
     said: list[str] = []
     verdict, sure = Verdict.OPEN, 0.15
+    known = blast.knows("users") and blast.knows("places")
     place = _one_place(blast.organisations, report.events) or _one_place(blast.regions, report.events)
     if blast.users is Word.ONE:
         said.append("One user has all the errors.")
@@ -313,9 +314,9 @@ def _data(facts: Facts) -> Hypothesis:
         sure = 0.65
     elif place is not None:
         said.append(f"The most at one place: {place.name} with {_percent(place.events, report.events)}.")
-        if place.events < SPREAD * report.events and blast.users is Word.MANY:
+        if place.events < SPREAD * report.events and blast.users is Word.MANY and known:
             verdict, sure = Verdict.RULED_OUT, 0.04
-    elif blast.users is Word.MANY:
+    elif blast.users is Word.MANY and blast.knows("users"):
         said.append("Many users are hit; which customers they are of is not known.")
         sure = 0.1
     else:

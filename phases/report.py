@@ -84,6 +84,8 @@ class IssueSeen(Value):
     title: str
     url: str | None = None
     level: str = "error"
+    category: str = "error"
+    """Sentry's word: only of `error` users and features are counted."""
     handled: bool | None = None
     first_seen: datetime
     events: int
@@ -102,7 +104,7 @@ class DeploySeen(Value):
     finished_at: datetime | None = None
     by: str | None = None
     source: str
-    """`bot`, `webhook`, `github`, `sentry`, `first event` or `deployer`."""
+    """`bot`, `webhook`, `github`, `sentry`, `deployer`, or a first event (`decision.py FIRST_EVENTS`)."""
     rolled_back: bool = False
 
 
@@ -120,6 +122,10 @@ class Confidence(StrEnum):
     LOW = "low"
 
 
+Part = Literal["users", "features", "places"]
+"""What a picture is made of; `places` are regions and organisations."""
+
+
 class BlastRadius(Value):
     """Who is hit: a value with its evidence, its confidence, and sentences a person can check."""
 
@@ -132,7 +138,12 @@ class BlastRadius(Value):
     organisations: tuple[Share, ...] = ()
     confidence: Confidence = Confidence.MEDIUM
     inferred: bool = False
+    unknown: tuple[Part, ...] = ()
+    """Parts that could not be asked for. They count as many, and are shown as not known."""
     sentences: tuple[str, ...] = ()
+
+    def knows(self, part: Part) -> bool:
+        return part not in self.unknown
 
 
 class Choice(StrEnum):
@@ -194,6 +205,8 @@ class TriageReport(Value):
     recommendation: Recommendation
     notes: tuple[str, ...] = ()
     """What the reader must know of these numbers: per-issue counts, sampling, no deploys known."""
+    incomplete: bool = False
+    """Something could not be asked for just now: it is measured again soon, in place."""
     manual_by: str | None = None
     """Slack id of who filled in the manual form, where Sentry was not measured."""
 

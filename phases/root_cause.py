@@ -34,6 +34,7 @@ PULLS_SECONDS = 3.0
 WORTH_IT = "is worth its time"  # said until a bisect is under way
 CAUSE = 2000  # characters
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
+LINES_SECONDS = 10.0  # for one question about a line, so that its silence costs no pull request
 
 T = TypeVar("T")
 
@@ -78,8 +79,8 @@ def proposed_cause(incident: Incident) -> Cause | None:
 
 
 def _sentence(culprit: Suspect, release: str | None) -> str:
-    by = f" by {culprit.author}" if culprit.author else ""
-    shipped = f", shipped in {release}" if release else ""
+    by = f" by {short(culprit.author, 200)}" if culprit.author else ""
+    shipped = f", shipped in {short(release, 200)}" if release else ""
     return f"Commit {culprit.sha[:9]}{by}, “{short(culprit.subject, 200)}”{shipped}, brought it."
 
 
@@ -95,13 +96,15 @@ class _Notes:
     def say(self, text: str) -> None:
         self.said.setdefault(text[:300])
 
-    async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """What could not be asked, or not in time, is said, with what it costs; the investigation goes on without it."""
+    async def soft(self, asked: Awaitable[T], otherwise: T, cost: str, seconds: float = SOURCE_SECONDS) -> T:
+        """Say what could not be asked, or not within `seconds`, and what that costs; the investigation goes on without it."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            async with asyncio.timeout_at(self.ends):
+            async with asyncio.timeout_at(min(began + seconds, self.ends)):
                 return await asked
         except TimeoutError:
-            self.say(f"{capital(cost)}: the source did not answer within {SOURCE_SECONDS:.0f} s.")
+            self.say(f"{capital(cost)}: the source did not answer within {loop.time() - began:.0f} s.")
         except PortError as error:
             self.say(f"{capital(cost)}: {error.text}.")
         return otherwise
@@ -239,12 +242,12 @@ async def _stops(
     cost = "who last touched the lines is not known"
 
     async def stop(number: int, frame: Frame) -> _Stop:
-        place = await notes.soft(source.place(service, newer, frame), None, cost)
+        place = await notes.soft(source.place(service, newer, frame), None, cost, LINES_SECONDS)
         if place is None or place.path is None or frame.line is None or number >= WALKED_FRAMES:
             return _Stop(frame, place)
         blame, snippet = await asyncio.gather(
-            notes.soft(source.blame(service, newer, place.path, frame.line), None, cost),
-            notes.soft(source.snippet(service, newer, place.path, frame.line), None, cost),
+            notes.soft(source.blame(service, newer, place.path, frame.line), None, cost, LINES_SECONDS),
+            notes.soft(source.snippet(service, newer, place.path, frame.line), None, cost, LINES_SECONDS),
         )
         if differs := other_line(frame, snippet or ()):
             return _Stop(frame, place, differs=differs)

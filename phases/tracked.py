@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from phases.report import Frame, Share, Value
+from phases.report import Frame, Part, Share, Value
 
 
 class IssueRow(Value):
@@ -29,6 +29,8 @@ class IssueRow(Value):
     """In about the day before the window …"""
     minutes_before: float = 0.0
     """… which was this long. 0: Sentry did not say."""
+    category: str = "error"
+    """Sentry's word: `error`; `uptime`, `cron`, `outage` for monitors; `metric`, `performance` and more. Only errors have users and features."""
 
 
 class IssuePage(Value):
@@ -39,6 +41,10 @@ class IssuePage(Value):
     """Where the next page begins; None: this was the last."""
     since: datetime | None = None
     """When the oldest of these projects was made, where Sentry tells."""
+    missing: str = ""
+    """Why the issues of some projects are not here, where they were asked for one by one; empty: all are."""
+    passing: bool = False
+    """Another try may tell them."""
 
 
 class Minutes(Value):
@@ -48,7 +54,7 @@ class Minutes(Value):
     incomplete: tuple[datetime, ...] = ()
     """Minutes that may still grow: late events. They are no part of a baseline."""
     known: bool = True
-    """False where this Sentry has no time series."""
+    """False where this Sentry has no time series, or could not tell it now."""
     sampled: bool = False
 
 
@@ -79,6 +85,14 @@ class EventPicture(Value):
     per_issue: bool = False
     """Counted issue by issue from tags, over each issue's whole life: this Sentry has no Discover."""
     sampled: bool = False
+    unknown: tuple[Part, ...] = ()
+    """What could not be asked for: the fields of it hold what is known all the same, which may be nothing."""
+    why: tuple[str, ...] = ()
+    """The reasons, in Sentry's words."""
+    passing: bool = False
+    """Another try may tell it."""
+    not_counted: tuple[Share, ...] = ()
+    """Issues that are not counted as errors (a monitor's), by the feature that they are about; `` where that is not known."""
 
 
 class EventDetail(Value):

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TypeVar
 
 from phases.actions import Triaged
 from phases.blast_radius import (
+    ERROR,
     MINUTE,
     ONE_PLACE,
+    PARTS,
     baseline,
+    beginning,
     belonging,
     blast_radius,
+    counted_before,
     first_loud_minute,
     last_event_minute,
     severity_of,
+    with_others,
 )
-from phases.decision import STANDS_IN, History, Situation, history, recommend, suspect_of, targets_of
+from phases.decision import FIRST_EVENTS, UNTOLD, History, Situation, history, recommend, suspect_of, targets_of
 from phases.incident import Incident
 from phases.ports import (
     Deployer,
@@ -41,10 +45,11 @@ from phases.ports import (
     SourceCode,
 )
 from phases.remarks import remarks_of
-from phases.report import DeploySeen, IssueSeen, Release, Share, TriageReport
+from phases.report import DeploySeen, IssueSeen, Part, Release, Share, TriageReport
 from phases.rounds import broken_rollbacks, shipped, tried
 from phases.service import ReleaseNames, Service
 from phases.stacks import ours, with_cause, without_stack
+from phases.triage_notes import Notes, in_time
 from phases.wording import listed, short
 
 __all__ = ["severity_of", "triage"]
@@ -56,26 +61,7 @@ SHOWN_DEPLOYS = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
-
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Notes:
-    """What the reader must know of the numbers; gathered on the way."""
-
-    said: dict[str, None] = field(default_factory=dict[str, None])
-
-    def say(self, text: str) -> None:
-        self.said.setdefault(text)
-
-    async def soft(self, asked: Awaitable[T], otherwise: T, cost: str) -> T:
-        """What is good to have: where it cannot be had, that is said with what it costs, and the phase goes on."""
-        try:
-            return await asked
-        except PortError as error:
-            self.say(f"{cost} ({error.text}).")
-            return otherwise
+NAMES: dict[Part, str] = {"users": "Users", "features": "Features", "places": "Regions and organisations"}
 
 
 async def triage(
@@ -94,7 +80,8 @@ async def triage(
     """Measures and recommends, in three rounds of concurrent calls. `past` stays empty: the caller remembers.
 
     `known_deploys`: the bot's own records and what webhooks told; `burning`: versions with an open incident of their own;
-    `elsewhere`: who else knows of deploys. Raises `PortError` where Sentry cannot be asked for the issues, their minutes, or (for now) their users.
+    `elsewhere`: who else knows of deploys. Raises `PortError` where Sentry cannot be asked for the issues. Every other part fails by
+    itself: it is unknown, and never counts as the mild value.
     """
     notes = Notes()
     services = (service, *neighbours)
@@ -102,9 +89,9 @@ async def triage(
     seeds = frozenset(incident.seeds)
 
     # First: which issues, what was deployed, what runs, what may be deployed, is there a fix.
-    page, by_sentry, by_others, running, (releases, cannot_deploy), fixes = await asyncio.gather(
+    page, (by_sentry, all_told), by_others, running, (releases, cannot_deploy), fixes = await asyncio.gather(
         tracker.page(services, since, now),
-        notes.soft(tracker.deploys(services), (), "Sentry's deploys are not known"),
+        _by_sentry(tracker, services, notes),
         _elsewhere(elsewhere, services, notes),
         _running(deployer, service, notes),
         _releases(deployer, service),
@@ -117,12 +104,16 @@ async def triage(
 
     # Second: the rest of the issues, and the minutes of those found so far.
     issues = belonging(page.rows, now, service.window, seeds)
-    rest, minutes = await asyncio.gather(
-        _rest(tracker, services, since, now, page, notes),
-        tracker.per_minute(services, [i.id for i in issues], since - DAY, now) if issues else _no_minutes(),
+    (rest, cut), minutes = await asyncio.gather(
+        _rest(tracker, services, since, now, page, notes), _minutes(tracker, services, issues, since, now, notes)
     )
     rows = (*page.rows, *rest)
     issues = belonging(rows, now, service.window, seeds)
+    if page.missing:
+        cut = PortError("Sentry", page.missing, retryable=page.passing)
+        notes.lack(cut, "The issues of some projects are not known")
+    if cut is not None and not issues:
+        raise cut  # that nothing is unusual was not looked for to the end
     ids = tuple(dict.fromkeys((*(i.id for i in issues), *incident.seeds)))
     usual = sum(i.baseline_per_minute for i in issues)
     loud = first_loud_minute(minutes, since, now, usual)
@@ -149,7 +140,10 @@ async def triage(
         carried = await _carried(tracker, service, ids, suspect, since, now, notes)
         one_way = await _one_way(source, service, targets(suspect), running, notes)
 
-    calm, over = baseline(minutes, began, page.since, since - DAY) if began and minutes.known else (usual, DAY / MINUTE)
+    if began and minutes.known:
+        calm, over = baseline(minutes, began, page.since, since - DAY)
+    else:
+        calm, over = usual, counted_before(rows, ids, now)
     situation = Situation(
         now=now,
         window=service.window,
@@ -166,7 +160,7 @@ async def triage(
         listed=releases,
         cannot_deploy=cannot_deploy,
         burning=frozenset(burning),
-        neighbours=tuple(d for d in told if d.service != service.name and d.source != STANDS_IN),
+        neighbours=tuple(d for d in told if d.service != service.name and d.source not in FIRST_EVENTS),
         by_release=by_version(carried, service.release),
         one_way=one_way,
         rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
@@ -174,6 +168,8 @@ async def triage(
         broken_rollbacks=broken_rollbacks(incident),
         fix=fix_of([f for f in fixes if f.release.version not in shipped(incident)], incident, issues),
         sampled=picture.sampled or minutes.sampled,
+        deploys_told=all_told,
+        unasked=tuple(notes.unasked),
     )
     _say_of(situation, picture, minutes, carried, service, notes)
     if detail is not None:
@@ -181,7 +177,8 @@ async def triage(
         issues = (loudest, *issues[1:])
         _stack_notes(detail, notes)
     report = _report(situation, issues, ids, calm, detail, notes)
-    return Triaged(report=report.model_copy(update={"baseline_minutes": round(over, 1)}))
+    measured = {"baseline_minutes": round(over, 1), "incomplete": notes.incomplete}
+    return Triaged(report=report.model_copy(update=measured))
 
 
 # --- the calls -------------------------------------------------------------------------------------------------
@@ -221,22 +218,52 @@ async def _fixes(source: SourceCode | None, service: Service, notes: Notes) -> S
 
 async def _rest(
     tracker: ErrorTracker, services: Sequence[Service], since: datetime, now: datetime, page: IssuePage, notes: Notes
-) -> list[IssueRow]:
+) -> tuple[list[IssueRow], PortError | None]:
+    """The issues of the further pages; with why there are no more of them, where one could not be asked for."""
     rows: list[IssueRow] = []
     after = page.next
     for _ in range(1, PAGES):
         if after is None:
             break
-        found = await tracker.page(services, since, now, after=after)
+        try:
+            found = await in_time(tracker.page(services, since, now, after=after))
+        except PortError as error:
+            notes.lack(error, f"Issues beyond the {len(page.rows) + len(rows)} loudest are not known")
+            return rows, error
         rows.extend(found.rows)
         after = found.next
     if after is not None:
         notes.say(f"Sentry has still more issues: the {len(page.rows) + len(rows)} loudest are counted.")
-    return rows
+    return rows, None
 
 
-async def _no_minutes() -> Minutes:
-    return Minutes()
+async def _by_sentry(
+    tracker: ErrorTracker, services: Sequence[Service], notes: Notes
+) -> tuple[Sequence[DeploySeen], bool]:
+    """Deploys that Sentry knows of, and whether these are all of them."""
+    try:
+        found = await in_time(tracker.deploys(services))
+    except PortError as error:
+        notes.lack(error, "Sentry's deploys are not known")
+        return (), False
+    if untold := [short(d.release.version) for d in found if d.source == UNTOLD]:
+        stands = "its first event stands for it" if len(untold) == 1 else "their first events stand for them"
+        notes.say(f"Sentry did not tell the deploys of {listed(untold)}: {stands}.")
+    return found, True
+
+
+async def _minutes(
+    tracker: ErrorTracker,
+    services: Sequence[Service],
+    issues: Sequence[IssueSeen],
+    since: datetime,
+    now: datetime,
+    notes: Notes,
+) -> Minutes:
+    if not issues:
+        return Minutes()
+    asked = tracker.per_minute(services, [i.id for i in issues], since - DAY, now)
+    return await notes.part(asked, Minutes(known=False), "Events by minute are not known")
 
 
 async def _picture(
@@ -248,14 +275,20 @@ async def _picture(
     now: datetime,
     notes: Notes,
 ) -> EventPicture:
-    """A refusal is lived with (users count as many); an outage is not: then the whole phase is tried again."""
+    """Where nothing of it can be asked, the issue list still counts events."""
     try:
-        return await tracker.picture(services, ids, since, now)
+        picture = await tracker.picture(services, ids, since, now)
     except PortError as error:
-        if error.retryable:
-            raise
-        notes.say(f"Users and features are not known ({error.text}).")
-        return EventPicture(events=sum(i.events for i in issues))
+        notes.lack(error, "Users and features are not known")
+        events = sum(i.events for i in issues if i.category == ERROR)
+        picture = EventPicture(events=events, unknown=PARTS)
+    else:
+        for part in picture.unknown:
+            notes.say(f"{NAMES[part]} are not known ({listed(picture.why)}).")
+            if part != "places":
+                notes.unasked.setdefault(f"{NAMES[part]} are not known.")
+        notes.incomplete = notes.incomplete or picture.passing
+    return with_others(picture, issues)
 
 
 async def _carried(
@@ -272,7 +305,7 @@ async def _carried(
     if begin >= now:
         return ()
     asked = tracker.releases(service, ids, begin, now)
-    return await notes.soft(asked, (), "Which releases the events carry is not known")
+    return await notes.part(asked, (), "Which releases the events carry is not known")
 
 
 async def _detail(
@@ -281,7 +314,7 @@ async def _detail(
     """The newest event of the loudest issue."""
     project = next((r.project for r in rows if r.id == issue.id), "")
     owner = next((s for s in services if project in s.sentry), services[0])
-    return await notes.soft(tracker.detail(owner, issue.id), None, "The stack trace is not known")
+    return await notes.beside(tracker.detail(owner, issue.id), None, "The stack trace is not known")
 
 
 async def _addresses(
@@ -290,7 +323,7 @@ async def _addresses(
     """Only asked for where many users could be one place."""
     if picture.addresses != 1 or (picture.user_count or 0) < ONE_PLACE:
         return None
-    return await notes.soft(tracker.addresses(service, now - DAY, now), None, "Client addresses are not known")
+    return await notes.beside(tracker.addresses(service, now - DAY, now), None, "Client addresses are not known")
 
 
 async def _exact(
@@ -310,7 +343,9 @@ async def _exact(
         inside = [i.first_seen for i in issues if i.first_seen < end]
         if inside:
             return min(inside)
-    return await notes.soft(tracker.first_event(services, ids, loud, end), loud, "The beginning is known to the minute")
+    return await notes.beside(
+        tracker.first_event(services, ids, loud, end), loud, "The beginning is known to the minute"
+    )
 
 
 async def _one_way(
@@ -334,14 +369,6 @@ async def _one_way(
 def one_way_match(path: str, pattern: str) -> bool:
     """`migrations/**` and what is under it; `*` and `?` as in a shell."""
     return fnmatchcase(path, pattern) or (pattern.startswith("**/") and fnmatchcase(path, pattern[3:]))
-
-
-def beginning(issues: Sequence[IssueSeen], loud: datetime | None, minutes: Minutes, since: datetime) -> datetime | None:
-    """The beginning, before its exact second is known; where no minutes are known, the first seen of what is new."""
-    firsts = [i.first_seen for i in issues if i.new]
-    if loud is None:
-        return min(firsts, default=since) if issues and not minutes.known else None
-    return min((f for f in firsts if loud <= f < loud + MINUTE), default=loud + MINUTE / 2)
 
 
 def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
@@ -384,7 +411,7 @@ def _say_of(
     if situation.known.stands_in:
         notes.say("No deploys to this environment are known: the first event of each release stands for its deploy.")
     if not minutes.known:
-        notes.say("This Sentry has no time series: the beginning is the first seen of what is new.")
+        notes.say("Without events by minute the beginning is the first seen of what is new.")
     if picture.per_issue:
         notes.say("This Sentry has no Discover: counts are per issue, over each issue's whole life.")
     if situation.sampled:

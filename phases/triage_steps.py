@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from phases.actions import ManualTriage, MeasureDue, NobodyActed, Triaged, TriageOverdue
-from phases.blast_radius import severity_of
+from phases.blast_radius import nobody, severity_of, who
 from phases.change import Change, Draft, Refused
 from phases.effects import AttachToTicket, Triage
 from phases.incident import Incident, Severity, Status
@@ -40,6 +40,9 @@ OVERDUE = "triage"  # timer
 OVERDUE_SECONDS = 3  # rules: the decision message is posted after 3 s without an answer
 MEASURE = "measure"  # timer: measure again while nobody has acted
 MEASURES_PER_WINDOW = 15  # once a minute beside a window of 15 minutes, and for one window
+SOON = 6  # of what could not be asked: ten seconds beside a minute …
+SOON_FOR = 2  # … for the first two of these minutes, then each minute until it is known
+GREW = 3  # times the events of a whole picture: then a look that could ask for less is news all the same
 FINGERPRINTS = 50  # claims a report may take; the storm's loudest issues come first
 ISSUES = 200  # kept by id: what once belonged to the incident is counted at every look, and is given back at its end
 REPORTED_FEATURES = 10  # of the manual form
@@ -58,6 +61,8 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     decided_on = before is not None and before.manual_by is None and incident.status not in UNDECIDED
     if not incident.open or decided_on:
         return draft.done()
+    if before is not None and _less_known(before, action.report):
+        return _measure_again(draft, service, soon=True).done()
     report = _beside_people(action.report, before)
     news = before is None or (before.manual_by is not None and report.manual_by is None)
     loudest = report.issue_ids[:FINGERPRINTS]
@@ -74,13 +79,13 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     if news:
         draft.note("triage", headline(report))
         keep_true(draft, f"Triage: {headline(report)}")
-    _severity(draft, severity_of(report))
+    _severity(draft, severity_of(report), known=before is not None and before.incomplete and not report.incomplete)
     _decide(draft, report)
     if before is not None and not news:
         _grown(draft, before, report, incident.severity)
     attach_issues(draft, {i.url for i in before.issues} if before else set())
     _urgency(draft, report)
-    _measure_again(draft, service)
+    _measure_again(draft, service, soon=report.incomplete)
     if waits_for_rollback(report) and incident.investigation is None:
         return draft.done()
     trail = before is not None and _new_trail(before, report)
@@ -188,9 +193,11 @@ def headline(report: TriageReport) -> str:
         users, features = _many(blast.users, "user"), _many(blast.features, "feature")
         return f"reported: {users}, {features} (not measured)"
     if blast.users is Word.NOBODY:
-        return "Sentry shows nothing unusual"
-    users = counted(blast.user_count, "user") if blast.user_count else _many(blast.users, "user")
+        return nobody(report)
+    users = who(blast) if blast.unknown or blast.user_count else _many(blast.users, "user")
     names = listed([f.name for f in blast.top_features]) or "no feature named"
+    if not blast.knows("features"):
+        names = "features not known"
     window = lasting(timedelta(seconds=report.window_seconds))
     return f"{users}, {names}; {counted(report.events, 'event')} in {window}"
 
@@ -241,10 +248,15 @@ def _reported(measured: TriageReport, people: TriageReport) -> TriageReport:
     return measured.model_copy(update=said)
 
 
-def _severity(draft: Draft, proposed: Severity) -> Draft:
-    """Proposed by triage; a person's word wins and stays. A later look at less does not lower it."""
+def _severity(draft: Draft, proposed: Severity, *, known: bool = False) -> Draft:
+    """Proposed by triage; a person's word wins and stays. A later look at less does not lower it.
+
+    `known`: what could not be asked before, and counted as many, is measured now; then this is the first measure.
+    """
     incident = draft.incident
-    if incident.severity_by is not None or (incident.severity is not None and incident.severity <= proposed):
+    if incident.severity_by is not None or incident.severity == proposed:
+        return draft
+    if incident.severity is not None and incident.severity < proposed and not known:
         return draft
     return draft.set(severity=proposed).note("severity", f"SEV{proposed.value}")
 
@@ -265,15 +277,19 @@ def _decide(draft: Draft, report: TriageReport) -> Draft:
 
 
 def _grown(draft: Draft, before: TriageReport, report: TriageReport, severity: Severity | None) -> Draft:
-    """It became worse, or a rollback is recommended by now: an edited message rings no bell, so it is said."""
-    worse = draft.incident.severity != severity
+    """It became worse, or other advice follows from what is known by now: an edited message rings no bell, so it is said."""
+    worse = severity is None or (draft.incident.severity or severity) < severity
     rollback = report.recommendation.choice is Choice.ROLLBACK and before.recommendation.choice is not Choice.ROLLBACK
-    if not (worse or rollback) or draft.incident.status not in UNDECIDED:
+    known = before.incomplete and not report.incomplete
+    other = draft.incident.severity != severity or report.recommendation.choice is not before.recommendation.choice
+    if not (worse or rollback or (known and other)) or draft.incident.status not in UNDECIDED:
         return draft
     target = report.recommendation.target
     advice = f" Recommended now: roll back to {target.version}." if rollback and target else ""
+    if known and not advice and report.recommendation.choice is Choice.INVESTIGATE:
+        advice = " Recommended now: investigate."
     said = f"{capital(headline(report))}.{advice}"
-    return tell(draft.note("triage", said), said, strong="It has grown.")
+    return tell(draft.note("triage", said), said, strong="Measured by now." if known else "It has grown.")
 
 
 def _new_trail(before: TriageReport, report: TriageReport) -> bool:
@@ -290,11 +306,26 @@ def _undecided(incident: Incident) -> bool:
     return incident.status in UNDECIDED and (current is None or current.action is None)
 
 
-def _measure_again(draft: Draft, service: Service) -> Draft:
+def _less_known(before: TriageReport, report: TriageReport) -> bool:
+    """A look that could not ask for everything replaces none that could, unless it burns much more by now."""
+    if before.manual_by is not None or before.incomplete or not report.incomplete:
+        return False
+    return report.events < GREW * max(before.events, 1)
+
+
+def _measure_again(draft: Draft, service: Service, *, soon: bool = False) -> Draft:
+    """For one window; what could not be asked is asked for until it is known: sooner at first (`soon`)."""
     current = draft.incident.round
-    if current is None or not _undecided(draft.incident) or draft.now - current.opened_at >= service.window:
+    if current is None or not _undecided(draft.incident):
         return draft
-    return draft.timer(MEASURE, service.window_seconds / MEASURES_PER_WINDOW, MeasureDue())
+    wait = service.window_seconds / MEASURES_PER_WINDOW
+    open_for = draft.now - current.opened_at
+    if soon:
+        early = open_for < service.window / MEASURES_PER_WINDOW * SOON_FOR
+        return draft.timer(MEASURE, wait / SOON if early else wait, MeasureDue())
+    if open_for >= service.window:
+        return draft
+    return draft.timer(MEASURE, wait, MeasureDue())
 
 
 def _urgency(draft: Draft, report: TriageReport) -> Draft:

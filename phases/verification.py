@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from phases.actions import Looked
+from phases.blast_radius import ERROR
 from phases.counts import SIZE, Limits, Measured, limits
 from phases.incident import ActionKind, Incident, Round
 from phases.picture import begins, drawn, quick
-from phases.ports import Endpoint, ErrorTracker, PortError
+from phases.ports import Endpoint, ErrorTracker, IssueRow, PortError
 from phases.report import EndpointAnswer, Look, LookVerdict, Picture, Release
 from phases.service import Service
 from phases.wording import counted, lasting, listed
@@ -100,14 +101,20 @@ async def look_again(
     )
     if isinstance(measured, PortError):
         return Looked(round=round_number, look=_with(look, reasons=(measured.text,)))
-    events, burning, new = measured
+    events, burning, new, untold = measured
     held = limits(baseline(incident), burning, minutes)
     judged, why = verdict(events, held, answered, new)
+    if untold is not None and judged is not LookVerdict.NOT_RECOVERED:
+        # Whether something is new in what runs now is not known, and that is never recovery.
+        return Looked(round=round_number, look=_with(look, reasons=(untold.text,)))
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
         none = "no Sentry issue belongs to this incident" if tracker is not None else "Sentry is not set up"
         judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
     elif forward and ids and (answered is None or answered.ok):
         judged, why = LookVerdict.TOO_FEW, (f"the clock here was set forward by {lasting(forward)} meanwhile",)
+    elif judged is LookVerdict.RECOVERED and (others := _not_errors(incident)):
+        judged = LookVerdict.TOO_FEW
+        why = (*why, f"{listed(others)} cannot be counted as errors, so whether that is over is not known")
     picture = None
     if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
         picture, why_not = await _picture(tracker, incident, service, ids, now)
@@ -143,18 +150,30 @@ async def _measure(
     clock: datetime,
     begin: datetime,
     now: datetime,
-) -> tuple[int, Measured, list[str]] | PortError:
-    """Events since, the rate while it burned, and the short ids of issues new in what runs now."""
+) -> tuple[int, Measured, list[str], PortError | None] | PortError:
+    """Events since, the rate while it burned, and the short ids of issues new in what runs now; with why not all of these are known.
+
+    A count that says "not recovered" says so whatever else could not be asked.
+    """
     if tracker is None:
-        return 0, Measured(0.0, 0.0), []
+        return 0, Measured(0.0, 0.0), [], None
+
+    async def new_in(name: str) -> Sequence[IssueRow] | PortError:
+        try:
+            return await tracker.new_issues(service, name, clock, now)
+        except PortError as error:
+            return error
+
     try:
-        (events, burning), new = await asyncio.gather(
+        (events, burning), told = await asyncio.gather(
             tally(incident, service, current, tracker, ids, clock, (begin, now)),
-            asyncio.gather(*(tracker.new_issues(service, name, clock, now) for name in _names(incident, current))),
+            asyncio.gather(*(new_in(name) for name in _names(incident, current))),
         )
     except PortError as error:
         return error
-    return events, burning, list(dict.fromkeys(i.short_id for found in new for i in found))
+    new = [issue.short_id for found in told if not isinstance(found, PortError) for issue in found]
+    untold = next((found for found in told if isinstance(found, PortError)), None)
+    return events, burning, list(dict.fromkeys(new)), untold
 
 
 async def tally(
@@ -247,6 +266,11 @@ def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
     """Deploys by others that the incident was told of: when, and which version."""
     told = (one.removeprefix("deploy:").rpartition("@") for one in incident.heard if one.startswith("deploy:"))
     return tuple((datetime.fromisoformat(at), version) for version, _, at in told)
+
+
+def _not_errors(incident: Incident) -> tuple[str, ...]:
+    """Short ids of a monitor's issues: errors that stop say nothing of them."""
+    return tuple(i.short_id for i in incident.triage.issues if i.category != ERROR) if incident.triage else ()
 
 
 def _issues(incident: Incident) -> tuple[str, ...]:

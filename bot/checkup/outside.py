@@ -1,9 +1,8 @@
-"""Sentry, Linear, GitHub, Discord, PagerDuty: is the token right, and does it see what the catalogue names?"""
+"""Linear, GitHub, Discord, PagerDuty: is the token right, and does it see what the catalogue names?"""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
@@ -13,46 +12,11 @@ from bot.clients.discord import NEEDS, Discord
 from bot.clients.github import GitHub
 from bot.clients.linear import Linear
 from bot.clients.pagerduty import PagerDuty
-from bot.clients.sentry import Sentry
 from bot.settings import Settings
 
-MEND_SENTRY = (
-    "SENTRY_AUTH_TOKEN: an internal integration of SENTRY_ORG with org:read, project:read, project:releases, event:read; "
-    "projects as `sentry` in the catalogue"
-)
 MEND_LINEAR = "LINEAR_API_KEY: a personal key (Settings, Security & access) that sees the teams of linear_team"
 MEND_GITHUB = "GITHUB_TOKEN must see the repositories of the catalogue; for the github deployer Actions: write, too"
 ROUTING_KEY = 32  # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
-
-
-async def sentry(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
-    """For every service: the calls of a triage, made once."""
-    if settings.sentry_org is None or settings.sentry_auth_token is None:
-        return []
-    client = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
-    stack.push_async_callback(client.aclose)
-    found: list[Finding] = []
-    now = datetime.now(UTC)
-    for service in catalogue.all():
-        what = f"Sentry, {service.name}"
-        page = await asked(what, client.page([service], now - service.window, now), MEND_SENTRY)
-        if isinstance(page, Finding):
-            found.append(page)
-            continue
-        minutes = await asked(what, client.per_minute([service], [], now - service.window, now), MEND_SENTRY)
-        deploys = await asked(what, client.deploys([service]), MEND_SENTRY)
-        wrong = [one for one in (minutes, deploys) if isinstance(one, Finding)]
-        if wrong or isinstance(deploys, Finding):
-            found += wrong[:1]
-            continue
-        told = sum(one.source == "sentry" for one in deploys)
-        says = f"{len(page.rows)} issues in the last {service.window_seconds // 60} min; {told} deploys told"
-        found.append(works(what, says))
-        if not told:
-            says = "no deploy to this environment is told: the first event of each release stands for it"
-            mend = "tell Sentry of deploys in CI (sentry-cli deploys new), or use POST /webhooks/deploys"
-            found.append(Finding("unproven", what, says, mend))
-    return found
 
 
 async def linear_and_others(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:

@@ -7,7 +7,7 @@ import importlib.util
 import json as jsonlib
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -54,6 +54,7 @@ class HttpError(PortError):
         broken_off: bool = False,
         limited: bool = False,
         mend: str = "",
+        overloaded: bool = False,
     ) -> None:
         super().__init__(system, text, retryable=retryable, retry_after=retry_after)
         self.status = status
@@ -67,19 +68,33 @@ class HttpError(PortError):
         """Refused for now, because of too many calls: nothing was done."""
         self.mend = mend
         """What helps, where the way to the system is the trouble and it is known."""
+        self.overloaded = overloaded
+        """It could not answer just now, in whatever words it says so (`passing`)."""
 
 
 class Http:
     """One outside system over one kept `httpx.AsyncClient`.
 
     Paths are appended to `base_url`; nothing else is ever called, and redirects are not followed. `timeout` in seconds
-    is for the whole call. No error text holds a header's value or the URL.
+    is for the whole call. No error text holds a header's value or the URL. `passing` tells by status and reason which refusals
+    are an overload that passes; `pauses` are the seconds before it is asked again, where they are not `AGAIN_PAUSES`.
     """
 
-    def __init__(self, system: str, base_url: str, headers: Mapping[str, str], *, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout: float = 10.0,
+        passing: Callable[[int, str], bool] | None = None,
+        pauses: Sequence[float] = (),
+    ) -> None:
         self.system = system
         self._base = base_url.rstrip("/")
         self._timeout, self._connect = timeout, min(timeout, 5.0)
+        self._passing = passing
+        self._pauses = tuple(pauses)
         self._secrets = tuple(
             word for key, value in headers.items() if _secret(key) for word in value.split() if len(word) >= 8
         )
@@ -126,7 +141,7 @@ class Http:
             content=content,
             headers=dict(headers) if headers else None,
         )
-        pauses = list(AGAIN_PAUSES) if repeatable or method == "GET" else []
+        pauses = list(self._pauses or AGAIN_PAUSES) if repeatable or method == "GET" else []
         while True:
             await people_first()
             try:
@@ -136,7 +151,7 @@ class Http:
                     return answer
                 raise self._refused(answer, scope)
             except HttpError as error:
-                again = error.broken_off or (error.status or 0) >= 500
+                again = error.broken_off or error.overloaded or (error.status or 0) >= 500
                 if again and pauses:
                     await asyncio.sleep(pauses.pop(0))
                 elif not (error.limited and await waited(error.retry_after)):
@@ -198,6 +213,7 @@ class Http:
         wait = retry_after(answer.headers)
         said = self._reason(answer)
         retryable = limited = False
+        passing = self._passing is not None and self._passing(status, said)
         if status == 429 or (status == 403 and _limited(answer.headers)):
             # GitHub's limits come as 403 or 429:
             # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -205,6 +221,9 @@ class Http:
             wait = _window_ends(answer.headers) if wait is None else wait
             text, retryable = f"{self.system} asks us to slow down", True
             limited = True
+        elif passing and status < 500:
+            first = said.partition(". ")[0].rstrip(".")
+            text, retryable = f"{self.system} is overloaded ({status}{f': {first}' if first else ''})", True
         elif status == 401:
             text = f"{self.system} does not accept our token"
         elif status == 407:
@@ -229,10 +248,17 @@ class Http:
         else:
             text = f"{self.system} refused the request ({status})"
             retryable = status == 408
-        if said and status < 500:
+        if said and status < 500 and not (passing and not limited):
             text = f"{text} ({said})"
         return HttpError(
-            self.system, text, retryable=retryable, retry_after=wait, status=status, said=said, limited=limited
+            self.system,
+            text,
+            retryable=retryable,
+            retry_after=wait,
+            status=status,
+            said=said,
+            limited=limited,
+            overloaded=passing and wait is None,
         )
 
     def _reason(self, answer: httpx.Response) -> str:
@@ -241,15 +267,7 @@ class Http:
             body = _foreign(answer.json())
         except (jsonlib.JSONDecodeError, UnicodeDecodeError):
             return ""
-        said = ""
-        if isinstance(body, dict):
-            for key in ("detail", "message", "error"):
-                value = body.get(key)
-                if isinstance(value, dict):
-                    value = value.get("message")
-                if isinstance(value, str):
-                    said = _with_details(value, body.get("errors"))
-                    break
+        said = _told(body)
         for secret in self._secrets:
             said = said.replace(secret, "…")
         return " ".join(said.split())[:200]
@@ -279,6 +297,39 @@ def _elsewhere(answer: httpx.Response) -> str:
 def _wants_tls(answer: httpx.Response) -> bool:
     """nginx and Go's server say so in a page with 400: "The plain HTTP request was sent to HTTPS port"."""
     return answer.status_code == 400 and answer.request.url.scheme == "http" and b"HTTPS" in answer.content[:2000]
+
+
+def _told(body: Any) -> str:
+    """Return the reason in an answer's JSON: a sentence, or what is wrong with each part.
+
+    `{"detail": "…"}`, `{"detail": {"message": "…"}}`, `{"field": ["…"]}` and `["…"]` are of Django
+    REST framework (https://www.django-rest-framework.org/api-guide/exceptions/).
+    `{"detail": [{"loc": […], "msg": "…"}]}` is of Django Ninja.
+    """
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(_one_fault, body[:3])))
+    if not isinstance(body, dict):
+        return ""
+    for key in ("detail", "message", "error"):
+        value = body.get(key)
+        if isinstance(value, dict):
+            value = value.get("message")
+        if isinstance(value, list):
+            value = _told(value)
+        if isinstance(value, str):
+            return _with_details(value, body.get("errors"))
+    fields = ((name, value) for name, value in body.items() if isinstance(value, list) and name != "errors")
+    return "; ".join(f"{name}: {said}" for name, value in list(fields)[:3] if (said := _told(value)))
+
+
+def _one_fault(error: Any) -> str:
+    if isinstance(error, str):
+        return error
+    if not isinstance(error, dict) or not isinstance(error.get("msg"), str):
+        return ""
+    where = error.get("loc")
+    name = str(where[-1]) if isinstance(where, list) and where else ""
+    return f"{name}: {error['msg']}" if name else error["msg"]
 
 
 def _with_details(said: str, errors: Any) -> str:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -21,12 +19,15 @@ from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_apart import EVENTS, Apart, cursor, joined
 from bot.clients.sentry_apart import after as following
 from bot.clients.sentry_event import EventShape
+from bot.clients.sentry_glitchtip import REFUSED, GlitchTip, cannot_count
+from bot.clients.sentry_overload import passing
+from bot.clients.sentry_picture import of_some, of_tables, of_tags, tried
+from bot.clients.sentry_places import KNOWN_SECONDS, PAGE, Pairs, Places
 from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
 from bot.clients.sentry_read import count_of, moment, number, read, read_numbers
 from bot.clients.sentry_shapes import (
     DeployShape,
     IssueShape,
-    ProjectShape,
     ReleaseShape,
     RowsShape,
     ShortIdShape,
@@ -34,30 +35,19 @@ from bot.clients.sentry_shapes import (
     TagDetailShape,
     TimeseriesShape,
     shares,
-    split_users,
     utc,
 )
 from phases.ports import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.report import DeploySeen, Share
 from phases.service import Service
 
-PAGE = 100  # most rows a page: https://docs.sentry.io/api/pagination/
 RELEASES_LOOKED_AT = 30
-LOOKUPS = 1  # releases whose deploys are asked for one by one, beside the list
-KNOWN_SECONDS = 600.0  # how long slugs, environments and the lack of Discover are remembered
+LOOKUPS = 6  # releases whose deploys are asked for one by one, beside the list
+AGAIN = (0.15, 0.45)  # a triage asks in three rounds, and has 3 s with all that is asked again
+OLDER = "discover"
+LACKING = (403, 404, 405)  # a plan, or a Sentry, that has no such call
 INGESTION = timedelta(seconds=90)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
-PER_ISSUE = 2  # issues whose tags are asked for where there is no Discover
-
-T = TypeVar("T")
-Pairs = list[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was looked up once."""
-
-    until: float
-    projects: dict[str, ProjectShape]
+PER_ISSUE = 3  # issues whose tags are asked for where there is no Discover
 
 
 class Sentry:
@@ -65,21 +55,39 @@ class Sentry:
 
     def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
         base = f"{url.rstrip('/')}/api/0/organizations/{quote(org, safe='')}"
-        self._http = Http("Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout)
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = Http("Sentry", base, headers, timeout=timeout, passing=passing, pauses=AGAIN)
+        site = f"{url.rstrip('/')}/api/0"
+        self._site = Http("Sentry", site, headers, timeout=timeout, passing=passing, pauses=AGAIN)
+        self._glitchtip = GlitchTip(self._http, self._site)
+        self._glitchtip_until = 0.0
+        self._dataset = "errors"
         self._apart = Apart(self._http)
-        self._lock = asyncio.Lock()
-        self._known: Known | None = None
-        self._environments: dict[tuple[str, ...], tuple[float, tuple[str, ...]]] = {}
+        self._places = Places(self._http)
         self._no_rows_until = 0.0
         self._stats_until = 0.0
+        self.lacking: dict[str, int] = {}
+        """Calls that this Sentry has not, or not for us, with the status of its answer."""
 
     async def aclose(self) -> None:
         await self._http.aclose()
+        await self._site.aclose()
+
+    @property
+    def glitchtip(self) -> bool:
+        """Whether the other side turned out to be GlitchTip."""
+        return self._glitchtip_until > time.monotonic()
+
+    def _is_glitchtip(self, error: HttpError) -> bool:
+        """Return whether an error is GlitchTip's refusal of an order; that is remembered."""
+        if error.status == REFUSED:
+            self._glitchtip_until = time.monotonic() + KNOWN_SECONDS
+        return error.status == REFUSED
 
     async def warm(self, services: Sequence[Service]) -> None:
         """Looks up what every later call needs, so that the first triage need not. Raises `PortError`."""
         for service in services:
-            await self._where([service])
+            await self._places.where([service])
 
     # --- issues ------------------------------------------------------------------------------------------------
 
@@ -87,31 +95,51 @@ class Sentry:
         self, services: Sequence[Service], since: datetime, until: datetime, *, after: str | None = None
     ) -> IssuePage:
         """https://docs.sentry.io/api/events/list-an-organizations-issues/ ; a query without `is:` finds every status."""
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None:
             return IssuePage(rows=())
         params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
         params += [("groupStatsPeriod", "24h")]
-        answers = await self._apart.get("/issues/", where, params, every=self._every(), after=after)
+        try:
+            if self.glitchtip:
+                return await self._glitchtip.page(where, since, after)
+            answers, lost = await self._apart.some("/issues/", where, params, every=self._places.every(), after=after)
+        except HttpError as error:
+            if self.glitchtip or not self._is_glitchtip(error):
+                raise
+            return await self._glitchtip.page(where, since, after)
         rows = [i.row(since) for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
         rows = sorted(rows, key=lambda row: -row.events) if len(answers) > 1 else rows
-        return IssuePage(rows=tuple(rows), next=following(answers), since=self._since(services))
+        page = IssuePage(rows=tuple(rows), next=following(answers), since=self._places.since(services))
+        if not lost:
+            return page
+        return page.model_copy(update={"missing": lost[0].text, "passing": any(one.retryable for one in lost)})
 
     async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
-        where = await self._where([service])
+        where = await self._places.where([service])
         if where is None or until - since < timedelta(seconds=1):
             return ()
-        named = await sentry_releases.asked_by(self._http, service, where, release)
-        if named is None:
-            return ()
-        params: Pairs = [*_span(since, until), ("query", f"{ERRORS} {named}")]
-        params += [("sort", "new"), ("limit", str(PAGE))]
-        answers = await self._apart.get("/issues/", where, params, every=self._every())
+        name = service.release.in_sentry(release)
+        try:
+            if self.glitchtip:
+                return await self._glitchtip.new_issues(where, name, since, until)
+            named = await sentry_releases.asked_by(self._http, service, where, release)
+            if named is None:
+                return ()
+            params: Pairs = [*_span(since, until), ("query", f"{ERRORS} {named}")]
+            params += [("sort", "new"), ("limit", str(PAGE))]
+            answers = await self._apart.get("/issues/", where, params, every=self._places.every())
+        except HttpError as error:
+            if self.glitchtip or not self._is_glitchtip(error):
+                raise
+            return await self._glitchtip.new_issues(where, name, since, until)
         rows = [i.row() for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
         return [r for r in rows if r.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
         """https://docs.sentry.io/api/events/retrieve-an-issue/"""
+        if self.glitchtip:
+            return await self._glitchtip.issue(id)
         answer = await self._http.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
         return read(self._http, IssueShape, answer).row()
 
@@ -122,7 +150,7 @@ class Sentry:
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
         """https://docs.sentry.io/api/events/retrieve-an-issue-event/"""
-        where = await self._where([service])
+        where = await self._places.where([service])
         return await self._latest(issue, [pair for pair in where or [] if pair[0] == "environment"])
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
@@ -132,6 +160,8 @@ class Sentry:
         return where if where and where not in service.environments else None
 
     async def _latest(self, issue: str, params: Pairs) -> EventDetail | None:
+        if self.glitchtip:
+            return await self._glitchtip.latest(issue)
         try:
             answer = await self._http.get(f"/issues/{part(issue, 'Sentry')}/events/latest/", params, scope=EVENTS)
         except HttpError as error:
@@ -147,23 +177,24 @@ class Sentry:
     ) -> Minutes:
         """https://docs.sentry.io/api/explore/query-explore-events-in-timeseries-format/ (milliseconds), else the older
         `events-stats/` (seconds), else nothing."""
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [*_span(since, until), ("query", of(issues)), ("dataset", "errors")]
-        params += [("yAxis", "count()"), ("interval", "1m")]
+        params: Pairs = [*_span(since, until), ("query", of(issues)), ("yAxis", "count()"), ("interval", "1m")]
         if self._stats_until < time.monotonic():
             try:
-                return self._series(await self._apart.get("/events-timeseries/", where, params, every=self._every()))
+                return self._series(await self._of_errors("/events-timeseries/", where, params))
             except HttpError as error:
-                if error.status not in (200, 400, 403, 404):  # 200: in a shape that is not known
+                if error.status is None:  # it is slow, or away: the older call would be the same
                     raise
-                self._stats_until = time.monotonic() + KNOWN_SECONDS
+                if not error.retryable:  # no such call here, or its answer is of another shape; else only this time
+                    self._stats_until = time.monotonic() + KNOWN_SECONDS
         try:
-            answers = await self._apart.get("/events-stats/", where, params, every=self._every())
+            answers = await self._of_errors("/events-stats/", where, params)
         except HttpError as error:
-            if error.status not in (403, 404):
+            if error.status not in LACKING:
                 raise
+            self.lacking["events-stats/"] = error.status
             return Minutes(known=False)
         found: dict[datetime, int] = {}
         for at, points in (
@@ -210,6 +241,10 @@ class Sentry:
         found, after = 0, None
         while True:
             page = await self.page(services, since, until, after=after)
+            if self.glitchtip:
+                raise cannot_count()
+            if page.missing:  # a part of the projects would be too mild a count
+                raise HttpError("Sentry", page.missing, retryable=page.passing)
             found += sum(r.events for r in page.rows if r.id in wanted)
             if (after := page.next) is None:
                 return found
@@ -232,65 +267,34 @@ class Sentry:
         region, org = tag(service.region_tag), tag(service.org_tag)
         most = "-count()"
         totals, people, transactions, places = await asyncio.gather(
-            self._rows(services, since, until, ["count()", "count_unique(user)", "count_unique(user.ip)"], query),
-            self._rows(services, since, until, ["user", "count()", "count_unique(user.ip)"], query, most),
-            self._rows(services, since, until, ["transaction", "count()"], query, most),
-            self._rows(services, since, until, [region, org, "count()"], query, most),
+            tried(
+                self._rows(services, since, until, ["count()", "count_unique(user)", "count_unique(user.ip)"], query)
+            ),
+            tried(self._rows(services, since, until, ["user", "count()", "count_unique(user.ip)"], query, most)),
+            tried(self._rows(services, since, until, ["transaction", "count()"], query, most)),
+            tried(self._rows(services, since, until, [region, org, "count()"], query, most)),
         )
         if totals is None or people is None or transactions is None or places is None:
             return await self._per_issue(services, issues)
-        total = totals.data[0] if totals.data else {}
-        users = split_users(
-            ((r.get("user"), count_of(r, "count()"), count_of(r, "count_unique(user.ip)")) for r in people.data),
-            service.not_users,
-        )
-        distinct = max(count_of(total, "count_unique(user)") - users.not_users, len(users.users))
-        return EventPicture(
-            events=count_of(total, "count()"),
-            users=tuple(users.users),
-            user_count=distinct,
-            events_without_user=users.events_without,
-            events_of_not_users=users.events_of_not_users,
-            addresses=count_of(total, "count_unique(user.ip)") or None,
-            transactions=shares((r.get("transaction"), count_of(r, "count()")) for r in transactions.data),
-            regions=shares((r.get(region), count_of(r, "count()")) for r in places.data),
-            organisations=shares((r.get(org), count_of(r, "count()")) for r in places.data),
-            sampled=any(t.meta.dataScanned == "partial" for t in (totals, people, transactions, places)),
-        )
+        return of_tables(service, totals, people, transactions, places, PAGE)
 
     async def _per_issue(self, services: Sequence[Service], issues: Sequence[str]) -> EventPicture:
-        """Without Discover: https://docs.sentry.io/api/events/retrieve-tag-details/ of the loudest issues, over their lives."""
-        service = services[0]
-        asked = [(i, k) for i in issues[:PER_ISSUE] for k in tag_keys(service)]
-        answers = dict(zip(asked, await asyncio.gather(*(self._tag(i, k) for i, k in asked)), strict=True))
+        """Without Discover: the tags of the loudest issues."""
+        loudest = issues[:PER_ISSUE]
+        asked = [(i, k) for i in loudest for k in tag_keys(services[0])]
+        answers = await asyncio.gather(*(tried(self._tag(i, k)) for i, k in asked))
+        found = of_tags(services[0], loudest, dict(zip(asked, answers, strict=True)))
+        return found if len(issues) <= PER_ISSUE else of_some(found, len(issues) - PER_ISSUE)
 
-        def rows(key: str) -> Iterable[tuple[str | None, int]]:
-            return [(v.value, v.count) for (_, k), tag in answers.items() if k == key for v in tag.topValues]
-
-        joined = {s.name: s.events for s in shares(rows("user"))}
-        users = split_users(((name, events, None) for name, events in joined.items()), service.not_users)
-        events = sum(max(answers[i, k].totalValues for k in tag_keys(service)) for i in issues[:PER_ISSUE])
-        named = sum(t.totalValues for (_, k), t in answers.items() if k == "user")
-        most = max((t.uniqueValues for (_, k), t in answers.items() if k == "user"), default=0)
-        return EventPicture(
-            events=events,
-            users=tuple(users.users),
-            user_count=max(len(users.users), most - users.not_users),
-            events_without_user=max(events - named, 0),
-            events_of_not_users=users.events_of_not_users,
-            transactions=shares(rows("transaction")),
-            regions=shares(rows(service.region_tag)),
-            organisations=shares(rows(service.org_tag)),
-            per_issue=True,
-        )
-
-    async def _tag(self, issue: str, key: str) -> TagDetailShape:
+    async def _tag(self, issue: str, key: str) -> TagDetailShape | None:
+        if self.glitchtip:
+            return await self._glitchtip.tag(issue, key)
         path = f"/issues/{part(issue, 'Sentry')}/tags/{part(key, 'Sentry')}/"
         try:
             return read(self._http, TagDetailShape, await self._http.get(path, scope=EVENTS))
         except HttpError as error:
             if error.status == 404:
-                return TagDetailShape()
+                return None
             raise
 
     async def _rows(
@@ -307,40 +311,68 @@ class Sentry:
         """A table of `events/`; None where this plan has no Discover (403, 404). `anywhere`: issues of neighbours, too."""
         if self._no_rows_until > time.monotonic():
             return None
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None or until <= since:
             return RowsShape(data=[])
         if anywhere:
             where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
-        params: Pairs = [*_span(since, until), *(("field", f) for f in fields), ("dataset", "errors")]
+        params: Pairs = [*_span(since, until), *(("field", f) for f in fields)]
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
-            answers = await self._apart.get("/events/", where, params, every=self._every(services))
+            answers = await self._of_errors("/events/", where, params, services)
             return joined([read(self._http, RowsShape, answer) for answer in answers.values()], sort)
         except HttpError as error:
-            if error.status not in (403, 404):
+            if error.status not in LACKING:
                 raise
+            self.lacking["events/"] = error.status
             self._no_rows_until = time.monotonic() + KNOWN_SECONDS
             return None
+
+    async def _of_errors(
+        self, path: str, where: Pairs, params: Pairs, services: Sequence[Service] = ()
+    ) -> dict[str, httpx.Response]:
+        """Ask the data set of errors; an older self-hosted Sentry has these in `discover` only."""
+        try:
+            asked = [*params, ("dataset", self._dataset)]
+            return await self._apart.get(path, where, asked, every=self._places.every(services))
+        except HttpError as error:
+            if error.status != 400 or "dataset" not in error.said or self._dataset == OLDER:
+                raise
+            answers = await self._apart.get(
+                path, where, [*params, ("dataset", OLDER)], every=self._places.every(services)
+            )
+            self._dataset = OLDER
+            return answers
 
     # --- releases ----------------------------------------------------------------------------------------------
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
         """https://docs.sentry.io/api/releases/list-an-organizations-releases/ ; its `lastDeploy` may be of another
         environment, then the release's own list is asked."""
-        where = await self._where(services)
+        where = await self._places.where(services)
         if where is None:
             return ()
         listed = await self._newest(where)
         counted = {e for s in services for e in s.environments}
         elsewhere = [r for r in listed if r.deployed_elsewhere(counted)]
-        lists = await asyncio.gather(*(self._deploys_of(r) for r in elsewhere[:LOOKUPS]))
-        more = {r.version: found for r, found in zip(elsewhere, lists, strict=False)}
+        lists = await asyncio.gather(*(tried(self._deploys_of(r)) for r in elsewhere[:LOOKUPS]))
+        more = {
+            r.version: deploys
+            for r, deploys in zip(elsewhere, lists, strict=False)
+            if not isinstance(
+                deploys, HttpError
+            )  # gone meanwhile, an odd name: of that one nobody knows, the others stand
+        }
+        untold = {r.version for r in elsewhere[:LOOKUPS]} - more.keys()
         found = [
             seen
             for release in listed
             for service in services
-            for seen in release.seen(service, more.get(release.version) or [d for d in [release.lastDeploy] if d])
+            for seen in release.seen(
+                service,
+                more.get(release.version) or [d for d in [release.lastDeploy] if d],
+                untold=release.version in untold,
+            )
         ]
         return sorted(found, key=lambda d: d.started_at, reverse=True)
 
@@ -359,83 +391,15 @@ class Sentry:
 
     async def release_names(self, service: Service) -> list[str]:
         """The newest releases as Sentry writes them (`firebreak doctor`)."""
-        return await sentry_releases.newest(self._http, await self._where([service]) or [])
+        return await sentry_releases.newest(self._http, await self._places.where([service]) or [])
 
     async def names_of(self, service: Service, release: str) -> Sequence[str]:
-        return await sentry_releases.names_of(self._http, service, await self._where([service]) or [], release)
+        where = await self._places.where([service]) or []
+        return await sentry_releases.names_of(self._http, service, where, release)
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
-        if release.version in (".", ".."):
-            return []  # Sentry takes no such name; nothing could be asked of it
         path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
         return read(self._http, list[DeployShape], await self._http.get(path, scope=sentry_releases.SCOPE))
-
-    # --- where: projects and environments ----------------------------------------------------------------------
-
-    async def _where(self, services: Sequence[Service]) -> Pairs | None:
-        """`project` and `environment` parameters; None where none of the environments has ever been seen.
-
-        Raises `PortError`, too where a project of the first service is not there.
-        """
-        async with self._lock:
-            if self._known is None or self._known.until < time.monotonic():
-                self._known = Known(time.monotonic() + KNOWN_SECONDS, await self._projects())
-            known = self._known.projects
-            environments = await self._seen_environments(services[0].environments, self._every(services)[:1])
-        slugs = [slug for s in services for slug in s.sentry] if services[0].sentry else []
-        missing = [slug for slug in services[0].sentry if slug not in known]
-        if missing:
-            raise HttpError(
-                "Sentry", f"Sentry has no project {', '.join(missing)}, or our token may not see it", retryable=False
-            )
-        projects = [known[slug].id for slug in slugs if slug in known] or ["-1"]
-        if not environments:
-            return None
-        return [*(("project", p) for p in projects), *(("environment", e) for e in environments)]
-
-    def _every(self, services: Sequence[Service] = ()) -> list[str]:
-        """Every project, those of `services` first."""
-        known = self._known.projects if self._known else {}
-        first = [slug for s in services for slug in s.sentry if slug in known]
-        return [known[slug].id for slug in dict.fromkeys((*first, *known))]
-
-    async def _projects(self) -> dict[str, ProjectShape]:
-        """https://docs.sentry.io/api/organizations/list-an-organizations-projects/"""
-        found: dict[str, ProjectShape] = {}
-        more: str | None = None
-        while True:
-            params = {"per_page": PAGE, "cursor": more}
-            answer = await self._http.get("/projects/", params, scope="org:read or project:read")
-            found |= {p.slug: p for p in read(self._http, list[ProjectShape], answer)}
-            if (more := cursor(answer)) is None:
-                return found
-
-    async def _seen_environments(self, wanted: tuple[str, ...], project: Sequence[str]) -> tuple[str, ...]:
-        """Those the organisation knows; an event without an environment counts as the first, and is asked for as ``.
-
-        Any one project does (several at once are not in every plan). Sentry answers 404 where one of them was never seen
-        (https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py).
-        """
-        until, seen = self._environments.get(wanted, (0.0, ()))
-        if until > time.monotonic():
-            return seen
-        for tried in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
-            params: Pairs = [("project", p) for p in project or ("-1",)]
-            params += [*(("environment", e) for e in tried), ("statsPeriod", "1h")]
-            try:
-                await self._http.get("/issues/", [*params, ("query", ERRORS), ("limit", "1")], scope=EVENTS)
-            except HttpError as error:
-                if error.status == 404:
-                    continue
-                raise
-            self._environments[wanted] = (time.monotonic() + KNOWN_SECONDS, tried)
-            return tried
-        return ()
-
-    def _since(self, services: Sequence[Service]) -> datetime | None:
-        known = self._known.projects if self._known else {}
-        made = [known[slug].dateCreated for slug in services[0].sentry if slug in known]
-        return min((utc(at) for at in made if at is not None), default=None)
 
 
 def _span(since: datetime, until: datetime) -> Pairs:

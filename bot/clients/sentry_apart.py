@@ -39,12 +39,24 @@ class Apart:
     async def get(
         self, path: str, where: Pairs, params: Pairs, *, every: Sequence[str] = (), after: str | None = None
     ) -> dict[str, httpx.Response]:
-        """`every`: what `project=-1` stands for. `after`: what `after()` made of the last answers. Raises `HttpError`."""
+        """`every`: what `project=-1` stands for. `after`: what `after()` made of the last answers.
+
+        Raises `HttpError`, too where one project did not answer: a sum over a part of them would be too small.
+        """
+        answers, lost = await self.some(path, where, params, every=every, after=after)
+        if lost:
+            raise lost[0]
+        return answers
+
+    async def some(
+        self, path: str, where: Pairs, params: Pairs, *, every: Sequence[str] = (), after: str | None = None
+    ) -> tuple[dict[str, httpx.Response], list[HttpError]]:
+        """As `get`, of those that answered, with why the others did not. Raises `HttpError` where none did."""
         cursors = dict(part.split("=", 1) for part in after.split()) if after and "=" in after else {}
         if not cursors and self._until < time.monotonic():
             more: Pairs = [("cursor", after)] if after else []
             try:
-                return {"": await self._http.get(path, [*where, *params, *more], scope=EVENTS)}
+                return {"": await self._http.get(path, [*where, *params, *more], scope=EVENTS)}, []
             except HttpError as error:
                 if not _refuses_several(error):
                     raise
@@ -54,13 +66,19 @@ class Apart:
         rest = [pair for pair in where if pair[0] != "project"]
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(project: str) -> httpx.Response:
+        async def one(project: str) -> httpx.Response | HttpError:
             more: Pairs = [("cursor", cursors[project])] if project in cursors else []
             async with slots:
-                return await self._http.get(path, [("project", project), *rest, *params, *more], scope=EVENTS)
+                try:
+                    return await self._http.get(path, [("project", project), *rest, *params, *more], scope=EVENTS)
+                except HttpError as error:
+                    return error
 
-        answers = await asyncio.gather(*(one(project) for project in projects))
-        return dict(zip(projects, answers, strict=True))
+        told = dict(zip(projects, await asyncio.gather(*(one(project) for project in projects)), strict=True))
+        lost = [answer for answer in told.values() if isinstance(answer, HttpError)]
+        if lost and len(lost) == len(told):
+            raise lost[0]
+        return {name: answer for name, answer in told.items() if not isinstance(answer, HttpError)}, lost
 
 
 def _refuses_several(error: HttpError) -> bool:

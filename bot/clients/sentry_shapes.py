@@ -18,6 +18,7 @@ from typing import Any, NotRequired
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from phases.decision import STANDS_IN, UNTOLD
 from phases.report import DeploySeen, Release, Share
 from phases.service import Service
 from phases.tracked import IssueRow, UserShare
@@ -48,7 +49,8 @@ class Shape(BaseModel):
 
 
 class ProjectShape(Shape):
-    id: str
+    id: str = ""
+    """A number in some answers; GlitchTip's releases name projects without it."""
     slug: str
     dateCreated: datetime | None = None
 
@@ -79,7 +81,19 @@ class IssueShape(Shape):
     lifetime: Lifetime | None = None
     project: ProjectShape
     isUnhandled: bool | None = None
+    issueCategory: str = "error"
+    issueType: str = ""
     stats: dict[str, list[tuple[float, int]]] | None = None
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> str:
+        return str(value)
+
+    @property
+    def category(self) -> str:
+        """`outage` is an uptime monitor's or a cron monitor's (src/sentry/issues/grouptype.py, https://github.com/getsentry/sentry)."""
+        return "cron" if self.issueType == "monitor_check_in_failure" else self.issueCategory
 
     @field_validator("stats", mode="before")
     @classmethod
@@ -102,7 +116,8 @@ class IssueShape(Shape):
             id=self.id,
             short_id=self.shortId,
             title=scrubbed(self.title),
-            url=self.permalink,
+            url=self.permalink if (self.permalink or "").startswith(("https://", "http://")) else None,
+            category=self.category,
             project=self.project.slug,
             level=self.level,
             first_seen=first,
@@ -176,8 +191,8 @@ class ReleaseShape(Shape):
         commit = next((c for c in (self.ref, self.lastCommit and self.lastCommit.id) if c and len(c) == 40), None)
         return Release(version=version, commit=commit)
 
-    def seen(self, service: Service, deploys: Iterable[DeployShape]) -> list[DeploySeen]:
-        """Its deploys to the counted environments, and its first event there."""
+    def seen(self, service: Service, deploys: Iterable[DeployShape], *, untold: bool = False) -> list[DeploySeen]:
+        """Its deploys to the counted environments, and its first event there. `untold`: its list could not be asked for."""
         release = self.release(service)
         if release is None:
             return []
@@ -194,7 +209,8 @@ class ReleaseShape(Shape):
             if d.environment in service.environments and (started := d.started(first)) is not None
         ]
         if first is not None:
-            found.append(DeploySeen(release=release, service=service.name, started_at=first, source="first event"))
+            source = UNTOLD if untold else STANDS_IN
+            found.append(DeploySeen(release=release, service=service.name, started_at=first, source=source))
         return found
 
 
@@ -204,6 +220,7 @@ class TagValueShape(Shape):
 
 
 class TagDetailShape(Shape):
+    key: str = ""
     totalValues: int = 0
     uniqueValues: int = 0
     topValues: list[TagValueShape] = Field(default_factory=list[TagValueShape])

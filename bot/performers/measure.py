@@ -31,7 +31,11 @@ def measuring(kit: Kit) -> dict[str, Performer]:
             elsewhere=kit.deploy_history,
         )
         asked = memory.question(incident, answer.report, kit.now())
-        recalled = await kit.memory.recall(asked)
+        try:
+            recalled = await kit.memory.recall(asked)
+        except PortError as error:  # who is hit does not wait for what was there before
+            notes = (*answer.report.notes, f"Earlier incidents are not known ({error.text}).")
+            return answer.model_copy(update={"report": answer.report.model_copy(update={"notes": notes})})
         found = memory.recollect(recalled, asked, kit.now())
         return answer.model_copy(update={"past": memory.in_record(recalled), "recollection": found})
 

@@ -14,7 +14,7 @@ from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, local, person, spoken, when, words
 from phases import memory
 from phases.coordination import DRILL
-from phases.decision import AT_ONCE, BEGAN, NOT_SAFE, scope
+from phases.decision import AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.report import (
     Choice,
@@ -144,8 +144,10 @@ def _recommended(recommendation: Recommendation, report: TriageReport | None, se
 def _silent(incident: Incident) -> str:
     if not incident.triage_overdue:
         return "Sentry is being asked who is hit …"
+    why = phrasing.silent(incident)
+    said = f"*Sentry could not be asked*: {words(why, 300)}." if why else "*Sentry has not answered.*"
     return (
-        f"{WRONG} *Sentry has not answered.* How many are hit is not measured; this message is completed when it does. "
+        f"{WRONG} {said} How many are hit is not measured; this message is completed when it does. "
         "*Fill in by hand* takes what people report."
     )
 
@@ -219,12 +221,15 @@ def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Blo
 
 def _indirect(report: TriageReport) -> bool:
     """Where users were not counted by name it is said how they were; otherwise line and fields say it all."""
-    return report.blast.inferred or report.blast.user_count is None or report.blast.users is Word.NOBODY
+    blast = report.blast
+    return blast.inferred or blast.user_count is None or blast.users is Word.NOBODY or bool(blast.unknown)
 
 
 def _users(report: TriageReport) -> str:
     blast = report.blast
     known = f"{blast.user_count:,}" if blast.user_count is not None else blast.users.value
+    if not blast.knows("users"):
+        return f"not known{f', at least {known}' if blast.user_count else ''}"
     inferred = ", inferred" if blast.inferred else ""
     return f"{known} ({blast.confidence.value} confidence{inferred})"
 
@@ -293,7 +298,7 @@ def _deploy(report: TriageReport, deploy: DeploySeen, service: Service, *, began
         gap = report.began_at - deploy.started_at
         before = f", {_passed(gap)} {'before' if gap >= timedelta(0) else 'after'} it began"
     other = f" of {words(deploy.service, 60)}" if deploy.service != service.name else ""
-    seen = "seen" if deploy.source == "first event" else "deployed"
+    seen = "seen" if deploy.source in FIRST_EVENTS else "deployed"
     return f"{version}{other} {seen} {when(deploy.started_at)}{by}{before}{marked}"
 
 
@@ -411,7 +416,8 @@ def _fallback(incident: Incident, current: Round, service: Service) -> str:
         return f"{incident.id}: {phrasing.done(current.action)}, {phrasing.outcome(current.action)}"
     if not _open(incident, current):
         return f"{incident.id}: decision {current.number} is closed"
-    measured = f" {phrasing.hit(incident.triage)}" if incident.triage else " Sentry has not answered."
+    silent = "Sentry could not be asked." if phrasing.silent(incident) else "Sentry has not answered."
+    measured = f" {phrasing.hit(incident.triage) if incident.triage else silent}"
     advice = (
         _recommended(current.recommendation, incident.triage, service) if current.recommendation else "decide by hand"
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from handlers.views.text import inline_code, person, spoken, words
+from phases.blast_radius import nobody, who
 from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
 from phases.mitigation import NOTHING_DEPLOYED
-from phases.report import Choice, Look, LookVerdict, Recommendation, Release, Share, TriageReport, Word
+from phases.report import BlastRadius, Choice, Look, LookVerdict, Recommendation, Release, Share, TriageReport, Word
 from phases.service import Service
 from phases.verification import NOT_MEASURED
 from phases.wording import capital
@@ -82,14 +83,33 @@ def hit(report: TriageReport) -> str:
     blast = report.blast
     if report.manual_by is not None:
         named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
-        users = capital(how_many(blast.users, "user"))
-        return f"{users}; {named or how_many(blast.features, 'feature')} (reported, not measured)"
+        said = capital(how_many(blast.users, "user"))
+        return f"{said}; {named or how_many(blast.features, 'feature')} (reported, not measured)"
     if blast.users is Word.NOBODY:
-        return "Sentry shows nothing unusual"
-    users = count(blast.user_count, "user") if blast.user_count else capital(how_many(blast.users, "user"))
-    inferred = " (inferred)" if blast.inferred else ""
-    features = ", ".join(words(f.name, 40) for f in blast.top_features[:3]) or how_many(blast.features, "feature")
-    return f"{users}{inferred}; {features}; {how_often(report)}"
+        return words(nobody(report), 300)
+    return f"{capital(users(blast))}; {features(blast)}; {how_often(report)}"
+
+
+def silent(incident: Incident) -> str:
+    """Return why Sentry could not be asked; empty where it has only not answered so far."""
+    failure = next((one for one in incident.failures if one.kind == "triage"), None)
+    return failure.reason.rstrip(".") if failure is not None and incident.triage is None else ""
+
+
+def users(blast: BlastRadius) -> str:
+    """`31 users`, `many users (inferred)`, `at least 31 users`, `users not known`."""
+    if not blast.knows("users"):
+        return who(blast)
+    known = count(blast.user_count, "user") if blast.user_count else how_many(blast.users, "user")
+    return f"{known} (inferred)" if blast.inferred else known
+
+
+def features(blast: BlastRadius) -> str:
+    """Return the names of the loudest, how many there are, or that they are not known."""
+    named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
+    if not blast.knows("features"):
+        return f"features not known, at least {named}" if named else "features not known"
+    return named or how_many(blast.features, "feature")
 
 
 def how_often(report: TriageReport) -> str:

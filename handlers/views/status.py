@@ -11,6 +11,7 @@ from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.status_buttons import buttons
 from handlers.views.text import clock, cut, inline_code, link, person, plain, size, spoken, when, words
 from phases import memory
+from phases.blast_radius import nobody
 from phases.cadence import waits
 from phases.failures import WORDS, small
 from phases.follow_up import open_items, settled
@@ -87,7 +88,8 @@ def _hit(incident: Incident) -> Fact:
     if incident.triage is not None:
         return Fact(f"*Hit*: {_who(incident, incident.triage)}", (1, 5, 6))
     if incident.triage_overdue:
-        return Fact(f"{WRONG} Sentry has not answered: how many are hit is not measured", (1, 5))
+        why = words(phrasing.silent(incident), 300) or "Sentry has not answered"
+        return Fact(f"{WRONG} {why}: how many are hit is not measured", (1, 5))
     return Fact("Measuring who is hit …" if incident.open else "", (1,))
 
 
@@ -96,17 +98,16 @@ def _who(incident: Incident, report: TriageReport) -> str:
     blast = report.blast
     features = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
     if blast.users is Word.NOBODY:
-        return "nobody; Sentry shows nothing unusual"
+        return f"nobody; {words(nobody(report), 300)}"
     if report.manual_by is not None:
         named = features or phrasing.how_many(blast.features, "feature")
         return f"{phrasing.how_many(blast.users, 'user')}; {named} (reported, not measured)"
-    users = phrasing.count(blast.user_count, "user") if blast.user_count else phrasing.how_many(blast.users, "user")
-    users += " (inferred)" if blast.inferred else ""
-    features = features or phrasing.how_many(blast.features, "feature")
+    users, features = phrasing.users(blast), phrasing.features(blast)
     if not incident.open or incident.recovered_at is not None:
         return f"{users}; {features}"
     rates = f"{phrasing.rate(report.per_minute)} errors/min, normally {phrasing.rate(report.baseline_per_minute)}"
-    return f"{users} since {when(report.began_at or incident.detected_at)}; {features}; {rates}"
+    hit = f"{users}{'' if blast.knows('users') else ';'}"  # users are not "not known since …"
+    return f"{hit} since {when(report.began_at or incident.detected_at)}; {features}; {rates}"
 
 
 # --- what is done, by whom, what comes next ----------------------------------------------------------------------

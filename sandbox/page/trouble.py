@@ -16,6 +16,19 @@ STORM = tuple(Fault(status=429, retry_after=seconds) for seconds in (1, 3, 5, 2,
 LINEAR_STORM = tuple(Fault(status=400, error="RATELIMITED", retry_after=seconds) for seconds in (1, 3, 2))
 """https://linear.app/developers/rate-limiting: HTTP 400 with the code in `errors[].extensions`."""
 
+OVERLOAD = (
+    Fault(
+        status=400,
+        error="\nQuery timeout. Please try again. If the problem persists try a smaller date range or fewer projects. "
+        "Also consider a\nfilter on the transaction field if you're filtering performance data.\n",
+    ),
+    Fault(status=429, error="Rate limit exceeded. Please try your query with a smaller date range or fewer projects."),
+    Fault(status=504, error="Query timeout. Please try again."),
+)
+"""Sentry's store of events is overloaded, in the ways of its versions (`handle_query_errors`, https://github.com/getsentry/sentry):
+only calls that count events meet it; issues and releases live elsewhere."""
+COUNTING = ("sentry.events", "sentry.timeseries")
+
 DOWN = {
     "sentry": ("sentry.*", Fault(status=503, error="Sentry is down (a switch of the sandbox)")),
     "linear": ("linear.*", Fault(status=503)),
@@ -44,6 +57,7 @@ class Switch:
 
 PLAIN = (
     Switch("sentry", "Sentry down"),
+    Switch("sentry-busy", "Sentry overloaded", "its issues are told; whoever counts events is refused: 400, 429, 504"),
     Switch("linear", "Linear down"),
     Switch("linear-busy", "Linear rate-limited"),
     Switch("github", "GitHub down"),
@@ -114,6 +128,9 @@ class Troubles:
         others = [system for system in SYSTEMS if system not in ("slack", "linear")]
         if name in DOWN:
             faults.always(*DOWN[name])
+        elif name == "sentry-busy":
+            for call in COUNTING:
+                faults.always(call, OVERLOAD)
         elif name == "slack-429":
             faults.always("slack.*", STORM, every=2)
         elif name == "others-429":

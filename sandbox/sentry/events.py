@@ -51,6 +51,18 @@ class Event:
         return f"{module} in {function}" if module and function else str(module or function or "")
 
     @property
+    def kind(self) -> tuple[str, str]:
+        """`issueType` and `issueCategory`: a monitor's occurrences carry its tag, and are no errors.
+
+        https://github.com/getsentry/sentry/blob/master/src/sentry/issues/grouptype.py
+        """
+        if "uptime_rule" in self.tags:
+            return "uptime_domain_failure", "outage"
+        if "monitor.slug" in self.tags:
+            return "monitor_check_in_failure", "outage"
+        return "error", "error"
+
+    @property
     def environment(self) -> str:
         return self.tags.get("environment", "")
 

@@ -37,7 +37,8 @@ def _found(sentry: Sentry, params: QueryParams, start: float, end: float) -> lis
     matches = Matcher(params.get("query", ""), discover.reader(sentry), now=sentry.clock())
     if dataset not in ("errors", "discover"):
         return []
-    return [event for event in asked_events(sentry, params, start, end) if matches(event)]
+    found = asked_events(sentry, params, start, end)
+    return [event for event in found if event.kind == ("error", "error") and matches(event)]
 
 
 async def list_events(sentry: Sentry, request: Request) -> Response:

@@ -48,6 +48,7 @@ def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period:
 
 def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payload:
     """What every form of an issue has."""
+    kind, category = issue.events[-1].kind if issue.events else ("error", "error")
     return {
         "id": str(issue.id),
         "shareId": None,
@@ -64,8 +65,8 @@ def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payloa
         "platform": issue.project.platform,
         "project": project_shape(issue.project),
         "type": "error" if "type" in issue.metadata else "default",
-        "issueType": "error",
-        "issueCategory": "error",
+        "issueType": kind,
+        "issueCategory": category,
         "metadata": issue.metadata,
         "numComments": 0,
         "assignedTo": None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote_plus
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.clients.sentry import Sentry
@@ -119,6 +121,27 @@ class Counting:
             self._open -= 1
 
 
+class Refusing:
+    """In front of the local Sentry: refuses what a rule finds in a request's path and question."""
+
+    def __init__(self) -> None:
+        self.rules: list[tuple[Callable[[str], bool], int, str]] = []
+        self.app: ASGIApp | None = None
+
+    def refuse(self, *parts: str, status: int = 400, said: str = "Query timeout. Please try again.") -> None:
+        """Whatever has all of these in its decoded URL."""
+        self.rules.append((lambda url: all(part in url for part in parts), status, said))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        url = f"{scope['path']}?{unquote_plus(scope['query_string'].decode())}"
+        for meets, status, said in self.rules:
+            if meets(url):
+                await JSONResponse({"detail": said}, status)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
 @dataclass
 class World:
     local: LocalSentry
@@ -130,6 +153,7 @@ class World:
     deployer: Deployer | None = field(default_factory=lambda: Deployer(["v3", "v2", "v1"], "v3"))
     source: Repository | None = None
     known: Sequence[DeploySeen] = ()
+    refusing: Refusing = field(default_factory=Refusing)
 
     def deployed(
         self, version: str, minutes_ago: float, *, project: str = "shop", environment: str = "production"
@@ -175,9 +199,11 @@ async def world(*, counting: bool = False, **fields: Any) -> AsyncIterator[World
     faults = Faults()
     app = sentry_app(local, faults)
     calls = Counting(app) if counting else None
-    async with serving(calls or app) as url:
+    refusing = Refusing()
+    refusing.app = calls or app
+    async with serving(refusing) as url:
         client = Sentry(url, "acme", "sntrys_local", timeout=5)
-        yield World(local, client, faults, calls, **fields)
+        yield World(local, client, faults, calls, refusing=refusing, **fields)
         await client.aclose()
 
 

@@ -216,6 +216,21 @@ async def test_a_source_that_does_not_answer_ends_in_time(tmp_path: Path, monkey
     assert found.walk[0].startswith("Crashes in /srv/shop/shop/pay.py:3")
 
 
+class Slow(LocalGit):
+    """A source whose blame hangs."""
+
+    async def blame(self, service: Service, release: str, file: str, line: int) -> Any:
+        await asyncio.Event().wait()
+
+
+async def test_a_slow_walk_costs_no_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phases.root_cause.LINES_SECONDS", 1.0)
+    _, service = shop(tmp_path)
+    found = await look(report(), service, Slow())
+    assert found.suspects, "the commits came"
+    assert "Who last touched the lines is not known: the source did not answer within 1 s." in found.notes
+
+
 async def test_a_clone_whose_history_is_cut_accuses_nobody_and_says_what_that_costs(tmp_path: Path) -> None:
     repository, service = shop(tmp_path / "origin")
     whole = str(repository.path)
@@ -247,6 +262,7 @@ async def test_what_could_not_be_asked_is_not_said_to_be_missing(tmp_path: Path)
     found = await look(report(), service, Deaf())
     assert not any("not in the source" in step for step in found.walk)
     assert found.suspects, "the commits came, whatever became of the lines"
+    assert any("the disk is gone" in note for note in found.notes)
 
 
 # --- what the picture says -------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from sandbox.faults import Fault, Faults
+from sandbox.page.trouble import COUNTING, OVERLOAD
 from sandbox.sentry import Alerts, Rule, Sentry, sentry_app, sign
 
 ORG = "/sentry/api/0/organizations/acme"
@@ -386,3 +387,28 @@ def test_an_event_that_comes_twice_counts_once() -> None:
     assert len(sentry.events) == 1
     with pytest.raises(ValueError, match="no such level"):
         sentry.ingest({"level": "loud"})
+
+
+async def test_an_overloaded_store_of_events_refuses_who_counts_and_lists_its_issues(world: World) -> None:
+    """As the versions of Sentry do (`handle_query_errors`): 400, 429, 504, each with a sentence; the switch of the page."""
+    world.sentry.load()
+    for call in COUNTING:
+        world.faults.always(call, OVERLOAD)
+    asked = {"field": "count()", "dataset": "errors"}
+    said = [await world.get("events/", status, **asked) for status in (400, 429, 504)]
+    assert said[0]["detail"].strip().startswith("Query timeout. Please try again.")
+    assert said[1]["detail"].startswith("Rate limit exceeded.")
+    await world.get("events-timeseries/", 400, dataset="errors")
+    assert len(await world.get("issues/")) == 1
+
+
+async def test_a_monitors_issue_is_listed_with_its_events_and_has_no_rows_among_errors(world: World) -> None:
+    world.sentry.load("Downtime detected", times=9, tags={"uptime_rule": "7"}, function="up")
+    world.sentry.load("Missed check-in", tags={"monitor.slug": "nightly"}, function="cron")
+    world.sentry.load("KeyError: 'region'")
+    listed = {row["title"].split(":")[0]: row for row in await world.get("issues/")}
+    assert [row["issueType"] for row in listed.values()].count("error") == 1
+    assert {row["issueCategory"] for row in listed.values()} == {"error", "outage"}
+    assert listed["Downtime detected"]["count"] == "9"
+    rows = await world.get("events/", field="count()", dataset="errors")
+    assert rows["data"] == [{"count()": 1}]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sentry_world import NOW, SHOP, World, ago, world
 
+from phases.ports import PortError
 from phases.report import TriageReport
 
 SINCE = NOW - timedelta(minutes=15)
@@ -35,6 +36,23 @@ async def test_triage_measures_the_same_project_by_project(discover: bool) -> No
         apart = await burning(w)
     assert apart.recommendation.choice == "rollback"
     assert picture(apart) == picture(at_once)
+
+
+async def test_a_project_that_does_not_answer_leaves_the_others_and_is_no_nothing_unusual() -> None:
+    async with world(service=BOTH, several=False) as w:
+        for version, minutes in (("v2", 600), ("v3", 9)):
+            w.deployed(version, minutes)
+        w.burn("/cart", "/search", users=20)
+        payments = str(w.local.projects["payments"].id)
+        w.refusing.refuse(f"/issues/?project={payments}&", status=503)
+        report = await w.triage()
+        assert report.events == 80
+        assert any(note.startswith("The issues of some projects are not known") for note in report.notes)
+        assert report.incomplete
+        w.local.issues.clear()
+        w.local.events.clear()
+        with pytest.raises(PortError, match="503"):
+            await w.triage()
 
 
 async def test_pages_go_on_in_every_project() -> None:

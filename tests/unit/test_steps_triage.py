@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from handlers import views
 from phases import actions as said
 from phases import effects as wanted
 from phases.incident import Severity, Source, Status
@@ -342,3 +345,85 @@ def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay
         for _ in range(2):
             story.say(said.Triaged(report=report(**told)))
         assert story.record.title == title
+
+
+# --- what could not be asked -----------------------------------------------------------------------------------
+
+UNKNOWN = blast(user_count=None, top_features=(), unknown=("users", "features"), confidence=Confidence.LOW)
+
+
+def unasked():
+    """Sentry tells its issues and counts no events: as for many, until it can be asked."""
+    return report(blast=UNKNOWN, incomplete=True)
+
+
+def test_what_could_not_be_asked_is_asked_again_soon_and_until_it_is_known():
+    story = Story().opened()
+    story.say(said.Triaged(report=unasked()))
+    assert story.due("measure") == 10
+    for _ in range(12):
+        story.fires("measure")
+        assert story.wants(wanted.Triage) == [wanted.Triage()]
+        story.say(said.Triaged(report=unasked()), after=0)
+    assert story.due("measure") == 60, "after two minutes once a minute"
+    story.now += timedelta(hours=2)
+    story.say(said.Triaged(report=unasked()))
+    assert story.due("measure") == 60, "and however long it takes"
+    story.fires("measure")
+    story.say(said.Triaged(report=report()))
+    assert "measure" not in story.timers, "its window is over"
+
+
+def test_the_decision_is_completed_in_place_when_the_measures_come():
+    story = Story().opened()
+    story.say(said.Triaged(report=unasked()))
+    assert story.record.severity is Severity.SEV1
+    assert story.record.round is not None
+    assert story.record.round.recommendation is not None
+    assert story.record.round.recommendation.choice is Choice.ROLLBACK
+    assert story.on_ticket == ["Triage: users not known, features not known; 214 events in 15 min"]
+    story.posted("decision:1")
+    story.say(said.Triaged(report=report()))
+    assert story.in_channel == [], "the same advice, with numbers: the message is edited"
+    assert "decision:1" in story.last.dirty
+    assert story.record.triage is not None
+    assert story.record.triage.blast.user_count == 37
+
+
+def test_what_was_taken_as_many_and_is_one_user_is_said_and_no_sev1():
+    story = Story().opened().measured(unasked())
+    one = blast(Word.ONE, Word.ONE, top_features=(Share(name="cart", events=214),))
+    story.say(said.Triaged(report=report(Choice.INVESTIGATE, blast=one)))
+    assert story.record.severity is Severity.SEV3, "it was never measured as SEV1"
+    assert story.in_channel == ["*Measured by now.* 1 user, cart; 214 events in 15 min. Recommended now: investigate."]
+
+
+def test_a_severity_that_a_person_gave_stays():
+    story = Story().opened().measured(unasked())
+    story.say(said.SetSeverity(by="U0BOB", severity=Severity.SEV1))
+    story.say(said.Triaged(report=report(Choice.INVESTIGATE, blast=blast(Word.ONE, Word.ONE))))
+    assert story.record.severity is Severity.SEV1
+
+
+def test_a_look_that_could_ask_for_less_takes_nothing_away_unless_it_burns_much_more():
+    story = Story().opened().measured(report(Choice.INVESTIGATE, blast=blast(Word.ONE, Word.ONE)))
+    story.say(said.Triaged(report=unasked()))
+    assert story.record.severity is Severity.SEV3
+    assert story.record.triage is not None
+    assert story.record.triage.blast.users is Word.ONE
+    assert story.in_channel == []
+    assert story.due("measure") == 10
+    story.say(said.Triaged(report=unasked().model_copy(update={"events": 2000})))
+    assert story.record.severity is Severity.SEV1
+
+
+def test_a_refusal_is_told_as_what_sentry_refused():
+    story = Story().opened()
+    story.fires("triage")
+    why = "Sentry refused the request (422) (sort: Input should be 'count')"
+    story.fails(wanted.Triage(), why)
+    decision = views.decision(story.record, story.now, service(), 1)
+    status = views.status(story.record, story.now, service())
+    for shown in (str(decision), str(status)):
+        assert "sort: Input should be" in shown
+        assert "has not answered" not in shown

@@ -249,6 +249,44 @@ async def test_sentry_out_of_reach_is_a_verdict_and_never_recovered() -> None:
     assert "Sentry has a fault of its own (503)" in seen.reasons[0]
 
 
+async def test_what_counts_alone_say_stands_whatever_else_could_not_be_asked() -> None:
+    """Errors go on: not recovered. They stopped, and whether something is new in what runs is not known: never recovery."""
+    async with world() as w:
+        burning = await burned(w)
+        w.refusing.refuse("/issues/", "sort=new")
+        silent = await look(w, burning)
+        w.local.load("Oops: a", at=ago(3), times=200, transaction="/cart", release="v3", function="f")
+        noisy = await look(w, burning)
+    assert silent.verdict is LookVerdict.UNREACHABLE
+    assert "Query timeout" in silent.reasons[0]
+    assert noisy.verdict is LookVerdict.NOT_RECOVERED
+
+
+@pytest.mark.parametrize(
+    "said", ["Query timeout. Please try again.", "Invalid query. Argument to function is wrong type."]
+)
+async def test_counts_that_could_not_be_asked_are_never_recovery(said: str) -> None:
+    async with world() as w:
+        burning = await burned(w)
+        w.refusing.refuse("/events/", said=said)
+        seen = await look(w, burning)
+    assert seen.verdict is LookVerdict.UNREACHABLE
+    assert said.partition(".")[0] in seen.reasons[0]
+
+
+async def test_errors_that_stop_do_not_say_that_a_monitors_issue_is_over() -> None:
+    async with world() as w:
+        burning = await burned(w)
+        assert (await look(w, burning)).verdict is LookVerdict.RECOVERED
+        report = burning.triage
+        assert report is not None
+        down = report.issues[0].model_copy(update={"id": "9", "short_id": "SHOP-9", "category": "outage"})
+        watched = report.model_copy(update={"issues": (*report.issues, down), "issue_ids": (*report.issue_ids, "9")})
+        seen = await look(w, burning.model_copy(update={"triage": watched}))
+    assert seen.verdict is LookVerdict.TOO_FEW
+    assert any(reason.startswith("SHOP-9 cannot be counted as errors") for reason in seen.reasons)
+
+
 async def test_without_sentry_or_without_issues_nothing_is_measured() -> None:
     one = Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6))
     endpoint = HttpEndpoint()

@@ -370,7 +370,9 @@ class Life(RuleBasedStateMachine):
             assert self.asked or self.comes_question()
 
     def comes(self, effect: wanted.Effect) -> bool:
-        """Under way, or it failed and is tried again."""
+        """Under way, by itself or because a person asked for it again; or it failed and is tried again."""
+        if isinstance(effect, wanted.PostLive) and effect.model_copy(update={"again": True}) in self.pending:
+            return True
         return effect in self.pending or any(
             wanted.EFFECT.validate_json(f.effect) == effect and f"retry:{f.effect_id}" in self.timers
             for f in self.incident.failures

@@ -7,6 +7,7 @@ import signal
 import time
 
 from sandbox.faults import Fault
+from sandbox.page.trouble import COUNTING, OVERLOAD
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.workspace.dump import valkey
@@ -61,6 +62,26 @@ async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back
     assert "Sentry has not answered" in story
     assert "12 tickets" in story
     assert "525 events" in story
+
+
+async def test_an_overloaded_sentry_gets_no_milder_advice_and_the_decision_is_completed_in_place(small: World):
+    """It answers with 400, 429 and 504 whoever counts events; its issues are told."""
+    world, alice = small, small.alice
+    burn(world)
+    for call in COUNTING:
+        world.faults.always(call, OVERLOAD)
+    channel = await declared(alice, "checkout is failing")
+    decision = await alice.sees("Recommended: roll back to `1.2.0`", channel, seconds=15)
+    first = plain(decision)
+    assert "Users not known; features not known" in first
+    assert "nothing unusual" not in first
+    assert "SEV1" in status(channel)
+
+    world.faults.clear()
+    completed = plain(await alice.sees_change(decision, " users; ", seconds=25))
+    assert "not known" not in completed
+    assert "Recommended: roll back to `1.2.0`" in completed
+    assert len(said(alice, channel, "Decision 1")) == 1
 
 
 async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(small: World):

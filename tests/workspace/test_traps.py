@@ -34,7 +34,7 @@ SAYS: dict[str, tuple[str, ...]] = {
     ),
     "no-users": ("Many users (inferred)", "name no user"),
     "one-user": ("Recommended: investigate", "1 user;", "One account in several features points at its data"),
-    "health-checker": ("nothing unusual",),
+    "health-checker": ("Only health checks and bots (not_users) ran into it",),
     "attacker": ("1 user;", "Recommended: investigate"),
     "louder": ("OSError: mail queue is full", "spiking", "first seen"),
     "staging": ("nothing unusual",),
