@@ -44,9 +44,10 @@ if request.timer then
 end
 
 if request.entry then
-  -- pcall: without the consumer group nothing is pending, and that is an answer, no error.
+  -- pcall: without the consumer group, and with what is no id, nothing is pending, and that is an answer. Any other error leaves it open.
   local pending = redis.pcall('XPENDING', outbox, request.group, request.entry, request.entry, 1)
-  if pending.err and not string.find(pending.err, 'NOGROUP', 1, true) then return refused(pending) end
+  local gone = pending.err and (string.find(pending.err, 'NOGROUP', 1, true) or string.find(pending.err, 'Invalid stream ID', 1, true))
+  if pending.err and not gone then return refused(pending) end
   if pending.err or #pending == 0 then return {'gone'} end
 end
 

@@ -1,7 +1,7 @@
 """`firebreak doctor`: what works, what does not, how to mend it; one table. Exit code 1 when something needed is broken.
 
-Nothing of production is touched. In Slack one message is posted into INCIDENTS_CHANNEL, read back, and deleted;
-PagerDuty hears that an alert which never was has ended.
+Nothing of production is touched. In Slack one message is posted into INCIDENTS_CHANNEL, read back, and deleted; in Redis a few
+keys of doctor's own are; PagerDuty hears that an alert which never was has ended.
 """
 
 from __future__ import annotations

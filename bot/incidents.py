@@ -75,7 +75,7 @@ class Incidents:
             return Unknown(f"{error.text} {NOTHING}")
         except AnswerLost as error:
             log.error("answer lost for %s of %s: %s", action.type, incident or "a new incident", error.text)
-            return Unknown()
+            return Unknown(f"{error.text} {Unknown().text}") if error.halfway else Unknown()
 
     async def _say(
         self,

@@ -169,8 +169,8 @@ class Store:
                 pass
         answers = await ask(self.redis, *commands)
         for answer in answers:
-            # Without its consumer group nothing is pending: the entry is gone. Any other no leaves open what was dealt with.
-            if isinstance(answer, Exception) and not str(answer).startswith("NOGROUP"):
+            # Such an entry is pending nowhere: it is gone. Any other no leaves open what was dealt with.
+            if isinstance(answer, Exception) and not str(answer).startswith(("NOGROUP", "Invalid stream ID")):
                 raise NotRecorded(said(answer)) from answer
         seconds, micros = map(int, answers[0])
         server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)

@@ -127,7 +127,7 @@ async def test_doctor_says_certificate_and_nothing_of_scopes(company: str, tmp_p
     )
     async with AsyncExitStack() as stack:
         found = [
-            *await outside.sentry(settings, Catalogue([service()]), stack),
+            *await sentry.sentry(settings, Catalogue([service()]), stack),
             *await outside.linear_and_others(settings, Catalogue([service()]), stack),
         ]
     assert len(found) == 2
