@@ -203,9 +203,16 @@ async def _commits(own: Store, queue: Queue) -> list[Held]:
 
 
 def _opened(now: datetime) -> Draft:
-    source = Source(kind="person", text="proof")
-    times = {"detected_at": now, "declared_at": now}
-    incident = Incident(id=ID, number=1, ulid=ULID, title="proof", service=SERVICE, source=source, **times)
+    incident = Incident(
+        id=ID,
+        number=1,
+        ulid=ULID,
+        title="proof",
+        service=SERVICE,
+        source=Source(kind="person", text="proof"),
+        detected_at=now,
+        declared_at=now,
+    )
     draft = Draft(incident, now).note("declared", "proof", by=WHO).want(OpenChannel(), SetTopic(), ArchiveChannel())
     draft.claim("number:1").claim("open:proof:production").claim("echo:proof", seconds=60)
     return draft.timer("rings", 60, MeasureDue()).timer("waits", 60, MeasureDue())
