@@ -203,14 +203,13 @@ async def _commits(own: Store, queue: Queue) -> list[Held]:
 
 
 def _opened(now: datetime) -> Draft:
-    source = Source(kind="person", text="proof")
     incident = Incident(
         id=ID,
         number=1,
         ulid=ULID,
         title="proof",
         service=SERVICE,
-        source=source,
+        source=Source(kind="person", text="proof"),
         detected_at=now,
         declared_at=now,
     )
