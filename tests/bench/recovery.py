@@ -24,6 +24,7 @@ FIRST, SECOND = 4.0, 9.0
 LOOK_MINUTES, SOON_MINUTES, HOUR_MINUTES = (int(span / MINUTE) for span in (SPAN, SOON, GUARD))
 DAY, HOUR = 1440.0, 60.0
 SERIES = 20_000
+RARE = 3  # times as many, where one in thousands is looked for
 SEED = 20_261_122
 SIGN = "verdict: "
 """How these rows begin."""
@@ -199,8 +200,9 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
     rows: list[tuple[str, int, float, float | None]] = []
 
     def quiet(what: str, make: Callable[[], Series], most: float, *, times: float = 1.0) -> None:
-        opened = sum(opened_over_quiet(rng, make(), times) for _ in range(series))
-        rows.append((f"guard, {what}: opened again over nothing", series, opened / series, most))
+        many = RARE * series
+        opened = sum(opened_over_quiet(rng, make(), times) for _ in range(many))
+        rows.append((f"guard, {what}: opened again over nothing", many, opened / many, most))
 
     def unseen(what: str, again: float, most: float | None, times: tuple[float, float]) -> None:
         made = (drawn(rng, (2 * SIZE, 500), again, times=times) for _ in range(series))
