@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from bot import address, sentinel
+from bot import redis_url, sentinel
 from bot.pool import Pool
 from bot.trouble import ANSWERS, of, said
 from handlers.door import OutOfReach
@@ -128,11 +128,11 @@ def connect(
     take_seconds: float = TAKE_SECONDS,
     connections: int = CONNECTIONS,
 ) -> Redis:
-    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises `bot.address.WrongAddress`.
+    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises `bot.redis_url.WrongAddress`.
 
     `take_seconds`: how long a request waits for a connection.
     """
-    at = address.parsed(url)
+    at = redis_url.parsed(url)
     kept: dict[str, Any] = {
         "max_connections": connections,
         "take_seconds": take_seconds,

@@ -19,7 +19,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from bot import address
+from bot import redis_url
 from bot.aside import VERSION, take_up
 from bot.budget import Budget
 from bot.clock import DROP, DUE
@@ -88,14 +88,14 @@ async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble
         return Trouble(error.text.rstrip("."), NEWEST, final=True)
     trouble = of(error)
     if trouble in (CLOSED, NO_CONNECTION):
-        return await _of_tls(address.parsed(url)) or trouble
+        return await _of_tls(redis_url.parsed(url)) or trouble
     if trouble.mend != NEWEST:
         return trouble
     version = await _version(store.redis)
     return Trouble(f"{trouble.says} (it is version {version})", NEWEST, final=True) if version else trouble
 
 
-async def _of_tls(at: address.Address) -> Trouble | None:
+async def _of_tls(at: redis_url.Address) -> Trouble | None:
     """A TLS server cuts who speaks plainly, and a plain one waits for the rest of a TLS greeting: asked in the other way it tells."""
     if at.scheme not in ("redis", "rediss"):
         return None

@@ -1,7 +1,7 @@
 """`sentinel://h1:26379,h2:26379/master`: the primary that the sentinels name, asked anew for each new connection.
 
 `sentinel://user:password@…` is for the servers behind the sentinels; `?sentinel_username=…&sentinel_password=…` is for the
-sentinels themselves, `?db=1` chooses a database (bot/address.py). The scheme is our own.
+sentinels themselves, `?db=1` chooses a database (bot/redis_url.py). The scheme is our own.
 After a fail-over the old primary answers READONLY, its connections are closed, and the next one goes to the new primary.
 """
 
@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.exceptions import RedisError
 
-from bot.address import Address
 from bot.pool import Pool
+from bot.redis_url import Address
 from bot.trouble import ANSWERS
 
 ANSWER_SECONDS = 1.0

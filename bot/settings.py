@@ -13,8 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot import address as redis_url
-from bot import addresses, around, pasted, tokens
+from bot import addresses, around, pasted, redis_url, tokens
 from phases.service import RECHECK_AFTER_SECONDS, RECHECK_UNTIL_SECONDS, WINDOW_SECONDS
 
 SENTRY_ORG = re.compile(r"[A-Za-z0-9][\w-]*")

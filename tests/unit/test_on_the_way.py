@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from bot.catalogue import Catalogue
-from bot.checkup import outside
+from bot.checkup import outside, sentry
 from bot.clients.discord import Discord
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.github import GitHub

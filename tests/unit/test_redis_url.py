@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.address import Address, faults, parsed
 from bot.connection import connect
+from bot.redis_url import Address, faults, parsed
 from bot.settings import Faults, load, where_it_is_kept
 
 SECRET = "hunter2hunter2"
