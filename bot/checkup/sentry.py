@@ -86,9 +86,11 @@ async def _asked(what: str, question: Awaitable[T], costs: str = "") -> T | Find
     try:
         return await question
     except PortError as error:
+        says = f"{error.text}{f': {costs}' if costs else ''}."
+        if isinstance(error, HttpError) and error.mend:  # the way to Sentry is the trouble
+            return broken(what, says, error.mend)
         status = error.status if isinstance(error, HttpError) else None
         about_us = status in ABOUT_US or (status is None and not error.retryable)
-        says = f"{error.text}{f': {costs}' if costs else ''}."
         if about_us:
             return broken(what, says, MEND_SENTRY)
         passes = status is None or status in PASSING or (status == 400 and error.retryable)
