@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ class SlackPeople:
         self._team = team
         self._enterprise = enterprise
         self._known: dict[str, tuple[float, Person]] = {}
+        self._asking: dict[str, asyncio.Task[Person]] = {}
         self._groups: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._handles: tuple[float, dict[str, str]] = (0.0, {})
         self._users = Listing(slack, "users.list", "members", _user)
@@ -44,6 +46,15 @@ class SlackPeople:
         kept = self._known.get(id)
         if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
             return kept[1]
+        asking = self._asking.get(id)
+        if asking is None:
+            asking = self._asking[id] = asyncio.create_task(self._ask(id))
+            asking.add_done_callback(lambda _: self._asking.pop(id, None))
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, though nobody waits
+        # Who waits no longer leaves the answer to the next click, which so finds it.
+        return await asyncio.shield(asking)
+
+    async def _ask(self, id: str) -> Person:
         try:
             user = (await self._slack.get("users.info", user=id))["user"]
         except SlackRefused as refused:

@@ -112,7 +112,7 @@ async def list_projects(sentry: Sentry, request: Request) -> Response:
 
     def shape(project: Any) -> dict[str, Any]:
         made = {"dateCreated": iso(project.created), "status": "active"}
-        return shapes.project_shape(project) | made | {"isMember": True, "hasAccess": True, "teams": []}
+        return shapes.project_row(project) | made
 
     return paged(request, rows, shape)
 

@@ -19,12 +19,33 @@ TOP_VALUES = 9
 """TOP_VALUES_DEFAULT_LIMIT of sentry/tagstore/base.py."""
 
 
+HAS = (
+    *("Access", "Feedbacks", "Flags", "MinifiedStackTrace", "Monitors", "NewFeedbacks", "Profiles", "Replays"),
+    *("Sessions", "InsightsHttp", "InsightsDb", "InsightsAssets", "InsightsAppStart", "InsightsScreenLoad"),
+    *("InsightsVitals", "InsightsCaches", "InsightsQueues", "InsightsAgentMonitoring", "InsightsMCP", "Logs"),
+    *("TraceMetrics", "UserReports"),
+)
+"""Which features of Sentry a project uses: github.com/getsentry/sentry-api-schema, "List an Organization's Projects"."""
+
+
 def project_shape(project: Project) -> Payload:
     return {
         "id": str(project.id),
         "name": project.slug,
         "slug": project.slug,
         "platform": project.platform,
+    }
+
+
+def project_row(project: Project) -> Payload:
+    """A row of the organisation's list, complete as Sentry describes it."""
+    return {
+        **project_shape(project),
+        **{f"has{feature}": feature == "Access" for feature in HAS},
+        **{name: [] for name in ("features", "access", "teams", "platforms", "environments")},
+        **{name: None for name in ("firstEvent", "team", "latestRelease")},
+        **{name: False for name in ("isBookmarked", "firstTransactionEvent")},
+        "isMember": True,
     }
 
 
@@ -43,7 +64,16 @@ def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period:
         "lastSeen": iso(issue.last_seen),
         "stats": None,
     }
-    return shape | {"stats": {period: stats(sentry, issue, period)}, "lifetime": life, "filtered": None}
+    listed = {
+        **{name: None for name in ("priorityLockedAt", "seerFixabilityScore", "seerAutofixLastTriggered")},
+        **{name: None for name in ("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")},
+        **{name: None for name in ("inbox", "owners", "filtered")},
+        **{name: [] for name in ("integrationIssues", "sentryAppIssues")},
+        "derivedData": {},
+        "latestEventHasAttachments": False,
+        "sessionCount": 0,
+    }
+    return shape | listed | {"stats": {period: stats(sentry, issue, period)}, "lifetime": life}
 
 
 def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payload:
@@ -211,6 +241,8 @@ def event_detail(sentry: Sentry, event: Event) -> Payload:
         "errors": [],
         "occurrence": None,
         "crashFile": None,
+        "resolvedWith": [],
+        "sdkUpdates": [],
         "userReport": None,
         "groupingConfig": {"id": "newstyle:2023-01-11", "enhancements": ""},
         "nextEventID": issue.events[place + 1].id if place + 1 < len(issue.events) else None,
