@@ -43,8 +43,8 @@ def project_row(project: Project) -> Payload:
         **project_shape(project),
         **{f"has{feature}": feature == "Access" for feature in HAS},
         **{name: [] for name in ("features", "access", "teams", "platforms", "environments")},
-        **{name: None for name in ("firstEvent", "team", "latestRelease")},
-        **{name: False for name in ("isBookmarked", "firstTransactionEvent")},
+        **dict.fromkeys(("firstEvent", "team", "latestRelease")),
+        **dict.fromkeys(("isBookmarked", "firstTransactionEvent"), False),
         "isMember": True,
     }
 
@@ -65,9 +65,9 @@ def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period:
         "stats": None,
     }
     listed = {
-        **{name: None for name in ("priorityLockedAt", "seerFixabilityScore", "seerAutofixLastTriggered")},
-        **{name: None for name in ("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")},
-        **{name: None for name in ("inbox", "owners", "filtered")},
+        **dict.fromkeys(("priorityLockedAt", "seerFixabilityScore", "seerAutofixLastTriggered")),
+        **dict.fromkeys(("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")),
+        **dict.fromkeys(("inbox", "owners", "filtered")),
         **{name: [] for name in ("integrationIssues", "sentryAppIssues")},
         "derivedData": {},
         "latestEventHasAttachments": False,
