@@ -22,6 +22,9 @@ DEFAULT = "default"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,58}[A-Za-z0-9]|[A-Za-z0-9]")  # a part of Redis keys: no colon
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
+_UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+"""Letters of Thai, Lao, Burmese, Khmer, Japanese and Chinese, which have no blanks between words, and of Korean, whose endings have none."""
+_LETTER = rf"(?!{_UNSPACED})[^\W_]"
 _URL_IN_TEXT = re.compile(r"https?://[^\s>|]+")
 
 
@@ -71,6 +74,9 @@ class _Adr(_Part):
 
 
 class _Entry(_Part):
+    # A blank that was pasted along is no part of a slug, an environment or an address.
+    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
+
     aliases: list[str] = Field(default_factory=list[str])
     owners: str | list[str] = ""
     sentry: list[str] = Field(default_factory=list[str])
@@ -108,7 +114,7 @@ class Catalogue:
                 self._spoken[spelled(word).casefold()] = service.name
         # The longest first: "shop-api is down" does not name the service "shop".
         words = sorted(self._spoken, key=lambda word: (-len(word), word))
-        self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
+        self._pattern = re.compile("|".join(map(_whole_word, words)), re.IGNORECASE)
 
     def get(self, name: str) -> Service | None:
         """By name, else by alias."""
@@ -132,6 +138,16 @@ class Catalogue:
 
     def by_sentry_project(self, slug: str) -> Service | None:
         return self._services.get(self._by_project.get(slug, ""))
+
+
+def _whole_word(word: str) -> str:
+    """The pattern of a name that is not a part of another word.
+
+    The marks of slanted words (`_shop_`) and letters that are written without blanks (`shopが`) end it.
+    """
+    before = "" if re.match(_UNSPACED, word) else f"(?<!{_LETTER})(?<!{_LETTER}_)"
+    behind = "" if re.match(_UNSPACED, word[-1:]) else f"(?!_?{_LETTER})"
+    return f"{before}{re.escape(word)}{behind}"
 
 
 def _beside(service: Service, services: Sequence[Service]) -> Service:
@@ -198,7 +214,9 @@ def read(path: Path, numbers: Numbers | None = None) -> Catalogue:
     entries: dict[str, _Entry] = {}
     for name, raw in tables.items():
         if not _NAME.fullmatch(name):
-            faults.append(f"service {name!r}: a name has letters, digits, '.', '_', '-' and blanks, at most 60")
+            faults.append(
+                f"service {name!r}: a name has letters a to z, digits, '.', '_', '-' and blanks, at most 60; aliases may have any letters"
+            )
         entry = _checked(_Entry, raw, f"service {name}", faults)
         if entry is not None:
             entries[name] = entry
@@ -228,7 +246,9 @@ def _checked(model: type[P], raw: Any, where: str, faults: list[str]) -> P | Non
 
 def _said(model: type[BaseModel], fault: dict[str, Any]) -> str:
     """One fault in words, with its key as written in the file."""
-    place = [part for part in fault["loc"] if part not in ("str", "list[str]")]
+    place = [
+        part for part in fault["loc"] if part not in ("str", "list[str]", "constrained-str", "list[constrained-str]")
+    ]
     key = ".".join(str(part) if isinstance(part, str) else f"[{part}]" for part in place).replace(".[", "[")
     match fault["type"]:
         case "extra_forbidden":

@@ -116,16 +116,30 @@ class SlackPeople:
         text = CHANNEL.sub(lambda found: f"#{found.group(2) or found.group(1)}", text)
         return re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
 
-    async def owners(self, service: Service) -> Sequence[str]:
-        """Slack ids of a service's owners; groups by handle or id. Raises `PortError` where nothing is known of a group."""
+    async def owners(self, service: Service, *, every: bool = False) -> Sequence[str]:
+        """Slack ids of a service's owners; groups by handle or id. Raises `PortError` where nothing is known of a group.
+
+        One whom Slack does not know (who left, a group that was renamed) takes nothing from the others;
+        `every`: also that is raised.
+        """
         found: list[str] = []
+        unknown: PortError | None = None
         for owner in service.owners:
-            mentioned = re.fullmatch(r"<(?:@|!subteam\^)([A-Z0-9]+)(?:\|[^>]*)?>", owner)
-            word = mentioned.group(1) if mentioned else owner.removeprefix("@")
+            written = spelled(owner).strip()
+            mentioned = re.fullmatch(r"<(?:@|!subteam\^)([A-Z0-9]+)(?:\|[^>]*)?>", written)
+            word = mentioned.group(1) if mentioned else written.removeprefix("@")
             if re.fullmatch(r"[UW][A-Z0-9]{2,}", word):
                 found.append(word)
-            else:
+                continue
+            try:
                 found.extend(await self._members(word))
+            except PortError as error:
+                if error.retryable or every:
+                    raise
+                unknown = unknown or error
+        if service.owners and not found:  # nobody would mean: any full member
+            nobody = PortError("slack", "nobody is in the owners' groups of the catalogue", retryable=False)
+            raise unknown or nobody
         return tuple(dict.fromkeys(found))
 
     async def _members(self, word: str) -> tuple[str, ...]:
@@ -133,18 +147,30 @@ class SlackPeople:
         if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
             return kept[1]
         try:
-            handle = spelled(word).casefold()
-            group = word if re.fullmatch(r"S[A-Z0-9]{2,}", word) else (await self._handle_ids()).get(handle)
-            if group is None:
-                members = await self._user_named(handle)
-            else:
-                members = tuple((await self._slack.get("usergroups.users.list", usergroup=group)).get("users", []))
+            members = await self._asked(word)
         except PortError:
             if kept is not None and time.monotonic() - kept[0] < LAST_KNOWN_SECONDS:
                 return kept[1]
             raise
         self._groups[word] = (time.monotonic(), members)
         return members
+
+    async def _asked(self, word: str) -> tuple[str, ...]:
+        """Where groups cannot be read (`missing_scope`, a plan without them), a user's name is found all the same."""
+        handle, refused = word.casefold(), None
+        group = word if re.fullmatch(r"S[A-Z0-9]{2,}", word) else None
+        try:
+            group = group or (await self._handle_ids()).get(handle)
+        except SlackRefused as error:
+            if error.retryable:
+                raise
+            refused = error
+        if group is not None:
+            return tuple((await self._slack.get("usergroups.users.list", usergroup=group)).get("users", []))
+        try:
+            return await self._user_named(handle)
+        except PortError as error:
+            raise (error if refused is None or error.retryable else refused) from error
 
     async def _handle_ids(self) -> dict[str, str]:
         at, handles = self._handles
@@ -162,7 +188,10 @@ class SlackPeople:
         if len(found) == 1:
             return tuple(found)
         said = "is what several people are called: write their Slack ids" if found else "is not known to Slack"
-        raise PortError("slack", f"the owners' group or user @{word} of the catalogue {said}", retryable=False)
+        who = f"the owners' group or user @{word} of the catalogue"
+        if "@" in word:  # not repeated: no address is said or logged
+            who, said = "an owner of the catalogue", "is written as an e-mail address: write the name or id in Slack"
+        raise PortError("slack", f"{who} {said}", retryable=False)
 
     async def _users_named(self, word: str) -> list[str]:
         """By the name that only they have; else all to whom it is shown as theirs."""

@@ -21,7 +21,7 @@ def read(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise Faults([f"{path} cannot be read: {error}"]) from error
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:2]:
         raise Faults([f"{path} is saved as UTF-16 or UTF-32: save it as UTF-8"])
     try:
         text = raw.decode("utf-8-sig")
@@ -37,6 +37,8 @@ def odd_letter(text: str, said: str) -> str:
     lines = text.split("\n")
     line = lines[int(found.group(1)) - 1] if found and int(found.group(1)) <= len(lines) else ""
     for letter in line:
+        if unicodedata.category(letter) == "Cc" and letter != "\t":
+            return f"; that line has the control character U+{ord(letter):04X}: take it out"
         if letter.isascii() or letter.isalpha():
             continue
         plain = spelled(letter)

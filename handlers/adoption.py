@@ -22,7 +22,10 @@ ASK_SECONDS = 0.7  # of the 3 s in which Slack wants its ack; the door needs up 
 AT_MOST = 5
 
 # https://docs.sentry.io/product/issues/ : the project's slug in capitals, and a number in base 32
-_SHORT_ID = re.compile(r"(?<![\w/-])([A-Z0-9][A-Z0-9_-]{0,49}-[0-9A-Z]{1,10})(?![\w-])", re.IGNORECASE)
+# Letters of other scripts, which know no blanks, and the marks of slanted words are no part of it.
+_SHORT_ID = re.compile(
+    r"(?<![0-9A-Z/-])(?<![0-9A-Z]_)([A-Z0-9][A-Z0-9_-]{0,49}-[0-9A-Z]{1,10})(?![-_]?[0-9A-Z])", re.IGNORECASE
+)
 _VERSION = re.compile(r"[A-Za-z]+|[vV]\d+")
 """Behind the dash of a name in small letters: `shop-api` and `shop-v2` are no issues."""
 _LINK = re.compile(r"https?://\S+")

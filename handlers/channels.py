@@ -12,7 +12,12 @@ from handlers.heard import spelled
 # https://docs.slack.dev/reference/objects/conversation-object: ids begin with C, or with G.
 _ID = re.compile(r"[CG][A-Z0-9]{4,20}")
 _MENTION = re.compile(r"<#([A-Za-z0-9]+)(?:\|[^>]*)?>")
-_LINK = re.compile(r"https?://[^/\s]+/(?:archives|client/[A-Za-z0-9]+)/([A-Za-z0-9]+)(?:[/?#].*)?", re.IGNORECASE)
+_LINK = re.compile(
+    r"<?(?:(?:https?://)?[^/\s]+\.[^/\s]+/(?:(?:archives|messages|client/[A-Za-z0-9]+)/|app_redirect\?(?:.*&)?channel=)"
+    r"|slack://channel\?(?:.*&)?id=)([CG][A-Z0-9]{4,20})(?:[/?#&|>].*)?",
+    re.IGNORECASE,
+)
+"""https://docs.slack.dev/interactivity/deep-linking, too."""
 _COPIED = re.compile(r"[cg](?=[a-z]*[0-9])[a-z0-9]{8,20}")
 """An id in small letters, which a name may look like, too."""
 
@@ -33,7 +38,7 @@ class Reference:
 
 def reference(written: str) -> Reference:
     """Read `C0123ABCD`, `incidents`, `#Incidents`, `<#C0123ABCD|incidents>`, or a copied link."""
-    text = spelled(written).strip().strip("\"'`")
+    text = spelled(written).strip().strip("\"'`,;").strip()
     for form in (_MENTION, _LINK):
         if (found := form.fullmatch(text)) is not None:
             return Reference(id=found.group(1).upper())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
@@ -22,7 +23,7 @@ from handlers import (
     status,
     update,
 )
-from handlers.grammar import Ambiguous, Declare, Near, Subcommand, parse
+from handlers.grammar import MARKS, NAMES, STOPS, Ambiguous, Declare, Near, Subcommand, parse
 from handlers.kit import Kit
 from handlers.turn import GONE, Turn, from_command, on_click
 from handlers.views import says
@@ -30,6 +31,7 @@ from handlers.views.blocks import Message
 from handlers.views.text import cut_plain
 from phases.incident import Incident, Severity
 
+_CHANNEL = re.compile(r"(?:#|https?://[^\s/]+/(?:archives|client/\w+)/)([CG][A-Z0-9]{4,20})\b(?:/[^\s>|]*)?")
 ANYWHERE = frozenset({"list", "help"})
 
 
@@ -82,7 +84,9 @@ async def _about(turn: Turn, incident: Incident, said: Subcommand) -> Message | 
         case "lead":
             return await lead.lead(turn, incident, said.person)
         case "severity":
-            return await lead.severity(turn, incident, said.severity or Severity.SEV1)
+            if said.severity is None:
+                return says.note(f"How severe is {incident.id}? Say `/incident severity 1` (worst) to `4`.")
+            return await lead.severity(turn, incident, said.severity)
         case name:
             return says.note(f"`/incident {name}` is not known. `/incident help` shows what is.")
 
@@ -103,16 +107,30 @@ async def which(turn: Turn, said: Subcommand) -> Incident | Message:
     return says.which(said.name, seen, _as_value(said))
 
 
-async def in_channel(turn: Turn) -> Incident | None:
+async def in_channel(turn: Turn, channel: str = "") -> Incident | None:
     """The incident whose own channel this is; the newest one that is open, else the newest."""
-    found = await turn.kit.door.find(channel=turn.channel, open_only=False)
+    found = await turn.kit.door.find(channel=channel or turn.channel, open_only=False)
     own = await turn.seen([i for i in found if i.channel is not None and i.channel.thread_ts is None])
     return next((i for i in own if i.open), own[0] if own else None)
+
+
+async def named_by_channel(turn: Turn, text: str) -> str:
+    """Return the words after a subcommand with an incident's id in the place of its channel.
+
+    Slack tells no name of a private channel that is mentioned, and a copied link has none.
+    """
+    if text.partition(" ")[0].strip(MARKS + STOPS).lower() not in NAMES:
+        return text
+    for found in list(_CHANNEL.finditer(text))[:2]:
+        if (incident := await in_channel(turn, found.group(1))) is not None:
+            text = text.replace(found.group(), incident.id)
+    return text
 
 
 async def heard_text(turn: Turn, text: str) -> Message | None:
     here = await in_channel(turn) is not None
     names = [s.name for s in turn.kit.catalogue.all()]
+    text = await named_by_channel(turn, text)
     reading = parse(text, here=here, one_open=True, services=names)
     # All open ones are only looked at where it matters: whoever declares does not wait for them.
     if isinstance(reading, Ambiguous) and not here and len(await turn.seen(await turn.kit.door.find())) != 1:

@@ -73,7 +73,9 @@ async def not_allowed(turn: Turn, service: Service, what: str = "deploy it") -> 
     try:
         async with asyncio.timeout(OWNERS_SECONDS):
             owners = await turn.kit.people.owners(service)
-    except (TimeoutError, PortError):
+    except (TimeoutError, PortError) as error:
+        if isinstance(error, PortError) and not error.retryable:
+            return Refused("who", f"I cannot tell who owns {service.name}: {error.text}. Nothing was done.")
         return Refused("who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again.")
     refused = who_may(owners, turn.user, member=True, what=what)
     if refused is not None:

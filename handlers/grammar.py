@@ -33,13 +33,27 @@ ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "
 """Done at once: with a question mark they are asked about."""
 STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge"})
 """What must follow them is so narrow that they can be read from between quotes."""
-MARKS = "\"'`*_~()[]{}"
+MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
 """Around a word: quotes, brackets, and what formats it in Slack."""
 STOPS = ".,;:!?"
 
 _ID = re.compile(
-    r"(?<![\w-])(?:#inc-(?P<channel>\d{4,7})-[\w-]+|#?inc(?: ?[-_] ?|[ #]?)(?P<number>\d{1,7})(?![\w-]))", re.IGNORECASE
+    r"(?<![\w-])(?:#?inc-(?P<channel>\d{4,7})-[\w-]+"
+    r"|#?inc(?: ?[-_ー] ?|[:./]|[ #]?)(?P<number>\d{1,7})(?!\w|-|\.\d))",
+    re.IGNORECASE,
 )
+"""`ー` is what the dash's key writes in Japanese."""
+_TYPED_TWICE = re.compile(r"/incident(?:\s+|$)", re.IGNORECASE)
+_HELP = frozenset({"?", "-h", "--help", "-help", "/help", "h"})
+_FILLING = frozenset({"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"})
+"""Beside a subcommand and an id they say nothing: `status of INC-0042 please`."""
+_JOINING = frozenset({"into", "with", "and", "to", "in", "->", "→", "=>", "&", "+"})
+_APART = re.compile(r"(roll|hot|post|re|time)[ -](back|fix|mortem|check|open|line)\b", re.IGNORECASE)
+_SEV = re.compile(r"sev(?:erity)?[-=: ]{0,2}([1-4])\b", re.IGNORECASE)
+_RELEASE = re.compile(
+    r"(?:to )?(?:v?\d+(?:\.\d+)+[\w.+-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,40}|[\w.-]+/[\w./-]+)", re.IGNORECASE
+)
+"""A version, a commit or a branch behind `rollback` or `hotfix`."""
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^>]*)?>")
 _SEVERITY = re.compile(r"(?:sev(?:erity)?-?)?([1-4])", re.IGNORECASE)
 _SYMPTOM = re.compile(
@@ -98,8 +112,10 @@ Reading = Subcommand | Declare | Ambiguous | Near
 
 def parse(text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()) -> Reading:
     """`here`: said in an incident's channel. `one_open`: elsewhere, and exactly one incident is open."""
-    text = text.strip()
+    text = _TYPED_TWICE.sub("", text.strip(), count=1) if text.lstrip().startswith("/") else text.strip()
     words = _Words.of(text)
+    if text.lower() in _HELP:
+        return Subcommand("help")
     if not words.read:
         return Declare(text)
     if (turned := _id_first(words, text, here=here, services=services)) is not None:
@@ -117,6 +133,8 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
             return Ambiguous(fitting, Declare(text))
         if fitting is not None:
             return fitting
+    if (meant := _apart(words.read, here=here, services=services)) is not None:
+        return Ambiguous(meant, Declare(text))
     if not rest.read and (close := nearest(name)) is not None:
         return Near(text, close, Declare(text))
     return Declare(text)
@@ -134,6 +152,15 @@ def _id_first(words: _Words, text: str, *, here: bool, services: Collection[str]
         return None
     read = parse(f"{rest.read.rstrip(STOPS)} {_written(found)}", here=here, services=services)
     return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
+
+
+def _apart(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
+    """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands that they nearly are."""
+    joined = _SEV.sub(r"severity \1", read, count=1) if _SEV.match(read) else _APART.sub(r"\1\2", read, count=1)
+    if joined == read or not (_SEV.match(read) or _APART.match(read)):
+        return None
+    meant = parse(joined, here=here, services=services)
+    return meant if isinstance(meant, Subcommand) else None
 
 
 def incident_id(text: str) -> str | None:
@@ -189,7 +216,7 @@ def _ids(read: str) -> str:
 
 def _parts(read: str, *, numbers: str = "") -> list[str]:
     """Return the words without marks; a number that `numbers` fits becomes an incident's id."""
-    parts = [part.strip(MARKS + STOPS) for part in _ids(read).split()]
+    parts = [part.strip(MARKS + STOPS) for part in re.sub(r"(?<=\d),(?=[#i\d])", " ", _ids(read), flags=re.I).split()]
     known = re.compile(numbers or "(?!)")
     return [f"INC-{int(part.lstrip('#')):04d}" if known.fullmatch(part) else part for part in parts if part]
 
@@ -213,10 +240,11 @@ def _subcommand(
             known = {one.casefold(): one for one in services}
             of = rest.read.strip(MARKS + STOPS + " ").casefold()
             return Subcommand(name, text=known.get(of, "")) if not of or of in known else None
-        case "reopen" if len(numbered) == 1 and incident_id(numbered[0]):
-            return Subcommand(name, incident_id(numbered[0]))
-        case "merge" if 1 <= len(numbered) <= 2 and all(incident_id(p) for p in numbered):
-            ids = [incident_id(part) or "" for part in numbered]
+        case "reopen" if numbered and incident_id(numbered[0]):
+            meant = Subcommand(name, incident_id(numbered[0]))
+            why = [part for part in numbered[1:] if part.lower() not in _FILLING]
+            return Ambiguous(meant, Declare(f"{name} {rest.typed}")) if why else meant
+        case "merge" if 1 <= len(ids := _merged(numbered)) <= 2 and all(ids):
             return Subcommand(name, ids[0] if len(ids) == 2 else None, text=ids[-1])
         case "drill" if rest.read:
             return Subcommand(name, text=rest.typed)
@@ -224,14 +252,21 @@ def _subcommand(
             return None
 
 
+def _merged(parts: list[str]) -> list[str]:
+    """Return the ids, without the words between them; empty where a word is neither."""
+    return [incident_id(part) or "" for part in parts if part.lower() not in _JOINING | _FILLING]
+
+
 def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
     """Read a subcommand alone or with an incident.
 
     Where something is deployed, a number or link may be a pull request's or a release's.
     """
-    parts = _parts(read)
+    parts = [part for part in _parts(read) if part.lower() not in _FILLING]
     if not parts:
         return Subcommand(name)
+    if name in ("rollback", "hotfix") and _RELEASE.fullmatch(" ".join(parts)):
+        return Ambiguous(Subcommand(name), Declare(f"{name} {read}"))
     if len(parts) > 1:
         return None
     if (named := incident_id(parts[0])) is not None:
@@ -246,6 +281,7 @@ def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
 
 def _severity(parts: list[str]) -> Subcommand | None:
     """`severity 2`, `severity sev2`, with an id before or after it."""
+    parts = [part for part in parts if part.lower() not in _FILLING]
     ids = [i for p in parts if (i := incident_id(p))]
     number = _SEVERITY.fullmatch("".join(p for p in parts if not incident_id(p)))
     if number is None or len(ids) > 1:
@@ -255,6 +291,7 @@ def _severity(parts: list[str]) -> Subcommand | None:
 
 def _lead(parts: list[str]) -> Subcommand | None:
     """`lead` takes it, `lead @someone` gives it; with an id before or after it."""
+    parts = [part for part in parts if part.lower() not in _FILLING]
     ids = [i for p in parts if (i := incident_id(p))]
     people = [m for p in parts if (m := _PERSON.fullmatch(p))]
     if len(ids) > 1 or len(people) > 1 or len(parts) != len(ids) + len(people):

@@ -12,11 +12,13 @@ from collections.abc import Iterator
 _TOKEN = re.compile(r"<([^<>\n]{1,3000})>")
 _HOST = r"(?:https?://|(?<![\w./@-])(?=[\w-]+\.[\w.-]*[a-z]))(?P<host>[^\s/<>|\"'(),;]+)"
 """An address's host; without `https://` before it, where it has a dot."""
+_END = r"(?![-_]?[0-9a-z])"
+"""Behind a number: letters of other scripts, and what slants a text, are no part of it."""
 _PATH = r"(?:/[^\s/?#<>|\"]+)*?"
 # https://docs.sentry.io/api/events/retrieve-an-issue/ : /issues/<id>/, also below /organizations/<org>/ or /<org>/<project>/ ,
 # with /events/<id>/ behind it; an issue's short id is taken in the place of its number.
 _SENTRY_ISSUE = re.compile(
-    rf"{_HOST}{_PATH}/issues/(?:(?P<id>\d{{1,20}})|(?P<short>[a-z0-9][\w-]{{0,49}}-[0-9a-z]{{1,10}}))(?![\w-])",
+    rf"{_HOST}{_PATH}/issues/(?:(?P<id>\d{{1,20}})|(?P<short>[a-z0-9][\w-]{{0,49}}-[0-9a-z]{{1,10}})){_END}",
     re.IGNORECASE,
 )
 _OTHER_TRACKERS = re.compile(
@@ -24,7 +26,7 @@ _OTHER_TRACKERS = re.compile(
 )
 """Whose addresses have `/issues/` and a number, too."""
 # https://linear.app/docs/issue-identifiers : https://linear.app/acme/issue/ENG-123/title
-_LINEAR_ISSUE = re.compile(rf"{_HOST}{_PATH}/issue/(?P<id>[a-z][a-z0-9]{{0,9}}-[1-9]\d{{0,7}})(?![\w-])", re.IGNORECASE)
+_LINEAR_ISSUE = re.compile(rf"{_HOST}{_PATH}/issue/(?P<id>[a-z][a-z0-9]{{0,9}}-[1-9]\d{{0,7}}){_END}", re.IGNORECASE)
 _LIKE = {"\u2212": "-", "\u2043": "-"} | dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a", "'")
 _LIKE |= dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"')
 """Minus and hyphen bullet, which Unicode counts as no dashes; quotes of every language."""

@@ -22,12 +22,18 @@ https://docs.slack.dev/reference/events/message#subtypes
 """
 SLACKBOT = "USLACKBOT"
 LINKS, LINES, DEPTH = 5, 200, 6
+FILE_WORDS = 1000
 SENTENCE = 12
 """Letters from which words within other words are the same words."""
 NO_PREVIEW = "[no preview available]"
+UNSHOWN = frozenset({NO_PREVIEW, "This content can't be displayed."})
+"""What Slack writes into `text` and `fallback` where a program gave none: nobody says that.
+
+https://docs.slack.dev/reference/methods/chat.postMessage, on `text` beside `blocks`.
+"""
 
 _TOKEN = re.compile(r"<([^<>|\n]{1,3000})\|([^<>\n]{1,3000})>")
-_MENTIONS = re.compile(r"<[@!][^<>]*>|@(?:here|channel|everyone|group)\b|:[\w+-]+:|[\s,.:]")
+_MENTIONS = re.compile(r"<[@!][^<>]*>|(?<![\w.])@[\w.-]+|:[\w+-]+:|[\s,.:]")
 _FORMAT = re.compile(r"(?<!\w)([*~`])(\S(?:[^\n]*?\S)?)\1(?!\w)")
 _SAME = re.compile(r":[\w+-]+:|[\s*_~`>•]")
 
@@ -46,13 +52,17 @@ def message_text(message: Json) -> str:
     The first line is the headline. The addresses behind its words follow it.
     """
     said = _Said()
-    said.add(_text(message.get("text"), said), own=True)
+    if message.get("text") not in UNSHOWN:
+        said.add(_text(message.get("text"), said), own=True)
     said.add(line for block in _list(message.get("blocks")) for line in _block(block, said))
     alone = not said.words()
     for attachment in _list(message.get("attachments")):
         if alone or not _is_preview(attachment):
             said.add(_attachment(attachment, said))
-    names = ", ".join(_file(one) for one in _list(message.get("files")))
+    files = _list(message.get("files"))
+    for one in files:
+        said.add(_file_says(one))
+    names = ", ".join(_file(one) for one in files)
     return said.told(f"(file: {names})" if names else "")
 
 
@@ -140,9 +150,12 @@ def _block(block: Json, said: _Said, depth: int = 0) -> Iterator[str]:
 
 def _shown(block: Json, said: _Said, depth: int) -> Iterator[str]:
     """Section, header, image, markdown, and blocks that are not known yet: their words have these names."""
-    for key in ("title", "subtitle", "text", "description", "body"):
+    for key in ("title", "subtitle", "text", "description", "body", "details", "output"):
         thing = block.get(key)
-        yield from _text(thing, said)
+        if isinstance(thing, Mapping) and "elements" in thing:
+            yield from _block(thing, said, depth + 1) if depth < DEPTH else ()  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield from _text(thing, said)
     if block.get("type") == "image" and not block.get("title"):
         yield from _text(block.get("alt_text"), said)
     for one in _list(block.get("fields")):
@@ -194,8 +207,11 @@ def _inline(one: Json, said: _Said) -> str:
             return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") if isinstance(text, str) else ""
 
 
-def _attachment(one: Json, said: _Said) -> Iterator[str]:
-    """In the order in which Slack shows it; the fallback where there is nothing else."""
+def _attachment(one: Json, said: _Said, depth: int = 0) -> Iterator[str]:
+    """In the order in which Slack shows it; the fallback where there is nothing else.
+
+    A forwarded alert keeps its own attachments within.
+    """
     lines: list[str] = []
     for key in ("pretext", "title", "text"):
         lines += _text(one.get(key), said)
@@ -205,23 +221,45 @@ def _attachment(one: Json, said: _Said) -> Iterator[str]:
         title, value = (" ".join(_text(field.get(key), said)) for key in ("title", "value"))
         lines.append(f"{title}: {value}" if title and value else title or value)
     lines += [line for block in _list(one.get("blocks")) for line in _block(block, said)]
+    inner = _list(one.get("attachments"))
     for shared in _list(one.get("message_blocks")):  # a forwarded message
         message = shared.get("message")
         if isinstance(message, Mapping):
             lines += [line for block in _list(message.get("blocks")) for line in _block(block, said)]  # pyright: ignore[reportUnknownMemberType]
+            inner += _list(message.get("attachments"))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
+    if depth < DEPTH:
+        lines += [line for within in inner for line in _attachment(within, said, depth + 1)]
     lines += _text(one.get("footer"), said)
     for button in _list(one.get("actions")):
         said.link(button.get("url"))
-    if not any(line.strip() for line in lines) and one.get("fallback") != NO_PREVIEW:
-        lines = _text(one.get("fallback"), said)
-    names = ", ".join(_file(file) for file in _list(one.get("files")))
-    yield from [*lines, *([f"(file: {names})"] if names else [])]
+    if one.get("fallback") not in UNSHOWN:
+        fallback = _text(one.get("fallback"), said)  # its link may stand nowhere else
+        lines = lines if any(line.strip() for line in lines) else fallback
+    files = _list(one.get("files"))
+    names = ", ".join(_file(file) for file in files)
+    yield from [*lines, *(line for file in files for line in _file_says(file))]
+    yield from [f"(file: {names})"] if names else []
     said.link(one.get("from_url"))
 
 
 def _is_preview(one: Json) -> bool:
     """Return whether it shows where a link leads. A forwarded message is no preview: it is said here."""
     return not one.get("is_share") and any(one.get(key) for key in ("from_url", "original_url", "is_msg_unfurl"))
+
+
+def _file_says(file: Json) -> list[str]:
+    """Return what is said in it: the transcript of a clip, an e-mail that came in, the beginning of a snippet.
+
+    https://docs.slack.dev/reference/objects/file-object; the SDKs' file types have `transcription` and `plain_text`.
+    """
+    spoken = file.get("transcription")
+    preview = spoken.get("preview") if isinstance(spoken, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    heard_in = preview.get("content") if isinstance(preview, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    mail = file.get("plain_text") if file.get("subject") else None
+    snippet = file.get("preview") if file.get("mode") == "snippet" else None
+    words = next((one for one in (heard_in, mail, snippet) if isinstance(one, str) and one.strip()), "")
+    subject = [str(file["subject"])] if mail and words == mail else []
+    return [*subject, *heard.cut(heard.typed(words), FILE_WORDS).split("\n")]
 
 
 def _file(file: Json) -> str:

@@ -23,14 +23,20 @@ DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
 OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
 KNOWN_SECONDS = 3600.0
 """So long a channel's name is not asked for again."""
+_WHERE = (
+    r"(?:-[\w-]+| ?\([\w ,/-]+\)| (?:environment|env|cluster|site|website|app|apis?|db|databases?|servers?|systems?))"
+)
+"""Which part of production."""
 PHRASES = re.compile(
-    r"\bprod(?:uction)?(?:'s| is| are| has| went| seems| looks| appears)?(?: to be| gone| completely| totally| all)* "
-    r"(?:down|broken|on fire|burning|dead|failing)\b"
-    r"|\b(?:users|customers|people|clients) (?:are |keep |have been )?(?:reporting|complaining)\b"
-    r"|\bsentry(?:'s| is| has| keeps)?(?: been)? (?:firing|alerting|exploding|going (?:crazy|mad|wild|off))\b",
+    rf"\bprod(?:uction)?{_WHERE}?(?:'s| is| are| has| went| seems| looks| appears)?"
+    r"(?: to be| gone| going| completely| totally| fully| entirely| currently| still| all)* "
+    r"(?:down(?! (?:to\b|by\b|\d))|broken|on fire|burning|dead|failing)\b"
+    r"|(?<!\bno )\b(?:users|customers|people|clients) (?:are |keep |have been )?(?:reporting|complaining)\b"
+    r"|\bsentry(?:'s| is| has| keeps)?(?: been)? (?:on fire|firing|alerting|exploding|going (?:crazy|mad|wild|nuts|off))\b",
     re.IGNORECASE,
 )
 
+_STRUCK = re.compile(r"(?<!\w)~[^~\n]+~(?!\w)")
 _MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")
 """Around words that are bold, slanted or code."""
 
@@ -38,7 +44,7 @@ _MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")
 def sounds_like_fire(text: str) -> bool:
     """Whether a message holds one of the phrases; quoted lines are somebody else's words."""
     said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith((">", "&gt;")))
-    words = _MARKS.sub("", heard.spelled(said))
+    words = _MARKS.sub("", _STRUCK.sub(" ", heard.spelled(said)))
     return PHRASES.search(" ".join(words.split())) is not None
 
 

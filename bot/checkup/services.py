@@ -54,7 +54,7 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
         found += await decisions(service, hub)
         if people is not None and service.owners:
             mend = f"owners of {service.name}: a user group's handle, or users, as Slack writes them"
-            owners = await asked(f"Owners, {service.name}", people.owners(service), mend)
+            owners = await asked(f"Owners, {service.name}", people.owners(service, every=True), mend)
             says = f"may deploy: {len(owners)}" if not isinstance(owners, Finding) else ""
             found.append(owners if isinstance(owners, Finding) else works(f"Owners, {service.name}", says))
     return found

@@ -76,8 +76,8 @@ def coordinating(kit: Kit) -> dict[str, Performer]:
             else:
                 return Paged(key=effect.key, via="PagerDuty")
         channel, thread = kit.channel(incident)
-        owners = tuple(await kit.people.owners(kit.service(incident)))
-        message = views.say(Say(text=effect.text, mention=owners), incident)
+        owners, unknown = await kit.owners(incident)
+        message = views.say(Say(text=effect.text + unknown, mention=owners), incident)
         await kit.post(job, message, channel, thread)
         return Paged(key=effect.key, via=via)
 

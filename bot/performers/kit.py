@@ -127,6 +127,15 @@ class Kit:
             live=f"{incident.ulid}:{effect.name}",
         )
 
+    async def owners(self, incident: Incident) -> tuple[tuple[str, ...], str]:
+        """Return whom a message mentions, and why nobody: it is posted all the same. Raises where Slack is away."""
+        try:
+            return tuple(await self.people.owners(self.service(incident))), ""
+        except PortError as error:
+            if error.retryable:
+                raise
+            return (), f" (No owner is mentioned: {error.text}.)"
+
     async def names(self, incident: Incident, entries: Sequence[Entry] = ()) -> dict[str, str]:
         """Display names of the people who acted, for texts outside Slack."""
         texts = " ".join((incident.model_dump_json(), *(e.model_dump_json() for e in entries)))

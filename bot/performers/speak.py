@@ -202,9 +202,12 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         elif effect.thread and thread is None:
             thread = _newest_decision(incident)
         mentions = () if incident.drill else effect.mention
-        if any(not re.fullmatch(r"[UW][A-Z0-9]{2,}", one) for one in mentions):
-            mentions = tuple(await kit.people.owners(kit.service(incident)))
-        message = views.say(effect.model_copy(update={"mention": mentions}), incident)
+        people = [one for one in mentions if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
+        text = effect.text
+        if len(people) < len(mentions):
+            owners, unknown = await kit.owners(incident)
+            mentions, text = tuple(dict.fromkeys((*people, *owners))), text + unknown
+        message = views.say(effect.model_copy(update={"mention": mentions, "text": text}), incident)
         await kit.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 

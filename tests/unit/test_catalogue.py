@@ -232,7 +232,7 @@ def test_without_a_file_there_is_one_service(tmp_path: Path, monkeypatch: pytest
         catalogue.load(settings.load(**needed, services_file="elsewhere.toml"))
 
 
-ONE = '[services.shop]\naliases = ["Café", "shop‑eu"]\nsentry = ["shop"]\n[services.shop-api]\n'
+ONE = '[services.shop]\naliases = ["Café", "shop‑eu"]\nsentry = ["shop"]\n[services.shop-api]\naliases = ["検索"]\n'
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -249,9 +249,11 @@ def test_any_editors_file_is_read(tmp_path: Path, mark: bytes, ending: str) -> N
         (ONE.encode("utf-16"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
         (ONE.encode("utf-16-le"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
         (ONE.encode("utf-32"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
-        (ONE.replace("‑", "-").encode("latin-1"), "is not UTF-8 (line 2): save it as UTF-8"),
+        (ONE.replace("‑", "-").replace("検索", "x").encode("latin-1"), "is not UTF-8 (line 2): save it as UTF-8"),
         ("[services.shop]\nowners = “@oncall”\n".encode(), 'that line has a left double quotation mark: write "'),
         ("[services.shop]\nowners\u00a0= ['@oncall']\n".encode(), "that line has a no-break space: write a blank"),
+        (b"[services.shop]\n\x1a", "that line has the control character U+001A: take it out"),
+        (b"\x1f\x8b\x08\x00\x00", "is not UTF-8 (line 1): save it as UTF-8"),
         ("[services.shop]\n\u200bowners = ['@oncall']\n".encode(), "that line has a zero width space: take it out"),
     ],
 )
@@ -272,9 +274,22 @@ def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, raw: bytes, 
         ("sh\u00adop\u00a0is down", "shop"),
         ("the shop-eu is down", "shop"),
         ("cafe\u0301 is down", "shop"),
+        ("_shop_ is down", "shop"),
+        ("shopが落ちた", "shop"),
+        ("shop이 다운", "shop"),
+        ("商品shop挂了", "shop"),
+        ("検索が落ちています", "shop-api"),
     ],
 )
 def test_a_name_is_found_however_it_was_typed(tmp_path: Path, text: str, name: str) -> None:
     found = catalogue.read(written(tmp_path, ONE)).named_in(text)
     assert found is not None
     assert found.name == name
+
+
+def test_a_blank_that_was_pasted_along_is_no_part_of_a_value(tmp_path: Path) -> None:
+    text = '[services.shop]\nsentry = [" shop", "web\u00a0"]\nenvironments = ["production "]\nowners = ["@ann "]\n'
+    shop = catalogue.read(written(tmp_path, text)).get("shop")
+    assert shop is not None
+    assert (shop.sentry, shop.environments, shop.owners) == (("shop", "web"), ("production",), ("@ann",))
+    assert catalogue.read(written(tmp_path, ONE)).named_in("shop_front is down") is None

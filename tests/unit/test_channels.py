@@ -65,6 +65,12 @@ def called(world: World, method: str = "") -> list[str]:
         ("https://acme.slack.com/archives/C0123ABCD/p1777900000000100?thread_ts=1.2", Reference(id="C0123ABCD")),
         ("https://acme.enterprise.slack.com/archives/c0123abcd/", Reference(id="C0123ABCD")),
         ("https://app.slack.com/client/T0123/C0123ABCD", Reference(id="C0123ABCD")),
+        ("<https://acme.slack.com/archives/C0123ABCD>", Reference(id="C0123ABCD")),
+        ("acme.slack.com/archives/C0123ABCD", Reference(id="C0123ABCD")),
+        ("https://acme.slack.com/messages/C0123ABCD", Reference(id="C0123ABCD")),
+        ("https://acme.slack.com/app_redirect?channel=C0123ABCD", Reference(id="C0123ABCD")),
+        ("slack://channel?team=T0123&id=C0123ABCD", Reference(id="C0123ABCD")),
+        ("C0123ABCD,", Reference(id="C0123ABCD", name="c0123abcd")),
         ("incidents", Reference(name="incidents")),
         ("#Incidents", Reference(name="incidents")),
         ("'#incidents'", Reference(name="incidents")),
@@ -242,6 +248,38 @@ async def test_a_shown_name_that_several_have_makes_nobody_an_owner(monkeypatch:
             await people.owners(service(owners=("@new",)))
         world.workspace.users["U1C"] = person("U1C", "new", "New")
         assert await people.owners(service(owners=("@new",))) == ("U1C",)
+
+
+async def test_an_owner_who_is_gone_takes_nothing_from_the_others() -> None:
+    async with town() as (_, slack):
+        people = SlackPeople(slack, TEAM, None)
+        shop = service(owners=("@gone", "@checkout-oncall", "S0NOTTHERE", "＠bob"))
+        assert await people.owners(shop) == (ALICE, BOB)
+        with pytest.raises(PortError, match="@gone of the catalogue is not known"):
+            await people.owners(shop, every=True)
+        with pytest.raises(PortError, match="not known"):
+            await people.owners(service(owners=("@gone", "@left")))
+        with pytest.raises(PortError) as wrong:
+            await people.owners(service(owners=("ann@acme.example",)))
+        assert "e-mail" in wrong.value.text
+        assert "acme.example" not in wrong.value.text
+
+
+async def test_a_group_without_members_lets_nobody_deploy() -> None:
+    async with town() as (world, slack):
+        world.workspace.usergroups["S0CHECKOUT"]["users"] = []
+        with pytest.raises(PortError, match="nobody is in"):
+            await SlackPeople(slack, TEAM, None).owners(service(owners=("@checkout-oncall",)))
+
+
+@pytest.mark.parametrize("refused", ["missing_scope", "paid_teams_only"])
+async def test_a_users_name_is_found_where_groups_cannot_be_read(refused: str) -> None:
+    async with town() as (world, slack):
+        world.faults.always("slack.usergroups.list", Fault(error=refused))
+        people = SlackPeople(slack, TEAM, None)
+        assert await people.owners(service(owners=("@bob",))) == (BOB,)
+        with pytest.raises(PortError, match=refused):
+            await people.owners(service(owners=("@checkout-oncall",)))
 
 
 # --- doctor ------------------------------------------------------------------------------------------------------

@@ -157,6 +157,57 @@ def test_what_a_phone_or_a_wiki_makes_of_words_is_read_as_meant(text: str, means
         assert parse(text, here=here, services=("shop",)) == means, here
 
 
+SEV2 = Subcommand("severity", severity=Severity.SEV2)
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("status INC-0042 please", STATUS),
+        ("status of INC-0042", STATUS),
+        ("status inc-0042-checkout-is-failing", STATUS),
+        ("status inc.42", STATUS),
+        ("status inc:42", STATUS),
+        ("status INC/42", STATUS),
+        ("status ＩＮＣー００４２", STATUS),  # the dash's key in Japanese
+        ("status 「INC-42」", STATUS),
+        ("/incident status INC-42", STATUS),
+        ("status please", Subcommand("status")),
+        ("/incident status", Subcommand("status")),
+        ("recheck now", Subcommand("recheck")),
+        ("lead me", Subcommand("lead")),
+        ("?", Subcommand("help")),
+        ("-h", Subcommand("help")),
+        ("--help", Subcommand("help")),
+        ("severity 2 please", SEV2),
+        ("severity=2", Ambiguous(SEV2, Declare("severity=2"))),
+        ("sev2", Ambiguous(SEV2, Declare("sev2"))),
+        ("sev2 checkout is failing", Declare("sev2 checkout is failing")),
+        ("merge INC-1 into INC-2", Subcommand("merge", "INC-0001", "INC-0002")),
+        ("merge INC-1 -> INC-2", Subcommand("merge", "INC-0001", "INC-0002")),
+        ("merge inc-1,inc-2", Subcommand("merge", "INC-0001", "INC-0002")),
+        ("merge into INC-2", Subcommand("merge", text="INC-0002")),
+        ("merge INC-1 into main fails", Declare("merge INC-1 into main fails")),
+        (
+            "reopen INC-7 because it burns",
+            Ambiguous(Subcommand("reopen", "INC-0007"), Declare("reopen INC-7 because it burns")),
+        ),
+        ("roll back", Ambiguous(Subcommand("rollback"), Declare("roll back"))),
+        ("post mortem INC-42", Ambiguous(Subcommand("postmortem", "INC-0042"), Declare("post mortem INC-42"))),
+        ("roll back of the till is stuck", Declare("roll back of the till is stuck")),
+        ("rollback to 1.2.0", Ambiguous(Subcommand("rollback"), Declare("rollback to 1.2.0"))),
+        ("rollback v1.2.0", Ambiguous(Subcommand("rollback"), Declare("rollback v1.2.0"))),
+        ("hotfix fix/rate", Ambiguous(Subcommand("hotfix"), Declare("hotfix fix/rate"))),
+        ("hotfix 4f9a2c1", Ambiguous(Subcommand("hotfix"), Declare("hotfix 4f9a2c1"))),
+        ("rollback broke 1.2.0", Declare("rollback broke 1.2.0")),
+        ("inc-0042-like errors at checkout", Declare("inc-0042-like errors at checkout")),
+    ],
+)
+def test_small_words_and_other_ways_of_writing_declare_nothing(text: str, means: object) -> None:
+    for here in (False, True):
+        assert parse(text, here=here, services=("shop",)) == means, here
+
+
 def test_what_is_said_in_a_channel_of_its_own_keeps_its_words() -> None:
     said = parse("fixed\u00a0flag “new–pricing” off", here=True)
     assert said == Subcommand("fixed", text="flag “new–pricing” off")

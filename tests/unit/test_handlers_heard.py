@@ -15,6 +15,7 @@ from handlers.tasks import Tasks
         ("a &lt;b&gt; &amp;amp; c", "a <b> &amp; c"),
         ("<https://x.example/a?b=1&amp;c=2|x.example> is down", "https://x.example/a?b=1&c=2 is down"),
         ("ask <@U0ALICE|alice> in <#C1|general>", "ask <@U0ALICE> in #general"),
+        ("status <#C0PRIVATE|> <#C0PRIVATE>", "status #C0PRIVATE #C0PRIVATE"),
         ("<!here> <!subteam^S1|@ops> <!channel|channel>", "@here @ops @channel"),
         ("<mailto:a@b.example|a@b.example>", "a@b.example"),
         ("a\x00\ud800b", "ab"),

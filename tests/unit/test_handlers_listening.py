@@ -10,6 +10,8 @@ from handlers_world import SEARCH, SHOP, House, house
 
 from bot.store import Store
 from handlers.phrases import sounds_like_fire
+from phases.actions import ChannelOpened
+from phases.incident import Channel as Opened
 from sandbox.slack.channels import BOT_USER, Channel
 from sandbox.slack.people import Person
 from tests.unit.test_messages import ALERTMANAGER, DATADOG, GRAFANA, PAGERDUTY, SENTRY
@@ -204,3 +206,35 @@ async def test_what_acts_is_asked_about_where_it_was_a_question(home: House) -> 
     severity = (await home.newest()).severity
     assert severity is not None
     assert severity.value == 4
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "status #{id}",
+        "status #inc-0001-shop",
+        "status https://firebreak.slack.com/archives/{id}",
+        "update <https://firebreak.slack.com/archives/{id}/p1777900000000100> cards work",
+    ],
+)
+async def test_an_incident_is_named_by_its_channel_also_a_private_one(home: House, typed: str) -> None:
+    alice = home.slack.alice
+    await alice.command("/incident the shop is down")
+    channel = home.slack.workspace.create_channel("inc-0001-shop", BOT_USER, is_private=True)
+    await home.said(ChannelOpened(channel=Opened(id=channel.id, name=channel.name)), "INC-0001")
+    await alice.command(f"/incident {typed.format(id=channel.id)}")
+    await home.idle()
+    assert await home.count() == 1
+    if typed.startswith("status"):
+        await alice.sees("Recovery check")
+    else:
+        assert alice.modal() is None, "no form asks what is wrong"
+
+
+async def test_a_severity_without_a_number_is_asked_for(home: House) -> None:
+    alice = home.slack.alice
+    await alice.command("/incident the shop is down")
+    await alice.command("/incident severity")
+    await alice.click(await alice.sees("Did you mean"), "incident.meant")
+    await alice.sees("How severe is INC-0001?")
+    assert (await home.newest()).severity is None

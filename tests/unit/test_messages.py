@@ -253,6 +253,103 @@ def test_every_word_is_there_and_the_headline_first(message: dict[str, Any], tit
         assert one in text, text
 
 
+FORWARDED_ALERT: dict[str, Any] = {
+    "is_share": True,
+    "is_msg_unfurl": True,
+    "author_name": "alertmanager",
+    "fallback": "[May 4th, 2026 3:12 PM] alertmanager: ",
+    "from_url": "https://acme.slack.com/archives/C1/p1777900000000100",
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "title", "holds"),
+    [
+        (
+            {"text": "", "attachments": [FORWARDED_ALERT | {"attachments": ALERTMANAGER["attachments"]}]},
+            "[FIRING:1] HighErrorRate (shop production)",
+            ["Severity: critical", "http://am.example/#/alerts?receiver=x", "/archives/C1/p1777900000000100"],
+        ),
+        (
+            {"attachments": [FORWARDED_ALERT | {"message_blocks": [{"message": PAGERDUTY}]}]},
+            "Triggered #4: shop is down",
+            ["https://acme.pagerduty.com/incidents/Q1", "Service shop"],
+        ),
+        (  # https://docs.slack.dev/reference/methods/chat.postMessage: blocks without a text
+            {"text": "This content can't be displayed.", "blocks": [RICH]},
+            ":fire: the shop is down, see the issue <@U0BOB>@here",
+            ["502 bad gateway"],
+        ),
+        (
+            {
+                "text": "<!channel> <@U0BOB> <!subteam^S1|@checkout-oncall>",
+                "attachments": [{"title": "Checkout errors above 5 %", "title_link": "https://g.example/1"}],
+            },
+            "Checkout errors above 5 %",
+            ["https://g.example/1", "@checkout-oncall"],
+        ),
+        (  # Sentry's metric alerts: the link stands in the fallback alone
+            {
+                "text": "Critical: shop errors",
+                "attachments": [
+                    {
+                        "fallback": "<https://acme.sentry.io/issues/alerts/rules/details/7/|*Critical: shop errors*>",
+                        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "512 events"}}],
+                    }
+                ],
+            },
+            "Critical: shop errors",
+            ["https://acme.sentry.io/issues/alerts/rules/details/7/", "512 events"],
+        ),
+        (
+            {
+                "files": [
+                    {"title": "Clip", "transcription": {"status": "complete", "preview": {"content": "shop down"}}}
+                ]
+            },
+            "shop down",
+            ["(file: Clip)"],
+        ),
+        (
+            {
+                "files": [
+                    {
+                        "mode": "email",
+                        "subject": "ALARM: shop 5xx",
+                        "plain_text": "It crossed 5 %\nhttps://aws.example/1",
+                    }
+                ]
+            },
+            "ALARM: shop 5xx",
+            ["It crossed 5 %", "https://aws.example/1"],
+        ),
+        (
+            {"text": "look", "files": [{"mode": "snippet", "title": "Untitled", "preview": "KeyError: 'region'"}]},
+            "look",
+            ["KeyError: 'region'", "(file: Untitled)"],
+        ),
+        (
+            {
+                "blocks": [
+                    {
+                        "type": "plan",
+                        "title": "Looking at shop",
+                        "tasks": [{"type": "task_card", "title": "Query logs", "output": RICH}],
+                    }
+                ]
+            },
+            "Looking at shop",
+            ["Query logs", "502 bad gateway"],
+        ),
+    ],
+)
+def test_what_is_nested_or_within_a_file_is_there(message: dict[str, Any], title: str, holds: list[str]) -> None:
+    text = message_text(message)
+    assert heard.title(text) == title
+    for one in holds:
+        assert one in text, text
+
+
 def test_nothing_is_said_twice_and_no_button_speaks() -> None:
     assert message_text(SENTRY).count("division by zero") == 1
     assert "Resolve" not in message_text(SENTRY)
@@ -293,6 +390,8 @@ def test_own_words_are_what_was_typed_and_what_was_forwarded() -> None:
             ]
         },
         {"blocks": [{"type": "context", "elements": [{"type": "image"}, None]}, {"type": None}]},
+        {"files": [{"transcription": {"preview": 7}, "subject": None, "mode": "snippet", "preview": 7}]}
+        | {"files": [], "attachments": [{"attachments": 7, "message_blocks": [{"message": {"attachments": [None]}}]}]},
         {"attachments": [{"message_blocks": [{"message": None}], "actions": 7, "fallback": None, "title_link": 7}]},
     ],
 )
