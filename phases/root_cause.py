@@ -214,11 +214,16 @@ class _Stop:
     @property
     def elsewhere(self) -> bool:
         """Whether the source has no such file: then nothing that changed there is on the way to the crash."""
-        return self.place is not None and self.place.complete and not (self.place.path or self.place.several)
+        place = self.place
+        return place is not None and place.complete and not (place.path or place.several or place.built_from)
 
     @property
     def in_source(self) -> Frame:
         """The frame as the ranking compares it with changed files: by its path in the source, and by its line where that is the same."""
+        if self.place is not None and self.place.built_from:
+            return self.frame.model_copy(
+                update={"file": self.place.built_from, "path": "", "line": None, "context": ()}
+            )
         if self.place is None or self.place.path is None:
             return self.frame
         here: dict[str, Any] = {"file": self.place.path, "path": ""}
@@ -283,6 +288,8 @@ def _unknown(stop: _Stop, release: str) -> str | None:
         return None
     if place.several:
         return f"Several files of {release} fit ({listed(place.several)}), so who last touched the line is not known."
+    if place.built_from:
+        return f"It is built from {place.built_from}: which line of that it was is not known without its source map."
     if place.path is None:
         where = f"in the source of {release}" if place.complete else "among the files that were looked at"
         return f"Its file could not be found {where}."
