@@ -167,14 +167,15 @@ class PathIndex:
         fit = [m for m in fit if m.quality >= 0.5 and m.shared >= 2]
         whole = max((m for m in fit if m.quality == 1.0), key=lambda m: m.shared, default=None)
         most = max((m.shared for m in fit), default=0)
-        return [m for m in fit if m.shared == most or m is whole]
+        known = whole.shared if whole is not None else 0
+        return [m for m in fit if m is whole or m.shared == most > known]
 
     def _told_apart(self, found: list[PathMatch], file: str, module: str) -> list[PathMatch]:
         """Of several that fit equally well those that agree in upper and lower case, or of whose module the frame is."""
         as_written = written(file)
         same = [m for m in found if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
         found = same or found
-        if module and len(found) > 1 and len(as_written) > 1:
+        if module and len(found) > 1 and len(as_written) > 1 and not file.endswith(".go"):
             of_module = {m.path for m in self._named(as_written[-1], module) if m.quality >= FITS}
             found = [m for m in found if m.path in of_module] or found
         return found

@@ -290,6 +290,8 @@ def _unknown(stop: _Stop, release: str) -> str | None:
         return f"Several files of {release} fit ({listed(place.several)}), so who last touched the line is not known."
     if place.built_from:
         return f"It is built from {place.built_from}: which line of that it was is not known without its source map."
+    if place.path is None and stop.frame.file in ("?", stop.frame.module):
+        return "The stack names no file for it."
     if place.path is None:
         where = f"in the source of {release}" if place.complete else "among the files that were looked at"
         return f"Its file could not be found {where}."
@@ -304,6 +306,8 @@ def _place(number: int, frame: Frame, *, crashed: bool) -> str:
         begin = f"Raised again as {frame.of} in" if frame.again else f"In the stack of {frame.of}:"
     where = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
     function = f" in {frame.function}" if frame.function else ""
+    if frame.file == "?":  # a native frame without symbols, or one that a compiler made
+        where, function = frame.function or "a function that is not named", ""
     code = dict(frame.context).get(frame.line or 0, "").strip()
     return f"{begin} {where}{function}{f': {short(code, 120)}' if code else ''}."
 

@@ -52,7 +52,8 @@ class FrameShape(Shape):
         around = [(n, scrubbed(text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
         if line is not None:
             around = [(n, text) for n, text in around if abs(n - line) <= CONTEXT_LINES // 2]
-        file = without_query(self.filename or self.absPath or self.module or "") or "?"
+        module = (self.module or "")[:200]
+        file = without_query(self.filename or self.absPath or module.partition(", ")[0]) or "?"
         built_at = self.absPath or ""
         if not self.inApp or "/" not in file.replace("\\", "/"):
             # Python and Ruby name a library's file as if it were ours (`django/db/models/query.py`). Rust, Go and Dart
@@ -60,7 +61,6 @@ class FrameShape(Shape):
             # https://github.com/getsentry/sentry-rust/blob/master/sentry-backtrace/src/process.rs,
             # https://github.com/getsentry/sentry-go/blob/master/stacktrace.go `isInAppFrame`
             file = in_library(built_at) or file
-        module = (self.module or "")[:200]
         return Frame(
             file=file[:300],
             function=(self.function or "")[:200],
@@ -144,13 +144,27 @@ class TagShape(Shape):
     value: str | None = None
 
 
+class SdkShape(Shape):
+    name: str = ""
+    version: str = ""
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether it sends a chain the wrong way round, as Dart's did up to 8.x:
+        https://github.com/getsentry/sentry-dart/blob/8.14.2/dart/lib/src/recursive_exception_cause_extractor.dart `flatten`"""
+        return self.name.startswith("sentry.dart") and re.match(r"[0-8]\.", self.version) is not None
+
+
 class EventShape(Shape):
     entries: list[EntryShape] = Field(default_factory=list[EntryShape])
     release: dict[str, Any] | None = None
     tags: list[TagShape] = Field(default_factory=list[TagShape])
+    sdk: SdkShape = SdkShape()
 
     def detail(self) -> EventDetail:
         values = [ExceptionShape.model_validate(row) for entry in self._of("exception") for row in entry.rows()]
+        if self.sdk.newest_first and all(value.mechanism.exception_id is None for value in values):
+            values.reverse()
         raised = _raised(values)
         told, frames = self._frames(values, raised)
         tags = {t.key: t.value for t in self.tags}
