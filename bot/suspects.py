@@ -15,14 +15,14 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from phases.paths import foreign
 from phases.ports import Commit, CommitFile
 from phases.report import Frame
-from phases.stacks import evidence
+from phases.stacks import COMPONENTS, evidence
 from phases.suspects import Thrown, rank
 
 
@@ -58,6 +58,15 @@ Number = Annotated[int, BeforeValidator(_number)]
 class _In(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _there(cls, value: Any) -> Any:
+        """What is null in a list is left out."""
+        if not isinstance(value, dict):
+            return value
+        told = cast("dict[str, Any]", value)
+        return {k: [one for one in v if one is not None] if isinstance(v, list) else v for k, v in told.items()}
+
 
 class _Frame(_In):
     file: Text = ""
@@ -65,7 +74,7 @@ class _Frame(_In):
     line: int | None = None
     in_app: bool | None = True
     module: Text = ""
-    context: list[tuple[int, str]] | None = None
+    context: list[tuple[int, Text]] | None = None
 
 
 class _Exception(_In):
@@ -75,6 +84,10 @@ class _Exception(_In):
 
 class _Chained(_Exception):
     frames: list[_Frame] | None = None
+
+    @property
+    def told(self) -> bool:
+        return bool(self.type or self.value or self.frames) and not self.type.startswith(COMPONENTS)
 
 
 class _File(_In):
@@ -116,7 +129,7 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
         return _refuse(f"{where or 'the whole'}: {first['msg'][0].lower()}{first['msg'][1:]}{more}")
     thrown = question.exception or _Exception()
     frames = _crash_first(question.frames)
-    if causes := [one for one in question.chained or () if one.type or one.value or one.frames]:
+    if causes := [one for one in question.chained or () if one.told]:
         frames = evidence([*((one.type, _crash_first(one.frames)) for one in causes), (thrown.type, frames)])
         thrown = next((one for one in causes if one.type or one.value), thrown)
     ranked = rank(frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits])
@@ -128,12 +141,13 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
 
 
 def _crash_first(told: Sequence[_Frame] | None) -> list[Frame]:
+    marked = any(f.in_app and "in_app" in f.model_fields_set for f in told or ())
     frames = [
         Frame(
             file=f.file,
             function=f.function,
             line=f.line,
-            in_app=f.in_app is not False,
+            in_app=bool(f.in_app) or (f.in_app is None and not marked),
             module=f.module,
             context=tuple(f.context or ()),
         )

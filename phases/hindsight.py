@@ -135,7 +135,8 @@ def how_it_passed(incident: Incident, found: Hindsight) -> str:
     said: list[str] = []
     if report is not None and report.frame is not None:
         function = f", {report.frame.function}" if report.frame.function else ""
-        said.append(f"{report.exception_type or 'The error'} in {report.frame.file}{function}.")
+        file = "a file that the stack does not name" if report.frame.file == "?" else report.frame.file
+        said.append(f"{report.exception_type or 'The error'} in {file}{function}.")
         if found.tests is not None:
             said.append(covered(found.tests))
     if found.commit is not None:

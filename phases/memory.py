@@ -5,6 +5,7 @@ Workflow: "Read prior incidents on the same component to detect recurring patter
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -110,7 +111,13 @@ def past(incident: Incident) -> PastIncident:
 def _place(report: TriageReport | None) -> Frame | None:
     """Where it crashed, in our own code: what many troubles have in common is a library's line."""
     frame = report.frame if report else None
-    return None if frame is None or foreign(frame.file, frame.module) else frame
+    if frame is None or foreign(frame.file, frame.module) or _NO_PLACE.search(frame.file):
+        return None
+    return frame
+
+
+_NO_PLACE = re.compile(r"^\?$|\.(?:js)?bundle$|(?:^|/)main\.dart\.js$")
+"""No file is known, or one that a whole app is packed into: what crashed there need not be the same."""
 
 
 def _title(incident: Incident) -> str:

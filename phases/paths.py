@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote
 
 _ASYNC = re.compile(r"^async\s+", re.IGNORECASE)
 _SCHEME = re.compile(
@@ -15,7 +16,13 @@ _SCHEME = re.compile(
 """`app:///src/x.ts`, `webpack://shop/./src/x.ts`, `https://host/x.js`, `webpack-internal:///(rsc)/./src/x.ts`, `package:shop/x.dart`.
 What stands between two and three slashes is a host; after three slashes it is a folder."""
 _DRIVE = re.compile(r"^/*[A-Za-z]:(?=/)")
-_BUNDLER = frozenset(("", ".", "..", "~", "(rsc)", "_n_e"))
+_BEHIND = re.compile(r"(?: \[[\w-]+\])?(?: \(\w+\))?$|:\d+(?::\d+)?$")
+"""Turbopack names the layer and the kind of a module (`[project]/src/x.ts [app-rsc] (ecmascript)`); others a line and a column."""
+_PACKAGE = re.compile(r"^package:(\w+)/(.+)$")
+"""Dart's files: they lie in `lib` of the package. https://dart.dev/tools/pub/package-layout#public-libraries"""
+_BUILT = re.compile(r"(?:(?P<before>.*)/)?(?:dist|build|out)/(?P<inside>.+)\.[cm]?js$")
+"""Where compilers of TypeScript write to."""
+_BUNDLER = frozenset(("", ".", "..", "~", "(rsc)", "_n_e", "[project]"))
 
 
 @lru_cache(maxsize=20_000)
@@ -29,7 +36,9 @@ def written(file: str) -> list[str]:
     text = _ASYNC.sub("", file.strip()).replace("\\", "/")
     while (bare := _SCHEME.sub("", text)) != text:
         text = bare
-    text = _DRIVE.sub("", without_query(text))
+    text = _BEHIND.sub("", _DRIVE.sub("", without_query(text)))
+    if "%" in text:  # addresses write `[slug]` and blanks so
+        text = unquote(text)
     return [part for part in text.split("/") if part.lower() not in _BUNDLER]
 
 
@@ -81,11 +90,17 @@ class PathIndex:
 
         `module` (`com.acme.shop.Pay`, `shop.pay`) helps where a file is a bare name, as Java's frames write it.
         """
+        found = self._of_go_module(file, module) or self._named(file, module)
+        return self._told_apart(found, file, module) if len(found) > 1 else found
+
+    def _named(self, file: str, module: str = "") -> list[PathMatch]:
         if file in self._exact:
             return [PathMatch(file, 1.0, file.count("/") + 1)]
-        wanted, strict = parts_of(file), False
-        if library_of(file) is not None:
+        wanted, strict, whole = parts_of(file), False, library_of(file) is not None
+        if whole:
             wanted, strict = _inside_library(wanted), True
+        elif (dart := _PACKAGE.match(file)) is not None:
+            wanted, whole = self._of_package(dart.group(1).lower(), ("lib", *parts_of(dart.group(2)))), True
         elif module and len(wanted) <= 1:
             from_module = self._from_module(module, wanted)
             wanted, strict = (from_module or wanted), bool(from_module) and from_module[-1].endswith(JVM)
@@ -97,6 +112,8 @@ class PathIndex:
             stems = [path for name in self._by_stem.get(wanted[-1], ()) for path in self._by_name[name]]
             named = [(path, (*path.lower().split("/")[:-1], wanted[-1])) for path in stems]
         found = [_match(wanted, path, parts, strict=strict) for path, parts in named]
+        if whole:  # a file of the same name in another place is no file of this library
+            found = [m for m in found if m.shared == len(wanted)]
         best = max(((m.quality, m.shared) for m in found), default=(0.0, 0))
         return [m for m in found if (m.quality, m.shared) == best and m.quality > 0]
 
@@ -105,6 +122,9 @@ class PathIndex:
 
         `built_at` (the frame's absolute path) decides where the file alone does not.
         """
+        bare = not re.search(r"[/\\]", file)
+        if bare and (_PACKAGE.match(built_at) or library_of(built_at) is not None):
+            file = built_at
         found = [m for m in self.find(file, module) if m.quality >= FITS]
         if not found and (name := _AT_THE_ROOT.sub("", file)) not in (file, *_EVERYWHERE):
             found = [m for m in self.find(name) if m.quality >= FITS]
@@ -114,6 +134,57 @@ class PathIndex:
         there = [m.path for m in self.find(built_at) if m.quality >= FITS]
         both = [path for path in paths if path in there]
         return both or ([] if generic else paths or there)
+
+    def built_from(self, file: str) -> str | None:
+        """The source of a file that TypeScript's compiler wrote (`dist/pay.js`): its lines are others, what changed there counts all the same."""
+        built = _BUILT.match("/".join(parts_of(file)))
+        if built is None:
+            return None
+        before, (*folders, stem) = (built["before"] or "").split("/"), built["inside"].split("/")
+        found: dict[tuple[int, bool], list[str]] = {}
+        for path in (p for name in self._by_stem.get(stem.split(".", 1)[0], ()) for p in self._by_name[name]):
+            *above, name = path.lower().split("/")
+            top = len(above) - len(folders)
+            if re.fullmatch(re.escape(stem) + r"\.[cm]?tsx?", name) is None or above[max(top, 0) :] != folders:
+                continue
+            root = above[: top - 1] if top and above[top - 1] == "src" else above[:top]
+            shared = next((n for n in range(len(root), 0, -1) if root[-n:] == before[-n:]), 0)
+            found.setdefault((shared, not root), []).append(path)
+        best = max(found, default=(0, False))
+        unsure = best == (0, False) and not folders and stem + ".ts" in _EVERYWHERE
+        return found[best][0] if found and len(found[best]) == 1 and not unsure else None
+
+    def _of_go_module(self, file: str, module: str) -> list[PathMatch]:
+        """By the import path, which says more than a path in a container where only a part of the repository was copied.
+
+        Where a module begins in the repository is not known: a file that shares more of it is not ruled out by one that lies at the top.
+        """
+        if not file.endswith(".go") or "." not in module.partition("/")[0] or library_of(file) is not None:
+            return []
+        wanted = (*folders_of(module.lower(), file), parts_of(file)[-1])
+        named = self._by_name.get(wanted[-1], ())
+        fit = [_match(wanted, path, tuple(path.lower().split("/")), strict=False) for path in named]
+        fit = [m for m in fit if m.quality >= 0.5 and m.shared >= 2]
+        whole = max((m for m in fit if m.quality == 1.0), key=lambda m: m.shared, default=None)
+        most = max((m.shared for m in fit), default=0)
+        known = whole.shared if whole is not None else 0
+        return [m for m in fit if m is whole or m.shared == most > known]
+
+    def _told_apart(self, found: list[PathMatch], file: str, module: str) -> list[PathMatch]:
+        """Of several that fit equally well those that agree in upper and lower case, or of whose module the frame is."""
+        as_written = written(file)
+        same = [m for m in found if m.path.split("/")[-m.shared :] == as_written[-m.shared :]]
+        found = same or found
+        if module and len(found) > 1 and len(as_written) > 1 and not file.endswith(".go"):
+            of_module = {m.path for m in self._named(as_written[-1], module) if m.quality >= FITS}
+            found = [m for m in found if m.path in of_module] or found
+        return found
+
+    def _of_package(self, name: str, inside: tuple[str, ...]) -> tuple[str, ...]:
+        """With the package's name, where a folder is called so; an app's folder often is not."""
+        end = "/".join((name, *inside))
+        named = (path.lower() for path in self._by_name.get(inside[-1], ()))
+        return (name, *inside) if any(path == end or path.endswith("/" + end) for path in named) else inside
 
     def _from_module(self, module: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
         named = bool(wanted) and "." in wanted[-1] and wanted[-1] != module.lower()
@@ -146,7 +217,7 @@ def _inside_library(parts: tuple[str, ...]) -> tuple[str, ...]:
     """What stands behind the folder of libraries: a service that is installed as a package has its own files there."""
     after = max((n for n, part in enumerate(parts) if part in _LIBRARY_FOLDERS), default=-1)
     inside = parts[after + 1 :]
-    return inside[1:] if parts[after : after + 1] == ("gems",) else inside
+    return inside[1:] if parts[after : after + 1] == ("gems",) or (inside[:1] and inside[0].startswith("@")) else inside
 
 
 _LIBRARY_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules", "gems", "vendor"))
@@ -295,16 +366,24 @@ _LIBRARY = re.compile(
     r"|/gems/(?P<ruby>[A-Za-z0-9_-]+?)-\d[^/]*/"
     r"|(?:pkg/mod|/vendor)/(?P<go>(?:github\.com|gitlab\.com|bitbucket\.org|gopkg\.in|golang\.org/x|google\.golang\.org)/[^@]+?)(?:@|/(?=[^/]+\.go$)|$)"
     r"|(?:registry/src/[^/]+)/(?P<rust>[A-Za-z0-9_-]+?)-\d[^/]*/"
+    r"|\.?cargo/git/checkouts/(?P<rust_git>[A-Za-z0-9_-]+?)-[0-9a-f]{16}/"
+    r"|\.pub-cache/(?:hosted/[^/]+|git)/(?P<dart>\w+?)-[^/]+/"
     r"|/vendor/(?P<php>(?!github\.com|bundle)[a-z0-9_.-]+/[a-z0-9_.-]+)/"
 )
 _FOREIGN = re.compile(
-    r"^<|^(?:node:|internal/|dart:)|/usr/(?:local/)?lib(?:64)?/(?:python|ruby|go)|/lib/python\d|/usr/local/go/src/|^/rustc/"
+    r"^<|^\[internal\]|^(?:node:|dart:|package:flutter/)|^internal/[\w/-]+(?:\.js)?$|/usr/(?:local/)?lib(?:64)?/(?:python|ruby|go)|/lib/python\d|/[Pp]ython3\d+/[Ll]ib/|/usr/local/go/src/|^/rustc/"
     r"|(?:^|/)(?:jdk|java\.base)/|\[native code\]"
 )
+_GO_STANDARD = re.compile(
+    r"(?:archive|bufio|bytes|compress|container|context|crypto|database/sql|debug|embed|encoding|errors|expvar|flag|fmt|go|hash|html|image|internal"
+    r"|io|iter|log|maps|math|mime|net|os|path|plugin|reflect|regexp|runtime|slices|sort|strconv|strings|sync|syscall|testing|text|time|unicode"
+    r"|unique|unsafe|vendor)(?:/|$)"
+)
+"""Packages of Go's own library, https://pkg.go.dev/std; with `-trimpath` their files have no folder that tells them."""
 _FOREIGN_MODULE = re.compile(
     r"(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|scala|groovy|clojure|android|androidx|dalvik|com\.android|com\.google\.android"
     r"|org\.springframework|org\.apache|org\.hibernate|org\.eclipse|io\.netty|io\.reactivex|io\.micrometer|reactor|rx|okhttp3|retrofit2"
-    r"|System|Microsoft)\."
+    r"|System|Microsoft|UnityEngine|UnityEditor)\."
 )
 """Java's and .NET's frames name no path: what is not ours shows in the class."""
 
@@ -319,4 +398,13 @@ def foreign(file: str, module: str = "") -> bool:
     """Whether a frame plainly belongs to a library or to the language, whatever the trace says of it."""
     if library_of(file) is not None or _FOREIGN.search(file) is not None:
         return True
+    if file.endswith(".go"):
+        return _GO_STANDARD.match(module) is not None
     return _FOREIGN_MODULE.match(module) is not None
+
+
+def in_library(file: str) -> str | None:
+    """From where an absolute path speaks of a library or of the language: before that stand a machine's folders and its people."""
+    text = file.replace("\\", "/")
+    match = _LIBRARY.search(text) or _FOREIGN.search(text)
+    return text[match.start() :] if match else None

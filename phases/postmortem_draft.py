@@ -119,7 +119,7 @@ def _items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
     who = incident.lead or incident.declared_by
     features = [share.name for share in report.blast.top_features] if report else []
     what = (report.exception_type if report else None) or "this failure"
-    place = f" in {report.frame.file}" if report and report.frame else ""
+    place = f" in {report.frame.file}" if report and report.frame and report.frame.file != "?" else ""
     proposed: dict[Literal["tests", "monitors", "gates"], str] = {
         "tests": f"reproduce {what}{place}",
         "monitors": f"alert on {listed(features) or incident.service} before users report it"

@@ -214,11 +214,16 @@ class _Stop:
     @property
     def elsewhere(self) -> bool:
         """Whether the source has no such file: then nothing that changed there is on the way to the crash."""
-        return self.place is not None and self.place.complete and not (self.place.path or self.place.several)
+        place = self.place
+        return place is not None and place.complete and not (place.path or place.several or place.built_from)
 
     @property
     def in_source(self) -> Frame:
         """The frame as the ranking compares it with changed files: by its path in the source, and by its line where that is the same."""
+        if self.place is not None and self.place.built_from:
+            return self.frame.model_copy(
+                update={"file": self.place.built_from, "path": "", "line": None, "context": ()}
+            )
         if self.place is None or self.place.path is None:
             return self.frame
         here: dict[str, Any] = {"file": self.place.path, "path": ""}
@@ -283,6 +288,10 @@ def _unknown(stop: _Stop, release: str) -> str | None:
         return None
     if place.several:
         return f"Several files of {release} fit ({listed(place.several)}), so who last touched the line is not known."
+    if place.built_from:
+        return f"It is built from {place.built_from}: which line of that it was is not known without its source map."
+    if place.path is None and stop.frame.file in ("?", stop.frame.module):
+        return "The stack names no file for it."
     if place.path is None:
         where = f"in the source of {release}" if place.complete else "among the files that were looked at"
         return f"Its file could not be found {where}."
@@ -297,6 +306,8 @@ def _place(number: int, frame: Frame, *, crashed: bool) -> str:
         begin = f"Raised again as {frame.of} in" if frame.again else f"In the stack of {frame.of}:"
     where = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
     function = f" in {frame.function}" if frame.function else ""
+    if frame.file == "?":  # a native frame without symbols, or one that a compiler made
+        where, function = frame.function or "a function that is not named", ""
     code = dict(frame.context).get(frame.line or 0, "").strip()
     return f"{begin} {where}{function}{f': {short(code, 120)}' if code else ''}."
 

@@ -64,6 +64,8 @@ class Place(Value):
     """None: not found, or not which of several."""
     several: tuple[str, ...] = ()
     """Those that fit equally well, where there are more than one."""
+    built_from: str | None = None
+    """Its source, where it is itself written by a compiler: nothing is known of its lines."""
     complete: bool = True
     """False where the source shows only a part of its files: then what is not found may still be there."""
 
@@ -73,4 +75,5 @@ def placed(index: PathIndex, frame: Frame, *, complete: bool = True) -> Place:
     found = index.locate(frame.file, frame.module, frame.path)
     if len(found) == 1:
         return Place(path=found[0], complete=complete)
-    return Place(several=tuple(found[:SEVERAL]), complete=complete)
+    built_from = None if found else index.built_from(frame.file)
+    return Place(several=tuple(found[:SEVERAL]), built_from=built_from, complete=complete)

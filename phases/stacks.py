@@ -22,6 +22,11 @@ REPORTS = {
 }
 
 
+COMPONENTS = "React ErrorBoundary "
+"""So the type begins of an error that React's SDK hangs below the real one as its cause, with the tree of components for a stack:
+https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts `captureReactException`"""
+
+
 def ours(frames: Sequence[Frame]) -> list[Frame]:
     """Frames of our own code. Where none is marked as ours: those of no known library; where there are none either: all."""
     marked = [f for f in frames if f.in_app]
@@ -51,7 +56,7 @@ def evidence(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame
     for of, stack in chain:
         passed = {_function(frame) for frame in way}
         caught = next((n for n, frame in enumerate(stack) if _function(frame) in passed), None)
-        if caught is None and not any(f.in_app for f in way):
+        if caught is None and not any(f.in_app and not foreign(f.file) for f in way):
             way += stack  # so far there was no line of our own: this stack has the innermost one
         elif caught is None:
             apart += [*_marked(stack[:1], of, again=True), *_marked(stack[1:], of)]

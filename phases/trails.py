@@ -88,6 +88,12 @@ def follow(
 def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
     trails: dict[str, list[_Trail]] = {}
     matches = [index.find(frame.file, frame.module) for frame in own]
+    built = {n: path for n, frame in enumerate(own) if not matches[n] and (path := index.built_from(frame.file))}
+    own = [
+        f.model_copy(update={"file": built[n], "line": None, "context": ()}) if n in built else f
+        for n, f in enumerate(own)
+    ]
+    matches = [index.find(frame.file) if n in built else matches[n] for n, frame in enumerate(own)]
     roots = {_root(f.file, m[0].path) for f, m in zip(own, matches, strict=True) if len(m) == 1 and m[0].quality == 1}
     for rank, (frame, matched) in enumerate(zip(own, matches, strict=True)):
         known = tuple(parts_of(frame.file))

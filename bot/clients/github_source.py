@@ -140,7 +140,7 @@ class GitHubSource:
             return placed(index, frame)
         names = dict.fromkeys((*candidates(frame.file, frame.module), *candidates(frame.path)))
         there = await self._there(repository, commit, list(names))
-        return Place(path=there[0] if there else None, complete=False)
+        return placed(PathIndex(there), frame, complete=False)
 
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         repository = repository_of(service)

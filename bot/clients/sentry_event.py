@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from bot.clients.sentry_shapes import Shape, scrubbed
-from phases.paths import foreign, without_query, written
+from phases.paths import foreign, in_library, without_query, written
 from phases.report import Frame
-from phases.stacks import evidence
+from phases.stacks import COMPONENTS, evidence
 from phases.tracked import EventDetail
 from phases.wording import foreign as nobodys_call
 
@@ -52,8 +52,15 @@ class FrameShape(Shape):
         around = [(n, scrubbed(text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
         if line is not None:
             around = [(n, text) for n, text in around if abs(n - line) <= CONTEXT_LINES // 2]
-        file = without_query(self.filename or self.absPath or self.module or "") or "?"
         module = (self.module or "")[:200]
+        file = without_query(self.filename or self.absPath or module.partition(", ")[0]) or "?"
+        built_at = self.absPath or ""
+        if not self.inApp or "/" not in file.replace("\\", "/"):
+            # Python and Ruby name a library's file as if it were ours (`django/db/models/query.py`). Rust, Go and Dart
+            # tell no folder at all, and mark as in-app what is not of the language itself:
+            # https://github.com/getsentry/sentry-rust/blob/master/sentry-backtrace/src/process.rs,
+            # https://github.com/getsentry/sentry-go/blob/master/stacktrace.go `isInAppFrame`
+            file = in_library(built_at) or file
         return Frame(
             file=file[:300],
             function=(self.function or "")[:200],
@@ -61,7 +68,7 @@ class FrameShape(Shape):
             in_app=bool(self.inApp) or (self.inApp is None and not told and not foreign(file, module)),
             module=module,
             context=tuple(around[:CONTEXT_LINES]),
-            path="/".join(written(self.absPath or "")[-LOOKED_AT:]),
+            path=built_at[:300] if built_at.startswith("package:") else "/".join(written(built_at)[-LOOKED_AT:]),
         )
 
 
@@ -137,13 +144,27 @@ class TagShape(Shape):
     value: str | None = None
 
 
+class SdkShape(Shape):
+    name: str = ""
+    version: str = ""
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether it sends a chain the wrong way round, as Dart's did up to 8.x:
+        https://github.com/getsentry/sentry-dart/blob/8.14.2/dart/lib/src/recursive_exception_cause_extractor.dart `flatten`"""
+        return self.name.startswith("sentry.dart") and re.match(r"[0-8]\.", self.version) is not None
+
+
 class EventShape(Shape):
     entries: list[EntryShape] = Field(default_factory=list[EntryShape])
     release: dict[str, Any] | None = None
     tags: list[TagShape] = Field(default_factory=list[TagShape])
+    sdk: SdkShape = SdkShape()
 
     def detail(self) -> EventDetail:
         values = [ExceptionShape.model_validate(row) for entry in self._of("exception") for row in entry.rows()]
+        if self.sdk.newest_first and all(value.mechanism.exception_id is None for value in values):
+            values.reverse()
         raised = _raised(values)
         told, frames = self._frames(values, raised)
         tags = {t.key: t.value for t in self.tags}
@@ -256,8 +277,13 @@ def _parent(told: MechanismShape) -> int | None:
 
 def _inner(values: Sequence[ExceptionShape], inside: dict[int, list[int]], outer: int) -> int | None:
     """What an exception was raised because of: of a group a member, else its cause. What was suppressed on the way is neither:
-    https://github.com/getsentry/sentry-java/blob/main/sentry/src/main/java/io/sentry/SentryExceptionFactory.java"""
-    wrapped = [n for n in inside.get(outer, []) if values[n].mechanism.type != "suppressed"]
+    https://github.com/getsentry/sentry-java/blob/main/sentry/src/main/java/io/sentry/SentryExceptionFactory.java
+    Nor is a tree of components."""
+    wrapped = [
+        n
+        for n in inside.get(outer, [])
+        if values[n].mechanism.type != "suppressed" and not (values[n].type or "").startswith(COMPONENTS)
+    ]
     members = [n for n in wrapped if _MEMBER.search(values[n].mechanism.source or "")]
     if values[outer].mechanism.is_exception_group and not any(values[n].mechanism.source for n in wrapped):
         members = wrapped

@@ -273,6 +273,8 @@ def _frame(report: TriageReport) -> Block | None:
         return None
     at = f"{frame.file}:{frame.line}" if frame.line is not None else frame.file
     inside = f" in {inline_code(frame.function)}" if frame.function else ""
+    if frame.file == "?":
+        at, inside = frame.function or "a function that is not named", ""
     titled = any(report.exception_type and report.exception_type in issue.title for issue in report.issues[:ISSUES])
     raised = f"{words(report.exception_type, 80)} at " if report.exception_type and not titled else "At "
     known = any(issue.handled is not None for issue in report.issues[:ISSUES])

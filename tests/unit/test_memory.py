@@ -25,7 +25,7 @@ from phases.memory import (
     sentences,
 )
 from phases.past import PastIncident, PastItem, Question, Recalled, Recollection
-from phases.report import Cause, IssueSeen
+from phases.report import Cause, Frame, IssueSeen
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
@@ -242,6 +242,12 @@ def test_what_an_older_bot_recalled_can_still_be_said() -> None:
     assert [one.split(" (")[0] for one in said] == ["Last time", "Before that", "Before that"]
     assert "INC-0005" in said[0]
     assert sentences([], incidents.incident(), NOW) == ()
+
+
+@pytest.mark.parametrize("file", ["?", "app:///index.android.bundle", "app:///main.jsbundle", "main.dart.js"])
+def test_what_a_whole_app_is_packed_into_is_no_place(file: str) -> None:
+    told = incidents.report(frame=Frame(file=file, function="value"))
+    assert question(incidents.incident(), told, NOW).file == ""
 
 
 def test_triage_asks_by_place_issue_and_feature() -> None:

@@ -14,11 +14,12 @@ from repositories import Repository
 
 from bot.clients.git import LocalGit
 from bot.store import Store
+from phases.paths import PathIndex
 from phases.ports import PortError, SourceCode
 from phases.report import Choice, Frame, Investigation, Release, TriageReport
 from phases.root_cause import investigate
 from phases.service import ReleaseNames, Service
-from phases.source import Place
+from phases.source import Place, placed
 from sandbox.faults import Fault
 from sandbox.github import File
 
@@ -107,6 +108,17 @@ CASES: list[tuple[Frame, str | None]] = [
     (Frame(file="/usr/lib/python3/site-packages/celery/core/__init__.py"), None),
     (Frame(file="package:shop/src/cart.dart"), "mobile/lib/src/cart.dart"),
     (Frame(file="Cart.swift", path="/Users/ci/build/ios/Shop/Cart.swift", module="Shop"), "ios/Shop/Cart.swift"),
+    (Frame(file="[project]/web/src/x.ts [app-rsc] (ecmascript)"), "web/src/x.ts"),
+    (Frame(file="webpack:///./app/%28shop%29/page.tsx"), "web/app/(shop)/page.tsx"),
+    (Frame(file="web/src/x.ts:12:5"), "web/src/x.ts"),
+    (Frame(file="/srv/node_modules/@acme/web/src/x.ts"), "web/src/x.ts"),
+    (Frame(file="/srv/node_modules/@acme/ui/src/x.ts"), None),
+    (Frame(file="/vendor/acme/tax/src/shop/pricing.py"), None),
+    (Frame(file="/go/pkg/mod/github.com/other/lib@v1.2.0/pkg/price/price.go"), None),
+    (Frame(file="registry/src/index.crates.io-6f17/tokio-1.35.0/crates/pay/src/lib.rs"), None),
+    (Frame(file="cart.dart", path="package:shop/src/cart.dart"), "mobile/lib/src/cart.dart"),
+    (Frame(file="cart.dart", path="package:bloc/src/ui/cart.dart"), None),
+    (Frame(file="lib.rs", path="build/crates/pay/src/lib.rs"), "crates/pay/src/lib.rs"),
     (Frame(file="<anonymous>"), None),
     (Frame(file="?"), None),
 ]
@@ -153,6 +165,10 @@ async def test_a_repository_of_which_github_lists_only_a_part(world: World) -> N
     ):
         found = await world.source.place(SHOP, "1.4.0", Frame(file=file, module=module))
         assert found == Place(path=path, complete=False), file
+    on_github(world, {"src/lib.rs": "x\n"})
+    for file, module, path in (("lib.rs", "build/crates/pay/src/lib.rs", "crates/pay/src/lib.rs"),):
+        found = await world.source.place(SHOP, "1.4.0", Frame(file=file, path=module))
+        assert found == Place(path=path, complete=False), file
 
 
 async def test_a_list_that_does_not_come_costs_nothing_but_the_list(world: World) -> None:
@@ -166,6 +182,75 @@ async def test_a_list_that_does_not_come_costs_nothing_but_the_list(world: World
     found = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/app/models/order.rb"))
     assert found == Place(path="app/models/order.rb", complete=False)
     assert len(world.sent("GET", "/git/trees/" + "c" * 40)) == asked, "it is not asked for again at once"
+
+
+MANY = (
+    "internal/price/price.go",
+    "services/cart/internal/price/price.go",
+    "packages/shop/lib/src/cart.dart",
+    "packages/admin/lib/src/cart.dart",
+    "src/Acme.Shop/Pricing/Discount.cs",
+    "src/Acme.Billing/Pricing/Discount.cs",
+    "src/Cart.ts",
+    "src/cart.ts",
+    "packages/pay/src/index.ts",
+    "packages/tax/src/index.ts",
+    "src/services/price.ts",
+)
+GO = "github.com/acme/shop"
+
+
+@pytest.mark.parametrize(
+    ("frame", "places"),
+    [
+        (Frame(file="/build/internal/price/price.go", module=f"{GO}/services/cart/internal/price"), MANY[1:2]),
+        (Frame(file="/build/internal/price/price.go", module=f"{GO}/internal/price"), MANY[:1]),
+        (Frame(file="internal/price/price.go", module=f"{GO}/services/cart/internal/price"), MANY[1:2]),
+        # A module of its own in `services/cart`, or the one at the top: both may be meant.
+        (Frame(file="/build/price.go", module="github.com/acme/cart/internal/price"), MANY[:2]),
+        (Frame(file="cart.dart", path="package:admin/src/cart.dart"), MANY[3:4]),
+        (Frame(file="package:shop/src/cart.dart"), MANY[2:3]),
+        (Frame(file="package:web/src/cart.dart"), MANY[2:4]),
+        (Frame(file="Pricing/Discount.cs", module="Acme.Shop.Pricing.Discount"), MANY[4:5]),
+        (Frame(file="/app/src/cart.ts"), MANY[7:8]),
+        (Frame(file="/app/SRC/CART.TS"), MANY[6:8]),
+    ],
+)
+def test_of_files_of_one_name_what_else_is_known_decides(frame: Frame, places: tuple[str, ...]) -> None:
+    found = placed(PathIndex(MANY), frame)
+    assert set(found.several or (found.path,)) == set(places)
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("/app/dist/services/price.js", MANY[10]),
+        ("app:///dist/src/services/price.js", MANY[10]),
+        ("C:\\app\\packages\\pay\\dist\\index.js", MANY[8]),
+        ("/app/dist/index.js", None),  # of which package?
+        ("/app/dist/other/price.js", None),
+        ("/app/services/price.js", None),
+    ],
+)
+def test_what_typescript_s_compiler_wrote_leads_to_its_source_but_to_no_line(file: str, source: str | None) -> None:
+    found = placed(PathIndex(MANY), Frame(file=file, line=3))
+    assert (found.path, found.built_from) == (None, source)
+
+
+async def test_a_built_file_accuses_nobody_for_a_line_and_still_links_the_commit(world: World) -> None:
+    on_github(world, {"src/services/price.ts": "x\n" * 9, "src/other.ts": "y\n"})
+    world.github.commits[-1].files[:] = [File("src/services/price.ts", "@@ -3,1 +3,1 @@\n-y\n+x", 1, 1)]
+    found = await walk(world.source, PRICE.model_copy(update={"file": "/app/dist/services/price.js", "module": ""}))
+    assert "It is built from src/services/price.ts: which line" in found.walk[0]
+    assert "Last touched" not in found.walk[0]
+    assert any("changes src/services/price.ts" in reason for reason in found.suspects[0].reasons)
+    assert not any(reason.startswith("wrote ") for reason in found.suspects[0].reasons)
+
+
+async def test_a_frame_without_a_file_is_not_said_to_be_missing(world: World) -> None:
+    on_github(world, {JAVA: CODE})
+    found = await walk(world.source, Frame(file="?", function="abort"))
+    assert found.walk[0] == "Crashes in abort. The stack names no file for it."
 
 
 # --- what is said of it ------------------------------------------------------------------------------------------

@@ -361,3 +361,73 @@ def test_the_cause_and_its_crashing_frame_come_first() -> None:
 def test_an_event_without_exception_has_no_frames() -> None:
     detail = EventShape.model_validate({"entries": [], "release": {"version": "v1"}}).detail()
     assert (detail.exception_type, detail.frames, detail.release) == (None, (), "v1")
+
+
+# --- whose frames they are ---------------------------------------------------------------------------------------
+
+CARGO = "/usr/local/cargo/registry/src/index.crates.io-6f17d22bba15001f/tokio-1.35.0/src/runtime/mod.rs"
+GEM = "/usr/local/bundle/gems/activerecord-7.0.4/lib/active_record/core.rb"
+SITE = "/usr/local/lib/python3.12/site-packages/django/db/models/query.py"
+
+
+@pytest.mark.parametrize(
+    ("library", "marked"),
+    [
+        ({"filename": "mod.rs", "absPath": CARGO}, True),
+        ({"filename": "mod.rs", "absPath": CARGO.replace("/", "\\")}, True),
+        ({"filename": "mod.rs", "absPath": "/root/.cargo/git/checkouts/tokio-8a1f00d5e0f6a1b2/9f3/src/mod.rs"}, True),
+        ({"filename": "option.rs", "absPath": "/rustc/9fc6/library/core/src/option.rs"}, True),
+        ({"filename": "errors.go", "absPath": "/go/pkg/mod/github.com/pkg/errors@v0.9.1/errors.go"}, True),
+        ({"filename": "ink_well.dart", "absPath": "package:flutter/src/material/ink_well.dart"}, True),
+        ({"filename": "[internal]", "absPath": "[internal]"}, True),
+        ({"filename": "django/db/models/query.py", "absPath": SITE}, False),
+        ({"filename": "active_record/core.rb", "absPath": GEM}, False),
+        ({"filename": "json\\decoder.py", "absPath": "C:\\Python312\\Lib\\json\\decoder.py"}, False),
+        ({"filename": "encoding/json/decode.go", "module": "encoding/json"}, False),
+        ({"filename": "internal/process/task_queues.js"}, False),
+    ],
+)
+def test_a_library_s_frame_is_not_ours_whatever_its_sdk_marks(library: Json, marked: bool) -> None:
+    crash, called = frame("theirs", app=marked, **library), frame("ours", app=marked, filename="crates/pay/src/pay.rs")
+    assert own(event(raised("E", crash, called))) == ["ours"]
+
+
+def test_a_package_of_ours_that_is_installed_keeps_its_name() -> None:
+    pay = frame("pay", filename="shop/pay.py", absPath="/usr/lib/python3/site-packages/shop/pay.py")
+    detail = event(raised("E", pay, frame("run", filename="wsgi.py", absPath="/app/wsgi.py")))
+    assert (own(detail), detail.frames[0].file) == (["pay", "run"], "shop/pay.py")
+
+
+def test_a_folder_of_ours_may_be_called_internal() -> None:
+    price = frame("Of", filename="internal/price/price.go", module="github.com/acme/shop/internal/price")
+    assert own(event(raised("E", price, frame("main", filename="cmd/shop/main.go", module="main")))) == ["Of", "main"]
+
+
+@pytest.mark.parametrize("numbered_too", [True, False])
+def test_the_tree_of_components_is_no_cause(numbered_too: bool) -> None:
+    """https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts"""
+    tree, real = raised("React ErrorBoundary TypeError", frame("App")), raised("TypeError", frame("total"))
+    if numbered_too:
+        tree, real = numbered(tree, 1, 0), numbered(real, 0)
+    detail = event(tree, real)
+    assert (detail.exception_type, detail.wrapped_in, own(detail)) == ("TypeError", (), ["total", "App"])
+    alone = event(tree)
+    assert (alone.exception_type, own(alone)) == ("React ErrorBoundary TypeError", ["App"])
+
+
+@pytest.mark.parametrize(
+    ("version", "cause"), [("8.14.2", "FormatException"), ("9.1.0", "CartException"), (None, "CartException")]
+)
+def test_dart_sent_its_chains_the_wrong_way_round(version: str | None, cause: str) -> None:
+    values = [raised("CartException", frame("load")), raised("FormatException", frame("parse"))]
+    for value in values:
+        value["mechanism"] = None
+    told = {"entries": [{"type": "exception", "data": {"values": values}}], "tags": []}
+    sdk = {"name": "sentry.dart.flutter", "version": version}
+    assert EventShape.model_validate(told | {"sdk": sdk}).detail().exception_type == cause
+
+
+def test_an_assembly_is_named_without_its_version() -> None:
+    module = "Acme.Shop, Version=1.0.0.0, Culture=neutral, PublicKeyToken=null"
+    (told,) = event(raised("E", frame("Of", filename=None, module=module))).frames
+    assert told.file == "Acme.Shop"

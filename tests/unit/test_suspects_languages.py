@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+from typing import Any
+
+from bot.suspects import suspects_main
 from tests.unit.histories import ask, commit, frame, history
 
 
@@ -86,3 +91,43 @@ def test_go_panic_in_a_deeper_frame() -> None:
         ),
     )
     assert ranked[0]["sha"] == "culprit"
+
+
+def _first(frames: list[Any], *paths: str, **more: Any) -> tuple[str, str]:
+    """The commit that leads, and why: each changed line 9 of its file, the newest first."""
+    patch = "@@ -8,3 +8,3 @@\n x\n-old\n+new\n y"
+    commits = [{"sha": path, "files": [{"path": path, "patch": patch}]} for path in paths]
+    out = io.StringIO()
+    assert suspects_main(io.StringIO(json.dumps({"frames": frames, "commits": commits} | more)), out) == 0
+    best = json.loads(out.getvalue())[0]
+    return best["sha"], best["reasons"][0]
+
+
+def test_frames_of_packages_and_workspaces_lead_to_their_own_files() -> None:
+    def at(file: str, *, in_app: bool | None = True, **more: Any) -> dict[str, Any]:
+        return {"file": file, "function": "total", "line": 9, "in_app": in_app} | more
+
+    crate = "/root/.cargo/registry/src/index.crates.io-6f17/tokio-1.35.0/src/lib.rs"
+    go = "github.com/acme/shop/services/cart/internal/price"
+    for frames, own, innocent in (
+        ([at("internal/price/price.go")], "internal/price/price.go", "cmd/shop/price.go"),
+        ([at("/build/internal/price/price.go", module=go)], "services/cart/internal/price/price.go", "internal/price/price.go"),
+        ([at("package:shop/src/cart.dart")], "packages/shop/lib/src/cart.dart", "packages/admin/lib/src/cart.dart"),
+        ([at("/app/node_modules/@acme/cart/src/total.ts", in_app=False)], "packages/cart/src/total.ts", "packages/ui/src/total.ts"),
+        ([at("/vendor/symfony/mailer/src/Pay.php"), at("/src/Cart.php")], "src/Cart.php", "src/Pay.php"),
+        ([at(crate), at("/build/crates/pay/src/lib.rs")], "crates/pay/src/lib.rs", "src/lib.rs"),
+        ([at("Pricing/Rate.cs", module="Acme.Shop.Pricing.Rate")], "src/Acme.Shop/Pricing/Rate.cs", "src/Acme.Tax/Pricing/Rate.cs"),
+        ([at("lib/money.rb", in_app=None), at("app/models/order.rb")], "app/models/order.rb", "lib/money.rb"),
+    ):  # fmt: skip
+        sha, reason = _first(frames, innocent, own)
+        assert (sha, reason.split(":9")[0]) == (own, f"wrote {own}"), frames
+    sha, reason = _first([at("/app/dist/pay/price.js")], "src/other.ts", "src/pay/price.ts")
+    assert (sha, reason) == ("src/pay/price.ts", "changes src/pay/price.ts, where it crashes")
+
+
+def test_null_parts_and_a_tree_of_components() -> None:
+    frames = [None, {"file": None, "in_app": None, "context": [[3, None]]}, {"file": "src/pay.ts", "line": 9}]
+    assert _first(frames, "src/x.ts", "src/pay.ts")[0] == "src/pay.ts"
+    tree = {"type": "React ErrorBoundary TypeError", "value": "x", "frames": [{"file": "src/App.tsx", "line": 9}]}
+    asked = {"chained": [None, tree], "exception": {"type": "TypeError", "value": "x"}}
+    assert _first(frames, "src/App.tsx", "src/pay.ts", **asked)[0] == "src/pay.ts"
