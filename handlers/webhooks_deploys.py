@@ -39,7 +39,7 @@ class Told(BaseModel):
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     service: str = Field(min_length=1, max_length=200)
-    # `@acme/shop@1.4.0` is how npm and its tools write a tag: https://github.com/changesets/changesets/blob/main/docs/command-line-options.md#tag
+    # `@acme/shop@1.4.0` is how npm and its tools write a tag: `changeset tag`, https://github.com/atlassian/changesets/pull/634
     version: str = Field(pattern=rf"^@?(?:{DEPLOYABLE.pattern})$")
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
     environment: str = Field(min_length=1, max_length=200)

@@ -26,9 +26,7 @@ _DOCUMENT = re.compile(r"(?P<stem>.*)\.(?P<ext>md|markdown|mdown|mkd|mdx|adoc|as
 _WORD = r"(?:adrs?|decisions?|records?|dr|rfc|pm|post-?mortems?)"
 _REST = r"(?P<number>\d{1,6})(?:(?<=\d\d\d)[a-z])?(?P<after>\s?[-–—_.:]+\s?|\s+|$)(?P<slug>.*)"
 _PLAIN = re.compile(rf"(?P<before>(?:(?:[^\W\d_]{{1,20}}[-_ .])?{_WORD}[-_ .#]{{0,2}})?){_REST}", re.IGNORECASE)
-_PREFIXED = re.compile(
-    rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}|[A-Z]{{1,6}}){_REST}"
-)
+_PREFIXED = re.compile(rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}|[A-Z]{{1,6}}){_REST}")
 _OWN = re.compile(r"[A-Z]{1,6}[-_ .#]?0\d{1,5}(?!\d).*")
 """A short word in capitals and a number with a nought in front: `D007-x`, `LADR-0007-x`; not `UTF-8`."""
 _DATED = re.compile(

@@ -244,7 +244,9 @@ _FACTS: Mapping[str, str] = {
 
 def plain(text: str) -> str:
     """In small letters, without accents, marks, pictures, numbers in front and what stands in brackets."""
-    text = "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Mn", "Cf")).replace("&", "and").strip()
+    text = (
+        "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Mn", "Cf")).replace("&", "and").strip()
+    )
     text = re.sub(r"\s+", " ", re.sub(r"[*_`?!:¿]|\(.*?\)|^\d+(?:\.\d+)*[.)]?\s", "", text)).strip()
     letters = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()
     return "".join(c for c in letters if not unicodedata.combining(c))

@@ -73,7 +73,8 @@ async def decisions(service: Service, hub: GitHub | None) -> list[Finding]:
         return []
     if isinstance(ways, Finding):
         return [ways]
-    like = f"{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
+    day = f"{ways.dated.replace('%Y', 'YYYY').replace('%m', 'MM').replace('%d', 'DD')}-" if ways.dated else ""
+    like = f"{day}{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
     other = f"; its files end in .{ways.foreign}, post-mortems are Markdown" if ways.foreign else ""
     at = place.directory or f"{place.repository}/{place.path}"
     return [works(what, f"{at}, newest number {ways.highest}, the next is {like}{other}")]
