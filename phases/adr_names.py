@@ -27,8 +27,8 @@ _WORD = r"(?:adrs?|decisions?|records?|dr|rfc|pm|post-?mortems?)"
 _REST = r"(?P<number>\d{1,6})(?:(?<=\d\d\d)[a-z])?(?P<after>\s?[-–—_.:]+\s?|\s+|$)(?P<slug>.*)"
 _PLAIN = re.compile(rf"(?P<before>(?:(?:[^\W\d_]{{1,20}}[-_ .])?{_WORD}[-_ .#]{{0,2}})?){_REST}", re.IGNORECASE)
 _PREFIXED = re.compile(rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}|[A-Z]{{1,6}}){_REST}")
-_OWN = re.compile(r"[A-Z]{1,6}[-_ .#]?0\d{1,5}(?!\d).*")
-"""A short word in capitals and a number with a nought in front: `D007-x`, `LADR-0007-x`; not `UTF-8`."""
+_OWN = re.compile(r"[A-Z]{1,6}(?:[-_ .][A-Z]{1,6}){0,3}[-_ .#]?0\d{1,5}(?!\d).*")
+"""Short words in capitals and a number with a nought in front: `D007-x`, `LADR-0007-x`; not `UTF-8`."""
 _DATED = re.compile(
     rf"(?:{_WORD}[-_ .]?)?(?P<year>\d{{4}})(?P<dash>[-_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)[-_. ]+(?P<rest>.*)",
     re.IGNORECASE,
@@ -46,7 +46,10 @@ _BESIDE = (
     r"|en|us|uk|de|ch|at|fr|es|pt|br|it|nl|pl|cs|sv|da|no|fi|ru|ua|tr|ja|jp|zh|cn|ko|kr)"
 )
 """Words beside *template* that say which kind or language of template; any other says what a decision was about."""
-_NO_DECISION = re.compile(rf"(?:{_WORD}[-_ .#]{{0,2}})?(?:(?:0+|9{{3,}})(?!\d))?[-_ .]*(?P<words>.*)", re.IGNORECASE)
+_NO_DECISION = re.compile(
+    rf"(?:(?:[^\W\d_]{{1,20}}[-_ .]){{1,4}}(?=00)|{_WORD}[-_ .#]{{0,2}})?(?:(?:0+|9{{3,}})(?!\d))?[-_ .]*(?P<words>.*)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

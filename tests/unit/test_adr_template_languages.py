@@ -309,3 +309,11 @@ def test_pictures_and_second_halves_in_headings_change_nothing() -> None:
     assert "## What was done" not in text
     assert "40 users" in text.split("## 🧠 Customer / User Impact")[1].split("##")[0]
     assert "rollback to v41" in text.split("## 🛠️ Resolution & Recovery")[1].split("##")[0]
+
+
+def test_the_number_of_the_template_in_its_id_is_ours() -> None:
+    """As https://github.com/backstage/backstage/blob/master/docs/architecture-decisions/adr000-template.md has it."""
+    text = written(
+        "---\nid: adrs-adr000\ntitle: ADR000: [TITLE]\nrevision: 000\n---\n\n## Context\n\n## Decision\n\n## Consequences\n"
+    )
+    assert text.startswith('---\nid: adrs-adr007\ntitle: "INC-0042, checkout is failing"\nrevision: 000\n---\n')
