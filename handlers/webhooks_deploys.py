@@ -10,7 +10,7 @@ import asyncio
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -24,7 +24,7 @@ from phases.actions import DeployedByOthers
 from phases.hold import hold
 from phases.incident import Incident, Source
 from phases.post_deploy import deploy_told, headline, named
-from phases.service import DEPLOYABLE, Service
+from phases.service import DEPLOYABLE, Service, environment_among
 
 PATH = "/webhooks/deploys"
 OLDEST = timedelta(minutes=5)  # rules, Delivery claims: "its `at` is at most 5 minutes ago"; nor later than that
@@ -39,12 +39,26 @@ class Told(BaseModel):
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     service: str = Field(min_length=1, max_length=200)
-    version: str = Field(pattern=rf"^(?:{DEPLOYABLE.pattern})$")
+    # `@acme/shop@1.4.0` is how npm and its tools write a tag: `changeset tag`, https://github.com/atlassian/changesets/pull/634
+    version: str = Field(pattern=rf"^@?(?:{DEPLOYABLE.pattern})$")
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
     environment: str = Field(min_length=1, max_length=200)
     event: Literal["finished", "new_errors"]
     sentry_issues: list[IssueId] = Field(default_factory=list[IssueId], max_length=MOST_ISSUES)
     at: AwareDatetime
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _as_written(cls, value: object) -> object:
+        """A number with a point is no version: 1.10 would be read as 1.1."""
+        if isinstance(value, float):
+            raise ValueError("a version is text")
+        return value
+
+    @field_validator("commit", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: object) -> object:
+        return value.lower() or None if isinstance(value, str) else value
 
 
 def deploys_route(kit: Kit, secret: str) -> Route:
@@ -63,8 +77,10 @@ def deploys_route(kit: Kit, secret: str) -> Route:
         service = service_of(kit, told.service)
         if service is None:
             return refused(request, 400, "the catalogue has no such service")
-        if told.environment not in service.environments:
+        environment = environment_among(told.environment, service.environments)
+        if environment is None:
             return JSONResponse({"hold": False, "incident": None})
+        told.environment = environment
         version = named(service, told.version, told.commit)
         if version is None:
             text = "`version` is a branch, or a tag of another service: name the tag or the commit, or add `commit`"

@@ -27,7 +27,7 @@ from phases.actions import DeployedByOthers, DeployTick, MergeDue, MergeSeen
 from phases.merging import open_hotfix, pull_of
 from phases.ports import PortError
 from phases.report import DeploySeen, MergeState, Release
-from phases.service import DeployWorkflow, Service
+from phases.service import DeployWorkflow, Service, environment_among
 from phases.wording import foreign
 
 log = logging.getLogger(__name__)
@@ -239,9 +239,8 @@ async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] |
 
 def _deploys(service: Service, told: _DeploymentStatus) -> bool:
     """Whether this deployment is one of the service, to the environment that counts."""
-    if isinstance(service.deploy, DeployWorkflow):
-        return told.deployment.environment == service.deploy.environment
-    return told.deployment.environment in service.environments
+    ours = (service.deploy.environment,) if isinstance(service.deploy, DeployWorkflow) else service.environments
+    return environment_among(told.deployment.environment, ours) is not None
 
 
 async def _seen(kit: Kit, service: Service, told: _DeploymentStatus) -> DeploySeen | None:

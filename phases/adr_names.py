@@ -24,19 +24,32 @@ TEMPLATE_FOLDERS = ("templates", "template", "_templates", ".templates")
 
 _DOCUMENT = re.compile(r"(?P<stem>.*)\.(?P<ext>md|markdown|mdown|mkd|mdx|adoc|asciidoc|asc|rst|txt|org)", re.IGNORECASE)
 _WORD = r"(?:adrs?|decisions?|records?|dr|rfc|pm|post-?mortems?)"
-_REST = r"(?P<number>\d{1,6})(?:(?<=\d\d\d)[a-z])?(?P<after>\s?[-–_.:]+\s?|\s+|$)(?P<slug>.*)"
+_REST = r"(?P<number>\d{1,6})(?:(?<=\d\d\d)[a-z])?(?P<after>\s?[-–—_.:]+\s?|\s+|$)(?P<slug>.*)"
 _PLAIN = re.compile(rf"(?P<before>(?:(?:[^\W\d_]{{1,20}}[-_ .])?{_WORD}[-_ .#]{{0,2}})?){_REST}", re.IGNORECASE)
-_PREFIXED = re.compile(rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}){_REST}")
-_DATED = re.compile(r"(?P<year>\d{4})(?P<dash>-?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)[-_. ]+(?P<rest>.*)")
-_OF_A_YEAR = re.compile(r"(?P<before>(?:19|20)\d\d[-_.])(?P<rest>\d{2,5}[-_. ].*)")
-_TEMPLATE = r"(?:template|vorlage|modelo|modele|plantilla|modello|sjabloon|szablon|skabelon)"
+_PREFIXED = re.compile(rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}|[A-Z]{{1,6}}){_REST}")
+_OWN = re.compile(r"[A-Z]{1,6}(?:[-_ .][A-Z]{1,6}){0,3}[-_ .#]?0\d{1,5}(?!\d).*")
+"""Short words in capitals and a number with a nought in front: `D007-x`, `LADR-0007-x`; not `UTF-8`."""
+_DATED = re.compile(
+    rf"(?:{_WORD}[-_ .]?)?(?P<year>\d{{4}})(?P<dash>[-_.]?)(?P<month>\d\d)(?P=dash)(?P<day>\d\d)[-_. ]+(?P<rest>.*)",
+    re.IGNORECASE,
+)
+_OF_A_YEAR = re.compile(
+    rf"(?P<before>(?:{_WORD}[-_ .]?)?(?:19|20)\d\d[-_.])(?P<rest>\d{{2,5}}(?:[-_. ].*|$))", re.IGNORECASE
+)
+_COUNTED = re.compile(r"0\d{2,5}(?!\d).*")
+"""Behind a day: `20240312-0007-x`."""
+_TEMPLATE = r"(?:template|vorlage|modelo|modele|plantilla|modello|sjabloon|szablon|skabelon|sablon|шаблон|模板|模版|テンフレート)"
 _BESIDE = (
     r"(?:adrs?|decisions?|records?|architecture|architectural|any|log|madr|nygard|rfc|pm|post|mortem|postmortem|incident|document|doc|markdown|md"
+    r"|n{2,4}|x{2,4}|y{4}(?:mm)?(?:dd)?|mm|dd"
     r"|short|long|full|bare|minimal|simple|basic|default|base|new|empty|example|v\d{1,2}"
     r"|en|us|uk|de|ch|at|fr|es|pt|br|it|nl|pl|cs|sv|da|no|fi|ru|ua|tr|ja|jp|zh|cn|ko|kr)"
 )
 """Words beside *template* that say which kind or language of template; any other says what a decision was about."""
-_NO_DECISION = re.compile(rf"(?:{_WORD}[-_ .#]{{0,2}})?(?:(?:0+|9{{3,}})(?!\d))?[-_ .]*(?P<words>.*)", re.IGNORECASE)
+_NO_DECISION = re.compile(
+    rf"(?:(?:[^\W\d_]{{1,20}}[-_ .]){{1,4}}(?=00)|{_WORD}[-_ .#]{{0,2}})?(?:(?:0+|9{{3,}})(?!\d))?[-_ .]*(?P<words>.*)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ class Numbering:
     """Between the words of the title."""
     ext: str = "md"
     dated: str = ""
-    """`%Y%m%d` or `%Y-%m-%d`, where files are named by their day and have no number."""
+    """`%Y%m%d`, `%Y_%m_%d` or `%Y-%m-%d`, where files are named by their day and have no number."""
     folders: bool = False
     """A folder for each year."""
     of_a_year: bool = False
@@ -85,7 +98,10 @@ class Numbering:
         numbers = _without_years([one.number for found in named.values() for one in found])
         told = {path: one for path, found in named.items() for one in found if one.number in numbers and not one.dated}
         if not told:
-            return cls(highest=max(numbers, default=0), dated=_by_day(documents))
+            by_day = _by_day(documents)
+            counted = [one.before for found in named.values() for one in found if one.dated]
+            before = "" if not by_day or (counted and not any(counted)) else "adr-"
+            return cls(highest=max(numbers, default=0), before=before, dated=by_day)
         files = [one for path, one in told.items() if one.ext and _name(path) not in ("README", "index")] or [
             *told.values()
         ]
@@ -120,8 +136,8 @@ class Numbering:
         at = (incident.postmortem.at if incident.postmortem else incident.detected_at).astimezone(UTC)
         slug = self.blank.join((incident.id.lower(), *_words(incident.title)))
         if self.dated:
-            return f"{at.strftime(self.dated)}-adr-{number:04d}-{slug}.{self.ext}"
-        before = f"{at.year}{self.before[4:]}" if self.of_a_year else self.before
+            return f"{at.strftime(self.dated)}-{self.before}{number:0{self.width}d}-{slug}.{self.ext}"
+        before = re.sub(r"(?:19|20)\d\d", str(at.year), self.before, count=1) if self.of_a_year else self.before
         name = f"{before}{number:0{self.width}d}{self.after}{slug}.{self.ext}"
         return f"{at.year}/{name}" if self.folders else name
 
@@ -177,12 +193,13 @@ def _files(path: str, prefixes: frozenset[str]) -> list[_Named]:
 def _named(stem: str, ext: str, prefixes: frozenset[str]) -> _Named | None:
     if (dated := _dated(stem)) is not None:
         found = _PLAIN.fullmatch(dated["rest"])
-        return _made(found, ext, dated=True) if found and found["before"] else None
+        return _made(found, ext, dated=True) if found and (found["before"] or _COUNTED.match(dated["rest"])) else None
     yearly = _OF_A_YEAR.fullmatch(stem)
     if yearly is not None and (found := _PLAIN.fullmatch(yearly["rest"])) is not None:
         return _Named(yearly["before"], found["number"], found["after"], found["slug"], ext, of_a_year=True)
     found = _PLAIN.fullmatch(stem)
-    if found is None and (own := _PREFIXED.fullmatch(stem)) is not None and own["before"].lower() in prefixes:
+    own = _PREFIXED.fullmatch(stem) if found is None else None
+    if own is not None and (own["before"].lower() in prefixes or _OWN.fullmatch(stem)):
         found = own
     return _made(found, ext) if found else None
 
@@ -206,7 +223,7 @@ def _by_day(documents: Sequence[str]) -> str:
     days = [found for path in documents if (found := _dated(_name(path))) is not None]
     if not days or 2 * len(days) < len(documents):
         return ""
-    return "%Y-%m-%d" if days[-1]["dash"] else "%Y%m%d"
+    return days[-1]["dash"].join(("%Y", "%m", "%d"))
 
 
 def _shared_prefixes(documents: Sequence[str]) -> frozenset[str]:
@@ -218,8 +235,13 @@ def _shared_prefixes(documents: Sequence[str]) -> frozenset[str]:
 
 
 def _without_years(numbers: Sequence[int]) -> frozenset[int]:
-    plain = [number for number in numbers if number not in YEARS]
+    plain = [number for number in numbers if number not in YEARS and not _is_month(number)]
     return frozenset(numbers if max(plain, default=0) >= YEARS.start - 100 else plain)
+
+
+def _is_month(number: int) -> bool:
+    """`202409-x`: six digits that are a year and a month."""
+    return number // 100 in YEARS and 1 <= number % 100 <= 12
 
 
 def _around(one: _Named) -> str:

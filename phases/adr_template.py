@@ -74,7 +74,7 @@ def follow(
     followed: nothing may stand below a heading that asks for something else.
     """
     front, body = _front_matter(template.removeprefix("\ufeff").replace("\r\n", "\n")[:LIMIT])
-    told, filled = _filled(front, facts)
+    told, filled = _filled(front, facts, number)
     asked_title, facts_lines, asked = _outline(body)
     below_title, there = _below_title(facts_lines, facts)
     needed = [one.text for one in asked if one.level == 2 and not one.optional and not _PLACEHOLDER.search(one.text)]
@@ -106,8 +106,16 @@ def _front_matter(text: str) -> tuple[list[str], str]:
     return ([], text) if end is None else (lines[1:end], "\n".join(lines[end + 1 :]))
 
 
-def _filled(front: Sequence[str], facts: Mapping[str, str]) -> tuple[set[str], list[str]]:
-    """The keys that are known get our values, placeholders go, what the folder sets for all of its files stays."""
+_NAMES_IT = re.compile(r"id|slug|number|permalink|sidebar_label", re.IGNORECASE)
+_OF_TEMPLATE = re.compile(r"(?<!\d)0{2,}(?!\d)")
+
+
+def _filled(front: Sequence[str], facts: Mapping[str, str], number: int) -> tuple[set[str], list[str]]:
+    """The keys that are known get our values, placeholders go, what the folder sets for all of its files stays.
+
+    In what names the file itself the template's number is ours: two documents of one `id` break Docusaurus
+    (https://docusaurus.io/docs/api/plugins/@docusaurus/plugin-content-docs).
+    """
     kept: list[str] = []
     told: set[str] = set()
     dropping = False
@@ -124,7 +132,8 @@ def _filled(front: Sequence[str], facts: Mapping[str, str]) -> tuple[set[str], l
             kept.append(f"{found.group(1).strip()}: {json.dumps(known, ensure_ascii=False)}")
             told.add(key)
         elif not dropping:
-            kept.append(line)
+            ours = _NAMES_IT.fullmatch(found.group(1).strip())
+            kept.append(_OF_TEMPLATE.sub(lambda own: f"{number:0{len(own.group())}d}", line) if ours else line)
     return told, kept
 
 

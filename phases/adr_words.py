@@ -14,9 +14,9 @@ from dataclasses import dataclass
 ENGLISH: Mapping[str, str] = {
     "status": r"status",
     "date": r"date",
-    "summary": r"summary|overview|abstract|tl;?dr",
-    "impact": r"(?:customer |user |business )?impact|blast radius|who was (?:hit|affected)",
-    "timeline": r"timeline|chronology|what happened|sequence of events",
+    "summary": r"(?:incident |executive )?summary|overview|abstract|tl;?dr",
+    "impact": r"(?:customer |user |business |incident )?impact|blast radius|who was (?:hit|affected)",
+    "timeline": r"(?:incident )?timeline(?: of .*)?|chronology|what happened|sequence of events",
     "cause": r"(?:root )?causes?(?: analysis)?|trigger|(?:five|5) whys|what caused .*",
     "before": r"seen before|(?:related|prior|previous) incidents?",
     "done": r"what was done|(?:resolution|mitigation|response|remediation|recovery)(?: and recovery)?|how (?:it|we) (?:was )?(?:resolved|fixed) .*",
@@ -33,6 +33,9 @@ ENGLISH: Mapping[str, str] = {
 }
 
 
+_AND = re.compile(r" (?:and|und|e|y|et|en|i|og) ")
+
+
 @dataclass(frozen=True, slots=True)
 class Language:
     """Headings of one language: our own, by the key of the part, and those of templates that ask for it."""
@@ -44,7 +47,10 @@ class Language:
     def key(self, heading: str) -> str | None:
         """The part, or the kind of part, that a heading asks for."""
         name = plain(heading)
-        return next((key for key, pattern in self.asked.items() if re.fullmatch(pattern, name)), None)
+        # The first of "Resolution and recovery" says what is asked for, of "Customer / user impact" any.
+        names = dict.fromkeys((name, _AND.split(name)[0], *re.split(r" ?/ ?", name)))
+        found = (key for one in names for key, pattern in self.asked.items() if re.fullmatch(pattern, one))
+        return next(found, None)
 
 
 GERMAN = {
@@ -94,7 +100,7 @@ GERMAN = {
 PORTUGUESE = {
     "status": ("Status", r"status|estado|situacao"),
     "date": ("Data", r"data"),
-    "summary": ("Resumo", r"resumo(?: executivo)?|sumario|visao geral"),
+    "summary": ("Resumo", r"resumo(?: executivo| do incidente)?|sumario|visao geral"),
     "impact": ("Impacto", r"impactos?(?: .*)?"),
     "timeline": ("Linha do tempo", r"linha do tempo|cronologia|o que aconteceu"),
     "cause": ("Causa raiz", r"causas?(?:[ -]raiz| fundamenta(?:l|is))?|analise d[ae] causa.*|gatilho"),
@@ -120,7 +126,7 @@ PORTUGUESE = {
 SPANISH = {
     "status": ("Estado", r"estado|estatus|status"),
     "date": ("Fecha", r"fecha"),
-    "summary": ("Resumen", r"resumen(?: ejecutivo)?|vision general"),
+    "summary": ("Resumen", r"resumen(?: ejecutivo| del incidente)?|vision general"),
     "impact": ("Impacto", r"impactos?(?: .*)?"),
     "timeline": ("Cronología", r"cronologia|linea (?:de|del) tiempo|¿?que (?:paso|ocurrio|sucedio)\??"),
     "cause": ("Causa raíz", r"causas?(?: raiz)?|analisis de (?:la )?causa.*|desencadenante"),
@@ -146,7 +152,7 @@ SPANISH = {
 FRENCH = {
     "status": ("Statut", r"statut|etat|status"),
     "date": ("Date", r"date"),
-    "summary": ("Résumé", r"resume|synthese"),
+    "summary": ("Résumé", r"resume(?: de l'incident)?|synthese"),
     "impact": ("Impact", r"impacts?(?: sur .*)?"),
     "timeline": ("Chronologie", r"chronologie|deroulement|ce qui s'est passe"),
     "cause": ("Cause", r"causes?(?: racines?| profondes?)?|analyse des causes.*|declencheur"),
@@ -237,7 +243,10 @@ _FACTS: Mapping[str, str] = {
 
 
 def plain(text: str) -> str:
-    """In small letters, without accents, marks, numbers in front and what stands in brackets."""
+    """In small letters, without accents, marks, pictures, numbers in front and what stands in brackets."""
+    text = (
+        "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Mn", "Cf")).replace("&", "and").strip()
+    )
     text = re.sub(r"\s+", " ", re.sub(r"[*_`?!:¿]|\(.*?\)|^\d+(?:\.\d+)*[.)]?\s", "", text)).strip()
     letters = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()
     return "".join(c for c in letters if not unicodedata.combining(c))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from phases.ports import IssueRow
 from phases.report import DeploySeen, Release, Value
-from phases.service import COMMIT, Service
+from phases.service import ABBREVIATED, COMMIT, Service, tag_in
 from phases.wording import counted, short
 
 LOOKS = (0.1, 0.2, 0.4, 0.7, 1.0)
@@ -77,14 +77,14 @@ def named(service: Service, told: str, commit: str | None = None) -> str | None:
 
     A branch moves: then it is the commit. None: without one, or of a tag of another service in the same repository.
     """
-    name = told.removeprefix("refs/tags/")
+    name = tag_in(told)
     names = service.release
     for pattern in (names.deploy, names.tag, names.sentry):
         if pattern != "{version}" and (version := names.version_of(pattern, name)) is not None:
             return version if not service.of_another(name, pattern) else None
     if service.of_another(name):
         return None
-    moves = name.startswith("refs/") or not re.search(r"\d", name)
+    moves = name.startswith("refs/") or not (re.search(r"\d", name) or ABBREVIATED.fullmatch(name.lower()))
     return commit if moves else name
 
 

@@ -25,12 +25,19 @@ _PART = re.compile(r"(\{version\}(?:\{build\}|\*)?|\{build\}|\*)")
 _READS = {"{version}": "(?P<version>.+)", "{build}": ".+", "*": ".*"}
 _BARE = "{version}"
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
+ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 _NUMBERED = re.compile(r"\d+\.\d.*|\d+(?:-\d+)*|\d{8}.*|(?:.*[^A-Za-z0-9])?(?:v\d|\d+\.\d+\.\d).*|.*@\d.*")
 """How tags are mostly numbered: `1.4`, `v2`, `billing-v7.1.0`, `shop@7`.
 
 The branches `release/1.3` and `12-fix` are not numbered so.
 """
+
+
+_BRANCH = re.compile(r"(?:feat(?:ure)?|bug-?fix|fix|hot-?fix|support|chore|dependabot|renovate)/", re.IGNORECASE)
+"""How branches begin: `hotfix/1.4.1`. https://nvie.com/posts/a-successful-git-branching-model/ and Dependabot, Renovate"""
+_BEFORE = re.compile(
+    r"(?:alpha|beta|rc|cr|pre|preview|dev|snapshot|canary|next|nightly|m|a|b|c)(?![a-z])", re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=1000)
@@ -171,7 +178,7 @@ class Service(Value):
         commit = sha.lower() if COMMIT.fullmatch(sha.lower()) else None
         if HOTFIX.fullmatch(told) and sha.startswith(told.rpartition("@")[2]):
             return Release(version=told, commit=commit)
-        name = ref.removeprefix("refs/tags/")
+        name = tag_in(ref)
         if _may_be_tag(ref, name, sha):
             sure = name != ref or (tags is not None and name in tags)
             if sure or tags is None or name in gone:
@@ -201,19 +208,35 @@ class Service(Value):
         return timedelta(seconds=self.window_seconds)
 
 
+def tag_in(ref: str) -> str:
+    """Return the tag that a `ref` names as one, else all of it."""
+    return ref.removeprefix("refs/").removeprefix("tags/") if ref.startswith(("refs/tags/", "tags/")) else ref
+
+
+def environment_among(told: str, ours: Collection[str]) -> str | None:
+    """Return the environment of ours that CI or GitHub means; capitals make no difference.
+
+    Vercel deploys to `Production`. "Environment names are not case sensitive":
+    https://docs.github.com/en/actions/how-tos/deploy/configure-and-manage-deployments/manage-environments
+    """
+    return next((one for one in ours if one.strip().casefold() == told.strip().casefold()), None)
+
+
 def _may_be_tag(ref: str, name: str, sha: str) -> bool:
     """Not where it says that it is something else: another kind of ref, or the commit itself."""
     other = ref.startswith("refs/") and name == ref
     return (
-        bool(name) and not other and not (_ABBREVIATED.fullmatch(name.lower()) and sha.lower().startswith(name.lower()))
+        bool(name) and not other and not (ABBREVIATED.fullmatch(name.lower()) and sha.lower().startswith(name.lower()))
     )
 
 
 def _numbered(name: str, *, sure: bool) -> bool:
     """Whether a name has a number. One that may be a branch (not `sure`) must be numbered as tags mostly are."""
-    return bool(re.search(r"\d", name) if sure else _NUMBERED.fullmatch(name))
+    return bool(re.search(r"\d", name) if sure else _NUMBERED.fullmatch(name) and not _BRANCH.match(name))
 
 
-def _natural(version: str) -> list[tuple[int, int, str]]:
-    """1.10 after 1.9."""
-    return [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", version)]
+def _natural(version: str) -> tuple[bool, list[tuple[int, int, str]]]:
+    """1.10 after 1.9, and a release after its candidates: what is promoted has both tags (https://semver.org/#spec-item-11)."""
+    words = re.split(r"(\d+)", version.partition("+")[0])
+    final = not any(_BEFORE.search(word) for word in words[2:])
+    return final, [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", version)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 from bot.app import STATE_BESIDE_REDIS
@@ -73,7 +73,8 @@ async def decisions(service: Service, hub: GitHub | None) -> list[Finding]:
         return []
     if isinstance(ways, Finding):
         return [ways]
-    like = f"{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
+    day = f"{ways.dated.replace('%Y', 'YYYY').replace('%m', 'MM').replace('%d', 'DD')}-" if ways.dated else ""
+    like = f"{day}{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
     other = f"; its files end in .{ways.foreign}, post-mortems are Markdown" if ways.foreign else ""
     at = place.directory or f"{place.repository}/{place.path}"
     return [works(what, f"{at}, newest number {ways.highest}, the next is {like}{other}")]
@@ -184,11 +185,31 @@ def side_by_side(service: Service, sides: Sequence[Side], commits: Mapping[str, 
             continue
         read.append((side, {service.release.version_of(p, one) or "" for one, p in readers.items()}))
         found.append(works(what, says))
-    for (one, mine), (other, theirs) in pairwise(read):
+    untagged = _untagged(read, points)
+    if untagged:
+        says = f"{' and '.join(SYSTEMS[key] for key in untagged)}: commits, at none of which a tag points; Git knows them by themselves"
+        found.append(Finding("unproven", what, says))
+    for (one, mine), (other, theirs) in combinations(read, 2) if untagged else pairwise(read):
+        if "tag" in (one[0], other[0]) and (one[0] in untagged or other[0] in untagged):
+            continue
         if not _shared(mine, theirs, points):
             says = f"{SYSTEMS[one[0]]} and {SYSTEMS[other[0]]} have not one version in common."
             found.append(broken(what, says, _together(service, one, other)))
     return found
+
+
+def _untagged(read: Sequence[tuple[Side, set[str]]], points: Mapping[str, str]) -> list[str]:
+    """Return the systems whose releases are commits, where there are tags and none points at one of them."""
+    tags = next((versions for side, versions in read if side[0] == "tag"), None)
+    if tags is None:
+        return []
+    others = [(side[0], versions) for side, versions in read if side[0] != "tag"]
+    return [key for key, versions in others if _commits(versions) and not _shared(versions, tags, points)]
+
+
+def _commits(versions: Collection[str]) -> bool:
+    """Whether these are commits, whole or abbreviated; a number of eight digits may be a date."""
+    return all(re.fullmatch(r"[0-9a-f]{7,64}", one) for one in versions) and bool(re.search("[a-f]", "".join(versions)))
 
 
 def _reader(service: Service, key: str, patterns: Sequence[str], name: str) -> str | None:
@@ -228,9 +249,11 @@ def _advice(service: Service, side: Side, sides: Sequence[Side]) -> str:
 def _together(service: Service, one: Side, other: Side) -> str:
     """Where each is read, but not as the same version: which of the two patterns to change, if one is enough."""
     where = f"release of {service.name} in the catalogue"
+    tags = "tag" in (one[0], other[0])  # what is a commit needs none
     for (key, _, told), (_, pattern, names) in ((one, other), (other, one)):
         for guess in _guesses(key, told):
-            if _shared(_versions(service, guess, told), _versions(service, pattern, names)):
+            mine = _versions(service, guess, told)
+            if _shared(mine, _versions(service, pattern, names)) or (tags and key != "tag" and _commits(mine)):
                 return f'{where}, for instance {key} = "{guess}"'
     for first in _guesses(one[0], one[2]):
         for second in _guesses(other[0], other[2]):

@@ -188,7 +188,19 @@ class LocalGit:
             return True
         # https://git-scm.com/docs/git-cherry: `-` stands before what has its equal in the main branch.
         picked = (await ask(directory, "cherry", main, commit)).text.splitlines()
+        if len(picked) > 1 and not all(row.startswith("-") for row in picked):
+            squashed = await self._squashed(directory, main, commit)
+            picked = (await ask(directory, "cherry", main, squashed)).text.splitlines() if squashed else picked
         return bool(picked) and all(row.startswith("-") for row in picked)
+
+    async def _squashed(self, directory: str, main: str, commit: str) -> str:
+        """Make one commit of all that a branch changes, as a squash merge does; no ref holds it. Empty where git cannot."""
+        base = await attempt(directory, "merge-base", main, commit)
+        author = ("-c", "user.name=Firebreak", "-c", "user.email=firebreak@localhost")
+        made = await attempt(
+            directory, *author, "commit-tree", f"{commit}^{{tree}}", "-p", base.text.strip(), "-m", "squashed"
+        )
+        return "" if base.code or made.code else made.text.strip()
 
     async def commit(self, service: Service, sha: str) -> Commit | None:
         directory = checkout_of(service)

@@ -22,12 +22,16 @@ from bot.clients.github_source import AT_ONCE
 from bot.clients.http import HttpError
 from phases.ports import PortError
 from phases.report import DeploySeen, Release
-from phases.service import DeployWorkflow, Service
+from phases.service import DeployWorkflow, Service, environment_among
 
 log = logging.getLogger(__name__)
 
 LOOKED_AT = 15
 """The newest deployments; each costs a question for its statuses until it has ended."""
+ENOUGH = 2
+"""What runs, and what ran before. Where fewer are found among the newest, the others are failures, or the neighbours' of
+one repository: then a whole page is listed."""
+LOOKED_AT_THEN = 45
 STATUSES = 30
 SECONDS = 5.0
 """Triage goes on without them after this."""
@@ -71,11 +75,16 @@ class GitHubDeployments:
             raise PortError(SYSTEM, text, retryable=True) from error
         return sorted((d for deploys in found for d in deploys), key=lambda d: d.started_at, reverse=True)
 
-    async def newest(self, service: Service) -> Sequence[Deployment]:
+    async def newest(self, service: Service, most: int = LOOKED_AT) -> Sequence[Deployment]:
         """The newest deployments to the environment that counts, whatever became of them; newest first."""
-        asked = {"environment": environment_of(service), "per_page": LOOKED_AT}
-        answer = await self._github.polled(calls.DEPLOYMENTS, service.repository or "", asked)
-        return sorted(read(Deployments, {"rows": answer}).rows, key=lambda d: d.created_at, reverse=True)
+        environment, repository = environment_of(service), service.repository or ""
+        asked = {"environment": environment, "per_page": most}
+        rows = read(Deployments, {"rows": await self._github.polled(calls.DEPLOYMENTS, repository, asked)}).rows
+        if not rows:  # the environment may be written with other capitals, which that list may not take for the same
+            answer = await self._github.polled(calls.DEPLOYMENTS, repository, {"per_page": PAGE})
+            every = read(Deployments, {"rows": answer}).rows
+            rows = tuple(row for row in every if environment_among(row.environment, [environment]) is not None)
+        return sorted(rows, key=lambda d: d.created_at, reverse=True)[:most]
 
     async def release(self, service: Service, ref: str, sha: str, told: str) -> Release | None:
         """Return what a deployment is called; None: it is another service's.
@@ -104,12 +113,23 @@ class GitHubDeployments:
     async def running(self, service: Service) -> tuple[Deployment, Release] | None:
         """The newest of the service that was successful and is not taken down."""
         rows = await self.newest(service)
+        found = await self._running(service, rows)
+        if found is None and len(rows) >= LOOKED_AT:
+            found = await self._running(service, await self.newest(service, PAGE))
+        return found
+
+    async def _running(self, service: Service, rows: Sequence[Deployment]) -> tuple[Deployment, Release] | None:
         ours = await self.named(service, rows)
         # A later deploy of another service makes it inactive, too: `auto_inactive` goes by the environment's name alone
         # (https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status).
         others = [row.created_at for row in rows if all(row != one for one, _ in ours)]
-        for one, release in ours:
-            statuses = await self.statuses(service, one, most=1)
+        for one, release in ours[:LOOKED_AT_THEN]:
+            try:
+                statuses = await self.statuses(service, one, most=1)
+            except HttpError as error:
+                if error.status != 404 or len(ours) == 1:
+                    raise
+                continue  # deleted meanwhile
             if statuses and statuses[0].state == "inactive":
                 covered = any(one.created_at <= at <= statuses[0].created_at for at in others)
                 statuses = await self.statuses(service, one) if covered else ()
@@ -154,14 +174,33 @@ class GitHubDeployments:
 
     async def _of(self, service: Service) -> list[DeploySeen]:
         repository = service.repository or ""
-        ours = await self.named(service, await self.newest(service))
+        rows = await self.newest(service)
+        seen = await self._all_seen(service, repository, await self.named(service, rows))
+        if len(seen) < ENOUGH and len(rows) >= LOOKED_AT:
+            ours = await self.named(service, await self.newest(service, PAGE))
+            seen = await self._all_seen(service, repository, ours[:LOOKED_AT_THEN])
+        return seen
+
+    async def _all_seen(
+        self, service: Service, repository: str, ours: Sequence[tuple[Deployment, Release]]
+    ) -> list[DeploySeen]:
         gate = asyncio.Semaphore(AT_ONCE)
+
+        hidden: list[HttpError] = []
 
         async def one(deployment: Deployment, release: Release) -> DeploySeen | None:
             async with gate:
-                return await self._seen(service, repository, deployment, release)
+                try:
+                    return await self._seen(service, repository, deployment, release)
+                except HttpError as error:
+                    if error.status != 404:
+                        raise
+                    hidden.append(error)
+                    return _deploy(service, deployment, release, None)  # deleted meanwhile: how it ended is not known
 
         found = await asyncio.gather(*(one(row, release) for row, release in ours))
+        if hidden and len(hidden) == len(found):
+            raise hidden[0]  # not one may be seen: that is the token
         return [seen for seen in found if seen is not None]
 
     async def _seen(

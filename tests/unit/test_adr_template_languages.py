@@ -271,3 +271,49 @@ def test_accents_that_macos_takes_apart_are_the_same_letters() -> None:
     apart = unicodedata.normalize("NFD", PORTUGUESE)
     one = adr_text(incidents.incident(adr=None), incidents.entries(), 7, NAMES, apart)
     assert "### Linha do tempo" in one
+
+
+HALVES = """\
+# 📄 Postmortem template
+
+## 🚨 Incident Summary
+
+## 🧠 Customer / User Impact
+
+## 📈 Timeline (UTC)
+
+## 🔍 Root Cause
+
+## 🛠️ Resolution & Recovery
+
+## ✅ Action Items
+
+## 🙏 Lessons & Follow-ups
+"""
+"""Headings with pictures in front, and of two parts."""
+
+
+def test_pictures_and_second_halves_in_headings_change_nothing() -> None:
+    text = written(HALVES)
+    parts = [
+        "## 🚨 Incident Summary",
+        "## 🧠 Customer / User Impact",
+        "## 📈 Timeline (UTC)",
+        "## 🔍 Root Cause",
+        "## 🛠️ Resolution & Recovery",
+        "## ✅ Action Items",
+        "## 🙏 Lessons & Follow-ups",
+    ]
+    assert headings(text)[1:8] == parts
+    assert "## Impact" not in text
+    assert "## What was done" not in text
+    assert "40 users" in text.split("## 🧠 Customer / User Impact")[1].split("##")[0]
+    assert "rollback to v41" in text.split("## 🛠️ Resolution & Recovery")[1].split("##")[0]
+
+
+def test_the_number_of_the_template_in_its_id_is_ours() -> None:
+    """As https://github.com/backstage/backstage/blob/master/docs/architecture-decisions/adr000-template.md has it."""
+    text = written(
+        "---\nid: adrs-adr000\ntitle: ADR000: [TITLE]\nrevision: 000\n---\n\n## Context\n\n## Decision\n\n## Consequences\n"
+    )
+    assert text.startswith('---\nid: adrs-adr007\ntitle: "INC-0042, checkout is failing"\nrevision: 000\n---\n')

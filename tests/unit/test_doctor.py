@@ -18,7 +18,7 @@ from bot.queue import put_aside
 from bot.settings import Settings, load
 from bot.store import Store
 from bot.valkey import embedded
-from phases.service import ReleaseNames
+from phases.service import ReleaseNames, Service
 from tests.factories import service
 
 NAMES = ReleaseNames(sentry="shop@{version}", tag="v{version}", deploy="{version}")
@@ -103,3 +103,25 @@ async def test_a_folder_on_which_the_bot_runs_is_fine(tmp_path: Path) -> None:
 async def test_no_secret_is_in_the_table(url: str) -> None:
     found = await looked(settings(redis_url=url.replace("//", "//:hunter2hunter2@")))
     assert "hunter2" not in table(found)
+
+
+C, D = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b", "cd" * 20
+
+
+def test_releases_that_are_commits_need_no_tag_at_each() -> None:
+    sides = [("sentry", "{version}", [C, D]), ("tag", "{version}", ["v1.4.0"]), ("deploy", "{version}", [C[:7]])]
+    found = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
+    assert [one.state for one in found] == ["works", "works", "works", "unproven"]
+    assert found[-1].says.startswith("Sentry and the deployer: commits, at none of which a tag points")
+    elsewhere = side_by_side(
+        Service(name="shop"), [*sides[:2], ("deploy", "{version}", ["812", "811"])], {"v1.4.0": "ef" * 20}
+    )
+    assert "Sentry and the deployer have not one version in common." in [one.says for one in elsewhere]
+
+
+@pytest.mark.parametrize("before", ["shop@", "main-", "sha-"])
+def test_what_stands_before_a_commit_is_advised_though_no_tag_points_at_it(before: str) -> None:
+    names = [f"{before}{sha[:7]}" for sha in (C, "f" + C)]
+    sides = [("sentry", "{version}", names), ("tag", "{version}", ["v1.4.0"])]
+    found = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
+    assert found[-1].mend.endswith(f'sentry = "{before}{{version}}"')

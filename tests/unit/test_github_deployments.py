@@ -136,3 +136,43 @@ async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(wor
         made.created_at = back(minutes)
         github.say_status(made, "success", at=back(minutes))
     assert await told(hub) == [("2" * 40, True)], "its tag is beyond those that are listed"
+
+
+# --- what lies in front of the service's own -------------------------------------------------------------------------
+
+
+async def test_behind_many_failures_the_last_success_is_found(world: World, hub: DeployHistory) -> None:
+    world.github.deploy("v1.1.0", at=back(300))
+    world.github.deploy("v1.2.0", at=back(200))
+    for number in range(20):
+        world.github.deploy("v1.3.0", "failure", at=back(100 - number))
+    assert await told(hub) == [("1.2.0", True), ("1.1.0", True)]
+    assert await world.deployer.running(SHOP) == Release(version="1.2.0", commit="2" * 40)
+
+
+async def test_behind_the_neighbours_of_one_repository_its_own_are_found(world: World, hub: DeployHistory) -> None:
+    world.github.deploy("v1.1.0", at=back(300))
+    world.github.deploy("v1.2.0", at=back(200))
+    for number in range(20):
+        world.github.tags[f"svc{number}-v1.0.0"] = "3" * 40
+        world.github.deploy(f"svc{number}-v1.0.0", at=back(100 - number))
+    assert await told(hub) == [("1.2.0", True), ("1.1.0", True)]
+    assert await world.deployer.running(SHOP) == Release(version="1.2.0", commit="2" * 40)
+
+
+async def test_an_environment_with_other_capitals_is_the_same(world: World, hub: DeployHistory) -> None:
+    world.github.deploy("v1.1.0", environment="Preview", at=back(90))
+    world.github.deploy("v1.2.0", environment="Production", at=back(60))
+    assert await told(hub) == [("1.2.0", True)]
+
+
+async def test_one_that_is_deleted_meanwhile_hides_no_other(world: World, hub: DeployHistory) -> None:
+    for tag, minutes in (("v1.1.0", 300), ("v1.2.0", 200), ("v1.3.0", 100)):
+        world.github.deploy(tag, at=back(minutes))
+    world.faults.next("github.deployment_statuses", Fault(status=404))
+    found = await told(hub)
+    assert [version for version, _ in found] == ["1.3.0", "1.2.0", "1.1.0"]
+    assert sorted(ended for _, ended in found) == [False, True, True], "how it ended is not known"
+    world.faults.next("github.deployment_statuses", Fault(status=404), times=3)
+    with pytest.raises(PortError, match="Deployments: read"):
+        await GitHubDeployments(world.client).deploys((SHOP,))

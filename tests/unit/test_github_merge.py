@@ -121,12 +121,14 @@ async def test_looks_without_news_cost_nothing(world: World, merges: Merges) -> 
 # --- a branch, in the local clone ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["merge", "pick", "squash"])
+@pytest.mark.parametrize("how", ["merge", "pick", "squash", "squash of two"])
 async def test_a_branch_is_merged_where_main_holds_it(tmp_path: Path, how: str) -> None:
     repo = Repository(tmp_path / "repo")
     repo.commit("Zero", {"pay.py": "zero\n"})
     repo.git("switch", "--quiet", "--create", "fix/zero")
     head = repo.commit("No zero", {"pay.py": "one\n"})
+    if how == "squash of two":
+        head = repo.commit("And its test", {"test_pay.py": "one\n"})
     repo.git("switch", "--quiet", "main")
     repo.commit("Elsewhere", {"other.py": "x\n"})
     service = Service(name="shop", checkout=str(tmp_path / "repo"))

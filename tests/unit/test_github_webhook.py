@@ -89,6 +89,12 @@ async def test_a_deploy_by_others_is_in_the_timeline_once(home: House) -> None:
     assert told.startswith("1.4.0 was deployed by ada, ")
 
 
+async def test_an_environment_in_other_letters_is_the_same(home: House) -> None:
+    """Vercel deploys to `Production`; names of environments are not case sensitive on GitHub."""
+    answer = await post(home, body(deployment__environment="Production"))
+    assert answer.json() == {"incidents": ["INC-0001"]}
+
+
 @pytest.mark.parametrize(
     "told",
     [

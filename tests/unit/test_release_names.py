@@ -90,6 +90,31 @@ def test_or_by_a_tag_that_points_at_the_commit() -> None:
     assert BARE.deployed("main", X, "", {"latest": X, "1.4.0": X}) == Release(version="1.4.0", commit=X)
 
 
+@pytest.mark.parametrize(
+    "before", ["1.4.0-rc.3", "1.4.0rc3", "1.4.0-beta.12", "1.4.0.dev7", "1.4.0-SNAPSHOT", "2.0.0-rc.1"]
+)
+def test_what_was_promoted_is_called_by_its_release_and_not_by_its_candidate(before: str) -> None:
+    service = Service(name="shop", release=ReleaseNames(tag="v{version}"))
+    assert service.deployed("main", X, "", {"v1.4.0": X, f"v{before}": X}) == Release(version="1.4.0", commit=X)
+    assert service.deployed("main", X, "", {f"v{before}": X}) == Release(version=before, commit=X)
+
+
+@pytest.mark.parametrize(
+    "ref", ["hotfix/1.4.1", "feature/v2", "dependabot/npm_and_yarn/lodash-4.17.21", "bugfix/1.4.2"]
+)
+def test_a_branch_of_a_version_is_named_by_its_commit_though_the_tags_are_not_known(ref: str) -> None:
+    for service in (SHOP, BARE):
+        assert service.deployed(ref, X) == Release(version=X, commit=X)
+    tagged = Service(name="shop", release=ReleaseNames(tag="hotfix/{version}"))
+    assert tagged.deployed("hotfix/1.4.1", X) == Release(version="1.4.1", commit=X)
+
+
+def test_a_ref_may_leave_out_refs() -> None:
+    """https://docs.github.com/en/rest/git/refs : `tags/v1` stands for `refs/tags/v1` there."""
+    assert SHOP.deployed("tags/shop-v1.3.0", X) == Release(version="1.3.0", commit=X)
+    assert named(SHOP, "tags/shop-v1.3.0") == "1.3.0"
+
+
 def test_a_branch_that_is_called_as_a_version_is_none_where_the_tags_are_known() -> None:
     assert SHOP.deployed("shop-v2", X) == Release(version="2", commit=X)
     assert SHOP.deployed("shop-v2", X, "", {"shop-v1.9.0": Y}) == Release(version=X, commit=X)
@@ -130,6 +155,7 @@ def test_ci_names_no_branch_and_no_other_services_tag() -> None:
     assert named(shop, "refs/tags/shop-v1.4.0") == "1.4.0"
     assert [named(shop, told) for told in ("main", "refs/heads/main", "refs/pull/1/merge")] == [None] * 3
     assert (named(shop, "main", X), named(shop, "billing-v7.1.0", X)) == (X, None)
+    assert named(shop, "abcdefa") == "abcdefa", "an abbreviated commit may have no digit"
     assert deploy_told(shop, X, NOW).release == Release(version=X, commit=X)
 
 

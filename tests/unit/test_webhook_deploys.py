@@ -69,6 +69,8 @@ async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
         told("started"),
         told(version="; rm -rf /"),
         told(version=""),
+        told(version=1.10),
+        told(commit="1a2b3c4"),
         told(service="nobody"),
         told(sentry_issues=["SHOP-3"]),
         told(sentry_issues=[str(n) for n in range(51)]),
@@ -99,6 +101,29 @@ async def test_a_finished_deploy_is_known_and_watched_once(home: House, store: S
     [watched] = await deploys.watches()
     assert (known.release.version, known.source, watched.version) == ("1.4.0", "webhook", "1.4.0")
     assert await home.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "known"),
+    [
+        ({"version": "@acme/shop@1.4.0"}, ("@acme/shop@1.4.0", None)),
+        ({"commit": "AB" * 20}, ("1.4.0", "ab" * 20)),
+        ({"commit": ""}, ("1.4.0", None)),
+        ({"version": 812}, ("812", None)),
+        ({"environment": "Production"}, ("1.4.0", None)),
+    ],
+)
+async def test_what_ci_writes_otherwise_is_read_as_meant(
+    home: House, store: Store, fields: dict[str, Any], known: tuple[str, str | None]
+) -> None:
+    assert (await post(home, told(**fields))).status_code == 200
+    [deploy] = await Deploys(store, watching=True).known("shop")
+    assert (deploy.release.version, deploy.release.commit) == known
+
+
+async def test_an_environment_in_capitals_hears_to_hold(home: House) -> None:
+    incident = await rolled_back(home)
+    assert (await post(home, told(environment="PRODUCTION"))).json() == {"hold": True, "incident": incident.id}
 
 
 async def test_another_environment_is_nothing_to_us(home: House, store: Store) -> None:

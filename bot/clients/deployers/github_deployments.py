@@ -11,7 +11,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from bot.clients import github_calls as calls
-from bot.clients.github import GitHub
+from bot.clients.github import PAGE, GitHub
 from bot.clients.github_deployments import GitHubDeployments, told_in
 from bot.clients.github_shapes import Deployment
 from phases.ports import DeployState
@@ -39,7 +39,7 @@ class ByDeployments:
 
     async def find(self, service: Service, deploy_id: str) -> Deployment | None:
         """The newest deployment that carries our id."""
-        rows = await self._deployments.newest(service)
+        rows = await self._deployments.newest(service, PAGE)
         return next((one for one in rows if told_in(one).get("decision") == deploy_id), None)
 
     async def create(self, service: Service, deploy: DeployWorkflow, deploy_id: str, ref: str, release: str) -> None:
