@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from phases.blast_radius import who
+from phases.blast_radius import UNSURE_EVENTS, who
 from phases.naming import Names, names, numbered
 from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
 from phases.service import DEPLOYABLE
@@ -425,7 +425,7 @@ def when(s: Situation) -> str | None:
 def against(s: Situation) -> tuple[str, ...]:
     """What speaks against believing this picture."""
     found = [*s.tried[:TRIED], *s.unasked]
-    if s.blast.confidence is Confidence.LOW:
+    if s.blast.confidence is Confidence.LOW and (s.blast.knows("users") or s.events < UNSURE_EVENTS):
         found.append("Few or unnamed events: the numbers are weak.")
     if s.sampled:
         found.append("Sentry counted a sample: the numbers are estimates.")
