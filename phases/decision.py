@@ -28,8 +28,9 @@ CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 AGAINST = 5
 TRIED = 3  # what was tried last is said beside a recommendation
 NOT_SAFE = "A rollback would be the answer, but it is not safe."
+AS_MANY = "What is not known counts as many."
 BEGAN = "Trouble began"
-"""How two of the reasons read: a message that says the same elsewhere leaves them out there."""
+"""How three of the reasons read: a message that says the same elsewhere leaves them out there."""
 AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
 
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
@@ -376,7 +377,7 @@ def recommend(s: Situation) -> Recommendation:
     everything = many and blast.features is Word.MANY
     if everything and not braked and target is not None and suspect is not None:
         if blast.unknown:
-            reasons.append("What is not known counts as many.")
+            reasons.append(AS_MANY)
         reasons.append(f"{target.version} was the last healthy release before {suspect.version}.")
         return said.model_copy(update={"choice": Choice.ROLLBACK, "reasons": tuple(reasons)})
     if s.fix is not None:

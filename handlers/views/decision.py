@@ -15,7 +15,7 @@ from handlers.views.text import clock, code, inline_code, link, local, person, s
 from phases import memory
 from phases.blast_radius import SHOWN
 from phases.coordination import DRILL
-from phases.decision import AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
+from phases.decision import AS_MANY, AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.report import (
     Choice,
@@ -264,8 +264,9 @@ def _sentences(report: TriageReport) -> list[Block | None]:
         1 if blast.unknown and any(s.endswith("/min).") for s in blast.sentences[:1]) else 0
     )  # counted in the line above
     elsewhere = ("Features: ", "All of it in one ")  # the fields say that
-    left = [s for s in blast.sentences[first:REASONS] if s.rstrip(".") != told and not s.startswith(elsewhere)]
-    said = [words(s, 300) for s in left]
+    many = "taken as many." if AS_MANY in report.recommendation.reasons else told
+    left = [s for s in blast.sentences[first:REASONS] if s.rstrip(".") != told and not s.endswith(many)]
+    said = [words(s, 300) for s in left if not s.startswith(elsewhere)]
     return [context(*said)] if said else []
 
 
