@@ -224,13 +224,14 @@ def unknown(picture: EventPicture) -> tuple[Part, ...]:
 def _users_unknown(picture: EventPicture) -> Users:
     """Return many users, as far as the events allow: one event has one user."""
     others = sum(share.events for share in picture.not_counted)
+    least = picture.user_count if (picture.user_count or 0) >= 2 else None
     says: list[str] = []
     if others:
         verb = "is" if others == 1 else "are"
-        says.append(f"{counted(others, 'event')} {verb} not counted as errors: users not known.")
+        lacks = "users not known" if least is None else "their users are not known"  # beside a number of others
+        says.append(f"{counted(others, 'event')} {verb} not counted as errors: {lacks}.")
     if "users" in picture.unknown or (picture.user_count is None and not others):
         says.append("Users could not be asked for: taken as many.")
-    least = picture.user_count if (picture.user_count or 0) >= 2 else None
     one = picture.events == 1 and not others
     return Users(Word.ONE if one else Word.MANY, least, True, tuple(says))
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from phases.blast_radius import who
+from phases.blast_radius import UNSURE_EVENTS, who
 from phases.naming import Names, names, numbered
 from phases.report import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
 from phases.service import DEPLOYABLE
@@ -28,8 +28,9 @@ CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
 AGAINST = 5
 TRIED = 3  # what was tried last is said beside a recommendation
 NOT_SAFE = "A rollback would be the answer, but it is not safe."
+AS_MANY = "What is not known counts as many."
 BEGAN = "Trouble began"
-"""How two of the reasons read: a message that says the same elsewhere leaves them out there."""
+"""How three of the reasons read: a message that says the same elsewhere leaves them out there."""
 AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
 
 SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
@@ -376,7 +377,7 @@ def recommend(s: Situation) -> Recommendation:
     everything = many and blast.features is Word.MANY
     if everything and not braked and target is not None and suspect is not None:
         if blast.unknown:
-            reasons.append("What is not known counts as many.")
+            reasons.append(AS_MANY)
         reasons.append(f"{target.version} was the last healthy release before {suspect.version}.")
         return said.model_copy(update={"choice": Choice.ROLLBACK, "reasons": tuple(reasons)})
     if s.fix is not None:
@@ -425,7 +426,7 @@ def when(s: Situation) -> str | None:
 def against(s: Situation) -> tuple[str, ...]:
     """What speaks against believing this picture."""
     found = [*s.tried[:TRIED], *s.unasked]
-    if s.blast.confidence is Confidence.LOW:
+    if s.blast.confidence is Confidence.LOW and (s.blast.knows("users") or s.events < UNSURE_EVENTS):
         found.append("Few or unnamed events: the numbers are weak.")
     if s.sampled:
         found.append("Sentry counted a sample: the numbers are estimates.")

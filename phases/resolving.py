@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TypedDict
 
@@ -56,11 +57,16 @@ def issues_resolved(incident: Incident, action: IssuesResolved, service: Service
             ticket=False,
         ).done()
     if action.resolved:
-        where = " in the next release" if action.next else f" in {action.release}" if action.release else ""
+        where = " in the next release" if action.next else f" in {_brief(action.release)}" if action.release else ""
         said = f"{counted(action.resolved, 'Sentry issue')} set to resolved{where}"
         draft.note("check", said)
         tell(draft, f"{said}: {_means(incident, action)}", thread=True, ticket=False)
     return draft.done()
+
+
+def _brief(release: str) -> str:
+    """A commit by its first characters, any other release as it is."""
+    return release[:9] if re.fullmatch(r"[0-9a-f]{40}", release) else release
 
 
 def _means(incident: Incident, action: IssuesResolved) -> str:
@@ -70,6 +76,4 @@ def _means(incident: Incident, action: IssuesResolved) -> str:
     if not action.next and not (rolled_back and action.release):
         return "if it comes back, Sentry calls it a regression."
     runs = (running_release(current) if current else None) or "what runs now"
-    return (
-        f"a return in a newer one is a regression to Sentry, one in {runs} is not. I look for that myself, for an hour."
-    )
+    return f"Sentry tells of a return in a newer one, not of one in {runs}. I look for that myself, for an hour."

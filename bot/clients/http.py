@@ -212,6 +212,7 @@ class Http:
         status = answer.status_code
         wait = retry_after(answer.headers)
         said = self._reason(answer)
+        first = said.partition(". ")[0].rstrip(".")  # the advice behind it is for who wrote the query
         retryable = limited = False
         passing = self._passing is not None and self._passing(status, said)
         if status == 429 or (status == 403 and _limited(answer.headers)):
@@ -222,7 +223,6 @@ class Http:
             text, retryable = f"{self.system} asks us to slow down", True
             limited = True
         elif passing and status < 500:
-            first = said.partition(". ")[0].rstrip(".")
             text, retryable = f"{self.system} is overloaded ({status}{f': {first}' if first else ''})", True
         elif status == 401:
             text = f"{self.system} does not accept our token"
@@ -249,7 +249,7 @@ class Http:
             text = f"{self.system} refused the request ({status})"
             retryable = status == 408
         if said and status < 500 and not (passing and not limited):
-            text = f"{text} ({said})"
+            text = f"{text} ({first if limited else said})"
         return HttpError(
             self.system,
             text,

@@ -13,8 +13,9 @@ from handlers.views.merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, local, person, spoken, when, words
 from phases import memory
+from phases.blast_radius import SHOWN
 from phases.coordination import DRILL
-from phases.decision import AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
+from phases.decision import AS_MANY, AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
 from phases.incident import ActionKind, Incident, Round, RoundAction, Status
 from phases.report import (
     Choice,
@@ -24,6 +25,7 @@ from phases.report import (
     LookVerdict,
     Recommendation,
     Release,
+    Share,
     TriageReport,
     Word,
 )
@@ -137,7 +139,8 @@ def _recommended(recommendation: Recommendation, report: TriageReport | None, se
             return f"ship the known fix of {words(service.name, 60)}"
         case Choice.INVESTIGATE:
             many = report is not None and report.blast.users is Word.MANY
-            beside = ", with a rollback ready beside it" if many and _rollback(recommendation, service) else ""
+            ready = many and not recommendation.loud and _rollback(recommendation, service)
+            beside = ", with a rollback ready beside it" if ready else ""
             return f"investigate{beside}"
 
 
@@ -199,10 +202,10 @@ def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Blo
     doubtful = blast.confidence is not Confidence.HIGH and blast.users is not Word.NOBODY
     listed = phrasing.bare(report.running) in [deploy.release.version for deploy in report.deploys[:DEPLOYS]]
     pairs = [
-        ("Users", _users(report) if doubtful else ""),
+        ("Users", _users(report) if doubtful and blast.knows("users") else ""),
         ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
-        ("Regions", phrasing.shares(blast.regions)),
-        ("Organisations", phrasing.shares(blast.organisations)),
+        ("Regions", _places(blast.regions, report.events)),
+        ("Organisations", _places(blast.organisations, report.events)),
         ("Began", _began(report) if began else ""),
         ("Running", phrasing.version(report.running) if report.running and not listed else ""),
     ]
@@ -219,6 +222,13 @@ def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Blo
     return blocks
 
 
+def _places(found: tuple[Share, ...], events: int) -> str:
+    """Where it hits; of how many events that is known, where most name no place."""
+    known = sum(one.events for one in found)
+    few = 0 < known * 2 < events and len(found) < SHOWN
+    return phrasing.shares(found) + (f" of the {phrasing.count(known, 'event')} that name one" if few else "")
+
+
 def _indirect(report: TriageReport) -> bool:
     """Where users were not counted by name it is said how they were; otherwise line and fields say it all."""
     blast = report.blast
@@ -228,8 +238,6 @@ def _indirect(report: TriageReport) -> bool:
 def _users(report: TriageReport) -> str:
     blast = report.blast
     known = f"{blast.user_count:,}" if blast.user_count is not None else blast.users.value
-    if not blast.knows("users"):
-        return f"not known{f', at least {known}' if blast.user_count else ''}"
     inferred = ", inferred" if blast.inferred else ""
     return f"{known} ({blast.confidence.value} confidence{inferred})"
 
@@ -251,8 +259,14 @@ def _passed(gap: timedelta) -> str:
 
 
 def _sentences(report: TriageReport) -> list[Block | None]:
-    told = phrasing.hit(report)
-    said = [words(s, 300) for s in report.blast.sentences[:REASONS] if s.rstrip(".") != told]
+    told, blast = phrasing.hit(report), report.blast
+    first = (
+        1 if blast.unknown and any(s.endswith("/min).") for s in blast.sentences[:1]) else 0
+    )  # counted in the line above
+    elsewhere = ("Features: ", "All of it in one ")  # the fields say that
+    many = "taken as many." if AS_MANY in report.recommendation.reasons else told
+    left = [s for s in blast.sentences[first:REASONS] if s.rstrip(".") != told and not s.endswith(many)]
+    said = [words(s, 300) for s in left if not s.startswith(elsewhere)]
     return [context(*said)] if said else []
 
 
@@ -308,7 +322,9 @@ def _reasons(recommendation: Recommendation | None, said: Collection[str]) -> li
     """`said`: what stands above already."""
     if recommendation is None:
         return []
-    all_of = (("Why", recommendation.reasons), ("But", recommendation.against), ("No rollback", recommendation.brakes))
+    offered = recommendation.offer_rollback and recommendation.target is not None
+    no = "Against a rollback" if offered else "No rollback"  # beside a button for it
+    all_of = (("Why", recommendation.reasons), ("But", recommendation.against), (no, recommendation.brakes))
     lines: list[str] = []
     for name, reasons in all_of:
         left = [local(words(one, 400)).rstrip(".") for one in reasons[:REASONS] if one.rstrip(".") not in said]

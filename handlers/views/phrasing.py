@@ -26,6 +26,7 @@ STATUS_WORDS = {
     Status.CANCELLED: f"{WAITING} Cancelled",
 }
 
+UNKNOWN_USERS, UNKNOWN_FEATURES = "users not known", "features not known"
 SEVERITY_SIGNS = {Severity.SEV1: "🔴", Severity.SEV2: "🟠", Severity.SEV3: "🟡", Severity.SEV4: "⚪"}
 
 
@@ -87,7 +88,13 @@ def hit(report: TriageReport) -> str:
         return f"{said}; {named or how_many(blast.features, 'feature')} (reported, not measured)"
     if blast.users is Word.NOBODY:
         return words(nobody(report), 300)
-    return f"{capital(users(blast))}; {features(blast)}; {how_often(report)}"
+    return f"{capital(scope(blast))}; {how_often(report)}"
+
+
+def scope(blast: BlastRadius) -> str:
+    """`31 users; payment, cart`, or `users and features not known`."""
+    told = (users(blast), features(blast))
+    return "users and features not known" if told == (UNKNOWN_USERS, UNKNOWN_FEATURES) else "; ".join(told)
 
 
 def silent(incident: Incident) -> str:
@@ -108,7 +115,7 @@ def features(blast: BlastRadius) -> str:
     """Return the names of the loudest, how many there are, or that they are not known."""
     named = ", ".join(words(f.name, 40) for f in blast.top_features[:3])
     if not blast.knows("features"):
-        return f"features not known, at least {named}" if named else "features not known"
+        return f"{UNKNOWN_FEATURES}, at least {named}" if named else UNKNOWN_FEATURES
     return named or how_many(blast.features, "feature")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers.views import phrasing
 from handlers.views.blocks import Message, actions, context, header, message, section
@@ -22,6 +22,7 @@ from phases.reminder import owed
 from phases.report import TriageReport, Word
 from phases.root_cause import proposed_cause
 from phases.service import Service
+from phases.wording import lasting
 
 LINES = 12  # issue C: in at most 12 lines; as they wrap on a phone, title included, buttons apart
 TOPIC = 250
@@ -32,7 +33,7 @@ REMEMBERED = 2
 def status(incident: Incident, now: datetime, service: Service) -> Message:
     """Live and pinned; complete in plain blocks. With everything known each fact has its line, and the most important ones have more."""
     told = [
-        Fact(plain(f"{incident.id} · {incident.title}", 150), (0, 6), LARGE),
+        Fact(plain(named := f"{incident.id} · {incident.title}", 150), (0, 6), LARGE, short=plain(named, LARGE)),
         *(what := [_stands(incident), *_ended(incident), _hit(incident)]),
         *(facts := _facts(incident, now, service)),
         *(small := [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident, now)]),
@@ -102,29 +103,34 @@ def _who(incident: Incident, report: TriageReport) -> str:
     if report.manual_by is not None:
         named = features or phrasing.how_many(blast.features, "feature")
         return f"{phrasing.how_many(blast.users, 'user')}; {named} (reported, not measured)"
-    users, features = phrasing.users(blast), phrasing.features(blast)
+    scope = phrasing.scope(blast)
     if not incident.open or incident.recovered_at is not None:
-        return f"{users}; {features}"
+        return scope
     rates = f"{phrasing.rate(report.per_minute)} errors/min, normally {phrasing.rate(report.baseline_per_minute)}"
-    hit = f"{users}{'' if blast.knows('users') else ';'}"  # users are not "not known since …"
-    return f"{hit} since {when(report.began_at or incident.detected_at)}; {features}; {rates}"
+    since = f"since {when(report.began_at or incident.detected_at)}"
+    if not blast.knows("users"):  # users are not "not known since …"
+        return f"{scope}; {since}; {rates}"
+    return f"{phrasing.users(blast)} {since}; {phrasing.features(blast)}; {rates}"
 
 
 # --- what is done, by whom, what comes next ----------------------------------------------------------------------
 
 
 def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
+    detected = f"*Detected*: {when(incident.detected_at)}"
     return [
         _done(incident),
-        Fact(_recovered(incident), (2, 5)),
-        Fact(_then(incident, now, service), (2, 5)),
+        Fact(_recovered(incident), (2, 5), short=_recovered(incident, brief=True)),
+        Fact(
+            then := _then(incident, now, service), (2, 5), short=then.partition(" (")[0] if " of two)" in then else ""
+        ),
         Fact(f"*Lead*: {phrasing.lead(incident)}" if incident.open else "", (2,)),
         Fact(_cause(incident), (3, 5, 6)),
         *_failures(incident),
         *_open_ends(incident),
         Fact(_update(incident), (3, 5, 6, 7)),
         Fact(_links(incident, service), (3, 6)),
-        Fact(f"*Detected*: {when(incident.detected_at)} via {phrasing.source(incident)}", (8, 8, 9)),
+        Fact(f"{detected} via {phrasing.source(incident)}", (8, 8, 9), short=detected),
         Fact(_described(incident), (9, 9, 9)),
         Fact(
             f"Not the same as {words(incident.else_reason, 20)}, says who declared it" if incident.else_reason else "",
@@ -193,11 +199,14 @@ def _then(incident: Incident, now: datetime, service: Service) -> str:
     return f"*Next*: {', '.join(coming)}" if coming else ""
 
 
-def _recovered(incident: Incident) -> str:
+def _recovered(incident: Incident, *, brief: bool = False) -> str:
     if incident.recovered_at is None:
         return ""
     took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
-    return f"*Recovered* after {took}, {when(incident.recovered_at)}{_not_measured(incident)}"
+    doubt = _not_measured(incident)
+    if brief:
+        return f"*Recovered* after {took}{' (not measured)' if doubt else ''}"
+    return f"*Recovered* after {took}, {when(incident.recovered_at)}{doubt}"
 
 
 def _not_measured(incident: Incident) -> str:
@@ -220,7 +229,10 @@ def _cause(incident: Incident) -> str:
     if suspect is None:
         return ""
     before = incident.triage.suspect_minutes if incident.triage else None
-    ago = f", deployed {phrasing.minutes(before * 60)} before it began" if before is not None and before >= 0 else ""
+    ago = ""
+    if before is not None and before >= 0:
+        passed = lasting(timedelta(minutes=before))
+        ago = f", deployed {passed} before it began" if before * 60 >= 1 else ", deployed as it began"
     return f"*Suspected*: {inline_code(suspect.version, 40)}{ago}"
 
 

@@ -27,8 +27,8 @@ class Desk:
 
     commands = (Command("/incident", "what is happening", "Declare an incident, or: status, rollback, resolve, help"),)
     shortcuts = (
-        Shortcut("message", "incident.declare", "Declare incident"),
-        Shortcut("global", "incident.declare", "Declare incident"),
+        Shortcut("message", "incident.declare", "Make it an incident"),
+        Shortcut("global", "incident.declare", "Declare an incident"),
     )
 
     def __init__(self, workspace: Workspace, delivery: Delivery) -> None:

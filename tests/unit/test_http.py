@@ -54,6 +54,16 @@ async def test_refusals_are_typed(
     assert url not in str(caught.value)
 
 
+async def test_who_is_asked_to_slow_down_is_told_why_and_not_how_to_write_queries() -> None:
+    said = '{"detail": "Rate limit exceeded. Please try your query with a smaller date range or fewer projects."}'
+    async with serving(echo(PlainTextResponse(said, 429))) as url:
+        http = Http("Sentry", f"{url}/api", {})
+        with pytest.raises(HttpError) as caught:
+            await http.get("/events/")
+        await http.aclose()
+    assert caught.value.text == "Sentry asks us to slow down (Rate limit exceeded)"
+
+
 async def test_an_answer_that_is_not_json_says_so() -> None:
     async with serving(echo(PlainTextResponse("<html>maintenance</html>"))) as url:
         http = Http("Sentry", f"{url}/api", {})

@@ -137,8 +137,8 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     )
     story.say(said.IssuesResolved(resolved=2, release=None, next=True))
     assert story.in_thread[-1] == (
-        "2 Sentry issues set to resolved in the next release: a return in a newer one is a regression to Sentry, "
-        "one in 1.2.0 is not. I look for that myself, for an hour."
+        "2 Sentry issues set to resolved in the next release: Sentry tells of a return in a newer one, "
+        "not of one in 1.2.0. I look for that myself, for an hour."
     )
     assert "2 Sentry issues set to resolved in the next release" in story.noted
     story.say(said.IssuesResolved(resolved=2, release=None))
@@ -149,6 +149,8 @@ def test_after_a_hotfix_in_its_release_and_after_another_fix_in_none() -> None:
     story = Story().opened().measured().hotfixed().deployed().recovered()
     [one] = story.wants(wanted.ResolveIssues)
     assert (one.release, one.commit, one.taken_back) == (FIX.version, FIX.commit, None)
+    story.say(said.IssuesResolved(resolved=1, release="ab" * 20))
+    assert story.in_thread[-1].startswith("1 Sentry issue set to resolved in ababababa: "), "a commit by its beginning"
     story = Story().opened().measured()
     story.say(said.DecideFixed(by="U0BOB", round=1, sentence="flag off"))
     story.recovered()

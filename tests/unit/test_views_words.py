@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from typing import Any
 
-from factories import NOW, incident, report, service
+from factories import NOW, blast, incident, report, service
 
 from handlers import views
 from handlers.views import phrasing, says
 from handlers.views.text import spoken, words
 from phases.incident import Round, Status
-from phases.report import Choice, Look, LookVerdict, Recommendation
+from phases.report import Choice, Confidence, Look, LookVerdict, Recommendation, Share
 
 TOKEN = "<!date^1795385760^{date_short_pretty} {time}|2026-11-22 22:16 UTC>"
 
@@ -38,6 +40,63 @@ def test_no_decision_says_a_thing_twice() -> None:
         shown = json.dumps(views.decision(deciding, NOW, service(), 1).blocks, ensure_ascii=False)
         assert shown.count(why.rstrip(".")) == 1
         assert ".." not in shown
+
+
+def _decision(**fields: Any) -> str:
+    found = report(**fields)
+    one = Round(number=1, opened_at=NOW, why="triage", recommendation=found.recommendation)
+    deciding = incident(status=Status.DECIDING, triage=found, rounds=(one,))
+    return json.dumps(views.decision(deciding, NOW, service(), 1).blocks, ensure_ascii=False)
+
+
+def _status(**fields: Any) -> str:
+    return json.dumps(views.status(incident(**fields), NOW, service()).blocks, ensure_ascii=False)
+
+
+def test_what_sentry_did_not_tell_is_said_once() -> None:
+    volume = "Users not known, 214 events in the last 15 min (14.3/min, baseline 0.2/min)."
+    unknown = {"user_count": None, "top_features": (), "inferred": True, "unknown": ("users", "features", "places")}
+    dark = blast(
+        **unknown, confidence=Confidence.LOW, regions=(), organisations=(), sentences=(volume, "Taken as many.")
+    )
+    shown = _decision(blast=dark)
+    assert "Users and features not known; 214 events in 15 min (14/min, normally 0.2)" in shown
+    assert "Taken as many." in shown
+    assert volume not in shown
+    assert "*Users*" not in shown
+    assert "*Hit*: users and features not known; since" in _status(status=Status.DECIDING, triage=report(blast=dark))
+
+
+def test_places_say_of_how_many_events_they_are_known_where_most_name_none() -> None:
+    shown = _decision(blast=blast(regions=(Share(name="eu-west", events=150),)))
+    assert "eu-west 100\u00a0%\\n" in shown
+    shown = _decision(blast=blast(regions=(Share(name="eu-west", events=52),)))
+    assert "eu-west 100\u00a0% of the 52 events that name one" in shown
+
+
+def test_a_rollback_that_is_not_safe_is_not_called_ready_and_its_button_has_the_reasons_against_it() -> None:
+    held = report().recommendation.model_copy(update={"choice": Choice.INVESTIGATE, "brakes": ("Too old.",)})
+    assert "with a rollback ready beside it" in _decision(recommendation=held)
+    loud = _decision(recommendation=held.model_copy(update={"loud": True, "brakes": ("Too old.", "It ran well.")}))
+    assert "Recommended: investigate*" in loud
+    assert "*Against a rollback*: It ran well." in loud
+
+
+def test_what_has_one_line_on_a_phone_is_said_whole() -> None:
+    """The title ends in the middle of a word rather than behind `KeyError`; a length without its time is not cut."""
+    over = {"recovered_at": NOW + timedelta(minutes=2), "triage": report(), "past": (), "severity": 1}
+    full = incident(title="KeyError: 'region_code'", status=Status.DECIDING, triage=report(), lead="U0BOB")
+    title = views.status(full, NOW, service()).blocks[0]["text"]["text"]
+    assert title.startswith("INC-0001 · KeyError: 'region")
+    shown = _status(status=Status.MITIGATED, **over)
+    assert "*Recovered* after 2 min" in shown
+    assert "2 min…" not in shown
+
+
+def test_how_long_before_a_suspect_was_deployed_is_said_as_everywhere() -> None:
+    for minutes, told in ((4297, "2 days before it began"), (0, "deployed as it began"), (0.2, "12 s before it began")):
+        found = report(suspect={"version": "1.3.0"}, suspect_minutes=minutes)
+        assert told in _status(status=Status.DECIDING, triage=found)
 
 
 def test_what_is_over_says_nothing_of_what_was_never_known() -> None:

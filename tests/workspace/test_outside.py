@@ -73,7 +73,7 @@ async def test_an_overloaded_sentry_gets_no_milder_advice_and_the_decision_is_co
     channel = await declared(alice, "checkout is failing")
     decision = await alice.sees("Recommended: roll back to `1.2.0`", channel, seconds=15)
     first = plain(decision)
-    assert "Users not known; features not known" in first
+    assert "Users and features not known; " in first
     assert "nothing unusual" not in first
     assert "SEV1" in status(channel)
 

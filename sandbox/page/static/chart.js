@@ -25,13 +25,14 @@ export function draw({ rate, marks } = last) {
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
   const c = colours();
-  const left = 28, bottom = height - 17, top = 27;
+  const bottom = height - 17, top = 27;
   const begin = rate[0][0], end = rate[rate.length - 1][0];
   const highest = nice(Math.max(30, ...rate.map(([, value]) => value)));
+  pen.font = `10.5px ${c.font}`;
+  const left = Math.max(28, Math.ceil(pen.measureText(highest.toLocaleString()).width) + 8);
   const x = (at) => left + ((at - begin) / (end - begin)) * (width - left - 2);
   const y = (value) => bottom - (value / highest) * (bottom - top);
 
-  pen.font = `10.5px ${c.font}`;
   pen.fillStyle = c.text;
   pen.strokeStyle = c.line;
   pen.lineWidth = 1;

@@ -21,7 +21,13 @@ for (const form of document.querySelectorAll("[data-composer]")) {
   const take = (one) => { text.value = `${one.dataset.command} `; text.focus(); offer(); grow(); };
   const clip = form.querySelector(".attach input");
   const everywhere = form.querySelector(".broadcast input");
-  const attached = () => form.querySelector(".attach").classList.toggle("on", clip.files.length > 0);
+  const label = form.querySelector(".attach").title;
+  const attached = () => {
+    const names = [...clip.files].map((one) => one.name).join(", ");
+    form.querySelector(".attach").classList.toggle("on", Boolean(names));
+    form.querySelector(".attach").title = names || label;
+    form.querySelector(".attached-names").textContent = names;
+  };
   const send = async () => {
     const words = text.value.trim();
     const files = [...clip.files].map((one) => one.name);

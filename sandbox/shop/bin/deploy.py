@@ -372,7 +372,7 @@ def replace(house: House, name: str, commit: str, before: str | None, who: str) 
     old = house.git("rev-parse", f"{before}^{{commit}}" if before else "HEAD")
     changed = house.git("diff", "--name-only", old, commit).splitlines()
     house.check_out(commit)
-    say(f"  checked out {commit[:7]} ({len(changed)} files differ)")
+    say(f"  checked out {commit[:7]} ({len(changed)} {'file differs' if len(changed) == 1 else 'files differ'})")
     if stopped := house.stop():
         say(f"  stopped {before or 'the old process'} (pid {stopped})")
     begun = time.monotonic()
