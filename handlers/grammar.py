@@ -44,7 +44,7 @@ _ID = re.compile(
 )
 """`ー` is what the dash's key writes in Japanese."""
 _TYPED_TWICE = re.compile(r"/incident(?:\s+|$)", re.IGNORECASE)
-_HELP = frozenset({"?", "-h", "--help", "-help", "/help", "h"})
+HELP = frozenset({"?", "-h", "--help", "-help", "/help", "h"})
 _FILLING = frozenset({"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"})
 """Beside a subcommand and an id they say nothing: `status of INC-0042 please`."""
 _JOINING = frozenset({"into", "with", "and", "to", "in", "->", "→", "=>", "&", "+"})
@@ -114,7 +114,7 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
     """`here`: said in an incident's channel. `one_open`: elsewhere, and exactly one incident is open."""
     text = _TYPED_TWICE.sub("", text.strip(), count=1) if text.lstrip().startswith("/") else text.strip()
     words = _Words.of(text)
-    if text.lower() in _HELP:
+    if text.lower() in HELP:
         return Subcommand("help")
     if not words.read:
         return Declare(text)
