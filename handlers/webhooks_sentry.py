@@ -11,7 +11,15 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,7 +29,7 @@ from handlers.bodies import hmac_fits, refused, signed_body
 from handlers.door import Delivery
 from handlers.kit import Kit, Whereabouts
 from handlers.storm import Alarm, Found, raise_alarm
-from phases.blast_radius import SPIKE_EVENTS, SPIKE_FACTOR
+from phases.blast_radius import ERROR, SPIKE_EVENTS, SPIKE_FACTOR
 from phases.incident import Source
 from phases.ports import PortError
 from phases.service import Service
@@ -57,6 +65,11 @@ class _Part(BaseModel):
 class _Project(_Part):
     slug: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"slug": value} if isinstance(value, str) else value
+
 
 class _Issue(_Part):
     """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
@@ -72,7 +85,17 @@ class _Issue(_Part):
     """`regressed` is Sentry's own word for a return; `ongoing` and `new` are a person's un-resolve, `escalating` may be an archive
     that ran out (https://github.com/getsentry/sentry/blob/master/src/sentry/issues/status_change.py, …/tasks/clear_expired_snoozes.py).
     """
+    issueCategory: str = "error"
     lastSeen: datetime | None = None
+
+    @field_validator("lastSeen", mode="wrap")
+    @classmethod
+    def _time_or_none(cls, value: Any, read: ValidatorFunctionWrapHandler) -> datetime | None:
+        """What is no time says nothing of when; it costs no alarm."""
+        try:
+            return read(value)
+        except ValidationError:
+            return None
 
 
 class _Event(_Part):
@@ -134,11 +157,19 @@ class _Hook(_Part):
     data: _Data
     actor: _Actor = _Actor()
 
+    @field_validator("actor", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {}
+
     @property
     def touched(self) -> bool:
-        """The issue is open again, and not because an event came that Sentry calls a regression."""
+        """The issue is open again, and not because an event came that Sentry calls a regression.
+
+        Whether an uptime or cron monitor's issue burns its errors cannot tell: nothing keeps that alarm back.
+        """
         issue = self.data.issue
-        if issue is None or self.action != "unresolved":
+        if issue is None or self.action != "unresolved" or issue.issueCategory != ERROR:
             return False
         return self.actor.type == "user" or issue.substatus not in ("", "regressed")
 

@@ -13,15 +13,24 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from phases.actions import GuardDue, GuardLooked
-from phases.blast_radius import LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, seen
+from phases.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, seen
 from phases.change import Draft
 from phases.counts import FALSE_RETURN, FALSE_SOON, SIZE, SOON_SIZE, Measured, limits, usual
-from phases.incident import VERIFIED, ActionKind, GuardLook, Incident, Round, Status
+from phases.incident import VERIFIED, ActionKind, GuardLook, Incident, Round, RoundAction, Status
 from phases.ports import ErrorTracker, PortError
-from phases.report import LookVerdict
+from phases.report import IssueSeen, LookVerdict, Release
 from phases.rounds import GUARD_TIMER
 from phases.service import RECHECK_UNTIL_SECONDS, Service
-from phases.verification import MINUTE, NOT_MEASURED, baseline, burned, deploys_heard, running_release, verdict
+from phases.verification import (
+    MINUTE,
+    NOT_MEASURED,
+    baseline,
+    burned,
+    deploys_heard,
+    is_monitor,
+    running_release,
+    verdict,
+)
 from phases.wording import counted, foreign, lasting
 
 GUARD = timedelta(minutes=60)  # rules: the same issue reopens within 60 minutes of recovery
@@ -77,16 +86,28 @@ def issues(incident: Incident, look: GuardLook) -> tuple[str, ...]:
 
 
 def gone(incident: Incident) -> frozenset[str]:
-    """Versions that were taken out of production, as far as nobody has deployed them again since."""
+    """Names of what was taken out of production, as far as nobody has deployed it again since: versions, and their commits.
+
+    Events carry either; who deploys it again may call it by either, too.
+    """
     acted = [one.action for one in incident.rounds if one.action is not None and one.action.result == "done"]
     deployed = [one for one in acted if one.kind is not ActionKind.FIXED]
-    before = [(one.proof.before if one.proof else None, one.from_release) for one in deployed]
-    names = {read or (told.version if told else None) for read, told in before}
+    taken = [one.from_release for one in deployed if one.from_release is not None]
+    taken += [Release(version=name) for name in (*map(_read, deployed), *incident.rolled_back) if name]
     newest = next((one for one in reversed(incident.rounds) if running_release(one) is not None), None)
     since = newest.action.at if newest is not None and newest.action is not None else None
-    again = {version for at, version in deploys_heard(incident) if since is None or at > since}
-    taken = {name for name in (*names, *incident.rolled_back) if name}
-    return frozenset(taken - again - {running_release(newest) if newest else None})
+    runs = [Release(version=version) for at, version in deploys_heard(incident) if since is None or at > since]
+    if newest is not None and newest.action is not None and (running := running_release(newest)) is not None:
+        runs.append(Release(version=running))
+        meant = newest.action.to_release
+        runs += [meant] if meant is not None and meant.same_as(runs[-1]) else []
+    again = [one for one in taken if any(one.same_as(other) for other in runs)]
+    out = [one for one in taken if not any(one.same_as(other) for other in again)]
+    return frozenset(name for one in out for name in (one.version, one.commit) if name)
+
+
+def _read(acted: RoundAction) -> str | None:
+    return acted.proof.before if acted.proof else None
 
 
 def back(events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float) -> bool:
@@ -207,7 +228,10 @@ async def _asked(
         found = "quiet" if events - old[0] <= allowed else "cannot tell"
     told = _with(told, found=found, events=events, allowed=allowed, stragglers=old[0], gone=old[1])
     if look.alarm is not None and incident.status is Status.MITIGATED:
-        return await _others(incident, service, tracker, ids, told, begin)
+        told = await _others(incident, service, tracker, ids, told, begin)
+    if told.found == "quiet" and look.issue and await is_monitor(incident, tracker, look.issue):
+        why = "it is not counted as errors, so whether that is a return is not known: please look"
+        return _with(told, found="cannot tell", text=why)
     return told
 
 
@@ -241,7 +265,8 @@ async def _stragglers(
         return 0, ()
     found = await tracker.releases(service, ids, since, until)
     named = [(service.release.version_of(service.release.sentry, one.name) or one.name, one.events) for one in found]
-    theirs = [(name, events) for name, events in named if name in taken]
+    left = [Release(version=name) for name in taken]
+    theirs = [(name, n) for name, n in named if name and any(Release(version=name).same_as(one) for one in left)]
     return sum(events for _, events in theirs), tuple(name for name, events in theirs if events)
 
 
@@ -253,16 +278,30 @@ async def _others(
     told: GuardLooked,
     begin: datetime,
 ) -> GuardLooked:
-    """Whether something else burns: issues that are new or spiking as phase 1 has it, in a release that runs."""
+    """Whether something else burns: issues that are new or spiking as phase 1 has it, in a release that runs.
+
+    A monitor's event is no error of somebody's: one is enough, and no release is asked for. Those of the incident itself
+    are such issues, too, because no count of errors tells of them.
+    """
     page = await tracker.page([service], begin, told.at)
-    rows = [row for row in page.rows if row.id not in ids and row.level in LEVELS and row.events >= SPIKE_EVENTS]
-    loud = [row for row in rows if (one := seen(row, told.at, told.at - begin)).new or one.spiking]
+    rows = [row for row in page.rows if row.level in LEVELS and (row.id not in ids or row.category != ERROR)]
+    rows = [row for row in rows if row.events >= (SPIKE_EVENTS if row.category == ERROR else 1)]
+    loud = [
+        row
+        for row in rows
+        if row.id in ids or (one := seen(row, told.at, told.at - begin)).new or one.spiking or _down_again(one)
+    ]
     for row in sorted(loud, key=lambda one: -one.events):
-        old, _ = await _stragglers(incident, service, tracker, (row.id,), begin, told.at)
-        if row.events - old >= SPIKE_EVENTS:
+        counts = row.category == ERROR
+        old, _ = await _stragglers(incident, service, tracker, (row.id,), begin, told.at) if counts else (0, ())
+        if not counts or row.events - old >= SPIKE_EVENTS:
             lately = f"{counted(row.events, 'event')} in {lasting(told.at - begin)}"
             return _with(told, found="fires", text=foreign(f"{row.short_id} {row.title}: {lately}"), url=row.url)
     return told
+
+
+def _down_again(issue: IssueSeen) -> bool:
+    return issue.category != ERROR and issue.regressed
 
 
 def _with(told: GuardLooked, **changed: object) -> GuardLooked:

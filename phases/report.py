@@ -181,6 +181,8 @@ class TriageReport(Value):
     issues: tuple[IssueSeen, ...] = ()
     """The incident's issues, most events first, at most ten; `issue_ids` has all of them."""
     issue_ids: tuple[str, ...] = ()
+    monitors: dict[str, str] = Field(default_factory=dict[str, str])
+    """Short ids, by id, of those that are not counted as errors (a monitor's), at most twenty."""
     running: Release | None = None
     suspect: Release | None = None
     suspect_minutes: float | None = None

@@ -57,6 +57,7 @@ __all__ = ["severity_of", "triage"]
 DAY = timedelta(days=1)
 PAGES = 2  # of 100 issues each, loudest first
 SHOWN_ISSUES = 10
+SHOWN_MONITORS = 20
 SHOWN_DEPLOYS = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
@@ -449,6 +450,7 @@ def _report(
         blast=situation.blast,
         issues=tuple(issues[:SHOWN_ISSUES]),
         issue_ids=tuple(ids),
+        monitors=dict([(i.id, i.short_id) for i in issues if i.category != ERROR][:SHOWN_MONITORS]),
         running=situation.running,
         suspect=suspect.release if suspect else None,
         suspect_minutes=round((began - suspect.started_at) / MINUTE, 3) if suspect and began else None,

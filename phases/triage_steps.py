@@ -67,7 +67,8 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     news = before is None or (before.manual_by is not None and report.manual_by is None)
     loudest = report.issue_ids[:FINGERPRINTS]
     known = (*(before.issue_ids if before else ()), *report.issue_ids)
-    report = report.model_copy(update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES]})
+    monitors = {**(before.monitors if before else {}), **report.monitors}
+    report = report.model_copy(update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES], "monitors": monitors})
     draft.set(triage=report, past=action.past or incident.past, recollection=_remembered(incident, action)).cancel(
         OVERDUE
     )

@@ -112,9 +112,14 @@ async def look_again(
         judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
     elif forward and ids and (answered is None or answered.ok):
         judged, why = LookVerdict.TOO_FEW, (f"the clock here was set forward by {lasting(forward)} meanwhile",)
-    elif judged is LookVerdict.RECOVERED and (others := _not_errors(incident)):
-        judged = LookVerdict.TOO_FEW
-        why = (*why, f"{listed(others)} cannot be counted as errors, so whether that is over is not known")
+    elif judged is LookVerdict.RECOVERED and tracker is not None:
+        try:
+            others = await _not_errors(incident, tracker)
+        except PortError as error:
+            return Looked(round=round_number, look=_with(look, reasons=(error.text,)))
+        if others:
+            judged = LookVerdict.TOO_FEW
+            why = (*why, f"{listed(others)} cannot be counted as errors, so whether that is over is not known")
     picture = None
     if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
         picture, why_not = await _picture(tracker, incident, service, ids, now)
@@ -268,9 +273,41 @@ def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
     return tuple((datetime.fromisoformat(at), version) for version, _, at in told)
 
 
-def _not_errors(incident: Incident) -> tuple[str, ...]:
-    """Short ids of a monitor's issues: errors that stop say nothing of them."""
-    return tuple(i.short_id for i in incident.triage.issues if i.category != ERROR) if incident.triage else ()
+async def _not_errors(incident: Incident, tracker: ErrorTracker) -> tuple[str, ...]:
+    """Return the short ids of a monitor's issues: errors that stop say nothing of them.
+
+    What an alert named since triage was never measured, so Sentry is asked what it is. Raises `PortError`.
+    """
+    measured = incident.triage.issue_ids if incident.triage else ()
+    named = [id for id in incident.seeds if id not in measured]
+    found = await asyncio.gather(*(is_monitor(incident, tracker, id) for id in named))
+    return tuple(dict.fromkeys((*monitors(incident).values(), *(one for one in found if one))))
+
+
+def monitors(incident: Incident) -> dict[str, str]:
+    """Short ids, by id, of those of a monitor's issues that triage measured."""
+    report = incident.triage
+    if report is None:
+        return {}
+    return {**report.monitors, **{i.id: i.short_id for i in report.issues if i.category != ERROR}}
+
+
+async def is_monitor(incident: Incident, tracker: ErrorTracker, issue: str) -> str | None:
+    """Return its short id where an issue is a monitor's; None: it is counted as errors, or it is gone.
+
+    Raises `PortError` where another try may tell.
+    """
+    if (known := monitors(incident).get(issue)) is not None:
+        return known
+    if incident.triage is not None and issue in incident.triage.issue_ids:
+        return None
+    try:
+        row = await tracker.issue(issue)
+    except PortError as error:
+        if error.retryable:
+            raise
+        return None
+    return row.short_id if row.category != ERROR else None
 
 
 def _issues(incident: Incident) -> tuple[str, ...]:

@@ -66,6 +66,9 @@ async def _service(client: Sentry, service: Service, now: datetime) -> list[Find
     if not any(one.state == "broken" for one in found):
         says = f"{len(page.rows)} issues in the last {service.window_seconds // 60} min; {told} deploys told"
         found.insert(0, works(what, says))
+    if page.missing and not page.passing:
+        mend = "`environment` in the catalogue: as the SDK of this service names it"
+        found.append(Finding("unproven", what, f"{page.missing}: nothing of it is counted", mend))
     if not told:
         stands = "the first event of each release stands for it" if deploys else "so Sentry names no suspect"
         says = f"no deploy to this environment is told: {stands}"

@@ -303,7 +303,7 @@ def _told(body: Any) -> str:
     """Return the reason in an answer's JSON: a sentence, or what is wrong with each part.
 
     `{"detail": "…"}`, `{"detail": {"message": "…"}}`, `{"field": ["…"]}` and `["…"]` are of Django
-    REST framework (https://www.django-rest-framework.org/api-guide/exceptions/).
+    REST framework (https://www.django-rest-framework.org/api-guide/exceptions/), where a field may hold fields.
     `{"detail": [{"loc": […], "msg": "…"}]}` is of Django Ninja.
     """
     if isinstance(body, list):
@@ -318,7 +318,7 @@ def _told(body: Any) -> str:
             value = _told(value)
         if isinstance(value, str):
             return _with_details(value, body.get("errors"))
-    fields = ((name, value) for name, value in body.items() if isinstance(value, list) and name != "errors")
+    fields = ((name, value) for name, value in body.items() if isinstance(value, list | dict) and name != "errors")
     return "; ".join(f"{name}: {said}" for name, value in list(fields)[:3] if (said := _told(value)))
 
 

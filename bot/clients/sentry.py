@@ -24,7 +24,7 @@ from bot.clients.sentry_overload import passing
 from bot.clients.sentry_picture import of_some, of_tables, of_tags, tried
 from bot.clients.sentry_places import KNOWN_SECONDS, PAGE, Pairs, Places
 from bot.clients.sentry_query import ERRORS, of, tag, tag_keys
-from bot.clients.sentry_read import count_of, moment, number, read, read_numbers
+from bot.clients.sentry_read import count_of, moment, number, read, read_numbers, untold
 from bot.clients.sentry_shapes import (
     DeployShape,
     IssueShape,
@@ -97,7 +97,7 @@ class Sentry:
         """https://docs.sentry.io/api/events/list-an-organizations-issues/ ; a query without `is:` finds every status."""
         where = await self._places.where(services)
         if where is None:
-            return IssuePage(rows=())
+            return IssuePage(rows=(), missing=await self._places.unseen(services))
         params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
         params += [("groupStatsPeriod", "24h")]
         try:
@@ -234,8 +234,11 @@ class Sentry:
             return 0
         rows = await self._rows(services, since, until, ["count()"], of(issues), anywhere=True)
         if rows is not None:
-            if any(not isinstance(number(r.get("count()")), int) for r in rows.data):
-                raise HttpError("Sentry", "Sentry answered in a shape that is not known (count())", retryable=False)
+            if await self._places.where(services) is None:
+                return 0
+            # A count of nothing is a row with zero.
+            if not rows.data or any(number(r.get("count()")) is None for r in rows.data):
+                raise untold("count()")
             return sum(count_of(r, "count()") for r in rows.data)
         wanted = set(issues)
         found, after = 0, None
@@ -253,6 +256,8 @@ class Sentry:
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
         rows = await self._rows([service], since, until, ["release", "count()"], of(issues), "-count()")
+        if rows is not None and any(number(r.get("count()")) is None for r in rows.data):
+            raise untold("count()")
         return shares(((r.get("release"), count_of(r, "count()")) for r in rows.data), empty=True) if rows else ()
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from bot.clients.http import Http, HttpError, part
 from bot.clients.sentry_order import ReleaseRow, after
+from bot.clients.sentry_overload import passing
 from bot.clients.sentry_read import read
 
 SCOPE = "event:write"
@@ -50,7 +51,7 @@ class SentryIssues:
         self._site = url.rstrip("/")
         self._org = quote(org, safe="")
         base = f"{self._site}/api/0/organizations/{self._org}"
-        self._http = Http("Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout)
+        self._http = Http("Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout, passing=passing)
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
@@ -59,10 +60,15 @@ class SentryIssues:
     async def resolve(self, issues: Sequence[str], ways: Sequence[Way]) -> tuple[Way, ...]:
         """Of each that is resolved now the way: the first of `ways` that Sentry takes, else without a release.
 
-        An issue that is gone is left out. Raises `PortError`.
+        An issue that is gone is left out. Raises `PortError`, too where all of them are: a token of another organisation, or a
+        wall before Sentry, answers the same 404.
         """
-        done = await asyncio.gather(*(self._resolve(issue, ways) for issue in issues))
-        return tuple(way for way in done if way is not None)
+        told = await asyncio.gather(*(self._resolve(issue, ways) for issue in issues))
+        done = tuple(way for way in told if isinstance(way, Way))
+        gone = next((error for error in told if isinstance(error, HttpError)), None)
+        if gone is not None and not done:
+            raise gone
+        return done
 
     async def after(self, taken_back: str, projects: Sequence[str]) -> str | None:
         """The release that Sentry knows already as the next one after `taken_back`; None: there is none, or it does not say."""
@@ -78,19 +84,31 @@ class SentryIssues:
         """Where people look at it: https://docs.sentry.io/product/issues/ , the same on sentry.io and self-hosted."""
         return f"{self._site}/organizations/{self._org}/issues/{quote(issue, safe='')}/"
 
-    async def _resolve(self, issue: str, ways: Sequence[Way]) -> Way | None:
+    async def _resolve(self, issue: str, ways: Sequence[Way]) -> Way | HttpError:
+        """Return the way that was taken, or the 404. An overload, which may be a 400 too, is no word on the way."""
         async with self._slots:
-            for way in (*ways, PLAINLY):
+            for way in ways:
                 try:
-                    await self._put(issue, {"status": "resolved", **way.details})
+                    return await self._put(issue, way)
                 except HttpError as error:
                     if error.status == 404:
-                        return None
-                    if error.status != 400 or way == PLAINLY:  # 400: this project has no such release, or none at all
+                        return error
+                    if error.status != 400 or error.retryable:  # 400: this project has no such release, or none at all
                         raise
-                else:
-                    return way
-        return None
+            try:
+                return await self._put(issue, PLAINLY)
+            except HttpError as error:
+                if error.status == 404:
+                    return error
+                raise
 
-    async def _put(self, issue: str, body: dict[str, Any]) -> None:
-        await self._http.request("PUT", f"/issues/{part(issue, 'Sentry')}/", json=body, scope=SCOPE)
+    async def _put(self, issue: str, way: Way) -> Way:
+        """Return the way as the answer has it.
+
+        GlitchTip takes the status and drops `statusDetails` (`UpdateIssueSchema` of
+        https://gitlab.com/glitchtip/glitchtip-backend, `apps/issue_events/api/issues.py`): resolved in no release.
+        """
+        body = {"status": "resolved", **way.details}
+        answer = await self._http.request("PUT", f"/issues/{part(issue, 'Sentry')}/", json=body, scope=SCOPE)
+        told = self._http.json(answer) if answer.content else None
+        return way if not isinstance(told, dict) or told.get("statusDetails") else PLAINLY

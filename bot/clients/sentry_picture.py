@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from bot.clients.http import HttpError
 from bot.clients.sentry_query import tag, tag_keys
-from bot.clients.sentry_read import count_of
+from bot.clients.sentry_read import count_of, number, untold
 from bot.clients.sentry_shapes import RowsShape, TagDetailShape, UserRows, shares, split_users
 from phases.report import Part
 from phases.service import Service
@@ -44,6 +44,17 @@ def rows_of(answer: RowsShape | HttpError) -> list[dict[str, Any]]:
     return [] if isinstance(answer, HttpError) else answer.data
 
 
+def counting(table: RowsShape | HttpError, *, of: int | None = None) -> RowsShape | HttpError:
+    """Return the table, or why it says nothing: a row without its count, or none at all beside events (`of`)."""
+    if isinstance(table, HttpError):
+        return table
+    if any(number(row.get("count()")) is None for row in table.data):
+        return untold("count()")
+    if not table.data and of is not None and of > 0:
+        return HttpError("Sentry", f"Sentry counts {of:,} events and tells of none of them", retryable=True)
+    return table
+
+
 def of_tables(
     service: Service,
     totals: RowsShape | HttpError,
@@ -57,12 +68,15 @@ def of_tables(
     `most` is the size of a page: a table with fewer rows is complete. Raises `HttpError` where no
     table was answered.
     """
+    totals = counting(totals)
+    total = next(iter(rows_of(totals)), {})
+    some = count_of(total, "count()")
+    people, transactions, places = (counting(table, of=some) for table in (people, transactions, places))
     tables = (totals, people, transactions, places)
     errors = [one for one in tables if isinstance(one, HttpError)]
     if len(errors) == len(tables):
         raise errors[0]
     region, org = tag(service.region_tag), tag(service.org_tag)
-    total = next(iter(rows_of(totals)), {})
     users = split_users(
         ((r.get("user"), count_of(r, "count()"), count_of(r, "count_unique(user.ip)")) for r in rows_of(people)),
         service.not_users,
@@ -104,10 +118,10 @@ def _distinct(
 
     The total alone tells of many users where nobody has to be taken out of it.
     """
-    total = count_of(next(iter(rows_of(totals)), {}), "count_unique(user)")
+    total = number(next(iter(rows_of(totals)), {}).get("count_unique(user)"))
     if isinstance(people, HttpError):
-        return total if total >= 2 and not service.not_users else None
-    if isinstance(totals, HttpError):
+        return total if total is not None and total >= 2 and not service.not_users else None
+    if total is None:
         return len(users.users) if len(people.data) < most or len(users.users) >= 2 else None
     return max(total - users.not_users, len(users.users))
 

@@ -97,6 +97,18 @@ class Places:
             return some
         return ()
 
+    async def unseen(self, services: Sequence[Service]) -> str:
+        """Return why nothing is found, where issues burn in environments of other names; empty: there are none at all.
+
+        Raises `PortError`.
+        """
+        params: Pairs = [("project", p) for p in self.every(services)[:1] or ("-1",)]
+        params += [("statsPeriod", "14d"), ("query", ""), ("limit", "1")]
+        if not self._http.json(await self._http.get("/issues/", params, scope=EVENTS)):
+            return ""
+        wanted = " or ".join(services[0].environments)
+        return f"Sentry has issues, and never an event of the environment {wanted}, which the catalogue names"
+
     def since(self, services: Sequence[Service]) -> datetime | None:
         known = self._known.projects if self._known else {}
         made = [known[slug].dateCreated for slug in services[0].sentry if slug in known]

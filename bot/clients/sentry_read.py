@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cache
+from math import isfinite
 from typing import Any, TypeVar
 
 import httpx
@@ -61,4 +62,9 @@ def number(value: object) -> int | None:
     """Counts come as numbers of either kind, and as strings where they may be large (as an issue's `count`)."""
     if isinstance(value, str):
         return int(value) if value.isdecimal() else None
-    return int(value) if isinstance(value, int | float) else None
+    return int(value) if isinstance(value, int | float) and isfinite(value) else None
+
+
+def untold(field: str) -> HttpError:
+    """Return the error of a number that an answer has not: it may be any, and surely is not zero."""
+    return HttpError("Sentry", f"Sentry answered in a shape that is not known ({field})", retryable=False)

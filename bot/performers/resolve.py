@@ -34,7 +34,7 @@ def resolving(kit: Kit, resolver: Resolver | None) -> dict[str, Performer]:
         try:
             done = await resolver.resolve(effect.issues, await ways(kit, effect, service, resolver))
         except HttpError as error:
-            if error.status not in (401, 403) or error.retryable:
+            if error.status not in (401, 403, 404) or error.retryable:
                 raise
             links = tuple(resolver.link(issue) for issue in effect.issues[:LINKED])
             return IssuesResolved(resolved=0, release=None, refused=error.text, links=links)

@@ -13,6 +13,7 @@ from phases import effects as wanted
 from phases.effects import EFFECT
 from phases.guard import GUARD, gone, look_back
 from phases.incident import GuardLook, Incident, Status
+from phases.report import Release
 from sandbox.faults import Fault
 from tests.factories import evidence
 from tests.unit.story import Story, mitigated
@@ -109,6 +110,46 @@ async def test_what_was_deployed_again_is_no_straggler():
         events(w, "v3", minutes=14, times=25, every=30)
         assert (await look_back(incident, SHOP, answers(incident), w.client, LOOK)).found == "quiet"
         assert (await look_back(again, SHOP, answers(incident), w.client, LOOK)).found == "back"
+
+
+async def test_what_was_taken_back_is_known_by_its_commit_and_by_an_abbreviation_of_it():
+    """The deployer calls it by its tag, Sentry by the commit."""
+    sha = "4f0c" * 10
+    async with world() as w:
+        incident = await recovered(w, 5)
+        (one,) = incident.rounds
+        assert one.action is not None
+        acted = one.action.model_copy(update={"from_release": Release(version="v3", commit=sha)})
+        incident = incident.model_copy(update={"rounds": (one.model_copy(update={"action": acted}),)})
+        assert gone(incident) == {"v3", sha}
+        for name in (sha, sha[:7]):
+            events(w, name, minutes=14, times=12, every=30)
+        told = await look_back(incident, SHOP, answers(incident), w.client, LOOK)
+        again = incident.model_copy(update={"heard": (f"deploy:{sha[:12]}@{ago(0).isoformat()}",)})
+        assert gone(again) == frozenset()
+    assert (told.found, told.stragglers) == ("quiet", 24)
+
+
+def down(w: World) -> str:
+    """An uptime monitor saw it, three minutes ago; errors tell nothing of it."""
+    title = "Downtime detected for https://shop.example"
+    w.local.load(title, at=LOOK - timedelta(minutes=3), tags={"uptime_rule": "7"}, function=title, release=None)
+    return str(max(w.local.issues))
+
+
+async def test_a_monitor_that_fires_after_recovery_is_never_not_a_return():
+    async with world() as w:
+        incident = await recovered(w, 5)
+        look = answers(incident)
+        issue = down(w)
+        other = await look_back(incident, SHOP, look, w.client, LOOK)
+        own = await look_back(incident, SHOP, look.model_copy(update={"issue": issue}), w.client, LOOK)
+        resolved = incident.model_copy(update={"status": Status.RESOLVED})
+        later = await look_back(resolved, SHOP, look.model_copy(update={"issue": issue}), w.client, LOOK)
+    assert other.found == own.found == "fires"
+    assert other.text.endswith("Downtime detected for https://shop.example: 1 event in 15 min")
+    assert later.found == "cannot tell"
+    assert "not counted as errors" in later.text
 
 
 async def test_something_else_that_burns_is_seen_and_what_old_tabs_send_is_not():

@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from local_http import serving
 from sentry_world import NOW, World, world
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from bot.clients.http import HttpError
 from bot.clients.sentry_issues import SentryIssues, Way
@@ -121,6 +126,73 @@ async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_
             await issues.resolve(["1"], [Way("v3")])
         assert (refused.value.status, refused.value.retryable) == (403, False)
         assert issues.link("1").endswith("/organizations/acme/issues/1/")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects."),
+        (400, "Internal error. Please try again."),
+        (408, ""),
+        (429, "Rate limit exceeded."),
+        (504, ""),
+    ],
+)
+async def test_an_overload_is_no_word_on_the_release_and_no_other_way_is_tried(status: int, said: str) -> None:
+    async with world() as w, resolver(w) as issues:
+        w.deployed("v3", 22)
+        w.burn("/cart")
+        [(id, issue)] = w.local.issues.items()
+        w.faults.next("sentry.issue", Fault(status=status, error=said))
+        with pytest.raises(HttpError) as away:
+            await issues.resolve([str(id)], [Way("v3"), Way(next=True)])
+        assert away.value.retryable
+        assert issue.status == "unresolved"
+        assert await issues.resolve([str(id)], [Way("v3"), Way(next=True)]) == (Way("v3"),)
+        w.faults.always("sentry.releases", Fault(status=status, error=said))
+        with pytest.raises(HttpError) as unlisted:
+            await issues.after("v3", ("shop",))
+        assert unlisted.value.retryable, "whether a later release is there is not known, so none is guessed"
+
+
+async def test_where_every_issue_is_said_to_be_gone_that_is_told() -> None:
+    """A token of another organisation gets the same answer for each of them."""
+    async with world() as w, resolver(w) as issues:
+        w.deployed("v3", 22)
+        w.burn("/cart")
+        with pytest.raises(HttpError, match="does not know this, or our token may not see it") as gone:
+            await issues.resolve(["999998", "999999"], [Way("v3")])
+        assert (gone.value.status, gone.value.retryable) == (404, False)
+
+
+async def test_a_reason_within_a_field_of_a_field_is_told() -> None:
+    async with world() as w, resolver(w) as issues:
+        w.deployed("v3", 22)
+        w.burn("/cart")
+        [id] = (str(i) for i in w.local.issues)
+        with pytest.raises(HttpError, match="Unable to find a release with the given version"):
+            await issues._put(id, Way("nobody-knows"))  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize(
+    ("body", "way"),
+    [
+        ({"id": "1", "status": "resolved", "statusDetails": {}}, Way()),
+        ({"id": "1", "status": "resolved"}, Way()),
+        ({"id": "1", "status": "resolved", "statusDetails": {"inNextRelease": True}}, Way(next=True)),
+        ({"id": "1", "status": "resolved", "statusDetails": {"inRelease": "v3"}}, Way(next=True)),
+    ],
+)
+async def test_a_sentry_that_drops_the_release_resolved_it_in_none(body: dict[str, object], way: Way) -> None:
+    """GlitchTip reads the status alone: "a return in a newer release" would promise what it never does."""
+
+    async def answer(request: Request) -> Response:
+        return JSONResponse(body)
+
+    async with serving(Starlette(routes=[Route("/{rest:path}", answer, methods=["PUT"])])) as url:
+        issues = SentryIssues(url, "acme", "t")
+        assert await issues.resolve(["1"], [Way(next=True)]) == (way,)
+        await issues.aclose()
 
 
 # --- what the record wants -------------------------------------------------------------------------------------

@@ -148,6 +148,39 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
     assert "no endpoint is configured, so none was called" in seen.reasons
 
 
+def monitored(w: World, at: timedelta, times: int = 1) -> str:
+    """An uptime monitor's issue."""
+    title = "Downtime detected for https://shop.example"
+    w.local.load(title, at=NOW - at, times=times, tags={"uptime_rule": "7"}, function=title, release=None)
+    return str(max(w.local.issues))
+
+
+async def test_a_monitors_issue_behind_ten_louder_ones_is_no_recovery() -> None:
+    """The report shows the ten loudest, and an outage is one event."""
+    async with world() as w:
+        for n in range(12):
+            w.local.load(f"Oops: {n}", at=ago(19), times=30, transaction="/cart", release="v3", function=f"f{n}")
+        monitored(w, timedelta(minutes=18))
+        burning = await burned(w)
+        assert burning.triage is not None
+        assert all(one.category == "error" for one in burning.triage.issues)
+        seen = await look(w, burning)
+    assert (seen.events, seen.verdict) == (0, LookVerdict.TOO_FEW)
+    assert any("cannot be counted as errors" in why for why in seen.reasons)
+
+
+async def test_a_monitors_issue_that_an_alert_named_since_triage_is_no_recovery() -> None:
+    async with world() as w:
+        burning = await burned(w)
+        named = burning.model_copy(update={"seeds": (monitored(w, timedelta(minutes=7)),)})
+        seen = await look(w, named)
+        w.faults.always("sentry.issue", Fault(status=503))
+        unknown = await look(w, named)
+    assert seen.verdict is LookVerdict.TOO_FEW
+    assert "SHOP-2 cannot be counted as errors" in seen.reasons[1]
+    assert unknown.verdict is LookVerdict.UNREACHABLE, "what that is nobody knows"
+
+
 async def test_where_the_clock_was_set_forward_meanwhile_silence_is_no_recovery_and_noise_no_failure() -> None:
     async with world() as w:
         burning = await burned(w)

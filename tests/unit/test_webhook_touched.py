@@ -115,6 +115,36 @@ async def test_what_goes_on_as_it_has_for_weeks_is_no_fire_however_loud(store: S
         assert await home.count() == 0
 
 
+@pytest.mark.parametrize("category", ["uptime", "outage", "cron"])
+async def test_a_monitors_issue_has_no_errors_that_could_show_it_quiet(store: Store, category: str) -> None:
+    """An archive that ran out while the site is down."""
+    async with shop(store) as (w, home):
+        issue = known(w, minutes=2)
+        w.local.set_status(issue.id, "ignored")
+        w.local.set_status(issue.id, "unresolved", substatus="escalating")
+        await unresolved(w, home, issue, issueCategory=category)
+        assert await home.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "actor"),
+    [
+        ({"lastSeen": ""}, None),
+        ({"lastSeen": "a moment ago"}, None),
+        ({"project": "shop"}, None),
+        ({}, "sentry"),
+        ({}, []),
+    ],
+)
+async def test_a_field_that_cannot_be_read_costs_no_alarm(store: Store, fields: dict[str, Any], actor: object) -> None:
+    async with shop(store) as (w, home):
+        told = {**shapes.webhook_issue(w.local, known(w, minutes=2, times=40)), **fields}
+        answer = await home.sentry("issue", {"action": "created", "actor": actor, "data": {"issue": told}})
+        await home.idle()
+        assert answer.status_code == 200
+        assert await home.count() == 1
+
+
 async def test_a_sentry_that_cannot_be_asked_keeps_no_alarm_back(store: Store) -> None:
     async with shop(store) as (w, home):
         issue = known(w, minutes=2)
