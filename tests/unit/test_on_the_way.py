@@ -215,7 +215,7 @@ async def test_an_answer_that_is_not_theirs_is_no_fault_of_a_token() -> None:
         ]
         slack = Slack("xoxb-1", f"{url}/api/")
         await slack.start()
-        with pytest.raises(PortError, match="auth.test") as caught:
+        with pytest.raises(PortError, match=r"auth\.test") as caught:
             await slack.call("auth.test")
         assert "does not answer as Slack does" in caught.value.text
         await slack.aclose()
