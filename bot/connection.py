@@ -59,6 +59,10 @@ class AnswerLost(StoreError):
         self.halfway = halfway
 
 
+class TooFewReplicas(AnswerLost):
+    """It is written, and by fewer replicas than REDIS_WAIT_REPLICAS asks for."""
+
+
 class Keys:
     """Every key of the bot; all carry one hash tag, so that one script may touch them all in a cluster, too."""
 
@@ -188,7 +192,7 @@ async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> 
     finally:
         await redis.connection_pool.release(connection)
     if reached < replicas:
-        raise AnswerLost(f"Only {reached} of {replicas} replicas of Redis have it.")
+        raise TooFewReplicas(f"Only {reached} of {replicas} replicas of Redis have it.")
 
 
 async def call(redis: Redis, *command: Any) -> Any:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 
 AROUND = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 """Categories of what nobody sees: blanks of every width, line ends, a byte order mark, zero-width characters."""
 QUOTES = (('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"))
 """`docker --env-file` and Kubernetes take the quotes of a `.env` line as part of the value; a shell does not."""
-_UNFILLED = re.compile(r"\$\{\w+[^}]*\}|\$\(\w+\)|^\$[A-Z_]\w*|\{\{.*\}\}|^<[^<>#@|]+>$")
-UNFILLED = "holds a place that nobody filled in, as ${…}, $(…) or <…>"
+_UNFILLED = re.compile(r"\$\{\w+[^}]*\}|\$\(\w+\)|^\$[A-Z_]\w*|^%[A-Za-z]/|\{\{.*\}\}|^<[^<>#@|]+>$")
+"""`%h/` is systemd's, which fills it in for `Environment=` and not within an `EnvironmentFile=`."""
+UNFILLED = "holds a place that nobody filled in, as ${…}, $(…), <…> or %h/"
+NO_TEXT = "holds bytes that are no UTF-8: write it in UTF-8"
 _CHANNEL_LINK = re.compile(r"https://[\w.-]+\.slack(?:-gov)?\.com/(?:archives|client/\w+)/(\w+)(?:[/?].*)?")
 _CHANNEL_MENTION = re.compile(r"<#(\w+)(?:\|[^>]*)?>")
 _ID = re.compile(r"[CDG][A-Z0-9]+")
@@ -33,6 +36,19 @@ def quoted(text: str) -> bool:
 def unfilled(text: str) -> bool:
     """Return whether a shell, or what deploys, should have put something in: `${TOKEN}`, `$(TOKEN)`, `{{ token }}`."""
     return _UNFILLED.search(text) is not None
+
+
+def is_text(value: str) -> bool:
+    """Return whether the value can be sent and signed: the environment keeps bytes that are no UTF-8 as lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def folder(text: str) -> Path:
+    """Return the path with `~` read as a home; as it stands where there is no such home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def channels(text: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from bot import redis_url
 from bot.aside import VERSION, take_up
 from bot.budget import Budget
 from bot.clock import DROP, DUE
-from bot.connection import CONNECT_SECONDS, NotRecorded, StoreError, answering, connect, run_script
+from bot.connection import CONNECT_SECONDS, NotRecorded, StoreError, TooFewReplicas, answering, connect, run_script
 from bot.deploys import Deploys
 from bot.dispatches import Dispatches
 from bot.drafts import RedisDrafts
@@ -50,6 +50,7 @@ from phases.report import DeploySeen, Release
 log = logging.getLogger("firebreak")
 
 OLDEST = (6, 2)
+WITHHELD = "a command is renamed (rename-command) or withheld, by this Redis or by what stands before it: allow it"
 READ_SECONDS = 5.0
 ID, WHO, SERVICE = "INC-0001", "U0PROOF", "proof"
 ULID = "01JNAAAAAAAAAAAAAAAAAAAAAA"
@@ -86,13 +87,20 @@ async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble
     """The trouble; where it is that of an old Redis, its version; where a connection was cut or never came about, whether TLS is why."""
     if isinstance(error, TooOld):
         return Trouble(error.text.rstrip("."), NEWEST, final=True)
+    if isinstance(error, TooFewReplicas):
+        return Trouble(error.text.rstrip("."), "start its replicas, or lower REDIS_WAIT_REPLICAS")
     trouble = of(error)
     if trouble in (CLOSED, NO_CONNECTION):
         return await _of_tls(redis_url.parsed(url)) or trouble
     if trouble.mend != NEWEST:
         return trouble
-    version = await _version(store.redis)
-    return Trouble(f"{trouble.says} (it is version {version})", NEWEST, final=True) if version else trouble
+    server = await _server(store.redis)
+    if "sentinel" in (server.get("redis_mode"), server.get("server_mode")):  # Redis, Valkey
+        return Trouble("What answers there is a sentinel", f"REDIS_URL: {redis_url.FORM['sentinel']}", final=True)
+    if not (version := _number(server)):
+        return trouble
+    mend = WITHHELD if _is_new(version) else NEWEST
+    return Trouble(f"{trouble.says} (it is version {version})", mend, final=True)
 
 
 async def _of_tls(at: redis_url.Address) -> Trouble | None:
@@ -169,13 +177,27 @@ async def _old(store: Store) -> None:
 
 async def _version(redis: Redis) -> str:
     """Empty where it does not tell. A Valkey says which Redis it is like. Raises `NotRecorded` where it cannot be reached."""
+    return _number(await _server(redis))
+
+
+async def _server(redis: Redis) -> dict[str, Any]:
+    """What INFO says of the server; empty where it does not tell. Raises `NotRecorded` where it cannot be reached."""
     try:
         with answering(NotRecorded):
-            return str((await redis.info("server")).get("redis_version") or "")
+            return dict(await redis.info("server"))
     except NotRecorded as error:
         if isinstance(error.__cause__, ResponseError):
-            return ""
+            return {}
         raise
+
+
+def _number(server: dict[str, Any]) -> str:
+    return str(server.get("redis_version") or "")
+
+
+def _is_new(version: str) -> bool:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return found is not None and (int(found.group(1)), int(found.group(2))) >= OLDEST
 
 
 async def _commits(own: Store, queue: Queue) -> list[Held]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
+
+from bot import pasted
 
 SCHEMES = ("redis", "rediss", "unix", "sentinel")
 PORT, SENTINEL_PORT = 6379, 26379
@@ -83,6 +86,10 @@ def parsed(url: str) -> Address:
     scheme = scheme.lower()
     if not colon or scheme not in SCHEMES:
         raise WrongAddress([f"must begin with {', '.join(f'{one}://' for one in SCHEMES[:-1])} or {SCHEMES[-1]}://"])
+    if not pasted.is_text(url):
+        raise WrongAddress([pasted.NO_TEXT])
+    if pasted.unfilled(url):
+        raise WrongAddress([pasted.UNFILLED])
     if any(char.isspace() or not char.isprintable() for char in rest):
         raise WrongAddress(["has a blank or a line break inside it"])
     return _Reader(scheme, rest).address()
@@ -256,7 +263,40 @@ class _Reader:
                 if not Path(value).exists():
                     self._faults.append(f"names a file in {name} that is not there")
                 found[name] = value
+        if not self._faults:
+            self._faults += _unreadable(found)
         return found
+
+
+def _unreadable(tls: Mapping[str, str | bool]) -> list[str]:
+    """What OpenSSL would say of the files at the first connection. Nobody is asked for the passphrase of a key."""
+    wrong: list[str] = []
+    context, asked_for = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), list[bool]()
+    file, key = tls.get("ssl_certfile"), tls.get("ssl_keyfile")
+    try:
+        if authorities := tls.get("ssl_ca_certs"):
+            context.load_verify_locations(cafile=str(authorities))
+    except (OSError, ValueError):
+        wrong.append("names a file in ssl_ca_certs that holds no certificate in PEM form, or cannot be read")
+    if key and not file:
+        return [*wrong, "gives ssl_keyfile without ssl_certfile"]
+    if not file:
+        return wrong
+    try:
+        context.load_cert_chain(
+            str(file), str(key) if key else None, password=lambda: str(asked_for.append(True) or "-")
+        )
+    except (OSError, ValueError) as error:
+        if asked_for:
+            wrong.append("names a key with a passphrase, which nobody can type in for the bot: name one without")
+        elif getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            wrong.append("names a key that does not belong to the certificate in ssl_certfile")
+        else:
+            also = "" if key else "; a key that is not in it is named in ssl_keyfile"
+            wrong.append(
+                f"names files in ssl_certfile and ssl_keyfile that cannot be used as certificate and key{also}"
+            )
+    return wrong
 
 
 def _is_number(text: str) -> bool:

@@ -182,6 +182,7 @@ def load(**given: Any) -> Settings:
     """Reads the environment; `given` wins over it (tests, the local world). Raises `Faults` with everything that is wrong."""
     faults: list[str] = []
     settings: Settings | None = None
+    around.strip(os.environ)
     try:
         settings = Settings(**given)
     except ValidationError as error:
@@ -198,7 +199,7 @@ def load(**given: Any) -> Settings:
 def services_file() -> tuple[Path, bool]:
     """The catalogue's file, and whether SERVICES_FILE names it, although other settings may be wrong."""
     named = _Raw({})("services_file")
-    return Path(named or Settings.model_fields["services_file"].default).expanduser(), bool(named)
+    return pasted.folder(named or Settings.model_fields["services_file"].default), bool(named)
 
 
 def _text(value: SecretStr | str | None) -> str:
@@ -219,19 +220,20 @@ def _cleaned(name: str, value: Any) -> Any:
         case "host":
             return value.removeprefix("[").removesuffix("]")
         case "data_dir" | "services_file":
-            return str(Path(value).expanduser()) if value else ""
+            return str(pasted.folder(value)) if value else ""
         case _:
             return value.lower() if name in WORDS else value
 
 
 def where_it_is_kept() -> tuple[str | None, Path | None]:
     """`REDIS_URL`, else `DATA_DIR`, for commands that need nothing else. Raises `Faults`."""
+    around.strip(os.environ)
     raw = _Raw({})
     redis = raw("redis_url")
-    faults = _kept_nowhere(raw) + _redis_shape(redis)
+    faults = _kept_nowhere(raw) + _redis_shape(redis) + _paths(raw, "data_dir")
     if faults:
         raise Faults(faults)
-    return (redis, None) if redis else (None, Path(raw("data_dir")).expanduser())
+    return (redis, None) if redis else (None, pasted.folder(raw("data_dir")))
 
 
 class _Raw:
@@ -306,10 +308,9 @@ def _shapes(raw: _Raw) -> list[str]:
             faults.append(f"{field.upper()} names no channel: write an id (C0123…) or a name as Slack shows it")
     if not addresses.is_host(_cleaned("host", raw("host")) or "0.0.0.0"):
         faults.append("HOST must be an address or a name to listen on, without a port: that is PORT")
-    faults += [f"{n.upper()} {pasted.UNFILLED}" for n in ("data_dir", "services_file") if pasted.unfilled(raw(n))]
-    data_dir = raw("data_dir")
-    if data_dir and Path(data_dir).expanduser().is_file():
-        faults.append(f"DATA_DIR names {data_dir}, which is a file: name a folder")
+    faults += _paths(raw, "data_dir", "services_file")
+    no_text = (n for n in (*tokens.WHERE, "data_dir", "services_file") if not pasted.is_text(raw(n)))
+    faults += [f"{name.upper()} {pasted.NO_TEXT}" for name in no_text if name not in tokens.IN_HEADERS]
     faults += _redis_shape(raw("redis_url"))
     after = raw("recheck_after_seconds") or str(RECHECK_AFTER_SECONDS)
     until = raw("recheck_until_seconds") or str(RECHECK_UNTIL_SECONDS)
@@ -318,6 +319,19 @@ def _shapes(raw: _Raw) -> list[str]:
             f"RECHECK_UNTIL_SECONDS ({until}) must be more than RECHECK_AFTER_SECONDS ({after}): "
             "the second look comes after the first"
         )
+    return faults
+
+
+def _paths(raw: _Raw, *names: str) -> list[str]:
+    faults: list[str] = []
+    for name in names:
+        given = raw(name)
+        if pasted.unfilled(given):
+            faults.append(f"{name.upper()} {pasted.UNFILLED}")
+        elif given.startswith("~") and str(pasted.folder(given)).startswith("~"):
+            faults.append(f"{name.upper()} begins with ~, and this machine knows no such home: write the whole path")
+        elif name == "data_dir" and given and pasted.folder(given).is_file():
+            faults.append(f"DATA_DIR names {given}, which is a file: name a folder")
     return faults
 
 

@@ -57,10 +57,24 @@ KINDS = (
     ("ghu_", "a user token of a GitHub App", "github_token"),
     ("ghs_", "an installation's token of a GitHub App", "github_token"),
     ("ghr_", "a refresh token of a GitHub App", ""),
+    # https://docs.gitlab.com/security/tokens/#token-prefixes
+    ("glpat-", "a token of GitLab", ""),
+    ("-----BEGIN", "a key or a certificate, and no token", ""),
 )
 """How tokens begin that tell what they are; what; the one field they belong into."""
 _NO = {"slack_bot_token": "is no bot token", "slack_app_token": "is no app-level token"}
 """Of these every right one begins as `KINDS` has it; of the others older ones have no beginning of their own."""
+NOTHING = ("null", "none", "nil", "undefined", "changeme", "todo")
+"""What templates and programs write where there was no value."""
+_OF_SLACK = (
+    # Basic Information, App Credentials; a signing secret has 32 hexadecimal digits, as the client secret beside it:
+    # https://docs.slack.dev/authentication/verifying-requests-from-slack
+    (re.compile(r"\d+\.\d+"), "the Client ID"),
+    (re.compile(r"A0[0-9A-Z]{6,}"), "the App ID"),
+    (re.compile(r"(?=.*[G-Zg-z])[0-9A-Za-z]{24}"), "the Verification Token"),
+)
+_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+"""https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app"""
 SCHEMES = ("bearer", "bot", "token", "basic")
 _ASSIGNED = re.compile(r"(?:export\s+)?[A-Za-z_]\w*\s*=\s*\S")
 _DSN = re.compile(r"https?://[0-9a-f]+(?::[0-9a-f]+)?@[^/\s]+/(?:.*/)?\d+/?")
@@ -82,9 +96,12 @@ def faults(field: str, given: str) -> list[str]:
         if pasted.quoted(given):
             kept = "stands in quotes, which a shell takes off and docker's --env-file keeps"
             return [f"{name} {kept}: set it without quotes"]
-        return [f"{name} has a line break or another control character inside: {where}"] if _control(value) else []
+        if _control(value):
+            return [f"{name} has a line break or another control character inside: {where}"]
     if pasted.unfilled(value):
         return [f"{name} {pasted.UNFILLED}: {where}"]
+    if field in CHOSEN:
+        return [f"{name} {wrong}: {where}"] if (wrong := _other_kind(field, value)) else []
     if wrong := _with_its_word(value) or _other_kind(field, value):
         return [f"{name} {wrong}: {where}"]
     if any(char.isspace() for char in value):
@@ -115,8 +132,16 @@ def _other_kind(field: str, value: str) -> str:
     """It is surely another kind of token, or none."""
     if is_dsn(value):
         return "is a DSN of Sentry, with which events are sent and nothing can be read"
-    if _scheme(value) and field != "pagerduty_routing_key":
+    if _scheme(value):
         return "is a URL and no token"
+    if value.lower() in NOTHING:
+        return f"is only the word {value.lower()}, as where nothing was filled in"
+    if field == "slack_signing_secret" and (
+        other := next((what for form, what in _OF_SLACK if form.fullmatch(value)), "")
+    ):
+        return f"is {other}, which stands on the same page"
+    if field == "github_token" and _JWT.fullmatch(value):
+        return "is a GitHub App's own JWT, which lasts ten minutes and reads no repository"
     for begin, kind, belongs in KINDS:
         if value.startswith(begin):
             rightly = f", and belongs into {belongs.upper()}" if belongs else ""

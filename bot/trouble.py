@@ -42,11 +42,21 @@ LOGIN = (
 )
 RIGHTS = "give this user the rights in docs/operations.md, Rights in Redis"
 REACH = "REDIS_URL: is it running, and reachable from here?"
+IN_ITS_WORDS = (
+    "Redis answers, and refuses in words that the bot does not know: redis-cli with the same address shows them"
+)
 TLS = "REDIS_URL: rediss:// where Redis speaks TLS, redis:// where it does not"
 TRUST = (
     "SSL_CERT_FILE or rediss://…?ssl_ca_certs=FILE names a file with the authority's certificate; "
     "the name in REDIS_URL must be one that the certificate has"
 )
+_OF_TRUST = {
+    # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
+    9: "set the clock here right, or give Redis a certificate that is valid",
+    10: "renew it where Redis runs",
+    62: "the name in REDIS_URL must be one that the certificate has",
+    64: "the name in REDIS_URL must be one that the certificate has",
+}
 CLUSTER = "REDIS_URL: a Redis that is no cluster (docs/status.md)"
 PRIMARY = "REDIS_URL: name the primary, or its sentinels (sentinel://h1:26379,h2:26379/master)"
 NEWEST = "use Redis 6.2 or newer, or Valkey"
@@ -142,6 +152,11 @@ _BY_TEXT = (
         Trouble("This Redis does not know the form of a command that the bot uses", NEWEST, final=True),
     ),
     ("non local key", _BY_CODE["MOVED"]),
+    *(
+        (words, Trouble("What this Redis takes in a day or a month is used up", "raise its plan, or use another Redis"))
+        for words in ("max daily request limit exceeded", "max requests limit exceeded")
+        # https://upstash.com/docs/redis/troubleshooting/max_daily_request_limit
+    ),
 )
 _RIGHTS = re.compile(
     r"no permission|can't run this command|can't access at least one of the keys|ACL failure", re.IGNORECASE
@@ -161,7 +176,8 @@ def of(error: BaseException) -> Trouble:
         if found := _known(one):
             return found
     text = getattr(chain[0], "text", "")
-    return Trouble(str(text).rstrip(".")) if text else Trouble(_unknown(chain[-1]))
+    answered = any(isinstance(one, ANSWERS) for one in chain)
+    return Trouble(str(text).rstrip(".") or _unknown(chain[-1]), IN_ITS_WORDS if answered else REACH)
 
 
 def said(error: BaseException) -> str:
@@ -237,6 +253,9 @@ def _sentinels(error: BaseException) -> Trouble:
     mend = "REDIS_URL: sentinel_username and sentinel_password, percent-encoded (docs/settings.md)"
     if why is _WRONG_PASSWORD:
         return Trouble("The sentinels do not take their user and password", mend, final=True)
+    if why.says.endswith("know SENTINEL"):
+        mend = "REDIS_URL: the sentinels' own port (26379), or redis://host:6379 where there are none"
+        return Trouble("What answers there is a Redis and no sentinel", mend, final=True)
     return Trouble(f"The sentinels do not answer: {why.says}", mend, final=why.final)
 
 
@@ -252,7 +271,9 @@ def _of_the_way(error: BaseException) -> Trouble | None:
     match error:
         case ssl.SSLCertVerificationError():
             why = (error.verify_message or "it is not trusted here").rstrip(".")
-            return Trouble(f"The certificate of Redis is not taken: {why}", TRUST, final=True)
+            return Trouble(
+                f"The certificate of Redis is not taken: {why}", _OF_TRUST.get(error.verify_code, TRUST), final=True
+            )
         case ssl.SSLError():
             return _tls(error)
         case socket.gaierror():
@@ -294,7 +315,7 @@ def _tls(error: ssl.SSLError) -> Trouble:
     reason = code.replace("_", " ").lower()
     if code in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
         return NO_TLS
-    if "certificate" in reason:
+    if "certificate" in reason or code.endswith("_UNKNOWN_CA"):
         mend = "REDIS_URL: rediss://…?ssl_certfile=FILE&ssl_keyfile=FILE is the bot's own certificate"
         return Trouble(f"Redis and the bot do not agree on a certificate ({reason})", mend)
     return Trouble(f"TLS to Redis does not come about ({reason or type(error).__name__})", TLS)

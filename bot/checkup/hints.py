@@ -23,7 +23,7 @@ def advice(error: PortError, mend: str) -> str:
     """Return `mend`, which is about rights or a name, where the system itself refused; else what helps, where it is known."""
     match error:
         case HttpError():
-            return mend if error.status in RIGHTS and not error.retryable else error.mend
+            return error.mend or (mend if error.status in RIGHTS and not error.retryable else "")
         case LinearError():
             return mend if error.code in LINEAR_RIGHTS else ""
         case SlackRefused() if mend in (REINSTALL, SLACK_TOKEN):

@@ -61,7 +61,7 @@ class _Hook(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    id: str = ""
+    id: str
     name: str | None = None
     channel_id: str | None = None
 
@@ -141,10 +141,11 @@ class Discord:
 
     async def _hook(self) -> _Hook:
         """https://docs.discord.com/developers/resources/webhook#get-webhook-with-token"""
+        response = await self._http.get("")
         try:
-            return _Hook.model_validate(self._http.json(await self._http.get("")))
+            return _Hook.model_validate(self._http.json(response))
         except ValidationError as error:
-            raise _odd() from error
+            raise _odd(response) from error
 
     async def _lost(self, author: str, since: datetime) -> Posted | None:
         """A post of ours whose answer was lost. A bot that may not read finds nothing."""
@@ -163,11 +164,11 @@ class Discord:
         return Posted(id=min(found, key=lambda m: m.timestamp).id, channel=place) if found else None
 
     async def _messages(self, bot: Http, channel: str, limit: int) -> Sequence[_Message]:
-        answer = bot.json(await bot.get(f"/channels/{channel}/messages", {"limit": limit}, scope=NEEDS))
+        response = await bot.get(f"/channels/{channel}/messages", {"limit": limit}, scope=NEEDS)
         try:
-            return _MESSAGES.validate_python(answer)
+            return _MESSAGES.validate_python(bot.json(response))
         except ValidationError as error:
-            raise _odd() from error
+            raise _odd(response) from error
 
     async def _send(self, method: str, path: str, text: str, extra: dict[str, str], **more: str) -> _Answer:
         while True:
@@ -198,12 +199,13 @@ def _answer(response: httpx.Response) -> _Answer:
         return _Answer.model_validate(response.json())
     except (ValueError, ValidationError) as error:
         if response.is_success:
-            raise _odd() from error
+            raise _odd(response) from error
         return _Answer()
 
 
-def _odd() -> PortError:
-    return PortError(SYSTEM, "Discord answered in a shape that is not known here", retryable=False)
+def _odd(response: httpx.Response) -> HttpError:
+    text = "Discord answered in a shape that is not known here"
+    return HttpError(SYSTEM, text, retryable=False, status=response.status_code)
 
 
 def _slow_down(response: httpx.Response, answer: _Answer) -> HttpError:

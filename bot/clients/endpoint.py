@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 
 import httpx
@@ -54,7 +55,7 @@ class HttpEndpoint:
             return EndpointAnswer(ok=False, said=f"no answer within {self._timeout:g} s")
         except httpx.InvalidURL:
             return EndpointAnswer(ok=False, said="the catalogue's endpoint is no URL")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ssl.SSLError) as error:
             count(SYSTEM, "GET", NO_ANSWER)
             told = why("the endpoint", error, url)
             return EndpointAnswer(ok=False, said=f"{told.says}: {told.mend}" if told.mend else told.says)

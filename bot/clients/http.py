@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json as jsonlib
 import logging
+import ssl
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from phases.wording import foreign
 
 AGAIN_PAUSES = (0.2, 0.8)
 """Seconds before what may come twice is sent again after a fault: one of many calls must not spoil them all."""
+A_PAGE = "look at what answers at that address: a wall, a login or a proxy, or another program"
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -169,7 +171,8 @@ class Http:
             if isinstance(error, httpx.ConnectTimeout):
                 text = f"{self.system} cannot be reached: no connection within {self._connect:g} s"
             raise HttpError(self.system, text, retryable=True, sent=connected) from error
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:
+            # An alert after the handshake comes as it is: httpx maps it to no error of its own.
             count(self.system, request.method, NO_ANSWER)
             told = why(self.system, error, str(request.url))
             # h11 puts the whole header into its error, and a token may stand there.
@@ -214,6 +217,7 @@ class Http:
         said = self._reason(answer)
         first = said.partition(". ")[0].rstrip(".")  # the advice behind it is for who wrote the query
         retryable = limited = False
+        mend = ""
         passing = self._passing is not None and self._passing(status, said)
         if status == 429 or (status == 403 and _limited(answer.headers)):
             # GitHub's limits come as 403 or 429:
@@ -231,6 +235,7 @@ class Http:
         elif status in (403, 404) and not _is_json(answer):
             # A page: of a wall before the system, or of another program at that address.
             what = "is refused" if status == 403 else "there is no such address"
+            mend = A_PAGE
             text = f"{self.system} or what stands before it answers with a page ({status}): {what}"
             text += f"; the call needs {scope}" if scope else ""
         elif status == 403:
@@ -258,6 +263,7 @@ class Http:
             status=status,
             said=said,
             limited=limited,
+            mend=mend,
             overloaded=passing and wait is None,
         )
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from bot.clients import linear_shapes as shapes
 from bot.clients.calls import count_limited
-from bot.clients.http import AGAIN_PAUSES, Http, retry_after
+from bot.clients.http import AGAIN_PAUSES, Http, HttpError, retry_after
 from bot.clients.patience import waited
 from bot.clients.redact import redact
 from phases.incident import Ticket
@@ -297,7 +297,8 @@ class Linear:
         try:
             return shape.model_validate(body.get("data"))
         except ValidationError as error:
-            raise PortError(SYSTEM, "Linear answered in a shape that is not known here", retryable=False) from error
+            text = "Linear answered in a shape that is not known here"
+            raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code) from error
 
 
 def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:

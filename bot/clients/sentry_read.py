@@ -41,7 +41,7 @@ def _adapter(shape: Any) -> TypeAdapter[Any]:
 
 
 def _unknown_shape(answer: httpx.Response, error: ValidationError) -> HttpError:
-    where = ".".join(str(part) for part in error.errors()[0]["loc"])
+    where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "as a whole"
     text = f"Sentry answered in a shape that is not known ({where})"
     return HttpError("Sentry", text, retryable=False, status=answer.status_code)
 

@@ -413,6 +413,8 @@ def _refusal(method: str, error: SlackApiError) -> SlackRefused:
     kind = BlocksRefused if word in rich.REFUSALS else SlackRefused
     refused = kind(method, word, retryable=again, retry_after=retry_after(error.response.headers))
     refused.text = f"Slack refused {method}: {said}"
+    if word.startswith("HTTP ") and not again:
+        refused.text = f"what answers {method} does not answer as Slack does ({word})"
     return refused
 
 

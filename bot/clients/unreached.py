@@ -34,6 +34,8 @@ NOT_TRUSTED = {
 }
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 """What OpenSSL reads where the other side does not speak TLS."""
+OWN_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
+"""TLS 1.2 says only *handshake failure* for the same."""
 NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 E = TypeVar("E", bound=BaseException)
 NEVER_SENT = "the request was never sent"
@@ -98,6 +100,10 @@ def _by_proxy(chain: list[BaseException]) -> str | None:
 
 
 def _without_tls(system: str, error: ssl.SSLError) -> Why:
+    if error.reason in OWN_CERTIFICATE:
+        # https://www.rfc-editor.org/rfc/rfc8446#section-6.2
+        says = "cannot be reached: what answers there wants a certificate of the bot's own, and the bot has none"
+        return Why(f"{system} {says}", "let the bot in there without a client certificate", by_people=True)
     if error.reason in NO_TLS:
         return Why(f"{system} cannot be reached: what answers on that port does not speak TLS, as https:// asks for")
     said = (error.reason or "for no reason given").replace("_", " ").lower()

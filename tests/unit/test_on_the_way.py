@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from bot.catalogue import Catalogue
 from bot.checkup import outside, sentry
+from bot.checkup.hints import advice
 from bot.clients.discord import Discord
 from bot.clients.endpoint import HttpEndpoint
 from bot.clients.github import GitHub
@@ -176,6 +177,50 @@ async def test_each_fault_of_a_certificate_has_its_word(authority: Authority, mo
         assert all("certificate is for another host name" in text for text in await said(by_name))
 
 
+@needs_openssl
+async def test_who_wants_a_certificate_of_ours_says_so(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In TLS 1.3 the alert comes after the handshake, in the place of the answer."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.signed("strict", "IP:127.0.0.1"))
+    context.load_verify_locations(authority.file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    http = Http("Sentry", url, {})
+    with pytest.raises(HttpError, match=r"wants a certificate of the bot's own|TLS failed|broke off") as caught:
+        await http.get("/")
+    await http.aclose()
+    assert caught.value.status is None
+    endpoint = HttpEndpoint()
+    assert not (await endpoint.call(url)).ok
+    await endpoint.aclose()
+    server.close()
+
+
+async def test_an_answer_that_is_not_theirs_is_no_fault_of_a_token() -> None:
+    async with serving(anything(JSONResponse({}))) as url, AsyncExitStack() as stack:
+        given = load(
+            slack_bot_token="xoxb-1",
+            slack_app_token="xapp-1",
+            redis_url="redis://h",
+            linear_api_url=f"{url}/graphql",
+            linear_api_key="lin_api_1",
+            discord_webhook_url=f"{url}/api/webhooks/1/abc",
+        )
+        found = await outside.linear_and_others(given, Catalogue(()), stack)
+        assert [(one.what, one.state, one.mend) for one in found] == [
+            ("Linear", "broken", ""),
+            ("Discord", "broken", ""),
+        ]
+        slack = Slack("xoxb-1", f"{url}/api/")
+        await slack.start()
+        with pytest.raises(PortError, match=r"auth\.test") as caught:
+            await slack.call("auth.test")
+        assert "does not answer as Slack does" in caught.value.text
+        await slack.aclose()
+
+
 async def test_tls_to_a_port_without_it() -> None:
     async with serving(anything()) as url:
         assert all("does not speak TLS" in text for text in await said(url.replace("http://", "https://")))
@@ -303,6 +348,7 @@ async def test_a_wall_before_a_system_is_not_the_token() -> None:
                 await http.get("/", scope="event:read")
             await http.aclose()
         assert "our token may not" not in caught.value.text
+        assert advice(caught.value, "a token with other scopes") == caught.value.mend != ""
 
 
 def test_the_context_checks_names_and_certificates() -> None:

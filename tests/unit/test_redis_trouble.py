@@ -15,8 +15,8 @@ from urllib.parse import quote
 import pytest
 from redis._parsers import BaseParser
 from redis.exceptions import NoPermissionError, ResponseError
-from replicated import MASTER, replicated
-from servers import behind_tls, pump, served
+from replicated import MASTER, eventually, free_port, replicated
+from servers import EMBEDDED, behind_tls, pump, served
 from small_world import declare, door, until
 
 from bot.catalogue import Catalogue
@@ -243,6 +243,7 @@ BEHIND = " script: 0123456789, on @user_script:84."
         ("ERR syntax error", "the form of a command"),
         ("ERR something hunter2 that nobody has seen", "cannot be used (ResponseError)"),
         ("ODD something hunter2 that nobody has seen", "cannot be used (ODD)"),
+        ("ERR max daily request limit exceeded. Limit: 10000, Usage: 10001. See hunter2", "is used up"),
     ],
 )  # fmt: skip
 def test_what_a_server_says_in_words(text: str, says: str) -> None:
@@ -273,6 +274,54 @@ def test_what_a_server_says_in_words(text: str, says: str) -> None:
 def test_what_happens_on_the_way_in_words(error: Exception, says: str) -> None:
     assert says in said(error)
     assert "hunter" not in said(error)
+
+
+def test_where_redis_answers_nobody_is_sent_to_look_whether_it_runs() -> None:
+    assert "redis-cli" in of(ResponseError("something that nobody has seen")).mend
+    assert "is it running" in of(RuntimeError("odd")).mend
+
+
+async def test_a_sentinel_and_a_redis_in_each_others_place(tmp_path: Path) -> None:
+    async with served(tmp_path / "a") as one:
+        url = f"sentinel://127.0.0.1:{one.port}/master"
+        [found] = await doctor(url)
+        assert "is a Redis and no sentinel" in found.says
+        assert "sentinel_password" not in found.mend
+        port = free_port()
+        (tmp_path / "s.conf").write_text(f"port {port}\nsentinel monitor master 127.0.0.1 {one.port} 1\n")
+        beside = _sentinel(tmp_path)
+        try:
+            await eventually(lambda: _listens(port))
+            [found] = await doctor(f"redis://127.0.0.1:{port}")
+            assert "is a sentinel" in found.says
+            assert "sentinel://" in found.mend
+        finally:
+            beside.kill()
+            beside.wait()
+
+
+def _sentinel(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([EMBEDDED, folder / "s.conf", "--sentinel", "--logfile", folder / "log"])
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_a_command_that_is_withheld_is_not_the_version(tmp_path: Path) -> None:
+    async with served(tmp_path / "a", "--rename-command", "EVALSHA", "") as one:
+        await refused(one.tcp, "does not know EVALSHA", "renamed")
+
+
+async def test_too_few_replicas_is_not_a_redis_that_is_away(tmp_path: Path) -> None:
+    async with served(tmp_path / "a") as one:
+        found = await doctor(one.tcp, redis_wait_replicas=1)
+        assert "lower REDIS_WAIT_REPLICAS" in next(row.mend for row in found if row.state == "broken")
 
 
 # --- how long anybody waits -------------------------------------------------------------------------------------------

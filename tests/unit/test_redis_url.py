@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import certifi
 import pytest
+from authority import OPENSSL, Authority
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -213,9 +216,30 @@ def test_an_address_shows_no_secret_of_its_own() -> None:
     assert SECRET not in repr(at)
 
 
-def test_a_certificate_that_is_there_is_taken(tmp_path: Path) -> None:
-    ca = tmp_path / "ca.pem"
-    ca.write_text("")
+def test_a_certificate_that_is_there_is_taken() -> None:
+    ca = certifi.where()
     made = connect(f"rediss://h?ssl_ca_certs={ca}&ssl_cert_reqs=CERT_NONE&ssl_check_hostname=no").connection_pool
     kwargs = made.connection_kwargs
     assert (kwargs["ssl_ca_certs"], kwargs["ssl_cert_reqs"], kwargs["ssl_check_hostname"]) == (str(ca), "none", False)
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="certificates are made with the program openssl")
+def test_files_that_cannot_be_used_are_named_before_the_first_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.signed("bot", "DNS:bot.example.com")
+    _, other = authority.signed("other", "DNS:other.example.com")
+    locked = tmp_path / "locked.key"
+    command = ["openssl", "pkey", "-aes128", "-passout", f"pass:{SECRET}", "-in", str(key), "-out", str(locked)]
+    subprocess.run(command, check=True, capture_output=True)
+    whole = f"rediss://h?ssl_ca_certs={authority.file}&ssl_certfile={certificate}&ssl_keyfile={key}"
+    assert said(whole) == ""
+    for tls, words in (
+        (f"ssl_ca_certs={key}", "ssl_ca_certs that holds no certificate"),
+        (f"ssl_ca_certs={tmp_path}", "ssl_ca_certs that holds no certificate"),
+        (f"ssl_keyfile={key}", "ssl_keyfile without ssl_certfile"),
+        (f"ssl_certfile={certificate}", "a key that is not in it is named in ssl_keyfile"),
+        (f"ssl_certfile={certificate}&ssl_keyfile={other}", "does not belong to the certificate"),
+        (f"ssl_certfile={certificate}&ssl_keyfile={locked}", "a key with a passphrase"),
+        (f"ssl_certfile={__file__}&ssl_keyfile={__file__}", "cannot be used as certificate and key"),
+    ):
+        assert words in said(f"rediss://h?{tls}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import ssl
 from pathlib import Path
 
+import certifi
 import pytest
 
 from bot import around, settings
@@ -109,6 +111,13 @@ def test_nothing_but_a_line_end_is_not_set(monkeypatch: pytest.MonkeyPatch) -> N
     assert "SLACK_BOT_TOKEN is not set" in faults(monkeypatch, SLACK_BOT_TOKEN=" \n")
 
 
+def test_what_the_clients_read_by_themselves_is_stripped_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    authorities = ssl.get_default_verify_paths().cafile or certifi.where()
+    load(monkeypatch, HTTPS_PROXY="http://proxy.example.com:3128\r\n", SSL_CERT_FILE=f'"{authorities}"\n')
+    assert os.environ["HTTPS_PROXY"] == "http://proxy.example.com:3128"
+    assert os.environ["SSL_CERT_FILE"] == authorities
+
+
 def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", '"redis://localhost/0"\r\n')
     assert where_it_is_kept() == ("redis://localhost/0", None)
@@ -156,6 +165,18 @@ def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) 
         ("LINEAR_API_KEY", "$(hush)", "holds a place that nobody filled in"),
         ("GITHUB_TOKEN", "<hush>", "holds a place that nobody filled in"),
         ("DEPLOY_WEBHOOK_SECRET", "one\ntwo", "a line break or another control character inside"),
+        ("DEPLOY_WEBHOOK_SECRET", "$(HUSH)", "holds a place that nobody filled in"),
+        ("DEPLOY_WEBHOOK_SECRET", "p\udce4ssword", "holds bytes that are no UTF-8"),
+        ("GITHUB_WEBHOOK_SECRET", "ghp_hush", "is a personal access token of GitHub (ghp_)"),
+        ("GITHUB_TOKEN", "glpat-hush", "is a token of GitLab"),
+        ("GITHUB_TOKEN", "eyJhbGci.eyJpc3Mi.c2ln", "is a GitHub App's own JWT"),
+        ("GITHUB_TOKEN", "-----BEGIN RSA PRIVATE KEY-----\nhush", "is a key or a certificate"),
+        ("LINEAR_API_KEY", "null", "is only the word null"),
+        ("DISCORD_BOT_TOKEN", "undefined", "is only the word undefined"),
+        ("SLACK_SIGNING_SECRET", "1234567890.9876543210", "is the Client ID"),
+        ("SLACK_SIGNING_SECRET", "A012ABCD0A0", "is the App ID"),
+        ("SLACK_SIGNING_SECRET", "gIkuvaNzQIHg97ATvDxqgjtO", "is the Verification Token"),
+        ("PAGERDUTY_ROUTING_KEY", "https://events.pagerduty.com/integration/hush/enqueue", "is a URL and no token"),
     ],
 )
 def test_a_token_of_another_kind_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str) -> None:
@@ -226,6 +247,13 @@ def test_what_was_surely_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: st
         ("SENTRY_URL", "https://sentry.io\n/hush", "a blank or a line break inside"),
         ("SENTRY_URL", "https://${SENTRY_HOST}", "holds a place that nobody filled in"),
         ("DATA_DIR", "$HOME/firebreak", "holds a place that nobody filled in"),
+        ("DATA_DIR", "%h/firebreak", "holds a place that nobody filled in"),
+        ("DATA_DIR", "~nobody-has-this-name/firebreak", "this machine knows no such home"),
+        ("SERVICES_FILE", "~nobody-has-this-name/services.toml", "this machine knows no such home"),
+        ("REDIS_URL", "redis://:$(HUSH)@localhost/0", "holds a place that nobody filled in"),
+        ("REDIS_URL", "redis://:hush\udce4@localhost/0", "holds bytes that are no UTF-8"),
+        ("INCIDENTS_CHANNEL", "st\udcf6rungen", "INCIDENTS_CHANNEL names no channel"),
+        ("SENTRY_ORG", "\udce4", "SENTRY_ORG is no slug"),
         ("SENTRY_URL", "https:/sentry.io", "must begin with https://"),
         ("SENTRY_URL", "https://me:hush@sentry.example.com", "holds a user name or a password"),
         ("SENTRY_URL", "https://abc123@o1.ingest.us.sentry.io/42", "is a DSN of Sentry"),
@@ -254,6 +282,9 @@ def test_what_was_surely_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: st
         ("DATA_DIR", __file__, "which is a file: name a folder"),
         ("HTTPS_PROXY", "proxy.example.com:3128", "HTTPS_PROXY cannot be used: write it as http://"),
         ("ALL_PROXY", "socks5://me:hush@127.0.0.1:1080", "ALL_PROXY cannot be used"),
+        ("HTTPS_PROXY", "http://me:a@hush#@proxy.example.com:3128", "HTTPS_PROXY cannot be used"),
+        ("HTTPS_PROXY", "http://me:a@hush@proxy.example.com:3128", "HTTPS_PROXY cannot be used"),
+        ("SSL_CERT_FILE", "-----BEGIN PRIVATE KEY-----\nhush", "holds a certificate or a key itself"),
         ("SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_FILE names /nowhere.pem, and there is no such file"),
         ("SSL_CERT_FILE", __file__, "holds no certificate in PEM form"),
         ("SSL_CERT_DIR", "/nowhere", "SSL_CERT_DIR names /nowhere, and there is no such folder"),
