@@ -198,9 +198,13 @@ def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
     says: tuple[str, ...] = ()
     if shared:
         says = (f"{counted(len(shared), 'user name')} shared by many addresses: addresses are counted.",)
-    if count >= ONE_PLACE and picture.addresses == 1 and (addresses_last_day or 0) > 1:
-        says = (f"{counted(picture.user_count, 'user id')}, all from one address: taken as one user.",)
-        count = 1
+    # Sentry leaves events without an address out of its count: who has none is nobody of that one place.
+    without = sum(u.addresses is None for u in picture.users)
+    elsewhere = without if without < len(picture.users) else 0
+    there = picture.user_count - elsewhere
+    if there >= ONE_PLACE and picture.addresses == 1 and (addresses_last_day or 0) > 1:
+        says = (f"{counted(there, 'user id')}, all from one address: taken as one user.",)
+        count = 1 + elsewhere
     if picture.events_without_user * 2 <= real:
         return Users(_word(count), count, False, says)
     places = max(_places(picture.regions), _places(picture.organisations))

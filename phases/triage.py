@@ -48,8 +48,8 @@ from phases.remarks import remarks_of
 from phases.report import DeploySeen, IssueSeen, Part, Release, Share, TriageReport
 from phases.rounds import broken_rollbacks, shipped, tried
 from phases.service import ReleaseNames, Service
-from phases.stacks import ours, with_cause, without_stack
-from phases.triage_notes import Notes, in_time
+from phases.stacks import ours, with_cause
+from phases.triage_notes import Notes, in_time, say_of, say_of_stack
 from phases.wording import listed, short
 
 __all__ = ["severity_of", "triage"]
@@ -172,11 +172,11 @@ async def triage(
         deploys_told=all_told,
         unasked=tuple(notes.unasked),
     )
-    _say_of(situation, picture, minutes, carried, service, notes)
+    say_of(notes, situation, picture, minutes, carried, service)
     if detail is not None:
         loudest = issues[0].model_copy(update={"title": with_cause(issues[0].title, detail)})
         issues = (loudest, *issues[1:])
-        _stack_notes(detail, notes)
+        say_of_stack(notes, detail)
     report = _report(situation, issues, ids, calm, detail, notes)
     measured = {"baseline_minutes": round(over, 1), "incomplete": notes.incomplete}
     return Triaged(report=report.model_copy(update=measured))
@@ -399,35 +399,6 @@ def fix_of(fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[Issu
 
 
 # --- the report ------------------------------------------------------------------------------------------------
-
-
-def _say_of(
-    situation: Situation,
-    picture: EventPicture,
-    minutes: Minutes,
-    carried: Sequence[Share],
-    service: Service,
-    notes: Notes,
-) -> None:
-    if situation.known.stands_in:
-        notes.say("No deploys to this environment are known: the first event of each release stands for its deploy.")
-    if not minutes.known:
-        notes.say("Without events by minute the beginning is the first seen of what is new.")
-    if picture.per_issue:
-        notes.say("This Sentry has no Discover: counts are per issue, over each issue's whole life.")
-    if situation.sampled:
-        notes.say("Sentry counted a sample: the numbers are estimates.")
-    pattern = service.release.sentry
-    strange = [short(s.name) for s in carried if s.name and service.release.version_of(pattern, s.name) is None]
-    if strange:
-        notes.say(f"Sentry names releases that do not fit {pattern}: {listed(strange)}. They are never chosen.")
-
-
-def _stack_notes(detail: EventDetail, notes: Notes) -> None:
-    if not detail.frames and (why := without_stack(detail.kind)):
-        notes.say(why)
-    if not detail.in_app_told:
-        notes.say("Sentry marks no frame of the stack as in-app: those of no known library are taken as ours.")
 
 
 def _report(

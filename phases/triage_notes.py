@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from phases.ports import PortError
+from phases.decision import Situation
+from phases.ports import EventDetail, EventPicture, Minutes, PortError
+from phases.report import Share
+from phases.service import Service
+from phases.stacks import without_stack
+from phases.wording import listed, short
 
 PART_SECONDS = 6.0  # for each of Sentry's parts: three rounds end well within the 30 s that any effect may take
 
@@ -69,3 +74,34 @@ async def in_time(asked: Awaitable[T]) -> T:
             return await asked
     except TimeoutError:
         raise PortError("Sentry", f"Sentry did not answer within {PART_SECONDS:g} s", retryable=True) from None
+
+
+def say_of(
+    notes: Notes,
+    situation: Situation,
+    picture: EventPicture,
+    minutes: Minutes,
+    carried: Sequence[Share],
+    service: Service,
+) -> None:
+    """Say how the numbers of a picture were come by."""
+    if situation.known.stands_in:
+        notes.say("No deploys to this environment are known: the first event of each release stands for its deploy.")
+    if not minutes.known:
+        notes.say("Without events by minute the beginning is the first seen of what is new.")
+    if picture.per_issue:
+        notes.say("This Sentry has no Discover: counts are per issue, over each issue's whole life.")
+    if situation.sampled:
+        notes.say("Sentry counted a sample: the numbers are estimates.")
+    pattern = service.release.sentry
+    strange = [short(s.name) for s in carried if s.name and service.release.version_of(pattern, s.name) is None]
+    if strange:
+        notes.say(f"Sentry names releases that do not fit {pattern}: {listed(strange)}. They are never chosen.")
+
+
+def say_of_stack(notes: Notes, detail: EventDetail) -> None:
+    """Say what the stack does not tell."""
+    if not detail.frames and (why := without_stack(detail.kind)):
+        notes.say(why)
+    if not detail.in_app_told:
+        notes.say("Sentry marks no frame of the stack as in-app: those of no known library are taken as ours.")

@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import discover, shapes
+from . import discover, projects
 from .events import Event, iso
 from .paging import asked_events, page, paged, window
 from .routes import READ_EVENTS, READ_PROJECTS, Call
@@ -112,7 +112,7 @@ async def list_projects(sentry: Sentry, request: Request) -> Response:
 
     def shape(project: Any) -> dict[str, Any]:
         made = {"dateCreated": iso(project.created), "status": "active"}
-        return shapes.project_row(project) | made
+        return projects.project_row(project) | made
 
     return paged(request, rows, shape)
 

@@ -13,40 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .events import Event, Payload, exceptions, iso, main_exception, threads
-from .state import Deploy, Issue, Project, Release, Sentry
+from .projects import project_shape
+from .state import Deploy, Issue, Release, Sentry
 
 TOP_VALUES = 9
 """TOP_VALUES_DEFAULT_LIMIT of sentry/tagstore/base.py."""
-
-
-HAS = (
-    *("Access", "Feedbacks", "Flags", "MinifiedStackTrace", "Monitors", "NewFeedbacks", "Profiles", "Replays"),
-    *("Sessions", "InsightsHttp", "InsightsDb", "InsightsAssets", "InsightsAppStart", "InsightsScreenLoad"),
-    *("InsightsVitals", "InsightsCaches", "InsightsQueues", "InsightsAgentMonitoring", "InsightsMCP", "Logs"),
-    *("TraceMetrics", "UserReports"),
-)
-"""Which features of Sentry a project uses: github.com/getsentry/sentry-api-schema, "List an Organization's Projects"."""
-
-
-def project_shape(project: Project) -> Payload:
-    return {
-        "id": str(project.id),
-        "name": project.slug,
-        "slug": project.slug,
-        "platform": project.platform,
-    }
-
-
-def project_row(project: Project) -> Payload:
-    """A row of the organisation's list, complete as Sentry describes it."""
-    return {
-        **project_shape(project),
-        **{f"has{feature}": feature == "Access" for feature in HAS},
-        **{name: [] for name in ("features", "access", "teams", "platforms", "environments")},
-        **dict.fromkeys(("firstEvent", "team", "latestRelease")),
-        **dict.fromkeys(("isBookmarked", "firstTransactionEvent"), False),
-        "isMember": True,
-    }
 
 
 def users(events: Sequence[Event]) -> int:

@@ -120,6 +120,13 @@ def picture(events: int, count: int | None, **fields: object) -> EventPicture:
     return EventPicture.model_validate({"events": events, "user_count": count, **fields})
 
 
+ATTACKER_AND_OTHERS = (
+    *(UserShare(key=f"a{n}", events=3, addresses=1) for n in range(10)),
+    *(UserShare(key=f"b{n}", events=1, addresses=None) for n in range(12)),
+)
+"""Ten names from one address, beside twelve people of whose address Sentry was not told."""
+
+
 @pytest.mark.parametrize(
     ("seen", "day", "expected"),
     [
@@ -130,6 +137,7 @@ def picture(events: int, count: int | None, **fields: object) -> EventPicture:
         (picture(50, 9, addresses=1), 5, Users(Word.MANY, 9, False)),
         (picture(50, 10, addresses=1), 1, Users(Word.MANY, 10, False)),  # everybody comes from there: a proxy
         (picture(50, 10, addresses=2), 5, Users(Word.MANY, 10, False)),
+        (picture(50, 22, addresses=1, users=ATTACKER_AND_OTHERS), 5, Users(Word.MANY, 13, False)),
         (
             picture(50, 3, events_without_user=25),
             None,
