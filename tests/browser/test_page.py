@@ -153,14 +153,14 @@ async def test_a_form_says_what_is_missing_and_keeps_what_was_typed(browser: Bro
         }
         tab = await window(browser, world.url)
         view = world.workspace.modals.open(ALICE, form)
-        await tab.page.click("text=Send")
+        await tab.page.click("#view button:text-is('Send')")
         await expect(tab.page.locator(".wrong .error")).to_have_count(2)
         await tab.page.fill("#view textarea", "it burns")
         await tab.page.select_option("#view select", "shop")
         world.workspace.modals.update(view, {**form, "title": plain("Another title")})
         await expect(tab.page.locator("#view-title")).to_have_text("Another title")
         await expect(tab.page.locator("#view textarea")).to_have_value("it burns")
-        await tab.page.click("text=Send")
+        await tab.page.click("#view button:text-is('Send')")
         sent = await world.workspace.until(
             lambda: next((d.body for d in world.delivery.log if d.kind == "view_submission"), None), what="it is sent"
         )
