@@ -38,7 +38,8 @@ def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period:
     listed = {
         **dict.fromkeys(("priorityLockedAt", "seerFixabilityScore", "seerAutofixLastTriggered")),
         **dict.fromkeys(("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")),
-        **dict.fromkeys(("inbox", "owners", "filtered")),
+        **{name: {} for name in ("inbox", "owners")},
+        "filtered": None,
         **{name: [] for name in ("integrationIssues", "sentryAppIssues")},
         "derivedData": {},
         "latestEventHasAttachments": False,

@@ -46,6 +46,8 @@ class Report:
         self.operations: defaultdict[str, set[str]] = defaultdict(set)
         self.undescribed: Counter[tuple[str, str]] = Counter()
         self.faults: Counter[tuple[str, str, str]] = Counter()
+        self.left_out: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        """Required properties that a local system does not tell: nothing here reads them."""
         self.explained: Counter[str] = Counter()
         self.first: dict[tuple[str, str, str], str] = {}
 
@@ -55,6 +57,9 @@ class Report:
             if re.search(pattern, line):
                 self.explained[why] += 1
                 return
+        if fault.startswith(("answer", "webhook")) and fault.endswith("is a required property"):
+            self.left_out[system, operation].add(fault)
+            return
         key = (system, operation, fault)
         self.faults[key] += 1
         self.first.setdefault(key, test)
@@ -69,6 +74,8 @@ class Report:
             )
         for (system, operation), count in sorted(self.undescribed.items()):
             print(f"  not described: {system} {operation} ({count})")
+        for (system, operation), left_out in sorted(self.left_out.items()):
+            print(f"  left out: {system} {operation}: {len(left_out)} required properties that nothing here reads")
         for why, count in self.explained.most_common():
             print(f"  explained: {count} × {why}")
         for key, count in self.faults.most_common():

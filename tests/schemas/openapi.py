@@ -129,8 +129,9 @@ class Description:
     def _against(self, schema: Json, value: Any, where: str) -> Iterator[str]:
         validator = Draft202012Validator(schema, registry=self._registry)
         for error in validator.iter_errors(value):
-            while error.context:
-                error = max(error.context, key=lambda one: len(one.absolute_path))
+            while error.context:  # of alternatives the one that was meant: not null, and read furthest
+                meant = [one for one in error.context if one.validator_value != "null"] or error.context
+                error = max(meant, key=lambda one: len(one.absolute_path))
             place = "/".join("*" if isinstance(step, int) else str(step) for step in error.absolute_path)
             yield f"{where}: {place + ': ' if place else ''}{_said(error)}"
 
