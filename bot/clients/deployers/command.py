@@ -204,6 +204,8 @@ class CommandDeployer:
             if processes.read(folder / "process.json") is not None:
                 return  # slow to say so, but it runs: `look` tells the rest
             raise PortError("deployer", f"nothing was started: {error.text}", retryable=True) from error
+        if output.code < 0 and processes.read(folder / "process.json") is not None:
+            return  # who starts it was killed, and not before it had started: `look` tells the rest
         if output.code:
             job = processes.read(folder / "job.json") or {"argv": ["the command"]}
             text = redact(f"nothing was started: {job['argv'][0]}: {output.complaint}")
