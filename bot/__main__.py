@@ -65,15 +65,15 @@ def day(text: str) -> date:
 def kept(arguments: argparse.Namespace) -> int:
     """The commands that look at what is kept, beside the bot or without it."""
     if arguments.command == "export":
-        from bot.export import export_main
+        from bot.cli.export import export_main
 
         ids, private = [one.upper() for one in arguments.ids], not arguments.without_private
         return export_main(ids, arguments.since, arguments.until, private=private)
     if arguments.command == "import":
-        from bot.importing import import_main
+        from bot.cli.import_ import import_main
 
         return import_main(go_on=arguments.go_on)
-    from bot.forget import forget_main
+    from bot.cli.forget import forget_main
 
     return forget_main(arguments.person, arguments.name)
 
@@ -81,15 +81,15 @@ def kept(arguments: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.command == "serve":
-        from bot.serve import serve  # each command imports what it needs: `suspects` must start fast
+        from bot.server import serve
 
         return serve()
     if arguments.command == "doctor":
-        from bot.doctor import doctor
+        from bot.cli.doctor import doctor
 
         return doctor()
     if arguments.command == "suspects":
-        from bot.suspects import suspects_main
+        from bot.cli.rank_suspects import suspects_main
 
         return suspects_main(sys.stdin, sys.stdout)
     if arguments.command in ("export", "import", "forget"):

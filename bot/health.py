@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.store import Store
-from bot.trouble import said
+from bot.store.errors import said
+from bot.store.incident_store import Store
 
 READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"

@@ -21,13 +21,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.clients.calls import CALLS, LIMITED
-from bot.clock import Clock
-from bot.connection import NotRecorded, answering
-from bot.live import Live
-from bot.outbox import Outbox
-from bot.request import from_ms
-from bot.store import Store
+from bot.clients.http.call_counts import CALLS, LIMITED
+from bot.live.editor import Live
+from bot.outbox.worker import Outbox
+from bot.store.commit import from_ms
+from bot.store.incident_store import Store
+from bot.store.redis import NotRecorded, answering
+from bot.timers.scheduler import Clock
 
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
 ACK_BUCKETS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.door import Delivery
+from handlers.dispatcher import Delivery
 
 
 def interaction(body: Mapping[str, Any]) -> Delivery:

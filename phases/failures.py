@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from phases.actions import EffectFailed, GuardLooked, RetryDue, TryAgain
-from phases.change import Change, Draft, Refused
-from phases.coordination import begin_comms
-from phases.effects import (
+from phases.coordination.declare import begin_comms
+from phases.coordination.recurrence import guard_looked
+from phases.messages.actions import RetryDue
+from phases.messages.commands import TryAgain
+from phases.messages.effects import (
     EFFECT,
     AttachChannel,
     AttachToTicket,
@@ -39,24 +40,27 @@ from phases.effects import (
     TellDiscord,
     Triage,
 )
-from phases.guard_steps import guard_looked
-from phases.incident import Failure, Incident, Status
-from phases.merging import look_later, refuse_merge
-from phases.mitigation import deploy_lost
-from phases.postmortem_steps import AFTER_THE_END
-from phases.root_cause_steps import move_bisect
-from phases.rounds import REASON, tell_discord
-from phases.service import Service
-from phases.triage_steps import UNDECIDED, overdue
-from phases.verification_steps import unreachable
-from phases.wording import short
+from phases.messages.results import EffectFailed, GuardLooked
+from phases.mitigation.hotfix_merge import look_later, refuse_merge
+from phases.mitigation.steps import deploy_lost
+from phases.record.incident import Failure, Incident, Status
+from phases.record.limits import UNDECIDED
+from phases.record.service import Service
+from phases.record.tokens import REASON
+from phases.record.wording import short
+from phases.root_cause.steps import move_bisect
+from phases.steps.announce import tell_discord
+from phases.steps.change import Change, Draft, Refused
+from phases.steps.resolution import AFTER_THE_END
+from phases.triage.steps import overdue
+from phases.verification.steps import unreachable
 
 KEPT = 8  # failures kept and shown
 RETRY_SECONDS = 60  # without channel, decision, triage or question nobody can go on: tried again by itself
 TICKET_RETRY_SECONDS = 15 * 60  # architecture, 5: the ticket is tried again every 15 minutes
 LONGEST_RETRY_SECONDS = 15 * 60
 COMMIT_SECONDS = (
-    2  # bot/connection.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
+    2  # bot/store/redis.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
 )
 SLOWER = 10  # what has failed for an hour is tried every sixth minute
 

@@ -11,37 +11,37 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from phases import (
-    actions,
+from phases import failures
+from phases.coordination import (
     bookmarks,
-    coordination,
+    declare,
     duplicates,
-    failures,
-    follow_up,
-    guard_steps,
-    hold,
-    merging,
-    mitigation,
+    evidence,
     people,
-    postmortem_steps,
-    reminder,
+    pinned_messages,
+    recurrence,
     reopening,
-    resolving,
-    revert,
-    root_cause_steps,
-    shrinking,
     ticket,
-    timeline,
-    triage_steps,
-    verification_steps,
 )
-from phases.cadence import followed
-from phases.change import Change, Refused
-from phases.incident import Incident, Status
-from phases.memory_steps import beside
-from phases.rounds import ended
-from phases.service import Service
-from phases.size import fitted
+from phases.coordination.updates import followed
+from phases.memory import compaction
+from phases.memory.steps import beside
+from phases.messages import actions
+from phases.mitigation import deploy_hold, hotfix_merge
+from phases.mitigation import steps as mitigation
+from phases.postmortem import action_items, reminders
+from phases.postmortem import steps as postmortem_steps
+from phases.record.incident import Incident, Status
+from phases.record.service import Service
+from phases.record_limit import fitted
+from phases.root_cause import revert
+from phases.root_cause import steps as root_cause_steps
+from phases.steps import resolution
+from phases.steps.change import Change, Refused
+from phases.steps.rounds import ended
+from phases.triage import steps as triage_steps
+from phases.verification import sentry_resolution
+from phases.verification import steps as verification_steps
 
 Do = Callable[[Incident, Any, Service, datetime], Change | Refused]
 
@@ -94,69 +94,69 @@ TABLE: dict[type[Any], Row] = {
     actions.DeployTick: Row(ANY, mitigation.deploy_tick),
     actions.DeployProgressed: Row(ANY, mitigation.deploy_progressed),
     actions.DeployFinished: Row(ANY, mitigation.deploy_finished),
-    actions.DeployedByOthers: Row(ANY, hold.deployed_by_others),
+    actions.DeployedByOthers: Row(ANY, deploy_hold.deployed_by_others),
     actions.CauseFixed: Row(
         frozenset({V, G, Status.RESOLVED}),
-        hold.cause_fixed,
+        deploy_hold.cause_fixed,
         "It is being decided again what to do on production: {busy}. Nothing was changed.",
     ),
-    actions.MergeHotfix: Row(frozenset({V, G, Status.RESOLVED}), merging.merge_hotfix, _AGAIN),
-    actions.HotfixIsIn: Row(frozenset({V, G, Status.RESOLVED}), merging.hotfix_is_in, _AGAIN),
-    actions.MergeDue: Row(ANY, merging.merge_due),
-    actions.MergeSeen: Row(ANY, merging.merge_seen),
-    actions.MergeRefused: Row(ANY, merging.merge_refused),
+    actions.MergeHotfix: Row(frozenset({V, G, Status.RESOLVED}), hotfix_merge.merge_hotfix, _AGAIN),
+    actions.HotfixIsIn: Row(frozenset({V, G, Status.RESOLVED}), hotfix_merge.hotfix_is_in, _AGAIN),
+    actions.MergeDue: Row(ANY, hotfix_merge.merge_due),
+    actions.MergeSeen: Row(ANY, hotfix_merge.merge_seen),
+    actions.MergeRefused: Row(ANY, hotfix_merge.merge_refused),
     # Phase 4: coordinate
-    actions.ChannelOpened: Row(ANY, coordination.channel_opened),
-    actions.MessagePosted: Row(ANY, coordination.message_posted),
-    actions.Pinned: Row(ANY, coordination.pinned),
-    actions.Invited: Row(ANY, coordination.invited),
+    actions.ChannelOpened: Row(ANY, declare.channel_opened),
+    actions.MessagePosted: Row(ANY, declare.message_posted),
+    actions.Pinned: Row(ANY, declare.pinned),
+    actions.Invited: Row(ANY, declare.invited),
     actions.TicketOpened: Row(ANY, ticket.ticket_opened),
     actions.TicketTold: Row(ANY, ticket.ticket_told),
     actions.TicketLookDue: Row(ANY, ticket.look_due),
     actions.TicketLooked: Row(ANY, ticket.ticket_looked),
     actions.TicketSynced: Row(ANY, ticket.ticket_synced),
-    actions.DiscordPosted: Row(ANY, coordination.discord_posted),
-    actions.Paged: Row(ANY, coordination.paged),
-    actions.EffectDone: Row(ANY, coordination.effect_done),
+    actions.DiscordPosted: Row(ANY, declare.discord_posted),
+    actions.Paged: Row(ANY, declare.paged),
+    actions.EffectDone: Row(ANY, declare.effect_done),
     actions.PostUpdate: Row(OPEN, people.post_update),
     actions.SnoozeUpdate: Row(OPEN, people.snooze_update),
     actions.UpdateDue: Row(ANY, people.update_due),
     actions.SetSeverity: Row(OPEN, people.set_severity),
     actions.TakeLead: Row(OPEN, people.take_lead),
-    actions.MessageTouched: Row(ANY, timeline.message_touched),
-    actions.MessageRead: Row(ANY, timeline.message_read),
+    actions.MessageTouched: Row(ANY, pinned_messages.message_touched),
+    actions.MessageRead: Row(ANY, pinned_messages.message_read),
     actions.MergeDuplicate: Row(OPEN, duplicates.merge),
     actions.Reopen: Row(ANY, reopening.reopen),
     actions.BookmarkSet: Row(ANY, bookmarks.bookmark_set),
     actions.ArchiveDue: Row(ANY, reopening.archive_due),
     actions.PutOffArchive: Row(ANY, reopening.put_off_archive),
     actions.ChannelArchived: Row(ANY, reopening.channel_archived),
-    actions.AddEvidence: Row(ANY, coordination.add_evidence),
-    actions.IssuesLookedUp: Row(ANY, coordination.issues_looked_up),
-    actions.SeenAgain: Row(ANY, coordination.seen_again),
+    actions.AddEvidence: Row(ANY, evidence.add_evidence),
+    actions.IssuesLookedUp: Row(ANY, evidence.issues_looked_up),
+    actions.SeenAgain: Row(ANY, evidence.seen_again),
     # Phase 5: verify
     actions.LookDue: Row(ANY, verification_steps.look_due),
     actions.Looked: Row(ANY, verification_steps.looked),
-    actions.GuardDue: Row(ANY, guard_steps.guard_due),
-    actions.GuardLooked: Row(ANY, guard_steps.guard_looked),
-    actions.IssuesResolved: Row(ANY, resolving.issues_resolved),
+    actions.GuardDue: Row(ANY, recurrence.guard_due),
+    actions.GuardLooked: Row(ANY, recurrence.guard_looked),
+    actions.IssuesResolved: Row(ANY, sentry_resolution.issues_resolved),
     actions.RecheckNow: Row(OPEN, verification_steps.recheck_now),
     actions.ConfirmRecovery: Row(OPEN, verification_steps.confirm_recovery),
     # Phase 6: post-mortem
     actions.SubmitPostmortem: Row(OPEN, postmortem_steps.submit_postmortem),
-    actions.PostmortemDue: Row(ANY, reminder.postmortem_due),
-    actions.LeadZone: Row(ANY, reminder.lead_zone),
+    actions.PostmortemDue: Row(ANY, reminders.postmortem_due),
+    actions.LeadZone: Row(ANY, reminders.lead_zone),
     actions.AdrNumbered: Row(ANY, postmortem_steps.adr_numbered),
     actions.AdrWritten: Row(ANY, postmortem_steps.adr_written),
-    actions.Resolve: Row(OPEN, postmortem_steps.resolve),
-    actions.Cancel: Row(OPEN, postmortem_steps.cancel),
-    actions.MarkItem: Row(ANY, follow_up.mark_item),
-    actions.ItemsOpened: Row(ANY, follow_up.items_opened),
-    actions.ItemSynced: Row(ANY, follow_up.item_synced),
-    actions.ItemsDue: Row(ANY, follow_up.items_due),
-    actions.Zones: Row(ANY, follow_up.zones_known),
+    actions.Resolve: Row(OPEN, resolution.resolve),
+    actions.Cancel: Row(OPEN, resolution.cancel),
+    actions.MarkItem: Row(ANY, action_items.mark_item),
+    actions.ItemsOpened: Row(ANY, action_items.items_opened),
+    actions.ItemSynced: Row(ANY, action_items.item_synced),
+    actions.ItemsDue: Row(ANY, action_items.items_due),
+    actions.Zones: Row(ANY, action_items.zones_known),
     actions.Remembered: Row(ANY, postmortem_steps.remembered),
-    actions.ShrinkDue: Row(ANY, shrinking.shrink_due),
+    actions.ShrinkDue: Row(ANY, compaction.shrink_due),
     # Effects that failed
     actions.EffectFailed: Row(ANY, failures.effect_failed),
     actions.TryAgain: Row(ANY, failures.try_again),
@@ -167,7 +167,7 @@ TABLE: dict[type[Any], Row] = {
 def step(incident: Incident | None, action: actions.Action, service: Service, now: datetime) -> Change | Refused:
     """What `action` makes of `incident`; `Refused` changed nothing and says what to do instead."""
     if isinstance(action, actions.Declare):
-        return coordination.declare(action, service, now)
+        return declare.declare(action, service, now)
     if incident is None:
         return Refused("unknown", "There is no such incident. `/incident list` shows the open ones.")
     row = TABLE[type(action)]
@@ -185,7 +185,7 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
 def _whole(incident: Incident, change: Change, service: Service, now: datetime) -> Change:
     """With what follows from a change of any phase: memory, cadence, reminders; small enough to be kept."""
     change = followed(incident, beside(incident, change, now), now)
-    change = follow_up.followed_up(incident, reminder.followed(incident, change, now), now)
+    change = action_items.followed_up(incident, reminders.followed(incident, change, now), now)
     return fitted(bookmarks.followed(ticket.in_step(incident, change), service))
 
 

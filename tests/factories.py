@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from phases.actions import Declare
-from phases.incident import Incident, Source, Ticket
-from phases.papers import ActionItem, Postmortem
-from phases.report import (
+from phases.messages.commands import Declare
+from phases.record.documents import ActionItem, Postmortem, Ticket
+from phases.record.findings import (
     BlastRadius,
     Choice,
     Confidence,
@@ -24,7 +23,8 @@ from phases.report import (
     TriageReport,
     Word,
 )
-from phases.service import DeployCommands, Service
+from phases.record.incident import Incident, Source
+from phases.record.service import DeployCommands, Service
 
 NOW = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
 BAD, GOOD = Release(version="1.3.0"), Release(version="1.2.0")

@@ -8,10 +8,32 @@ from typing import Any
 from factories import FIX, NOW, TICKET, blast, incident, report
 from factories import postmortem as written
 
-from phases.incident import ActionKind, Channel, Failure, Incident, Merge, Round, RoundAction, Severity, Source, Status
-from phases.papers import ActionItem, Adr
-from phases.past import PastIncident
-from phases.report import Bisect, Cause, Hypothesis, HypothesisKind, Look, LookVerdict, Release, Share, Suspect, Verdict
+from phases.record.documents import ActionItem, Adr
+from phases.record.findings import (
+    Bisect,
+    Cause,
+    Hypothesis,
+    HypothesisKind,
+    Look,
+    LookVerdict,
+    Release,
+    Share,
+    Suspect,
+    Verdict,
+)
+from phases.record.incident import (
+    ActionKind,
+    Channel,
+    Failure,
+    Incident,
+    Merge,
+    Round,
+    RoundAction,
+    Severity,
+    Source,
+    Status,
+)
+from phases.record.memories import PastIncident
 
 LONG = (
     "The pool of database connections of the payment service in eu-west is used up since the release of this morning, "

@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from bot.clients.http import Http, HttpError, retry_after
-from bot.clients.patience import waited
-from phases.ports import PortError, Posted
+from bot.clients.http.client import Http, HttpError, retry_after
+from bot.runtime.backoff import waited
+from phases.ports.ports import PortError, Posted
 
 SYSTEM = "Discord"
 CONTENT_LIMIT = 2000
@@ -79,7 +79,7 @@ class _Answer(BaseModel):
 
 
 class Discord:
-    """Keeps `phases.ports.Announcer`. The webhook's URL and the bot's token are secrets and are never said."""
+    """Keeps `phases.ports.ports.Announcer`. The webhook's URL and the bot's token are secrets and are never said."""
 
     def __init__(self, webhook_url: str, bot_token: str | None = None, *, timeout: float = 10.0) -> None:
         # A URL as Discord shows it has no version and means an old one, whose rate limits count in milliseconds.

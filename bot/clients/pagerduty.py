@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.clients.http import Http, HttpError
-from phases.ports import PortError
+from bot.clients.http.client import Http, HttpError
+from phases.ports.ports import PortError
 
 SYSTEM = "PagerDuty"
 SUMMARY_LIMIT = 1024
@@ -23,7 +23,7 @@ class _Refusal(BaseModel):
 
 
 class PagerDuty:
-    """Keeps `phases.ports.Pager`. The same `key` is the same alert: a retry pages nobody twice."""
+    """Keeps `phases.ports.ports.Pager`. The same `key` is the same alert: a retry pages nobody twice."""
 
     def __init__(self, events_url: str, routing_key: str, *, timeout: float = 10.0) -> None:
         self._http = Http(SYSTEM, events_url, {}, timeout=timeout)

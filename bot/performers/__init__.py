@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from bot.performers.act import acting
-from bot.performers.coordinate import coordinating
-from bot.performers.kit import Kit, Performer
-from bot.performers.measure import measuring
-from bot.performers.merge import merging
+from bot.performers.context import Kit, Performer
+from bot.performers.deploys import acting
+from bot.performers.hotfix_merge import merging
+from bot.performers.notify import coordinating
 from bot.performers.postmortem import writing
-from bot.performers.resolve import Resolver, resolving
+from bot.performers.resolve_issues import Resolver, resolving
 from bot.performers.revert import reverting
-from bot.performers.speak import speaking
+from bot.performers.sentry import measuring
+from bot.performers.slack import speaking
 from bot.performers.tickets import ticketing
 from bot.performers.timeline import reading
-from phases.ports import Merges, Reverts
+from phases.ports.ports import Merges, Reverts
 
 SYSTEMS: dict[str, str] = {
     "open.channel": "slack",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from bot.performers.kit import JobLike, Kit, Performer
-from phases.actions import AdrNumbered, AdrWritten, EffectDone, LeadZone, Zones
-from phases.adr import adr_text, up_to_date
-from phases.adr_done import completed
-from phases.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
-from phases.follow_up import items
-from phases.incident import Incident
-from phases.ports import Archive, NotSetUp, PortError
-from phases.privacy import outside
-from phases.wording import stamp
+from bot.performers.context import JobLike, Kit, Performer
+from phases.messages.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
+from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, LeadZone, Zones
+from phases.ports.ports import Archive, NotSetUp, PortError
+from phases.postmortem.action_items import items
+from phases.postmortem.adr import adr_text, up_to_date
+from phases.postmortem.adr_status import completed
+from phases.record.incident import Incident
+from phases.record.privacy import outside
+from phases.record.wording import stamp
 
 
 def writing(kit: Kit) -> dict[str, Performer]:

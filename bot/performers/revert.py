@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bot.performers.kit import JobLike, Kit, Performer
-from phases.actions import RevertPrepared
-from phases.effects import Revert
-from phases.ports import NotSetUp, Reverts
-from phases.privacy import outside
+from bot.performers.context import JobLike, Kit, Performer
+from phases.messages.effects import Revert
+from phases.messages.results import RevertPrepared
+from phases.ports.ports import NotSetUp, Reverts
+from phases.record.privacy import outside
 
 
 def reverting(kit: Kit, reverts: Reverts | None) -> dict[str, Performer]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from bot.clients.slack import SlackRefused
-from bot.performers.kit import JobLike, Kit, Performer
+from bot.clients.slack.errors import SlackRefused
+from bot.performers.context import JobLike, Kit, Performer
 from handlers import views
-from phases.actions import EffectDone, ItemsOpened, ItemSynced, TicketLooked, TicketOpened, TicketSynced
-from phases.adr import summary
-from phases.coordination import ticket_body, ticket_title
-from phases.effects import (
+from phases.coordination.ticket import (
+    meanwhile,
+    people_moved,
+    state_fits,
+    ticket_body,
+    ticket_title,
+    wanted_priority,
+    wanted_state,
+)
+from phases.messages.effects import (
     AttachChannel,
     AttachToTicket,
     CatchUp,
@@ -22,12 +28,13 @@ from phases.effects import (
     SyncItem,
     SyncTicket,
 )
-from phases.follow_up import items, sub_issue_body, sub_issue_title
-from phases.incident import Incident, Ticket
-from phases.markdown import one_line, paragraphs
-from phases.papers import ActionItem, SubIssue
-from phases.ports import PortError, Tickets
-from phases.ticket import meanwhile, people_moved, state_fits, wanted_priority, wanted_state
+from phases.messages.results import EffectDone, ItemsOpened, ItemSynced, TicketLooked, TicketOpened, TicketSynced
+from phases.ports.ports import PortError, Tickets
+from phases.postmortem.action_items import items, sub_issue_body, sub_issue_title
+from phases.postmortem.adr import summary
+from phases.record.documents import ActionItem, SubIssue, Ticket
+from phases.record.incident import Incident
+from phases.record.markdown import one_line, paragraphs
 
 TITLE_LIMIT = 250  # https://linear.app/docs/creating-issues: a title is one line
 TRIES = 3

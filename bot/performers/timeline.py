@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.clients.slack import METADATA, SlackRefused
-from bot.performers.kit import JobLike, Kit, Performer
-from handlers import heard
-from handlers.messages import message_text
-from phases.actions import MessageRead
-from phases.effects import ReadMessage
-from phases.timeline import PUSHPIN
+from bot.clients.slack.client import METADATA
+from bot.clients.slack.errors import SlackRefused
+from bot.performers.context import JobLike, Kit, Performer
+from handlers.slack import slack_text
+from handlers.slack.message_text import message_text
+from phases.coordination.pinned_messages import PUSHPIN
+from phases.messages.effects import ReadMessage
+from phases.messages.results import MessageRead
 
 ASKED = 10
 """So many of those who pinned a message are looked up until one is a full member."""
@@ -62,5 +63,5 @@ def reading(kit: Kit) -> dict[str, Performer]:
 def _text(message: dict[str, Any]) -> str:
     """What it says; of our own, whose charts and buttons are no words, the line for notifications."""
     ours = (message.get("metadata") or {}).get("event_type") == METADATA
-    said = heard.plain(str(message.get("text") or "")) if ours else message_text(message)
+    said = slack_text.plain(str(message.get("text") or "")) if ours else message_text(message)
     return said or "(no words)"

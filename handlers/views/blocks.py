@@ -58,7 +58,7 @@ class Message:
     blocks: tuple[Block, ...] = ()
     """Complete, in blocks that every workspace takes."""
     rich: tuple[Block, ...] = ()
-    """The same with charts and tables as Slack draws them; empty where there is none. Sent by `handlers/rich.py`."""
+    """The same with charts and tables as Slack draws them; empty where there is none. Sent by `handlers/slack/rich_blocks.py`."""
 
     def payload(self) -> dict[str, Any]:
         """As `chat.postMessage`, `chat.update` and `response_url` take it, without charts and tables."""

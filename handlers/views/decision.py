@@ -9,15 +9,11 @@ from typing import Any, Literal
 
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, confirm, context, facts, message, section
-from handlers.views.merge import merge_buttons
+from handlers.views.hotfix_merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, local, person, spoken, when, words
-from phases import memory
-from phases.blast_radius import SHOWN
-from phases.coordination import DRILL
-from phases.decision import AS_MANY, AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
-from phases.incident import ActionKind, Incident, Round, RoundAction, Status
-from phases.report import (
+from phases.memory import recall
+from phases.record.findings import (
     Choice,
     Confidence,
     DeploySeen,
@@ -29,8 +25,12 @@ from phases.report import (
     TriageReport,
     Word,
 )
-from phases.service import DeployCommands, Service
-from phases.wording import lasting
+from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
+from phases.record.limits import DRILL
+from phases.record.service import DeployCommands, Service
+from phases.record.wording import lasting
+from phases.triage.blast_radius import SHOWN
+from phases.triage.recommendation import AS_MANY, AT_ONCE, BEGAN, FIRST_EVENTS, NOT_SAFE, scope
 
 REASONS = 5
 ISSUES = 3
@@ -60,7 +60,7 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
     blocks += [context(line) for line in _missing(current, service)]
     blocks += _reasons(recommendation, _said_above(current, report))
-    blocks += [context(words(said, 400)) for said in memory.sentences(incident.past, incident, now)[:1]]
+    blocks += [context(words(said, 400)) for said in recall.sentences(incident.past, incident, now)[:1]]
     if report is not None:
         why = recommendation.reasons if recommendation is not None else ()
         blocks += _picture(report, service, began=not any(one.startswith(BEGAN) for one in why))

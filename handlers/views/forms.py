@@ -21,11 +21,11 @@ from handlers.views.blocks import (
     text_input,
 )
 from handlers.views.text import cut_plain, spoken, words
-from phases.cadence import NEXT_MINUTES, Template
-from phases.incident import Incident
-from phases.ports import HotfixRef
-from phases.report import Release
-from phases.service import Service
+from phases.coordination.updates import NEXT_MINUTES, Template
+from phases.ports.ports import HotfixRef
+from phases.record.findings import Release
+from phases.record.incident import Incident
+from phases.record.service import Service
 
 VALUE = "value"
 SENTENCE = 500

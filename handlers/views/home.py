@@ -20,11 +20,11 @@ from handlers.views.blocks import (
     section,
 )
 from handlers.views.text import channel, link, person, when, words
-from phases.incident import Incident, Severity
-from phases.next_step import Step, next_step, owes_postmortem
-from phases.papers import ActionItem
-from phases.rounds import decision_name
-from phases.trends import Month
+from phases.coordination.next_step import Step, next_step, owes_postmortem
+from phases.memory.trends import Month
+from phases.record.documents import ActionItem
+from phases.record.incident import Incident, Severity
+from phases.steps.rounds import decision_name
 
 SHOWN = 20
 """Open incidents, and as many post-mortems: with the rest they stay under the 100 blocks of a Home."""

@@ -5,13 +5,23 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from handlers.views.text import inline_code, person, spoken, words
-from phases.blast_radius import nobody, who
-from phases.incident import ActionKind, Incident, RoundAction, Severity, Status
-from phases.mitigation import NOTHING_DEPLOYED
-from phases.report import BlastRadius, Choice, Look, LookVerdict, Recommendation, Release, Share, TriageReport, Word
-from phases.service import Service
-from phases.verification import NOT_MEASURED
-from phases.wording import capital
+from phases.mitigation.steps import NOTHING_DEPLOYED
+from phases.record.findings import (
+    BlastRadius,
+    Choice,
+    Look,
+    LookVerdict,
+    Recommendation,
+    Release,
+    Share,
+    TriageReport,
+    Word,
+)
+from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
+from phases.record.service import Service
+from phases.record.wording import capital
+from phases.triage.blast_radius import nobody, who
+from phases.verification.recheck import NOT_MEASURED
 
 DONE, RUNNING, WAITING, WRONG = "✓", "▸", "○", "✗"
 

@@ -28,9 +28,9 @@ from handlers.views.blocks import (
     text_input,
 )
 from handlers.views.text import person, spoken, when, words
-from phases.incident import Incident
-from phases.papers import ActionItem
-from phases.postmortem import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
+from phases.postmortem.gate import IMPACT_LIMIT, ITEM_LIMIT, ITEMS_LEAST, ITEMS_LIMIT, Parts
+from phases.record.documents import ActionItem
+from phases.record.incident import Incident
 
 CALLBACK = "incident.postmortem"
 TITLE = "Post-mortem"
@@ -150,7 +150,7 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
 
 
 def entered(values: Mapping[str, str], rows: int) -> Parts:
-    """What stands in the form, by field name (`handlers.turn.fields`); a row that nobody filled in stays empty."""
+    """What stands in the form, by field name (`handlers.slack.payloads.fields`); a row that nobody filled in stays empty."""
     named = {name.partition("~")[0]: value for name, value in values.items()}
     items: list[dict[str, Any]] = []
     for number in range(1, min(rows, ITEMS_LIMIT) + 1):

@@ -6,23 +6,23 @@ from datetime import datetime, timedelta
 
 from handlers.views import phrasing
 from handlers.views.blocks import Message, actions, context, header, message, section
-from handlers.views.phone import LARGE, SMALL, Fact, fitted
+from handlers.views.phone_layout import LARGE, SMALL, Fact, fitted
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.status_buttons import buttons
 from handlers.views.text import clock, cut, inline_code, link, person, plain, size, spoken, when, words
-from phases import memory
-from phases.blast_radius import nobody
-from phases.cadence import waits
+from phases.coordination.updates import waits
 from phases.failures import WORDS, small
-from phases.follow_up import open_items, settled
-from phases.hold import hold
-from phases.incident import ActionKind, Incident, RoundAction, Status
-from phases.merging import unmerged
-from phases.reminder import owed
-from phases.report import TriageReport, Word
-from phases.root_cause import proposed_cause
-from phases.service import Service
-from phases.wording import lasting
+from phases.memory import recall
+from phases.mitigation.deploy_hold import hold
+from phases.mitigation.hotfix_merge import unmerged
+from phases.postmortem.action_items import open_items, settled
+from phases.postmortem.reminders import owed
+from phases.record.findings import TriageReport, Word
+from phases.record.incident import ActionKind, Incident, RoundAction, Status
+from phases.record.service import Service
+from phases.record.wording import lasting
+from phases.root_cause.investigate import proposed_cause
+from phases.triage.blast_radius import nobody
 
 LINES = 12  # issue C: in at most 12 lines; as they wrap on a phone, title included, buttons apart
 TOPIC = 250
@@ -291,7 +291,7 @@ def _remembered(incident: Incident, now: datetime) -> list[Fact]:
         return [Fact("Over for a month: the details are in the timeline and the post-mortem.", (2, 2), SMALL)]
     if not incident.open or not (incident.past or incident.recollection):
         return []
-    said = memory.sentences(incident.past, incident, now)[:REMEMBERED]
+    said = recall.sentences(incident.past, incident, now)[:REMEMBERED]
     return [Fact(words(one, 400), (7, 7, 7, 7), SMALL, whole=True) for one in said]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.views.blocks import Element, button, menu_option
-from handlers.views.merge import cause_fixed_button, merge_buttons
-from phases.hold import hold
-from phases.incident import Incident, Severity, Status
-from phases.service import Service
+from handlers.views.hotfix_merge import cause_fixed_button, merge_buttons
+from phases.mitigation.deploy_hold import hold
+from phases.record.incident import Incident, Severity, Status
+from phases.record.service import Service
 
 BUTTONS = 3
 """For what matters now …"""

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
-from phases.wording import FORGOTTEN, SOMEBODY
+from phases.record.wording import FORGOTTEN, SOMEBODY
 
 ELLIPSIS = "…"
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
@@ -21,7 +21,7 @@ _KEPT = re.compile(
 )
 """What stays a token: persons, channels, and times as `when` writes them."""
 _STAMP = re.compile(r"(?<![|\w-])[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC\b")
-"""As `phases.wording.stamp` writes a time; not the one inside a token."""
+"""As `phases.record.wording.stamp` writes a time; not the one inside a token."""
 _URL = re.compile(r"https?://[^\s<>|`\"'()\[\]{}*]{1,500}")
 _MARKERS = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}
 _OPENING = re.compile(r"(?<!\w)[*_~`](?=\S)|`")

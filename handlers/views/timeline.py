@@ -8,9 +8,9 @@ from datetime import timedelta
 from handlers.views import phrasing
 from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
 from handlers.views.text import clock, link, person, spoken, when, words
-from phases.durations import durations
-from phases.incident import Entry, Incident
-from phases.timeline import line
+from phases.record.durations import durations
+from phases.record.incident import Entry, Incident
+from phases.record.timeline import line
 
 PAGE = 30
 """Entries at once: they fit Slack's limits, and a phone's patience."""

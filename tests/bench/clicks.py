@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from phases.incident import Incident
+from phases.record.incident import Incident
 from tests.bench.rig import Rig, Running, cpu, environment, resident, rig, serve_floor, spread, stored
 from tests.bench.seeds import BUTTON, clicks, fill
 from tests.bench.table import Row, aside, at_least, at_most

@@ -14,17 +14,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.archived import Archived
-from bot.importing import put
-from bot.memory import RedisMemory
-from bot.store import Store
-from bot.valkey import embedded
-from handlers.views import past as views
-from phases import memory
-from phases.incident import Entry, Incident, Status, as_json
-from phases.report import Frame, IssueSeen
-from phases.shrinking import shrunk
-from phases.trends import trends
+from bot.cli.export_format import Archived
+from bot.cli.import_ import put
+from bot.store.embedded import embedded
+from bot.store.incident_store import Store
+from bot.store.memory import RedisMemory
+from handlers.views import history as views
+from phases.memory import recall as memory
+from phases.memory.compaction import shrunk
+from phases.memory.trends import trends
+from phases.record.findings import Frame, IssueSeen
+from phases.record.incident import Entry, Incident, Status, as_json
 from tests.bench.table import Row, at_most
 from tests.unit import incidents
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from phases.ports import Commit, CommitFile
-from phases.report import Frame
-from phases.suspects import Thrown, rank
+from phases.ports.source_values import Commit, CommitFile
+from phases.record.findings import Frame
+from phases.root_cause.commit_ranking import Thrown, rank
 from tests.bench.table import Row, at_most
 from tests.unit.sentry_world import busy_world
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
-from bot.catalogue import Catalogue
-from bot.incidents import Incidents
-from handlers.door import Delivery, Recorded
-from phases.actions import DecideInvestigate
-from phases.incident import as_json
-from phases.service import Service
+from bot.config.catalogue import Catalogue
+from bot.store.incidents import Incidents
+from handlers.dispatcher import Delivery, Recorded
+from phases.messages.commands import DecideInvestigate
+from phases.record.incident import as_json
+from phases.record.service import Service
 from phases.workflow import step
 from sandbox.slack.channels import ALICE
 from tests.bench.rig import Fsync, Rig, rig, spread, stored

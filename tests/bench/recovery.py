@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
-from phases.counts import SIZE, Limits, Measured, limits
-from phases.guard import GUARD, LOOKS, SOON, SPAN, back, back_soon
-from phases.report import LookVerdict
-from phases.verification import MINUTE, verdict
+from phases.record.findings import LookVerdict
+from phases.verification.event_counts import SIZE, Limits, Measured, limits
+from phases.verification.recheck import MINUTE, verdict
+from phases.verification.recurrence import GUARD, LOOKS, SOON, SPAN, back, back_soon
 from tests.bench.table import Row
 
 FIRST, SECOND = 4.0, 9.0

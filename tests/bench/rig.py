@@ -28,7 +28,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
-from bot.store import Store
+from bot.store.incident_store import Store
 from sandbox.faults import Fault
 from sandbox.process import KeptProcess
 from sandbox.serving import HOST, free_port

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from bot.store import Loaded, Store
+from bot.store.incident_store import Loaded, Store
 from handlers import views
-from phases.actions import UpdateDue
-from phases.change import Change, Timer
-from phases.incident import Channel, Entry, Incident, MessageRef, Status
+from phases.messages.actions import UpdateDue
+from phases.record.incident import Channel, Entry, Incident, MessageRef, Status
+from phases.steps.change import Change, Timer
 from sandbox.slack.channels import ALICE, APP, BOT_USER, TEAM
 from sandbox.world import World
 from tests.bench.rig import slack_request

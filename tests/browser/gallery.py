@@ -10,20 +10,20 @@ from factories import NOW, TICKET, blast, incident, look, nothing_unusual, one_f
 from factories import postmortem as written
 
 from handlers import views
-from handlers.turn import STRANGER
-from handlers.views import forms, postmortem, says
+from handlers.slack.interaction import STRANGER
+from handlers.views import forms, notes, postmortem
 from handlers.views.blocks import Message, View
 from handlers.views.home import home
 from handlers.views.timeline import timeline
-from phases.cadence import template
-from phases.effects import Say
-from phases.hindsight import Hindsight
-from phases.incident import ActionKind, Channel, Entry, Failure, Incident, Round, RoundAction, Severity, Status
-from phases.papers import ActionItem, Adr
-from phases.past import PastIncident
-from phases.ports import Check, Commit, CommitFile, Covered, HotfixRef, PullChecks
-from phases.postmortem_draft import draft
-from phases.report import (
+from phases.coordination.updates import template
+from phases.memory.trends import Month
+from phases.messages.effects import Say
+from phases.ports.ports import HotfixRef
+from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
+from phases.postmortem.contributing_factors import Hindsight
+from phases.postmortem.draft import draft
+from phases.record.documents import ActionItem, Adr
+from phases.record.findings import (
     Bisect,
     Cause,
     Choice,
@@ -41,8 +41,9 @@ from phases.report import (
     Verdict,
     Word,
 )
-from phases.trends import Month
-from phases.verification_steps import sentence
+from phases.record.incident import ActionKind, Channel, Entry, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.record.memories import PastIncident
+from phases.verification.steps import sentence
 
 HINDSIGHT = Hindsight(
     tests=Covered(files=41),
@@ -252,7 +253,7 @@ def messages() -> dict[str, Message]:
         "summary": views.summary(SUMMARY, "INC-0001 is resolved by <@U0ALICE>."),
         "listing": views.listing([deciding(), MITIGATED]),
         "listing-none": views.listing([]),
-        "which": says.which("rollback", [deciding(), MITIGATED], {"name": "rollback"}),
+        "which": notes.which("rollback", [deciding(), MITIGATED], {"name": "rollback"}),
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
         "reminder": views.reminder(
@@ -269,13 +270,13 @@ def messages() -> dict[str, Message]:
             ),
             deciding(),
         ),
-        "lacking": says.lacking(MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"),
-        "declared": says.declared(deciding()),
-        "taken": says.taken("payments are down", deciding(), {"text": "payments are down"}),
-        "either": says.either("Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})),
-        "offer": says.offer("prod is down", {}),
-        "break-glass": says.break_glass("Only the owners of this service deploy it: <@U0ALICE>.", {}),
-        "help": says.help_text(),
+        "lacking": notes.lacking(MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"),
+        "declared": notes.declared(deciding()),
+        "taken": notes.taken("payments are down", deciding(), {"text": "payments are down"}),
+        "either": notes.either("Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})),
+        "offer": notes.offer("prod is down", {}),
+        "break-glass": notes.break_glass("Only the owners of this service deploy it: <@U0ALICE>.", {}),
+        "help": notes.help_text(),
         **gallery_more.messages(),
     }
 

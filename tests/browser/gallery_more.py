@@ -7,17 +7,17 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from handlers import views
-from handlers.views import lifecycle, past, says
+from handlers.views import history, merge_and_reopen, notes
 from handlers.views.blocks import Message
 from handlers.views.decision import won
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import ActionKind, Channel, Incident, Merge, Round, RoundAction, Severity, Status
-from phases.papers import ActionItem, Adr, SubIssue
-from phases.past import PastIncident
-from phases.proofs import proofs
-from phases.report import Bisect, Choice, Confidence, LookVerdict, MergeState, Recommendation, Release, Suspect
-from phases.trends import Trends, trends
+from phases.memory.trends import Trends, trends
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.postmortem.proofs import proofs
+from phases.record.documents import ActionItem, Adr, SubIssue
+from phases.record.findings import Bisect, Choice, Confidence, LookVerdict, MergeState, Recommendation, Release, Suspect
+from phases.record.incident import ActionKind, Channel, Incident, Merge, Round, RoundAction, Severity, Status
+from phases.record.memories import PastIncident
 from tests.factories import (
     BAD,
     FIX,
@@ -106,16 +106,16 @@ def ten_thousand() -> Trends:
 def looking_back() -> dict[str, Message]:
     later = [past_one(n) for n in range(25, 0, -1)]
     return {
-        "history": past.history(YEAR, "", {"INC-0037": "a key was in a public log"}),
-        "history-page": past.history(later, "shop", {}, start=10, more=True),
-        "history-none": past.history([], "mail", {}),
-        "trends": past.trends(trends(YEAR, NOW)),
-        "trends-one": past.trends(trends(YEAR[:1], NOW)),
-        "trends-drills": past.trends(trends(YEAR[3:4], NOW)),
-        "trends-none": past.trends(trends([], NOW)),
-        "trends-10000": past.trends(ten_thousand()),
-        "trends-post": past.trends(trends(YEAR, NOW, upto=1), post=True),
-        "trends-post-quiet": past.trends(trends(YEAR, NOW + timedelta(days=40), upto=1), post=True),
+        "history": history.history(YEAR, "", {"INC-0037": "a key was in a public log"}),
+        "history-page": history.history(later, "shop", {}, start=10, more=True),
+        "history-none": history.history([], "mail", {}),
+        "trends": history.trends(trends(YEAR, NOW)),
+        "trends-one": history.trends(trends(YEAR[:1], NOW)),
+        "trends-drills": history.trends(trends(YEAR[3:4], NOW)),
+        "trends-none": history.trends(trends([], NOW)),
+        "trends-10000": history.trends(ten_thousand()),
+        "trends-post": history.trends(trends(YEAR, NOW, upto=1), post=True),
+        "trends-post-quiet": history.trends(trends(YEAR, NOW + timedelta(days=40), upto=1), post=True),
     }
 
 
@@ -153,11 +153,11 @@ def after_the_end() -> dict[str, Message]:
         "status-closed": views.status(resolved(status=Status.CLOSED), NOW, SHOP),
         "status-month-later": views.status(resolved(status=Status.CLOSED, shrunk_at=NOW), NOW, SHOP),
         "announcement-resolved": views.announcement(resolved(channel=CHANNEL), NOW),
-        "lifecycle-reopen-beside": lifecycle.reopen_beside(resolved(), incident(id="INC-0007", number=7)),
-        "lifecycle-merge": lifecycle.which_goes_on(
+        "lifecycle-reopen-beside": merge_and_reopen.reopen_beside(resolved(), incident(id="INC-0007", number=7)),
+        "lifecycle-merge": merge_and_reopen.which_goes_on(
             deciding(channel=CHANNEL), incident(id="INC-0002", number=2, title="nobody can pay")
         ),
-        "lifecycle-both-over": lifecycle.which_goes_on(resolved(), resolved(id="INC-0002", number=2)),
+        "lifecycle-both-over": merge_and_reopen.which_goes_on(resolved(), resolved(id="INC-0002", number=2)),
     }
 
 
@@ -311,7 +311,7 @@ def odd_ends() -> dict[str, Message]:
         "status-second-round": views.status(second_round(), NOW, SHOP),
         "status-beside": views.status(deciding(else_reason="INC-0003"), NOW, SHOP),
         "status-sentry-silent": views.status(incident(triage_overdue=True), NOW, SHOP),
-        "answer-status": says.with_proofs(views.status(deciding(), NOW, SHOP), proofs(deciding())),
+        "answer-status": notes.with_proofs(views.status(deciding(), NOW, SHOP), proofs(deciding())),
         "announcement-new": views.announcement(deciding(channel=CHANNEL), NOW),
         "announcement-private": views.announcement(private, NOW),
         "announcement-cancelled": views.announcement(cancelled, NOW),
@@ -324,8 +324,8 @@ def odd_ends() -> dict[str, Message]:
         "tree-revert": views.tree(deciding(suspects=(culprit,)), NOW, reverts=True),
         "tree-empty": views.tree(deciding(triage=nothing_unusual()), NOW),
         "evidence-none": views.evidence(deciding(), NOW),
-        "topic": says.note(views.topic(deciding())),
-        "too-late": says.note(too_late),
+        "topic": notes.note(views.topic(deciding())),
+        "too-late": notes.note(too_late),
     }
 
 
@@ -335,12 +335,14 @@ def odd_ends() -> dict[str, Message]:
 def answers() -> dict[str, Message]:
     beside = incident(id="INC-0007", number=7, channel=CHANNEL)
     found = {
-        "answer-there": says.there(beside, noted=True),
-        "answer-declared": says.declared(incident(channel=CHANNEL)),
-        "answer-in-thread": says.declared(incident(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2"))),
-        "answer-lacking": says.lacking(mitigated().record, mitigated().refuses(said.Resolve(by="U0ALICE")).text),
+        "answer-there": notes.there(beside, noted=True),
+        "answer-declared": notes.declared(incident(channel=CHANNEL)),
+        "answer-in-thread": notes.declared(
+            incident(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2"))
+        ),
+        "answer-lacking": notes.lacking(mitigated().record, mitigated().refuses(said.Resolve(by="U0ALICE")).text),
     }
-    return found | {f"refused-{name}": says.note(text) for name, text in refusals().items()}
+    return found | {f"refused-{name}": notes.note(text) for name, text in refusals().items()}
 
 
 def refusals() -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from bot import connection
+from bot.store import redis as connection
 
 OFFSET = "{fb}:chaos:offset"
 """Seconds."""

@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from phases.incident import Incident
+from phases.record.incident import Incident
 from sandbox.faults import Hanging
 from sandbox.github import CI_TOKEN, TOKEN, GitHub, Run
 from sandbox.github_api import github_app

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from phases.incident import Entry, Incident, Status
+from phases.record.incident import Entry, Incident, Status
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused
 from sandbox.slack.people import Json, plain

@@ -19,23 +19,24 @@ from tests.chaos import clock as hand
 
 hand.by_hand()
 
-import bot.outbox as outbox_  # noqa: E402
-from bot.catalogue import Catalogue  # noqa: E402
-from bot.clock import Clock  # noqa: E402
-from bot.incidents import Incidents  # noqa: E402
-from bot.outbox import Job, Outbox  # noqa: E402
-from bot.queue import Queue  # noqa: E402
-from bot.steady import Steady  # noqa: E402
-from bot.store import Loaded, Store  # noqa: E402
-from bot.valkey import embedded  # noqa: E402
-from phases import verification  # noqa: E402
-from phases.actions import EffectDone, LookDue, NobodyActed, PostmortemDue, UpdateDue  # noqa: E402
-from phases.change import Draft  # noqa: E402
-from phases.effects import EFFECT, LookAgain, Say  # noqa: E402
-from phases.incident import ActionKind, Channel, Incident, Round, RoundAction, Severity, Source, Status  # noqa: E402
-from phases.ports import PortError  # noqa: E402
-from phases.report import BlastRadius, Choice, Recommendation, TriageReport, Word  # noqa: E402
-from phases.service import Service  # noqa: E402
+import bot.outbox.worker as outbox_  # noqa: E402
+from bot.config.catalogue import Catalogue  # noqa: E402
+from bot.outbox.stream import Queue  # noqa: E402
+from bot.outbox.worker import Job, Outbox  # noqa: E402
+from bot.runtime.clock_jump import Steady  # noqa: E402
+from bot.store.embedded import embedded  # noqa: E402
+from bot.store.incident_store import Loaded, Store  # noqa: E402
+from bot.store.incidents import Incidents  # noqa: E402
+from bot.timers.scheduler import Clock  # noqa: E402
+from phases.messages.actions import LookDue, NobodyActed, PostmortemDue, UpdateDue  # noqa: E402
+from phases.messages.effects import EFFECT, LookAgain, Say  # noqa: E402
+from phases.messages.results import EffectDone  # noqa: E402
+from phases.ports.ports import PortError  # noqa: E402
+from phases.record.findings import BlastRadius, Choice, Recommendation, TriageReport, Word  # noqa: E402
+from phases.record.incident import ActionKind, Channel, Incident, Round, RoundAction, Severity, Source, Status  # noqa: E402
+from phases.record.service import Service  # noqa: E402
+from phases.steps.change import Draft  # noqa: E402
+from phases.verification import recheck  # noqa: E402
 from phases.workflow import step  # noqa: E402
 from tests.chaos.town import eventually  # noqa: E402
 
@@ -111,7 +112,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
         assert incident is not None
         begun = incident.rounds[0].clock_started_at
         assert begun is not None
-        return await verification.look_again(
+        return await recheck.look_again(
             incident,
             catalogue.get(incident.service) or service,
             effect.round,

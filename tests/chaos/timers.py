@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.catalogue import Catalogue
-from bot.clock import Clock
-from bot.connection import connect
-from bot.incidents import Incidents
-from bot.store import Loaded, Store
-from bot.valkey import embedded
-from phases.actions import NobodyActed
-from phases.change import Draft
-from phases.effects import EFFECT, Page
-from phases.incident import Incident, Severity, Source, Status
-from phases.service import Service
+from bot.config.catalogue import Catalogue
+from bot.store.embedded import embedded
+from bot.store.incident_store import Loaded, Store
+from bot.store.incidents import Incidents
+from bot.store.redis import connect
+from bot.timers.scheduler import Clock
+from phases.messages.actions import NobodyActed
+from phases.messages.effects import EFFECT, Page
+from phases.record.incident import Incident, Severity, Source, Status
+from phases.record.service import Service
+from phases.steps.change import Draft
 from phases.workflow import step
 from tests.chaos.town import eventually
 

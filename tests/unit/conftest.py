@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.store import Store
-from bot.valkey import embedded
+from bot.store.embedded import embedded
+from bot.store.incident_store import Store
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,10 @@ from datetime import datetime
 
 from hypothesis import strategies as st
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import Channel, MessageRef, Ticket
-from phases.papers import Adr, LinearIssue, SubIssue
-from phases.report import (
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
+from phases.record.findings import (
     Bisect,
     Choice,
     DeployOutput,
@@ -25,6 +24,7 @@ from phases.report import (
     Verdict,
     Word,
 )
+from phases.record.incident import Channel, MessageRef
 from tests.factories import blast, report
 
 

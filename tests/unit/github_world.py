@@ -17,11 +17,11 @@ from local_http import serving
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.clients.deployers.github import GitHubDeployer
-from bot.clients.github import GitHub as Client
-from bot.clients.github_source import GitHubSource
-from bot.dispatches import Dispatches
-from bot.store import Store
-from phases.service import DeployWorkflow, ReleaseNames, Service
+from bot.clients.github.client import GitHub as Client
+from bot.clients.github.source import GitHubSource
+from bot.store.dispatch_ledger import Dispatches
+from bot.store.incident_store import Store
+from phases.record.service import DeployWorkflow, ReleaseNames, Service
 from sandbox.faults import Faults
 from sandbox.github import REPOSITORY, TOKEN, GitHub
 from sandbox.github_api import github_app

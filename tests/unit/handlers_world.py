@@ -19,27 +19,28 @@ from pydantic import SecretStr
 from slack_world import SECRET, World, slack_world
 from starlette.applications import Starlette
 
-from bot.catalogue import Catalogue
-from bot.clients.slack import Slack
-from bot.deploys import Deploys
-from bot.drafts import RedisDrafts
-from bot.incidents import Incidents
-from bot.members import ChannelMembers
-from bot.memory import RedisMemory
-from bot.once import StoreOnce
-from bot.people import SlackPeople
-from bot.store import Store
-from bot.viewers import StoreViewers
+from bot.clients.slack.channel_members import ChannelMembers
+from bot.clients.slack.client import Slack
+from bot.clients.slack.people import SlackPeople
+from bot.config.catalogue import Catalogue
+from bot.store.deploy_history import Deploys
+from bot.store.drafts import RedisDrafts
+from bot.store.home_viewers import StoreViewers
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from bot.store.memory import RedisMemory
+from bot.store.throttle import StoreOnce
 from handlers import views
-from handlers.door import Recorded
-from handlers.kit import Deployments, Whereabouts
-from handlers.listeners import Listeners, listeners
-from phases.actions import Action, ChannelOpened, MessagePosted, Triaged
-from phases.incident import Channel, Incident, MessageRef
-from phases.ports import Commit, CommitFile, Covered, DeployState, HotfixRef
-from phases.report import Choice, Frame, Release, TriageReport
-from phases.service import DeployCommands, Service
-from phases.source import Place
+from handlers.app import Listeners, listeners
+from handlers.dispatcher import Recorded
+from handlers.ports import Deployments, Whereabouts
+from phases.messages.actions import Action
+from phases.messages.results import ChannelOpened, MessagePosted, Triaged
+from phases.ports.ports import DeployState, HotfixRef
+from phases.ports.source_values import Commit, CommitFile, Covered, Place
+from phases.record.findings import Choice, Frame, Release, TriageReport
+from phases.record.incident import Channel, Incident, MessageRef
+from phases.record.service import DeployCommands, Service
 from phases.workflow import step
 from sandbox.slack.channels import BOT, BOT_USER, TEAM
 
@@ -176,7 +177,7 @@ async def house(
     deployments: Deployments | None = None,
 ) -> AsyncIterator[House]:
     with pytest.MonkeyPatch.context() as patch:
-        for limit in ("handlers.turn.WHO_SECONDS", "handlers.decide.OWNERS_SECONDS"):
+        for limit in ("handlers.slack.interaction.WHO_SECONDS", "handlers.incident.decide.OWNERS_SECONDS"):
             patch.setattr(limit, 20.0)  # a busy machine must not refuse anybody here
         async with _house(store, services, watched, private, whereabouts, deployments) as opened:
             yield opened

@@ -6,7 +6,7 @@ import io
 import json
 from typing import Any
 
-from bot.suspects import suspects_main
+from bot.cli.rank_suspects import suspects_main
 
 Json = dict[str, Any]
 

@@ -5,19 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from phases.incident import (
-    ActionKind,
-    Entry,
-    Incident,
-    Round,
-    RoundAction,
-    Severity,
-    Source,
-    Status,
-    Ticket,
-)
-from phases.papers import ActionItem, Adr, Postmortem
-from phases.report import (
+from phases.record.documents import ActionItem, Adr, Postmortem, Ticket
+from phases.record.findings import (
     BlastRadius,
     Cause,
     Choice,
@@ -35,6 +24,7 @@ from phases.report import (
     Verdict,
     Word,
 )
+from phases.record.incident import ActionKind, Entry, Incident, Round, RoundAction, Severity, Source, Status
 
 T0 = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 NAMES = {"UANN": "Ann", "UBOB": "Bob Lee"}

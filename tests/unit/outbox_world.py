@@ -9,21 +9,23 @@ from typing import Any
 import pytest
 from small_world import declare, door, update
 
-from bot.outbox import Job, Outbox
-from bot.store import Store
-from handlers.door import Recorded
-from phases.actions import Action, EffectDone, EffectFailed, PostUpdate
-from phases.change import Draft, Refused
-from phases.effects import EFFECT, Effect
+from bot.outbox.worker import Job, Outbox
+from bot.store.incident_store import Store
+from handlers.dispatcher import Recorded
+from phases.messages.actions import Action
+from phases.messages.commands import PostUpdate
+from phases.messages.effects import EFFECT, Effect
+from phases.messages.results import EffectDone, EffectFailed
+from phases.steps.change import Draft, Refused
 
 Perform = Callable[[Any, Job], Awaitable[Action]]
 
 
 @pytest.fixture(autouse=True)
 def quick_outbox(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("bot.outbox.FIRST_WAIT_SECONDS", 0.02)
-    monkeypatch.setattr("bot.outbox.BLOCK_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("bot.outbox.worker.FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("bot.outbox.worker.BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.worker.DRAIN_SECONDS", 0.2)
     caplog.set_level(logging.INFO)
 
 

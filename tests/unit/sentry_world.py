@@ -13,12 +13,13 @@ from urllib.parse import unquote_plus
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bot.clients.sentry import Sentry
-from phases.incident import Incident, Source
-from phases.ports import CommitFile, DeployState, HotfixRef, PortError
-from phases.report import DeploySeen, Release, Suspect, TriageReport
-from phases.service import Service
-from phases.triage import triage
+from bot.clients.sentry.client import Sentry
+from phases.ports.ports import DeployState, HotfixRef, PortError
+from phases.ports.source_values import CommitFile
+from phases.record.findings import DeploySeen, Release, Suspect, TriageReport
+from phases.record.incident import Incident, Source
+from phases.record.service import Service
+from phases.triage.measure import triage
 from sandbox.faults import Faults
 from sandbox.sentry.api import sentry_app
 from sandbox.sentry.state import Sentry as LocalSentry

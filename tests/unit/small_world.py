@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.incidents import Incidents
-from bot.store import Store
-from phases.actions import Action, Cancel, Declare, PostUpdate
-from phases.change import Change, Draft, Refused
-from phases.incident import Incident, Source, Status
-from phases.service import Service
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from phases.messages.actions import Action
+from phases.messages.commands import Cancel, Declare, PostUpdate
+from phases.record.incident import Incident, Source, Status
+from phases.record.service import Service
+from phases.steps.change import Change, Draft, Refused
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.change import Change, Refused, Timer
-from phases.incident import Channel, Entry, Incident, MessageRef
-from phases.papers import Adr
-from phases.report import DeployProof, LookVerdict, Release, TriageReport
-from phases.service import Service
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.documents import Adr
+from phases.record.findings import DeployProof, LookVerdict, Release, TriageReport
+from phases.record.incident import Channel, Entry, Incident, MessageRef
+from phases.record.service import Service
+from phases.steps.change import Change, Refused, Timer
 from phases.workflow import step
 from tests.factories import BAD, FIX, GOOD, NOW, TICKET, declare, look, postmortem, report, service
 

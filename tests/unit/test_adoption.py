@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.catalogue import Catalogue
-from handlers.adoption import adopt, named, service_named
-from phases import effects as wanted
-from phases.actions import IssuesLookedUp, TicketOpened
-from phases.incident import Ticket
-from phases.ports import IssueRow, PortError
-from phases.service import Service
+from bot.config.catalogue import Catalogue
+from handlers.incident.issue_links import adopt, named, service_named
+from phases.messages import effects as wanted
+from phases.messages.results import IssuesLookedUp, TicketOpened
+from phases.ports.ports import PortError
+from phases.ports.tracker_values import IssueRow
+from phases.record.documents import Ticket
+from phases.record.service import Service
 from tests.factories import TICKET
 from tests.unit.story import Story
 
@@ -178,7 +179,7 @@ async def test_what_sentry_does_not_answer_in_time_is_left_for_later(monkeypatch
             await asyncio.sleep(60)
             raise AssertionError
 
-    monkeypatch.setattr("handlers.adoption.ASK_SECONDS", 0.05)
+    monkeypatch.setattr("handlers.incident.issue_links.ASK_SECONDS", 0.05)
     found = await adopt("SHOP-7 and SHOP-8", CATALOGUE, Slow())
     assert (found.seeds, found.unseen, found.note) == ((), ("SHOP-7", "SHOP-8"), "")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases.adr_names import Numbering, is_of, template_among
+from phases.postmortem.adr_numbering import Numbering, is_of, template_among
 
 TITLE = "checkout-is-failing"
 

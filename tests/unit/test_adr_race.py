@@ -12,18 +12,18 @@ from factories import declare, look, postmortem, report
 from repositories import Repository
 from small_world import until
 
-from bot.catalogue import Catalogue
-from bot.clients.archive import LocalArchive
-from bot.incidents import Incidents
-from bot.outbox import Outbox
-from bot.performers.kit import Kit, Performer
+from bot.clients.git.archive import LocalArchive
+from bot.config.catalogue import Catalogue
+from bot.outbox.worker import Outbox
+from bot.performers.context import Kit, Performer
 from bot.performers.postmortem import writing
-from bot.store import Store
-from handlers.door import Recorded
-from phases import actions as said
-from phases.incident import Status
-from phases.report import LookVerdict
-from phases.service import AdrPlace, Service
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from handlers.dispatcher import Recorded
+from phases.messages import actions as said
+from phases.record.findings import LookVerdict
+from phases.record.incident import Status
+from phases.record.service import AdrPlace, Service
 from phases.workflow import step
 
 
@@ -73,9 +73,9 @@ async def _resolved(door: Incidents, ids: Sequence[str]) -> bool:
 async def test_the_same_number_is_never_given_twice(
     store: Store, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parties: int
 ) -> None:
-    monkeypatch.setattr("bot.outbox.FIRST_WAIT_SECONDS", 0.02)
-    monkeypatch.setattr("bot.outbox.BLOCK_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("bot.outbox.worker.FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("bot.outbox.worker.BLOCK_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.worker.DRAIN_SECONDS", 0.2)
     repository = Repository(tmp_path / "decisions")
     repository.commit("decisions", {"adr/0006-we-write-decisions-down.md": "# ADR-0006\n"})
     place = AdrPlace(directory=str(repository.path / "adr"))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from incidents import NAMES
 
-from phases.adr import adr_text, summary
-from phases.adr_names import template_among
+from phases.postmortem.adr import adr_text, summary
+from phases.postmortem.adr_numbering import template_among
 
 MADR = """\
 ---

@@ -8,9 +8,9 @@ import incidents
 import pytest
 from incidents import NAMES
 
-from phases.adr import adr_text
-from phases.adr_done import completed
-from phases.adr_words import LANGUAGES, language_of
+from phases.postmortem.adr import adr_text
+from phases.postmortem.adr_headings import LANGUAGES, language_of
+from phases.postmortem.adr_status import completed
 from tests.unit.test_adr_template import MADR, NYGARD, POSTMORTEM, headings, written
 
 GERMAN = """\

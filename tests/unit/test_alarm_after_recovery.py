@@ -8,12 +8,12 @@ import pytest
 from sentry_world import SHOP, World, ago, world
 from test_guard import recovered
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.effects import EFFECT
-from phases.guard import GUARD, gone, look_back
-from phases.incident import GuardLook, Incident, Status
-from phases.report import Release
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.messages.effects import EFFECT
+from phases.record.findings import Release
+from phases.record.incident import GuardLook, Incident, Status
+from phases.verification.recurrence import GUARD, gone, look_back
 from sandbox.faults import Fault
 from tests.factories import evidence
 from tests.unit.story import Story, mitigated

@@ -71,4 +71,4 @@ def test_the_rules_have_no_clock_and_no_dice():
 def test_only_the_door_calls_step():
     callers = [p for room in ("bot", "handlers", "sandbox") for p in files(room) if "phases.workflow" in p.read_text()]
     names = {str(p.relative_to(ROOT)) for p in callers}
-    assert names <= {"bot/app.py", "bot/incidents.py"}, names
+    assert names <= {"bot/wiring.py", "bot/store/incidents.py"}, names

@@ -9,12 +9,12 @@ import incidents
 import pytest
 from repositories import Repository
 
-from bot.clients.archive import LocalArchive
-from phases import ports
-from phases.adr import adr_text
-from phases.incident import Incident
-from phases.ports import NotSetUp, PortError
-from phases.service import AdrPlace, Service
+from bot.clients.git.archive import LocalArchive
+from phases.ports import ports
+from phases.ports.ports import NotSetUp, PortError
+from phases.postmortem.adr import adr_text
+from phases.record.incident import Incident
+from phases.record.service import AdrPlace, Service
 
 NAME = "0003-inc-0042-checkout-is-failing.md"
 

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.arrivals import DOORS, Arrivals, Arrived, arrived, opened
-from bot.checkup.doors import found
-from bot.settings import load
-from bot.store import Store
+from bot.cli.checks.webhooks import found
+from bot.config.settings import load
+from bot.store.incident_store import Store
+from bot.store.webhook_log import DOORS, Arrivals, Arrived, arrived, opened
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SENTRY = next(door for door in DOORS if door.whose == "Sentry")
@@ -37,8 +37,8 @@ async def until(store: Store, whose: str, wanted: Arrived) -> None:
 async def test_each_door_keeps_when_one_came_and_what_was_refused_since(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.arrivals.PAUSE_SECONDS", 0)
-    monkeypatch.setattr("bot.arrivals.WELL_SECONDS", 0)
+    monkeypatch.setattr("bot.store.webhook_log.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("bot.store.webhook_log.WELL_SECONDS", 0)
     arrivals = Arrivals(app(), store, DOORS, lambda: NOW)
     arrivals.begin()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(arrivals), base_url="http://bot") as http:

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from bot.clients import processes
-from bot.clients.bisect import LocalBisector
-from phases.ports import NotSetUp, PortError
-from phases.report import Bisect
-from phases.service import ReleaseNames, Service
+from bot.clients.git.bisect import LocalBisector
+from bot.clients.processes import records
+from phases.ports.ports import NotSetUp, PortError
+from phases.record.findings import Bisect
+from phases.record.service import ReleaseNames, Service
 from tests.unit.repositories import Repository
 
 SCRIPT = "#!/bin/sh\n! grep -q broken shop.txt\n"
@@ -45,7 +45,7 @@ def service(repository: Repository, script: tuple[str, ...] = ("./reproduce.sh",
 def kill(marked: dict[str, Any]) -> None:
     """kill -9 for the whole group, and back when it is gone."""
     os.killpg(marked["pid"], signal.SIGKILL)
-    while processes.find(marked) == "running":
+    while records.find(marked) == "running":
         time.sleep(0.01)
 
 
@@ -174,7 +174,7 @@ async def test_releases_between_the_ends_come_first(tmp_path: Path) -> None:
     told = await until_over(bisector, service(repository), "b")
     assert told.culprit is not None
     assert told.culprit.sha == shas[25]
-    answers = processes.read(next((tmp_path / "state").glob("bisects/*/answers.json"))) or {}
+    answers = records.read(next((tmp_path / "state").glob("bisects/*/answers.json"))) or {}
     asked = list(answers)
     assert asked[:4] == [shas[39], shas[0], shas[20], shas[30]]
     assert set(asked[4:]) <= set(shas[21:30])
@@ -200,7 +200,7 @@ async def test_cancelled_at_once_with_everything_it_started(tmp_path: Path) -> N
     await until_file(hangs)
     told = await bisector.cancel(service(repository), "b")
     assert told.state == "cancelled"
-    assert processes._started(int(hangs.read_text())) is None
+    assert records._started(int(hangs.read_text())) is None
     assert (await bisector.look(service(repository), "b")).state == "cancelled"
     assert repository.git("worktree", "list").count("\n") == 0
 
@@ -232,7 +232,7 @@ async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers
     await bisector.start(service(repository), "b", "1", "2")
     await until(bisector, service(repository), "b", lambda told: told.step == 3)
     run = next((tmp_path / "state").glob("bisects/*/process-1.json"))
-    kill(processes.read(run) or {})
+    kill(records.read(run) or {})
     gate.touch()
     told = await LocalBisector(tmp_path / "state").look(service(repository), "b")
     assert "taken up again" in told.reason

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import catalogue, settings
-from bot.catalogue import Catalogue
-from bot.settings import Faults
-from phases import ports
-from phases.service import DeployCommands, DeployWorkflow
+from bot.config import catalogue, settings
+from bot.config.catalogue import Catalogue
+from bot.config.settings import Faults
+from phases.ports import ports
+from phases.record.service import DeployCommands, DeployWorkflow
 
 CONTRACT = """
 [services.checkout]

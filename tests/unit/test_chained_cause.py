@@ -20,15 +20,15 @@ from incidents import incident
 from local_http import serving
 from repositories import Repository
 
-from bot.clients.git import LocalGit
-from bot.clients.sentry import Sentry as Client
-from bot.suspects import suspects_main
-from phases.hypotheses import CLEAR_LEAD
-from phases.memory import past, question
-from phases.report import DeploySeen, HypothesisKind, Release, TriageReport, Verdict
+from bot.cli.rank_suspects import suspects_main
+from bot.clients.git.source import LocalGit
+from bot.clients.sentry.client import Sentry as Client
+from phases.memory.recall import past, question
+from phases.record.findings import DeploySeen, HypothesisKind, Release, TriageReport, Verdict
+from phases.record.service import ReleaseNames, Service
 from phases.root_cause import investigate
-from phases.service import ReleaseNames, Service
-from phases.triage import triage
+from phases.root_cause.hypotheses import CLEAR_LEAD
+from phases.triage.measure import triage
 from sandbox.faults import Faults
 from sandbox.sentry import Sentry, sentry_app
 

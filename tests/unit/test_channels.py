@@ -9,20 +9,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from slack_world import World, slack_world
 
-import bot.channels
-import bot.people
-from bot.catalogue import Catalogue
-from bot.channels import Announced, StoreRemembers
-from bot.checkup import Finding
-from bot.checkup.slack import slack as look_at_slack
-from bot.clients import slack_channels
-from bot.clients.slack import Slack
-from bot.clients.slack_channels import Channels
-from bot.people import SlackPeople
-from bot.settings import load
-from bot.store import Store
-from handlers.channels import Reference, reference
-from phases.ports import PortError
+import bot.clients.slack.configured_channels
+import bot.clients.slack.people
+from bot.cli.checks import Finding
+from bot.cli.checks.slack import slack as look_at_slack
+from bot.clients.slack import channels as slack_channels
+from bot.clients.slack.channels import Channels
+from bot.clients.slack.client import Slack
+from bot.clients.slack.configured_channels import Announced, StoreRemembers
+from bot.clients.slack.people import SlackPeople
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from bot.store.incident_store import Store
+from handlers.slack.channel_names import Reference, reference
+from phases.ports.ports import PortError
 from sandbox.faults import Fault
 from sandbox.slack.channels import ALICE, BOB, BOT_USER, TEAM, Channel, person
 from tests.factories import service
@@ -197,7 +197,7 @@ async def test_the_announcements_say_what_is_wrong() -> None:
 
 
 async def test_the_announcements_move_with_the_name_and_outlast_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot.channels, "CHECKED_SECONDS", 0.0)
+    monkeypatch.setattr(bot.clients.slack.configured_channels, "CHECKED_SECONDS", 0.0)
     monkeypatch.setattr(slack_channels, "ANEW_SECONDS", 0.0)
     async with town() as (world, slack):
         announced = Announced(slack, "incidents")
@@ -241,7 +241,7 @@ async def test_a_shown_name_that_several_have_makes_nobody_an_owner(monkeypatch:
             await people.owners(service(owners=("@sam",)))
         assert await people.owners(service(owners=("@sam2",))) == ("U1B",)
         world.workspace.users["U1A"]["deleted"] = True
-        monkeypatch.setattr(bot.people, "ANEW_SECONDS", 0.0)
+        monkeypatch.setattr(bot.clients.slack.people, "ANEW_SECONDS", 0.0)
         people = SlackPeople(slack, TEAM, None)
         assert await people.owners(service(owners=("@sam",))) == ("U1B",), "who is gone does not count"
         with pytest.raises(PortError, match="not known"):

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from small_world import T0, Proxy, declare, door, running, until, update
 
-from bot.clock import Clock
-from bot.incidents import Incidents
-from bot.queue import set_aside
-from bot.store import Store
-from handlers.door import Recorded
-from phases.actions import Action, DeployTick, NobodyActed, PostUpdate, TriageOverdue
-from phases.change import Draft, Refused
+from bot.outbox.stream import set_aside
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from bot.timers.scheduler import Clock
+from handlers.dispatcher import Recorded
+from phases.messages.actions import Action, DeployTick, NobodyActed, TriageOverdue
+from phases.messages.commands import PostUpdate
+from phases.steps.change import Draft, Refused
 
 FAR = 10_000.0
 
@@ -221,7 +222,7 @@ async def test_a_wall_clock_that_is_set_back_does_not_stop_it(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the trigger would do after the step is staged: its next run lies an hour ahead."""
-    monkeypatch.setattr("bot.clock.WATCH_SECONDS", 0.05)
+    monkeypatch.setattr("bot.timers.scheduler.WATCH_SECONDS", 0.05)
     wall = [1000.0]
     clock = Clock(store, door(store), wall=lambda: wall[0])
     async with running(clock.run()):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.checkup.clones import clone as checked
-from bot.clients.bisect import LocalBisector
-from bot.clients.bisect_run import Ended, Run, bisect
-from bot.clients.processes import create
-from phases.ports import PortError
-from phases.service import Service
+from bot.cli.checks.clones import clone as checked
+from bot.clients.git.bisect import LocalBisector
+from bot.clients.git.bisect_worker import Ended, Run, bisect
+from bot.clients.processes.records import create
+from phases.ports.ports import PortError
+from phases.record.service import Service
 from tests.unit.repositories import Repository
 from tests.unit.test_bisect import service as with_script
 from tests.unit.test_bisect import shop as broken_shop

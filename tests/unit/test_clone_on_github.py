@@ -9,10 +9,10 @@ import pytest
 from github_world import SHOP, World, github_world
 from repositories import Repository
 
-from bot.clients.clone_on_github import CloneOnGitHub
-from bot.clients.git import LocalGit
-from bot.store import Store
-from phases.ports import PullRequests, SourceCode
+from bot.clients.git.source import LocalGit
+from bot.clients.github.clone import CloneOnGitHub
+from bot.store.incident_store import Store
+from phases.ports.ports import PullRequests, SourceCode
 from sandbox.faults import Fault
 from sandbox.github import Pull
 

@@ -15,17 +15,18 @@ from typing import Any, cast
 
 import pytest
 
-from bot.clients import commands, processes
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
-from bot.performers import Kit
-from bot.performers.act import acting
-from phases.actions import Action, DeployNotStarted, DeployStarted
-from phases.effects import StartDeploy
-from phases.incident import ActionKind
-from phases.ports import DeployState, Merges, NotSetUp, PortError
-from phases.report import Release
-from phases.service import DeployCommands, ReleaseNames, Service
+from bot.clients.processes import commands, records
+from bot.performers.context import Kit
+from bot.performers.deploys import acting
+from phases.messages.actions import Action
+from phases.messages.effects import StartDeploy
+from phases.messages.results import DeployNotStarted, DeployStarted
+from phases.ports.ports import DeployState, Merges, NotSetUp, PortError
+from phases.record.findings import Release
+from phases.record.incident import ActionKind
+from phases.record.service import DeployCommands, ReleaseNames, Service
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 HOTFIX = Release(version=f"hotfix fix/tax@{SHA[:7]}", commit=SHA)
@@ -68,12 +69,12 @@ async def until_over(deployer: CommandDeployer, shop: Service, id: str) -> Deplo
 
 
 def record(state: Path, name: str) -> dict[str, Any]:
-    return processes.read(next(state.glob(f"deploys/*/{name}"))) or {}
+    return records.read(next(state.glob(f"deploys/*/{name}"))) or {}
 
 
 def kill(marked: dict[str, Any]) -> None:
     os.kill(marked["pid"], signal.SIGKILL)
-    while processes.find(marked) == "running":
+    while records.find(marked) == "running":
         time.sleep(0.01)
 
 
@@ -185,7 +186,7 @@ async def test_a_deploy_that_hangs_is_stopped_with_its_children(tmp_path: Path) 
     await deployer.start(service, "d", Release(version="42"), hotfix=False)
     state = await until_over(deployer, service, "d")
     assert (state.state, state.reason) == ("failed", "it hung past its limit of 1 s and was stopped")
-    assert processes._started(int((tmp_path / "shop" / "child").read_text())) is None
+    assert records._started(int((tmp_path / "shop" / "child").read_text())) is None
     assert await deployer.running(service) == Release(version="43")
 
 
@@ -246,7 +247,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
 
     async def run(argv: Sequence[str], **more: Any) -> commands.Output:
         nonlocal times
-        if "bot.clients.process_run" in argv and times:
+        if "bot.clients.processes.watcher" in argv and times:
             times -= 1
             raise commands.CommandFailed("Resource temporarily unavailable")
         return await real(argv, **more)
@@ -284,7 +285,7 @@ async def test_what_is_said_not_to_have_started_does_not_start_later(
     # The launcher of the first try was only slow.
     folder = str(next((tmp_path / "state" / "deploys").iterdir()))
     late = await commands.run(
-        [sys.executable, "-m", "bot.clients.process_run", folder], cwd=str(Path(__file__).parents[2]), seconds=10
+        [sys.executable, "-m", "bot.clients.processes.watcher", folder], cwd=str(Path(__file__).parents[2]), seconds=10
     )
     assert late.code == 0
     assert (await deployer.look(service, "d")).state == "failed"
@@ -305,7 +306,7 @@ async def test_a_bot_killed_between_record_and_process_leaves_a_deploy_that_star
         "hotfix": False,
         "at": "2024-05-01T00:00:00+00:00",
     }
-    processes.create(processes.folder_of(tmp_path / "state", "deploys", "d") / "job.json", job)
+    records.create(records.folder_of(tmp_path / "state", "deploys", "d") / "job.json", job)
     state = await deployer.look(service, "d")
     assert (state.state, state.reason) == ("unknown", "it was recorded, but never seen to start")
     assert isinstance(await starter(service, deployer)(2), DeployStarted)
@@ -332,11 +333,11 @@ async def test_a_pid_that_was_used_again_is_not_taken_for_the_deploy(tmp_path: P
     watcher = record(tmp_path / "state", "process.json")
     child = record(tmp_path / "state", "child.json")
     await asyncio.to_thread(kill, watcher)
-    await asyncio.to_thread(processes.end_group, child)
-    folder = processes.folder_of(tmp_path / "state", "deploys", "d")
-    processes.replace(folder / "process.json", {**watcher, "pid": os.getpid()})
+    await asyncio.to_thread(records.end_group, child)
+    folder = records.folder_of(tmp_path / "state", "deploys", "d")
+    records.replace(folder / "process.json", {**watcher, "pid": os.getpid()})
     assert (await deployer.look(service, "d")).state == "unknown"
-    processes.replace(folder / "process.json", {**watcher, "host": "elsewhere"})
+    records.replace(folder / "process.json", {**watcher, "host": "elsewhere"})
     assert "host elsewhere" in (await deployer.look(service, "d")).reason
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.clients import processes
-from bot.clients.commands import CommandFailed, child_environment, run
-from bot.clients.redact import OUTPUT_BYTES, printed, redact
+from bot.clients.processes import records
+from bot.clients.processes.commands import CommandFailed, child_environment, run
+from bot.runtime.redaction import OUTPUT_BYTES, printed, redact
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
 
@@ -123,7 +123,7 @@ async def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: 
     assert time.monotonic() - before < 10
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + 5
-    while processes.mark(child)["started"] is not None:
+    while records.mark(child)["started"] is not None:
         assert time.monotonic() < deadline
 
 
@@ -170,21 +170,21 @@ def test_the_bots_settings_stay_with_the_bot(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_records_are_written_once_and_whole(tmp_path: Path) -> None:
     path = tmp_path / "a" / "job.json"
-    assert processes.create(path, {"n": 1})
-    assert not processes.create(path, {"n": 2})
-    assert processes.read(path) == {"n": 1}
-    processes.replace(path, {"n": 3})
-    assert processes.read(path) == {"n": 3}
+    assert records.create(path, {"n": 1})
+    assert not records.create(path, {"n": 2})
+    assert records.read(path) == {"n": 1}
+    records.replace(path, {"n": 3})
+    assert records.read(path) == {"n": 3}
     assert [p.name for p in path.parent.iterdir()] == ["job.json"]
-    assert processes.folder_of(tmp_path, "d", "INC-1:a/../b").parent == tmp_path / "d"
-    assert processes.folder_of(tmp_path, "d", "a:b") != processes.folder_of(tmp_path, "d", "a-b")
+    assert records.folder_of(tmp_path, "d", "INC-1:a/../b").parent == tmp_path / "d"
+    assert records.folder_of(tmp_path, "d", "a:b") != records.folder_of(tmp_path, "d", "a-b")
 
 
 def test_a_log_that_grows_too_large_keeps_its_tail(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    path.write_bytes(b"x" * (processes.KEEP_OUTPUT_BYTES + 1) + b"\nlast")
-    processes.cut_down(path)
+    path.write_bytes(b"x" * (records.KEEP_OUTPUT_BYTES + 1) + b"\nlast")
+    records.cut_down(path)
     kept = path.read_bytes()
-    assert len(kept) < 2 * processes.TAIL_BYTES
+    assert len(kept) < 2 * records.TAIL_BYTES
     assert kept.startswith(b"[earlier output was cut]")
     assert kept.endswith(b"\nlast")

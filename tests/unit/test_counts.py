@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases.counts import (
+from phases.verification.event_counts import (
     FALSE_RECOVERY,
     GREW,
     LARGE,

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bot import courtesy as module
-from bot.courtesy import Courtesy, people_first
+from bot.runtime import ack_priority as module
+from bot.runtime.ack_priority import Courtesy, people_first
 
 
 def begun(courtesy: Courtesy, done: list[str], *names: str) -> list[asyncio.Task[None]]:

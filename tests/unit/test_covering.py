@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.clients.git import LocalGit
-from phases.covering import called_after, candidates, patterns
-from phases.hindsight import Hindsight, covered, how_it_passed
-from phases.ports import Check, Commit, CommitFile, Covered, PullChecks
-from phases.service import ReleaseNames, Service
+from bot.clients.git.source import LocalGit
+from phases.ports.source_values import Check, Commit, CommitFile, Covered, PullChecks
+from phases.postmortem.contributing_factors import Hindsight, covered, how_it_passed
+from phases.postmortem.test_coverage import called_after, candidates, patterns
+from phases.record.service import ReleaseNames, Service
 from tests.factories import incident, report
 from tests.unit.repositories import Repository
 

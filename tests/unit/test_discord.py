@@ -14,12 +14,12 @@ from local_http import serving
 from small_world import until
 
 from bot.clients.discord import Discord as Client
-from bot.performers import Kit
-from bot.performers.coordinate import coordinating
-from phases.coordination import discord_text
-from phases.effects import PinDiscord, TellDiscord
-from phases.incident import Incident, Status
-from phases.ports import Announcer, PortError
+from bot.performers.context import Kit
+from bot.performers.notify import coordinating
+from phases.coordination.discord import discord_text
+from phases.messages.effects import PinDiscord, TellDiscord
+from phases.ports.ports import Announcer, PortError
+from phases.record.incident import Incident, Status
 from sandbox.discord import BOT_TOKEN, PINS, Discord, discord_app
 from sandbox.faults import Fault, Faults
 

@@ -10,8 +10,8 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.dispatch import COMMANDS_AT_ONCE, App
-from handlers.listeners import build_app
+from handlers.app import build_app
+from handlers.slack.bolt import COMMANDS_AT_ONCE, App
 
 # https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling
 COMMAND = {"command": "/incident", "text": "help", "team_id": "T0FIREBREAK", "user_id": "U0ALICE", "channel_id": "C0"}

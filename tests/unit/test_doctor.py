@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.catalogue import Catalogue
-from bot.checkup import Finding, broken, works
-from bot.checkup.services import side_by_side
-from bot.checkup.slack import SCOPES
-from bot.checkup.store import store as look_at_store
-from bot.doctor import table
-from bot.queue import put_aside
-from bot.settings import Settings, load
-from bot.store import Store
-from bot.valkey import embedded
-from phases.service import ReleaseNames, Service
+from bot.cli.checks import Finding, broken, works
+from bot.cli.checks.services import side_by_side
+from bot.cli.checks.slack import SCOPES
+from bot.cli.checks.store import store as look_at_store
+from bot.cli.doctor import table
+from bot.config.catalogue import Catalogue
+from bot.config.settings import Settings, load
+from bot.outbox.stream import put_aside
+from bot.store.embedded import embedded
+from bot.store.incident_store import Store
+from phases.record.service import ReleaseNames, Service
 from tests.factories import service
 
 NAMES = ReleaseNames(sentry="shop@{version}", tag="v{version}", deploy="{version}")

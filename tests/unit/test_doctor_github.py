@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from github_world import SHOP, World, github_world
 
-from bot.checkup import github
-from bot.checkup.services import decisions, release_names
-from bot.store import Store
-from phases.service import AdrPlace, ReleaseNames
+from bot.cli.checks import github
+from bot.cli.checks.services import decisions, release_names
+from bot.store.incident_store import Store
+from phases.record.service import AdrPlace, ReleaseNames
 from sandbox.faults import Fault
 from sandbox.github import Workflow
 

@@ -21,7 +21,7 @@ from slack_world import SECRET
 from starlette.applications import Starlette
 
 from bot import health
-from bot.store import Store
+from bot.store.incident_store import Store
 
 PATHS = ("/slack/events", "/webhooks/sentry", "/webhooks/deploys", "/webhooks/github")
 
@@ -65,7 +65,7 @@ async def slowly(url: str, path: str, head: str, drops: bytes) -> bytes:
 async def test_a_body_that_never_ends_is_not_waited_for(
     home: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str, head: str, drops: bytes
 ) -> None:
-    monkeypatch.setattr("handlers.bodies.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("handlers.webhooks.signature.BODY_SECONDS", 0.2)
     assert b" 408 " in await slowly(home.url, path, head, drops)
     assert refusals(caplog) == [f"POST {path} refused with 408: the body did not come in time"]
     assert await home.count() == 0

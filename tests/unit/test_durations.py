@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from phases.durations import Durations, durations
-from phases.incident import ActionKind, Round, RoundAction
+from phases.record.durations import Durations, durations
+from phases.record.incident import ActionKind, Round, RoundAction
 from tests.unit import incidents
 
 

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.clients.slack import Slack
-from handlers.elsewhere import answers
-from phases.ports import PortError
+from bot.clients.slack.client import Slack
+from handlers.slack.response_url import answers
+from phases.ports.ports import PortError
 
 REAL = "https://slack.com/api/"
 LOCAL = "http://127.0.0.1:4000/api/"

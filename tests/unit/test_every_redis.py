@@ -16,16 +16,16 @@ from servers import Served, found, served
 from small_world import declare, door, update
 
 import bot
-from bot.checkup.store import HOLDS_SCRIPTS
-from bot.connection import Script
-from bot.incidents import Incidents
-from bot.proof import CannotUse, everything, must_work
-from bot.queue import Queue
-from bot.store import Store
-from handlers.door import EffectEnded, Recorded, TimerDue, Unknown
-from phases.actions import Action, MeasureDue
-from phases.change import Draft
-from phases.effects import SetTopic
+from bot.cli.checks.store import HOLDS_SCRIPTS
+from bot.outbox.stream import Queue
+from bot.self_test import CannotUse, everything, must_work
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from bot.store.redis import Script
+from handlers.dispatcher import EffectEnded, Recorded, TimerDue, Unknown
+from phases.messages.actions import Action, MeasureDue
+from phases.messages.effects import SetTopic
+from phases.steps.change import Draft
 
 
 def scripts() -> list[Script]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.eviction import ThrowsAway, must_keep
-from bot.store import Store
+from bot.store.eviction import ThrowsAway, must_keep
+from bot.store.incident_store import Store
 from tests.chaos.store import Server
 
 ANY = ("allkeys-lru", "allkeys-random")

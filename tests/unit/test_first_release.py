@@ -12,18 +12,18 @@ import pytest
 from redis.asyncio import Redis
 from small_world import Names, declare
 
-from bot.clock import Clock
-from bot.deploys import Deploys
-from bot.incidents import Incidents
-from bot.memory import RedisMemory
-from bot.queue import Queue
-from bot.store import Store
-from handlers.door import Recorded
-from phases.actions import Action
-from phases.change import Refused
-from phases.effects import EFFECT
-from phases.incident import Incident, Status
-from phases.past import Question, Recalled
+from bot.outbox.stream import Queue
+from bot.store.deploy_history import Deploys
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from bot.store.memory import RedisMemory
+from bot.timers.scheduler import Clock
+from handlers.dispatcher import Recorded
+from phases.messages.actions import Action
+from phases.messages.effects import EFFECT
+from phases.record.incident import Incident, Status
+from phases.record.memories import Question, Recalled
+from phases.steps.change import Refused
 from phases.workflow import step
 
 DUMP = Path(__file__).parents[1] / "data" / "first-release" / "redis.json"

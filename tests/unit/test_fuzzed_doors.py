@@ -28,8 +28,8 @@ from test_github_webhook import body as deployment
 from test_handlers_routes import event_alert, issue, metric
 from test_webhook_deploys import told as finished
 
-from bot.store import Store
-from bot.valkey import embedded
+from bot.store.embedded import embedded
+from bot.store.incident_store import Store
 
 CANARY = "canary-4f2a"
 SECONDS = 30.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.clients.git import LocalGit
-from phases.ports import NotSetUp, PortError
-from phases.service import ReleaseNames, Service
+from bot.clients.git.source import LocalGit
+from phases.ports.ports import NotSetUp, PortError
+from phases.record.service import ReleaseNames, Service
 from tests.unit.repositories import Repository
 
 PAY = "def charge(cart):\n    total = cart.total()\n    return total * rate(cart)\n"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.clients import git_clone
-from bot.clients.git import LocalGit
-from phases.ports import NotSetUp, PortError
-from phases.service import ReleaseNames, Service
+from bot.clients.git import clone as git_clone
+from bot.clients.git.source import LocalGit
+from phases.ports.ports import NotSetUp, PortError
+from phases.record.service import ReleaseNames, Service
 from tests.unit.repositories import Repository
 
 LINES = tuple(f"line {number}\n" for number in range(1, 9))

@@ -14,23 +14,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.checkup import github
-from bot.clients import github_calls as calls
+from bot.cli.checks import github
 from bot.clients.deployers.github import GitHubDeployer
-from bot.clients.git import LocalGit
-from bot.clients.github import GitHub
-from bot.clients.github_checks import pull_checks
-from bot.clients.github_deployments import named
-from bot.clients.github_rest import RestInstead
-from bot.clients.github_shapes import Deployment
-from bot.clients.github_source import GitHubSource
-from bot.clients.http import HttpError
-from bot.clients.merges import HotfixMerges
-from bot.dispatches import Dispatches
-from bot.store import Store
-from phases.ports import PortError
-from phases.report import Release
-from phases.service import DeployWorkflow, ReleaseNames, Service
+from bot.clients.deployers.hotfix_merges import HotfixMerges
+from bot.clients.git.source import LocalGit
+from bot.clients.github import endpoints as calls
+from bot.clients.github.checks import pull_checks
+from bot.clients.github.client import GitHub
+from bot.clients.github.deployments import named
+from bot.clients.github.models import Deployment
+from bot.clients.github.rest_fallback import RestInstead
+from bot.clients.github.source import GitHubSource
+from bot.clients.http.client import HttpError
+from bot.store.dispatch_ledger import Dispatches
+from bot.store.incident_store import Store
+from phases.ports.ports import PortError
+from phases.record.findings import Release
+from phases.record.service import DeployWorkflow, ReleaseNames, Service
 
 PLACE = "acme/shop"
 

@@ -8,12 +8,12 @@ import pytest
 from factories import incident
 from github_world import SHOP, World, github_world
 
-from bot.clients.archive import LocalArchive
-from bot.clients.github_archive import Archives, GitHubArchive
-from bot.clients.http import AGAIN_PAUSES
-from bot.store import Store
-from phases.ports import Archive, NotSetUp, PortError
-from phases.service import AdrPlace, Service
+from bot.clients.git.archive import LocalArchive
+from bot.clients.github.archive import Archives, GitHubArchive
+from bot.clients.http.client import AGAIN_PAUSES
+from bot.store.incident_store import Store
+from phases.ports.ports import Archive, NotSetUp, PortError
+from phases.record.service import AdrPlace, Service
 from sandbox.faults import Fault
 
 PLACED = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="docs/adr")})

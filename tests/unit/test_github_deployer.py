@@ -11,16 +11,16 @@ import pytest
 from github_world import SHOP, World, github_world, operation
 
 from bot.clients.deployers.github import GitHubDeployer
-from bot.clients.github import GitHub as Client
-from bot.clients.github_calls import CALLS, MERGE
-from bot.clients.github_deployments import named
-from bot.clients.github_shapes import Deployment
-from bot.clients.patience import patient
-from bot.dispatches import Dispatches
-from bot.store import Store
-from phases.ports import Deployer, HotfixRef, PortError
-from phases.report import Release
-from phases.service import DeployWorkflow
+from bot.clients.github.client import GitHub as Client
+from bot.clients.github.deployments import named
+from bot.clients.github.endpoints import CALLS, MERGE
+from bot.clients.github.models import Deployment
+from bot.runtime.backoff import patient
+from bot.store.dispatch_ledger import Dispatches
+from bot.store.incident_store import Store
+from phases.ports.ports import Deployer, HotfixRef, PortError
+from phases.record.findings import Release
+from phases.record.service import DeployWorkflow
 from sandbox.faults import Fault
 from sandbox.github import TOKEN, Pull
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from github_world import SHOP, World, github_world
 
-from bot.clients.github_deployments import GitHubDeployments
-from bot.store import Store
-from phases.decision import history
-from phases.ports import DeployHistory, PortError
-from phases.report import DeploySeen, Release
-from phases.service import DeployCommands, Service
+from bot.clients.github.deployments import GitHubDeployments
+from bot.store.incident_store import Store
+from phases.ports.ports import DeployHistory, PortError
+from phases.record.findings import DeploySeen, Release
+from phases.record.service import DeployCommands, Service
+from phases.triage.recommendation import history
 from sandbox.faults import Fault
 
 NOW = datetime.now(UTC)

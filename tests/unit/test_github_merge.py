@@ -9,12 +9,12 @@ import pytest
 from github_world import SHOP, World, github_world
 from repositories import Repository
 
-from bot.clients.git import LocalGit
-from bot.clients.merges import HotfixMerges
-from bot.store import Store
-from phases.ports import HotfixRef, Merges, PortError
-from phases.report import MergeState
-from phases.service import Service
+from bot.clients.deployers.hotfix_merges import HotfixMerges
+from bot.clients.git.source import LocalGit
+from bot.store.incident_store import Store
+from phases.ports.ports import HotfixRef, Merges, PortError
+from phases.record.findings import MergeState
+from phases.record.service import Service
 from sandbox.faults import Fault
 from sandbox.github import Pull
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from github_world import SHOP, World, github_world
 
-from bot.clients.github_errors import forbidden
-from bot.store import Store
-from phases.ports import PortError
-from phases.report import Release
+from bot.clients.github.errors import forbidden
+from bot.store.incident_store import Store
+from phases.ports.ports import PortError
+from phases.record.findings import Release
 from sandbox.faults import Fault
 from sandbox.github import INPUTS, GitHub, Workflow
 

@@ -9,16 +9,17 @@ import pytest
 from factories import incident
 from github_world import SHOP, World, github_world
 
-from bot.clients.github_revert import GitHubReverts
-from bot.store import Store
+from bot.clients.github.reverts import GitHubReverts
+from bot.store.incident_store import Store
 from handlers import views
-from phases.actions import PrepareRevert, RevertPrepared
-from phases.change import Change, Refused
-from phases.effects import Revert
-from phases.incident import Incident
-from phases.ports import PortError, Reverts
-from phases.report import Bisect, Cause, Suspect
-from phases.revert import culprit
+from phases.messages.commands import PrepareRevert
+from phases.messages.effects import Revert
+from phases.messages.results import RevertPrepared
+from phases.ports.ports import PortError, Reverts
+from phases.record.findings import Bisect, Cause, Suspect
+from phases.record.incident import Incident
+from phases.root_cause.revert import culprit
+from phases.steps.change import Change, Refused
 from phases.workflow import step
 from sandbox.faults import Fault
 from sandbox.github import Pull

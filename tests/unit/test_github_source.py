@@ -9,15 +9,15 @@ import pytest
 from factories import incident, report
 from github_world import SHOP, World, github_world
 
-from bot.clients.github_paths import candidates
-from bot.clients.github_source import COMMITS, GitHubSource
-from bot.store import Store
+from bot.clients.github.paths import candidates
+from bot.clients.github.source import COMMITS, GitHubSource
+from bot.store.incident_store import Store
 from handlers.views import forms
-from phases.ports import HotfixRef, PortError, PullRequests, SourceCode
-from phases.report import Choice, Release
+from phases.ports.ports import HotfixRef, PortError, PullRequests, SourceCode
+from phases.record.findings import Choice, Release
+from phases.record.service import Service
 from phases.root_cause import investigate
-from phases.service import Service
-from phases.triage import fix_of
+from phases.triage.measure import fix_of
 from sandbox.faults import Fault
 from sandbox.github import File, Pull
 

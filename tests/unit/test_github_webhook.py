@@ -15,14 +15,15 @@ import pytest
 from github_world import github_world
 from handlers_world import COMMANDS, GITHUB_HOOK_SECRET, House, house
 
-from bot.clients.github_deployments import GitHubDeployments
-from bot.deploys import Deploys
-from bot.store import Store
-from phases.actions import DecideHotfix, DeployFinished, DeployStarted
-from phases.merging import unmerged
-from phases.ports import HotfixRef
-from phases.report import DeployProof, Release
-from phases.service import DeployWorkflow, ReleaseNames, Service
+from bot.clients.github.deployments import GitHubDeployments
+from bot.store.deploy_history import Deploys
+from bot.store.incident_store import Store
+from phases.messages.commands import DecideHotfix
+from phases.messages.results import DeployFinished, DeployStarted
+from phases.mitigation.hotfix_merge import unmerged
+from phases.ports.ports import HotfixRef
+from phases.record.findings import DeployProof, Release
+from phases.record.service import DeployWorkflow, ReleaseNames, Service
 from sandbox.faults import Fault
 
 NAMES = ReleaseNames(tag="v{version}")

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers import heard
-from handlers.grammar import (
+from handlers.command.grammar import (
     BARE,
     HELP,
     MARKS,
@@ -20,7 +19,8 @@ from handlers.grammar import (
     nearest,
     parse,
 )
-from phases.incident import Severity
+from handlers.slack import slack_text
+from phases.record.incident import Severity
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_nothing_is_lost(text: str, here: bool, one_open: bool) -> None:
         case Subcommand(name="help") if text.strip().lower() in HELP:
             return
         case Subcommand(name=name):
-            assert heard.spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
+            assert slack_text.spelled(text).strip().lower().lstrip(MARKS + " ").startswith(name)
 
 
 @given(st.sampled_from(BARE), st.text(min_size=1, max_size=40))

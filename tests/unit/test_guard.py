@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from sentry_world import SHOP, World, ago, world
 from test_verification import burned
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.change import Change
-from phases.counts import SIZE, Measured, limits
-from phases.guard import GUARD, SPAN, judged, look_back
-from phases.incident import GuardLook, Incident, Status
-from phases.report import LookVerdict
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import LookVerdict
+from phases.record.incident import GuardLook, Incident, Status
+from phases.steps.change import Change
+from phases.verification.event_counts import SIZE, Measured, limits
+from phases.verification.recurrence import GUARD, SPAN, judged, look_back
 from phases.workflow import step
 from sandbox.faults import Fault
 from tests.bench.recovery import guard_rates

@@ -11,11 +11,13 @@ import pytest
 from factories import NOW, blast, report
 from handlers_world import SHOP, House, house
 
-from bot.store import Store
+from bot.store.incident_store import Store
 from handlers import views
-from phases.actions import Cancel, ChannelOpened, DeployFinished, DeployStarted, Triaged, TriageOverdue
-from phases.incident import ActionKind, Channel, Incident, Severity, Status
-from phases.report import Choice, DeployProof, Recommendation, Release, Word
+from phases.messages.actions import TriageOverdue
+from phases.messages.commands import Cancel
+from phases.messages.results import ChannelOpened, DeployFinished, DeployStarted, Triaged
+from phases.record.findings import Choice, DeployProof, Recommendation, Release, Word
+from phases.record.incident import ActionKind, Channel, Incident, Severity, Status
 from sandbox.slack.modals import Modals
 
 

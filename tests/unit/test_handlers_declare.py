@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from handlers_world import SHOP, House, house
 
-from bot.store import Store
-from handlers.phrases import sounds_like_fire
-from phases.incident import Status
+from bot.store.incident_store import Store
+from handlers.events.declare_phrases import sounds_like_fire
+from phases.record.incident import Status
 from sandbox.faults import Fault
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from handlers_world import House, house
 
-from bot.store import Store
-from phases.actions import DecideFixed, Looked
-from phases.incident import Incident
-from phases.report import LookVerdict
+from bot.store.incident_store import Store
+from phases.messages.commands import DecideFixed
+from phases.messages.results import Looked
+from phases.record.findings import LookVerdict
+from phases.record.incident import Incident
 from sandbox.slack.forms import state_values
 from sandbox.slack.people import Person
 from tests.factories import look

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from handlers_world import House, house
 
-from bot.store import Store
+from bot.store.incident_store import Store
 from handlers import views
 from handlers.views import postmortem
-from phases.actions import AdrWritten, EffectFailed, Investigated, Looked
-from phases.effects import EFFECT, OpenTicket, Say
-from phases.incident import Incident, Status
-from phases.papers import Adr
-from phases.report import Hypothesis, HypothesisKind, Investigation, Look, LookVerdict, Verdict
+from phases.messages.effects import EFFECT, OpenTicket, Say
+from phases.messages.results import AdrWritten, EffectFailed, Investigated, Looked
+from phases.record.documents import Adr
+from phases.record.findings import Hypothesis, HypothesisKind, Investigation, Look, LookVerdict, Verdict
+from phases.record.incident import Incident, Status
 
 PARTS = {
     "timeline": "03:00 alert\n03:05 rollback",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from handlers import deliveries, heard
-from handlers.kit import new_ulid
-from handlers.tasks import Tasks
+from handlers import deliveries
+from handlers.ids import new_ulid
+from handlers.slack import slack_text
+from handlers.slack.background import Tasks
 
 
 @pytest.mark.parametrize(
@@ -22,21 +23,21 @@ from handlers.tasks import Tasks
     ],
 )
 def test_messages_are_decoded(raw: str, meant: str) -> None:
-    assert heard.plain(raw) == meant
+    assert slack_text.plain(raw) == meant
 
 
 def test_forms_are_not_decoded() -> None:
-    assert heard.typed("flag <off> &amp;\x00 ") == "flag <off> &amp;"
+    assert slack_text.typed("flag <off> &amp;\x00 ") == "flag <off> &amp;"
 
 
 def test_the_title_is_the_first_line_cut() -> None:
-    assert heard.title("\n  a  b \nc") == "a b"
-    assert len(heard.title("x" * 1000)) == 300
+    assert slack_text.title("\n  a  b \nc") == "a b"
+    assert len(slack_text.title("x" * 1000)) == 300
 
 
 def test_issues_of_sentry_links() -> None:
     text = "https://acme.sentry.io/issues/41/?project=1 https://s.example/organizations/acme/issues/42/events/1/ /issues/43"
-    assert heard.sentry_issues(text) == ("41", "42")
+    assert slack_text.sentry_issues(text) == ("41", "42")
 
 
 def test_claims_of_deliveries() -> None:

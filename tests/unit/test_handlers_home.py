@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from handlers_world import House, house
 
-from bot.store import Store
-from bot.viewers import StoreViewers
-from handlers import home as homes
-from phases.actions import SetSeverity, TakeLead
-from phases.incident import Severity
+from bot.store.home_viewers import StoreViewers
+from bot.store.incident_store import Store
+from handlers.events import app_home as homes
+from phases.messages.commands import SetSeverity, TakeLead
+from phases.record.incident import Severity
 from sandbox.faults import Fault
 from sandbox.slack.blocks import plain
 

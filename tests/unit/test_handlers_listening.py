@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from handlers_world import SEARCH, SHOP, House, house
 
-from bot.store import Store
-from handlers.phrases import sounds_like_fire
-from phases.actions import ChannelOpened
-from phases.incident import Channel as Opened
+from bot.store.incident_store import Store
+from handlers.events.declare_phrases import sounds_like_fire
+from phases.messages.results import ChannelOpened
+from phases.record.incident import Channel as Opened
 from sandbox.slack.channels import BOT_USER, Channel
 from sandbox.slack.people import Person
 from tests.unit.test_messages import ALERTMANAGER, DATADOG, GRAFANA, PAGERDUTY, SENTRY

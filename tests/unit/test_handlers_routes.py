@@ -17,11 +17,11 @@ from sentry_world import ago, world
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import SECRET
 
-from bot.store import Store
-from handlers.listeners import build_app
-from phases.actions import Looked
-from phases.incident import Status
-from phases.report import Look, LookVerdict
+from bot.store.incident_store import Store
+from handlers.app import build_app
+from phases.messages.results import Looked
+from phases.record.findings import Look, LookVerdict
+from phases.record.incident import Status
 from sandbox.faults import Fault
 
 

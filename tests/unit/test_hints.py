@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bot.checkup.hints import REINSTALL, SLACK_TOKEN, advice, at_start
-from bot.clients.http import HttpError
-from bot.clients.linear import LinearError
-from bot.clients.slack import SlackRefused
-from phases.ports import PortError
+from bot.cli.checks.hints import REINSTALL, SLACK_TOKEN, advice, at_start
+from bot.clients.http.client import HttpError
+from bot.clients.linear.client import LinearError
+from bot.clients.slack.errors import SlackRefused
+from phases.ports.ports import PortError
 
 SCOPES = "SENTRY_AUTH_TOKEN: an internal integration with org:read"
 

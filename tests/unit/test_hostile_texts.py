@@ -19,31 +19,31 @@ from factories import NOW, service
 from hostile import ATTACKS, EVIL, GOOD, Hostile, later
 from test_views_limits import check_blocks, objects
 
-from bot.logs import JsonLines, Lines, Redact
-from bot.performers.speak import bookmark_title, channel_name
+from bot.performers.slack import bookmark_title, channel_name
+from bot.runtime.logs import JsonLines, Lines, Redact
 from handlers import views
-from handlers.views import forms, lifecycle, past, postmortem, says
+from handlers.views import forms, history, merge_and_reopen, notes, postmortem
 from handlers.views.blocks import Message, View
 from handlers.views.home import home
 from handlers.views.timeline import timeline
-from phases.adr import adr_text, summary, up_to_date
-from phases.adr_done import completed
-from phases.adr_names import Numbering
-from phases.cadence import template
-from phases.coordination import discord_text, ticket_body, ticket_title
-from phases.effects import Say
-from phases.follow_up import items, sub_issue_body
-from phases.incident import Channel, Entry, Incident, MessageRef, Round, RoundAction, Severity, Status
-from phases.markdown import in_git, one_line, paragraphs
-from phases.papers import ActionItem, Postmortem
-from phases.past import PastIncident, counted_of
-from phases.ports import HotfixRef
-from phases.postmortem import Parts
-from phases.privacy import page_text
-from phases.report import Picture, Release, Verdict
-from phases.ticket import meanwhile, so_far
-from phases.trends import trends
-from phases.wording import foreign
+from phases.coordination.discord import discord_text
+from phases.coordination.ticket import meanwhile, so_far, ticket_body, ticket_title
+from phases.coordination.updates import template
+from phases.memory.trends import trends
+from phases.messages.effects import Say
+from phases.ports.ports import HotfixRef
+from phases.postmortem.action_items import items, sub_issue_body
+from phases.postmortem.adr import adr_text, summary, up_to_date
+from phases.postmortem.adr_numbering import Numbering
+from phases.postmortem.adr_status import completed
+from phases.postmortem.gate import Parts
+from phases.record.documents import ActionItem, Postmortem
+from phases.record.findings import Picture, Release, Verdict
+from phases.record.incident import Channel, Entry, Incident, MessageRef, Round, RoundAction, Severity, Status
+from phases.record.markdown import in_git, one_line, paragraphs
+from phases.record.memories import PastIncident, counted_of
+from phases.record.privacy import page_text
+from phases.record.wording import foreign
 
 NAMES = {f"U0{n}": attack for n, attack in enumerate(ATTACKS)} | {
     "U0ALICE": "Alice <!channel> [x](https://evil.example)"
@@ -100,7 +100,7 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
     counted = [counted_of(r) for r in remembered]
     shown: list[Message | View] = [
         views.status(one, NOW, shop),
-        says.with_proofs(views.status(one, NOW, shop), ()),
+        notes.with_proofs(views.status(one, NOW, shop), ()),
         views.decision(one, NOW, shop, 1),
         views.decision(one, NOW, shop, 2),
         views.progress(one, NOW, 1),
@@ -115,19 +115,19 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         views.listing([one]),
         views.items(one),
         views.overdue(one, [1, 2, 3], NOW.date(), mention=word()),
-        says.which(word(), [one], {"text": word()[:300]}),
-        says.note(word()),
-        says.lacking(one, word()),
-        says.declared(one),
-        says.there(one, noted=True),
-        says.taken(word(), one, ask),
-        says.either(word(), (word() or "a", ask), ("b", ask)),
-        says.offer(word(), ask),
-        says.break_glass(word(), {"incident": one.id}),
-        lifecycle.which_goes_on(one, one.model_copy(update={"id": "INC-0002"})),
-        lifecycle.reopen_beside(one, one),
-        past.history(remembered, word(), {r.id: word() for r in remembered}, start=0, more=True),
-        past.trends(trends(counted, NOW)),
+        notes.which(word(), [one], {"text": word()[:300]}),
+        notes.note(word()),
+        notes.lacking(one, word()),
+        notes.declared(one),
+        notes.there(one, noted=True),
+        notes.taken(word(), one, ask),
+        notes.either(word(), (word() or "a", ask), ("b", ask)),
+        notes.offer(word(), ask),
+        notes.break_glass(word(), {"incident": one.id}),
+        merge_and_reopen.which_goes_on(one, one.model_copy(update={"id": "INC-0002"})),
+        merge_and_reopen.reopen_beside(one, one),
+        history.history(remembered, word(), {r.id: word() for r in remembered}, start=0, more=True),
+        history.trends(trends(counted, NOW)),
         timeline(one, entries),
         forms.declare([shop], title=word(), description=word(), metadata={"place": word()[:200]}, note=word()),
         forms.triage(one, 1),
@@ -216,7 +216,7 @@ def test_slack_shows_words_as_words(first: int, status: Status) -> None:
 def test_what_programs_tell_mentions_nobody(attack: str) -> None:
     """People may mention a person; an error, a commit, a ticket may not: it is defused where it comes in."""
     told = foreign(f"{attack} <@U0ALICE> <@U0ALICE|alice> <#C0GENERAL> <!subteam^S0123456>")
-    for text in (views.say(Say(text=told), record(0, Status.DECIDING)[0]).text, says.note(told).text):
+    for text in (views.say(Say(text=told), record(0, Status.DECIDING)[0]).text, notes.note(told).text):
         assert not [token for token in TOKEN.findall(text) if token.startswith(("@", "#", "!"))], text
 
 

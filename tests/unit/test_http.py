@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http import Http, HttpError, retry_after
-from bot.clients.patience import patient
-from bot.clients.slack import Slack, SlackRefused
+from bot.clients.http.client import Http, HttpError, retry_after
+from bot.clients.slack.client import Slack
+from bot.clients.slack.errors import SlackRefused
+from bot.runtime.backoff import patient
 
 TOKEN = "sntrys_not_for_logs_0123"
 

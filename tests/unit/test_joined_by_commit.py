@@ -14,12 +14,12 @@ from repositories import Repository
 from sentry_world import NOW, Deployer, World, ago, incident, world
 
 from bot.clients.deployers.command import CommandDeployer
-from bot.clients.github_deployments import GitHubDeployments
-from bot.store import Store
-from phases.ports import PortError
-from phases.report import Choice, Release, TriageReport
-from phases.service import DeployCommands, DeployWorkflow, ReleaseNames, Service
-from phases.triage import triage
+from bot.clients.github.deployments import GitHubDeployments
+from bot.store.incident_store import Store
+from phases.ports.ports import PortError
+from phases.record.findings import Choice, Release, TriageReport
+from phases.record.service import DeployCommands, DeployWorkflow, ReleaseNames, Service
+from phases.triage.measure import triage
 from sandbox.faults import Fault
 
 X, Y, Z = "ab" * 20, "cd" * 20, "ef" * 20

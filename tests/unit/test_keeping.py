@@ -15,22 +15,22 @@ from hypothesis import strategies as st
 from test_first_release import restore
 from test_store import dump
 
-from bot.archived import Unreadable, read
-from bot.drafts import RedisDrafts
-from bot.export import export
-from bot.forget import forget
-from bot.importing import import_lines
-from bot.memory import RedisMemory
-from bot.store import Loaded, Store
-from bot.valkey import embedded
+from bot.cli.export import export
+from bot.cli.export_format import Unreadable, read
+from bot.cli.forget import forget
+from bot.cli.import_ import import_lines
+from bot.store.drafts import RedisDrafts
+from bot.store.embedded import embedded
+from bot.store.incident_store import Loaded, Store
+from bot.store.memory import RedisMemory
 from handlers.views.text import person, spoken
-from phases.actions import RetryDue
-from phases.change import Change, Timer
-from phases.effects import Invite, Say
-from phases.incident import Entry, Incident, MessageRef, Status
-from phases.postmortem import Parts
-from phases.postmortem_steps import fingerprint_claim
-from phases.wording import FORGOTTEN
+from phases.messages.actions import RetryDue
+from phases.messages.effects import Invite, Say
+from phases.postmortem.gate import Parts
+from phases.record.claims import fingerprint_claim
+from phases.record.incident import Entry, Incident, MessageRef, Status
+from phases.record.wording import FORGOTTEN
+from phases.steps.change import Change, Timer
 from tests.factories import report
 from tests.unit import incidents
 

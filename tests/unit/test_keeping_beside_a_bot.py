@@ -10,8 +10,8 @@ from pathlib import Path
 
 from test_keeping import past, put
 
-from bot.store import Store
-from bot.valkey import SOCKET, embedded
+from bot.store.embedded import SOCKET, embedded
+from bot.store.incident_store import Store
 
 ROOT = Path(__file__).parents[2]
 

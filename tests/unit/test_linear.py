@@ -9,11 +9,11 @@ from datetime import date
 import pytest
 from local_http import serving
 
-from bot.clients.linear import Linear as Client
-from bot.clients.linear import LinearError, made_id
-from phases.incident import Ticket
-from phases.ports import PortError, Tickets
-from phases.service import Service
+from bot.clients.linear.client import Linear as Client
+from bot.clients.linear.client import LinearError, made_id
+from phases.ports.ports import PortError, Tickets
+from phases.record.documents import Ticket
+from phases.record.service import Service
 from sandbox.faults import Fault, Faults
 from sandbox.linear import API_KEY, Linear, linear_app
 

@@ -14,15 +14,17 @@ from uuid import uuid4
 import pytest
 from small_world import declare, door, running, until, update
 
-from bot.budget import Budget
-from bot.incidents import Incidents
-from bot.live import Live, Rendered
-from bot.store import Store
-from handlers.door import Delivery, Recorded
-from phases.actions import Action, Cancel, MessagePosted, PostUpdate
-from phases.change import Draft, Refused
-from phases.incident import Incident, MessageRef
-from phases.ports import PortError
+from bot.live.edit_budget import Budget
+from bot.live.editor import Live, Rendered
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from handlers.dispatcher import Delivery, Recorded
+from phases.messages.actions import Action
+from phases.messages.commands import Cancel, PostUpdate
+from phases.messages.results import MessagePosted
+from phases.ports.ports import PortError
+from phases.record.incident import Incident, MessageRef
+from phases.steps.change import Draft, Refused
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ def more(draft: Draft, action: Action) -> Draft | Refused:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr("bot.live.COOL", 0.0)
-    monkeypatch.setattr("bot.live.LOOK_SECONDS", 0.05)
-    monkeypatch.setattr("bot.live.NOT_POSTED_SECONDS", 0.05)
+    monkeypatch.setattr("bot.live.editor.COOL", 0.0)
+    monkeypatch.setattr("bot.live.editor.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("bot.live.editor.NOT_POSTED_SECONDS", 0.05)
     caplog.set_level(logging.WARNING)
 
 
@@ -207,7 +209,7 @@ async def test_marks_of_an_earlier_version_are_taken_over(store: Store, incident
 async def test_more_marks_than_one_look_takes(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.live.AT_MOST", 1)
+    monkeypatch.setattr("bot.live.editor.AT_MOST", 1)
     for number, name in enumerate(NAMES[1:], start=2):
         await posted(incidents, name, f"{number}.{number}")
     await change(incidents, "a")
@@ -232,10 +234,10 @@ async def test_marks_are_heard_after_redis_lost_the_end_of_its_memory(store: Sto
 async def test_the_important_goes_first_and_leaves_room_for_what_matters_more(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.budget.BURST", 5)
-    monkeypatch.setattr("bot.budget.A_MINUTE", 1)
-    monkeypatch.setattr("bot.budget.LEAVE", {"decision": 0, "status": 1, "tree": 3, "announcement": 4})
-    monkeypatch.setattr("bot.live.AT_ONCE", 1)
+    monkeypatch.setattr("bot.live.edit_budget.BURST", 5)
+    monkeypatch.setattr("bot.live.edit_budget.A_MINUTE", 1)
+    monkeypatch.setattr("bot.live.edit_budget.LEAVE", {"decision": 0, "status": 1, "tree": 3, "announcement": 4})
+    monkeypatch.setattr("bot.live.editor.AT_ONCE", 1)
     for number, name in enumerate(NAMES[1:], start=2):
         await posted(incidents, name, f"{number}.{number}")
     slack = Slack()
@@ -258,9 +260,9 @@ async def test_the_important_goes_first_and_leaves_room_for_what_matters_more(
 
 
 async def test_the_bucket_fills_again(store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.budget.BURST", 1)
-    monkeypatch.setattr("bot.budget.LEAVE", {"announcement": 0})
-    monkeypatch.setattr("bot.budget.A_MINUTE", 60)
+    monkeypatch.setattr("bot.live.edit_budget.BURST", 1)
+    monkeypatch.setattr("bot.live.edit_budget.LEAVE", {"announcement": 0})
+    monkeypatch.setattr("bot.live.edit_budget.A_MINUTE", 60)
     slack = Slack()
     async with running(Live(store, incidents, render, slack).run()):
         await change(incidents, "a [status]")
@@ -301,8 +303,8 @@ async def test_once_slack_was_strict_no_minute_has_more_than_fifty(
 async def test_where_somebody_acted_comes_first_then_what_is_worse(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.live.AT_ONCE", 1)
-    monkeypatch.setattr("bot.live.COOL", 5.0)
+    monkeypatch.setattr("bot.live.editor.AT_ONCE", 1)
+    monkeypatch.setattr("bot.live.editor.COOL", 5.0)
     slack = Slack()
     slack.go.clear()
     for number, (severity, acted) in enumerate([(3, False), (1, False), (4, True), (2, True)], start=2):
@@ -364,8 +366,8 @@ async def test_what_can_never_be_edited_is_dropped_and_logged(
 async def test_what_did_not_answer_is_sent_again(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.live.TROUBLE_SECONDS", 0.05)
-    monkeypatch.setattr("bot.live.EDIT_SECONDS", 0.2)
+    monkeypatch.setattr("bot.live.editor.TROUBLE_SECONDS", 0.05)
+    monkeypatch.setattr("bot.live.editor.EDIT_SECONDS", 0.2)
     slack = Slack()
     slack.fail = [PortError("slack", "no answer", retryable=True), TimeoutError()]
     async with running(Live(store, incidents, render, slack).run()):
@@ -395,7 +397,7 @@ async def test_a_rendering_that_fails_is_dropped_until_the_next_change(
 async def test_a_message_is_left_alone_for_a_moment_after_an_edit(
     store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.live.COOL", 1.0)
+    monkeypatch.setattr("bot.live.editor.COOL", 1.0)
     slack = Slack()
     async with running(Live(store, incidents, render, slack).run()):
         await change(incidents, "a [status]")
@@ -424,7 +426,7 @@ async def test_an_edit_that_lands_after_its_lease_does_not_leave_what_is_old(
     store: Store, redis_url: str, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica that stood still sends its edit when another has long sent a newer one."""
-    monkeypatch.setattr("bot.marks.LEASE_SECONDS", 0.2)
+    monkeypatch.setattr("bot.live.dirty_marks.LEASE_SECONDS", 0.2)
     slow, quick = Slack(), Slack()
     slow.edits = quick.edits
     slow.go.clear()

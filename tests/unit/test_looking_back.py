@@ -13,11 +13,11 @@ import pytest
 from handlers_world import house
 from slack_world import World, slack_world
 
-from bot.clients.slack import Slack
-from bot.looking_back import LATE_DAYS, LookingBack
-from bot.memory import RedisMemory
-from bot.store import Store
-from phases.ports import PortError
+from bot.clients.slack.client import Slack
+from bot.store.incident_store import Store
+from bot.store.memory import RedisMemory
+from bot.timers.monthly_trends import LATE_DAYS, LookingBack
+from phases.ports.ports import PortError
 from sandbox.faults import Fault
 from sandbox.slack.people import Json, plain
 from tests.unit.test_trends import one

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phases.adr import adr_text
-from phases.incident import Round, Status
-from phases.memory import (
+from phases.memory.recall import (
     MEMORY_LIMIT_BYTES,
     SPAN,
     cause_kind,
@@ -24,8 +22,10 @@ from phases.memory import (
     sentence,
     sentences,
 )
-from phases.past import PastIncident, PastItem, Question, Recalled, Recollection
-from phases.report import Cause, Frame, IssueSeen
+from phases.postmortem.adr import adr_text
+from phases.record.findings import Cause, Frame, IssueSeen
+from phases.record.incident import Round, Status
+from phases.record.memories import PastIncident, PastItem, Question, Recalled, Recollection
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from handlers import heard
-from handlers.messages import by_person, message_text, own_words
+from handlers.slack import slack_text
+from handlers.slack.message_text import by_person, message_text, own_words
 
 # https://github.com/prometheus/alertmanager/blob/main/notify/slack/slack.go and template/default.tmpl
 ALERTMANAGER = {
@@ -248,7 +248,7 @@ FORWARDED = {
 )
 def test_every_word_is_there_and_the_headline_first(message: dict[str, Any], title: str, holds: list[str]) -> None:
     text = message_text(message)
-    assert heard.title(text) == title
+    assert slack_text.title(text) == title
     for one in holds:
         assert one in text, text
 
@@ -345,7 +345,7 @@ FORWARDED_ALERT: dict[str, Any] = {
 )
 def test_what_is_nested_or_within_a_file_is_there(message: dict[str, Any], title: str, holds: list[str]) -> None:
     text = message_text(message)
-    assert heard.title(text) == title
+    assert slack_text.title(text) == title
     for one in holds:
         assert one in text, text
 

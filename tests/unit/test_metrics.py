@@ -15,18 +15,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.clients.calls import CALLS, LIMITED
-from bot.clients.http import Http, HttpError
-from bot.clients.slack import Slack, SlackRefused
-from bot.clock import Clock
-from bot.live import Live
+from bot.clients.http.call_counts import CALLS, LIMITED
+from bot.clients.http.client import Http, HttpError
+from bot.clients.slack.client import Slack
+from bot.clients.slack.errors import SlackRefused
+from bot.live.editor import Live
+from bot.live.rendering import renderer
 from bot.metrics import Metrics, Timed
-from bot.outbox import Job, Outbox
-from bot.rendering import renderer
-from bot.store import Store
-from phases.actions import Action
-from phases.effects import Page, Say
-from phases.ports import PortError
+from bot.outbox.worker import Job, Outbox
+from bot.store.incident_store import Store
+from bot.timers.scheduler import Clock
+from phases.messages.actions import Action
+from phases.messages.effects import Page, Say
+from phases.ports.ports import PortError
 
 __all__ = ["quick_outbox"]  # a fixture for every test here
 

@@ -19,20 +19,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.catalogue import Catalogue
-from bot.checkup import outside, sentry
-from bot.checkup.hints import advice
+from bot.cli.checks import outside, sentry
+from bot.cli.checks.hints import advice
 from bot.clients.discord import Discord
-from bot.clients.endpoint import HttpEndpoint
-from bot.clients.github import GitHub
-from bot.clients.http import Http, HttpError
-from bot.clients.linear import Linear
+from bot.clients.github.client import GitHub
+from bot.clients.http.client import Http, HttpError
+from bot.clients.http.endpoint import HttpEndpoint
+from bot.clients.http.unreachable import why
+from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
-from bot.clients.sentry import Sentry
-from bot.clients.slack import Slack
-from bot.clients.unreached import why
-from bot.settings import load
-from phases.ports import PortError
+from bot.clients.sentry.client import Sentry
+from bot.clients.slack.client import Slack
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from phases.ports.ports import PortError
 from tests.factories import service
 
 needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="certificates are made with the program openssl")

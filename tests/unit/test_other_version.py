@@ -10,17 +10,18 @@ import pytest
 from outbox_world import World, done
 from small_world import door, running, until
 
-from bot.aside import take_up
-from bot.catalogue import Catalogue
-from bot.checkup.store import store as look_at_store
-from bot.clock import Clock
-from bot.queue import set_aside_count
-from bot.settings import load
-from bot.store import Store
-from handlers.door import Recorded
-from phases.actions import NobodyActed, PostUpdate
-from phases.change import Refused
-from phases.effects import EFFECT, Say
+from bot.cli.checks.store import store as look_at_store
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from bot.outbox.dead_letters import take_up
+from bot.outbox.stream import set_aside_count
+from bot.store.incident_store import Store
+from bot.timers.scheduler import Clock
+from handlers.dispatcher import Recorded
+from phases.messages.actions import NobodyActed
+from phases.messages.commands import PostUpdate
+from phases.messages.effects import EFFECT, Say
+from phases.steps.change import Refused
 
 FUTURE = "a state of tomorrow"
 

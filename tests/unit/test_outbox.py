@@ -8,14 +8,16 @@ import pytest
 from outbox_world import Perform, World, done, quick_outbox, wanting
 from small_world import running, until
 
-from bot.connection import GROUP, NotRecorded
-from bot.outbox import Job
-from bot.queue import set_aside, set_aside_count
-from bot.store import Store
-from phases.actions import Action, AddHypothesis, EffectDone, EffectFailed
-from phases.change import Draft, Refused
-from phases.effects import Effect, Page, Say, TellDiscord
-from phases.ports import PortError
+from bot.outbox.stream import set_aside, set_aside_count
+from bot.outbox.worker import Job
+from bot.store.incident_store import Store
+from bot.store.redis import GROUP, NotRecorded
+from phases.messages.actions import Action
+from phases.messages.commands import AddHypothesis
+from phases.messages.effects import Effect, Page, Say, TellDiscord
+from phases.messages.results import EffectDone, EffectFailed
+from phases.ports.ports import PortError
+from phases.steps.change import Draft, Refused
 
 __all__ = ["quick_outbox"]  # a fixture for every test here
 
@@ -120,8 +122,8 @@ async def test_it_gives_up_after_its_time_and_says_so(
     store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted from the first try: the waits alone never reach it."""
-    monkeypatch.setattr("bot.outbox.GIVE_UP_SECONDS", 0.5)
-    monkeypatch.setattr("bot.outbox.LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("bot.outbox.worker.GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr("bot.outbox.worker.LONGEST_WAIT_SECONDS", 0.05)
 
     async def say(effect: Say, job: Job) -> Action:
         raise PortError("slack", "Slack is down", retryable=True)
@@ -173,7 +175,7 @@ async def test_a_fault_of_the_bot_is_tried_three_times_and_its_text_stays_out_of
 
 
 async def test_nothing_runs_longer_than_its_time(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.outbox.PERFORM_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.worker.PERFORM_SECONDS", 0.1)
     attempts: list[int] = []
 
     async def say(effect: Say, job: Job) -> Action:

@@ -12,12 +12,13 @@ import pytest
 from outbox_world import World, done, quick_outbox
 from small_world import running, until
 
-from bot.connection import GROUP
-from bot.forget import forget
-from bot.outbox import Job
-from bot.store import Store
-from phases.actions import Action, EffectDone
-from phases.effects import CommentTicket, Say
+from bot.cli.forget import forget
+from bot.outbox.worker import Job
+from bot.store.incident_store import Store
+from bot.store.redis import GROUP
+from phases.messages.actions import Action
+from phases.messages.effects import CommentTicket, Say
+from phases.messages.results import EffectDone
 
 __all__ = ["quick_outbox"]  # a fixture for every test here
 
@@ -78,9 +79,9 @@ def hold_and_die(url: str) -> str:
 async def test_what_a_killed_worker_held_is_reclaimed(
     store: Store, redis_url: str, alone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 3600.0 if alone else 0.5)
-    monkeypatch.setattr("bot.outbox.CONSUMER_SECONDS", 0.5)
+    monkeypatch.setattr("bot.outbox.worker.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.worker.RECLAIM_SECONDS", 3600.0 if alone else 0.5)
+    monkeypatch.setattr("bot.outbox.worker.CONSUMER_SECONDS", 0.5)
     attempts: list[int] = []
 
     async def say(effect: Say, job: Job) -> Action:
@@ -103,8 +104,8 @@ async def test_what_a_killed_worker_held_is_reclaimed(
 async def test_what_is_renewed_is_not_reclaimed_and_runs_once(
     store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 0.5)
+    monkeypatch.setattr("bot.outbox.worker.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.worker.RECLAIM_SECONDS", 0.5)
     starts: list[float] = []
 
     async def say(effect: Say, job: Job) -> Action:
@@ -189,8 +190,8 @@ async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_o
     store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would begin as if for the first time, and not look for what is posted already."""
-    monkeypatch.setattr("bot.outbox.RENEW_SECONDS", 0.1)
-    monkeypatch.setattr("bot.outbox.RECLAIM_SECONDS", 0.5)
+    monkeypatch.setattr("bot.outbox.worker.RENEW_SECONDS", 0.1)
+    monkeypatch.setattr("bot.outbox.worker.RECLAIM_SECONDS", 0.5)
 
     async def say(effect: Say, job: Job) -> Action:
         await store.redis.rpush("ran", f"{job.effect_id} {job.attempt}")  # pyright: ignore[reportGeneralTypeIssues]

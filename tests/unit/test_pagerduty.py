@@ -8,7 +8,7 @@ import pytest
 from local_http import serving
 
 from bot.clients.pagerduty import PagerDuty as Client
-from phases.ports import Pager, PortError
+from phases.ports.ports import Pager, PortError
 from sandbox.faults import Fault, Faults
 from sandbox.pagerduty import ROUTING_KEY, PagerDuty, pagerduty_app
 

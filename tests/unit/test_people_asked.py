@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from slack_world import slack_world
 
-from bot.clients.slack import Slack
-from bot.people import SlackPeople
+from bot.clients.slack.client import Slack
+from bot.clients.slack.people import SlackPeople
 from sandbox.faults import Fault
 from sandbox.slack.channels import TEAM
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers import views
-from handlers.views.phone import BODY, LARGE, SMALL, Fact, fitted, lines, shortened, shown
+from handlers.views.phone_layout import BODY, LARGE, SMALL, Fact, fitted, lines, shortened, shown
 from handlers.views.status import LINES
 from handlers.views.text import spoken, words
 

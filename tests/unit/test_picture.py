@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from handlers import views
 from handlers.views.blocks import Message
-from phases.adr import adr_text
-from phases.effects import Say
-from phases.incident import ActionKind, Incident, Round, RoundAction
-from phases.papers import Postmortem
-from phases.picture import LONGEST, POINTS, begins, drawn, in_words, marks, mermaid, points, quick
-from phases.ports import Minutes
-from phases.report import DeploySeen, Picture, Release
+from phases.messages.effects import Say
+from phases.ports.tracker_values import Minutes
+from phases.postmortem.adr import adr_text
+from phases.record.documents import Postmortem
+from phases.record.findings import DeploySeen, Picture, Release
+from phases.record.incident import ActionKind, Incident, Round, RoundAction
+from phases.verification.event_chart import LONGEST, POINTS, begins, drawn, in_words, marks, mermaid, points, quick
 from sandbox.slack.blocks import plain
 from sandbox.slack.limits import check_message_blocks
 

@@ -12,14 +12,14 @@ from factories import incident, report
 from github_world import SHOP, World, github_world
 from repositories import Repository
 
-from bot.clients.git import LocalGit
-from bot.store import Store
-from phases.paths import PathIndex
-from phases.ports import PortError, SourceCode
-from phases.report import Choice, Frame, Investigation, Release, TriageReport
+from bot.clients.git.source import LocalGit
+from bot.store.incident_store import Store
+from phases.ports.ports import PortError, SourceCode
+from phases.ports.source_paths import PathIndex
+from phases.ports.source_values import Place, placed
+from phases.record.findings import Choice, Frame, Investigation, Release, TriageReport
+from phases.record.service import ReleaseNames, Service
 from phases.root_cause import investigate
-from phases.service import ReleaseNames, Service
-from phases.source import Place, placed
 from sandbox.faults import Fault
 from sandbox.github import File
 

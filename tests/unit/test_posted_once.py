@@ -11,14 +11,14 @@ import pytest
 from factories import NOW, incident
 from slack_world import slack_world
 
-from bot.clients.slack import Slack
-from bot.performers import Kit
-from bot.performers.speak import speaking
+from bot.clients.slack.client import Slack
+from bot.performers.context import Kit
+from bot.performers.slack import speaking
 from handlers.views.blocks import Message
-from phases.actions import MessagePosted
-from phases.effects import EFFECT, PostLive
-from phases.incident import Channel, Failure, Incident
-from phases.ports import PortError
+from phases.messages.effects import EFFECT, PostLive
+from phases.messages.results import MessagePosted
+from phases.ports.ports import PortError
+from phases.record.incident import Channel, Failure, Incident
 from sandbox.faults import Fault
 from sandbox.slack.api import BOT_TOKEN
 

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from incidents import NAMES, minute
 
-from phases.incident import ActionKind, Entry, RoundAction, Source, Status
-from phases.papers import ActionItem, Postmortem
-from phases.postmortem import Parts, missing, submitted
-from phases.postmortem_draft import draft
-from phases.proofs import proofs
-from phases.report import Cause
+from phases.postmortem.draft import draft
+from phases.postmortem.gate import Parts, submitted
+from phases.postmortem.proofs import proofs
+from phases.record.documents import ActionItem, Postmortem
+from phases.record.findings import Cause
+from phases.record.incident import ActionKind, Entry, RoundAction, Source, Status
+from phases.steps.resolution import missing
 
 # --- the gate --------------------------------------------------------------------------------------------------
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from incidents import NAMES, minute
 
-from phases.adr import adr_text, minutes_taken, summary, what_was_done_in_all
-from phases.adr_names import Numbering
-from phases.incident import ActionKind, Entry, Source
-from phases.markdown import inline, one_line, paragraphs
-from phases.papers import ActionItem
-from phases.report import BlastRadius, Cause, Release, Share, Word
+from phases.postmortem.adr import adr_text, minutes_taken, summary, what_was_done_in_all
+from phases.postmortem.adr_numbering import Numbering
+from phases.record.documents import ActionItem
+from phases.record.findings import BlastRadius, Cause, Release, Share, Word
+from phases.record.incident import ActionKind, Entry, Source
+from phases.record.markdown import inline, one_line, paragraphs
 
 EXACT = """\
 PRODUCTION INCIDENT — checkout is failing

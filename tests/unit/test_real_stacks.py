@@ -11,9 +11,9 @@ import pytest
 import sentry_sdk
 from local_http import serving
 
-from bot.clients.sentry import Sentry as Client
-from phases.service import Service
-from phases.tracked import EventDetail
+from bot.clients.sentry.client import Sentry as Client
+from phases.ports.tracker_values import EventDetail
+from phases.record.service import Service
 from sandbox.faults import Faults
 from sandbox.sentry import Sentry, sentry_app
 

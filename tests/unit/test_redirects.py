@@ -20,19 +20,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.clients import github_calls as calls
 from bot.clients.discord import Discord
-from bot.clients.endpoint import HttpEndpoint
-from bot.clients.github import GitHub
-from bot.clients.http import HttpError, part
-from bot.clients.linear import Linear
+from bot.clients.github import endpoints as calls
+from bot.clients.github.client import GitHub
+from bot.clients.http.client import HttpError, part
+from bot.clients.http.endpoint import HttpEndpoint
+from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
-from bot.clients.sentry import Sentry
-from bot.clients.sentry_issues import SentryIssues
-from bot.clients.slack import Slack
-from bot.socket_mode import SocketMode
-from handlers.listeners import build_app
-from phases.ports import PortError
+from bot.clients.sentry.client import Sentry
+from bot.clients.sentry.resolver import SentryIssues
+from bot.clients.slack.client import Slack
+from bot.clients.slack.socket_mode import SocketMode
+from handlers.app import build_app
+from phases.ports.ports import PortError
 
 SHOP = service()
 NOW = datetime.now(UTC)

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from servers import Served, found, served
 
-from bot.catalogue import Catalogue
-from bot.checkup import Finding
-from bot.checkup.store import store as look_at_store
-from bot.export import export
-from bot.forget import FORGET
-from bot.proof import CannotUse, must_work
-from bot.settings import load
-from bot.store import Store
+from bot.cli.checks import Finding
+from bot.cli.checks.store import store as look_at_store
+from bot.cli.export import export
+from bot.cli.forget import FORGET
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from bot.self_test import CannotUse, must_work
+from bot.store.incident_store import Store
 from tests.unit.test_every_redis import scripts
 
 DOCS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
@@ -86,7 +86,7 @@ async def test_they_are_enough_and_info_is_not_needed(server: Served) -> None:
 
 async def test_each_of_them_is_needed(server: Served) -> None:
     """What cannot be missed for a moment: without any of them doctor says so. The rest serves a clock that is set back,
-    and the notes of when a webhook came last (bot/arrivals.py).
+    and the notes of when a webhook came last (bot/store/webhook_log.py).
     """
     later = ("+zincrby", "+zrangebyscore", "+hsetnx", "+hincrby")
     for right in least():

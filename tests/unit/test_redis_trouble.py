@@ -19,16 +19,16 @@ from replicated import MASTER, eventually, free_port, replicated
 from servers import EMBEDDED, behind_tls, pump, served
 from small_world import declare, door, until
 
-from bot.catalogue import Catalogue
-from bot.checkup import Finding
-from bot.checkup.store import store as look_at_store
-from bot.connection import AnswerLost, NotRecorded, connect
-from bot.proof import CannotUse, must_work
-from bot.settings import load
-from bot.store import Store
-from bot.trouble import of, said
-from handlers.door import Unknown
-from phases.ports import PortError
+from bot.cli.checks import Finding
+from bot.cli.checks.store import store as look_at_store
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from bot.self_test import CannotUse, must_work
+from bot.store.errors import of, said
+from bot.store.incident_store import Store
+from bot.store.redis import AnswerLost, NotRecorded, connect
+from handlers.dispatcher import Unknown
+from phases.ports.ports import PortError
 
 SECRET = "h/u#n?t[e]r@2:%"
 ENCODED = quote(SECRET, safe="")

@@ -12,9 +12,9 @@ from authority import OPENSSL, Authority
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.connection import connect
-from bot.redis_url import Address, faults, parsed
-from bot.settings import Faults, load, where_it_is_kept
+from bot.config.redis_url import Address, faults, parsed
+from bot.config.settings import Faults, load, where_it_is_kept
+from bot.store.redis import connect
 
 SECRET = "hunter2hunter2"
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from sentry_world import NOW, ago
 
-from bot.catalogue import Catalogue, read
-from bot.clients.sentry_shapes import ProjectShape, ReleaseShape
-from bot.settings import Faults
-from phases.actions import DeployedByOthers
-from phases.decision import healthy_before, history, suspect_of, targets_of
-from phases.post_deploy import deploy_told, named
-from phases.report import DeploySeen, Release
-from phases.service import ReleaseNames, Service
+from bot.clients.sentry.models import ProjectShape, ReleaseShape
+from bot.config.catalogue import Catalogue, read
+from bot.config.settings import Faults
+from phases.messages.actions import DeployedByOthers
+from phases.record.findings import DeploySeen, Release
+from phases.record.service import ReleaseNames, Service
+from phases.triage.recommendation import healthy_before, history, suspect_of, targets_of
+from phases.verification.post_deploy import deploy_told, named
 from tests.unit.story import mitigated
 
 X, Y, Z = "ab" * 20, "cd" * 20, "ef" * 20

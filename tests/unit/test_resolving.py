@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http import HttpError
-from bot.clients.sentry_issues import SentryIssues, Way
-from phases import actions as said
-from phases import effects as wanted
-from phases.report import LookVerdict
+from bot.clients.http.client import HttpError
+from bot.clients.sentry.resolver import SentryIssues, Way
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import LookVerdict
 from sandbox.faults import Fault
 from tests.factories import FIX
 from tests.unit.story import Story, verifying

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_world import World, slack_world
 
-from bot.clients.slack import Slack, SlackRefused
-from bot.store import Store
-from bot.taste import REFUSED_SECONDS, StoreTaste
-from handlers.rich import NEVER
-from handlers.turn import Turn
+from bot.clients.slack.client import Slack
+from bot.clients.slack.errors import SlackRefused
+from bot.clients.slack.rich_blocks import REFUSED_SECONDS, StoreTaste
+from bot.store.incident_store import Store
+from handlers.slack.interaction import Turn
+from handlers.slack.rich_blocks import NEVER
 from handlers.views.blocks import Message, message, section
-from handlers.views.rich import chart, table
+from handlers.views.charts import chart, table
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.blocks import plain
 from sandbox.slack.limits import check_message_blocks

@@ -19,13 +19,14 @@ import pytest
 from factories import report
 from handlers_world import SHOP, House, house
 
-from bot.store import Store
-from bot.valkey import embedded
+from bot.store.embedded import embedded
+from bot.store.incident_store import Store
 from handlers import views
-from handlers.grammar import NAMES
-from phases.actions import ChannelOpened, Declare, TakeLead, Triaged
-from phases.incident import Channel, Incident, Source, Status
-from phases.report import Choice
+from handlers.command.grammar import NAMES
+from phases.messages.commands import Declare, TakeLead
+from phases.messages.results import ChannelOpened, Triaged
+from phases.record.findings import Choice
+from phases.record.incident import Channel, Incident, Source, Status
 from sandbox.slack import payloads
 from sandbox.slack.channels import BOT_USER, OTHER_TEAM, TEAM, person
 from sandbox.slack.delivery import Ack

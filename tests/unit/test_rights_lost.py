@@ -12,10 +12,10 @@ from handlers_world import COMMANDS, SEARCH, SHOP, House, house
 from slack_world import slack_world
 from test_rights import on_fire
 
-from bot.clients.slack import Slack
-from bot.people import SlackPeople
-from bot.store import Store
-from phases.incident import Status
+from bot.clients.slack.client import Slack
+from bot.clients.slack.people import SlackPeople
+from bot.store.incident_store import Store
+from phases.record.incident import Status
 from sandbox.slack.channels import OTHER_TEAM, TEAM, person
 
 OURS = SHOP.model_copy(update={"owners": ("@checkout-oncall",)})
@@ -25,8 +25,8 @@ UNOWNED = SEARCH.model_copy(update={"deployer": "command", "deploy": COMMANDS})
 @pytest.fixture
 async def home(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """Slack is asked each time: as after the hour, or the ten seconds, for which its word is kept."""
-    monkeypatch.setattr("bot.people.CACHED_SECONDS", 0)
-    monkeypatch.setattr("bot.members.CACHED_SECONDS", 0)
+    monkeypatch.setattr("bot.clients.slack.people.CACHED_SECONDS", 0)
+    monkeypatch.setattr("bot.clients.slack.channel_members.CACHED_SECONDS", 0)
     async with house(store, OURS, UNOWNED, private=True) as opened:
         workspace = opened.slack.workspace
         for id in ("U0REPORTER", "U0LEAD"):

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.clients.git import LocalGit
-from phases.incident import Incident, Source
-from phases.ports import PortError, SourceCode
-from phases.report import (
+from bot.clients.git.source import LocalGit
+from phases.ports.ports import PortError, SourceCode
+from phases.record.findings import (
     Bisect,
     BlastRadius,
     Choice,
@@ -30,8 +29,11 @@ from phases.report import (
     Verdict,
     Word,
 )
-from phases.root_cause import after_bisect, best, investigate, merge, proposed_cause
-from phases.service import ReleaseNames, Service
+from phases.record.incident import Incident, Source
+from phases.record.service import ReleaseNames, Service
+from phases.root_cause import investigate
+from phases.root_cause.hypotheses import after_bisect, best, merge
+from phases.root_cause.investigate import proposed_cause
 from tests.unit.repositories import Repository
 
 NOW = datetime(2024, 5, 2, 14, 10, tzinfo=UTC)
@@ -208,7 +210,7 @@ class Silent(LocalGit):
 
 
 async def test_a_source_that_does_not_answer_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phases.root_cause.SOURCE_SECONDS", 0.2)
+    monkeypatch.setattr("phases.root_cause.investigate.SOURCE_SECONDS", 0.2)
     _, service = shop(tmp_path)
     found = await look(report(), service, Silent())
     assert any("did not answer within" in note for note in found.notes)
@@ -224,7 +226,7 @@ class Slow(LocalGit):
 
 
 async def test_a_slow_walk_costs_no_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phases.root_cause.LINES_SECONDS", 1.0)
+    monkeypatch.setattr("phases.root_cause.investigate.LINES_SECONDS", 1.0)
     _, service = shop(tmp_path)
     found = await look(report(), service, Slow())
     assert found.suspects, "the commits came"

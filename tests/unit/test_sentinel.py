@@ -11,10 +11,10 @@ from replicated import MASTER, Replicated, eventually, replicated
 from small_world import declare, door
 from test_store import commit, new
 
-from bot.checkup.promise import promise
-from bot.connection import AnswerLost, NotRecorded
-from bot.store import Already, Done, Store
-from handlers.door import Delivery, Recorded, Unknown
+from bot.cli.checks.durability import promise
+from bot.store.incident_store import Already, Done, Store
+from bot.store.redis import AnswerLost, NotRecorded
+from handlers.dispatcher import Delivery, Recorded, Unknown
 
 
 @pytest.fixture

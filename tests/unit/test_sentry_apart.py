@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sentry_world import NOW, SHOP, World, ago, world
 
-from phases.ports import PortError
-from phases.report import TriageReport
+from phases.ports.ports import PortError
+from phases.record.findings import TriageReport
 
 SINCE = NOW - timedelta(minutes=15)
 BOTH = SHOP.model_copy(update={"sentry": ("shop", "payments")})

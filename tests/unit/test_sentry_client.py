@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http import HttpError
-from bot.clients.sentry import Sentry
-from bot.clients.sentry_shapes import IssueShape, ReleaseShape, hashed, scrubbed, split_users
-from phases.ports import ErrorTracker, PortError
-from phases.report import Release
-from phases.service import ReleaseNames
+from bot.clients.http.client import HttpError
+from bot.clients.sentry.client import Sentry
+from bot.clients.sentry.models import IssueShape, ReleaseShape, hashed, scrubbed, split_users
+from phases.ports.ports import ErrorTracker, PortError
+from phases.record.findings import Release
+from phases.record.service import ReleaseNames
 from sandbox.faults import Fault
 
 SINCE = NOW - timedelta(minutes=15)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.clients.sentry_event import EventShape
-from phases.stacks import ours, without_stack
-from phases.tracked import EventDetail
+from bot.clients.sentry.event import EventShape
+from phases.ports.tracker_values import EventDetail
+from phases.root_cause.stack_trace import ours, without_stack
 
 Json = dict[str, Any]
 

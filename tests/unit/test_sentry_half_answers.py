@@ -16,13 +16,13 @@ from test_guard import recovered
 from test_sentry_overload import FEATURES, TOTALS, USERS, fire
 from test_verification import burned, look
 
-from bot.clients.http import HttpError
-from phases.blast_radius import severity_of
-from phases.guard import look_back
-from phases.incident import GuardLook, Severity
-from phases.ports import PortError
-from phases.report import Choice, LookVerdict, Word
-from phases.triage_steps import headline
+from bot.clients.http.client import HttpError
+from phases.ports.ports import PortError
+from phases.record.findings import Choice, LookVerdict, Word
+from phases.record.incident import GuardLook, Severity
+from phases.triage.blast_radius import severity_of
+from phases.triage.steps import headline
+from phases.verification.recurrence import look_back
 
 COUNT = ("/events/", "field=count()")
 LOST: dict[str, Any] = {"data": [{"count()": None, "count_unique(user)": None, "count_unique(user.ip)": None}]}

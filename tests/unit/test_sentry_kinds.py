@@ -14,14 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.catalogue import Catalogue
-from bot.checkup import Finding
-from bot.checkup.sentry import sentry as look_at_sentry
-from bot.clients.sentry import Sentry
-from bot.settings import load
-from phases.ports import PortError
-from phases.report import Choice, TriageReport, Word
-from phases.triage import triage
+from bot.cli.checks import Finding
+from bot.cli.checks.sentry import sentry as look_at_sentry
+from bot.clients.sentry.client import Sentry
+from bot.config.catalogue import Catalogue
+from bot.config.settings import load
+from phases.ports.ports import PortError
+from phases.record.findings import Choice, TriageReport, Word
+from phases.triage.measure import triage
 
 SORTS = ("last_seen", "first_seen", "count", "priority")
 

@@ -12,15 +12,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http import HttpError
-from bot.clients.sentry import Sentry
-from bot.clients.sentry_overload import passing
-from phases.blast_radius import severity_of, users, with_others
-from phases.incident import Severity
-from phases.ports import PortError
-from phases.report import Choice, IssueSeen, Release, TriageReport, Word
-from phases.tracked import EventPicture
-from phases.triage_steps import headline
+from bot.clients.http.client import HttpError
+from bot.clients.sentry.client import Sentry
+from bot.clients.sentry.overload import passing
+from phases.ports.ports import PortError
+from phases.ports.tracker_values import EventPicture
+from phases.record.findings import Choice, IssueSeen, Release, TriageReport, Word
+from phases.record.incident import Severity
+from phases.triage.blast_radius import severity_of, users, with_others
+from phases.triage.steps import headline
 from sandbox.faults import Fault
 from sandbox.page.trouble import OVERLOAD
 

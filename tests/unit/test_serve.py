@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from small_world import running
 
-from bot.app import lasting
+from bot.wiring import lasting
 
 
 def test_a_bot_that_waits_for_slack_at_its_start_ends_when_it_is_told_to(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_a_bot_that_waits_for_slack_at_its_start_ends_when_it_is_told_to(tmp_pat
 async def test_a_worker_that_fails_in_a_way_nobody_thought_of_begins_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bot.app.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("bot.wiring.AGAIN_SECONDS", 0.01)
     tries, works = 0, asyncio.Event()
 
     async def worker() -> None:

@@ -9,16 +9,17 @@ from typing import Any
 
 from small_world import declare, door, update
 
-from bot.clock import Clock
-from bot.connection import GROUP
-from bot.queue import Queue
-from bot.request import to_ms
-from bot.set_back import set_back
-from bot.steady import Steady
-from bot.store import Store
-from handlers.door import Recorded, TimerDue, Unknown
-from phases.actions import Action, DeployTick, PostUpdate
-from phases.change import Draft
+from bot.outbox.stream import Queue
+from bot.runtime.clock_jump import Steady
+from bot.store.clock_rewind import set_back
+from bot.store.commit import to_ms
+from bot.store.incident_store import Store
+from bot.store.redis import GROUP
+from bot.timers.scheduler import Clock
+from handlers.dispatcher import Recorded, TimerDue, Unknown
+from phases.messages.actions import Action, DeployTick
+from phases.messages.commands import PostUpdate
+from phases.steps.change import Draft
 
 HOUR = 3600.0
 

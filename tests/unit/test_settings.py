@@ -9,8 +9,9 @@ import os
 
 import pytest
 
-from bot import logs, settings
-from bot.settings import Faults, Settings
+from bot.config import settings
+from bot.config.settings import Faults, Settings
+from bot.runtime import logs
 
 NEEDED = {"SLACK_BOT_TOKEN": "xoxb-1-abc", "SLACK_APP_TOKEN": "xapp-1-abc", "REDIS_URL": "redis://:s3cret@localhost/0"}
 

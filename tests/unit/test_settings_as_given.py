@@ -9,8 +9,8 @@ from pathlib import Path
 import certifi
 import pytest
 
-from bot import around, settings
-from bot.settings import Faults, Settings, where_it_is_kept
+from bot.config import environment, settings
+from bot.config.settings import Faults, Settings, where_it_is_kept
 
 NEEDED = {"SLACK_BOT_TOKEN": "xoxb-1-abc", "SLACK_APP_TOKEN": "xapp-1-abc", "REDIS_URL": "redis://:s3cret@localhost/0"}
 EVERYTHING = {
@@ -51,7 +51,7 @@ SECRET = ("TOKEN", "SECRET", "KEY", "WEBHOOK_URL")
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.lower() in Settings.model_fields or name in (*around.PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        if name.lower() in Settings.model_fields or name in (*environment.PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR"):
             monkeypatch.delenv(name)
 
 
@@ -321,7 +321,7 @@ def test_channels_may_be_written_in_any_list(monkeypatch: pytest.MonkeyPatch, va
 
 
 def test_a_folder_in_the_place_of_the_catalogue_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from bot import catalogue
+    from bot.config import catalogue
 
     (tmp_path / "services.toml").mkdir()
     with pytest.raises(Faults, match=r"is a folder .docker makes one where the file of a mount is not there"):

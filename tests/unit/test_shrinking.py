@@ -8,21 +8,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_world import Names
 
-from bot.clock import Clock
-from bot.incidents import Incidents
-from bot.memory import RedisMemory
-from bot.store import Loaded, Store
+from bot.store.incident_store import Loaded, Store
+from bot.store.incidents import Incidents
+from bot.store.memory import RedisMemory
+from bot.timers.scheduler import Clock
 from handlers import views
-from phases import actions as said
-from phases.adr import summary
-from phases.change import Change, Timer
-from phases.durations import durations
-from phases.incident import Entry, Incident, Status, as_json
-from phases.memory_steps import beside
-from phases.papers import ActionItem
-from phases.proofs import proofs
-from phases.service import Service
-from phases.shrinking import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
+from phases.memory.compaction import SHRINK, SHRINK_SECONDS, SHRUNK_LIMIT_BYTES, shrunk
+from phases.memory.steps import beside
+from phases.messages import actions as said
+from phases.postmortem.adr import summary
+from phases.postmortem.proofs import proofs
+from phases.record.documents import ActionItem
+from phases.record.durations import durations
+from phases.record.incident import Entry, Incident, Status, as_json
+from phases.record.service import Service
+from phases.steps.change import Change, Timer
 from phases.workflow import step
 from tests.unit import incidents
 from tests.unit.test_views_limits import incidents as any_incident

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.slack_route import parsed, unquoted
+from handlers.webhooks.slack import parsed, unquoted
 
 FORM = "application/x-www-form-urlencoded"
 TEXT = st.text(max_size=60)

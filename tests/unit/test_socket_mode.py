@@ -14,9 +14,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import World, slack_world
 from small_world import running, until
 
-from bot.socket_mode import SocketMode as OurEnd
-from handlers.dispatch import App
-from handlers.listeners import build_app
+from bot.clients.slack.socket_mode import SocketMode as OurEnd
+from handlers.app import build_app
+from handlers.slack.bolt import App
 from sandbox.slack.api import BOT_TOKEN
 from sandbox.slack.socket import SocketMode
 
@@ -45,8 +45,8 @@ class FailsOnce(SocketMode):
 
 async def test_an_address_that_did_not_connect_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its ticket is used up: the SDK's client alone is refused with 403 until somebody restarts the bot."""
-    monkeypatch.setattr("bot.socket_mode.PING_SECONDS", 0.3)
-    monkeypatch.setattr("bot.socket_mode.ADDRESS_SECONDS", 0.2)
+    monkeypatch.setattr("bot.clients.slack.socket_mode.PING_SECONDS", 0.3)
+    monkeypatch.setattr("bot.clients.slack.socket_mode.ADDRESS_SECONDS", 0.2)
     async with slack_world() as world, FailsOnce() as socket:
         world.delivery.socket = socket
         _, ours = our_end(world)
@@ -56,7 +56,7 @@ async def test_an_address_that_did_not_connect_is_not_tried_for_ever(monkeypatch
 
 async def test_where_there_is_no_place_it_waits_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's client alone tries as fast as it can."""
-    monkeypatch.setattr("bot.socket_mode.FULL_SECONDS", (0.05, 0.1, 3600.0))
+    monkeypatch.setattr("bot.clients.slack.socket_mode.FULL_SECONDS", (0.05, 0.1, 3600.0))
     async with slack_world() as world, SocketMode() as socket:
         world.delivery.socket, socket.most = socket, 1
         app, ours = our_end(world)
@@ -76,7 +76,7 @@ async def test_where_there_is_no_place_it_waits_longer_each_time(monkeypatch: py
 
 
 async def test_it_connects_where_a_place_becomes_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.socket_mode.FULL_SECONDS", (0.05,))
+    monkeypatch.setattr("bot.clients.slack.socket_mode.FULL_SECONDS", (0.05,))
     async with slack_world() as world, SocketMode() as socket:
         world.delivery.socket, socket.most = socket, 0
         _, ours = our_end(world)

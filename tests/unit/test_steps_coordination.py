@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.coordination import discord_text, ticket_body
-from phases.incident import Channel, Status
-from phases.report import LookVerdict
+from phases.coordination.discord import discord_text
+from phases.coordination.ticket import ticket_body
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import LookVerdict
+from phases.record.incident import Channel, Status
 from tests.factories import NOW, TICKET, evidence, one_feature, service
 from tests.unit.story import Story, mitigated, verifying
 

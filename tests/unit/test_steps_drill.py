@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.views import says
-from phases import actions as said
-from phases import effects as wanted
-from phases.adr import summary
-from phases.hold import hold
-from phases.incident import Channel, Severity, Status
-from phases.memory import kept, outcome
-from phases.merging import unmerged
-from phases.mitigation import NOTHING_DEPLOYED
-from phases.postmortem import missing
-from phases.report import LookVerdict
+from handlers.views import notes
+from phases.memory.recall import kept, outcome
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.mitigation.deploy_hold import hold
+from phases.mitigation.hotfix_merge import unmerged
+from phases.mitigation.steps import NOTHING_DEPLOYED
+from phases.postmortem.adr import summary
+from phases.record.findings import LookVerdict
+from phases.record.incident import Channel, Severity, Status
+from phases.steps.resolution import missing
 from tests.factories import BAD, FIX, GOOD
 from tests.unit.story import Story
 
@@ -71,7 +71,7 @@ def test_nothing_says_that_a_drill_rolled_back():
     story = drill().opened().measured().rolled_back()
     assert "Action:      rollback to 1.2.0 (drill: nothing was deployed)" in summary(story.record, {})
     refused = story.refuses(said.Resolve(by="U0BOB"))
-    shown = says.lacking(story.record, refused.text)
+    shown = notes.lacking(story.record, refused.text)
     assert [e["text"]["text"] for b in shown.blocks for e in b.get("elements", [])] == ["Check now"], "no post-mortem"
     story.looked(LookVerdict.RECOVERED)
     story.say(said.Resolve(by="U0BOB"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from factories import NOW, incident, service
 from story import Story
 
-from phases.actions import MergeDuplicate
-from phases.change import Change
-from phases.incident import Status
+from phases.messages.commands import MergeDuplicate
+from phases.record.incident import Status
+from phases.steps.change import Change
 from phases.workflow import step
 
 

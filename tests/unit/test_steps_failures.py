@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from phases import actions as said
-from phases import effects as wanted
 from phases.failures import KEPT, WORDS, kept
-from phases.incident import Failure, Status
-from phases.report import LookVerdict
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import LookVerdict
+from phases.record.incident import Failure, Status
 from tests.factories import NOW, TICKET, one_feature
 from tests.unit.story import Story, mitigated, verifying
 

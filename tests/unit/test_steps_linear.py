@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.adr_done import completed
-from phases.follow_up import due_again, working_day
-from phases.incident import Severity, Status
-from phases.papers import ActionItem, Adr, LinearIssue, SubIssue
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.postmortem.action_items import due_again, working_day
+from phases.postmortem.adr_status import completed
+from phases.record.documents import ActionItem, Adr, LinearIssue, SubIssue
+from phases.record.incident import Severity, Status
 from tests.factories import NOW, postmortem
 from tests.unit.story import Story, mitigated
 

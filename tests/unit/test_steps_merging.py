@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import Status
-from phases.merging import LONGEST_SECONDS, LOOK_SECONDS, unmerged
-from phases.report import DeployProof, MergeState, Release
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.mitigation.hotfix_merge import LONGEST_SECONDS, LOOK_SECONDS, unmerged
+from phases.record.findings import DeployProof, MergeState, Release
+from phases.record.incident import Status
 from tests.factories import NOW
 from tests.unit.story import Story
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.hold import hold
-from phases.incident import ActionKind, Status
-from phases.merging import unmerged
-from phases.mitigation import who_may
-from phases.report import DeployOutput, DeployProof, LookVerdict, Release
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.mitigation.deploy_hold import hold
+from phases.mitigation.hotfix_merge import unmerged
+from phases.mitigation.steps import who_may
+from phases.record.findings import DeployOutput, DeployProof, LookVerdict, Release
+from phases.record.incident import ActionKind, Status
 from tests.factories import BAD, COMMANDS, FIX, GOOD, deploy_seen, service
 from tests.unit.story import Story, mitigated, verifying
 

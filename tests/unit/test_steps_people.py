@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases import actions as said
-from phases.cadence import CHANNEL_AFTER, EVERY, SNOOZE, followed, template, told, waits
-from phases.change import Change
-from phases.effects import CommentTicket, Invite, Page, Remind, Say, TellDiscord
-from phases.incident import Channel, MessageRef, Severity, Status
-from phases.report import Word
+from phases.coordination.updates import CHANNEL_AFTER, EVERY, SNOOZE, followed, template, told, waits
+from phases.messages import actions as said
+from phases.messages.effects import CommentTicket, Invite, Page, Remind, Say, TellDiscord
+from phases.record.findings import Word
+from phases.record.incident import Channel, MessageRef, Severity, Status
+from phases.steps.change import Change
 from tests.factories import NOW, blast, evidence, incident, one_feature, report
 from tests.unit.story import Story, mitigated, verifying
 

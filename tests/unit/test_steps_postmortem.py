@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import Status
-from phases.memory import kept
-from phases.papers import ActionItem, Adr
-from phases.report import Bisect, Investigation, LookVerdict
+from phases.memory.recall import kept
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.documents import ActionItem, Adr
+from phases.record.findings import Bisect, Investigation, LookVerdict
+from phases.record.incident import Status
 from tests.factories import postmortem
 from tests.unit.story import Story, mitigated, verifying
 

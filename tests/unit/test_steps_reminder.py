@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import Status
-from phases.papers import Adr
-from phases.reminder import LEAST, MORNING, next_morning
-from phases.report import LookVerdict
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.postmortem.reminders import LEAST, MORNING, next_morning
+from phases.record.documents import Adr
+from phases.record.findings import LookVerdict
+from phases.record.incident import Status
 from tests.factories import evidence, postmortem, service
 from tests.unit.story import Story, mitigated, verifying
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import Status
-from phases.report import (
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import (
     Bisect,
     Choice,
     Hypothesis,
@@ -18,6 +17,7 @@ from phases.report import (
     Suspect,
     Verdict,
 )
+from phases.record.incident import Status
 from tests.factories import one_feature, service
 from tests.unit.story import Story, mitigated, verifying
 

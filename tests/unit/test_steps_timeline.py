@@ -7,14 +7,16 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.store import Store
+from bot.store.incident_store import Store
 from handlers.views.timeline import PAGE, timeline
-from phases.actions import MessageRead, MessageTouched
-from phases.change import Change
-from phases.effects import ReadMessage
-from phases.incident import Entry, Incident
-from phases.size import fitted
-from phases.timeline import PINNED, line, shown, stub
+from phases.coordination.pinned_messages import PINNED
+from phases.messages.commands import MessageTouched
+from phases.messages.effects import ReadMessage
+from phases.messages.results import MessageRead
+from phases.record.incident import Entry, Incident
+from phases.record.timeline import line, shown, stub
+from phases.record_limit import fitted
+from phases.steps.change import Change
 from phases.workflow import step
 from tests.factories import NOW, incident, service
 from tests.unit.story import Story

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from handlers import views
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import Severity, Source, Status
-from phases.report import Choice, Confidence, Investigation, IssueSeen, Recommendation, Release, Share, Word
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import Choice, Confidence, Investigation, IssueSeen, Recommendation, Release, Share, Word
+from phases.record.incident import Severity, Source, Status
 from tests.factories import NOW, blast, nothing_unusual, one_feature, report, service
 from tests.unit.story import Story
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import Status
-from phases.report import HypothesisKind, Investigation, LookVerdict, Picture, Verdict
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import HypothesisKind, Investigation, LookVerdict, Picture, Verdict
+from phases.record.incident import Status
 from tests.factories import look, nothing_unusual, service
 from tests.unit.story import Story, mitigated, verifying
 
@@ -157,7 +157,7 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
 
 
 def said_hypothesis(id: str, kind: HypothesisKind, says: str):
-    from phases.report import Hypothesis
+    from phases.record.findings import Hypothesis
 
     return Hypothesis(id=id, kind=kind, says=says, verdict=Verdict.OPEN)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import get_args
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.incident import RECORD_LIMIT_BYTES, Incident
-from phases.report import Evidence, Frame, Hypothesis, HypothesisKind, Investigation, IssueSeen, Suspect
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.findings import Evidence, Frame, Hypothesis, HypothesisKind, Investigation, IssueSeen, Suspect
+from phases.record.incident import RECORD_LIMIT_BYTES, Incident
 from phases.workflow import TABLE, step
 from tests.factories import NOW, evidence, one_feature, postmortem, report, service
 from tests.unit.story import Story, verifying

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from small_world import T0
 
-from bot.connection import GROUP, NotRecorded
-from bot.store import Already, Answer, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
-from handlers.door import Because, Delivery, EffectEnded, TimerDue
-from phases.actions import DeployTick, NobodyActed
-from phases.change import Change, Draft
-from phases.effects import OpenChannel, Say
-from phases.incident import Channel, Incident, MessageRef, Source, Status
+from bot.store.incident_store import Already, Answer, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
+from bot.store.redis import GROUP, NotRecorded
+from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from phases.messages.actions import DeployTick, NobodyActed
+from phases.messages.effects import OpenChannel, Say
+from phases.record.incident import Channel, Incident, MessageRef, Source, Status
+from phases.steps.change import Change, Draft
 
 
 def new(number: int = 1, service: str = "checkout") -> Draft:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from small_world import T0, Proxy, declare, door, until, update
 
-from bot.connection import NotRecorded
-from bot.incidents import Incidents
-from bot.store import Store
-from handlers.door import Delivery, Recorded, TimerDue, Unknown
-from phases.actions import Action, Cancel, MeasureDue, PostUpdate
-from phases.change import Draft, Refused
-from phases.incident import Channel
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from bot.store.redis import NotRecorded
+from handlers.dispatcher import Delivery, Recorded, TimerDue, Unknown
+from phases.messages.actions import Action, MeasureDue
+from phases.messages.commands import Cancel, PostUpdate
+from phases.record.incident import Channel
+from phases.steps.change import Draft, Refused
 
 
 async def opened(incidents: Incidents, service: str = "checkout") -> str:

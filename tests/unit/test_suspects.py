@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from bot.suspects import suspects_main
-from phases.clues import clues_of, code_words, gives_nothing
-from phases.patches import Found, Patch, Word
-from phases.paths import PathIndex, foreign, kind_of, library_of
-from phases.ports import Commit, CommitFile
-from phases.report import Frame
-from phases.suspects import Thrown, newest_first, rank
-from phases.trails import function_of
+from bot.cli.rank_suspects import suspects_main
+from phases.ports.source_paths import PathIndex, foreign, kind_of, library_of
+from phases.ports.source_values import Commit, CommitFile
+from phases.record.findings import Frame
+from phases.root_cause.commit_ranking import Thrown, newest_first, rank
+from phases.root_cause.error_clues import clues_of, code_words, gives_nothing
+from phases.root_cause.line_history import function_of
+from phases.root_cause.patch import Found, Patch, Word
 
 # --- the program -----------------------------------------------------------------------------------------------
 

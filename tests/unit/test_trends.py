@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phases.past import PastIncident
-from phases.trends import Month, trends, visible
+from phases.memory.trends import Month, trends, visible
+from phases.record.memories import PastIncident
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 

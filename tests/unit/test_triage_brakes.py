@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sentry_world import SHOP, Deployer, Repository, ago, world
 
-from phases.ports import HotfixRef
-from phases.report import Choice, DeploySeen, Release
+from phases.ports.ports import HotfixRef
+from phases.record.findings import Choice, DeploySeen, Release
 
 
 async def test_a_fix_that_names_the_issue_is_recommended_where_the_blast_radius_is_limited() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sentry_world import NOW, busy_world
 
-from phases.report import Choice
+from phases.record.findings import Choice
 
 
 async def test_two_hundred_issues_over_five_projects_take_twelve_calls_in_three_rounds() -> None:

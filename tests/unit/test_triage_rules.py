@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentry_world import NOW, SHOP, ago, incident
 
-from phases.actions import ManualTriage
-from phases.blast_radius import (
+from phases.messages.commands import ManualTriage
+from phases.ports.ports import HotfixRef
+from phases.ports.tracker_values import EventPicture, IssueRow, Minutes, UserShare
+from phases.record.documents import Ticket
+from phases.record.findings import BlastRadius, Choice, IssueSeen, Share, Word
+from phases.record.incident import Severity
+from phases.record.service import ReleaseNames
+from phases.record.wording import counted, lasting, listed, rate
+from phases.triage.blast_radius import (
     Users,
     baseline,
     belonging,
@@ -21,14 +28,8 @@ from phases.blast_radius import (
     severity_of,
     users,
 )
-from phases.incident import Severity, Ticket
-from phases.ports import EventPicture, HotfixRef, IssueRow, Minutes
-from phases.report import BlastRadius, Choice, IssueSeen, Share, Word
-from phases.service import ReleaseNames
-from phases.tracked import UserShare
-from phases.triage import by_version, fix_of, one_way_match
-from phases.triage_steps import manual
-from phases.wording import counted, lasting, listed, rate
+from phases.triage.measure import by_version, fix_of, one_way_match
+from phases.triage.reported import manual
 
 WINDOW = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)

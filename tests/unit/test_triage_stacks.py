@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sentry_world import NOW, SHOP, ago, incident, world
 
-from phases.report import Investigation, TriageReport
+from phases.record.findings import Investigation, TriageReport
 from phases.root_cause import investigate
 
 Json = dict[str, Any]

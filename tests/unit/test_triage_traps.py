@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from sentry_world import SHOP, ago, world
 
-from phases.blast_radius import severity_of
-from phases.incident import Severity
-from phases.report import Choice, Confidence, Release, Word
+from phases.record.findings import Choice, Confidence, Release, Word
+from phases.record.incident import Severity
+from phases.triage.blast_radius import severity_of
 
 
 async def test_a_release_that_breaks_everything_for_everybody_is_rolled_back() -> None:

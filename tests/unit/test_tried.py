@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sentry_world import Repository, world
 
-from phases import actions as said
-from phases.incident import ActionKind, Round, RoundAction
-from phases.ports import HotfixRef
-from phases.report import Choice, LookVerdict, Release
-from phases.root_cause_steps import recommended_by_cause
-from phases.rounds import broken_rollbacks, shipped, tried
+from phases.messages import actions as said
+from phases.ports.ports import HotfixRef
+from phases.record.findings import Choice, LookVerdict, Release
+from phases.record.incident import ActionKind, Round, RoundAction
+from phases.root_cause.steps import recommended_by_cause
+from phases.steps.rounds import broken_rollbacks, shipped, tried
 from tests.factories import NOW, one_feature
 from tests.unit.story import Story, verifying
 

@@ -19,8 +19,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from small_world import until
 
-from bot.connection import connect
-from bot.valkey import ValkeyError, embedded
+from bot.store.embedded import ValkeyError, embedded
+from bot.store.redis import connect
 
 BOT = """
 import asyncio, sys
@@ -91,7 +91,7 @@ async def test_it_serves_through_a_private_socket_only(tmp_path: Path) -> None:
 
 
 async def test_one_server_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.valkey.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("bot.store.embedded.LOCK_SECONDS", 0.2)
     async with embedded(tmp_path) as url:
         with pytest.raises(ValkeyError, match="in use by another bot"):
             async with embedded(tmp_path):
@@ -192,7 +192,7 @@ async def test_its_end_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 async def test_it_comes_back_when_what_stopped_it_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bot.valkey.AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("bot.store.embedded.AGAIN_SECONDS", 0.1)
     caplog.set_level(logging.CRITICAL)
     async with embedded(tmp_path) as url:
         redis = connect(url)

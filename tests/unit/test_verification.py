@@ -16,15 +16,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.clients.endpoint import HttpEndpoint
-from phases.counts import SIZE, Measured, limits
-from phases.incident import ActionKind, Incident, Round, RoundAction
-from phases.report import DeployProof, EndpointAnswer, Look, LookVerdict, Release
-from phases.service import Service
-from phases.verification import burned as left_alone
-from phases.verification import grace, look_again, running_release, verdict
-from phases.verification_steps import sentence
-from phases.wording import counted
+from bot.clients.http.endpoint import HttpEndpoint
+from phases.record.findings import DeployProof, EndpointAnswer, Look, LookVerdict, Release
+from phases.record.incident import ActionKind, Incident, Round, RoundAction
+from phases.record.service import Service
+from phases.record.wording import counted
+from phases.verification.event_counts import SIZE, Measured, limits
+from phases.verification.recheck import burned as left_alone
+from phases.verification.recheck import grace, look_again, running_release, verdict
+from phases.verification.steps import sentence
 from sandbox.faults import Fault
 
 GOOD = EndpointAnswer(ok=True, said="200 in 3 ms")

@@ -10,13 +10,11 @@ import pytest
 from factories import NOW, blast, incident, report, service
 
 from handlers import views
-from handlers.views import forms, says
+from handlers.views import forms, notes
 from handlers.views.blocks import MESSAGE_CHARACTERS, Message, button, message, section
 from handlers.views.text import clock, cut, inline_code, link, plain, size, spoken, when, words
-from phases.effects import Say
-from phases.incident import ActionKind, Channel, Failure, Incident, Round, RoundAction, Severity, Status
-from phases.past import PastIncident
-from phases.report import (
+from phases.messages.effects import Say
+from phases.record.findings import (
     Bisect,
     Cause,
     Choice,
@@ -32,7 +30,9 @@ from phases.report import (
     Verdict,
     Word,
 )
-from phases.service import DeployCommands
+from phases.record.incident import ActionKind, Channel, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.record.memories import PastIncident
+from phases.record.service import DeployCommands
 
 HOTFIX = DeployCommands(directory="/s", run=("r",), current=("c",), releases=("l",), hotfix=("h", "{commit}"))
 
@@ -340,7 +340,7 @@ def test_a_release_too_long_for_an_option_is_left_out_not_cut() -> None:
 
 
 def test_refusals_name_the_way_round() -> None:
-    shown = says.break_glass("Only the owners: <@U0ALICE>. Nothing was done.", {"incident": "INC-0001", "round": 1})
+    shown = notes.break_glass("Only the owners: <@U0ALICE>. Nothing was done.", {"incident": "INC-0001", "round": 1})
     assert "<@U0ALICE>" in text_of(shown)
     assert "incident.break_glass" in buttons(shown)
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from handlers.views.home import home
-from phases import actions as said
-from phases.incident import Channel, Incident, MessageRef, Round, Severity, Status
-from phases.next_step import next_step, owes_postmortem
-from phases.papers import ActionItem, Adr
-from phases.report import Cause
-from phases.trends import Month
+from phases.coordination.next_step import next_step, owes_postmortem
+from phases.memory.trends import Month
+from phases.messages import actions as said
+from phases.record.documents import ActionItem, Adr
+from phases.record.findings import Cause
+from phases.record.incident import Channel, Incident, MessageRef, Round, Severity, Status
 from tests.factories import NOW, incident, postmortem
 from tests.unit.story import Story, mitigated, verifying
 

@@ -14,31 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers import views
-from handlers.views import forms, postmortem, says
+from handlers.views import forms, notes, postmortem
 from handlers.views.blocks import MESSAGE_BLOCKS, MESSAGE_CHARACTERS, Message
 from handlers.views.home import home
 from handlers.views.text import size
 from handlers.views.timeline import timeline
-from phases.cadence import Template, template
-from phases.effects import Say
-from phases.incident import (
-    ActionKind,
-    Channel,
-    Entry,
-    Failure,
-    Incident,
-    Round,
-    RoundAction,
-    Severity,
-    Source,
-    Status,
-    Ticket,
-)
-from phases.papers import ActionItem, Adr
-from phases.past import PastIncident
-from phases.ports import HotfixRef
-from phases.postmortem import Parts
-from phases.report import (
+from phases.coordination.updates import Template, template
+from phases.messages.effects import Say
+from phases.ports.ports import HotfixRef
+from phases.postmortem.gate import Parts
+from phases.record.documents import ActionItem, Adr, Ticket
+from phases.record.findings import (
     Bisect,
     Cause,
     Choice,
@@ -62,6 +48,19 @@ from phases.report import (
     Verdict,
     Word,
 )
+from phases.record.incident import (
+    ActionKind,
+    Channel,
+    Entry,
+    Failure,
+    Incident,
+    Round,
+    RoundAction,
+    Severity,
+    Source,
+    Status,
+)
+from phases.record.memories import PastIncident
 from sandbox.slack.limits import check_message_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -382,9 +381,9 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
         )
     )
     check(views.summary(text))
-    check(says.note(text))
-    check(says.offer(text, {"channel": "C1"}))
-    check(says.taken(text, one, {"title": "x"}))
+    check(notes.note(text))
+    check(notes.offer(text, {"channel": "C1"}))
+    check(notes.taken(text, one, {"title": "x"}))
     line = Entry(at=NOW, kind="note", text=text[:2000], by="U0ALICE", url=text)
     pinned = line.model_copy(update={"kind": "pin", "ref": "message:1.000100"})
     for until in (None, 0, 30, 77):

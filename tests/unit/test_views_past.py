@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.views import past as views
+from handlers.views import history as views
 from handlers.views.blocks import MESSAGE_BLOCKS, Message
-from phases.past import PastIncident
-from phases.trends import trends
+from phases.memory.trends import trends
+from phases.record.memories import PastIncident
 from sandbox.slack.limits import check_message_blocks
 from tests.unit.test_trends import one
 

@@ -9,10 +9,10 @@ from typing import Any
 from factories import NOW, blast, incident, report, service
 
 from handlers import views
-from handlers.views import phrasing, says
+from handlers.views import notes, phrasing
 from handlers.views.text import spoken, words
-from phases.incident import Round, Status
-from phases.report import Choice, Confidence, Look, LookVerdict, Recommendation, Share
+from phases.record.findings import Choice, Confidence, Look, LookVerdict, Recommendation, Share
+from phases.record.incident import Round, Status
 
 TOKEN = "<!date^1795385760^{date_short_pretty} {time}|2026-11-22 22:16 UTC>"
 
@@ -107,6 +107,6 @@ def test_what_is_over_says_nothing_of_what_was_never_known() -> None:
 
 
 def test_each_of_several_incidents_has_its_button() -> None:
-    shown = says.which("severity", [incident(), incident(id="INC-0002", number=2)], {"name": "severity"})
+    shown = notes.which("severity", [incident(), incident(id="INC-0002", number=2)], {"name": "severity"})
     values = [json.loads(block["accessory"]["value"]) for block in shown.blocks if "accessory" in block]
     assert values == [{"name": "severity", "incident": "INC-0001"}, {"name": "severity", "incident": "INC-0002"}]

@@ -9,17 +9,18 @@ from typing import Any, cast
 import pytest
 from factories import service
 
-from bot.catalogue import Catalogue
-from bot.deploys import Deploys
-from bot.incidents import Incidents
-from bot.store import Store
-from bot.watch import Watch
-from phases.actions import Cancel
-from phases.decision import history, suspect_of
-from phases.ports import ErrorTracker, IssueRow, PortError
-from phases.post_deploy import LOOKS, Watched, deploy_told, headline, looks_due, named, new_since
-from phases.report import DeploySeen, Release
-from phases.service import ReleaseNames
+from bot.config.catalogue import Catalogue
+from bot.store.deploy_history import Deploys
+from bot.store.incident_store import Store
+from bot.store.incidents import Incidents
+from bot.timers.deploy_watch import Watch
+from phases.messages.commands import Cancel
+from phases.ports.ports import ErrorTracker, PortError
+from phases.ports.tracker_values import IssueRow
+from phases.record.findings import DeploySeen, Release
+from phases.record.service import ReleaseNames
+from phases.triage.recommendation import history, suspect_of
+from phases.verification.post_deploy import LOOKS, Watched, deploy_told, headline, looks_due, named, new_since
 from phases.workflow import step
 
 SHOP = service()

@@ -14,21 +14,13 @@ import pytest
 from factories import postmortem, report
 from handlers_world import CI_SECRET, House, house
 
-from bot.deploys import Deploys
-from bot.store import Store
-from phases.actions import (
-    AdrNumbered,
-    AdrWritten,
-    CauseFixed,
-    DecideRollback,
-    DeployFinished,
-    DeployStarted,
-    Looked,
-    SubmitPostmortem,
-)
-from phases.incident import Incident, Status
-from phases.papers import Adr
-from phases.report import Choice, DeployProof, Look, LookVerdict, Release
+from bot.store.deploy_history import Deploys
+from bot.store.incident_store import Store
+from phases.messages.commands import CauseFixed, DecideRollback, SubmitPostmortem
+from phases.messages.results import AdrNumbered, AdrWritten, DeployFinished, DeployStarted, Looked
+from phases.record.documents import Adr
+from phases.record.findings import Choice, DeployProof, Look, LookVerdict, Release
+from phases.record.incident import Incident, Status
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from handlers_world import House, house
 from sentry_world import World, world
 
-from bot.store import Store
+from bot.store.incident_store import Store
 from sandbox.faults import Fault
 from sandbox.sentry import shapes
 from sandbox.sentry.state import Issue

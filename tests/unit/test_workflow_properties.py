@@ -25,13 +25,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from phases import actions as said
-from phases import effects as wanted
-from phases.cadence import waits
-from phases.change import Change, Refused, Timer
-from phases.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
-from phases.papers import Adr
-from phases.report import DeployProof, DeploySeen, Evidence, Look, LookVerdict, Release, Verdict, Word
+from phases.coordination.updates import waits
+from phases.messages import actions as said
+from phases.messages import effects as wanted
+from phases.record.documents import Adr
+from phases.record.findings import DeployProof, DeploySeen, Evidence, Look, LookVerdict, Release, Verdict, Word
+from phases.record.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
+from phases.steps.change import Change, Refused, Timer
 from phases.workflow import step
 from tests.factories import NOW, declare, postmortem, report, service
 from tests.unit.endings import endings, linear_issues

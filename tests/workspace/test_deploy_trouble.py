@@ -97,7 +97,7 @@ def _deploying(world: World) -> list[int]:
             where = str((entry / "cwd").readlink())
         except OSError:
             continue  # ended meanwhile
-        if "bot.clients.process_run" in command and str(world.folder) in command:
+        if "bot.clients.processes.watcher" in command and str(world.folder) in command:
             watchers.append(int(entry.name))
         elif "deploy.sh" in command and where == str(world.folder):
             commands.append(int(entry.name))

@@ -9,9 +9,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.archived import line
-from phases.incident import Incident, Status, as_json
-from phases.report import Frame
+from bot.cli.export_format import line
+from phases.record.findings import Frame
+from phases.record.incident import Incident, Status, as_json
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.unit import incidents

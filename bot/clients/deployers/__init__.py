@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from phases.ports import Deployer
-from phases.service import Service
+from phases.ports.ports import Deployer
+from phases.record.service import Service
 
 Deployers = Mapping[str, Deployer]
 """By the catalogue's word for the kind: `command`, `github`."""

@@ -17,14 +17,14 @@ from pathlib import Path
 from signal import SIGTERM, Signals
 from typing import Any, Literal
 
-from bot.clients import processes
-from bot.clients.commands import CommandFailed, Output, run
-from bot.clients.git_tags import tags_with_commits
-from bot.clients.redact import HIDDEN, LINES_SHOWN, printed, redact
-from phases.markdown import cut
-from phases.ports import DeployState, NotSetUp, PortError
-from phases.report import DeployOutput, Release
-from phases.service import DEPLOYABLE, DeployCommands, Service
+from bot.clients.git.tags import tags_with_commits
+from bot.clients.processes import records
+from bot.clients.processes.commands import CommandFailed, Output, run
+from bot.runtime.redaction import HIDDEN, LINES_SHOWN, printed, redact
+from phases.ports.ports import DeployState, NotSetUp, PortError
+from phases.record.findings import DeployOutput, Release
+from phases.record.markdown import cut
+from phases.record.service import DEPLOYABLE, DeployCommands, Service
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 class CommandDeployer:
-    """Keeps `phases.ports.Deployer`. `state_dir` holds the records; several bots on one host may share it."""
+    """Keeps `phases.ports.ports.Deployer`. `state_dir` holds the records; several bots on one host may share it."""
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir.resolve()
@@ -104,7 +104,7 @@ class CommandDeployer:
 
     async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
         folder = self._folder(deploy_id)
-        job = processes.read(folder / "job.json")
+        job = records.read(folder / "job.json")
         if job is None:
             argv = await self._argv(service, to, hotfix=hotfix)
             commands = _commands(service)
@@ -117,24 +117,24 @@ class CommandDeployer:
                 "version": to.version,
                 "commit": to.commit,
                 "hotfix": hotfix,
-                "at": processes.now(),
+                "at": records.now(),
             }
-            processes.create(folder / "job.json", job)
+            records.create(folder / "job.json", job)
         # A record that nobody claimed is what a bot leaves behind that was killed right here: the watcher takes it, or finds it taken.
-        if processes.read(folder / "process.json") is None:
+        if records.read(folder / "process.json") is None:
             await self._launch(folder)
 
     async def look(self, service: Service, deploy_id: str) -> DeployState:
         folder = self._folder(deploy_id)
-        job = processes.read(folder / "job.json")
+        job = records.read(folder / "job.json")
         if job is None:
             return DeployState(state="unknown", reason="no record of this deploy on the host that was asked")
-        watcher = processes.read(folder / "process.json")
-        found = processes.find(watcher)
+        watcher = records.read(folder / "process.json")
+        found = records.find(watcher)
         # Read after looking for the watcher: it writes the result and then ends.
-        result = processes.read(folder / "result.json")
+        result = records.read(folder / "result.json")
         output = _printed(folder, going_on=result is None)
-        started = processes.when((watcher or job)["at"])
+        started = records.when((watcher or job)["at"])
         if result is not None:
             return _ended(result, job, output, started)
         if watcher is None:
@@ -149,23 +149,23 @@ class CommandDeployer:
     async def give_up(self, service: Service, deploy_id: str) -> bool:
         """Takes the record as a watcher would: one that comes late (a host so busy that it was not waited for) finds it taken."""
         folder = self._folder(deploy_id)
-        if processes.read(folder / "job.json") is None:
+        if records.read(folder / "job.json") is None:
             return True
-        if not processes.create(folder / "process.json", processes.mark(os.getpid())):
+        if not records.create(folder / "process.json", records.mark(os.getpid())):
             return False
-        processes.create(folder / "result.json", {"not_started": "it was given up", "at": processes.now()})
+        records.create(folder / "result.json", {"not_started": "it was given up", "at": records.now()})
         return True
 
     def _without_watcher(
         self, folder: Path, job: dict[str, Any], output: DeployOutput, started: datetime | None
     ) -> DeployState:
         """Somebody killed the watcher: the command may go on, but nobody will learn how it ends."""
-        child = processes.read(folder / "child.json")
-        if processes.find(child) == "running":
+        child = records.read(folder / "child.json")
+        if records.find(child) == "running":
             limit = timedelta(seconds=float(job["limit_seconds"]))
             if started is not None and datetime.now(UTC) - started <= limit:
                 return _state("running", output, started)
-            processes.stop_group(child, SIGTERM)
+            records.stop_group(child, SIGTERM)
             reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
             return _state("unknown", output, started, reason)
         reason = "its process is gone without an exit code: it was killed, or the host was restarted"
@@ -197,17 +197,17 @@ class CommandDeployer:
         return [filled.get(argument, argument) for argument in commands.run]
 
     async def _launch(self, folder: Path) -> None:
-        argv = [sys.executable, "-m", "bot.clients.process_run", str(folder)]
+        argv = [sys.executable, "-m", "bot.clients.processes.watcher", str(folder)]
         try:
             output = await run(argv, cwd=str(_ROOT), seconds=START_SECONDS)
         except CommandFailed as error:
-            if processes.read(folder / "process.json") is not None:
+            if records.read(folder / "process.json") is not None:
                 return  # slow to say so, but it runs: `look` tells the rest
             raise PortError("deployer", f"nothing was started: {error.text}", retryable=True) from error
-        if output.code < 0 and processes.read(folder / "process.json") is not None:
+        if output.code < 0 and records.read(folder / "process.json") is not None:
             return  # who starts it was killed, and not before it had started: `look` tells the rest
         if output.code:
-            job = processes.read(folder / "job.json") or {"argv": ["the command"]}
+            job = records.read(folder / "job.json") or {"argv": ["the command"]}
             text = redact(f"nothing was started: {job['argv'][0]}: {output.complaint}")
             raise PortError("deployer", text, retryable=False)
 
@@ -228,13 +228,13 @@ class CommandDeployer:
         """Hotfixes that were started from this host, by the records that are left of them."""
         found: list[Release] = []
         for path in sorted(self._state_dir.glob("deploys/*/job.json")):
-            job = processes.read(path)
+            job = records.read(path)
             if job is not None and job["hotfix"] and job["service"] == service.name:
                 found.append(Release(version=job["version"], commit=job["commit"]))
         return found
 
     def _folder(self, deploy_id: str) -> Path:
-        return processes.folder_of(self._state_dir, "deploys", deploy_id)
+        return records.folder_of(self._state_dir, "deploys", deploy_id)
 
 
 def _commands(service: Service) -> DeployCommands:
@@ -261,7 +261,7 @@ def _first_line(text: str) -> str | None:
 
 
 def _ended(result: dict[str, Any], job: dict[str, Any], output: DeployOutput, started: datetime | None) -> DeployState:
-    finished = processes.when(result["at"])
+    finished = records.when(result["at"])
     if "not_started" in result:
         reason = redact(f"the command could not be started: {result['not_started']}")
     elif result.get("limit"):
@@ -298,9 +298,9 @@ def _state(
 
 def _printed(folder: Path, *, going_on: bool) -> DeployOutput:
     log = folder / "output.log"
-    stands_still = processes.silent_seconds(log) > STANDS_STILL_SECONDS
-    tail = processes.tail(log)
-    return printed(tail, from_the_start=len(tail) < processes.TAIL_BYTES, going_on=going_on, stands_still=stands_still)
+    stands_still = records.silent_seconds(log) > STANDS_STILL_SECONDS
+    tail = records.tail(log)
+    return printed(tail, from_the_start=len(tail) < records.TAIL_BYTES, going_on=going_on, stands_still=stands_still)
 
 
 def _never_seen(recorded: datetime | None) -> DeployState:

@@ -14,23 +14,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from bot.clients import github_calls as calls
 from bot.clients.deployers.command import SHA
 from bot.clients.deployers.github_deployments import ByDeployments
 from bot.clients.deployers.github_workflows import why_not_started
-from bot.clients.github import PAGE, SYSTEM, GitHub, read
-from bot.clients.github_deployments import GitHubDeployments
-from bot.clients.github_shapes import (
-    Dispatched,
-    Releases,
-    Tags,
-    WorkflowRun,
-    WorkflowRuns,
-)
-from bot.clients.http import HttpError
-from phases.ports import DeployState, NotSetUp, PortError
-from phases.report import Release
-from phases.service import DEPLOYABLE, DeployWorkflow, Service
+from bot.clients.github import endpoints as calls
+from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
+from bot.clients.github.deployments import GitHubDeployments
+from bot.clients.github.models import Dispatched, Releases, Tags, WorkflowRun, WorkflowRuns
+from bot.clients.http.client import HttpError
+from phases.ports.ports import DeployState, NotSetUp, PortError
+from phases.record.findings import Release
+from phases.record.service import DEPLOYABLE, DeployWorkflow, Service
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +82,7 @@ class Ledger(Protocol):
 
 
 class GitHubDeployer:
-    """Keeps `phases.ports.Deployer`."""
+    """Keeps `phases.ports.ports.Deployer`."""
 
     def __init__(self, github: GitHub, ledger: Ledger) -> None:
         self._github = github

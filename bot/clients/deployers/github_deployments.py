@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from bot.clients import github_calls as calls
-from bot.clients.github import PAGE, GitHub
-from bot.clients.github_deployments import GitHubDeployments, told_in
-from bot.clients.github_shapes import Deployment
-from phases.ports import DeployState
-from phases.service import DeployWorkflow, Service
+from bot.clients.github import endpoints as calls
+from bot.clients.github.client import PAGE, GitHub
+from bot.clients.github.deployments import GitHubDeployments, told_in
+from bot.clients.github.models import Deployment
+from phases.ports.ports import DeployState
+from phases.record.service import DeployWorkflow, Service
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import re
 
-from bot.clients import github_calls as calls
-from bot.clients.github import GitHub, read
-from bot.clients.github_shapes import Directory, Workflow
-from bot.clients.http import HttpError
-from phases.ports import PortError
-from phases.wording import listed
+from bot.clients.github import endpoints as calls
+from bot.clients.github.client import GitHub, read
+from bot.clients.github.models import Directory, Workflow
+from bot.clients.http.client import HttpError
+from phases.ports.ports import PortError
+from phases.record.wording import listed
 
 FOLDER = ".github/workflows"
 """https://docs.github.com/en/actions/writing-workflows/workflow-syntax-for-github-actions"""

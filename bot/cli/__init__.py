@@ -1,0 +1,1 @@
+"""Commands of `firebreak` besides the bot itself."""

@@ -1,0 +1,41 @@
+"""Which advice helps with which error: scopes and tokens where they were refused, and nothing that nobody said."""
+
+from __future__ import annotations
+
+from bot.clients.http.client import HttpError
+from bot.clients.linear.client import LinearError
+from bot.clients.slack.errors import SlackRefused
+from phases.ports.ports import PortError
+
+REINSTALL = "at https://api.slack.com/apps, your app: paste manifest.yml under App Manifest, then Install App once more"
+SLACK_TOKEN = "SLACK_BOT_TOKEN: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of your app"
+RIGHTS = (401, 403, 404)
+"""404: GitHub, Sentry and Discord hide what a token may not see."""
+# https://docs.slack.dev/reference/methods/auth.test#errors
+TOKENS = frozenset(
+    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"}
+)
+SCOPES = frozenset({"missing_scope", "no_permission"})
+LINEAR_RIGHTS = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN"})
+
+
+def advice(error: PortError, mend: str) -> str:
+    """Return `mend`, which is about rights or a name, where the system itself refused; else what helps, where it is known."""
+    match error:
+        case HttpError():
+            return error.mend or (mend if error.status in RIGHTS and not error.retryable else "")
+        case LinearError():
+            return mend if error.code in LINEAR_RIGHTS else ""
+        case SlackRefused() if mend in (REINSTALL, SLACK_TOKEN):
+            return REINSTALL if error.error in SCOPES else SLACK_TOKEN if error.error in TOKENS else ""
+        case SlackRefused():
+            return "" if error.retryable else mend
+        case _:
+            return mend
+
+
+def at_start(error: PortError) -> str:
+    """Return what helps with an error that makes a start impossible."""
+    if isinstance(error, SlackRefused):
+        return SLACK_TOKEN if error.error in TOKENS else ""
+    return error.mend if isinstance(error, HttpError) else ""

@@ -1,0 +1,189 @@
+"""`firebreak suspects`: ranks commits for a crash. JSON in on stdin, JSON out, so that the ranking can be judged on other histories.
+
+In: `{"frames": [{"file","function","line","in_app"}], "exception": {"type","value"}, "commits": [{"sha","author","date","message",
+"files": [{"path","added","deleted","patch"}]}], "chained": [{"type","value","frames"}]}`; frames with the crashing one first (a trace that
+plainly begins where the program does is turned round). `chained`: what `exception` was raised because of, the oldest first.
+Out: `[{"sha","score","reasons"}]`, best first.
+Only `sha` and `path` must be there; what else is known helps.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any, TextIO, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from phases.ports.source_paths import foreign
+from phases.ports.source_values import Commit, CommitFile
+from phases.record.findings import Frame
+from phases.root_cause.commit_ranking import Thrown, rank
+from phases.root_cause.stack_trace import COMPONENTS, evidence
+
+
+def _date(value: Any) -> datetime | None:
+    """ISO 8601, seconds since 1970, or as mails write it; a date that cannot be read only costs the order."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        if isinstance(value, int | float):
+            moment = datetime.fromtimestamp(value, tz=UTC)
+        else:
+            moment = datetime.fromisoformat(str(value).strip())
+    except (ValueError, OverflowError, OSError):
+        try:
+            moment = parsedate_to_datetime(str(value))
+        except (ValueError, TypeError):
+            return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _number(value: Any) -> Any:
+    return 0 if value is None or value == "-" else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Number = Annotated[int, BeforeValidator(_number)]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _there(cls, value: Any) -> Any:
+        """What is null in a list is left out."""
+        if not isinstance(value, dict):
+            return value
+        told = cast("dict[str, Any]", value)
+        return {k: [one for one in v if one is not None] if isinstance(v, list) else v for k, v in told.items()}
+
+
+class _Frame(_In):
+    file: Text = ""
+    function: Text = ""
+    line: int | None = None
+    in_app: bool | None = True
+    module: Text = ""
+    context: list[tuple[int, Text]] | None = None
+
+
+class _Exception(_In):
+    type: Text = ""
+    value: Text = ""
+
+
+class _Chained(_Exception):
+    frames: list[_Frame] | None = None
+
+    @property
+    def told(self) -> bool:
+        return bool(self.type or self.value or self.frames) and not self.type.startswith(COMPONENTS)
+
+
+class _File(_In):
+    path: str
+    added: Number = 0
+    deleted: Number = 0
+    patch: Text = ""
+
+
+class _Commit(_In):
+    sha: str = Field(min_length=1)
+    author: Text = ""
+    date: Annotated[datetime | None, BeforeValidator(_date)] = None
+    message: Text = ""
+    files: list[_File] | None = None
+
+
+class _Question(_In):
+    frames: list[_Frame] | None = None
+    exception: _Exception | None = None
+    chained: list[_Chained] | None = None
+    commits: list[_Commit]
+
+
+def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
+    """Reads one question, writes one answer. Exit code 0; 2 with one line on stderr where the question cannot be read."""
+    try:
+        question = _Question.model_validate(json.load(stdin))
+    except json.JSONDecodeError as error:
+        return _refuse(f"stdin is no JSON: {error.msg} in line {error.lineno}")
+    except UnicodeDecodeError:
+        return _refuse("stdin is no JSON: it is not UTF-8")
+    except RecursionError:
+        return _refuse("stdin is nested too deeply")
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        return _refuse(f"{where or 'the whole'}: {first['msg'][0].lower()}{first['msg'][1:]}{more}")
+    thrown = question.exception or _Exception()
+    frames = _crash_first(question.frames)
+    if causes := [one for one in question.chained or () if one.told]:
+        frames = evidence([*((one.type, _crash_first(one.frames)) for one in causes), (thrown.type, frames)])
+        thrown = next((one for one in causes if one.type or one.value), thrown)
+    ranked = rank(frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits])
+    json.dump(
+        [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked], stdout, ensure_ascii=False
+    )
+    stdout.write("\n")
+    return 0
+
+
+def _crash_first(told: Sequence[_Frame] | None) -> list[Frame]:
+    marked = any(f.in_app and "in_app" in f.model_fields_set for f in told or ())
+    frames = [
+        Frame(
+            file=f.file,
+            function=f.function,
+            line=f.line,
+            in_app=bool(f.in_app) or (f.in_app is None and not marked),
+            module=f.module,
+            context=tuple(f.context or ()),
+        )
+        for f in told or ()
+    ]
+    return frames[::-1] if _begins(frames[:1]) and not _begins(frames[-1:]) else frames
+
+
+_START = re.compile(
+    r"<module>|(?:.*[.:])?main|Main|\{main\}|<main>|__main__|_run_module_as_main|_bootstrap(?:_inner)?|runtime\.goexit|_start"
+    r"|(?:java\.lang\.)?Thread\.run|processTicksAndRejections"
+)
+_SERVES = re.compile(
+    r"(?:.*[.:])?(?:inner|__call__|wsgi_app|full_dispatch_request|run_asgi|handle_request|serve|ServeHTTP|doFilter)"
+)
+
+
+def _begins(frames: Sequence[Frame]) -> bool:
+    """Whether this frame is where a program, a thread or a request begins: the far end of a trace from the crash."""
+    return any(_START.fullmatch(f.function) or (foreign(f.file) and _SERVES.fullmatch(f.function)) for f in frames)
+
+
+def _commit(commit: _Commit) -> Commit:
+    subject, _, body = commit.message.strip().partition("\n")
+    return Commit(
+        sha=commit.sha,
+        author=commit.author,
+        at=commit.date,
+        subject=subject,
+        body=body.strip(),
+        files=tuple(
+            CommitFile(path=f.path, added=f.added, deleted=f.deleted, patch=f.patch) for f in commit.files or ()
+        ),
+    )
+
+
+def _refuse(text: str) -> int:
+    print(f"firebreak suspects: {text}", file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""Git by subprocess: a service's local clone."""

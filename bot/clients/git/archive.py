@@ -1,0 +1,356 @@
+"""Where post-mortems are written: a directory of a local Git clone. One file and one commit an incident, and nothing else is touched.
+
+The commit is made beside the index (https://git-scm.com/docs/git-commit-tree), so that staged changes, a merge under way and hooks
+stay as they are, and a clone whose HEAD a deploy has detached still gets the post-mortem on its branch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.clients.git.clone import remote_of
+from bot.clients.git.run import complaint
+from bot.clients.processes.commands import CommandFailed, Output, run
+from phases.ports.ports import NotSetUp, PortError
+from phases.postmortem.adr_numbering import Numbering, is_of, template_among
+from phases.record.documents import Adr
+from phases.record.incident import Incident
+from phases.record.markdown import in_git
+from phases.record.service import Service
+
+log = logging.getLogger(__name__)
+
+SYSTEM = "git"
+SECONDS = 10.0
+DEEP = 3
+"""Folders below the archive's own that are looked into: one for each year, or for each decision."""
+_NOTHING = "0" * 40
+_SETTINGS = ("-c", "core.quotePath=false", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "Firebreak",
+    "GIT_AUTHOR_EMAIL": "firebreak@localhost",
+    "GIT_COMMITTER_NAME": "Firebreak",
+    "GIT_COMMITTER_EMAIL": "firebreak@localhost",
+    "LC_ALL": "C",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Clone:
+    top: Path
+    """The work tree; where the branch is checked out, if it is anywhere."""
+    inside: str
+    """The directory of the post-mortems below `top`, with `/`; empty for `top` itself."""
+    branch: str
+    """`refs/heads/…`."""
+    checked_out: bool
+
+    def path(self, name: str) -> str:
+        return f"{self.inside}/{name}" if self.inside else name
+
+
+class LocalArchive:
+    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a directory."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Path, asyncio.Lock] = {}
+
+    async def highest(self, service: Service) -> int:
+        """Over the files that are there and those of the branch. Raises `PortError`."""
+        return (await self.numbering(service)).highest
+
+    async def numbering(self, service: Service) -> Numbering:
+        """How the folder names its files, over those that are there and those of the branch. Raises `PortError`."""
+        directory = _directory(service)
+        return Numbering.of(await _names(directory, await _clone(directory)))
+
+    async def template(self, service: Service) -> str:
+        """Of the branch, else as it lies in the directory. Raises `PortError`."""
+        directory = _directory(service)
+        clone = await _clone(directory)
+        name = template_among(await _committed(clone) if clone is not None else _listed(directory))
+        if name is None:
+            return ""
+        if clone is not None:
+            kept = await _try(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            return "" if kept.code else kept.text
+        try:
+            return (directory / name).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            log.warning("the template of the post-mortems cannot be read: %s", error.strerror)
+            return ""
+
+    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
+        """Writes and commits once: a second time finds the file by the incident's id and record, and changes nothing.
+
+        A file that a crash left without its commit is written again and committed. Raises `PortError`.
+        """
+        directory = _directory(service)
+        clone = await _clone(directory)
+        lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
+        async with lock:
+            if clone is None:
+                ways = Numbering.of(_listed(directory))
+                name = _earlier(directory, incident) or ways.file(incident, number)
+                _put(directory, name, text)
+                log.warning("the post-mortem is in a directory outside git", extra={"incident": incident.id})
+                return Adr(
+                    number=_number(name, ways, number), path=f"{directory / name} (outside Git: written, not committed)"
+                )
+            return await _write_in(clone, incident, number, text)
+
+    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+        """Changes the incident's file on the branch, and where it is checked out; what people changed in it stays. Raises `PortError`."""
+        directory = _directory(service)
+        clone = await _clone(directory)
+        lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
+        async with lock:
+            if clone is None:
+                if (name := _earlier(directory, incident)) is not None:
+                    _rewrite(directory, name, revised)
+                return None
+            await _revise_in(clone, incident, revised, why)
+        return None
+
+    def repository(self, service: Service) -> str:
+        """The directory's real path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
+        return str(_directory(service).resolve())
+
+
+def _directory(service: Service) -> Path:
+    place = service.adr
+    if place is None:
+        raise NotSetUp(SYSTEM, f"no place for the post-mortems of {service.name} is set up (`adr` in the catalogue)")
+    if place.directory is None:
+        raise NotSetUp(
+            SYSTEM, f"post-mortems of {service.name} cannot be written by pull request yet: set `adr.directory`"
+        )
+    return Path(place.directory)
+
+
+async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -> Adr:
+    directory = clone.top / clone.inside
+    committed = await _committed(clone)
+    ways = Numbering.of([*committed, *_listed(directory)])
+    for name in committed:
+        if is_of(name, incident):
+            kept = await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            if incident.ulid in kept.text:
+                await _in_index(clone, name)
+                return Adr(number=_number(name, ways, number), path=clone.path(name))
+    name = (_earlier(directory, incident) if clone.checked_out else None) or ways.file(incident, number)
+    number = _number(name, ways, number)
+    if clone.checked_out:
+        _put(directory, name, text)
+    await _commit(clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}")
+    await _in_index(clone, name)
+    return Adr(number=number, path=clone.path(name))
+
+
+async def _revise_in(clone: _Clone, incident: Incident, revised: Callable[[str], str], why: str) -> None:
+    for name in await _committed(clone):
+        if not is_of(name, incident):
+            continue
+        kept = (await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")).text
+        if incident.ulid not in kept:
+            continue
+        changed = revised(kept)
+        if changed != kept:
+            await _commit(clone, name, changed, why)
+        if clone.checked_out and (clone.top / clone.inside / name).is_file():
+            _rewrite(clone.top / clone.inside, name, revised)
+            await _staged(clone, name, changed)
+        return
+
+
+async def _staged(clone: _Clone, name: str, text: str) -> None:
+    """`git status` is as clean as before, where nobody has changed the file beside us."""
+    path = clone.top / clone.path(name)
+    if path.read_text(encoding="utf-8", errors="replace") != text:
+        return
+    added = await _try(clone.top, "update-index", "--add", "--", clone.path(name))
+    if added.code:
+        raise PortError(SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True)
+
+
+def _rewrite(directory: Path, name: str, revised: Callable[[str], str]) -> None:
+    try:
+        there = (directory / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PortError(SYSTEM, f"{directory / name} cannot be read", retryable=False) from error
+    if (changed := revised(there)) != there:
+        _put(directory, name, changed)
+
+
+async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
+    """The branch's newest commit with this one file more. Raises `PortError`, retryable where the branch moved meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="firebreak-adr-") as scratch:
+        index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+        draft = Path(scratch, "adr.md")
+        _put(Path(scratch), draft.name, text)
+        blob = (await _git(clone.top, "hash-object", "-w", "--no-filters", "--", str(draft))).text.strip()
+        newest = await _try(clone.top, "rev-parse", "--verify", "--quiet", f"{clone.branch}^{{commit}}")
+        parent = newest.text.strip() if not newest.code else ""
+        await _git(clone.top, "read-tree", *([parent] if parent else ["--empty"]), extra=index)
+        await _git(clone.top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{clone.path(name)}", extra=index)
+        tree = (await _git(clone.top, "write-tree", "--missing-ok", extra=index)).text.strip()
+    parents = ["-p", parent] if parent else []
+    commit = (await _git(clone.top, "commit-tree", tree, *parents, "-m", message)).text.strip()
+    moved = await _try(clone.top, "update-ref", "-m", f"firebreak: {name}", clone.branch, commit, parent or _NOTHING)
+    if moved.code:
+        raise PortError(SYSTEM, f"the post-mortem could not be committed: {complaint(moved)}", retryable=True)
+
+
+async def _in_index(clone: _Clone, name: str) -> None:
+    """Makes the index know the new file, so that `git status` is as clean as before; only this path is touched."""
+    path = clone.path(name)
+    if not clone.checked_out or not (clone.top / path).is_file():
+        return
+    if (await _git(clone.top, "ls-files", "--", f":(literal){path}")).text.strip():
+        return
+    added = await _try(clone.top, "update-index", "--add", "--", path)
+    if added.code:
+        raise PortError(SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True)
+
+
+async def _clone(directory: Path) -> _Clone | None:
+    """The clone that the directory lies in; None outside of any. The directory itself may not exist yet."""
+    there = _nearest(directory)
+    found = await _try(there, "rev-parse", "--show-toplevel")
+    if found.code:
+        if "not a git repository" in found.err.decode("utf-8", "replace"):
+            return None
+        raise PortError(SYSTEM, f"git refuses {there}: {complaint(found)}", retryable=False)
+    top = Path(found.text.rstrip("\n"))
+    inside = _inside(top, there, directory)
+    head = await _try(top, "symbolic-ref", "--quiet", "HEAD")
+    if not head.code:
+        return _Clone(top, inside, head.text.strip(), True)
+    branch = await _default_branch(top)
+    elsewhere = await _checked_out_at(top, branch)
+    return _Clone(elsewhere or top, inside, branch, elsewhere is not None)
+
+
+async def _default_branch(top: Path) -> str:
+    """Where HEAD is detached: the branch that the remote calls its default, else `main` or `master`. Raises `PortError`."""
+    remote = f"refs/remotes/{await remote_of(str(top)) or 'origin'}/"
+    own = await _try(top, "symbolic-ref", "--quiet", f"{remote}HEAD")
+    named = [own.text.strip().removeprefix(remote)] if not own.code else []
+    for name in (*named, "main", "master"):
+        ref = f"refs/heads/{name}"
+        if not (await _try(top, "show-ref", "--verify", "--quiet", ref)).code:
+            return ref
+    raise PortError(
+        SYSTEM, f"the clone {top} is on no branch and has neither main nor master: check a branch out", retryable=False
+    )
+
+
+async def _checked_out_at(top: Path, branch: str) -> Path | None:
+    """The work tree that has the branch checked out (https://git-scm.com/docs/git-worktree, porcelain format)."""
+    listing = (await _git(top, "worktree", "list", "--porcelain")).text
+    for block in listing.split("\n\n"):
+        lines = block.splitlines()
+        if lines and f"branch {branch}" in lines:
+            return _existing(Path(lines[0].removeprefix("worktree ")))
+    return None
+
+
+async def _names(directory: Path, clone: _Clone | None) -> list[str]:
+    """Paths below the directory: of the files that are there, and of those that the branch has."""
+    names = _listed(directory)
+    if clone is not None:
+        names += [*await _committed(clone), *_listed(clone.top / clone.inside)]
+    return names
+
+
+async def _committed(clone: _Clone) -> list[str]:
+    """Paths of the files below the directory as the branch has it; none where branch or directory is not there yet."""
+    place = f"{clone.branch}:{clone.inside}" if clone.inside else clone.branch
+    found = await _try(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
+    return [name for name in found.text.split("\0") if 0 < len(Path(name).parts) <= DEEP] if not found.code else []
+
+
+def _nearest(directory: Path) -> Path:
+    """The directory, or the nearest one above it that is there."""
+    return next((one for one in (directory, *directory.parents) if one.is_dir()), Path("/"))
+
+
+def _existing(directory: Path) -> Path | None:
+    return directory if directory.is_dir() else None
+
+
+def _inside(top: Path, there: Path, directory: Path) -> str:
+    """The directory below `top`, whichever links lead there; empty for `top` itself."""
+    path = Path(os.path.relpath(there.resolve() / directory.relative_to(there), top.resolve())).as_posix()
+    return "" if path == "." else path
+
+
+def _listed(directory: Path) -> list[str]:
+    """Paths of the files below a directory; none where it is not there yet."""
+    try:
+        os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise PortError(SYSTEM, f"{directory} cannot be read: {error.strerror}", retryable=False) from error
+    found: list[str] = []
+    for folder, folders, names in os.walk(directory):
+        inside = Path(folder).relative_to(directory)
+        deeper = len(inside.parts) < DEEP - 1
+        folders[:] = [one for one in folders if not one.startswith(".")] if deeper else []
+        found += [(inside / name).as_posix() for name in names]
+    return found
+
+
+def _earlier(directory: Path, incident: Incident) -> str | None:
+    """The file that was written for this very incident before: ids may begin again at 1, the record's own id does not."""
+    for name in sorted(_listed(directory)):
+        if is_of(name, incident) and incident.ulid in (directory / name).read_text(encoding="utf-8", errors="replace"):
+            return name
+    return None
+
+
+def _number(name: str, ways: Numbering, otherwise: int) -> int:
+    number = ways.number(name)
+    return otherwise if number is None else number
+
+
+def _put(directory: Path, name: str, text: str) -> None:
+    """All of it or nothing: a crash leaves no half file."""
+    try:
+        folder = (directory / name).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=folder, prefix=".firebreak-", delete=False
+        ) as draft:
+            draft.write(text)
+            draft.flush()
+            os.fsync(draft.fileno())
+        os.chmod(draft.name, 0o644)
+        os.replace(draft.name, directory / name)
+    except OSError as error:
+        raise PortError(SYSTEM, f"{directory / name} cannot be written: {error.strerror}", retryable=False) from error
+
+
+async def _try(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
+    """A call whose failure is an answer. Raises `PortError` where git cannot be started or hangs."""
+    try:
+        return await run(
+            ["git", *_SETTINGS, *arguments], cwd=str(where), seconds=SECONDS, extra=_ENVIRONMENT | (extra or {})
+        )
+    except CommandFailed as error:
+        raise PortError(SYSTEM, error.text, retryable=error.timed_out) from error
+
+
+async def _git(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
+    output = await _try(where, *arguments, extra=extra)
+    if output.code:
+        raise PortError(SYSTEM, f"git {arguments[0]}: {complaint(output)}", retryable=False)
+    return output

@@ -1,0 +1,300 @@
+"""Git: the local clone that a service names as its `checkout`, read by the real `git`. Nothing in its work tree is ever changed.
+
+One call: `git_calls.py`. What the clone lacks, and how it is brought in: `git_clone.py`. Where history was cut, or cannot be read, nobody is
+named: the commit at the edge would stand for all that lies behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import PurePosixPath
+
+from bot.clients.git.clone import Clones, cut_at, remote_of
+from bot.clients.git.log import FORMAT, patches, read_log
+from bot.clients.git.run import SECONDS, SHA, ask, attempt, checkout_of, read, resolve, sound
+from phases.ports.ports import HotfixRef, PortError
+from phases.ports.source_paths import PathIndex
+from phases.ports.source_values import Commit, Covered, Place, placed
+from phases.postmortem import test_coverage
+from phases.postmortem.adr import BRANCH
+from phases.record.findings import Frame, Suspect
+from phases.record.service import DEPLOYABLE, Service
+from phases.record.wording import foreign
+
+COMMITS = 500
+HOTFIXES = 25
+TESTS_SHOWN = 5
+SNIPPET_AROUND = 2
+"""Lines of code before and after the crashing one."""
+
+HISTORY_SECONDS = 18.0
+"""The commits of a range with their patches; then their names must do. An investigation has 25 s."""
+PATCH_BYTES = 24 * 1024 * 1024
+"""Patches beyond this are left out, the oldest first; the files are still known by name and size."""
+PATCH_OF_A_FILE = 64 * 1024
+
+
+class LocalGit:
+    """Keeps `phases.ports.ports.SourceCode` over the clones that the catalogue names."""
+
+    def __init__(self) -> None:
+        self._clones = Clones()
+        self._paths: dict[tuple[str, str], tuple[PathIndex, bool]] = {}
+        """(clone, commit) → its paths, and whether these are all."""
+        self._without: dict[tuple[str, str], str] = {}
+
+    def remarks(self, service: Service) -> Sequence[str]:
+        """What the newest answers are without: a fetch that had trouble, history that was cut, patches that could not be read."""
+        directory = service.checkout or ""
+        trouble = self._clones.trouble(directory)
+        told = [f"The clone of {service.name} is used as it is: not all that is new could be fetched ({trouble})."]
+        return [*(told if trouble else []), *(why for (of, _), why in self._without.items() if of == directory)]
+
+    async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
+        directory = checkout_of(service)
+        ends = (await self._commit(service, older), await self._commit(service, newer))
+        await self._clones.whole(directory, partial(self._clones.cut_between, directory, *ends))
+        span = ("--end-of-options", "..".join(ends), "--")
+        self._without.pop((directory, "patches"), None)
+        try:
+            async with asyncio.timeout(HISTORY_SECONDS):
+                return await self._with_patches(directory, span)
+        except (PortError, TimeoutError) as error:
+            named = await _log(directory, span)
+            why = error.text if isinstance(error, PortError) else f"not within {HISTORY_SECONDS:.0f} s"
+            told = f"Of the commits only the names of their files could be read ({why})."
+            self._without[directory, "patches"] = told
+            return named
+
+    async def _with_patches(self, directory: str, span: Sequence[str]) -> Sequence[Commit]:
+        common = ("--no-ext-diff", "--no-textconv", "-M", f"--max-count={COMMITS}", *span)
+        bring = partial(self._clones.bring, directory, f"--max-count={COMMITS}", *span[1:])
+        listed = await ask(directory, "log", f"--format={FORMAT}", "--numstat", "-z", *common, before=bring)
+        patched = await ask(
+            directory, "log", "--format=%x1e%H", "-p", "-U3", *common, seconds=2 * SECONDS, limit=PATCH_BYTES
+        )
+        return read_log(listed.out, patches(patched.out, PATCH_OF_A_FILE))
+
+    async def place(self, service: Service, release: str, frame: Frame) -> Place:
+        directory = checkout_of(service)
+        index, whole = await self._index(directory, await self._commit(service, release))
+        return placed(index, frame, complete=whole)
+
+    async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
+        directory = checkout_of(service)
+        commit = await self._commit(service, release)
+        path = await self._path(directory, commit, file)
+        if path is None or line < 1:
+            return None
+        found: Suspect | None = None
+
+        async def is_cut() -> bool:
+            nonlocal found
+            found = await self._blame(directory, commit, path, line)
+            return found is not None and found.sha in await cut_at(directory)
+
+        await self._clones.whole(directory, is_cut)
+        return found
+
+    async def _blame(self, directory: str, commit: str, path: str, line: int) -> Suspect | None:
+        above = (await attempt(directory, "rev-parse", "--show-cdup")).text.strip()
+        asked = ("-C", above or ".", "blame", "--porcelain", f"-L{line},{line}", commit, "--", path)  # from the top
+        bring = partial(self._clones.bring, directory, commit, "--", path)
+        output = await read(directory, *asked, before=bring)
+        if output.code and b" has only " in output.err:
+            return None  # the file has fewer lines
+        return _blamed(sound(output, "blame").text)
+
+    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+        directory = checkout_of(service)
+        commit = await self._commit(service, release)
+        path = await self._path(directory, commit, file)
+        if path is None:
+            return ()
+        blob = await ask(directory, "cat-file", "blob", f"{commit}:{path}", limit=4 * 1024 * 1024)
+        lines = blob.text.splitlines()
+        if not 1 <= line <= len(lines):
+            if blob.truncated:
+                raise PortError("git", f"{path[:200]} is too large to look at line {line}", retryable=False)
+            return ()
+        first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
+        return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
+
+    async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
+        directory = checkout_of(service)
+        main = await self._clones.main(directory)
+        if await cut_at(directory):
+            told = f"The history of the clone of {service.name} is cut: a branch that is merged already may be among the hotfixes."
+            self._without[directory, "merged"] = told
+        else:
+            self._without.pop((directory, "merged"), None)
+        remote = f"refs/remotes/{await remote_of(directory) or 'origin'}/"
+        output = await ask(
+            directory,
+            "for-each-ref",
+            f"--no-merged={main.commit}",
+            "--sort=-committerdate",
+            "--format=%(refname)%1f%(objectname)%1f%(contents:subject)",
+            "refs/heads/",
+            remote,
+        )
+        found: dict[str, HotfixRef] = {}
+        for row in output.text.split("\n")[:-1]:
+            ref, commit, subject = row.split("\x1f", 2)
+            name = ref.removeprefix("refs/heads/").removeprefix(remote)
+            fix = HotfixRef(name=name, commit=commit, subject=foreign(subject[:200]))
+            if name.startswith(BRANCH):
+                continue
+            if name != "HEAD" and name not in found and DEPLOYABLE.fullmatch(fix.release.version):
+                found[name] = fix
+        return tuple(found.values())[:HOTFIXES]
+
+    async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
+        directory = checkout_of(service)
+        ends = (await self._commit(service, older), await self._commit(service, newer))
+        output = await ask(
+            directory, "diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "--end-of-options", *ends, "--"
+        )
+        return tuple(p for p in output.text.split("\0") if p)
+
+    async def merged(self, service: Service, commit: str) -> bool | None:
+        """Whether the main branch holds a commit, or the same changes picked onto it; None where the clone does not know it.
+
+        Raises `PortError` where that it does not cannot be said: history is cut, or the main branch may be an old one.
+        """
+        directory = checkout_of(service)
+        if not SHA.fullmatch(commit):
+            return None
+        main = await self._clones.main(directory)
+        there = await attempt(directory, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
+        if there.code:
+            return None
+        if await self._holds(directory, main.commit, commit):
+            return True
+        await self._clones.whole(directory, partial(self._clones.cut_between, directory, main.commit, commit))
+        if await self._holds(directory, main.commit, commit):
+            return True
+        if not main.fresh:
+            why = self._clones.trouble(directory) or "its remote did not answer"
+            raise PortError("git", f"whether it is merged by now is not known ({why})", retryable=True)
+        return False
+
+    async def _holds(self, directory: str, main: str, commit: str) -> bool:
+        ancestor = await read(directory, "merge-base", "--is-ancestor", "--end-of-options", commit, main)
+        if sound(ancestor, "merge-base", (0, 1)).code == 0:
+            return True
+        # https://git-scm.com/docs/git-cherry: `-` stands before what has its equal in the main branch.
+        picked = (await ask(directory, "cherry", main, commit)).text.splitlines()
+        if len(picked) > 1 and not all(row.startswith("-") for row in picked):
+            squashed = await self._squashed(directory, main, commit)
+            picked = (await ask(directory, "cherry", main, squashed)).text.splitlines() if squashed else picked
+        return bool(picked) and all(row.startswith("-") for row in picked)
+
+    async def _squashed(self, directory: str, main: str, commit: str) -> str:
+        """Make one commit of all that a branch changes, as a squash merge does; no ref holds it. Empty where git cannot."""
+        base = await attempt(directory, "merge-base", main, commit)
+        author = ("-c", "user.name=Firebreak", "-c", "user.email=firebreak@localhost")
+        made = await attempt(
+            directory, *author, "commit-tree", f"{commit}^{{tree}}", "-p", base.text.strip(), "-m", "squashed"
+        )
+        return "" if base.code or made.code else made.text.strip()
+
+    async def commit(self, service: Service, sha: str) -> Commit | None:
+        directory = checkout_of(service)
+        if (known := await resolve(directory, service, sha)) is None:
+            return None
+
+        async def is_cut() -> bool:
+            return known in await cut_at(directory)
+
+        await self._clones.whole(directory, is_cut)  # it would seem to have brought every file that there is
+        options = (
+            "--max-count=1",
+            f"--format={FORMAT}",
+            "--numstat",
+            "-z",
+            "-m",
+            "--first-parent",
+            "-M",
+            "--no-ext-diff",
+        )
+        bring = partial(self._clones.bring, directory, "--max-count=1", "--first-parent", known, "--")
+        listed = await ask(directory, "log", *options, "--end-of-options", known, "--", before=bring)
+        return next(iter(read_log(listed.out, {})), None)
+
+    async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
+        """Those that are called after the file, then those that import it or say its path."""
+        directory = checkout_of(service)
+        commit = await self._commit(service, release)
+        path = await self._path(directory, commit, file)
+        if path is None:
+            return None
+        tests = test_coverage.tests_among(path, self._paths[directory, commit][0].paths)
+        naming = [test for test in tests if test_coverage.called_after(test, path)]
+        unread = False
+        if words := test_coverage.patterns(path):
+            asked = [part for word in words for part in ("-e", word)]
+            output = await attempt(
+                directory,
+                "grep",
+                "-l",
+                "-z",
+                "-w",
+                "-E",
+                "-I",
+                "--full-name",
+                *asked,
+                commit,
+                "--",
+                f":(top)*{PurePosixPath(path).suffix}",
+            )  # exit code 1: nothing found; more: a partial clone has not got the files, and a form waits for this
+            unread = output.code not in (0, 1)
+            saying = {row.removeprefix(f"{commit}:") for row in output.text.split("\0")}
+            naming += [test for test in tests if test in saying and test not in naming]
+        return Covered(naming=tuple(naming[:TESTS_SHOWN]), files=len(tests), read=not unread)
+
+    # --- names -------------------------------------------------------------------------------------------------
+
+    async def _commit(self, service: Service, name: str) -> str:
+        return await self._clones.commit(service, name)
+
+    async def _path(self, directory: str, commit: str, file: str) -> str | None:
+        """The repository's path for what a frame calls its file; None where no file, or more than one, fits."""
+        found = (await self._index(directory, commit))[0].locate(file)
+        return found[0] if len(found) == 1 else None
+
+    async def _index(self, directory: str, commit: str) -> tuple[PathIndex, bool]:
+        if (directory, commit) not in self._paths:
+            output = await ask(
+                directory, "ls-tree", "-r", "--full-tree", "--name-only", "-z", commit, limit=PATCH_BYTES
+            )
+            if len(self._paths) > 20:
+                self._paths.clear()
+            paths = [p for p in output.text.split("\0") if p]
+            index = await asyncio.to_thread(PathIndex, paths)  # a repository may have 100,000 files
+            self._paths[directory, commit] = (index, not output.truncated)
+        return self._paths[directory, commit]
+
+
+async def _log(directory: str, span: Sequence[str]) -> Sequence[Commit]:
+    """Commits without their patches, and, where the clone has not got its trees, without their files."""
+    head = (f"--format={FORMAT}", f"--max-count={COMMITS}")
+    listed = await attempt(directory, "log", *head, "--raw", "--no-renames", "-z", *span)
+    if listed.code and not listed.truncated:
+        listed = await ask(directory, "rev-list", *head, *span)  # `git log` reads trees, whatever it is to show
+    return read_log(listed.out, {})
+
+
+def _blamed(porcelain: str) -> Suspect | None:
+    """https://git-scm.com/docs/git-blame#_the_porcelain_format"""
+    head, *rest = porcelain.split("\n")
+    sha = head.split(" ", 1)[0]
+    fields = dict(row.split(" ", 1) for row in rest if " " in row and not row.startswith("\t"))
+    if not SHA.fullmatch(sha):
+        return None
+    at = datetime.fromtimestamp(int(fields["author-time"]), tz=UTC)
+    author, subject = foreign(fields.get("author", "")), foreign(fields.get("summary", ""))
+    return Suspect(sha=sha, author=author, at=at, subject=subject[:200])

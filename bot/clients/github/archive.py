@@ -1,0 +1,237 @@
+"""Post-mortems by pull request: `adr = { repository = "acme/shop", path = "docs/adr" }`. A branch and a pull request an incident.
+
+The branch carries the number and the incident's id, so that writing it twice is writing it once. Nothing is merged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+
+from bot.clients.git.archive import LocalArchive
+from bot.clients.github import endpoints as calls
+from bot.clients.github import models as shapes
+from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
+from bot.clients.http.client import HttpError
+from phases.ports.ports import Archive, NotSetUp, PortError
+from phases.postmortem.adr import BRANCH
+from phases.postmortem.adr_numbering import Numbering, is_of, template_among
+from phases.record.documents import Adr
+from phases.record.incident import Incident
+from phases.record.markdown import in_git
+from phases.record.service import AdrPlace, Service
+
+LISTED = 1000
+"""So many entries of a folder GitHub lists at most: https://docs.github.com/en/rest/repos/contents#get-repository-content"""
+FOLDERS = 30
+"""Folders below the archive's own that are looked into: one for each year, or for each decision."""
+_BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
+
+
+class GitHubArchive:
+    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a repository."""
+
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+
+    async def highest(self, service: Service) -> int:
+        """Over the files of the default branch and our open pull requests. Raises `PortError`."""
+        repository, _ = _place(service)
+        written = (await self.numbering(service)).highest
+        pulls = read(shapes.Pulls, {"rows": await self._github.pages(calls.PULLS, repository, {"state": "open"})}).rows
+        asked = (_BRANCH.fullmatch(pull.head.ref) for pull in pulls)
+        return max((written, *(int(found.group(1)) for found in asked if found)))
+
+    async def numbering(self, service: Service) -> Numbering:
+        """How the folder names its files on the default branch. Raises `PortError`."""
+        repository, place = _place(service)
+        return Numbering.of(await self._paths(repository, place.path))
+
+    async def template(self, service: Service) -> str:
+        """Of the default branch. Raises `PortError`."""
+        repository, place = _place(service)
+        name = template_among(await self._paths(repository, place.path))
+        if name is None:
+            return ""
+        try:
+            answer = await self._github.get(calls.CONTENTS, repository, path=f"{place.path}/{name}")
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return ""
+        found = read(shapes.Content, answer)
+        return base64.b64decode(found.content).decode("utf-8", "replace") if found.type == "file" else ""
+
+    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
+        """A branch with the file, and its pull request; each is looked for first. Raises `PortError`."""
+        repository, place = _place(service)
+        branch = f"{BRANCH}{number:04d}-{incident.id}-{incident.ulid[-6:]}".lower()
+        url = await self._pull(repository, branch)
+        base = await self._github.default_branch(repository)
+        if url is None:
+            await self._branch(repository, branch, base)
+        names = await self._paths(repository, place.path, branch) or await self._paths(repository, place.path, base)
+        ways = Numbering.of(names)
+        there = (name for name in names if is_of(name, incident) and ways.number(name) == number)  # an earlier try
+        path = f"{place.path}/{next(there, None) or ways.file(incident, number)}"
+        if url is None:
+            title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
+            await self._file(repository, branch, path, text, title)
+            url = await self._open(repository, branch, base, title, incident)
+        return Adr(number=number, path=path, url=url)
+
+    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+        """On the pull request's own branch until it is merged; then in a pull request of its own. Raises `PortError`."""
+        repository, _ = _place(service)
+        if incident.adr is None:
+            return None
+        path = incident.adr.path
+        base = await self._github.default_branch(repository)
+        merged = await self._content(repository, path, base)
+        branch = f"{BRANCH}{incident.adr.number:04d}-{incident.id}-{incident.ulid[-6:]}".lower()
+        if merged is not None:
+            branch = f"{branch}-{hashlib.sha256(why.encode()).hexdigest()[:8]}"
+            if (there := await self._pull(repository, branch)) is not None:
+                return there
+            if revised(merged[1]) == merged[1]:
+                return None
+            await self._branch(repository, branch, base)
+        found = await self._content(repository, path, branch)
+        if found is None:
+            raise PortError(SYSTEM, f"{path} is neither merged nor in an open pull request", retryable=False)
+        sha, text = found
+        if (changed := revised(text)) != text:
+            await self._put(repository, branch, path, changed, {"message": why, "sha": sha})
+        return await self._open(repository, branch, base, why, incident) if merged is not None else incident.adr.url
+
+    def repository(self, service: Service) -> str:
+        """Repository and path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
+        repository, place = _place(service)
+        return f"{repository}:{place.path}"
+
+    # --- one step each -------------------------------------------------------------------------------------------
+
+    async def _paths(self, repository: str, path: str, ref: str = "") -> list[str]:
+        """Paths of the files below a folder, and in the folders in it. Raises `PortError` where GitHub does not tell all of them."""
+        rows = await self._rows(repository, path, ref)
+        folders = [row.name for row in rows if row.type == "dir" and row.name[:1] != "." and row.name.isprintable()]
+        if len(folders) > FOLDERS:
+            folders = sorted(folders)[-FOLDERS:]  # years and numbers: the newest
+        inside = await asyncio.gather(*(self._rows(repository, f"{path}/{folder}", ref) for folder in folders))
+        files = [row.name for row in rows if row.type != "dir"]
+        return files + [f"{at}/{row.name}" for at, found in zip(folders, inside, strict=True) for row in found]
+
+    async def _rows(self, repository: str, path: str, ref: str) -> Sequence[shapes.Entry]:
+        try:
+            answer = await self._github.get(calls.CONTENTS, repository, {"ref": ref} if ref else None, path=path)
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return ()  # the directory begins with its first file
+        rows = read(shapes.Directory, {"rows": answer}).rows
+        if len(rows) >= LISTED:
+            text = f"{path} has {LISTED} entries or more, and GitHub lists no more: which number is free is not known. Move old ones into folders"
+            raise PortError(SYSTEM, text, retryable=False)
+        return rows
+
+    async def _content(self, repository: str, path: str, ref: str) -> tuple[str, str] | None:
+        """Blob and text of a file; None where the branch or the file is not there."""
+        try:
+            found = read(shapes.Content, await self._github.get(calls.CONTENTS, repository, {"ref": ref}, path=path))
+        except HttpError as error:
+            if error.status != 404:
+                raise
+            return None
+        return found.sha, base64.b64decode(found.content).decode("utf-8", "replace")
+
+    async def _pull(self, repository: str, branch: str) -> str | None:
+        asked = {"head": f"{repository.partition('/')[0]}:{branch}", "state": "all", "per_page": PAGE}
+        pulls = read(shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}).rows
+        return next((pull.html_url for pull in pulls if pull.head.ref == branch), None)
+
+    async def _branch(self, repository: str, branch: str, base: str) -> None:
+        newest = read(shapes.GitRef, await self._github.get(calls.GIT_REF, repository, ref=f"heads/{base}"))
+        wanted = {"ref": f"refs/heads/{branch}", "sha": newest.object.sha}
+        try:
+            await self._github.write(calls.CREATE_REF, repository, wanted, repeatable=True)
+        except HttpError as error:
+            if error.status != 422:
+                raise
+            # "Reference already exists", or it cannot be made: then it is not there.
+            await self._github.get(calls.GIT_REF, repository, ref=f"heads/{branch}")
+
+    async def _file(self, repository: str, branch: str, path: str, text: str, message: str) -> None:
+        try:
+            await self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
+        except HttpError as error:
+            if error.status != 404:
+                raise
+        else:
+            return  # an earlier try came so far
+        await self._put(repository, branch, path, text, {"message": message})
+
+    async def _put(self, repository: str, branch: str, path: str, text: str, more: dict[str, str]) -> None:
+        """One commit. Sent again after a fault, it is refused where it was taken before: the branch shows it then."""
+        body = {**more, "content": base64.b64encode(text.encode()).decode(), "branch": branch}
+        try:
+            await self._github.write(calls.PUT_CONTENTS, repository, body, repeatable=True, path=path)
+        except HttpError as error:
+            there = await self._content(repository, path, branch) if error.status in (409, 422) else None
+            if there is None or there[1] != text:
+                raise
+
+    async def _open(self, repository: str, branch: str, base: str, title: str, incident: Incident) -> str:
+        body = {
+            "title": title,
+            "head": branch,
+            "base": base,
+            "body": f"The post-mortem of {incident.id}, written in Slack by the people who were there.",
+        }
+        try:
+            made = await self._github.write(calls.CREATE_PULL, repository, body, repeatable=True)
+            return read(shapes.Pull, made).html_url
+        except HttpError as error:
+            there = await self._pull(repository, branch) if error.status == 422 else None
+            if there is None:
+                raise
+            return there
+
+
+class Archives:
+    """Each service's archive: the directory that it names, or the repository."""
+
+    def __init__(self, local: LocalArchive, github: GitHubArchive | None) -> None:
+        self._local = local
+        self._github = github
+
+    def _of(self, service: Service) -> Archive:
+        if service.adr is None or service.adr.repository is None:
+            return self._local
+        if self._github is None:
+            raise NotSetUp(SYSTEM, f"post-mortems of {service.name} go to a pull request, and GITHUB_TOKEN is not set")
+        return self._github
+
+    async def highest(self, service: Service) -> int:
+        return await self._of(service).highest(service)
+
+    async def template(self, service: Service) -> str:
+        return await self._of(service).template(service)
+
+    async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
+        return await self._of(service).write(service, incident, number, text)
+
+    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+        return await self._of(service).revise(service, incident, revised, why)
+
+    def repository(self, service: Service) -> str:
+        return self._of(service).repository(service)
+
+
+def _place(service: Service) -> tuple[str, AdrPlace]:
+    place = service.adr
+    if place is None or place.repository is None:
+        raise NotSetUp(SYSTEM, f"no repository for the post-mortems of {service.name} is set up (`adr`)")
+    return place.repository, place.model_copy(update={"path": place.path.removeprefix("./").strip("/")})

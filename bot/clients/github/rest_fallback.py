@@ -1,0 +1,187 @@
+"""What is asked of GraphQL, asked of REST where GraphQL does not answer: pull requests with their checks, and which files there are.
+
+GraphQL has outages and a limit of its own, and a token may be refused there. It answers with less calls and alone has blame and reverts, so it
+is asked first. Rows are told in GraphQL's names, so that whoever reads them need not know which of the two it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from bot.clients.github import endpoints as calls
+from bot.clients.github.client import PAGE, GitHub, read
+from bot.clients.http.client import HttpError
+
+SHOWN = 50
+CHECKED = 10
+"""Of so many of the pull requests changed last the checks are asked for: two calls each."""
+AT_ONCE = 8
+FOLDERS = 12
+"""In so many folders a file is looked for."""
+
+_GREEN = frozenset({"success", "neutral", "skipped"})
+"""Of these a commit is green: https://docs.github.com/en/graphql/reference/enums#statusstate, as GitHub rolls them up."""
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Repo(_Read):
+    full_name: str = ""
+
+
+class _Side(_Read):
+    ref: str = ""
+    sha: str = ""
+    repo: _Repo | None = None
+    """Null where the fork was deleted."""
+
+
+class _Pull(_Read):
+    """https://docs.github.com/en/rest/pulls/pulls#list-pull-requests"""
+
+    number: int
+    title: str = ""
+    body: str | None = None
+    html_url: str
+    merged_at: str | None = None
+    head: _Side
+    base: _Side = _Side()
+
+
+class _Pulls(_Read):
+    rows: tuple[_Pull, ...]
+
+
+class _CheckRun(_Read):
+    name: str = ""
+    status: str = "completed"
+    conclusion: str | None = None
+
+
+class _CheckRuns(_Read):
+    """https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference"""
+
+    check_runs: tuple[_CheckRun, ...] = ()
+
+
+class _Status(_Read):
+    context: str = ""
+    state: str
+
+
+class _Statuses(_Read):
+    """https://docs.github.com/en/rest/commits/statuses#get-the-combined-status-for-a-specific-reference"""
+
+    statuses: tuple[_Status, ...] = ()
+
+
+class _Entry(_Read):
+    path: str
+    type: str
+
+
+class _Entries(_Read):
+    rows: tuple[_Entry, ...]
+
+
+def without_graphql(error: HttpError) -> bool:
+    """Whether REST may know what GraphQL did not say: it is not there, not for this token, broken, or its limit is used up."""
+    return error.retryable or error.status in (403, 404, 405, 410, 501)
+
+
+class RestInstead:
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+
+    async def pulls(self, repository: str) -> list[dict[str, Any]]:
+        """The open ones, changed last first."""
+        asked = {"state": "open", "sort": "updated", "direction": "desc", "per_page": SHOWN}
+        rows = read(_Pulls, {"rows": await self._github.polled(calls.PULLS, repository, asked)}).rows
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def rolled(pull: _Pull) -> Mapping[str, Any] | None:
+            async with gate:
+                return await self.rollup(repository, pull.head.sha)
+
+        rollups = await asyncio.gather(*(rolled(pull) for pull in rows[:CHECKED]))
+        rolled_up = [*rollups, *([None] * (len(rows) - len(rollups)))]
+        return [_node(pull, rollup) for pull, rollup in zip(rows, rolled_up, strict=True)]
+
+    async def pulls_of(self, repository: str, sha: str) -> list[dict[str, Any]]:
+        """Those that brought a commit: the merged one first, with its checks."""
+        rows = read(_Pulls, {"rows": await self._github.polled(calls.COMMIT_PULLS, repository, commit_sha=sha)}).rows
+        pull = next((row for row in rows if row.merged_at), rows[0] if rows else None)
+        return [_node(pull, await self.rollup(repository, pull.head.sha))] if pull else []
+
+    async def rollup(self, repository: str, sha: str) -> Mapping[str, Any] | None:
+        """Check runs and commit statuses together. None where there are none; without a state where not all may be seen."""
+        runs, statuses = await asyncio.gather(
+            self._seen(calls.CHECK_RUNS, repository, sha), self._seen(calls.COMBINED_STATUS, repository, sha)
+        )
+        checks = read(_CheckRuns, runs).check_runs if runs is not None else ()
+        told = read(_Statuses, statuses).statuses if statuses is not None else ()
+        if not checks and not told:
+            return None
+        nodes: list[dict[str, Any]] = [
+            {"__typename": "CheckRun", "name": one.name, "conclusion": one.conclusion and one.conclusion.upper()}
+            for one in checks
+        ]
+        nodes += [{"__typename": "StatusContext", "context": one.context, "state": one.state.upper()} for one in told]
+        ended = [one.conclusion for one in checks if one.status == "completed" and one.conclusion]
+        states = [one.state for one in told]
+        if any(conclusion not in _GREEN for conclusion in ended) or {"failure", "error"} & set(states):
+            state = "FAILURE"
+        elif len(ended) < len(checks) or "pending" in states:
+            state = "PENDING"
+        else:
+            state = "SUCCESS" if runs is not None and statuses is not None else None
+        return {"state": state, "contexts": {"nodes": nodes}}
+
+    async def files(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
+        """Those of the paths at which there is a file, in their order."""
+        looked_in = list(dict.fromkeys(place.rpartition("/")[0] or place for place in places))[:FOLDERS]
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def entries(path: str) -> list[str]:
+            async with gate:
+                try:
+                    told = await self._github.polled(calls.CONTENTS, repository, {"ref": commit}, path=path)
+                except HttpError as error:
+                    if error.status != 404:
+                        raise
+                    return []
+            rows = read(_Entries, {"rows": told if isinstance(told, list) else [told]}).rows
+            return [row.path for row in rows if row.type == "file"]
+
+        there = {path for found in await asyncio.gather(*(entries(path) for path in looked_in)) for path in found}
+        return [place for place in places if place in there]
+
+    async def _seen(self, call: calls.Call, repository: str, sha: str) -> Any:
+        """None where this token may not see it."""
+        try:
+            return await self._github.polled(call, repository, {"per_page": PAGE}, ref=sha)
+        except HttpError as error:
+            if error.status not in (403, 404):
+                raise
+            return None
+
+
+def _node(pull: _Pull, rollup: Mapping[str, Any] | None) -> dict[str, Any]:
+    own = pull.head.repo is not None and pull.base.repo is not None and pull.head.repo == pull.base.repo
+    return {
+        "number": pull.number,
+        "title": pull.title,
+        "body": pull.body,
+        "url": pull.html_url,
+        "headRefName": pull.head.ref,
+        "headRefOid": pull.head.sha,
+        "isCrossRepository": not own,
+        "merged": pull.merged_at is not None,
+        "commits": {"nodes": [{"commit": {"statusCheckRollup": rollup}}]},
+    }

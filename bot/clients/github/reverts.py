@@ -1,0 +1,66 @@
+"""*Prepare revert*: GitHub makes the pull request that takes another one back. It is opened, and nothing more is done with it.
+
+https://docs.github.com/en/graphql/reference/mutations#revertpullrequest
+"""
+
+from __future__ import annotations
+
+import re
+
+from bot.clients.github.client import SYSTEM, GitHub
+from bot.clients.github.source import repository_of
+from phases.ports.ports import PortError
+from phases.record.service import Service
+
+PERMISSION = "Pull requests: write and Contents: write"
+
+FIND = """
+query FirebreakRevertable($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) { id number title merged }
+    pullRequests(states: OPEN, first: 100, orderBy: {field: CREATED_AT, direction: DESC}) {
+      nodes { url headRefName }
+    }
+  }
+}
+"""
+MAKE = """
+mutation FirebreakRevert($input: RevertPullRequestInput!) {
+  revertPullRequest(input: $input) { revertPullRequest { url } }
+}
+"""
+
+_PULL = re.compile(r"/pull/([1-9][0-9]{0,8})$")
+
+
+class GitHubReverts:
+    """Keeps `phases.ports.ports.Reverts`."""
+
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+
+    async def prepare(self, service: Service, pull_request: str, why: str) -> str:
+        """The address of the revert. One that is open already is taken: GitHub names its branch `revert-<number>-…`."""
+        repository = repository_of(service)
+        owner, _, name = repository.partition("/")
+        number = _PULL.search(pull_request)
+        if number is None:
+            raise PortError(SYSTEM, f"{pull_request[:100]} is no pull request", retryable=False)
+        asked = {"owner": owner, "name": name, "number": int(number.group(1))}
+        found = (await self._github.graphql(FIND, asked, permission=PERMISSION)).get("repository") or {}
+        pull = found.get("pullRequest")
+        if pull is None:
+            raise PortError(SYSTEM, f"{repository} has no pull request #{asked['number']}", retryable=False)
+        for node in (found.get("pullRequests") or {}).get("nodes") or []:
+            if str(node["headRefName"]).startswith(f"revert-{asked['number']}-"):
+                return str(node["url"])
+        if not pull["merged"]:
+            text = f"#{asked['number']} is not merged, so there is nothing to revert"
+            raise PortError(SYSTEM, text, retryable=False)
+        wanted = {"pullRequestId": pull["id"], "body": why}
+        made = (await self._github.graphql(MAKE, {"input": wanted}, permission=PERMISSION)).get("revertPullRequest")
+        if not made or not made.get("revertPullRequest"):
+            raise PortError(
+                SYSTEM, f"#{asked['number']} cannot be reverted by itself: git has conflicts", retryable=False
+            )
+        return str(made["revertPullRequest"]["url"])

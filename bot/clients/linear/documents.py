@@ -1,0 +1,230 @@
+"""What is asked of Linear, document by document, and the shapes of its answers; no more of them than is used.
+
+https://github.com/linear/linear/blob/master/packages/sdk/src/schema.graphql
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from phases.record.documents import LinearIssue, SubIssue, Ticket
+
+TEAM = """
+query FirebreakTeam($key: String!) {
+  teams(filter: {key: {eqIgnoreCase: $key}}, first: 1) {
+    nodes { id key name states(first: 100) { nodes { id type position } } }
+  }
+}
+"""
+ONLY_TEAM = """
+query FirebreakTeams {
+  teams(first: 2) {
+    nodes { id key name states(first: 100) { nodes { id type position } } }
+  }
+}
+"""
+FIND_ISSUE = """
+query FirebreakIssue($id: ID!) {
+  issues(filter: {id: {eq: $id}}, first: 1, includeArchived: true) {
+    nodes { id identifier url priority updatedAt state { name type } }
+  }
+}
+"""
+NAMED_ISSUE = """
+query FirebreakNamed($identifier: String!) {
+  issue(id: $identifier) { id identifier url priority updatedAt state { name type } }
+}
+"""
+FIND_COMMENT = """
+query FirebreakComment($id: ID!) {
+  comments(filter: {id: {eq: $id}}, first: 1) { nodes { id } }
+}
+"""
+CREATE_ISSUE = """
+mutation FirebreakOpen($input: IssueCreateInput!) {
+  issueCreate(input: $input) { success issue { id identifier url priority updatedAt state { name type } } }
+}
+"""
+ATTACH = """
+mutation FirebreakAttach($input: AttachmentCreateInput!) {
+  attachmentCreate(input: $input) { success attachment { id } }
+}
+"""
+COMMENT = """
+mutation FirebreakComment($input: CommentCreateInput!) {
+  commentCreate(input: $input) { success comment { id } }
+}
+"""
+LOOK = """
+query FirebreakLook($id: String!) {
+  issue(id: $id) {
+    id identifier url priority updatedAt state { name type }
+    team { id key name states(first: 100) { nodes { id type position } } }
+    children(first: 50) { nodes { id identifier url priority updatedAt state { name type } } }
+  }
+}
+"""
+MOVE = """
+mutation FirebreakMove($id: String!, $input: IssueUpdateInput!) {
+  issueUpdate(id: $id, input: $input) {
+    success
+    issue { id identifier url priority updatedAt state { name type } }
+  }
+}
+"""
+PERSON = """
+query FirebreakPerson($filter: UserFilter!) {
+  users(filter: $filter, first: 2) { nodes { id } }
+}
+"""
+VIEWER = """
+query FirebreakViewer {
+  viewer { id name }
+}
+"""
+
+
+class Read(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class State(Read):
+    id: str
+    type: str
+    position: float = 0.0
+
+
+class Stands(Read):
+    name: str
+    type: str
+
+
+class Issue(Read):
+    """An issue as every call here asks for it."""
+
+    id: str
+    identifier: str
+    url: str
+    priority: float
+    updated_at: datetime = Field(alias="updatedAt")
+    state: Stands
+
+    @property
+    def told(self) -> LinearIssue:
+        return LinearIssue(
+            id=self.id,
+            state=self.state.type,
+            state_name=self.state.name,
+            priority=round(self.priority),
+            at=self.updated_at,
+        )
+
+    @property
+    def ticket(self) -> Ticket:
+        return Ticket(
+            id=self.id,
+            identifier=self.identifier,
+            url=self.url,
+            state=self.state.type,
+            state_at=self.updated_at,
+            priority=round(self.priority),
+            priority_at=self.updated_at,
+        )
+
+    @property
+    def sub_issue(self) -> SubIssue:
+        return SubIssue(
+            id=self.id, identifier=self.identifier, url=self.url, state=self.state.type, state_at=self.updated_at
+        )
+
+
+class States(Read):
+    nodes: tuple[State, ...]
+
+
+class Team(Read):
+    id: str
+    key: str
+    name: str
+    states: States
+
+    def state(self, type: str) -> str | None:
+        """The first state of that type, as the team orders them."""
+        found = sorted((s for s in self.states.nodes if s.type == type), key=lambda s: s.position)
+        return found[0].id if found else None
+
+
+class Teams(Read):
+    nodes: tuple[Team, ...]
+
+
+class TeamsAnswer(Read):
+    teams: Teams
+
+
+class Issues(Read):
+    nodes: tuple[Issue, ...]
+
+
+class IssuesAnswer(Read):
+    issues: Issues
+
+
+class NamedAnswer(Read):
+    issue: Issue
+
+
+class Looked(Issue):
+    team: Team
+    children: Issues
+
+
+class LookAnswer(Read):
+    issue: Looked
+
+
+class Node(Read):
+    id: str
+
+
+class Comments(Read):
+    nodes: tuple[Node, ...]
+
+
+class CommentsAnswer(Read):
+    comments: Comments
+
+
+class Created(Read):
+    success: bool
+    issue: Issue | None = None
+
+
+class CreateAnswer(Read):
+    created: Created = Field(alias="issueCreate")
+
+
+class MoveAnswer(Read):
+    moved: Created = Field(alias="issueUpdate")
+
+
+class Users(Read):
+    nodes: tuple[Node, ...]
+
+
+class UsersAnswer(Read):
+    users: Users
+
+
+class Viewer(Read):
+    name: str
+
+
+class ViewerAnswer(Read):
+    viewer: Viewer
+
+
+class Anything(Read):
+    pass

@@ -1,0 +1,143 @@
+"""Short commands of the catalogue and of git: argv without a shell, with a time and an output limit, never with the bot's secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from phases.record.wording import foreign
+
+OUTPUT_LIMIT = 64 * 1024
+"""Bytes of output that are kept of a command, unless it asks for more."""
+GRACE_SECONDS = 2.0
+"""What a command that is stopped may take to clear up: git leaves its lock files behind otherwise, and nobody gets past them."""
+
+_OURS = re.compile(
+    r"(?:SLACK|SENTRY|LINEAR|DISCORD|PAGERDUTY)_\w*|GITHUB_(?:TOKEN|WEBHOOK_SECRET)|DEPLOY_WEBHOOK_SECRET|REDIS_URL"
+)
+"""The bot's own settings (contract: Settings): a deploy script or an old commit under bisect has no use for them."""
+_GIT_PLACE = re.compile(r"GIT_(?:DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|NAMESPACE|PREFIX)")
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a command: the bot's own without its secrets, and without a git directory that is not meant."""
+    kept = {k: v for k, v in os.environ.items() if not _OURS.fullmatch(k) and not _GIT_PLACE.fullmatch(k)}
+    return kept | dict(extra or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    code: int
+    """Exit code; negative: ended by that signal."""
+    out: bytes
+    err: bytes
+    truncated: bool = False
+    """The output limit was reached and the command was stopped there: `out` holds what fitted."""
+
+    @property
+    def text(self) -> str:
+        return self.out.decode("utf-8", "replace")
+
+    @property
+    def complaint(self) -> str:
+        """The last line that the command said on stderr, else on stdout."""
+        for stream in (self.err, self.out):
+            lines = [line.strip() for line in stream.decode("utf-8", "replace").splitlines() if line.strip()]
+            if lines:
+                return foreign(lines[-1][:300])
+        return f"exit code {self.code}"
+
+
+class CommandFailed(Exception):
+    """The command could not be started, or did not end in time. Its process group is gone when this is raised."""
+
+    def __init__(self, text: str, *, timed_out: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.timed_out = timed_out
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    cwd: str,
+    seconds: float,
+    limit: int = OUTPUT_LIMIT,
+    extra: Mapping[str, str] | None = None,
+) -> Output:
+    """Runs `argv` in `cwd` and waits at most `seconds`; raises `CommandFailed`. The whole process group ends with it."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=child_environment(extra),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise CommandFailed(f"{argv[0]!r} cannot be started: {_why(error, argv[0], cwd)}") from error
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(seconds):
+            (out, cut), (err, _) = await asyncio.gather(
+                _read(process, process.stdout, limit, stop=True),
+                _read(process, process.stderr, OUTPUT_LIMIT, stop=False),
+            )
+            code = await process.wait()
+    except TimeoutError as error:
+        raise CommandFailed(f"{argv[0]!r} did not end within {seconds:g} s", timed_out=True) from error
+    finally:
+        if process.returncode is None:
+            await _end_group(process)
+        # The pipes of a stopped command are let go here, not whenever the garbage collector comes by.
+        process._transport.close()  # type: ignore[attr-defined]
+    return Output(code, out, err, cut)
+
+
+async def _read(
+    process: asyncio.subprocess.Process, stream: asyncio.StreamReader, limit: int, *, stop: bool
+) -> tuple[bytes, bool]:
+    kept = bytearray()
+    full = False
+    while chunk := await stream.read(65536):
+        room = limit - len(kept)
+        kept += chunk[:room]
+        if len(chunk) > room and not full:
+            full = True
+            if stop:
+                _kill_group(process.pid)
+    return bytes(kept), full
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """Asked first, so that it can clear up; then killed, with whatever it has started."""
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await process.wait()
+    finally:
+        _kill_group(process.pid)
+    await process.wait()
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _why(error: OSError | ValueError, program: str, cwd: str) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"the directory {cwd} does not exist" if not os.path.isdir(cwd) else "there is no such program"
+    if isinstance(error, PermissionError):
+        return "it may not be executed"
+    return str(error)

@@ -1,0 +1,309 @@
+"""One event of Sentry, read: what was raised first, what it was wrapped in, and the frames of all of it, the crash first.
+
+The values of an event's exception are listed oldest first, "this includes both the stacktrace and the exception itself":
+https://github.com/getsentry/sentry/blob/master/src/sentry/interfaces/exception.py. So the first value is the cause, and the last one is what was
+caught last; Sentry names its issue after the last one. Groups form a tree by `exception_id` and `parent_id`:
+https://github.com/getsentry/rfcs/blob/main/text/0079-exception-groups.md
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from bot.clients.sentry.models import Shape, scrubbed
+from phases.ports.source_paths import foreign, in_library, without_query, written
+from phases.ports.tracker_values import EventDetail
+from phases.record.findings import Frame
+from phases.record.wording import foreign as nobodys_call
+from phases.root_cause.stack_trace import COMPONENTS, evidence
+
+CONTEXT_LINES = 5
+CONTEXT_WIDTH = 200
+FRAMES = 30
+LOOKED_AT = 5
+"""So much of an absolute path tells a file; before that stand a machine's folders and its people."""
+TYPE = 100
+VALUE = 500
+"""Characters of an exception's text."""
+REPORTS = ("csp", "hpkp", "expectct", "expectstaple", "nel")
+"""What browsers report by themselves: https://github.com/getsentry/sentry/tree/master/src/sentry/interfaces (`security.py`, `nel.py`)"""
+_CONTEXT_OF = ("__cause__", "__context__")
+_MEMBER = re.compile(r"\[\d+\]$")
+_CANCELLED = re.compile(r"cancell?ed|cancellation|canceled|aborterror", re.IGNORECASE)
+
+
+class FrameShape(Shape):
+    filename: str | None = None
+    absPath: str | None = None
+    function: str | None = None
+    module: str | None = None
+    lineNo: int | None = None
+    inApp: bool | None = None
+    context: list[tuple[int, str | None]] | None = None
+
+    def frame(self, *, told: bool = True) -> Frame:
+        """`told`: whether any frame of the event is marked as in-app; else what is of no known library may be ours."""
+        line = self.lineNo
+        around = [(n, scrubbed(text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
+        if line is not None:
+            around = [(n, text) for n, text in around if abs(n - line) <= CONTEXT_LINES // 2]
+        module = (self.module or "")[:200]
+        file = without_query(self.filename or self.absPath or module.partition(", ")[0]) or "?"
+        built_at = self.absPath or ""
+        if not self.inApp or "/" not in file.replace("\\", "/"):
+            # Python and Ruby name a library's file as if it were ours (`django/db/models/query.py`). Rust, Go and Dart
+            # tell no folder at all, and mark as in-app what is not of the language itself:
+            # https://github.com/getsentry/sentry-rust/blob/master/sentry-backtrace/src/process.rs,
+            # https://github.com/getsentry/sentry-go/blob/master/stacktrace.go `isInAppFrame`
+            file = in_library(built_at) or file
+        return Frame(
+            file=file[:300],
+            function=(self.function or "")[:200],
+            line=line,
+            in_app=bool(self.inApp) or (self.inApp is None and not told and not foreign(file, module)),
+            module=module,
+            context=tuple(around[:CONTEXT_LINES]),
+            path=built_at[:300] if built_at.startswith("package:") else "/".join(written(built_at)[-LOOKED_AT:]),
+        )
+
+
+class StackShape(Shape):
+    frames: list[FrameShape] = Field(default_factory=list[FrameShape])
+    """The oldest call first, the crash last."""
+
+    @field_validator("frames", mode="before")
+    @classmethod
+    def _there(cls, value: Any) -> Any:
+        return [one for one in value if one is not None] if isinstance(value, list) else value
+
+
+class MechanismShape(Shape):
+    type: str | None = None
+    handled: bool | None = None
+    source: str | None = None
+    exception_id: int | None = None
+    parent_id: int | None = None
+    is_exception_group: bool = False
+
+
+class Stacked(Shape):
+    stacktrace: StackShape | None = None
+    rawStacktrace: StackShape | None = None
+    """As it was before it was symbolicated; all there is where that failed."""
+
+    @property
+    def frames(self) -> list[FrameShape]:
+        """The crashing one first."""
+        told = next((s.frames for s in (self.stacktrace, self.rawStacktrace) if s and s.frames), [])
+        return told[::-1]
+
+
+class ExceptionShape(Stacked):
+    type: str | None = None
+    value: str | None = None
+    threadId: str | None = None
+    mechanism: MechanismShape = MechanismShape()
+
+    @field_validator("value", "threadId", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> str | None:
+        return None if value is None else str(value)
+
+    @property
+    def name(self) -> str:
+        return self.type or "another exception"
+
+
+class ThreadShape(Stacked):
+    id: str | None = None
+    crashed: bool = False
+    current: bool = False
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> str | None:
+        return None if value is None else str(value)
+
+
+class EntryShape(Shape):
+    type: str
+    data: Any = None
+
+    def rows(self) -> list[Any]:
+        values = self.data.get("values") if isinstance(self.data, dict) else self.data
+        return [one for one in values if one] if isinstance(values, list) else []
+
+
+class TagShape(Shape):
+    key: str
+    value: str | None = None
+
+
+class SdkShape(Shape):
+    name: str = ""
+    version: str = ""
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether it sends a chain the wrong way round, as Dart's did up to 8.x:
+        https://github.com/getsentry/sentry-dart/blob/8.14.2/dart/lib/src/recursive_exception_cause_extractor.dart `flatten`"""
+        return self.name.startswith("sentry.dart") and re.match(r"[0-8]\.", self.version) is not None
+
+
+class EventShape(Shape):
+    entries: list[EntryShape] = Field(default_factory=list[EntryShape])
+    release: dict[str, Any] | None = None
+    tags: list[TagShape] = Field(default_factory=list[TagShape])
+    sdk: SdkShape = SdkShape()
+
+    def detail(self) -> EventDetail:
+        values = [ExceptionShape.model_validate(row) for entry in self._of("exception") for row in entry.rows()]
+        if self.sdk.newest_first and all(value.mechanism.exception_id is None for value in values):
+            values.reverse()
+        raised = _raised(values)
+        told, frames = self._frames(values, raised)
+        tags = {t.key: t.value for t in self.tags}
+        release = (self.release or {}).get("version") or tags.get("release")
+        handled = next((v.mechanism.handled for v in reversed(values) if v.mechanism.handled is not None), None)
+        if handled is None and tags.get("handled") in ("yes", "no"):
+            handled = tags["handled"] == "yes"
+        cause = next((v for v in raised.chain if v.type or v.value), None)
+        outer = raised.chain[raised.chain.index(cause) + 1 :] if cause is not None else []
+        return EventDetail(
+            exception_type=nobodys_call(cause.type)[:TYPE] if cause and cause.type else None,
+            exception_value=nobodys_call(scrubbed((cause.value or "") if cause else "")).strip()[:VALUE],
+            wrapped_in=tuple(nobodys_call(v.type)[:TYPE] for v in outer if v.type),
+            handled=handled,
+            frames=_most_telling(frames),
+            release=str(release) if release else None,
+            environment=tags.get("environment") or "",
+            kind=self._kind(),
+            in_app_told=told or not frames,
+        )
+
+    def _of(self, kind: str) -> list[EntryShape]:
+        return [entry for entry in self.entries if entry.type == kind]
+
+    def _kind(self) -> str:
+        there = {entry.type for entry in self.entries}
+        return next((kind for kind in ("exception", *REPORTS, "message") if kind in there), "")
+
+    def _frames(self, values: Sequence[ExceptionShape], raised: _Raised) -> tuple[bool, list[Frame]]:
+        """Whether any is marked as in-app; and the exceptions' frames, else those of the entry `stacktrace`, else of the thread."""
+        shapes = [frame for value in values for frame in value.frames]
+        if shapes:
+            told = any(frame.inApp for frame in shapes)
+            stacks = [
+                [(v.name, [f.frame(told=told) for f in v.frames]) for v in of] for of in (raised.chain, raised.beside)
+            ]
+            return told, evidence(*stacks)
+        alone = [StackShape.model_validate(e.data) for e in self._of("stacktrace") if isinstance(e.data, dict)]
+        shapes = next((stack.frames[::-1] for stack in alone if stack.frames), [])
+        if not shapes:
+            threads = [ThreadShape.model_validate(row) for entry in self._of("threads") for row in entry.rows()]
+            shapes = _thread(threads, [v.threadId for v in raised.chain if v.threadId]).frames
+        told = any(frame.inApp for frame in shapes)
+        return told, [frame.frame(told=told) for frame in shapes]
+
+
+def _thread(threads: Sequence[ThreadShape], raised_in: Sequence[str]) -> ThreadShape:
+    """The thread that crashed: the exception's, the crashed one, the current one, or the only one there is.
+
+    https://github.com/getsentry/sentry/blob/master/src/sentry/utils/event_frames.py `get_crashing_thread`; a logged message has its
+    stack in the current thread.
+    """
+    having = [thread for thread in threads if thread.frames]
+    named = [thread for id in raised_in for thread in having if thread.id == id]
+    crashed, current = [t for t in having if t.crashed], [t for t in having if t.current]
+    only = having if len(having) == 1 else []
+    return next(iter((*named, *crashed, *current, *only)), ThreadShape())
+
+
+# --- what was raised of what -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    chain: list[ExceptionShape] = field(default_factory=list[ExceptionShape])
+    """The cause first, then what it was wrapped in, outwards."""
+    beside: list[ExceptionShape] = field(default_factory=list[ExceptionShape])
+    """The others of groups, and what was suppressed."""
+
+
+def _raised(values: Sequence[ExceptionShape]) -> _Raised:
+    """From what was caught last inwards; of a group into the first of its members that is more than a cancellation."""
+    if not values:
+        return _Raised()
+    inside = _inside(values)
+    chain = [len(values) - 1]
+    while (inner := _inner(values, inside, chain[-1])) is not None:
+        chain.append(inner)
+    beside = [values[n] for n in range(len(values)) if n not in chain]
+    return _Raised([values[n] for n in reversed(chain)], beside)
+
+
+def _inside(values: Sequence[ExceptionShape]) -> dict[int, list[int]]:
+    """Position → positions of what it wraps, in the order of their ids.
+
+    Without ids, or where they make no tree (doubled, missing, in a circle; some SDKs number them the wrong way round), the order alone
+    counts. A wrapper always stands behind what it wraps.
+    """
+    plain = {n: [n - 1] for n in range(1, len(values))}
+    ids = [value.mechanism.exception_id for value in values]
+    if None in ids or len(set(ids)) < len(ids):
+        return plain
+    where = {id: n for n, id in enumerate(ids)}
+    found: dict[int, list[int]] = {}
+    for position, value in enumerate(values[:-1]):
+        outer = where.get(_parent(value.mechanism))
+        if outer is None or outer <= position:
+            return plain
+        found.setdefault(outer, []).append(position)
+    return {outer: sorted(inner, key=lambda n: ids[n] or 0) for outer, inner in found.items()}
+
+
+def _parent(told: MechanismShape) -> int | None:
+    """Python's SDK gives a cause inside of a group no parent of its own, and numbers it right behind what was raised from it:
+    https://github.com/getsentry/sentry-python/blob/master/sentry_sdk/utils.py `exceptions_from_error`"""
+    if told.source in _CONTEXT_OF and told.exception_id is not None:
+        return told.exception_id - 1
+    return told.parent_id
+
+
+def _inner(values: Sequence[ExceptionShape], inside: dict[int, list[int]], outer: int) -> int | None:
+    """What an exception was raised because of: of a group a member, else its cause. What was suppressed on the way is neither:
+    https://github.com/getsentry/sentry-java/blob/main/sentry/src/main/java/io/sentry/SentryExceptionFactory.java
+    Nor is a tree of components."""
+    wrapped = [
+        n
+        for n in inside.get(outer, [])
+        if values[n].mechanism.type != "suppressed" and not (values[n].type or "").startswith(COMPONENTS)
+    ]
+    members = [n for n in wrapped if _MEMBER.search(values[n].mechanism.source or "")]
+    if values[outer].mechanism.is_exception_group and not any(values[n].mechanism.source for n in wrapped):
+        members = wrapped
+    if not members:
+        return wrapped[-1] if wrapped else None
+    serious = [n for n in members if not _CANCELLED.search(values[n].type or "")] or members
+
+    def ours(position: int) -> bool:
+        below = [position]
+        for n in below:
+            below += inside.get(n, [])
+        return any(frame.inApp for n in below for frame in values[n].frames)
+
+    return next((n for n in serious if ours(n)), serious[0])
+
+
+# --- frames ----------------------------------------------------------------------------------------------------
+
+
+def _most_telling(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """At most `FRAMES`, ours before those of libraries, in their order: a framework's are many."""
+    kept = sorted(range(len(frames)), key=lambda n: (not frames[n].in_app, n))[:FRAMES]
+    return tuple(frames[n] for n in sorted(kept))

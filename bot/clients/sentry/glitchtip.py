@@ -1,0 +1,87 @@
+"""GlitchTip's API, which has a part of Sentry's calls, on Sentry's paths.
+
+Source: https://gitlab.com/glitchtip/glitchtip-backend, `apps/issue_events/api/issues.py`,
+`services.py` and `schema.py`, `apps/releases/api.py`.
+
+- `events/`, `events-stats/`, `events-timeseries/` and `shortids/` do not exist.
+- The issue list refuses Sentry's words for `sort` with 422. Its `start` and `end` are of the first
+  seen. Its `count` is over an issue's whole life.
+- One issue, its events and its tags are asked for without the organisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import httpx
+
+from bot.clients.http.client import Http, HttpError, part
+from bot.clients.sentry.event import EventShape
+from bot.clients.sentry.models import IssueShape, TagDetailShape, utc
+from bot.clients.sentry.parsing import read
+from bot.clients.sentry.projects import EVENTS, cursor
+from phases.ports.tracker_values import EventDetail, IssuePage, IssueRow
+from phases.triage.blast_radius import LEVELS, NEW
+
+REFUSED = 422
+"""Its answer to a `sort` of Sentry's (Django Ninja)."""
+PAGE = 100
+Pairs = list[tuple[str, str]]
+
+
+class GlitchTip:
+    """One organisation. `site` is the same system without the organisation in its paths."""
+
+    def __init__(self, organisation: Http, site: Http) -> None:
+        self._http = organisation
+        self._site = site
+
+    async def page(self, where: Pairs, since: datetime, after: str | None) -> IssuePage:
+        """Return the issues seen since then. An old one counts as one event: more is not told."""
+        more: Pairs = [("cursor", after)] if after else []
+        answer = await self._list([*where, ("sort", "-last_seen"), *more])
+        shapes = read(self._http, list[IssueShape], answer)
+        seen = [one for one in shapes if one.lastSeen is None or utc(one.lastSeen) >= since]
+        rows = [_counted(one.row(), since) for one in seen if one.level in LEVELS]
+        rows.sort(key=lambda row: -row.events)
+        return IssuePage(rows=tuple(rows), next=cursor(answer) if len(seen) == len(shapes) else None)
+
+    async def new_issues(self, where: Pairs, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
+        """Return the issues first seen in that span with an event of the release."""
+        span: Pairs = [("start", utc(since).isoformat()), ("end", utc(until).isoformat())]
+        answer = await self._list([*where, *span, ("query", f'release:"{release}"'), ("sort", "-first_seen")])
+        rows = [one.row() for one in read(self._http, list[IssueShape], answer) if one.level in LEVELS]
+        return [row for row in rows if row.first_seen >= since]
+
+    async def issue(self, id: str) -> IssueRow:
+        answer = await self._site.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
+        return read(self._site, IssueShape, answer).row()
+
+    async def latest(self, issue: str) -> EventDetail | None:
+        try:
+            answer = await self._site.get(f"/issues/{part(issue, 'Sentry')}/events/latest/", scope=EVENTS)
+        except HttpError as error:
+            if error.status == 404:
+                return None
+            raise
+        return read(self._site, EventShape, answer).detail()
+
+    async def tag(self, issue: str, key: str) -> TagDetailShape | None:
+        """None: no event has it."""
+        answer = await self._site.get(f"/issues/{part(issue, 'Sentry')}/tags/", [("key", key)], scope=EVENTS)
+        return next((one for one in read(self._site, list[TagDetailShape], answer) if one.key in ("", key)), None)
+
+    async def _list(self, params: Pairs) -> httpx.Response:
+        named = [(name, value) for name, value in params if (name, value) != ("environment", "")]
+        return await self._http.get("/issues/", [*named, ("limit", str(PAGE))], scope=EVENTS)
+
+
+def cannot_count() -> HttpError:
+    text = "this Sentry (GlitchTip) does not count the events of a time, so nothing can be compared"
+    return HttpError("Sentry", text, retryable=False)
+
+
+def _counted(row: IssueRow, since: datetime) -> IssueRow:
+    """Return the row with the events of the window, as far as they are known."""
+    return row if row.first_seen >= since - NEW else row.model_copy(update={"events": 1})

@@ -1,0 +1,310 @@
+"""Sentry's answers as models, and what of them may leave the client: no value of an end user ever does.
+
+Shapes: https://docs.sentry.io/api/events/list-an-organizations-issues/,
+https://docs.sentry.io/api/events/retrieve-an-issue-event/, https://docs.sentry.io/api/releases/list-an-organizations-releases/,
+https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any, NotRequired
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from phases.ports.tracker_values import IssueRow, UserShare
+from phases.record.findings import DeploySeen, Release, Share
+from phases.record.service import Service
+from phases.triage.recommendation import STANDS_IN, UNTOLD
+
+ROLLOUT = timedelta(minutes=15)  # a deploy whose start is not told took at most this long
+
+_SALT = secrets.token_bytes(16)  # lives as long as the process: keys cannot be compared with anything outside
+_PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b")
+
+
+def utc(at: datetime) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def scrubbed(text: str) -> str:
+    """Titles, paths and lines of source can carry end users' values: mail and network addresses are taken out."""
+    return _PEOPLE.sub("…", text)
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """What is null is what is not told: Sentry's serializers leave either."""
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+class ProjectShape(Shape):
+    id: str = ""
+    """A number in some answers; GlitchTip's releases name projects without it."""
+    slug: str
+    dateCreated: datetime | None = None
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> str:
+        return str(value)
+
+
+class Lifetime(Shape):
+    firstSeen: datetime | None = None
+
+
+class IssueShape(Shape):
+    id: str
+    shortId: str = ""
+    title: str = ""
+    permalink: str | None = None
+    level: str = "error"
+    status: str = "unresolved"
+    substatus: str | None = None
+    count: int = 0
+    """A string on the wire; with `start` and `end`: in the window."""
+    firstSeen: datetime | None = None
+    """Null where the environment's own record of the issue is not written yet (`first_seen.get(item.id)`):
+    https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group.py"""
+    lastSeen: datetime | None = None
+    lifetime: Lifetime | None = None
+    project: ProjectShape
+    isUnhandled: bool | None = None
+    issueCategory: str = "error"
+    issueType: str = ""
+    stats: dict[str, list[tuple[float, int]]] | None = None
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> str:
+        return str(value)
+
+    @property
+    def category(self) -> str:
+        """`outage` is an uptime monitor's or a cron monitor's (src/sentry/issues/grouptype.py, https://github.com/getsentry/sentry)."""
+        return "cron" if self.issueType == "monitor_check_in_failure" else self.issueCategory
+
+    @field_validator("stats", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> Any:
+        """The one period that was asked for (`groupStatsPeriod`), and of it what is a bucket: none of this is worth a triage."""
+        rows: list[Any] = (value.get("24h") or []) if isinstance(value, dict) else []
+        pairs = [row for row in rows if isinstance(row, list) and len(row) == 2]
+        return {
+            "24h": [
+                (at, n or 0) for at, n in pairs if isinstance(at, int | float) and isinstance(n, int | float | None)
+            ]
+        }
+
+    def row(self, since: datetime | None = None) -> IssueRow:
+        """`since`: the window's start, where `count` is of a window."""
+        told = [utc(at) for at in (self.firstSeen, self.lifetime and self.lifetime.firstSeen) if at]
+        first = min(told) if told else utc(self.lastSeen or datetime.now(UTC))
+        before, minutes = self._before(since)
+        return IssueRow(
+            id=self.id,
+            short_id=self.shortId,
+            title=scrubbed(self.title),
+            url=self.permalink if (self.permalink or "").startswith(("https://", "http://")) else None,
+            category=self.category,
+            project=self.project.slug,
+            level=self.level,
+            first_seen=first,
+            events=self.count,
+            status=self.status,
+            substatus=self.substatus,
+            handled=None if self.isUnhandled is None else not self.isUnhandled,
+            events_before=before,
+            minutes_before=minutes,
+        )
+
+    def _before(self, since: datetime | None) -> tuple[int, float]:
+        """Events of the last day's hourly buckets that lie before the window, and the minutes they span."""
+        buckets = (self.stats or {}).get("24h", [])
+        if not buckets or since is None:
+            return 0, 0.0
+        begin = datetime.fromtimestamp(min(at for at, _ in buckets), UTC)
+        if begin >= since:
+            return 0, 0.0
+        return max(sum(n for _, n in buckets) - self.count, 0), (since - begin) / timedelta(minutes=1)
+
+
+class ShortIdShape(Shape):
+    group: IssueShape
+
+
+class DeployShape(Shape):
+    environment: str
+    dateStarted: datetime | None = None
+    dateFinished: datetime | None = None
+
+    def started(self, first_event: datetime | None) -> datetime | None:
+        """`dateStarted` is often not told. Then a first event shortly before the end shows that it had started by then."""
+        if self.dateStarted is not None:
+            return utc(self.dateStarted)
+        if self.dateFinished is None:
+            return None
+        finished = utc(self.dateFinished)
+        if first_event is not None and finished - ROLLOUT <= first_event < finished:
+            return first_event
+        return finished
+
+
+class CommitShape(Shape):
+    id: str | None = None
+
+
+class ReleaseShape(Shape):
+    version: str
+    ref: str | None = None
+    lastDeploy: DeployShape | None = None
+    deployCount: int = 0
+    lastCommit: CommitShape | None = None
+    firstEvent: datetime | None = None
+    projects: list[ProjectShape] = Field(default_factory=list[ProjectShape])
+
+    def deployed_elsewhere(self, counted: Collection[str]) -> bool:
+        """Whether its last deploy says nothing of the environments that count, and an earlier one may."""
+        if self.lastDeploy is None:
+            return self.deployCount > 0
+        return self.lastDeploy.environment not in counted and self.deployCount > 1
+
+    def release(self, service: Service) -> Release | None:
+        """The version as the catalogue writes it, where this is a release of `service` and its name fits."""
+        slugs = {p.slug for p in self.projects}
+        if service.sentry and not slugs & set(service.sentry):
+            return None
+        version = service.version_in_sentry(self.version)
+        if version is None:
+            return None
+        commit = next((c for c in (self.ref, self.lastCommit and self.lastCommit.id) if c and len(c) == 40), None)
+        return Release(version=version, commit=commit)
+
+    def seen(self, service: Service, deploys: Iterable[DeployShape], *, untold: bool = False) -> list[DeploySeen]:
+        """Its deploys to the counted environments, and its first event there. `untold`: its list could not be asked for."""
+        release = self.release(service)
+        if release is None:
+            return []
+        first = utc(self.firstEvent) if self.firstEvent is not None else None
+        found = [
+            DeploySeen(
+                release=release,
+                service=service.name,
+                started_at=started,
+                finished_at=utc(d.dateFinished) if d.dateFinished else None,
+                source="sentry",
+            )
+            for d in deploys
+            if d.environment in service.environments and (started := d.started(first)) is not None
+        ]
+        if first is not None:
+            source = UNTOLD if untold else STANDS_IN
+            found.append(DeploySeen(release=release, service=service.name, started_at=first, source=source))
+        return found
+
+
+class TagValueShape(Shape):
+    value: str | None = None
+    count: int = 0
+
+
+class TagDetailShape(Shape):
+    key: str = ""
+    totalValues: int = 0
+    uniqueValues: int = 0
+    topValues: list[TagValueShape] = Field(default_factory=list[TagValueShape])
+
+
+class RowsMeta(Shape):
+    dataScanned: str | None = None
+
+
+class RowsShape(Shape):
+    """`events/`: rows as asked, one value a field. An answer without `data` says nothing: it is not the same as no events."""
+
+    data: list[dict[str, Any]]
+    meta: RowsMeta = RowsMeta()
+
+
+class PointShape(TypedDict):
+    """One of 1,500 in an answer: no object of its own, and null is allowed field by field instead of in `Shape`'s way."""
+
+    timestamp: float
+    """Milliseconds."""
+    value: NotRequired[float | None]
+    incomplete: NotRequired[bool | None]
+
+
+class SeriesShape(BaseModel):
+    values: list[PointShape] | None = None
+    meta: RowsMeta | None = None
+
+
+class TimeseriesShape(BaseModel):
+    timeSeries: list[SeriesShape]
+
+
+class StatsPoint(Shape):
+    count: float | None = None
+
+
+class StatsShape(Shape):
+    data: list[tuple[float, list[StatsPoint]]]
+    """Seconds."""
+
+
+# --- end users: counted here, never named ----------------------------------------------------------------------
+
+
+def hashed(value: str) -> str:
+    return hashlib.blake2b(value.encode(), key=_SALT, digest_size=8).hexdigest()
+
+
+def is_not_user(value: str, patterns: Sequence[str]) -> bool:
+    """Whether a `user` tag (`id:healthcheck-1`) is one of the catalogue's `not_users`, with or without its kind."""
+    bare = value.partition(":")[2] or value
+    return any(fnmatchcase(value, p) or fnmatchcase(bare, p) for p in patterns)
+
+
+class UserRows(Shape):
+    """Rows by `user`, split into people, the catalogue's `not_users`, and events without a user."""
+
+    users: list[UserShare]
+    not_users: int = 0
+    events_of_not_users: int = 0
+    events_without: int = 0
+
+
+def split_users(rows: Iterable[tuple[str | None, int, int | None]], not_users: Sequence[str]) -> UserRows:
+    """`rows`: user tag, events, addresses."""
+    found = UserRows(users=[])
+    for value, events, addresses in rows:
+        if not value:
+            found.events_without += events
+        elif is_not_user(value, not_users):
+            found.not_users += 1
+            found.events_of_not_users += events
+        else:
+            found.users.append(UserShare(key=hashed(value), events=events, addresses=addresses or None))
+    return found
+
+
+def shares(rows: Iterable[tuple[object, int]], *, empty: bool = False) -> tuple[Share, ...]:
+    """Events by name, joined, most first; those without a name only where `empty`."""
+    found: dict[str, int] = {}
+    for value, events in rows:
+        name = "" if value is None else scrubbed(str(value))
+        if name or empty:
+            found[name] = found.get(name, 0) + events
+    return tuple(Share(name=n[:200], events=e) for n, e in sorted(found.items(), key=lambda x: (-x[1], x[0])))

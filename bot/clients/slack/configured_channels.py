@@ -1,0 +1,98 @@
+"""The channels that the settings name, for the bot and for `firebreak doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from bot.clients.slack.channels import Found
+from bot.clients.slack.client import Slack
+from bot.runtime.backoff import patient
+from bot.store.incident_store import Store
+from phases.ports.ports import PortError
+
+log = logging.getLogger(__name__)
+
+CHECKED_SECONDS = 600.0
+"""After so long the channel is asked for again: it may be archived, and another one have its name."""
+EARLY_SECONDS = 60.0
+AGAIN_SECONDS = 30.0
+
+
+class StoreRemembers:
+    """Ids by name in Redis, for every replica and the next start. Out of reach, the list is read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._key = f"{store.keys.prefix}:channels"
+
+    async def recall(self, name: str) -> str | None:
+        try:
+            raw: Any = await self._store.redis.hget(self._key, name)  # pyright: ignore[reportGeneralTypeIssues]
+        except (RedisError, OSError) as error:
+            log.warning("a channel is looked up by its name: Redis cannot be asked (%s)", type(error).__name__)
+            return None
+        return raw.decode() if isinstance(raw, bytes) else raw
+
+    async def remember(self, name: str, id: str) -> None:
+        try:
+            await self._store.redis.hset(self._key, name, id)  # pyright: ignore[reportGeneralTypeIssues]
+        except (RedisError, OSError) as error:
+            log.warning("where a channel is, is not remembered: Redis cannot be told (%s)", type(error).__name__)
+
+
+class Announced:
+    """The channel in which incidents are announced: found by id or name, joined once."""
+
+    def __init__(self, slack: Slack, written: str | None) -> None:
+        self._slack = slack
+        self._written = (written or "").strip() or None
+        self._id: str | None = None
+        self._checked = 0.0
+        self._joined: str | None = None
+
+    async def channel(self) -> str | None:
+        """None where it is not set. Raises `PortError` where it cannot be found or joined."""
+        if self._written is None:
+            return None
+        if self._id is None or time.monotonic() - self._checked > CHECKED_SECONDS:
+            await self._look(self._written)
+        if self._id is not None and self._joined != self._id:
+            await self._slack.join(self._id)
+            self._joined = self._id
+        return self._id
+
+    async def early(self) -> None:
+        """Look for it before the first incident does: a large workspace's list takes its time."""
+        while self._written is not None:
+            try:
+                with patient(EARLY_SECONDS):
+                    await self._look(self._written)
+                return
+            except PortError as error:
+                log.warning("%s", error.text)
+                if not error.retryable:
+                    return
+                await asyncio.sleep(error.retry_after or AGAIN_SECONDS)
+
+    async def _look(self, written: str) -> None:
+        try:
+            found = await self._slack.channels.find(written)
+        except PortError as error:
+            if self._id is None or not error.retryable:
+                raise
+            return  # the one that is known may still be there
+        if found is None or found.archived:
+            raise PortError("slack", missing("INCIDENTS_CHANNEL", written, found), retryable=False)
+        self._id, self._checked = found.id, time.monotonic()
+
+
+def missing(setting: str, written: str, found: Found | None) -> str:
+    """Return why nothing can be said there."""
+    if found is not None and found.archived:
+        return f"{setting} {written}: the channel #{found.name} is archived"
+    return f"{setting} {written}: there is no such channel, or it is archived, or private and the bot is not in it"

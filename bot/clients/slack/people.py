@@ -1,0 +1,226 @@
+"""Who somebody is in Slack, as far as the rules ask: member or not, owner of a service, name for texts outside Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.clients.slack.client import Slack
+from bot.clients.slack.errors import SlackRefused
+from bot.clients.slack.listing import Listing
+from handlers.slack.slack_text import spelled
+from phases.ports.ports import Person, PortError
+from phases.record.service import Service
+from phases.record.wording import FORGOTTEN, SOMEBODY
+
+CACHED_SECONDS = 3600  # rules, Who may: users.info, cached an hour
+SLACKBOT = "USLACKBOT"  # Slack calls it no bot
+LAST_KNOWN_SECONDS = 24 * 3600  # group members: last known for a day
+ANEW_SECONDS = 60.0
+"""A name that a list of that age does not have may be new."""
+MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+CHANNEL = re.compile(r"<#([CG][A-Z0-9]+)(?:\|([^>]*))?>")
+
+
+class SlackPeople:
+    """`phases.ports.ports.People` over Slack. Names are kept in memory only."""
+
+    def __init__(self, slack: Slack, team: str, enterprise: str | None) -> None:
+        self._slack = slack
+        self._team = team
+        self._enterprise = enterprise
+        self._known: dict[str, tuple[float, Person]] = {}
+        self._asking: dict[str, asyncio.Task[Person]] = {}
+        self._groups: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._handles: tuple[float, dict[str, str]] = (0.0, {})
+        self._users = Listing(slack, "users.list", "members", _user)
+
+    async def person(self, id: str, team: str | None, enterprise: str | None = None) -> Person:
+        """A full member of our workspace, or not. Raises `PortError` where Slack cannot be asked."""
+        ours = team in (None, self._team) or (self._enterprise is not None and enterprise == self._enterprise)
+        if not ours:
+            return Person(id=id, name="somebody of another workspace", member=False)
+        kept = self._known.get(id)
+        if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
+            return kept[1]
+        asking = self._asking.get(id)
+        if asking is None:
+            asking = self._asking[id] = asyncio.create_task(self._ask(id))
+            asking.add_done_callback(lambda _: self._asking.pop(id, None))
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, though nobody waits
+        # Who waits no longer leaves the answer to the next click, which so finds it.
+        return await asyncio.shield(asking)
+
+    async def _ask(self, id: str) -> Person:
+        try:
+            user = (await self._slack.get("users.info", user=id))["user"]
+        except SlackRefused as refused:
+            if refused.error in ("user_not_found", "user_not_visible"):
+                return Person(id=id, name=id, member=False)
+            raise
+        # https://docs.slack.dev/reference/objects/user-object: guests, bots, who was invited and never came, and strangers. Who
+        # shares a Slack Connect channel with us is no "stranger" there: only the workspace tells them apart.
+        no = (
+            "deleted",
+            "is_bot",
+            "is_workflow_bot",
+            "is_restricted",
+            "is_ultra_restricted",
+            "is_stranger",
+            "is_invited_user",
+        )
+        profile = user.get("profile") or {}
+        name = (
+            profile.get("display_name") or user.get("real_name") or profile.get("real_name") or user.get("name") or id
+        )
+        offset = user.get("tz_offset")
+        person = Person(
+            id=id,
+            name=str(name),
+            member=self._at_home(user) and id != SLACKBOT and not any(user.get(flag) for flag in no),
+            offset=offset if isinstance(offset, int) else 0,
+        )
+        self._known[id] = (time.monotonic(), person)
+        return person
+
+    def _at_home(self, user: Mapping[str, Any]) -> bool:
+        """Of this workspace or, where that belongs to an Enterprise, of another one of it."""
+        if user.get("team_id") in (None, self._team):
+            return True
+        grid = (user.get("enterprise_user") or {}).get("enterprise_id")
+        return self._enterprise is not None and grid == self._enterprise
+
+    async def name(self, id: str) -> str:
+        if id == FORGOTTEN:
+            return SOMEBODY
+        try:
+            return (await self.person(id, None)).name
+        except PortError:
+            return id  # a name is a courtesy; the id says who as well
+
+    async def email(self, id: str) -> str | None:
+        """For one look-up elsewhere, and kept nowhere. None without the scope `users:read.email`."""
+        try:
+            user = (await self._slack.get("users.info", user=id))["user"]
+        except PortError:
+            return None  # the name may fit as well
+        return (user.get("profile") or {}).get("email") or None
+
+    async def plain(self, text: str) -> str:
+        """`text` for outside Slack: mentions and channels become names, Slack dates their fallback."""
+        names = {one: await self.name(one) for one in set(MENTION.findall(text))}
+        text = MENTION.sub(lambda found: names[found.group(1)], text)
+        text = CHANNEL.sub(lambda found: f"#{found.group(2) or found.group(1)}", text)
+        return re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
+
+    async def owners(self, service: Service, *, every: bool = False) -> Sequence[str]:
+        """Slack ids of a service's owners; groups by handle or id. Raises `PortError` where nothing is known of a group.
+
+        One whom Slack does not know (who left, a group that was renamed) takes nothing from the others;
+        `every`: also that is raised.
+        """
+        found: list[str] = []
+        unknown: PortError | None = None
+        for owner in service.owners:
+            written = spelled(owner).strip()
+            mentioned = re.fullmatch(r"<(?:@|!subteam\^)([A-Z0-9]+)(?:\|[^>]*)?>", written)
+            word = mentioned.group(1) if mentioned else written.removeprefix("@")
+            if re.fullmatch(r"[UW][A-Z0-9]{2,}", word):
+                found.append(word)
+                continue
+            try:
+                found.extend(await self._members(word))
+            except PortError as error:
+                if error.retryable or every:
+                    raise
+                unknown = unknown or error
+        if service.owners and not found:  # nobody would mean: any full member
+            nobody = PortError("slack", "nobody is in the owners' groups of the catalogue", retryable=False)
+            raise unknown or nobody
+        return tuple(dict.fromkeys(found))
+
+    async def _members(self, word: str) -> tuple[str, ...]:
+        kept = self._groups.get(word)
+        if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
+            return kept[1]
+        try:
+            members = await self._asked(word)
+        except PortError:
+            if kept is not None and time.monotonic() - kept[0] < LAST_KNOWN_SECONDS:
+                return kept[1]
+            raise
+        self._groups[word] = (time.monotonic(), members)
+        return members
+
+    async def _asked(self, word: str) -> tuple[str, ...]:
+        """Where groups cannot be read (`missing_scope`, a plan without them), a user's name is found all the same."""
+        handle, refused = word.casefold(), None
+        group = word if re.fullmatch(r"S[A-Z0-9]{2,}", word) else None
+        try:
+            group = group or (await self._handle_ids()).get(handle)
+        except SlackRefused as error:
+            if error.retryable:
+                raise
+            refused = error
+        if group is not None:
+            return tuple((await self._slack.get("usergroups.users.list", usergroup=group)).get("users", []))
+        try:
+            return await self._user_named(handle)
+        except PortError as error:
+            raise (error if refused is None or error.retryable else refused) from error
+
+    async def _handle_ids(self) -> dict[str, str]:
+        at, handles = self._handles
+        if not handles or time.monotonic() - at > CACHED_SECONDS:
+            groups = (await self._slack.get("usergroups.list")).get("usergroups", [])
+            handles = {str(one["handle"]).casefold(): str(one["id"]) for one in groups}
+            self._handles = (time.monotonic(), handles)
+        return handles
+
+    async def _user_named(self, word: str) -> tuple[str, ...]:
+        found = await self._users_named(word)
+        if not found and self._users.age > ANEW_SECONDS:
+            self._users.begin_anew()
+            found = await self._users_named(word)
+        if len(found) == 1:
+            return tuple(found)
+        said = "is what several people are called: write their Slack ids" if found else "is not known to Slack"
+        who = f"the owners' group or user @{word} of the catalogue"
+        if "@" in word:  # not repeated: no address is said or logged
+            who, said = "an owner of the catalogue", "is written as an e-mail address: write the name or id in Slack"
+        raise PortError("slack", f"{who} {said}", retryable=False)
+
+    async def _users_named(self, word: str) -> list[str]:
+        """By the name that only they have; else all to whom it is shown as theirs."""
+        shown: list[str] = []
+        async for user in self._users.rows():
+            if word == user.name:
+                return [user.id]
+            if word in user.shown:
+                shown.append(user.id)
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    id: str
+    name: str
+    shown: frozenset[str]
+
+
+def _user(shape: Mapping[str, Any]) -> _User | None:
+    """None for bots and for who is gone."""
+    if shape.get("deleted") or shape.get("is_bot") or shape.get("id") == SLACKBOT:
+        return None
+    profile = shape.get("profile") or {}
+    shown = (profile.get("display_name"), profile.get("display_name_normalized"), profile.get("real_name"))
+    names = (*shown, profile.get("real_name_normalized"), shape.get("real_name"))
+    return _User(
+        id=str(shape["id"]),
+        name=str(shape.get("name") or "").casefold(),
+        shown=frozenset(str(name).casefold() for name in names if name),
+    )

@@ -1,0 +1,1 @@
+"""Settings and catalogue: read, cleaned, refused with every fault at once."""

@@ -1,0 +1,46 @@
+"""Whether HOST and PORT can be listened on: tried before anything else starts, so that it is a sentence and no half start."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from bot.config.settings import Faults
+
+NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+
+class CannotListen(Exception):
+    """The address is right, and is not to be had now."""
+
+
+def try_out(host: str, port: int) -> None:
+    """Binds for a moment. Raises `Faults` for a HOST that is not of this machine, `CannotListen` where it is not free."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise _not_here(host) from error
+    if not [address for family, *_, address in found if _bound(family, address, port)]:
+        raise _not_here(host)
+
+
+def _bound(family: int, address: Any, port: int) -> bool:
+    """Whether this address is of this machine; of a name's several not all have to be. Raises `CannotListen`."""
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        # As the server will: a port that was left a moment ago is free.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            trial.bind(address)
+        except OSError as error:
+            if error.errno in NOT_HERE:
+                return False
+            why = error.strerror or type(error).__name__
+            raise CannotListen(f"port {port} cannot be listened on ({why}): set PORT to a free one") from error
+    return True
+
+
+def _not_here(host: str) -> Faults:
+    return Faults([f"HOST {host} is no address of this machine: set 0.0.0.0 for all of them"])

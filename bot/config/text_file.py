@@ -1,0 +1,49 @@
+"""Files that people write by hand, in any editor on any system."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from pathlib import Path
+
+from bot.config.settings import Faults
+from handlers.slack.slack_text import spelled
+
+
+def read(path: Path) -> str:
+    """Return the file's text: UTF-8 with or without a byte order mark, any line ends. Raises `Faults`.
+
+    TOML is UTF-8 (https://toml.io/en/v1.0.0#spec). Editors on Windows put a mark before it, or save
+    it as UTF-16.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Faults([f"{path} cannot be read: {error}"]) from error
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:2]:
+        raise Faults([f"{path} is saved as UTF-16 or UTF-32: save it as UTF-8"])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise Faults([f"{path} is not UTF-8 (line {line}): save it as UTF-8"]) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def odd_letter(text: str, said: str) -> str:
+    """Name a letter of the unreadable line that only looks like TOML's: a curved quote, a no-break space."""
+    found = re.search(r"at line (\d+)", said)
+    lines = text.split("\n")
+    line = lines[int(found.group(1)) - 1] if found and int(found.group(1)) <= len(lines) else ""
+    for letter in line:
+        if unicodedata.category(letter) == "Cc" and letter != "\t":
+            return f"; that line has the control character U+{ord(letter):04X}: take it out"
+        if letter.isascii() or letter.isalpha():
+            continue
+        plain = spelled(letter)
+        instead = "take it out" if not plain else f"write {plain}" if plain != " " else "write a blank"
+        if len(plain) <= 1 and plain != letter:
+            name = unicodedata.name(letter, f"U+{ord(letter):04X}").lower()
+            return f"; that line has a {name}: {instead}"
+    return ""

@@ -1,0 +1,1 @@
+"""Live messages: rendered from the newest state, edited in place."""

@@ -1,0 +1,1 @@
+"""The outbox: effects performed at least once, each with an end."""

@@ -1,0 +1,418 @@
+"""The worker of the outbox: performs effects, tries again, and says how each ended. At least once, and each one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from bot.outbox.dead_letters import VERSION, take_up
+from bot.outbox.stream import Held, Queue
+from bot.runtime.ack_priority import Courtesy, people_first
+from bot.runtime.backoff import patient
+from bot.runtime.clock_jump import passed
+from bot.store.commit import from_ms
+from bot.store.incident_store import Store
+from bot.store.redis import StoreError, connect, end_if_cancelled
+from handlers.dispatcher import Door, EffectEnded, Recorded, Unknown
+from phases.messages.actions import Action
+from phases.messages.effects import EFFECT, Effect
+from phases.messages.results import EffectFailed
+from phases.ports.ports import PortError
+from phases.steps.change import Refused
+
+log = logging.getLogger(__name__)
+
+# architecture, "What makes it safe", 5
+RENEW_SECONDS = 5.0
+RECLAIM_SECONDS = 15.0
+SURE = 2 / 3
+"""Of `RECLAIM_SECONDS`: what was read or renewed within so long is surely still ours."""
+PERFORM_SECONDS = 30.0
+PATIENT_SECONDS = 20.0
+"""Of them an effect may wait for systems that ask to slow down."""
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 120.0
+GIVE_UP_SECONDS = 15 * 60.0
+CRASHES = 3
+"""Tries of an effect whose performer fails in a way nobody thought of."""
+DELIVERIES = 5
+"""Workers that may die while they hold an entry, before it is taken for the reason."""
+HELD = 200
+BLOCK_SECONDS = 1.0
+PROMOTE_SECONDS = 0.5
+DRAIN_SECONDS = 5.0
+CONSUMER_SECONDS = 300.0
+TAKE_UP_SECONDS = 60.0
+"""Between two looks at what was set aside: an older replica may set it aside once more until it is replaced."""
+AT_ONCE = 4
+LIMITS: Mapping[str, int] = {"slack": 8, "sentry": 6, "redis": 8, "git": 2, "discord": 1}
+"""Discord one at a time: its post is edited with the newest state, and an older edit must not come last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One try of one effect."""
+
+    incident: str
+    effect_id: str
+    """`INC-0001.<version>.<i>`: the same in every try."""
+    created: datetime
+    """When it was committed, by the clock of Redis."""
+    attempt: int
+    """1 for the first. From 2 on an earlier try may have done it."""
+
+
+Performer = Callable[[Any, Job], Awaitable[Action]]
+
+
+class Outbox:
+    """Runs effects until it is cancelled.
+
+    `performers` and `systems` go by the effect's type; `limits` is how many run at once for an outside system (else 4).
+    `url` is where the store lives: reading blocks, so it has a client of its own. `alone` says that nobody else uses this
+    Redis (the embedded one): what is held at the start belonged to a bot that is dead, and is taken over at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        door: Door,
+        performers: Mapping[str, Performer],
+        systems: Mapping[str, str],
+        *,
+        url: str,
+        limits: Mapping[str, int] | None = None,
+        alone: bool = False,
+        courtesy: Courtesy | None = None,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        """`done`, `again`, `refused`, `retried`, `failed`, `crashed`, `aside`, since the start of this process."""
+        self.ended: Counter[tuple[str, str]] = Counter()
+        """The same by the effect's type: (type, result)."""
+        self.running = False
+        self._store = store
+        self._door = door
+        self._performers = performers
+        self._systems = systems
+        self._url = url
+        self._alone = alone
+        self._courtesy = courtesy or Courtesy()
+        self.consumer = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._queue = Queue(store, self.consumer)
+        limits = {**LIMITS, **(limits or {})}
+        names = {systems.get(type, type) for type in performers}
+        self._turns = {name: asyncio.Semaphore(limits.get(name, AT_ONCE)) for name in names}
+        self._held: dict[str, asyncio.Task[None]] = {}
+        self._sure: dict[str, float] = {}
+        """Entry → when it was surely ours, in seconds that go on while the machine sleeps."""
+        self._room = asyncio.Event()
+        self._put_off = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. Then what runs may finish for 5 s; the rest is handed back for the next worker."""
+        blocking = connect(self._url, read_seconds=BLOCK_SECONDS + 2, connections=2)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(blocking.connection_pool.disconnect)
+            stack.push_async_callback(self._drain)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._forever("read", lambda: self._read(blocking)))
+                group.create_task(self._forever("renew", self._renew))
+                group.create_task(self._forever("reclaim", self._reclaim))
+                group.create_task(self._forever("promote", self._promote))
+                group.create_task(self._forever("take up", self._take_up))
+
+    # --- loops -------------------------------------------------------------------------------------------------
+
+    async def _forever(self, what: str, body: Callable[[], Awaitable[None]]) -> None:
+        failing = False
+        while True:
+            end_if_cancelled()
+            try:
+                await body()
+                if failing:
+                    log.warning("outbox: %s works again", what)
+                failing = False
+                self.running = True
+            except StoreError as error:
+                if not failing:
+                    log.error("outbox: cannot %s: %s", what, error.text)
+                failing, self.running = True, False
+                await asyncio.sleep(random.uniform(0.3, 1))
+
+    async def _read(self, blocking: Redis) -> None:
+        while len(self._held) >= HELD:
+            self._room.clear()
+            await self._room.wait()
+        asked = passed()
+        for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)):
+            self._take(held, asked)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(RENEW_SECONDS)
+        if self._held:
+            await self._still_ours(list(self._held))
+
+    async def _reclaim(self) -> None:
+        await self._queue.ensure_group()
+        idle = 0 if self._alone else round(RECLAIM_SECONDS * 1000)
+        asked = passed()
+        for held in await self._queue.reclaim(idle):
+            self._take(held, asked)
+        self._alone = False
+        await self._queue.forget_consumers(CONSUMER_SECONDS)
+        await asyncio.sleep(RENEW_SECONDS)
+
+    async def _promote(self) -> None:
+        next_one = await self._queue.promote()
+        wait = PROMOTE_SECONDS if next_one is None else min(PROMOTE_SECONDS, next_one + 0.005)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._put_off.wait()
+        self._put_off.clear()
+
+    async def _take_up(self) -> None:
+        await take_up(self._store)
+        await asyncio.sleep(TAKE_UP_SECONDS)
+
+    def _take(self, held: Held, asked: float) -> None:
+        self._sure[held.entry] = asked
+        if held.entry in self._held:  # our own, reclaimed after this process stood still
+            return
+        task = asyncio.create_task(self._run(held), name=f"effect {held.fields.get('id')}")
+        self._held[held.entry] = task
+
+    async def _still_ours(self, entries: list[str]) -> list[str]:
+        """Which of them are; those stay ours."""
+        asked = passed()
+        ours = await self._queue.renew(entries)
+        self._sure.update({one: asked for one in ours if one in self._held})
+        return ours
+
+    async def _drain(self) -> None:
+        self.running = False
+        tasks = list(self._held.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        try:
+            if handed := await self._queue.hand_back():
+                log.warning("outbox: %s effects handed back unfinished", handed)
+        except StoreError as error:
+            log.warning("outbox: nothing handed back, it is reclaimed after %s s: %s", RECLAIM_SECONDS, error.text)
+
+    # --- one effect --------------------------------------------------------------------------------------------
+
+    async def _run(self, held: Held) -> None:
+        self._courtesy.in_background()
+        one = held
+        try:
+            while True:
+                try:
+                    await self._one(one)
+                    return
+                except StoreError as error:
+                    end_if_cancelled()
+                    log.error("outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text)
+                    await asyncio.sleep(random.uniform(0.5, 2))
+                    one = one.again()  # it may have been done by then, and only not be known
+        finally:
+            self._held.pop(held.entry, None)
+            self._sure.pop(held.entry, None)
+            self._room.set()
+
+    async def _one(self, held: Held) -> None:
+        decoded = _decode(held)
+        if isinstance(decoded, str):
+            self._count("unknown", "aside")
+            log.error("outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded)
+            await self._queue.set_aside(held.entry, decoded, why=VERSION)
+            return
+        effect, job = decoded
+        performer = self._performers.get(effect.type)
+        if performer is None:
+            await self._end(held, effect, job, "this bot cannot do that")
+            return
+        if held.deliveries > DELIVERIES:
+            await self._end(held, effect, job, f"the bot stopped {DELIVERIES} times while it did this")
+            return
+        try:
+            async with self._turns[self._systems.get(effect.type, effect.type)]:
+                # After standing still (a machine asleep, a long wait for its turn without Redis) it may be another's, who does it, or has.
+                # Begun here as well it would be done twice: who begins for the first time does not look for what is done.
+                if passed() - self._sure[held.entry] > SURE * RECLAIM_SECONDS and not await self._still_ours(
+                    [held.entry]
+                ):
+                    log.warning("effect %s was taken over by another worker", job.effect_id, extra=_of(held, job))
+                    return
+                await people_first()
+                with patient(PATIENT_SECONDS):
+                    async with asyncio.timeout(PERFORM_SECONDS):
+                        action = await performer(effect, job)
+        except PortError as error:
+            await self._not_done(held, effect, job, error.text, error.retryable, error.retry_after)
+        except StoreError as error:
+            await self._not_done(held, effect, job, error.text, True, None)
+        except TimeoutError:
+            await self._not_done(held, effect, job, f"not done within {PERFORM_SECONDS:.0f} s", True, None)
+        except Exception as error:  # noqa: BLE001  whatever it is, the effect must end, and does
+            await self._crashed(held, effect, job, error)
+        else:
+            await self._done(held, effect, job, action)
+
+    async def _done(self, held: Held, effect: Effect, job: Job, action: Action) -> None:
+        try:
+            answer = await self._say(action, job, held)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  a rule that fails on this result
+            await self._crashed(held, effect, job, error)
+            return
+        match answer:
+            case Recorded(again=again):
+                self._count(effect.type, "again" if again else "done")
+            case Refused(code="taken"):  # what it chose belongs to another by now: it has to choose again
+                await self._not_done(held, effect, job, answer.text, True, None)
+            case Refused(code="version", text=text):
+                await self._aside(held, effect, text)
+            case Refused():
+                self._count(effect.type, "refused")
+                log.warning(
+                    "%s: %s of effect %s refused (%s): %s",
+                    job.incident,
+                    action.type,
+                    job.effect_id,
+                    answer.code,
+                    answer.text,
+                    extra=_of(held, job),
+                )
+                await self._queue.ack(held.entry)
+
+    async def _not_done(
+        self, held: Held, effect: Effect, job: Job, reason: str, retryable: bool, retry_after: float | None
+    ) -> None:
+        if retryable:
+            wait = max(_wait(job.attempt), retry_after or 0)
+            if await self._queue.retry(held.entry, wait, limit=GIVE_UP_SECONDS) != "over":
+                self._count(effect.type, "retried")
+                self._put_off.set()
+                log.info(
+                    "effect %s (%s) again in %.1f s: %s", job.effect_id, effect.type, wait, reason, extra=_of(held, job)
+                )
+                return
+        await self._end(held, effect, job, reason)
+
+    async def _crashed(self, held: Held, effect: Effect, job: Job, error: Exception) -> None:
+        # Without the exception's own text, which may hold what somebody typed or a token.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error(
+            "effect %s (%s) failed with %s\n%s",
+            job.effect_id,
+            effect.type,
+            type(error).__name__,
+            where,
+            extra=_of(held, job),
+        )
+        self._count(effect.type, "crashed")
+        if held.crashes + 1 < CRASHES:
+            again = await self._queue.retry(held.entry, _wait(job.attempt), limit=GIVE_UP_SECONDS, crashed=True)
+            if again != "over":
+                self._put_off.set()
+                return
+        await self._end(held, effect, job, f"the bot failed ({type(error).__name__}); its log says where")
+
+    async def _end(self, held: Held, effect: Effect, job: Job, reason: str) -> None:
+        self._count(effect.type, "failed")
+        log.warning("effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_of(held, job))
+        failed = EffectFailed(
+            effect_id=job.effect_id,
+            kind=effect.type,
+            reason=reason,
+            effect=held.fields["effect"],
+            at=datetime.now(UTC),
+            wanted_at=job.created,
+        )
+        try:
+            answer = await self._say(failed, job, held)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  a rule that fails on failures: keep the entry where people see it
+            log.error(
+                "%s: failure of %s could not be recorded: %s",
+                job.incident,
+                job.effect_id,
+                type(error).__name__,
+                extra=_of(held, job),
+            )
+            self._count(effect.type, "aside")
+            await self._queue.set_aside(held.entry, f"its failure could not be recorded ({type(error).__name__})")
+            return
+        if isinstance(answer, Refused) and answer.code == "version":
+            await self._aside(held, effect, answer.text)
+        elif isinstance(answer, Refused):
+            log.warning(
+                "%s: failure of effect %s refused: %s", job.incident, job.effect_id, answer.text, extra=_of(held, job)
+            )
+            await self._queue.ack(held.entry)
+
+    async def _aside(self, held: Held, effect: Effect, reason: str) -> None:
+        """Its incident's record is another version's: what it wants is kept for that one."""
+        self._count(effect.type, "aside")
+        log.error("outbox: effect %s (%s) set aside: %s", held.fields.get("id"), effect.type, reason)
+        await self._queue.set_aside(held.entry, reason, why=VERSION)
+
+    def _count(self, kind: str, result: str) -> None:
+        self.counts[result] += 1
+        self.ended[kind, result] += 1
+
+    async def _say(self, action: Action, job: Job, held: Held) -> Recorded | Refused:
+        """Says it until it is answered: the effect is done, and only its result may be missing."""
+        pause = 0.2
+        while True:
+            await people_first()
+            answer = await self._door.say(action, job.incident, EffectEnded(held.entry))
+            if not isinstance(answer, Unknown):
+                return answer
+            end_if_cancelled()
+            await asyncio.sleep(random.uniform(0.5, 1) * pause)
+            pause = min(pause * 2, 5)
+
+
+def _decode(held: Held) -> tuple[Effect, Job] | str:
+    """The effect and its job, or why it cannot be read."""
+    try:
+        effect = EFFECT.validate_json(held.fields["effect"])
+        created = from_ms(int(held.fields["created"]))
+        return effect, Job(held.fields["incident"], held.fields["id"], created, held.attempt)
+    except KeyError as error:
+        return f"field {error} is missing"
+    except ValidationError as error:
+        return f"{error.error_count()} fields do not fit any effect of this version"
+    except ValueError:
+        return "a number is no number"
+
+
+def _wait(attempt: int) -> float:
+    """Seconds before the next try: 1, 2, 4 … 120, a little scattered."""
+    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempt - 1, 10)) * random.uniform(0.9, 1.1)
+
+
+def _of(held: Held, job: Job) -> dict[str, str]:
+    """Fields of a log line about one effect: whose it is, and which delivery of it."""
+    return {"incident": job.incident, "entry": held.entry}

@@ -1,0 +1,106 @@
+"""Effects that measure: triage, investigation, bisect, the re-check. Read-only on everything outside."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.performers.context import JobLike, Kit, Performer, need_tracker
+from phases.memory import recall
+from phases.messages.effects import FollowBisect, Investigate, LookAgain, LookBack, LookUpIssues, StartBisect, Triage
+from phases.messages.results import BisectMoved, GuardLooked, Investigated, IssuesLookedUp, Looked, Triaged
+from phases.ports.ports import Bisector, NotSetUp, PortError
+from phases.record.service import Service
+from phases.root_cause import investigate as root_cause
+from phases.triage import measure as triage
+from phases.verification import recheck, recurrence
+
+
+def measuring(kit: Kit) -> dict[str, Performer]:
+    async def measure(effect: Triage, job: JobLike) -> Triaged:
+        del effect
+        tracker = need_tracker(kit)
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        answer = await triage.triage(
+            incident,
+            service,
+            kit.neighbours(service),
+            tracker,
+            kit.deployer_for(service),
+            kit.source_for(service),
+            [*await kit.own_deploys(service), *await kit.told_deploys(service.name)],
+            kit.now(),
+            burning=await kit.burning(service, incident),
+            elsewhere=kit.deploy_history,
+        )
+        asked = recall.question(incident, answer.report, kit.now())
+        try:
+            recalled = await kit.memory.recall(asked)
+        except PortError as error:  # who is hit does not wait for what was there before
+            notes = (*answer.report.notes, f"Earlier incidents are not known ({error.text}).")
+            return answer.model_copy(update={"report": answer.report.model_copy(update={"notes": notes})})
+        found = recall.recollect(recalled, asked, kit.now())
+        return answer.model_copy(update={"past": recall.in_record(recalled), "recollection": found})
+
+    async def look_up(effect: LookUpIssues, job: JobLike) -> IssuesLookedUp:
+        del job
+        tracker = need_tracker(kit)
+        found: dict[str, str] = {}
+        for short_id in effect.short_ids:
+            try:
+                found[short_id] = (await tracker.by_short_id(short_id)).id
+            except PortError as error:
+                if error.retryable:
+                    raise
+        lost = tuple(one for one in effect.short_ids if one not in found)
+        return IssuesLookedUp(found=tuple(found.values()), said=", ".join(found), lost=lost)
+
+    async def investigate(effect: Investigate, job: JobLike) -> Investigated:
+        del effect
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        return await root_cause.investigate(
+            incident, service, kit.source_for(service), kit.bisector_for(service) is not None, kit.now()
+        )
+
+    def bisector(service: Service) -> Bisector:
+        found = kit.bisector_for(service)
+        if found is None:
+            raise NotSetUp("git", f"{service.name} has no `checkout` and `bisect` in the catalogue")
+        return found
+
+    async def start_bisect(effect: StartBisect, job: JobLike) -> BisectMoved:
+        service = kit.service(await kit.incident(job))
+        return BisectMoved(bisect=await bisector(service).start(service, effect.bisect_id, effect.good, effect.bad))
+
+    async def follow_bisect(effect: FollowBisect, job: JobLike) -> BisectMoved:
+        service = kit.service(await kit.incident(job))
+        port = bisector(service)
+        ask = port.cancel if effect.cancel else port.look
+        return BisectMoved(bisect=await ask(service, effect.bisect_id))
+
+    async def look_again(effect: LookAgain, job: JobLike) -> Looked:
+        incident = await kit.incident(job)
+        service = kit.service(incident)
+        now = kit.now()
+        begun = next((r.clock_started_at for r in incident.rounds if r.number == effect.round), None)
+        forward = timedelta(seconds=kit.forward_since(begun or now))
+        return await recheck.look_again(
+            incident, service, effect.round, effect.number, kit.tracker, kit.endpoint, now, forward=forward
+        )
+
+    async def look_back(effect: LookBack, job: JobLike) -> GuardLooked:
+        incident = await kit.incident(job)
+        forward = timedelta(seconds=kit.forward_since(recurrence.recovery(effect.look)))
+        service = kit.service(incident)
+        return await recurrence.look_back(incident, service, effect.look, kit.tracker, kit.now(), forward=forward)
+
+    return {
+        "triage": measure,
+        "issues.lookup": look_up,
+        "investigate": investigate,
+        "bisect.start": start_bisect,
+        "bisect.follow": follow_bisect,
+        "look": look_again,
+        "guard.look": look_back,
+    }

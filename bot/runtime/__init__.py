@@ -1,0 +1,1 @@
+"""The process: priorities, clock jumps, backoff, logs, redaction."""

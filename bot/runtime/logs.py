@@ -1,0 +1,94 @@
+"""Logging: JSON lines when nobody watches, short lines on a terminal; never a token, a body, or an end user."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from bot.runtime.redaction import redact
+
+QUIET = {
+    # Bolt logs whole bodies of requests it refuses at INFO and of all requests at DEBUG; slack_sdk logs requests and their
+    # answers at DEBUG; httpx and httpcore log URLs at INFO, and a Discord webhook's URL is a secret; APScheduler logs
+    # every run at INFO, four times a second.
+    "slack_bolt": logging.ERROR,
+    "slack_sdk": logging.WARNING,
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "aiohttp": logging.WARNING,
+    "apscheduler": logging.WARNING,
+    "uvicorn.access": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+
+class Redact(logging.Filter):
+    """Hides what looks like a secret in the message, its arguments, the extra fields and the traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = _visible(redact(record.getMessage()))
+        record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.exc_info = None
+        if record.exc_text:
+            record.exc_text = _visible(redact(record.exc_text))
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
+        for key, value in record.__dict__.items():
+            if key not in _OWN and isinstance(value, str):
+                record.__dict__[key] = _visible(redact(value))
+        return True
+
+
+def _visible(text: str) -> str:
+    """Nothing that a terminal would obey, or that turns the line around; a second line stands indented, and is no line of its own."""
+    shown = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n"))
+    return shown.replace("\n", "\n    ")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: `at` (UTC), `level`, `logger`, `said`, the extra fields, `error` with the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "said": record.getMessage(),
+        }
+        line |= {key: value for key, value in record.__dict__.items() if key not in _OWN}
+        if record.exc_text:
+            line["error"] = record.exc_text
+        return json.dumps(line, ensure_ascii=False, default=lambda value: redact(str(value)))
+
+
+class Lines(logging.Formatter):
+    """`14:03:07 INFO bot.app  message  key=value`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        extra = "".join(f"  {key}={value}" for key, value in record.__dict__.items() if key not in _OWN)
+        return super().formatMessage(record) + extra
+
+
+def set_up(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Takes the root logger over: one handler on `stream` (stderr). May be called again, for instance by tests."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(Redact())
+    handler.setFormatter(Lines() if handler.stream.isatty() else JsonLines())
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name, floor in QUIET.items():
+        logging.getLogger(name).setLevel(max(floor, logging.getLevelName(level)))

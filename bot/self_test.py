@@ -1,0 +1,345 @@
+"""Does once what a bot does all day, on keys of its own that are removed afterwards: what Redis would refuse later it refuses here.
+
+A right that is missing shows in the middle of a script, when half of it is written. So a bot does not start on such a Redis, and
+`firebreak doctor` says which right it is. Nothing here is guessed from INFO, which a managed Redis may refuse or embellish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from bot.config import redis_url
+from bot.live.dirty_marks import Marks
+from bot.live.edit_budget import Budget
+from bot.metrics import what_stands
+from bot.outbox.dead_letters import VERSION, take_up
+from bot.outbox.stream import Held, Queue, put_aside, set_aside, set_aside_count
+from bot.store.clock_rewind import set_back
+from bot.store.commit import member, to_ms
+from bot.store.deploy_history import Deploys
+from bot.store.dispatch_ledger import Dispatches
+from bot.store.drafts import RedisDrafts
+from bot.store.errors import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Trouble, of
+from bot.store.home_viewers import StoreViewers
+from bot.store.incident_store import Done, Loaded, Store
+from bot.store.memory import RedisMemory
+from bot.store.redis import CONNECT_SECONDS, NotRecorded, StoreError, TooFewReplicas, answering, connect, run_script
+from bot.store.throttle import StoreOnce
+from bot.timers.scheduler import DROP, DUE
+from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from phases.messages.actions import MeasureDue
+from phases.messages.effects import ArchiveChannel, OpenChannel, SetTopic
+from phases.ports.ports import PortError
+from phases.postmortem.gate import Parts
+from phases.record.findings import DeploySeen, Release
+from phases.record.incident import Entry, Incident, Source, Status
+from phases.record.memories import PastIncident, Question
+from phases.steps.change import Draft
+
+log = logging.getLogger("firebreak")
+
+OLDEST = (6, 2)
+WITHHELD = "a command is renamed (rename-command) or withheld, by this Redis or by what stands before it: allow it"
+READ_SECONDS = 5.0
+ID, WHO, SERVICE = "INC-0001", "U0PROOF", "proof"
+ULID = "01JNAAAAAAAAAAAAAAAAAAAAAA"
+
+
+class CannotUse(Exception):
+    """Redis is there and the bot cannot work on it. The text says why, and how to mend it."""
+
+
+class TooOld(NotRecorded):
+    """It says itself that it is."""
+
+
+async def must_work(url: str, *, wait_replicas: int = 0) -> None:
+    """At the start. Raises `CannotUse` where only another setting mends it; what may pass is said in the log, and the bot waits."""
+    store = patient(url, wait_replicas=wait_replicas)
+    try:
+        await records(store)
+    except (StoreError, PortError) as error:
+        trouble = await told(url, store, error)
+        if trouble.final:
+            raise CannotUse(f"{trouble.says}. {trouble.mend}.") from error
+        log.critical("nothing can be recorded now: %s. %s", trouble.says, trouble.mend)
+    finally:
+        await store.close()
+
+
+def patient(url: str, *, wait_replicas: int = 0) -> Store:
+    """A store for whom nobody waits with an ack in hand."""
+    return Store(connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS), wait_replicas=wait_replicas)
+
+
+async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble:
+    """The trouble; where it is that of an old Redis, its version; where a connection was cut or never came about, whether TLS is why."""
+    if isinstance(error, TooOld):
+        return Trouble(error.text.rstrip("."), NEWEST, final=True)
+    if isinstance(error, TooFewReplicas):
+        return Trouble(error.text.rstrip("."), "start its replicas, or lower REDIS_WAIT_REPLICAS")
+    trouble = of(error)
+    if trouble in (CLOSED, NO_CONNECTION):
+        return await _of_tls(redis_url.parsed(url)) or trouble
+    if trouble.mend != NEWEST:
+        return trouble
+    server = await _server(store.redis)
+    if "sentinel" in (server.get("redis_mode"), server.get("server_mode")):  # Redis, Valkey
+        return Trouble("What answers there is a sentinel", f"REDIS_URL: {redis_url.FORM['sentinel']}", final=True)
+    if not (version := _number(server)):
+        return trouble
+    mend = WITHHELD if _is_new(version) else NEWEST
+    return Trouble(f"{trouble.says} (it is version {version})", mend, final=True)
+
+
+async def _of_tls(at: redis_url.Address) -> Trouble | None:
+    """A TLS server cuts who speaks plainly, and a plain one waits for the rest of a TLS greeting: asked in the other way it tells."""
+    if at.scheme not in ("redis", "rediss"):
+        return None
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said to it that matters
+    ((host, port),) = at.hosts
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            secure = context if at.scheme == "redis" else None
+            reader, writer = await asyncio.open_connection(host, port, ssl=secure)
+            try:
+                writer.write(b"PING\r\n")
+                said = await reader.read(1) if secure is None else b"+"
+            finally:
+                writer.close()
+    except (OSError, ValueError):
+        return None
+    if said not in (b"+", b"-"):
+        return None
+    return ONLY_TLS if at.scheme == "redis" else NO_TLS
+
+
+async def records(store: Store) -> None:
+    """What must not fail in the middle: a commit with its claims, timers and effects, the stream read, both ended by their commits.
+
+    Raises `StoreError` or `PortError`, as `everything`.
+    """
+    async with _apart(store) as own:
+        await _commits(own, Queue(own, SERVICE))
+
+
+async def everything(store: Store) -> None:
+    """All that the bot ever asks of Redis."""
+    async with _apart(store) as own:
+        queue = Queue(own, SERVICE)
+        held = await _commits(own, queue)
+        await _outbox(own, queue, held)
+        await _rest(own)
+        await _homes_and_edits(own)
+        await _past(own)
+
+
+@asynccontextmanager
+async def _apart(store: Store) -> AsyncIterator[Store]:
+    """The same Redis under other keys. They share the hash tag, so that they are allowed where the bot's own are."""
+    await _old(store)
+    own = store.beside(f"proof:{uuid4().hex}")
+    try:
+        yield own
+    except Exception:
+        with suppress(StoreError):  # the first trouble is the one to tell
+            await _remove(own)
+        raise
+    await _remove(own)
+
+
+async def _remove(own: Store) -> None:
+    with answering(NotRecorded):
+        keys = [key async for key in own.redis.scan_iter(match=f"{own.keys.prefix}:*", count=1000)]
+        if keys:
+            await own.redis.delete(*keys)
+
+
+async def _old(store: Store) -> None:
+    """An old Redis knows some of the commands, and would fail in the middle of a script at another."""
+    version = await _version(store.redis)
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers and numbers < OLDEST:
+        raise TooOld(f"This Redis is too old: it is version {version}, and 6.2 is needed.")
+
+
+async def _version(redis: Redis) -> str:
+    """Empty where it does not tell. A Valkey says which Redis it is like. Raises `NotRecorded` where it cannot be reached."""
+    return _number(await _server(redis))
+
+
+async def _server(redis: Redis) -> dict[str, Any]:
+    """What INFO says of the server; empty where it does not tell. Raises `NotRecorded` where it cannot be reached."""
+    try:
+        with answering(NotRecorded):
+            return dict(await redis.info("server"))
+    except NotRecorded as error:
+        if isinstance(error.__cause__, ResponseError):
+            return {}
+        raise
+
+
+def _number(server: dict[str, Any]) -> str:
+    return str(server.get("redis_version") or "")
+
+
+def _is_new(version: str) -> bool:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return found is not None and (int(found.group(1)), int(found.group(2))) >= OLDEST
+
+
+async def _commits(own: Store, queue: Queue) -> list[Held]:
+    """Three commits that use all that a commit can do; what is left of the effects is still held."""
+    delivery = Delivery(("proof",))
+    loaded = await own.load(None, delivery)
+    await _commit(own, loaded, _opened(loaded.server_now), delivery)
+    await queue.ensure_group()
+    held = await queue.read(own.redis, 100, 1)
+    if not held:
+        raise NotRecorded("Redis keeps an effect and does not give it out again.")
+    ended = EffectEnded(held[0].entry)
+    loaded = await own.load(ID, ended)
+    await _commit(own, loaded, _recovered(loaded), ended)
+    keys = [own.keys.timers, own.keys.timer_actions]
+    later = loaded.server_now + timedelta(days=1)
+    due: Any = await run_script(own.redis, DUE, keys, to_ms(later), 100)
+    if not due:
+        raise NotRecorded("Redis keeps a timer and does not give it out again.")
+    incident, _, name = due[0].partition("|")
+    rings = TimerDue(incident, name, int(due[1]))
+    loaded = await own.load(ID, rings)
+    await _commit(own, loaded, _cancelled(loaded), rings)
+    return held[1:]
+
+
+def _opened(now: datetime) -> Draft:
+    incident = Incident(
+        id=ID,
+        number=1,
+        ulid=ULID,
+        title="proof",
+        service=SERVICE,
+        source=Source(kind="person", text="proof"),
+        detected_at=now,
+        declared_at=now,
+    )
+    draft = Draft(incident, now).note("declared", "proof", by=WHO).want(OpenChannel(), SetTopic(), ArchiveChannel())
+    draft.claim("number:1").claim("open:proof:production").claim("echo:proof", seconds=60)
+    return draft.timer("rings", 60, MeasureDue()).timer("waits", 60, MeasureDue())
+
+
+def _recovered(loaded: Loaded) -> Draft:
+    draft = _on(loaded).set(recovered_at=loaded.server_now)
+    return draft.enter(Entry(at=loaded.server_now, kind="note", text="proof", ref="message:1"))
+
+
+def _cancelled(loaded: Loaded) -> Draft:
+    draft = _on(loaded).set(status=Status.CANCELLED, cancelled_at=loaded.server_now)
+    draft.enter(Entry(at=loaded.server_now, kind="note", text="", hides="message:1"))
+    return draft.cancel("rings", "waits").release("open:proof:production").dirty("status")
+
+
+def _on(loaded: Loaded) -> Draft:
+    if loaded.incident is None:
+        raise NotRecorded("Redis keeps a record and does not give it out again.")
+    return Draft(loaded.incident, loaded.server_now)
+
+
+async def _commit(own: Store, loaded: Loaded, draft: Draft, because: Because) -> None:
+    answer = await own.commit(uuid4().hex, loaded, draft.done(), because=because)
+    if not isinstance(answer, Done):
+        raise NotRecorded(f"Redis took a commit and answered {type(answer).__name__}.")
+
+
+async def _outbox(own: Store, queue: Queue, held: list[Held]) -> None:
+    await put_aside(own, incident=ID, name="proof", reason="proof", text='{"type":"measure_due"}', why=VERSION)
+    for one in held:
+        await queue.renew([one.entry])
+    await queue.reclaim(0)
+    for one in held:
+        await queue.retry(one.entry, 0, limit=60)
+    await queue.promote()
+    for at, one in enumerate(await queue.read(own.redis, 100, 1)):
+        if at == 0:
+            await queue.set_aside(one.entry, "proof", why=VERSION)
+        elif at == 1:
+            await queue.ack(one.entry)
+    await queue.hand_back()
+    await queue.forget_consumers(0)
+    await set_aside(own)
+    await set_aside_count(own)
+    await take_up(own)
+
+
+async def _rest(own: Store) -> None:
+    """Reads, timers, what is asked once, and what a set clock moves."""
+    now = await own.server_now()
+    await own.get(await own.ids("all"))
+    await own.ids("all", "open")
+    await own.standing_in("all", f"service:{SERVICE}")
+    await own.timeline(ID)
+    await own.owner("number:1")
+    await own.changed()
+    await own.copied()
+    await run_script(own.redis, DROP, [own.keys.timers, own.keys.timer_actions], member(ID, "proof"), to_ms(now))
+    await set_back(own)
+    await StoreOnce(own).first("proof", 60)
+    drafts = RedisDrafts(own)
+    await drafts.keep(ID, WHO, Parts(), now, writing=True)
+    await drafts.of(ID)
+    dispatches = Dispatches(own)
+    await dispatches.first("proof")
+    await dispatches.became("proof", 1)
+    await dispatches.forget("proof")
+
+
+async def _homes_and_edits(own: Store) -> None:
+    viewers = StoreViewers(own)
+    await viewers.opened(WHO, 60, 10)
+    await viewers.looking()
+    await viewers.drawn(WHO, "proof")
+    await viewers.drawn(WHO, "")
+    marks = Marks(own)
+    await marks.adopt()
+    found, _ = await marks.since(0, 10)
+    name = found[0][0] if found else member(ID, "status")
+    begun = await marks.begin(name)
+    if begun is not None:
+        await marks.end(name, begun, clear=True, shows="proof")
+    await marks.remember(name, "proof")
+    budget = Budget(own)
+    await budget.spend("status", "proof", changes=name)
+    await budget.refused(1, "proof")
+    await budget.strict()
+    await what_stands(own)
+
+
+async def _past(own: Store) -> None:
+    now = await own.server_now()
+    deploys = Deploys(own, watching=True)
+    await deploys.told(_deploy(now), "production")
+    await deploys.known(SERVICE)
+    for one in await deploys.watches():
+        await deploys.ended(one)
+    memory = RedisMemory(own)
+    await memory.keep(PastIncident(id=ID, service=SERVICE, at=now, title="proof"))
+    await memory.recall(Question(service=SERVICE, before="INC-0002", since=now - timedelta(days=1)))
+    await memory.newest(SERVICE, 1)
+    await memory.since(now - timedelta(days=1))
+    await memory.catch_up()
+
+
+def _deploy(now: datetime) -> DeploySeen:
+    return DeploySeen(release=Release(version="1"), service=SERVICE, started_at=now, finished_at=now, source="webhook")

@@ -1,0 +1,1 @@
+"""Redis: incidents, commits, and everything else that outlives the process."""

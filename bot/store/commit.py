@@ -1,0 +1,233 @@
+"""What `commit.lua` is asked: a change as JSON, with the indexes and the memory that follow from it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypedDict
+
+from bot.store.redis import GROUP
+from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from phases.memory.recall import kept
+from phases.messages.actions import ACTION
+from phases.messages.effects import EFFECT
+from phases.mitigation.deploy_hold import hold
+from phases.mitigation.hotfix_merge import unmerged
+from phases.record.incident import Incident, Severity, Status
+from phases.record.memories import PastIncident, counted_of
+from phases.record.timeline import stub
+from phases.steps.change import Change
+
+DELIVERY_SECONDS = 15 * 60  # rules: Delivery claims (kept 15 minutes)
+COMMIT_SECONDS = 60
+"""How long a commit's id is known. It is tried again within `SAY_SECONDS` only."""
+
+
+class _Claim(TypedDict, total=False):
+    key: str
+    ms: int
+    soft: bool
+
+
+class _Words(TypedDict):
+    ref: str
+    entry: str
+
+
+class Memory(TypedDict, total=False):
+    """The memory of an incident with the indexes that find it; without `record` it is forgotten."""
+
+    service: str
+    record: str
+    counted: str
+    """What trends count of it."""
+    member: str
+    at: int
+    index: list[str]
+    unindex: list[str]
+
+
+class Part(TypedDict, total=False):
+    """One incident of a commit. Entries, effects and actions are JSON that the script does not look into."""
+
+    incident: str
+    number: int
+    base: int
+    entries: list[str]
+    words: list[_Words]
+    erased: list[str]
+    effects: list[str]
+    timers: list[dict[str, str | int]]
+    cancels: list[str]
+    claims: list[_Claim]
+    releases: Sequence[str]
+    dirty: list[str]
+    index: list[str]
+    unindex: list[str]
+    memory: Memory
+
+
+class Request(Part, total=False):
+    """What `commit.lua` reads from its first argument; the records follow it, opaque."""
+
+    commit: str
+    deadline: int
+    deliveries: Sequence[str]
+    delivery_ms: int
+    commit_ms: int
+    timer: dict[str, str | int]
+    entry: str
+    group: str
+    also: Part
+    """The other incident of a merge."""
+    urgency: int
+
+
+def member(incident: str, name: str) -> str:
+    """How a timer or a dirty mark is called: `INC-0001|status`."""
+    return f"{incident}|{name}"
+
+
+def to_ms(at: datetime) -> int:
+    """Milliseconds since 1970. Raises ValueError for a naive time, which would mean another moment on each machine."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return round(at.timestamp() * 1000)
+
+
+def from_ms(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def request_of(
+    commit_id: str,
+    before: Incident | None,
+    base: int,
+    change: Change,
+    because: Because | None,
+    deadline: datetime | None,
+) -> Request:
+    """`before` is the record as it was read, `base` its version."""
+    request: Request = {
+        **part_of(before, base, change),
+        "commit": commit_id,
+        "deliveries": because.claims if isinstance(because, Delivery) else (),
+        "delivery_ms": DELIVERY_SECONDS * 1000,
+        "commit_ms": COMMIT_SECONDS * 1000,
+        "group": GROUP,
+        "urgency": urgency(change.incident, because),
+    }
+    match because:
+        case TimerDue():
+            request["timer"] = {"member": member(because.incident, because.name), "at": because.at_ms}
+        case EffectEnded():
+            request["entry"] = because.entry
+        case _:
+            pass
+    if deadline is not None:
+        request["deadline"] = to_ms(deadline)
+    return request
+
+
+def urgency(incident: Incident, because: Because | None) -> int:
+    """Which of many marked messages are brought up to date first: where somebody acted, then the worse ones. 0 to 7."""
+    looks_on = isinstance(because, Delivery)
+    return (0 if looks_on else 4) + ((incident.severity or Severity.SEV2) - 1)
+
+
+def part_of(before: Incident | None, base: int, change: Change) -> Part:
+    incident = change.incident
+    was, now = indexes(before), indexes(incident)
+    claims: list[_Claim] = []
+    for claim in change.claims:
+        wanted: _Claim = {"key": claim.key, "soft": claim.soft}
+        if claim.seconds is not None:
+            wanted["ms"] = claim.seconds * 1000
+        claims.append(wanted)
+    part: Part = {
+        "incident": incident.id,
+        "number": incident.number,
+        "base": base,
+        "entries": [stub(entry).model_dump_json() for entry in change.entries],
+        "words": [{"ref": e.ref, "entry": e.model_dump_json()} for e in change.entries if e.ref is not None],
+        "erased": [e.hides for e in change.entries if e.hides is not None],
+        "effects": [EFFECT.dump_json(effect).decode() for effect in change.effects],
+        "timers": [
+            {
+                "member": member(incident.id, timer.name),
+                "at": to_ms(timer.at),
+                "action": ACTION.dump_json(timer.action).decode(),
+            }
+            for timer in change.timers
+        ],
+        "cancels": [member(incident.id, name) for name in change.cancels],
+        "claims": claims,
+        "releases": change.releases,
+        "dirty": [member(incident.id, name) for name in change.dirty],
+        "index": sorted(now - was),
+        "unindex": sorted(was - now),
+    }
+    if (memory := memory_request(before, incident)) is not None:
+        part["memory"] = memory
+    return part
+
+
+def indexes(incident: Incident | None) -> set[str]:
+    if incident is None:
+        return set()
+    names = {"all", f"service:{incident.service}"}
+    if incident.open:
+        names.add("open")
+    owed = incident.postmortem.items if incident.postmortem else ()
+    if incident.status is not Status.CANCELLED and any(item.open for item in owed):
+        names.add("owing")
+    if incident.status is Status.RESOLVED and (hold(incident) is not None or unmerged(incident) is not None):
+        names.add("holding")
+    if incident.channel is not None:
+        names.add(f"channel:{incident.channel.id}")
+    return names
+
+
+def memory_request(before: Incident | None, incident: Incident) -> Memory | None:
+    """What a commit does to the memory; None: nothing is remembered of it, before or after; or what is, knows more than the record."""
+    if incident.shrunk_at is not None:
+        return None
+    was = kept(before) if before is not None else None
+    now = kept(incident)
+    if was is None and now is None:
+        return None
+    old, new = recall_indexes(was), recall_indexes(now)
+    memory: Memory = {
+        "service": incident.service,
+        "member": recall_member(incident.service, incident.id),
+        "at": to_ms(incident.detected_at),
+        "index": sorted(new),
+        "unindex": sorted(old - new),
+    }
+    if now is not None:
+        memory["record"] = now.model_dump_json(exclude_defaults=True)
+        memory["counted"] = counted_json(now)
+    return memory
+
+
+def counted_json(past: PastIncident) -> str:
+    """`at` in milliseconds; bot/store/memory.py reads it."""
+    one = counted_of(past)
+    return json.dumps(one._replace(at=to_ms(one.at)), ensure_ascii=False, separators=(",", ":"))  # pyright: ignore[reportArgumentType]
+
+
+def recall_member(service: str, incident: str) -> str:
+    """How an incident is called in the memory's indexes."""
+    return f"{service}|{incident}"
+
+
+def recall_indexes(past: PastIncident | None) -> set[str]:
+    """Where a memory is found: everything by service; by place and issue only what may be told to everybody."""
+    if past is None:
+        return set()
+    names = {"all", f"of:{past.service}"}
+    if past.private or past.drill:
+        return names
+    names |= {f"service:{past.service}", *(f"issue:{issue}" for issue in past.issues)}
+    return names | {f"file:{past.file}"} if past.file else names

@@ -1,0 +1,63 @@
+"""Deploys that CI told of, in Redis: what triage knows of them, and which of them are watched.
+
+A watch is one field of one hash, written before the webhook is answered and removed when the watch has ended: a killed bot
+finds it again. That it fires once is the commit's work: the incident is declared with a delivery claim of the watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from bot.store.commit import to_ms
+from bot.store.incident_store import Store
+from bot.store.redis import answering
+from phases.record.findings import DeploySeen
+from phases.verification.post_deploy import Watched
+
+KEPT = 100  # deploys of a service that are remembered
+
+
+class Deploys:
+    """Also `handlers.ports.Deploys`. Everything raises `PortError` where Redis cannot be used."""
+
+    def __init__(self, store: Store, *, watching: bool) -> None:
+        """`watching`: whether there is a Sentry that could be asked."""
+        self._redis = store.redis
+        self._prefix = store.keys.prefix
+        self._watches = f"{self._prefix}:watches"
+        self._watching = watching
+
+    def _key(self, service: str) -> str:
+        return f"{self._prefix}:deploys:{service}"
+
+    async def told(self, deploy: DeploySeen, environment: str) -> None:
+        """Remembers a finished deploy and begins its watch, together; telling it twice is telling it once."""
+        at = deploy.finished_at or deploy.started_at
+        key = self._key(deploy.service)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.zadd(key, {deploy.model_dump_json(): to_ms(at)})
+        pipe.zremrangebyrank(key, 0, -KEPT - 1)
+        if self._watching:
+            release = deploy.release
+            one = Watched(
+                service=deploy.service, environment=environment, version=release.version, commit=release.commit, at=at
+            )
+            pipe.hset(self._watches, one.key, one.model_dump_json())
+        with answering():
+            await pipe.execute()
+
+    async def known(self, service: str) -> Sequence[DeploySeen]:
+        """Newest first."""
+        with answering():
+            kept: Any = await self._redis.zrange(self._key(service), 0, -1, desc=True)
+        return tuple(DeploySeen.model_validate_json(one) for one in kept)
+
+    async def watches(self) -> Sequence[Watched]:
+        with answering():
+            kept = cast("dict[str, str]", await self._redis.hgetall(self._watches))  # pyright: ignore[reportGeneralTypeIssues]
+        return tuple(Watched.model_validate_json(one) for one in kept.values())
+
+    async def ended(self, watched: Watched) -> None:
+        with answering():
+            await self._redis.hdel(self._watches, watched.key)  # pyright: ignore[reportGeneralTypeIssues]

@@ -1,0 +1,66 @@
+"""Drafts of post-mortems in Redis: a hash an incident, a field a person; beside the record, so that its 32 KiB are not used up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from bot.store.incident_store import Store
+from bot.store.redis import answering
+from handlers.ports import Kept
+from phases.postmortem.gate import Parts
+from phases.record.findings import Value
+
+KEPT_SECONDS = 30 * 24 * 3600
+"""A draft is forgotten when nobody has touched one of its incident for so long."""
+
+
+class _Field(Value):
+    at: datetime
+    parts: Parts | None = None
+    opened_at: datetime | None = None
+
+
+class RedisDrafts:
+    """Keeps `handlers.ports.Drafts`. Raises `PortError` where Redis cannot be asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._redis = store.redis
+        self._prefix = store.keys.prefix
+
+    async def of(self, incident: str) -> Sequence[Kept]:
+        found: list[Kept] = []
+        for by, text in (await _asked(self._redis.hgetall(self._key(incident)))).items():
+            try:
+                one = _Field.model_validate_json(text)
+            except ValidationError:
+                continue  # of another version of the bot: a draft is not worth an error in front of the form
+            found.append(Kept(by=by, at=one.at, parts=one.parts, opened_at=one.opened_at))
+        return found
+
+    async def keep(self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool) -> None:
+        await self._put(incident, by, _Field(at=at, parts=parts, opened_at=at if writing else None))
+
+    async def opened(self, incident: str, by: str, at: datetime | None) -> None:
+        before = next((one for one in await self.of(incident) if one.by == by), None)
+        if before is not None:
+            await self._put(incident, by, _Field(at=before.at, parts=before.parts, opened_at=at))
+        elif at is not None:
+            await self._put(incident, by, _Field(at=at, opened_at=at))
+
+    async def _put(self, incident: str, by: str, kept: _Field) -> None:
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(self._key(incident), by, kept.model_dump_json())
+        pipe.expire(self._key(incident), KEPT_SECONDS)
+        await _asked(pipe.execute())
+
+    def _key(self, incident: str) -> str:
+        return f"{self._prefix}:drafts:{incident}"
+
+
+async def _asked(answer: Any) -> Any:
+    with answering():
+        return await answer

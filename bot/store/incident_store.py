@@ -1,0 +1,369 @@
+"""Incidents in Redis: one record an incident, one script a commit (`commit.lua`), and the reads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from bot.store import sentinel
+from bot.store.commit import member, part_of, request_of
+from bot.store.errors import said
+from bot.store.redis import (
+    GROUP,
+    SAY_SECONDS,
+    AnswerLost,
+    Command,
+    Keys,
+    NotRecorded,
+    NotThisVersion,
+    Script,
+    answering,
+    ask,
+    connect,
+    copied,
+    run_script,
+)
+from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from phases.record.incident import Entry, Incident
+from phases.record.timeline import shown
+from phases.steps.change import Change
+
+log = logging.getLogger(__name__)
+
+TOGETHER = 50
+"""Records that are read at once: some 10 ms of processor time, in which nobody else is answered."""
+READ_BEFORE = 100
+"""Records that are kept as they were read last: a few megabytes at most."""
+COMMIT = Script((Path(__file__).parent / "commit.lua").read_text(encoding="utf-8"))
+
+# KEYS: where records are, two or more indexes. What stands in all of them, the newest first: id, record, id, record …
+STANDING_IN = Script(
+    """
+local found, indexes = {}, {}
+for i = 2, #KEYS do indexes[#indexes + 1] = KEYS[i] end
+local ids = redis.call('ZINTER', #indexes, unpack(indexes))
+for i = #ids, 1, -1 do
+  found[#found + 1] = ids[i]
+  found[#found + 1] = redis.call('HGET', KEYS[1] .. ids[i], 'record') or ''
+end
+return found
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A record as it was read. `version` 0: there is none (yet)."""
+
+    incident: Incident | None
+    version: int
+    server_now: datetime
+    seen: str | None = None
+    """The incident that this delivery went to, or whose timer or effect was dealt with before."""
+    next_number: int = 0
+    """For a new incident: one above the highest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Already:
+    """This very commit was written before: a success whose answer was lost."""
+
+    incident: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The delivery was seen; it went to `incident`."""
+
+    incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The timer or the outbox entry was dealt with before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The deadline had passed on the server's clock; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Somebody else wrote first."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    claim: str
+    owner: str
+
+
+Answer = Done | Already | Duplicate | Gone | Late | Conflict | Taken
+
+
+class Store:
+    """Reads and commits. Give it a client of `bot.store.redis.connect`, or a URL with `Store.open`."""
+
+    def __init__(self, redis: Redis, *, prefix: str = "{fb}", wait_replicas: int = 0) -> None:
+        self.redis = redis
+        self.keys = Keys(prefix)
+        self._wait_replicas = wait_replicas
+        """So many replicas must have a commit before it counts (REDIS_WAIT_REPLICAS)."""
+        self.unreadable: set[str] = set()
+        """Incidents whose records this version met and could not read."""
+        self._read_before: dict[str, tuple[str, Incident]] = {}
+        self.dirtied = asyncio.Event()
+        """Set by every commit of this process that marks a live message: `bot.live` need not wait for its next look."""
+
+    @classmethod
+    def open(cls, url: str, *, prefix: str = "{fb}", wait_replicas: int = 0) -> Store:
+        """A store on `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet."""
+        return cls(connect(url), prefix=prefix, wait_replicas=wait_replicas)
+
+    def beside(self, name: str) -> Store:
+        """The same Redis, under keys of its own that are the bot's, too."""
+        return Store(self.redis, prefix=f"{self.keys.prefix}:{name}", wait_replicas=self._wait_replicas)
+
+    async def close(self) -> None:
+        await sentinel.close(self.redis)
+
+    # --- reads -------------------------------------------------------------------------------------------------
+
+    async def load(self, incident: str | None, because: Because | None = None) -> Loaded:
+        """The record with its version, the server's time, and whether `because` was dealt with before; one round trip.
+
+        Raises `NotRecorded` when Redis or the record cannot be read.
+        """
+        if incident is None:
+            what: Command = ("ZRANGE", self.keys.all, 0, 0, "REV", "WITHSCORES")
+        else:
+            what = ("HMGET", self.keys.incident(incident), "version", "record")
+        commands: list[Command] = [("TIME",), what]
+        match because:
+            case Delivery(claims=claims) if claims:
+                commands.append(("MGET", *map(self.keys.delivery, claims)))
+            case TimerDue():
+                commands.append(("ZSCORE", self.keys.timers, member(because.incident, because.name)))
+            case EffectEnded():
+                commands.append(("XPENDING", self.keys.outbox, GROUP, because.entry, because.entry, 1))
+            case _:
+                pass
+        answers = await ask(self.redis, *commands)
+        for answer in answers:
+            # Such an entry is pending nowhere: it is gone. Any other no leaves open what was dealt with.
+            if isinstance(answer, Exception) and not str(answer).startswith(("NOGROUP", "Invalid stream ID")):
+                raise NotRecorded(said(answer)) from answer
+        seconds, micros = map(int, answers[0])
+        server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+        seen = _seen(because, answers[2]) if len(answers) > 2 else None
+        if incident is None:
+            number = int(answers[1][1]) + 1 if answers[1] else 1
+            return Loaded(None, 0, server_now, seen, number)
+        version, record = answers[1]
+        return Loaded(self._parsed(incident, record) if record else None, int(version or 0), server_now, seen)
+
+    def _parsed(self, id: str, record: str) -> Incident:
+        """What is read again as it was is not parsed again: of an incident that opens two reads in three. Raises `NotThisVersion`."""
+        known, incident = self._read_before.pop(id, ("", None))
+        if incident is None or known != record:
+            try:
+                incident = Incident.model_validate_json(record)
+            except ValidationError as error:
+                self.unreadable.add(id)
+                raise NotThisVersion(f"The record of {id} cannot be read by this version of the bot.") from error
+        self._read_before[id] = (record, incident)  # at the end: who was not asked for longest stands first
+        if len(self._read_before) > READ_BEFORE:
+            del self._read_before[next(iter(self._read_before))]
+        return incident
+
+    async def get(self, incidents: Iterable[str]) -> list[Incident]:
+        """The records of these incidents, in their order; what is not there, or is no record, is left out (and logged)."""
+        found: list[Incident] = []
+        for some in _batches(list(incidents), TOGETHER):
+            found += await self._get(some)
+            await asyncio.sleep(0)  # others have their turn: an answer that is there already is read without one
+        return found
+
+    async def _get(self, ids: Sequence[str]) -> list[Incident]:
+        records = await ask(self.redis, *(("HGET", self.keys.incident(id), "record") for id in ids))
+        for record in records:
+            if isinstance(record, Exception):
+                raise NotRecorded(said(record)) from record
+        return self._readable(zip(ids, records, strict=True))
+
+    async def standing_in(self, *indexes: str) -> list[Incident]:
+        """The incidents of `get(ids(*indexes))`, in one round trip: for a few, as those of one service or channel."""
+        keys = [self.keys.incident(""), *(self.keys.index(name) for name in indexes)]
+        try:
+            answer = await run_script(self.redis, STANDING_IN, keys)
+        except AnswerLost as error:
+            raise NotRecorded(error.text) from error
+        return self._readable(zip(answer[::2], answer[1::2], strict=True))
+
+    def _readable(self, records: Iterable[tuple[str, str | None]]) -> list[Incident]:
+        """What is no record is left out, and logged."""
+        found: list[Incident] = []
+        for id, record in records:
+            if not record:
+                continue
+            try:
+                found.append(Incident.model_validate_json(record))
+            except ValidationError as error:
+                self.unreadable.add(id)
+                log.error("record of %s cannot be read: %s fields do not fit", id, error.error_count())
+        return found
+
+    async def timeline(self, incident: str) -> list[Entry]:
+        """What is shown of it, by time: the newest words of what can change, and nothing that was taken back."""
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.lrange(self.keys.timeline(incident), 0, -1)
+        pipe.hgetall(self.keys.words(incident))
+        lines, words = await _read(pipe.execute)
+        entries = [Entry.model_validate_json(line) for line in lines]
+        return shown(entries, {ref: Entry.model_validate_json(one) for ref, one in words.items()})
+
+    async def ids(self, *indexes: str) -> list[str]:
+        """Incidents that stand in all these indexes (`all`, `open`, `owing`, `channel:<id>`, `service:<name>`), newest first."""
+        keys = [self.keys.index(name) for name in indexes]
+        if len(keys) == 1:
+            return await self._one("ZRANGE", keys[0], 0, -1, "REV")
+        both = await self._one("ZINTER", len(keys), *keys, "AGGREGATE", "MAX")
+        return both[::-1]
+
+    async def owner(self, claim: str) -> str | None:
+        """Who holds a claim; None where it is free."""
+        return await self._one("GET", self.keys.claim(claim))
+
+    async def changed(self) -> str:
+        """The counter of dirty marks: it grows with every change that people see."""
+        return str(await self._one("GET", self.keys.dirty_counter))
+
+    async def _one(self, *command: str | int) -> Any:
+        (answer,) = await ask(self.redis, command)
+        if isinstance(answer, Exception):
+            raise NotRecorded(said(answer)) from answer
+        return answer
+
+    async def server_now(self) -> datetime:
+        seconds, micros = await _read(self.redis.time)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+
+    # --- the commit --------------------------------------------------------------------------------------------
+
+    async def commit(
+        self,
+        commit_id: str,
+        loaded: Loaded,
+        change: Change,
+        *,
+        also: Loaded | None = None,
+        because: Because | None = None,
+        deadline: datetime | None = None,
+        seconds: float = SAY_SECONDS,
+    ) -> Answer:
+        """Writes a change, all of it or nothing; `also` is the other incident of one that changes two. After a lost answer it asks again with the same id, within `seconds`.
+
+        Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
+        """
+        request = request_of(commit_id, loaded.incident, loaded.version, change, because, deadline)
+        if change.also is not None:
+            assert also is not None  # who steps over two incidents has loaded both
+            request["also"] = part_of(also.incident, also.version, change.also)
+        records = [part.record for part in (change, change.also) if part is not None]
+        arguments = (json.dumps(request, ensure_ascii=False), *records)
+        clock = asyncio.get_running_loop().time
+        ends = clock() + seconds
+        lost: AnswerLost | None = None
+        for pause in (0.02, 0.05, 0.1, *([0.2] * 100)):
+            try:
+                async with asyncio.timeout_at(ends):
+                    answer = _answer(await run_script(self.redis, COMMIT, [self.keys.prefix], *arguments))
+                    if self._wait_replicas and isinstance(answer, Done | Already):
+                        await copied(self.redis, self._wait_replicas, ends - clock(), fence=self.keys.fence)
+                break
+            except TimeoutError as error:
+                raise lost or AnswerLost("Redis did not answer in time.") from error
+            except AnswerLost as error:
+                if error.halfway:  # asked again, it would find its own half and say that somebody else was faster
+                    raise
+                lost = failed = error
+            except NotRecorded as error:
+                failed = lost or error  # this try wrote nothing, an earlier one may have
+                if error.refused and lost is None:
+                    raise
+            if clock() + pause >= ends:
+                raise failed
+            await asyncio.sleep(random.uniform(0.5, 1) * pause)
+        else:
+            raise lost or NotRecorded("Redis cannot be reached.")
+        if isinstance(answer, Done | Already) and (change.dirty or change.also):
+            self.dirtied.set()
+        return answer
+
+    async def copied(self) -> None:
+        """Waits until what is written by now has its replicas, where any are asked for. Raises `AnswerLost`."""
+        if self._wait_replicas:
+            await copied(self.redis, self._wait_replicas, SAY_SECONDS, fence=self.keys.fence)
+
+
+def _seen(because: Because | None, answer: Any) -> str | None:
+    """The owner of a delivery, or "" for a timer or entry that is gone; None where it is new."""
+    match because:
+        case Delivery():
+            return next((owner for owner in answer if owner), None)
+        case TimerDue():
+            return None if answer is not None and int(float(answer)) == because.at_ms else ""
+        case EffectEnded():
+            return None if isinstance(answer, list) and answer else ""
+        case None:
+            return None
+
+
+def _answer(raw: list[Any]) -> Answer:
+    match raw:
+        case ["done", int(version), _]:
+            return Done(version)
+        case ["already", str(incident), int(version)]:
+            return Already(incident, version)
+        case ["duplicate", str(incident), _]:
+            return Duplicate(incident)
+        case ["gone"]:
+            return Gone()
+        case ["late", _]:
+            return Late()
+        case ["conflict", int(version)]:
+            return Conflict(version)
+        case ["taken", str(claim), str(owner)]:
+            return Taken(claim, owner)
+        case _:
+            raise AnswerLost("Redis answered something that this bot does not understand.")
+
+
+async def _read(ask: Callable[[], Any]) -> Any:
+    """Reads; raises `NotRecorded` when Redis cannot be read, so that callers know one error only."""
+    with answering(NotRecorded):
+        return await ask()
+
+
+def _batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(ids), size):
+        yield ids[begin : begin + size]

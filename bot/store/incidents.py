@@ -1,0 +1,291 @@
+"""The door to the incidents: load, step, commit, and again when somebody else was faster. The only caller of `step`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import assert_never
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from bot.store.incident_store import Already, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
+from bot.store.redis import SAY_SECONDS, AnswerLost, NotRecorded, NotThisVersion
+from handlers.dispatcher import Because, Delivery, EffectEnded, Recorded, TimerDue, Unknown
+from phases.coordination.duplicates import joined
+from phases.messages.actions import Action
+from phases.messages.commands import Declare, MergeDuplicate
+from phases.ports.ports import Catalogue
+from phases.record.incident import RECORD_LIMIT_BYTES, Entry, Incident
+from phases.record.service import Service
+from phases.steps.change import Change, Claim, Refused
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Incident | None, Action, Service, datetime], Change | Refused]
+
+NOTHING = "Nothing was recorded. Try again in a moment."
+LOOKED_SECONDS = 0.25
+"""How long what was looked at may serve as what is loaded: a click looks, and speaks a moment later."""
+LOOKED_AT_MOST = 500
+
+
+class Incidents:
+    """`handlers.dispatcher.Door` over a store.
+
+    `step` is `phases.workflow.step`. `now` is for tests: without it the time of a step is the time of the Redis server,
+    which is also what timers are compared with, so that replicas with wrong clocks agree.
+    """
+
+    def __init__(
+        self, store: Store, step: Step, catalogue: Catalogue, *, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._store = store
+        self._step = step
+        self._catalogue = catalogue
+        self._now = now
+        # One at a time an incident in this process: the version decides, this only spares the losers their work.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._declaring = asyncio.Lock()
+        """One new incident at a time: twenty at once would all try for the same number, and hold up who waits for an ack."""
+        self._looked: dict[str, tuple[float, Loaded]] = {}
+        """What was just looked at, and when. It spares a round trip and can do no harm: the commit checks version and
+        delivery, and who is refused by it is refused by what is loaded anew."""
+
+    async def say(
+        self, action: Action, incident: str | None, because: Because | None = None, deadline: datetime | None = None
+    ) -> Recorded | Refused | Unknown:
+        """Loads, steps, commits; again on a conflict, for 2 s in all.
+
+        `deadline` is in the time of the Redis server: later nothing is committed (`Refused`, code `late`).
+        Whatever the answer: an action that is said again with the same `because` counts once.
+        """
+        ends = asyncio.get_running_loop().time() + SAY_SECONDS
+        try:
+            async with self._turn(incident, ends):
+                return await self._say(action, incident, because, deadline, ends)
+        except NotThisVersion as error:
+            log.error("nothing recorded of %s: %s", action.type, error.text)
+            return Refused("version", f"{error.text} Run the newest one. Nothing was changed.")
+        except NotRecorded as error:
+            log.error("nothing recorded of %s for %s: %s", action.type, incident or "a new incident", error.text)
+            return Unknown(f"{error.text} {NOTHING}")
+        except AnswerLost as error:
+            log.error("answer lost for %s of %s: %s", action.type, incident or "a new incident", error.text)
+            return Unknown(f"{error.text} {Unknown().text}") if error.halfway else Unknown()
+
+    async def _say(
+        self,
+        action: Action,
+        incident: str | None,
+        because: Because | None,
+        deadline: datetime | None,
+        ends: float,
+    ) -> Recorded | Refused | Unknown:
+        clock = asyncio.get_running_loop().time
+        commit_id = uuid4().hex
+        above = 0
+        looked = self._just_looked_at(incident) if isinstance(because, Delivery) else None
+        while True:
+            loaded, guessed = (looked, True) if looked else (await self._store.load(incident, because), False)
+            looked = None
+            if loaded.seen is not None:
+                return await self._again(loaded.seen, loaded)
+            if incident is not None and loaded.incident is None:
+                return Refused("unknown", f"There is no incident {incident}.")
+            left = ends - clock()
+            if left <= 0:
+                return Unknown(f"Too much happens here at once. {NOTHING}")
+            if isinstance(action, Declare) and incident is None:
+                above = max(above + 1, loaded.next_number)
+                action = action.model_copy(update={"number": above})
+            other: Loaded | None = None
+            if isinstance(action, MergeDuplicate):
+                other = await self._store.load(action.duplicate)
+                action = action.model_copy(update={"found": other.incident})
+            change = self._step(loaded.incident, action, self._service(action, loaded), self._time(loaded))
+            if isinstance(change, Refused):
+                if guessed:
+                    continue
+                return change
+            if loaded.incident is None:
+                change = dataclasses.replace(change, claims=(*change.claims, _number(change.incident)))
+            records = [part.record for part in (change, change.also) if part is not None]
+            for record in records:
+                if too_large := _too_large(change.incident.id, record, because):
+                    return too_large
+            # Later than this nobody waits for the answer; a commit that was held up must not come true after it.
+            latest = loaded.server_now + timedelta(seconds=left)
+            answer = await self._store.commit(
+                commit_id,
+                loaded,
+                change,
+                also=other,
+                because=because,
+                deadline=latest if deadline is None else min(latest, deadline),
+                seconds=left,
+            )
+            self._looked.pop(change.incident.id, None)
+            match answer:
+                case Done() | Already():
+                    log.info("%s %s", change.incident.id, action.type, extra=_told(change.incident, because))
+                    return Recorded(change.incident)
+                case Duplicate(incident=owner):
+                    return await self._again(owner, loaded)
+                case Gone():
+                    return await self._again("", loaded)
+                case Late() if isinstance(because, TimerDue | EffectEnded):
+                    return Unknown(NOTHING)  # Redis was slow, or its clock was set forward: said again, never dropped
+                case Late():
+                    return Refused("late", f"This came too late and was not carried out. {NOTHING}")
+                case Taken(claim=claim) if claim == _number(change.incident).key:
+                    pass  # the next free number
+                case Taken():
+                    return Refused("taken", _taken(answer), owner=answer.owner, claim=answer.claim)
+                case Conflict():
+                    above = max(0, above - 1)  # the same number is fine if it is still free
+                case _:
+                    assert_never(answer)
+            await asyncio.sleep(random.uniform(0, 0.01))
+
+    async def look(self, incident: str) -> Incident | None:
+        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        try:
+            loaded = await self._store.load(incident)
+        except NotThisVersion as error:
+            log.error("%s", error.text)
+            return None
+        if loaded.incident is not None:
+            if len(self._looked) >= LOOKED_AT_MOST:
+                self._looked.clear()
+            self._looked[incident] = (asyncio.get_running_loop().time(), loaded)
+        return loaded.incident
+
+    def _just_looked_at(self, incident: str | None) -> Loaded | None:
+        """Once, and with the time of now."""
+        if incident is None or (found := self._looked.pop(incident, None)) is None:
+            return None
+        at, loaded = found
+        ago = asyncio.get_running_loop().time() - at
+        if ago > LOOKED_SECONDS:
+            return None
+        return dataclasses.replace(loaded, server_now=loaded.server_now + timedelta(seconds=ago))
+
+    async def timeline(self, incident: str) -> list[Entry]:
+        """With those of its duplicates, by time and marked. Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        entries = await self._store.timeline(incident)
+        record = await self.look(incident)
+        for id in record.merged if record is not None else ():
+            entries += [joined(id, entry) for entry in await self._store.timeline(id)]
+        return sorted(entries, key=lambda entry: entry.at)
+
+    async def owing(self) -> list[Incident]:
+        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        return await self._store.get(await self._store.ids("owing"))
+
+    async def owner(self, claim: str) -> str | None:
+        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        return await self._store.owner(claim)
+
+    async def holding(self, service: str) -> list[Incident]:
+        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        return await self._store.get(await self._store.ids("holding", f"service:{service}"))
+
+    async def changed(self) -> str:
+        """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        return await self._store.changed()
+
+    async def find(
+        self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
+    ) -> list[Incident]:
+        """Newest first. Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
+        indexes = ["open"] if open_only else ["all"]
+        if channel is not None:
+            indexes.append(f"channel:{channel}")
+        if service is not None:
+            indexes.append(f"service:{service}")
+        if len(indexes) > 1:
+            return await self._store.standing_in(*indexes)
+        return await self._store.get(await self._store.ids(*indexes))
+
+    async def _again(self, seen: str, loaded: Loaded) -> Recorded | Refused:
+        """What was dealt with before: by the delivery's incident, or by the one that was loaded."""
+        if seen:  # its first answer may be lost because no replica has it yet: acked now, it must have one
+            await self._store.copied()
+        if not seen or (loaded.incident is not None and loaded.incident.id == seen):
+            incident = loaded.incident
+        else:
+            incident = await self.look(seen)
+        if incident is None:  # lost with a fail-over, say: nobody can be told better by saying it again
+            return Refused("unknown", "This was dealt with before, in an incident that is not there any more.")
+        return Recorded(incident, again=True)
+
+    def _service(self, action: Action, loaded: Loaded) -> Service:
+        """The catalogue's service; one that was removed since lives on under its name, with every default."""
+        name = loaded.incident.service if loaded.incident else getattr(action, "service", "")
+        return self._catalogue.get(name) or Service(name=name)
+
+    def _time(self, loaded: Loaded) -> datetime:
+        return self._now() if self._now else loaded.server_now
+
+    @asynccontextmanager
+    async def _turn(self, incident: str | None, ends: float) -> AsyncIterator[None]:
+        lock = self._declaring if incident is None else self._turns.setdefault(incident, asyncio.Lock())
+        try:
+            async with asyncio.timeout_at(ends):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise NotRecorded("Too much happens at once.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _told(incident: Incident, because: Because | None) -> dict[str, str]:
+    """Fields of the log line: which incident, how it stands, and what brought it there. Ids only, never what was said."""
+    fields = {"incident": incident.id, "status": incident.status.value}
+    match because:
+        case Delivery(claims=claims):
+            return {**fields, "delivery": " ".join(claims)}
+        case TimerDue(name=name):
+            return {**fields, "timer": name}
+        case EffectEnded(entry=entry):
+            return {**fields, "entry": entry}
+        case None:
+            return fields
+
+
+def _number(incident: Incident) -> Claim:
+    return Claim(f"number:{incident.number}")
+
+
+def _taken(answer: Taken) -> str:
+    """What a taken claim means to people (architecture: Rules across incidents)."""
+    kind, _, rest = answer.claim.partition(":")
+    match kind:
+        case "open":
+            return f"{answer.owner} is already open for {rest.partition(':')[0]}."
+        case "deploying":
+            return f"{answer.owner} is deploying {rest} right now; one deploy a service at a time. Wait for its result."
+        case "fingerprint":
+            return f"This Sentry issue belongs to {answer.owner}."
+        case "adr":
+            return f"{answer.owner} has this ADR number."
+        case _:
+            return f"{answer.owner} was first."
+
+
+def _too_large(id: str, record: str, because: Because | None) -> Refused | None:
+    """rules: Size and memory. What the bot's own timers and effects bring is never turned away: it would be lost."""
+    size = len(record) if record.isascii() else len(record.encode())
+    if size <= RECORD_LIMIT_BYTES:
+        return None
+    log.error("record of %s has %s bytes, the limit is %s", id, size, RECORD_LIMIT_BYTES)
+    if because is None or isinstance(because, Delivery):
+        return Refused("input", "This incident's record is full; put it in the channel instead. Nothing was changed.")
+    return None

@@ -1,0 +1,46 @@
+"""The connections to Redis: who asks for one waits for a short time, and the making of one may take its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from redis import exceptions as redis_errors
+from redis.asyncio import BlockingConnectionPool
+
+from bot.store.errors import said
+
+log = logging.getLogger(__name__)
+
+
+class Pool(BlockingConnectionPool):
+    """Over a slow line a TLS handshake takes longer than somebody may wait who has to ack a click. So nobody waits longer than
+    `take_seconds`; where that is too short, one connection is made beside, and whoever comes next finds it.
+    """
+
+    def __init__(self, *, take_seconds: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._take_seconds = take_seconds
+        self._dialling: asyncio.Task[None] | None = None
+
+    async def get_connection(self, *_: Any, **__: Any) -> Any:
+        try:
+            async with asyncio.timeout(self._take_seconds):
+                return await super().get_connection()
+        except TimeoutError as error:
+            if self._dialling is None or self._dialling.done():
+                self._dialling = asyncio.create_task(self._dial(), name="dial redis")
+            raise redis_errors.TimeoutError("Timeout connecting to Redis") from error
+
+    async def _dial(self) -> None:
+        try:
+            await self.release(await super().get_connection())
+        except (redis_errors.RedisError, OSError) as error:
+            log.warning("a connection to Redis did not come about: %s", said(error))
+
+    async def give_up(self) -> None:
+        """Makes no connection any more that is not there yet."""
+        if self._dialling is not None:
+            self._dialling.cancel()
+            await asyncio.gather(self._dialling, return_exceptions=True)

@@ -1,0 +1,293 @@
+"""How this bot speaks to Redis: short time limits, no silent retries, and an error that says whether something may have arrived."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from redis import exceptions as redis_errors
+from redis.asyncio import Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from bot.config import redis_url
+from bot.store import sentinel
+from bot.store.errors import ANSWERS, of, said
+from bot.store.pool import Pool
+from handlers.dispatcher import OutOfReach
+from phases.ports.ports import PortError
+
+CONNECT_SECONDS = 5.0
+"""TCP, TLS and AUTH to another continent take a second or two, and more where a packet is lost."""
+TAKE_SECONDS = 1.0
+"""So long a request waits for a connection; one that takes longer is still made, for those who come after."""
+READ_SECONDS = 0.8
+SAY_SECONDS = 2.0
+"""A commit with all its tries. redis-py's own defaults (5 s, 10 silent retries) hold a caller for 12 s and run a script twice."""
+CONNECTIONS = 16
+"""More would be opened by a burst, which costs more than it gains: one program asks, one answers, a millisecond each time."""
+Command = Sequence[str | bytes | int | float]
+GROUP = "workers"
+"""The consumer group of the outbox."""
+
+
+class StoreError(OutOfReach):
+    """Redis could not be used."""
+
+
+class NotRecorded(StoreError):
+    """Nothing was written: Redis was not reached, or (`refused`) it said no."""
+
+    def __init__(self, text: str, *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused
+
+
+class NotThisVersion(NotRecorded):
+    """What stands there is no record that this version of the bot can read."""
+
+
+class AnswerLost(StoreError):
+    """The request was sent and no answer came, or (`halfway`) Redis failed in the middle of it: it may be written or not."""
+
+    def __init__(self, text: str, *, halfway: bool = False) -> None:
+        super().__init__(text)
+        self.halfway = halfway
+
+
+class TooFewReplicas(AnswerLost):
+    """It is written, and by fewer replicas than REDIS_WAIT_REPLICAS asks for."""
+
+
+class Keys:
+    """Every key of the bot; all carry one hash tag, so that one script may touch them all in a cluster, too."""
+
+    def __init__(self, prefix: str = "{fb}") -> None:
+        self.prefix = prefix
+        self.outbox = f"{prefix}:outbox"
+        self.waiting = f"{prefix}:outbox:waiting"
+        self.waiting_fields = f"{prefix}:outbox:waiting:fields"
+        self.aside = f"{prefix}:outbox:aside"
+        self.timers = f"{prefix}:timers"
+        self.timer_actions = f"{prefix}:timers:actions"
+        self.marks = f"{prefix}:dirty:marks"
+        """Live messages that must be rendered again, by the counter of their newest mark."""
+        self.dirty = f"{prefix}:dirty"
+        """The same as an earlier version kept it: a hash, which had to be read whole."""
+        self.dirty_counter = f"{prefix}:dirty:counter"
+        self.budget = f"{prefix}:live:budget"
+        self.pause = f"{prefix}:live:pause"
+        self.bucket = f"{prefix}:live:bucket"
+        self.strict = f"{prefix}:live:strict"
+        self.fence = f"{prefix}:fence"
+        self.all = f"{prefix}:index:all"
+        self.open = f"{prefix}:index:open"
+
+    def incident(self, id: str) -> str:
+        return f"{self.prefix}:incident:{id}"
+
+    def timeline(self, id: str) -> str:
+        return f"{self.prefix}:timeline:{id}"
+
+    def words(self, id: str) -> str:
+        """What the timeline's entries with a `ref` say, by `ref`: what is taken back is erased here."""
+        return f"{self.prefix}:words:{id}"
+
+    def claim(self, key: str) -> str:
+        return f"{self.prefix}:claim:{key}"
+
+    def delivery(self, claim: str) -> str:
+        return f"{self.prefix}:delivery:{claim}"
+
+    def commit(self, id: str) -> str:
+        return f"{self.prefix}:commit:{id}"
+
+    def index(self, name: str) -> str:
+        """`all`, `open`, `owing`, `channel:<id>`, `service:<name>`: sorted sets of incident ids by number."""
+        return f"{self.prefix}:index:{name}"
+
+    def lease(self, member: str) -> str:
+        return f"{self.prefix}:live:lease:{member}"
+
+    def rendered(self, member: str) -> str:
+        return f"{self.prefix}:live:rendered:{member}"
+
+
+class Script:
+    """A Lua script, called by its hash; sent whole where the server does not know it (yet, or any more)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def connect(
+    url: str,
+    *,
+    read_seconds: float = READ_SECONDS,
+    take_seconds: float = TAKE_SECONDS,
+    connections: int = CONNECTIONS,
+) -> Redis:
+    """A client for `redis://`, `rediss://`, `unix://` or `sentinel://`; nothing is sent yet. Raises `bot.config.redis_url.WrongAddress`.
+
+    `take_seconds`: how long a request waits for a connection.
+    """
+    at = redis_url.parsed(url)
+    kept: dict[str, Any] = {
+        "max_connections": connections,
+        "take_seconds": take_seconds,
+        "timeout": take_seconds * 0.9,  # for one of those that are there, where all are taken
+        "db": at.db,
+        "username": at.username,
+        "password": at.password,
+        "driver_info": None,  # CLIENT SETINFO would be one more right to give, and one more way to go
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": read_seconds,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        "decode_responses": True,
+    }
+    match at.scheme:
+        case "sentinel":
+            return sentinel.connect(at, **kept)
+        case "unix":
+            return Redis.from_pool(Pool(connection_class=UnixDomainSocketConnection, path=at.path, **kept))
+        case scheme:
+            ((host, port),) = at.hosts
+            secure: dict[str, Any] = {"connection_class": SSLConnection, **at.tls} if scheme == "rediss" else {}
+            return Redis.from_pool(Pool(host=host, port=port, **secure, **kept))
+
+
+@contextmanager
+def answering(kind: type[NotRecorded | AnswerLost] | None = None) -> Iterator[None]:
+    """Around a command of redis-py: its errors become `PortError`, or `kind`, which says the reason."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        if kind is None:
+            raise PortError("redis", said(error).rstrip("."), retryable=True) from error
+        raise kind(said(error)) from error
+
+
+async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> None:
+    """Waits, for less than `seconds`, until so many replicas have what this connection wrote. Raises `AnswerLost`: it may be lost with the primary.
+
+    `WAIT` counts from the last write of its own connection (https://redis.io/docs/latest/commands/wait/), so it writes
+    `fence` first: what was written before, over whatever connection, is copied before it.
+    """
+    connection = await _taken(redis)
+    try:
+        await connection.send_command("SET", fence, "1", "PX", 60_000)
+        await connection.read_response()
+        # Its answer must come before we would stop to listen, or nobody knows how many have it.
+        await connection.send_command("WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800)))
+        reached = int(await connection.read_response())
+    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
+        raise AnswerLost(f"Nobody knows whether the replicas of Redis have it: {said(error)}") from error
+    finally:
+        await redis.connection_pool.release(connection)
+    if reached < replicas:
+        raise TooFewReplicas(f"Only {reached} of {replicas} replicas of Redis have it.")
+
+
+async def call(redis: Redis, *command: Any) -> Any:
+    """Sends one command, once. Raises `NotRecorded` where it was surely not carried out, `AnswerLost` where it may have been.
+
+    redis-py raises the same errors before and after sending; taking the connection first tells the two apart.
+    """
+    connection = await _taken(redis)
+    try:
+        (answer,) = await _exchange(connection, (command,))
+    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
+        raise AnswerLost(said(error)) from error
+    finally:
+        await redis.connection_pool.release(connection)
+    if isinstance(answer, NoScriptError):
+        raise answer
+    if isinstance(answer, ANSWERS):
+        if "user_script" in str(answer):  # it failed inside a script, which may have written by then
+            raise AnswerLost(said(answer), halfway=True) from answer
+        raise NotRecorded(said(answer), refused=True) from answer
+    return answer
+
+
+async def ask(redis: Redis, *commands: Command) -> list[Any]:
+    """Sends reading commands together; their answers as Redis writes them, or its error in an answer's place. Raises `NotRecorded`.
+
+    A third of what a pipeline of redis-py costs, which a click has to wait for.
+    """
+    connection = await _taken(redis)
+    try:
+        return await _exchange(connection, commands)
+    except (RedisError, OSError, asyncio.IncompleteReadError) as error:
+        raise NotRecorded(said(error)) from error
+    finally:
+        await redis.connection_pool.release(connection)
+
+
+async def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    """All written at once, then all answers read, within the connection's limit for one. Where that fails it is closed by redis-py.
+
+    One limit around everything: redis-py would start a task to watch each writing, and a timer for each answer.
+    """
+    limit, connection.socket_timeout = connection.socket_timeout, None
+    try:
+        async with asyncio.timeout(limit):
+            await connection.send_packed_command(_packed(commands), check_health=False)
+            answers: list[Any] = []
+            while len(answers) < len(commands):
+                try:
+                    answers.append(await connection.read_response())
+                except redis_errors.ConnectionError as error:
+                    if not isinstance(error, ANSWERS):
+                        raise
+                    # "No" to all of them (NOAUTH, LOADING): redis-py closes the connection and reads no further.
+                    answers += [error] * (len(commands) - len(answers))
+                except ANSWERS as error:
+                    answers.append(error)
+            return answers
+    finally:
+        connection.socket_timeout = limit
+
+
+def _packed(commands: Sequence[Command]) -> bytes:
+    """https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server"""
+    parts: list[bytes] = []
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for word in command:
+            raw = word if isinstance(word, bytes) else str(word).encode()
+            parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
+    return b"".join(parts)
+
+
+async def _taken(redis: Redis) -> Any:
+    """A connection of the pool. Raises `NotRecorded`: nothing was sent yet."""
+    try:
+        return await redis.connection_pool.get_connection()
+    except (RedisError, OSError) as error:
+        raise NotRecorded(said(error), refused=isinstance(error, ANSWERS) or of(error).final) from error
+
+
+async def run_script(redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float) -> Any:
+    """EVALSHA, and EVAL where the server lost the script. Raises as `call`."""
+    try:
+        return await call(redis, "EVALSHA", script.sha, len(keys), *keys, *args)
+    except NoScriptError:
+        return await call(redis, "EVAL", script.text, len(keys), *keys, *args)
+
+
+def end_if_cancelled() -> None:
+    """For loops over Redis: before Python 3.12, `asyncio.wait_for` inside redis-py can swallow a cancellation.
+
+    https://github.com/python/cpython/issues/86296
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,0 +1,172 @@
+"""When each kind of webhook last came in, and how often one was refused for its signature: for `firebreak doctor`.
+
+A secret that is set proves nothing: whether anybody reaches us, and signs with the same one, shows only when something comes.
+One hash in Redis; written behind the answer, and at most once a second or (where it came well) a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.exceptions import RedisError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.config.settings import Settings
+from bot.store.incident_store import Store
+
+log = logging.getLogger(__name__)
+
+WELL_SECONDS = 60.0
+"""So long nothing is written for more that comes well: the day counts, not the second."""
+AGAIN_SECONDS = 30.0
+"""After Redis did not take it."""
+PAUSE_SECONDS = 1.0
+"""Between two writes: whoever floods a door with wrong signatures must not cost a write each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way in: its path, the setting that opens it, and who comes there."""
+
+    path: str
+    field: str
+    whose: str
+
+    @property
+    def variable(self) -> str:
+        return self.field.upper()
+
+
+DOORS = (
+    Door("/slack/events", "slack_signing_secret", "Slack"),
+    Door("/webhooks/sentry", "sentry_webhook_secret", "Sentry"),
+    Door("/webhooks/github", "github_webhook_secret", "GitHub"),
+    Door("/webhooks/linear", "linear_webhook_secret", "Linear"),
+    Door("/webhooks/deploys", "deploy_webhook_secret", "CI"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What is known of one door; `refused` counts wrong signatures since the last one that was right."""
+
+    since: datetime | None = None
+    """The first start with this secret set."""
+    at: datetime | None = None
+    refused: int = 0
+    refused_at: datetime | None = None
+
+
+def opened(settings: Settings) -> tuple[Door, ...]:
+    """The doors whose secret is set; in Socket Mode nothing of Slack's comes by its door."""
+    return tuple(
+        door
+        for door in DOORS
+        if getattr(settings, door.field) is not None and not (door.whose == "Slack" and settings.socket_mode)
+    )
+
+
+class Arrivals:
+    """ASGI middleware around our routes; counts by the answer: 401 is a signature that does not fit."""
+
+    def __init__(self, app: ASGIApp, store: Store, doors: Iterable[Door], now: Callable[[], datetime]) -> None:
+        self._app, self._store, self._now = app, store, now
+        self._doors = {door.path: door for door in doors}
+        self._written: dict[str, float] = {}
+        self._well: set[str] = set()
+        self._refused: Counter[str] = Counter()
+        self._writing: asyncio.Task[None] | None = None
+        self._begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = self._doors.get(scope["path"]) if scope["type"] == "http" else None
+        if door is None:
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            self._count(door, status)
+
+    def begin(self) -> None:
+        """Writes since when each door is open."""
+        self._write()
+
+    def _count(self, door: Door, status: int) -> None:
+        if status == 401:
+            self._refused[door.whose] += 1
+        elif status < 300 and time.monotonic() - self._written.get(door.whose, -WELL_SECONDS) >= WELL_SECONDS:
+            self._written[door.whose] = time.monotonic()
+            self._well.add(door.whose)
+            self._refused.pop(door.whose, None)
+        else:
+            return
+        self._write()
+
+    def _write(self) -> None:
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._all(), name="arrivals")
+
+    async def _all(self) -> None:
+        while self._well or self._refused or not self._begun:
+            well, refused = self._well, self._refused
+            self._well, self._refused = set(), Counter()
+            try:
+                await self._put(well, refused)
+            except (RedisError, OSError) as error:
+                log.warning("what came in could not be noted (%s)", type(error).__name__)
+                self._well |= well
+                self._refused.update(refused)
+                await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _put(self, well: set[str], refused: Counter[str]) -> None:
+        key, now = _key(self._store), self._now().isoformat()
+        pipe = self._store.redis.pipeline(transaction=False)
+        for door in self._doors.values():
+            pipe.hsetnx(key, f"{door.whose}:since", now)
+        for whose in well:
+            pipe.hset(key, mapping={f"{whose}:at": now, f"{whose}:refused": 0})
+        for whose, times in refused.items():
+            pipe.hincrby(key, f"{whose}:refused", times)
+            pipe.hset(key, f"{whose}:refused_at", now)
+        await pipe.execute()
+        self._begun = True
+
+
+async def arrived(store: Store) -> dict[str, Arrived]:
+    """By whose door it is. Raises what Redis raises."""
+    told: Any = await store.redis.hgetall(_key(store))
+
+    def of(whose: str) -> Arrived:
+        return Arrived(
+            since=_when(told.get(f"{whose}:since")),
+            at=_when(told.get(f"{whose}:at")),
+            refused=int(told.get(f"{whose}:refused") or 0),
+            refused_at=_when(told.get(f"{whose}:refused_at")),
+        )
+
+    return {door.whose: of(door.whose) for door in DOORS}
+
+
+def _key(store: Store) -> str:
+    return f"{store.keys.prefix}:arrivals"
+
+
+def _when(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

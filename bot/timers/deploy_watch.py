@@ -1,0 +1,131 @@
+"""The post-deploy watch: looks at Sentry after every deploy that was told of, and raises an incident by itself.
+
+Any replica may look; the claim in the incident's commit lets one of them raise it (rules: `phases/verification/post_deploy.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.store.deploy_history import Deploys
+from bot.store.redis import StoreError
+from handlers.dispatcher import Delivery, Door
+from handlers.ids import new_ulid
+from handlers.slack import slack_text
+from handlers.webhooks.alerts import Alarm, Found, raise_alarm
+from phases.ports.ports import Catalogue, ErrorTracker, PortError
+from phases.record.incident import Source
+from phases.record.service import Service
+from phases.verification.post_deploy import LOOKS, Watched, forgotten, headline, looks_due, new_since, over
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 0.5
+AGAIN_SECONDS = 10.0
+"""After a Sentry, or a store, that could not be asked."""
+
+
+class Watch:
+    """Runs until cancelled. How many looks were made is not kept: after a restart it looks once more, which harms nothing."""
+
+    def __init__(
+        self,
+        deploys: Deploys,
+        door: Door,
+        tracker: ErrorTracker | None,
+        catalogue: Catalogue,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.running = False
+        self._deploys = deploys
+        self._door = door
+        self._tracker = tracker
+        self._catalogue = catalogue
+        self._now = now
+        self._made: dict[str, int] = {}
+        self._later: dict[str, float] = {}
+        """Not before; monotonic seconds."""
+        self._silent = False
+
+    async def run(self) -> None:
+        try:
+            while True:
+                try:
+                    await self.sweep()
+                    self.running, self._silent = True, False
+                except PortError as error:
+                    self.running = False
+                    if not self._silent:
+                        log.error("watch: %s", error.text)
+                    self._silent = True
+                await asyncio.sleep(SWEEP_SECONDS)
+        finally:
+            self.running = False
+
+    async def sweep(self) -> None:
+        """Every look that is due, once. Raises `PortError` where Redis cannot be used."""
+        watches = await self._deploys.watches()
+        keys = {one.key for one in watches}
+        self._made = {key: made for key, made in self._made.items() if key in keys}
+        self._later = {key: at for key, at in self._later.items() if key in keys}
+        await asyncio.gather(*(self._one(one) for one in watches))
+
+    async def _one(self, watched: Watched) -> None:
+        service = self._catalogue.get(watched.service)
+        now = self._now()
+        if service is None or self._tracker is None or forgotten(watched, now):
+            log.warning("the deploy of %s is not watched any longer", watched.service)
+            await self._deploys.ended(watched)
+            return
+        due = looks_due(watched, service, now)
+        if due <= self._made.get(watched.key, 0) or time.monotonic() < self._later.get(watched.key, 0.0):
+            return
+        try:
+            raised = await self._look(watched, service, self._tracker, now)
+        except (PortError, StoreError) as error:
+            log.warning("after the deploy of %s: %s; trying again", watched.service, error.text)
+            raised = None
+        except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("after the deploy of %s: %s\n%s", watched.service, type(error).__name__, where)
+            raised = None
+        if raised is None and over(watched, service, now):
+            log.warning("the deploy of %s is not watched any longer", watched.service)
+            await self._deploys.ended(watched)
+        elif raised is None:
+            self._later[watched.key] = time.monotonic() + AGAIN_SECONDS
+        elif raised or due == len(LOOKS):
+            await self._deploys.ended(watched)
+        else:
+            self._made[watched.key] = due
+
+    async def _look(self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime) -> bool | None:
+        """True: there were new issues, and an incident knows; False: none; None: it could not be recorded."""
+        since = new_since(watched, service)
+        found = await asyncio.gather(*(tracker.new_issues(service, name, since, now) for name in watched.names))
+        new = list({issue.id: issue for rows in found for issue in rows}.values())
+        if not new:
+            return False
+        loudest = sorted(new, key=lambda issue: issue.events, reverse=True)[:50]
+        version = slack_text.typed(watched.version)
+        alarm = Alarm(
+            service=service,
+            title=slack_text.title(slack_text.typed(headline(loudest, version))),
+            source=Source(kind="deploy", text=f"the watch after the deploy of {version}", url=loudest[0].url),
+            at=now,
+            found=tuple(
+                Found(one.id, slack_text.cut(slack_text.typed(f"{one.short_id} {one.title}"), 1000), one.url)
+                for one in loudest
+            ),
+        )
+        delivery = Delivery((f"watch:{watched.key}",))
+        owner = await raise_alarm(self._door, self._catalogue, new_ulid, alarm, delivery)
+        if owner is not None:
+            log.info("after the deploy of %s: %s new issues, %s", service.name, len(new), owner)
+        return True if owner is not None else None

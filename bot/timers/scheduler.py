@@ -1,0 +1,237 @@
+"""The clock: one APScheduler job sweeps the due timers. It holds no state and no lease; the commit decides who was first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from pydantic import ValidationError
+
+from bot.outbox.dead_letters import VERSION
+from bot.outbox.stream import put_aside
+from bot.runtime.clock_jump import Steady
+from bot.store.clock_rewind import set_back
+from bot.store.commit import member, to_ms
+from bot.store.incident_store import Store
+from bot.store.redis import Script, StoreError, run_script
+from handlers.dispatcher import Door, Recorded, TimerDue, Unknown
+from phases.messages.actions import ACTION
+from phases.steps.change import Refused
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 0.25
+WATCH_SECONDS = 1.0
+PARTED_SECONDS = 0.5
+"""How far the wall clock may move against the monotonic one in `WATCH_SECONDS` before it counts as set."""
+AT_MOST = 500
+"""Timers of one look; with so many the next look comes at once."""
+AT_ONCE = 16
+LONGEST_WAIT_SECONDS = 60.0
+
+# KEYS: timers, actions. ARGV: now in ms or -1 for the server's clock, how many. Answers: member, due ms, action; flat.
+DUE = Script(
+    """
+local now = tonumber(ARGV[1])
+if now < 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local answer = {}
+for i = 1, #found, 2 do
+  answer[#answer + 1] = found[i]
+  answer[#answer + 1] = string.format('%.0f', tonumber(found[i + 1]))
+  answer[#answer + 1] = redis.call('HGET', KEYS[2], found[i]) or ''
+end
+return answer
+"""
+)
+
+# KEYS: timers, actions. ARGV: member, due ms. Removes the timer unless it was set again by now.
+DROP = Script(
+    """
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not due or tonumber(due) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+return 1
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    incident: str
+    name: str
+    at_ms: int
+    action: str
+    """JSON."""
+
+
+class Clock:
+    """Says the actions of due timers until it is cancelled. Any number of clocks may run on one Redis.
+
+    Due is decided by the clock of the Redis server, or by `now`. `wall` is the wall clock in seconds, as `time.time`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        door: Door,
+        *,
+        now: Callable[[], datetime] | None = None,
+        wall: Callable[[], float] = time.time,
+        steady: Steady | None = None,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        """`fired`, `gone`, `refused`, `unknown`, `failed`, `aside`, since the start of this process."""
+        self.running = False
+        self.swept_at = 0.0
+        """Monotonic seconds of the last sweep that reached Redis."""
+        self.job: Job | None = None
+        self._store = store
+        self._door = door
+        self._now = now
+        self._wall = wall
+        self._steady = steady or Steady()
+        self._later: dict[tuple[str, str, int], tuple[float, float]] = {}
+        """Timers whose action failed here: not before, and the wait after that; monotonic seconds."""
+        self._silent = False
+
+    async def run(self) -> None:
+        """Sweeps every 250 ms until cancelled."""
+        for name in ("apscheduler.scheduler", "apscheduler.executors.default"):
+            logging.getLogger(name).setLevel(logging.ERROR)  # each run is an INFO line otherwise
+        scheduler = AsyncIOScheduler(timezone=UTC, event_loop=asyncio.get_running_loop())
+        self.job = scheduler.add_job(
+            self.sweep, "interval", seconds=SWEEP_SECONDS, coalesce=True, max_instances=1, misfire_grace_time=None
+        )
+        scheduler.start()
+        try:
+            await self._watch(self.job)
+        finally:
+            self.running = False
+            scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # it shuts down in the loop's next turn
+
+    async def sweep(self) -> None:
+        """Says what is due, once."""
+        try:
+            more = True
+            if self._now is None and (seconds := await set_back(self._store)):
+                log.warning("the clock of Redis was set back by %.1f s: what waits was moved with it", seconds)
+            while more:
+                due = await self._due()
+                self.running, self.swept_at = True, time.monotonic()
+                if self._silent:
+                    log.warning("clock: Redis answers again")
+                self._silent = False
+                # Each clock in an order of its own: two that begin with the same timer do half of the work twice.
+                random.shuffle(due)
+                more = await self._fire_all(due) and len(due) == AT_MOST
+        except StoreError as error:
+            self.running = False
+            if not self._silent:
+                log.error("clock: cannot sweep: %s", error.text)
+            self._silent = True
+
+    async def _due(self) -> list[Due]:
+        now = to_ms(self._now()) if self._now else -1
+        keys = [self._store.keys.timers, self._store.keys.timer_actions]
+        flat: Any = await run_script(self._store.redis, DUE, keys, now, AT_MOST)
+        found: list[Due] = []
+        for name, at, action in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            incident, _, timer = name.partition("|")
+            found.append(Due(incident, timer, int(at), action))
+        return found
+
+    async def _fire_all(self, due: Sequence[Due]) -> bool:
+        """`AT_ONCE` at a time: as many tasks as timers would hold up the loop. Whether any was dealt with."""
+        left, dealt = iter(due), 0
+
+        async def fire() -> None:
+            nonlocal dealt
+            for one in left:
+                dealt += await self._fire(one)
+
+        await asyncio.gather(*(fire() for _ in range(min(AT_ONCE, len(due)))))
+        return dealt > 0
+
+    async def _fire(self, due: Due) -> bool:
+        """Whether it was dealt with, by whomever: then it is not due any more."""
+        key = (due.incident, due.name, due.at_ms)
+        not_before, wait = self._later.get(key, (0.0, SWEEP_SECONDS))
+        if time.monotonic() < not_before:
+            return False
+        try:
+            action = ACTION.validate_json(due.action)
+        except ValidationError as error:
+            await self._aside(due, f"{error.error_count()} fields do not fit any action of this version")
+            return True
+        try:
+            answer = await self._door.say(action, due.incident, TimerDue(due.incident, due.name, due.at_ms))
+        except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error(
+                "timer %s of %s failed with %s\n%s", due.name, due.incident, type(error).__name__, where, extra=_of(due)
+            )
+            self.counts["failed"] += 1
+            wait = min(LONGEST_WAIT_SECONDS, wait * 2)
+            self._later[key] = (time.monotonic() + wait, wait)
+            return False
+        self._later.pop(key, None)
+        match answer:
+            case Recorded(again=again):
+                self.counts["gone" if again else "fired"] += 1
+            case Refused(code="version", text=text):
+                await self._aside(due, text)
+            case Refused():
+                self.counts["refused"] += 1
+                log.warning(
+                    "timer %s of %s refused (%s): %s", due.name, due.incident, answer.code, answer.text, extra=_of(due)
+                )
+                await self._drop(due)
+            case Unknown():
+                self.counts["unknown"] += 1  # it stays; the next sweep says it again
+                return False
+        return True
+
+    async def _aside(self, due: Due, reason: str) -> None:
+        """Another version may know it. First kept, then dropped: in between it is there twice, never not at all."""
+        self.counts["aside"] += 1
+        log.error("timer %s of %s set aside: %s", due.name, due.incident, reason, extra=_of(due))
+        kept = {"incident": due.incident, "name": due.name, "reason": reason, "text": due.action}
+        await put_aside(self._store, **kept, at_ms=due.at_ms, why=VERSION)
+        await self._drop(due)
+
+    async def _drop(self, due: Due) -> None:
+        keys = [self._store.keys.timers, self._store.keys.timer_actions]
+        await run_script(self._store.redis, DROP, keys, member(due.incident, due.name), due.at_ms)
+
+    async def _watch(self, job: Job) -> None:
+        """APScheduler's trigger lives on the wall clock: set back by an hour, it would sleep for an hour."""
+        monotonic, wall = time.monotonic(), self._wall()
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            passed, shown = time.monotonic() - monotonic, self._wall() - wall
+            monotonic, wall = monotonic + passed, wall + shown
+            self._steady.look()
+            if abs(passed - shown) > PARTED_SECONDS:
+                log.warning("the wall clock was set by %+.1f s", shown - passed)
+                job.modify(next_run_time=datetime.now(UTC))
+
+
+def _of(due: Due) -> dict[str, str]:
+    """Fields of a log line about one timer."""
+    return {"incident": due.incident, "timer": due.name}

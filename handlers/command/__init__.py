@@ -1,0 +1,1 @@
+"""The `/incident` command: grammar and router."""

@@ -1,0 +1,346 @@
+"""What the words after `/incident` mean (rules: Words after /incident). Pure: the same words mean the same in the same place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from handlers.slack import slack_text
+from phases.record.incident import Severity
+
+BARE = (
+    "status",
+    "list",
+    "rollback",
+    "hotfix",
+    "investigate",
+    "recheck",
+    "timeline",
+    "postmortem",
+    "resolve",
+    "trends",
+    "help",
+)
+"""Alone or with an incident id."""
+WITH_TEXT = ("update", "cause", "fixed", "cancel")
+"""With text, in an incident's channel or with an id."""
+OTHERS = ("declare", "severity", "lead", "history", "reopen", "merge", "drill")
+NAMES = (*BARE, *WITH_TEXT, *OTHERS)
+NEAR = 2  # rules: a single word within two letters of a subcommand
+
+ACTING = frozenset({"investigate", "recheck", "resolve", "reopen", "severity", "lead"})
+"""Done at once: with a question mark they are asked about."""
+STRICT = frozenset({*BARE, "severity", "lead", "reopen", "merge"})
+"""What must follow them is so narrow that they can be read from between quotes."""
+MARKS = "\"'`*_~()[]{}「」『』【】〈〉《》"
+"""Around a word: quotes, brackets, and what formats it in Slack."""
+STOPS = ".,;:!?"
+
+_ID = re.compile(
+    r"(?<![\w-])(?:#?inc-(?P<channel>\d{4,7})-[\w-]+"
+    r"|#?inc(?: ?[-_ー] ?|[:./]|[ #]?)(?P<number>\d{1,7})(?!\w|-|\.\d))",
+    re.IGNORECASE,
+)
+"""`ー` is what the dash's key writes in Japanese."""
+_TYPED_TWICE = re.compile(r"/incident(?:\s+|$)", re.IGNORECASE)
+HELP = frozenset({"?", "-h", "--help", "-help", "/help", "h"})
+_FILLING = frozenset({"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"})
+"""Beside a subcommand and an id they say nothing: `status of INC-0042 please`."""
+_JOINING = frozenset({"into", "with", "and", "to", "in", "->", "→", "=>", "&", "+"})
+_APART = re.compile(r"(roll|hot|post|re|time)[ -](back|fix|mortem|check|open|line)\b", re.IGNORECASE)
+_SEV = re.compile(r"sev(?:erity)?[-=: ]{0,2}([1-4])\b", re.IGNORECASE)
+_RELEASE = re.compile(
+    r"(?:to )?(?:v?\d+(?:\.\d+)+[\w.+-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,40}|[\w.-]+/[\w./-]+)", re.IGNORECASE
+)
+"""A version, a commit or a branch behind `rollback` or `hotfix`."""
+_PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^>]*)?>")
+_SEVERITY = re.compile(r"(?:sev(?:erity)?-?)?([1-4])", re.IGNORECASE)
+_SYMPTOM = re.compile(
+    r"\b(is|are|was|were|isn't|aren't|not|broken|break[s]?|fail\w*|down|wrong|missing|slow|crash\w*|errors?|hangs?|stuck"
+    r"|doesn't|don't|can't|cannot|button|page|again|tim(es|ing) out|timeouts?|[45](\d\d|xx)s?)\b",
+    re.IGNORECASE,
+)
+_OF_A_FEATURE = re.compile(
+    r"\b(never|won't|breaking|slower|hanging|exceptions?|unresponsive|unavailable|unreachable|freez\w*|frozen|blank|empty|dead"
+    r"|loops?|looping|spins?|spinning|returns?|throws?|throwing|shows?|does|takes?|loses?|leaves?|charges?|twice)\b",
+    re.IGNORECASE,
+)
+"""Said of a *cancel* that is a part of the product; a reason to cancel an incident hardly has these words."""
+_NO_INCIDENT = re.compile(
+    r"(it was |this is |this was )?(an? )?(false alarm|duplicate|dup\b|not an incident|no incident|load test|drill|test\b|noise|mistake|by mistake)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    name: str
+    incident: str | None = None
+    """`INC-0042`, where it was named."""
+    text: str = ""
+    severity: Severity | None = None
+    person: str | None = None
+    """Slack id of the person named after `lead`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    text: str
+    """May be empty: then what is wrong is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Both readings are possible: the bot asks with two buttons."""
+
+    subcommand: Subcommand
+    declare: Declare
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A single word that is nearly a subcommand, or one that lacks what must follow it."""
+
+    word: str
+    name: str
+    declare: Declare
+
+
+Reading = Subcommand | Declare | Ambiguous | Near
+
+
+def parse(text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()) -> Reading:
+    """`here`: said in an incident's channel. `one_open`: elsewhere, and exactly one incident is open."""
+    text = _TYPED_TWICE.sub("", text.strip(), count=1) if text.lstrip().startswith("/") else text.strip()
+    words = _Words.of(text)
+    if text.lower() in HELP:
+        return Subcommand("help")
+    if not words.read:
+        return Declare(text)
+    if (turned := _id_first(words, text, here=here, services=services)) is not None:
+        return turned
+    first, _, read = words.read.partition(" ")
+    alone = first.strip(MARKS + STOPS).lower()
+    # A quoted word before others is a name: `"cancel" on the order page` cancels nothing.
+    name = alone if alone in STRICT or not read.strip() else first.rstrip(STOPS).lower()
+    rest = words.after(len(first))
+    if name == "declare":
+        return Declare(rest.typed)
+    if name in NAMES:
+        fitting = _subcommand(name, rest, here=here, one_open=one_open, services=services)
+        if isinstance(fitting, Subcommand) and name in ACTING and words.read.endswith("?"):
+            return Ambiguous(fitting, Declare(text))
+        if fitting is not None:
+            return fitting
+    if (meant := _apart(words.read, here=here, services=services)) is not None:
+        return Ambiguous(meant, Declare(text))
+    if not rest.read and (close := nearest(name)) is not None:
+        return Near(text, close, Declare(text))
+    return Declare(text)
+
+
+def _id_first(words: _Words, text: str, *, here: bool, services: Collection[str]) -> Ambiguous | None:
+    """Read `INC-0042` alone, and `INC-0042 rollback`: both may be commands, and are asked about."""
+    found = _ID.match(words.read)
+    if found is None:
+        return None
+    rest = words.after(found.end())
+    if not rest.read:
+        return Ambiguous(Subcommand("status", _written(found)), Declare(text))
+    if rest.read.partition(" ")[0].strip(MARKS + STOPS).lower() not in STRICT:
+        return None
+    read = parse(f"{rest.read.rstrip(STOPS)} {_written(found)}", here=here, services=services)
+    return Ambiguous(read, Declare(text)) if isinstance(read, Subcommand) else None
+
+
+def _apart(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
+    """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands that they nearly are."""
+    joined = _SEV.sub(r"severity \1", read, count=1) if _SEV.match(read) else _APART.sub(r"\1\2", read, count=1)
+    if joined == read or not (_SEV.match(read) or _APART.match(read)):
+        return None
+    meant = parse(joined, here=here, services=services)
+    return meant if isinstance(meant, Subcommand) else None
+
+
+def incident_id(text: str) -> str | None:
+    """`inc-42`, `INC 0042`, `INC–0042` and `#inc-0042-the-till-is-stuck` are the same incident."""
+    found = _ID.fullmatch(slack_text.spelled(text).strip().strip(MARKS + STOPS))
+    return _written(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words as typed, and as they read: on one line, in plain letters, without quotes around all."""
+
+    typed: str
+    read: str
+    places: tuple[int, ...]
+    """Where each letter of `read` stands in `typed`."""
+
+    @classmethod
+    def of(cls, typed: str) -> _Words:
+        letters = [(" " if one.isspace() else one, place) for one, place in slack_text.letters(typed)]
+        begin, end = 0, len(letters)
+        while begin < end and letters[begin][0] in MARKS + " ":
+            begin += 1
+        while begin < end and letters[end - 1][0] in MARKS + " ":
+            end -= 1
+        begin = 0 if end == len(letters) else begin  # only what is around all of it
+        begin = next((n for n in range(begin, end) if letters[n][0] != " "), end)
+        if 0 < begin < end:
+            typed = typed[: letters[end - 1][1] + 1]
+        return cls(typed, "".join(one for one, _ in letters[begin:end]), tuple(p for _, p in letters[begin:end]))
+
+    def after(self, letters: int) -> _Words:
+        """Return what stands behind so many letters, and behind the colon or dash after them."""
+        begin = letters
+        while begin < len(self.read) and self.read[begin] in STOPS + "- ":
+            begin += 1
+        if begin == len(self.read):
+            return _Words("", "", ())
+        if " " not in self.read[letters:begin]:
+            begin = letters
+        first = self.places[begin]
+        return _Words(self.typed[first:].strip(), self.read[begin:], tuple(p - first for p in self.places[begin:]))
+
+
+def _written(found: re.Match[str]) -> str:
+    return f"INC-{int(found['number'] or found['channel']):04d}"
+
+
+def _ids(read: str) -> str:
+    """Return the same words with every incident's id written in one way, as one word."""
+    return _ID.sub(_written, read)
+
+
+def _parts(read: str, *, numbers: str = "") -> list[str]:
+    """Return the words without marks; a number that `numbers` fits becomes an incident's id."""
+    parts = [part.strip(MARKS + STOPS) for part in re.sub(r"(?<=\d),(?=[#i\d])", " ", _ids(read), flags=re.I).split()]
+    known = re.compile(numbers or "(?!)")
+    return [f"INC-{int(part.lstrip('#')):04d}" if known.fullmatch(part) else part for part in parts if part]
+
+
+def _subcommand(
+    name: str, rest: _Words, *, here: bool, one_open: bool, services: Collection[str]
+) -> Subcommand | Ambiguous | None:
+    """The reading as a subcommand, if the rest fits it."""
+    if name in BARE:
+        return _bare(name, rest.read)
+    if name in WITH_TEXT:
+        return _with_text(name, rest, here=here, one_open=one_open)
+    numbered = _parts(rest.read, numbers=r"#?\d{1,7}")
+    parts = _parts(rest.read, numbers=r"#\d{1,7}")
+    match name:
+        case "severity":
+            return _severity(parts)
+        case "lead":
+            return _lead(parts)
+        case "history":
+            known = {one.casefold(): one for one in services}
+            of = rest.read.strip(MARKS + STOPS + " ").casefold()
+            return Subcommand(name, text=known.get(of, "")) if not of or of in known else None
+        case "reopen" if numbered and incident_id(numbered[0]):
+            meant = Subcommand(name, incident_id(numbered[0]))
+            why = [part for part in numbered[1:] if part.lower() not in _FILLING]
+            return Ambiguous(meant, Declare(f"{name} {rest.typed}")) if why else meant
+        case "merge" if 1 <= len(ids := _merged(numbered)) <= 2 and all(ids):
+            return Subcommand(name, ids[0] if len(ids) == 2 else None, text=ids[-1])
+        case "drill" if rest.read:
+            return Subcommand(name, text=rest.typed)
+        case _:
+            return None
+
+
+def _merged(parts: list[str]) -> list[str]:
+    """Return the ids, without the words between them; empty where a word is neither."""
+    return [incident_id(part) or "" for part in parts if part.lower() not in _JOINING | _FILLING]
+
+
+def _bare(name: str, read: str) -> Subcommand | Ambiguous | None:
+    """Read a subcommand alone or with an incident.
+
+    Where something is deployed, a number or link may be a pull request's or a release's.
+    """
+    parts = [part for part in _parts(read) if part.lower() not in _FILLING]
+    if not parts:
+        return Subcommand(name)
+    if name in ("rollback", "hotfix") and _RELEASE.fullmatch(" ".join(parts)):
+        return Ambiguous(Subcommand(name), Declare(f"{name} {read}"))
+    if len(parts) > 1:
+        return None
+    if (named := incident_id(parts[0])) is not None:
+        return Subcommand(name, named)
+    number = re.fullmatch(r"#?\d{1,7}", parts[0])
+    if name in ("rollback", "hotfix") and (number or parts[0].startswith(("http://", "https://"))):
+        return Ambiguous(Subcommand(name), Declare(f"{name} {read}"))
+    if number is None:
+        return None
+    return Subcommand(name, incident_id(f"INC-{parts[0].lstrip('#')}"))
+
+
+def _severity(parts: list[str]) -> Subcommand | None:
+    """`severity 2`, `severity sev2`, with an id before or after it."""
+    parts = [part for part in parts if part.lower() not in _FILLING]
+    ids = [i for p in parts if (i := incident_id(p))]
+    number = _SEVERITY.fullmatch("".join(p for p in parts if not incident_id(p)))
+    if number is None or len(ids) > 1:
+        return None
+    return Subcommand("severity", ids[0] if ids else None, severity=Severity(int(number.group(1))))
+
+
+def _lead(parts: list[str]) -> Subcommand | None:
+    """`lead` takes it, `lead @someone` gives it; with an id before or after it."""
+    parts = [part for part in parts if part.lower() not in _FILLING]
+    ids = [i for p in parts if (i := incident_id(p))]
+    people = [m for p in parts if (m := _PERSON.fullmatch(p))]
+    if len(ids) > 1 or len(people) > 1 or len(parts) != len(ids) + len(people):
+        return None
+    return Subcommand("lead", ids[0] if ids else None, person=people[0].group(1) if people else None)
+
+
+def _with_text(name: str, rest: _Words, *, here: bool, one_open: bool) -> Subcommand | Ambiguous | None:
+    """`update`, `cause`, `fixed`, `cancel`: with an id they are meant; without one their words may be a new incident's."""
+    if (found := _ID.match(rest.read)) is not None:
+        after = rest.after(found.end())
+        return Subcommand(name, _written(found), after.typed)  # without text the form opens
+    if not rest.read:
+        return Subcommand(name) if here else None
+    meant = Subcommand(name, text=rest.typed)
+    if here and not _reads_as_report(name, rest.read):
+        return meant
+    if here or one_open:
+        return Ambiguous(meant, Declare(f"{name} {rest.typed}"))
+    return None
+
+
+def _reads_as_report(name: str, rest: str) -> bool:
+    """`cancel button is broken` never cancels anything; `cause` and `update` speak of broken things all the time."""
+    if name == "cancel" and _NO_INCIDENT.match(rest) is not None:
+        return False
+    if name == "cancel" and _OF_A_FEATURE.search(rest) is not None:
+        return True
+    return name in ("cancel", "fixed") and _SYMPTOM.search(rest) is not None
+
+
+def nearest(word: str) -> str | None:
+    """The subcommand within two letters of `word`, the nearest one; None where there is none."""
+    if len(word) < 3 or len(word) > max(map(len, NAMES)) + NEAR:
+        return None
+    distance, name = min((letters_apart(word, name), name) for name in NAMES)
+    return name if distance <= NEAR else None
+
+
+def letters_apart(one: str, other: str) -> int:
+    """Letters to add, drop, change or swap with their neighbour, to make one word the other."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        after = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(row[j] + 1, after[j - 1] + 1, row[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            after.append(cost)
+        before, row = row, after
+    return row[-1]

@@ -1,0 +1,1 @@
+"""Slack events: App Home, phrases, pins, people who join."""

@@ -1,0 +1,1 @@
+"""One file a verb: its command, its click and its form."""

@@ -1,0 +1,31 @@
+"""Ending an incident properly: refused with what is missing, until cause, recovery and post-mortem are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers.slack.context import Kit
+from handlers.slack.interaction import Turn, reply
+from handlers.slack.listening import on_incident
+from handlers.views import notes
+from handlers.views.blocks import Message
+from phases.messages.commands import Resolve
+from phases.record.incident import Incident
+from phases.steps.change import Refused
+
+
+async def resolve(turn: Turn, incident: Incident) -> Message | None:
+    answer = await turn.say(Resolve(by=turn.user), incident.id)
+    if isinstance(answer, Refused) and answer.code == "missing":
+        return notes.lacking(incident, answer.text)
+    return reply(answer, f"{incident.id} is resolved.")
+
+
+def register(app: AsyncApp, kit: Kit) -> None:
+    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+        del value
+        return await resolve(turn, incident)
+
+    on_incident(app, kit, "incident.resolve", clicked)

@@ -1,0 +1,1 @@
+"""Slack's side of a handler: payloads, answers, text, retries."""

@@ -1,0 +1,31 @@
+"""What a deploy prints, as it prints it: one message in the thread of its decision, in place, with its end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from handlers.views import phrasing
+from handlers.views.blocks import Message, context, message, section
+from handlers.views.text import code, size, words
+from phases.record.incident import Incident
+
+OUTPUT = 2900  # with its fence under the 3,000 characters of a section
+
+
+def progress(incident: Incident, now: datetime, number: int) -> Message:
+    """Live. The newest lines of the deploy of round `number`; what does not fit was printed earlier."""
+    del now
+    current = next((r for r in incident.rounds if r.number == number), None)
+    action = current.action if current is not None else None
+    if action is None or action.output is None:
+        said = f"{incident.id}: the output of this deploy is not kept any more."
+        return message(said, [section(said)])
+    lines = list(action.output.lines)
+    cut = action.output.cut
+    while len(lines) > 1 and size(code("\n".join(lines), 10 * OUTPUT)) > OUTPUT:
+        del lines[0]
+        cut = True
+    head = f"*Output of the deploy* · {phrasing.done(action)} · {phrasing.outcome(action)}"
+    left_out = context("Earlier lines are left out; what looks like a secret is hidden.") if cut else None
+    shown = section(code("\n".join(lines), OUTPUT))
+    return message(f"{incident.id}: {words(lines[-1], 200)}", [section(head), left_out, shown])

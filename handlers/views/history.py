@@ -1,0 +1,222 @@
+"""Looking back: the past incidents of a service, and trends over months; charts and tables with the same numbers in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from handlers.views.blocks import Block, Message, Native, actions, button, context, message, section
+from handlers.views.charts import SERIES, Cell, chart, table
+from handlers.views.phrasing import SEVERITY_SIGNS
+from handlers.views.phrasing import minutes as lasting
+from handlers.views.text import channel, inline_code, link, when, words
+from phases.memory.recall import outcome
+from phases.memory.trends import Month, ServiceTrend, Trends
+from phases.record.incident import Severity
+from phases.record.memories import PastIncident
+from phases.record.wording import capital, counted, listed
+
+PAGE = 10
+"""Incidents of a history at once."""
+SERVICES = 10
+"""Services that are described in words; all are in the table."""
+FILES = 3
+
+
+# --- history ---------------------------------------------------------------------------------------------------
+
+
+def history(
+    found: Sequence[PastIncident], service: str, titles: Mapping[str, str], *, start: int = 0, more: bool = False
+) -> Message:
+    """A page of past incidents, newest first. `titles`: of the private ones that this person may see. `more`: older ones are not read."""
+    of = f" of {words(service, 60)}" if service else ""
+    if not found:
+        return message(f"No past incident{of}.", [section(f"No past incident{of} is remembered.")])
+    page = found[start : start + PAGE]
+    drills = sum(one.drill for one in found)
+    beside = f" and {counted(drills, 'drill')}" if drills else ""
+    total = f"{'at least ' if more else ''}{counted(len(found) - drills, 'past incident')}{beside}{of}"
+    which = f", {start + 1} to {start + len(page)}" if len(found) > PAGE else ""
+    blocks: list[Block | None] = [section(f"*{total[0].upper()}{total[1:]}*{which}, newest first")]
+    blocks += [section(_told(one, titles.get(one.id, one.title), bool(service))) for one in page]
+    value = {"service": service, "start": 0}
+    pages = [button("‹ Newer", "incident.history_newer", {**value, "start": max(0, start - PAGE)})] if start else []
+    if start + PAGE < len(found):
+        pages.append(button("Older ›", "incident.history", {**value, "start": start + PAGE}))
+    return message(f"History{of}: {total}", [*blocks, actions(pages)])
+
+
+def _told(one: PastIncident, title: str, of_one_service: bool) -> str:
+    severity = f" {SEVERITY_SIGNS[Severity(one.severity)]} SEV{one.severity}" if one.severity else ""
+    where = f" {channel(one.channel)}" if one.channel else ""
+    marks = f"{' · drill' if one.drill else ''}{' · private' if one.private else ''}"
+    service = "" if of_one_service else f" · {words(one.service, 60)}"
+    first = f"*{one.id}*{where}{severity} · {when(one.at, '{date_short_pretty}')}{service}{marks} · {words(title, 150)}"
+    if one.private:
+        return f"{first}\nover after {one.minutes} min" if one.minutes is not None else first
+    said = words(outcome(one.model_copy(update={"adr": None})), 500)
+    return f"{first}\n{said}{f'; {link(one.adr_url, one.adr)}' if one.adr else ''}"
+
+
+# --- trends ----------------------------------------------------------------------------------------------------
+
+
+def trends(found: Trends, *, post: bool = False) -> Message:
+    """By service and month. `post`: for the channel, on the first of a month, about the one that has ended."""
+    head = (
+        _month_name(found.months[-1]) if post else f"{_month_name(found.months[0])} to {_month_name(found.months[-1])}"
+    )
+    total = found.all.total
+    if not total.incidents:
+        beside = f" {capital(counted(total.drills, 'drill'))}." if total.drills else ""
+        return message(f"Trends, {head}: no incident", [section(f"*Trends, {head}*: no incident has ended.{beside}")])
+    blocks: list[Block | Native | None] = [section(_headline(found, head, post))]
+    if found.fragile is not None:
+        since = f" since {_month_name(found.months[0])}" if post else ""
+        blocks.append(section(f"*Most fragile{since}:* {words(found.fragile.says, 600)} Worth a structural look."))
+    if files := _files(found):
+        blocks.append(context(files))
+    blocks.append(_incidents(found))
+    blocks.append(_times(found))
+    blocks.append(_table(found))
+    blocks.append(
+        context(
+            "Minutes are medians. Impact: minutes in which users were hit. Open incidents count once users are fine again."
+        )
+    )
+    month = found.all.months[-1] if post else total
+    return message(
+        f"Trends, {head}: {counted(month.incidents, 'incident')}, {month.impact_minutes:,} min of user impact", blocks
+    )
+
+
+def _headline(found: Trends, head: str, post: bool) -> str:
+    row = found.all
+    now, before = row.months[-1], row.months[-2] if len(row.months) > 1 else None
+    if post:
+        lines = [f"*Incidents in {head}: {now.incidents}*{_against(now, before)}", _numbers(now)]
+        return "\n".join(line for line in lines if line)
+    return f"*Trends, {head}: {counted(row.total.incidents, 'incident')}*\n{_numbers(row.total)}"
+
+
+def _against(now: Month, before: Month | None) -> str:
+    return "" if before is None else f" ({before.incidents} the month before)"
+
+
+def _numbers(month: Month) -> str:
+    """What one month, or all of them, comes to, in one line."""
+    parts = [f"{month.impact_minutes:,} min of user impact"] if month.incidents else []
+    parts += [spans] if (spans := _spans(month)) else []
+    if month.with_cause:
+        parts.append(f"{_share(month.by_deploys, month.with_cause)} caused by deploys")
+    if month.items:
+        parts.append(f"{month.items_done:,} of {counted(month.items, 'action item')} done")
+    if month.drills:
+        parts.append(counted(month.drills, "drill") if not month.incidents else f"and {counted(month.drills, 'drill')}")
+    return " · ".join(parts)
+
+
+def _spans(month: Month) -> str:
+    spans = (("detect", month.detect_minutes), ("decide", month.decide_minutes), ("recover", month.recover_minutes))
+    return ", ".join(f"{lasting(value * 60)} to {name}" for name, value in spans if value is not None)
+
+
+def _share(part: int, of: int) -> str:
+    return f"{round(100 * part / of)} %"
+
+
+def _files(found: Trends) -> str:
+    every = [(row.service, name, times) for row in found.services for name, times in row.files]
+    told = found.fragile
+    seen = [
+        (name, times) for service, name, times in every if told is None or (service, name) != (told.service, told.area)
+    ]
+    top = sorted(seen, key=lambda pair: (-pair[1], pair[0]))
+    said = listed([f"{inline_code(name)} {times} times" for name, times in top], most=FILES)
+    return f"{'Other files' if len(seen) < len(every) else 'Files'} that recur: {said}" if said else ""
+
+
+def _incidents(found: Trends) -> Native:
+    """A bar a month for each of the services with most incidents; the others together."""
+    shown = found.services[: SERIES if len(found.services) <= SERIES else SERIES - 1]
+    series: dict[str, list[int]] = {row.service: [month.incidents for month in row.months] for row in shown}
+    if others := found.services[len(shown) :]:
+        series["others"] = [sum(row.months[at].incidents for row in others) for at in range(len(found.months))]
+    plainly = "\n".join(
+        f"{_month_name(name)}: {_by_service(found.services, at)}" for at, name in enumerate(found.months)
+    )
+    labels = [_month_name(name, short=True) for name in found.months]
+    return chart(
+        "Incidents by month", labels, series, y="incidents", plainly=[section(f"*Incidents by month*\n{plainly}")]
+    )
+
+
+def _by_service(rows: Sequence[ServiceTrend], at: int) -> str:
+    total = sum(row.months[at].incidents for row in rows)
+    each = [f"{words(row.service, 60)} {row.months[at].incidents}" for row in rows if row.months[at].incidents]
+    return f"{total}{f' ({listed(each, most=SERIES)})' if each else ''}"
+
+
+def _times(found: Trends) -> Native | None:
+    """Median minutes by month; a month without an incident is left out of the lines."""
+    months = [(name, month) for name, month in zip(found.months, found.all.months, strict=True) if month.incidents]
+    series = {
+        "detect": [month.detect_minutes for _, month in months],
+        "decide": [month.decide_minutes for _, month in months],
+        "recover": [month.recover_minutes for _, month in months],
+    }
+    drawn = {name: [value or 0.0 for value in values] for name, values in series.items() if any(values)}
+    if len(months) < 2 or not drawn:
+        return None
+    labels = [_month_name(name, short=True) for name, _ in months]
+    plainly = "\n".join(f"{_month_name(name)}: {_spans(month)}" for name, month in months)
+    return chart(
+        "Minutes to detect, decide, recover",
+        labels,
+        drawn,
+        kind="line",
+        y="minutes",
+        plainly=[section(f"*How long it took*\n{plainly}")],
+    )
+
+
+def _table(found: Trends) -> Native:
+    """A row a service and month, newest month first; in words a line a service."""
+    head = ("Month", "Service", "Incidents", "Impact (min)", "Detect", "Decide", "Recover", "By deploys", "Items done")
+    rows: list[list[Cell]] = []
+    for at in range(len(found.months) - 1, -1, -1):
+        for row in found.services:
+            month = row.months[at]
+            if month.incidents:
+                rows.append([found.months[at], row.service, *_cells(month)])
+    lines = [f"*{words(row.service, 60)}*: {_line(row)}" for row in found.services[:SERVICES]]
+    if len(found.services) > SERVICES:
+        lines.append(f"and {counted(len(found.services) - SERVICES, 'service')} more")
+    drawn = table("By service and month", head, rows)
+    return replace(drawn, plain=(section("\n".join(("*By service*", *lines))),))
+
+
+def _cells(month: Month) -> list[Cell]:
+    def minutes(value: float | None) -> Cell:
+        return "" if value is None else value
+
+    deploys = f"{month.by_deploys} of {month.with_cause}" if month.with_cause else ""
+    items = f"{month.items_done} of {month.items}" if month.items else ""
+    times = (month.detect_minutes, month.decide_minutes, month.recover_minutes)
+    return [month.incidents, month.impact_minutes, *map(minutes, times), deploys, items]
+
+
+def _line(row: ServiceTrend) -> str:
+    numbers = _numbers(row.total)
+    if not row.total.incidents:
+        return numbers
+    number = counted(row.total.incidents, "incident")
+    return f"{number} · {numbers}" if numbers else number
+
+
+def _month_name(month: str, *, short: bool = False) -> str:
+    """`2026-11` → `November 2026`, `Nov 26`."""
+    at = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    return f"{at:%b} {at:%y}" if short else f"{at:%B %Y}"

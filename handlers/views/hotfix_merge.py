@@ -1,0 +1,45 @@
+"""What can be clicked where a hotfix runs and is not merged: in the pinned status, and under the decision that shipped it."""
+
+from __future__ import annotations
+
+from handlers.views.blocks import Element, button, confirm
+from phases.mitigation.hotfix_merge import open_hotfix, pull_of
+from phases.record.incident import Incident, Status
+from phases.record.service import Service
+
+SHOWN = (Status.MITIGATED, Status.RESOLVED)
+"""While it is not known whether it helped, nobody is asked to merge it."""
+
+
+def merge_buttons(incident: Incident, service: Service) -> list[Element]:
+    """Merge its pull request; or say that it is merged, where that cannot be seen or was done in another way."""
+    found = open_hotfix(incident)
+    if incident.status not in SHOWN or found is None:
+        return []
+    current, action, merge = found
+    value = {"incident": incident.id, "round": current.number}
+    shown: list[Element] = []
+    number = pull_of(action.to_release)
+    if number is not None and not merge.state.closed and merge.asked_by is None:
+        where = f" of {service.repository}" if service.repository else ""
+        asked = confirm(
+            f"Merge pull request #{number}?",
+            f"The ordinary merge into the default branch{where}, at the commit that was shipped. GitHub refuses it while "
+            "reviews or checks are missing.",
+            "Merge it",
+        )
+        shown.append(button(f"Merge pull request #{number} …", "incident.merge_hotfix", value, confirm=asked))
+    if number is None or merge.state.closed:
+        asked = confirm("Is it merged?", "Under your name: the next normal deploy keeps the fix.", "It is merged")
+        shown.append(button("It is merged …", "incident.hotfix_merged", value, confirm=asked))
+    return shown
+
+
+def cause_fixed_button(incident: Incident) -> Element:
+    """Ends the hold after a rollback."""
+    sure = confirm(
+        "Is the cause fixed?",
+        "Under your name: what was rolled back is mended, and deploys need not wait any more.",
+        "It is fixed",
+    )
+    return button("The cause is fixed …", "incident.cause_fixed", {"incident": incident.id}, confirm=sure)

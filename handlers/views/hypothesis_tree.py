@@ -1,0 +1,154 @@
+"""The hypothesis tree: three best in the message with their buttons, how the bisect stands; the rest in the thread."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from handlers.views import phrasing
+from handlers.views.blocks import Block, Message, actions, button, confirm, context, message, section
+from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
+from handlers.views.text import inline_code, link, person, spoken, when, words
+from phases.record.findings import Bisect, Hypothesis, Suspect, Verdict
+from phases.record.incident import Incident
+from phases.root_cause.investigate import WORTH_IT
+from phases.root_cause.revert import asked, culprit
+
+BEST = 3
+SUSPECTS = 3
+_SIGNS = {Verdict.SUPPORTED: DONE, Verdict.OPEN: WAITING, Verdict.RULED_OUT: WRONG}
+_ORDER = {Verdict.SUPPORTED: 0, Verdict.OPEN: 1, Verdict.RULED_OUT: 2}
+
+
+def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message:
+    """Live. A person can confirm one as the cause or rule it out, by name. `reverts`: pull requests can be made here."""
+    del now  # every time in it is a fact of the record
+    ranked = _ranked(incident)
+    blocks: list[Block | None] = [section(_headline(incident))]
+    if incident.bisect is not None:
+        blocks.append(section(_bisect(incident.bisect)))
+        if incident.bisect.state == "running" and incident.open:
+            stop = button("Stop the bisect", "incident.bisect_cancel", {"incident": incident.id})
+            blocks.append(actions([stop]))
+    for one in ranked[:BEST]:
+        blocks.append(section(_hypothesis(one)))
+        if incident.open and incident.cause is None:
+            blocks.append(_judge(incident, one))
+    if incident.suspects and incident.bisect is None:
+        blocks.append(context(*(f"Suspect: {suspect(s)}" for s in incident.suspects[:2])))
+    if reverts and incident.open:
+        blocks.append(_revert(incident))
+    if len(ranked) > BEST:
+        rest = "\n".join(f"{_verdict(h)} {h.id} {words(h.says, 160)}" for h in ranked[BEST : BEST + 9])
+        blocks.append(context(rest))
+    notes = incident.investigation.notes if incident.investigation is not None else ()
+    if told := [n for n in notes if incident.bisect is None or WORTH_IT not in n][:4]:
+        blocks.append(context(*(words(n, 300) for n in told)))
+    if incident.open and incident.cause is None:
+        named = button("Name the cause …", "incident.cause", {"incident": incident.id})
+        added = button("Add a hypothesis …", "incident.hypothesis", {"incident": incident.id})
+        blocks.append(actions([named, added]))
+    return message(_fallback(incident, ranked), blocks)
+
+
+def _ranked(incident: Incident) -> list[Hypothesis]:
+    return sorted(incident.hypotheses, key=lambda h: (_ORDER[h.verdict], -h.confidence))
+
+
+def evidence(incident: Incident, now: datetime) -> Message:
+    """For the thread: the walk from the crash to commit, pull request and author, the suspects, and the hypotheses
+    that the tree beside it has no room for."""
+    del now
+    walk = incident.investigation.walk if incident.investigation else ()
+    blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
+    if walk:
+        blocks.append(section("\n".join(f"{n}. {words(line, 400)}" for n, line in enumerate(walk[:12], 1))))
+    for one in incident.suspects[:SUSPECTS]:
+        why = "; ".join(spoken(r, 160, lines=False) for r in one.reasons[:4])
+        blocks.append(section(f"Suspect {suspect(one)}\n{why}" if why else f"Suspect {suspect(one)}"))
+    if len(incident.suspects) > SUSPECTS:
+        others = ", ".join(inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9])
+        blocks.append(context(f"Less likely: {others}"))
+    blocks += [context(_hypothesis(one)) for one in _ranked(incident)[BEST : BEST + 9]]
+    if len(blocks) == 1:
+        blocks.append(context("Nothing was found yet."))
+    return message(f"{incident.id}: evidence", blocks)
+
+
+def suspect(one: Suspect) -> str:
+    """A commit with its subject, author and time."""
+    sha = inline_code(one.sha[:9])
+    at = f", {when(one.at)}" if one.at else ""
+    by = f" by {words(one.author, 80)}" if one.author else ""
+    where = f" ({link(one.url, 'commit')})" if one.url else ""
+    pull = f" ({link(one.pull_request, 'pull request')})" if one.pull_request else ""
+    return f"{sha} {words(one.subject, 160)}{by}{at}{where}{pull}"
+
+
+def _headline(incident: Incident) -> str:
+    if incident.cause is not None:
+        by = f"confirmed by {person(incident.cause.by)}" if incident.cause.by else "found by bisect"
+        return f"*Root cause · {incident.id}*\n{DONE} {spoken(incident.cause.text, 1000, lines=False)}\n{by}, {when(incident.cause.at)}"
+    found = incident.hypotheses or incident.suspects or incident.bisect
+    known = "what it could be, likeliest first" if found else "nothing was found yet"
+    state = "looking …" if incident.investigating else known
+    return f"*Root cause · {incident.id}*: {state}"
+
+
+def _verdict(one: Hypothesis) -> str:
+    sure = f", {round(100 * one.confidence)}\u00a0%" if one.verdict is Verdict.OPEN else ""
+    by = f" by {person(one.by)}" if one.by and one.verdict is not Verdict.OPEN else ""
+    return f"{_SIGNS[one.verdict]} {one.verdict.value}{sure}{by}:"
+
+
+def _hypothesis(one: Hypothesis) -> str:
+    said = f"*{one.id}* {link(one.url, one.says, 300)}"
+    lines = [f"{said}\n{_verdict(one)} {spoken(one.found, 400, lines=False) or 'nothing found yet'}"]
+    if one.verdict is Verdict.OPEN:
+        if one.predicts:
+            lines.append(f"If so: {words(one.predicts, 300)}")
+        if one.check:
+            lines.append(f"Check: {words(one.check, 300)}")
+    return "\n".join(lines)
+
+
+def _judge(incident: Incident, one: Hypothesis) -> Block | None:
+    value = {"incident": incident.id, "hypothesis": one.id}
+    choices = [button("This is the cause …", "incident.cause", value)]
+    if one.verdict is not Verdict.RULED_OUT:
+        sure = confirm(f"Rule out {one.id}?", one.says, "Rule it out")
+        choices.append(button("Rule out", "incident.rule_out", value, confirm=sure))
+    return actions(choices)
+
+
+def _revert(incident: Incident) -> Block | None:
+    found = culprit(incident)
+    if found is None or found.pull_request is None or asked(incident, found.pull_request):
+        return None
+    value = {"incident": incident.id, "pull_request": found.pull_request}
+    sure = confirm("Prepare the revert?", f"Opens a pull request that takes back: {found.subject}", "Open it")
+    return actions([button("Prepare revert", "incident.revert", value, confirm=sure)])
+
+
+def _bisect(bisect: Bisect) -> str:
+    ends = f"{inline_code(bisect.good[:40])} (good) … {inline_code(bisect.bad[:40])} (bad)"
+    reason = f": {words(bisect.reason, 300)}" if bisect.reason else ""
+    match bisect.state:
+        case "running":
+            of = f"{bisect.step} of about {phrasing.count(bisect.steps, 'step')}" if bisect.steps else "starting"
+            return f"{RUNNING} *Bisect running*: {of}, {ends}"
+        case "found":
+            found = suspect(bisect.culprit) if bisect.culprit else "a commit"
+            return f"{DONE} *Bisect found it*: {found}"
+        case "cannot tell":
+            return f"{WAITING} *Bisect cannot tell*{reason} ({ends})"
+        case "failed":
+            return f"{WRONG} *Bisect failed*{reason} ({ends})"
+        case "cancelled":
+            return f"{WAITING} *Bisect stopped*{reason} ({ends})"
+
+
+def _fallback(incident: Incident, ranked: list[Hypothesis]) -> str:
+    if incident.cause is not None:
+        return f"{incident.id}: root cause: {spoken(incident.cause.text, 300, lines=False)}"
+    best = f": {words(ranked[0].says, 200)} ({ranked[0].verdict.value})" if ranked else ""
+    return f"{incident.id}: looking for the cause{best}"

@@ -1,0 +1,1 @@
+"""HTTP routes that other programs call, and Slack's own."""

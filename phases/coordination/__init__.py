@@ -1,0 +1,1 @@
+"""Phase 4: channel, ticket, people, evidence."""

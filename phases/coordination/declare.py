@@ -1,0 +1,205 @@
+"""Phase 4, coordinate: declare, channel, ticket, announcements, who leads, what failed; everything a responder follows.
+
+Workflow: "Create Linear incident ticket; cross-reference Sentry issue ID; pin a Slack/Discord post; track timeline".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from phases.messages.actions import TriageOverdue
+from phases.messages.commands import Declare
+from phases.messages.effects import (
+    AttachChannel,
+    Invite,
+    LookUpIssues,
+    OpenChannel,
+    OpenTicket,
+    Pin,
+    PostLive,
+    SetTopic,
+    Triage,
+)
+from phases.messages.results import (
+    ChannelOpened,
+    DiscordPosted,
+    EffectDone,
+    Invited,
+    MessagePosted,
+    Paged,
+    Pinned,
+)
+from phases.record.claims import fingerprint_claim, open_claim
+from phases.record.incident import Incident, MessageRef
+from phases.record.limits import DRILL, OVERDUE, OVERDUE_SECONDS, SEEDS
+from phases.record.service import Service
+from phases.root_cause.steps import ask_for_tree
+from phases.steps.announce import nobody_paged, tell_discord, urgent, worked
+from phases.steps.change import Change, Draft, Refused
+from phases.steps.rounds import ask_for_decision
+from phases.verification.steps import ask_again
+
+ECHO_SECONDS = 60  # rules: same person, same text, same channel within 60 s
+TITLE, DESCRIPTION = 300, 3000
+
+
+def incident_id(number: int) -> str:
+    return f"INC-{number:04d}"
+
+
+def declare(action: Declare, service: Service, now: datetime) -> Change | Refused:
+    """Phase 0: something is on fire. Channel and triage start at once, beside each other."""
+    title = " ".join(action.title.split())[:TITLE]
+    if not title:
+        return Refused("input", "Say in a few words what is wrong, e.g. `/incident checkout is failing`.")
+    if action.drill:
+        title = f"{DRILL} {title}"[:TITLE]
+    incident = Incident(
+        id=incident_id(action.number),
+        number=action.number,
+        ulid=action.ulid,
+        title=title,
+        description=action.description[:DESCRIPTION],
+        service=service.name,
+        environment=action.environment,
+        private=action.private,
+        drill=action.drill,
+        severity=action.severity,
+        severity_by=action.by if action.severity else None,
+        source=action.source,
+        declared_by=action.by,
+        lead=action.by,
+        detected_at=action.detected_at or now,
+        declared_at=now,
+        else_reason=action.else_of,
+        seeds=action.seeds[:SEEDS],
+        escalated=action.parent,
+    )
+    draft = Draft(incident, now).note(
+        "declared", f"{incident.source.text}: {title}", by=action.by, url=action.source.url
+    )
+    if action.else_of is None:
+        draft.claim(open_claim(service.name, action.environment))
+    for issue in incident.seeds:
+        draft.claim(fingerprint_claim(issue), soft=action.else_of is not None)
+    if action.echo:
+        draft.claim(action.echo, seconds=ECHO_SECONDS)
+    draft.want(OpenChannel(), Triage())
+    if action.unseen:
+        draft.want(LookUpIssues(short_ids=action.unseen[:SEEDS]))
+    urgent(draft, f"{incident.id} {title}: SEV1")
+    return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
+
+
+def channel_opened(incident: Incident, action: ChannelOpened, service: Service, now: datetime) -> Change:
+    draft = worked(Draft(incident, now), "open.channel")
+    if incident.channel is not None:
+        return draft.done()
+    draft.set(channel=action.channel)
+    if not incident.open:  # cancelled before it was there: who finds the channel is told, and nothing is begun
+        return draft.want(SetTopic(), PostLive(name="status")).done()
+    if action.reason:
+        draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
+    else:
+        draft.want(SetTopic())
+        owners = () if incident.apart else service.owners  # a drill and a private incident ask whom they need
+        who = tuple(dict.fromkeys(p for p in (incident.declared_by, *incident.invited, *owners) if p))
+        if who:
+            draft.want(Invite(people=who))
+    draft.want(PostLive(name="status"))
+    if action.channel.thread_ts is not None and not incident.private:
+        # The thread hangs under a message where incidents are announced: that message is the announcement.
+        root = MessageRef(channel=action.channel.id, ts=action.channel.thread_ts)
+        draft.set(messages={**draft.incident.messages, "announcement": root}).dirty("announcement")
+    elif action.channel.thread_ts is None:
+        draft.want(PostLive(name="announcement"))
+    ask_for_decision(begin_comms(draft))
+    if incident.drill:
+        nobody_paged(draft, ", ".join(incident.paged))
+    return ask_again(draft).done()
+
+
+def begin_comms(draft: Draft) -> Draft:
+    """Ticket and Discord, once; where Slack is what is broken, they do not wait for it."""
+    if draft.incident.ticket is None:
+        draft.set(ticket_off=False).want(OpenTicket())
+    return tell_discord(draft)
+
+
+def message_posted(incident: Incident, action: MessagePosted, service: Service, now: datetime) -> Change:
+    del service
+    draft = worked(Draft(incident, now), "post.live", f'"{action.name}"')
+    if action.name in incident.messages:
+        return draft.done()
+    draft.set(messages={**incident.messages, action.name: action.ref})
+    if not incident.open:  # it ended while this was posted: marks of that time found no message
+        draft.dirty(action.name)
+    if action.name == "status":
+        draft.want(Pin())
+        if incident.ticket is not None:
+            draft.want(AttachChannel())
+    if action.name.startswith("decision:") and not incident.tree_asked:
+        ask_for_tree(draft)
+    return draft.done()
+
+
+def pinned(incident: Incident, action: Pinned, service: Service, now: datetime) -> Change:
+    del action, service
+    return worked(Draft(incident, now), "pin").set(pinned=True).done()
+
+
+def invited(incident: Incident, action: Invited, service: Service, now: datetime) -> Change:
+    """Who could not be invited does not stop the others; it is said once."""
+    del service
+    draft = worked(Draft(incident, now), "invite").set(
+        invited=tuple(dict.fromkeys((*incident.invited, *action.people)))
+    )
+    if action.failed:
+        draft.note("comms", f"Could not be invited: {', '.join(action.failed)}")
+    return draft.done()
+
+
+def discord_posted(incident: Incident, action: DiscordPosted, service: Service, now: datetime) -> Change:
+    """The post shows what was true when it was begun; what came since is edited in."""
+    del service
+    known = {"discord_id": action.id, "discord_channel": action.channel, "discord_asked": True}
+    draft = worked(Draft(incident, now), "discord").set(**known)
+    return (tell_discord(draft) if incident.discord_id is None else draft).done()
+
+
+def paged(incident: Incident, action: Paged, service: Service, now: datetime) -> Change:
+    del service
+    draft = worked(Draft(incident, now), "page", f'"{action.key}"')
+    return draft.note("page", f"Page sent by {action.via}").done()
+
+
+ONE_OF_A_KIND = (
+    "set.topic",
+    "ticket.open",
+    "ticket.close",
+    "ticket.catch_up",
+    "ticket.channel",
+    "items.open",
+    "adr.complete",
+    "post.summary",
+    "discord",
+    "discord.pin",
+    "pin",
+)
+"""Effects that are the same whenever they are wanted: one that succeeded makes up for one that failed."""
+
+
+def effect_done(incident: Incident, action: EffectDone, service: Service, now: datetime) -> Change:
+    del service
+    draft = Draft(incident, now)
+    if action.kind == "ticket.open" and incident.ticket is None:
+        draft.set(ticket_off=True).dirty("status")
+    if action.kind in ONE_OF_A_KIND or action.about:
+        worked(draft, action.kind, action.about)
+    return draft.done()
+
+
+# --- what alerts say -------------------------------------------------------------------------------------------
+
+
+# --- texts outside Slack; mentions become names on the way out ----------------------------------------------------

@@ -1,0 +1,94 @@
+"""Two incidents that are one: the duplicate ends, and the other goes on with its issues, its people and its timeline.
+
+Both change in one commit, which checks both versions. The timelines are joined where they are read (`Incident.merged`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from phases.coordination.evidence import STORM_SECONDS
+from phases.messages.actions import MeasureDue
+from phases.messages.commands import MergeDuplicate
+from phases.messages.effects import CloseTicket, Invite
+from phases.record.claims import fingerprint_claim, issues_of, open_claim
+from phases.record.incident import Entry, Incident, Status
+from phases.record.limits import HEARD, MEASURE, SEEDS, UNDECIDED
+from phases.record.service import Service
+from phases.record.tokens import mentioned
+from phases.record.wording import short
+from phases.steps.announce import EVERYWHERE, tell
+from phases.steps.change import Change, Draft, Refused
+from phases.steps.resolution import end
+from phases.steps.rounds import GUARD_TIMER, decision_name
+
+
+def merge(incident: Incident, action: MergeDuplicate, service: Service, now: datetime) -> Change | Refused:
+    """Said to the incident that goes on; `action.found` is the duplicate as the door read it."""
+    del service
+    gone = action.found
+    if gone is None:
+        return Refused("unknown", f"There is no incident {action.duplicate}.")
+    if (why := _why_not(incident, gone)) is not None:
+        return Refused("state", f"{why} Nothing was changed.")
+    issues = issues_of(gone)
+    draft = Draft(incident, now).set(
+        seeds=tuple(dict.fromkeys((*incident.seeds, *issues)))[:SEEDS],
+        merged=tuple(dict.fromkeys((*incident.merged, gone.id, *gone.merged))),
+        rolled_back=tuple(dict.fromkeys((*incident.rolled_back, *gone.rolled_back))),
+        heard=tuple(dict.fromkeys((*incident.heard, *gone.heard)))[-HEARD:],
+    )
+    draft.claim(open_claim(incident.service, incident.environment), soft=True)
+    for issue in draft.incident.seeds:
+        draft.claim(fingerprint_claim(issue), soft=True)
+    draft.note("merged", f"{gone.id} is the same: {gone.title}. Its timeline is part of this one", by=action.by)
+    said = f"{short(gone.title, 150)}. Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
+    tell(draft, said, strong=f"{gone.id} is the same:")
+    people = tuple(dict.fromkeys(p for p in (gone.declared_by, gone.lead, *gone.invited) if p))
+    if incident.channel is not None and incident.channel.thread_ts is None:
+        room = gone.channel.id if gone.channel is not None and gone.channel.thread_ts is None else None
+        draft.want(Invite(people=people, members_of=room))
+    if incident.triage is not None and incident.status in UNDECIDED and set(issues) - set(issues_of(incident)):
+        draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
+    also = _ended(Draft(gone, now), action, incident).done()
+    draft.dirty(*EVERYWHERE)
+    return replace(draft.done(), also=also)
+
+
+def joined(id: str, entry: Entry) -> Entry:
+    """A duplicate's entry among those of the incident in which it goes on."""
+    return entry.model_copy(update={"text": f"{id}: {entry.text}"[:2000]})
+
+
+def _why_not(incident: Incident, gone: Incident) -> str | None:
+    if gone.id == incident.id:
+        return f"{gone.id} cannot be its own duplicate."
+    if gone.id in incident.merged:
+        return f"{gone.id} is merged into {incident.id} already."
+    if gone.status is Status.MITIGATING:
+        return f"A deploy of {gone.id} is under way. Merge it when that has ended."
+    if gone.private != incident.private:
+        return "A private incident and one that everybody sees are not merged: its people would see too much, or too little."
+    if gone.drill != incident.drill:
+        return "A drill is not merged with a real incident."
+    return None
+
+
+def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
+    """What was open is cancelled; what was over stays as it ended, and says where it goes on."""
+    gone = draft.incident
+    there = into.channel if into.channel is not None and into.channel.thread_ts is None else None
+    where = f" in <#{there.id}|{there.name}>" if there is not None else ""
+    ticket = f" Its ticket: {into.ticket.identifier} {into.ticket.url}" if into.ticket is not None else ""
+    draft.set(duplicate_of=into.id).cancel(GUARD_TIMER)
+    draft.release(open_claim(gone.service, gone.environment), *(fingerprint_claim(i) for i in issues_of(gone)))
+    draft.note("merged", f"Duplicate of {into.id}, says {mentioned(action.by)}", by=action.by)
+    if gone.open:
+        draft.set(status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=f"duplicate of {into.id}")
+        end(draft)
+        if gone.ticket is not None:
+            draft.want(CloseTicket(cancelled=True))
+    tell(draft, f"everything goes on{where}; you are invited there.{ticket}", strong=f"Duplicate of {into.id}:")
+    current = gone.round
+    return draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1))

@@ -1,0 +1,138 @@
+"""How often people want to hear how it stands, and what an update says (rules: Updates).
+
+The clock is one timer in Redis: it survives restarts, starts anew with each update, and ends when users are fine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from phases.messages.actions import UpdateDue
+from phases.messages.commands import PostUpdate
+from phases.record.findings import TriageReport, Value, Word
+from phases.record.incident import ActionKind, Incident, RoundAction, Severity, Status
+from phases.record.wording import capital, counted, listed
+from phases.steps.change import Change, Timer
+from phases.triage.blast_radius import who
+
+UPDATE = "update"
+"""The timer's name."""
+EVERY = {Severity.SEV1: timedelta(minutes=30), Severity.SEV2: timedelta(minutes=60)}
+"""Issue C, Coordinate: cadence by severity."""
+CHANNEL_AFTER = timedelta(minutes=10)
+"""So long after the lead was reminded, the channel is."""
+SNOOZE = timedelta(minutes=15)
+NEXT_MINUTES = (15, 30, 60, 120)
+"""What can be promised in the form."""
+
+
+def waits(incident: Incident) -> bool:
+    """Whether people wait for the next update: users are hit, and the severity or somebody's word promises one."""
+    going = incident.open and incident.status is not Status.MITIGATED and incident.channel is not None
+    return going and (incident.severity in EVERY or incident.update_promised)
+
+
+def every(incident: Incident) -> timedelta:
+    """How long people may be left without a word."""
+    return EVERY.get(incident.severity or Severity.SEV2, EVERY[Severity.SEV2])
+
+
+def followed(before: Incident, change: Change, now: datetime) -> Change:
+    """The clock of the updates after any change: begun, begun anew with another severity, or ended."""
+    after = change.incident
+    if not waits(after):
+        if after.update_due is None:
+            return change
+        ended = after.model_copy(update={"update_due": None, "update_promised": False, "reminded": ""})
+        timers = tuple(timer for timer in change.timers if timer.name != UPDATE)
+        return replace(change, incident=ended, timers=timers, cancels=(*change.cancels, UPDATE))
+    another = before.severity != after.severity and not after.update_promised
+    if after.update_due is not None and not another:
+        return change
+    due = now + every(after)
+    begun = after.model_copy(update={"update_due": due, "reminded": ""})
+    timers = (*(t for t in change.timers if t.name != UPDATE), Timer(name=UPDATE, at=due, action=UpdateDue()))
+    return replace(change, incident=begun, timers=timers)
+
+
+# --- what an update says ---------------------------------------------------------------------------------------
+
+
+class Template(Value):
+    """What the form is filled with: true as far as the record knows, to be made better by a person."""
+
+    knows: str
+    users: str
+    doing: str
+
+
+def template(incident: Incident) -> Template:
+    return Template(knows=_knows(incident), users=_users(incident.triage), doing=_doing(incident))
+
+
+def told(update: PostUpdate, *, bold: bool = False) -> str:
+    """The parts of an update that say something, one a line."""
+    parts = (("", update.text), ("Users", update.users), ("Doing", update.doing))
+    star = "*" if bold else ""
+    return "\n".join(
+        f"{star}{name}:{star} {text.strip()}" if name else text.strip() for name, text in parts if text.strip()
+    )
+
+
+def _knows(incident: Incident) -> str:
+    if incident.cause is not None:
+        return incident.cause.text[:500]
+    report = incident.triage
+    if report is not None and report.suspect is not None and report.suspect_minutes is not None:
+        after = counted(max(1, round(report.suspect_minutes)), "minute")
+        return f"It began {after} after {report.suspect.version} was deployed. The cause is not known yet."
+    return "The cause is not known yet."
+
+
+def _users(report: TriageReport | None) -> str:
+    if report is None:
+        return "How many are hit is not known yet."
+    blast = report.blast
+    features = listed([share.name for share in blast.top_features]) or "production"
+    if blast.users is Word.NOBODY:
+        return "Nobody is known to be hit."
+    if not blast.knows("features"):
+        features = "production"
+    if not blast.knows("users") and blast.user_count is None:
+        return f"Users get errors in {features}; how many is not known."
+    many = capital(who(blast)) if blast.user_count else capital(blast.users.value) + " user"
+    many += "s" if not blast.user_count and blast.users is Word.MANY else ""
+    return f"{many} get errors in {features}."
+
+
+def _doing(incident: Incident) -> str:
+    current = incident.round
+    if current is None or current.action is None:
+        return "We investigate." if current is not None and current.investigate_by else "We decide what to do."
+    action = current.action
+    if incident.status is Status.VERIFYING:
+        return f"{_done(action)}. We check that it helped."
+    return f"{_under_way(action)}."
+
+
+def _done(action: RoundAction) -> str:
+    to = action.to_release.version if action.to_release else "an earlier release"
+    match action.kind:
+        case ActionKind.ROLLBACK:
+            return f"Rolled back to {to}"
+        case ActionKind.HOTFIX:
+            return f"A {to} is out" if to.startswith("hotfix") else f"Hotfix {to} is out"
+        case ActionKind.FIXED:
+            return capital(action.sentence[:300].rstrip("."))
+
+
+def _under_way(action: RoundAction) -> str:
+    to = action.to_release.version if action.to_release else "an earlier release"
+    match action.kind:
+        case ActionKind.ROLLBACK:
+            return f"We roll back to {to}"
+        case ActionKind.HOTFIX:
+            return f"We ship {to}"
+        case ActionKind.FIXED:
+            return capital(action.sentence[:300].rstrip("."))

@@ -1,0 +1,1 @@
+"""The knowledge loop: what is remembered, trends, compaction."""

@@ -1,0 +1,379 @@
+"""Phase 3, stop the bleeding: rollback, hotfix, fixed another way; one action on production a round, followed to its end.
+
+Workflow: "Option A — Rollback (preferred for high blast-radius)", "Option B — Hotfix (for limited blast-radius with known
+fix) … still NOT --admin". Where a rollback goes to is measured in `triage.py`; whether it worked in `verification.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from phases.messages.actions import DeployTick
+from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
+from phases.messages.effects import FollowDeploy, PostLive, StartDeploy
+from phases.messages.results import DeployFinished, DeployNotStarted, DeployProgressed, DeployStarted
+from phases.mitigation.hotfix_merge import watch_merge
+from phases.record.findings import DeployOutput, DeployProof, MergeState, Release
+from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
+from phases.record.service import DEPLOYABLE, HOTFIX, DeployCommands, Service
+from phases.record.tokens import REASON, mentioned, what_was_done
+from phases.record.wording import lasting, short, stamp
+from phases.steps.announce import NOBODY, answered, keep_true, page, tell
+from phases.steps.change import Change, Draft, Refused
+from phases.steps.rounds import (
+    decision_name,
+    ended,
+    next_round,
+    open_round,
+    progress_name,
+    replace_round,
+    start_investigation,
+)
+from phases.verification.steps import first_look, start_clock
+
+FOLLOW_SECONDS = 2  # how often a running deploy is asked about
+LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits are few, and others need them too
+DEPLOY = "deploy"  # timer: ask about the running deploy
+SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy; their clocks and moments differ
+NOTHING_DEPLOYED = "drill: nothing was deployed"
+
+
+def who_may(owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it") -> Refused | None:
+    """Rules, Who may: the service's owners; no owners set: any full member. None where the person may act."""
+    if not member:
+        return Refused("who", "Only full members of this workspace can act on an incident. Nothing was done.")
+    if owners and person not in owners:
+        names = ", ".join(mentioned(o) for o in owners)
+        return Refused("who", f"Only the owners of this service {what}: {names}. Nothing was done.")
+    return None
+
+
+def deploying_claim(service: str) -> str:
+    """One deploy a service at a time, over all incidents."""
+    return f"deploying:{service}"
+
+
+# --- the decision ----------------------------------------------------------------------------------------------
+
+
+def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
+    """The round that a click or form means, if it may still be acted on; else who won, and what."""
+    incident = draft.incident
+    if (refused := ended(incident)) is not None:
+        return refused
+    if incident.round is None:
+        open_round(draft, "acted on before triage", None)
+        number = 1
+    elif forward and incident.status is Status.MITIGATED and number == incident.round.number:
+        open_round(draft, "fix forward", None)  # life of an incident: mitigated ─ fix forward → mitigating
+        number += 1
+    current = draft.incident.round
+    assert current is not None  # opened above
+    if current.action is not None and number <= current.number:
+        return Refused("stale", f"{decided(current.action)} Nothing more was done.")
+    if number != current.number:
+        older = next((r for r in incident.rounds if r.number == number), None)
+        was = f" {decided(older.action)}" if older is not None and older.action is not None else ""
+        return Refused(
+            "stale",
+            f"That was decision {number}, which is over.{was} Decision {current.number} is open: look there. Nothing was done.",
+        )
+    return current
+
+
+def decided(action: RoundAction) -> str:
+    """For whoever comes too late: who won, with what, when, and how it stands."""
+    return f"{mentioned(action.by)} decided: {what_was_done(action)}, {stamp(action.at)} ({action.result})."
+
+
+def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: str = "") -> Draft:
+    """Uses up the round, and says so everywhere; a decision message that is only now being posted says it by itself."""
+    replace_round(draft, current.model_copy(update={"action": action}))
+    answered(draft).cancel(NOBODY).note("decision", said, by=action.by)
+    told = f"{said} {then}".strip()
+    return tell(draft, told) if decision_name(current.number) in draft.incident.messages else keep_true(draft, told)
+
+
+def decide_rollback(incident: Incident, action: DecideRollback, service: Service, now: datetime) -> Change | Refused:
+    return _deploy(incident, ActionKind.ROLLBACK, action, action.target, service, now)
+
+
+def decide_hotfix(incident: Incident, action: DecideHotfix, service: Service, now: datetime) -> Change | Refused:
+    if not action.fix.commit:
+        return Refused("input", "A hotfix is shipped by its head commit, and this one has none. Nothing was done.")
+    if isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix:
+        return Refused(
+            "missing",
+            f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*.",
+        )
+    return _deploy(incident, ActionKind.HOTFIX, action, action.fix, service, now)
+
+
+def _deploy(
+    incident: Incident,
+    kind: ActionKind,
+    said: DecideRollback | DecideHotfix,
+    to: Release,
+    service: Service,
+    now: datetime,
+) -> Change | Refused:
+    draft = Draft(incident, now)
+    current = _round_for(draft, said.round, forward=said.forward)
+    if isinstance(current, Refused):
+        return current
+    if service.deployer is None:
+        return Refused(
+            "missing", f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
+        )
+    if not (DEPLOYABLE.fullmatch(to.version) or (kind is ActionKind.HOTFIX and HOTFIX.fullmatch(to.version))):
+        return Refused("input", "That is not a release that may be deployed. Nothing was done.")
+    if kind is ActionKind.ROLLBACK and said.running is not None and said.running.version == to.version:
+        return Refused("input", f"{to.version} is what runs now. Nothing was done.")
+    deploy_id = f"{incident.mark}-{current.number}"
+    acted = RoundAction(
+        kind=kind,
+        by=said.by,
+        at=now,
+        from_release=said.running,
+        to_release=to,
+        deploy_id=deploy_id,
+        break_glass=said.break_glass,
+    )
+    if incident.drill:
+        return _pretend(draft, current, acted, service).done()
+    was = said.running.version if said.running else "what runs now (not known yet)"
+    verb = f"rolls {service.name} back" if kind is ActionKind.ROLLBACK else f"ships {what_was_done(acted)}"
+    ends = f"from {was} to {to.version}" if kind is ActionKind.ROLLBACK else f"over {was}"
+    glass = f" Break glass: {said.break_glass}" if said.break_glass else ""
+    draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
+    _act(draft, draft.incident.round or current, acted, f"{mentioned(said.by)} {verb} {ends}.{glass}")
+    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=said.running, to=to, by=said.by))
+    if said.break_glass:
+        key, what = f"break glass: {current.number}", what_was_done(acted)
+        page(draft, key, f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}")
+    return draft.done()
+
+
+def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service) -> Draft:
+    """In a drill the buttons work and production is not touched: no deploy, no claim; the check goes on as ever."""
+    done = acted.model_copy(
+        update={
+            "deploy_id": None,
+            "started_at": draft.now,
+            "finished_at": draft.now,
+            "result": "done",
+            "reason": NOTHING_DEPLOYED,
+        }
+    )
+    draft.set(status=Status.VERIFYING)
+    said = f"{mentioned(acted.by)} decided: {what_was_done(acted)}. Drill: nothing was deployed."
+    _act(draft, draft.incident.round or current, done, said, then=first_look(service))
+    start_investigation(draft)
+    return start_clock(draft, service)
+
+
+def decide_fixed(incident: Incident, action: DecideFixed, service: Service, now: datetime) -> Change | Refused:
+    draft = Draft(incident, now)
+    current = _round_for(draft, action.round, forward=action.forward)
+    if isinstance(current, Refused):
+        return current
+    sentence = " ".join(action.sentence.split())[:500]
+    if not sentence:
+        return Refused("input", "Say in a sentence what was done, e.g. “flag new-pricing switched off”.")
+    acted = RoundAction(
+        kind=ActionKind.FIXED, by=action.by, at=now, sentence=sentence, started_at=now, finished_at=now, result="done"
+    )
+    draft.set(status=Status.VERIFYING)
+    said = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
+    _act(draft, draft.incident.round or current, acted, said, then=first_look(service))
+    start_investigation(draft)  # many × many waited for a rollback that does not come
+    return start_clock(draft, service).done()
+
+
+def decide_investigate(
+    incident: Incident, action: DecideInvestigate, service: Service, now: datetime
+) -> Change | Refused:
+    """Records that a person chose it; Rollback and Hotfix stay live beside it."""
+    del service
+    if (refused := ended(incident)) is not None:
+        return refused
+    draft = Draft(incident, now)
+    if incident.round is None:
+        open_round(draft, "acted on before triage", None)
+    current = draft.incident.round
+    if current is None or current.action is not None or (incident.round is not None and current.number != action.round):
+        return Refused("stale", "That decision is over. Nothing was changed.")
+    if current.investigate_by is None:
+        said = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
+        replace_round(draft, current.model_copy(update={"investigate_by": action.by}))
+        draft.note("decision", said, by=action.by).cancel(NOBODY)
+        keep_true(draft, said)
+    return start_investigation(draft).done()
+
+
+# --- the deploy, followed --------------------------------------------------------------------------------------
+
+
+def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] | None:
+    """The round whose deploy this is, while it is under way; late words about an ended one change nothing."""
+    for one in incident.rounds:
+        if one.action and one.action.deploy_id == deploy_id and one.action.result in ("waiting", "running"):
+            return one, one.action
+    return None
+
+
+def _moved(draft: Draft, current: Round, action: RoundAction, **fields: object) -> Round:
+    changed = current.model_copy(update={"action": action.model_copy(update=fields)})
+    replace_round(draft, changed)
+    return changed
+
+
+def deploy_started(incident: Incident, action: DeployStarted, service: Service, now: datetime) -> Change:
+    """What ran before is the deployer's word where the person who decided could not name it."""
+    del service
+    draft = Draft(incident, now)
+    if (found := _deploying(incident, action.deploy_id)) is None:
+        return draft.done()
+    if found[1].result == "waiting":
+        _began(draft, *found, now, action.running)
+    return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
+
+
+def _began(draft: Draft, current: Round, acted: RoundAction, at: datetime, running: Release | None = None) -> Round:
+    before = acted.from_release or running
+    over = f" over {before.version}" if before else ""
+    draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
+    start_investigation(draft)  # many × many: "debug after"
+    return _moved(draft, current, acted, result="running", started_at=at, from_release=before)
+
+
+def deploy_not_started(incident: Incident, action: DeployNotStarted, service: Service, now: datetime) -> Change:
+    """Something else runs by now, or the deployer refused: production is untouched, and a new round opens.
+
+    Where users were verified to be fine (a fix forward), they still are: the incident goes back to where it was.
+    """
+    draft = Draft(incident, now)
+    if (found := _deploying(incident, action.deploy_id)) is None:
+        return draft.done()
+    current, acted = found
+    reason = short(action.reason, REASON).rstrip(".")
+    _moved(draft, current, acted, result="not started", reason=reason, finished_at=now)
+    draft.cancel(DEPLOY).release(deploying_claim(service.name)).note("deploy", f"Not started: {reason}")
+    if incident.recovered_at is not None:
+        draft.set(status=Status.MITIGATED)
+        return tell(draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:").done()
+    if action.running is None:
+        failed = f"{what_was_done(acted)} failed: {reason}"
+        page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
+    return next_round(draft, f"nothing was deployed: {reason}").done()
+
+
+def deploy_tick(incident: Incident, action: DeployTick, service: Service, now: datetime) -> Change:
+    del service
+    draft = Draft(incident, now)
+    if _deploying(incident, action.deploy_id) is not None:
+        draft.want(FollowDeploy(deploy_id=action.deploy_id))
+    return draft.done()
+
+
+def deploy_progressed(incident: Incident, action: DeployProgressed, service: Service, now: datetime) -> Change:
+    del service
+    draft = Draft(incident, now)
+    if (found := _deploying(incident, action.deploy_id)) is None:
+        return draft.done()
+    current, acted = found
+    rests = acted.lines_at is not None and now - acted.lines_at < timedelta(seconds=LINES_SECONDS)
+    if action.lines and action.lines != acted.lines and not rests:
+        current = _moved(draft, current, acted, lines=action.lines, lines_at=now)
+    _show_output(draft, current, action.output)
+    return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
+
+
+def deploy_finished(incident: Incident, action: DeployFinished, service: Service, now: datetime) -> Change:
+    draft = Draft(incident, now)
+    if (found := _deploying(incident, action.deploy_id)) is None:
+        return draft.done()
+    _show_output(draft, found[0], action.output)
+    found = _deploying(draft.incident, action.deploy_id) or found
+    said = (action.result, action.proof, action.reason, service)
+    return finish_deploy(draft, found, *said, lines=action.lines, merge=action.merge).done()
+
+
+def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> Draft:
+    """Streams what the deploy prints into one message in the thread of its decision; posted with the first line."""
+    action = current.action
+    if action is None or output is None or not output.lines or output == action.output:
+        return draft
+    shown = action.model_copy(update={"output": output, "output_asked": True})
+    rounds = (
+        current.model_copy(update={"action": shown}) if r.number == current.number else r for r in draft.incident.rounds
+    )
+    draft.set(rounds=tuple(rounds)).dirty(progress_name(current.number))
+    return draft if action.output_asked else draft.want(PostLive(name=progress_name(current.number)))
+
+
+def finish_deploy(
+    draft: Draft,
+    found: tuple[Round, RoundAction],
+    result: str,
+    proof: DeployProof,
+    reason: str,
+    service: Service,
+    *,
+    lines: tuple[str, ...] = (),
+    merge: MergeState | None = None,
+) -> Draft:
+    """Done: the wait begins. Failed or unknown: never started again by itself, people are paged, decide again."""
+    current, acted = found
+    if acted.result == "waiting" and result == "done":  # its end is told before its start: who began it has died
+        current = _began(draft, current, acted, proof.started_at or acted.at)
+        acted = current.action or acted
+    incident = draft.incident
+    words = what_was_done(acted)
+    reason = short(reason, REASON)
+    current = _moved(
+        draft,
+        current,
+        acted,
+        result=result,
+        finished_at=draft.now,
+        proof=proof,
+        reason=reason,
+        lines=lines or acted.lines,
+    )
+    draft.cancel(DEPLOY).release(deploying_claim(service.name))
+    if result == "done":
+        return _deployed(draft, acted, proof, service, merge)
+    how = "failed" if result == "failed" else "has an unknown result and will not be started again by itself"
+    because = f": {reason.rstrip('.')}" if reason else ""
+    draft.note("deploy", f"{words} {how}{because}").set(recovered_at=None, guard_until=None)
+    page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}{because}")
+    return next_round(draft, f"{words} {how}{because}")
+
+
+def _deployed(
+    draft: Draft, acted: RoundAction, proof: DeployProof, service: Service, merge: MergeState | None
+) -> Draft:
+    before = proof.before or (acted.from_release.version if acted.from_release else None)
+    if acted.kind is ActionKind.ROLLBACK and before and before not in draft.incident.rolled_back:
+        draft.set(rolled_back=(*draft.incident.rolled_back, before))
+    if acted.kind is ActionKind.ROLLBACK:
+        draft.set(cause_fixed_by=None)  # whoever said so spoke of what is rolled back now
+    took = lasting(draft.now - (acted.started_at or acted.at))
+    said = f"Deployed: {before or '?'} → {proof.after or '?'} in {took}."
+    draft.set(status=Status.VERIFYING).note("deploy", said)
+    if acted.kind is ActionKind.HOTFIX and (open_end := watch_merge(draft, merge)) is not None:
+        said = f"{said} {open_end}"
+        draft.note("deploy", open_end)
+    tell(draft, f"{said} {first_look(service)}")
+    return start_clock(draft, service)
+
+
+def deploy_lost(draft: Draft, service: Service, deploy_id: str, reason: str) -> Draft:
+    """The deployer could not be asked any more: what came of it is unknown (rules: pages, always)."""
+    if (found := _deploying(draft.incident, deploy_id)) is None:
+        return draft
+    acted = found[1]
+    before = acted.from_release.version if acted.from_release else None
+    return finish_deploy(draft, found, "unknown", DeployProof(before=before), reason, service)

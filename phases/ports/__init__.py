@@ -1,0 +1,1 @@
+"""What the phases need from outside: protocols, and the values that they answer with."""

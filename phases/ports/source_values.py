@@ -1,0 +1,79 @@
+"""What a source of code tells: commits, which file a frame stands for, tests, checks. Asked for through `ports.py`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from phases.ports.source_paths import PathIndex
+from phases.record.findings import Frame, Value
+
+SEVERAL = 5
+"""Paths that fit equally well are named up to here."""
+
+
+class CommitFile(Value):
+    path: str
+    added: int = 0
+    deleted: int = 0
+    patch: str = ""
+
+
+class Commit(Value):
+    sha: str
+    author: str = ""
+    at: datetime | None = None
+    subject: str = ""
+    body: str = ""
+    """The message behind its first line."""
+    files: tuple[CommitFile, ...] = ()
+    url: str | None = None
+
+
+class Covered(Value):
+    """Which tests name a file, as far as the source can tell."""
+
+    naming: tuple[str, ...] = ()
+    """Test files that are called after it, or (where `read`) say its name in their text; at most five."""
+    files: int = 0
+    """Test files of its language that were looked through."""
+    read: bool = True
+    """False: only names were looked at."""
+    everywhere: bool = True
+    """False: only in the usual places."""
+
+
+class Check(Value):
+    name: str
+    conclusion: str
+    """`passed`, `failed`, `skipped`, `running` …: for people."""
+
+
+class PullChecks(Value):
+    """What ran on the newest commit of a pull request."""
+
+    pull_request: str
+    """`#7`"""
+    url: str | None = None
+    checks: tuple[Check, ...] = ()
+
+
+class Place(Value):
+    """Which file of a repository a frame stands for."""
+
+    path: str | None = None
+    """None: not found, or not which of several."""
+    several: tuple[str, ...] = ()
+    """Those that fit equally well, where there are more than one."""
+    built_from: str | None = None
+    """Its source, where it is itself written by a compiler: nothing is known of its lines."""
+    complete: bool = True
+    """False where the source shows only a part of its files: then what is not found may still be there."""
+
+
+def placed(index: PathIndex, frame: Frame, *, complete: bool = True) -> Place:
+    """Where a frame's file is among the paths of a repository."""
+    found = index.locate(frame.file, frame.module, frame.path)
+    if len(found) == 1:
+        return Place(path=found[0], complete=complete)
+    built_from = None if found else index.built_from(frame.file)
+    return Place(several=tuple(found[:SEVERAL]), built_from=built_from, complete=complete)

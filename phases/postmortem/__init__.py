@@ -1,0 +1,1 @@
+"""Phase 6: post-mortem, ADR, action items."""

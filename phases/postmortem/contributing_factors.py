@@ -1,0 +1,174 @@
+"""Phase 6, what the evidence says to the two whys: was there an alert, was the file covered by a test, which checks ran.
+
+Facts only, each from the record or looked up in the source; whose meaning a person has to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from phases.ports.ports import PortError, PullRequests, SourceCode
+from phases.ports.source_paths import TESTS, kind_of
+from phases.ports.source_values import Commit, Covered, PullChecks
+from phases.record.findings import Frame, Value
+from phases.record.incident import Entry, Incident
+from phases.record.service import Service
+from phases.record.wording import lasting, listed, short, stamp
+
+AT_ONCE_SECONDS = 5  # detected so soon after the first event: no delay worth a word
+ASK_SECONDS = 4.0
+"""A person waits in front of the form: what has not answered by then is left out, and that is said."""
+ALERT = "Sentry "
+"""How a timeline entry begins that is an alert of Sentry (`AddEvidence` of the webhook)."""
+
+T = TypeVar("T")
+
+
+class Hindsight(Value):
+    """What was looked up when the form was opened. None: not asked, or not known."""
+
+    tests: Covered | None = None
+    commit: Commit | None = None
+    """The commit that brought it, as far as it is known."""
+    confirmed: bool = False
+    """Whether a bisect or a person named that commit; else it is the first of the suspects."""
+    checks: PullChecks | None = None
+    users: int | None = None
+    notes: tuple[str, ...] = ()
+    """What could not be asked."""
+
+
+@dataclass(slots=True)
+class _Notes:
+    lines: list[str] = field(default_factory=list[str])
+
+    async def soft(self, asked: Awaitable[T | None], what: str) -> T | None:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await asked
+        except TimeoutError:
+            self.lines.append(f"{what}: no answer in time")
+        except PortError as error:
+            self.lines.append(f"{what}: {error.text}")
+        return None
+
+
+async def look_back(
+    incident: Incident, service: Service, source: SourceCode | None, pulls: PullRequests | None
+) -> Hindsight:
+    """Asks the source for the tests of the crashing file, the commit that brought it, and its pull request's checks."""
+    notes = _Notes()
+    sha, confirmed = culprit(incident)
+    report = incident.triage
+    release = (report.suspect or report.running) if report else None
+    frame = report.frame if report else None
+
+    async def tests() -> Covered | None:
+        if source is None or release is None or frame is None:
+            return None
+        return await notes.soft(_covered_by(source, service, release.version, frame), "Tests")
+
+    async def commit() -> Commit | None:
+        return await notes.soft(source.commit(service, sha), "The commit") if source is not None and sha else None
+
+    async def checks() -> PullChecks | None:
+        return await notes.soft(pulls.checks(service, sha), "Checks") if pulls is not None and sha else None
+
+    seen, brought, ran = await asyncio.gather(tests(), commit(), checks())
+    return Hindsight(tests=seen, commit=brought, confirmed=confirmed, checks=ran, notes=tuple(notes.lines))
+
+
+async def _covered_by(source: SourceCode, service: Service, release: str, frame: Frame) -> Covered | None:
+    place = await source.place(service, release, frame)
+    return await source.tests_of(service, release, place.path) if place.path else None
+
+
+def culprit(incident: Incident) -> tuple[str, bool]:
+    """The commit that brought it, and whether somebody stands behind that; empty where none is known."""
+    if incident.cause is not None and incident.cause.commit:
+        return incident.cause.commit, True
+    if incident.bisect is not None and incident.bisect.culprit is not None:
+        return incident.bisect.culprit.sha, True
+    return (incident.suspects[0].sha, False) if incident.suspects else ("", False)
+
+
+# --- why monitoring did not catch it earlier -------------------------------------------------------------------
+
+
+def alerted(incident: Incident, entries: Sequence[Entry]) -> str:
+    """Who said it first, how long after it began, and whether an alert fired at all."""
+    began = incident.triage.began_at if incident.triage else None
+    after = _after(incident.detected_at, began) if began else f"at {stamp(incident.detected_at)}"
+    match incident.source.kind:
+        case "sentry":
+            return f"{incident.source.text} fired {after}."
+        case "person" | "phrase":
+            return f"A person said it first, {after}, via {incident.source.text}. {_first_alert(incident, entries)}"
+        case _:
+            return f"Detected {after}, via {incident.source.text}. {_first_alert(incident, entries)}"
+
+
+def _after(detected: datetime, began: datetime) -> str:
+    if (detected - began).total_seconds() < AT_ONCE_SECONDS:
+        return f"as soon as it began ({stamp(began)})"
+    return f"{lasting(detected - began)} after it began ({stamp(began)})"
+
+
+def _first_alert(incident: Incident, entries: Sequence[Entry]) -> str:
+    alerts = [one for one in entries if one.kind == "evidence" and one.text.startswith(ALERT)]
+    first = min(alerts, key=lambda one: one.at, default=None)
+    if first is None:
+        return "No alert fired."
+    name = short(first.text.partition(":")[0], 80)
+    return f"The first alert ({name}) came {lasting(first.at - incident.detected_at)} later."
+
+
+# --- why it slipped through tests and CI -----------------------------------------------------------------------
+
+
+def how_it_passed(incident: Incident, found: Hindsight) -> str:
+    """Where it crashed, which test names that file, what the commit touched, what the checks said."""
+    report = incident.triage
+    said: list[str] = []
+    if report is not None and report.frame is not None:
+        function = f", {report.frame.function}" if report.frame.function else ""
+        file = "a file that the stack does not name" if report.frame.file == "?" else report.frame.file
+        said.append(f"{report.exception_type or 'The error'} in {file}{function}.")
+        if found.tests is not None:
+            said.append(covered(found.tests))
+    if found.commit is not None:
+        said.append(_touched(found.commit, confirmed=found.confirmed))
+    if found.checks is not None:
+        said.append(_ran(found.checks))
+    return " ".join(said)
+
+
+def covered(tests: Covered) -> str:
+    if tests.naming:
+        return f"{listed(tests.naming)} {'names' if len(tests.naming) == 1 else 'name'} that file."
+    if not tests.everywhere:
+        return "No test of that name lies in the usual places."
+    if not tests.read:
+        return "No test is called after that file."
+    if not tests.files:
+        return "The repository has no test file."
+    if tests.files == 1:
+        return "The only test file does not name that file."
+    return f"None of the {tests.files} test files names that file."
+
+
+def _touched(commit: Commit, *, confirmed: bool) -> str:
+    tests = [one.path for one in commit.files if kind_of(one.path) == TESTS]
+    who = "Commit" if confirmed else "Suspect commit"
+    return f"{who} {commit.sha[:9]} changed {listed(tests) if tests else 'no test'}."
+
+
+def _ran(checks: PullChecks) -> str:
+    if not checks.checks:
+        return f"No check ran on {checks.pull_request}."
+    told = [f"{one.name} {one.conclusion}" for one in checks.checks]
+    return f"Checks on {checks.pull_request}: {listed(told, most=8)}."

@@ -1,0 +1,131 @@
+"""Phase 6, the post-mortem: the gate in front of *resolved*, the parts as people send them, and their checks.
+
+Workflow: "Phase 6 — Post-mortem (always, mandatory)"; "Phase 6 ADR cannot be written without root cause → block; do not
+declare resolved without understanding why". What the form proposes is in `postmortem_draft.py`, the six proofs in `proofs.py`,
+the texts that leave the bot in `adr.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import zip_longest
+
+from phases.record.documents import ActionItem, Postmortem
+from phases.record.findings import Value
+from phases.record.markdown import cut
+
+PART_LIMIT = (
+    3000  # a text input of Slack: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
+)
+PARTS_BYTES = 14 * 1024  # the record has 32 KiB for everything (rules: Size and memory)
+ITEMS_LEAST = 3
+"""Rows for action items that the form begins with: one for each kind."""
+ITEMS_LIMIT = 10
+"""Rows at most: what is longer is not done, and a form has 100 blocks (https://docs.slack.dev/reference/views)."""
+ITEM_LIMIT = 300
+IMPACT_LIMIT = 500
+
+UNFINISHED = "because …"
+"""How a proposed sentence ends that only a person can finish."""
+_EMPTY = frozenset({"", "-", "--", ".", "…", "?", "n/a", "na", "none", "tbd", "todo"})
+
+
+# --- the gate --------------------------------------------------------------------------------------------------
+
+
+# --- the parts -------------------------------------------------------------------------------------------------
+
+
+class Parts(Value):
+    """What the form holds: as it is proposed, as a draft is kept, and as a person sends it."""
+
+    timeline: str = ""
+    impact: str = ""
+    root_cause: str = ""
+    monitoring: str = ""
+    tests: str = ""
+    items: tuple[ActionItem, ...] = ()
+    """The form's rows in their order; one without a text is no item."""
+    revisit: str = ""
+
+
+# --- the check -------------------------------------------------------------------------------------------------
+
+_ASKED = {
+    "timeline": "the timeline, from the alert to the end",
+    "root_cause": "the root cause",
+    "monitoring": "why monitoring did not catch it earlier",
+    "tests": "why it slipped through tests and CI",
+    "revisit": "when to look at this again",
+}
+
+
+def submitted(parts: Parts, by: str, at: datetime, before: Sequence[ActionItem] = ()) -> Postmortem | dict[str, str]:
+    """The post-mortem, or what is wrong: name of the part (`item_1` for the first row) → sentence, for a form to show under it.
+
+    `before`: the items of a post-mortem that is sent again. They keep their places, and what is known of each.
+    """
+    wrong: dict[str, str] = {}
+    texts: dict[str, str] = {name: getattr(parts, name).strip() for name in _ASKED}
+    for name, text in texts.items():
+        if is_empty(text):
+            wrong[name] = f"Say {_ASKED[name]}; this part is never empty."
+        elif text.rstrip(" .").endswith(UNFINISHED.rstrip(" .")) or text.endswith(UNFINISHED):
+            wrong[name] = f"Finish the sentence: say {_ASKED[name]}."
+        elif len(text) > PART_LIMIT:
+            wrong[name] = f"Too long: {len(text)} characters, at most {PART_LIMIT}."
+    wrong |= _wrong_items(parts.items)
+    items = _merged(parts.items, before)
+    impact = cut(" ".join(parts.impact.split()), IMPACT_LIMIT)
+    size = sum(len(text.encode()) for text in (*texts.values(), impact, *(one.text for one in items)))
+    if not wrong and size > PARTS_BYTES:
+        longest = max(texts, key=lambda name: len(texts[name].encode()))
+        wrong[longest] = f"Altogether {size - PARTS_BYTES:,} bytes too long: shorten this, the longest part."
+    if wrong:
+        return wrong
+    return Postmortem(
+        timeline=texts["timeline"],
+        impact="" if is_empty(impact) else impact,
+        root_cause=texts["root_cause"],
+        monitoring=texts["monitoring"],
+        tests=texts["tests"],
+        items=items,
+        revisit=texts["revisit"],
+        by=by,
+        at=at,
+    )
+
+
+def _wrong_items(rows: Sequence[ActionItem]) -> dict[str, str]:
+    wrong = {
+        f"item_{number}": f"Too long: {len(row.text)} characters, at most {ITEM_LIMIT}."
+        for number, row in enumerate(rows, 1)
+        if len(row.text) > ITEM_LIMIT
+    }
+    if all(is_empty(row.text) for row in rows):
+        wrong["item_1"] = "At least one action item: what shall be done so that it does not happen again?"
+    if len(rows) > ITEMS_LIMIT:
+        wrong[f"item_{ITEMS_LIMIT}"] = f"{len(rows)} action items are too many to be done: at most {ITEMS_LIMIT}."
+    return wrong
+
+
+def _merged(rows: Sequence[ActionItem], before: Sequence[ActionItem]) -> tuple[ActionItem, ...]:
+    """Rows that say something. One that was an item before and was emptied is dropped, not forgotten: its number stays."""
+    kept: list[ActionItem] = []
+    for old, row in zip_longest(before, rows):
+        if old is None and row is not None and not is_empty(row.text):
+            kept.append(_tidy(row))
+        elif old is not None and row is not None and not is_empty(row.text):
+            kept.append(old.model_copy(update=_tidy(row).model_dump(include={"kind", "text", "owner", "due"})))
+        elif old is not None:
+            kept.append(old.model_copy(update={"dropped": True}) if old.open else old)
+    return tuple(kept)
+
+
+def _tidy(item: ActionItem) -> ActionItem:
+    return item.model_copy(update={"text": " ".join(item.text.split()), "owner": item.owner.strip()[:80]})
+
+
+def is_empty(text: str) -> bool:
+    return " ".join(text.split()).lower() in _EMPTY

@@ -1,0 +1,98 @@
+"""The six proofs of an incident (workflow: Outputs / Evidence): each is missing or complete, and says what it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from phases.record.findings import LookVerdict, Value
+from phases.record.incident import ActionKind, Incident
+from phases.record.tokens import what_was_done
+from phases.record.wording import counted, lasting, stamp
+
+
+class Proof(Value):
+    """One of the six proofs (workflow: Outputs / Evidence)."""
+
+    name: str
+    complete: bool
+    says: str
+
+
+def proofs(incident: Incident) -> tuple[Proof, ...]:
+    """The six, each missing or complete, for `status`, the ADR and the export. Texts may hold `<@U…>`."""
+    return (
+        _triage_proof(incident),
+        _cause_proof(incident),
+        _deploy_proof(incident),
+        Proof(
+            name="Ticket",
+            complete=incident.ticket is not None,
+            says=f"{incident.ticket.identifier} {incident.ticket.url}" if incident.ticket else "no ticket was opened",
+        ),
+        Proof(
+            name="Post-mortem",
+            complete=incident.adr is not None,
+            says=f"{incident.adr.name} {incident.adr.url or incident.adr.path}" if incident.adr else "not written yet",
+        ),
+        _recovery_proof(incident),
+    )
+
+
+def _triage_proof(incident: Incident) -> Proof:
+    report = incident.triage
+    if report is None:
+        return Proof(name="Triage report", complete=False, says="Sentry was not measured, and nobody reported by hand")
+    how = f"by hand, <@{report.manual_by}>, not measured" if report.manual_by else f"{report.events} events measured"
+    return Proof(name="Triage report", complete=True, says=f"{stamp(report.at)}, {how}")
+
+
+def _cause_proof(incident: Incident) -> Proof:
+    cause = incident.cause
+    if cause is None:
+        return Proof(name="Root cause with evidence", complete=False, says="not known")
+    by = f"<@{cause.by}>" if cause.by else "found by bisect"
+    evidence = (
+        counted(len(cause.evidence), "piece of evidence", "pieces of evidence")
+        if cause.evidence
+        else "no evidence noted beside it"
+    )
+    return Proof(name="Root cause with evidence", complete=True, says=f"{by}, {stamp(cause.at)}, {evidence}")
+
+
+def _deploy_proof(incident: Incident) -> Proof:
+    """Release before and after, read back from the deployer; *fixed another way* has none to show."""
+    said: list[str] = []
+    complete = False
+    for one in incident.rounds:
+        action = one.action
+        if action is None or action.result in ("waiting", "not started"):
+            continue
+        if action.kind is ActionKind.FIXED:
+            said.append("no deploy was needed")
+            complete = True
+        elif action.proof is not None and action.proof.after is not None:
+            said.append(f"{action.proof.before or 'not known'} → {action.proof.after} ({action.result})")
+            complete = action.result == "done"
+        else:
+            said.append(f"{what_was_done(action)}: {action.result}, release not read back")
+            complete = False
+    return Proof(name="Deploy proof", complete=complete, says="; ".join(said) or "nothing was done on production")
+
+
+def _recovery_proof(incident: Incident) -> Proof:
+    name = "Recovery check"
+    if incident.recovered_at is None:
+        return Proof(name=name, complete=False, says="recovery is not verified")
+    at = stamp(incident.recovered_at)
+    last = incident.rounds[-1] if incident.rounds else None
+    if last is not None and last.verdict == "confirmed by a person":
+        return Proof(name=name, complete=True, says=f"{at}, confirmed by a person, not measured")
+    look = (
+        next((look for look in reversed(last.looks) if look.verdict is LookVerdict.RECOVERED), None) if last else None
+    )
+    if look is None:
+        return Proof(name=name, complete=True, says=at)
+    endpoint = f", endpoint {look.endpoint.said}" if look.endpoint else ""
+    span = lasting(timedelta(minutes=look.minutes))
+    counted = f"{look.events} events in {span}, up to {look.allowed} allowed by the baseline"
+    return Proof(name=name, complete=True, says=f"{at}, {counted}{endpoint}")

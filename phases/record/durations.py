@@ -1,0 +1,61 @@
+"""How long an incident took, part by part: to detect, to decide, to act, to recover. None: it has not happened (yet)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from phases.record.findings import Value
+from phases.record.incident import Incident, RoundAction
+
+
+class Durations(Value):
+    """The four parts; `to_recover` is the whole way from *Detected*, as the summary's `took`."""
+
+    to_detect: timedelta | None = None
+    to_decide: timedelta | None = None
+    to_act: timedelta | None = None
+    to_recover: timedelta | None = None
+
+
+def durations(incident: Incident) -> Durations:
+    return Durations(
+        to_detect=to_detect(incident),
+        to_decide=to_decide(incident),
+        to_act=to_act(incident),
+        to_recover=to_recover(incident),
+    )
+
+
+def to_detect(incident: Incident) -> timedelta | None:
+    """From the beginning of trouble, as triage measured it, to *Detected*."""
+    report = incident.triage
+    if report is None or report.manual_by is not None:
+        return None
+    return _between(report.began_at, incident.detected_at)
+
+
+def to_decide(incident: Incident) -> timedelta | None:
+    """From *Detected* to the first action on production that a person chose; *Investigate* decides nothing."""
+    acted = _acted(incident)
+    return _between(incident.detected_at, acted[0].at) if acted else None
+
+
+def to_act(incident: Incident) -> timedelta | None:
+    """From the first choice to the first action that was carried out: a deploy that failed on the way counts as time."""
+    acted = _acted(incident)
+    carried_out = next((one for one in acted if one.result == "done"), None)
+    return _between(acted[0].at, carried_out.finished_at) if carried_out else None
+
+
+def to_recover(incident: Incident) -> timedelta | None:
+    """From *Detected* to verified recovery, never to the paperwork."""
+    return _between(incident.detected_at, incident.recovered_at)
+
+
+def _acted(incident: Incident) -> list[RoundAction]:
+    return [one.action for one in incident.rounds if one.action is not None]
+
+
+def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
+    """Never negative: what was declared before its first event was measured took no time."""
+    return None if start is None or end is None else max(end - start, timedelta())

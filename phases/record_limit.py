@@ -1,0 +1,105 @@
+"""Holds a record under its limit: what stands in the thread anyway goes first, what people need to go on never.
+
+A record over the limit could not be written, and then nobody could act on it: so this always ends small enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from phases.failures import kept
+from phases.record.documents import IN_THE_ADR
+from phases.record.findings import Hypothesis
+from phases.record.incident import RECORD_LIMIT_BYTES, Incident, Round, as_json
+from phases.record.wording import short
+from phases.root_cause.hypotheses import best
+from phases.steps.change import Change
+
+Fields = dict[str, Any]
+
+
+def fitted(change: Change) -> Change:
+    """The same change with a record that fits (rules: Size and memory); each cut only where the one before was not enough."""
+    incident = change.incident
+    record = as_json(incident)
+    for cut in CUTS:
+        if len(record.encode()) <= RECORD_LIMIT_BYTES:
+            break
+        incident = incident.model_copy(update=cut(incident))
+        record = as_json(incident)
+    return replace(change, incident=incident, written=(incident, record))
+
+
+def _evidence(incident: Incident) -> Fields:
+    """The walk and the output of earlier deploys are in the thread, the frames were walked along, the ADR has the parts."""
+    fields: Fields = {"rounds": (*(_quiet(r) for r in incident.rounds[:-1]), *incident.rounds[-1:])}
+    if incident.investigation is not None:
+        slim = {"walk": (), "hypotheses": (), "suspects": ()}
+        fields["investigation"] = incident.investigation.model_copy(update=slim)
+    if incident.triage is not None:
+        slim = {"frames": (), "issues": incident.triage.issues[:5]}
+        fields["triage"] = incident.triage.model_copy(update=slim)
+    if incident.postmortem is not None and incident.adr is not None:
+        slim = {"timeline": IN_THE_ADR, "monitoring": IN_THE_ADR, "tests": IN_THE_ADR}
+        fields["postmortem"] = incident.postmortem.model_copy(update=slim)
+    return fields
+
+
+def _history(incident: Incident) -> Fields:
+    rounds = tuple(r.model_copy(update={"looks": r.looks[-2:]}) for r in incident.rounds[-8:])
+    return {
+        "failures": kept(incident.failures, 3),
+        "rounds": rounds,
+        "heard": incident.heard[-10:],
+        "pins": dict(list(incident.pins.items())[-10:]),
+    }
+
+
+def _quiet(one: Round) -> Round:
+    if one.action is None or one.action.output is None:
+        return one
+    return one.model_copy(update={"action": one.action.model_copy(update={"output": None})})
+
+
+def _tree(incident: Incident) -> Fields:
+    reasons = [s.model_copy(update={"reasons": tuple(short(r, 120) for r in s.reasons[:2])}) for s in incident.suspects]
+    return {"hypotheses": _shorter(incident, 6, 160), "suspects": tuple(reasons[:2])}
+
+
+def _words(incident: Incident) -> Fields:
+    fields: Fields = {"description": short(incident.description, 400), "past": incident.past[:1]}
+    fields["rounds"] = tuple(_quiet(r) for r in incident.rounds)
+    if incident.recollection is not None:
+        lines = tuple(short(line, 200) for line in incident.recollection.lines[:3])
+        fields["recollection"] = incident.recollection.model_copy(update={"lines": lines})
+    if incident.triage is not None:
+        issues = tuple(i.model_copy(update={"title": short(i.title, 80)}) for i in incident.triage.issues[:3])
+        notes = tuple(short(n, 160) for n in incident.triage.notes[:3])
+        slim = {"issues": issues, "notes": notes, "deploys": incident.triage.deploys[:3], "frame": None}
+        fields["triage"] = incident.triage.model_copy(update=slim)
+    return fields
+
+
+def _last(incident: Incident) -> Fields:
+    """What is left are decisions, claims, proofs and the parts of a post-mortem that is not written yet."""
+    rounds = tuple(r.model_copy(update={"looks": r.looks[-1:]}) for r in incident.rounds[-3:])
+    return {
+        "hypotheses": _shorter(incident, 2, 60),
+        "suspects": (),
+        "failures": kept(incident.failures, 1),
+        "rounds": rounds,
+    }
+
+
+def _shorter(incident: Incident, most: int, limit: int) -> tuple[Hypothesis, ...]:
+    def slim(one: Hypothesis) -> Hypothesis:
+        cut = {"says": short(one.says, limit), "found": short(one.found, limit), "predicts": "", "check": ""}
+        return one.model_copy(update=cut)
+
+    left = {h.id for h in best(incident.hypotheses, most)}
+    return tuple(slim(h) for h in incident.hypotheses if h.id in left)
+
+
+CUTS: tuple[Callable[[Incident], Fields], ...] = (_evidence, _history, _tree, _words, _last)

@@ -1,0 +1,115 @@
+"""What a stack says before any source is asked: which frames are ours, and how its error is put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from phases.ports.source_paths import foreign
+from phases.ports.tracker_values import EventDetail
+from phases.record.findings import Frame, TriageReport
+from phases.record.wording import short
+
+TITLE = 160
+VALUE = 90
+COMPARED = 100
+"""Characters of two lines of code that are held against each other."""
+REPORTS = {
+    "csp": "a Content Security Policy report",
+    "hpkp": "a public key pinning report",
+    "expectct": "a Certificate Transparency report",
+    "expectstaple": "an OCSP stapling report",
+    "nel": "a network error report",
+}
+
+
+COMPONENTS = "React ErrorBoundary "
+"""So the type begins of an error that React's SDK hangs below the real one as its cause, with the tree of components for a stack:
+https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts `captureReactException`"""
+
+
+def ours(frames: Sequence[Frame]) -> list[Frame]:
+    """Frames of our own code. Where none is marked as ours: those of no known library; where there are none either: all."""
+    marked = [f for f in frames if f.in_app]
+    return (
+        [f for f in marked if not foreign(f.file)]
+        or marked
+        or [f for f in frames if not foreign(f.file, f.module)]
+        or list(frames)
+    )
+
+
+Stack = tuple[str, Sequence[Frame]]
+"""An exception's type, and its frames with the crashing one first."""
+
+
+def evidence(chain: Sequence[Stack], beside: Sequence[Stack] = ()) -> list[Frame]:
+    """The frames of all exceptions, the crash first, each place once.
+
+    `chain`: the cause first, then what it was wrapped in, outwards; `beside`: the others of a group. From the cause's stack the way leads on
+    through its callers. Where a wrapper was raised says the least: there somebody only caught the cause.
+    """
+    way: list[Frame] = []
+    deeper: list[Frame] = []
+    apart: list[Frame] = []
+    again: list[Frame] = []
+    begun = 0
+    for of, stack in chain:
+        passed = {_function(frame) for frame in way}
+        caught = next((n for n, frame in enumerate(stack) if _function(frame) in passed), None)
+        if caught is None and not any(f.in_app and not foreign(f.file) for f in way):
+            way += stack  # so far there was no line of our own: this stack has the innermost one
+        elif caught is None:
+            apart += [*_marked(stack[:1], of, again=True), *_marked(stack[1:], of)]
+        else:
+            deeper += _marked(stack[:caught], of)
+            again += _marked(stack[caught : caught + 1], of, again=True)
+            way += stack[caught + 1 :]
+        begun = begun or len(way)
+    others = [frame for of, stack in beside for frame in _marked(stack, of)]
+    seen: dict[tuple[str, str, str, int | None], Frame] = {}
+    for frame in (*way[:begun], *others, *deeper, *way[begun:], *apart, *again):
+        seen.setdefault((frame.file, frame.module, frame.function, frame.line), frame)
+    return list(seen.values())
+
+
+def _function(frame: Frame) -> tuple[str, str, str, int | None]:
+    """What tells one function from another; where it has no name, its line must do."""
+    return (frame.file, frame.module, frame.function, None if frame.function else frame.line)
+
+
+def _marked(frames: Sequence[Frame], of: str, *, again: bool = False) -> list[Frame]:
+    return [frame.model_copy(update={"of": of[:100], "again": again}) for frame in frames]
+
+
+def error(type: str | None, value: str, limit: int = VALUE) -> str:
+    """`KeyError: 'region'`, in one line."""
+    return ": ".join(part for part in (type or "", short(" ".join(value.split()), limit)) if part)
+
+
+def with_cause(title: str, told: EventDetail | TriageReport) -> str:
+    """A title that Sentry gave, with the cause: it names an issue after what was caught last, which is often the same for everything."""
+    cause = error(told.exception_type, told.exception_value)
+    if not told.wrapped_in or not cause or (told.exception_type or cause) in title:
+        return title
+    return short(f"{short(title, max(TITLE - len(cause) - 12, 40))}, caused by {cause}", TITLE)
+
+
+def without_stack(kind: str) -> str:
+    """Why an event has no frames, in one sentence; empty where an exception should have had some."""
+    if kind == "message":
+        return "The newest event is a logged message without a stack: it names no line."
+    if kind in REPORTS:
+        return f"The newest event is {REPORTS[kind]} of a browser: it has no stack."
+    return ""
+
+
+def other_line(frame: Frame, snippet: Sequence[tuple[int, str]]) -> str:
+    """The source's line at a frame's number, where the stack shows another one there; empty where they agree or one is not known.
+
+    Then the source is not what ran: another release, or a file of the same name.
+    """
+    told, there = (dict(lines).get(frame.line or 0, "") for lines in (frame.context, snippet))
+    if "{snip}" in told or "…" in told:  # Sentry cuts long lines, and addresses of people are taken out
+        return ""
+    one, other = (" ".join(text.split())[:COMPARED] for text in (told, there))
+    return other if one and other and one != other else ""

@@ -1,0 +1,1 @@
+"""Steps that every phase shares: a change, its rounds, what is announced, the end."""

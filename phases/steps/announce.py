@@ -1,0 +1,128 @@
+"""Say a change of state in the channel, and keep ticket, Discord, pager and live messages in step with it (workflow, phase 4)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from phases.messages.actions import NobodyActed
+from phases.messages.effects import (
+    CommentTicket,
+    Page,
+    PinDiscord,
+    Say,
+    TellDiscord,
+    TellPager,
+)
+from phases.record.incident import Severity, Status
+from phases.steps.change import Draft
+
+EVERYWHERE = ("status", "announcement")
+NOBODY = "nobody"  # timer: nobody acted on a SEV1
+NOBODY_SECONDS = 600  # rules, Severity: nobody acts on a SEV1 within 10 minutes
+
+
+def urgent(draft: Draft, said: str) -> Draft:
+    """A SEV1 is paged as soon as it is known, and once more when nobody acts on it (rules: Severity).
+
+    Not once users are fine: what somebody writes into a ticket afterwards wakes nobody.
+    """
+    fine = draft.incident.status is Status.MITIGATED
+    if fine or draft.incident.severity is not Severity.SEV1 or "sev1" in draft.incident.paged:
+        return draft
+    return await_action(page(draft, "sev1", said))
+
+
+def await_action(draft: Draft) -> Draft:
+    """Watches that somebody acts on a SEV1; the first action, or *Investigate*, ends it."""
+    current = draft.incident.round
+    waits = current is None or (current.action is None and current.investigate_by is None)
+    if draft.incident.severity is not Severity.SEV1 or not waits:
+        return draft
+    return draft.timer(NOBODY, NOBODY_SECONDS, NobodyActed())
+
+
+def page(draft: Draft, key: str, text: str) -> Draft:
+    """Pages people once for each reason (rules: Severity, Pages)."""
+    if key in draft.incident.paged:
+        return draft
+    if draft.incident.drill:
+        draft.set(paged=(*draft.incident.paged, key)).note("page", f"Drill: nobody was paged. For real: {text}")
+        return nobody_paged(draft, text)
+    return draft.set(paged=(*draft.incident.paged, key)).want(Page(key=key, text=text)).note("page", f"Paged: {text}")
+
+
+def tell(
+    draft: Draft,
+    text: str,
+    *,
+    strong: str = "",
+    ticket: bool = True,
+    thread: bool = False,
+    ask: Literal["recovered", "not over", "foreign deploy", "fixed", "after", ""] = "",
+    mention: tuple[str, ...] = (),
+    picture: bool = False,
+) -> Draft:
+    """Says a change of state in the channel, and keeps ticket and Discord true with it (workflow, phase 4).
+
+    `strong` stands in front: bold in Slack, plain words on the ticket.
+    """
+    if draft.incident.channel is not None:
+        said = f"*{strong}* {text}" if strong else text
+        draft.want(Say(text=said.strip(), thread=thread, ask=ask, mention=mention, picture=picture))
+    if ticket:
+        keep_true(draft, f"{strong} {text}".strip())
+    return draft
+
+
+def keep_true(draft: Draft, text: str) -> Draft:
+    """A comment on the ticket, Discord and the pinned status follow every change."""
+    if draft.incident.ticket is not None and not draft.incident.private:
+        draft.want(CommentTicket(text=text))
+    return tell_discord(draft).dirty(*EVERYWHERE)
+
+
+def tell_discord(draft: Draft) -> Draft:
+    """Posts once, edits afterwards: while the first post is under way its id is not known, and its end asks again."""
+    if draft.incident.apart or (draft.incident.discord_asked and draft.incident.discord_id is None):
+        return draft
+    return pin_discord(draft.set(discord_asked=True).want(TellDiscord()))
+
+
+def pin_discord(draft: Draft) -> Draft:
+    """Pinned while it is open: a channel that many incidents share does not keep the pins of those that are over."""
+    incident = draft.incident
+    if incident.discord_id is None or incident.apart or incident.open is incident.discord_pinned:
+        return draft
+    return draft.set(discord_pinned=incident.open).want(PinDiscord())
+
+
+def answered(draft: Draft) -> Draft:
+    """Somebody acts: the pager need not call the next one."""
+    return _tell_pager(draft, "acknowledge")
+
+
+def stand_down(draft: Draft) -> Draft:
+    """Users are fine, or it is over: the pager's alert ends."""
+    return _tell_pager(draft, "resolve")
+
+
+def _tell_pager(draft: Draft, what: Literal["acknowledge", "resolve"]) -> Draft:
+    if not draft.incident.paged or draft.incident.drill:
+        return draft
+    return draft.want(TellPager(what=what, pages=len(draft.incident.paged)))
+
+
+def nobody_paged(draft: Draft, text: str) -> Draft:
+    """What a drill says in place of a page, as soon as there is a channel to say it in."""
+    if draft.incident.channel is None or not draft.incident.paged:
+        return draft
+    said = f"*Drill: nobody was paged.* For real, people would be paged now: {text}"
+    return draft.want(Say(text=said, thread=True))
+
+
+def worked(draft: Draft, kind: str, holding: str = "") -> Draft:
+    """Takes back the failures of an effect that has succeeded since: nobody needs to try those again."""
+    left = tuple(f for f in draft.incident.failures if f.kind != kind or holding not in f.effect)
+    if len(left) == len(draft.incident.failures):
+        return draft
+    return draft.set(failures=left).dirty("status")

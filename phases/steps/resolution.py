@@ -1,0 +1,164 @@
+"""The end of an incident: the gate in front of *resolved*, resolving, and cancelling.
+
+Workflow: "cannot be written without root cause → block; do not declare resolved without understanding why".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from phases.messages.commands import Cancel, Resolve
+from phases.messages.effects import CloseTicket, FollowBisect, PostSummary, ReviseAdr, SetTopic
+from phases.messages.results import ArchiveDue
+from phases.record.claims import fingerprint_claim, issues_of, open_claim
+from phases.record.incident import Incident, Status
+from phases.record.service import Service
+from phases.record.tokens import mentioned
+from phases.steps.announce import keep_true, stand_down, tell
+from phases.steps.change import Change, Draft, Refused
+from phases.steps.rounds import GUARD_TIMER, decision_name, ended
+
+NO_POSTMORTEM = "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."
+
+
+RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
+ARCHIVE = "archive"  # timer
+ARCHIVE_SECONDS = 7 * 24 * 60 * 60  # the channel is archived a week after the end
+TIMERS = ("triage", "measure", "nobody", "deploy", "look")
+"""What ends with the incident. A bisect is told to stop, and followed until it has."""
+AFTER_THE_END = (
+    "say",
+    "message.read",
+    "post.summary",
+    "ticket.open",
+    "ticket.sync",
+    "ticket.channel",
+    "ticket.catch_up",
+    "ticket.comment",
+    "ticket.attach",
+    "ticket.parent",
+    "ticket.close",
+    "issues.resolve",
+    "discord",
+    "discord.pin",
+    "page",
+    "page.follow",
+    "adr.revise",
+    "items.open",
+    "items.sync",
+    "items.remind",
+    "adr.complete",
+    "remember",
+    "archive",
+)
+"""Effects that are worth trying again when the incident is over."""
+
+
+def missing(incident: Incident) -> tuple[str, ...]:
+    """What stands between this incident and *resolved*; empty: nothing does."""
+    lacking: list[str] = []
+    if incident.recovered_at is None or incident.status is not Status.MITIGATED:
+        lacking.append(_recovery_lacks(incident))
+    if incident.drill:
+        return tuple(lacking)  # practice leaves no post-mortem behind
+    if incident.cause is None:
+        lacking.append("the root cause: name it with `/incident cause <why>`, or in the post-mortem")
+    if incident.adr is None:
+        written = incident.postmortem is not None and not incident.rewriting
+        lacking.append(
+            "the post-mortem's file: it was submitted and is not written yet; what hinders it is said above"
+            if written
+            else "the post-mortem: it went on since it was written, so send it again with `/incident postmortem`"
+            if incident.rewriting
+            else "the post-mortem: write it with `/incident postmortem`"
+        )
+    return tuple(lacking)
+
+
+def _recovery_lacks(incident: Incident) -> str:
+    match incident.status:
+        case Status.VERIFYING:
+            return "recovery: the check after the last action has not ended"
+        case Status.MITIGATING:
+            return "recovery: a deploy is under way"
+        case _:
+            return "recovery: nothing was done that was checked; roll back, hotfix or say *Fixed another way*"
+
+
+def resolve(incident: Incident, action: Resolve, service: Service, now: datetime) -> Change | Refused:
+    del service
+    if (refused := ended(incident)) is not None:
+        return refused
+    lacking = missing(incident)
+    if lacking:
+        what = "\n".join(f"• {one}" for one in lacking)
+        return Refused("missing", f"{incident.id} cannot be resolved yet. Missing:\n{what}")
+    return _resolve(Draft(incident, now), by=action.by).done()
+
+
+def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "", picture: bool = False) -> Draft:
+    """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there.
+
+    `news` is what has just come true: one message in the channel says both, with the `picture` of it.
+    """
+    incident = draft.incident
+    if (
+        incident.status is not Status.MITIGATED or incident.adr is None or missing(incident)
+    ):  # a drill is ended by people
+        return tell(draft, news, strong=strong, picture=picture, ask="after") if news else draft.dirty("status")
+    return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
+
+
+def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", picture: bool = False) -> Draft:
+    incident = draft.incident
+    draft.set(status=Status.RESOLVED, resolved_at=draft.now)
+    draft.note("resolved", f"Resolved by {mentioned(by)}" if by else "Resolved", by=by)
+    draft.release(open_claim(incident.service, incident.environment))
+    for issue in issues_of(incident):
+        draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
+    end(draft).want(PostSummary(by=by, said=bool(news)))
+    written, recovered = incident.postmortem, incident.recovered_at
+    if incident.adr is not None and written is not None and recovered is not None and written.at < recovered:
+        draft.want(ReviseAdr())  # the file says that recovery is not verified
+    who = f" by {mentioned(by)}" if by else ""
+    over = f"{incident.id} is resolved{who}."
+    if news:
+        tell(draft, f"{news} {over}", strong=strong, picture=picture)
+    else:
+        keep_true(draft, over)  # the channel reads it above the summary
+    if incident.ticket is not None:
+        draft.want(CloseTicket())
+    return draft.dirty("status", "announcement", "tree")
+
+
+def end(draft: Draft) -> Draft:
+    """What goes on of an incident that is over: nothing but a bisect until it has stopped, and what is still to be said."""
+    incident = draft.incident
+    draft.cancel(*TIMERS).set(failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END))
+    if incident.bisect is not None and incident.bisect.state == "running":
+        draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))
+    stand_down(draft).timer(ARCHIVE, ARCHIVE_SECONDS, ArchiveDue())
+    if incident.channel is not None:
+        draft.want(SetTopic())
+    return draft
+
+
+def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) -> Change | Refused:
+    """A false alarm or a duplicate: needs a reason and a name."""
+    if (refused := ended(incident)) is not None:
+        return refused
+    reason = " ".join(action.reason.split()).rstrip(".")[:500]
+    if not reason:
+        return Refused("input", "Cancelling needs a reason, e.g. `/incident cancel load test, not real users`.")
+    if incident.status is Status.MITIGATING:
+        return Refused("state", "A deploy is under way; it cannot be taken back. Cancel when it has ended.")
+    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason)
+    draft.cancel("ticket", GUARD_TIMER)
+    draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
+    draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
+    draft.note("cancelled", f"{mentioned(action.by)}: cancelled: {reason}", by=action.by)
+    tell(end(draft), f"{incident.id} was cancelled by {mentioned(action.by)}: {reason}.")
+    if incident.ticket is not None:
+        draft.want(CloseTicket(cancelled=True))
+    current = incident.round
+    return draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1)).done()

@@ -1,0 +1,184 @@
+"""Phase 5, the picture of an incident: events a minute from half an hour before the alert until it was over, and what happened when.
+
+The same numbers in three forms: points for a chart, a Mermaid `xychart-beta` for the ADR, and one line of words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from phases.ports.tracker_values import Minutes
+from phases.record.findings import Picture
+from phases.record.incident import ActionKind, Incident
+from phases.record.wording import short, stamp
+
+BEFORE_WINDOWS = 2  # "from 30 minutes before the alert": two windows
+POINTS = 20  # https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block
+QUICK_SECONDS = (5, 10, 15, 20, 30)  # spans of a drill's short windows
+LONGEST = timedelta(days=1)  # as far back as minutes are asked for
+MINUTE = timedelta(minutes=1)
+NAME = 40  # characters of what a mark says
+
+
+class Mark(NamedTuple):
+    at: datetime
+    word: str
+    """`deploy`, `alert`, `rollback`, `hotfix`, `fixed`, `recovered`."""
+    says: str
+
+
+class Point(NamedTuple):
+    label: str
+    """Minutes (or seconds) since the alert: `-12`, `0`, `3`."""
+    per_minute: float
+    marks: tuple[Mark, ...]
+    """What happened in its time."""
+
+
+def begins(detected: datetime, now: datetime, window: timedelta) -> datetime:
+    """Where the picture of an incident that was detected then begins, in whole minutes."""
+    return _whole(max(detected - BEFORE_WINDOWS * window, now - LONGEST))
+
+
+def drawn(minutes: Minutes, detected: datetime, now: datetime, window: timedelta) -> Picture | None:
+    """At most 20 equal spans of whole minutes, one of which begins with the alert's; None where Sentry has no minutes."""
+    begin, alert = begins(detected, now, window), _whole(detected)
+    if not minutes.known or alert < begin or now <= alert:
+        return None
+    # One span more than fits evenly: the first is cut off where the alert's has to begin with the alert.
+    step = next(s for s in range(1, 2 * round(LONGEST / MINUTE)) if _spans(begin, alert, now, s) <= POINTS)
+    first = alert - (alert - begin) // (step * MINUTE) * step * MINUTE
+    counts = [0] * _spans(begin, alert, now, step)
+    for at, events in minutes.counts.items():
+        if first <= at < now:
+            counts[min(int((at - first) // (step * MINUTE)), len(counts) - 1)] += events
+    return Picture(begin=first, until=now, seconds=60 * step, counts=tuple(counts))
+
+
+def quick(
+    detected: datetime, now: datetime, window: timedelta
+) -> tuple[Picture, list[tuple[datetime, datetime]]] | None:
+    """Where windows are so short that whole minutes show nothing: a picture to be filled, and the spans to count events in."""
+    alert = detected.replace(microsecond=0)
+    for seconds in QUICK_SECONDS:
+        span = timedelta(seconds=seconds)
+        before, since = BEFORE_WINDOWS * window // span, max(1, (now - alert) // span)
+        if before + since <= POINTS and now > alert:
+            starts = [alert + number * span for number in range(-before, since)]
+            spans = list(zip(starts, [*starts[1:], now], strict=True))
+            return Picture(begin=starts[0], until=now, seconds=seconds, counts=()), spans
+    return None
+
+
+def _spans(begin: datetime, alert: datetime, now: datetime, step: int) -> int:
+    """Before the alert and since; what is left over of less than a minute belongs to the last."""
+    return (alert - begin) // (step * MINUTE) + max(1, -(-((now - alert) // MINUTE) // step))
+
+
+def points(incident: Incident) -> tuple[Point, ...]:
+    """Events a minute, span by span; empty where there is no picture."""
+    picture = incident.picture
+    if picture is None:
+        return ()
+    all_marks, span = marks(incident), timedelta(seconds=picture.seconds)
+    one = MINUTE if span >= MINUTE else timedelta(seconds=1)
+    alert = _whole(incident.detected_at) if one is MINUTE else incident.detected_at.replace(microsecond=0)
+    found: list[Point] = []
+    for number, events in enumerate(picture.counts):
+        start = picture.begin + number * span
+        last = number == len(picture.counts) - 1
+        end = picture.until if last else start + span
+        inside = tuple(mark for mark in all_marks if start <= mark.at < end or (last and mark.at >= end))
+        found.append(Point(f"{round((start - alert) / one)}", _rounded(events / ((end - start) / MINUTE)), inside))
+    return tuple(found)
+
+
+def marks(incident: Incident) -> list[Mark]:
+    """Deploy, alert, actions and recovery within the picture, oldest first."""
+    if incident.picture is None:
+        return []
+    found = [Mark(incident.detected_at, "alert", "alert"), *_deploys(incident), *_actions(incident)]
+    if incident.recovered_at is not None:
+        found.append(Mark(incident.recovered_at, "recovered", "recovered"))
+    begin, end = incident.picture.begin, incident.picture.until + MINUTE
+    return sorted(mark for mark in found if begin <= mark.at <= end)
+
+
+def _deploys(incident: Incident) -> Iterator[Mark]:
+    """Of the suspect, where there is one; else whatever was deployed."""
+    report = incident.triage
+    for deploy in report.deploys if report else ():
+        if report is None or report.suspect is None or report.suspect.version == deploy.release.version:
+            yield Mark(deploy.started_at, "deploy", short(f"deploy of {deploy.release.version}", NAME))
+
+
+def _actions(incident: Incident) -> Iterator[Mark]:
+    for one in incident.rounds:
+        if (done := one.action) is None or done.result in ("not started", "waiting"):
+            continue
+        to = done.to_release.version if done.to_release else ""
+        says = "fixed another way" if done.kind is ActionKind.FIXED else to if to.startswith("hotfix") else ""
+        yield Mark(done.started_at or done.at, done.kind.value, short(says or f"{done.kind.value} to {to}", NAME))
+
+
+# --- in words and for the ADR ----------------------------------------------------------------------------------
+
+
+def in_words(incident: Incident) -> str:
+    """`Events a minute, each for 3 min: 0, 0, alert 42, 40, rollback to 1.2.0 3, 0.`; empty without a picture."""
+    found = points(incident)
+    if incident.picture is None or not found:
+        return ""
+    said = (f"{''.join(f'[{mark.says}] ' for mark in point.marks)}{_written(point.per_minute)}" for point in found)
+    seconds = incident.picture.seconds
+    span = f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
+    return f"Events a minute, each for {span}: {', '.join(said)}."
+
+
+def unit(picture: Picture) -> str:
+    """What the labels count."""
+    return "minutes" if picture.seconds >= 60 else "seconds"
+
+
+def mermaid(incident: Incident) -> list[str]:
+    """Markdown lines, without words of anybody's: https://mermaid.js.org/syntax/xyChart.html ; letters stand for what happened."""
+    found = points(incident)
+    if incident.picture is None or not found:
+        return []
+    labels = (f'"{p.label}{" " if p.marks else ""}{"".join(letter(m) for m in p.marks)}"' for p in found)
+    top = max(1, *(p.per_minute for p in found))
+    return [
+        "```mermaid",
+        "xychart-beta",
+        '    title "Events a minute"',
+        f'    x-axis "{unit(incident.picture).capitalize()} since the alert" [{", ".join(labels)}]',
+        f'    y-axis "Events a minute" 0 --> {_written(top)}',
+        f"    bar [{', '.join(f'{_written(p.per_minute)}' for p in found)}]",
+        "```",
+    ]
+
+
+def explained(incident: Incident) -> list[str]:
+    """What the letters stand for, and when that was."""
+    return [f"{letter(mark)}: {mark.says}, {stamp(mark.at)}" for mark in marks(incident)]
+
+
+def letter(mark: Mark) -> str:
+    """D(eploy), A(lert), R(ollback), H(otfix), F(ixed), and E for the end."""
+    return {"recovered": "E"}.get(mark.word, mark.word[0].upper())
+
+
+def _whole(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
+
+
+def _rounded(per_minute: float) -> float:
+    """What is shown is the same number everywhere."""
+    return round(per_minute, 1) if per_minute < 100 else float(round(per_minute))
+
+
+def _written(number: float) -> str:
+    """Without thousands' commas: it stands in lists."""
+    return f"{number:.1f}".removesuffix(".0")
