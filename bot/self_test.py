@@ -37,7 +37,7 @@ from bot.store.memory import RedisMemory
 from bot.store.redis import CONNECT_SECONDS, NotRecorded, StoreError, TooFewReplicas, answering, connect, run_script
 from bot.store.throttle import StoreOnce
 from bot.timers.scheduler import DROP, DUE
-from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import MeasureDue
 from phases.messages.effects import ArchiveChannel, OpenChannel, SetTopic
 from phases.ports.ports import PortError
@@ -257,8 +257,8 @@ def _on(loaded: Loaded) -> Draft:
     return Draft(loaded.incident, loaded.server_now)
 
 
-async def _commit(own: Store, loaded: Loaded, draft: Draft, because: Because) -> None:
-    answer = await own.commit(uuid4().hex, loaded, draft.done(), because=because)
+async def _commit(own: Store, loaded: Loaded, draft: Draft, trigger: Trigger) -> None:
+    answer = await own.commit(uuid4().hex, loaded, draft.done(), trigger=trigger)
     if not isinstance(answer, Done):
         raise NotRecorded(f"Redis took a commit and answered {type(answer).__name__}.")
 

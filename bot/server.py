@@ -104,7 +104,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         for line in (*catalogue.warnings, *settings.warnings(), *settings.describe_off()):
             log.warning("%s", line)
         heard = listeners(
-            door=bot.door,
+            dispatcher=bot.dispatcher,
             catalogue=catalogue,
             people=bot.people,
             slack=bot.slack.web,

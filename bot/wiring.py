@@ -42,7 +42,7 @@ from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.outbox.worker import Outbox
 from bot.performers import SYSTEMS, performers
-from bot.performers.context import Kit
+from bot.performers.context import EffectContext
 from bot.runtime.ack_priority import Courtesy
 from bot.runtime.clock_jump import Steady
 from bot.self_test import must_work
@@ -77,7 +77,7 @@ class Bot:
     settings: Settings
     catalogue: Catalogue
     store: Store
-    door: Incidents
+    dispatcher: Incidents
     slack: Slack
     me: Identity
     people: SlackPeople
@@ -123,7 +123,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     stack.push_async_callback(store.close)
     await must_work(url, wait_replicas=settings.redis_wait_replicas)
     await must_keep(store.redis)
-    door = Incidents(store, step, catalogue)
+    dispatcher = Incidents(store, step, catalogue)
 
     taste = StoreTaste(store, settings.slack_rich_blocks)
     slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
@@ -186,10 +186,10 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     announced = Announced(slack, settings.incidents_channel)
     render = renderer(catalogue, reverts=reverts is not None)
     courtesy = Courtesy()
-    live = Live(store, door, render, slack, courtesy=courtesy)
+    live = Live(store, dispatcher, render, slack, courtesy=courtesy)
     steady = Steady()
-    kit = Kit(
-        door=door,
+    ctx = EffectContext(
+        dispatcher=dispatcher,
         slack=slack,
         people=people,
         catalogue=catalogue,
@@ -216,25 +216,25 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         settings=settings,
         catalogue=catalogue,
         store=store,
-        door=door,
+        dispatcher=dispatcher,
         slack=slack,
         me=me,
         people=people,
         outbox=Outbox(
             store,
-            door,
-            performers(kit, merges, reverts, resolver),
+            dispatcher,
+            performers(ctx, merges, reverts, resolver),
             SYSTEMS,
             url=url,
             alone=settings.redis_url is None,
             courtesy=courtesy,
         ),
-        clock=Clock(store, door, steady=steady),
+        clock=Clock(store, dispatcher, steady=steady),
         live=live,
         tracker=tracker,
         deploys=deploys,
         memory=memory,
-        watch=Watch(deploys, door, tracker, catalogue, now=now),
+        watch=Watch(deploys, dispatcher, tracker, catalogue, now=now),
         looking_back=LookingBack(store, memory, slack, announced.channel, now=now),
         deployer_for=the_deployer,
         source_for=the_source,

@@ -22,7 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from starlette.routing import Route
 
 from handlers.command import router
-from handlers.dispatcher import Door, OutOfReach
+from handlers.dispatcher import Dispatcher, StoreUnavailable
 from handlers.events import app_home, declare_phrases, join, pins
 from handlers.events.app_home import Homes
 from handlers.incident import (
@@ -46,7 +46,7 @@ from handlers.incident import (
 from handlers.ports import Deployments, Deploys, Drafts, Issues, Members, Once, Viewers, Whereabouts
 from handlers.slack.background import Tasks
 from handlers.slack.bolt import App
-from handlers.slack.context import Kit
+from handlers.slack.context import Context
 from handlers.slack.payloads import from_interaction
 from handlers.slack.rich_blocks import NEVER, Taste
 from handlers.views import forms, notes
@@ -110,14 +110,14 @@ class Listeners:
     """Also what Socket Mode dispatches to."""
     routes: tuple[Route, ...]
     tasks: Tasks
-    kit: Kit
+    ctx: Context
     homes: Homes
     """To be run beside: keeps the open App Homes current."""
 
 
 def listeners(
     *,
-    door: Door,
+    dispatcher: Dispatcher,
     catalogue: Catalogue,
     people: People,
     slack: AsyncWebClient,
@@ -142,8 +142,8 @@ def listeners(
 ) -> Listeners:
     """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
     tasks = Tasks()
-    kit = Kit(
-        door=door,
+    ctx = Context(
+        dispatcher=dispatcher,
         catalogue=catalogue,
         people=people,
         client=slack,
@@ -166,20 +166,20 @@ def listeners(
         site=me.url,
         taste=taste or NEVER,
     )
-    app, homes = build_app(slack, me), Homes(kit)
-    register_all(app, kit, homes)
+    app, homes = build_app(slack, me), Homes(ctx)
+    register_all(app, ctx, homes)
     routes: list[Route] = []
     if settings.slack_signing_secret is not None:
         routes.append(slack_route(app, settings.slack_signing_secret.get_secret_value(), asked=asked))
     if settings.sentry_webhook_secret is not None:
-        routes.append(sentry_route(kit, settings.sentry_webhook_secret.get_secret_value()))
+        routes.append(sentry_route(ctx, settings.sentry_webhook_secret.get_secret_value()))
     if settings.github_webhook_secret is not None:
-        routes.append(github_route(kit, settings.github_webhook_secret.get_secret_value()))
+        routes.append(github_route(ctx, settings.github_webhook_secret.get_secret_value()))
     if settings.linear_webhook_secret is not None and owner is not None:
-        routes.append(linear_route(kit, settings.linear_webhook_secret.get_secret_value(), owner))
+        routes.append(linear_route(ctx, settings.linear_webhook_secret.get_secret_value(), owner))
     if settings.deploy_webhook_secret is not None:
-        routes.append(deploys_route(kit, settings.deploy_webhook_secret.get_secret_value()))
-    return Listeners(app=app, routes=tuple(routes), tasks=tasks, kit=kit, homes=homes)
+        routes.append(deploys_route(ctx, settings.deploy_webhook_secret.get_secret_value()))
+    return Listeners(app=app, routes=tuple(routes), tasks=tasks, ctx=ctx, homes=homes)
 
 
 def build_app(client: AsyncWebClient, me: Me) -> App:
@@ -218,7 +218,7 @@ def build_app(client: AsyncWebClient, me: Me) -> App:
         bolt.setLevel(level)
 
 
-def register_all(app: AsyncApp, kit: Kit, homes: Homes) -> None:
+def register_all(app: AsyncApp, ctx: Context, homes: Homes) -> None:
     for room in (
         router,
         declare,
@@ -236,17 +236,17 @@ def register_all(app: AsyncApp, kit: Kit, homes: Homes) -> None:
         cancel,
         recheck,
     ):
-        room.register(app, kit)
-    pins.register(app, kit)  # before the phrases, which take every message
-    declare_phrases.register(app, kit)
-    join.register(app, kit)
-    merge_and_reopen.register(app, kit)
-    app_home.register(app, kit, homes)
-    history.register(app, kit)
-    _rest(app, kit)
+        room.register(app, ctx)
+    pins.register(app, ctx)  # before the phrases, which take every message
+    declare_phrases.register(app, ctx)
+    join.register(app, ctx)
+    merge_and_reopen.register(app, ctx)
+    app_home.register(app, ctx, homes)
+    history.register(app, ctx)
+    _rest(app, ctx)
 
 
-def _rest(app: AsyncApp, kit: Kit) -> None:
+def _rest(app: AsyncApp, ctx: Context) -> None:
     """What nobody else takes: clicks on what an older version posted; and every error."""
 
     @app.action(re.compile(r".*"))
@@ -254,7 +254,7 @@ def _rest(app: AsyncApp, kit: Kit) -> None:
         """Links send a click, too; they need no answer."""
         clicked = (body.get("actions") or [{}])[0]
         if clicked.get("type") == "button" and not clicked.get("url"):
-            from_interaction(kit, body).tell(notes.note("That button is not known any more. Nothing was done."))
+            from_interaction(ctx, body).tell(notes.note("That button is not known any more. Nothing was done."))
         await ack()
 
     @app.error
@@ -267,11 +267,15 @@ def _rest(app: AsyncApp, kit: Kit) -> None:
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames))
         log.error("a listener failed: %s in %s", type(error).__name__, where)
-        text = f"{error.text} Nothing was recorded. Try again in a moment." if isinstance(error, OutOfReach) else SORRY
-        return _sorry(kit, request.body, text, again=isinstance(error, OutOfReach | PortError | TimeoutError))
+        text = (
+            f"{error.text} Nothing was recorded. Try again in a moment."
+            if isinstance(error, StoreUnavailable)
+            else SORRY
+        )
+        return _sorry(ctx, request.body, text, again=isinstance(error, StoreUnavailable | PortError | TimeoutError))
 
 
-def _sorry(kit: Kit, body: dict[str, Any], text: str, *, again: bool) -> BoltResponse:
+def _sorry(ctx: Context, body: dict[str, Any], text: str, *, again: bool) -> BoltResponse:
     message = notes.note(text)
     if body.get("command"):
         return BoltResponse(status=200, body={"response_type": "ephemeral", **message.payload()})
@@ -280,7 +284,7 @@ def _sorry(kit: Kit, body: dict[str, Any], text: str, *, again: bool) -> BoltRes
         return BoltResponse(status=200, body={"response_action": "update", "view": view})
     if body.get("type") in ("block_actions", "message_action", "shortcut"):
         if body.get("trigger_id"):
-            from_interaction(kit, body).tell(message)
+            from_interaction(ctx, body).tell(message)
         return BoltResponse(status=200, body="")
     # An event: Slack sends it again where that may help; what fails by its shape would fail again.
     return BoltResponse(status=500 if again else 200, body="")

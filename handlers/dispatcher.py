@@ -11,7 +11,7 @@ from phases.record.incident import Entry, Incident
 from phases.steps.change import Refused
 
 
-class OutOfReach(Exception):
+class StoreUnavailable(Exception):
     """What is recorded cannot be read now. `text` is for people."""
 
     def __init__(self, text: str) -> None:
@@ -42,7 +42,7 @@ class EffectEnded:
     entry: str
 
 
-Because = Delivery | TimerDue | EffectEnded
+Trigger = Delivery | TimerDue | EffectEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,15 @@ class Unknown:
     text: str = "I could not see whether this was recorded; click again, it counts once."
 
 
-class Door(Protocol):
-    async def say(
-        self, action: Action, incident: str | None, because: Because | None = None, deadline: datetime | None = None
+class Dispatcher(Protocol):
+    async def dispatch(
+        self, action: Action, incident: str | None, trigger: Trigger | None = None, deadline: datetime | None = None
     ) -> Recorded | Refused | Unknown:
         """Loads, steps, commits; again on a conflict. `deadline` in server time: later nothing is committed."""
         ...
 
-    async def look(self, incident: str) -> Incident | None:
-        """Raises `OutOfReach`, as do `timeline` and `find`."""
+    async def load(self, incident: str) -> Incident | None:
+        """Raises `StoreUnavailable`, as do `timeline` and `find`."""
         ...
 
     async def timeline(self, incident: str) -> list[Entry]: ...

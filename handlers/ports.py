@@ -72,7 +72,7 @@ class Looking:
 
 
 class Viewers(Protocol):
-    """Who has App Home open, over all replicas. Raises `handlers.dispatcher.OutOfReach`."""
+    """Who has App Home open, over all replicas. Raises `handlers.dispatcher.StoreUnavailable`."""
 
     async def opened(self, user: str, seconds: float, at_most: int) -> None:
         """They look at it for so long; of more than `at_most` the ones that looked last are kept."""

@@ -19,7 +19,7 @@ from bot.runtime.ack_priority import Courtesy, people_first
 from bot.store.commit import member
 from bot.store.incident_store import Store
 from bot.store.redis import StoreError, end_if_cancelled
-from handlers.dispatcher import Door
+from handlers.dispatcher import Dispatcher
 from phases.ports.ports import PortError
 from phases.record.incident import Incident, MessageRef
 
@@ -92,7 +92,7 @@ class Live:
     def __init__(
         self,
         store: Store,
-        door: Door,
+        dispatcher: Dispatcher,
         render: Render,
         slack: Editor,
         *,
@@ -103,7 +103,7 @@ class Live:
         """`edited`, `unchanged`, `dropped`, `put off`, since the start of this process."""
         self.running = False
         self._store = store
-        self._door = door
+        self._dispatcher = dispatcher
         self._render = render
         self._slack = slack
         self._now = now
@@ -243,7 +243,7 @@ class Live:
             self._forget(one, heard)
             return _End()
         id, _, name = one.partition("|")
-        incident = await self._door.look(id)
+        incident = await self._dispatcher.load(id)
         ref = incident.messages.get(name) if incident else None
         if incident is None or (ref is None and not incident.open):
             return self._drop(one, "there is no such message")

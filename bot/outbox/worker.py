@@ -27,7 +27,7 @@ from bot.runtime.clock_jump import passed
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
 from bot.store.redis import StoreError, connect, end_if_cancelled
-from handlers.dispatcher import Door, EffectEnded, Recorded, Unknown
+from handlers.dispatcher import Dispatcher, EffectEnded, Recorded, Unknown
 from phases.messages.actions import Action
 from phases.messages.effects import EFFECT, Effect
 from phases.messages.results import EffectFailed
@@ -90,7 +90,7 @@ class Outbox:
     def __init__(
         self,
         store: Store,
-        door: Door,
+        dispatcher: Dispatcher,
         performers: Mapping[str, Performer],
         systems: Mapping[str, str],
         *,
@@ -105,7 +105,7 @@ class Outbox:
         """The same by the effect's type: (type, result)."""
         self.running = False
         self._store = store
-        self._door = door
+        self._dispatcher = dispatcher
         self._performers = performers
         self._systems = systems
         self._url = url
@@ -386,7 +386,7 @@ class Outbox:
         pause = 0.2
         while True:
             await people_first()
-            answer = await self._door.say(action, job.incident, EffectEnded(held.entry))
+            answer = await self._dispatcher.dispatch(action, job.incident, EffectEnded(held.entry))
             if not isinstance(answer, Unknown):
                 return answer
             end_if_cancelled()

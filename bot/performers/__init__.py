@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.performers.context import Kit, Performer
+from bot.performers.context import EffectContext, Performer
 from bot.performers.deploys import acting
 from bot.performers.hotfix_merge import merging
 from bot.performers.notify import coordinating
@@ -67,21 +67,21 @@ SYSTEMS: dict[str, str] = {
 
 
 def performers(
-    kit: Kit, merges: Merges, reverts: Reverts | None = None, resolver: Resolver | None = None
+    ctx: EffectContext, merges: Merges, reverts: Reverts | None = None, resolver: Resolver | None = None
 ) -> dict[str, Performer]:
     """Every effect by its type, with what performs it."""
     return {
-        **speaking(kit),
-        **reading(kit),
-        **measuring(kit),
-        **acting(kit, merges),
-        **merging(kit, merges),
-        **reverting(kit, reverts),
-        **resolving(kit, resolver),
-        **coordinating(kit),
-        **writing(kit),
-        **ticketing(kit),
+        **speaking(ctx),
+        **reading(ctx),
+        **measuring(ctx),
+        **acting(ctx, merges),
+        **merging(ctx, merges),
+        **reverting(ctx, reverts),
+        **resolving(ctx, resolver),
+        **coordinating(ctx),
+        **writing(ctx),
+        **ticketing(ctx),
     }
 
 
-__all__ = ["SYSTEMS", "Kit", "Performer", "performers"]
+__all__ = ["SYSTEMS", "EffectContext", "Performer", "performers"]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
-from handlers.dispatcher import Door
+from handlers.dispatcher import Dispatcher
 from handlers.views.blocks import Message
 from phases.messages.actions import Action
 from phases.messages.effects import PostLive
@@ -53,8 +53,8 @@ Render = Callable[[str, Incident, datetime], Awaitable[Message]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
-    door: Door
+class EffectContext:
+    dispatcher: Dispatcher
     slack: Slack
     people: SlackPeople
     catalogue: Catalogue
@@ -85,7 +85,7 @@ class Kit:
 
     async def incident(self, job: JobLike) -> Incident:
         """The newest state. Raises `PortError` when the record is gone, which ends the effect."""
-        found = await self.door.look(job.incident)
+        found = await self.dispatcher.load(job.incident)
         if found is None:
             raise PortError("redis", f"{job.incident} is not in the store any more", retryable=False)
         return found
@@ -150,14 +150,14 @@ class Kit:
 
     async def burning(self, service: Service, asking: Incident) -> set[str]:
         """Versions that are the suspect of another open incident of this service: no target for a rollback."""
-        others = await self.door.find(service=service.name, open_only=True)
+        others = await self.dispatcher.find(service=service.name, open_only=True)
         reports = [one.triage for one in others if one.id != asking.id and not one.drill and one.triage is not None]
         return {report.suspect.version for report in reports if report.suspect is not None}
 
     async def own_deploys(self, service: Service) -> list[DeploySeen]:
         """What the bot deployed by itself on this service, newest first."""
         seen: list[DeploySeen] = []
-        for one in await self.door.find(service=service.name, open_only=False):
+        for one in await self.dispatcher.find(service=service.name, open_only=False):
             if one.drill:
                 continue  # what it decided was never deployed
             for each in one.rounds:
@@ -176,7 +176,7 @@ class Kit:
         return sorted(seen, key=lambda d: d.started_at, reverse=True)
 
 
-def need_tracker(kit: Kit) -> ErrorTracker:
-    if kit.tracker is None:
+def need_tracker(ctx: EffectContext) -> ErrorTracker:
+    if ctx.tracker is None:
         raise NotSetUp("sentry", "Sentry is not set up (SENTRY_ORG, SENTRY_AUTH_TOKEN): nothing can be measured")
-    return kit.tracker
+    return ctx.tracker

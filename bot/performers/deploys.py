@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from bot.performers.context import JobLike, Kit, Performer
+from bot.performers.context import EffectContext, JobLike, Performer
 from phases.messages.effects import FollowDeploy, StartDeploy
 from phases.messages.results import DeployFinished, DeployNotStarted, DeployProgressed, DeployStarted
 from phases.mitigation.steps import NOTHING_DEPLOYED
@@ -27,16 +27,16 @@ def same(one: Release | None, other: Release | None) -> bool:
     return one is not None and other is not None and one.same_as(other)
 
 
-def acting(kit: Kit, merges: Merges) -> dict[str, Performer]:
+def acting(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
     def deployer(service: Service) -> Deployer:
-        found = kit.deployer_for(service)
+        found = ctx.deployer_for(service)
         if found is None:
             raise NotSetUp("deployer", f"{service.name} has no deployer in the catalogue")
         return found
 
     async def start_deploy(effect: StartDeploy, job: JobLike) -> DeployStarted | DeployNotStarted:
-        incident = await kit.incident(job)
-        service = kit.service(incident)
+        incident = await ctx.incident(job)
+        service = ctx.service(incident)
         if incident.drill:  # the rules ask for no deploy in a drill; were one asked for, it would end here
             return DeployNotStarted(deploy_id=effect.deploy_id, reason=NOTHING_DEPLOYED)
         try:
@@ -68,8 +68,8 @@ def acting(kit: Kit, merges: Merges) -> dict[str, Performer]:
             return False
 
     async def follow_deploy(effect: FollowDeploy, job: JobLike) -> DeployProgressed | DeployFinished:
-        incident = await kit.incident(job)
-        service = kit.service(incident)
+        incident = await ctx.incident(job)
+        service = ctx.service(incident)
         acted = next((r.action for r in incident.rounds if r.action and r.action.deploy_id == effect.deploy_id), None)
         if acted is None:
             raise PortError("deployer", f"deploy {effect.deploy_id} belongs to no round", retryable=False)
@@ -123,7 +123,7 @@ def acting(kit: Kit, merges: Merges) -> dict[str, Performer]:
                 "before": acted.from_release.version if acted.from_release else None,
                 "after": named.version if named else None,
                 "started_at": started_at,
-                "finished_at": kit.now(),
+                "finished_at": ctx.now(),
             }
         )
 

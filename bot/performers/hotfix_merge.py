@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.performers.context import JobLike, Kit, Performer
+from bot.performers.context import EffectContext, JobLike, Performer
 from phases.messages.effects import LookAtMerge, MergePullRequest
 from phases.messages.results import MergeRefused, MergeSeen
 from phases.ports.ports import Merges, PortError
@@ -13,9 +13,9 @@ TRIES = 4
 """Some seconds: who clicked waits for the answer, and can click again."""
 
 
-def merging(kit: Kit, merges: Merges) -> dict[str, Performer]:
+def merging(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
     async def merge(effect: MergePullRequest, job: JobLike) -> MergeSeen | MergeRefused:
-        service = kit.service(await kit.incident(job))
+        service = ctx.service(await ctx.incident(job))
         try:
             state = await merges.merge(service, effect.number, effect.commit)
         except PortError as error:
@@ -25,9 +25,9 @@ def merging(kit: Kit, merges: Merges) -> dict[str, Performer]:
         return MergeSeen(round=effect.round, state=state)
 
     async def look(effect: LookAtMerge, job: JobLike) -> MergeSeen:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         fix = _shipped(incident, effect.round)
-        state = await merges.state(kit.service(incident), fix) if fix is not None else None
+        state = await merges.state(ctx.service(incident), fix) if fix is not None else None
         return MergeSeen(round=effect.round, state=state)
 
     return {"merge": merge, "merge.look": look}

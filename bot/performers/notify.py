@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.performers.context import JobLike, Kit, Performer
+from bot.performers.context import EffectContext, JobLike, Performer
 from handlers import views
 from phases.coordination.discord import discord_text
 from phases.messages.effects import Page, PinDiscord, Remember, Say, TellDiscord, TellPager
@@ -18,66 +18,66 @@ PAGER_TRIES = 3
 """Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
 
 
-def coordinating(kit: Kit) -> dict[str, Performer]:
+def coordinating(ctx: EffectContext) -> dict[str, Performer]:
     async def discord(effect: TellDiscord, job: JobLike) -> DiscordPosted | EffectDone:
-        incident = await kit.incident(job)
-        if kit.announcer is None or incident.apart:
+        incident = await ctx.incident(job)
+        if ctx.announcer is None or incident.apart:
             return EffectDone(kind=effect.type)
-        text = discord_text(incident, await kit.names(incident))
+        text = discord_text(incident, await ctx.names(incident))
         if incident.discord_id is not None:
             for _ in range(NEWEST_TRIES):
-                await kit.announcer.edit(incident.discord_id, text)
+                await ctx.announcer.edit(incident.discord_id, text)
                 # Another replica may have told something newer while this edit was under way, and this one came last.
-                incident, told = await kit.incident(job), text
-                text = discord_text(incident, await kit.names(incident))
+                incident, told = await ctx.incident(job), text
+                text = discord_text(incident, await ctx.names(incident))
                 if text == told or incident.discord_id is None:
                     break
             return EffectDone(kind=effect.type)
-        posted = await kit.announcer.post(
+        posted = await ctx.announcer.post(
             text, author=f"Firebreak {incident.id}", maybe_posted_since=job.created if job.attempt > 1 else None
         )
         return DiscordPosted(id=posted.id, channel=posted.channel)
 
     async def pin_discord(effect: PinDiscord, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        if kit.announcer is not None and incident.discord_id is not None:
+        incident = await ctx.incident(job)
+        if ctx.announcer is not None and incident.discord_id is not None:
             for _ in range(NEWEST_TRIES):
                 pinned = incident.open
-                await kit.announcer.pin(incident.discord_id, incident.discord_channel, pinned=pinned)
-                incident = await kit.incident(job)
+                await ctx.announcer.pin(incident.discord_id, incident.discord_channel, pinned=pinned)
+                incident = await ctx.incident(job)
                 if incident.open is pinned or incident.discord_id is None:
                     break
         return EffectDone(kind=effect.type)
 
     async def page(effect: Page, job: JobLike) -> Paged:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         via = "mention"
         if incident.drill:
             return Paged(key=effect.key, via="nobody: a drill")
-        if kit.pager is not None:
-            text = one_line(await kit.people.plain(page_text(incident, effect.text)), {}, PAGE_LIMIT)
+        if ctx.pager is not None:
+            text = one_line(await ctx.people.plain(page_text(incident, effect.text)), {}, PAGE_LIMIT)
             try:
                 if incident.paged[:1] != (
                     effect.key,
                 ):  # an alert that is open calls nobody anew: it ends, and another begins
-                    await kit.pager.follow(key=incident.ulid, what="resolve")
-                await kit.pager.page(key=incident.ulid, text=text, severity="critical", url=None)
+                    await ctx.pager.follow(key=incident.ulid, what="resolve")
+                await ctx.pager.page(key=incident.ulid, text=text, severity="critical", url=None)
             except PortError as error:
                 if error.retryable and job.attempt < PAGER_TRIES:
                     raise
                 via = f"mention, because {error.system} failed: {error.text}"
             else:
                 return Paged(key=effect.key, via="PagerDuty")
-        channel, thread = kit.channel(incident)
-        owners, unknown = await kit.owners(incident)
+        channel, thread = ctx.channel(incident)
+        owners, unknown = await ctx.owners(incident)
         message = views.say(Say(text=effect.text + unknown, mention=owners), incident)
-        await kit.post(job, message, channel, thread)
+        await ctx.post(job, message, channel, thread)
         return Paged(key=effect.key, via=via)
 
     async def follow_page(effect: TellPager, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        if kit.pager is not None and not incident.drill and len(incident.paged) == effect.pages:
-            await kit.pager.follow(key=incident.ulid, what=effect.what)
+        incident = await ctx.incident(job)
+        if ctx.pager is not None and not incident.drill and len(incident.paged) == effect.pages:
+            await ctx.pager.follow(key=incident.ulid, what=effect.what)
         return EffectDone(kind=effect.type)
 
     async def remember(effect: Remember, job: JobLike) -> Remembered:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bot.clients.http.client import HttpError
 from bot.clients.sentry.resolver import Way
-from bot.performers.context import JobLike, Kit, Performer
+from bot.performers.context import EffectContext, JobLike, Performer
 from phases.messages.effects import ResolveIssues
 from phases.messages.results import IssuesResolved
 from phases.record.service import Service
@@ -26,13 +26,13 @@ class Resolver(Protocol):
     def link(self, issue: str) -> str: ...
 
 
-def resolving(kit: Kit, resolver: Resolver | None) -> dict[str, Performer]:
+def resolving(ctx: EffectContext, resolver: Resolver | None) -> dict[str, Performer]:
     async def resolve(effect: ResolveIssues, job: JobLike) -> IssuesResolved:
         if resolver is None:  # switched off, or no Sentry
             return IssuesResolved(resolved=0, release=None)
-        service = kit.service(await kit.incident(job))
+        service = ctx.service(await ctx.incident(job))
         try:
-            done = await resolver.resolve(effect.issues, await ways(kit, effect, service, resolver))
+            done = await resolver.resolve(effect.issues, await ways(ctx, effect, service, resolver))
         except HttpError as error:
             if error.status not in (401, 403, 404) or error.retryable:
                 raise
@@ -46,7 +46,7 @@ def resolving(kit: Kit, resolver: Resolver | None) -> dict[str, Performer]:
     return {"issues.resolve": resolve}
 
 
-async def ways(kit: Kit, effect: ResolveIssues, service: Service, resolver: Resolver) -> tuple[Way, ...]:
+async def ways(ctx: EffectContext, effect: ResolveIssues, service: Service, resolver: Resolver) -> tuple[Way, ...]:
     """Return the ways to try, in their order. Raises `PortError`.
 
     After a rollback never in what was gone back to: to Sentry that makes every event of the release that was taken back,
@@ -54,16 +54,16 @@ async def ways(kit: Kit, effect: ResolveIssues, service: Service, resolver: Reso
     it will hear of.
     """
     if effect.taken_back is not None:
-        gone = await _called(kit, service, [effect.taken_back]) if effect.taken_back else []
+        gone = await _called(ctx, service, [effect.taken_back]) if effect.taken_back else []
         later = await resolver.after(gone[0], service.sentry) if gone else None
         return (*((Way(later),) if later else ()), Way(next=True))
-    known = await _called(kit, service, [name for name in (effect.release, effect.commit) if name])
+    known = await _called(ctx, service, [name for name in (effect.release, effect.commit) if name])
     return (*map(Way, known), Way(next=True)) if known else ()
 
 
-async def _called(kit: Kit, service: Service, names: Sequence[str]) -> list[str]:
+async def _called(ctx: EffectContext, service: Service, names: Sequence[str]) -> list[str]:
     """Return what Sentry calls these versions, newest first: a build and an abbreviation are its own. Raises `PortError`."""
-    if kit.tracker is None:
+    if ctx.tracker is None:
         return [service.release.in_sentry(name) for name in names if not service.release.with_builds]
-    found = await asyncio.gather(*(kit.tracker.names_of(service, name) for name in names))
+    found = await asyncio.gather(*(ctx.tracker.names_of(service, name) for name in names))
     return list(dict.fromkeys(one for called in found for one in called))

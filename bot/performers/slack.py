@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import JobLike, Kit, Performer
+from bot.performers.context import EffectContext, JobLike, Performer
 from handlers import views
 from handlers.views.text import plain
 from phases.messages.effects import (
@@ -79,13 +79,13 @@ def bookmark_title(name: str, incident: Incident) -> str:
     return name.capitalize()
 
 
-def speaking(kit: Kit) -> dict[str, Performer]:
+def speaking(ctx: EffectContext) -> dict[str, Performer]:
     async def open_channel(effect: OpenChannel, job: JobLike) -> ChannelOpened:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         if incident.channel is not None:
             return ChannelOpened(channel=incident.channel)
         try:
-            id, name = await kit.slack.create_channel(
+            id, name = await ctx.slack.create_channel(
                 channel_name(incident),
                 purpose=f"{plain(f'{incident.id}: {incident.title}', 200)} ({incident.ulid})",
                 marker=incident.ulid,
@@ -93,11 +93,11 @@ def speaking(kit: Kit) -> dict[str, Performer]:
                 since=job.created,
             )
         except PortError as error:
-            waited = (kit.now() - job.created).total_seconds()
+            waited = (ctx.now() - job.created).total_seconds()
             refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
             if not refused and waited < GIVE_UP_SECONDS:
                 raise
-            made = None if refused else await kit.slack.our_channel(channel_name(incident), incident.ulid, job.created)
+            made = None if refused else await ctx.slack.our_channel(channel_name(incident), incident.ulid, job.created)
             if made is None:
                 return await _in_a_thread(incident, job, error)
             id, name = made, channel_name(incident)  # it is there, and only its purpose could not be set
@@ -108,69 +108,69 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         if incident.private:
             if incident.declared_by is None:
                 raise error
-            channel = await kit.slack.direct_message(incident.declared_by)
+            channel = await ctx.slack.direct_message(incident.declared_by)
         else:
-            found = await kit.incidents_channel()
+            found = await ctx.incidents_channel()
             if found is None:
                 raise error
             channel = found
         text = f"{incident.id}: {incident.title}"
         message = views.say(Say(text=text), incident)
-        ts = await kit.post(job, message, channel)
+        ts = await ctx.post(job, message, channel)
         return ChannelOpened(channel=Channel(id=channel, name="a thread", thread_ts=ts), reason=error.text)
 
     async def set_topic(effect: SetTopic, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        channel, thread = kit.channel(incident)
+        incident = await ctx.incident(job)
+        channel, thread = ctx.channel(incident)
         if thread is None:
-            await kit.slack.set_topic(channel, views.topic(incident))
+            await ctx.slack.set_topic(channel, views.topic(incident))
         return EffectDone(kind=effect.type)
 
     async def invite(effect: Invite, job: JobLike) -> Invited:
-        incident = await kit.incident(job)
-        channel, _ = kit.channel(incident)
+        incident = await ctx.incident(job)
+        channel, _ = ctx.channel(incident)
         failed: list[str] = []
         people = [one for one in effect.people if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
         try:
             if effect.owners and not incident.apart:
-                people.extend(await kit.people.owners(kit.service(incident)))
+                people.extend(await ctx.people.owners(ctx.service(incident)))
         except PortError as error:
             if error.retryable:
                 raise
             failed.append(error.text)
         if effect.members_of is not None:
-            people.extend(await kit.slack.members(effect.members_of))
+            people.extend(await ctx.slack.members(effect.members_of))
         people = list(dict.fromkeys(people))
-        not_invited = await kit.slack.invite(channel, people)
+        not_invited = await ctx.slack.invite(channel, people)
         failed.extend(f"<@{who}>: {why}" for who, why in not_invited.items())
         return Invited(people=tuple(p for p in people if p not in not_invited), failed=tuple(failed))
 
     async def archive(effect: ArchiveChannel, job: JobLike) -> ChannelArchived | PutOffArchive | EffectDone:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         if incident.open or incident.channel is None or incident.channel.thread_ts is not None:
             return EffectDone(kind=effect.type)
         channel = incident.channel.id
-        if await kit.slack.talked_since(channel, kit.now() - STILL_TALKING):
+        if await ctx.slack.talked_since(channel, ctx.now() - STILL_TALKING):
             return PutOffArchive()
-        await kit.slack.archive(channel)
+        await ctx.slack.archive(channel)
         return ChannelArchived(channel=channel)
 
     async def bookmark(effect: SetBookmark, job: JobLike) -> BookmarkSet | EffectDone:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         mark = incident.bookmarks.get(effect.name)
         if mark is None or incident.channel is None or incident.channel.thread_ts is not None:
             return EffectDone(kind=effect.type)
         title = bookmark_title(effect.name, incident)
-        id = await kit.slack.bookmark(incident.channel.id, title, mark.link, known=mark.id, maybe_added=job.attempt > 1)
+        id = await ctx.slack.bookmark(incident.channel.id, title, mark.link, known=mark.id, maybe_added=job.attempt > 1)
         return BookmarkSet(name=effect.name, id=id)
 
     async def post_live(effect: PostLive, job: JobLike) -> MessagePosted | EffectDone:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         if effect.name in incident.messages:
             return EffectDone(kind=effect.type)
-        channel, thread = kit.channel(incident)
+        channel, thread = ctx.channel(incident)
         if effect.name == "announcement":
-            found = await kit.incidents_channel()
+            found = await ctx.incidents_channel()
             if found is None:
                 return EffectDone(kind=effect.type)
             channel, thread = found, None
@@ -178,22 +178,22 @@ def speaking(kit: Kit) -> dict[str, Performer]:
             thread = thread or _newest_decision(incident)
         elif effect.name.startswith("progress:"):
             thread = thread or _decision_of(incident, effect.name.removeprefix("progress:"), job)
-        message = await kit.render(effect.name, incident, kit.now())
-        ts = await kit.post_live(job, incident, effect, message, channel, thread)
-        await kit.posted(incident.id, effect.name, message)
+        message = await ctx.render(effect.name, incident, ctx.now())
+        ts = await ctx.post_live(job, incident, effect, message, channel, thread)
+        await ctx.posted(incident.id, effect.name, message)
         return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
 
     async def pin(effect: Pin, job: JobLike) -> Pinned | EffectDone:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         status = incident.messages.get("status")
         if status is None:
             return EffectDone(kind=effect.type)
-        await kit.slack.pin(status.channel, status.ts)
+        await ctx.slack.pin(status.channel, status.ts)
         return Pinned()
 
     async def say(effect: Say, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        channel, thread = kit.channel(incident)
+        incident = await ctx.incident(job)
+        channel, thread = ctx.channel(incident)
         if effect.goes_to == "announcement":
             announced = incident.messages.get("announcement")
             if announced is None:
@@ -205,32 +205,32 @@ def speaking(kit: Kit) -> dict[str, Performer]:
         people = [one for one in mentions if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
         text = effect.text
         if len(people) < len(mentions):
-            owners, unknown = await kit.owners(incident)
+            owners, unknown = await ctx.owners(incident)
             mentions, text = tuple(dict.fromkeys((*people, *owners))), text + unknown
         message = views.say(effect.model_copy(update={"mention": mentions, "text": text}), incident)
-        await kit.post(job, message, channel, thread)
+        await ctx.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 
     async def remind(effect: Remind, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         try:
-            alone = await kit.slack.direct_message(effect.who)
-            await kit.post(job, views.reminder(effect.text, incident), alone)
+            alone = await ctx.slack.direct_message(effect.who)
+            await ctx.post(job, views.reminder(effect.text, incident), alone)
         except SlackRefused as refused:
             if refused.retryable:
                 raise
-            channel, thread = kit.channel(incident)
+            channel, thread = ctx.channel(incident)
             message = views.say(Say(text=effect.text, mention=(effect.who,), ask="update"), incident)
-            await kit.post(job, message, channel, thread)
+            await ctx.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 
     async def post_summary(effect: PostSummary, job: JobLike) -> EffectDone:
-        incident = await kit.incident(job)
-        channel, thread = kit.channel(incident)
+        incident = await ctx.incident(job)
+        channel, thread = ctx.channel(incident)
         who = f" by <@{effect.by}>" if effect.by else ""
         over = "" if effect.said else f"{incident.id} is resolved{who}."
-        message = views.summary(adr.summary(incident, await kit.names(incident)), over)
-        await kit.post(job, message, channel, thread)
+        message = views.summary(adr.summary(incident, await ctx.names(incident)), over)
+        await ctx.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import JobLike, Kit, Performer
+from bot.performers.context import EffectContext, JobLike, Performer
 from handlers import views
 from phases.coordination.ticket import (
     meanwhile,
@@ -43,19 +43,19 @@ PATIENCE_SECONDS = 10.0
 """Where Linear asks us to wait for longer than this, people are told at once."""
 
 
-def ticketing(kit: Kit) -> dict[str, Performer]:
+def ticketing(ctx: EffectContext) -> dict[str, Performer]:
     async def prose(text: str) -> str:
         """Linear's descriptions and comments are Markdown; whoever wrote the words, they stay words."""
-        return paragraphs(await kit.people.plain(text), {})
+        return paragraphs(await ctx.people.plain(text), {})
 
     async def on_ticket(job: JobLike) -> tuple[Incident, Tickets | None, Ticket | None]:
         """The newest state, and its ticket where there is one and Linear is set up."""
-        incident = await kit.incident(job)
-        return incident, kit.tickets, incident.ticket if kit.tickets is not None else None
+        incident = await ctx.incident(job)
+        return incident, ctx.tickets, incident.ticket if ctx.tickets is not None else None
 
     async def open_ticket(effect: OpenTicket, job: JobLike) -> TicketOpened | EffectDone:
         incident, tickets, ticket = await on_ticket(job)
-        service = kit.service(incident)
+        service = ctx.service(incident)
         if ticket is not None or tickets is None or service.linear_team is None:
             return EffectDone(kind=effect.type)
         body = await prose(ticket_body(incident))
@@ -80,7 +80,7 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
         incident, tickets, ticket = await on_ticket(job)
         status = incident.messages.get("status")
         if ticket is not None and tickets is not None and status is not None and incident.channel is not None:
-            url = await kit.slack.permalink(status.channel, status.ts)
+            url = await ctx.slack.permalink(status.channel, status.ts)
             if url is not None:
                 name = "a private channel" if incident.private else incident.channel.name
                 title = f"Slack: {name}" if name.startswith("a ") else f"Slack: #{name}"
@@ -99,7 +99,7 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
         """Everything that could not be said while Linear was away, in one comment."""
         incident, tickets, ticket = await on_ticket(job)
         if ticket is not None and tickets is not None and not incident.private:
-            said = meanwhile(await kit.door.timeline(incident.id), effect.since)
+            said = meanwhile(await ctx.dispatcher.timeline(incident.id), effect.since)
             body = await prose(said)
             await tickets.comment(ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
         return EffectDone(kind=effect.type)
@@ -133,7 +133,7 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
         """The resolution is said before the state changes: who is told that it is done finds there why."""
         incident, tickets, ticket = await on_ticket(job)
         if ticket is not None and tickets is not None and not effect.cancelled and not incident.private:
-            body = f"```\n{summary(incident, await kit.names(incident))}\n```"
+            body = f"```\n{summary(incident, await ctx.names(incident))}\n```"
             await tickets.comment(ticket, key=f"{incident.ulid}:{job.effect_id}:resolution", body=body)
         return await sync(effect, job)
 
@@ -159,13 +159,13 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
     async def _sub_issue(
         tickets: Tickets, incident: Incident, ticket: Ticket, number: int, one: ActionItem, where: str
     ) -> SubIssue:
-        name = await kit.people.name(one.person) if one.person else one.owner
-        email = await kit.people.email(one.person) if one.person else None
+        name = await ctx.people.name(one.person) if one.person else one.owner
+        email = await ctx.people.email(one.person) if one.person else None
         return await tickets.open_item(
-            kit.service(incident),
+            ctx.service(incident),
             ticket,
             key=f"{incident.ulid}:item:{number}",
-            title=one_line(await kit.people.plain(sub_issue_title(incident, number, one)), {}, TITLE_LIMIT),
+            title=one_line(await ctx.people.plain(sub_issue_title(incident, number, one)), {}, TITLE_LIMIT),
             body=await prose(sub_issue_body(incident, one, where)),
             due=one.due,
             assignee=await tickets.person(name=name, email=email),
@@ -174,7 +174,7 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
     async def _place(incident: Incident) -> str:
         """Leads its members to the list of items; nobody else gets anything from it."""
         told = incident.messages.get("items") or incident.messages.get("status")
-        return (await kit.slack.permalink(told.channel, told.ts) or "") if told is not None else ""
+        return (await ctx.slack.permalink(told.channel, told.ts) or "") if told is not None else ""
 
     async def sync_item(effect: SyncItem, job: JobLike) -> ItemSynced | EffectDone:
         incident, tickets, _ = await on_ticket(job)
@@ -187,17 +187,17 @@ def ticketing(kit: Kit) -> dict[str, Performer]:
 
     async def remind(effect: RemindOwner, job: JobLike) -> EffectDone:
         """In a direct message; where that cannot be, and of a private incident always, in its channel: there are its members."""
-        incident = await kit.incident(job)
+        incident = await ctx.incident(job)
         direct = await _direct(effect.person) if effect.person and not incident.private else None
-        place, thread = (direct, None) if direct else kit.channel(incident)
+        place, thread = (direct, None) if direct else ctx.channel(incident)
         mention = None if direct else effect.person
-        await kit.post(job, views.overdue(incident, effect.numbers, effect.day, mention=mention), place, thread)
+        await ctx.post(job, views.overdue(incident, effect.numbers, effect.day, mention=mention), place, thread)
         return EffectDone(kind=effect.type)
 
     async def _direct(person: str) -> str | None:
         """None where Slack does not let us write to them: they left, or never were there."""
         try:
-            return await kit.slack.direct_message(person)
+            return await ctx.slack.direct_message(person)
         except SlackRefused as refused:
             if refused.retryable:
                 raise

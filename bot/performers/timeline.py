@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.clients.slack.client import METADATA
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import JobLike, Kit, Performer
+from bot.performers.context import EffectContext, JobLike, Performer
 from handlers.slack import slack_text
 from handlers.slack.message_text import message_text
 from phases.coordination.pinned_messages import PUSHPIN
@@ -19,14 +19,14 @@ ASKED = 10
 GONE = frozenset({"channel_not_found", "message_not_found", "thread_not_found", "not_in_channel"})
 
 
-def reading(kit: Kit) -> dict[str, Performer]:
+def reading(ctx: EffectContext) -> dict[str, Performer]:
     async def read_message(effect: ReadMessage, job: JobLike) -> MessageRead:
-        incident = await kit.incident(job)
-        channel, thread = kit.channel(incident)
+        incident = await ctx.incident(job)
+        channel, thread = ctx.channel(incident)
         at = datetime.fromtimestamp(float(effect.ts), UTC)
         nothing = MessageRead(ts=effect.ts, seen=effect.seen, at=at)
         try:
-            message = await kit.slack.message(channel, effect.ts)
+            message = await ctx.slack.message(channel, effect.ts)
         except SlackRefused as refused:
             if refused.error not in GONE:
                 raise
@@ -43,7 +43,7 @@ def reading(kit: Kit) -> dict[str, Performer]:
             at=at,
             text=_text(message)[:2000],
             by=None if message.get("bot_id") else message.get("user"),
-            url=await kit.slack.permalink(channel, effect.ts),
+            url=await ctx.slack.permalink(channel, effect.ts),
         )
 
     async def _pinned(message: dict[str, Any], effect: ReadMessage) -> bool:
@@ -53,7 +53,7 @@ def reading(kit: Kit) -> dict[str, Performer]:
             return effect.pinned
         people = [who for one in reactions if one.get("name") == PUSHPIN for who in one.get("users", [])]
         for who in people[:ASKED]:
-            if (await kit.people.person(str(who), None)).member:
+            if (await ctx.people.person(str(who), None)).member:
                 return True
         return False
 

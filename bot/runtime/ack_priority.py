@@ -40,7 +40,7 @@ class Courtesy:
         """From now on this task, and every task that it begins, is background work."""
         _courtesy.set(self)
 
-    async def turn(self) -> None:
+    async def interaction(self) -> None:
         if not self._asking and not self._given and not self._waiting:
             self._give()
             return
@@ -71,7 +71,7 @@ class Courtesy:
 async def people_first() -> None:
     """Before a piece of background work, and after each answer that it waited for. For people's own requests it does nothing."""
     if (courtesy := _courtesy.get()) is not None:
-        await courtesy.turn()
+        await courtesy.interaction()
 
 
 def _let_go(waiting: asyncio.Future[None]) -> None:

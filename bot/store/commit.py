@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from bot.store.redis import GROUP
-from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.memory.recall import kept
 from phases.messages.actions import ACTION
 from phases.messages.effects import EFFECT
@@ -105,24 +105,24 @@ def request_of(
     before: Incident | None,
     base: int,
     change: Change,
-    because: Because | None,
+    trigger: Trigger | None,
     deadline: datetime | None,
 ) -> Request:
     """`before` is the record as it was read, `base` its version."""
     request: Request = {
         **part_of(before, base, change),
         "commit": commit_id,
-        "deliveries": because.claims if isinstance(because, Delivery) else (),
+        "deliveries": trigger.claims if isinstance(trigger, Delivery) else (),
         "delivery_ms": DELIVERY_SECONDS * 1000,
         "commit_ms": COMMIT_SECONDS * 1000,
         "group": GROUP,
-        "urgency": urgency(change.incident, because),
+        "urgency": urgency(change.incident, trigger),
     }
-    match because:
+    match trigger:
         case TimerDue():
-            request["timer"] = {"member": member(because.incident, because.name), "at": because.at_ms}
+            request["timer"] = {"member": member(trigger.incident, trigger.name), "at": trigger.at_ms}
         case EffectEnded():
-            request["entry"] = because.entry
+            request["entry"] = trigger.entry
         case _:
             pass
     if deadline is not None:
@@ -130,9 +130,9 @@ def request_of(
     return request
 
 
-def urgency(incident: Incident, because: Because | None) -> int:
+def urgency(incident: Incident, trigger: Trigger | None) -> int:
     """Which of many marked messages are brought up to date first: where somebody acted, then the worse ones. 0 to 7."""
-    looks_on = isinstance(because, Delivery)
+    looks_on = isinstance(trigger, Delivery)
     return (0 if looks_on else 4) + ((incident.severity or Severity.SEV2) - 1)
 
 

@@ -33,7 +33,7 @@ from bot.store.redis import (
     copied,
     run_script,
 )
-from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.record.incident import Entry, Incident
 from phases.record.timeline import shown
 from phases.steps.change import Change
@@ -148,7 +148,7 @@ class Store:
 
     # --- reads -------------------------------------------------------------------------------------------------
 
-    async def load(self, incident: str | None, because: Because | None = None) -> Loaded:
+    async def load(self, incident: str | None, trigger: Trigger | None = None) -> Loaded:
         """The record with its version, the server's time, and whether `because` was dealt with before; one round trip.
 
         Raises `NotRecorded` when Redis or the record cannot be read.
@@ -158,13 +158,13 @@ class Store:
         else:
             what = ("HMGET", self.keys.incident(incident), "version", "record")
         commands: list[Command] = [("TIME",), what]
-        match because:
+        match trigger:
             case Delivery(claims=claims) if claims:
                 commands.append(("MGET", *map(self.keys.delivery, claims)))
             case TimerDue():
-                commands.append(("ZSCORE", self.keys.timers, member(because.incident, because.name)))
+                commands.append(("ZSCORE", self.keys.timers, member(trigger.incident, trigger.name)))
             case EffectEnded():
-                commands.append(("XPENDING", self.keys.outbox, GROUP, because.entry, because.entry, 1))
+                commands.append(("XPENDING", self.keys.outbox, GROUP, trigger.entry, trigger.entry, 1))
             case _:
                 pass
         answers = await ask(self.redis, *commands)
@@ -174,7 +174,7 @@ class Store:
                 raise NotRecorded(said(answer)) from answer
         seconds, micros = map(int, answers[0])
         server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
-        seen = _seen(because, answers[2]) if len(answers) > 2 else None
+        seen = _seen(trigger, answers[2]) if len(answers) > 2 else None
         if incident is None:
             number = int(answers[1][1]) + 1 if answers[1] else 1
             return Loaded(None, 0, server_now, seen, number)
@@ -276,7 +276,7 @@ class Store:
         change: Change,
         *,
         also: Loaded | None = None,
-        because: Because | None = None,
+        trigger: Trigger | None = None,
         deadline: datetime | None = None,
         seconds: float = SAY_SECONDS,
     ) -> Answer:
@@ -284,7 +284,7 @@ class Store:
 
         Raises `AnswerLost` when no try was answered, `NotRecorded` when surely nothing was written.
         """
-        request = request_of(commit_id, loaded.incident, loaded.version, change, because, deadline)
+        request = request_of(commit_id, loaded.incident, loaded.version, change, trigger, deadline)
         if change.also is not None:
             assert also is not None  # who steps over two incidents has loaded both
             request["also"] = part_of(also.incident, also.version, change.also)
@@ -325,13 +325,13 @@ class Store:
             await copied(self.redis, self._wait_replicas, SAY_SECONDS, fence=self.keys.fence)
 
 
-def _seen(because: Because | None, answer: Any) -> str | None:
+def _seen(trigger: Trigger | None, answer: Any) -> str | None:
     """The owner of a delivery, or "" for a timer or entry that is gone; None where it is new."""
-    match because:
+    match trigger:
         case Delivery():
             return next((owner for owner in answer if owner), None)
         case TimerDue():
-            return None if answer is not None and int(float(answer)) == because.at_ms else ""
+            return None if answer is not None and int(float(answer)) == trigger.at_ms else ""
         case EffectEnded():
             return None if isinstance(answer, list) and answer else ""
         case None:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from bot.store.incident_store import Already, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
 from bot.store.redis import SAY_SECONDS, AnswerLost, NotRecorded, NotThisVersion
-from handlers.dispatcher import Because, Delivery, EffectEnded, Recorded, TimerDue, Unknown
+from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
 from phases.coordination.duplicates import joined
 from phases.messages.actions import Action
 from phases.messages.commands import Declare, MergeDuplicate
@@ -56,8 +56,8 @@ class Incidents:
         """What was just looked at, and when. It spares a round trip and can do no harm: the commit checks version and
         delivery, and who is refused by it is refused by what is loaded anew."""
 
-    async def say(
-        self, action: Action, incident: str | None, because: Because | None = None, deadline: datetime | None = None
+    async def dispatch(
+        self, action: Action, incident: str | None, trigger: Trigger | None = None, deadline: datetime | None = None
     ) -> Recorded | Refused | Unknown:
         """Loads, steps, commits; again on a conflict, for 2 s in all.
 
@@ -67,7 +67,7 @@ class Incidents:
         ends = asyncio.get_running_loop().time() + SAY_SECONDS
         try:
             async with self._turn(incident, ends):
-                return await self._say(action, incident, because, deadline, ends)
+                return await self._say(action, incident, trigger, deadline, ends)
         except NotThisVersion as error:
             log.error("nothing recorded of %s: %s", action.type, error.text)
             return Refused("version", f"{error.text} Run the newest one. Nothing was changed.")
@@ -82,16 +82,16 @@ class Incidents:
         self,
         action: Action,
         incident: str | None,
-        because: Because | None,
+        trigger: Trigger | None,
         deadline: datetime | None,
         ends: float,
     ) -> Recorded | Refused | Unknown:
         clock = asyncio.get_running_loop().time
         commit_id = uuid4().hex
         above = 0
-        looked = self._just_looked_at(incident) if isinstance(because, Delivery) else None
+        looked = self._just_looked_at(incident) if isinstance(trigger, Delivery) else None
         while True:
-            loaded, guessed = (looked, True) if looked else (await self._store.load(incident, because), False)
+            loaded, guessed = (looked, True) if looked else (await self._store.load(incident, trigger), False)
             looked = None
             if loaded.seen is not None:
                 return await self._again(loaded.seen, loaded)
@@ -116,7 +116,7 @@ class Incidents:
                 change = dataclasses.replace(change, claims=(*change.claims, _number(change.incident)))
             records = [part.record for part in (change, change.also) if part is not None]
             for record in records:
-                if too_large := _too_large(change.incident.id, record, because):
+                if too_large := _too_large(change.incident.id, record, trigger):
                     return too_large
             # Later than this nobody waits for the answer; a commit that was held up must not come true after it.
             latest = loaded.server_now + timedelta(seconds=left)
@@ -125,20 +125,20 @@ class Incidents:
                 loaded,
                 change,
                 also=other,
-                because=because,
+                trigger=trigger,
                 deadline=latest if deadline is None else min(latest, deadline),
                 seconds=left,
             )
             self._looked.pop(change.incident.id, None)
             match answer:
                 case Done() | Already():
-                    log.info("%s %s", change.incident.id, action.type, extra=_told(change.incident, because))
+                    log.info("%s %s", change.incident.id, action.type, extra=_told(change.incident, trigger))
                     return Recorded(change.incident)
                 case Duplicate(incident=owner):
                     return await self._again(owner, loaded)
                 case Gone():
                     return await self._again("", loaded)
-                case Late() if isinstance(because, TimerDue | EffectEnded):
+                case Late() if isinstance(trigger, TimerDue | EffectEnded):
                     return Unknown(NOTHING)  # Redis was slow, or its clock was set forward: said again, never dropped
                 case Late():
                     return Refused("late", f"This came too late and was not carried out. {NOTHING}")
@@ -152,7 +152,7 @@ class Incidents:
                     assert_never(answer)
             await asyncio.sleep(random.uniform(0, 0.01))
 
-    async def look(self, incident: str) -> Incident | None:
+    async def load(self, incident: str) -> Incident | None:
         """Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         try:
             loaded = await self._store.load(incident)
@@ -178,7 +178,7 @@ class Incidents:
     async def timeline(self, incident: str) -> list[Entry]:
         """With those of its duplicates, by time and marked. Raises `bot.store.redis.NotRecorded` when Redis cannot be read."""
         entries = await self._store.timeline(incident)
-        record = await self.look(incident)
+        record = await self.load(incident)
         for id in record.merged if record is not None else ():
             entries += [joined(id, entry) for entry in await self._store.timeline(id)]
         return sorted(entries, key=lambda entry: entry.at)
@@ -219,7 +219,7 @@ class Incidents:
         if not seen or (loaded.incident is not None and loaded.incident.id == seen):
             incident = loaded.incident
         else:
-            incident = await self.look(seen)
+            incident = await self.load(seen)
         if incident is None:  # lost with a fail-over, say: nobody can be told better by saying it again
             return Refused("unknown", "This was dealt with before, in an incident that is not there any more.")
         return Recorded(incident, again=True)
@@ -246,10 +246,10 @@ class Incidents:
             lock.release()
 
 
-def _told(incident: Incident, because: Because | None) -> dict[str, str]:
+def _told(incident: Incident, trigger: Trigger | None) -> dict[str, str]:
     """Fields of the log line: which incident, how it stands, and what brought it there. Ids only, never what was said."""
     fields = {"incident": incident.id, "status": incident.status.value}
-    match because:
+    match trigger:
         case Delivery(claims=claims):
             return {**fields, "delivery": " ".join(claims)}
         case TimerDue(name=name):
@@ -280,12 +280,12 @@ def _taken(answer: Taken) -> str:
             return f"{answer.owner} was first."
 
 
-def _too_large(id: str, record: str, because: Because | None) -> Refused | None:
+def _too_large(id: str, record: str, trigger: Trigger | None) -> Refused | None:
     """rules: Size and memory. What the bot's own timers and effects bring is never turned away: it would be lost."""
     size = len(record) if record.isascii() else len(record.encode())
     if size <= RECORD_LIMIT_BYTES:
         return None
     log.error("record of %s has %s bytes, the limit is %s", id, size, RECORD_LIMIT_BYTES)
-    if because is None or isinstance(because, Delivery):
+    if trigger is None or isinstance(trigger, Delivery):
         return Refused("input", "This incident's record is full; put it in the channel instead. Nothing was changed.")
     return None

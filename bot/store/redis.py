@@ -19,7 +19,7 @@ from bot.config import redis_url
 from bot.store import sentinel
 from bot.store.errors import ANSWERS, of, said
 from bot.store.pool import Pool
-from handlers.dispatcher import OutOfReach
+from handlers.dispatcher import StoreUnavailable
 from phases.ports.ports import PortError
 
 CONNECT_SECONDS = 5.0
@@ -36,7 +36,7 @@ GROUP = "workers"
 """The consumer group of the outbox."""
 
 
-class StoreError(OutOfReach):
+class StoreError(StoreUnavailable):
     """Redis could not be used."""
 
 

@@ -32,7 +32,7 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Dispatcher:
     """One way in: its path, the setting that opens it, and who comes there."""
 
     path: str
@@ -45,11 +45,11 @@ class Door:
 
 
 DOORS = (
-    Door("/slack/events", "slack_signing_secret", "Slack"),
-    Door("/webhooks/sentry", "sentry_webhook_secret", "Sentry"),
-    Door("/webhooks/github", "github_webhook_secret", "GitHub"),
-    Door("/webhooks/linear", "linear_webhook_secret", "Linear"),
-    Door("/webhooks/deploys", "deploy_webhook_secret", "CI"),
+    Dispatcher("/slack/events", "slack_signing_secret", "Slack"),
+    Dispatcher("/webhooks/sentry", "sentry_webhook_secret", "Sentry"),
+    Dispatcher("/webhooks/github", "github_webhook_secret", "GitHub"),
+    Dispatcher("/webhooks/linear", "linear_webhook_secret", "Linear"),
+    Dispatcher("/webhooks/deploys", "deploy_webhook_secret", "CI"),
 )
 
 
@@ -64,21 +64,22 @@ class Arrived:
     refused_at: datetime | None = None
 
 
-def opened(settings: Settings) -> tuple[Door, ...]:
+def opened(settings: Settings) -> tuple[Dispatcher, ...]:
     """The doors whose secret is set; in Socket Mode nothing of Slack's comes by its door."""
     return tuple(
-        door
-        for door in DOORS
-        if getattr(settings, door.field) is not None and not (door.whose == "Slack" and settings.socket_mode)
+        dispatcher
+        for dispatcher in DOORS
+        if getattr(settings, dispatcher.field) is not None
+        and not (dispatcher.whose == "Slack" and settings.socket_mode)
     )
 
 
 class Arrivals:
     """ASGI middleware around our routes; counts by the answer: 401 is a signature that does not fit."""
 
-    def __init__(self, app: ASGIApp, store: Store, doors: Iterable[Door], now: Callable[[], datetime]) -> None:
+    def __init__(self, app: ASGIApp, store: Store, doors: Iterable[Dispatcher], now: Callable[[], datetime]) -> None:
         self._app, self._store, self._now = app, store, now
-        self._doors = {door.path: door for door in doors}
+        self._doors = {dispatcher.path: dispatcher for dispatcher in doors}
         self._written: dict[str, float] = {}
         self._well: set[str] = set()
         self._refused: Counter[str] = Counter()
@@ -86,8 +87,8 @@ class Arrivals:
         self._begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door = self._doors.get(scope["path"]) if scope["type"] == "http" else None
-        if door is None:
+        dispatcher = self._doors.get(scope["path"]) if scope["type"] == "http" else None
+        if dispatcher is None:
             await self._app(scope, receive, send)
             return
         status = 500
@@ -101,19 +102,19 @@ class Arrivals:
         try:
             await self._app(scope, receive, sent)
         finally:
-            self._count(door, status)
+            self._count(dispatcher, status)
 
     def begin(self) -> None:
         """Writes since when each door is open."""
         self._write()
 
-    def _count(self, door: Door, status: int) -> None:
+    def _count(self, dispatcher: Dispatcher, status: int) -> None:
         if status == 401:
-            self._refused[door.whose] += 1
-        elif status < 300 and time.monotonic() - self._written.get(door.whose, -WELL_SECONDS) >= WELL_SECONDS:
-            self._written[door.whose] = time.monotonic()
-            self._well.add(door.whose)
-            self._refused.pop(door.whose, None)
+            self._refused[dispatcher.whose] += 1
+        elif status < 300 and time.monotonic() - self._written.get(dispatcher.whose, -WELL_SECONDS) >= WELL_SECONDS:
+            self._written[dispatcher.whose] = time.monotonic()
+            self._well.add(dispatcher.whose)
+            self._refused.pop(dispatcher.whose, None)
         else:
             return
         self._write()
@@ -138,8 +139,8 @@ class Arrivals:
     async def _put(self, well: set[str], refused: Counter[str]) -> None:
         key, now = _key(self._store), self._now().isoformat()
         pipe = self._store.redis.pipeline(transaction=False)
-        for door in self._doors.values():
-            pipe.hsetnx(key, f"{door.whose}:since", now)
+        for dispatcher in self._doors.values():
+            pipe.hsetnx(key, f"{dispatcher.whose}:since", now)
         for whose in well:
             pipe.hset(key, mapping={f"{whose}:at": now, f"{whose}:refused": 0})
         for whose, times in refused.items():
@@ -161,7 +162,7 @@ async def arrived(store: Store) -> dict[str, Arrived]:
             refused_at=_when(told.get(f"{whose}:refused_at")),
         )
 
-    return {door.whose: of(door.whose) for door in DOORS}
+    return {dispatcher.whose: of(dispatcher.whose) for dispatcher in DOORS}
 
 
 def _key(store: Store) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from bot.store.deploy_history import Deploys
 from bot.store.redis import StoreError
-from handlers.dispatcher import Delivery, Door
+from handlers.dispatcher import Delivery, Dispatcher
 from handlers.ids import new_ulid
 from handlers.slack import slack_text
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
@@ -36,7 +36,7 @@ class Watch:
     def __init__(
         self,
         deploys: Deploys,
-        door: Door,
+        dispatcher: Dispatcher,
         tracker: ErrorTracker | None,
         catalogue: Catalogue,
         *,
@@ -44,7 +44,7 @@ class Watch:
     ) -> None:
         self.running = False
         self._deploys = deploys
-        self._door = door
+        self._dispatcher = dispatcher
         self._tracker = tracker
         self._catalogue = catalogue
         self._now = now
@@ -125,7 +125,7 @@ class Watch:
             ),
         )
         delivery = Delivery((f"watch:{watched.key}",))
-        owner = await raise_alarm(self._door, self._catalogue, new_ulid, alarm, delivery)
+        owner = await raise_alarm(self._dispatcher, self._catalogue, new_ulid, alarm, delivery)
         if owner is not None:
             log.info("after the deploy of %s: %s new issues, %s", service.name, len(new), owner)
         return True if owner is not None else None

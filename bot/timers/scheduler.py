@@ -24,7 +24,7 @@ from bot.store.clock_rewind import set_back
 from bot.store.commit import member, to_ms
 from bot.store.incident_store import Store
 from bot.store.redis import Script, StoreError, run_script
-from handlers.dispatcher import Door, Recorded, TimerDue, Unknown
+from handlers.dispatcher import Dispatcher, Recorded, TimerDue, Unknown
 from phases.messages.actions import ACTION
 from phases.steps.change import Refused
 
@@ -88,7 +88,7 @@ class Clock:
     def __init__(
         self,
         store: Store,
-        door: Door,
+        dispatcher: Dispatcher,
         *,
         now: Callable[[], datetime] | None = None,
         wall: Callable[[], float] = time.time,
@@ -101,7 +101,7 @@ class Clock:
         """Monotonic seconds of the last sweep that reached Redis."""
         self.job: Job | None = None
         self._store = store
-        self._door = door
+        self._dispatcher = dispatcher
         self._now = now
         self._wall = wall
         self._steady = steady or Steady()
@@ -180,7 +180,7 @@ class Clock:
             await self._aside(due, f"{error.error_count()} fields do not fit any action of this version")
             return True
         try:
-            answer = await self._door.say(action, due.incident, TimerDue(due.incident, due.name, due.at_ms))
+            answer = await self._dispatcher.dispatch(action, due.incident, TimerDue(due.incident, due.name, due.at_ms))
         except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error(

@@ -24,8 +24,8 @@ from handlers.incident import (
     update,
 )
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
-from handlers.slack.interaction import GONE, Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import GONE, Interaction
 from handlers.slack.listening import on_click
 from handlers.slack.payloads import from_command
 from handlers.views import notes
@@ -38,69 +38,69 @@ _CHANNEL = re.compile(r"(?:#|https?://[^\s/]+/(?:archives|client/\w+)/)([CG][A-Z
 ANYWHERE = frozenset({"list", "help"})
 
 
-async def act(turn: Turn, said: Subcommand) -> Message | None:
+async def act(interaction: Interaction, said: Subcommand) -> Message | None:
     """Does what a subcommand means; the answer is for the person who typed it."""
     if said.name == "help":
         return help_text()
     if said.name == "list":
-        return await status.listing(turn)
+        return await status.listing(interaction)
     if said.name == "history":
-        return await history.history(turn, said.text)
+        return await history.history(interaction, said.text)
     if said.name == "trends":
-        return await history.show_trends(turn)
+        return await history.show_trends(interaction)
     if said.name == "drill":
-        return await declare.declare_text(turn, said.text, drill=True)
-    found = await which(turn, said)
-    return found if isinstance(found, Message) else await _about(turn, found, said)
+        return await declare.declare_text(interaction, said.text, drill=True)
+    found = await which(interaction, said)
+    return found if isinstance(found, Message) else await _about(interaction, found, said)
 
 
-async def _about(turn: Turn, incident: Incident, said: Subcommand) -> Message | None:
+async def _about(interaction: Interaction, incident: Incident, said: Subcommand) -> Message | None:
     match said.name:
         case "status":
-            return await status.status(turn, incident)
+            return await status.status(interaction, incident)
         case "timeline":
-            return await status.timeline(turn, incident)
+            return await status.timeline(interaction, incident)
         case "update":
-            return await update.update(turn, incident, said.text)
+            return await update.update(interaction, incident, said.text)
         case "rollback":
-            return await decide.rollback(turn, incident)
+            return await decide.rollback(interaction, incident)
         case "hotfix":
-            return await decide.hotfix(turn, incident)
+            return await decide.hotfix(interaction, incident)
         case "investigate":
-            return await decide.investigate(turn, incident)
+            return await decide.investigate(interaction, incident)
         case "fixed":
-            return await decide.fixed(turn, incident, said.text)
+            return await decide.fixed(interaction, incident, said.text)
         case "recheck":
-            return await recheck.recheck(turn, incident)
+            return await recheck.recheck(interaction, incident)
         case "cause":
-            return await cause.cause(turn, incident, said.text)
+            return await cause.cause(interaction, incident, said.text)
         case "postmortem":
-            return await postmortem.postmortem(turn, incident)
+            return await postmortem.postmortem(interaction, incident)
         case "resolve":
-            return await resolve.resolve(turn, incident)
+            return await resolve.resolve(interaction, incident)
         case "cancel":
-            return await cancel.cancel(turn, incident, said.text)
+            return await cancel.cancel(interaction, incident, said.text)
         case "merge":
-            return await merge_and_reopen.merge(turn, incident, said.text)
+            return await merge_and_reopen.merge(interaction, incident, said.text)
         case "reopen":
-            return await merge_and_reopen.reopen(turn, incident)
+            return await merge_and_reopen.reopen(interaction, incident)
         case "lead":
-            return await lead_and_severity.lead(turn, incident, said.person)
+            return await lead_and_severity.lead(interaction, incident, said.person)
         case "severity":
             if said.severity is None:
                 return notes.note(f"How severe is {incident.id}? Say `/incident severity 1` (worst) to `4`.")
-            return await lead_and_severity.severity(turn, incident, said.severity)
+            return await lead_and_severity.severity(interaction, incident, said.severity)
         case name:
             return notes.note(f"`/incident {name}` is not known. `/incident help` shows what is.")
 
 
-async def which(turn: Turn, said: Subcommand) -> Incident | Message:
+async def which(interaction: Interaction, said: Subcommand) -> Incident | Message:
     """The incident that is meant: named, of this channel, or the only open one, which the answer then names."""
     if said.incident is not None:
-        return await turn.find(said.incident) or notes.note(GONE.format(id=said.incident))
-    if (here := await in_channel(turn)) is not None:
+        return await interaction.find(said.incident) or notes.note(GONE.format(id=said.incident))
+    if (here := await in_channel(interaction)) is not None:
         return here
-    seen = await turn.seen(await turn.kit.door.find())
+    seen = await interaction.seen(await interaction.ctx.dispatcher.find())
     if len(seen) == 1:
         return seen[0]
     if not seen:
@@ -110,14 +110,14 @@ async def which(turn: Turn, said: Subcommand) -> Incident | Message:
     return notes.which(said.name, seen, _as_value(said))
 
 
-async def in_channel(turn: Turn, channel: str = "") -> Incident | None:
+async def in_channel(interaction: Interaction, channel: str = "") -> Incident | None:
     """The incident whose own channel this is; the newest one that is open, else the newest."""
-    found = await turn.kit.door.find(channel=channel or turn.channel, open_only=False)
-    own = await turn.seen([i for i in found if i.channel is not None and i.channel.thread_ts is None])
+    found = await interaction.ctx.dispatcher.find(channel=channel or interaction.channel, open_only=False)
+    own = await interaction.seen([i for i in found if i.channel is not None and i.channel.thread_ts is None])
     return next((i for i in own if i.open), own[0] if own else None)
 
 
-async def named_by_channel(turn: Turn, text: str) -> str:
+async def named_by_channel(interaction: Interaction, text: str) -> str:
     """Return the words after a subcommand with an incident's id in the place of its channel.
 
     Slack tells no name of a private channel that is mentioned, and a copied link has none.
@@ -125,24 +125,28 @@ async def named_by_channel(turn: Turn, text: str) -> str:
     if text.partition(" ")[0].strip(MARKS + STOPS).lower() not in NAMES:
         return text
     for found in list(_CHANNEL.finditer(text))[:2]:
-        if (incident := await in_channel(turn, found.group(1))) is not None:
+        if (incident := await in_channel(interaction, found.group(1))) is not None:
             text = text.replace(found.group(), incident.id)
     return text
 
 
-async def heard_text(turn: Turn, text: str) -> Message | None:
-    here = await in_channel(turn) is not None
-    names = [s.name for s in turn.kit.catalogue.all()]
-    text = await named_by_channel(turn, text)
+async def heard_text(interaction: Interaction, text: str) -> Message | None:
+    here = await in_channel(interaction) is not None
+    names = [s.name for s in interaction.ctx.catalogue.all()]
+    text = await named_by_channel(interaction, text)
     reading = parse(text, here=here, one_open=True, services=names)
     # All open ones are only looked at where it matters: whoever declares does not wait for them.
-    if isinstance(reading, Ambiguous) and not here and len(await turn.seen(await turn.kit.door.find())) != 1:
+    if (
+        isinstance(reading, Ambiguous)
+        and not here
+        and len(await interaction.seen(await interaction.ctx.dispatcher.find())) != 1
+    ):
         reading = parse(text, here=here, services=names)
     match reading:
         case Declare(text=what):
-            return await declare.declare_text(turn, what)
+            return await declare.declare_text(interaction, what)
         case Subcommand() as said:
-            return await act(turn, said)
+            return await act(interaction, said)
         case Near(word=word, name=name, declare=read):
             return _either(f"Did you mean `/incident {name}`, or is “{word}” what is wrong?", Subcommand(name), read)
         case Ambiguous(subcommand=said, declare=read):
@@ -184,34 +188,34 @@ def _from_value(value: dict[str, Any]) -> Subcommand:
     )
 
 
-async def _meant(turn: Turn, value: dict[str, Any]) -> Message | None:
+async def _meant(interaction: Interaction, value: dict[str, Any]) -> Message | None:
     """The subcommand it was. What ends an incident or uses up a round is asked once more, in its form."""
     said = _from_value(value)
     if said.name not in ("cancel", "fixed"):
-        return await act(turn, said)
-    found = await which(turn, said)
+        return await act(interaction, said)
+    found = await which(interaction, said)
     if isinstance(found, Message):
         return found
     form = cancel.ask if said.name == "cancel" else decide.ask_fixed
-    return form(turn, found, said.text)
+    return form(interaction, found, said.text)
 
 
-async def _meant_new(turn: Turn, value: dict[str, Any]) -> Message | None:
-    return await declare.declare_text(turn, str(value.get("text", "")))
+async def _meant_new(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+    return await declare.declare_text(interaction, str(value.get("text", "")))
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
+def register(app: AsyncApp, ctx: Context) -> None:
     @app.command("/incident")
     async def incident(ack: AsyncAck, body: dict[str, Any]) -> None:
         """https://docs.slack.dev/interactivity/implementing-slash-commands#responding_immediate_response"""
-        turn = from_command(kit, body)
-        refused = await turn.stranger()
+        interaction = from_command(ctx, body)
+        refused = await interaction.stranger()
         text = slack_text.plain(str(body.get("text") or ""))
-        message = notes.note(refused) if refused else await heard_text(turn, text)
+        message = notes.note(refused) if refused else await heard_text(interaction, text)
         if message is None:
             await ack()
             return
         await ack(response_type="ephemeral", **message.payload())
 
-    on_click(app, kit, "incident.meant", _meant, replace=True)
-    on_click(app, kit, "incident.meant_new", _meant_new, replace=True)
+    on_click(app, ctx, "incident.meant", _meant, replace=True)
+    on_click(app, ctx, "incident.meant_new", _meant_new, replace=True)

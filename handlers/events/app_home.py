@@ -18,8 +18,8 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from handlers.dispatcher import OutOfReach
-from handlers.slack.context import Kit
+from handlers.dispatcher import StoreUnavailable
+from handlers.slack.context import Context
 from handlers.slack.interaction import STRANGER
 from handlers.slack.visibility import seen_by
 from handlers.views import forms
@@ -55,14 +55,14 @@ class _Found:
 class Homes:
     """Draws App Home: at once where it was opened, later at whichever replica's turn it is."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
         self._seen = ""
         self._not_before = 0.0
 
     async def opened(self, user: str) -> None:
         """Draws it now, and has it drawn again when something changes, for a while."""
-        await self._kit.viewers.opened(user, OPEN_SECONDS, VIEWERS)
+        await self._ctx.viewers.opened(user, OPEN_SECONDS, VIEWERS)
         await self._draw(user, "", await self._read())
 
     async def run(self) -> None:
@@ -71,7 +71,7 @@ class Homes:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.look()
-            except OutOfReach as error:
+            except StoreUnavailable as error:
                 log.warning("App Home waits: %s", error.text)
             except Exception as error:  # noqa: BLE001  a view that cannot be drawn must not end the others'
                 where = "".join(traceback.format_tb(error.__traceback__))
@@ -79,7 +79,7 @@ class Homes:
 
     async def look(self) -> None:
         """Draws every open Home anew, where something has changed."""
-        looking = await self._kit.viewers.looking()
+        looking = await self._ctx.viewers.looking()
         if looking is None or looking.mark == self._seen or time.monotonic() < self._not_before:
             return
         self._not_before = time.monotonic() + AGAIN_SECONDS  # whatever goes wrong below is tried again then
@@ -97,14 +97,14 @@ class Homes:
 
     async def _read(self) -> _Found:
         """Once for all viewers. Without the memory there is a Home without months."""
-        kit = self._kit
+        ctx = self._ctx
         past: Sequence[Counted] = ()
         try:
-            past = await kit.memory.since(_last_month(kit.now()))
+            past = await ctx.memory.since(_last_month(ctx.now()))
         except PortError as error:
             log.warning("App Home without its months: %s", error.text)
-        private = [found for one in past if one.private and (found := await kit.door.look(one.id)) is not None]
-        return _Found(await kit.door.find(), await kit.door.owing(), past, private)
+        private = [found for one in past if one.private and (found := await ctx.dispatcher.load(one.id)) is not None]
+        return _Found(await ctx.dispatcher.find(), await ctx.dispatcher.owing(), past, private)
 
     async def _draw(self, user: str, shown: str, found: _Found) -> bool:
         """Whether it was published: what looks the same is not sent again."""
@@ -114,44 +114,44 @@ class Homes:
         if fingerprint == shown:
             return False
         try:
-            await self._kit.client.views_publish(user_id=user, view=payload)
+            await self._ctx.client.views_publish(user_id=user, view=payload)
         except SlackApiError as error:
             if error.response.status_code != 200:  # for now: asked to slow down, or a fault of Slack's own
                 raise
             log.warning("App Home: Slack refused: %s", error.response.get("error"))
-            await self._kit.viewers.drawn(user, "")
+            await self._ctx.viewers.drawn(user, "")
             return True
-        await self._kit.viewers.drawn(user, fingerprint if stays else "")
+        await self._ctx.viewers.drawn(user, fingerprint if stays else "")
         return True
 
     async def _view(self, user: str, found: _Found) -> tuple[View, bool]:
         """And whether there is anything to be kept current in it."""
-        kit = self._kit
+        ctx = self._ctx
         try:
-            if not (await kit.people.person(user, None)).member:
+            if not (await ctx.people.person(user, None)).member:
                 log.info("refused: no full member of this workspace", extra={"person": user, "doing": "App Home"})
                 return forms.home_refused(STRANGER), False
         except PortError:
             return forms.home_refused("I could not ask Slack who you are. Open this again in a moment."), True
-        members = [one.id for one in await seen_by(kit.members, user, found.private)]
-        last, this = trends(visible(found.past, members), kit.now(), months=2).all.months
+        members = [one.id for one in await seen_by(ctx.members, user, found.private)]
+        last, this = trends(visible(found.past, members), ctx.now(), months=2).all.months
         shown = home(
-            await seen_by(kit.members, user, found.open),
+            await seen_by(ctx.members, user, found.open),
             user,
-            kit.now(),
+            ctx.now(),
             owned=await self._owned(user),
-            owing=await seen_by(kit.members, user, found.owing),
+            owing=await seen_by(ctx.members, user, found.owing),
             months=(last, this),
-            site=kit.site,
+            site=ctx.site,
         )
         return shown, True
 
     async def _owned(self, user: str) -> Collection[str]:
         """Services that are theirs; one whose owners cannot be asked for now is nobody's."""
         found: list[str] = []
-        for service in self._kit.catalogue.all():
+        for service in self._ctx.catalogue.all():
             try:
-                if user in await self._kit.people.owners(service):
+                if user in await self._ctx.people.owners(service):
                     found.append(service.name)
             except PortError as error:
                 log.info("App Home: owners of %s: %s", service.name, error.text)
@@ -164,10 +164,10 @@ def _last_month(now: datetime) -> datetime:
     return last_day.replace(day=1)
 
 
-def register(app: AsyncApp, kit: Kit, homes: Homes) -> None:
+def register(app: AsyncApp, ctx: Context, homes: Homes) -> None:
     @app.event("app_home_opened")
     async def opened(ack: AsyncAck, event: dict[str, Any]) -> None:
         """https://docs.slack.dev/reference/events/app_home_opened"""
         if event.get("tab", "home") == "home" and event.get("user"):
-            kit.tasks.start(homes.opened(str(event["user"])), "publish App Home")
+            ctx.tasks.start(homes.opened(str(event["user"])), "publish App Home")
         await ack()

@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackClientError
 from handlers import deliveries
 from handlers.slack import message_text, slack_text
 from handlers.slack.channel_names import reference
-from handlers.slack.context import Kit
+from handlers.slack.context import Context
 from handlers.views import notes
 
 DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
@@ -49,9 +49,9 @@ def sounds_like_fire(text: str) -> bool:
     return PHRASES.search(" ".join(words.split())) is not None
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
+def register(app: AsyncApp, ctx: Context) -> None:
     known: dict[str, tuple[float, Mapping[str, Any]]] = {}
-    watched = tuple(reference(written) for written in kit.watched)
+    watched = tuple(reference(written) for written in ctx.watched)
 
     async def offer(body: dict[str, Any]) -> None:
         event = body["event"]
@@ -59,21 +59,23 @@ def register(app: AsyncApp, kit: Kit) -> None:
         if not await listened(event):
             return
         for claim in deliveries.event(body):
-            if not await kit.once.first(claim, DELIVERY_SECONDS):
+            if not await ctx.once.first(claim, DELIVERY_SECONDS):
                 return
-        if any(i.channel and not i.channel.thread_ts for i in await kit.door.find(channel=channel, open_only=False)):
+        if any(
+            i.channel and not i.channel.thread_ts for i in await ctx.dispatcher.find(channel=channel, open_only=False)
+        ):
             return  # in an incident's own channel everybody knows
-        if not await kit.once.first(f"offer:{channel}", OFFER_SECONDS):
+        if not await ctx.once.first(f"offer:{channel}", OFFER_SECONDS):
             return
         message = notes.offer(message_text.message_text(event), {"channel": channel})
         thread = str(event.get("thread_ts") or ts)
-        await kit.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
+        await ctx.client.chat_postMessage(channel=channel, thread_ts=thread, **message.payload())
 
     @app.event("message")
     async def heard_message(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
         """https://docs.slack.dev/reference/events/message"""
         if message_text.by_person(event) and sounds_like_fire(message_text.own_words(event)):
-            kit.tasks.start(offer(body), "offer to declare")
+            ctx.tasks.start(offer(body), "offer to declare")
         await ack()
 
     @app.event("channel_rename")
@@ -100,7 +102,7 @@ def register(app: AsyncApp, kit: Kit) -> None:
         if about and time.monotonic() - at < KNOWN_SECONDS:
             return about
         try:
-            answer: Any = await kit.client.conversations_info(channel=channel)
+            answer: Any = await ctx.client.conversations_info(channel=channel)
         except (SlackClientError, TimeoutError, OSError):
             if not about:
                 raise

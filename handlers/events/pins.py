@@ -10,8 +10,8 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries
-from handlers.dispatcher import Delivery, OutOfReach, Unknown
-from handlers.slack.context import Kit
+from handlers.dispatcher import Delivery, StoreUnavailable, Unknown
+from handlers.slack.context import Context
 from handlers.slack.interaction import STRANGER
 from phases.coordination.pinned_messages import PUSHPIN
 from phases.messages.commands import MessageTouched
@@ -22,21 +22,21 @@ log = logging.getLogger(__name__)
 CHANGED = ("message_changed", "message_deleted")
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
+def register(app: AsyncApp, ctx: Context) -> None:
     """Before the phrases, which take every message that is left."""
 
     @app.event("reaction_added")
     async def added(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
         """https://docs.slack.dev/reference/events/reaction_added"""
         channel, ts = _pinned(event)
-        if ts and (incidents := await _here(kit, channel)):
-            person = await kit.people.person(str(event.get("user", "")), None)
+        if ts and (incidents := await _here(ctx, channel)):
+            person = await ctx.people.person(str(event.get("user", "")), None)
             if person.member:
-                await _touched(kit, incidents, body, MessageTouched(ts=ts, seen=str(event["event_ts"]), pinned=True))
+                await _touched(ctx, incidents, body, MessageTouched(ts=ts, seen=str(event["event_ts"]), pinned=True))
             else:
                 log.info("refused: no full member of this workspace", extra={"person": person.id, "doing": PUSHPIN})
-                refusal = kit.client.chat_postEphemeral(channel=channel, user=person.id, text=STRANGER)
-                kit.tasks.start(refusal, "refuse a stranger's pin")
+                refusal = ctx.client.chat_postEphemeral(channel=channel, user=person.id, text=STRANGER)
+                ctx.tasks.start(refusal, "refuse a stranger's pin")
         await ack()
 
     @app.event("reaction_removed")
@@ -44,8 +44,8 @@ def register(app: AsyncApp, kit: Kit) -> None:
         """https://docs.slack.dev/reference/events/reaction_removed"""
         channel, ts = _pinned(event)
         if ts:
-            incidents = [one for one in await _here(kit, channel) if ts in one.pins]
-            await _touched(kit, incidents, body, MessageTouched(ts=ts, seen=str(event["event_ts"])))
+            incidents = [one for one in await _here(ctx, channel) if ts in one.pins]
+            await _touched(ctx, incidents, body, MessageTouched(ts=ts, seen=str(event["event_ts"])))
         await ack()
 
     @app.event({"type": "message", "subtype": CHANGED})
@@ -54,9 +54,9 @@ def register(app: AsyncApp, kit: Kit) -> None:
         message = event.get("message") or event.get("previous_message") or {}
         ts = str(event.get("deleted_ts") or message.get("ts") or "")
         if ts and not (message.get("bot_id") and "message" in event):
-            incidents = [one for one in await _here(kit, str(event.get("channel", ""))) if ts in one.pins]
+            incidents = [one for one in await _here(ctx, str(event.get("channel", ""))) if ts in one.pins]
             seen = str(event.get("event_ts") or event.get("ts"))
-            await _touched(kit, incidents, body, MessageTouched(ts=ts, seen=seen))
+            await _touched(ctx, incidents, body, MessageTouched(ts=ts, seen=seen))
         await ack()
 
 
@@ -68,19 +68,19 @@ def _pinned(event: Mapping[str, Any]) -> tuple[str, str]:
     return str(item.get("channel", "")), str(item.get("ts", ""))
 
 
-async def _here(kit: Kit, channel: str) -> list[Incident]:
+async def _here(ctx: Context, channel: str) -> list[Incident]:
     """The incidents of this channel: its own, or the open ones that run in its threads."""
-    found = await kit.door.find(channel=channel, open_only=False)
+    found = await ctx.dispatcher.find(channel=channel, open_only=False)
     own = [one for one in found if one.channel is not None and one.channel.thread_ts is None]
     if own:
         return [next((one for one in own if one.open), own[0])]
     return [one for one in found if one.open]
 
 
-async def _touched(kit: Kit, incidents: list[Incident], body: Mapping[str, Any], action: MessageTouched) -> None:
-    """Raises `OutOfReach` where it may not be recorded: Slack tells of it again."""
-    because = Delivery(deliveries.event(body))
+async def _touched(ctx: Context, incidents: list[Incident], body: Mapping[str, Any], action: MessageTouched) -> None:
+    """Raises `StoreUnavailable` where it may not be recorded: Slack tells of it again."""
+    trigger = Delivery(deliveries.event(body))
     for incident in incidents:
-        each = deliveries.part(because, incident.id)
-        if isinstance(answer := await kit.door.say(action, incident.id, each), Unknown):
-            raise OutOfReach(answer.text)
+        each = deliveries.part(trigger, incident.id)
+        if isinstance(answer := await ctx.dispatcher.dispatch(action, incident.id, each), Unknown):
+            raise StoreUnavailable(answer.text)

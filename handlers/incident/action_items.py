@@ -6,23 +6,23 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_incident
 from handlers.views.blocks import Message
 from phases.messages.commands import MarkItem
 from phases.record.incident import Incident
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def done(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
-        return await turn.told(MarkItem(by=turn.user, number=_number(value)), incident.id)
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def done(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+        return await interaction.told(MarkItem(by=interaction.user, number=_number(value)), incident.id)
 
-    async def undone(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
-        return await turn.told(MarkItem(by=turn.user, number=_number(value), done=False), incident.id)
+    async def undone(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+        return await interaction.told(MarkItem(by=interaction.user, number=_number(value), done=False), incident.id)
 
-    on_incident(app, kit, "incident.item_done", done)
-    on_incident(app, kit, "incident.item_undone", undone)
+    on_incident(app, ctx, "incident.item_done", done)
+    on_incident(app, ctx, "incident.item_undone", undone)
 
 
 def _number(value: dict[str, Any]) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Errors, after, on_incident, on_submit
 from handlers.views import forms, notes
 from handlers.views.blocks import Message, View
@@ -17,28 +17,30 @@ from phases.record.incident import Incident
 from phases.steps.rounds import ended
 
 
-def ask(turn: Turn, incident: Incident, reason: str = "") -> Message | None:
+def ask(interaction: Interaction, incident: Incident, reason: str = "") -> Message | None:
     if (refused := ended(incident)) is not None:
         return notes.note(refused.text)
-    turn.open(forms.cancel(incident, reason))
+    interaction.open(forms.cancel(incident, reason))
     return None
 
 
-async def cancel(turn: Turn, incident: Incident, reason: str) -> Message | None:
+async def cancel(interaction: Interaction, incident: Incident, reason: str) -> Message | None:
     if not reason:
-        return ask(turn, incident)
-    done = turn.elsewhere(incident, f"{incident.id} is cancelled.")
-    return await turn.told(Cancel(by=turn.user, reason=reason), incident.id, done)
+        return ask(interaction, incident)
+    done = interaction.elsewhere(incident, f"{incident.id} is cancelled.")
+    return await interaction.told(Cancel(by=interaction.user, reason=reason), incident.id, done)
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         del value
-        return await cancel(turn, incident, "")
+        return await cancel(interaction, incident, "")
 
-    async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
-        action = Cancel(by=turn.user, reason=slack_text.typed(entered.get("reason", "")))
-        return after(await turn.say(action, str(meta.get("incident", ""))), "Cancel the incident", "reason")
+    async def submitted(
+        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+    ) -> View | Errors | None:
+        action = Cancel(by=interaction.user, reason=slack_text.typed(entered.get("reason", "")))
+        return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "Cancel the incident", "reason")
 
-    on_incident(app, kit, "incident.cancel", clicked)
-    on_submit(app, kit, "incident.cancel", submitted)
+    on_incident(app, ctx, "incident.cancel", clicked)
+    on_submit(app, ctx, "incident.cancel", submitted)

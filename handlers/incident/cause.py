@@ -9,8 +9,8 @@ from slack_bolt.app.async_app import AsyncApp
 
 from handlers.dispatcher import Recorded
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Errors, after, on_incident, on_submit
 from handlers.views import forms
 from handlers.views.blocks import Message, View
@@ -56,38 +56,40 @@ def _release(incident: Incident) -> str | None:
     return suspect.version if suspect else None
 
 
-def ask(turn: Turn, incident: Incident, hypothesis: str | None = None) -> None:
+def ask(interaction: Interaction, incident: Incident, hypothesis: str | None = None) -> None:
     found = proposal(incident, hypothesis)
     meta = {"commit": found.commit or "", "release": found.release or "", "hypothesis": found.hypothesis or ""}
-    turn.open(forms.cause(incident, text=found.text, metadata=meta))
+    interaction.open(forms.cause(incident, text=found.text, metadata=meta))
 
 
-async def cause(turn: Turn, incident: Incident, text: str) -> Message | None:
+async def cause(interaction: Interaction, incident: Incident, text: str) -> Message | None:
     if not text:
-        ask(turn, incident)
+        ask(interaction, incident)
         return None
     done = f"{incident.id}: the cause is noted under your name."
-    return await turn.told(NameCause(by=turn.user, text=text), incident.id, done)
+    return await interaction.told(NameCause(by=interaction.user, text=text), incident.id, done)
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
-        ask(turn, incident, str(value.get("hypothesis") or "") or None)
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+        ask(interaction, incident, str(value.get("hypothesis") or "") or None)
         return None
 
-    async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+    async def submitted(
+        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+    ) -> View | Errors | None:
         incident = str(meta.get("incident", ""))
         action = NameCause(
-            by=turn.user,
+            by=interaction.user,
             text=slack_text.typed(entered.get("text", "")),
             commit=str(meta.get("commit") or "") or None,
             release=str(meta.get("release") or "") or None,
         )
-        answer = await turn.say(action, incident)
+        answer = await interaction.dispatch(action, incident)
         if isinstance(answer, Recorded) and meta.get("hypothesis"):
-            judged = JudgeHypothesis(by=turn.user, id=str(meta["hypothesis"]), verdict=Verdict.SUPPORTED)
-            await turn.say(judged, incident, part="hypothesis")
+            judged = JudgeHypothesis(by=interaction.user, id=str(meta["hypothesis"]), verdict=Verdict.SUPPORTED)
+            await interaction.dispatch(judged, incident, part="hypothesis")
         return after(answer, "Root cause", "text")
 
-    on_incident(app, kit, "incident.cause", clicked)
-    on_submit(app, kit, "incident.cause", submitted)
+    on_incident(app, ctx, "incident.cause", clicked)
+    on_submit(app, ctx, "incident.cause", submitted)

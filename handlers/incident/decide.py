@@ -11,8 +11,8 @@ from slack_bolt.app.async_app import AsyncApp
 
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn, reply
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction, reply
 from handlers.slack.listening import Errors, after, on_incident, on_submit
 from handlers.views import forms, notes, phrasing
 from handlers.views.blocks import Message, View
@@ -69,41 +69,41 @@ class Plan:
         return f"{what} {service.name}: {phrasing.bare(self.running)} → {self.target.version}."
 
 
-async def not_allowed(turn: Turn, service: Service, what: str = "deploy it") -> Refused | None:
+async def not_allowed(interaction: Interaction, service: Service, what: str = "deploy it") -> Refused | None:
     """Rules, Who may: the service's owners; no owners set: any full member. The member check was done before."""
     try:
         async with asyncio.timeout(OWNERS_SECONDS):
-            owners = await turn.kit.people.owners(service)
+            owners = await interaction.ctx.people.owners(service)
     except (TimeoutError, PortError) as error:
         if isinstance(error, PortError) and not error.retryable:
             return Refused("who", f"I cannot tell who owns {service.name}: {error.text}. Nothing was done.")
         return Refused("who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again.")
-    refused = who_may(owners, turn.user, member=True, what=what)
+    refused = who_may(owners, interaction.user, member=True, what=what)
     if refused is not None:
-        turn.refused(f"no owner of {service.name}")
+        interaction.refused(f"no owner of {service.name}")
     return refused
 
 
-async def carry_out(turn: Turn, plan: Plan, reason: str | None = None) -> Recorded | Refused | Unknown:
+async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = None) -> Recorded | Refused | Unknown:
     if plan.kind == "hotfix":
         hotfix = DecideHotfix(
-            by=turn.user,
+            by=interaction.user,
             round=plan.round,
             forward=plan.forward,
             fix=plan.target,
             running=plan.running,
             break_glass=reason,
         )
-        return await turn.say(hotfix, plan.incident)
+        return await interaction.dispatch(hotfix, plan.incident)
     rollback = DecideRollback(
-        by=turn.user,
+        by=interaction.user,
         round=plan.round,
         forward=plan.forward,
         target=plan.target,
         running=plan.running,
         break_glass=reason,
     )
-    return await turn.say(rollback, plan.incident)
+    return await interaction.dispatch(rollback, plan.incident)
 
 
 # --- the buttons of the decision message -------------------------------------------------------------------------
@@ -124,61 +124,68 @@ def _round(incident: Incident, value: Mapping[str, Any]) -> Round | str:
     return current
 
 
-def _mine(turn: Turn, incident: Incident, value: Mapping[str, Any]) -> Plan | None:
+def _mine(interaction: Interaction, incident: Incident, value: Mapping[str, Any]) -> Plan | None:
     """What this person's click on this button became already: the door tells a second delivery of it from a second click."""
     number = int(value.get("round") or 0)
     acted = next((r.action for r in incident.rounds if r.number == number), None)
-    if acted is None or acted.kind is not ActionKind.ROLLBACK or acted.by != turn.user or acted.to_release is None:
+    if (
+        acted is None
+        or acted.kind is not ActionKind.ROLLBACK
+        or acted.by != interaction.user
+        or acted.to_release is None
+    ):
         return None
     return Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
 
 
-async def _rollback_clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
-    if (mine := _mine(turn, incident, value)) is not None and isinstance(await carry_out(turn, mine), Recorded):
+async def _rollback_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    if (mine := _mine(interaction, incident, value)) is not None and isinstance(
+        await carry_out(interaction, mine), Recorded
+    ):
         return None  # the same click, delivered twice
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     target = target_of(incident, current)
     if target is None:
-        return await rollback(turn, incident)
-    if turn.block != seal(incident, current):
+        return await rollback(interaction, incident)
+    if interaction.block != seal(incident, current):
         now = f"{phrasing.bare(running_release(incident))} → {target.version}"
         return notes.note(
             f"The decision changed while you looked at it: it now says {now}. Nothing was done; click again."
         )
     plan = Plan(incident.id, current.number, "rollback", target, running_release(incident))
-    service = turn.kit.service(incident)
-    if (refused := await not_allowed(turn, service)) is not None:
+    service = interaction.ctx.service(incident)
+    if (refused := await not_allowed(interaction, service)) is not None:
         return notes.break_glass(refused.text, plan.value())
-    return reply(await carry_out(turn, plan))
+    return reply(await carry_out(interaction, plan))
 
 
-async def _investigate_clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _investigate_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
     number = int(value.get("round") or 0)
-    return await turn.told(DecideInvestigate(by=turn.user, round=number), incident.id)
+    return await interaction.told(DecideInvestigate(by=interaction.user, round=number), incident.id)
 
 
-async def _fixed_clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _fixed_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
-    turn.open(forms.fixed(incident, current.number, str(value.get("sentence", ""))))
+    interaction.open(forms.fixed(incident, current.number, str(value.get("sentence", ""))))
     return None
 
 
-async def _hotfix_clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _hotfix_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
-    return await hotfix(turn, incident)
+    return await hotfix(interaction, incident)
 
 
-async def _other_release(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _other_release(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
-    return await rollback(turn, incident)
+    return await rollback(interaction, incident)
 
 
 # --- the forms; also what the subcommands do ---------------------------------------------------------------------
@@ -201,12 +208,12 @@ def _busy(incident: Incident) -> str | None:
     return None
 
 
-async def rollback(turn: Turn, incident: Incident) -> Message | None:
+async def rollback(interaction: Interaction, incident: Incident) -> Message | None:
     """`incident.rollback`: choose a release; the form's submit is the confirmation."""
-    service = turn.kit.service(incident)
+    service = interaction.ctx.service(incident)
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
-    deployer = turn.kit.deployer_for(service)
+    deployer = interaction.ctx.deployer_for(service)
     if deployer is None:
         return notes.note(
             f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
@@ -224,16 +231,16 @@ async def rollback(turn: Turn, incident: Incident) -> Message | None:
             incident, service, releases, running=running, healthy=healthy, metadata=_meta(incident, running)
         )
 
-    turn.open(forms.loading("incident.rollback", "Roll back", incident), fill)
+    interaction.open(forms.loading("incident.rollback", "Roll back", incident), fill)
     return None
 
 
-async def hotfix(turn: Turn, incident: Incident) -> Message | None:
+async def hotfix(interaction: Interaction, incident: Incident) -> Message | None:
     """`incident.hotfix`: choose a branch or pull request; it is shipped by its head commit."""
-    service = turn.kit.service(incident)
+    service = interaction.ctx.service(incident)
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
-    deployer, source = turn.kit.deployer_for(service), turn.kit.source_for(service)
+    deployer, source = interaction.ctx.deployer_for(service), interaction.ctx.source_for(service)
     if deployer is None or (isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix):
         return notes.note(
             f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*."
@@ -251,7 +258,7 @@ async def hotfix(turn: Turn, incident: Incident) -> Message | None:
             return forms.failed("incident.hotfix", "Ship a hotfix", text)
         return forms.hotfix(incident, service, refs, running=running, metadata=_meta(incident, running))
 
-    turn.open(forms.loading("incident.hotfix", "Ship a hotfix", incident), fill)
+    interaction.open(forms.loading("incident.hotfix", "Ship a hotfix", incident), fill)
     return None
 
 
@@ -264,110 +271,118 @@ def _meta(incident: Incident, running: Release | None) -> dict[str, Any]:
     }
 
 
-async def investigate(turn: Turn, incident: Incident) -> Message | None:
-    action = DecideInvestigate(by=turn.user, round=_number(incident))
-    return await turn.told(
+async def investigate(interaction: Interaction, incident: Incident) -> Message | None:
+    action = DecideInvestigate(by=interaction.user, round=_number(incident))
+    return await interaction.told(
         action, incident.id, f"{incident.id}: you chose to investigate. Rollback and hotfix stay open."
     )
 
 
-def ask_fixed(turn: Turn, incident: Incident, sentence: str = "") -> Message | None:
+def ask_fixed(interaction: Interaction, incident: Incident, sentence: str = "") -> Message | None:
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
     forward = incident.status is Status.MITIGATED
-    turn.open(forms.fixed(incident, _number(incident), sentence, forward=forward))
+    interaction.open(forms.fixed(incident, _number(incident), sentence, forward=forward))
     return None
 
 
-async def fixed(turn: Turn, incident: Incident, sentence: str) -> Message | None:
+async def fixed(interaction: Interaction, incident: Incident, sentence: str) -> Message | None:
     """With a sentence it is said at once: it changes nothing on production."""
     if not sentence:
-        return ask_fixed(turn, incident)
+        return ask_fixed(interaction, incident)
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
     forward = incident.status is Status.MITIGATED
-    action = DecideFixed(by=turn.user, round=_number(incident), sentence=sentence, forward=forward)
-    return await turn.told(
+    action = DecideFixed(by=interaction.user, round=_number(incident), sentence=sentence, forward=forward)
+    return await interaction.told(
         action, incident.id, f"{incident.id}: noted. The check of Sentry and the endpoint starts now."
     )
 
 
-async def _chosen(turn: Turn, plan: Plan, title: str, field_name: str) -> View | Errors | None:
+async def _chosen(interaction: Interaction, plan: Plan, title: str, field_name: str) -> View | Errors | None:
     """A form named a release: its submit is the confirmation."""
-    incident = await turn.kit.door.look(plan.incident)
+    incident = await interaction.ctx.dispatcher.load(plan.incident)
     if incident is None:
         return forms.refused(title, f"There is no incident {plan.incident}.")
-    service = turn.kit.service(incident)
-    if (refused := await not_allowed(turn, service)) is not None:
+    service = interaction.ctx.service(incident)
+    if (refused := await not_allowed(interaction, service)) is not None:
         what = f"{plan.words(service)} {refused.text}"
         return forms.break_glass(incident, service, what, plan.value())
-    return after(await carry_out(turn, plan), title, field_name)
+    return after(await carry_out(interaction, plan), title, field_name)
 
 
-async def _rollback_submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+async def _rollback_submitted(
+    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+) -> View | Errors | None:
     target = entered.get("target", "")
     if not target:
         return {"target": "Choose the release to go back to."}
     plan = replace(Plan.read(meta), kind="rollback", target=Release(version=target))
-    return await _chosen(turn, plan, "Roll back", "target")
+    return await _chosen(interaction, plan, "Roll back", "target")
 
 
-async def _hotfix_submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+async def _hotfix_submitted(
+    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+) -> View | Errors | None:
     commit, _, name = entered.get("fix", "").partition(" ")
     if not name:
         return {"fix": "Choose a branch or pull request."}
     plan = replace(Plan.read(meta), kind="hotfix", target=HotfixRef(name=name, commit=commit).release)
-    return await _chosen(turn, plan, "Ship a hotfix", "fix")
+    return await _chosen(interaction, plan, "Ship a hotfix", "fix")
 
 
-async def _fixed_submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+async def _fixed_submitted(
+    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+) -> View | Errors | None:
     action = DecideFixed(
-        by=turn.user,
+        by=interaction.user,
         round=int(meta.get("round") or 1),
         sentence=slack_text.typed(entered.get("sentence", "")),
         forward=bool(meta.get("forward")),
     )
-    return after(await turn.say(action, str(meta.get("incident", ""))), "Fixed another way", "sentence")
+    return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "Fixed another way", "sentence")
 
 
 # --- break glass -------------------------------------------------------------------------------------------------
 
 
-async def _break_glass_clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
-    service = turn.kit.service(incident)
+async def _break_glass_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    service = interaction.ctx.service(incident)
     plan = Plan.read(value)
-    turn.open(forms.break_glass(incident, service, plan.words(service), plan.value()))
+    interaction.open(forms.break_glass(incident, service, plan.words(service), plan.value()))
     return None
 
 
-async def _break_glass_submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+async def _break_glass_submitted(
+    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+) -> View | Errors | None:
     reason = slack_text.typed(entered.get("reason", ""))
     if not reason:
         return {"reason": "Say why it cannot wait for an owner."}
     return after(
-        await carry_out(turn, Plan.read(meta), slack_text.cut(reason, forms.SENTENCE)), "Break glass", "reason"
+        await carry_out(interaction, Plan.read(meta), slack_text.cut(reason, forms.SENTENCE)), "Break glass", "reason"
     )
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    on_incident(app, kit, "decision.rollback", _rollback_clicked)
-    on_incident(app, kit, "decision.hotfix", _hotfix_clicked)
-    on_incident(app, kit, "decision.investigate", _investigate_clicked)
-    on_incident(app, kit, "decision.fixed", _fixed_clicked)
-    on_incident(app, kit, "incident.rollback", _other_release)
-    on_incident(app, kit, "incident.break_glass", _break_glass_clicked)
+def register(app: AsyncApp, ctx: Context) -> None:
+    on_incident(app, ctx, "decision.rollback", _rollback_clicked)
+    on_incident(app, ctx, "decision.hotfix", _hotfix_clicked)
+    on_incident(app, ctx, "decision.investigate", _investigate_clicked)
+    on_incident(app, ctx, "decision.fixed", _fixed_clicked)
+    on_incident(app, ctx, "incident.rollback", _other_release)
+    on_incident(app, ctx, "incident.break_glass", _break_glass_clicked)
 
-    async def forward(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def forward(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         del value
-        return await hotfix(turn, incident)
+        return await hotfix(interaction, incident)
 
-    async def theirs(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def theirs(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         """A deploy by somebody else is said to be the fix."""
-        return ask_fixed(turn, incident, str(value.get("sentence", "")))
+        return ask_fixed(interaction, incident, str(value.get("sentence", "")))
 
-    on_incident(app, kit, "incident.hotfix", forward)
-    on_incident(app, kit, "incident.fixed", theirs)
-    on_submit(app, kit, "incident.rollback", _rollback_submitted)
-    on_submit(app, kit, "incident.hotfix", _hotfix_submitted)
-    on_submit(app, kit, "incident.fixed", _fixed_submitted)
-    on_submit(app, kit, "incident.break_glass", _break_glass_submitted)
+    on_incident(app, ctx, "incident.hotfix", forward)
+    on_incident(app, ctx, "incident.fixed", theirs)
+    on_submit(app, ctx, "incident.rollback", _rollback_submitted)
+    on_submit(app, ctx, "incident.hotfix", _hotfix_submitted)
+    on_submit(app, ctx, "incident.fixed", _fixed_submitted)
+    on_submit(app, ctx, "incident.break_glass", _break_glass_submitted)

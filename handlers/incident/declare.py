@@ -13,8 +13,8 @@ from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
 from handlers.incident.issue_links import adopt, service_named
 from handlers.slack import message_text, slack_text
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Errors, on_click, on_submit
 from handlers.slack.payloads import from_interaction
 from handlers.views import forms, notes
@@ -60,70 +60,76 @@ class Said:
         return cls(title=title, description=more, service=service, way=way, channel=channel, drill=drill)
 
 
-async def declare_text(turn: Turn, text: str, way: str = "command", *, drill: bool = False) -> Message | None:
+async def declare_text(
+    interaction: Interaction, text: str, way: str = "command", *, drill: bool = False
+) -> Message | None:
     """Words alone: declared where the service is known, else asked for in the form."""
-    service = await _service(turn.kit, text)
+    service = await _service(interaction.ctx, text)
     if not text.strip() or service is None:
-        note = _which(turn.kit) if text.strip() else ""
-        ask_form(turn, text, way, note=f"{DRILL} {note}".strip() if drill else note, drill=drill)
+        note = _which(interaction.ctx) if text.strip() else ""
+        ask_form(interaction, text, way, note=f"{DRILL} {note}".strip() if drill else note, drill=drill)
         return None
-    said = Said.from_text(text, service.name, way, turn.channel, drill=drill)
-    return await answer(turn, said, await declare(turn, said))
+    said = Said.from_text(text, service.name, way, interaction.channel, drill=drill)
+    return await answer(interaction, said, await declare(interaction, said))
 
 
-def ask_form(turn: Turn, text: str, way: str, *, note: str = "", channel: str = "", drill: bool = False) -> None:
+def ask_form(
+    interaction: Interaction, text: str, way: str, *, note: str = "", channel: str = "", drill: bool = False
+) -> None:
     # An alert's headline names the service; what stands below it may name neighbours, too.
-    service = service_named(slack_text.title(text), turn.kit.catalogue) or service_named(text, turn.kit.catalogue)
+    service = service_named(slack_text.title(text), interaction.ctx.catalogue) or service_named(
+        text, interaction.ctx.catalogue
+    )
     view = forms.declare(
-        turn.kit.catalogue.all(),
+        interaction.ctx.catalogue.all(),
         title=slack_text.title(text),
         description=slack_text.cut(text, slack_text.DESCRIPTION) if len(text) > len(slack_text.title(text)) else "",
         service=service.name if service else None,
-        metadata={"way": way, "channel": channel or turn.channel, "place": turn.place, "drill": drill},
+        metadata={"way": way, "channel": channel or interaction.channel, "place": interaction.place, "drill": drill},
         note=note,
     )
-    turn.open(view)
+    interaction.open(view)
 
 
-async def _service(kit: Kit, text: str) -> Service | None:
+async def _service(ctx: Context, text: str) -> Service | None:
     """Sentry is only asked where the words alone do not name the service."""
-    found = service_named(text, kit.catalogue)
-    return found or service_named(text, kit.catalogue, await adopt(text, kit.catalogue, kit.sentry))
+    found = service_named(text, ctx.catalogue)
+    return found or service_named(text, ctx.catalogue, await adopt(text, ctx.catalogue, ctx.sentry))
 
 
-def _which(kit: Kit) -> str:
-    names = ", ".join(s.name for s in kit.catalogue.all()[:20])
+def _which(ctx: Context) -> str:
+    names = ", ".join(s.name for s in ctx.catalogue.all()[:20])
     return f"The words do not name one service. I know: {names}."
 
 
-async def declare(turn: Turn, said: Said) -> Recorded | Refused | Unknown:
-    kit = turn.kit
+async def declare(interaction: Interaction, said: Said) -> Recorded | Refused | Unknown:
+    ctx = interaction.ctx
     text = f"{said.title}\n{said.description}"
     kind = "phrase" if said.way == "phrase" else "person"
     way = said.way if said.way in WAY else "command"
     where = WAY["form" if way in ("message", "phrase") and not said.place else way]
-    service = kit.catalogue.get(said.service)
-    adopted = await adopt(text, kit.catalogue, kit.sentry)
+    service = ctx.catalogue.get(said.service)
+    adopted = await adopt(text, ctx.catalogue, ctx.sentry)
     description = "\n".join(
         one for one in (slack_text.cut(said.description, slack_text.DESCRIPTION - 200), adopted.note) if one
     )
     action = Declare(
-        ulid=kit.ulid(),
+        ulid=ctx.ulid(),
         title=said.title,
         description=description,
         service=service.name if service else said.service,
         environment=service.environment if service else "production",
-        source=Source(kind=kind, text=where.format(user=turn.user, place=said.place)),
-        by=turn.user,
+        source=Source(kind=kind, text=where.format(user=interaction.user, place=said.place)),
+        by=interaction.user,
         private=said.private,
         drill=said.drill,
         seeds=adopted.seeds,
         unseen=adopted.unseen,
         parent=adopted.parent,
         else_of=said.else_of,
-        echo=deliveries.echo(turn.user, said.channel, _heard_as(said, text)) if said.else_of is None else None,
+        echo=deliveries.echo(interaction.user, said.channel, _heard_as(said, text)) if said.else_of is None else None,
     )
-    return await turn.say(action, None)
+    return await interaction.dispatch(action, None)
 
 
 def _heard_as(said: Said, text: str) -> str:
@@ -131,22 +137,22 @@ def _heard_as(said: Said, text: str) -> str:
     return f"{'drill ' if said.drill else ''}{'private ' if said.private else ''}{text}"
 
 
-async def answer(turn: Turn, said: Said, answered: Recorded | Refused | Unknown) -> Message:
+async def answer(interaction: Interaction, said: Said, answered: Recorded | Refused | Unknown) -> Message:
     """To the person who declared: the incident, the one that is open already, or why there is none."""
     match answered:
         case Recorded(incident=incident):
             return notes.declared(incident)
         case Refused(code="taken", owner=str(owner)) if (
-            found := await turn.kit.door.look(owner)
-        ) is not None and await turn.sees(found):
-            return _open_already(turn, said, found, answered.claim or "")
+            found := await interaction.ctx.dispatcher.load(owner)
+        ) is not None and await interaction.sees(found):
+            return _open_already(interaction, said, found, answered.claim or "")
         case Refused(text=text) | Unknown(text=text):
             return notes.note(text)
 
 
-def _open_already(turn: Turn, said: Said, owner: Incident, claim: str) -> Message:
-    age = (turn.kit.now() - owner.declared_at).total_seconds()
-    same = owner.declared_by == turn.user and owner.title == said.title and age <= ECHO_SECONDS
+def _open_already(interaction: Interaction, said: Said, owner: Incident, claim: str) -> Message:
+    age = (interaction.ctx.now() - owner.declared_at).total_seconds()
+    same = owner.declared_by == interaction.user and owner.title == said.title and age <= ECHO_SECONDS
     if claim.startswith("echo:") or same:
         return notes.declared(owner)
     words = {
@@ -164,42 +170,42 @@ def _open_already(turn: Turn, said: Said, owner: Incident, claim: str) -> Messag
 # --- listeners -------------------------------------------------------------------------------------------------
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    on_submit(app, kit, "incident.declare", _submitted)
-    on_click(app, kit, "incident.declare", _button)
-    on_click(app, kit, "incident.go_there", _go_there, replace=True)
-    on_click(app, kit, "incident.something_else", _something_else, replace=True)
+def register(app: AsyncApp, ctx: Context) -> None:
+    on_submit(app, ctx, "incident.declare", _submitted)
+    on_click(app, ctx, "incident.declare", _button)
+    on_click(app, ctx, "incident.go_there", _go_there, replace=True)
+    on_click(app, ctx, "incident.something_else", _something_else, replace=True)
 
     @app.shortcut("incident.declare")
     async def shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
         """Global, or on a message: that message is what is wrong."""
-        turn = from_interaction(kit, body)
-        refused = await turn.stranger()
-        message: Mapping[str, Any] = turn.more.get("message") or {}
-        if refused and turn.channel:
-            turn.tell(notes.note(refused))
+        interaction = from_interaction(ctx, body)
+        refused = await interaction.stranger()
+        message: Mapping[str, Any] = interaction.more.get("message") or {}
+        if refused and interaction.channel:
+            interaction.tell(notes.note(refused))
         elif refused:
-            turn.open(forms.refused("Firebreak", refused))
+            interaction.open(forms.refused("Firebreak", refused))
         elif message:
-            ask_form(turn, message_text.message_text(message), "message")
+            ask_form(interaction, message_text.message_text(message), "message")
         else:
-            ask_form(turn, "", "shortcut")
+            ask_form(interaction, "", "shortcut")
         await ack()
 
 
-async def _button(turn: Turn, value: dict[str, Any]) -> Message | None:
+async def _button(interaction: Interaction, value: dict[str, Any]) -> Message | None:
     """Under a phrase, or on App Home."""
     way = "phrase" if value.get("text") else "form"
-    ask_form(turn, str(value.get("text", "")), way, channel=str(value.get("channel", "")))
+    ask_form(interaction, str(value.get("text", "")), way, channel=str(value.get("channel", "")))
     return None
 
 
-async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+async def _submitted(interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
     title = slack_text.title(slack_text.typed(entered.get("title", "")))
     if not title:
         return {"title": "Say in a few words what is wrong."}
-    service = entered.get("service") or next((s.name for s in turn.kit.catalogue.all()), "")
-    if turn.kit.catalogue.get(service) is None:
+    service = entered.get("service") or next((s.name for s in interaction.ctx.catalogue.all()), "")
+    if interaction.ctx.catalogue.get(service) is None:
         return {"service": "This service is not in the catalogue any more. Choose another one."}
     said = Said(
         title=title,
@@ -211,29 +217,29 @@ async def _submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) 
         private="private" in entered.get("private", ""),
         drill=bool(meta.get("drill")),
     )
-    answered = await declare(turn, said)
+    answered = await declare(interaction, said)
     if isinstance(answered, Unknown) or (isinstance(answered, Refused) and answered.code in ("input", "late")):
         return {"title": answered.text}
-    message = await answer(turn, said, answered)
+    message = await answer(interaction, said, answered)
     return View("incident.declared", "Declare an incident", message.blocks)
 
 
-async def _go_there(turn: Turn, value: dict[str, Any]) -> Message | None:
+async def _go_there(interaction: Interaction, value: dict[str, Any]) -> Message | None:
     """The same fire: what was said becomes evidence of the incident that is open."""
     owner = str(value.get("incident", ""))
-    found = await turn.find(owner)
+    found = await interaction.find(owner)
     if found is None:
         return notes.note(f"There is no incident {owner} any more.")
     reported = str(value.get("title") or "")
     noted = False
     if reported:
-        evidence = Evidence(at=turn.kit.now(), source=f"<@{turn.user}> reports", text=reported)
-        noted = isinstance(await turn.say(AddEvidence(evidence=evidence), owner), Recorded)
+        evidence = Evidence(at=interaction.ctx.now(), source=f"<@{interaction.user}> reports", text=reported)
+        noted = isinstance(await interaction.dispatch(AddEvidence(evidence=evidence), owner), Recorded)
     return notes.there(found, noted=noted)
 
 
-async def _something_else(turn: Turn, value: dict[str, Any]) -> Message | None:
-    of = await turn.find(str(value.get("of", "")))
+async def _something_else(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+    of = await interaction.find(str(value.get("of", "")))
     said = Said(
         title=str(value.get("title", "")),
         description=str(value.get("more", "")),
@@ -244,4 +250,4 @@ async def _something_else(turn: Turn, value: dict[str, Any]) -> Message | None:
         private=bool(value.get("private")),
         else_of=of.id if of else None,
     )
-    return await answer(turn, said, await declare(turn, said))
+    return await answer(interaction, said, await declare(interaction, said))

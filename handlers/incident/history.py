@@ -9,8 +9,8 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_click
 from handlers.views import history as views
 from handlers.views import notes
@@ -24,26 +24,26 @@ READ = 200
 """So many of the newest are looked through; what is older, `firebreak export` has."""
 
 
-async def history(turn: Turn, service: str, start: int = 0) -> Message:
+async def history(interaction: Interaction, service: str, start: int = 0) -> Message:
     try:
-        found = await turn.kit.memory.newest(service or None, READ)
+        found = await interaction.ctx.memory.newest(service or None, READ)
     except PortError as error:
         return notes.note(f"{error.text}. Try again in a moment.")
-    seen = await _seen(turn, found)
+    seen = await _seen(interaction, found)
     shown = visible(found, seen)
     titles = {id: incident.title for id, incident in seen.items()}
     return views.history(shown, service, titles, start=start, more=len(found) == READ)
 
 
-async def show_trends(turn: Turn) -> Message | None:
+async def show_trends(interaction: Interaction) -> Message | None:
     """Told beside the ack: charts go another way than an ack can."""
-    now = turn.kit.now()
+    now = interaction.ctx.now()
     try:
-        found = await turn.kit.memory.since(_begin(now))
+        found = await interaction.ctx.memory.since(_begin(now))
     except PortError as error:
         return notes.note(f"{error.text}. Try again in a moment.")
-    shown = visible(found, await _seen(turn, found))
-    turn.tell(views.trends(trends(shown, now)))
+    shown = visible(found, await _seen(interaction, found))
+    interaction.tell(views.trends(trends(shown, now)))
     return None
 
 
@@ -52,16 +52,16 @@ def _begin(now: datetime) -> datetime:
     return now - timedelta(days=31 * MONTHS)
 
 
-async def _seen(turn: Turn, found: Sequence[PastIncident | Counted]) -> dict[str, Incident]:
+async def _seen(interaction: Interaction, found: Sequence[PastIncident | Counted]) -> dict[str, Incident]:
     """The private incidents among them that this person may see."""
     private = [one.id for one in found if one.private]
-    looked = await asyncio.gather(*(turn.kit.door.look(id) for id in private))
-    return {one.id: one for one in await turn.seen([one for one in looked if one is not None])}
+    looked = await asyncio.gather(*(interaction.ctx.dispatcher.load(id) for id in private))
+    return {one.id: one for one in await interaction.seen([one for one in looked if one is not None])}
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def another_page(turn: Turn, value: dict[str, Any]) -> Message | None:
-        return await history(turn, str(value.get("service", "")), max(0, int(value.get("start") or 0)))
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def another_page(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+        return await history(interaction, str(value.get("service", "")), max(0, int(value.get("start") or 0)))
 
     for action_id in ("incident.history", "incident.history_newer"):
-        on_click(app, kit, action_id, another_page, replace=True)
+        on_click(app, ctx, action_id, another_page, replace=True)

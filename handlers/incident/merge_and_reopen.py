@@ -9,8 +9,8 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded
-from handlers.slack.context import Kit
-from handlers.slack.interaction import GONE, Turn, reply
+from handlers.slack.context import Context
+from handlers.slack.interaction import GONE, Interaction, reply
 from handlers.slack.listening import on_click, on_incident
 from handlers.views import merge_and_reopen, notes
 from handlers.views.blocks import Message
@@ -20,11 +20,11 @@ from phases.record.incident import Incident
 from phases.steps.change import Refused
 
 
-async def merge(turn: Turn, first: Incident, second: str) -> Message:
+async def merge(interaction: Interaction, first: Incident, second: str) -> Message:
     """Asks which one goes on: nothing is merged by a slip."""
     if not second:
         return notes.note(f"Which one is the same as {first.id}? Say its id: `/incident merge INC-…`")
-    other = await turn.find(second)
+    other = await interaction.find(second)
     if other is None:
         return notes.note(GONE.format(id=second))
     if other.id == first.id:
@@ -32,11 +32,11 @@ async def merge(turn: Turn, first: Incident, second: str) -> Message:
     return merge_and_reopen.which_goes_on(first, other)
 
 
-async def reopen(turn: Turn, incident: Incident, beside: str | None = None) -> Message | None:
-    answer = await turn.say(Reopen(by=turn.user, beside=beside), incident.id)
+async def reopen(interaction: Interaction, incident: Incident, beside: str | None = None) -> Message | None:
+    answer = await interaction.dispatch(Reopen(by=interaction.user, beside=beside), incident.id)
     if isinstance(answer, Refused) and answer.code == "taken" and answer.owner:
-        owner = await turn.kit.door.look(answer.owner)
-        if owner is not None and await turn.sees(owner):
+        owner = await interaction.ctx.dispatcher.load(answer.owner)
+        if owner is not None and await interaction.sees(owner):
             return merge_and_reopen.reopen_beside(incident, owner)
     again = f"{incident.id} is open again."
     if incident.channel_archived:
@@ -48,44 +48,44 @@ async def reopen(turn: Turn, incident: Incident, beside: str | None = None) -> M
     return reply(answer, again)
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def join_up(turn: Turn, keep: str, gone: str) -> Message | None:
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def join_up(interaction: Interaction, keep: str, gone: str) -> Message | None:
         for id in (keep, gone):
-            if await turn.find(id) is None:
+            if await interaction.find(id) is None:
                 return notes.note(GONE.format(id=id))
-        answer = await turn.say(MergeDuplicate(by=turn.user, duplicate=gone), keep)
+        answer = await interaction.dispatch(MergeDuplicate(by=interaction.user, duplicate=gone), keep)
         where = ""
         if isinstance(answer, Recorded) and answer.incident.channel is not None:
             where = f" It goes on in <#{answer.incident.channel.id}>."
         return reply(answer, f"{gone} is a duplicate of {keep} now.{where}")
 
-    async def merged(turn: Turn, value: dict[str, Any]) -> Message | None:
-        return await join_up(turn, str(value.get("keep", "")), str(value.get("end", "")))
+    async def merged(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+        return await join_up(interaction, str(value.get("keep", "")), str(value.get("end", "")))
 
-    async def merged_into(turn: Turn, value: dict[str, Any]) -> Message | None:
-        return await join_up(turn, str(value.get("of", "")), str(value.get("incident", "")))
+    async def merged_into(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+        return await join_up(interaction, str(value.get("of", "")), str(value.get("incident", "")))
 
-    async def reopened(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
-        beside = await turn.find(str(value.get("of") or ""))
-        return await reopen(turn, incident, beside.id if beside else None)
+    async def reopened(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+        beside = await interaction.find(str(value.get("of") or ""))
+        return await reopen(interaction, incident, beside.id if beside else None)
 
-    on_click(app, kit, "incident.merge", merged, replace=True)
-    on_click(app, kit, "incident.merge_other", merged, replace=True)
-    on_click(app, kit, "incident.merge_into", merged_into, replace=True)
-    on_incident(app, kit, "incident.reopen", reopened)
+    on_click(app, ctx, "incident.merge", merged, replace=True)
+    on_click(app, ctx, "incident.merge_other", merged, replace=True)
+    on_click(app, ctx, "incident.merge_into", merged_into, replace=True)
+    on_incident(app, ctx, "incident.reopen", reopened)
 
     async def archived(body: dict[str, Any]) -> None:
         event = body["event"]
         channel = str(event.get("channel", ""))
         action = ChannelArchived(channel=channel, by=str(event.get("user") or "") or None)
-        for incident in await kit.door.find(channel=channel, open_only=False):
+        for incident in await ctx.dispatcher.find(channel=channel, open_only=False):
             if incident.channel is not None and incident.channel.thread_ts is None:
-                because = Delivery(deliveries.event(body))
-                await kit.door.say(action, incident.id, because)
+                trigger = Delivery(deliveries.event(body))
+                await ctx.dispatcher.dispatch(action, incident.id, trigger)
 
     @app.event("channel_archive")
     async def heard(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
         """https://docs.slack.dev/reference/events/channel_archive"""
-        if event.get("user") != kit.me:
-            kit.tasks.start(archived(body), "a channel was archived")
+        if event.get("user") != ctx.me:
+            ctx.tasks.start(archived(body), "a channel was archived")
         await ack()

@@ -14,8 +14,8 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from handlers.dispatcher import Recorded, Unknown
 from handlers.ports import Kept
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
-from handlers.slack.interaction import GONE, Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import GONE, Interaction
 from handlers.slack.listening import Errors, on_click, on_incident, on_submit, unseen
 from handlers.slack.payloads import fields, from_closing, values
 from handlers.views import forms
@@ -38,30 +38,30 @@ WRITING = timedelta(hours=1)
 """So long after it was opened a form counts as being written in."""
 
 
-async def postmortem(turn: Turn, incident: Incident) -> Message | None:
+async def postmortem(interaction: Interaction, incident: Incident) -> Message | None:
     """Opens the form, unless nothing that is written in it could be kept."""
     if (refused := not_now(incident)) is not None:
         return says.note(refused.text)
 
     async def fill() -> View:
-        return await _filled(turn, incident)
+        return await _filled(interaction, incident)
 
-    turn.open(forms.loading(shown.CALLBACK, shown.TITLE, incident, "Looking up what is known …"), fill)
+    interaction.open(forms.loading(shown.CALLBACK, shown.TITLE, incident, "Looking up what is known …"), fill)
     return None
 
 
-async def _filled(turn: Turn, incident: Incident) -> View:
+async def _filled(interaction: Interaction, incident: Incident) -> View:
     """The form with this person's draft, or the newest of somebody else's, or what the evidence proposes."""
-    kit, me = turn.kit, turn.user
-    kept = [one for one in await kit.drafts.of(incident.id) if _of_this_one(one, incident)]
-    await kit.drafts.opened(incident.id, me, kit.now())
-    writing = tuple((one.by, one.opened_at) for one in kept if one.by != me and one.opened_at and _writes(one, kit))
+    ctx, me = interaction.ctx, interaction.user
+    kept = [one for one in await ctx.drafts.of(incident.id) if _of_this_one(one, incident)]
+    await ctx.drafts.opened(incident.id, me, ctx.now())
+    writing = tuple((one.by, one.opened_at) for one in kept if one.by != me and one.opened_at and _writes(one, ctx))
     drafts = sorted((one for one in kept if one.parts is not None), key=lambda one: one.at, reverse=True)
     mine = next((one for one in drafts if one.by == me), None)
     others = next((one for one in drafts if one.by != me), None)
     best = mine or others
     if best is None or best.parts is None:
-        parts, notes = await _proposed(kit, incident)
+        parts, notes = await _proposed(ctx, incident)
         return shown.postmortem(incident, parts, me=me, shelf=shown.Shelf(writing=writing, notes=notes))
     newer = others if mine is not None and others is not None and others.at > mine.at else None
     shelf = shown.Shelf(
@@ -79,29 +79,29 @@ def _of_this_one(one: Kept, incident: Incident) -> bool:
     return incident.postmortem is None or one.at > incident.postmortem.at
 
 
-def _writes(one: Kept, kit: Kit) -> bool:
-    return one.opened_at is not None and kit.now() - one.opened_at < WRITING
+def _writes(one: Kept, ctx: Context) -> bool:
+    return one.opened_at is not None and ctx.now() - one.opened_at < WRITING
 
 
-async def _proposed(kit: Kit, incident: Incident) -> tuple[Parts, tuple[str, ...]]:
+async def _proposed(ctx: Context, incident: Incident) -> tuple[Parts, tuple[str, ...]]:
     """What record and source know; and what could not be looked up."""
-    service = kit.service(incident)
+    service = ctx.service(incident)
     entries, found = await asyncio.gather(
-        kit.door.timeline(incident.id),
-        look_back(incident, service, kit.source_for(service), kit.pulls_for(service)),
+        ctx.dispatcher.timeline(incident.id),
+        look_back(incident, service, ctx.source_for(service), ctx.pulls_for(service)),
     )
-    names = await _names(kit, incident, entries)
-    return draft(incident, entries, kit.now(), names, found), found.notes
+    names = await _names(ctx, incident, entries)
+    return draft(incident, entries, ctx.now(), names, found), found.notes
 
 
-async def _names(kit: Kit, incident: Incident, entries: Sequence[Entry]) -> dict[str, str]:
+async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> dict[str, str]:
     """Display names of the people who are named, for a text that leaves Slack."""
     told = " ".join((incident.source.text, *(line(e) for e in entries)))
     ids = {*_PERSON.findall(told), *(i for i in (incident.lead, incident.declared_by) if i)}
     names: dict[str, str] = {}
 
     async def one(id: str) -> None:
-        names[id] = await kit.people.name(id)
+        names[id] = await ctx.people.name(id)
 
     try:
         async with asyncio.timeout(NAMES_SECONDS):
@@ -123,72 +123,74 @@ def _number(meta: dict[str, Any], name: str) -> int:
     return found if isinstance(found, int) else 1
 
 
-async def _keep(turn: Turn, incident: str, parts: Parts, *, writing: bool = True) -> bool:
+async def _keep(interaction: Interaction, incident: str, parts: Parts, *, writing: bool = True) -> bool:
     """Keeps what stands in the form; whether that worked."""
     try:
-        await turn.kit.drafts.keep(incident, turn.user, parts, turn.kit.now(), writing=writing)
+        await interaction.ctx.drafts.keep(incident, interaction.user, parts, interaction.ctx.now(), writing=writing)
     except PortError:
         return False
     return True
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         del value
-        return await postmortem(turn, incident)
+        return await postmortem(interaction, incident)
 
-    async def again(turn: Turn, *, rows: int = 0, saved: bool = False) -> Message | None:
+    async def again(interaction: Interaction, *, rows: int = 0, saved: bool = False) -> Message | None:
         """The same form with what was typed in it; nothing of that may be lost."""
-        view: dict[str, Any] = turn.more.get("view") or {}
+        view: dict[str, Any] = interaction.more.get("view") or {}
         meta = values(view.get("private_metadata"))
-        incident = await turn.find(str(meta.get("incident", "")))
+        incident = await interaction.find(str(meta.get("incident", "")))
         if incident is None:
             return says.note(GONE.format(id=meta.get("incident", "of that name")))
         parts = _typed(meta, fields(view))
-        kept = await _keep(turn, incident.id, parts)
+        kept = await _keep(interaction, incident.id, parts)
         notes = () if kept else ("the draft is not saved: Redis cannot be asked. Copy what matters",)
-        shelf = shown.Shelf(saved_at=kit.now() if saved and kept else None, notes=notes)
+        shelf = shown.Shelf(saved_at=ctx.now() if saved and kept else None, notes=notes)
         edition, rows = _number(meta, "edition"), _number(meta, "rows") + rows
-        form = shown.postmortem(incident, parts, me=turn.user, shelf=shelf, rows=rows, edition=edition)
-        turn.show(form)
+        form = shown.postmortem(incident, parts, me=interaction.user, shelf=shelf, rows=rows, edition=edition)
+        interaction.show(form)
         return None
 
-    async def add(turn: Turn, value: dict[str, Any]) -> Message | None:
+    async def add(interaction: Interaction, value: dict[str, Any]) -> Message | None:
         del value
-        return await again(turn, rows=1)
+        return await again(interaction, rows=1)
 
-    async def save(turn: Turn, value: dict[str, Any]) -> Message | None:
+    async def save(interaction: Interaction, value: dict[str, Any]) -> Message | None:
         del value
-        return await again(turn, saved=True)
+        return await again(interaction, saved=True)
 
-    async def take(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def take(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         """Somebody else's draft in place of one's own, which stays kept."""
-        view: dict[str, Any] = turn.more.get("view") or {}
+        view: dict[str, Any] = interaction.more.get("view") or {}
         meta = values(view.get("private_metadata"))
-        await _keep(turn, incident.id, _typed(meta, fields(view)))
-        theirs = next((one for one in await kit.drafts.of(incident.id) if one.by == value.get("of")), None)
+        await _keep(interaction, incident.id, _typed(meta, fields(view)))
+        theirs = next((one for one in await ctx.drafts.of(incident.id) if one.by == value.get("of")), None)
         if theirs is not None and theirs.parts is not None:
             shelf = shown.Shelf(shown_by=theirs.by, shown_at=theirs.at)
             edition = _number(meta, "edition") + 1
-            turn.show(shown.postmortem(incident, theirs.parts, me=turn.user, shelf=shelf, edition=edition))
+            interaction.show(
+                shown.postmortem(incident, theirs.parts, me=interaction.user, shelf=shelf, edition=edition)
+            )
         return None
 
-    async def sent(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+    async def sent(interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
         incident, edition = str(meta.get("incident", "")), _number(meta, "edition")
         parts = _typed(meta, entered)
-        known = await kit.door.look(incident)
+        known = await ctx.dispatcher.load(incident)
         before = known.postmortem.items if known and known.rewriting and known.postmortem else ()
-        written = submitted(parts, turn.user, kit.now(), before)
+        written = submitted(parts, interaction.user, ctx.now(), before)
         if isinstance(written, dict):
-            await _keep(turn, incident, parts)
+            await _keep(interaction, incident, parts)
             return shown.fields_of(written, edition)
-        answer = await turn.say(SubmitPostmortem(postmortem=written), incident)
+        answer = await interaction.dispatch(SubmitPostmortem(postmortem=written), incident)
         match answer:
             case Recorded():
-                kit.tasks.start(kit.drafts.opened(incident, turn.user, None), "note a closed form")
+                ctx.tasks.start(ctx.drafts.opened(incident, interaction.user, None), "note a closed form")
                 return None
             case Refused(text=text) | Unknown(text=text):
-                await _keep(turn, incident, parts)
+                await _keep(interaction, incident, parts)
                 return shown.fields_of({"timeline": text}, edition)  # under a part: what was written stays
 
     @app.action(shown.CHOICE)
@@ -196,12 +198,12 @@ def register(app: AsyncApp, kit: Kit) -> None:
         """Every choice in the form tells what is typed by then: it is kept."""
         view: dict[str, Any] = body.get("view") or {}
         meta = values(view.get("private_metadata"))
-        turn = from_closing(kit, body)
+        interaction = from_closing(ctx, body)
         id = str(meta.get("incident", ""))
-        if (refused := await turn.stranger() or await unseen(turn, meta)) is not None:
-            turn.show(forms.refused(shown.TITLE, refused))
+        if (refused := await interaction.stranger() or await unseen(interaction, meta)) is not None:
+            interaction.show(forms.refused(shown.TITLE, refused))
         elif id:
-            await _keep(turn, id, _typed(meta, fields(view)))
+            await _keep(interaction, id, _typed(meta, fields(view)))
         await ack()
 
     @app.view_closed(shown.CALLBACK)
@@ -209,16 +211,16 @@ def register(app: AsyncApp, kit: Kit) -> None:
         """Closing keeps what was typed, as far as Slack sends it; a form that was never filled tells nothing."""
         view: dict[str, Any] = body.get("view") or {}
         meta, entered = values(view.get("private_metadata")), fields(view)
-        turn, id = from_closing(kit, body), str(meta.get("incident", ""))
-        if meta.get("rows") and (await turn.stranger() or await unseen(turn, meta)) is None:
+        interaction, id = from_closing(ctx, body), str(meta.get("incident", ""))
+        if meta.get("rows") and (await interaction.stranger() or await unseen(interaction, meta)) is None:
             if any(entered.values()):
-                await _keep(turn, id, _typed(meta, entered), writing=False)
+                await _keep(interaction, id, _typed(meta, entered), writing=False)
             else:
-                kit.tasks.start(kit.drafts.opened(id, turn.user, None), "note a closed form")
+                ctx.tasks.start(ctx.drafts.opened(id, interaction.user, None), "note a closed form")
         await ack()
 
-    on_incident(app, kit, "incident.postmortem", clicked)
-    on_click(app, kit, shown.ADD, add)
-    on_click(app, kit, shown.SAVE, save)
-    on_incident(app, kit, shown.TAKE, take)
-    on_submit(app, kit, "incident.postmortem", sent)
+    on_incident(app, ctx, "incident.postmortem", clicked)
+    on_click(app, ctx, shown.ADD, add)
+    on_click(app, ctx, shown.SAVE, save)
+    on_incident(app, ctx, shown.TAKE, take)
+    on_submit(app, ctx, "incident.postmortem", sent)

@@ -6,8 +6,8 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn, reply
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction, reply
 from handlers.slack.listening import on_incident
 from handlers.views import notes
 from handlers.views.blocks import Message
@@ -16,16 +16,16 @@ from phases.record.incident import Incident
 from phases.steps.change import Refused
 
 
-async def resolve(turn: Turn, incident: Incident) -> Message | None:
-    answer = await turn.say(Resolve(by=turn.user), incident.id)
+async def resolve(interaction: Interaction, incident: Incident) -> Message | None:
+    answer = await interaction.dispatch(Resolve(by=interaction.user), incident.id)
     if isinstance(answer, Refused) and answer.code == "missing":
         return notes.lacking(incident, answer.text)
     return reply(answer, f"{incident.id} is resolved.")
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         del value
-        return await resolve(turn, incident)
+        return await resolve(interaction, incident)
 
-    on_incident(app, kit, "incident.resolve", clicked)
+    on_incident(app, ctx, "incident.resolve", clicked)

@@ -7,8 +7,8 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers import views
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 from handlers.slack.listening import on_click
 from handlers.views import notes
 from handlers.views.blocks import Message
@@ -17,26 +17,26 @@ from phases.postmortem.proofs import proofs
 from phases.record.incident import Incident
 
 
-async def status(turn: Turn, incident: Incident) -> Message:
+async def status(interaction: Interaction, incident: Incident) -> Message:
     """The pinned message, with the six proofs under it."""
-    shown = views.status(incident, turn.kit.now(), turn.kit.service(incident))
+    shown = views.status(incident, interaction.ctx.now(), interaction.ctx.service(incident))
     return notes.with_proofs(shown, proofs(incident))
 
 
-async def listing(turn: Turn) -> Message:
-    return views.listing(await turn.seen(await turn.kit.door.find()))
+async def listing(interaction: Interaction) -> Message:
+    return views.listing(await interaction.seen(await interaction.ctx.dispatcher.find()))
 
 
-async def timeline(turn: Turn, incident: Incident, until: int | None = None) -> Message:
-    return show_timeline(incident, await turn.kit.door.timeline(incident.id), until=until)
+async def timeline(interaction: Interaction, incident: Incident, until: int | None = None) -> Message:
+    return show_timeline(incident, await interaction.ctx.dispatcher.timeline(incident.id), until=until)
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def another_page(turn: Turn, value: dict[str, Any]) -> Message | None:
-        incident = await turn.find(str(value.get("incident", "")))
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def another_page(interaction: Interaction, value: dict[str, Any]) -> Message | None:
+        incident = await interaction.find(str(value.get("incident", "")))
         if incident is None:
             return notes.note("That incident is not there any more.")
-        return await timeline(turn, incident, int(value.get("until") or 0))
+        return await timeline(interaction, incident, int(value.get("until") or 0))
 
     for action_id in ("incident.timeline", "incident.timeline_newer"):
-        on_click(app, kit, action_id, another_page, replace=True)
+        on_click(app, ctx, action_id, another_page, replace=True)

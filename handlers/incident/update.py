@@ -7,8 +7,8 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 from handlers.slack.listening import Errors, after, on_incident, on_submit
 from handlers.views import forms, notes
 from handlers.views.blocks import Message, View
@@ -19,33 +19,35 @@ from phases.record.wording import lasting
 from phases.steps.rounds import ended
 
 
-async def update(turn: Turn, incident: Incident, text: str) -> Message | None:
+async def update(interaction: Interaction, incident: Incident, text: str) -> Message | None:
     if not text:
         if (refused := ended(incident)) is not None:
             return notes.note(refused.text)
         wanted = round(every(incident).total_seconds() / 60) if waits(incident) else None
-        turn.open(forms.update(incident, template(incident), wanted))
+        interaction.open(forms.update(incident, template(incident), wanted))
         return None
-    done = turn.elsewhere(incident, f"{incident.id}: your update is posted.")
-    return await turn.told(PostUpdate(by=turn.user, text=text), incident.id, done)
+    done = interaction.elsewhere(incident, f"{incident.id}: your update is posted.")
+    return await interaction.told(PostUpdate(by=interaction.user, text=text), incident.id, done)
 
 
-def register(app: AsyncApp, kit: Kit) -> None:
-    async def clicked(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+def register(app: AsyncApp, ctx: Context) -> None:
+    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         del value
-        return await update(turn, incident, "")
+        return await update(interaction, incident, "")
 
-    async def submitted(turn: Turn, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+    async def submitted(
+        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+    ) -> View | Errors | None:
         text, users, doing = (slack_text.typed(entered.get(name, "")) for name in ("text", "users", "doing"))
         minutes = int(entered["next"]) if entered.get("next", "").isdecimal() else 0
-        action = PostUpdate(by=turn.user, text=text, users=users, doing=doing, next_minutes=minutes or None)
-        return after(await turn.say(action, str(meta.get("incident", ""))), "Post update", "text")
+        action = PostUpdate(by=interaction.user, text=text, users=users, doing=doing, next_minutes=minutes or None)
+        return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "Post update", "text")
 
-    async def snoozed(turn: Turn, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def snoozed(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
         del value
         until = f"{incident.id}: I ask again in {lasting(SNOOZE)}."
-        return await turn.told(SnoozeUpdate(by=turn.user), incident.id, until)
+        return await interaction.told(SnoozeUpdate(by=interaction.user), incident.id, until)
 
-    on_incident(app, kit, "incident.update", clicked)
-    on_incident(app, kit, "incident.snooze", snoozed)
-    on_submit(app, kit, "incident.update", submitted)
+    on_incident(app, ctx, "incident.update", clicked)
+    on_incident(app, ctx, "incident.snooze", snoozed)
+    on_submit(app, ctx, "incident.update", submitted)

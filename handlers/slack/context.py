@@ -8,7 +8,7 @@ from datetime import datetime
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.dispatcher import Door
+from handlers.dispatcher import Dispatcher
 from handlers.ids import new_ulid
 from handlers.ports import Deployments, Deploys, Drafts, Issues, Members, Once, Viewers, Whereabouts
 from handlers.slack.background import Tasks
@@ -19,8 +19,8 @@ from phases.record.service import Service
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
-    door: Door
+class Context:
+    dispatcher: Dispatcher
     catalogue: Catalogue
     people: People
     client: AsyncWebClient

@@ -19,7 +19,7 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded, Unknown
 from handlers.slack import response_url as elsewhere
 from handlers.slack import rich_blocks
-from handlers.slack.context import Kit
+from handlers.slack.context import Context
 from handlers.slack.retry import ANSWER_SECONDS, OPEN_SECONDS, insist
 from handlers.slack.visibility import may_see, seen_by
 from handlers.views import forms, notes
@@ -46,13 +46,13 @@ Fill = Callable[[], Awaitable[View]]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    kit: Kit
+class Interaction:
+    ctx: Context
     user: str
     team: str | None
     enterprise: str | None
     channel: str
-    trigger: str
+    trigger_id: str
     delivery: Delivery
     response_url: str = ""
     view: str = ""
@@ -70,7 +70,7 @@ class Turn:
         """Why this person may not act here, or None (rules: Who may). A refusal is logged."""
         try:
             async with asyncio.timeout(WHO_SECONDS):
-                person = await self.kit.people.person(self.user, self.team, self.enterprise)
+                person = await self.ctx.people.person(self.user, self.team, self.enterprise)
         except (TimeoutError, PortError):
             return "I could not ask Slack who you are. Nothing was done; try again in a moment."
         if person.member:
@@ -80,13 +80,13 @@ class Turn:
 
     def refused(self, why: str, incident: str = "") -> None:
         """One line in the log for what somebody has no right to: who, what and why, never what they wrote."""
-        because = " ".join(self.delivery.claims)
-        told = {"person": self.user, "doing": self.doing, "incident": incident, "delivery": because}
+        trigger = " ".join(self.delivery.claims)
+        told = {"person": self.user, "doing": self.doing, "incident": incident, "delivery": trigger}
         log.info("refused: %s", why, extra={field: value for field, value in told.items() if value})
 
     async def find(self, id: str) -> Incident | None:
         """The incident of this id; to who may not know of it, it is not there, whatever they clicked or sent."""
-        incident = await self.kit.door.look(id) if id else None
+        incident = await self.ctx.dispatcher.load(id) if id else None
         if incident is None or await self.sees(incident):
             return incident
         self.refused("not in the channel of a private incident", incident.id)
@@ -94,18 +94,18 @@ class Turn:
 
     async def sees(self, incident: Incident) -> bool:
         """Whether this person may know of it (rules: Private incidents)."""
-        return await may_see(self.kit.members, self.user, incident)
+        return await may_see(self.ctx.members, self.user, incident)
 
     async def seen(self, incidents: Sequence[Incident]) -> list[Incident]:
-        return await seen_by(self.kit.members, self.user, incidents)
+        return await seen_by(self.ctx.members, self.user, incidents)
 
-    async def say(self, action: Action, incident: str | None, *, part: str = "") -> Recorded | Refused | Unknown:
-        because = deliveries.part(self.delivery, part) if part else self.delivery
-        return await self.kit.door.say(action, incident, because)
+    async def dispatch(self, action: Action, incident: str | None, *, part: str = "") -> Recorded | Refused | Unknown:
+        trigger = deliveries.part(self.delivery, part) if part else self.delivery
+        return await self.ctx.dispatcher.dispatch(action, incident, trigger)
 
     async def told(self, action: Action, incident: str, done: str = "") -> Message | None:
         """Says it; the answer for the person: what was refused, or `done`."""
-        return reply(await self.say(action, incident), done)
+        return reply(await self.dispatch(action, incident), done)
 
     def elsewhere(self, incident: Incident, done: str) -> str:
         """`done`, unless they stand in the incident's channel, which says the same to everybody at this moment."""
@@ -115,15 +115,17 @@ class Turn:
 
     def open(self, view: View, fill: Fill | None = None) -> None:
         """Opens a form: the one thing that must happen within 3 s of the click. `fill` completes it in place."""
-        self.kit.tasks.start(self._open(view, fill), "open a form")
+        self.ctx.tasks.start(self._open(view, fill), "open a form")
 
     async def _open(self, view: View, fill: Fill | None) -> None:
         # An id of our own: where the answer is lost, it is still known which form is there.
-        mark = self.trigger[-EXTERNAL_ID:]
+        mark = self.trigger_id[-EXTERNAL_ID:]
         shown = {**view.payload(), "external_id": mark}
         there: dict[str, str] = {"external_id": mark}
         try:
-            opened = await insist(lambda: self.kit.client.views_open(trigger_id=self.trigger, view=shown), OPEN_SECONDS)
+            opened = await insist(
+                lambda: self.ctx.client.views_open(trigger_id=self.trigger_id, view=shown), OPEN_SECONDS
+            )
             known: Any = opened.get("view") or {}
             there = {"view_id": str(known["id"])} if known.get("id") else there
         except SlackApiError as error:
@@ -143,37 +145,39 @@ class Turn:
         except PortError as error:
             filled = forms.failed(view.callback_id, view.title, f"{error.text}. Nothing was done; try again.")
         whole = {**filled.payload(), "external_id": mark}
-        await insist(lambda: self.kit.client.views_update(**there, view=whole), ANSWER_SECONDS)
+        await insist(lambda: self.ctx.client.views_update(**there, view=whole), ANSWER_SECONDS)
 
     def show(self, view: View) -> None:
         """Puts another view in the place of the one in which this was said."""
-        self.kit.tasks.start(self._show(view), "show a form")
+        self.ctx.tasks.start(self._show(view), "show a form")
 
     async def _show(self, view: View) -> None:
-        await insist(lambda: self.kit.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
+        await insist(lambda: self.ctx.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
 
     def tell(self, message: Message, *, replace: bool = False) -> None:
         """Answers this person alone, wherever they are."""
-        self.kit.tasks.start(self._tell(message, replace), "answer a person")
+        self.ctx.tasks.start(self._tell(message, replace), "answer a person")
 
     async def _tell(self, message: Message, replace: bool) -> None:
         if self.view:
             view = View("incident.told", "Firebreak", message.blocks or notes.note(message.text).blocks)
-            await insist(lambda: self.kit.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
-        elif elsewhere.answers(self.response_url, self.kit.client.base_url):
+            await insist(lambda: self.ctx.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
+        elif elsewhere.answers(self.response_url, self.ctx.client.base_url):
             answer = {"text": message.text, "response_type": "ephemeral", "replace_original": replace}
             await rich_blocks.send(
-                self.kit.taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)})
+                self.ctx.taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)})
             )
         elif self.channel:
-            await rich_blocks.send(self.kit.taste, message, lambda blocks: self._whisper(message.text, blocks))
-        elif self.trigger:  # in the app's Home there is nothing to write under
+            await rich_blocks.send(self.ctx.taste, message, lambda blocks: self._whisper(message.text, blocks))
+        elif self.trigger_id:  # in the app's Home there is nothing to write under
             view = View("incident.told", "Firebreak", message.blocks or notes.note(message.text).blocks)
-            await insist(lambda: self.kit.client.views_open(trigger_id=self.trigger, view=view.payload()), OPEN_SECONDS)
+            await insist(
+                lambda: self.ctx.client.views_open(trigger_id=self.trigger_id, view=view.payload()), OPEN_SECONDS
+            )
 
     async def _respond(self, answer: dict[str, Any]) -> None:
         """https://docs.slack.dev/interactivity/handling-user-interaction#message_responses; on the kept session."""
-        hook = AsyncWebhookClient(self.response_url, session=self.kit.client.session, retry_handlers=[])
+        hook = AsyncWebhookClient(self.response_url, session=self.ctx.client.session, retry_handlers=[])
 
         async def send() -> WebhookResponse:
             said = await hook.send_dict(answer)
@@ -188,7 +192,7 @@ class Turn:
     async def _whisper(self, text: str, blocks: rich_blocks.Blocks) -> None:
         try:
             shown = [dict(block) for block in blocks]
-            post = self.kit.client.chat_postEphemeral
+            post = self.ctx.client.chat_postEphemeral
             await insist(lambda: post(channel=self.channel, user=self.user, text=text, blocks=shown), ANSWER_SECONDS)
         except SlackApiError as error:
             word = str(error.response.get("error"))

@@ -8,19 +8,19 @@ from typing import Any
 
 from handlers import deliveries
 from handlers.dispatcher import Delivery
-from handlers.slack.context import Kit
-from handlers.slack.interaction import Turn
+from handlers.slack.context import Context
+from handlers.slack.interaction import Interaction
 
 
-def from_command(kit: Kit, body: Mapping[str, Any]) -> Turn:
+def from_command(ctx: Context, body: Mapping[str, Any]) -> Interaction:
     """https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling"""
-    return Turn(
-        kit=kit,
+    return Interaction(
+        ctx=ctx,
         user=str(body.get("user_id", "")),
         team=body.get("team_id") or None,
         enterprise=body.get("enterprise_id") or None,
         channel=str(body.get("channel_id", "")),
-        trigger=str(body.get("trigger_id", "")),
+        trigger_id=str(body.get("trigger_id", "")),
         delivery=deliveries.interaction(body),
         response_url=str(body.get("response_url") or ""),
         place=_place(str(body.get("channel_id") or ""), str(body.get("channel_name") or "")),
@@ -39,7 +39,7 @@ def _place(channel: str, name: str) -> str:
     return hidden.get(name) or (f"<#{channel}|{name}>" if name else f"<#{channel}>")
 
 
-def from_interaction(kit: Kit, body: Mapping[str, Any]) -> Turn:
+def from_interaction(ctx: Context, body: Mapping[str, Any]) -> Interaction:
     """https://docs.slack.dev/reference/interaction-payloads: in shared channels `user.team_id` is the person's own."""
     user = body.get("user") or {}
     team = user.get("team_id") or (body.get("team") or {}).get("id")
@@ -47,13 +47,13 @@ def from_interaction(kit: Kit, body: Mapping[str, Any]) -> Turn:
     actions = body.get("actions") or [{}]
     view = body.get("view") or {}
     channel = body.get("channel") or {}
-    return Turn(
-        kit=kit,
+    return Interaction(
+        ctx=ctx,
         user=str(user.get("id", "")),
         team=team or None,
         enterprise=(body.get("enterprise") or {}).get("id"),
         channel=str(channel.get("id") or container.get("channel_id") or ""),
-        trigger=str(body.get("trigger_id") or ""),
+        trigger_id=str(body.get("trigger_id") or ""),
         delivery=deliveries.interaction(body),
         response_url=str(body.get("response_url") or ""),
         view="" if view.get("type") == "home" else str(view.get("id") or ""),
@@ -70,19 +70,19 @@ def _doing(body: Mapping[str, Any]) -> str:
     return str(clicked or body.get("callback_id") or (body.get("view") or {}).get("callback_id") or "")[:80]
 
 
-def from_closing(kit: Kit, body: Mapping[str, Any]) -> Turn:
+def from_closing(ctx: Context, body: Mapping[str, Any]) -> Interaction:
     """Of what changes no incident, so that it needs no claim: a closed form has no trigger id.
 
     https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload#view_closed
     """
     user = body.get("user") or {}
-    return Turn(
-        kit=kit,
+    return Interaction(
+        ctx=ctx,
         user=str(user.get("id", "")),
         team=user.get("team_id") or (body.get("team") or {}).get("id") or None,
         enterprise=(body.get("enterprise") or {}).get("id"),
         channel="",
-        trigger="",
+        trigger_id="",
         delivery=Delivery(()),
         view=str((body.get("view") or {}).get("id") or ""),
         doing=_doing(body),

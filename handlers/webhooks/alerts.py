@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handlers import deliveries
-from handlers.dispatcher import Delivery, Door, Recorded, Unknown
+from handlers.dispatcher import Delivery, Dispatcher, Recorded, Unknown
 from phases.coordination.evidence import heard_already
 from phases.messages.actions import AddEvidence, SeenAgain
 from phases.messages.commands import Declare
@@ -50,20 +50,22 @@ class Alarm:
 
 
 async def raise_alarm(
-    door: Door, catalogue: Catalogue, ulid: Callable[[], str], alarm: Alarm, delivery: Delivery
+    dispatcher: Dispatcher, catalogue: Catalogue, ulid: Callable[[], str], alarm: Alarm, delivery: Delivery
 ) -> str | None:
     """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
-    if (held := await _recovered(door, alarm)) is not None:  # recorded before anything is asked: then the bot looks
-        return await _add(door, alarm, held.id, delivery)
-    mine = [one for one in await door.find(service=alarm.service.name, open_only=True) if not one.apart]
-    joined = None if mine else await _dependant(door, catalogue, alarm.service)
+    if (
+        held := await _recovered(dispatcher, alarm)
+    ) is not None:  # recorded before anything is asked: then the bot looks
+        return await _add(dispatcher, alarm, held.id, delivery)
+    mine = [one for one in await dispatcher.find(service=alarm.service.name, open_only=True) if not one.apart]
+    joined = None if mine else await _dependant(dispatcher, catalogue, alarm.service)
     for incident in (*mine, *([joined] if joined else [])):
         if incident.status not in AFTER and all(heard_already(incident, one) for one in _evidence(alarm, incident)):
             return incident.id
     if alarm.concerns_us is not None and not await alarm.concerns_us():
         return NOT_OURS
     if joined is not None:
-        return await _add(door, alarm, joined.id, delivery)
+        return await _add(dispatcher, alarm, joined.id, delivery)
     action = Declare(
         ulid=ulid(),
         title=alarm.title,
@@ -72,11 +74,11 @@ async def raise_alarm(
         source=alarm.source,
         seeds=tuple(one.issue for one in alarm.found if one.issue),
     )
-    match await door.say(action, None, delivery):
+    match await dispatcher.dispatch(action, None, delivery):
         case Recorded(incident=incident):
             return incident.id
         case Refused(code="taken", owner=str(owner)):
-            return await _add(door, alarm, owner, delivery)
+            return await _add(dispatcher, alarm, owner, delivery)
         case Refused(code=code):
             log.warning("an alarm about %s was refused: %s", alarm.service.name, code)
             return None
@@ -84,13 +86,13 @@ async def raise_alarm(
             return None
 
 
-async def _recovered(door: Door, alarm: Alarm) -> Incident | None:
+async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
     """The incident that users recovered from and that this alarm belongs to, by the claims that it would run into."""
     issues = [one.issue for one in alarm.found if one.issue]
     claims = [open_claim(alarm.service.name, alarm.service.environment), *map(fingerprint_claim, issues)]
     for claim in claims:
-        owner = await door.owner(claim)
-        incident = await door.look(owner) if owner is not None else None
+        owner = await dispatcher.owner(claim)
+        incident = await dispatcher.load(owner) if owner is not None else None
         if incident is None:
             continue
         if incident.status not in AFTER:  # it burns there
@@ -100,11 +102,11 @@ async def _recovered(door: Door, alarm: Alarm) -> Incident | None:
     return None
 
 
-async def _dependant(door: Door, catalogue: Catalogue, service: Service) -> Incident | None:
+async def _dependant(dispatcher: Dispatcher, catalogue: Catalogue, service: Service) -> Incident | None:
     """The open incident of a service that depends on this one: its triage looks at both (rules: One storm is one incident)."""
     for one in catalogue.all():
         if service.name in one.depends_on:
-            for incident in await door.find(service=one.name, open_only=True):
+            for incident in await dispatcher.find(service=one.name, open_only=True):
                 fits = incident.environment == one.environment and not incident.apart
                 if fits and incident.status not in AFTER:
                     return incident
@@ -124,19 +126,19 @@ def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
     ]
 
 
-async def _add(door: Door, alarm: Alarm, owner: str, delivery: Delivery) -> str | None:
+async def _add(dispatcher: Dispatcher, alarm: Alarm, owner: str, delivery: Delivery) -> str | None:
     """Evidence of the incident that has the service or the issue; the same issue after recovery may open it again."""
-    if (first := await door.look(owner)) is None:
+    if (first := await dispatcher.load(owner)) is None:
         return None
     for number, one in enumerate(_evidence(alarm, first)):
-        incident = await door.look(owner)
+        incident = await dispatcher.load(owner)
         action: AddEvidence | SeenAgain = one
         over = incident is not None and incident.status in AFTER
         if one.issue and incident is not None and over and _known(incident, one.issue):
             action = SeenAgain(issue=one.issue, evidence=one.evidence)
         # Each counts once by itself: a second delivery adds what the first one did not come to.
-        because = delivery if number == 0 else deliveries.part(delivery, one.issue or str(number))
-        if not isinstance(await door.say(action, owner, because), Recorded):
+        trigger = delivery if number == 0 else deliveries.part(delivery, one.issue or str(number))
+        if not isinstance(await dispatcher.dispatch(action, owner, trigger), Recorded):
             return None
     return owner
 

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from handlers import deliveries
 from handlers.dispatcher import Delivery, Recorded
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
+from handlers.slack.context import Context
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
 from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.messages.actions import DeployedByOthers
@@ -62,7 +62,7 @@ class Told(BaseModel):
         return value.lower() or None if isinstance(value, str) else value
 
 
-def deploys_route(kit: Kit, secret: str) -> Route:
+def deploys_route(ctx: Context, secret: str) -> Route:
     async def webhook(request: Request) -> Response:
         signature = request.headers.get("x-firebreak-signature", "")
         raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature, prefix="sha256="))
@@ -73,9 +73,9 @@ def deploys_route(kit: Kit, secret: str) -> Route:
         except ValidationError as error:
             fields = sorted({".".join(str(part) for part in one["loc"]) or "JSON" for one in error.errors()})
             return refused(request, 400, f"the body cannot be read: {', '.join(fields)}")
-        if abs(kit.now() - told.at) > OLDEST:
+        if abs(ctx.now() - told.at) > OLDEST:
             return refused(request, 400, "`at` is more than 5 minutes away from now")
-        service = service_of(kit, told.service)
+        service = service_of(ctx, told.service)
         if service is None:
             return refused(request, 400, "the catalogue has no such service")
         environment = environment_among(told.environment, service.environments)
@@ -87,7 +87,7 @@ def deploys_route(kit: Kit, secret: str) -> Route:
             text = "`version` is a branch, or a tag of another service: name the tag or the commit, or add `commit`"
             return refused(request, 400, text)
         hear = _finished if told.event == "finished" else _new_errors
-        hearing = kit.tasks.start(hear(kit, service, told, version, deliveries.deploy(raw)), "the deploy webhook")
+        hearing = ctx.tasks.start(hear(ctx, service, told, version, deliveries.deploy(raw)), "the deploy webhook")
         await asyncio.wait({hearing})
         if hearing.exception() is not None or hearing.result() is None:
             return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
@@ -96,27 +96,30 @@ def deploys_route(kit: Kit, secret: str) -> Route:
     return Route(PATH, webhook, methods=["POST"])
 
 
-def service_of(kit: Kit, name: str) -> Service | None:
+def service_of(ctx: Context, name: str) -> Service | None:
     """By name or alias; a bot without a catalogue has one service, whose name nobody knows."""
-    every = kit.catalogue.all()
-    found = kit.catalogue.get(name)
+    every = ctx.catalogue.all()
+    found = ctx.catalogue.get(name)
     alone = found is None and len(every) == 1 and every[0].name == "default"
     return every[0] if alone else found
 
 
 async def _finished(
-    kit: Kit, service: Service, told: Told, version: str, delivery: Delivery
+    ctx: Context, service: Service, told: Told, version: str, delivery: Delivery
 ) -> dict[str, object] | None:
     """A known deploy from now on, watched; told to the incidents that are open. None: not recorded, send it again."""
     deploy = deploy_told(service, version, told.at, told.commit)
-    await kit.deploys.told(deploy, told.environment)
-    told_to = (*await kit.door.find(service=service.name, open_only=True), *await kit.door.holding(service.name))
+    await ctx.deploys.told(deploy, told.environment)
+    told_to = (
+        *await ctx.dispatcher.find(service=service.name, open_only=True),
+        *await ctx.dispatcher.holding(service.name),
+    )
     burning = [one for one in told_to if one.environment == told.environment]
     holding: str | None = None
     hold_on = False
     for incident in burning:
-        because = deliveries.part(delivery, incident.id)
-        answer = await kit.door.say(DeployedByOthers(deploy=deploy), incident.id, because)
+        trigger = deliveries.part(delivery, incident.id)
+        answer = await ctx.dispatcher.dispatch(DeployedByOthers(deploy=deploy), incident.id, trigger)
         if not isinstance(answer, Recorded):
             return None
         if hold(answer.incident) is not None:
@@ -130,7 +133,7 @@ def _name(incident: Incident) -> str | None:
 
 
 async def _new_errors(
-    kit: Kit, service: Service, told: Told, version: str, delivery: Delivery
+    ctx: Context, service: Service, told: Told, version: str, delivery: Delivery
 ) -> dict[str, object] | None:
     """CI saw new issues after its deploy: an incident, or evidence of the one that is open."""
     version = slack_text.cut(slack_text.typed(version), 100)
@@ -141,8 +144,8 @@ async def _new_errors(
         at=told.at,
         found=tuple(Found(issue, f"Sentry issue {issue} is new in {version}") for issue in told.sentry_issues),
     )
-    owner = await raise_alarm(kit.door, kit.catalogue, kit.ulid, alarm, delivery)
+    owner = await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
     if owner is None:
         return None
-    incident = await kit.door.look(owner)
+    incident = await ctx.dispatcher.load(owner)
     return {"hold": incident is not None and hold(incident) is not None, "incident": owner}

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from handlers import deliveries
 from handlers.dispatcher import Recorded, Unknown
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
+from handlers.slack.context import Context
 from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.messages.actions import DeployedByOthers, DeployTick, MergeDue
 from phases.messages.results import MergeSeen
@@ -116,7 +116,7 @@ class _PullRequest(_Part):
     repository: _Repository
 
 
-def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route:
+def github_route(ctx: Context, secret: str, path: str = "/webhooks/github") -> Route:
     async def webhook(request: Request) -> Response:
         signature = request.headers.get("x-hub-signature-256", "")
         raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature, prefix="sha256="))
@@ -127,7 +127,7 @@ def github_route(kit: Kit, secret: str, path: str = "/webhooks/github") -> Route
             return refused(request, 400, "X-GitHub-Delivery is missing")
         event = request.headers.get("x-github-event", "")
         try:
-            incidents = await _hear(kit, event, _json(raw), delivery)
+            incidents = await _hear(ctx, event, _json(raw), delivery)
         except ValidationError:
             return refused(request, 400, "the body cannot be read")
         if incidents is None:
@@ -147,48 +147,48 @@ def _json(raw: bytes) -> bytes:
     return parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10).get("payload", [""])[0].encode()
 
 
-async def _hear(kit: Kit, event: str, raw: bytes, delivery: str) -> list[str] | None:
+async def _hear(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str] | None:
     """The incidents that heard of it; None where one could not be told."""
     match event:
         case "deployment_status":
             told = _DeploymentStatus.model_validate_json(raw)
             decision = str(told.deployment.payload.get("decision") or "")
-            woken = await _wake(kit, told.repository, decision, delivery)
-            heard_of = await _tell(kit, told, delivery)
+            woken = await _wake(ctx, told.repository, decision, delivery)
+            heard_of = await _tell(ctx, told, delivery)
             return None if woken is None or heard_of is None else list(dict.fromkeys((*woken, *heard_of)))
         case "workflow_run":
             run = _WorkflowRun.model_validate_json(raw)
-            return await _wake(kit, run.repository, run.workflow_run.display_title, delivery)
+            return await _wake(ctx, run.repository, run.workflow_run.display_title, delivery)
         case "pull_request":
-            return await _merge(kit, _PullRequest.model_validate_json(raw), delivery)
+            return await _merge(ctx, _PullRequest.model_validate_json(raw), delivery)
         case _:
             return []
 
 
-async def _wake(kit: Kit, repository: _Repository, naming: str, delivery: str) -> list[str] | None:
+async def _wake(ctx: Context, repository: _Repository, naming: str, delivery: str) -> list[str] | None:
     """Our deploys that this text names are asked about now, and not only at the next tick."""
     incidents: list[str] = []
-    for service in _of(kit, repository):
-        for incident in await kit.door.find(service=service.name):
+    for service in _of(ctx, repository):
+        for incident in await ctx.dispatcher.find(service=service.name):
             acted = incident.round.action if incident.round is not None else None
             if acted is None or acted.deploy_id is None or acted.result not in ("waiting", "running"):
                 continue
             if not re.search(rf"(?<![\w-]){re.escape(acted.deploy_id)}(?![\w-])", naming, re.IGNORECASE):
                 continue
             once = deliveries.part(deliveries.github(delivery, incident.id), "tick")
-            answer = await kit.door.say(DeployTick(deploy_id=acted.deploy_id), incident.id, once)
+            answer = await ctx.dispatcher.dispatch(DeployTick(deploy_id=acted.deploy_id), incident.id, once)
             if isinstance(answer, Unknown):
                 return None
             incidents.append(incident.id)
     return incidents
 
 
-async def _merge(kit: Kit, told: _PullRequest, delivery: str) -> list[str] | None:
+async def _merge(ctx: Context, told: _PullRequest, delivery: str) -> list[str] | None:
     """A pull request that was shipped as a hotfix: merged, closed, or moved on. Incidents that are resolved hear of it, too."""
     incidents: list[str] = []
     pull = told.pull_request
-    for service in _of(kit, told.repository):
-        for incident in await kit.door.find(service=service.name, open_only=False):
+    for service in _of(ctx, told.repository):
+        for incident in await ctx.dispatcher.find(service=service.name, open_only=False):
             found = open_hotfix(incident)
             if found is None or pull_of(found[1].to_release) != pull.number:
                 continue
@@ -198,7 +198,7 @@ async def _merge(kit: Kit, told: _PullRequest, delivery: str) -> list[str] | Non
                 by = slack_text.cut(slack_text.typed(pull.merged_by.login), 60) if pull.merged_by else ""
                 state = MergeState(merged=True, at=pull.merged_at, by=by, head=pull.head.sha, holds=True)
                 action = MergeSeen(round=number, state=state)
-            answer = await kit.door.say(action, incident.id, deliveries.github(delivery, incident.id))
+            answer = await ctx.dispatcher.dispatch(action, incident.id, deliveries.github(delivery, incident.id))
             if isinstance(answer, Unknown):
                 return None
             if isinstance(answer, Recorded):
@@ -206,32 +206,32 @@ async def _merge(kit: Kit, told: _PullRequest, delivery: str) -> list[str] | Non
     return incidents
 
 
-def _of(kit: Kit, repository: _Repository) -> list[Service]:
+def _of(ctx: Context, repository: _Repository) -> list[Service]:
     name = repository.full_name.lower()
-    return [one for one in kit.catalogue.all() if (one.repository or "").lower() == name]
+    return [one for one in ctx.catalogue.all() if (one.repository or "").lower() == name]
 
 
-async def _tell(kit: Kit, told: _DeploymentStatus, delivery: str) -> list[str] | None:
+async def _tell(ctx: Context, told: _DeploymentStatus, delivery: str) -> list[str] | None:
     """The open incidents that heard of it; None where one could not be told."""
     if told.deployment_status.state != "success":
         return []
     incidents: list[str] = []
-    for service in _of(kit, told.repository):
+    for service in _of(ctx, told.repository):
         if not _deploys(service, told):
             continue
-        deploy = await _seen(kit, service, told)
+        deploy = await _seen(ctx, service, told)
         if deploy is None:
             continue  # another service's in the same repository
         try:
-            await kit.deploys.told(deploy, service.environment)
+            await ctx.deploys.told(deploy, service.environment)
         except PortError as error:
             log.warning("a deployment could not be recorded: %s", error.text)
             return None
         action = DeployedByOthers(deploy=deploy)
-        for incident in (*await kit.door.find(service=service.name), *await kit.door.holding(service.name)):
+        for incident in (*await ctx.dispatcher.find(service=service.name), *await ctx.dispatcher.holding(service.name)):
             # Each incident counts the delivery by itself.
             once = deliveries.github(delivery, incident.id)
-            answer = await kit.door.say(action, incident.id, once)
+            answer = await ctx.dispatcher.dispatch(action, incident.id, once)
             if isinstance(answer, Unknown):
                 return None
             if isinstance(answer, Recorded):
@@ -245,10 +245,10 @@ def _deploys(service: Service, told: _DeploymentStatus) -> bool:
     return environment_among(told.deployment.environment, ours) is not None
 
 
-async def _seen(kit: Kit, service: Service, told: _DeploymentStatus) -> DeploySeen | None:
+async def _seen(ctx: Context, service: Service, told: _DeploymentStatus) -> DeploySeen | None:
     deployment = told.deployment
     called = str(deployment.payload.get("release") or "")
-    asked = kit.deployments.release if kit.deployments is not None else _unasked
+    asked = ctx.deployments.release if ctx.deployments is not None else _unasked
     release = await asked(service, slack_text.cut(deployment.ref, 200), deployment.sha, called)
     if release is None:
         return None

@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers import deliveries
-from handlers.dispatcher import OutOfReach, Unknown
+from handlers.dispatcher import StoreUnavailable, Unknown
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
+from handlers.slack.context import Context
 from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.coordination.ticket import issue_claim
 from phases.messages.actions import TicketTold
@@ -74,7 +74,7 @@ Owner = Callable[[str], Awaitable[str | None]]
 """Which incident holds a claim."""
 
 
-def linear_route(kit: Kit, secret: str, owner: Owner) -> Route:
+def linear_route(ctx: Context, secret: str, owner: Owner) -> Route:
     async def webhook(request: Request) -> Response:
         signature = request.headers.get("linear-signature", "")
         raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature))
@@ -85,25 +85,25 @@ def linear_route(kit: Kit, secret: str, owner: Owner) -> Route:
             return refused(request, 400, "Linear-Delivery is missing")
         try:
             sent = _Sent.model_validate_json(raw)
-            if abs(kit.now() - _moment(sent.timestamp)) > OLDEST:
+            if abs(ctx.now() - _moment(sent.timestamp)) > OLDEST:
                 return refused(request, 400, "`webhookTimestamp` is more than a minute away from now")
             if sent.type != "Issue" or sent.action != "update":
                 return JSONResponse({"incident": None})
             told = _Update.model_validate_json(raw)
         except (ValidationError, ValueError, OverflowError):
             return refused(request, 400, "the body cannot be read")
-        return await _tell(kit, owner, request, told, delivery)
+        return await _tell(ctx, owner, request, told, delivery)
 
     return Route(PATH, webhook, methods=["POST"])
 
 
-async def _tell(kit: Kit, owner: Owner, request: Request, told: _Update, delivery: str) -> Response:
+async def _tell(ctx: Context, owner: Owner, request: Request, told: _Update, delivery: str) -> Response:
     fields = [name for name, key in (("state", "stateId"), ("priority", "priority")) if key in told.before]
     if not fields:
         return JSONResponse({"incident": None})
     try:
         incident = await owner(issue_claim(told.data.id))
-    except OutOfReach as error:
+    except StoreUnavailable as error:
         return refused(request, 503, error.text)
     if incident is None:
         return JSONResponse({"incident": None})  # somebody's own issue
@@ -114,7 +114,7 @@ async def _tell(kit: Kit, owner: Owner, request: Request, told: _Update, deliver
             "by": slack_text.cut(slack_text.typed(told.actor.name), 80) if told.actor else "",
         }
     )
-    answer = await kit.door.say(action, incident, deliveries.linear(delivery))
+    answer = await ctx.dispatcher.dispatch(action, incident, deliveries.linear(delivery))
     if isinstance(answer, Unknown):
         return refused(request, 503, "it could not be recorded")
     return JSONResponse({"incident": incident})

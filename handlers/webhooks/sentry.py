@@ -28,7 +28,7 @@ from handlers import deliveries
 from handlers.dispatcher import Delivery
 from handlers.ports import Whereabouts
 from handlers.slack import slack_text
-from handlers.slack.context import Kit
+from handlers.slack.context import Context
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
 from handlers.webhooks.signature import hmac_fits, refused, signed_body
 from phases.ports.ports import PortError
@@ -194,7 +194,7 @@ class Alert(BaseModel):
     """It does not say that anything burns: where nobody has recovered from it just now, Sentry is asked first."""
 
 
-def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route:
+def sentry_route(ctx: Context, secret: str, path: str = "/webhooks/sentry") -> Route:
     async def webhook(request: Request) -> Response:
         signature = request.headers.get("sentry-hook-signature", "")
         raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature))
@@ -205,10 +205,10 @@ def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route
             hook = _Hook.model_validate_json(raw) if resource in OPENS else None
         except ValidationError:
             return refused(request, 400, "the body cannot be read")
-        alert = read(kit, resource, hook) if hook else None
+        alert = read(ctx, resource, hook) if hook else None
         if alert is None:
             return JSONResponse({"incident": None})
-        telling = kit.tasks.start(tell(kit, alert, deliveries.sentry(raw)), "Sentry's webhook")
+        telling = ctx.tasks.start(tell(ctx, alert, deliveries.sentry(raw)), "Sentry's webhook")
         done, _ = await asyncio.wait({telling}, timeout=ANSWER_SECONDS)
         if not done:
             return JSONResponse({"incident": None, "going_on": True}, status_code=202)
@@ -219,43 +219,43 @@ def sentry_route(kit: Kit, secret: str, path: str = "/webhooks/sentry") -> Route
     return Route(path, webhook, methods=["POST"])
 
 
-def read(kit: Kit, resource: str, hook: _Hook) -> Alert | None:
+def read(ctx: Context, resource: str, hook: _Hook) -> Alert | None:
     """The alert, where it means fire in an environment and a project that count; else None."""
     if hook.action not in OPENS[resource]:
         return None
     data = hook.data
     match resource:
         case "issue" if data.issue is not None:
-            return _of_issue(kit, hook, data.issue)
+            return _of_issue(ctx, hook, data.issue)
         case "metric_alert" if data.metric_alert is not None:
-            return _of_metric(kit, data, data.metric_alert)
+            return _of_metric(ctx, data, data.metric_alert)
         case "event_alert" if data.event is not None:
-            return _of_event(kit, data.event, f"Sentry alert “{data.triggered_rule or 'of an issue'}”")
+            return _of_event(ctx, data.event, f"Sentry alert “{data.triggered_rule or 'of an issue'}”")
         case "error" if data.error is not None:
-            return _of_event(kit, data.error, "Sentry error")
+            return _of_event(ctx, data.error, "Sentry error")
         case _:
             return None
 
 
-def _service(kit: Kit, slugs: list[str]) -> Service | None:
+def _service(ctx: Context, slugs: list[str]) -> Service | None:
     """By project; a catalogue of one service that names no project takes all of them."""
-    found = next((s for slug in slugs if (s := kit.catalogue.by_sentry_project(slug)) is not None), None)
-    every = kit.catalogue.all()
+    found = next((s for slug in slugs if (s := ctx.catalogue.by_sentry_project(slug)) is not None), None)
+    every = ctx.catalogue.all()
     if found is None and len(every) == 1 and not every[0].sentry:
         return every[0]
     return found
 
 
-def _of_issue(kit: Kit, hook: _Hook, issue: _Issue) -> Alert | None:
-    service = _service(kit, [issue.project.slug])
+def _of_issue(ctx: Context, hook: _Hook, issue: _Issue) -> Alert | None:
+    service = _service(ctx, [issue.project.slug])
     if service is None or issue.level not in LEVELS:
         return None
     name = issue.shortId or f"issue {issue.id}"
     url = issue.web_url or issue.permalink
     title = issue.title or name
-    at = issue.lastSeen or kit.now()
+    at = issue.lastSeen or ctx.now()
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    old = kit.now() - at > LONG_AGO
+    old = ctx.now() - at > LONG_AGO
     if old and hook.action == "unresolved":
         log.info("an issue of %s is unresolved again, and was last seen long ago: no alarm", service.name)
         return None
@@ -263,24 +263,24 @@ def _of_issue(kit: Kit, hook: _Hook, issue: _Issue) -> Alert | None:
     return alert.model_copy(update={"told_where": False, "doubted": old or hook.touched})
 
 
-def _of_event(kit: Kit, event: _Event, source: str) -> Alert | None:
+def _of_event(ctx: Context, event: _Event, source: str) -> Alert | None:
     parts = event.url.split("/projects/", 1)[-1].split("/")
-    service = _service(kit, parts[1:2] if "/projects/" in event.url else [])
+    service = _service(ctx, parts[1:2] if "/projects/" in event.url else [])
     environment = event.environment or next((v for k, v in event.tags if k == "environment"), None)
     if service is None or event.level not in LEVELS or not _counts(service, environment):
         return None
     title = event.title or source
-    alert = _alert(service, title, source, title, event.web_url, event.issue_id, _time(kit, event.datetime))
-    return alert.model_copy(update={"doubted": kit.now() - alert.at > LONG_AGO})
+    alert = _alert(service, title, source, title, event.web_url, event.issue_id, _time(ctx, event.datetime))
+    return alert.model_copy(update={"doubted": ctx.now() - alert.at > LONG_AGO})
 
 
-def _of_metric(kit: Kit, data: _Data, metric: _MetricAlert) -> Alert | None:
-    service = _service(kit, [*metric.projects, *metric.alert_rule.projects])
+def _of_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | None:
+    service = _service(ctx, [*metric.projects, *metric.alert_rule.projects])
     if service is None or not _counts(service, metric.alert_rule.environment):
         return None
     title = data.description_title or metric.title or "Sentry metric alert"
     text = f"{title}: {data.description_text}" if data.description_text else title
-    return _alert(service, title, "Sentry metric alert", text, data.web_url, None, kit.now())
+    return _alert(service, title, "Sentry metric alert", text, data.web_url, None, ctx.now())
 
 
 def _alert(
@@ -302,19 +302,19 @@ def _counts(service: Service, environment: str | None) -> bool:
     return not environment or environment in service.environments
 
 
-def _time(kit: Kit, text: str | None) -> datetime:
+def _time(ctx: Context, text: str | None) -> datetime:
     """When the event happened: a late one must not open again what ended after it."""
     try:
         at = datetime.fromisoformat((text or "").replace("Z", "+00:00"))
     except ValueError:
-        return kit.now()
+        return ctx.now()
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
+async def tell(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
     """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
-    service = kit.catalogue.get(alert.service) or Service(name=alert.service)
-    whereabouts, issue = kit.whereabouts, alert.issue
+    service = ctx.catalogue.get(alert.service) or Service(name=alert.service)
+    whereabouts, issue = ctx.whereabouts, alert.issue
 
     async def concerns_us() -> bool:
         """Whoever cannot be asked in time keeps no alarm back."""
@@ -323,7 +323,7 @@ async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
         try:
             async with asyncio.timeout(WHERE_SECONDS):
                 where = None if alert.told_where else await whereabouts.elsewhere(service, issue)
-                burns = where is None and (not alert.doubted or await _burns(whereabouts, service, issue, kit.now()))
+                burns = where is None and (not alert.doubted or await _burns(whereabouts, service, issue, ctx.now()))
         except (PortError, TimeoutError):
             return True
         if not burns:
@@ -341,7 +341,7 @@ async def tell(kit: Kit, alert: Alert, delivery: Delivery) -> str | None:
         found=(Found(alert.issue, alert.text, alert.url),),
         concerns_us=None if alert.told_where and not alert.doubted else concerns_us,
     )
-    return await raise_alarm(kit.door, kit.catalogue, kit.ulid, alarm, delivery)
+    return await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
 
 
 async def _burns(sentry: Whereabouts, service: Service, issue: str, now: datetime) -> bool:

@@ -346,10 +346,10 @@ def finish_deploy(
     if result == "done":
         return _deployed(draft, acted, proof, service, merge)
     how = "failed" if result == "failed" else "has an unknown result and will not be started again by itself"
-    because = f": {reason.rstrip('.')}" if reason else ""
-    draft.note("deploy", f"{words} {how}{because}").set(recovered_at=None, guard_until=None)
-    page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}{because}")
-    return next_round(draft, f"{words} {how}{because}")
+    why = f": {reason.rstrip('.')}" if reason else ""
+    draft.note("deploy", f"{words} {how}{why}").set(recovered_at=None, guard_until=None)
+    page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}{why}")
+    return next_round(draft, f"{words} {how}{why}")
 
 
 def _deployed(

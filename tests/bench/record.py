@@ -62,7 +62,7 @@ async def over(stage: Rig, fsync: Fsync) -> Measured:
     """Blocks of decisions, GETs and SETs in turn. Milliseconds on the clock."""
     async with stage.valkey(fsync) as server, stored(server) as store:
         seeded = await fill(store, stage.world, DECISIONS + WARM_UP)
-        door = Incidents(store, step, Catalogue((Service(name="shop"),)))
+        dispatcher = Incidents(store, step, Catalogue((Service(name="shop"),)))
         record = as_json(seeded[0])
         await store.redis.set("bench", record)
         decided = iter(seeded)
@@ -70,7 +70,7 @@ async def over(stage: Rig, fsync: Fsync) -> Measured:
         async def decide() -> None:
             one = next(decided)
             action = DecideInvestigate(by=ALICE, round=1)
-            said = await door.say(action, one.id, Delivery((f"trigger:{uuid4().hex}",)))
+            said = await dispatcher.dispatch(action, one.id, Delivery((f"trigger:{uuid4().hex}",)))
             assert isinstance(said, Recorded)
 
         async def get() -> None:

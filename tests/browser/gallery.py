@@ -13,6 +13,7 @@ from handlers import views
 from handlers.slack.interaction import STRANGER
 from handlers.views import forms, notes, postmortem
 from handlers.views.blocks import Message, View
+from handlers.views.help import help_text
 from handlers.views.home import home
 from handlers.views.timeline import timeline
 from phases.coordination.updates import template
@@ -276,7 +277,7 @@ def messages() -> dict[str, Message]:
         "either": notes.either("Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})),
         "offer": notes.offer("prod is down", {}),
         "break-glass": notes.break_glass("Only the owners of this service deploy it: <@U0ALICE>.", {}),
-        "help": notes.help_text(),
+        "help": help_text(),
         **gallery_more.messages(),
     }
 

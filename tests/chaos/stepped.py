@@ -108,7 +108,7 @@ async def _run(url: str, world: World) -> dict[str, Any]:
         world.said[f"{job.incident} {effect.type} {getattr(effect, 'ask', '')}"] += 1
         if not isinstance(effect, LookAgain):
             return EffectDone(kind=effect.type)
-        incident = await doors[0].look(job.incident)
+        incident = await doors[0].load(job.incident)
         assert incident is not None
         begun = incident.rounds[0].clock_started_at
         assert begun is not None
@@ -127,10 +127,10 @@ async def _run(url: str, world: World) -> dict[str, Any]:
     kinds = [str(one["const"]) for one in _kinds()]
     performers = dict.fromkeys(kinds, perform)
     workers = [
-        Outbox(one, door, performers, dict.fromkeys(kinds, "slack"), url=url)
-        for one, door in zip(stores, doors, strict=True)
+        Outbox(one, dispatcher, performers, dict.fromkeys(kinds, "slack"), url=url)
+        for one, dispatcher in zip(stores, doors, strict=True)
     ]
-    clocks = [Clock(one, door) for one, door in zip(stores, doors, strict=True)]
+    clocks = [Clock(one, dispatcher) for one, dispatcher in zip(stores, doors, strict=True)]
     await Queue(store, "dead").ensure_group()
     await _begin(store, world)
     postmortem = await store.redis.zscore(store.keys.timers, f"INC-{OWING:04d}|postmortem")

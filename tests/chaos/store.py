@@ -120,12 +120,13 @@ async def trouble(what: Trouble) -> Kept:
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
         async with _running(Path(folder)) as server:
             store, redis = Store.open(server.url), connect(server.url)
-            door = Incidents(store, step, Catalogue((Service(name="shop"),)))
-            declared = await door.say(_declare(), None)
+            dispatcher = Incidents(store, step, Catalogue((Service(name="shop"),)))
+            declared = await dispatcher.dispatch(_declare(), None)
             assert isinstance(declared, Recorded)
             over, said = asyncio.Event(), Counter[str]()
             people = [
-                asyncio.create_task(_person(door, declared.incident.id, n, over, said, kept)) for n in range(PEOPLE)
+                asyncio.create_task(_person(dispatcher, declared.incident.id, n, over, said, kept))
+                for n in range(PEOPLE)
             ]
             await asyncio.sleep(0.3)
             await what(server, redis)
@@ -143,16 +144,16 @@ async def trouble(what: Trouble) -> Kept:
 
 
 async def _person(
-    door: Incidents, incident: str, number: int, over: asyncio.Event, said: Counter[str], kept: Kept
+    dispatcher: Incidents, incident: str, number: int, over: asyncio.Event, said: Counter[str], kept: Kept
 ) -> None:
     """Says one thing after the other; each until it is acknowledged, always as the same delivery."""
     count = 0
     while not over.is_set():
         count += 1
         text = f"person {number} says {count}"
-        because = Delivery((f"trigger:{number}.{count}",))
+        trigger = Delivery((f"trigger:{number}.{count}",))
         while not isinstance(
-            answer := await door.say(PostUpdate(by="U0ALICE", text=text), incident, because), Recorded
+            answer := await dispatcher.dispatch(PostUpdate(by="U0ALICE", text=text), incident, trigger), Recorded
         ):
             if not (
                 isinstance(answer, Unknown) or answer.code == "late"

@@ -115,22 +115,22 @@ class House:
     """Everything a test of the listeners touches."""
 
     slack: World
-    door: Incidents
+    dispatcher: Incidents
     heard: Listeners
     shop: Shop
     url: str
     http: httpx.AsyncClient
 
     async def newest(self) -> Incident:
-        found = await self.door.find(open_only=False)
+        found = await self.dispatcher.find(open_only=False)
         assert found, "no incident was declared"
         return found[0]
 
     async def count(self) -> int:
-        return len(await self.door.find(open_only=False))
+        return len(await self.dispatcher.find(open_only=False))
 
     async def said(self, action: Action, incident: str | None) -> Incident:
-        answer = await self.door.say(action, incident)
+        answer = await self.dispatcher.dispatch(action, incident)
         assert isinstance(answer, Recorded), answer
         return answer.incident
 
@@ -196,9 +196,9 @@ async def _house(
         catalogue = Catalogue(services or (SHOP, SEARCH))
         slack = Slack(world.client.token or "", world.client.base_url)
         await slack.start()
-        door, shop = Incidents(store, step, catalogue), Shop()
+        dispatcher, shop = Incidents(store, step, catalogue), Shop()
         heard = listeners(
-            door=door,
+            dispatcher=dispatcher,
             catalogue=catalogue,
             people=SlackPeople(slack, TEAM, None),
             slack=slack.web,
@@ -219,7 +219,7 @@ async def _house(
         try:
             async with serving(Starlette(routes=list(heard.routes))) as url:
                 world.delivery.request_url = f"{url}/slack/events"
-                yield House(world, door, heard, shop, url, http)
+                yield House(world, dispatcher, heard, shop, url, http)
                 await heard.tasks.idle()
                 await world.delivery.idle()
         finally:

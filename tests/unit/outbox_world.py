@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
-from small_world import declare, door, update
+from small_world import declare, dispatcher, update
 
 from bot.outbox.worker import Job, Outbox
 from bot.store.incident_store import Store
@@ -48,18 +48,20 @@ class World:
 
     def __init__(self, store: Store, url: str, *effects: Effect, more: Any = None) -> None:
         self.store, self.url = store, url
-        self.door = door(store, more or wanting(*effects))
+        self.dispatcher = dispatcher(store, more or wanting(*effects))
 
     async def want(self) -> None:
-        if await self.door.look("INC-0001") is None:
-            assert isinstance(await self.door.say(declare(), None), Recorded)
-        assert isinstance(await self.door.say(update("go"), "INC-0001"), Recorded)
+        if await self.dispatcher.load("INC-0001") is None:
+            assert isinstance(await self.dispatcher.dispatch(declare(), None), Recorded)
+        assert isinstance(await self.dispatcher.dispatch(update("go"), "INC-0001"), Recorded)
 
     def outbox(self, performers: Mapping[str, Perform], **options: Any) -> Outbox:
-        return Outbox(self.store, self.door, performers, {"say": "slack", "page": "slack"}, url=self.url, **options)
+        return Outbox(
+            self.store, self.dispatcher, performers, {"say": "slack", "page": "slack"}, url=self.url, **options
+        )
 
     async def notes(self, kind: str = "note") -> list[str]:
-        return [entry.text for entry in await self.door.timeline("INC-0001") if entry.kind == kind]
+        return [entry.text for entry in await self.dispatcher.timeline("INC-0001") if entry.kind == kind]
 
     async def empty(self) -> bool:
         """Nothing in the stream and nothing waiting: asked for at one moment, because entries move between the two."""

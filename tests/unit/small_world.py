@@ -93,7 +93,7 @@ def steps(
     return step
 
 
-def door(store: Store, more: More = lambda draft, _: draft, **options: Any) -> Incidents:
+def dispatcher(store: Store, more: More = lambda draft, _: draft, **options: Any) -> Incidents:
     return Incidents(store, steps(more), Names(), **options)
 
 

@@ -15,7 +15,7 @@ from small_world import until
 from bot.clients.git.archive import LocalArchive
 from bot.config.catalogue import Catalogue
 from bot.outbox.worker import Outbox
-from bot.performers.context import Kit, Performer
+from bot.performers.context import EffectContext, Performer
 from bot.performers.postmortem import writing
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
@@ -50,8 +50,8 @@ class _Names:
         return id
 
 
-async def _mitigated(door: Incidents, service: str, number: int) -> str:
-    answer = await door.say(declare(service=service, ulid=f"01JD00000000000000000000{number:02d}"), None)
+async def _mitigated(dispatcher: Incidents, service: str, number: int) -> str:
+    answer = await dispatcher.dispatch(declare(service=service, ulid=f"01JD00000000000000000000{number:02d}"), None)
     assert isinstance(answer, Recorded)
     incident = answer.incident.id
     for action in (
@@ -60,12 +60,12 @@ async def _mitigated(door: Incidents, service: str, number: int) -> str:
         said.Looked(round=1, look=look(LookVerdict.RECOVERED)),
         said.SubmitPostmortem(postmortem=postmortem()),
     ):
-        assert isinstance(await door.say(action, incident), Recorded)
+        assert isinstance(await dispatcher.dispatch(action, incident), Recorded)
     return incident
 
 
-async def _resolved(door: Incidents, ids: Sequence[str]) -> bool:
-    found = [await door.look(id) for id in ids]
+async def _resolved(dispatcher: Incidents, ids: Sequence[str]) -> bool:
+    found = [await dispatcher.load(id) for id in ids]
     return all(one is not None and one.status is Status.RESOLVED for one in found)
 
 
@@ -80,36 +80,36 @@ async def test_the_same_number_is_never_given_twice(
     repository.commit("decisions", {"adr/0006-we-write-decisions-down.md": "# ADR-0006\n"})
     place = AdrPlace(directory=str(repository.path / "adr"))
     catalogue = Catalogue([Service(name=f"service-{n}", adr=place) for n in range(parties)])
-    door = Incidents(store, step, catalogue)
-    ids = [await _mitigated(door, f"service-{n}", n) for n in range(parties)]
+    dispatcher = Incidents(store, step, catalogue)
+    ids = [await _mitigated(dispatcher, f"service-{n}", n) for n in range(parties)]
 
     async def nothing(effect: Any, job: Any) -> said.Action:
         return said.EffectDone(kind=effect.type)
 
     archive = Together(parties)
-    kit: Any = object.__new__(Kit)  # of which the post-mortem needs so much
+    ctx: Any = object.__new__(EffectContext)  # of which the post-mortem needs so much
     for name, value in {
-        "door": door,
+        "dispatcher": dispatcher,
         "catalogue": catalogue,
         "archive": archive,
         "claimed": store.owner,
         "people": _Names(),
     }.items():
-        object.__setattr__(kit, name, value)
+        object.__setattr__(ctx, name, value)
 
     class Everything(dict[str, Performer]):
         def __missing__(self, key: str) -> Performer:
             return nothing
 
-    performers: Mapping[str, Performer] = Everything(writing(kit))
-    outbox = Outbox(store, door, performers, {}, url=redis_url, limits={})
+    performers: Mapping[str, Performer] = Everything(writing(ctx))
+    outbox = Outbox(store, dispatcher, performers, {}, url=redis_url, limits={})
     running = asyncio.create_task(outbox.run())
     try:
-        await until(lambda: _resolved(door, ids), seconds=20)
+        await until(lambda: _resolved(dispatcher, ids), seconds=20)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-    written = [one.adr for id in ids if (one := await door.look(id)) and one.adr]
+    written = [one.adr for id in ids if (one := await dispatcher.load(id)) and one.adr]
     assert sorted(adr.number for adr in written) == list(range(7, 7 + parties))
     assert archive.asked >= 2 * parties - 1, "those who lost chose again"
     files = repository.git("ls-tree", "--name-only", "main", "adr/").split()

@@ -18,7 +18,7 @@ from bot.store.incident_store import Store
 from bot.store.webhook_log import DOORS, Arrivals, Arrived, arrived, opened
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-SENTRY = next(door for door in DOORS if door.whose == "Sentry")
+SENTRY = next(dispatcher for dispatcher in DOORS if dispatcher.whose == "Sentry")
 
 
 def app() -> Starlette:
@@ -70,9 +70,9 @@ async def test_the_first_start_counts_and_not_the_last(store: Store) -> None:
 
 def test_only_doors_with_a_secret_are_looked_at() -> None:
     needed = {"slack_bot_token": "xoxb-1", "slack_signing_secret": "s", "data_dir": "/x"}
-    assert [door.whose for door in opened(load(**needed))] == ["Slack"]
+    assert [dispatcher.whose for dispatcher in opened(load(**needed))] == ["Slack"]
     socket = load(**needed, slack_app_token="xapp-1", sentry_webhook_secret="s", deploy_webhook_secret="d")
-    assert [door.whose for door in opened(socket)] == ["Sentry", "CI"]
+    assert [dispatcher.whose for dispatcher in opened(socket)] == ["Sentry", "CI"]
 
 
 @pytest.mark.parametrize(

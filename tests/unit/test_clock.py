@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import T0, Proxy, declare, door, running, until, update
+from small_world import T0, Proxy, declare, dispatcher, running, until, update
 
 from bot.outbox.stream import set_aside
 from bot.store.incident_store import Store
@@ -37,9 +37,9 @@ def setting(*timers: tuple[str, float, Action]) -> Callable[[Draft, Action], Dra
 
 
 async def opened(incidents: Incidents) -> str:
-    answer = await incidents.say(declare(), None)
+    answer = await incidents.dispatch(declare(), None)
     assert isinstance(answer, Recorded)
-    assert isinstance(await incidents.say(update("go"), answer.incident.id), Recorded)
+    assert isinstance(await incidents.dispatch(update("go"), answer.incident.id), Recorded)
     return answer.incident.id
 
 
@@ -56,7 +56,7 @@ def nothing_due(store: Store) -> Callable[[], Any]:
 
 
 async def test_what_is_due_is_said_and_what_is_not_stays(store: Store) -> None:
-    incidents = door(store, setting(("now", 0, NobodyActed()), ("later", FAR, TriageOverdue())))
+    incidents = dispatcher(store, setting(("now", 0, NobodyActed()), ("later", FAR, TriageOverdue())))
     id = await opened(incidents)
     clock = Clock(store, incidents)
     await clock.sweep()
@@ -69,7 +69,7 @@ async def test_what_is_due_is_said_and_what_is_not_stays(store: Store) -> None:
 
 async def test_due_by_a_given_clock(store: Store) -> None:
     now = T0
-    incidents = door(store, setting(("five", 300, NobodyActed())), now=lambda: now)
+    incidents = dispatcher(store, setting(("five", 300, NobodyActed())), now=lambda: now)
     id = await opened(incidents)
     clock = Clock(store, incidents, now=lambda: now)
     now = T0 + timedelta(seconds=299)
@@ -83,7 +83,7 @@ async def test_due_by_a_given_clock(store: Store) -> None:
 async def test_two_clocks_fire_each_timer_once(store: Store, redis_url: str) -> None:
     timers = [(f"t{i}", 0.0, DeployTick(deploy_id=str(i))) for i in range(40)]
     other = Store.open(redis_url)
-    first, second = door(store, setting(*timers)), door(other)
+    first, second = dispatcher(store, setting(*timers)), dispatcher(other)
     id = await opened(first)
     clocks = [Clock(store, first), Clock(other, second)]
     await asyncio.gather(*(clock.sweep() for clock in clocks))
@@ -105,7 +105,7 @@ async def test_it_runs_by_itself_and_a_timer_may_set_itself_again(
         ticks += isinstance(action, DeployTick)
         return draft.timer("tick", 0.05, DeployTick(deploy_id="d")) if ticks < 3 else draft
 
-    incidents = door(store, more)
+    incidents = dispatcher(store, more)
     id = await opened(incidents)
     clock = Clock(store, incidents)
     async with running(clock.run()):
@@ -123,7 +123,7 @@ async def test_a_refused_timer_is_removed_and_logged(store: Store, caplog: pytes
             return Refused("state", "somebody acted")
         return setting(("now", 0, NobodyActed()))(draft, action)
 
-    incidents = door(store, more)
+    incidents = dispatcher(store, more)
     id = await opened(incidents)
     clock = Clock(store, incidents)
     await clock.sweep()
@@ -135,7 +135,7 @@ async def test_a_refused_timer_is_removed_and_logged(store: Store, caplog: pytes
 
 async def test_a_timer_of_an_incident_that_is_gone_is_removed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    incidents = door(store, setting(("now", 0, NobodyActed())))
+    incidents = dispatcher(store, setting(("now", 0, NobodyActed())))
     id = await opened(incidents)
     await store.redis.delete(store.keys.incident(id))
     await Clock(store, incidents).sweep()
@@ -148,8 +148,8 @@ async def test_an_answer_that_was_lost_is_asked_for_again_and_fires_once(
     caplog.set_level(logging.CRITICAL)
     async with Proxy(redis_url, tmp_path / "p") as proxy:
         behind = Store.open(proxy.url)
-        id = await opened(door(store, setting(("now", 0, NobodyActed()))))
-        clock = Clock(store, door(behind))
+        id = await opened(dispatcher(store, setting(("now", 0, NobodyActed()))))
+        clock = Clock(store, dispatcher(behind))
         await behind.redis.ping()
         proxy.lose_answers = 1000
         await clock.sweep()
@@ -157,7 +157,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again_and_fires_once(
         proxy.lose_answers = 0
         await clock.sweep()
         await behind.close()
-    assert await notes(door(store), id) == ["go", "nobody.acted"]
+    assert await notes(dispatcher(store), id) == ["go", "nobody.acted"]
     assert await store.redis.zcard(store.keys.timers) == 0
 
 
@@ -165,10 +165,10 @@ async def test_a_door_without_redis_leaves_the_timer(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    incidents = door(store, setting(("now", 0, NobodyActed())))
+    incidents = dispatcher(store, setting(("now", 0, NobodyActed())))
     id = await opened(incidents)
     nowhere = Store.open(f"unix://{tmp_path}/nothing")
-    clock = Clock(store, door(nowhere))
+    clock = Clock(store, dispatcher(nowhere))
     await clock.sweep()
     await nowhere.close()
     assert clock.counts == {"unknown": 1}
@@ -179,7 +179,7 @@ async def test_a_door_without_redis_leaves_the_timer(
 
 async def test_what_cannot_be_decoded_is_set_aside(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    incidents = door(store, setting(("now", 0, NobodyActed())))
+    incidents = dispatcher(store, setting(("now", 0, NobodyActed())))
     id = await opened(incidents)
     await store.redis.zadd(store.keys.timers, {f"{id}|strange": 1, f"{id}|empty": 1})
     await store.redis.hset(store.keys.timer_actions, f"{id}|strange", '{"type":"from.the.future"}')
@@ -198,7 +198,7 @@ async def test_a_rule_that_fails_does_not_stop_the_others_nor_spin(
             raise KeyError("what somebody typed")
         return setting(("bad", 0, TriageOverdue()), ("good", 0, NobodyActed()))(draft, action)
 
-    incidents = door(store, more)
+    incidents = dispatcher(store, more)
     id = await opened(incidents)
     clock = Clock(store, incidents)
     await clock.sweep()
@@ -224,7 +224,7 @@ async def test_a_wall_clock_that_is_set_back_does_not_stop_it(
     """What the trigger would do after the step is staged: its next run lies an hour ahead."""
     monkeypatch.setattr("bot.timers.scheduler.WATCH_SECONDS", 0.05)
     wall = [1000.0]
-    clock = Clock(store, door(store), wall=lambda: wall[0])
+    clock = Clock(store, dispatcher(store), wall=lambda: wall[0])
     async with running(clock.run()):
         await until(lambda: clock.swept_at > 0)
         assert clock.job is not None
@@ -237,7 +237,7 @@ async def test_a_wall_clock_that_is_set_back_does_not_stop_it(
 
 async def test_it_lives_through_a_redis_that_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = Store.open(f"unix://{tmp_path}/nothing")
-    clock = Clock(store, door(store))
+    clock = Clock(store, dispatcher(store))
     await clock.sweep()
     await clock.sweep()
     await store.close()

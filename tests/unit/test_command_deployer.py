@@ -18,7 +18,7 @@ import pytest
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.processes import commands, records
-from bot.performers.context import Kit
+from bot.performers.context import EffectContext
 from bot.performers.deploys import acting
 from phases.messages.actions import Action
 from phases.messages.effects import StartDeploy
@@ -234,8 +234,8 @@ def starter(service: Service, deployer: CommandDeployer) -> Callable[[int], Awai
     async def found(job: object) -> SimpleNamespace:
         return incident
 
-    kit = SimpleNamespace(incident=found, service=lambda _: service, deployer_for=lambda _: deployer)
-    perform = acting(cast("Kit", kit), cast("Merges", None))["deploy.start"]
+    ctx = SimpleNamespace(incident=found, service=lambda _: service, deployer_for=lambda _: deployer)
+    perform = acting(cast("EffectContext", ctx), cast("Merges", None))["deploy.start"]
     running, to = Release(version="43"), Release(version="42")
     effect = StartDeploy(deploy_id="d", kind=ActionKind.ROLLBACK, to=to, running=running, by="U1")
     return lambda attempt: perform(effect, SimpleNamespace(incident="INC-0001", attempt=attempt))

@@ -14,7 +14,7 @@ from local_http import serving
 from small_world import until
 
 from bot.clients.discord import Discord as Client
-from bot.performers.context import Kit
+from bot.performers.context import EffectContext
 from bot.performers.notify import coordinating
 from phases.coordination.discord import discord_text
 from phases.messages.effects import PinDiscord, TellDiscord
@@ -197,8 +197,8 @@ async def test_of_two_replicas_the_one_that_comes_last_does_not_leave_what_is_ol
     async def names(of: Incident) -> dict[str, str]:
         return {}
 
-    kit = SimpleNamespace(incident=found, names=names, announcer=world)
-    perform = coordinating(cast("Kit", kit))[effect.type]
+    ctx = SimpleNamespace(incident=found, names=names, announcer=world)
+    perform = coordinating(cast("EffectContext", ctx))[effect.type]
     slow = asyncio.create_task(perform(effect, SimpleNamespace(attempt=1)))
     await until(lambda: world.calls > 0)
     newest[0] = newest[0].model_copy(update={"status": Status.RESOLVED})

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from replicated import eventually
 from servers import Served, found, served
-from small_world import declare, door, update
+from small_world import declare, dispatcher, update
 
 import bot
 from bot.cli.checks.store import HOLDS_SCRIPTS
@@ -74,17 +74,17 @@ def more(draft: Draft, action: Action) -> Draft:
 async def a_commit_each(incidents: Incidents, store: Store, entry: str, at_ms: int) -> list[Any]:
     """A new incident, something said, a timer that rings, an effect that ends."""
     return [
-        await incidents.say(declare("search"), None),
-        await incidents.say(update("said"), "INC-0001"),
-        await incidents.say(update("rung"), "INC-0001", TimerDue("INC-0001", "rings", at_ms)),
-        await incidents.say(update("ended"), "INC-0001", EffectEnded(entry)),
+        await incidents.dispatch(declare("search"), None),
+        await incidents.dispatch(update("said"), "INC-0001"),
+        await incidents.dispatch(update("rung"), "INC-0001", TimerDue("INC-0001", "rings", at_ms)),
+        await incidents.dispatch(update("ended"), "INC-0001", EffectEnded(entry)),
     ]
 
 
 async def started(store: Store) -> tuple[Incidents, str, int]:
     """An incident, an entry of the outbox that a worker holds, and the moment of its timer."""
-    incidents = door(store, more)
-    assert isinstance(await incidents.say(declare(), None), Recorded)
+    incidents = dispatcher(store, more)
+    assert isinstance(await incidents.dispatch(declare(), None), Recorded)
     queue = Queue(store, "worker")
     await queue.ensure_group()
     await store.redis.xadd(store.keys.outbox, {"incident": "INC-0001", "id": "INC-0001.1.1", "effect": "{}"})
@@ -184,8 +184,8 @@ async def test_an_older_one_is_refused_with_its_version(binary: Path, tmp_path: 
 
 
 async def test_several_commits_at_once(store: Store) -> None:
-    incidents = door(store)
-    assert isinstance(await incidents.say(declare(), None), Recorded)
-    said = await asyncio.gather(*(incidents.say(update(f"n{n}"), "INC-0001") for n in range(30)))
+    incidents = dispatcher(store)
+    assert isinstance(await incidents.dispatch(declare(), None), Recorded)
+    said = await asyncio.gather(*(incidents.dispatch(update(f"n{n}"), "INC-0001") for n in range(30)))
     assert all(isinstance(one, Recorded) for one in said)
     assert (await store.load("INC-0001")).version == 31

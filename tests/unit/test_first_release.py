@@ -70,16 +70,16 @@ async def left(store: Store, everything: dict[str, dict[str, Any]]) -> Store:
 class Heard:
     """A door that keeps what is said to it."""
 
-    def __init__(self, door: Incidents) -> None:
-        self._door = door
+    def __init__(self, dispatcher: Incidents) -> None:
+        self._dispatcher = dispatcher
         self.said: list[Action] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._door, name)
+        return getattr(self._dispatcher, name)
 
-    async def say(self, action: Action, incident: str | None, *more: Any) -> Any:
+    async def dispatch(self, action: Action, incident: str | None, *more: Any) -> Any:
         self.said.append(action)
-        return await self._door.say(action, incident, *more)
+        return await self._dispatcher.dispatch(action, incident, *more)
 
 
 async def test_every_record_and_timeline_is_read(left: Store):
@@ -128,11 +128,11 @@ async def test_every_effect_is_read(left: Store):
 
 
 async def test_every_timer_is_read_and_its_action_is_taken(left: Store, everything: dict[str, dict[str, Any]]):
-    door = Heard(Incidents(left, step, Names()))
-    clock = Clock(left, door, now=lambda: datetime(2100, 1, 1, tzinfo=UTC))
+    dispatcher = Heard(Incidents(left, step, Names()))
+    clock = Clock(left, dispatcher, now=lambda: datetime(2100, 1, 1, tzinfo=UTC))
     timers = everything["{fb}:timers"]["value"]
     await clock.sweep()
-    assert len(door.said) == len(timers) >= 3
+    assert len(dispatcher.said) == len(timers) >= 3
     assert clock.counts == Counter(fired=len(timers))
 
 
@@ -154,11 +154,11 @@ async def test_the_memory_and_the_deploys_are_read(left: Store):
 
 async def test_people_go_on_where_they_were(left: Store):
     """The open incident takes what is said to it, and its number, service and issues are still its own."""
-    door = Incidents(left, step, Names())
-    answer = await door.say(declare("shop"), None)
+    dispatcher = Incidents(left, step, Names())
+    answer = await dispatcher.dispatch(declare("shop"), None)
     assert isinstance(answer, Refused)
     assert answer.owner == "INC-0002"
-    other = await door.say(declare("search"), None)
+    other = await dispatcher.dispatch(declare("search"), None)
     assert isinstance(other, Recorded)
     assert isinstance(other.incident, Incident)
     assert other.incident.id == "INC-0003"

@@ -47,13 +47,13 @@ async def hub(answer: Callable[[str, str, Any], Response], below: str = "") -> A
     """GitHub's API at `below` of a local address; `answer` is given method, path with query, and body."""
     asked: list[tuple[str, str, Any]] = []
 
-    async def door(request: Request) -> Response:
+    async def dispatcher(request: Request) -> Response:
         body = await request.json() if await request.body() else None
         row = (request.method, str(request.url).removeprefix(str(request.base_url).rstrip("/")), body)
         asked.append(row)
         return answer(*row)
 
-    app = Starlette(routes=[Route("/{rest:path}", door, methods=["GET", "POST", "PUT"])])
+    app = Starlette(routes=[Route("/{rest:path}", dispatcher, methods=["GET", "POST", "PUT"])])
     async with serving(app) as url:
         github = GitHub(f"{url}{below}", "token-7d1f")
         try:

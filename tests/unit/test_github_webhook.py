@@ -78,7 +78,7 @@ async def post(
 
 async def said(home: House) -> list[str]:
     incident = await home.newest()
-    return [e.text for e in await home.door.timeline(incident.id) if "was deployed" in e.text]
+    return [e.text for e in await home.dispatcher.timeline(incident.id) if "was deployed" in e.text]
 
 
 async def test_a_deploy_by_others_is_in_the_timeline_once(home: House) -> None:
@@ -212,7 +212,7 @@ async def test_a_merge_by_people_ends_the_line(home: House) -> None:
     assert answer.json() == {"incidents": ["INC-0001"]}
     incident = await home.newest()
     assert unmerged(incident) is None
-    assert "Pull request #12 is merged by ada." in [e.text for e in await home.door.timeline(incident.id)]
+    assert "Pull request #12 is merged by ada." in [e.text for e in await home.dispatcher.timeline(incident.id)]
 
 
 async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:

@@ -87,7 +87,7 @@ async def test_going_there_leaves_what_was_said_as_evidence(home: House) -> None
     await bob.click(await bob.sees("is open on shop"), "incident.go_there")
     await home.idle()
     assert await home.count() == 1
-    entries = await home.door.timeline("INC-0001")
+    entries = await home.dispatcher.timeline("INC-0001")
     assert any("nobody can pay" in e.text for e in entries)
 
 

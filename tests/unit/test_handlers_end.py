@@ -147,7 +147,7 @@ async def test_a_person_is_asked_where_numbers_cannot_tell(home: House) -> None:
     await home.slack.bob.click(asked, "incident.recovered")
     incident = await home.newest()
     assert incident.status is Status.MITIGATED
-    assert "not measured" in str(await home.door.timeline(incident.id))
+    assert "not measured" in str(await home.dispatcher.timeline(incident.id))
 
 
 async def test_what_failed_is_tried_again_once(home: House) -> None:
@@ -157,7 +157,7 @@ async def test_what_failed_is_tried_again_once(home: House) -> None:
         effect_id="9-1", kind="ticket.open", reason="Linear says no", effect=effect, at=datetime.now(UTC)
     )
     incident = await home.said(failed, incident.id)
-    status = await posted(home, incident, views.status(incident, datetime.now(UTC), home.heard.kit.service(incident)))
+    status = await posted(home, incident, views.status(incident, datetime.now(UTC), home.heard.ctx.service(incident)))
     assert "The ticket could not be opened" in str(status["blocks"])
     await home.slack.bob.click(status, "incident.try_again")
     assert (await home.newest()).failures == ()
@@ -216,7 +216,7 @@ async def test_redis_out_of_reach_is_said_and_never_a_bare_500(home: House, capl
     async def gone(*_: object, **__: object) -> None:
         raise ConnectionError("secret words of a person")
 
-    home.door.look = gone  # type: ignore[method-assign, assignment]
+    home.dispatcher.look = gone  # type: ignore[method-assign, assignment]
     ack = await home.slack.alice.click(message, "decision.rollback")
     assert ack is not None
     assert ack.ok

@@ -89,7 +89,7 @@ async def test_another_replica_goes_on_drawing_when_this_one_is_gone_and_only_on
     await place.slack.alice.open_home()
     await place.idle()
     await place.heard.homes.look()
-    other = homes.Homes(dataclasses.replace(place.heard.kit, viewers=StoreViewers(store)))
+    other = homes.Homes(dataclasses.replace(place.heard.ctx, viewers=StoreViewers(store)))
     await place.decision()
     before = published(place)
     await other.look()
@@ -101,7 +101,7 @@ async def test_another_replica_goes_on_drawing_when_this_one_is_gone_and_only_on
     await place.heard.homes.look()
     assert published(place) == before + 1, "and now it is the other one's"
     await turn_ends(store)
-    await homes.Homes(dataclasses.replace(place.heard.kit, viewers=StoreViewers(store))).look()
+    await homes.Homes(dataclasses.replace(place.heard.ctx, viewers=StoreViewers(store))).look()
     assert published(place) == before + 1, "who begins to draw knows what is shown"
 
 

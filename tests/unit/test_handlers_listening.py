@@ -181,7 +181,7 @@ async def test_an_alert_of_a_fire_that_burns_becomes_evidence(home: House) -> No
     view = await bob.open_modal("incident.declared")
     await bob.click(view, "incident.go_there")
     await home.idle()
-    assert any("Checkout p95 (shop)" in entry.text for entry in await home.door.timeline("INC-0001"))
+    assert any("Checkout p95 (shop)" in entry.text for entry in await home.dispatcher.timeline("INC-0001"))
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ async def test_one_storm_is_one_incident(home: House) -> None:
     assert await home.count() == 1
     incident = await home.newest()
     assert set(incident.seeds) == {"40", "41", "42", "43", "44"}
-    assert len([e for e in await home.door.timeline(incident.id) if e.kind == "evidence"]) == 4
+    assert len([e for e in await home.dispatcher.timeline(incident.id) if e.kind == "evidence"]) == 4
 
 
 async def test_an_alert_of_a_declared_incident_is_its_evidence(home: House) -> None:
@@ -289,7 +289,7 @@ async def test_the_same_issue_after_recovery_is_recorded_and_looked_at_and_a_lat
     incident = await home.newest()
     assert (incident.status, len(incident.rounds)) == (Status.MITIGATED, 1), "an alarm opens nothing by itself"
     assert incident.alarm is not None
-    noted = [e.text for e in await home.door.timeline(incident.id) if e.kind == "evidence"]
+    noted = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "evidence"]
     assert "after recovery, looked at: Sentry alert" in noted[-1]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from small_world import declare, door, running, until, update
+from small_world import declare, dispatcher, running, until, update
 
 from bot.live.edit_budget import Budget
 from bot.live.editor import Live, Rendered
@@ -85,19 +85,19 @@ def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 @pytest.fixture
 async def incidents(store: Store) -> Incidents:
     """INC-0001, with its status posted as message 1.1."""
-    incidents = door(store, more)
-    assert isinstance(await incidents.say(declare(), None), Recorded)
+    incidents = dispatcher(store, more)
+    assert isinstance(await incidents.dispatch(declare(), None), Recorded)
     await posted(incidents, "status", "1.1")
     return incidents
 
 
 async def posted(incidents: Incidents, name: str, ts: str) -> None:
-    answer = await incidents.say(MessagePosted(name=name, ref=MessageRef(channel="C1", ts=ts)), "INC-0001")
+    answer = await incidents.dispatch(MessagePosted(name=name, ref=MessageRef(channel="C1", ts=ts)), "INC-0001")
     assert isinstance(answer, Recorded)
 
 
 async def change(incidents: Incidents, text: str) -> None:
-    assert isinstance(await incidents.say(update(text), "INC-0001"), Recorded)
+    assert isinstance(await incidents.dispatch(update(text), "INC-0001"), Recorded)
 
 
 async def clean(store: Store) -> bool:
@@ -134,7 +134,7 @@ async def test_over_two_replicas_one_edit_of_a_message_is_under_way(
     slack = Slack()
     other = Store.open(redis_url)
     async with running(
-        Live(store, incidents, render, slack).run(), Live(other, door(other, more), render, slack).run()
+        Live(store, incidents, render, slack).run(), Live(other, dispatcher(other, more), render, slack).run()
     ):
         for i in range(30):
             await change(incidents, f"{i} [status]")
@@ -189,7 +189,7 @@ async def test_a_mark_waits_until_its_message_is_posted(store: Store, incidents:
 async def test_marks_without_a_message_end_with_the_incident(store: Store, incidents: Incidents) -> None:
     async with running(Live(store, incidents, render, Slack()).run()):
         await change(incidents, "x [tree]")
-        await incidents.say(Cancel(by="U1", reason="false alarm"), "INC-0001")
+        await incidents.dispatch(Cancel(by="U1", reason="false alarm"), "INC-0001")
         await until(lambda: clean(store))
     await store.redis.zadd(store.keys.marks, {"INC-0099|status": 1})
     async with running(Live(store, incidents, render, Slack()).run()):
@@ -308,15 +308,15 @@ async def test_where_somebody_acted_comes_first_then_what_is_worse(
     slack = Slack()
     slack.go.clear()
     for number, (severity, acted) in enumerate([(3, False), (1, False), (4, True), (2, True)], start=2):
-        answer = await incidents.say(declare(f"s{number}"), None)
+        answer = await incidents.dispatch(declare(f"s{number}"), None)
         assert isinstance(answer, Recorded)
         ref = MessageRef(channel="C1", ts=f"{number}.{number}")
-        assert isinstance(await incidents.say(MessagePosted(name="status", ref=ref), answer.incident.id), Recorded)
+        assert isinstance(await incidents.dispatch(MessagePosted(name="status", ref=ref), answer.incident.id), Recorded)
         await rated(store, answer.incident.id, severity)
-        because = Delivery((f"click-{number}",)) if acted else None
-        assert isinstance(await incidents.say(update(f"{number} [status]"), answer.incident.id, because), Recorded)
+        trigger = Delivery((f"click-{number}",)) if acted else None
+        assert isinstance(await incidents.dispatch(update(f"{number} [status]"), answer.incident.id, trigger), Recorded)
         if acted:  # a mark that waits does not become less urgent by the bot's own next one
-            assert isinstance(await incidents.say(update(f"{number}b [status]"), answer.incident.id), Recorded)
+            assert isinstance(await incidents.dispatch(update(f"{number}b [status]"), answer.incident.id), Recorded)
     async with running(Live(store, incidents, render, slack).run()):
         slack.go.set()
         await until(lambda: len(slack.edits) == 4)
@@ -338,7 +338,7 @@ async def test_slack_asking_for_patience_is_heard_by_every_replica(
     other = Store.open(redis_url)
     await change(incidents, "x [status]")
     async with running(
-        Live(store, incidents, render, slack).run(), Live(other, door(other, more), render, slack).run()
+        Live(store, incidents, render, slack).run(), Live(other, dispatcher(other, more), render, slack).run()
     ):
         await until(lambda: not slack.fail)
         began = asyncio.get_running_loop().time()
@@ -434,7 +434,7 @@ async def test_an_edit_that_lands_after_its_lease_does_not_leave_what_is_old(
     async with running(Live(store, incidents, render, slow).run()):
         await change(incidents, "old [status]")
         await until(lambda: slow.under_way.get("1.1") == 1)
-        async with running(Live(other, door(other, more), render, quick).run()):
+        async with running(Live(other, dispatcher(other, more), render, quick).run()):
             await change(incidents, "new [status]")
             await until(lambda: quick.edits == [("1.1", "status: new [status]")])
             await until(lambda: clean(store))

@@ -46,7 +46,10 @@ class _Nobody:
 def metrics_of(world: World, outbox: Outbox) -> Metrics:
     render = renderer(None, reverts=False)  # type: ignore[arg-type]  nothing is rendered here
     return Metrics(
-        world.store, outbox, Clock(world.store, world.door), Live(world.store, world.door, render, _Nobody())
+        world.store,
+        outbox,
+        Clock(world.store, world.dispatcher),
+        Live(world.store, world.dispatcher, render, _Nobody()),
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from outbox_world import World, done
-from small_world import door, running, until
+from small_world import dispatcher, running, until
 
 from bot.cli.checks.store import store as look_at_store
 from bot.config.catalogue import Catalogue
@@ -44,7 +44,7 @@ async def test_a_field_of_a_newer_bot_is_still_there_after_an_older_one_wrote(st
     await world.want()
     source = {"kind": "person", "text": "/incident", "mood": "calm"}
     await _write(store, weather="rain", source=source)
-    answer = await world.door.say(PostUpdate(by="U0ALICE", text="on it"), "INC-0001")
+    answer = await world.dispatcher.dispatch(PostUpdate(by="U0ALICE", text="on it"), "INC-0001")
     assert isinstance(answer, Recorded)
     record = json.loads(await store.redis.hget(store.keys.incident("INC-0001"), "record") or "{}")
     assert record["weather"] == "rain"
@@ -94,7 +94,7 @@ async def test_what_only_a_newer_bot_knows_is_taken_up_by_it_once(store: Store, 
 async def test_a_timer_of_an_incident_that_cannot_be_read_fires_once_it_can(store: Store, redis_url: str) -> None:
     world = World(store, redis_url)
     await world.want()
-    incidents = door(store)
+    incidents = dispatcher(store)
     member = "INC-0001|later"
     await store.redis.zadd(store.keys.timers, {member: 1000})
     await store.redis.hset(store.keys.timer_actions, member, NobodyActed().model_dump_json())
@@ -116,7 +116,7 @@ async def test_people_are_told_and_doctor_names_it(store: Store, redis_url: str)
     world = World(store, redis_url)
     await world.want()
     await _write(store, status=FUTURE)
-    answer = await world.door.say(PostUpdate(by="U0ALICE", text="on it"), "INC-0001")
+    answer = await world.dispatcher.dispatch(PostUpdate(by="U0ALICE", text="on it"), "INC-0001")
     assert isinstance(answer, Refused)
     assert "INC-0001 cannot be read by this version" in answer.text
     given = load(slack_bot_token="xoxb-1", slack_signing_secret="s", redis_url=redis_url)

@@ -12,7 +12,7 @@ from factories import NOW, incident
 from slack_world import slack_world
 
 from bot.clients.slack.client import Slack
-from bot.performers.context import Kit
+from bot.performers.context import EffectContext
 from bot.performers.slack import speaking
 from handlers.views.blocks import Message
 from phases.messages.effects import EFFECT, PostLive
@@ -51,10 +51,13 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
         async def look(id: str) -> Incident:
             return known[0]
 
-        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(Kit)}
-        door = SimpleNamespace(look=look)
-        kit = Kit(**nothing | {"door": door, "slack": slack, "render": render, "posted": unheard, "now": lambda: NOW})
-        post = speaking(kit)["post.live"]
+        nothing: dict[str, Any] = {one.name: None for one in dataclasses.fields(EffectContext)}
+        dispatcher = SimpleNamespace(load=look)
+        ctx = EffectContext(
+            **nothing
+            | {"dispatcher": dispatcher, "slack": slack, "render": render, "posted": unheard, "now": lambda: NOW}
+        )
+        post = speaking(ctx)["post.live"]
         world.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
         with pytest.raises(PortError):
             await post(STATUS, SimpleNamespace(incident="INC-0001", effect_id="INC-0001.2.1", created=NOW, attempt=1))

@@ -17,7 +17,7 @@ from redis._parsers import BaseParser
 from redis.exceptions import NoPermissionError, ResponseError
 from replicated import MASTER, eventually, free_port, replicated
 from servers import EMBEDDED, behind_tls, pump, served
-from small_world import declare, door, until
+from small_world import declare, dispatcher, until
 
 from bot.cli.checks import Finding
 from bot.cli.checks.store import store as look_at_store
@@ -54,7 +54,7 @@ async def refused(url: str, says: str, mend: str = "") -> None:
 
 async def told(url: str, says: str) -> None:
     store = Store.open(url)
-    answer = await door(store).say(declare(), None)
+    answer = await dispatcher(store).dispatch(declare(), None)
     await store.close()
     assert isinstance(answer, Unknown)
     assert says in answer.text

@@ -18,7 +18,7 @@ from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.clients.slack.rich_blocks import REFUSED_SECONDS, StoreTaste
 from bot.store.incident_store import Store
-from handlers.slack.interaction import Turn
+from handlers.slack.interaction import Interaction
 from handlers.slack.rich_blocks import NEVER
 from handlers.views.blocks import Message, message, section
 from handlers.views.charts import chart, table
@@ -171,23 +171,23 @@ async def here(store: Store) -> Any:
         yield one
 
 
-async def answered(here: House, turn: Turn) -> list[str]:
-    turn.tell(SHOWN)
+async def answered(here: House, interaction: Interaction) -> list[str]:
+    interaction.tell(SHOWN)
     await here.idle()
     return [block["type"] for block in here.slack.workspace.ephemerals["U0ALICE"][-1]["blocks"]]
 
 
 async def test_an_answer_to_one_person_falls_back_too(here: House, store: Store) -> None:
-    kit = here.heard.kit
+    ctx = here.heard.ctx
     channel = here.slack.workspace.channel("C0GENERAL")
     url = here.slack.delivery.response_urls.make("U0ALICE", channel)
-    common: dict[str, Any] = {"kit": kit, "user": "U0ALICE", "team": None, "enterprise": None, "trigger": "t"}
-    by_url = Turn(**common, channel="C0GENERAL", delivery=None, response_url=url)
-    by_call = Turn(**common, channel="C0GENERAL", delivery=None)
-    object.__setattr__(kit, "taste", StoreTaste(store, "auto"))
-    for turn in (by_url, by_call):
+    common: dict[str, Any] = {"ctx": ctx, "user": "U0ALICE", "team": None, "enterprise": None, "trigger_id": "t"}
+    by_url = Interaction(**common, channel="C0GENERAL", delivery=None, response_url=url)
+    by_call = Interaction(**common, channel="C0GENERAL", delivery=None)
+    object.__setattr__(ctx, "taste", StoreTaste(store, "auto"))
+    for interaction in (by_url, by_call):
         here.slack.workspace.rich_blocks = True
-        assert await answered(here, turn) == ["data_visualization"]
+        assert await answered(here, interaction) == ["data_visualization"]
         here.slack.workspace.rich_blocks = False
-        assert await answered(here, turn) == ["section"]
+        assert await answered(here, interaction) == ["section"]
         await store.redis.delete(f"{store.keys.prefix}:rich:refused")

@@ -169,7 +169,7 @@ async def on_fire(home: House, number: int, *, private: bool) -> tuple[Incident,
     await home.said(TakeLead(by="U0LEAD", lead="U0LEAD"), incident.id)
     incident = await home.said(Triaged(report=report(Choice.ROLLBACK)), incident.id)
     shown = home.slack.person("U0BOB")
-    posted = views.decision(incident, home.heard.kit.now(), SHOP, 1).payload()
+    posted = views.decision(incident, home.heard.ctx.now(), SHOP, 1).payload()
     await home.slack.client.chat_postMessage(channel=channel.id, **posted)
     return incident, await shown.sees("Recommended:", channel.id)
 
@@ -422,7 +422,7 @@ async def let_in(town: Town, cell: Cell, told: str) -> None:
         assert town.private.id not in told
     if (cell.kind, cell.id) in DEPLOYS:
         about = town.private if cell.who.startswith("private") else town.public
-        now = await town.home.door.look(about.id)
+        now = await town.home.dispatcher.load(about.id)
         assert now is not None
         assert now.status is Status.MITIGATING
 

@@ -79,8 +79,8 @@ async def test_who_left_a_private_incidents_channel_gets_nothing_more_out_of_its
     await home.idle()
     assert "There is no incident INC-0001" in str(bob.modal())
     assert incident.title not in str(bob.modal())
-    assert await home.heard.kit.drafts.of(incident.id) == [] or all(
-        one.parts is None for one in await home.heard.kit.drafts.of(incident.id)
+    assert await home.heard.ctx.drafts.of(incident.id) == [] or all(
+        one.parts is None for one in await home.heard.ctx.drafts.of(incident.id)
     ), "nothing is kept of what they sent"
 
 
@@ -98,7 +98,7 @@ async def test_a_button_with_the_value_of_another_incident_deploys_nothing(home:
     await home.slack.alice.click(forged, "decision.rollback")
     await home.slack.alice.sees("The decision changed while you looked at it")
     for one in (first, second):
-        now = await home.door.look(one.id)
+        now = await home.dispatcher.load(one.id)
         assert now is not None
         assert now.status is Status.DECIDING
 

@@ -153,11 +153,11 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
 ) -> None:
     break_it = shop.break_everything if kind == "everything" else shop.break_one_feature
     good = "v1.2.0"
-    for turn in range(turns):
+    for interaction in range(turns):
         start = time.time()
         broken: Breakage = await break_it()
         assert shop.current_release() == broken.release
-        if turn == 0:
+        if interaction == 0:
             await shop.traffic.start()
         await until(lambda: len({event.tags["user"] for event in since(shop, start)}) >= 30)  # noqa: B023
         if kind == "everything":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from replicated import MASTER, Replicated, eventually, replicated
-from small_world import declare, door
+from small_world import declare, dispatcher
 from test_store import commit, new
 
 from bot.cli.checks.durability import promise
@@ -80,14 +80,14 @@ async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_
 async def test_what_no_replica_has_is_not_acknowledged_because_it_comes_a_second_time(world: Replicated) -> None:
     await world.ask(world.sentinel, "SENTINEL", "REMOVE", MASTER)
     direct = Store.open(f"redis://127.0.0.1:{world.primary}", wait_replicas=1)
-    incidents, click = door(direct), Delivery(("trigger:1",))
+    incidents, click = dispatcher(direct), Delivery(("trigger:1",))
     world.processes[world.replica].send_signal(19)  # SIGSTOP
     for _ in range(2):
-        assert isinstance(await incidents.say(declare(), None, click), Unknown)
+        assert isinstance(await incidents.dispatch(declare(), None, click), Unknown)
     world.processes[world.replica].send_signal(18)  # SIGCONT
 
     async def acknowledged() -> bool:
-        return isinstance(answer := await incidents.say(declare(), None, click), Recorded) and answer.again
+        return isinstance(answer := await incidents.dispatch(declare(), None, click), Recorded) and answer.again
 
     await eventually(acknowledged)
     await direct.close()

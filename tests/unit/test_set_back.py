@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from small_world import declare, door, update
+from small_world import declare, dispatcher, update
 
 from bot.outbox.stream import Queue
 from bot.runtime.clock_jump import Steady
@@ -76,9 +76,9 @@ async def test_a_sweep_sees_it_and_fires_what_would_have_come_an_hour_late(store
     def more(draft: Draft, action: Action) -> Draft:
         return draft.timer("tick", HOUR, DeployTick(deploy_id="d")) if isinstance(action, PostUpdate) else draft
 
-    incidents = door(store, more)
-    assert isinstance(await incidents.say(declare(), None), Recorded)
-    assert isinstance(await incidents.say(update("go"), "INC-0001"), Recorded)
+    incidents = dispatcher(store, more)
+    assert isinstance(await incidents.dispatch(declare(), None), Recorded)
+    assert isinstance(await incidents.dispatch(update("go"), "INC-0001"), Recorded)
     clocks = [Clock(store, incidents) for _ in range(2)]
     await clocks[0].sweep()
     assert clocks[0].counts["fired"] == 0
@@ -110,13 +110,15 @@ async def test_a_timer_whose_commit_comes_too_late_is_said_again_not_dropped(sto
     def more(draft: Draft, action: Action) -> Draft:
         return draft.timer("tick", 0, DeployTick(deploy_id="d")) if isinstance(action, PostUpdate) else draft
 
-    incidents = door(store, more)
-    assert isinstance(await incidents.say(declare(), None), Recorded)
-    assert isinstance(await incidents.say(update("go"), "INC-0001"), Recorded)
+    incidents = dispatcher(store, more)
+    assert isinstance(await incidents.dispatch(declare(), None), Recorded)
+    assert isinstance(await incidents.dispatch(update("go"), "INC-0001"), Recorded)
     at = await store.redis.zscore(store.keys.timers, "INC-0001|tick")
     assert at is not None
     past = await store.server_now() - timedelta(seconds=1)
-    answer = await incidents.say(DeployTick(deploy_id="d"), "INC-0001", TimerDue("INC-0001", "tick", int(at)), past)
+    answer = await incidents.dispatch(
+        DeployTick(deploy_id="d"), "INC-0001", TimerDue("INC-0001", "tick", int(at)), past
+    )
     assert isinstance(answer, Unknown)
     clock = Clock(store, incidents)
     await clock.sweep()

@@ -94,11 +94,11 @@ async def test_the_clock_makes_it_small_and_the_memory_and_the_timeline_stay(sto
     timer = Timer(SHRINK, END + MONTH, said.ShrinkDue())
     await store.commit("c", Loaded(None, 0, datetime.now(UTC)), Change(closed(), entries=(entry,), timers=(timer,)))
     remembered = await RedisMemory(store).newest(None, 9)
-    door = Incidents(store, step, Names())
-    early = Clock(store, door, now=lambda: END + MONTH - timedelta(minutes=1))
+    dispatcher = Incidents(store, step, Names())
+    early = Clock(store, dispatcher, now=lambda: END + MONTH - timedelta(minutes=1))
     await early.sweep()
     assert early.counts["fired"] == 0
-    clock = Clock(store, door, now=lambda: END + MONTH)
+    clock = Clock(store, dispatcher, now=lambda: END + MONTH)
     await clock.sweep()
     assert clock.counts["fired"] == 1
     record = await store.redis.hget(store.keys.incident("INC-0042"), "record")

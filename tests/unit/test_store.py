@@ -10,7 +10,7 @@ from small_world import T0
 
 from bot.store.incident_store import Already, Answer, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
 from bot.store.redis import GROUP, NotRecorded
-from handlers.dispatcher import Because, Delivery, EffectEnded, TimerDue
+from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import DeployTick, NobodyActed
 from phases.messages.effects import OpenChannel, Say
 from phases.record.incident import Channel, Incident, MessageRef, Source, Status
@@ -31,9 +31,9 @@ def new(number: int = 1, service: str = "checkout") -> Draft:
     return Draft(incident, T0)
 
 
-async def commit(store: Store, change: Change | Draft, id: str = "c1", because: Because | None = None) -> Answer:
+async def commit(store: Store, change: Change | Draft, id: str = "c1", trigger: Trigger | None = None) -> Answer:
     done = change.done() if isinstance(change, Draft) else change
-    return await store.commit(id, await store.load(done.incident.id), done, because=because)
+    return await store.commit(id, await store.load(done.incident.id), done, trigger=trigger)
 
 
 async def dump(store: Store) -> dict[str, object]:

@@ -60,13 +60,13 @@ class Stage:
         self.now = END
         self.sentry = Sentry()
         self.deploys = Deploys(store, watching=True)
-        self.door = Incidents(store, step, Catalogue((SHOP,)))
+        self.dispatcher = Incidents(store, step, Catalogue((SHOP,)))
         self.watch = self.bot()
 
     def bot(self) -> Watch:
         """A replica, or the bot after a restart: nothing but Redis is kept."""
         tracker = cast("ErrorTracker", self.sentry)
-        return Watch(self.deploys, self.door, tracker, Catalogue((SHOP,)), now=lambda: self.now)
+        return Watch(self.deploys, self.dispatcher, tracker, Catalogue((SHOP,)), now=lambda: self.now)
 
     async def told(self) -> None:
         await self.deploys.told(deploy_told(SHOP, "1.4.0", END), "production")
@@ -87,7 +87,7 @@ async def test_a_quiet_deploy_is_looked_at_five_times_and_let_go(stage: Stage) -
         await stage.at(seconds / 60)
     assert stage.sentry.asked == len(LOOKS)
     assert not await stage.deploys.watches()
-    assert not await stage.door.find(open_only=False)
+    assert not await stage.dispatcher.find(open_only=False)
 
 
 async def test_new_issues_open_one_incident_whatever_happens_to_the_bot(stage: Stage) -> None:
@@ -101,7 +101,7 @@ async def test_new_issues_open_one_incident_whatever_happens_to_the_bot(stage: S
     stage.now = END + timedelta(minutes=2)
     for bot in (stage.bot(), stage.bot()):
         await bot.sweep()
-    [incident] = await stage.door.find(open_only=False)
+    [incident] = await stage.dispatcher.find(open_only=False)
     assert incident.seeds == ("41",)
     assert incident.source.kind == "deploy"
     assert incident.title == "KeyError: 'region', new in 1.4.0"
@@ -112,11 +112,11 @@ async def test_a_false_alarm_is_not_raised_a_second_time_by_the_same_watch(stage
     await stage.told()
     stage.sentry.new = [ISSUE]
     await stage.at(1)
-    await stage.door.say(Cancel(by="U0ALICE", reason="a load test"), "INC-0001")
+    await stage.dispatcher.dispatch(Cancel(by="U0ALICE", reason="a load test"), "INC-0001")
     await stage.told()  # it was raised, and its bot was killed before the watch was ended
     stage.watch = stage.bot()
     await stage.at(2)
-    assert len(await stage.door.find(open_only=False)) == 1
+    assert len(await stage.dispatcher.find(open_only=False)) == 1
     assert not await stage.deploys.watches()
 
 
@@ -127,7 +127,7 @@ async def test_an_open_incident_gets_them_as_evidence(stage: Stage) -> None:
     await stage.deploys.told(deploy_told(SHOP, "1.5.0", END), "production")
     stage.sentry.new = [ISSUE.model_copy(update={"id": "42", "short_id": "SHOP-42"})]
     await stage.at(2)
-    [incident] = await stage.door.find(open_only=False)
+    [incident] = await stage.dispatcher.find(open_only=False)
     assert incident.seeds == ("41", "42")
 
 
@@ -140,7 +140,7 @@ async def test_a_sentry_that_is_away_is_asked_again_and_at_last_let_go(stage: St
     stage.sentry.away, stage.sentry.new = False, [ISSUE]
     stage.watch = stage.bot()
     await stage.at(12)
-    assert len(await stage.door.find()) == 1
+    assert len(await stage.dispatcher.find()) == 1
 
     await stage.deploys.told(deploy_told(SHOP, "1.5.0", END), "production")
     stage.sentry.away = True
@@ -159,7 +159,7 @@ async def test_a_bot_that_was_asleep_for_an_hour_looks_once_and_one_away_for_a_n
         stage.now = END + timedelta(minutes=70)
         await bot.sweep()
     assert stage.sentry.asked == 1
-    assert len(await stage.door.find()) == 1
+    assert len(await stage.dispatcher.find()) == 1
     assert not await stage.deploys.watches()
 
 
@@ -199,7 +199,7 @@ async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watc
     await stage.told()
     stage.sentry.new, stage.sentry.breaks = [ISSUE], "bad"
     await stage.at(1)
-    assert len(await stage.door.find()) == 1
+    assert len(await stage.dispatcher.find()) == 1
     [left] = await stage.deploys.watches()
     assert left.version == "bad"
     stage.watch = stage.bot()

@@ -129,7 +129,7 @@ async def test_an_open_incident_hears_of_the_deploy_once(home: House) -> None:
     body = told()
     for _ in range(2):
         assert (await post(home, body)).json() == {"hold": False, "incident": incident.id}
-    said = [e.text for e in await home.door.timeline(incident.id) if e.kind == "deploy"]
+    said = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "deploy"]
     assert len(said) == 1, said
     assert "1.4.0 was deployed by CI" in said[0]
 
@@ -160,11 +160,11 @@ async def test_a_resolved_incident_holds_until_somebody_says_that_the_cause_is_f
     assert (await home.newest()).status is Status.RESOLVED
 
     assert (await post(home, told())).json() == {"hold": True, "incident": incident.id}
-    said = [e.text for e in await home.door.timeline(incident.id) if e.kind == "deploy"]
+    said = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "deploy"]
     assert "1.4.0 was deployed by CI" in said[-1]
     await home.said(CauseFixed(by="U0ALICE"), incident.id)
     assert (await post(home, told(version="1.5.0"))).json() == {"hold": False, "incident": None}
-    assert await home.door.holding("shop") == []
+    assert await home.dispatcher.holding("shop") == []
 
 
 async def test_new_errors_declare_and_a_second_word_is_evidence(home: House) -> None:

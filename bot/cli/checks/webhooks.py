@@ -13,7 +13,7 @@ from bot.config.settings import Settings
 from bot.config.tokens import WHERE
 from bot.store.embedded import running
 from bot.store.incident_store import Store
-from bot.store.webhook_log import Arrived, Door, arrived, opened
+from bot.store.webhook_log import Arrived, Dispatcher, arrived, opened
 
 A_DAY = timedelta(days=1)
 
@@ -33,13 +33,13 @@ async def doors(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
     except (RedisError, OSError):
         return []  # likewise
     now = datetime.now(UTC)
-    return [found(door, known[door.whose], settings.port, now) for door in wanted]
+    return [found(dispatcher, known[dispatcher.whose], settings.port, now) for dispatcher in wanted]
 
 
-def found(door: Door, known: Arrived, port: int, now: datetime) -> Finding:
+def found(dispatcher: Dispatcher, known: Arrived, port: int, now: datetime) -> Finding:
     """What is known is said; a door that nobody came to is not known to be shut."""
-    what = f"Webhook of {door.whose}" if door.whose != "Slack" else "Requests of Slack"
-    secret = f"{door.variable}: {WHERE[door.field]} (docs/alerts.md)"
+    what = f"Webhook of {dispatcher.whose}" if dispatcher.whose != "Slack" else "Requests of Slack"
+    secret = f"{dispatcher.variable}: {WHERE[dispatcher.field]} (docs/alerts.md)"
     if known.refused:
         times = f"{known.refused} time{'s' if known.refused > 1 else ''}"
         last = f"last {_shown(known.refused_at)}" if known.refused_at else "when is not known"
@@ -47,12 +47,12 @@ def found(door: Door, known: Arrived, port: int, now: datetime) -> Finding:
         return broken(what, f"refused with a wrong signature {times} ({last}), {since}.", secret)
     if known.at is not None:
         return works(what, f"last arrived {_shown(known.at)}")
-    reach = f"let {door.whose} reach {door.path} on port {port} from outside, and subscribe to it (docs/alerts.md)"
+    reach = f"let {dispatcher.whose} reach {dispatcher.path} on port {port} from outside, and subscribe to it (docs/alerts.md)"
     if known.since is None:
-        return Finding("unproven", what, f"{door.variable} is set, and the bot has not run with it yet", reach)
+        return Finding("unproven", what, f"{dispatcher.variable} is set, and the bot has not run with it yet", reach)
     if now - known.since < A_DAY:
         return Finding("unproven", what, f"none has arrived since the bot first ran, {_shown(known.since)}", reach)
-    says = f"no webhook has ever arrived, and the bot has run with {door.variable} since {_shown(known.since)}"
+    says = f"no webhook has ever arrived, and the bot has run with {dispatcher.variable} since {_shown(known.since)}"
     return Finding("unproven", what, says, reach)
 
 

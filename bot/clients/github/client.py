@@ -48,7 +48,7 @@ HOPS = 3
 
 S = TypeVar("S", bound=BaseModel)
 T = TypeVar("T")
-Door = Literal["rest", "graphql"]
+Dispatcher = Literal["rest", "graphql"]
 
 
 class GitHub:
@@ -229,37 +229,37 @@ class GitHub:
             log.warning("%s was renamed or moved: name it anew in the catalogue", repository)
         return path
 
-    async def _within_limits(self, once: Callable[[], Awaitable[T]], door: Door) -> T:
+    async def _within_limits(self, once: Callable[[], Awaitable[T]], dispatcher: Dispatcher) -> T:
         """What is refused because of them has done nothing, and is asked again by whoever can wait so long."""
         while True:
             try:
-                self._may_send(door)
+                self._may_send(dispatcher)
                 return await once()
             except HttpError as error:
                 if not (error.limited and await waited(error.retry_after)):
                     raise
 
-    def _may_send(self, door: Door) -> None:
-        left = self._wait_until[door] - time.monotonic()
+    def _may_send(self, dispatcher: Dispatcher) -> None:
+        left = self._wait_until[dispatcher] - time.monotonic()
         if left > 0:
             raise HttpError(SYSTEM, _slowly(left), retryable=True, retry_after=left, sent=False, limited=True)
 
-    def _refuse_limits(self, answer: httpx.Response, permission: str, door: Door) -> None:
+    def _refuse_limits(self, answer: httpx.Response, permission: str, dispatcher: Dispatcher) -> None:
         if answer.status_code not in (403, 429):
             return
         said = _said(answer)
         if answer.status_code == 429 or _limited(answer.headers) or "rate limit" in said.lower():
-            raise self._slow_down(answer, door)
+            raise self._slow_down(answer, dispatcher)
         raise HttpError(SYSTEM, redact(forbidden(permission, said)), retryable=False, status=403, said=said)
 
-    def _slow_down(self, answer: httpx.Response, door: Door) -> HttpError:
+    def _slow_down(self, answer: httpx.Response, dispatcher: Dispatcher) -> HttpError:
         wait = retry_after(answer.headers)
         reset = answer.headers.get("X-RateLimit-Reset", "")
         used_up = answer.headers.get("X-RateLimit-Remaining") == "0"
         if wait is None and used_up and reset.isdecimal():
             wait = min(max(float(reset) - datetime.now(UTC).timestamp(), 1.0), 3600.0)
         wait = SECONDARY_SECONDS if wait is None else wait
-        doors: tuple[Door, ...] = (door,) if used_up else ("rest", "graphql")
+        doors: tuple[Dispatcher, ...] = (dispatcher,) if used_up else ("rest", "graphql")
         for one in doors:
             self._wait_until[one] = max(self._wait_until[one], time.monotonic() + wait)
         log.warning("GitHub asks us to slow down for %.0f s", wait)
