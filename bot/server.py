@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from bot import health
-from bot.cli.checks.hints import at_start
+from bot.clients.advice import at_start
 from bot.clients.slack.channel_members import ChannelMembers
 from bot.clients.slack.socket_mode import SocketMode
 from bot.config import catalogue as catalogues

@@ -33,11 +33,10 @@ from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.client import Sentry
 from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.slack.client import Slack
-from bot.clients.slack.configured_channels import Announced, StoreRemembers
 from bot.clients.slack.people import SlackPeople
-from bot.clients.slack.rich_blocks import StoreTaste
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
+from bot.configured_channels import Announced, StoreRemembers
 from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.outbox.worker import Outbox
@@ -54,6 +53,7 @@ from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
 from bot.store.redis import end_if_cancelled
+from bot.store.rich_blocks import StoreTaste
 from bot.timers.deploy_watch import Watch
 from bot.timers.monthly_trends import LookingBack
 from bot.timers.scheduler import Clock

@@ -70,7 +70,7 @@ class JsonLines(logging.Formatter):
 
 
 class Lines(logging.Formatter):
-    """`14:03:07 INFO bot.app  message  key=value`."""
+    """`14:03:07 INFO bot.wiring  message  key=value`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%H:%M:%S")

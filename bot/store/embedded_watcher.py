@@ -1,4 +1,4 @@
-"""Runs Valkey for as long as the other end of standard input is open. Started by `bot.valkey` as a program of its own.
+"""Runs Valkey for as long as the other end of standard input is open. Started by `bot.store.embedded` as a program of its own.
 
 When the bot ends, however it ends, the pipe closes and Valkey is stopped in order; works alike on Linux and macOS.
 Only the standard library, nothing of the bot: it starts in a few milliseconds.

@@ -52,8 +52,8 @@ def kill(marked: dict[str, Any]) -> None:
 def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
     """Another process that starts the bisect `b`, and then is there until it is killed."""
     program = (
-        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.bisect import LocalBisector\n"
-        "from phases.service import Service\nservice = Service.model_validate_json(sys.argv[2])\n"
+        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.git.bisect import LocalBisector\n"
+        "from phases.record.service import Service\nservice = Service.model_validate_json(sys.argv[2])\n"
         "asyncio.run(LocalBisector(Path(sys.argv[1])).start(service, 'b', '1', '2'))\ntime.sleep(600)"
     )
     return subprocess.Popen(

@@ -26,8 +26,8 @@ from bot.clients.sentry.client import Sentry as Client
 from phases.memory.recall import past, question
 from phases.record.findings import DeploySeen, HypothesisKind, Release, TriageReport, Verdict
 from phases.record.service import ReleaseNames, Service
-from phases.root_cause import investigate
 from phases.root_cause.hypotheses import CLEAR_LEAD
+from phases.root_cause.investigate import investigate
 from phases.triage.measure import triage
 from sandbox.faults import Faults
 from sandbox.sentry import Sentry, sentry_app

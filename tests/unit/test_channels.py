@@ -9,17 +9,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from slack_world import World, slack_world
 
-import bot.clients.slack.configured_channels
 import bot.clients.slack.people
+import bot.configured_channels
 from bot.cli.checks import Finding
 from bot.cli.checks.slack import slack as look_at_slack
 from bot.clients.slack import channels as slack_channels
 from bot.clients.slack.channels import Channels
 from bot.clients.slack.client import Slack
-from bot.clients.slack.configured_channels import Announced, StoreRemembers
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
 from bot.config.settings import load
+from bot.configured_channels import Announced, StoreRemembers
 from bot.store.incident_store import Store
 from handlers.slack.channel_names import Reference, reference
 from phases.ports.ports import PortError
@@ -197,7 +197,7 @@ async def test_the_announcements_say_what_is_wrong() -> None:
 
 
 async def test_the_announcements_move_with_the_name_and_outlast_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot.clients.slack.configured_channels, "CHECKED_SECONDS", 0.0)
+    monkeypatch.setattr(bot.configured_channels, "CHECKED_SECONDS", 0.0)
     monkeypatch.setattr(slack_channels, "ANEW_SECONDS", 0.0)
     async with town() as (world, slack):
         announced = Announced(slack, "incidents")

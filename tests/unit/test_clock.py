@@ -242,4 +242,4 @@ async def test_it_lives_through_a_redis_that_is_away(tmp_path: Path, caplog: pyt
     await clock.sweep()
     await store.close()
     assert not clock.running
-    assert len([record for record in caplog.records if record.name == "bot.clock"]) == 1
+    assert len([record for record in caplog.records if record.name == "bot.timers.scheduler"]) == 1

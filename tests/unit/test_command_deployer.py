@@ -344,7 +344,7 @@ async def test_a_pid_that_was_used_again_is_not_taken_for_the_deploy(tmp_path: P
 def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
     program = (
         "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.deployers.command import CommandDeployer\n"
-        "from phases.report import Release\nfrom phases.service import Service\n"
+        "from phases.record.findings import Release\nfrom phases.record.service import Service\n"
         "service = Service.model_validate_json(sys.argv[2])\n"
         "asyncio.run(CommandDeployer(Path(sys.argv[1])).start(service, 'd', Release(version='42'), hotfix=False))\n"
         "time.sleep(600)"

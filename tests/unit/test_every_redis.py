@@ -30,7 +30,11 @@ from phases.steps.change import Draft
 
 def scripts() -> list[Script]:
     """Every Lua script of the bot."""
-    modules = [importlib.import_module(one.name) for one in pkgutil.iter_modules(bot.__path__, "bot.")]
+    modules = [
+        importlib.import_module(one.name)
+        for one in pkgutil.walk_packages(bot.__path__, "bot.")
+        if "__main__" not in one.name
+    ]
     return [value for module in modules for value in vars(module).values() if isinstance(value, Script)]
 
 

@@ -16,7 +16,7 @@ from handlers.views import forms
 from phases.ports.ports import HotfixRef, PortError, PullRequests, SourceCode
 from phases.record.findings import Choice, Release
 from phases.record.service import Service
-from phases.root_cause import investigate
+from phases.root_cause.investigate import investigate
 from phases.triage.measure import fix_of
 from sandbox.faults import Fault
 from sandbox.github import File, Pull

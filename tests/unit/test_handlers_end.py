@@ -216,7 +216,7 @@ async def test_redis_out_of_reach_is_said_and_never_a_bare_500(home: House, capl
     async def gone(*_: object, **__: object) -> None:
         raise ConnectionError("secret words of a person")
 
-    home.dispatcher.look = gone  # type: ignore[method-assign, assignment]
+    home.dispatcher.load = gone  # type: ignore[method-assign, assignment]
     ack = await home.slack.alice.click(message, "decision.rollback")
     assert ack is not None
     assert ack.ok

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from bot.cli.checks import outside, sentry
-from bot.cli.checks.hints import advice
+from bot.clients.advice import advice
 from bot.clients.discord import Discord
 from bot.clients.github.client import GitHub
 from bot.clients.http.client import Http, HttpError

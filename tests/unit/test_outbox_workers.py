@@ -49,9 +49,9 @@ async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(store: Stor
 WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
-from bot.outbox import Outbox
-from bot.store import Store
-from small_world import door
+from bot.outbox.worker import Outbox
+from bot.store.incident_store import Store
+from small_world import dispatcher
 
 async def hanging(effect, job):
     print("holding", flush=True)
@@ -59,7 +59,7 @@ async def hanging(effect, job):
 
 async def main():
     store = Store.open(sys.argv[1])
-    await Outbox(store, door(store), {"say": hanging}, {"say": "slack"}, url=sys.argv[1]).run()
+    await Outbox(store, dispatcher(store), {"say": hanging}, {"say": "slack"}, url=sys.argv[1]).run()
 
 asyncio.run(main())
 """
@@ -161,9 +161,9 @@ SLOW_WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
 from bot import outbox
-from bot.store import Store
-from phases.actions import EffectDone
-from small_world import door
+from bot.store.incident_store import Store
+from phases.messages.actions import EffectDone
+from small_world import dispatcher
 outbox.RENEW_SECONDS, outbox.RECLAIM_SECONDS = 0.1, 0.5
 
 async def main():
@@ -175,7 +175,7 @@ async def main():
         await asyncio.sleep(0.2)
         return EffectDone(kind="say")
 
-    await outbox.Outbox(store, door(store), {"say": slow}, {"say": "slack"}, url=sys.argv[1], limits={"slack": 1}).run()
+    await outbox.Outbox(store, dispatcher(store), {"say": slow}, {"say": "slack"}, url=sys.argv[1], limits={"slack": 1}).run()
 
 asyncio.run(main())
 """

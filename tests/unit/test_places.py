@@ -19,7 +19,7 @@ from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Place, placed
 from phases.record.findings import Choice, Frame, Investigation, Release, TriageReport
 from phases.record.service import ReleaseNames, Service
-from phases.root_cause import investigate
+from phases.root_cause.investigate import investigate
 from sandbox.faults import Fault
 from sandbox.github import File
 

@@ -16,8 +16,8 @@ from slack_world import World, slack_world
 
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
-from bot.clients.slack.rich_blocks import REFUSED_SECONDS, StoreTaste
 from bot.store.incident_store import Store
+from bot.store.rich_blocks import REFUSED_SECONDS, StoreTaste
 from handlers.slack.interaction import Interaction
 from handlers.slack.rich_blocks import NEVER
 from handlers.views.blocks import Message, message, section

@@ -9,7 +9,7 @@ import pytest
 from sentry_world import NOW, SHOP, ago, incident, world
 
 from phases.record.findings import Investigation, TriageReport
-from phases.root_cause import investigate
+from phases.root_cause.investigate import investigate
 
 Json = dict[str, Any]
 

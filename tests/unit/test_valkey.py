@@ -24,8 +24,8 @@ from bot.store.redis import connect
 
 BOT = """
 import asyncio, sys
-from bot.connection import connect
-from bot.valkey import embedded
+from bot.store.redis import connect
+from bot.store.embedded import embedded
 
 async def main():
     async with embedded(sys.argv[1]) as url:

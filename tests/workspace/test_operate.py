@@ -95,7 +95,7 @@ async def test_metrics_and_log_tell_of_an_incident(small: World):
     assert decided["incident"] == "INC-0001"
     assert re.fullmatch(r"trigger:\S+", decided["delivery"])
     assert all({"at", "level", "logger", "said"} <= line.keys() for line in log)
-    changed = [line for line in log if line["logger"] == "bot.incidents"]
+    changed = [line for line in log if line["logger"] == "bot.store.incidents"]
     assert all(line.get("delivery") or line.get("timer") or line.get("entry") for line in changed), (
         "what brought it there"
     )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bot.cli.checks.hints import advice
+from bot.clients.advice import advice
 from phases.ports.ports import PortError
 
 T = TypeVar("T")

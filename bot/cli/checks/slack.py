@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from bot.cli.checks import Finding, asked, broken, works
-from bot.cli.checks.hints import REINSTALL, SLACK_TOKEN, advice
+from bot.clients.advice import REINSTALL, SLACK_TOKEN, advice
 from bot.clients.slack.channels import Found
 from bot.clients.slack.client import Slack
-from bot.clients.slack.configured_channels import missing
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings
+from bot.configured_channels import missing
 from handlers.views.blocks import Message
 from phases.ports.ports import PortError
 
