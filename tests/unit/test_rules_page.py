@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("phases", "handlers", "bot")
+DOCUMENTS = (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md")
 PAGES = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs/rules").glob("*.md"))]
 ROW = re.compile(r"^\| [^|]+ \| (?P<value>[^|]+) \| `(?P<file>[\w/]+\.py)` (?P<name>[A-Z_]+) \|", re.MULTILINE)
 ROWS = [row for text in PAGES for row in ROW.finditer(text)]
@@ -107,8 +108,18 @@ def test_every_rule_that_the_code_refers_to_has_one_heading():
                 assert headings.count(rule) == 1, f"{path.relative_to(ROOT)} refers to {rule!r}"
 
 
+def test_files_that_the_documents_name_are_there():
+    wrong: list[str] = []
+    for page in DOCUMENTS:
+        text = page.read_text(encoding="utf-8")
+        for file in re.findall(r"`((?:phases|handlers|bot|sandbox|tests)/[\w/.-]+)[ `]", text):
+            if not (ROOT / file).exists():
+                wrong.append(f"{page.relative_to(ROOT)} names {file}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_links_between_the_pages_lead_somewhere():
-    for page in (*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"):
+    for page in DOCUMENTS:
         for target, anchor in re.findall(
             r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text(encoding="utf-8")
         ):
