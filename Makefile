@@ -18,7 +18,7 @@ test-browser: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(VENV)/.dev
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/pyright
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -21,35 +21,62 @@ def duration(text: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="firebreak", description="Blast radius first: an incident bot for Slack.")
+    top = argparse.ArgumentParser(
+        prog="firebreak", description="Blast radius first: an incident bot for Slack."
+    )
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the bot for a real workspace (settings: environment)")
-    sandbox = commands.add_parser("sandbox", help="a local world to try it in: one URL, nothing to set up")
+    sandbox = commands.add_parser(
+        "sandbox", help="a local world to try it in: one URL, nothing to set up"
+    )
     sandbox.add_argument("--port", type=int, default=4280, help="port of the page (default 4280)")
-    sandbox.add_argument("--folder", type=Path, default=Path(".firebreak"), help="where the world keeps its files")
     sandbox.add_argument(
-        "--recheck-after", type=duration, default=20, metavar="5m", help="first re-check after this (default 20s)"
+        "--folder", type=Path, default=Path(".firebreak"), help="where the world keeps its files"
     )
     sandbox.add_argument(
-        "--socket-mode", action="store_true", help="the bot connects to Slack, instead of being called"
+        "--recheck-after",
+        type=duration,
+        default=20,
+        metavar="5m",
+        help="first re-check after this (default 20s)",
     )
-    commands.add_parser("doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them")
+    sandbox.add_argument(
+        "--socket-mode",
+        action="store_true",
+        help="the bot connects to Slack, instead of being called",
+    )
+    commands.add_parser(
+        "doctor", help="check settings, tokens, scopes, channels, catalogue; say how to mend them"
+    )
     commands.add_parser("suspects", help="rank commits for a crash: JSON on stdin, JSON on stdout")
-    out = commands.add_parser("export", help="incidents with their timelines as JSON lines on stdout")
+    out = commands.add_parser(
+        "export", help="incidents with their timelines as JSON lines on stdout"
+    )
     out.add_argument("ids", nargs="*", metavar="INC-0042", help="only these; default: all")
-    out.add_argument("--since", type=day, metavar="2026-01-01", help="detected on this day or later (UTC)")
-    out.add_argument("--until", type=day, metavar="2026-12-31", help="detected on this day or earlier (UTC)")
+    out.add_argument(
+        "--since", type=day, metavar="2026-01-01", help="detected on this day or later (UTC)"
+    )
+    out.add_argument(
+        "--until", type=day, metavar="2026-12-31", help="detected on this day or earlier (UTC)"
+    )
     out.add_argument("--without-private", action="store_true", help="leave private incidents out")
-    taken = commands.add_parser("import", help="what export wrote, from stdin; twice changes nothing")
+    taken = commands.add_parser(
+        "import", help="what export wrote, from stdin; twice changes nothing"
+    )
     taken.add_argument(
         "--go-on",
         action="store_true",
         help="open incidents go on here, with their timers: the bot they come from is off",
     )
-    forget = commands.add_parser("forget", help="put nobody in the place of a person, everywhere in Redis")
+    forget = commands.add_parser(
+        "forget", help="put nobody in the place of a person, everywhere in Redis"
+    )
     forget.add_argument("person", metavar="SLACK-ID", help="e.g. U024BE7LH")
     forget.add_argument(
-        "--name", action="append", default=[], help="a name that was typed in plain words; may be repeated"
+        "--name",
+        action="append",
+        default=[],
+        help="a name that was typed in plain words; may be repeated",
     )
     return top
 
@@ -98,7 +125,12 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         asyncio.run(
-            world.run(arguments.folder, arguments.port, arguments.recheck_after, socket_mode=arguments.socket_mode)
+            world.run(
+                arguments.folder,
+                arguments.port,
+                arguments.recheck_after,
+                socket_mode=arguments.socket_mode,
+            )
         )
     except KeyboardInterrupt:
         print()

@@ -34,7 +34,10 @@ class StoreRemembers:
         try:
             raw: Any = await self._store.redis.hget(self._key, name)  # pyright: ignore[reportGeneralTypeIssues]
         except (RedisError, OSError) as error:
-            log.warning("a channel is looked up by its name: Redis cannot be asked (%s)", type(error).__name__)
+            log.warning(
+                "a channel is looked up by its name: Redis cannot be asked (%s)",
+                type(error).__name__,
+            )
             return None
         return raw.decode() if isinstance(raw, bytes) else raw
 
@@ -42,7 +45,10 @@ class StoreRemembers:
         try:
             await self._store.redis.hset(self._key, name, id)  # pyright: ignore[reportGeneralTypeIssues]
         except (RedisError, OSError) as error:
-            log.warning("where a channel is, is not remembered: Redis cannot be told (%s)", type(error).__name__)
+            log.warning(
+                "where a channel is, is not remembered: Redis cannot be told (%s)",
+                type(error).__name__,
+            )
 
 
 class Announced:

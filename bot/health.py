@@ -19,7 +19,9 @@ TAKES_WRITES = "takes writes"
 
 
 def routes(
-    store: Store, workers: Callable[[], Mapping[str, bool]], systems: Callable[[], Awaitable[Mapping[str, str]]]
+    store: Store,
+    workers: Callable[[], Mapping[str, bool]],
+    systems: Callable[[], Awaitable[Mapping[str, str]]],
 ) -> list[Route]:
     async def healthz(request: Request) -> Response:
         del request
@@ -49,7 +51,12 @@ def routes(
         redis = await redis_now()
         running = dict(workers())
         ready = redis == TAKES_WRITES and all(running.values())
-        body = {"ready": ready, "redis": redis, "workers": running, "systems": dict(await systems())}
+        body = {
+            "ready": ready,
+            "redis": redis,
+            "workers": running,
+            "systems": dict(await systems()),
+        }
         return JSONResponse(body, status_code=200 if ready else 503)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

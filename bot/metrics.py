@@ -100,8 +100,16 @@ class Worker(Protocol):
 class Metrics:
     """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode."""
 
-    def __init__(self, store: Store, outbox: Outbox, clock: Clock, live: Live, watch: Worker | None = None) -> None:
-        self._store, self._outbox, self._clock, self._live, self._watch = store, outbox, clock, live, watch
+    def __init__(
+        self, store: Store, outbox: Outbox, clock: Clock, live: Live, watch: Worker | None = None
+    ) -> None:
+        self._store, self._outbox, self._clock, self._live, self._watch = (
+            store,
+            outbox,
+            clock,
+            live,
+            watch,
+        )
         self._registry = CollectorRegistry(auto_describe=False)
         self.acks = Histogram(
             "firebreak_ack_seconds",
@@ -135,7 +143,11 @@ class Metrics:
         for (kind, result), count in self._outbox.ended.items():
             effects.add_metric((kind, result), count)
         yield effects
-        calls = _counter("api_calls", "Calls of outside systems by method and status", ("system", "method", "status"))
+        calls = _counter(
+            "api_calls",
+            "Calls of outside systems by method and status",
+            ("system", "method", "status"),
+        )
         limited = _counter("api_rate_limited", "Answers that asked us to slow down", ("system",))
         for call, count in CALLS.items():
             calls.add_metric(call, count)
@@ -144,8 +156,12 @@ class Metrics:
         yield calls
         yield limited
         yield _by_result("timers_fired", "Timers by how they ended", self._clock.counts)
-        yield _by_result("live_messages", "Edits of live messages by how they ended", self._live.counts)
-        workers = GaugeMetricFamily("firebreak_worker_running", "1 while the worker runs", labels=("worker",))
+        yield _by_result(
+            "live_messages", "Edits of live messages by how they ended", self._live.counts
+        )
+        workers = GaugeMetricFamily(
+            "firebreak_worker_running", "1 while the worker runs", labels=("worker",)
+        )
         for name, running in (
             ("outbox", self._outbox.running),
             ("clock", self._clock.running),
@@ -155,7 +171,11 @@ class Metrics:
             workers.add_metric((name,), float(running))
         yield workers
         unread = len(self._store.unreadable)
-        yield _gauge("records_unreadable", "Incidents whose records this version met and could not read", unread)
+        yield _gauge(
+            "records_unreadable",
+            "Incidents whose records this version met and could not read",
+            unread,
+        )
 
 
 class Timed:
@@ -192,11 +212,19 @@ class _Now(Collector):
         yield _gauge("redis_up", "1 while Redis can be read", float(self._now is not None))
         if (now := self._now) is None:
             return
-        yield _gauge("open_incidents", "Incidents that are not resolved, closed or cancelled", now.open_incidents)
+        yield _gauge(
+            "open_incidents",
+            "Incidents that are not resolved, closed or cancelled",
+            now.open_incidents,
+        )
         yield _gauge("effects_queued", "Effects that wait for a worker or run", now.queued)
         yield _gauge("effects_oldest_seconds", "Age of the oldest of them", now.oldest_queued)
         yield _gauge("effects_waiting", "Effects that will be tried again", now.waiting)
-        yield _gauge("effects_aside", "Effects and timers set aside: another version can read them", now.aside)
+        yield _gauge(
+            "effects_aside",
+            "Effects and timers set aside: another version can read them",
+            now.aside,
+        )
         yield _gauge("timers", "Timers that are set", now.timers)
         yield _gauge("timers_late", "Timers that are due for more than a second", now.late)
         yield _gauge("timers_latest_seconds", "How late the latest of them is", now.latest)

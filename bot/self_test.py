@@ -34,7 +34,15 @@ from bot.store.errors import CLOSED, NEWEST, NO_CONNECTION, NO_TLS, ONLY_TLS, Tr
 from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Done, Loaded, Store
 from bot.store.memory import RedisMemory
-from bot.store.redis import CONNECT_SECONDS, NotRecorded, StoreError, TooFewReplicas, answering, connect, run_script
+from bot.store.redis import (
+    CONNECT_SECONDS,
+    NotRecorded,
+    StoreError,
+    TooFewReplicas,
+    answering,
+    connect,
+    run_script,
+)
 from bot.store.throttle import StoreOnce
 from bot.timers.scheduler import DROP, DUE
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
@@ -80,7 +88,10 @@ async def must_work(url: str, *, wait_replicas: int = 0) -> None:
 
 def patient(url: str, *, wait_replicas: int = 0) -> Store:
     """A store for whom nobody waits with an ack in hand."""
-    return Store(connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS), wait_replicas=wait_replicas)
+    return Store(
+        connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS),
+        wait_replicas=wait_replicas,
+    )
 
 
 async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble:
@@ -96,7 +107,11 @@ async def told(url: str, store: Store, error: StoreError | PortError) -> Trouble
         return trouble
     server = await _server(store.redis)
     if "sentinel" in (server.get("redis_mode"), server.get("server_mode")):  # Redis, Valkey
-        return Trouble("What answers there is a sentinel", f"REDIS_URL: {redis_url.FORM['sentinel']}", final=True)
+        return Trouble(
+            "What answers there is a sentinel",
+            f"REDIS_URL: {redis_url.FORM['sentinel']}",
+            final=True,
+        )
     if not (version := _number(server)):
         return trouble
     mend = WITHHELD if _is_new(version) else NEWEST
@@ -108,7 +123,10 @@ async def _of_tls(at: redis_url.Address) -> Trouble | None:
     if at.scheme not in ("redis", "rediss"):
         return None
     context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said to it that matters
+    context.check_hostname, context.verify_mode = (
+        False,
+        ssl.CERT_NONE,
+    )  # nothing is said to it that matters
     ((host, port),) = at.hosts
     try:
         async with asyncio.timeout(READ_SECONDS):
@@ -235,7 +253,11 @@ def _opened(now: datetime) -> Draft:
         detected_at=now,
         declared_at=now,
     )
-    draft = Draft(incident, now).note("declared", "proof", by=WHO).want(OpenChannel(), SetTopic(), ArchiveChannel())
+    draft = (
+        Draft(incident, now)
+        .note("declared", "proof", by=WHO)
+        .want(OpenChannel(), SetTopic(), ArchiveChannel())
+    )
     draft.claim("number:1").claim("open:proof:production").claim("echo:proof", seconds=60)
     return draft.timer("rings", 60, MeasureDue()).timer("waits", 60, MeasureDue())
 
@@ -264,7 +286,9 @@ async def _commit(own: Store, loaded: Loaded, draft: Draft, trigger: Trigger) ->
 
 
 async def _outbox(own: Store, queue: Queue, held: list[Held]) -> None:
-    await put_aside(own, incident=ID, name="proof", reason="proof", text='{"type":"measure_due"}', why=VERSION)
+    await put_aside(
+        own, incident=ID, name="proof", reason="proof", text='{"type":"measure_due"}', why=VERSION
+    )
     for one in held:
         await queue.renew([one.entry])
     await queue.reclaim(0)
@@ -293,7 +317,9 @@ async def _rest(own: Store) -> None:
     await own.owner("number:1")
     await own.changed()
     await own.copied()
-    await run_script(own.redis, DROP, [own.keys.timers, own.keys.timer_actions], member(ID, "proof"), to_ms(now))
+    await run_script(
+        own.redis, DROP, [own.keys.timers, own.keys.timer_actions], member(ID, "proof"), to_ms(now)
+    )
     await set_back(own)
     await StoreOnce(own).first("proof", 60)
     drafts = RedisDrafts(own)
@@ -342,4 +368,10 @@ async def _past(own: Store) -> None:
 
 
 def _deploy(now: datetime) -> DeploySeen:
-    return DeploySeen(release=Release(version="1"), service=SERVICE, started_at=now, finished_at=now, source="webhook")
+    return DeploySeen(
+        release=Release(version="1"),
+        service=SERVICE,
+        started_at=now,
+        finished_at=now,
+        source="webhook",
+    )

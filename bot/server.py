@@ -89,7 +89,9 @@ def _read() -> tuple[Settings, Catalogue]:
     try:
         settings = settings_module.load()
     except Faults as wrong:
-        raise Faults([*wrong.faults, *catalogues.faults(*settings_module.services_file())]) from wrong
+        raise Faults(
+            [*wrong.faults, *catalogues.faults(*settings_module.services_file())]
+        ) from wrong
     return settings, catalogues.load(settings)
 
 
@@ -143,10 +145,15 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         working = asyncio.create_task(workers(bot), name="workers")
         serving = asyncio.create_task(server.serve(), name="http")
         drawing = asyncio.create_task(heard.homes.run(), name="app home")
-        listening = asyncio.create_task(_socket_mode(settings, heard, metrics, bot.courtesy), name="socket mode")
+        listening = asyncio.create_task(
+            _socket_mode(settings, heard, metrics, bot.courtesy), name="socket mode"
+        )
         told = asyncio.create_task(ended.wait(), name="signal")
         _settle()
-        log.info("Firebreak is up: %s", "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}")
+        log.info(
+            "Firebreak is up: %s",
+            "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}",
+        )
         done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
         _end_surely()
         server.should_exit = True
@@ -160,7 +167,10 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
 
 async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) -> Bot | None:
     """None where it was told to stop meanwhile: while Slack does not answer, a bot waits for it for as long as that takes."""
-    starting, told = asyncio.create_task(wiring, name="start"), asyncio.create_task(ended.wait(), name="signal")
+    starting, told = (
+        asyncio.create_task(wiring, name="start"),
+        asyncio.create_task(ended.wait(), name="signal"),
+    )
     await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     if starting.done():
@@ -192,7 +202,9 @@ def _end_surely() -> None:
     late.start()
 
 
-async def _socket_mode(settings: Settings, heard: Listeners, metrics: Metrics, courtesy: Courtesy) -> None:
+async def _socket_mode(
+    settings: Settings, heard: Listeners, metrics: Metrics, courtesy: Courtesy
+) -> None:
     if settings.slack_app_token is None:
         await asyncio.Event().wait()
         return

@@ -57,7 +57,15 @@ from bot.store.rich_blocks import StoreTaste
 from bot.timers.deploy_watch import Watch
 from bot.timers.monthly_trends import LookingBack
 from bot.timers.scheduler import Clock
-from phases.ports.ports import Bisector, Deployer, ErrorTracker, PortError, PullRequests, Reverts, SourceCode
+from phases.ports.ports import (
+    Bisector,
+    Deployer,
+    ErrorTracker,
+    PortError,
+    PullRequests,
+    Reverts,
+    SourceCode,
+)
 from phases.record.service import Service
 from phases.workflow import step
 
@@ -134,23 +142,31 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
     tracker = linear = discord = pager = resolver = None
     if settings.sentry_on and settings.sentry_org and settings.sentry_auth_token:
-        tracker = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
+        tracker = Sentry(
+            settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value()
+        )
         stack.push_async_callback(tracker.aclose)
         await _warm(tracker, catalogue)
         if settings.sentry_resolve == "on":
             resolver = SentryIssues(
-                settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value()
+                settings.sentry_url,
+                settings.sentry_org,
+                settings.sentry_auth_token.get_secret_value(),
             )
             stack.push_async_callback(resolver.aclose)
     if settings.linear_api_key is not None:
         linear = Linear(settings.linear_api_url, settings.linear_api_key.get_secret_value())
         stack.push_async_callback(linear.aclose)
     if settings.discord_webhook_url is not None:
-        bot_token = settings.discord_bot_token.get_secret_value() if settings.discord_bot_token else None
+        bot_token = (
+            settings.discord_bot_token.get_secret_value() if settings.discord_bot_token else None
+        )
         discord = Discord(settings.discord_webhook_url.get_secret_value(), bot_token)
         stack.push_async_callback(discord.aclose)
     if settings.pagerduty_routing_key is not None:
-        pager = PagerDuty(settings.pagerduty_events_url, settings.pagerduty_routing_key.get_secret_value())
+        pager = PagerDuty(
+            settings.pagerduty_events_url, settings.pagerduty_routing_key.get_secret_value()
+        )
         stack.push_async_callback(pager.aclose)
     endpoint = HttpEndpoint()
     stack.push_async_callback(endpoint.aclose)
@@ -281,7 +297,9 @@ async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
         async with asyncio.timeout(ATTEMPT_SECONDS):
             await tracker.warm(catalogue.all())
     except (PortError, TimeoutError) as error:
-        log.warning("Sentry: %s", error.text if isinstance(error, PortError) else "no answer at the start")
+        log.warning(
+            "Sentry: %s", error.text if isinstance(error, PortError) else "no answer at the start"
+        )
 
 
 async def workers(bot: Bot) -> None:
@@ -307,7 +325,9 @@ async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> No
             return
         except Exception as error:  # noqa: BLE001  said, and begun again
             end_if_cancelled()
-            frames = (frame for one in _all(error) for frame in traceback.format_tb(one.__traceback__))
+            frames = (
+                frame for one in _all(error) for frame in traceback.format_tb(one.__traceback__)
+            )
             kinds = ", ".join(type(one).__name__ for one in _all(error))
             log.critical("%s failed with %s; it begins again\n%s", name, kinds, "".join(frames))
         await asyncio.sleep(AGAIN_SECONDS)
@@ -315,4 +335,8 @@ async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> No
 
 def _all(error: Exception) -> list[Exception]:
     """What is in a group of a `TaskGroup`, or the one."""
-    return [e for one in error.exceptions for e in _all(one)] if isinstance(error, ExceptionGroup) else [error]
+    return (
+        [e for one in error.exceptions for e in _all(one)]
+        if isinstance(error, ExceptionGroup)
+        else [error]
+    )

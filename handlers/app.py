@@ -55,7 +55,15 @@ from handlers.webhooks.github import github_route
 from handlers.webhooks.linear import Owner, linear_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
-from phases.ports.ports import Catalogue, Deployer, Memory, People, PortError, PullRequests, SourceCode
+from phases.ports.ports import (
+    Catalogue,
+    Deployer,
+    Memory,
+    People,
+    PortError,
+    PullRequests,
+    SourceCode,
+)
 from phases.record.service import Service
 
 log = logging.getLogger(__name__)
@@ -170,7 +178,9 @@ def listeners(
     register_all(app, ctx, homes)
     routes: list[Route] = []
     if settings.slack_signing_secret is not None:
-        routes.append(slack_route(app, settings.slack_signing_secret.get_secret_value(), asked=asked))
+        routes.append(
+            slack_route(app, settings.slack_signing_secret.get_secret_value(), asked=asked)
+        )
     if settings.sentry_webhook_secret is not None:
         routes.append(sentry_route(ctx, settings.sentry_webhook_secret.get_secret_value()))
     if settings.github_webhook_secret is not None:
@@ -206,7 +216,10 @@ def build_app(client: AsyncWebClient, me: Me) -> App:
         return App(
             # Without a token of its own: with one Bolt warns that `authorize` goes before it.
             client=AsyncWebClient(
-                base_url=client.base_url, timeout=client.timeout, session=client.session, retry_handlers=[]
+                base_url=client.base_url,
+                timeout=client.timeout,
+                session=client.session,
+                retry_handlers=[],
             ),
             authorize=authorize,
             logger=bolt,  # else Bolt takes the root's level for its own
@@ -254,7 +267,9 @@ def _rest(app: AsyncApp, ctx: Context) -> None:
         """Links send a click, too; they need no answer."""
         clicked = (body.get("actions") or [{}])[0]
         if clicked.get("type") == "button" and not clicked.get("url"):
-            from_interaction(ctx, body).tell(notes.note("That button is not known any more. Nothing was done."))
+            from_interaction(ctx, body).tell(
+                notes.note("That button is not known any more. Nothing was done.")
+            )
         await ack()
 
     @app.error
@@ -265,14 +280,21 @@ def _rest(app: AsyncApp, ctx: Context) -> None:
             return BoltResponse(status=200, body="")
         # Where it broke, not what it said: the text of an error may hold what a person wrote.
         frames = traceback.extract_tb(error.__traceback__)[-6:]
-        where = " < ".join(f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames))
+        where = " < ".join(
+            f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames)
+        )
         log.error("a listener failed: %s in %s", type(error).__name__, where)
         text = (
             f"{error.text} Nothing was recorded. Try again in a moment."
             if isinstance(error, StoreUnavailable)
             else SORRY
         )
-        return _sorry(ctx, request.body, text, again=isinstance(error, StoreUnavailable | PortError | TimeoutError))
+        return _sorry(
+            ctx,
+            request.body,
+            text,
+            again=isinstance(error, StoreUnavailable | PortError | TimeoutError),
+        )
 
 
 def _sorry(ctx: Context, body: dict[str, Any], text: str, *, again: bool) -> BoltResponse:

@@ -29,7 +29,10 @@ def event(body: Mapping[str, Any]) -> tuple[str, str]:
     at = inner.get("event_ts") or inner.get("ts") or ""
     who = inner.get("user") or ""
     channel = inner.get("channel") or (inner.get("item") or {}).get("channel") or ""
-    return (f"event:{body.get('event_id', '')}", f"event:{channel}:{at}:{inner.get('type', '')}:{who}")
+    return (
+        f"event:{body.get('event_id', '')}",
+        f"event:{channel}:{at}:{inner.get('type', '')}:{who}",
+    )
 
 
 def sentry(raw: bytes) -> Delivery:

@@ -62,7 +62,11 @@ class Unknown:
 
 class Dispatcher(Protocol):
     async def dispatch(
-        self, action: Action, incident: str | None, trigger: Trigger | None = None, deadline: datetime | None = None
+        self,
+        action: Action,
+        incident: str | None,
+        trigger: Trigger | None = None,
+        deadline: datetime | None = None,
     ) -> Recorded | Refused | Unknown:
         """Loads, steps, commits; again on a conflict. `deadline` in server time: later nothing is committed."""
         ...

@@ -54,7 +54,9 @@ class Drafts(Protocol):
 
     async def of(self, incident: str) -> Sequence[Kept]: ...
 
-    async def keep(self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool) -> None:
+    async def keep(
+        self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool
+    ) -> None:
         """In place of this person's earlier draft; `writing`: they have the form open still."""
         ...
 
@@ -95,7 +97,9 @@ class Whereabouts(Protocol):
         """
         ...
 
-    async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
+    async def count(
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> int:
         """Events of these issues in the counted environments. Raises `PortError`."""
         ...
 

@@ -56,12 +56,12 @@ from phases.triage.steps import overdue
 from phases.verification.steps import unreachable
 
 KEPT = 8  # failures kept and shown
-RETRY_SECONDS = 60  # without channel, decision, triage or question nobody can go on: tried again by itself
+RETRY_SECONDS = (
+    60  # without channel, decision, triage or question nobody can go on: tried again by itself
+)
 TICKET_RETRY_SECONDS = 15 * 60  # architecture, 5: the ticket is tried again every 15 minutes
 LONGEST_RETRY_SECONDS = 15 * 60
-COMMIT_SECONDS = (
-    2  # bot/store/redis.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
-)
+COMMIT_SECONDS = 2  # bot/store/redis.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
 SLOWER = 10  # what has failed for an hour is tried every sixth minute
 
 WORDS: dict[str, str] = {
@@ -114,18 +114,28 @@ WORDS: dict[str, str] = {
 }
 
 
-def effect_failed(incident: Incident, action: EffectFailed, service: Service, now: datetime) -> Change:
+def effect_failed(
+    incident: Incident, action: EffectFailed, service: Service, now: datetime
+) -> Change:
     """Every effect's failure is an action that this accepts, in every state. What is tried again by itself is said once."""
     effect = EFFECT.validate_json(action.effect)
     match effect:
-        case StartDeploy() | FollowDeploy():  # never started again: the round ends as unknown, and people decide
-            return deploy_lost(Draft(incident, now), service, effect.deploy_id, action.reason).done()
+        case (
+            StartDeploy() | FollowDeploy()
+        ):  # never started again: the round ends as unknown, and people decide
+            return deploy_lost(
+                Draft(incident, now), service, effect.deploy_id, action.reason
+            ).done()
         case MergePullRequest(round=number):
             return refuse_merge(Draft(incident, now), number, action.reason).done()
-        case LookAtMerge(round=number):  # looked at again by itself; until then it counts as not merged
+        case LookAtMerge(
+            round=number
+        ):  # looked at again by itself; until then it counts as not merged
             return look_later(Draft(incident, now), number).done()
         case LookAtTicket():
-            return Draft(incident, now).done()  # it is looked at again by itself, and nothing hangs on this one look
+            return Draft(
+                incident, now
+            ).done()  # it is looked at again by itself, and nothing hangs on this one look
         case CommentTicket():  # what was to be said is in the timeline: when Linear is back, one comment says it all
             effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
             body = EFFECT.dump_json(effect).decode()
@@ -134,9 +144,15 @@ def effect_failed(incident: Incident, action: EffectFailed, service: Service, no
                 return Draft(incident, now).done()
             action = action.model_copy(update={"kind": effect.type, "effect": body})
         case LookAgain(number=number) if number > 0:
-            return unreachable(incident, effect.round, number, short(action.reason, REASON), service, now)
-        case LookBack(look=look):  # once more a little later; nobody hears of it, because nobody waits for it
-            return guard_looked(incident, GuardLooked(look=look, at=now, found="not asked"), service, now)
+            return unreachable(
+                incident, effect.round, number, short(action.reason, REASON), service, now
+            )
+        case LookBack(
+            look=look
+        ):  # once more a little later; nobody hears of it, because nobody waits for it
+            return guard_looked(
+                incident, GuardLooked(look=look, at=now, found="not asked"), service, now
+            )
         case _:
             pass
     draft = Draft(incident, now)
@@ -163,11 +179,15 @@ def effect_failed(incident: Incident, action: EffectFailed, service: Service, no
     return draft.done()
 
 
-def try_again(incident: Incident, action: TryAgain, service: Service, now: datetime) -> Change | Refused:
+def try_again(
+    incident: Incident, action: TryAgain, service: Service, now: datetime
+) -> Change | Refused:
     del service
     if (failure := _find(incident, action.effect_id)) is None:
         return Refused("stale", "That is done, or was tried again already.")
-    draft = Draft(incident, now).note("failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by)
+    draft = Draft(incident, now).note(
+        "failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by
+    )
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
     effect = EFFECT.validate_json(failure.effect)
@@ -224,7 +244,14 @@ def _retried(effect: Effect) -> float | None:
             return RETRY_SECONDS
         case Say(ask="recovered"):
             return RETRY_SECONDS
-        case OpenTicket() | SyncTicket() | CloseTicket() | CatchUp() | AttachToTicket() | AttachChannel():
+        case (
+            OpenTicket()
+            | SyncTicket()
+            | CloseTicket()
+            | CatchUp()
+            | AttachToTicket()
+            | AttachChannel()
+        ):
             return TICKET_RETRY_SECONDS
         case OpenItems() | SyncItem():
             return TICKET_RETRY_SECONDS
@@ -246,7 +273,15 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
             return asked and incident.status is Status.VERIFYING
         case OpenTicket():
             return incident.status is not Status.CANCELLED and incident.ticket is None
-        case SyncTicket() | CloseTicket() | CatchUp() | AttachToTicket() | AttachChannel() | OpenItems() | SyncItem():
+        case (
+            SyncTicket()
+            | CloseTicket()
+            | CatchUp()
+            | AttachToTicket()
+            | AttachChannel()
+            | OpenItems()
+            | SyncItem()
+        ):
             return incident.ticket is not None
         case _:
             return incident.open
@@ -255,16 +290,22 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
 def _matters(incident: Incident, effect: Effect) -> bool:
     """Whether trying it again could still be of use."""
     over = effect.type in AFTER_THE_END or (isinstance(effect, PostLive) and effect.name == "items")
-    return incident.open or (over and not (isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED))
+    return incident.open or (
+        over and not (isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED)
+    )
 
 
-def _say_once(draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool) -> None:
+def _say_once(
+    draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool
+) -> None:
     words = f"{_words(failure.kind)}: {failure.reason.rstrip('.')}."
     draft.note("failure", words)
     if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button
     if isinstance(effect, Page):
-        draft.want(Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id))
+        draft.want(
+            Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id)
+        )
         return
     by_itself = " I keep trying." if _retried(effect) is not None else ""
     quiet = _quiet(draft.incident, effect)
@@ -315,7 +356,9 @@ def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:
     match effect:
         case Triage():
             overdue(draft, f"Sentry could not be asked: {short(reason, 200)}")
-        case OpenChannel() if incident.open and all(f.kind != "open.channel" for f in incident.failures):
+        case OpenChannel() if incident.open and all(
+            f.kind != "open.channel" for f in incident.failures
+        ):
             begin_comms(draft)
         case TellDiscord() if incident.discord_id is None:
             draft.set(discord_asked=False)  # the next change tries the first post again
@@ -324,7 +367,10 @@ def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:
         case StartBisect() | FollowBisect():
             bisect = incident.bisect
             if bisect is not None and bisect.id == effect.bisect_id and bisect.state == "running":
-                move_bisect(draft, bisect.model_copy(update={"state": "failed", "reason": short(reason, 200)}))
+                move_bisect(
+                    draft,
+                    bisect.model_copy(update={"state": "failed", "reason": short(reason, 200)}),
+                )
         case _:
             pass
     return draft

@@ -64,7 +64,10 @@ def _quiet(one: Round) -> Round:
 
 
 def _tree(incident: Incident) -> Fields:
-    reasons = [s.model_copy(update={"reasons": tuple(short(r, 120) for r in s.reasons[:2])}) for s in incident.suspects]
+    reasons = [
+        s.model_copy(update={"reasons": tuple(short(r, 120) for r in s.reasons[:2])})
+        for s in incident.suspects
+    ]
     return {"hypotheses": _shorter(incident, 6, 160), "suspects": tuple(reasons[:2])}
 
 
@@ -75,9 +78,16 @@ def _words(incident: Incident) -> Fields:
         lines = tuple(short(line, 200) for line in incident.recollection.lines[:3])
         fields["recollection"] = incident.recollection.model_copy(update={"lines": lines})
     if incident.triage is not None:
-        issues = tuple(i.model_copy(update={"title": short(i.title, 80)}) for i in incident.triage.issues[:3])
+        issues = tuple(
+            i.model_copy(update={"title": short(i.title, 80)}) for i in incident.triage.issues[:3]
+        )
         notes = tuple(short(n, 160) for n in incident.triage.notes[:3])
-        slim = {"issues": issues, "notes": notes, "deploys": incident.triage.deploys[:3], "frame": None}
+        slim = {
+            "issues": issues,
+            "notes": notes,
+            "deploys": incident.triage.deploys[:3],
+            "frame": None,
+        }
         fields["triage"] = incident.triage.model_copy(update=slim)
     return fields
 
@@ -95,7 +105,12 @@ def _last(incident: Incident) -> Fields:
 
 def _shorter(incident: Incident, most: int, limit: int) -> tuple[Hypothesis, ...]:
     def slim(one: Hypothesis) -> Hypothesis:
-        cut = {"says": short(one.says, limit), "found": short(one.found, limit), "predicts": "", "check": ""}
+        cut = {
+            "says": short(one.says, limit),
+            "found": short(one.found, limit),
+            "predicts": "",
+            "check": "",
+        }
         return one.model_copy(update=cut)
 
     left = {h.id for h in best(incident.hypotheses, most)}

@@ -45,7 +45,13 @@ from phases.verification import steps as verification_steps
 
 Do = Callable[[Incident, Any, Service, datetime], Change | Refused]
 
-D, C, M, V, G = Status.DECLARED, Status.DECIDING, Status.MITIGATING, Status.VERIFYING, Status.MITIGATED
+D, C, M, V, G = (
+    Status.DECLARED,
+    Status.DECIDING,
+    Status.MITIGATING,
+    Status.VERIFYING,
+    Status.MITIGATED,
+)
 ANY = frozenset(Status)
 OPEN = frozenset({D, C, M, V, G})
 
@@ -83,10 +89,14 @@ TABLE: dict[type[Any], Row] = {
         "One action on production at a time: {busy}. Nothing was done.",
     ),
     actions.DecideHotfix: Row(
-        frozenset({D, C, G}), mitigation.decide_hotfix, "One action on production at a time: {busy}. Nothing was done."
+        frozenset({D, C, G}),
+        mitigation.decide_hotfix,
+        "One action on production at a time: {busy}. Nothing was done.",
     ),
     actions.DecideFixed: Row(
-        frozenset({D, C, G}), mitigation.decide_fixed, "One action on production at a time: {busy}. Nothing was done."
+        frozenset({D, C, G}),
+        mitigation.decide_fixed,
+        "One action on production at a time: {busy}. Nothing was done.",
     ),
     actions.DecideInvestigate: Row(OPEN, mitigation.decide_investigate),
     actions.DeployStarted: Row(ANY, mitigation.deploy_started),
@@ -164,12 +174,16 @@ TABLE: dict[type[Any], Row] = {
 }
 
 
-def step(incident: Incident | None, action: actions.Action, service: Service, now: datetime) -> Change | Refused:
+def step(
+    incident: Incident | None, action: actions.Action, service: Service, now: datetime
+) -> Change | Refused:
     """What `action` makes of `incident`; `Refused` changed nothing and says what to do instead."""
     if isinstance(action, actions.Declare):
         return declare.declare(action, service, now)
     if incident is None:
-        return Refused("unknown", "There is no such incident. `/incident list` shows the open ones.")
+        return Refused(
+            "unknown", "There is no such incident. `/incident list` shows the open ones."
+        )
     row = TABLE[type(action)]
     if incident.status not in row.heard:
         return ended(incident) or Refused("state", row.otherwise.format(busy=_busy(incident)))
@@ -177,8 +191,14 @@ def step(incident: Incident | None, action: actions.Action, service: Service, no
     if isinstance(change, Refused):
         return change
     whole = _whole(incident, change, service, now)
-    if isinstance(action, actions.MergeDuplicate) and action.found is not None and whole.also is not None:
-        whole = replace(whole, also=_whole(action.found, whole.also, Service(name=action.found.service), now))
+    if (
+        isinstance(action, actions.MergeDuplicate)
+        and action.found is not None
+        and whole.also is not None
+    ):
+        whole = replace(
+            whole, also=_whole(action.found, whole.also, Service(name=action.found.service), now)
+        )
     return whole
 
 

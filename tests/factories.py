@@ -29,7 +29,9 @@ from phases.record.service import DeployCommands, Service
 NOW = datetime(2026, 11, 22, 3, 2, tzinfo=UTC)
 BAD, GOOD = Release(version="1.3.0"), Release(version="1.2.0")
 FIX = Release(version="hotfix fix/tax@aaaaaaa", commit="a" * 40)
-TICKET = Ticket(id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1", state="started", priority=1)
+TICKET = Ticket(
+    id="t1", identifier="ENG-1", url="https://linear.example.com/ENG-1", state="started", priority=1
+)
 COMMANDS = DeployCommands(
     directory="/srv/shop",
     run=("deploy", "{release}"),
@@ -82,7 +84,10 @@ def blast(users: Word = Word.MANY, features: Word = Word.MANY, **fields: Any) ->
 def report(choice: Choice = Choice.ROLLBACK, **fields: Any) -> TriageReport:
     suspect, target = Release(version="1.3.0"), Release(version="1.2.0")
     recommended = Recommendation(
-        choice=choice, reasons=("Trouble began 3 min after 1.3.0 was deployed.",), suspect=suspect, target=target
+        choice=choice,
+        reasons=("Trouble began 3 min after 1.3.0 was deployed.",),
+        suspect=suspect,
+        target=target,
     )
     given: dict[str, Any] = {
         "at": NOW,
@@ -109,7 +114,9 @@ def report(choice: Choice = Choice.ROLLBACK, **fields: Any) -> TriageReport:
         "suspect_minutes": 3.0,
         "targets": (target, Release(version="1.1.0")),
         "exception_type": "ZeroDivisionError",
-        "frame": Frame(file="shop/pay.py", function="total", line=12, context=((12, "    return net / rate"),)),
+        "frame": Frame(
+            file="shop/pay.py", function="total", line=12, context=((12, "    return net / rate"),)
+        ),
         "recommendation": recommended,
     }
     return TriageReport.model_validate({**given, **fields})
@@ -125,14 +132,18 @@ def nothing_unusual(**fields: Any) -> TriageReport:
         "issues": (),
         "issue_ids": (),
         "suspect": None,
-        "recommendation": Recommendation(choice=Choice.INVESTIGATE, reasons=("Sentry shows nothing unusual.",)),
+        "recommendation": Recommendation(
+            choice=Choice.INVESTIGATE, reasons=("Sentry shows nothing unusual.",)
+        ),
     }
     return report(**{**given, **fields})
 
 
 def one_feature(**fields: Any) -> TriageReport:
     """Many users, one feature: investigate, with a rollback beside it."""
-    given: dict[str, Any] = {"blast": blast(Word.MANY, Word.ONE, top_features=(Share(name="payment", events=120),))}
+    given: dict[str, Any] = {
+        "blast": blast(Word.MANY, Word.ONE, top_features=(Share(name="payment", events=120),))
+    }
     return report(Choice.INVESTIGATE, **{**given, **fields})
 
 

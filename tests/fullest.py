@@ -39,12 +39,25 @@ LONG = (
     "The pool of database connections of the payment service in eu-west is used up since the release of this morning, "
     "and whoever pays by card there waits until their browser gives up; we drain it now, and look for who holds them."
 )
-OLD, NEW = Release(version="2026.11.21-rc.7+build.4711"), Release(version="2026.11.22-rc.1+build.4722")
+OLD, NEW = (
+    Release(version="2026.11.21-rc.7+build.4711"),
+    Release(version="2026.11.22-rc.1+build.4722"),
+)
 LATER = NOW + timedelta(minutes=16)
-CULPRIT = Suspect(sha="c0ffee1234567", author="Dana Scully-Mulder", at=NOW, subject=f"Rates are whole numbers: {LONG}")
+CULPRIT = Suspect(
+    sha="c0ffee1234567",
+    author="Dana Scully-Mulder",
+    at=NOW,
+    subject=f"Rates are whole numbers: {LONG}",
+)
 EARLIER = tuple(
     PastIncident(
-        id=f"INC-000{n}", service="checkout-service", at=NOW, title=LONG, cause=LONG, action="rollback to 1.1.0"
+        id=f"INC-000{n}",
+        service="checkout-service",
+        at=NOW,
+        title=LONG,
+        cause=LONG,
+        action="rollback to 1.1.0",
     )
     for n in (1, 2, 3)
 )
@@ -52,21 +65,38 @@ FAILURES = tuple(
     Failure(effect_id=f"{n}-1", kind=kind, reason=LONG, at=NOW, effect="{}")
     for n, kind in enumerate(("bookmark", "discord", "ticket.comment"), 1)
 )
-OWED = tuple(ActionItem(kind="tests", text=LONG, owner="<@U0ALICE>", due=NOW.date()) for _ in range(3))
+OWED = tuple(
+    ActionItem(kind="tests", text=LONG, owner="<@U0ALICE>", due=NOW.date()) for _ in range(3)
+)
 
 
 def _action(kind: ActionKind, result: str, **fields: Any) -> RoundAction:
     to = {ActionKind.ROLLBACK: OLD, ActionKind.HOTFIX: FIX}.get(kind)
     given: dict[str, Any] = {
-        **{"kind": kind, "by": "U0ALICE", "at": NOW, "from_release": NEW, "to_release": to, "result": result},
-        **{"started_at": NOW, "finished_at": NOW + timedelta(minutes=3), "sentence": LONG, "merge": Merge()},
+        **{
+            "kind": kind,
+            "by": "U0ALICE",
+            "at": NOW,
+            "from_release": NEW,
+            "to_release": to,
+            "result": result,
+        },
+        **{
+            "started_at": NOW,
+            "finished_at": NOW + timedelta(minutes=3),
+            "sentence": LONG,
+            "merge": Merge(),
+        },
         "reason": LONG if result in ("failed", "unknown", "not started") else "",
     }
     return RoundAction.model_validate({**given, **fields})
 
 
 def full(status: Status, action: RoundAction | None = None, **fields: Any) -> Incident:
-    shares = tuple(Share(name=name, events=90) for name in ("payment by card", "shopping cart", "order history"))
+    shares = tuple(
+        Share(name=name, events=90)
+        for name in ("payment by card", "shopping cart", "order history")
+    )
     measured = report(
         blast=blast(user_count=48_211, top_features=shares, inferred=True),
         suspect=NEW,
@@ -74,7 +104,13 @@ def full(status: Status, action: RoundAction | None = None, **fields: Any) -> In
         baseline_per_minute=123.4,
     )
     looked = (Look(number=1, at=LATER, verdict=LookVerdict.NOT_RECOVERED, reasons=(LONG,)),)
-    first = Round(number=1, opened_at=NOW, why="triage", action=_action(ActionKind.ROLLBACK, "failed"), looks=looked)
+    first = Round(
+        number=1,
+        opened_at=NOW,
+        why="triage",
+        action=_action(ActionKind.ROLLBACK, "failed"),
+        looks=looked,
+    )
     current = Round(
         number=2,
         opened_at=NOW,
@@ -106,7 +142,9 @@ def full(status: Status, action: RoundAction | None = None, **fields: Any) -> In
             ),
         ),
         "suspects": (CULPRIT,),
-        "bisect": Bisect(id="b", good="1", bad="2", step=3, steps=3, state="found", culprit=CULPRIT),
+        "bisect": Bisect(
+            id="b", good="1", bad="2", step=3, steps=3, state="found", culprit=CULPRIT
+        ),
         "ticket": TICKET.model_copy(update={"identifier": "CHECKOUT-12345"}),
         "latest_update": LONG,
         "updated_at": LATER,
@@ -124,7 +162,9 @@ def everything() -> dict[str, Incident]:
     recovered: dict[str, Any] = {"recovered_at": LATER, "cause": cause}
     rolled_back = _action(ActionKind.ROLLBACK, "done")
     shipped = _action(ActionKind.HOTFIX, "done")
-    adr = Adr(number=1234, path="docs/adr/1234-inc-1042.md", url="https://github.com/acme/shop/pull/7")
+    adr = Adr(
+        number=1234, path="docs/adr/1234-inc-1042.md", url="https://github.com/acme/shop/pull/7"
+    )
     over: dict[str, Any] = {**recovered, "adr": adr, "postmortem": written(items=OWED)}
     return {
         "declared": full(Status.DECLARED, rounds=(), triage=None, triage_overdue=True, lead=None),
@@ -135,8 +175,12 @@ def everything() -> dict[str, Incident]:
         "unknown": full(Status.DECIDING, _action(ActionKind.HOTFIX, "unknown")),
         "fixed": full(Status.VERIFYING, _action(ActionKind.FIXED, "done"), cause=cause),
         "verifying": full(Status.VERIFYING, rolled_back, cause=cause),
-        "mitigated": full(Status.MITIGATED, rolled_back, **recovered, postmortem_due=NOW + timedelta(hours=30)),
-        "not merged": full(Status.MITIGATED, shipped, **recovered, postmortem_due=NOW + timedelta(hours=30)),
+        "mitigated": full(
+            Status.MITIGATED, rolled_back, **recovered, postmortem_due=NOW + timedelta(hours=30)
+        ),
+        "not merged": full(
+            Status.MITIGATED, shipped, **recovered, postmortem_due=NOW + timedelta(hours=30)
+        ),
         "resolved": full(Status.RESOLVED, shipped, **over),
         "closed": full(Status.CLOSED, shipped, **over),
         "cancelled": full(Status.CANCELLED, cancel_reason=LONG, cancelled_at=LATER),

@@ -70,7 +70,13 @@ def _catalogue(settings: Settings, catalogue: Catalogue) -> list[Finding]:
     names = ", ".join(service.name for service in catalogue.all())
     if not settings.services_file.exists():
         mend = f"describe your services in {settings.services_file} (docs/services.md)"
-        return [off("Catalogue", "no file: one service, nothing to deploy, triage of every project", mend)]
+        return [
+            off(
+                "Catalogue",
+                "no file: one service, nothing to deploy, triage of every project",
+                mend,
+            )
+        ]
     found = [works("Catalogue", f"{settings.services_file}: {names}")]
     return found + [Finding("unproven", "Catalogue", warning) for warning in catalogue.warnings]
 
@@ -81,10 +87,14 @@ def table(found: Sequence[Finding]) -> str:
     lines: list[str] = []
     for one in found:
         head = f" {SIGNS[one.state]} {one.what:<{NAME}} "
-        lines += textwrap.wrap(one.says, width, initial_indent=head, subsequent_indent=" " * len(head)) or [head]
+        lines += textwrap.wrap(
+            one.says, width, initial_indent=head, subsequent_indent=" " * len(head)
+        ) or [head]
         if one.mend:
             begin = " " * (NAME + 4) + "→ "
-            lines += textwrap.wrap(one.mend, width, initial_indent=begin, subsequent_indent=" " * len(begin))
+            lines += textwrap.wrap(
+                one.mend, width, initial_indent=begin, subsequent_indent=" " * len(begin)
+            )
     bad = list(dict.fromkeys(one.what for one in found if one.state == "broken"))
     last = f"To be mended: {'; '.join(bad)}." if bad else "Everything that is set up works."
     signs = "   ".join(f"{sign} {state}" for state, sign in SIGNS.items())

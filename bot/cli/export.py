@@ -18,7 +18,12 @@ from phases.record.incident import Incident
 
 
 def export_main(
-    ids: Collection[str], since: date | None, until: date | None, *, private: bool, out: TextIO = sys.stdout
+    ids: Collection[str],
+    since: date | None,
+    until: date | None,
+    *,
+    private: bool,
+    out: TextIO = sys.stdout,
 ) -> int:
     """Exit code 0; 1 where something could not be read or is not there; 2 for wrong settings."""
 
@@ -30,7 +35,13 @@ def export_main(
 
 
 async def export(
-    store: Store, ids: Collection[str], since: date | None, until: date | None, *, private: bool, out: TextIO
+    store: Store,
+    ids: Collection[str],
+    since: date | None,
+    until: date | None,
+    *,
+    private: bool,
+    out: TextIO,
 ) -> int:
     written: list[Incident] = []
     bad = 0
@@ -43,15 +54,22 @@ async def export(
             incident = Incident.model_validate_json(found["record"])
             if not _wanted(incident, since, until) or (incident.private and not private):
                 continue
-            text = line(found["record"], found["entries"], found["words"], found["memory"], found["timers"])
+            text = line(
+                found["record"], found["entries"], found["words"], found["memory"], found["timers"]
+            )
         except (ValidationError, ValueError):
-            print(f"{id} cannot be read by this version of the bot; it is left out.", file=sys.stderr)
+            print(
+                f"{id} cannot be read by this version of the bot; it is left out.", file=sys.stderr
+            )
             bad += 1
             continue
         print(text, file=out)
         written.append(incident)
     hidden = sum(one.private for one in written)
-    print(f"Incidents exported: {len(written)}{f', private: {hidden}' if hidden else ''}.", file=sys.stderr)
+    print(
+        f"Incidents exported: {len(written)}{f', private: {hidden}' if hidden else ''}.",
+        file=sys.stderr,
+    )
     return 1 if bad else 0
 
 
@@ -61,11 +79,15 @@ def _wanted(incident: Incident, since: date | None, until: date | None) -> bool:
     return (since is None or day >= since) and (until is None or day <= until)
 
 
-async def _all(store: Store, ids: Collection[str]) -> AsyncIterator[tuple[str, dict[str, Any] | None]]:
+async def _all(
+    store: Store, ids: Collection[str]
+) -> AsyncIterator[tuple[str, dict[str, Any] | None]]:
     """Each as it stands at one moment."""
     redis, keys = store.redis, store.keys
     timers: dict[str, list[tuple[str, float]]] = {}
-    for each, at in cast("list[tuple[str, float]]", await redis.zrange(keys.timers, 0, -1, withscores=True)):
+    for each, at in cast(
+        "list[tuple[str, float]]", await redis.zrange(keys.timers, 0, -1, withscores=True)
+    ):
         incident, _, name = each.partition("|")
         timers.setdefault(incident, []).append((name, at))
     for id in ids or reversed(await store.ids("all")):
@@ -86,4 +108,13 @@ async def _all(store: Store, ids: Collection[str]) -> AsyncIterator[tuple[str, d
         ]
         service = json.loads(record).get("service", "")
         memory = await redis.hget(f"{keys.prefix}:memory:{service}", id)  # pyright: ignore[reportGeneralTypeIssues]
-        yield id, {"record": record, "entries": entries, "words": words, "memory": memory, "timers": waiting}
+        yield (
+            id,
+            {
+                "record": record,
+                "entries": entries,
+                "words": words,
+                "memory": memory,
+                "timers": waiting,
+            },
+        )

@@ -41,7 +41,13 @@ class Archived(BaseModel):
     """Name → when (ms), action as JSON."""
 
 
-def line(record: str, entries: Iterable[str], words: dict[str, str], memory: str | None, timers: Iterable[Json]) -> str:
+def line(
+    record: str,
+    entries: Iterable[str],
+    words: dict[str, str],
+    memory: str | None,
+    timers: Iterable[Json],
+) -> str:
     """The incident with its timeline and its six proofs, without anything that looks like a secret or an address."""
     incident = Incident.model_validate_json(record)
     body: Json = {
@@ -49,7 +55,10 @@ def line(record: str, entries: Iterable[str], words: dict[str, str], memory: str
         "id": incident.id,
         "private": incident.private,
         "incident": json.loads(record),
-        "timeline": _whole([json.loads(one) for one in entries], {ref: json.loads(one) for ref, one in words.items()}),
+        "timeline": _whole(
+            [json.loads(one) for one in entries],
+            {ref: json.loads(one) for ref, one in words.items()},
+        ),
         "proofs": [one.model_dump() for one in proofs(incident)],
         "memory": json.loads(memory) if memory else None,
         "timers": list(timers),
@@ -79,7 +88,9 @@ def _clean(thing: Any) -> Any:
 def read(text: str) -> Archived:
     """Raises `Unreadable`."""
     try:
-        body = json.loads(text.removeprefix("\ufeff"))  # a byte order mark, where an editor or a shell wrote the file
+        body = json.loads(
+            text.removeprefix("\ufeff")
+        )  # a byte order mark, where an editor or a shell wrote the file
     except ValueError as error:
         raise Unreadable("it is no JSON") from error
     if not isinstance(body, dict) or "incident" not in body:
@@ -90,7 +101,10 @@ def read(text: str) -> Archived:
         incident = Incident.model_validate(body["incident"])
         entries = [Entry.model_validate(one) for one in body.get("timeline") or ()]
         memory = PastIncident.model_validate(body["memory"]) if body.get("memory") else None
-        timers = {one["name"]: (int(one["at"]), json.dumps(one["action"])) for one in body.get("timers") or ()}
+        timers = {
+            one["name"]: (int(one["at"]), json.dumps(one["action"]))
+            for one in body.get("timers") or ()
+        }
         for _, action in timers.values():
             ACTION.validate_json(action)
     except ValidationError as error:
@@ -98,7 +112,9 @@ def read(text: str) -> Archived:
     except (KeyError, TypeError, ValueError) as error:
         raise Unreadable("a timer of it cannot be read") from error
     if not _ID.fullmatch(incident.id) or int(incident.id[4:]) != incident.number:
-        raise Unreadable(f"its id and its number are not the same: {incident.id[:20]}, {incident.number}")
+        raise Unreadable(
+            f"its id and its number are not the same: {incident.id[:20]}, {incident.number}"
+        )
     if memory is not None and (memory.id, memory.service) != (incident.id, incident.service):
         raise Unreadable("its memory is of another incident")
     record = json.dumps(body["incident"], ensure_ascii=False, separators=(",", ":"))
@@ -106,7 +122,9 @@ def read(text: str) -> Archived:
         raise Unreadable("its record is larger than 32 KiB")
     spoken = {one.ref: one.model_dump_json() for one in entries if one.ref and one.text}
     kept = tuple(stub(one).model_dump_json() for one in entries)
-    return Archived(incident=incident, record=record, entries=kept, words=spoken, memory=memory, timers=timers)
+    return Archived(
+        incident=incident, record=record, entries=kept, words=spoken, memory=memory, timers=timers
+    )
 
 
 def _where(error: ValidationError) -> str:

@@ -148,15 +148,24 @@ async def forget(store: Store, person: str, names: Sequence[str], out: TextIO = 
         if not this:
             break
     else:
-        print(f"A running bot goes on writing {person}: run this again once that person is quiet.", file=sys.stderr)
+        print(
+            f"A running bot goes on writing {person}: run this again once that person is quiet.",
+            file=sys.stderr,
+        )
     if not found:
         print(f"{person} stands nowhere: nothing was changed.", file=out)
         return 0
     for place, count in sorted(found.items()):
         print(f"{place}: {count} changed", file=out)
-    print(f"{person} is forgotten here; Slack, tickets and post-mortems keep what they have.", file=out)
+    print(
+        f"{person} is forgotten here; Slack, tickets and post-mortems keep what they have.",
+        file=out,
+    )
     if not names:
-        print('A name that was typed in plain words is not found by an id: add --name "Ann Lee".', file=out)
+        print(
+            'A name that was typed in plain words is not found by an id: add --name "Ann Lee".',
+            file=out,
+        )
     await _rewritten(store, out)
     return 0
 

@@ -65,7 +65,9 @@ def import_main(lines: TextIO = sys.stdin, *, go_on: bool = False) -> int:
     return run(command)
 
 
-async def import_lines(store: Store, lines: Iterable[str], out: TextIO = sys.stderr, *, go_on: bool = False) -> int:
+async def import_lines(
+    store: Store, lines: Iterable[str], out: TextIO = sys.stderr, *, go_on: bool = False
+) -> int:
     """`go_on`: an open incident's timers and live messages are taken over; for when the bot that it comes from is off."""
     new = here = bad = 0
     for number, text in enumerate(lines, 1):
@@ -104,11 +106,17 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
     timers: list[dict[str, Any]] = []
     dirty: list[str] = []
     if incident.open and not incident.apart:
-        claims += [open_claim(incident.service, incident.environment)] if incident.else_reason is None else []
+        claims += (
+            [open_claim(incident.service, incident.environment)]
+            if incident.else_reason is None
+            else []
+        )
         soft = [fingerprint_claim(issue) for issue in issues_of(incident)]
     if incident.open:
         dirty = [member(incident.id, name) for name in incident.messages] if go_on else []
-    if go_on or not incident.open:  # what is under way elsewhere does not go on here as well; reminders and the like do
+    if (
+        go_on or not incident.open
+    ):  # what is under way elsewhere does not go on here as well; reminders and the like do
         timers = [
             {"member": member(incident.id, name), "at": at, "action": action}
             for name, (at, action) in one.timers.items()
@@ -128,10 +136,17 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
         "member": recall_member(incident.service, incident.id),
         "recall": sorted(recall_indexes(memory)),
         **(
-            {"memory": memory.model_dump_json(exclude_defaults=True), "counted": counted_json(memory)} if memory else {}
+            {
+                "memory": memory.model_dump_json(exclude_defaults=True),
+                "counted": counted_json(memory),
+            }
+            if memory
+            else {}
         ),
     }
-    said = await run_script(store.redis, PUT, [store.keys.prefix], json.dumps(request, ensure_ascii=False), one.record)
+    said = await run_script(
+        store.redis, PUT, [store.keys.prefix], json.dumps(request, ensure_ascii=False), one.record
+    )
     match said:
         case ["new"]:
             return True
@@ -142,5 +157,9 @@ async def put(store: Store, one: Archived, *, go_on: bool = False) -> bool:
         case _:
             if str(said[1]).startswith("open:"):
                 where = f"{incident.service} ({incident.environment})"
-                raise Unreadable(f"{said[2]} is open here on {where}, too; end it, or merge them, and import again")
-            raise Unreadable(f"{incident.id} and {said[2]}, which is here, cannot both have {said[1]}")
+                raise Unreadable(
+                    f"{said[2]} is open here on {where}, too; end it, or merge them, and import again"
+                )
+            raise Unreadable(
+                f"{incident.id} and {said[2]}, which is here, cannot both have {said[1]}"
+            )

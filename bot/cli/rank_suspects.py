@@ -65,7 +65,10 @@ class _In(BaseModel):
         if not isinstance(value, dict):
             return value
         told = cast("dict[str, Any]", value)
-        return {k: [one for one in v if one is not None] if isinstance(v, list) else v for k, v in told.items()}
+        return {
+            k: [one for one in v if one is not None] if isinstance(v, list) else v
+            for k, v in told.items()
+        }
 
 
 class _Frame(_In):
@@ -124,17 +127,25 @@ def suspects_main(stdin: TextIO, stdout: TextIO) -> int:
         return _refuse("stdin is nested too deeply")
     except ValidationError as error:
         first = error.errors()[0]
-        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(
+            "."
+        )
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         return _refuse(f"{where or 'the whole'}: {first['msg'][0].lower()}{first['msg'][1:]}{more}")
     thrown = question.exception or _Exception()
     frames = _crash_first(question.frames)
     if causes := [one for one in question.chained or () if one.told]:
-        frames = evidence([*((one.type, _crash_first(one.frames)) for one in causes), (thrown.type, frames)])
+        frames = evidence(
+            [*((one.type, _crash_first(one.frames)) for one in causes), (thrown.type, frames)]
+        )
         thrown = next((one for one in causes if one.type or one.value), thrown)
-    ranked = rank(frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits])
+    ranked = rank(
+        frames, Thrown(type=thrown.type, value=thrown.value), [_commit(c) for c in question.commits]
+    )
     json.dump(
-        [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked], stdout, ensure_ascii=False
+        [{"sha": s.sha, "score": s.score, "reasons": list(s.reasons)} for s in ranked],
+        stdout,
+        ensure_ascii=False,
     )
     stdout.write("\n")
     return 0
@@ -167,7 +178,10 @@ _SERVES = re.compile(
 
 def _begins(frames: Sequence[Frame]) -> bool:
     """Whether this frame is where a program, a thread or a request begins: the far end of a trace from the crash."""
-    return any(_START.fullmatch(f.function) or (foreign(f.file) and _SERVES.fullmatch(f.function)) for f in frames)
+    return any(
+        _START.fullmatch(f.function) or (foreign(f.file) and _SERVES.fullmatch(f.function))
+        for f in frames
+    )
 
 
 def _commit(commit: _Commit) -> Commit:
@@ -179,7 +193,8 @@ def _commit(commit: _Commit) -> Commit:
         subject=subject,
         body=body.strip(),
         files=tuple(
-            CommitFile(path=f.path, added=f.added, deleted=f.deleted, patch=f.patch) for f in commit.files or ()
+            CommitFile(path=f.path, added=f.added, deleted=f.deleted, patch=f.patch)
+            for f in commit.files or ()
         ),
     )
 

@@ -48,7 +48,9 @@ async def _valkey(data_dir: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _store(url: str) -> AsyncIterator[Store]:
-    store = Store(connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS, connections=4))
+    store = Store(
+        connect(url, read_seconds=READ_SECONDS, take_seconds=CONNECT_SECONDS, connections=4)
+    )
     try:
         yield store
     finally:

@@ -8,12 +8,21 @@ from bot.clients.slack.errors import SlackRefused
 from phases.ports.ports import PortError
 
 REINSTALL = "at https://api.slack.com/apps, your app: paste manifest.yml under App Manifest, then Install App once more"
-SLACK_TOKEN = "SLACK_BOT_TOKEN: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of your app"
+SLACK_TOKEN = (
+    "SLACK_BOT_TOKEN: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of your app"
+)
 RIGHTS = (401, 403, 404)
 """404: GitHub, Sentry and Discord hide what a token may not see."""
 # https://docs.slack.dev/reference/methods/auth.test#errors
 TOKENS = frozenset(
-    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type"}
+    {
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "not_allowed_token_type",
+    }
 )
 SCOPES = frozenset({"missing_scope", "no_permission"})
 LINEAR_RIGHTS = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN"})
@@ -27,7 +36,9 @@ def advice(error: PortError, mend: str) -> str:
         case LinearError():
             return mend if error.code in LINEAR_RIGHTS else ""
         case SlackRefused() if mend in (REINSTALL, SLACK_TOKEN):
-            return REINSTALL if error.error in SCOPES else SLACK_TOKEN if error.error in TOKENS else ""
+            return (
+                REINSTALL if error.error in SCOPES else SLACK_TOKEN if error.error in TOKENS else ""
+            )
         case SlackRefused():
             return "" if error.retryable else mend
         case _:

@@ -81,7 +81,9 @@ class _Answer(BaseModel):
 class Discord:
     """Keeps `phases.ports.ports.Announcer`. The webhook's URL and the bot's token are secrets and are never said."""
 
-    def __init__(self, webhook_url: str, bot_token: str | None = None, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self, webhook_url: str, bot_token: str | None = None, *, timeout: float = 10.0
+    ) -> None:
         # A URL as Discord shows it has no version and means an old one, whose rate limits count in milliseconds.
         parts = urlsplit(_UNVERSIONED.sub(r"\1/v10/webhooks/", webhook_url))
         base = urlunsplit(parts._replace(query="", fragment=""))
@@ -93,16 +95,23 @@ class Discord:
             headers = {"Authorization": f"Bot {bot_token}", "User-Agent": USER_AGENT}
             self._bot = Http(SYSTEM, base.partition("/webhooks/")[0], headers, timeout=timeout)
 
-    async def post(self, text: str, *, author: str, maybe_posted_since: datetime | None = None) -> Posted:
+    async def post(
+        self, text: str, *, author: str, maybe_posted_since: datetime | None = None
+    ) -> Posted:
         """Raises `PortError`. Where an answer was lost the post is looked for first; without a bot that may read there may be two.
 
         `author` is the name that it is posted under: by that a bot may know it again.
         """
-        if maybe_posted_since is not None and (found := await self._lost(author, maybe_posted_since)) is not None:
+        if (
+            maybe_posted_since is not None
+            and (found := await self._lost(author, maybe_posted_since)) is not None
+        ):
             return found
         answer = await self._send("POST", "", text, {"wait": "true"}, username=author)
         if answer.id is None:
-            raise PortError(SYSTEM, "Discord took the post and does not say its id", retryable=False)
+            raise PortError(
+                SYSTEM, "Discord took the post and does not say its id", retryable=False
+            )
         return Posted(id=answer.id, channel=answer.channel_id)
 
     async def edit(self, id: str, text: str) -> None:
@@ -170,7 +179,9 @@ class Discord:
         except ValidationError as error:
             raise _odd(response) from error
 
-    async def _send(self, method: str, path: str, text: str, extra: dict[str, str], **more: str) -> _Answer:
+    async def _send(
+        self, method: str, path: str, text: str, extra: dict[str, str], **more: str
+    ) -> _Answer:
         while True:
             try:
                 return await self._sent(method, path, text, extra, **more)
@@ -178,7 +189,9 @@ class Discord:
                 if error.status != 429 or not await waited(error.retry_after):
                     raise
 
-    async def _sent(self, method: str, path: str, text: str, extra: dict[str, str], **more: str) -> _Answer:
+    async def _sent(
+        self, method: str, path: str, text: str, extra: dict[str, str], **more: str
+    ) -> _Answer:
         content = text if len(text) <= CONTENT_LIMIT else text[: CONTENT_LIMIT - 1] + "…"
         # `allowed_mentions` without `parse`: whatever the text holds, nobody is pinged.
         body: dict[str, Any] = {"content": content, "allowed_mentions": {"parse": []}, **more}
@@ -211,7 +224,9 @@ def _odd(response: httpx.Response) -> HttpError:
 def _slow_down(response: httpx.Response, answer: _Answer) -> HttpError:
     # Seconds, with parts, in the body; the header is rounded. https://docs.discord.com/developers/topics/rate-limits
     wait = answer.retry_after if answer.retry_after is not None else retry_after(response.headers)
-    return HttpError(SYSTEM, "Discord asks us to slow down", retryable=True, retry_after=wait, status=429)
+    return HttpError(
+        SYSTEM, "Discord asks us to slow down", retryable=True, retry_after=wait, status=429
+    )
 
 
 def _not_pinned(response: httpx.Response, answer: _Answer) -> HttpError:
@@ -219,7 +234,9 @@ def _not_pinned(response: httpx.Response, answer: _Answer) -> HttpError:
     if response.status_code == 429:
         return _slow_down(response, answer)
     if response.status_code == 401:
-        text = "Discord does not accept DISCORD_BOT_TOKEN: make a new one in the Developer Portal, Bot"
+        text = (
+            "Discord does not accept DISCORD_BOT_TOKEN: make a new one in the Developer Portal, Bot"
+        )
     elif response.status_code == 403:
         text = f"Discord does not let the bot pin{said}: in that channel it needs {NEEDS}"
     elif answer.code == _PINS_FULL:
@@ -242,7 +259,9 @@ def _refused(response: httpx.Response, answer: _Answer) -> HttpError:
     elif response.status_code in (401, 404) and answer.code is None:
         text = f"there is no Discord at the address of DISCORD_WEBHOOK_URL ({response.status_code})"
     elif response.status_code in (401, 404):
-        text = f"Discord does not know the webhook{said}: make a new one and set DISCORD_WEBHOOK_URL"
+        text = (
+            f"Discord does not know the webhook{said}: make a new one and set DISCORD_WEBHOOK_URL"
+        )
     else:
         text = f"Discord refused the post{said}"
     return HttpError(SYSTEM, text, retryable=False, status=response.status_code)

@@ -30,7 +30,12 @@ class PagerDuty:
         self._routing_key = routing_key
 
     async def page(
-        self, *, key: str, text: str, severity: Literal["critical", "error", "warning"], url: str | None
+        self,
+        *,
+        key: str,
+        text: str,
+        severity: Literal["critical", "error", "warning"],
+        url: str | None,
     ) -> None:
         """Raises `PortError`."""
         event: dict[str, Any] = {
@@ -50,7 +55,9 @@ class PagerDuty:
 
     async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
         """Raises `PortError`."""
-        await self._send({"routing_key": self._routing_key, "event_action": what, "dedup_key": key[:KEY_LIMIT]})
+        await self._send(
+            {"routing_key": self._routing_key, "event_action": what, "dedup_key": key[:KEY_LIMIT]}
+        )
 
     async def check(self) -> None:
         """Resolves an alert that never was (`firebreak doctor`): the key is looked at, the event discarded, nobody is called.

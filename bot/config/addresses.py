@@ -35,7 +35,9 @@ SENTRY_PAGES = re.compile(r"/(?:api/0|organizations|settings|issues|projects|aut
 """What follows the address of a Sentry, in its API and in the browser."""
 WEBHOOK = re.compile(r"/webhooks/[^/]+/[^/]+$")
 """https://docs.discord.com/developers/resources/webhook"""
-HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?")
+HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?"
+)
 
 
 class Wrong(Exception):
@@ -102,14 +104,18 @@ def _split(field: str, value: str) -> SplitResult:
     if not re.match(r"https?://", value, re.IGNORECASE):
         raise Wrong(f"is no URL: it must begin with https:// (or http://) and name a host; {write}")
     if not is_url(value):
-        raise Wrong(f"is no URL: it must begin with https:// (or http://) and name a host and, if any, a port; {write}")
+        raise Wrong(
+            f"is no URL: it must begin with https:// (or http://) and name a host and, if any, a port; {write}"
+        )
     parts = urlsplit(value)
     if parts.username is not None or parts.password is not None:
         raise Wrong(f"holds a user name or a password, which are not sent; {write}")
     if field != "discord_webhook_url" and (parts.query or parts.fragment):
         raise Wrong(f"goes on with ? or #, and the API's paths could not follow; {write}")
     if parts.scheme == "http" and _is_of(parts, *HOSTED):
-        raise Wrong("begins with http://, which would show the token to everybody on the way; begin it with https://")
+        raise Wrong(
+            "begins with http://, which would show the token to everybody on the way; begin it with https://"
+        )
     return parts._replace(netloc=parts.netloc.lower())
 
 
@@ -118,7 +124,9 @@ def _sentry(parts: SplitResult, org: str) -> str:
     https://github.com/getsentry/sentry/blob/master/src/sentry/middleware/customer_domain.py"""
     host = parts.hostname or ""
     if ".ingest." in f".{host}":
-        raise Wrong(f"is where events are sent to, as a DSN names it; write it as {EXAMPLES['sentry_url']}")
+        raise Wrong(
+            f"is where events are sent to, as a DSN names it; write it as {EXAMPLES['sentry_url']}"
+        )
     named = re.search(r"/organizations/([^/]+)", parts.path)
     if named and org and named.group(1).lower() != org.lower():
         raise Wrong("names another organisation than SENTRY_ORG; write it without /organizations/…")
@@ -137,7 +145,9 @@ def _github(parts: SplitResult) -> str:
         return "https://api.github.com"
     if host.endswith(".ghe.com"):
         # https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/network-details-for-ghecom
-        return _with_path(parts if host.startswith("api.") else parts._replace(netloc=f"api.{parts.netloc}"), "")
+        return _with_path(
+            parts if host.startswith("api.") else parts._replace(netloc=f"api.{parts.netloc}"), ""
+        )
     if path == "/api" or (not path and host.startswith("github.")):
         path = "/api/v3"
     return _with_path(parts, path)
@@ -147,7 +157,9 @@ def _pagerduty(parts: SplitResult) -> str:
     path = parts.path.rstrip("/")
     if _is_of(parts, "pagerduty.com"):
         if not (parts.hostname or "").startswith("events.") or path not in ("", "/v2", ENQUEUE):
-            raise Wrong(f"is not where events are sent to; write it as {EXAMPLES['pagerduty_events_url']}")
+            raise Wrong(
+                f"is not where events are sent to; write it as {EXAMPLES['pagerduty_events_url']}"
+            )
         path = ""
     return _with_path(parts, path or ENQUEUE)
 
@@ -184,7 +196,18 @@ def _is_near(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        near = ("localhost", "local", "internal", "lan", "home", "corp", "intranet", "svc", "test", "docker")
+        near = (
+            "localhost",
+            "local",
+            "internal",
+            "lan",
+            "home",
+            "corp",
+            "intranet",
+            "svc",
+            "test",
+            "docker",
+        )
         return "." not in host or host.rsplit(".", 1)[-1] in near
     return address.is_private or address.is_loopback or address.is_link_local
 

@@ -20,9 +20,13 @@ from phases.record.service import AdrPlace, DeployCommands, DeployWorkflow, Rele
 DEFAULT = "default"
 """The one service of a bot without a catalogue."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,58}[A-Za-z0-9]|[A-Za-z0-9]")  # a part of Redis keys: no colon
+_NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._ -]{0,58}[A-Za-z0-9]|[A-Za-z0-9]"
+)  # a part of Redis keys: no colon
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+")
-_UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+_UNSPACED = (
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
 """Letters of Thai, Lao, Burmese, Khmer, Japanese and Chinese, which have no blanks between words, and of Korean, whose endings have none."""
 _LETTER = rf"(?!{_UNSPACED})[^\W_]"
 _URL_IN_TEXT = re.compile(r"https?://[^\s>|]+")
@@ -118,7 +122,9 @@ class Catalogue:
 
     def get(self, name: str) -> Service | None:
         """By name, else by alias."""
-        return self._services.get(name) or self._services.get(self._spoken.get(spelled(name).strip().casefold(), ""))
+        return self._services.get(name) or self._services.get(
+            self._spoken.get(spelled(name).strip().casefold(), "")
+        )
 
     def all(self) -> Sequence[Service]:
         return tuple(self._services.values())
@@ -153,13 +159,21 @@ def _whole_word(word: str) -> str:
 def _beside(service: Service, services: Sequence[Service]) -> Service:
     """The service, knowing how others in its repository write their tags: these are never its own."""
     place = (service.repository or "").lower()
-    others = [one for one in services if one.name != service.name and place and (one.repository or "").lower() == place]
+    others = [
+        one
+        for one in services
+        if one.name != service.name and place and (one.repository or "").lower() == place
+    ]
     own = service.release
     tags = dict.fromkeys(p for one in others for p in (one.release.tag, one.release.deploy))
     beside = tuple(p for p in tags if p not in ("{version}", own.tag, own.deploy))
     names = dict.fromkeys(one.release.sentry for one in others)
     in_sentry = tuple(p for p in names if p not in ("{version}", own.sentry))
-    return service.model_copy(update={"beside": beside, "beside_in_sentry": in_sentry}) if others else service
+    return (
+        service.model_copy(update={"beside": beside, "beside_in_sentry": in_sentry})
+        if others
+        else service
+    )
 
 
 def load(settings: Settings) -> Catalogue:
@@ -178,7 +192,9 @@ def load(settings: Settings) -> Catalogue:
 
 
 def _not_there(path: Path) -> str:
-    return f"SERVICES_FILE names {path}, and there is no such file: write it, or unset SERVICES_FILE"
+    return (
+        f"SERVICES_FILE names {path}, and there is no such file: write it, or unset SERVICES_FILE"
+    )
 
 
 def faults(path: Path, named: bool = False) -> tuple[str, ...]:
@@ -197,12 +213,16 @@ def read(path: Path, numbers: Numbers | None = None) -> Catalogue:
     """Reads one file; relative directories are beside it. Raises `Faults` with everything that is wrong."""
     if path.is_dir():
         made = "docker makes one where the file of a mount is not there"
-        raise Faults([f"{path} is a folder ({made}): put the file in its place, or leave the mount out"])
+        raise Faults(
+            [f"{path} is a folder ({made}): put the file in its place, or leave the mount out"]
+        )
     text = text_file.read(path)
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Faults([f"{path} is no TOML: {error}{text_file.odd_letter(text, str(error))}"]) from error
+        raise Faults(
+            [f"{path} is no TOML: {error}{text_file.odd_letter(text, str(error))}"]
+        ) from error
     faults = [
         f"{path.name}: unknown table [{key}]: services are tables [services.<name>]"
         for key in table
@@ -224,7 +244,16 @@ def read(path: Path, numbers: Numbers | None = None) -> Catalogue:
     _one_service_a_project(entries, faults)
     warnings: list[str] = []
     services = [
-        _service(name, entry, path.resolve().parent, set(tables) | set(known), known, faults, warnings, numbers or {})
+        _service(
+            name,
+            entry,
+            path.resolve().parent,
+            set(tables) | set(known),
+            known,
+            faults,
+            warnings,
+            numbers or {},
+        )
         for name, entry in entries.items()
     ]
     if faults:
@@ -240,25 +269,37 @@ def _checked(model: type[P], raw: Any, where: str, faults: list[str]) -> P | Non
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults += [f"{where}: {_said(model, dict(fault))}" for fault in error.errors(include_url=False)]
+        faults += [
+            f"{where}: {_said(model, dict(fault))}" for fault in error.errors(include_url=False)
+        ]
         return None
 
 
 def _said(model: type[BaseModel], fault: dict[str, Any]) -> str:
     """One fault in words, with its key as written in the file."""
     place = [
-        part for part in fault["loc"] if part not in ("str", "list[str]", "constrained-str", "list[constrained-str]")
+        part
+        for part in fault["loc"]
+        if part not in ("str", "list[str]", "constrained-str", "list[constrained-str]")
     ]
-    key = ".".join(str(part) if isinstance(part, str) else f"[{part}]" for part in place).replace(".[", "[")
+    key = ".".join(str(part) if isinstance(part, str) else f"[{part}]" for part in place).replace(
+        ".[", "["
+    )
     match fault["type"]:
         case "extra_forbidden":
             return f"unknown key {key}{_nearest(str(place[-1]), _keys(model, place[:-1]))}"
         case "missing":
             return f"{key} is missing"
         case "string_type":
-            return f"{key} must be a text in quotes" + (", or a list of them" if key == "owners" else "")
+            return f"{key} must be a text in quotes" + (
+                ", or a list of them" if key == "owners" else ""
+            )
         case "list_type":
-            return f"{key} must be a list" if key != "owners" else "owners must be a text in quotes, or a list of them"
+            return (
+                f"{key} must be a list"
+                if key != "owners"
+                else "owners must be a text in quotes, or a list of them"
+            )
         case "dict_type" | "model_type":
             return f"{key} must be a table"
         case "int_type":
@@ -340,7 +381,9 @@ def _service(
         if pattern.count("{version}") != 1:
             faults.append(f"{where}: release.{key} must hold {{version}} once")
         if key != "sentry" and ("{build}" in pattern or "*" in pattern):
-            faults.append(f"{where}: release.{key} must be whole: {{build}} and * may stand in release.sentry alone")
+            faults.append(
+                f"{where}: release.{key} must be whole: {{build}} and * may stand in release.sentry alone"
+            )
     if entry.repository is not None and not _REPOSITORY.fullmatch(entry.repository):
         faults.append(f"{where}: repository must be owner/name")
     neighbours: list[str] = []
@@ -351,8 +394,12 @@ def _service(
         elif neighbour is not None:
             neighbours.append(neighbour)
         elif word not in declared:
-            faults.append(f"{where}: depends_on names {word!r}, which is no service{_nearest(word, sorted(known))}")
-    owners = entry.owners.replace(",", " ").split() if isinstance(entry.owners, str) else entry.owners
+            faults.append(
+                f"{where}: depends_on names {word!r}, which is no service{_nearest(word, sorted(known))}"
+            )
+    owners = (
+        entry.owners.replace(",", " ").split() if isinstance(entry.owners, str) else entry.owners
+    )
     return Service(
         name=name,
         aliases=tuple(entry.aliases),
@@ -379,7 +426,9 @@ def _service(
     )
 
 
-def _deploy(entry: _Entry, where: str, beside: Path, faults: list[str]) -> DeployCommands | DeployWorkflow | None:
+def _deploy(
+    entry: _Entry, where: str, beside: Path, faults: list[str]
+) -> DeployCommands | DeployWorkflow | None:
     match entry.deployer:
         case None:
             if entry.deploy is not None:
@@ -392,7 +441,9 @@ def _deploy(entry: _Entry, where: str, beside: Path, faults: list[str]) -> Deplo
             return DeployWorkflow(**workflow.model_dump()) if workflow else None
         case "command":
             if entry.deploy is None:
-                faults.append(f'{where}: deployer = "command" needs deploy with directory, run, current and releases')
+                faults.append(
+                    f'{where}: deployer = "command" needs deploy with directory, run, current and releases'
+                )
                 return None
             commands = _checked(_Commands, entry.deploy, f"{where}, deploy", faults)
             if commands is None:
@@ -420,7 +471,9 @@ def _placeholders(commands: _Commands, where: str, faults: list[str]) -> None:
     if not {"{release}", "{version}", "{commit}"} & set(commands.run):
         faults.append(f"{where}: run never names what to deploy: one argument must be {{release}}")
     if commands.hotfix and not {"{commit}", "{release}"} & set(commands.hotfix):
-        faults.append(f"{where}: hotfix never names what to deploy: one argument must be {{commit}}")
+        faults.append(
+            f"{where}: hotfix never names what to deploy: one argument must be {{commit}}"
+        )
 
 
 def _adr(entry: _Adr | None, where: str, beside: Path, faults: list[str]) -> AdrPlace | None:
@@ -431,7 +484,9 @@ def _adr(entry: _Adr | None, where: str, beside: Path, faults: list[str]) -> Adr
     if entry.repository is not None and not _REPOSITORY.fullmatch(entry.repository):
         faults.append(f"{where}: adr.repository must be owner/name")
     return AdrPlace(
-        directory=_directory(entry.directory, beside), repository=entry.repository, path=entry.path.strip("/")
+        directory=_directory(entry.directory, beside),
+        repository=entry.repository,
+        path=entry.path.strip("/"),
     )
 
 

@@ -31,7 +31,10 @@ def strip(environment: MutableMapping[str, str]) -> None:
 
 def faults(environment: Mapping[str, str]) -> list[str]:
     """Return what is wrong with them, a sentence each. A proxy's address is never said: it may hold a password."""
-    found = [*_file(environment.get("SSL_CERT_FILE", "")), *_folders(environment.get("SSL_CERT_DIR", ""))]
+    found = [
+        *_file(environment.get("SSL_CERT_FILE", "")),
+        *_folders(environment.get("SSL_CERT_DIR", "")),
+    ]
     return found + [wrong for name in PROXIES if (wrong := _proxy(name, environment.get(name, "")))]
 
 
@@ -39,9 +42,13 @@ def _file(name: str) -> list[str]:
     if not name:
         return []
     if "-----BEGIN" in name or len(name.splitlines()) > 1:
-        return ["SSL_CERT_FILE holds a certificate or a key itself: put it into a file, and name that"]
+        return [
+            "SSL_CERT_FILE holds a certificate or a key itself: put it into a file, and name that"
+        ]
     if not Path(name).is_file():
-        return [f"SSL_CERT_FILE names {name}, and there is no such file: name a file of certificates in PEM form"]
+        return [
+            f"SSL_CERT_FILE names {name}, and there is no such file: name a file of certificates in PEM form"
+        ]
     try:
         ssl.create_default_context(cafile=name)
     except ssl.SSLError:
@@ -58,7 +65,9 @@ def _folders(names: str) -> list[str]:
         if not folder.is_dir():
             wrong.append(f"SSL_CERT_DIR names {name}, and there is no such folder")
         elif not any(_HASHED.fullmatch(file.name) for file in folder.iterdir()):
-            wrong.append(f"SSL_CERT_DIR names {name}, in which OpenSSL finds no certificate: run openssl rehash {name}")
+            wrong.append(
+                f"SSL_CERT_DIR names {name}, in which OpenSSL finds no certificate: run openssl rehash {name}"
+            )
     return wrong
 
 
@@ -71,7 +80,9 @@ def _proxy(name: str, value: str) -> str:
     except (ValueError, httpx.InvalidURL):
         parts = urlsplit("")
     # What follows the host is no part of a proxy: a password that is not percent-encoded ends there.
-    plain = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in value.partition("@")[2])
+    plain = not (
+        parts.path.strip("/") or parts.query or parts.fragment or "@" in value.partition("@")[2]
+    )
     if parts.scheme in ("http", "https") and plain and value == value.strip():
         return ""
     return f"{name} cannot be used: write it as http://proxy.example.com:3128 (with a user: http://name:password@…, percent-encoded)"

@@ -38,7 +38,9 @@ def _bound(family: int, address: Any, port: int) -> bool:
             if error.errno in NOT_HERE:
                 return False
             why = error.strerror or type(error).__name__
-            raise CannotListen(f"port {port} cannot be listened on ({why}): set PORT to a free one") from error
+            raise CannotListen(
+                f"port {port} cannot be listened on ({why}): set PORT to a free one"
+            ) from error
     return True
 
 

@@ -10,11 +10,15 @@ AROUND = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 """Categories of what nobody sees: blanks of every width, line ends, a byte order mark, zero-width characters."""
 QUOTES = (('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"))
 """`docker --env-file` and Kubernetes take the quotes of a `.env` line as part of the value; a shell does not."""
-_UNFILLED = re.compile(r"\$\{\w+[^}]*\}|\$\(\w+\)|^\$[A-Z_]\w*|^%[A-Za-z]/|\{\{.*\}\}|^<[^<>#@|]+>$")
+_UNFILLED = re.compile(
+    r"\$\{\w+[^}]*\}|\$\(\w+\)|^\$[A-Z_]\w*|^%[A-Za-z]/|\{\{.*\}\}|^<[^<>#@|]+>$"
+)
 """`%h/` is systemd's, which fills it in for `Environment=` and not within an `EnvironmentFile=`."""
 UNFILLED = "holds a place that nobody filled in, as ${…}, $(…), <…> or %h/"
 NO_TEXT = "holds bytes that are no UTF-8: write it in UTF-8"
-_CHANNEL_LINK = re.compile(r"https://[\w.-]+\.slack(?:-gov)?\.com/(?:archives|client/\w+)/(\w+)(?:[/?].*)?")
+_CHANNEL_LINK = re.compile(
+    r"https://[\w.-]+\.slack(?:-gov)?\.com/(?:archives|client/\w+)/(\w+)(?:[/?].*)?"
+)
 _CHANNEL_MENTION = re.compile(r"<#(\w+)(?:\|[^>]*)?>")
 _ID = re.compile(r"[CDG][A-Z0-9]+")
 _CHANNEL = re.compile(r"[\w-]{1,80}")
@@ -30,7 +34,9 @@ def clean(text: str) -> str:
 def quoted(text: str) -> bool:
     """Return whether a pair of quotes stands around the value."""
     text = _stripped(text)
-    return len(text) > 1 and any(text.startswith(one) and text.endswith(other) for one, other in QUOTES)
+    return len(text) > 1 and any(
+        text.startswith(one) and text.endswith(other) for one, other in QUOTES
+    )
 
 
 def unfilled(text: str) -> bool:

@@ -85,7 +85,11 @@ def parsed(url: str) -> Address:
     scheme, colon, rest = url.strip().partition("://")
     scheme = scheme.lower()
     if not colon or scheme not in SCHEMES:
-        raise WrongAddress([f"must begin with {', '.join(f'{one}://' for one in SCHEMES[:-1])} or {SCHEMES[-1]}://"])
+        raise WrongAddress(
+            [
+                f"must begin with {', '.join(f'{one}://' for one in SCHEMES[:-1])} or {SCHEMES[-1]}://"
+            ]
+        )
     if not pasted.is_text(url):
         raise WrongAddress([pasted.NO_TEXT])
     if pasted.unfilled(url):
@@ -115,7 +119,9 @@ class _Reader:
     def address(self) -> Address:
         if self._split:
             raise WrongAddress(
-                [f"has a / ? or # in its user, its password or a parameter: write it percent-encoded ({WRITTEN})"]
+                [
+                    f"has a / ? or # in its user, its password or a parameter: write it percent-encoded ({WRITTEN})"
+                ]
             )
         if self._hash:
             self._faults.append("has something behind a #; in a password a # is written %23")
@@ -160,7 +166,9 @@ class _Reader:
         secret = any(f"{one}=" in self._query for one in _SECRET)
         shown = name if re.fullmatch(r"[a-z][a-z_]{0,30}", name) and not secret else "one"
         takes = ", ".join(TAKEN[self._scheme])
-        return f"has a parameter that the bot does not know ({shown}); {self._scheme}:// takes {takes}"
+        return (
+            f"has a parameter that the bot does not know ({shown}); {self._scheme}:// takes {takes}"
+        )
 
     def _decoded(self, text: str, what: str) -> str:
         """A % that begins no escape is meant as it is, unless others do: then nobody can tell."""
@@ -176,7 +184,9 @@ class _Reader:
         for name, here in zip(_LOGIN, (username, secret), strict=True):
             if here and self._given.get(name):
                 self._faults.append(f"gives {name} twice")
-        return username or self._given.get("username") or None, secret or self._given.get("password") or None
+        return username or self._given.get("username") or None, secret or self._given.get(
+            "password"
+        ) or None
 
     def _read_hosts(self) -> tuple[tuple[str, int], ...]:
         if self._scheme == "unix":
@@ -253,7 +263,9 @@ class _Reader:
             if name == "ssl_cert_reqs":
                 value = value.lower().removeprefix("cert_")
                 if value not in ("required", "optional", "none"):
-                    self._faults.append("has an ssl_cert_reqs that is not required, optional or none")
+                    self._faults.append(
+                        "has an ssl_cert_reqs that is not required, optional or none"
+                    )
                 found[name] = value
             elif name == "ssl_check_hostname":
                 if value.lower() not in (*_YES, *_NO):
@@ -277,18 +289,24 @@ def _unreadable(tls: Mapping[str, str | bool]) -> list[str]:
         if authorities := tls.get("ssl_ca_certs"):
             context.load_verify_locations(cafile=str(authorities))
     except (OSError, ValueError):
-        wrong.append("names a file in ssl_ca_certs that holds no certificate in PEM form, or cannot be read")
+        wrong.append(
+            "names a file in ssl_ca_certs that holds no certificate in PEM form, or cannot be read"
+        )
     if key and not file:
         return [*wrong, "gives ssl_keyfile without ssl_certfile"]
     if not file:
         return wrong
     try:
         context.load_cert_chain(
-            str(file), str(key) if key else None, password=lambda: str(asked_for.append(True) or "-")
+            str(file),
+            str(key) if key else None,
+            password=lambda: str(asked_for.append(True) or "-"),
         )
     except (OSError, ValueError) as error:
         if asked_for:
-            wrong.append("names a key with a passphrase, which nobody can type in for the bot: name one without")
+            wrong.append(
+                "names a key with a passphrase, which nobody can type in for the bot: name one without"
+            )
         elif getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
             wrong.append("names a key that does not belong to the certificate in ssl_certfile")
         else:

@@ -45,7 +45,9 @@ class Off:
 class Settings(BaseSettings):
     """Every variable that the bot knows; its name is the field's in capitals. Empty is the same as not set."""
 
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     slack_bot_token: SecretStr
     slack_signing_secret: SecretStr | None = None
@@ -140,7 +142,12 @@ class Settings(BaseSettings):
         found: list[Off] = []
         for on, system, variables, costs in (
             (self.sentry_on, "Sentry", ("SENTRY_ORG", "SENTRY_AUTH_TOKEN"), _NO_SENTRY),
-            (self.sentry_webhook_secret, "Sentry's webhook", ("SENTRY_WEBHOOK_SECRET",), _NO_SENTRY_HOOK),
+            (
+                self.sentry_webhook_secret,
+                "Sentry's webhook",
+                ("SENTRY_WEBHOOK_SECRET",),
+                _NO_SENTRY_HOOK,
+            ),
             (self.linear_on, "Linear", ("LINEAR_API_KEY",), _NO_LINEAR),
             (
                 not self.linear_on or self.linear_webhook_secret,
@@ -150,9 +157,19 @@ class Settings(BaseSettings):
             ),
             (self.github_on, "GitHub", ("GITHUB_TOKEN",), _NO_GITHUB),
             (self.discord_on, "Discord", ("DISCORD_WEBHOOK_URL",), _NO_DISCORD),
-            (not self.discord_on or self.discord_bot_token, "Discord's pin", ("DISCORD_BOT_TOKEN",), _NO_DISCORD_PIN),
+            (
+                not self.discord_on or self.discord_bot_token,
+                "Discord's pin",
+                ("DISCORD_BOT_TOKEN",),
+                _NO_DISCORD_PIN,
+            ),
             (self.pagerduty_on, "PagerDuty", ("PAGERDUTY_ROUTING_KEY",), _NO_PAGER),
-            (self.deploy_webhook_secret, "The deploy webhook", ("DEPLOY_WEBHOOK_SECRET",), _NO_DEPLOY_HOOK),
+            (
+                self.deploy_webhook_secret,
+                "The deploy webhook",
+                ("DEPLOY_WEBHOOK_SECRET",),
+                _NO_DEPLOY_HOOK,
+            ),
             (self.incidents_channel, "The announcement", ("INCIDENTS_CHANNEL",), _NO_ANNOUNCEMENT),
         ):
             if not on:
@@ -163,17 +180,15 @@ class Settings(BaseSettings):
 _NO_SENTRY = "nothing is measured; people fill in the triage form, and recovery counts only on a person's word, marked not measured"
 _NO_SENTRY_HOOK = "alerts do not open incidents; people declare them"
 _NO_LINEAR = "incidents have no ticket; the summary says Linear: none"
-_NO_LINEAR_HOOK = (
-    "what people move in Linear is seen by asking: after up to 5 minutes, action items after up to an hour"
+_NO_LINEAR_HOOK = "what people move in Linear is seen by asking: after up to 5 minutes, action items after up to an hour"
+_NO_GITHUB = (
+    "pull requests, the github deployer and ADRs by pull request do not work; local clones do"
 )
-_NO_GITHUB = "pull requests, the github deployer and ADRs by pull request do not work; local clones do"
 _NO_DISCORD = "no status post outside Slack"
 _NO_DISCORD_PIN = "the post in Discord is not pinned, and after a lost answer there may be two"
 _NO_PAGER = "nobody is paged; the owners are mentioned in the incident's channel instead"
 _NO_DEPLOY_HOOK = "CI cannot report deploys or ask whether to hold"
-_NO_ANNOUNCEMENT = (
-    "incidents are not announced in a common channel; whoever is not in the incident's channel hears nothing"
-)
+_NO_ANNOUNCEMENT = "incidents are not announced in a common channel; whoever is not in the incident's channel hears nothing"
 
 _URLS = tuple(addresses.EXAMPLES)
 
@@ -187,7 +202,11 @@ def load(**given: Any) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        faults += [_said(str(fault["loc"][0]), dict(fault)) for fault in found if fault["type"] != "missing"]
+        faults += [
+            _said(str(fault["loc"][0]), dict(fault))
+            for fault in found
+            if fault["type"] != "missing"
+        ]
     raw = _Raw(given)
     read, wrong = _addresses(raw)
     faults += _missing(raw) + _shapes(raw) + wrong + environment.faults(os.environ)
@@ -241,7 +260,9 @@ class _Raw:
 
     def __init__(self, given: dict[str, Any]) -> None:
         self._values = {k.lower(): v for k, v in os.environ.items() if v} | {
-            k: v.get_secret_value() if isinstance(v, SecretStr) else str(v) for k, v in given.items() if v is not None
+            k: v.get_secret_value() if isinstance(v, SecretStr) else str(v)
+            for k, v in given.items()
+            if v is not None
         }
 
     def __call__(self, field: str) -> str:
@@ -253,7 +274,9 @@ class _Raw:
 
     def slip(self, field: str) -> str:
         """A name in the environment that looks like `field` mistyped, as a hint."""
-        near = difflib.get_close_matches(field, [n for n in self._values if n not in Settings.model_fields], 1, 0.85)
+        near = difflib.get_close_matches(
+            field, [n for n in self._values if n not in Settings.model_fields], 1, 0.85
+        )
         return f" ({near[0].upper()} is set: a slip of the pen?)" if near else ""
 
 
@@ -278,7 +301,9 @@ def _missing(raw: _Raw) -> list[str]:
                 if other == "sentry_org"
                 else "an internal integration's token"
             )
-            faults.append(f"{one.upper()} is set but {other.upper()} is not: set it to {what}, or unset {one.upper()}")
+            faults.append(
+                f"{one.upper()} is set but {other.upper()} is not: set it to {what}, or unset {one.upper()}"
+            )
     return faults
 
 
@@ -299,18 +324,28 @@ def _shapes(raw: _Raw) -> list[str]:
     faults = [fault for field in tokens.WHERE for fault in tokens.faults(field, raw.given(field))]
     org = raw("sentry_org")
     if org and not SENTRY_ORG.fullmatch(org):
-        faults.append("SENTRY_ORG is no slug: set the part of the URL behind /organizations/, or before .sentry.io")
+        faults.append(
+            "SENTRY_ORG is no slug: set the part of the URL behind /organizations/, or before .sentry.io"
+        )
     for field, names in (
         ("incidents_channel", (pasted.channel(raw("incidents_channel")),)),
         ("watched_channels", pasted.channels(raw("watched_channels"))),
     ):
         if any(name and not pasted.is_channel(name) for name in names):
-            faults.append(f"{field.upper()} names no channel: write an id (C0123…) or a name as Slack shows it")
+            faults.append(
+                f"{field.upper()} names no channel: write an id (C0123…) or a name as Slack shows it"
+            )
     if not addresses.is_host(_cleaned("host", raw("host")) or "0.0.0.0"):
-        faults.append("HOST must be an address or a name to listen on, without a port: that is PORT")
+        faults.append(
+            "HOST must be an address or a name to listen on, without a port: that is PORT"
+        )
     faults += _paths(raw, "data_dir", "services_file")
-    no_text = (n for n in (*tokens.WHERE, "data_dir", "services_file") if not pasted.is_text(raw(n)))
-    faults += [f"{name.upper()} {pasted.NO_TEXT}" for name in no_text if name not in tokens.IN_HEADERS]
+    no_text = (
+        n for n in (*tokens.WHERE, "data_dir", "services_file") if not pasted.is_text(raw(n))
+    )
+    faults += [
+        f"{name.upper()} {pasted.NO_TEXT}" for name in no_text if name not in tokens.IN_HEADERS
+    ]
     faults += _redis_shape(raw("redis_url"))
     after = raw("recheck_after_seconds") or str(RECHECK_AFTER_SECONDS)
     until = raw("recheck_until_seconds") or str(RECHECK_UNTIL_SECONDS)
@@ -329,7 +364,9 @@ def _paths(raw: _Raw, *names: str) -> list[str]:
         if pasted.unfilled(given):
             faults.append(f"{name.upper()} {pasted.UNFILLED}")
         elif given.startswith("~") and str(pasted.folder(given)).startswith("~"):
-            faults.append(f"{name.upper()} begins with ~, and this machine knows no such home: write the whole path")
+            faults.append(
+                f"{name.upper()} begins with ~, and this machine knows no such home: write the whole path"
+            )
         elif name == "data_dir" and given and pasted.folder(given).is_file():
             faults.append(f"DATA_DIR names {given}, which is a file: name a folder")
     return faults

@@ -42,7 +42,9 @@ def odd_letter(text: str, said: str) -> str:
         if letter.isascii() or letter.isalpha():
             continue
         plain = spelled(letter)
-        instead = "take it out" if not plain else f"write {plain}" if plain != " " else "write a blank"
+        instead = (
+            "take it out" if not plain else f"write {plain}" if plain != " " else "write a blank"
+        )
         if len(plain) <= 1 and plain != letter:
             name = unicodedata.name(letter, f"U+{ord(letter):04X}").lower()
             return f"; that line has a {name}: {instead}"

@@ -23,7 +23,14 @@ WHERE = {
 }
 """Every field that holds a token or a secret → where the right one is found."""
 IN_HEADERS = frozenset(
-    {"slack_bot_token", "slack_app_token", "sentry_auth_token", "linear_api_key", "github_token", "discord_bot_token"}
+    {
+        "slack_bot_token",
+        "slack_app_token",
+        "sentry_auth_token",
+        "linear_api_key",
+        "github_token",
+        "discord_bot_token",
+    }
 )
 """They travel in a header: printable ASCII without blanks (RFC 9110, 5.5, and RFC 6750, 2.1)."""
 CHOSEN = frozenset({"github_webhook_secret", "deploy_webhook_secret"})
@@ -106,12 +113,18 @@ def faults(field: str, given: str) -> list[str]:
         return [f"{name} {wrong}: {where}"]
     if any(char.isspace() for char in value):
         how = "a line break" if "\n" in value or "\r" in value else "a blank"
-        also = " (docker's --env-file takes a # comment as part of the value)" if "#" in value else ""
+        also = (
+            " (docker's --env-file takes a # comment as part of the value)" if "#" in value else ""
+        )
         return [f"{name} has {how} inside{also}: {where}"]
     if value.endswith(("…", "...")):
         return [f"{name} ends in …, so it was copied cut short or is an example: {where}"]
-    if field in IN_HEADERS and (odd := next((n for n, c in enumerate(value, 1) if not "!" <= c <= "~"), 0)):
-        return [f"{name} has U+{ord(value[odd - 1]):04X} as its character {odd}, which no token has: {where}"]
+    if field in IN_HEADERS and (
+        odd := next((n for n, c in enumerate(value, 1) if not "!" <= c <= "~"), 0)
+    ):
+        return [
+            f"{name} has U+{ord(value[odd - 1]):04X} as its character {odd}, which no token has: {where}"
+        ]
     return []
 
 
@@ -123,7 +136,9 @@ def _with_its_word(value: str) -> str:
 
 
 def _whole_line(name: str, value: str) -> str:
-    if (assigned := _ASSIGNED.match(value)) and (name in assigned.group().upper() or value.startswith("export ")):
+    if (assigned := _ASSIGNED.match(value)) and (
+        name in assigned.group().upper() or value.startswith("export ")
+    ):
         return "holds a whole line (NAME=…); set what stands behind the = alone"
     return ""
 

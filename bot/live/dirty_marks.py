@@ -81,18 +81,28 @@ class Marks:
         """Marks that are newer than `counter`, the oldest of them first, each with its own; and the newest that was ever given."""
         between = (f"({counter}", "+inf", "BYSCORE", "LIMIT", 0, at_most, "WITHSCORES")
         new, newest = _answered(
-            await ask(self._redis, ("ZRANGE", self._keys.marks, *between), ("GET", self._keys.dirty_counter))
+            await ask(
+                self._redis,
+                ("ZRANGE", self._keys.marks, *between),
+                ("GET", self._keys.dirty_counter),
+            )
         )
-        return [(member, float(score)) for member, score in zip(new[::2], new[1::2], strict=True)], int(newest or 0)
+        return [
+            (member, float(score)) for member, score in zip(new[::2], new[1::2], strict=True)
+        ], int(newest or 0)
 
     async def adopt(self) -> None:
         """Takes over what an earlier version of the bot marked in its own way."""
-        await run_script(self._redis, ADOPT, [self._keys.marks, self._keys.dirty, self._keys.dirty_counter])
+        await run_script(
+            self._redis, ADOPT, [self._keys.marks, self._keys.dirty, self._keys.dirty_counter]
+        )
 
     async def begin(self, member: str) -> Begun | None:
         """The lease for the only edit of this message, or None where one is under way (or was a moment ago)."""
         token = uuid4().hex
-        found = await run_script(self._redis, BEGIN, self._of(member), token, round(LEASE_SECONDS * 1000), member)
+        found = await run_script(
+            self._redis, BEGIN, self._of(member), token, round(LEASE_SECONDS * 1000), member
+        )
         if found is None:
             return None
         counter, sent = found
@@ -112,11 +122,17 @@ class Marks:
         counter = repr(begun.counter) if clear and begun.counter is not None else ""
         cool = round(cool_seconds * 1000)
         given = (begun.token, cool, member, counter, shows or "", REMEMBERED_SECONDS)
-        return bool(await run_script(self._redis, END, [*self._of(member), self._keys.dirty_counter], *given))
+        return bool(
+            await run_script(
+                self._redis, END, [*self._of(member), self._keys.dirty_counter], *given
+            )
+        )
 
     async def remember(self, member: str, fingerprint: str) -> None:
         """What this message shows, as it was posted."""
-        await call(self._redis, "SET", self._keys.rendered(member), fingerprint, "EX", REMEMBERED_SECONDS)
+        await call(
+            self._redis, "SET", self._keys.rendered(member), fingerprint, "EX", REMEMBERED_SECONDS
+        )
 
     def _of(self, member: str) -> list[str]:
         return [self._keys.lease(member), self._keys.marks, self._keys.rendered(member)]

@@ -16,9 +16,21 @@ from bot.store.redis import NotRecorded, Script, answering, run_script
 
 A_MINUTE = 48
 BURST = 200
-LEAVE: Mapping[str, int] = {"decision": 0, "status": 5, "progress": 120, "tree": 120, "announcement": 120}
+LEAVE: Mapping[str, int] = {
+    "decision": 0,
+    "status": 5,
+    "progress": 120,
+    "tree": 120,
+    "announcement": 120,
+}
 """So many edits a kind leaves in the bucket for what matters more: decisions and statuses of a hundred incidents at any time."""
-STRICT: Mapping[str, int] = {"decision": 50, "status": 47, "progress": 20, "tree": 25, "announcement": 25}
+STRICT: Mapping[str, int] = {
+    "decision": 50,
+    "status": 47,
+    "progress": 20,
+    "tree": 25,
+    "announcement": 25,
+}
 """In a strict minute a kind may be edited while fewer than so many edits were made in it."""
 OTHER = "announcement"
 """Kinds that are not named count as this one."""
@@ -88,7 +100,14 @@ class Budget:
         leave, strict = (of.get(kind, of[OTHER]) for of in (LEAVE, STRICT))
         window = round(WINDOW_SECONDS * 1000)
         keys = [*self._keys, self._rendered(changes)] if changes is not None else self._keys
-        return int(await run_script(self._redis, SPEND, keys, id, leave, strict, A_MINUTE, BURST, window)) / 1000
+        return (
+            int(
+                await run_script(
+                    self._redis, SPEND, keys, id, leave, strict, A_MINUTE, BURST, window
+                )
+            )
+            / 1000
+        )
 
     async def refused(self, seconds: float, id: str) -> None:
         """Slack asked for patience: no edit by any replica for so long, and no bursts for an hour."""

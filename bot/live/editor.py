@@ -186,7 +186,9 @@ class Live:
             self._seen, self._anew = 0, now + ANEW_SECONDS
             await self._marks.adopt()
         marks, newest = await self._marks.since(self._seen, AT_MOST)
-        if newest < int(self._seen):  # Redis lost the end of its memory, and counts those numbers again
+        if newest < int(
+            self._seen
+        ):  # Redis lost the end of its memory, and counts those numbers again
             self._seen = self._anew = 0
             return True
         for one, counter in marks:
@@ -226,7 +228,9 @@ class Live:
             try:
                 end = await self._under_lease(one, heard, begun)
             finally:
-                cleared = await self._marks.end(one, begun, clear=end.clear, shows=end.shows, cool_seconds=end.cool)
+                cleared = await self._marks.end(
+                    one, begun, clear=end.clear, shows=end.shows, cool_seconds=end.cool
+                )
                 if cleared and begun.counter is not None:
                     self._forget(one, begun.counter)
         except StoreError as error:
@@ -249,7 +253,9 @@ class Live:
             return self._drop(one, "there is no such message")
         if ref is None:  # its effect will post it
             held, before, _ = self._not_before.get(one, (0, 0.0, 0.0))
-            wait = min(NOT_POSTED_AT_MOST, before * 2) if held == begun.counter else NOT_POSTED_SECONDS
+            wait = (
+                min(NOT_POSTED_AT_MOST, before * 2) if held == begun.counter else NOT_POSTED_SECONDS
+            )
             self._not_before[one] = (begun.counter, wait, time.monotonic() + wait)
             return _End()
         await people_first()
@@ -257,7 +263,9 @@ class Live:
             message = await self._render(name, incident, self._now())
         except Exception as error:  # noqa: BLE001  the same state fails the same way: wait for the next one
             where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("live message %s cannot be rendered: %s\n%s", one, type(error).__name__, where)
+            log.error(
+                "live message %s cannot be rendered: %s\n%s", one, type(error).__name__, where
+            )
             return self._drop(one, "it cannot be rendered")
         fingerprint = _fingerprint(message)
         if fingerprint == begun.shows:
@@ -269,7 +277,9 @@ class Live:
             return _End()
         return await self._send(one, ref, message, fingerprint, begun.token)
 
-    async def _send(self, one: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str) -> _End:
+    async def _send(
+        self, one: str, ref: MessageRef, message: Rendered, fingerprint: str, token: str
+    ) -> _End:
         try:
             async with asyncio.timeout(EDIT_SECONDS):
                 await self._slack.update(ref.channel, ref.ts, message)
@@ -285,7 +295,9 @@ class Live:
         if isinstance(error, PortError) and error.retry_after is not None:
             wait = error.retry_after
             await self._budget.refused(wait, token)  # the limit is on the method, over all messages
-        reason = error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
+        reason = (
+            error.text if isinstance(error, PortError) else f"not done within {EDIT_SECONDS:.0f} s"
+        )
         log.warning("live message %s again in %.0f s: %s", one, wait, reason)
         self._held_off[one] = time.monotonic() + wait
         return _End()
@@ -308,5 +320,7 @@ def _place(one: str, counter: float) -> _Place:
 
 
 def _fingerprint(message: Rendered) -> str:
-    shown = json.dumps([message.text, list(message.blocks), list(message.rich)], ensure_ascii=False, sort_keys=True)
+    shown = json.dumps(
+        [message.text, list(message.blocks), list(message.rich)], ensure_ascii=False, sort_keys=True
+    )
     return hashlib.sha256(shown.encode(errors="surrogatepass")).hexdigest()[:32]

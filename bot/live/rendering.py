@@ -12,7 +12,9 @@ from phases.record.incident import Incident
 from phases.record.service import Service
 
 
-def renderer(catalogue: Catalogue, *, reverts: bool = False) -> Callable[[str, Incident, datetime], Awaitable[Message]]:
+def renderer(
+    catalogue: Catalogue, *, reverts: bool = False
+) -> Callable[[str, Incident, datetime], Awaitable[Message]]:
     async def render(name: str, incident: Incident, now: datetime) -> Message:
         """Raises ValueError for a name that is no live message's."""
         service = catalogue.get(incident.service) or Service(name=incident.service)

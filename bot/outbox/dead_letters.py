@@ -59,7 +59,9 @@ async def take_up(store: Store) -> int:
             where = [keys.outbox, keys.aside, keys.timers, keys.timer_actions]
             taken += int(await run_script(store.redis, TAKE_UP, where, entry))
     if taken:
-        log.warning("%s effects and timers that another version could not read are taken up again", taken)
+        log.warning(
+            "%s effects and timers that another version could not read are taken up again", taken
+        )
     return taken
 
 

@@ -198,7 +198,9 @@ class Queue:
             for entry, fields in answer[1]:
                 if entry is None:
                     continue
-                pending: Any = await self._redis.xpending_range(self._keys.outbox, GROUP, entry, entry, 1)
+                pending: Any = await self._redis.xpending_range(
+                    self._keys.outbox, GROUP, entry, entry, 1
+                )
                 if pending and fields is not None:
                     found.append(Held(entry, fields, pending[0]["times_delivered"]))
             return found
@@ -211,7 +213,9 @@ class Queue:
             )
             held = [one["message_id"] for one in ours if one["message_id"] in set(entries)]
             if held:
-                await self._redis.xclaim(self._keys.outbox, GROUP, self._consumer, 0, held, justid=True)
+                await self._redis.xclaim(
+                    self._keys.outbox, GROUP, self._consumer, 0, held, justid=True
+                )
         return held
 
     async def retry(self, entry: str, delay: float, *, limit: float, crashed: bool = False) -> str:
@@ -225,7 +229,9 @@ class Queue:
         return None if ms < 0 else ms / 1000
 
     async def set_aside(self, entry: str, reason: str, *, why: str = "") -> None:
-        await run_script(self._redis, SET_ASIDE, [self._keys.outbox, self._keys.aside], GROUP, entry, reason, why)
+        await run_script(
+            self._redis, SET_ASIDE, [self._keys.outbox, self._keys.aside], GROUP, entry, reason, why
+        )
 
     async def ack(self, entry: str) -> None:
         """Ends an entry that has no result to record."""
@@ -235,11 +241,15 @@ class Queue:
 
     async def hand_back(self) -> int:
         """Everything this worker holds becomes free at once. Returns how many."""
-        return int(await run_script(self._redis, HAND_BACK, [self._keys.outbox], GROUP, self._consumer))
+        return int(
+            await run_script(self._redis, HAND_BACK, [self._keys.outbox], GROUP, self._consumer)
+        )
 
     async def forget_consumers(self, idle_seconds: float) -> None:
         """Removes the names of workers that are gone and hold nothing."""
-        await run_script(self._redis, FORGET_CONSUMERS, [self._keys.outbox], GROUP, round(idle_seconds * 1000))
+        await run_script(
+            self._redis, FORGET_CONSUMERS, [self._keys.outbox], GROUP, round(idle_seconds * 1000)
+        )
 
 
 async def set_aside(store: Store) -> list[SetAside]:
@@ -266,6 +276,13 @@ async def put_aside(
     store: Store, *, incident: str, name: str, reason: str, text: str, at_ms: int = 0, why: str = ""
 ) -> None:
     """Keeps a timer that this version of the bot cannot read, or whose incident it cannot read."""
-    fields = {"incident": incident, "id": name, "effect": text, "reason": reason, "timer": name, "at": str(at_ms)}
+    fields = {
+        "incident": incident,
+        "id": name,
+        "effect": text,
+        "reason": reason,
+        "timer": name,
+        "at": str(at_ms),
+    }
     with answering(NotRecorded):
         await store.redis.xadd(store.keys.aside, {**fields, "why": why})  # type: ignore[arg-type]

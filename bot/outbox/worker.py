@@ -158,7 +158,9 @@ class Outbox:
             self._room.clear()
             await self._room.wait()
         asked = passed()
-        for held in await self._queue.read(blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)):
+        for held in await self._queue.read(
+            blocking, min(50, HELD - len(self._held)), round(BLOCK_SECONDS * 1000)
+        ):
             self._take(held, asked)
 
     async def _renew(self) -> None:
@@ -215,7 +217,11 @@ class Outbox:
             if handed := await self._queue.hand_back():
                 log.warning("outbox: %s effects handed back unfinished", handed)
         except StoreError as error:
-            log.warning("outbox: nothing handed back, it is reclaimed after %s s: %s", RECLAIM_SECONDS, error.text)
+            log.warning(
+                "outbox: nothing handed back, it is reclaimed after %s s: %s",
+                RECLAIM_SECONDS,
+                error.text,
+            )
 
     # --- one effect --------------------------------------------------------------------------------------------
 
@@ -229,7 +235,9 @@ class Outbox:
                     return
                 except StoreError as error:
                     end_if_cancelled()
-                    log.error("outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text)
+                    log.error(
+                        "outbox: effect %s waits for Redis: %s", held.fields.get("id"), error.text
+                    )
                     await asyncio.sleep(random.uniform(0.5, 2))
                     one = one.again()  # it may have been done by then, and only not be known
         finally:
@@ -241,7 +249,9 @@ class Outbox:
         decoded = _decode(held)
         if isinstance(decoded, str):
             self._count("unknown", "aside")
-            log.error("outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded)
+            log.error(
+                "outbox: entry %s (%s) set aside: %s", held.entry, held.fields.get("id"), decoded
+            )
             await self._queue.set_aside(held.entry, decoded, why=VERSION)
             return
         effect, job = decoded
@@ -250,16 +260,22 @@ class Outbox:
             await self._end(held, effect, job, "this bot cannot do that")
             return
         if held.deliveries > DELIVERIES:
-            await self._end(held, effect, job, f"the bot stopped {DELIVERIES} times while it did this")
+            await self._end(
+                held, effect, job, f"the bot stopped {DELIVERIES} times while it did this"
+            )
             return
         try:
             async with self._turns[self._systems.get(effect.type, effect.type)]:
                 # After standing still (a machine asleep, a long wait for its turn without Redis) it may be another's, who does it, or has.
                 # Begun here as well it would be done twice: who begins for the first time does not look for what is done.
-                if passed() - self._sure[held.entry] > SURE * RECLAIM_SECONDS and not await self._still_ours(
-                    [held.entry]
-                ):
-                    log.warning("effect %s was taken over by another worker", job.effect_id, extra=_of(held, job))
+                if passed() - self._sure[
+                    held.entry
+                ] > SURE * RECLAIM_SECONDS and not await self._still_ours([held.entry]):
+                    log.warning(
+                        "effect %s was taken over by another worker",
+                        job.effect_id,
+                        extra=_of(held, job),
+                    )
                     return
                 await people_first()
                 with patient(PATIENT_SECONDS):
@@ -270,7 +286,9 @@ class Outbox:
         except StoreError as error:
             await self._not_done(held, effect, job, error.text, True, None)
         except TimeoutError:
-            await self._not_done(held, effect, job, f"not done within {PERFORM_SECONDS:.0f} s", True, None)
+            await self._not_done(
+                held, effect, job, f"not done within {PERFORM_SECONDS:.0f} s", True, None
+            )
         except Exception as error:  # noqa: BLE001  whatever it is, the effect must end, and does
             await self._crashed(held, effect, job, error)
         else:
@@ -287,7 +305,9 @@ class Outbox:
         match answer:
             case Recorded(again=again):
                 self._count(effect.type, "again" if again else "done")
-            case Refused(code="taken"):  # what it chose belongs to another by now: it has to choose again
+            case Refused(
+                code="taken"
+            ):  # what it chose belongs to another by now: it has to choose again
                 await self._not_done(held, effect, job, answer.text, True, None)
             case Refused(code="version", text=text):
                 await self._aside(held, effect, text)
@@ -305,7 +325,13 @@ class Outbox:
                 await self._queue.ack(held.entry)
 
     async def _not_done(
-        self, held: Held, effect: Effect, job: Job, reason: str, retryable: bool, retry_after: float | None
+        self,
+        held: Held,
+        effect: Effect,
+        job: Job,
+        reason: str,
+        retryable: bool,
+        retry_after: float | None,
     ) -> None:
         if retryable:
             wait = max(_wait(job.attempt), retry_after or 0)
@@ -313,7 +339,12 @@ class Outbox:
                 self._count(effect.type, "retried")
                 self._put_off.set()
                 log.info(
-                    "effect %s (%s) again in %.1f s: %s", job.effect_id, effect.type, wait, reason, extra=_of(held, job)
+                    "effect %s (%s) again in %.1f s: %s",
+                    job.effect_id,
+                    effect.type,
+                    wait,
+                    reason,
+                    extra=_of(held, job),
                 )
                 return
         await self._end(held, effect, job, reason)
@@ -331,15 +362,21 @@ class Outbox:
         )
         self._count(effect.type, "crashed")
         if held.crashes + 1 < CRASHES:
-            again = await self._queue.retry(held.entry, _wait(job.attempt), limit=GIVE_UP_SECONDS, crashed=True)
+            again = await self._queue.retry(
+                held.entry, _wait(job.attempt), limit=GIVE_UP_SECONDS, crashed=True
+            )
             if again != "over":
                 self._put_off.set()
                 return
-        await self._end(held, effect, job, f"the bot failed ({type(error).__name__}); its log says where")
+        await self._end(
+            held, effect, job, f"the bot failed ({type(error).__name__}); its log says where"
+        )
 
     async def _end(self, held: Held, effect: Effect, job: Job, reason: str) -> None:
         self._count(effect.type, "failed")
-        log.warning("effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_of(held, job))
+        log.warning(
+            "effect %s (%s) failed: %s", job.effect_id, effect.type, reason, extra=_of(held, job)
+        )
         failed = EffectFailed(
             effect_id=job.effect_id,
             kind=effect.type,
@@ -361,20 +398,28 @@ class Outbox:
                 extra=_of(held, job),
             )
             self._count(effect.type, "aside")
-            await self._queue.set_aside(held.entry, f"its failure could not be recorded ({type(error).__name__})")
+            await self._queue.set_aside(
+                held.entry, f"its failure could not be recorded ({type(error).__name__})"
+            )
             return
         if isinstance(answer, Refused) and answer.code == "version":
             await self._aside(held, effect, answer.text)
         elif isinstance(answer, Refused):
             log.warning(
-                "%s: failure of effect %s refused: %s", job.incident, job.effect_id, answer.text, extra=_of(held, job)
+                "%s: failure of effect %s refused: %s",
+                job.incident,
+                job.effect_id,
+                answer.text,
+                extra=_of(held, job),
             )
             await self._queue.ack(held.entry)
 
     async def _aside(self, held: Held, effect: Effect, reason: str) -> None:
         """Its incident's record is another version's: what it wants is kept for that one."""
         self._count(effect.type, "aside")
-        log.error("outbox: effect %s (%s) set aside: %s", held.fields.get("id"), effect.type, reason)
+        log.error(
+            "outbox: effect %s (%s) set aside: %s", held.fields.get("id"), effect.type, reason
+        )
         await self._queue.set_aside(held.entry, reason, why=VERSION)
 
     def _count(self, kind: str, result: str) -> None:
@@ -410,7 +455,9 @@ def _decode(held: Held) -> tuple[Effect, Job] | str:
 
 def _wait(attempt: int) -> float:
     """Seconds before the next try: 1, 2, 4 … 120, a little scattered."""
-    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempt - 1, 10)) * random.uniform(0.9, 1.1)
+    return min(
+        LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(attempt - 1, 10)
+    ) * random.uniform(0.9, 1.1)
 
 
 def _of(held: Held, job: Job) -> dict[str, str]:

@@ -67,7 +67,10 @@ SYSTEMS: dict[str, str] = {
 
 
 def performers(
-    ctx: EffectContext, merges: Merges, reverts: Reverts | None = None, resolver: Resolver | None = None
+    ctx: EffectContext,
+    merges: Merges,
+    reverts: Reverts | None = None,
+    resolver: Resolver | None = None,
 ) -> dict[str, Performer]:
     """Every effect by its type, with what performs it."""
     return {

@@ -87,7 +87,9 @@ class EffectContext:
         """The newest state. Raises `PortError` when the record is gone, which ends the effect."""
         found = await self.dispatcher.load(job.incident)
         if found is None:
-            raise PortError("redis", f"{job.incident} is not in the store any more", retryable=False)
+            raise PortError(
+                "redis", f"{job.incident} is not in the store any more", retryable=False
+            )
         return found
 
     def service(self, incident: Incident) -> Service:
@@ -96,7 +98,9 @@ class EffectContext:
     def neighbours(self, service: Service) -> Sequence[Service]:
         return [one for name in service.depends_on if (one := self.catalogue.get(name)) is not None]
 
-    async def post(self, job: JobLike, message: Message, channel: str, thread: str | None = None) -> str:
+    async def post(
+        self, job: JobLike, message: Message, channel: str, thread: str | None = None
+    ) -> str:
         """Posts what an effect says, once over all its tries; returns its `ts`."""
         return await self.slack.post(
             channel,
@@ -109,7 +113,13 @@ class EffectContext:
         )
 
     async def post_live(
-        self, job: JobLike, incident: Incident, effect: PostLive, message: Message, channel: str, thread: str | None
+        self,
+        job: JobLike,
+        incident: Incident,
+        effect: PostLive,
+        message: Message,
+        channel: str,
+        thread: str | None,
     ) -> str:
         """Posts a live message, once over all effects that ask for it: one that was given up may have posted it for all that."""
         given_up = effect.again or any(
@@ -139,7 +149,11 @@ class EffectContext:
     async def names(self, incident: Incident, entries: Sequence[Entry] = ()) -> dict[str, str]:
         """Display names of the people who acted, for texts outside Slack."""
         texts = " ".join((incident.model_dump_json(), *(e.model_dump_json() for e in entries)))
-        ids = set(re.findall(r'<@([UW][A-Z0-9]{2,})>|"(?:by|lead|declared_by)":"([UW][A-Z0-9]{2,})"', texts))
+        ids = set(
+            re.findall(
+                r'<@([UW][A-Z0-9]{2,})>|"(?:by|lead|declared_by)":"([UW][A-Z0-9]{2,})"', texts
+            )
+        )
         return {one: await self.people.name(one) for one in sorted(a or b for a, b in ids)}
 
     def channel(self, incident: Incident) -> tuple[str, str | None]:
@@ -151,7 +165,11 @@ class EffectContext:
     async def burning(self, service: Service, asking: Incident) -> set[str]:
         """Versions that are the suspect of another open incident of this service: no target for a rollback."""
         others = await self.dispatcher.find(service=service.name, open_only=True)
-        reports = [one.triage for one in others if one.id != asking.id and not one.drill and one.triage is not None]
+        reports = [
+            one.triage
+            for one in others
+            if one.id != asking.id and not one.drill and one.triage is not None
+        ]
         return {report.suspect.version for report in reports if report.suspect is not None}
 
     async def own_deploys(self, service: Service) -> list[DeploySeen]:
@@ -178,5 +196,8 @@ class EffectContext:
 
 def need_tracker(ctx: EffectContext) -> ErrorTracker:
     if ctx.tracker is None:
-        raise NotSetUp("sentry", "Sentry is not set up (SENTRY_ORG, SENTRY_AUTH_TOKEN): nothing can be measured")
+        raise NotSetUp(
+            "sentry",
+            "Sentry is not set up (SENTRY_ORG, SENTRY_AUTH_TOKEN): nothing can be measured",
+        )
     return ctx.tracker

@@ -6,7 +6,12 @@ import logging
 
 from bot.performers.context import EffectContext, JobLike, Performer
 from phases.messages.effects import FollowDeploy, StartDeploy
-from phases.messages.results import DeployFinished, DeployNotStarted, DeployProgressed, DeployStarted
+from phases.messages.results import (
+    DeployFinished,
+    DeployNotStarted,
+    DeployProgressed,
+    DeployStarted,
+)
 from phases.mitigation.steps import NOTHING_DEPLOYED
 from phases.ports.ports import Deployer, Merges, NotSetUp, PortError
 from phases.record.findings import DeployProof, MergeState, Release
@@ -37,27 +42,41 @@ def acting(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
     async def start_deploy(effect: StartDeploy, job: JobLike) -> DeployStarted | DeployNotStarted:
         incident = await ctx.incident(job)
         service = ctx.service(incident)
-        if incident.drill:  # the rules ask for no deploy in a drill; were one asked for, it would end here
+        if (
+            incident.drill
+        ):  # the rules ask for no deploy in a drill; were one asked for, it would end here
             return DeployNotStarted(deploy_id=effect.deploy_id, reason=NOTHING_DEPLOYED)
         try:
             port = deployer(service)
             state = await port.look(service, effect.deploy_id)
             if state.taken and (state.state != "unknown" or state.started_at is not None):
-                return DeployStarted(deploy_id=effect.deploy_id)  # an earlier try started it; following tells the rest
+                return DeployStarted(
+                    deploy_id=effect.deploy_id
+                )  # an earlier try started it; following tells the rest
             running = await port.running(service)
             if effect.running is not None and not same(running, effect.running):
                 now = running.version if running else "something unnamed"
                 said = f"{now} runs by now, not {effect.running.version}; decide again"
                 return DeployNotStarted(deploy_id=effect.deploy_id, running=now, reason=said)
-            if effect.kind is ActionKind.ROLLBACK and running is not None and same(running, effect.to):
+            if (
+                effect.kind is ActionKind.ROLLBACK
+                and running is not None
+                and same(running, effect.to)
+            ):
                 said = f"{effect.to.version} is what runs already"
-                return DeployNotStarted(deploy_id=effect.deploy_id, running=running.version, reason=said)
-            await port.start(service, effect.deploy_id, effect.to, hotfix=effect.kind is ActionKind.HOTFIX)
+                return DeployNotStarted(
+                    deploy_id=effect.deploy_id, running=running.version, reason=said
+                )
+            await port.start(
+                service, effect.deploy_id, effect.to, hotfix=effect.kind is ActionKind.HOTFIX
+            )
         except PortError as error:
             if error.retryable and job.attempt < DEPLOYER_TRIES:
                 raise
             if error.retryable and not await _given_up(service, effect.deploy_id):
-                raise PortError(error.system, error.text, retryable=False) from error  # unknown: people are paged
+                raise PortError(
+                    error.system, error.text, retryable=False
+                ) from error  # unknown: people are paged
             return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
         return DeployStarted(deploy_id=effect.deploy_id, running=running)
 
@@ -67,16 +86,29 @@ def acting(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
         except PortError:
             return False
 
-    async def follow_deploy(effect: FollowDeploy, job: JobLike) -> DeployProgressed | DeployFinished:
+    async def follow_deploy(
+        effect: FollowDeploy, job: JobLike
+    ) -> DeployProgressed | DeployFinished:
         incident = await ctx.incident(job)
         service = ctx.service(incident)
-        acted = next((r.action for r in incident.rounds if r.action and r.action.deploy_id == effect.deploy_id), None)
+        acted = next(
+            (
+                r.action
+                for r in incident.rounds
+                if r.action and r.action.deploy_id == effect.deploy_id
+            ),
+            None,
+        )
         if acted is None:
-            raise PortError("deployer", f"deploy {effect.deploy_id} belongs to no round", retryable=False)
+            raise PortError(
+                "deployer", f"deploy {effect.deploy_id} belongs to no round", retryable=False
+            )
         port = deployer(service)
         state = await port.look(service, effect.deploy_id)
         if state.state == "running":
-            return DeployProgressed(deploy_id=effect.deploy_id, lines=state.lines, output=state.output)
+            return DeployProgressed(
+                deploy_id=effect.deploy_id, lines=state.lines, output=state.output
+            )
         result, reason, after = state.state, state.reason, None
         try:
             after = await _runs(port, service)
@@ -87,7 +119,10 @@ def acting(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
             result = "failed" if result == "failed" else "unknown"
             reason = f"{reason or 'the deploy ended'}; {error.text}"
         if result == "done" and not same(after, acted.to_release):
-            result, reason = "failed", f"the deployer says done, but {after.version if after else 'nothing named'} runs"
+            result, reason = (
+                "failed",
+                f"the deployer says done, but {after.version if after else 'nothing named'} runs",
+            )
         elif result == "unknown" and after is not None and same(after, acted.to_release):
             result, reason = "done", "read back from the deployer"
         return DeployFinished(
@@ -96,14 +131,20 @@ def acting(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
             reason=reason,
             lines=state.lines,
             output=state.output,
-            merge=await _merge(service, acted) if result == "done" and acted.kind is ActionKind.HOTFIX else None,
+            merge=await _merge(service, acted)
+            if result == "done" and acted.kind is ActionKind.HOTFIX
+            else None,
             proof=_proof(acted, after, state.started_at or acted.started_at),
         )
 
     async def _merge(service: Service, acted: RoundAction) -> MergeState | None:
         """Asked before it is said that the hotfix is not merged; who cannot be asked is asked again (phases/mitigation/hotfix_merge.py)."""
         try:
-            return await merges.state(service, acted.to_release) if acted.to_release is not None else None
+            return (
+                await merges.state(service, acted.to_release)
+                if acted.to_release is not None
+                else None
+            )
         except PortError as error:
             log.warning("whether a hotfix is merged could not be asked: %s", error.text)
             return None

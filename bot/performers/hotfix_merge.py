@@ -34,4 +34,11 @@ def merging(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
 
 
 def _shipped(incident: Incident, number: int) -> Release | None:
-    return next((r.action.to_release for r in incident.rounds if r.number == number and r.action is not None), None)
+    return next(
+        (
+            r.action.to_release
+            for r in incident.rounds
+            if r.number == number and r.action is not None
+        ),
+        None,
+    )

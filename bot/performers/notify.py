@@ -34,7 +34,9 @@ def coordinating(ctx: EffectContext) -> dict[str, Performer]:
                     break
             return EffectDone(kind=effect.type)
         posted = await ctx.announcer.post(
-            text, author=f"Firebreak {incident.id}", maybe_posted_since=job.created if job.attempt > 1 else None
+            text,
+            author=f"Firebreak {incident.id}",
+            maybe_posted_since=job.created if job.attempt > 1 else None,
         )
         return DiscordPosted(id=posted.id, channel=posted.channel)
 
@@ -43,7 +45,9 @@ def coordinating(ctx: EffectContext) -> dict[str, Performer]:
         if ctx.announcer is not None and incident.discord_id is not None:
             for _ in range(NEWEST_TRIES):
                 pinned = incident.open
-                await ctx.announcer.pin(incident.discord_id, incident.discord_channel, pinned=pinned)
+                await ctx.announcer.pin(
+                    incident.discord_id, incident.discord_channel, pinned=pinned
+                )
                 incident = await ctx.incident(job)
                 if incident.open is pinned or incident.discord_id is None:
                     break
@@ -55,7 +59,9 @@ def coordinating(ctx: EffectContext) -> dict[str, Performer]:
         if incident.drill:
             return Paged(key=effect.key, via="nobody: a drill")
         if ctx.pager is not None:
-            text = one_line(await ctx.people.plain(page_text(incident, effect.text)), {}, PAGE_LIMIT)
+            text = one_line(
+                await ctx.people.plain(page_text(incident, effect.text)), {}, PAGE_LIMIT
+            )
             try:
                 if incident.paged[:1] != (
                     effect.key,

@@ -37,7 +37,9 @@ def writing(ctx: EffectContext) -> dict[str, Performer]:
         entries = [] if incident.private else await ctx.dispatcher.timeline(incident.id)
         incident = outside(incident)
         names = await ctx.names(incident, entries)
-        return adr_text(incident, entries, number, names, await archive().template(ctx.service(incident)))
+        return adr_text(
+            incident, entries, number, names, await archive().template(ctx.service(incident))
+        )
 
     async def write_adr(effect: WriteAdr, job: JobLike) -> AdrWritten:
         """Of an incident that went on after it was written: the same file anew."""
@@ -51,7 +53,9 @@ def writing(ctx: EffectContext) -> dict[str, Performer]:
             return AdrWritten(adr=await archive().write(service, incident, effect.number, text))
         sent = incident.postmortem.at if incident.postmortem else ctx.now()
         known = incident.model_copy(update={"adr": before})
-        url = await archive().revise(service, known, lambda _: text, f"{before.name}: written again {stamp(sent)}")
+        url = await archive().revise(
+            service, known, lambda _: text, f"{before.name}: written again {stamp(sent)}"
+        )
         return AdrWritten(adr=before.model_copy(update={"url": url or before.url}))
 
     async def revise_adr(effect: ReviseAdr, job: JobLike) -> EffectDone:
@@ -61,7 +65,10 @@ def writing(ctx: EffectContext) -> dict[str, Performer]:
         if number:
             why = f"ADR-{number:04d}: recovery of {incident.id} is verified"
             await archive().revise(
-                ctx.service(incident), shown, lambda text: up_to_date(text, shown, number, names), why
+                ctx.service(incident),
+                shown,
+                lambda text: up_to_date(text, shown, number, names),
+                why,
             )
         return EffectDone(kind=effect.type)
 
@@ -69,7 +76,12 @@ def writing(ctx: EffectContext) -> dict[str, Performer]:
         """The file says what became of its action items."""
         incident = await ctx.incident(job)
         if incident.adr is not None and incident.closed_at is not None:
-            done = partial(completed, items=items(incident), at=incident.closed_at, names=await ctx.names(incident))
+            done = partial(
+                completed,
+                items=items(incident),
+                at=incident.closed_at,
+                names=await ctx.names(incident),
+            )
             why = f"{incident.adr.name}: the action items of {incident.id} are done"
             await archive().revise(ctx.service(incident), incident, done, why)
         return EffectDone(kind=effect.type)

@@ -38,15 +38,22 @@ def resolving(ctx: EffectContext, resolver: Resolver | None) -> dict[str, Perfor
                 raise
             links = tuple(resolver.link(issue) for issue in effect.issues[:LINKED])
             return IssuesResolved(resolved=0, release=None, refused=error.text, links=links)
-        names = {service.release.version_of(service.release.sentry, way.release) or way.release for way in done}
+        names = {
+            service.release.version_of(service.release.sentry, way.release) or way.release
+            for way in done
+        }
         if any(way.next for way in done):
             return IssuesResolved(resolved=len(done), release=None, next=True)
-        return IssuesResolved(resolved=len(done), release=(names.pop() or None) if len(names) == 1 else None)
+        return IssuesResolved(
+            resolved=len(done), release=(names.pop() or None) if len(names) == 1 else None
+        )
 
     return {"issues.resolve": resolve}
 
 
-async def ways(ctx: EffectContext, effect: ResolveIssues, service: Service, resolver: Resolver) -> tuple[Way, ...]:
+async def ways(
+    ctx: EffectContext, effect: ResolveIssues, service: Service, resolver: Resolver
+) -> tuple[Way, ...]:
     """Return the ways to try, in their order. Raises `PortError`.
 
     After a rollback never in what was gone back to: to Sentry that makes every event of the release that was taken back,
@@ -64,6 +71,8 @@ async def ways(ctx: EffectContext, effect: ResolveIssues, service: Service, reso
 async def _called(ctx: EffectContext, service: Service, names: Sequence[str]) -> list[str]:
     """Return what Sentry calls these versions, newest first: a build and an abbreviation are its own. Raises `PortError`."""
     if ctx.tracker is None:
-        return [service.release.in_sentry(name) for name in names if not service.release.with_builds]
+        return [
+            service.release.in_sentry(name) for name in names if not service.release.with_builds
+        ]
     found = await asyncio.gather(*(ctx.tracker.names_of(service, name) for name in names))
     return list(dict.fromkeys(one for called in found for one in called))

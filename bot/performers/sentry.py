@@ -6,8 +6,23 @@ from datetime import timedelta
 
 from bot.performers.context import EffectContext, JobLike, Performer, need_tracker
 from phases.memory import recall
-from phases.messages.effects import FollowBisect, Investigate, LookAgain, LookBack, LookUpIssues, StartBisect, Triage
-from phases.messages.results import BisectMoved, GuardLooked, Investigated, IssuesLookedUp, Looked, Triaged
+from phases.messages.effects import (
+    FollowBisect,
+    Investigate,
+    LookAgain,
+    LookBack,
+    LookUpIssues,
+    StartBisect,
+    Triage,
+)
+from phases.messages.results import (
+    BisectMoved,
+    GuardLooked,
+    Investigated,
+    IssuesLookedUp,
+    Looked,
+    Triaged,
+)
 from phases.ports.ports import Bisector, NotSetUp, PortError
 from phases.record.service import Service
 from phases.root_cause import investigate as root_cause
@@ -38,7 +53,9 @@ def measuring(ctx: EffectContext) -> dict[str, Performer]:
             recalled = await ctx.memory.recall(asked)
         except PortError as error:  # who is hit does not wait for what was there before
             notes = (*answer.report.notes, f"Earlier incidents are not known ({error.text}).")
-            return answer.model_copy(update={"report": answer.report.model_copy(update={"notes": notes})})
+            return answer.model_copy(
+                update={"report": answer.report.model_copy(update={"notes": notes})}
+            )
         found = recall.recollect(recalled, asked, ctx.now())
         return answer.model_copy(update={"past": recall.in_record(recalled), "recollection": found})
 
@@ -60,7 +77,11 @@ def measuring(ctx: EffectContext) -> dict[str, Performer]:
         incident = await ctx.incident(job)
         service = ctx.service(incident)
         return await root_cause.investigate(
-            incident, service, ctx.source_for(service), ctx.bisector_for(service) is not None, ctx.now()
+            incident,
+            service,
+            ctx.source_for(service),
+            ctx.bisector_for(service) is not None,
+            ctx.now(),
         )
 
     def bisector(service: Service) -> Bisector:
@@ -71,7 +92,9 @@ def measuring(ctx: EffectContext) -> dict[str, Performer]:
 
     async def start_bisect(effect: StartBisect, job: JobLike) -> BisectMoved:
         service = ctx.service(await ctx.incident(job))
-        return BisectMoved(bisect=await bisector(service).start(service, effect.bisect_id, effect.good, effect.bad))
+        return BisectMoved(
+            bisect=await bisector(service).start(service, effect.bisect_id, effect.good, effect.bad)
+        )
 
     async def follow_bisect(effect: FollowBisect, job: JobLike) -> BisectMoved:
         service = ctx.service(await ctx.incident(job))
@@ -83,17 +106,28 @@ def measuring(ctx: EffectContext) -> dict[str, Performer]:
         incident = await ctx.incident(job)
         service = ctx.service(incident)
         now = ctx.now()
-        begun = next((r.clock_started_at for r in incident.rounds if r.number == effect.round), None)
+        begun = next(
+            (r.clock_started_at for r in incident.rounds if r.number == effect.round), None
+        )
         forward = timedelta(seconds=ctx.forward_since(begun or now))
         return await recheck.look_again(
-            incident, service, effect.round, effect.number, ctx.tracker, ctx.endpoint, now, forward=forward
+            incident,
+            service,
+            effect.round,
+            effect.number,
+            ctx.tracker,
+            ctx.endpoint,
+            now,
+            forward=forward,
         )
 
     async def look_back(effect: LookBack, job: JobLike) -> GuardLooked:
         incident = await ctx.incident(job)
         forward = timedelta(seconds=ctx.forward_since(recurrence.recovery(effect.look)))
         service = ctx.service(incident)
-        return await recurrence.look_back(incident, service, effect.look, ctx.tracker, ctx.now(), forward=forward)
+        return await recurrence.look_back(
+            incident, service, effect.look, ctx.tracker, ctx.now(), forward=forward
+        )
 
     return {
         "triage": measure,

@@ -41,7 +41,13 @@ GIVE_UP_SECONDS = 10  # rules, When Slack itself gets in the way: 10 s of errors
 DECISION_TRIES = 4
 """Some seconds: then its output is posted without its decision."""
 NO_CHANNEL = frozenset(
-    {"restricted_action", "limit_exceeded", "too_many_channels", "user_is_restricted", "missing_scope"}
+    {
+        "restricted_action",
+        "limit_exceeded",
+        "too_many_channels",
+        "user_is_restricted",
+        "missing_scope",
+    }
 )
 
 
@@ -67,7 +73,9 @@ def _decision_of(incident: Incident, number: str, job: JobLike) -> str | None:
     return posted.ts if posted is not None else _newest_decision(incident)
 
 
-STILL_TALKING = timedelta(days=1)  # a channel in which somebody wrote within the last day is not archived
+STILL_TALKING = timedelta(
+    days=1
+)  # a channel in which somebody wrote within the last day is not archived
 
 
 def bookmark_title(name: str, incident: Incident) -> str:
@@ -97,10 +105,17 @@ def speaking(ctx: EffectContext) -> dict[str, Performer]:
             refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
             if not refused and waited < GIVE_UP_SECONDS:
                 raise
-            made = None if refused else await ctx.slack.our_channel(channel_name(incident), incident.ulid, job.created)
+            made = (
+                None
+                if refused
+                else await ctx.slack.our_channel(channel_name(incident), incident.ulid, job.created)
+            )
             if made is None:
                 return await _in_a_thread(incident, job, error)
-            id, name = made, channel_name(incident)  # it is there, and only its purpose could not be set
+            id, name = (
+                made,
+                channel_name(incident),
+            )  # it is there, and only its purpose could not be set
         return ChannelOpened(channel=Channel(id=id, name=name))
 
     async def _in_a_thread(incident: Incident, job: JobLike, error: PortError) -> ChannelOpened:
@@ -117,7 +132,9 @@ def speaking(ctx: EffectContext) -> dict[str, Performer]:
         text = f"{incident.id}: {incident.title}"
         message = views.say(Say(text=text), incident)
         ts = await ctx.post(job, message, channel)
-        return ChannelOpened(channel=Channel(id=channel, name="a thread", thread_ts=ts), reason=error.text)
+        return ChannelOpened(
+            channel=Channel(id=channel, name="a thread", thread_ts=ts), reason=error.text
+        )
 
     async def set_topic(effect: SetTopic, job: JobLike) -> EffectDone:
         incident = await ctx.incident(job)
@@ -143,9 +160,13 @@ def speaking(ctx: EffectContext) -> dict[str, Performer]:
         people = list(dict.fromkeys(people))
         not_invited = await ctx.slack.invite(channel, people)
         failed.extend(f"<@{who}>: {why}" for who, why in not_invited.items())
-        return Invited(people=tuple(p for p in people if p not in not_invited), failed=tuple(failed))
+        return Invited(
+            people=tuple(p for p in people if p not in not_invited), failed=tuple(failed)
+        )
 
-    async def archive(effect: ArchiveChannel, job: JobLike) -> ChannelArchived | PutOffArchive | EffectDone:
+    async def archive(
+        effect: ArchiveChannel, job: JobLike
+    ) -> ChannelArchived | PutOffArchive | EffectDone:
         incident = await ctx.incident(job)
         if incident.open or incident.channel is None or incident.channel.thread_ts is not None:
             return EffectDone(kind=effect.type)
@@ -161,7 +182,9 @@ def speaking(ctx: EffectContext) -> dict[str, Performer]:
         if mark is None or incident.channel is None or incident.channel.thread_ts is not None:
             return EffectDone(kind=effect.type)
         title = bookmark_title(effect.name, incident)
-        id = await ctx.slack.bookmark(incident.channel.id, title, mark.link, known=mark.id, maybe_added=job.attempt > 1)
+        id = await ctx.slack.bookmark(
+            incident.channel.id, title, mark.link, known=mark.id, maybe_added=job.attempt > 1
+        )
         return BookmarkSet(name=effect.name, id=id)
 
     async def post_live(effect: PostLive, job: JobLike) -> MessagePosted | EffectDone:
@@ -220,7 +243,9 @@ def speaking(ctx: EffectContext) -> dict[str, Performer]:
             if refused.retryable:
                 raise
             channel, thread = ctx.channel(incident)
-            message = views.say(Say(text=effect.text, mention=(effect.who,), ask="update"), incident)
+            message = views.say(
+                Say(text=effect.text, mention=(effect.who,), ask="update"), incident
+            )
             await ctx.post(job, message, channel, thread)
         return EffectDone(kind=effect.type)
 

@@ -28,7 +28,14 @@ from phases.messages.effects import (
     SyncItem,
     SyncTicket,
 )
-from phases.messages.results import EffectDone, ItemsOpened, ItemSynced, TicketLooked, TicketOpened, TicketSynced
+from phases.messages.results import (
+    EffectDone,
+    ItemsOpened,
+    ItemSynced,
+    TicketLooked,
+    TicketOpened,
+    TicketSynced,
+)
 from phases.ports.ports import PortError, Tickets
 from phases.postmortem.action_items import items, sub_issue_body, sub_issue_title
 from phases.postmortem.adr import summary
@@ -64,7 +71,12 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
             named = incident.escalated if not incident.private else None
             parent = await tickets.find(named) if named else None
             opened = await tickets.open(
-                service, key=key, title=title, body=body, priority=wanted_priority(incident), parent=parent
+                service,
+                key=key,
+                title=title,
+                body=body,
+                priority=wanted_priority(incident),
+                parent=parent,
             )
         except PortError as error:
             raise _said_soon(error, job) from error
@@ -73,13 +85,20 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
     async def attach(effect: AttachToTicket, job: JobLike) -> EffectDone:
         incident, tickets, ticket = await on_ticket(job)
         if ticket is not None and tickets is not None and not incident.private:
-            await tickets.attach(ticket, key=f"{incident.ulid}:{effect.url}", url=effect.url, title=effect.title)
+            await tickets.attach(
+                ticket, key=f"{incident.ulid}:{effect.url}", url=effect.url, title=effect.title
+            )
         return EffectDone(kind=effect.type, about=effect.url)
 
     async def attach_channel(effect: AttachChannel, job: JobLike) -> EffectDone:
         incident, tickets, ticket = await on_ticket(job)
         status = incident.messages.get("status")
-        if ticket is not None and tickets is not None and status is not None and incident.channel is not None:
+        if (
+            ticket is not None
+            and tickets is not None
+            and status is not None
+            and incident.channel is not None
+        ):
             url = await ctx.slack.permalink(status.channel, status.ts)
             if url is not None:
                 name = "a private channel" if incident.private else incident.channel.name
@@ -108,10 +127,14 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
         incident, tickets, _ = await on_ticket(job)
         if incident.parent is not None and tickets is not None and not incident.private:
             body = await prose(effect.text)
-            await tickets.comment(incident.parent, key=f"{incident.ulid}:{job.effect_id}", body=body)
+            await tickets.comment(
+                incident.parent, key=f"{incident.ulid}:{job.effect_id}", body=body
+            )
         return EffectDone(kind=effect.type)
 
-    async def sync(effect: SyncTicket | CloseTicket, job: JobLike) -> TicketSynced | TicketLooked | EffectDone:
+    async def sync(
+        effect: SyncTicket | CloseTicket, job: JobLike
+    ) -> TicketSynced | TicketLooked | EffectDone:
         """Looks first: what a person has moved meanwhile is heard before anything is written over it."""
         incident, tickets, ticket = await on_ticket(job)
         if ticket is None or tickets is None:
@@ -121,20 +144,37 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
             raise PortError("Linear", f"{ticket.identifier} is not there any more", retryable=False)
         if people_moved(incident, seen[0]):
             return TicketLooked(issues=tuple(seen))
-        state = None if state_fits(wanted_state(incident), seen[0].state) else wanted_state(incident)
-        priority = None if seen[0].priority == wanted_priority(incident) else wanted_priority(incident)
+        state = (
+            None if state_fits(wanted_state(incident), seen[0].state) else wanted_state(incident)
+        )
+        priority = (
+            None if seen[0].priority == wanted_priority(incident) else wanted_priority(incident)
+        )
         if state is None and priority is None:
             return TicketSynced(issue=seen[0], kind=effect.type)
         written = await tickets.move(ticket.id, state=state, priority=priority)
-        wrote = [field for field, value in (("state", state), ("priority", priority)) if value is not None]
+        wrote = [
+            field
+            for field, value in (("state", state), ("priority", priority))
+            if value is not None
+        ]
         return TicketSynced.model_validate({"issue": written, "wrote": wrote, "kind": effect.type})
 
-    async def close_ticket(effect: CloseTicket, job: JobLike) -> TicketSynced | TicketLooked | EffectDone:
+    async def close_ticket(
+        effect: CloseTicket, job: JobLike
+    ) -> TicketSynced | TicketLooked | EffectDone:
         """The resolution is said before the state changes: who is told that it is done finds there why."""
         incident, tickets, ticket = await on_ticket(job)
-        if ticket is not None and tickets is not None and not effect.cancelled and not incident.private:
+        if (
+            ticket is not None
+            and tickets is not None
+            and not effect.cancelled
+            and not incident.private
+        ):
             body = f"```\n{summary(incident, await ctx.names(incident))}\n```"
-            await tickets.comment(ticket, key=f"{incident.ulid}:{job.effect_id}:resolution", body=body)
+            await tickets.comment(
+                ticket, key=f"{incident.ulid}:{job.effect_id}:resolution", body=body
+            )
         return await sync(effect, job)
 
     async def look(effect: LookAtTicket, job: JobLike) -> TicketLooked | EffectDone:
@@ -157,7 +197,12 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
         return ItemsOpened(issues=made)
 
     async def _sub_issue(
-        tickets: Tickets, incident: Incident, ticket: Ticket, number: int, one: ActionItem, where: str
+        tickets: Tickets,
+        incident: Incident,
+        ticket: Ticket,
+        number: int,
+        one: ActionItem,
+        where: str,
     ) -> SubIssue:
         name = await ctx.people.name(one.person) if one.person else one.owner
         email = await ctx.people.email(one.person) if one.person else None
@@ -165,7 +210,9 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
             ctx.service(incident),
             ticket,
             key=f"{incident.ulid}:item:{number}",
-            title=one_line(await ctx.people.plain(sub_issue_title(incident, number, one)), {}, TITLE_LIMIT),
+            title=one_line(
+                await ctx.people.plain(sub_issue_title(incident, number, one)), {}, TITLE_LIMIT
+            ),
             body=await prose(sub_issue_body(incident, one, where)),
             due=one.due,
             assignee=await tickets.person(name=name, email=email),
@@ -183,7 +230,9 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
         if one is None or one.ticket is None or tickets is None:
             return EffectDone(kind=effect.type, about=f'"number":{effect.number}')
         state = "completed" if one.done else "canceled" if one.dropped else "unstarted"
-        return ItemSynced(number=effect.number, issue=await tickets.move(one.ticket.id, state=state))
+        return ItemSynced(
+            number=effect.number, issue=await tickets.move(one.ticket.id, state=state)
+        )
 
     async def remind(effect: RemindOwner, job: JobLike) -> EffectDone:
         """In a direct message; where that cannot be, and of a private incident always, in its channel: there are its members."""
@@ -191,7 +240,9 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
         direct = await _direct(effect.person) if effect.person and not incident.private else None
         place, thread = (direct, None) if direct else ctx.channel(incident)
         mention = None if direct else effect.person
-        await ctx.post(job, views.overdue(incident, effect.numbers, effect.day, mention=mention), place, thread)
+        await ctx.post(
+            job, views.overdue(incident, effect.numbers, effect.day, mention=mention), place, thread
+        )
         return EffectDone(kind=effect.type)
 
     async def _direct(person: str) -> str | None:
@@ -222,4 +273,6 @@ def ticketing(ctx: EffectContext) -> dict[str, Performer]:
 def _said_soon(error: PortError, job: JobLike) -> PortError:
     """The same error; one that has lasted, or will last, is told to people now."""
     lasts = job.attempt >= TRIES or (error.retry_after or 0) > PATIENCE_SECONDS
-    return PortError(error.system, error.text, retryable=False) if error.retryable and lasts else error
+    return (
+        PortError(error.system, error.text, retryable=False) if error.retryable and lasts else error
+    )

@@ -51,7 +51,9 @@ def reading(ctx: EffectContext) -> dict[str, Performer]:
         reactions = message.get("reactions")
         if reactions is None:
             return effect.pinned
-        people = [who for one in reactions if one.get("name") == PUSHPIN for who in one.get("users", [])]
+        people = [
+            who for one in reactions if one.get("name") == PUSHPIN for who in one.get("users", [])
+        ]
         for who in people[:ASKED]:
             if (await ctx.people.person(str(who), None)).member:
                 return True

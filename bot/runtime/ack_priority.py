@@ -79,4 +79,6 @@ def _let_go(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-_courtesy: ContextVar[Courtesy | None] = ContextVar("whom background work lets go first", default=None)
+_courtesy: ContextVar[Courtesy | None] = ContextVar(
+    "whom background work lets go first", default=None
+)

@@ -13,14 +13,18 @@ KEPT = 20
 
 def passed() -> float:
     """Seconds since the machine started, also those it was asleep, whatever its clock is set to."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)  # https://man7.org/linux/man-pages/man2/clock_gettime.2.html
+    boot = getattr(
+        time, "CLOCK_BOOTTIME", None
+    )  # https://man7.org/linux/man-pages/man2/clock_gettime.2.html
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class Steady:
     """Asked now and then (`look`), it notes by how much the clock was set forward, and when."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = passed) -> None:
+    def __init__(
+        self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = passed
+    ) -> None:
         self._wall, self._passed = wall, passed
         self._parted = wall() - passed()
         self._steps: list[tuple[float, float]] = []

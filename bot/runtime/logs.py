@@ -25,7 +25,12 @@ QUIET = {
     "asyncio": logging.WARNING,
 }
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 
 
 class Redact(logging.Filter):
@@ -49,7 +54,9 @@ class Redact(logging.Filter):
 
 def _visible(text: str) -> str:
     """Nothing that a terminal would obey, or that turns the line around; a second line stands indented, and is no line of its own."""
-    shown = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n"))
+    shown = _OBEYED.sub(
+        lambda found: found[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n")
+    )
     return shown.replace("\n", "\n    ")
 
 
@@ -76,7 +83,9 @@ class Lines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        extra = "".join(f"  {key}={value}" for key, value in record.__dict__.items() if key not in _OWN)
+        extra = "".join(
+            f"  {key}={value}" for key, value in record.__dict__.items() if key not in _OWN
+        )
         return super().formatMessage(record) + extra
 
 

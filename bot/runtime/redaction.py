@@ -33,7 +33,9 @@ _WHOLE = re.compile(
     """,
     re.VERBOSE,
 )
-_ADDRESS = re.compile(r"[\w.+-]+@(?!v?\d+\.\d+(?:\.\d+)?(?:[-+][\w.]+)?(?![\w.-]))[\w-]+\.[\w.-]*\w")
+_ADDRESS = re.compile(
+    r"[\w.+-]+@(?!v?\d+\.\d+(?:\.\d+)?(?:[-+][\w.]+)?(?![\w.-]))[\w-]+\.[\w.-]*\w"
+)
 """Whatever looks like an address, but for `shop@1.3.0`."""
 _SURE_ADDRESS = re.compile(r"[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
 """An address of a person, and not `shop@1.3.0`."""
@@ -48,16 +50,22 @@ _FLAGGED = re.compile(r"(?i)(--?[\w-]*(?:password|secret|token|api-?key)[\w-]*\s
 _HEADER = re.compile(r"(?i)\b((?:authorization|x-api-key|cookie|set-cookie)\s*:\s*)(.+)")
 _BEARER = re.compile(r"(?i)\b((?:bearer|basic)\s+)([\w.~+/=-]{8,})")
 _IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)([^\s/@]+)@")
-_TELLING = re.compile(r"(?i)passw|passphrase|secret|token|key|credential|auth|session|cookie|bearer|basic")
+_TELLING = re.compile(
+    r"(?i)passw|passphrase|secret|token|key|credential|auth|session|cookie|bearer|basic"
+)
 """Of `_HEADER`, `_BEARER`, `_NAMED` and `_FLAGGED`: none of them fits a text without one of these."""
-_BEGINNING = re.compile(r"xox|xapp|gh|gl|sntry|lin_|AKIA|ASIA|AIza|ya29|[srp]k[_-]|npm_|pypi-|dop_|hvs|eyJ|https://")
+_BEGINNING = re.compile(
+    r"xox|xapp|gh|gl|sntry|lin_|AKIA|ASIA|AIza|ya29|[srp]k[_-]|npm_|pypi-|dop_|hvs|eyJ|https://"
+)
 """Of `_WHOLE`: how its alternatives begin."""
 _BEGUN = re.compile(
     r"\b(?:xox[a-z]-|xapp-|gh[pousr]_|github_pat_|glpat-|sntry[suia]_|lin_|AKIA|ASIA|AIza|ya29\.|[srp]k[_-]|npm_|pypi-|dop_v1_|hvs\.|eyJ)\S*\Z"
 )
 """The beginning of one of `_WHOLE`, of which nobody knows yet how long it gets."""
 _PEM_END = re.compile(r"\A(?:(?!-----BEGIN )[\s\S])*-----END [A-Z ]*PRIVATE KEY-----")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
 
 
 def redact(text: str) -> str:
@@ -74,7 +82,9 @@ def without_secrets(text: str) -> str:
 def _secretless(text: str) -> str:
     """Each pattern is tried only where the signs stand that it cannot do without: most lines of a log have none of them."""
     if "-----" in text:
-        text = _PEM.sub(HIDDEN, _PEM_END.sub(HIDDEN, text))  # of a key whose beginning is cut off the end is known
+        text = _PEM.sub(
+            HIDDEN, _PEM_END.sub(HIDDEN, text)
+        )  # of a key whose beginning is cut off the end is known
     if "@" in text:
         text = _IN_URL.sub(rf"\1{HIDDEN}@", text)
     if _TELLING.search(text):
@@ -85,7 +95,9 @@ def _secretless(text: str) -> str:
     return _WHOLE.sub(HIDDEN, text) if _BEGINNING.search(text) else text
 
 
-def printed(output: bytes, *, from_the_start: bool, going_on: bool, stands_still: bool = False) -> DeployOutput:
+def printed(
+    output: bytes, *, from_the_start: bool, going_on: bool, stands_still: bool = False
+) -> DeployOutput:
     """The newest lines for the thread. While it is `going_on`, the last line may be half a secret: it waits for its end.
 
     Where it `stands_still` it is a question or a wait, and shown, but for a word that begins like a secret. Not
@@ -105,7 +117,9 @@ def printed(output: bytes, *, from_the_start: bool, going_on: bool, stands_still
         if room < 0:
             break
         kept.append(line)
-    return DeployOutput(lines=tuple(reversed(kept)), cut=not from_the_start or len(kept) < len(every))
+    return DeployOutput(
+        lines=tuple(reversed(kept)), cut=not from_the_start or len(kept) < len(every)
+    )
 
 
 def _lines(output: bytes) -> tuple[str, ...]:
@@ -116,4 +130,6 @@ def _lines(output: bytes) -> tuple[str, ...]:
         states = [part for part in line.split("\r") if part.strip()]
         if states:
             lines.append(_CONTROL.sub(" ", states[-1]).strip())
-    return tuple(line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 1] + "…" for line in lines if line)
+    return tuple(
+        line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 1] + "…" for line in lines if line
+    )

@@ -120,7 +120,10 @@ def request_of(
     }
     match trigger:
         case TimerDue():
-            request["timer"] = {"member": member(trigger.incident, trigger.name), "at": trigger.at_ms}
+            request["timer"] = {
+                "member": member(trigger.incident, trigger.name),
+                "at": trigger.at_ms,
+            }
         case EffectEnded():
             request["entry"] = trigger.entry
         case _:
@@ -150,7 +153,11 @@ def part_of(before: Incident | None, base: int, change: Change) -> Part:
         "number": incident.number,
         "base": base,
         "entries": [stub(entry).model_dump_json() for entry in change.entries],
-        "words": [{"ref": e.ref, "entry": e.model_dump_json()} for e in change.entries if e.ref is not None],
+        "words": [
+            {"ref": e.ref, "entry": e.model_dump_json()}
+            for e in change.entries
+            if e.ref is not None
+        ],
         "erased": [e.hides for e in change.entries if e.hides is not None],
         "effects": [EFFECT.dump_json(effect).decode() for effect in change.effects],
         "timers": [
@@ -182,7 +189,9 @@ def indexes(incident: Incident | None) -> set[str]:
     owed = incident.postmortem.items if incident.postmortem else ()
     if incident.status is not Status.CANCELLED and any(item.open for item in owed):
         names.add("owing")
-    if incident.status is Status.RESOLVED and (hold(incident) is not None or unmerged(incident) is not None):
+    if incident.status is Status.RESOLVED and (
+        hold(incident) is not None or unmerged(incident) is not None
+    ):
         names.add("holding")
     if incident.channel is not None:
         names.add(f"channel:{incident.channel.id}")

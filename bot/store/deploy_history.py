@@ -41,7 +41,11 @@ class Deploys:
         if self._watching:
             release = deploy.release
             one = Watched(
-                service=deploy.service, environment=environment, version=release.version, commit=release.commit, at=at
+                service=deploy.service,
+                environment=environment,
+                version=release.version,
+                commit=release.commit,
+                at=at,
             )
             pipe.hset(self._watches, one.key, one.model_dump_json())
         with answering():

@@ -31,7 +31,9 @@ class Dispatches:
         """True once for each `deploy_id`: whoever hears it may dispatch."""
         value = json.dumps({"at": datetime.now(UTC).isoformat()})
         with answering():
-            return bool(await self._store.redis.set(self._key(deploy_id), value, nx=True, ex=KEPT_SECONDS))
+            return bool(
+                await self._store.redis.set(self._key(deploy_id), value, nx=True, ex=KEPT_SECONDS)
+            )
 
     async def known(self, deploy_id: str) -> Dispatch | None:
         with answering():

@@ -41,7 +41,9 @@ class RedisDrafts:
             found.append(Kept(by=by, at=one.at, parts=one.parts, opened_at=one.opened_at))
         return found
 
-    async def keep(self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool) -> None:
+    async def keep(
+        self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool
+    ) -> None:
         await self._put(incident, by, _Field(at=at, parts=parts, opened_at=at if writing else None))
 
     async def opened(self, incident: str, by: str, at: datetime | None) -> None:

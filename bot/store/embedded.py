@@ -49,13 +49,17 @@ async def embedded(data_dir: Path | str) -> AsyncIterator[str]:
     try:
         await _locked(lock, data)
         # A socket's path is at most about 104 bytes long, so it is not in DATA_DIR; mkdtemp makes it ours alone (0700).
-        folder = tempfile.mkdtemp(prefix="firebreak-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
+        folder = tempfile.mkdtemp(
+            prefix="firebreak-", dir="/tmp" if os.access("/tmp", os.W_OK) else None
+        )
         socket = f"{folder}/valkey.sock"
         servers = [_start(data, socket, folder, lock)]
         watching: asyncio.Task[None] | None = None
         try:
             await _ready(servers[-1], socket, data)
-            watching = asyncio.create_task(_keep(servers, lambda: _start(data, socket, folder, lock), folder, data))
+            watching = asyncio.create_task(
+                _keep(servers, lambda: _start(data, socket, folder, lock), folder, data)
+            )
             _tell(data, socket)
             yield f"unix://{socket}"
         finally:
@@ -106,7 +110,9 @@ def _open(folder: Path) -> tuple[Path, int]:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         return data, os.open(data / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise ValkeyError(f"DATA_DIR {data} cannot be written: {error.strerror}. Choose another folder.") from error
+        raise ValkeyError(
+            f"DATA_DIR {data} cannot be written: {error.strerror}. Choose another folder."
+        ) from error
 
 
 async def _locked(lock: int, data: Path) -> None:
@@ -170,14 +176,19 @@ async def _ready(watcher: subprocess.Popen[bytes], socket: str, data: Path) -> N
                 return
             except (RedisError, OSError) as error:
                 if watcher.poll() is not None or clock() > ends:
-                    raise ValkeyError(f"The embedded Valkey does not start in {data}: {_last_line(data)}") from error
+                    raise ValkeyError(
+                        f"The embedded Valkey does not start in {data}: {_last_line(data)}"
+                    ) from error
             await asyncio.sleep(0.01)
     finally:
         await redis.aclose()
 
 
 async def _keep(
-    servers: list[subprocess.Popen[bytes]], start: Callable[[], subprocess.Popen[bytes]], folder: str, data: Path
+    servers: list[subprocess.Popen[bytes]],
+    start: Callable[[], subprocess.Popen[bytes]],
+    folder: str,
+    data: Path,
 ) -> None:
     """Where the watcher gave up (a full disk, a folder that cannot be read), says so and tries again until it can.
 
@@ -186,7 +197,11 @@ async def _keep(
     while True:
         while servers[-1].poll() is None:  # noqa: ASYNC110  a process sets no event
             await asyncio.sleep(1)
-        log.critical("the embedded Valkey ended: %s; it is started again in %.0f s", _last_line(data), AGAIN_SECONDS)
+        log.critical(
+            "the embedded Valkey ended: %s; it is started again in %.0f s",
+            _last_line(data),
+            AGAIN_SECONDS,
+        )
         if (pipe := servers[-1].stdin) is not None:
             pipe.close()
         await asyncio.sleep(AGAIN_SECONDS)

@@ -38,7 +38,9 @@ def main(folder: str, lock: int, command: list[str]) -> int:
                     ready, _, _ = select.select([sys.stdin, wake_read], [], [], 5)
                     if wake_read in ready:
                         os.read(wake_read, 512)
-                    if signal.SIGTERM in asked or (sys.stdin in ready and not os.read(sys.stdin.fileno(), 512)):
+                    if signal.SIGTERM in asked or (
+                        sys.stdin in ready and not os.read(sys.stdin.fileno(), 512)
+                    ):
                         return stop(valkey)
             killed = valkey.returncode < 0  # by a signal: the kernel short of memory, or a person
             if time.monotonic() - started < LIVED_SECONDS and not killed:

@@ -42,9 +42,7 @@ LOGIN = (
 )
 RIGHTS = "give this user the rights in docs/operations.md, Rights in Redis"
 REACH = "REDIS_URL: is it running, and reachable from here?"
-IN_ITS_WORDS = (
-    "Redis answers, and refuses in words that the bot does not know: redis-cli with the same address shows them"
-)
+IN_ITS_WORDS = "Redis answers, and refuses in words that the bot does not know: redis-cli with the same address shows them"
 TLS = "REDIS_URL: rediss:// where Redis speaks TLS, redis:// where it does not"
 TRUST = (
     "SSL_CERT_FILE or rediss://…?ssl_ca_certs=FILE names a file with the authority's certificate; "
@@ -89,7 +87,8 @@ _BY_CODE = {
     ),
     "READONLY": Trouble("This Redis is a read-only replica", PRIMARY),
     "MISCONF": Trouble(
-        "Redis takes no writes, because it cannot save to its disk", "its log says why: a full disk, rights, a fork"
+        "Redis takes no writes, because it cannot save to its disk",
+        "its log says why: a full disk, rights, a fork",
     ),
     "NOREPLICAS": Trouble(
         "Redis takes no writes, because it has fewer replicas than its min-replicas-to-write",
@@ -97,16 +96,26 @@ _BY_CODE = {
     ),
     "LOADING": Trouble("Redis has just started and is still reading its data", "wait until it has"),
     "MASTERDOWN": Trouble("This Redis is a replica that has lost its primary", PRIMARY),
-    "MOVED": Trouble("This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True),
-    "ASK": Trouble("This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True),
-    "CROSSSLOT": Trouble("This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True),
-    "TRYAGAIN": Trouble("This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True),
+    "MOVED": Trouble(
+        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
+    ),
+    "ASK": Trouble(
+        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
+    ),
+    "CROSSSLOT": Trouble(
+        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
+    ),
+    "TRYAGAIN": Trouble(
+        "This Redis is part of a cluster, which the bot does not use", CLUSTER, final=True
+    ),
     "CLUSTERDOWN": Trouble("This Redis is part of a cluster that is down", CLUSTER),
     "DENIED": Trouble(
         "Redis is in protected mode: it has no password, and takes nobody from another machine",
         "give it a password (requirepass), or let it listen on an address of this machine only",
     ),
-    "BUSY": Trouble("Redis is held up by a script that does not end", "SCRIPT KILL, or look whose script it is"),
+    "BUSY": Trouble(
+        "Redis is held up by a script that does not end", "SCRIPT KILL, or look whose script it is"
+    ),
 }
 _CODE_OF: tuple[tuple[type[BaseException], str], ...] = (
     (NoPermissionError, "NOPERM"),
@@ -127,12 +136,21 @@ _BY_TEXT = (
     ("invalid username", _BY_CODE["WRONGPASS"]),
     (
         "without any password",
-        Trouble("REDIS_URL gives a password, and this Redis has none for that user", LOGIN, final=True),
+        Trouble(
+            "REDIS_URL gives a password, and this Redis has none for that user", LOGIN, final=True
+        ),
     ),
-    ("no password is set", Trouble("REDIS_URL gives a password, and this Redis has none", LOGIN, final=True)),
+    (
+        "no password is set",
+        Trouble("REDIS_URL gives a password, and this Redis has none", LOGIN, final=True),
+    ),
     (
         "db index is out of range",
-        Trouble("Redis has no database of this number", "REDIS_URL: another number behind the host", final=True),
+        Trouble(
+            "Redis has no database of this number",
+            "REDIS_URL: another number behind the host",
+            final=True,
+        ),
     ),
     (
         "select is not allowed in cluster mode",
@@ -140,30 +158,47 @@ _BY_TEXT = (
     ),
     (
         "max number of clients",
-        Trouble("Redis has as many clients as it may have (maxclients)", "raise maxclients, or look who holds them"),
+        Trouble(
+            "Redis has as many clients as it may have (maxclients)",
+            "raise maxclients, or look who holds them",
+        ),
     ),
     (
         "non deterministic commands",
-        Trouble("This Redis copies scripts as they are written", "set lua-replicate-commands yes, as is its default"),
+        Trouble(
+            "This Redis copies scripts as they are written",
+            "set lua-replicate-commands yes, as is its default",
+        ),
     ),
     ("exec without multi", Trouble("Redis does not let this user run MULTI", RIGHTS, final=True)),
     (
         "syntax error",  # the bot's commands are always the same
-        Trouble("This Redis does not know the form of a command that the bot uses", NEWEST, final=True),
+        Trouble(
+            "This Redis does not know the form of a command that the bot uses", NEWEST, final=True
+        ),
     ),
     ("non local key", _BY_CODE["MOVED"]),
     *(
-        (words, Trouble("What this Redis takes in a day or a month is used up", "raise its plan, or use another Redis"))
+        (
+            words,
+            Trouble(
+                "What this Redis takes in a day or a month is used up",
+                "raise its plan, or use another Redis",
+            ),
+        )
         for words in ("max daily request limit exceeded", "max requests limit exceeded")
         # https://upstash.com/docs/redis/troubleshooting/max_daily_request_limit
     ),
 )
 _RIGHTS = re.compile(
-    r"no permission|can't run this command|can't access at least one of the keys|ACL failure", re.IGNORECASE
+    r"no permission|can't run this command|can't access at least one of the keys|ACL failure",
+    re.IGNORECASE,
 )
 _KEYS = re.compile(r"access (?:a|the|one|at least one)\b.* keys?\b")
 _UNKNOWN = re.compile(r"unknown (?:redis )?(?:sub)?command", re.IGNORECASE)
-_NAME = re.compile(r"run the '([a-z]+(?:\|[a-z]+)?)' command|[Uu]nknown command [`']([A-Za-z]{2,20})[`']")
+_NAME = re.compile(
+    r"run the '([a-z]+(?:\|[a-z]+)?)' command|[Uu]nknown command [`']([A-Za-z]{2,20})[`']"
+)
 _INSIDE = re.compile(r"@user_script:\s*\d+:\s*-?([A-Z]{2,20}) ")
 """How Redis 6.2 tells what a command inside a script answered."""
 _CODE = re.compile(r"-?([A-Z]{2,20})\b")
@@ -177,7 +212,9 @@ def of(error: BaseException) -> Trouble:
             return found
     text = getattr(chain[0], "text", "")
     answered = any(isinstance(one, ANSWERS) for one in chain)
-    return Trouble(str(text).rstrip(".") or _unknown(chain[-1]), IN_ITS_WORDS if answered else REACH)
+    return Trouble(
+        str(text).rstrip(".") or _unknown(chain[-1]), IN_ITS_WORDS if answered else REACH
+    )
 
 
 def said(error: BaseException) -> str:
@@ -208,7 +245,9 @@ def _answered(error: RedisError) -> Trouble | None:
     """What Redis itself said."""
     text = str(error)
     low = text.lower()
-    if isinstance(error, NoPermissionError) or (isinstance(error, ResponseError) and _RIGHTS.search(text)):
+    if isinstance(error, NoPermissionError) or (
+        isinstance(error, ResponseError) and _RIGHTS.search(text)
+    ):
         return _rights(text)
     for words, trouble in _BY_TEXT:
         if words in low:
@@ -216,7 +255,11 @@ def _answered(error: RedisError) -> Trouble | None:
     if isinstance(error, ResponseError) and _UNKNOWN.search(text):
         return _lacks(text)
     code = next((code for kind, code in _CODE_OF if isinstance(error, kind)), "")
-    if not code and isinstance(error, ResponseError) and (found := _INSIDE.search(text) or _CODE.match(text)):
+    if (
+        not code
+        and isinstance(error, ResponseError)
+        and (found := _INSIDE.search(text) or _CODE.match(text))
+    ):
         code = found.group(1)
     if found := _BY_CODE.get(code):
         return found
@@ -227,9 +270,15 @@ def _answered(error: RedisError) -> Trouble | None:
 
 def _rights(text: str) -> Trouble:
     if _KEYS.search(text):
-        return Trouble("Redis does not let this user touch the bot's keys ({fb}*)", RIGHTS, final=True)
+        return Trouble(
+            "Redis does not let this user touch the bot's keys ({fb}*)", RIGHTS, final=True
+        )
     named = _NAME.search(text)
-    what = named.group(1).upper().replace("|", " ") if named and named.group(1) else "a command that the bot needs"
+    what = (
+        named.group(1).upper().replace("|", " ")
+        if named and named.group(1)
+        else "a command that the bot needs"
+    )
     return Trouble(f"Redis does not let this user run {what}", RIGHTS, final=True)
 
 
@@ -237,7 +286,9 @@ def _lacks(text: str) -> Trouble:
     named = _NAME.search(text)
     what = named.group(2).upper() if named and named.group(2) else "a command that the bot needs"
     if what == "AUTH":
-        return Trouble("What answers there knows no AUTH, and REDIS_URL gives a password", LOGIN, final=True)
+        return Trouble(
+            "What answers there knows no AUTH, and REDIS_URL gives a password", LOGIN, final=True
+        )
     return Trouble(f"This Redis does not know {what}", NEWEST, final=True)
 
 
@@ -249,12 +300,16 @@ def _sentinels(error: BaseException) -> Trouble:
         return Trouble("No sentinel names a primary of that name, or none answers", mend)
     if why is _NO_PASSWORD:
         mend = "REDIS_URL: …/master?sentinel_password=… is the sentinels' own password (docs/settings.md)"
-        return Trouble("The sentinels want a password, and REDIS_URL gives none for them", mend, final=True)
+        return Trouble(
+            "The sentinels want a password, and REDIS_URL gives none for them", mend, final=True
+        )
     mend = "REDIS_URL: sentinel_username and sentinel_password, percent-encoded (docs/settings.md)"
     if why is _WRONG_PASSWORD:
         return Trouble("The sentinels do not take their user and password", mend, final=True)
     if why.says.endswith("know SENTINEL"):
-        mend = "REDIS_URL: the sentinels' own port (26379), or redis://host:6379 where there are none"
+        mend = (
+            "REDIS_URL: the sentinels' own port (26379), or redis://host:6379 where there are none"
+        )
         return Trouble("What answers there is a Redis and no sentinel", mend, final=True)
     return Trouble(f"The sentinels do not answer: {why.says}", mend, final=why.final)
 
@@ -272,20 +327,34 @@ def _of_the_way(error: BaseException) -> Trouble | None:
         case ssl.SSLCertVerificationError():
             why = (error.verify_message or "it is not trusted here").rstrip(".")
             return Trouble(
-                f"The certificate of Redis is not taken: {why}", _OF_TRUST.get(error.verify_code, TRUST), final=True
+                f"The certificate of Redis is not taken: {why}",
+                _OF_TRUST.get(error.verify_code, TRUST),
+                final=True,
             )
         case ssl.SSLError():
             return _tls(error)
         case socket.gaierror():
-            return Trouble("The host of Redis is not found", "REDIS_URL: is its name right, and known to this machine?")
+            return Trouble(
+                "The host of Redis is not found",
+                "REDIS_URL: is its name right, and known to this machine?",
+            )
         case FileNotFoundError():
-            return Trouble("There is no socket at that path", "REDIS_URL: is Redis running, and its unixsocket there?")
+            return Trouble(
+                "There is no socket at that path",
+                "REDIS_URL: is Redis running, and its unixsocket there?",
+            )
         case PermissionError():
-            return Trouble("This user may not open that socket", "REDIS_URL: the socket's unixsocketperm and group")
+            return Trouble(
+                "This user may not open that socket",
+                "REDIS_URL: the socket's unixsocketperm and group",
+            )
         case redis_errors.TimeoutError() if "connect" in low:
             return NO_CONNECTION
         case redis_errors.TimeoutError() | TimeoutError():
-            return Trouble("Redis is too slow: it did not answer in time", "is it busy, or its disk, or the way to it?")
+            return Trouble(
+                "Redis is too slow: it did not answer in time",
+                "is it busy, or its disk, or the way to it?",
+            )
         case MaxConnectionsError():
             return Trouble("All connections to Redis are in use")
         case redis_errors.ConnectionError() if "no connection available" in low:
@@ -302,7 +371,11 @@ def _of_the_way(error: BaseException) -> Trouble | None:
 
 def _os(error: OSError) -> Trouble | None:
     """asyncio puts the errors of all addresses of a host into one text."""
-    numbers = {error.errno} if error.errno else {int(one) for one in re.findall(r"\[Errno (\d+)\]", str(error))}
+    numbers = (
+        {error.errno}
+        if error.errno
+        else {int(one) for one in re.findall(r"\[Errno (\d+)\]", str(error))}
+    )
     if numbers == {errno.ECONNREFUSED}:
         return Trouble("Nothing answers where Redis should be (connection refused)")
     numbers.discard(errno.ECONNREFUSED)
@@ -316,7 +389,9 @@ def _tls(error: ssl.SSLError) -> Trouble:
     if code in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
         return NO_TLS
     if "certificate" in reason or code.endswith("_UNKNOWN_CA"):
-        mend = "REDIS_URL: rediss://…?ssl_certfile=FILE&ssl_keyfile=FILE is the bot's own certificate"
+        mend = (
+            "REDIS_URL: rediss://…?ssl_certfile=FILE&ssl_keyfile=FILE is the bot's own certificate"
+        )
         return Trouble(f"Redis and the bot do not agree on a certificate ({reason})", mend)
     return Trouble(f"TLS to Redis does not come about ({reason or type(error).__name__})", TLS)
 

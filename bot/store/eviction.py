@@ -39,7 +39,9 @@ async def must_keep(redis: Redis) -> None:
     if policy is None:
         return
     if not policy.startswith("volatile-"):
-        raise ThrowsAway(f"Redis throws any key away when it is full (maxmemory-policy {policy}). Please {MEND}.")
+        raise ThrowsAway(
+            f"Redis throws any key away when it is full (maxmemory-policy {policy}). Please {MEND}."
+        )
     log.critical(
         "Redis throws keys away when it is full (maxmemory-policy %s): what was delivered twice may count twice then. Please %s.",
         policy,

@@ -68,7 +68,12 @@ class StoreViewers:
     def __init__(self, store: Store) -> None:
         prefix = store.keys.prefix
         self._redis = store.redis
-        self._keys = [f"{prefix}:homes", f"{prefix}:homes:shown", f"{prefix}:homes:turn", store.keys.dirty_counter]
+        self._keys = [
+            f"{prefix}:homes",
+            f"{prefix}:homes:shown",
+            f"{prefix}:homes:turn",
+            store.keys.dirty_counter,
+        ]
         self._me = uuid4().hex
 
     async def opened(self, user: str, seconds: float, at_most: int) -> None:

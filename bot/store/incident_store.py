@@ -141,7 +141,9 @@ class Store:
 
     def beside(self, name: str) -> Store:
         """The same Redis, under keys of its own that are the bot's, too."""
-        return Store(self.redis, prefix=f"{self.keys.prefix}:{name}", wait_replicas=self._wait_replicas)
+        return Store(
+            self.redis, prefix=f"{self.keys.prefix}:{name}", wait_replicas=self._wait_replicas
+        )
 
     async def close(self) -> None:
         await sentinel.close(self.redis)
@@ -162,15 +164,21 @@ class Store:
             case Delivery(claims=claims) if claims:
                 commands.append(("MGET", *map(self.keys.delivery, claims)))
             case TimerDue():
-                commands.append(("ZSCORE", self.keys.timers, member(trigger.incident, trigger.name)))
+                commands.append(
+                    ("ZSCORE", self.keys.timers, member(trigger.incident, trigger.name))
+                )
             case EffectEnded():
-                commands.append(("XPENDING", self.keys.outbox, GROUP, trigger.entry, trigger.entry, 1))
+                commands.append(
+                    ("XPENDING", self.keys.outbox, GROUP, trigger.entry, trigger.entry, 1)
+                )
             case _:
                 pass
         answers = await ask(self.redis, *commands)
         for answer in answers:
             # Such an entry is pending nowhere: it is gone. Any other no leaves open what was dealt with.
-            if isinstance(answer, Exception) and not str(answer).startswith(("NOGROUP", "Invalid stream ID")):
+            if isinstance(answer, Exception) and not str(answer).startswith(
+                ("NOGROUP", "Invalid stream ID")
+            ):
                 raise NotRecorded(said(answer)) from answer
         seconds, micros = map(int, answers[0])
         server_now = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
@@ -179,7 +187,9 @@ class Store:
             number = int(answers[1][1]) + 1 if answers[1] else 1
             return Loaded(None, 0, server_now, seen, number)
         version, record = answers[1]
-        return Loaded(self._parsed(incident, record) if record else None, int(version or 0), server_now, seen)
+        return Loaded(
+            self._parsed(incident, record) if record else None, int(version or 0), server_now, seen
+        )
 
     def _parsed(self, id: str, record: str) -> Incident:
         """What is read again as it was is not parsed again: of an incident that opens two reads in three. Raises `NotThisVersion`."""
@@ -189,8 +199,13 @@ class Store:
                 incident = Incident.model_validate_json(record)
             except ValidationError as error:
                 self.unreadable.add(id)
-                raise NotThisVersion(f"The record of {id} cannot be read by this version of the bot.") from error
-        self._read_before[id] = (record, incident)  # at the end: who was not asked for longest stands first
+                raise NotThisVersion(
+                    f"The record of {id} cannot be read by this version of the bot."
+                ) from error
+        self._read_before[id] = (
+            record,
+            incident,
+        )  # at the end: who was not asked for longest stands first
         if len(self._read_before) > READ_BEFORE:
             del self._read_before[next(iter(self._read_before))]
         return incident
@@ -200,7 +215,9 @@ class Store:
         found: list[Incident] = []
         for some in _batches(list(incidents), TOGETHER):
             found += await self._get(some)
-            await asyncio.sleep(0)  # others have their turn: an answer that is there already is read without one
+            await asyncio.sleep(
+                0
+            )  # others have their turn: an answer that is there already is read without one
         return found
 
     async def _get(self, ids: Sequence[str]) -> list[Incident]:
@@ -229,7 +246,9 @@ class Store:
                 found.append(Incident.model_validate_json(record))
             except ValidationError as error:
                 self.unreadable.add(id)
-                log.error("record of %s cannot be read: %s fields do not fit", id, error.error_count())
+                log.error(
+                    "record of %s cannot be read: %s fields do not fit", id, error.error_count()
+                )
         return found
 
     async def timeline(self, incident: str) -> list[Entry]:
@@ -296,14 +315,20 @@ class Store:
         for pause in (0.02, 0.05, 0.1, *([0.2] * 100)):
             try:
                 async with asyncio.timeout_at(ends):
-                    answer = _answer(await run_script(self.redis, COMMIT, [self.keys.prefix], *arguments))
+                    answer = _answer(
+                        await run_script(self.redis, COMMIT, [self.keys.prefix], *arguments)
+                    )
                     if self._wait_replicas and isinstance(answer, Done | Already):
-                        await copied(self.redis, self._wait_replicas, ends - clock(), fence=self.keys.fence)
+                        await copied(
+                            self.redis, self._wait_replicas, ends - clock(), fence=self.keys.fence
+                        )
                 break
             except TimeoutError as error:
                 raise lost or AnswerLost("Redis did not answer in time.") from error
             except AnswerLost as error:
-                if error.halfway:  # asked again, it would find its own half and say that somebody else was faster
+                if (
+                    error.halfway
+                ):  # asked again, it would find its own half and say that somebody else was faster
                     raise
                 lost = failed = error
             except NotRecorded as error:

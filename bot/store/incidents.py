@@ -13,7 +13,17 @@ from typing import assert_never
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from bot.store.incident_store import Already, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
+from bot.store.incident_store import (
+    Already,
+    Conflict,
+    Done,
+    Duplicate,
+    Gone,
+    Late,
+    Loaded,
+    Store,
+    Taken,
+)
 from bot.store.redis import SAY_SECONDS, AnswerLost, NotRecorded, NotThisVersion
 from handlers.dispatcher import Delivery, EffectEnded, Recorded, TimerDue, Trigger, Unknown
 from phases.coordination.duplicates import joined
@@ -42,7 +52,12 @@ class Incidents:
     """
 
     def __init__(
-        self, store: Store, step: Step, catalogue: Catalogue, *, now: Callable[[], datetime] | None = None
+        self,
+        store: Store,
+        step: Step,
+        catalogue: Catalogue,
+        *,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._store = store
         self._step = step
@@ -57,7 +72,11 @@ class Incidents:
         delivery, and who is refused by it is refused by what is loaded anew."""
 
     async def dispatch(
-        self, action: Action, incident: str | None, trigger: Trigger | None = None, deadline: datetime | None = None
+        self,
+        action: Action,
+        incident: str | None,
+        trigger: Trigger | None = None,
+        deadline: datetime | None = None,
     ) -> Recorded | Refused | Unknown:
         """Loads, steps, commits; again on a conflict, for 2 s in all.
 
@@ -72,10 +91,20 @@ class Incidents:
             log.error("nothing recorded of %s: %s", action.type, error.text)
             return Refused("version", f"{error.text} Run the newest one. Nothing was changed.")
         except NotRecorded as error:
-            log.error("nothing recorded of %s for %s: %s", action.type, incident or "a new incident", error.text)
+            log.error(
+                "nothing recorded of %s for %s: %s",
+                action.type,
+                incident or "a new incident",
+                error.text,
+            )
             return Unknown(f"{error.text} {NOTHING}")
         except AnswerLost as error:
-            log.error("answer lost for %s of %s: %s", action.type, incident or "a new incident", error.text)
+            log.error(
+                "answer lost for %s of %s: %s",
+                action.type,
+                incident or "a new incident",
+                error.text,
+            )
             return Unknown(f"{error.text} {Unknown().text}") if error.halfway else Unknown()
 
     async def _say(
@@ -91,7 +120,9 @@ class Incidents:
         above = 0
         looked = self._just_looked_at(incident) if isinstance(trigger, Delivery) else None
         while True:
-            loaded, guessed = (looked, True) if looked else (await self._store.load(incident, trigger), False)
+            loaded, guessed = (
+                (looked, True) if looked else (await self._store.load(incident, trigger), False)
+            )
             looked = None
             if loaded.seen is not None:
                 return await self._again(loaded.seen, loaded)
@@ -107,13 +138,17 @@ class Incidents:
             if isinstance(action, MergeDuplicate):
                 other = await self._store.load(action.duplicate)
                 action = action.model_copy(update={"found": other.incident})
-            change = self._step(loaded.incident, action, self._service(action, loaded), self._time(loaded))
+            change = self._step(
+                loaded.incident, action, self._service(action, loaded), self._time(loaded)
+            )
             if isinstance(change, Refused):
                 if guessed:
                     continue
                 return change
             if loaded.incident is None:
-                change = dataclasses.replace(change, claims=(*change.claims, _number(change.incident)))
+                change = dataclasses.replace(
+                    change, claims=(*change.claims, _number(change.incident))
+                )
             records = [part.record for part in (change, change.also) if part is not None]
             for record in records:
                 if too_large := _too_large(change.incident.id, record, trigger):
@@ -132,14 +167,21 @@ class Incidents:
             self._looked.pop(change.incident.id, None)
             match answer:
                 case Done() | Already():
-                    log.info("%s %s", change.incident.id, action.type, extra=_told(change.incident, trigger))
+                    log.info(
+                        "%s %s",
+                        change.incident.id,
+                        action.type,
+                        extra=_told(change.incident, trigger),
+                    )
                     return Recorded(change.incident)
                 case Duplicate(incident=owner):
                     return await self._again(owner, loaded)
                 case Gone():
                     return await self._again("", loaded)
                 case Late() if isinstance(trigger, TimerDue | EffectEnded):
-                    return Unknown(NOTHING)  # Redis was slow, or its clock was set forward: said again, never dropped
+                    return Unknown(
+                        NOTHING
+                    )  # Redis was slow, or its clock was set forward: said again, never dropped
                 case Late():
                     return Refused("late", f"This came too late and was not carried out. {NOTHING}")
                 case Taken(claim=claim) if claim == _number(change.incident).key:
@@ -220,8 +262,12 @@ class Incidents:
             incident = loaded.incident
         else:
             incident = await self.load(seen)
-        if incident is None:  # lost with a fail-over, say: nobody can be told better by saying it again
-            return Refused("unknown", "This was dealt with before, in an incident that is not there any more.")
+        if (
+            incident is None
+        ):  # lost with a fail-over, say: nobody can be told better by saying it again
+            return Refused(
+                "unknown", "This was dealt with before, in an incident that is not there any more."
+            )
         return Recorded(incident, again=True)
 
     def _service(self, action: Action, loaded: Loaded) -> Service:
@@ -234,7 +280,11 @@ class Incidents:
 
     @asynccontextmanager
     async def _turn(self, incident: str | None, ends: float) -> AsyncIterator[None]:
-        lock = self._declaring if incident is None else self._turns.setdefault(incident, asyncio.Lock())
+        lock = (
+            self._declaring
+            if incident is None
+            else self._turns.setdefault(incident, asyncio.Lock())
+        )
         try:
             async with asyncio.timeout_at(ends):
                 await lock.acquire()
@@ -287,5 +337,8 @@ def _too_large(id: str, record: str, trigger: Trigger | None) -> Refused | None:
         return None
     log.error("record of %s has %s bytes, the limit is %s", id, size, RECORD_LIMIT_BYTES)
     if trigger is None or isinstance(trigger, Delivery):
-        return Refused("input", "This incident's record is full; put it in the channel instead. Nothing was changed.")
+        return Refused(
+            "input",
+            "This incident's record is full; put it in the channel instead. Nothing was changed.",
+        )
     return None

@@ -13,7 +13,15 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.store.commit import Memory, counted_json, from_ms, memory_request, recall_indexes, recall_member, to_ms
+from bot.store.commit import (
+    Memory,
+    counted_json,
+    from_ms,
+    memory_request,
+    recall_indexes,
+    recall_member,
+    to_ms,
+)
 from bot.store.incident_store import Store
 from bot.store.redis import AnswerLost, NotRecorded, Script, answering, run_script
 from phases.memory.recall import RECALLED
@@ -96,7 +104,9 @@ class RedisMemory:
         names = [f"file:{asked.file}", *(f"issue:{issue}" for issue in asked.issues)]
         arguments = (asked.service, to_ms(asked.since), asked.before, RECALLED, *names)
         try:
-            count, newest, alike = await run_script(self._store.redis, RECALL, [self._store.keys.prefix], *arguments)
+            count, newest, alike = await run_script(
+                self._store.redis, RECALL, [self._store.keys.prefix], *arguments
+            )
         except (NotRecorded, AnswerLost) as error:
             raise PortError("redis", error.text.rstrip("."), retryable=True) from error
         return Recalled(in_span=count, newest=_newest(_read(newest)), alike=_newest(_read(alike)))
@@ -149,7 +159,11 @@ class RedisMemory:
         with answering():
             members = cast("list[str]", await redis.zrange(f"{keys.prefix}:recall:all", 0, -1))
             known = {one.rpartition("|")[2] for one in members}
-            ids = [one for one in cast("list[str]", await redis.zrange(keys.all, 0, -1)) if one not in known]
+            ids = [
+                one
+                for one in cast("list[str]", await redis.zrange(keys.all, 0, -1))
+                if one not in known
+            ]
             for start in range(0, len(ids), BATCH):
                 pipe = redis.pipeline(transaction=False)
                 for id in ids[start : start + BATCH]:
@@ -172,7 +186,12 @@ class RedisMemory:
     async def _keep(self, incident: str, version: str, memory: Memory) -> int:
         try:
             return await run_script(
-                self._store.redis, KEEP, [self._store.keys.prefix], incident, version, json.dumps(memory)
+                self._store.redis,
+                KEEP,
+                [self._store.keys.prefix],
+                incident,
+                version,
+                json.dumps(memory),
             )
         except (NotRecorded, AnswerLost) as error:
             raise PortError("redis", error.text.rstrip("."), retryable=True) from error

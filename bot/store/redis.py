@@ -157,10 +157,14 @@ def connect(
         case "sentinel":
             return sentinel.connect(at, **kept)
         case "unix":
-            return Redis.from_pool(Pool(connection_class=UnixDomainSocketConnection, path=at.path, **kept))
+            return Redis.from_pool(
+                Pool(connection_class=UnixDomainSocketConnection, path=at.path, **kept)
+            )
         case scheme:
             ((host, port),) = at.hosts
-            secure: dict[str, Any] = {"connection_class": SSLConnection, **at.tls} if scheme == "rediss" else {}
+            secure: dict[str, Any] = (
+                {"connection_class": SSLConnection, **at.tls} if scheme == "rediss" else {}
+            )
             return Redis.from_pool(Pool(host=host, port=port, **secure, **kept))
 
 
@@ -186,10 +190,14 @@ async def copied(redis: Redis, replicas: int, seconds: float, *, fence: str) -> 
         await connection.send_command("SET", fence, "1", "PX", 60_000)
         await connection.read_response()
         # Its answer must come before we would stop to listen, or nobody knows how many have it.
-        await connection.send_command("WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800)))
+        await connection.send_command(
+            "WAIT", replicas, max(1, round(min(seconds, READ_SECONDS) * 800))
+        )
         reached = int(await connection.read_response())
     except (RedisError, OSError, asyncio.IncompleteReadError) as error:
-        raise AnswerLost(f"Nobody knows whether the replicas of Redis have it: {said(error)}") from error
+        raise AnswerLost(
+            f"Nobody knows whether the replicas of Redis have it: {said(error)}"
+        ) from error
     finally:
         await redis.connection_pool.release(connection)
     if reached < replicas:
@@ -211,7 +219,9 @@ async def call(redis: Redis, *command: Any) -> Any:
     if isinstance(answer, NoScriptError):
         raise answer
     if isinstance(answer, ANSWERS):
-        if "user_script" in str(answer):  # it failed inside a script, which may have written by then
+        if "user_script" in str(
+            answer
+        ):  # it failed inside a script, which may have written by then
             raise AnswerLost(said(answer), halfway=True) from answer
         raise NotRecorded(said(answer), refused=True) from answer
     return answer
@@ -272,10 +282,14 @@ async def _taken(redis: Redis) -> Any:
     try:
         return await redis.connection_pool.get_connection()
     except (RedisError, OSError) as error:
-        raise NotRecorded(said(error), refused=isinstance(error, ANSWERS) or of(error).final) from error
+        raise NotRecorded(
+            said(error), refused=isinstance(error, ANSWERS) or of(error).final
+        ) from error
 
 
-async def run_script(redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float) -> Any:
+async def run_script(
+    redis: Redis, script: Script, keys: list[str], *args: str | bytes | int | float
+) -> Any:
     """EVALSHA, and EVAL where the server lost the script. Raises as `call`."""
     try:
         return await call(redis, "EVALSHA", script.sha, len(keys), *keys, *args)

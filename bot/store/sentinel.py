@@ -47,12 +47,16 @@ class Sentinels(Sentinel):
                 return state["ip"], state["port"]
         # One that answers knows better why than one that does not.
         failed.sort(key=lambda error: isinstance(error, ANSWERS))
-        raise MasterNotFoundError("no sentinel names a primary") from (failed[-1] if failed else None)
+        raise MasterNotFoundError("no sentinel names a primary") from (
+            failed[-1] if failed else None
+        )
 
 
 def connect(at: Address, **connection: Any) -> Redis:
     """A client of the primary; nothing is sent yet. `connection`: what every connection is made with."""
-    own: dict[str, Any] = {key: connection[key] for key in ("retry", "protocol", "driver_info") if key in connection}
+    own: dict[str, Any] = {
+        key: connection[key] for key in ("retry", "protocol", "driver_info") if key in connection
+    }
     sentinels = Sentinels(
         at.hosts,
         sentinel_kwargs={

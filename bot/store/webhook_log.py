@@ -77,7 +77,9 @@ def opened(settings: Settings) -> tuple[Dispatcher, ...]:
 class Arrivals:
     """ASGI middleware around our routes; counts by the answer: 401 is a signature that does not fit."""
 
-    def __init__(self, app: ASGIApp, store: Store, doors: Iterable[Dispatcher], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, app: ASGIApp, store: Store, doors: Iterable[Dispatcher], now: Callable[[], datetime]
+    ) -> None:
         self._app, self._store, self._now = app, store, now
         self._doors = {dispatcher.path: dispatcher for dispatcher in doors}
         self._written: dict[str, float] = {}
@@ -111,7 +113,11 @@ class Arrivals:
     def _count(self, dispatcher: Dispatcher, status: int) -> None:
         if status == 401:
             self._refused[dispatcher.whose] += 1
-        elif status < 300 and time.monotonic() - self._written.get(dispatcher.whose, -WELL_SECONDS) >= WELL_SECONDS:
+        elif (
+            status < 300
+            and time.monotonic() - self._written.get(dispatcher.whose, -WELL_SECONDS)
+            >= WELL_SECONDS
+        ):
             self._written[dispatcher.whose] = time.monotonic()
             self._well.add(dispatcher.whose)
             self._refused.pop(dispatcher.whose, None)

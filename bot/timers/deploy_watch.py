@@ -21,7 +21,15 @@ from handlers.webhooks.alerts import Alarm, Found, raise_alarm
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
-from phases.verification.post_deploy import LOOKS, Watched, forgotten, headline, looks_due, new_since, over
+from phases.verification.post_deploy import (
+    LOOKS,
+    Watched,
+    forgotten,
+    headline,
+    looks_due,
+    new_since,
+    over,
+)
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +92,9 @@ class Watch:
             await self._deploys.ended(watched)
             return
         due = looks_due(watched, service, now)
-        if due <= self._made.get(watched.key, 0) or time.monotonic() < self._later.get(watched.key, 0.0):
+        if due <= self._made.get(watched.key, 0) or time.monotonic() < self._later.get(
+            watched.key, 0.0
+        ):
             return
         try:
             raised = await self._look(watched, service, self._tracker, now)
@@ -93,7 +103,9 @@ class Watch:
             raised = None
         except Exception as error:  # noqa: BLE001  one that cannot be looked at must not end the others', nor the bot
             where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("after the deploy of %s: %s\n%s", watched.service, type(error).__name__, where)
+            log.error(
+                "after the deploy of %s: %s\n%s", watched.service, type(error).__name__, where
+            )
             raised = None
         if raised is None and over(watched, service, now):
             log.warning("the deploy of %s is not watched any longer", watched.service)
@@ -105,10 +117,14 @@ class Watch:
         else:
             self._made[watched.key] = due
 
-    async def _look(self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime) -> bool | None:
+    async def _look(
+        self, watched: Watched, service: Service, tracker: ErrorTracker, now: datetime
+    ) -> bool | None:
         """True: there were new issues, and an incident knows; False: none; None: it could not be recorded."""
         since = new_since(watched, service)
-        found = await asyncio.gather(*(tracker.new_issues(service, name, since, now) for name in watched.names))
+        found = await asyncio.gather(
+            *(tracker.new_issues(service, name, since, now) for name in watched.names)
+        )
         new = list({issue.id: issue for rows in found for issue in rows}.values())
         if not new:
             return False
@@ -117,10 +133,16 @@ class Watch:
         alarm = Alarm(
             service=service,
             title=slack_text.title(slack_text.typed(headline(loudest, version))),
-            source=Source(kind="deploy", text=f"the watch after the deploy of {version}", url=loudest[0].url),
+            source=Source(
+                kind="deploy", text=f"the watch after the deploy of {version}", url=loudest[0].url
+            ),
             at=now,
             found=tuple(
-                Found(one.id, slack_text.cut(slack_text.typed(f"{one.short_id} {one.title}"), 1000), one.url)
+                Found(
+                    one.id,
+                    slack_text.cut(slack_text.typed(f"{one.short_id} {one.title}"), 1000),
+                    one.url,
+                )
                 for one in loudest
             ),
         )

@@ -35,7 +35,14 @@ class Poster(Protocol):
     """`bot.clients.slack.client.Slack`."""
 
     async def post(
-        self, channel: str, message: Message, *, incident: str, effect: str, since: datetime, maybe_posted: bool
+        self,
+        channel: str,
+        message: Message,
+        *,
+        incident: str,
+        effect: str,
+        since: datetime,
+        maybe_posted: bool,
     ) -> str: ...
 
 

@@ -115,7 +115,12 @@ class Clock:
             logging.getLogger(name).setLevel(logging.ERROR)  # each run is an INFO line otherwise
         scheduler = AsyncIOScheduler(timezone=UTC, event_loop=asyncio.get_running_loop())
         self.job = scheduler.add_job(
-            self.sweep, "interval", seconds=SWEEP_SECONDS, coalesce=True, max_instances=1, misfire_grace_time=None
+            self.sweep,
+            "interval",
+            seconds=SWEEP_SECONDS,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
         )
         scheduler.start()
         try:
@@ -130,7 +135,10 @@ class Clock:
         try:
             more = True
             if self._now is None and (seconds := await set_back(self._store)):
-                log.warning("the clock of Redis was set back by %.1f s: what waits was moved with it", seconds)
+                log.warning(
+                    "the clock of Redis was set back by %.1f s: what waits was moved with it",
+                    seconds,
+                )
             while more:
                 due = await self._due()
                 self.running, self.swept_at = True, time.monotonic()
@@ -177,14 +185,23 @@ class Clock:
         try:
             action = ACTION.validate_json(due.action)
         except ValidationError as error:
-            await self._aside(due, f"{error.error_count()} fields do not fit any action of this version")
+            await self._aside(
+                due, f"{error.error_count()} fields do not fit any action of this version"
+            )
             return True
         try:
-            answer = await self._dispatcher.dispatch(action, due.incident, TimerDue(due.incident, due.name, due.at_ms))
+            answer = await self._dispatcher.dispatch(
+                action, due.incident, TimerDue(due.incident, due.name, due.at_ms)
+            )
         except Exception as error:  # noqa: BLE001  a rule that fails: the timer stays, and is tried less and less often
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error(
-                "timer %s of %s failed with %s\n%s", due.name, due.incident, type(error).__name__, where, extra=_of(due)
+                "timer %s of %s failed with %s\n%s",
+                due.name,
+                due.incident,
+                type(error).__name__,
+                where,
+                extra=_of(due),
             )
             self.counts["failed"] += 1
             wait = min(LONGEST_WAIT_SECONDS, wait * 2)
@@ -199,7 +216,12 @@ class Clock:
             case Refused():
                 self.counts["refused"] += 1
                 log.warning(
-                    "timer %s of %s refused (%s): %s", due.name, due.incident, answer.code, answer.text, extra=_of(due)
+                    "timer %s of %s refused (%s): %s",
+                    due.name,
+                    due.incident,
+                    answer.code,
+                    answer.text,
+                    extra=_of(due),
                 )
                 await self._drop(due)
             case Unknown():

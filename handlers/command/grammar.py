@@ -45,13 +45,18 @@ _ID = re.compile(
 """`ー` is what the dash's key writes in Japanese."""
 _TYPED_TWICE = re.compile(r"/incident(?:\s+|$)", re.IGNORECASE)
 HELP = frozenset({"?", "-h", "--help", "-help", "/help", "h"})
-_FILLING = frozenset({"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"})
+_FILLING = frozenset(
+    {"please", "pls", "plz", "thanks", "thx", "now", "of", "for", "on", "about", "the", "me"}
+)
 """Beside a subcommand and an id they say nothing: `status of INC-0042 please`."""
 _JOINING = frozenset({"into", "with", "and", "to", "in", "->", "→", "=>", "&", "+"})
-_APART = re.compile(r"(roll|hot|post|re|time)[ -](back|fix|mortem|check|open|line)\b", re.IGNORECASE)
+_APART = re.compile(
+    r"(roll|hot|post|re|time)[ -](back|fix|mortem|check|open|line)\b", re.IGNORECASE
+)
 _SEV = re.compile(r"sev(?:erity)?[-=: ]{0,2}([1-4])\b", re.IGNORECASE)
 _RELEASE = re.compile(
-    r"(?:to )?(?:v?\d+(?:\.\d+)+[\w.+-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,40}|[\w.-]+/[\w./-]+)", re.IGNORECASE
+    r"(?:to )?(?:v?\d+(?:\.\d+)+[\w.+-]*|(?=[0-9a-f]*\d)[0-9a-f]{7,40}|[\w.-]+/[\w./-]+)",
+    re.IGNORECASE,
 )
 """A version, a commit or a branch behind `rollback` or `hotfix`."""
 _PERSON = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^>]*)?>")
@@ -110,9 +115,15 @@ class Near:
 Reading = Subcommand | Declare | Ambiguous | Near
 
 
-def parse(text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()) -> Reading:
+def parse(
+    text: str, *, here: bool, one_open: bool = False, services: Collection[str] = ()
+) -> Reading:
     """`here`: said in an incident's channel. `one_open`: elsewhere, and exactly one incident is open."""
-    text = _TYPED_TWICE.sub("", text.strip(), count=1) if text.lstrip().startswith("/") else text.strip()
+    text = (
+        _TYPED_TWICE.sub("", text.strip(), count=1)
+        if text.lstrip().startswith("/")
+        else text.strip()
+    )
     words = _Words.of(text)
     if text.lower() in HELP:
         return Subcommand("help")
@@ -140,7 +151,9 @@ def parse(text: str, *, here: bool, one_open: bool = False, services: Collection
     return Declare(text)
 
 
-def _id_first(words: _Words, text: str, *, here: bool, services: Collection[str]) -> Ambiguous | None:
+def _id_first(
+    words: _Words, text: str, *, here: bool, services: Collection[str]
+) -> Ambiguous | None:
     """Read `INC-0042` alone, and `INC-0042 rollback`: both may be commands, and are asked about."""
     found = _ID.match(words.read)
     if found is None:
@@ -156,7 +169,11 @@ def _id_first(words: _Words, text: str, *, here: bool, services: Collection[str]
 
 def _apart(read: str, *, here: bool, services: Collection[str]) -> Subcommand | None:
     """Read `roll back`, `post-mortem INC-0042` and `sev2` as the subcommands that they nearly are."""
-    joined = _SEV.sub(r"severity \1", read, count=1) if _SEV.match(read) else _APART.sub(r"\1\2", read, count=1)
+    joined = (
+        _SEV.sub(r"severity \1", read, count=1)
+        if _SEV.match(read)
+        else _APART.sub(r"\1\2", read, count=1)
+    )
     if joined == read or not (_SEV.match(read) or _APART.match(read)):
         return None
     meant = parse(joined, here=here, services=services)
@@ -180,7 +197,9 @@ class _Words:
 
     @classmethod
     def of(cls, typed: str) -> _Words:
-        letters = [(" " if one.isspace() else one, place) for one, place in slack_text.letters(typed)]
+        letters = [
+            (" " if one.isspace() else one, place) for one, place in slack_text.letters(typed)
+        ]
         begin, end = 0, len(letters)
         while begin < end and letters[begin][0] in MARKS + " ":
             begin += 1
@@ -190,7 +209,11 @@ class _Words:
         begin = next((n for n in range(begin, end) if letters[n][0] != " "), end)
         if 0 < begin < end:
             typed = typed[: letters[end - 1][1] + 1]
-        return cls(typed, "".join(one for one, _ in letters[begin:end]), tuple(p for _, p in letters[begin:end]))
+        return cls(
+            typed,
+            "".join(one for one, _ in letters[begin:end]),
+            tuple(p for _, p in letters[begin:end]),
+        )
 
     def after(self, letters: int) -> _Words:
         """Return what stands behind so many letters, and behind the colon or dash after them."""
@@ -202,7 +225,11 @@ class _Words:
         if " " not in self.read[letters:begin]:
             begin = letters
         first = self.places[begin]
-        return _Words(self.typed[first:].strip(), self.read[begin:], tuple(p - first for p in self.places[begin:]))
+        return _Words(
+            self.typed[first:].strip(),
+            self.read[begin:],
+            tuple(p - first for p in self.places[begin:]),
+        )
 
 
 def _written(found: re.Match[str]) -> str:
@@ -216,9 +243,16 @@ def _ids(read: str) -> str:
 
 def _parts(read: str, *, numbers: str = "") -> list[str]:
     """Return the words without marks; a number that `numbers` fits becomes an incident's id."""
-    parts = [part.strip(MARKS + STOPS) for part in re.sub(r"(?<=\d),(?=[#i\d])", " ", _ids(read), flags=re.I).split()]
+    parts = [
+        part.strip(MARKS + STOPS)
+        for part in re.sub(r"(?<=\d),(?=[#i\d])", " ", _ids(read), flags=re.I).split()
+    ]
     known = re.compile(numbers or "(?!)")
-    return [f"INC-{int(part.lstrip('#')):04d}" if known.fullmatch(part) else part for part in parts if part]
+    return [
+        f"INC-{int(part.lstrip('#')):04d}" if known.fullmatch(part) else part
+        for part in parts
+        if part
+    ]
 
 
 def _subcommand(
@@ -296,10 +330,14 @@ def _lead(parts: list[str]) -> Subcommand | None:
     people = [m for p in parts if (m := _PERSON.fullmatch(p))]
     if len(ids) > 1 or len(people) > 1 or len(parts) != len(ids) + len(people):
         return None
-    return Subcommand("lead", ids[0] if ids else None, person=people[0].group(1) if people else None)
+    return Subcommand(
+        "lead", ids[0] if ids else None, person=people[0].group(1) if people else None
+    )
 
 
-def _with_text(name: str, rest: _Words, *, here: bool, one_open: bool) -> Subcommand | Ambiguous | None:
+def _with_text(
+    name: str, rest: _Words, *, here: bool, one_open: bool
+) -> Subcommand | Ambiguous | None:
     """`update`, `cause`, `fixed`, `cancel`: with an id they are meant; without one their words may be a new incident's."""
     if (found := _ID.match(rest.read)) is not None:
         after = rest.after(found.end())

@@ -8,7 +8,16 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from handlers.command.grammar import MARKS, NAMES, STOPS, Ambiguous, Declare, Near, Subcommand, parse
+from handlers.command.grammar import (
+    MARKS,
+    NAMES,
+    STOPS,
+    Ambiguous,
+    Declare,
+    Near,
+    Subcommand,
+    parse,
+)
 from handlers.incident import (
     cancel,
     cause,
@@ -34,7 +43,9 @@ from handlers.views.help import help_text
 from handlers.views.text import cut_plain
 from phases.record.incident import Incident, Severity
 
-_CHANNEL = re.compile(r"(?:#|https?://[^\s/]+/(?:archives|client/\w+)/)([CG][A-Z0-9]{4,20})\b(?:/[^\s>|]*)?")
+_CHANNEL = re.compile(
+    r"(?:#|https?://[^\s/]+/(?:archives|client/\w+)/)([CG][A-Z0-9]{4,20})\b(?:/[^\s>|]*)?"
+)
 ANYWHERE = frozenset({"list", "help"})
 
 
@@ -88,7 +99,9 @@ async def _about(interaction: Interaction, incident: Incident, said: Subcommand)
             return await lead_and_severity.lead(interaction, incident, said.person)
         case "severity":
             if said.severity is None:
-                return notes.note(f"How severe is {incident.id}? Say `/incident severity 1` (worst) to `4`.")
+                return notes.note(
+                    f"How severe is {incident.id}? Say `/incident severity 1` (worst) to `4`."
+                )
             return await lead_and_severity.severity(interaction, incident, said.severity)
         case name:
             return notes.note(f"`/incident {name}` is not known. `/incident help` shows what is.")
@@ -112,8 +125,12 @@ async def which(interaction: Interaction, said: Subcommand) -> Incident | Messag
 
 async def in_channel(interaction: Interaction, channel: str = "") -> Incident | None:
     """The incident whose own channel this is; the newest one that is open, else the newest."""
-    found = await interaction.ctx.dispatcher.find(channel=channel or interaction.channel, open_only=False)
-    own = await interaction.seen([i for i in found if i.channel is not None and i.channel.thread_ts is None])
+    found = await interaction.ctx.dispatcher.find(
+        channel=channel or interaction.channel, open_only=False
+    )
+    own = await interaction.seen(
+        [i for i in found if i.channel is not None and i.channel.thread_ts is None]
+    )
     return next((i for i in own if i.open), own[0] if own else None)
 
 
@@ -148,7 +165,11 @@ async def heard_text(interaction: Interaction, text: str) -> Message | None:
         case Subcommand() as said:
             return await act(interaction, said)
         case Near(word=word, name=name, declare=read):
-            return _either(f"Did you mean `/incident {name}`, or is “{word}” what is wrong?", Subcommand(name), read)
+            return _either(
+                f"Did you mean `/incident {name}`, or is “{word}” what is wrong?",
+                Subcommand(name),
+                read,
+            )
         case Ambiguous(subcommand=said, declare=read):
             question = f"“{read.text}”: is that about the open incident, or a new one?"
             return _either(question, said, read)

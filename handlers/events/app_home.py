@@ -82,14 +82,27 @@ class Homes:
         looking = await self._ctx.viewers.looking()
         if looking is None or looking.mark == self._seen or time.monotonic() < self._not_before:
             return
-        self._not_before = time.monotonic() + AGAIN_SECONDS  # whatever goes wrong below is tried again then
+        self._not_before = (
+            time.monotonic() + AGAIN_SECONDS
+        )  # whatever goes wrong below is tried again then
         found, failed = await self._read(), False
         for user, shown in looking.shown.items():
             try:
                 if await self._draw(user, shown, found):
                     await asyncio.sleep(1)
-            except (SlackApiError, SlackClientError, ClientError, PortError, TimeoutError, OSError) as error:
-                why = str(error.response.get("error")) if isinstance(error, SlackApiError) else type(error).__name__
+            except (
+                SlackApiError,
+                SlackClientError,
+                ClientError,
+                PortError,
+                TimeoutError,
+                OSError,
+            ) as error:
+                why = (
+                    str(error.response.get("error"))
+                    if isinstance(error, SlackApiError)
+                    else type(error).__name__
+                )
                 log.warning("App Home is drawn again in %.0f s: %s", AGAIN_SECONDS, why)
                 failed = True
         if not failed:
@@ -103,7 +116,11 @@ class Homes:
             past = await ctx.memory.since(_last_month(ctx.now()))
         except PortError as error:
             log.warning("App Home without its months: %s", error.text)
-        private = [found for one in past if one.private and (found := await ctx.dispatcher.load(one.id)) is not None]
+        private = [
+            found
+            for one in past
+            if one.private and (found := await ctx.dispatcher.load(one.id)) is not None
+        ]
         return _Found(await ctx.dispatcher.find(), await ctx.dispatcher.owing(), past, private)
 
     async def _draw(self, user: str, shown: str, found: _Found) -> bool:
@@ -116,7 +133,9 @@ class Homes:
         try:
             await self._ctx.client.views_publish(user_id=user, view=payload)
         except SlackApiError as error:
-            if error.response.status_code != 200:  # for now: asked to slow down, or a fault of Slack's own
+            if (
+                error.response.status_code != 200
+            ):  # for now: asked to slow down, or a fault of Slack's own
                 raise
             log.warning("App Home: Slack refused: %s", error.response.get("error"))
             await self._ctx.viewers.drawn(user, "")
@@ -129,10 +148,15 @@ class Homes:
         ctx = self._ctx
         try:
             if not (await ctx.people.person(user, None)).member:
-                log.info("refused: no full member of this workspace", extra={"person": user, "doing": "App Home"})
+                log.info(
+                    "refused: no full member of this workspace",
+                    extra={"person": user, "doing": "App Home"},
+                )
                 return forms.home_refused(STRANGER), False
         except PortError:
-            return forms.home_refused("I could not ask Slack who you are. Open this again in a moment."), True
+            return forms.home_refused(
+                "I could not ask Slack who you are. Open this again in a moment."
+            ), True
         members = [one.id for one in await seen_by(ctx.members, user, found.private)]
         last, this = trends(visible(found.past, members), ctx.now(), months=2).all.months
         shown = home(
@@ -160,7 +184,9 @@ class Homes:
 
 def _last_month(now: datetime) -> datetime:
     """Its first moment, in UTC as the months are counted."""
-    last_day = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    last_day = now.astimezone(UTC).replace(
+        day=1, hour=0, minute=0, second=0, microsecond=0
+    ) - timedelta(days=1)
     return last_day.replace(day=1)
 
 

@@ -24,9 +24,7 @@ DELIVERY_SECONDS = 900  # rules: delivery claims are kept 15 minutes
 OFFER_SECONDS = 600  # contract: one offer a channel in 10 minutes
 KNOWN_SECONDS = 3600.0
 """So long a channel's name is not asked for again."""
-_WHERE = (
-    r"(?:-[\w-]+| ?\([\w ,/-]+\)| (?:environment|env|cluster|site|website|app|apis?|db|databases?|servers?|systems?))"
-)
+_WHERE = r"(?:-[\w-]+| ?\([\w ,/-]+\)| (?:environment|env|cluster|site|website|app|apis?|db|databases?|servers?|systems?))"
 """Which part of production."""
 PHRASES = re.compile(
     rf"\bprod(?:uction)?{_WHERE}?(?:'s| is| are| has| went| seems| looks| appears)?"
@@ -44,7 +42,9 @@ _MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")
 
 def sounds_like_fire(text: str) -> bool:
     """Whether a message holds one of the phrases; quoted lines are somebody else's words."""
-    said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith((">", "&gt;")))
+    said = "\n".join(
+        line for line in text.splitlines() if not line.lstrip().startswith((">", "&gt;"))
+    )
     words = _MARKS.sub("", _STRUCK.sub(" ", slack_text.spelled(said)))
     return PHRASES.search(" ".join(words.split())) is not None
 
@@ -62,7 +62,8 @@ def register(app: AsyncApp, ctx: Context) -> None:
             if not await ctx.once.first(claim, DELIVERY_SECONDS):
                 return
         if any(
-            i.channel and not i.channel.thread_ts for i in await ctx.dispatcher.find(channel=channel, open_only=False)
+            i.channel and not i.channel.thread_ts
+            for i in await ctx.dispatcher.find(channel=channel, open_only=False)
         ):
             return  # in an incident's own channel everybody knows
         if not await ctx.once.first(f"offer:{channel}", OFFER_SECONDS):

@@ -22,7 +22,9 @@ NEWCOMER = timedelta(seconds=60)  # who is there from the beginning sees the sta
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def clicked(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         if incident.channel is None or incident.channel.thread_ts is not None or incident.private:
             return notes.note(f"{incident.id} has no channel to join.")
@@ -36,7 +38,11 @@ def register(app: AsyncApp, ctx: Context) -> None:
             said = f"You are in <#{channel}> now."
         except SlackApiError as error:
             there = error.response.get("error") == "already_in_channel"
-            said = f"You are in <#{channel}> already." if there else f"Slack did not let you in: join <#{channel}>."
+            said = (
+                f"You are in <#{channel}> already."
+                if there
+                else f"Slack did not let you in: join <#{channel}>."
+            )
         interaction.tell(notes.note(said))
 
     on_incident(app, ctx, "incident.join", clicked)
@@ -45,8 +51,14 @@ def register(app: AsyncApp, ctx: Context) -> None:
         event = body["event"]
         channel, user = str(event.get("channel", "")), str(event.get("user", ""))
         found = await ctx.dispatcher.find(channel=channel, open_only=False)
-        incident = next((i for i in found if i.channel is not None and i.channel.thread_ts is None), None)
-        if incident is None or "status" not in incident.messages or ctx.now() - incident.declared_at < NEWCOMER:
+        incident = next(
+            (i for i in found if i.channel is not None and i.channel.thread_ts is None), None
+        )
+        if (
+            incident is None
+            or "status" not in incident.messages
+            or ctx.now() - incident.declared_at < NEWCOMER
+        ):
             return
         for claim in deliveries.event(body):
             if not await ctx.once.first(claim, DELIVERY_SECONDS):

@@ -32,10 +32,20 @@ def register(app: AsyncApp, ctx: Context) -> None:
         if ts and (incidents := await _here(ctx, channel)):
             person = await ctx.people.person(str(event.get("user", "")), None)
             if person.member:
-                await _touched(ctx, incidents, body, MessageTouched(ts=ts, seen=str(event["event_ts"]), pinned=True))
+                await _touched(
+                    ctx,
+                    incidents,
+                    body,
+                    MessageTouched(ts=ts, seen=str(event["event_ts"]), pinned=True),
+                )
             else:
-                log.info("refused: no full member of this workspace", extra={"person": person.id, "doing": PUSHPIN})
-                refusal = ctx.client.chat_postEphemeral(channel=channel, user=person.id, text=STRANGER)
+                log.info(
+                    "refused: no full member of this workspace",
+                    extra={"person": person.id, "doing": PUSHPIN},
+                )
+                refusal = ctx.client.chat_postEphemeral(
+                    channel=channel, user=person.id, text=STRANGER
+                )
                 ctx.tasks.start(refusal, "refuse a stranger's pin")
         await ack()
 
@@ -54,7 +64,9 @@ def register(app: AsyncApp, ctx: Context) -> None:
         message = event.get("message") or event.get("previous_message") or {}
         ts = str(event.get("deleted_ts") or message.get("ts") or "")
         if ts and not (message.get("bot_id") and "message" in event):
-            incidents = [one for one in await _here(ctx, str(event.get("channel", ""))) if ts in one.pins]
+            incidents = [
+                one for one in await _here(ctx, str(event.get("channel", ""))) if ts in one.pins
+            ]
             seen = str(event.get("event_ts") or event.get("ts"))
             await _touched(ctx, incidents, body, MessageTouched(ts=ts, seen=seen))
         await ack()
@@ -77,7 +89,9 @@ async def _here(ctx: Context, channel: str) -> list[Incident]:
     return [one for one in found if one.open]
 
 
-async def _touched(ctx: Context, incidents: list[Incident], body: Mapping[str, Any], action: MessageTouched) -> None:
+async def _touched(
+    ctx: Context, incidents: list[Incident], body: Mapping[str, Any], action: MessageTouched
+) -> None:
     """Raises `StoreUnavailable` where it may not be recorded: Slack tells of it again."""
     trigger = Delivery(deliveries.event(body))
     for incident in incidents:

@@ -15,11 +15,19 @@ from phases.record.incident import Incident
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def done(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
-        return await interaction.told(MarkItem(by=interaction.user, number=_number(value)), incident.id)
+    async def done(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
+        return await interaction.told(
+            MarkItem(by=interaction.user, number=_number(value)), incident.id
+        )
 
-    async def undone(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
-        return await interaction.told(MarkItem(by=interaction.user, number=_number(value), done=False), incident.id)
+    async def undone(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
+        return await interaction.told(
+            MarkItem(by=interaction.user, number=_number(value), done=False), incident.id
+        )
 
     on_incident(app, ctx, "incident.item_done", done)
     on_incident(app, ctx, "incident.item_undone", undone)

@@ -32,7 +32,9 @@ async def cancel(interaction: Interaction, incident: Incident, reason: str) -> M
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def clicked(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         return await cancel(interaction, incident, "")
 
@@ -40,7 +42,11 @@ def register(app: AsyncApp, ctx: Context) -> None:
         interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
     ) -> View | Errors | None:
         action = Cancel(by=interaction.user, reason=slack_text.typed(entered.get("reason", "")))
-        return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "Cancel the incident", "reason")
+        return after(
+            await interaction.dispatch(action, str(meta.get("incident", ""))),
+            "Cancel the incident",
+            "reason",
+        )
 
     on_incident(app, ctx, "incident.cancel", clicked)
     on_submit(app, ctx, "incident.cancel", submitted)

@@ -37,7 +37,9 @@ def proposal(incident: Incident, hypothesis: str | None = None) -> Proposal:
         return Proposal(incident.cause.text, incident.cause.commit, incident.cause.release)
     if clicked is None and culprit is not None:
         by = f" by {culprit.author}" if culprit.author else ""
-        return Proposal(f"{culprit.sha[:9]} “{culprit.subject}”{by}", culprit.sha, _release(incident), None)
+        return Proposal(
+            f"{culprit.sha[:9]} “{culprit.subject}”{by}", culprit.sha, _release(incident), None
+        )
     chosen = clicked or best
     return _from(incident, chosen) if chosen is not None else Proposal("")
 
@@ -48,7 +50,9 @@ def _from(incident: Incident, one: Hypothesis) -> Proposal:
     commit = culprit.sha if culprit is not None and one.kind is HypothesisKind.COMMIT else None
     released = one.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
     said = f"{one.says.rstrip('.')}. {one.found}" if one.found else one.says
-    return Proposal(slack_text.cut(said, 2000), commit, _release(incident) if released else None, one.id)
+    return Proposal(
+        slack_text.cut(said, 2000), commit, _release(incident) if released else None, one.id
+    )
 
 
 def _release(incident: Incident) -> str | None:
@@ -58,7 +62,11 @@ def _release(incident: Incident) -> str | None:
 
 def ask(interaction: Interaction, incident: Incident, hypothesis: str | None = None) -> None:
     found = proposal(incident, hypothesis)
-    meta = {"commit": found.commit or "", "release": found.release or "", "hypothesis": found.hypothesis or ""}
+    meta = {
+        "commit": found.commit or "",
+        "release": found.release or "",
+        "hypothesis": found.hypothesis or "",
+    }
     interaction.open(forms.cause(incident, text=found.text, metadata=meta))
 
 
@@ -71,7 +79,9 @@ async def cause(interaction: Interaction, incident: Incident, text: str) -> Mess
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def clicked(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         ask(interaction, incident, str(value.get("hypothesis") or "") or None)
         return None
 
@@ -87,7 +97,9 @@ def register(app: AsyncApp, ctx: Context) -> None:
         )
         answer = await interaction.dispatch(action, incident)
         if isinstance(answer, Recorded) and meta.get("hypothesis"):
-            judged = JudgeHypothesis(by=interaction.user, id=str(meta["hypothesis"]), verdict=Verdict.SUPPORTED)
+            judged = JudgeHypothesis(
+                by=interaction.user, id=str(meta["hypothesis"]), verdict=Verdict.SUPPORTED
+            )
             await interaction.dispatch(judged, incident, part="hypothesis")
         return after(answer, "Root cause", "text")
 

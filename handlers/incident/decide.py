@@ -59,7 +59,9 @@ class Plan:
             incident=str(value.get("incident", "")),
             round=int(value.get("round") or 1),
             kind="hotfix" if value.get("kind") == "hotfix" else "rollback",
-            target=Release(version=str(value.get("target", "")), commit=str(value.get("commit") or "") or None),
+            target=Release(
+                version=str(value.get("target", "")), commit=str(value.get("commit") or "") or None
+            ),
             running=Release(version=running) if running else None,
             forward=bool(value.get("forward")),
         )
@@ -69,22 +71,30 @@ class Plan:
         return f"{what} {service.name}: {phrasing.bare(self.running)} → {self.target.version}."
 
 
-async def not_allowed(interaction: Interaction, service: Service, what: str = "deploy it") -> Refused | None:
+async def not_allowed(
+    interaction: Interaction, service: Service, what: str = "deploy it"
+) -> Refused | None:
     """Rules, Who may: the service's owners; no owners set: any full member. The member check was done before."""
     try:
         async with asyncio.timeout(OWNERS_SECONDS):
             owners = await interaction.ctx.people.owners(service)
     except (TimeoutError, PortError) as error:
         if isinstance(error, PortError) and not error.retryable:
-            return Refused("who", f"I cannot tell who owns {service.name}: {error.text}. Nothing was done.")
-        return Refused("who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again.")
+            return Refused(
+                "who", f"I cannot tell who owns {service.name}: {error.text}. Nothing was done."
+            )
+        return Refused(
+            "who", f"I could not ask Slack who owns {service.name}. Nothing was done; try again."
+        )
     refused = who_may(owners, interaction.user, member=True, what=what)
     if refused is not None:
         interaction.refused(f"no owner of {service.name}")
     return refused
 
 
-async def carry_out(interaction: Interaction, plan: Plan, reason: str | None = None) -> Recorded | Refused | Unknown:
+async def carry_out(
+    interaction: Interaction, plan: Plan, reason: str | None = None
+) -> Recorded | Refused | Unknown:
     if plan.kind == "hotfix":
         hotfix = DecideHotfix(
             by=interaction.user,
@@ -138,7 +148,9 @@ def _mine(interaction: Interaction, incident: Incident, value: Mapping[str, Any]
     return Plan(incident.id, number, "rollback", acted.to_release, acted.from_release)
 
 
-async def _rollback_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _rollback_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
     if (mine := _mine(interaction, incident, value)) is not None and isinstance(
         await carry_out(interaction, mine), Recorded
     ):
@@ -161,12 +173,16 @@ async def _rollback_clicked(interaction: Interaction, incident: Incident, value:
     return reply(await carry_out(interaction, plan))
 
 
-async def _investigate_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _investigate_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
     number = int(value.get("round") or 0)
     return await interaction.told(DecideInvestigate(by=interaction.user, round=number), incident.id)
 
 
-async def _fixed_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _fixed_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
@@ -174,14 +190,18 @@ async def _fixed_clicked(interaction: Interaction, incident: Incident, value: di
     return None
 
 
-async def _hotfix_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _hotfix_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
     return await hotfix(interaction, incident)
 
 
-async def _other_release(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _other_release(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
     current = _round(incident, value)
     if isinstance(current, str):
         return notes.note(current)
@@ -200,11 +220,17 @@ def _busy(incident: Incident) -> str | None:
     if (refused := ended(incident)) is not None:
         return refused.text
     current = incident.round
-    if incident.status in (Status.MITIGATING, Status.VERIFYING) and current is not None and current.action is not None:
+    if (
+        incident.status in (Status.MITIGATING, Status.VERIFYING)
+        and current is not None
+        and current.action is not None
+    ):
         again = ""
         if incident.status is Status.VERIFYING:
             again = " Did it not help? `/incident recheck` looks now and lets you decide again."
-        return f"{won(current.action)}. One action on production at a time; nothing was done.{again}"
+        return (
+            f"{won(current.action)}. One action on production at a time; nothing was done.{again}"
+        )
     return None
 
 
@@ -221,14 +247,21 @@ async def rollback(interaction: Interaction, incident: Incident) -> Message | No
 
     async def fill() -> View:
         async with asyncio.timeout(LOOK_UP_SECONDS):
-            running, releases = await asyncio.gather(deployer.running(service), deployer.releases(service))
+            running, releases = await asyncio.gather(
+                deployer.running(service), deployer.releases(service)
+            )
         others = [r for r in releases if running is None or r.version != running.version]
         if not others:
             text = f"The deployer of {service.name} knows no other release. Nothing was done."
             return forms.failed("incident.rollback", "Roll back", text)
         healthy = incident.triage.targets if incident.triage else ()
         return forms.rollback(
-            incident, service, releases, running=running, healthy=healthy, metadata=_meta(incident, running)
+            incident,
+            service,
+            releases,
+            running=running,
+            healthy=healthy,
+            metadata=_meta(incident, running),
         )
 
     interaction.open(forms.loading("incident.rollback", "Roll back", incident), fill)
@@ -241,7 +274,9 @@ async def hotfix(interaction: Interaction, incident: Incident) -> Message | None
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
     deployer, source = interaction.ctx.deployer_for(service), interaction.ctx.source_for(service)
-    if deployer is None or (isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix):
+    if deployer is None or (
+        isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix
+    ):
         return notes.note(
             f"{service.name} has no `hotfix` command in the catalogue. Ship it by hand, then say *Fixed another way*."
         )
@@ -252,11 +287,15 @@ async def hotfix(interaction: Interaction, incident: Incident) -> Message | None
 
     async def fill() -> View:
         async with asyncio.timeout(LOOK_UP_SECONDS):
-            running, refs = await asyncio.gather(deployer.running(service), source.hotfixes(service))
+            running, refs = await asyncio.gather(
+                deployer.running(service), source.hotfixes(service)
+            )
         if not refs:
             text = "There is no unmerged branch and no open pull request. Push the fix, then open this again."
             return forms.failed("incident.hotfix", "Ship a hotfix", text)
-        return forms.hotfix(incident, service, refs, running=running, metadata=_meta(incident, running))
+        return forms.hotfix(
+            incident, service, refs, running=running, metadata=_meta(incident, running)
+        )
 
     interaction.open(forms.loading("incident.hotfix", "Ship a hotfix", incident), fill)
     return None
@@ -274,7 +313,9 @@ def _meta(incident: Incident, running: Release | None) -> dict[str, Any]:
 async def investigate(interaction: Interaction, incident: Incident) -> Message | None:
     action = DecideInvestigate(by=interaction.user, round=_number(incident))
     return await interaction.told(
-        action, incident.id, f"{incident.id}: you chose to investigate. Rollback and hotfix stay open."
+        action,
+        incident.id,
+        f"{incident.id}: you chose to investigate. Rollback and hotfix stay open.",
     )
 
 
@@ -293,13 +334,19 @@ async def fixed(interaction: Interaction, incident: Incident, sentence: str) -> 
     if (busy := _busy(incident)) is not None:
         return notes.note(busy)
     forward = incident.status is Status.MITIGATED
-    action = DecideFixed(by=interaction.user, round=_number(incident), sentence=sentence, forward=forward)
+    action = DecideFixed(
+        by=interaction.user, round=_number(incident), sentence=sentence, forward=forward
+    )
     return await interaction.told(
-        action, incident.id, f"{incident.id}: noted. The check of Sentry and the endpoint starts now."
+        action,
+        incident.id,
+        f"{incident.id}: noted. The check of Sentry and the endpoint starts now.",
     )
 
 
-async def _chosen(interaction: Interaction, plan: Plan, title: str, field_name: str) -> View | Errors | None:
+async def _chosen(
+    interaction: Interaction, plan: Plan, title: str, field_name: str
+) -> View | Errors | None:
     """A form named a release: its submit is the confirmation."""
     incident = await interaction.ctx.dispatcher.load(plan.incident)
     if incident is None:
@@ -327,7 +374,9 @@ async def _hotfix_submitted(
     commit, _, name = entered.get("fix", "").partition(" ")
     if not name:
         return {"fix": "Choose a branch or pull request."}
-    plan = replace(Plan.read(meta), kind="hotfix", target=HotfixRef(name=name, commit=commit).release)
+    plan = replace(
+        Plan.read(meta), kind="hotfix", target=HotfixRef(name=name, commit=commit).release
+    )
     return await _chosen(interaction, plan, "Ship a hotfix", "fix")
 
 
@@ -340,13 +389,19 @@ async def _fixed_submitted(
         sentence=slack_text.typed(entered.get("sentence", "")),
         forward=bool(meta.get("forward")),
     )
-    return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "Fixed another way", "sentence")
+    return after(
+        await interaction.dispatch(action, str(meta.get("incident", ""))),
+        "Fixed another way",
+        "sentence",
+    )
 
 
 # --- break glass -------------------------------------------------------------------------------------------------
 
 
-async def _break_glass_clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+async def _break_glass_clicked(
+    interaction: Interaction, incident: Incident, value: dict[str, Any]
+) -> Message | None:
     service = interaction.ctx.service(incident)
     plan = Plan.read(value)
     interaction.open(forms.break_glass(incident, service, plan.words(service), plan.value()))
@@ -360,7 +415,9 @@ async def _break_glass_submitted(
     if not reason:
         return {"reason": "Say why it cannot wait for an owner."}
     return after(
-        await carry_out(interaction, Plan.read(meta), slack_text.cut(reason, forms.SENTENCE)), "Break glass", "reason"
+        await carry_out(interaction, Plan.read(meta), slack_text.cut(reason, forms.SENTENCE)),
+        "Break glass",
+        "reason",
     )
 
 
@@ -372,11 +429,15 @@ def register(app: AsyncApp, ctx: Context) -> None:
     on_incident(app, ctx, "incident.rollback", _other_release)
     on_incident(app, ctx, "incident.break_glass", _break_glass_clicked)
 
-    async def forward(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def forward(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         return await hotfix(interaction, incident)
 
-    async def theirs(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def theirs(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         """A deploy by somebody else is said to be the fix."""
         return ask_fixed(interaction, incident, str(value.get("sentence", "")))
 

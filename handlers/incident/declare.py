@@ -54,10 +54,16 @@ class Said:
     else_of: str | None = None
 
     @classmethod
-    def from_text(cls, text: str, service: str, way: str, channel: str, *, drill: bool = False) -> Said:
+    def from_text(
+        cls, text: str, service: str, way: str, channel: str, *, drill: bool = False
+    ) -> Said:
         title = slack_text.title(text)
-        more = slack_text.cut(text, slack_text.DESCRIPTION) if " ".join(text.split()) != title else ""
-        return cls(title=title, description=more, service=service, way=way, channel=channel, drill=drill)
+        more = (
+            slack_text.cut(text, slack_text.DESCRIPTION) if " ".join(text.split()) != title else ""
+        )
+        return cls(
+            title=title, description=more, service=service, way=way, channel=channel, drill=drill
+        )
 
 
 async def declare_text(
@@ -67,14 +73,22 @@ async def declare_text(
     service = await _service(interaction.ctx, text)
     if not text.strip() or service is None:
         note = _which(interaction.ctx) if text.strip() else ""
-        ask_form(interaction, text, way, note=f"{DRILL} {note}".strip() if drill else note, drill=drill)
+        ask_form(
+            interaction, text, way, note=f"{DRILL} {note}".strip() if drill else note, drill=drill
+        )
         return None
     said = Said.from_text(text, service.name, way, interaction.channel, drill=drill)
     return await answer(interaction, said, await declare(interaction, said))
 
 
 def ask_form(
-    interaction: Interaction, text: str, way: str, *, note: str = "", channel: str = "", drill: bool = False
+    interaction: Interaction,
+    text: str,
+    way: str,
+    *,
+    note: str = "",
+    channel: str = "",
+    drill: bool = False,
 ) -> None:
     # An alert's headline names the service; what stands below it may name neighbours, too.
     service = service_named(slack_text.title(text), interaction.ctx.catalogue) or service_named(
@@ -83,9 +97,16 @@ def ask_form(
     view = forms.declare(
         interaction.ctx.catalogue.all(),
         title=slack_text.title(text),
-        description=slack_text.cut(text, slack_text.DESCRIPTION) if len(text) > len(slack_text.title(text)) else "",
+        description=slack_text.cut(text, slack_text.DESCRIPTION)
+        if len(text) > len(slack_text.title(text))
+        else "",
         service=service.name if service else None,
-        metadata={"way": way, "channel": channel or interaction.channel, "place": interaction.place, "drill": drill},
+        metadata={
+            "way": way,
+            "channel": channel or interaction.channel,
+            "place": interaction.place,
+            "drill": drill,
+        },
         note=note,
     )
     interaction.open(view)
@@ -111,7 +132,9 @@ async def declare(interaction: Interaction, said: Said) -> Recorded | Refused | 
     service = ctx.catalogue.get(said.service)
     adopted = await adopt(text, ctx.catalogue, ctx.sentry)
     description = "\n".join(
-        one for one in (slack_text.cut(said.description, slack_text.DESCRIPTION - 200), adopted.note) if one
+        one
+        for one in (slack_text.cut(said.description, slack_text.DESCRIPTION - 200), adopted.note)
+        if one
     )
     action = Declare(
         ulid=ctx.ulid(),
@@ -127,7 +150,9 @@ async def declare(interaction: Interaction, said: Said) -> Recorded | Refused | 
         unseen=adopted.unseen,
         parent=adopted.parent,
         else_of=said.else_of,
-        echo=deliveries.echo(interaction.user, said.channel, _heard_as(said, text)) if said.else_of is None else None,
+        echo=deliveries.echo(interaction.user, said.channel, _heard_as(said, text))
+        if said.else_of is None
+        else None,
     )
     return await interaction.dispatch(action, None)
 
@@ -137,7 +162,9 @@ def _heard_as(said: Said, text: str) -> str:
     return f"{'drill ' if said.drill else ''}{'private ' if said.private else ''}{text}"
 
 
-async def answer(interaction: Interaction, said: Said, answered: Recorded | Refused | Unknown) -> Message:
+async def answer(
+    interaction: Interaction, said: Said, answered: Recorded | Refused | Unknown
+) -> Message:
     """To the person who declared: the incident, the one that is open already, or why there is none."""
     match answered:
         case Recorded(incident=incident):
@@ -152,7 +179,9 @@ async def answer(interaction: Interaction, said: Said, answered: Recorded | Refu
 
 def _open_already(interaction: Interaction, said: Said, owner: Incident, claim: str) -> Message:
     age = (interaction.ctx.now() - owner.declared_at).total_seconds()
-    same = owner.declared_by == interaction.user and owner.title == said.title and age <= ECHO_SECONDS
+    same = (
+        owner.declared_by == interaction.user and owner.title == said.title and age <= ECHO_SECONDS
+    )
     if claim.startswith("echo:") or same:
         return notes.declared(owner)
     words = {
@@ -200,7 +229,9 @@ async def _button(interaction: Interaction, value: dict[str, Any]) -> Message | 
     return None
 
 
-async def _submitted(interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+async def _submitted(
+    interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+) -> View | Errors | None:
     title = slack_text.title(slack_text.typed(entered.get("title", "")))
     if not title:
         return {"title": "Say in a few words what is wrong."}
@@ -209,7 +240,9 @@ async def _submitted(interaction: Interaction, meta: dict[str, Any], entered: di
         return {"service": "This service is not in the catalogue any more. Choose another one."}
     said = Said(
         title=title,
-        description=slack_text.cut(slack_text.typed(entered.get("description", "")), slack_text.DESCRIPTION),
+        description=slack_text.cut(
+            slack_text.typed(entered.get("description", "")), slack_text.DESCRIPTION
+        ),
         service=service,
         way=str(meta.get("way") or "form"),
         channel=str(meta.get("channel") or ""),
@@ -218,7 +251,9 @@ async def _submitted(interaction: Interaction, meta: dict[str, Any], entered: di
         drill=bool(meta.get("drill")),
     )
     answered = await declare(interaction, said)
-    if isinstance(answered, Unknown) or (isinstance(answered, Refused) and answered.code in ("input", "late")):
+    if isinstance(answered, Unknown) or (
+        isinstance(answered, Refused) and answered.code in ("input", "late")
+    ):
         return {"title": answered.text}
     message = await answer(interaction, said, answered)
     return View("incident.declared", "Declare an incident", message.blocks)
@@ -233,8 +268,12 @@ async def _go_there(interaction: Interaction, value: dict[str, Any]) -> Message 
     reported = str(value.get("title") or "")
     noted = False
     if reported:
-        evidence = Evidence(at=interaction.ctx.now(), source=f"<@{interaction.user}> reports", text=reported)
-        noted = isinstance(await interaction.dispatch(AddEvidence(evidence=evidence), owner), Recorded)
+        evidence = Evidence(
+            at=interaction.ctx.now(), source=f"<@{interaction.user}> reports", text=reported
+        )
+        noted = isinstance(
+            await interaction.dispatch(AddEvidence(evidence=evidence), owner), Recorded
+        )
     return notes.there(found, noted=noted)
 
 

@@ -52,16 +52,22 @@ def _begin(now: datetime) -> datetime:
     return now - timedelta(days=31 * MONTHS)
 
 
-async def _seen(interaction: Interaction, found: Sequence[PastIncident | Counted]) -> dict[str, Incident]:
+async def _seen(
+    interaction: Interaction, found: Sequence[PastIncident | Counted]
+) -> dict[str, Incident]:
     """The private incidents among them that this person may see."""
     private = [one.id for one in found if one.private]
     looked = await asyncio.gather(*(interaction.ctx.dispatcher.load(id) for id in private))
-    return {one.id: one for one in await interaction.seen([one for one in looked if one is not None])}
+    return {
+        one.id: one for one in await interaction.seen([one for one in looked if one is not None])
+    }
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
     async def another_page(interaction: Interaction, value: dict[str, Any]) -> Message | None:
-        return await history(interaction, str(value.get("service", "")), max(0, int(value.get("start") or 0)))
+        return await history(
+            interaction, str(value.get("service", "")), max(0, int(value.get("start") or 0))
+        )
 
     for action_id in ("incident.history", "incident.history_newer"):
         on_click(app, ctx, action_id, another_page, replace=True)

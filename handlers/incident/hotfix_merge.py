@@ -18,17 +18,29 @@ from phases.record.incident import Incident
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def merge(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def merge(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         if (
-            refused := await not_allowed(interaction, interaction.ctx.service(incident), "merge its hotfixes")
+            refused := await not_allowed(
+                interaction, interaction.ctx.service(incident), "merge its hotfixes"
+            )
         ) is not None:
             return notes.note(refused.text)
-        return await interaction.told(MergeHotfix(by=interaction.user, round=int(value.get("round") or 0)), incident.id)
+        return await interaction.told(
+            MergeHotfix(by=interaction.user, round=int(value.get("round") or 0)), incident.id
+        )
 
-    async def merged(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
-        return await interaction.told(HotfixIsIn(by=interaction.user, round=int(value.get("round") or 0)), incident.id)
+    async def merged(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
+        return await interaction.told(
+            HotfixIsIn(by=interaction.user, round=int(value.get("round") or 0)), incident.id
+        )
 
-    async def fixed(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def fixed(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         if (
             refused := await not_allowed(

@@ -18,26 +18,44 @@ from phases.record.incident import Incident
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def rule_out(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
-        judged = JudgeHypothesis(by=interaction.user, id=str(value.get("hypothesis", "")), verdict=Verdict.RULED_OUT)
+    async def rule_out(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
+        judged = JudgeHypothesis(
+            by=interaction.user, id=str(value.get("hypothesis", "")), verdict=Verdict.RULED_OUT
+        )
         return await interaction.told(judged, incident.id)
 
-    async def add(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def add(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         interaction.open(forms.hypothesis(incident))
         return None
 
-    async def added(interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+    async def added(
+        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+    ) -> View | Errors | None:
         action = AddHypothesis(by=interaction.user, says=slack_text.typed(entered.get("says", "")))
-        return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "Add a hypothesis", "says")
+        return after(
+            await interaction.dispatch(action, str(meta.get("incident", ""))),
+            "Add a hypothesis",
+            "says",
+        )
 
-    async def stop(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def stop(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         return await interaction.told(CancelBisect(by=interaction.user), incident.id)
 
-    async def revert(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def revert(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         wanted = PrepareRevert(by=interaction.user, pull_request=str(value.get("pull_request", "")))
-        return await interaction.told(wanted, incident.id, "The revert is on its way: its pull request is said here.")
+        return await interaction.told(
+            wanted, incident.id, "The revert is on its way: its pull request is said here."
+        )
 
     on_incident(app, ctx, "incident.revert", revert)
     on_incident(app, ctx, "incident.rule_out", rule_out)

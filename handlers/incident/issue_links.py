@@ -25,7 +25,8 @@ AT_MOST = 5
 # https://docs.sentry.io/product/issues/ : the project's slug in capitals, and a number in base 32
 # Letters of other scripts, which know no blanks, and the marks of slanted words are no part of it.
 _SHORT_ID = re.compile(
-    r"(?<![0-9A-Z/-])(?<![0-9A-Z]_)([A-Z0-9][A-Z0-9_-]{0,49}-[0-9A-Z]{1,10})(?![-_]?[0-9A-Z])", re.IGNORECASE
+    r"(?<![0-9A-Z/-])(?<![0-9A-Z]_)([A-Z0-9][A-Z0-9_-]{0,49}-[0-9A-Z]{1,10})(?![-_]?[0-9A-Z])",
+    re.IGNORECASE,
 )
 _VERSION = re.compile(r"[A-Za-z]+|[vV]\d+")
 """Behind the dash of a name in small letters: `shop-api` and `shop-v2` are no issues."""
@@ -73,7 +74,9 @@ def named(text: str, catalogue: Catalogue) -> Named:
     teams = {one.linear_team.upper() for one in every if one.linear_team}
     projects = {slug.upper() for one in every for slug in one.sentry}
     text = slack_text.spelled(text)
-    short_ids = [one for one in slack_text.sentry_short_ids(text) if one.rpartition("-")[0] in projects]
+    short_ids = [
+        one for one in slack_text.sentry_short_ids(text) if one.rpartition("-")[0] in projects
+    ]
     linear = list(slack_text.linear_issues(text))
     taken: list[str] = []
     for one in dict.fromkeys(_SHORT_ID.findall(_LINK.sub(" ", text))):
@@ -85,12 +88,20 @@ def named(text: str, catalogue: Catalogue) -> Named:
         else:
             continue
         taken.append(one)
-    rest = re.sub("|".join(map(re.escape, sorted(taken, key=len, reverse=True))), " ", text) if taken else text
+    rest = (
+        re.sub("|".join(map(re.escape, sorted(taken, key=len, reverse=True))), " ", text)
+        if taken
+        else text
+    )
     found = tuple(dict.fromkeys(short_ids))[:AT_MOST]
-    return Named(slack_text.sentry_issues(text)[:AT_MOST], found, linear[0] if linear else None, rest)
+    return Named(
+        slack_text.sentry_issues(text)[:AT_MOST], found, linear[0] if linear else None, rest
+    )
 
 
-def service_named(text: str, catalogue: Catalogue, adopted: Adopted | None = None) -> Service | None:
+def service_named(
+    text: str, catalogue: Catalogue, adopted: Adopted | None = None
+) -> Service | None:
     """Named in the text; a Sentry issue's project; the only one there is."""
     found = named(text, catalogue)
     if (service := catalogue.named_in(found.rest)) is not None:
@@ -106,7 +117,9 @@ async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopt
     """Looks up in Sentry what the text names, briefly; what is not known is said, what is slow is left for later."""
     found = named(text, catalogue)
     # A link holds the id; the look-up would only tell its project, which one service does not need.
-    ask_links = sentry is not None and len(catalogue.all()) > 1 and catalogue.named_in(found.rest) is None
+    ask_links = (
+        sentry is not None and len(catalogue.all()) > 1 and catalogue.named_in(found.rest) is None
+    )
     asked: list[tuple[str, Awaitable[IssueRow]]] = []
     if sentry is not None:
         asked += [(id, sentry.issue(id)) for id in found.ids if ask_links]
@@ -117,7 +130,9 @@ async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopt
     told = dict(zip((id for id, _ in asked), answers, strict=True))
     # `shop-3` may be a machine: only what was written as Sentry writes it is missed.
     written = slack_text.spelled(text)
-    lost = [id for id in found.short_ids if id in written and (sentry is None or told[id] is UNKNOWN)]
+    lost = [
+        id for id in found.short_ids if id in written and (sentry is None or told[id] is UNKNOWN)
+    ]
     return Adopted(
         seeds=tuple(dict.fromkeys((*found.ids, *(row.id for row in rows)))),
         service=services[0] if len({s.name for s in services}) == 1 else None,

@@ -23,7 +23,9 @@ from phases.steps.change import Refused
 async def merge(interaction: Interaction, first: Incident, second: str) -> Message:
     """Asks which one goes on: nothing is merged by a slip."""
     if not second:
-        return notes.note(f"Which one is the same as {first.id}? Say its id: `/incident merge INC-…`")
+        return notes.note(
+            f"Which one is the same as {first.id}? Say its id: `/incident merge INC-…`"
+        )
     other = await interaction.find(second)
     if other is None:
         return notes.note(GONE.format(id=second))
@@ -32,7 +34,9 @@ async def merge(interaction: Interaction, first: Incident, second: str) -> Messa
     return merge_and_reopen.which_goes_on(first, other)
 
 
-async def reopen(interaction: Interaction, incident: Incident, beside: str | None = None) -> Message | None:
+async def reopen(
+    interaction: Interaction, incident: Incident, beside: str | None = None
+) -> Message | None:
     answer = await interaction.dispatch(Reopen(by=interaction.user, beside=beside), incident.id)
     if isinstance(answer, Refused) and answer.code == "taken" and answer.owner:
         owner = await interaction.ctx.dispatcher.load(answer.owner)
@@ -40,9 +44,7 @@ async def reopen(interaction: Interaction, incident: Incident, beside: str | Non
             return merge_and_reopen.reopen_beside(incident, owner)
     again = f"{incident.id} is open again."
     if incident.channel_archived:
-        again += (
-            " Its channel was archived, and no bot can open that again: a new one is being made, you will be invited."
-        )
+        again += " Its channel was archived, and no bot can open that again: a new one is being made, you will be invited."
     elif incident.channel is not None:
         again += f" It goes on in <#{incident.channel.id}>."
     return reply(answer, again)
@@ -53,7 +55,9 @@ def register(app: AsyncApp, ctx: Context) -> None:
         for id in (keep, gone):
             if await interaction.find(id) is None:
                 return notes.note(GONE.format(id=id))
-        answer = await interaction.dispatch(MergeDuplicate(by=interaction.user, duplicate=gone), keep)
+        answer = await interaction.dispatch(
+            MergeDuplicate(by=interaction.user, duplicate=gone), keep
+        )
         where = ""
         if isinstance(answer, Recorded) and answer.incident.channel is not None:
             where = f" It goes on in <#{answer.incident.channel.id}>."
@@ -65,7 +69,9 @@ def register(app: AsyncApp, ctx: Context) -> None:
     async def merged_into(interaction: Interaction, value: dict[str, Any]) -> Message | None:
         return await join_up(interaction, str(value.get("of", "")), str(value.get("incident", "")))
 
-    async def reopened(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def reopened(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         beside = await interaction.find(str(value.get("of") or ""))
         return await reopen(interaction, incident, beside.id if beside else None)
 

@@ -46,7 +46,9 @@ async def postmortem(interaction: Interaction, incident: Incident) -> Message | 
     async def fill() -> View:
         return await _filled(interaction, incident)
 
-    interaction.open(forms.loading(shown.CALLBACK, shown.TITLE, incident, "Looking up what is known …"), fill)
+    interaction.open(
+        forms.loading(shown.CALLBACK, shown.TITLE, incident, "Looking up what is known …"), fill
+    )
     return None
 
 
@@ -55,14 +57,22 @@ async def _filled(interaction: Interaction, incident: Incident) -> View:
     ctx, me = interaction.ctx, interaction.user
     kept = [one for one in await ctx.drafts.of(incident.id) if _of_this_one(one, incident)]
     await ctx.drafts.opened(incident.id, me, ctx.now())
-    writing = tuple((one.by, one.opened_at) for one in kept if one.by != me and one.opened_at and _writes(one, ctx))
-    drafts = sorted((one for one in kept if one.parts is not None), key=lambda one: one.at, reverse=True)
+    writing = tuple(
+        (one.by, one.opened_at)
+        for one in kept
+        if one.by != me and one.opened_at and _writes(one, ctx)
+    )
+    drafts = sorted(
+        (one for one in kept if one.parts is not None), key=lambda one: one.at, reverse=True
+    )
     mine = next((one for one in drafts if one.by == me), None)
     others = next((one for one in drafts if one.by != me), None)
     best = mine or others
     if best is None or best.parts is None:
         parts, notes = await _proposed(ctx, incident)
-        return shown.postmortem(incident, parts, me=me, shelf=shown.Shelf(writing=writing, notes=notes))
+        return shown.postmortem(
+            incident, parts, me=me, shelf=shown.Shelf(writing=writing, notes=notes)
+        )
     newer = others if mine is not None and others is not None and others.at > mine.at else None
     shelf = shown.Shelf(
         shown_by=best.by,
@@ -115,7 +125,9 @@ async def _names(ctx: Context, incident: Incident, entries: Sequence[Entry]) -> 
 
 
 def _typed(meta: dict[str, Any], entered: dict[str, str]) -> Parts:
-    return shown.entered({name: slack_text.typed(text) for name, text in entered.items()}, _number(meta, "rows"))
+    return shown.entered(
+        {name: slack_text.typed(text) for name, text in entered.items()}, _number(meta, "rows")
+    )
 
 
 def _number(meta: dict[str, Any], name: str) -> int:
@@ -123,21 +135,29 @@ def _number(meta: dict[str, Any], name: str) -> int:
     return found if isinstance(found, int) else 1
 
 
-async def _keep(interaction: Interaction, incident: str, parts: Parts, *, writing: bool = True) -> bool:
+async def _keep(
+    interaction: Interaction, incident: str, parts: Parts, *, writing: bool = True
+) -> bool:
     """Keeps what stands in the form; whether that worked."""
     try:
-        await interaction.ctx.drafts.keep(incident, interaction.user, parts, interaction.ctx.now(), writing=writing)
+        await interaction.ctx.drafts.keep(
+            incident, interaction.user, parts, interaction.ctx.now(), writing=writing
+        )
     except PortError:
         return False
     return True
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def clicked(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         return await postmortem(interaction, incident)
 
-    async def again(interaction: Interaction, *, rows: int = 0, saved: bool = False) -> Message | None:
+    async def again(
+        interaction: Interaction, *, rows: int = 0, saved: bool = False
+    ) -> Message | None:
         """The same form with what was typed in it; nothing of that may be lost."""
         view: dict[str, Any] = interaction.more.get("view") or {}
         meta = values(view.get("private_metadata"))
@@ -146,10 +166,14 @@ def register(app: AsyncApp, ctx: Context) -> None:
             return says.note(GONE.format(id=meta.get("incident", "of that name")))
         parts = _typed(meta, fields(view))
         kept = await _keep(interaction, incident.id, parts)
-        notes = () if kept else ("the draft is not saved: Redis cannot be asked. Copy what matters",)
+        notes = (
+            () if kept else ("the draft is not saved: Redis cannot be asked. Copy what matters",)
+        )
         shelf = shown.Shelf(saved_at=ctx.now() if saved and kept else None, notes=notes)
         edition, rows = _number(meta, "edition"), _number(meta, "rows") + rows
-        form = shown.postmortem(incident, parts, me=interaction.user, shelf=shelf, rows=rows, edition=edition)
+        form = shown.postmortem(
+            incident, parts, me=interaction.user, shelf=shelf, rows=rows, edition=edition
+        )
         interaction.show(form)
         return None
 
@@ -161,21 +185,29 @@ def register(app: AsyncApp, ctx: Context) -> None:
         del value
         return await again(interaction, saved=True)
 
-    async def take(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def take(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         """Somebody else's draft in place of one's own, which stays kept."""
         view: dict[str, Any] = interaction.more.get("view") or {}
         meta = values(view.get("private_metadata"))
         await _keep(interaction, incident.id, _typed(meta, fields(view)))
-        theirs = next((one for one in await ctx.drafts.of(incident.id) if one.by == value.get("of")), None)
+        theirs = next(
+            (one for one in await ctx.drafts.of(incident.id) if one.by == value.get("of")), None
+        )
         if theirs is not None and theirs.parts is not None:
             shelf = shown.Shelf(shown_by=theirs.by, shown_at=theirs.at)
             edition = _number(meta, "edition") + 1
             interaction.show(
-                shown.postmortem(incident, theirs.parts, me=interaction.user, shelf=shelf, edition=edition)
+                shown.postmortem(
+                    incident, theirs.parts, me=interaction.user, shelf=shelf, edition=edition
+                )
             )
         return None
 
-    async def sent(interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]) -> View | Errors | None:
+    async def sent(
+        interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
+    ) -> View | Errors | None:
         incident, edition = str(meta.get("incident", "")), _number(meta, "edition")
         parts = _typed(meta, entered)
         known = await ctx.dispatcher.load(incident)
@@ -187,11 +219,15 @@ def register(app: AsyncApp, ctx: Context) -> None:
         answer = await interaction.dispatch(SubmitPostmortem(postmortem=written), incident)
         match answer:
             case Recorded():
-                ctx.tasks.start(ctx.drafts.opened(incident, interaction.user, None), "note a closed form")
+                ctx.tasks.start(
+                    ctx.drafts.opened(incident, interaction.user, None), "note a closed form"
+                )
                 return None
             case Refused(text=text) | Unknown(text=text):
                 await _keep(interaction, incident, parts)
-                return shown.fields_of({"timeline": text}, edition)  # under a part: what was written stays
+                return shown.fields_of(
+                    {"timeline": text}, edition
+                )  # under a part: what was written stays
 
     @app.action(shown.CHOICE)
     async def chosen(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -212,7 +248,10 @@ def register(app: AsyncApp, ctx: Context) -> None:
         view: dict[str, Any] = body.get("view") or {}
         meta, entered = values(view.get("private_metadata")), fields(view)
         interaction, id = from_closing(ctx, body), str(meta.get("incident", ""))
-        if meta.get("rows") and (await interaction.stranger() or await unseen(interaction, meta)) is None:
+        if (
+            meta.get("rows")
+            and (await interaction.stranger() or await unseen(interaction, meta)) is None
+        ):
             if any(entered.values()):
                 await _keep(interaction, id, _typed(meta, entered), writing=False)
             else:

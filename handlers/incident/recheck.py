@@ -20,19 +20,31 @@ async def recheck(interaction: Interaction, incident: Incident) -> Message | Non
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def now(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def now(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         return await recheck(interaction, incident)
 
-    async def recovered(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def recovered(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         number = int(value.get("round") or 0)
-        return await interaction.told(ConfirmRecovery(by=interaction.user, round=number, recovered=True), incident.id)
+        return await interaction.told(
+            ConfirmRecovery(by=interaction.user, round=number, recovered=True), incident.id
+        )
 
-    async def not_recovered(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def not_recovered(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         number = int(value.get("round") or 0)
-        return await interaction.told(ConfirmRecovery(by=interaction.user, round=number, recovered=False), incident.id)
+        return await interaction.told(
+            ConfirmRecovery(by=interaction.user, round=number, recovered=False), incident.id
+        )
 
-    async def again(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def again(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         """An effect that failed is done again."""
         return await interaction.told(
             TryAgain(by=interaction.user, effect_id=str(value.get("effect", ""))), incident.id

@@ -24,7 +24,9 @@ async def resolve(interaction: Interaction, incident: Incident) -> Message | Non
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def clicked(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         return await resolve(interaction, incident)
 

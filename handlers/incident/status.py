@@ -27,8 +27,12 @@ async def listing(interaction: Interaction) -> Message:
     return views.listing(await interaction.seen(await interaction.ctx.dispatcher.find()))
 
 
-async def timeline(interaction: Interaction, incident: Incident, until: int | None = None) -> Message:
-    return show_timeline(incident, await interaction.ctx.dispatcher.timeline(incident.id), until=until)
+async def timeline(
+    interaction: Interaction, incident: Incident, until: int | None = None
+) -> Message:
+    return show_timeline(
+        incident, await interaction.ctx.dispatcher.timeline(incident.id), until=until
+    )
 
 
 def register(app: AsyncApp, ctx: Context) -> None:

@@ -18,7 +18,9 @@ from phases.record.incident import Incident
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def clicked(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         interaction.open(forms.triage(incident, int(value.get("round") or 1)))
         return None
 
@@ -36,7 +38,11 @@ def register(app: AsyncApp, ctx: Context) -> None:
             feature_names=tuple(slack_text.cut(n, 80) for n in names if n)[:10],
             report=report,
         )
-        return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "What people report", "report")
+        return after(
+            await interaction.dispatch(action, str(meta.get("incident", ""))),
+            "What people report",
+            "report",
+        )
 
     on_incident(app, ctx, "incident.triage", clicked)
     on_submit(app, ctx, "incident.triage", submitted)

@@ -31,19 +31,29 @@ async def update(interaction: Interaction, incident: Incident, text: str) -> Mes
 
 
 def register(app: AsyncApp, ctx: Context) -> None:
-    async def clicked(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def clicked(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         return await update(interaction, incident, "")
 
     async def submitted(
         interaction: Interaction, meta: dict[str, Any], entered: dict[str, str]
     ) -> View | Errors | None:
-        text, users, doing = (slack_text.typed(entered.get(name, "")) for name in ("text", "users", "doing"))
+        text, users, doing = (
+            slack_text.typed(entered.get(name, "")) for name in ("text", "users", "doing")
+        )
         minutes = int(entered["next"]) if entered.get("next", "").isdecimal() else 0
-        action = PostUpdate(by=interaction.user, text=text, users=users, doing=doing, next_minutes=minutes or None)
-        return after(await interaction.dispatch(action, str(meta.get("incident", ""))), "Post update", "text")
+        action = PostUpdate(
+            by=interaction.user, text=text, users=users, doing=doing, next_minutes=minutes or None
+        )
+        return after(
+            await interaction.dispatch(action, str(meta.get("incident", ""))), "Post update", "text"
+        )
 
-    async def snoozed(interaction: Interaction, incident: Incident, value: dict[str, Any]) -> Message | None:
+    async def snoozed(
+        interaction: Interaction, incident: Incident, value: dict[str, Any]
+    ) -> Message | None:
         del value
         until = f"{incident.id}: I ask again in {lasting(SNOOZE)}."
         return await interaction.told(SnoozeUpdate(by=interaction.user), incident.id, until)

@@ -99,7 +99,9 @@ class Interaction:
     async def seen(self, incidents: Sequence[Incident]) -> list[Incident]:
         return await seen_by(self.ctx.members, self.user, incidents)
 
-    async def dispatch(self, action: Action, incident: str | None, *, part: str = "") -> Recorded | Refused | Unknown:
+    async def dispatch(
+        self, action: Action, incident: str | None, *, part: str = ""
+    ) -> Recorded | Refused | Unknown:
         trigger = deliveries.part(self.delivery, part) if part else self.delivery
         return await self.ctx.dispatcher.dispatch(action, incident, trigger)
 
@@ -124,12 +126,15 @@ class Interaction:
         there: dict[str, str] = {"external_id": mark}
         try:
             opened = await insist(
-                lambda: self.ctx.client.views_open(trigger_id=self.trigger_id, view=shown), OPEN_SECONDS
+                lambda: self.ctx.client.views_open(trigger_id=self.trigger_id, view=shown),
+                OPEN_SECONDS,
             )
             known: Any = opened.get("view") or {}
             there = {"view_id": str(known["id"])} if known.get("id") else there
         except SlackApiError as error:
-            if error.response.get("error") != "exchanged_trigger_id":  # an earlier try has opened it
+            if (
+                error.response.get("error") != "exchanged_trigger_id"
+            ):  # an earlier try has opened it
                 await self._tell(notes.note(NOT_OPENED), False)
                 raise
         except Exception:
@@ -141,9 +146,13 @@ class Interaction:
             async with asyncio.timeout(FILL_SECONDS):
                 filled = await fill()
         except TimeoutError:
-            filled = forms.failed(view.callback_id, view.title, "This takes too long to look up. Nothing was done.")
+            filled = forms.failed(
+                view.callback_id, view.title, "This takes too long to look up. Nothing was done."
+            )
         except PortError as error:
-            filled = forms.failed(view.callback_id, view.title, f"{error.text}. Nothing was done; try again.")
+            filled = forms.failed(
+                view.callback_id, view.title, f"{error.text}. Nothing was done; try again."
+            )
         whole = {**filled.payload(), "external_id": mark}
         await insist(lambda: self.ctx.client.views_update(**there, view=whole), ANSWER_SECONDS)
 
@@ -152,7 +161,10 @@ class Interaction:
         self.ctx.tasks.start(self._show(view), "show a form")
 
     async def _show(self, view: View) -> None:
-        await insist(lambda: self.ctx.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
+        await insist(
+            lambda: self.ctx.client.views_update(view_id=self.view, view=view.payload()),
+            ANSWER_SECONDS,
+        )
 
     def tell(self, message: Message, *, replace: bool = False) -> None:
         """Answers this person alone, wherever they are."""
@@ -160,24 +172,42 @@ class Interaction:
 
     async def _tell(self, message: Message, replace: bool) -> None:
         if self.view:
-            view = View("incident.told", "Firebreak", message.blocks or notes.note(message.text).blocks)
-            await insist(lambda: self.ctx.client.views_update(view_id=self.view, view=view.payload()), ANSWER_SECONDS)
+            view = View(
+                "incident.told", "Firebreak", message.blocks or notes.note(message.text).blocks
+            )
+            await insist(
+                lambda: self.ctx.client.views_update(view_id=self.view, view=view.payload()),
+                ANSWER_SECONDS,
+            )
         elif elsewhere.answers(self.response_url, self.ctx.client.base_url):
-            answer = {"text": message.text, "response_type": "ephemeral", "replace_original": replace}
+            answer = {
+                "text": message.text,
+                "response_type": "ephemeral",
+                "replace_original": replace,
+            }
             await rich_blocks.send(
-                self.ctx.taste, message, lambda blocks: self._respond({**answer, "blocks": list(blocks)})
+                self.ctx.taste,
+                message,
+                lambda blocks: self._respond({**answer, "blocks": list(blocks)}),
             )
         elif self.channel:
-            await rich_blocks.send(self.ctx.taste, message, lambda blocks: self._whisper(message.text, blocks))
+            await rich_blocks.send(
+                self.ctx.taste, message, lambda blocks: self._whisper(message.text, blocks)
+            )
         elif self.trigger_id:  # in the app's Home there is nothing to write under
-            view = View("incident.told", "Firebreak", message.blocks or notes.note(message.text).blocks)
+            view = View(
+                "incident.told", "Firebreak", message.blocks or notes.note(message.text).blocks
+            )
             await insist(
-                lambda: self.ctx.client.views_open(trigger_id=self.trigger_id, view=view.payload()), OPEN_SECONDS
+                lambda: self.ctx.client.views_open(trigger_id=self.trigger_id, view=view.payload()),
+                OPEN_SECONDS,
             )
 
     async def _respond(self, answer: dict[str, Any]) -> None:
         """https://docs.slack.dev/interactivity/handling-user-interaction#message_responses; on the kept session."""
-        hook = AsyncWebhookClient(self.response_url, session=self.ctx.client.session, retry_handlers=[])
+        hook = AsyncWebhookClient(
+            self.response_url, session=self.ctx.client.session, retry_handlers=[]
+        )
 
         async def send() -> WebhookResponse:
             said = await hook.send_dict(answer)
@@ -193,7 +223,10 @@ class Interaction:
         try:
             shown = [dict(block) for block in blocks]
             post = self.ctx.client.chat_postEphemeral
-            await insist(lambda: post(channel=self.channel, user=self.user, text=text, blocks=shown), ANSWER_SECONDS)
+            await insist(
+                lambda: post(channel=self.channel, user=self.user, text=text, blocks=shown),
+                ANSWER_SECONDS,
+            )
         except SlackApiError as error:
             word = str(error.response.get("error"))
             if word in rich_blocks.REFUSALS:

@@ -23,7 +23,9 @@ Submit = Callable[[Interaction, dict[str, Any], dict[str, str]], Awaitable[View 
 About = Callable[[Interaction, Incident, dict[str, Any]], Awaitable[Message | None]]
 
 
-def on_click(app: AsyncApp, ctx: Context, action_id: str, do: Click, *, replace: bool = False) -> None:
+def on_click(
+    app: AsyncApp, ctx: Context, action_id: str, do: Click, *, replace: bool = False
+) -> None:
     """A button: `do` says it and returns what the person is told, if anything."""
 
     @app.action(action_id)
@@ -82,7 +84,9 @@ async def unseen(interaction: Interaction, meta: Value) -> str | None:
     return GONE.format(id=id) if id and await interaction.find(id) is None else None
 
 
-def after(answer: Recorded | Refused | Unknown, title: str, field_name: str) -> View | Errors | None:
+def after(
+    answer: Recorded | Refused | Unknown, title: str, field_name: str
+) -> View | Errors | None:
     """What a form becomes: closed when it is recorded, an error under its field for bad input, else the refusal."""
     match answer:
         case Recorded():

@@ -85,7 +85,9 @@ class _Said:
         for line in lines:
             shown = line.rstrip() if own else _FORMAT.sub(r"\2", line).strip().strip("`").strip()
             same = _SAME.sub("", shown).casefold()
-            if len(self._lines) < LINES and ((own and (same or self._lines)) or (same and not self._has(same))):
+            if len(self._lines) < LINES and (
+                (own and (same or self._lines)) or (same and not self._has(same))
+            ):
                 self._lines.append(shown)
                 self._known += f"{same}\n"
 
@@ -94,7 +96,11 @@ class _Said:
         return f"\n{same}\n" in self._known or (len(same) >= SENTENCE and same in self._known)
 
     def link(self, url: object) -> None:
-        if isinstance(url, str) and url.startswith(("http://", "https://")) and url not in self.links:
+        if (
+            isinstance(url, str)
+            and url.startswith(("http://", "https://"))
+            and url not in self.links
+        ):
             self.links.append(slack_text.plain(url))
 
     def words(self) -> bool:
@@ -106,7 +112,9 @@ class _Said:
         lines = [line for line in self._lines if line not in mentions]
         known = "\n".join(lines)
         links = [url for url in self.links if url not in known][:LINKS]
-        return "\n".join([*lines[:1], *links, *lines[1:], *mentions, *([files] if files else [])]).strip()
+        return "\n".join(
+            [*lines[:1], *links, *lines[1:], *mentions, *([files] if files else [])]
+        ).strip()
 
 
 def _list(thing: object) -> list[Json]:
@@ -122,7 +130,11 @@ def _text(thing: object, said: _Said) -> list[str]:
 
     def labelled(found: re.Match[str]) -> str:
         where, label = found.groups()
-        if not where.startswith(("http://", "https://")) or label.rstrip("/") in where or where in label:
+        if (
+            not where.startswith(("http://", "https://"))
+            or label.rstrip("/") in where
+            or where in label
+        ):
             return found.group(0)
         said.link(where)
         return label
@@ -140,7 +152,9 @@ def _block(block: Json, said: _Said, depth: int = 0) -> Iterator[str]:
                 cells = [" ".join(_block(cell, said, depth + 1)) for cell in _list(row)]  # pyright: ignore[reportUnknownArgumentType]
                 yield " | ".join(cell for cell in cells if cell)
         case "context":
-            yield " ".join(line for one in _list(block.get("elements")) for line in _text(one, said))
+            yield " ".join(
+                line for one in _list(block.get("elements")) for line in _text(one, said)
+            )
         case "actions":
             for one in _list(block.get("elements")):
                 said.link(one.get("url"))
@@ -177,7 +191,9 @@ def _rich(element: Json, said: _Said, depth: int) -> Iterator[str]:
             for one in inside:
                 yield from _rich(one, said, depth + 1)
         case "rich_text_quote":
-            yield from (f"> {line}" for line in "".join(_inline(one, said) for one in inside).split("\n"))
+            yield from (
+                f"> {line}" for line in "".join(_inline(one, said) for one in inside).split("\n")
+            )
         case _:
             yield from "".join(_inline(one, said) for one in inside).split("\n")
 
@@ -204,7 +220,11 @@ def _inline(one: Json, said: _Said) -> str:
             return str(one.get("fallback") or "")
         case _:
             text = one.get("text") or one.get("value")
-            return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") if isinstance(text, str) else ""
+            return (
+                text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+                if isinstance(text, str)
+                else ""
+            )
 
 
 def _attachment(one: Json, said: _Said, depth: int = 0) -> Iterator[str]:
@@ -225,7 +245,9 @@ def _attachment(one: Json, said: _Said, depth: int = 0) -> Iterator[str]:
     for shared in _list(one.get("message_blocks")):  # a forwarded message
         message = shared.get("message")
         if isinstance(message, Mapping):
-            lines += [line for block in _list(message.get("blocks")) for line in _block(block, said)]  # pyright: ignore[reportUnknownMemberType]
+            lines += [
+                line for block in _list(message.get("blocks")) for line in _block(block, said)
+            ]  # pyright: ignore[reportUnknownMemberType]
             inner += _list(message.get("attachments"))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
     if depth < DEPTH:
         lines += [line for within in inner for line in _attachment(within, said, depth + 1)]
@@ -244,7 +266,9 @@ def _attachment(one: Json, said: _Said, depth: int = 0) -> Iterator[str]:
 
 def _is_preview(one: Json) -> bool:
     """Return whether it shows where a link leads. A forwarded message is no preview: it is said here."""
-    return not one.get("is_share") and any(one.get(key) for key in ("from_url", "original_url", "is_msg_unfurl"))
+    return not one.get("is_share") and any(
+        one.get(key) for key in ("from_url", "original_url", "is_msg_unfurl")
+    )
 
 
 def _file_says(file: Json) -> list[str]:
@@ -257,7 +281,9 @@ def _file_says(file: Json) -> list[str]:
     heard_in = preview.get("content") if isinstance(preview, Mapping) else None  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
     mail = file.get("plain_text") if file.get("subject") else None
     snippet = file.get("preview") if file.get("mode") == "snippet" else None
-    words = next((one for one in (heard_in, mail, snippet) if isinstance(one, str) and one.strip()), "")
+    words = next(
+        (one for one in (heard_in, mail, snippet) if isinstance(one, str) and one.strip()), ""
+    )
     subject = [str(file["subject"])] if mail and words == mail else []
     return [*subject, *slack_text.cut(slack_text.typed(words), FILE_WORDS).split("\n")]
 

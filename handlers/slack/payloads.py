@@ -67,7 +67,9 @@ def from_interaction(ctx: Context, body: Mapping[str, Any]) -> Interaction:
 def _doing(body: Mapping[str, Any]) -> str:
     """The id of what was clicked or sent; it is ours, or nothing listens to it."""
     clicked = (body.get("actions") or [{}])[0].get("action_id")
-    return str(clicked or body.get("callback_id") or (body.get("view") or {}).get("callback_id") or "")[:80]
+    return str(
+        clicked or body.get("callback_id") or (body.get("view") or {}).get("callback_id") or ""
+    )[:80]
 
 
 def from_closing(ctx: Context, body: Mapping[str, Any]) -> Interaction:
@@ -109,7 +111,11 @@ def fields(view: Mapping[str, Any]) -> dict[str, str]:
         for action, element in elements.items():
             chosen = element.get("selected_option") or {}
             several = element.get("selected_options") or []
-            text = element.get("value") or chosen.get("value") or ",".join(str(o.get("value", "")) for o in several)
+            text = (
+                element.get("value")
+                or chosen.get("value")
+                or ",".join(str(o.get("value", "")) for o in several)
+            )
             text = text or element.get("selected_user") or element.get("selected_date")
             entered[block if action == "value" else action] = str(text or "")
     return entered

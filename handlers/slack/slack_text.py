@@ -22,15 +22,20 @@ _SENTRY_ISSUE = re.compile(
     re.IGNORECASE,
 )
 _OTHER_TRACKERS = re.compile(
-    r"(?:^|\.)(?:github|gitlab|bitbucket|gitea|forgejo|codeberg|linear|atlassian|jira|redmine)(?:\.|$)", re.IGNORECASE
+    r"(?:^|\.)(?:github|gitlab|bitbucket|gitea|forgejo|codeberg|linear|atlassian|jira|redmine)(?:\.|$)",
+    re.IGNORECASE,
 )
 """Whose addresses have `/issues/` and a number, too."""
 # https://linear.app/docs/issue-identifiers : https://linear.app/acme/issue/ENG-123/title
-_LINEAR_ISSUE = re.compile(rf"{_HOST}{_PATH}/issue/(?P<id>[a-z][a-z0-9]{{0,9}}-[1-9]\d{{0,7}}){_END}", re.IGNORECASE)
+_LINEAR_ISSUE = re.compile(
+    rf"{_HOST}{_PATH}/issue/(?P<id>[a-z][a-z0-9]{{0,9}}-[1-9]\d{{0,7}}){_END}", re.IGNORECASE
+)
 _LIKE = {"\u2212": "-", "\u2043": "-"} | dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a", "'")
 _LIKE |= dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"')
 """Minus and hyphen bullet, which Unicode counts as no dashes; quotes of every language."""
-_NO_WIDTH = frozenset(chr(code) for code in (*range(0xFE00, 0xFE10), 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164))
+_NO_WIDTH = frozenset(
+    chr(code) for code in (*range(0xFE00, 0xFE10), 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164)
+)
 """Invisible, and of another category than `Cf`: variation selectors, joiners and fillers."""
 TITLE = 300
 DESCRIPTION = 3000
@@ -44,7 +49,9 @@ def plain(text: str) -> str:
 
 def typed(text: str) -> str:
     """What was entered in a form, or comes from another program: nothing is encoded there, so nothing is decoded."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs")).strip()
+    return "".join(
+        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs")
+    ).strip()
 
 
 def _token(found: re.Match[str]) -> str:
@@ -90,7 +97,11 @@ def letters(text: str) -> list[tuple[str, int]]:
 
 def spelled(text: str) -> str:
     """Return `text` in plain letters, for finding names and ids in it."""
-    return text if text.isascii() else unicodedata.normalize("NFC", "".join(one for one, _ in letters(text)))
+    return (
+        text
+        if text.isascii()
+        else unicodedata.normalize("NFC", "".join(one for one, _ in letters(text)))
+    )
 
 
 def title(text: str) -> str:
@@ -110,7 +121,9 @@ def sentry_issues(text: str) -> tuple[str, ...]:
 
 def sentry_short_ids(text: str) -> tuple[str, ...]:
     """Return short ids that stand in Sentry links in the place of a number, in capitals."""
-    return tuple(dict.fromkeys(str(found["short"]).upper() for found in _sentry(text) if found["short"]))[:10]
+    return tuple(
+        dict.fromkeys(str(found["short"]).upper() for found in _sentry(text) if found["short"])
+    )[:10]
 
 
 def _sentry(text: str) -> Iterator[re.Match[str]]:

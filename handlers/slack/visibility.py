@@ -18,6 +18,8 @@ async def may_see(members: Members | None, user: str, incident: Incident) -> boo
     return user in await members.of(channel.id)
 
 
-async def seen_by(members: Members | None, user: str, incidents: Iterable[Incident]) -> list[Incident]:
+async def seen_by(
+    members: Members | None, user: str, incidents: Iterable[Incident]
+) -> list[Incident]:
     """Those that this person may see, in their order."""
     return [one for one in incidents if await may_see(members, user, one)]

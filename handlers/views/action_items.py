@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from handlers.views.blocks import Block, Element, Message, button, confirm, context, message, section
+from handlers.views.blocks import (
+    Block,
+    Element,
+    Message,
+    button,
+    confirm,
+    context,
+    message,
+    section,
+)
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import link, person, words
 from phases.postmortem.action_items import items as items_of
@@ -28,7 +37,9 @@ def items(incident: Incident) -> Message:
     return message(title, blocks)
 
 
-def overdue(incident: Incident, numbers: Sequence[int], today: date, *, mention: str | None = None) -> Message:
+def overdue(
+    incident: Incident, numbers: Sequence[int], today: date, *, mention: str | None = None
+) -> Message:
     """To the owner: what is late, how late, and the button that ends it."""
     every = items_of(incident)
     late = [(n, every[n - 1]) for n in numbers if n <= len(every)]
@@ -46,13 +57,25 @@ def _row(incident: Incident, number: int, one: ActionItem, *, today: date | None
         more.append(link(one.ticket.url, one.ticket.identifier))
     sign = DONE if one.done else WRONG if one.dropped else WAITING
     said = f"~{text}~" if not one.open else text
-    return section(f"{sign} {said}\n{' · '.join(more)}", accessory=_accessory(incident, number, one))
+    return section(
+        f"{sign} {said}\n{' · '.join(more)}", accessory=_accessory(incident, number, one)
+    )
 
 
 def _whose(one: ActionItem) -> list[str]:
     if not one.open:
-        who = words(one.settled_by, 80) if not one.settled_by.startswith("<@") else person(one.settled_by.strip("<@>"))
-        return [f"{'done' if one.done else 'dropped'} by {who}" if who else "done" if one.done else "dropped"]
+        who = (
+            words(one.settled_by, 80)
+            if not one.settled_by.startswith("<@")
+            else person(one.settled_by.strip("<@>"))
+        )
+        return [
+            f"{'done' if one.done else 'dropped'} by {who}"
+            if who
+            else "done"
+            if one.done
+            else "dropped"
+        ]
     if one.person is not None:
         return [person(one.person)]
     return [words(one.owner, 80) if one.owner else "no owner"]
@@ -85,4 +108,8 @@ def _end(incident: Incident) -> str:
     if incident.status is not Status.RESOLVED:
         return f"{incident.id} burns again; its action items wait."
     waiting = waits_for(incident)
-    return f"{incident.id} closes when nothing is left: {', '.join(waiting)}." if waiting else f"{incident.id} closes."
+    return (
+        f"{incident.id} closes when nothing is left: {', '.join(waiting)}."
+        if waiting
+        else f"{incident.id} closes."
+    )

@@ -15,20 +15,30 @@ def announcement(incident: Incident, now: datetime) -> Message:
     del now  # every time in it is a fact of the record
     if incident.private:
         return _announced_in_private(incident)
-    where = channel(incident.channel.id) if incident.channel and not incident.channel.thread_ts else "in this thread"
+    where = (
+        channel(incident.channel.id)
+        if incident.channel and not incident.channel.thread_ts
+        else "in this thread"
+    )
     severity = f" {phrasing.severity(incident)} ·" if incident.severity or incident.open else ""
     first = f"*{incident.id}*{severity} {words(incident.title, 200)} · {where}"
     second = f"{phrasing.status(incident)} · {words(incident.service, 60)} · {_now(incident)}"
     join = button("Join", "incident.join", {"incident": incident.id})
     joined = incident.open and incident.channel is not None and incident.channel.thread_ts is None
     said = section(f"{first}\n{second}", accessory=join if joined else None)
-    return message(f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}", [said])
+    return message(
+        f"{incident.id} {words(incident.title, 200)}: {phrasing.status(incident)}", [said]
+    )
 
 
 def _announced_in_private(incident: Incident) -> Message:
     """That there is one, and whom to ask: not what, not where, not how bad."""
     over = "" if incident.open else f" · {phrasing.status(incident)}"
-    ask = f" Can you help? Ask {person(incident.declared_by)}." if incident.open and incident.declared_by else ""
+    ask = (
+        f" Can you help? Ask {person(incident.declared_by)}."
+        if incident.open and incident.declared_by
+        else ""
+    )
     text = f"*{incident.id}* · a private incident{over}.{ask}"
     return message(f"{incident.id}: a private incident", [section(text)])
 
@@ -38,10 +48,17 @@ def _now(incident: Incident) -> str:
     current = incident.round
     if incident.status is Status.CANCELLED:
         return words(incident.cancel_reason or "", 200) or "no reason given"
-    if incident.status in (Status.RESOLVED, Status.CLOSED, Status.MITIGATED) and incident.recovered_at:
+    if (
+        incident.status in (Status.RESOLVED, Status.CLOSED, Status.MITIGATED)
+        and incident.recovered_at
+    ):
         took = phrasing.minutes((incident.recovered_at - incident.detected_at).total_seconds())
         adr = f", {link(incident.adr.url, incident.adr.name)}" if incident.adr else ""
         return f"recovered {when(incident.recovered_at)} after {took}{adr}"
     if current is not None and current.action is not None:
         return f"{phrasing.done(current.action)}: {phrasing.outcome(current.action)}"
-    return phrasing.hit(incident.triage) if incident.triage else f"detected {when(incident.detected_at)}"
+    return (
+        phrasing.hit(incident.triage)
+        if incident.triage
+        else f"detected {when(incident.detected_at)}"
+    )

@@ -86,8 +86,14 @@ class View:
         """
         kept = json.dumps(dict(self.metadata), separators=(",", ":"), ensure_ascii=False)
         if size(kept) > METADATA:
-            raise ValueError(f"private_metadata of {self.callback_id} is {size(kept)} characters, over {METADATA}")
-        view: dict[str, Any] = {"type": self.kind, "callback_id": self.callback_id, "private_metadata": kept}
+            raise ValueError(
+                f"private_metadata of {self.callback_id} is {size(kept)} characters, over {METADATA}"
+            )
+        view: dict[str, Any] = {
+            "type": self.kind,
+            "callback_id": self.callback_id,
+            "private_metadata": kept,
+        }
         view["blocks"] = list(self.blocks[:VIEW_BLOCKS])
         if self.kind == "modal":
             view["title"] = _plain(self.title, TITLE)
@@ -102,7 +108,11 @@ class View:
 def message(text: str, blocks: Sequence[Block | Native | None]) -> Message:
     """A message within all limits: what is longest is shortened first, what can be clicked is kept."""
     given = [b for b in blocks if b is not None]
-    return Message(text=cut(text, FALLBACK) or "Firebreak", blocks=_fitted(_plainly(given)), rich=_richly(given))
+    return Message(
+        text=cut(text, FALLBACK) or "Firebreak",
+        blocks=_fitted(_plainly(given)),
+        rich=_richly(given),
+    )
 
 
 def _plainly(given: Sequence[Block | Native]) -> list[Block]:
@@ -134,7 +144,11 @@ def _fitted(blocks: list[Block]) -> tuple[Block, ...]:
     _fewer_rows(blocks)
     weight = _weight(blocks)
     while weight > MESSAGE_CHARACTERS:
-        longest = max((t for block in blocks for t in _texts(block)), key=lambda t: size(t["text"]), default=None)
+        longest = max(
+            (t for block in blocks for t in _texts(block)),
+            key=lambda t: size(t["text"]),
+            default=None,
+        )
         if longest is not None and size(longest["text"]) > SHORTEST:
             weight -= _weight(longest["text"])
             longest["text"] = _shorter(longest["text"])
@@ -256,7 +270,12 @@ def button(
     kept = json.dumps(dict(value), separators=(",", ":"), ensure_ascii=False)
     if size(kept) > VALUE:
         raise ValueError(f"value of {action_id} is {size(kept)} characters, over {VALUE}")
-    element: Element = {"type": "button", "text": _plain(text, BUTTON_TEXT), "action_id": action_id, "value": kept}
+    element: Element = {
+        "type": "button",
+        "text": _plain(text, BUTTON_TEXT),
+        "action_id": action_id,
+        "value": kept,
+    }
     if style is not None:
         element["style"] = style
     if confirm is not None:
@@ -264,13 +283,22 @@ def button(
     return element
 
 
-def link_button(text: str, action_id: str, url: str, *, style: Literal["primary", "danger"] | None = None) -> Element:
+def link_button(
+    text: str, action_id: str, url: str, *, style: Literal["primary", "danger"] | None = None
+) -> Element:
     """Leads there; its click is told, too, and needs no answer."""
-    element: Element = {"type": "button", "text": _plain(text, BUTTON_TEXT), "action_id": action_id, "url": url[:3000]}
+    element: Element = {
+        "type": "button",
+        "text": _plain(text, BUTTON_TEXT),
+        "action_id": action_id,
+        "url": url[:3000],
+    }
     return element if style is None else {**element, "style": style}
 
 
-def confirm(title: str, text: str, yes: str, *, no: str = "Not now", danger: bool = False) -> Element:
+def confirm(
+    title: str, text: str, yes: str, *, no: str = "Not now", danger: bool = False
+) -> Element:
     """Static text from when the message was made; so it names from → to, and the click is checked again."""
     dialog: Element = {
         "title": _plain(title, 100),
@@ -296,7 +324,11 @@ def menu_option(text: str, value: Mapping[str, Any]) -> Element:
 
 
 def select(
-    action_id: str, options: Sequence[Element], *, initial: Element | None = None, placeholder: str = "Choose one"
+    action_id: str,
+    options: Sequence[Element],
+    *,
+    initial: Element | None = None,
+    placeholder: str = "Choose one",
 ) -> Element:
     element: Element = {
         "type": "static_select",
@@ -310,22 +342,38 @@ def select(
 
 
 def radio(action_id: str, options: Sequence[Element], *, initial: Element | None = None) -> Element:
-    element: Element = {"type": "radio_buttons", "action_id": action_id, "options": list(options[:10])}
+    element: Element = {
+        "type": "radio_buttons",
+        "action_id": action_id,
+        "options": list(options[:10]),
+    }
     if initial is not None and initial in element["options"]:
         element["initial_option"] = initial
     return element
 
 
-def person_select(action_id: str, *, initial: str = "", placeholder: str = "Choose somebody") -> Element:
+def person_select(
+    action_id: str, *, initial: str = "", placeholder: str = "Choose somebody"
+) -> Element:
     """`initial`: a Slack user id, or nothing."""
-    element: Element = {"type": "users_select", "action_id": action_id, "placeholder": _plain(placeholder, 150)}
+    element: Element = {
+        "type": "users_select",
+        "action_id": action_id,
+        "placeholder": _plain(placeholder, 150),
+    }
     if initial:
         element["initial_user"] = initial
     return element
 
 
-def date_picker(action_id: str, *, initial: date | None = None, placeholder: str = "Choose a day") -> Element:
-    element: Element = {"type": "datepicker", "action_id": action_id, "placeholder": _plain(placeholder, 150)}
+def date_picker(
+    action_id: str, *, initial: date | None = None, placeholder: str = "Choose a day"
+) -> Element:
+    element: Element = {
+        "type": "datepicker",
+        "action_id": action_id,
+        "placeholder": _plain(placeholder, 150),
+    }
     if initial is not None:
         element["initial_date"] = initial.isoformat()
     return element
@@ -353,8 +401,15 @@ def text_input(
     return element
 
 
-def field_input(block_id: str, label: str, element: Element, *, hint: str = "", optional: bool = False) -> Block:
-    block: Block = {"type": "input", "block_id": block_id, "label": _plain(label, 200), "element": element}
+def field_input(
+    block_id: str, label: str, element: Element, *, hint: str = "", optional: bool = False
+) -> Block:
+    block: Block = {
+        "type": "input",
+        "block_id": block_id,
+        "label": _plain(label, 200),
+        "element": element,
+    }
     if hint:
         block["hint"] = _plain(hint, 500)
     if optional:

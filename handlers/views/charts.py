@@ -46,12 +46,18 @@ def chart(
     kept = {
         name: [_finite(value) for value in values[-POINTS:]][: len(names)]
         for name, values in zip(
-            _different((plain(n, LABEL) or "—" for n in series), LABEL), series.values(), strict=True
+            _different((plain(n, LABEL) or "—" for n in series), LABEL),
+            series.values(),
+            strict=True,
         )
     }
-    kept = {name: values for name, values in list(kept.items())[:SERIES] if len(values) == len(names)}
+    kept = {
+        name: values for name, values in list(kept.items())[:SERIES] if len(values) == len(names)
+    }
     said = (
-        tuple(plainly) if plainly is not None else _table(title, ["", *kept], zip(names, *kept.values(), strict=True))
+        tuple(plainly)
+        if plainly is not None
+        else _table(title, ["", *kept], zip(names, *kept.values(), strict=True))
     )
     if not names or not kept:
         return Native(section(f"*{words(title, TITLE)}*: no numbers"), said)
@@ -60,11 +66,18 @@ def chart(
         if label:
             axis[key] = label
     data = [
-        {"name": name, "data": [{"label": at, "value": value} for at, value in zip(names, values, strict=True)]}
+        {
+            "name": name,
+            "data": [
+                {"label": at, "value": value} for at, value in zip(names, values, strict=True)
+            ],
+        }
         for name, values in kept.items()
     ]
     drawn: Block = {"type": kind, "series": data, "axis_config": axis}
-    return Native({"type": "data_visualization", "title": plain(title, TITLE) or "—", "chart": drawn}, said)
+    return Native(
+        {"type": "data_visualization", "title": plain(title, TITLE) or "—", "chart": drawn}, said
+    )
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Native:
@@ -84,7 +97,9 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
     said = _table(caption, head, whole)
     if len(shown) < 2:
         return Native(section(f"*{words(caption, CAPTION)}*: nothing to show"), said)
-    return Native({"type": "data_table", "caption": caption or "—", "page_size": PAGE, "rows": shown}, said)
+    return Native(
+        {"type": "data_table", "caption": caption or "—", "page_size": PAGE, "rows": shown}, said
+    )
 
 
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> tuple[Block, ...]:
@@ -94,7 +109,10 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> t
     left = len(texts) - 1 - PLAIN_ROWS
     texts = texts[: PLAIN_ROWS + 1]
     wide = [max(len(row[at]) for row in texts) for at in range(len(head))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip() for row in texts]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, wide, strict=True)).rstrip()
+        for row in texts
+    ]
     if left > 0:
         lines.append(f"… and {left} more")
     return (section(f"*{words(title, CAPTION)}*\n{code(chr(10).join(lines))}"),)

@@ -8,7 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from handlers.views import phrasing
-from handlers.views.blocks import Block, Element, Message, actions, button, confirm, context, facts, message, section
+from handlers.views.blocks import (
+    Block,
+    Element,
+    Message,
+    actions,
+    button,
+    confirm,
+    context,
+    facts,
+    message,
+    section,
+)
 from handlers.views.hotfix_merge import merge_buttons
 from handlers.views.phrasing import DONE, WAITING, WRONG
 from handlers.views.text import clock, code, inline_code, link, local, person, spoken, when, words
@@ -42,7 +53,8 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
     current = next((r for r in incident.rounds if r.number == number), None)
     if current is None:
         return message(
-            f"{incident.id}: decision {number}", [section(f"{incident.id}: this decision is not kept any more.")]
+            f"{incident.id}: decision {number}",
+            [section(f"{incident.id}: this decision is not kept any more.")],
         )
     report = incident.triage
     recommendation = current.recommendation
@@ -54,13 +66,16 @@ def decision(incident: Incident, now: datetime, service: Service, number: int) -
         blocks.append(actions(_merge(incident, current, service)))
         blocks.append(context(phrasing.hit(report)) if report is not None else None)
         return message(
-            _fallback(incident, current, service), [*blocks, *_reasons(recommendation, _said_above(current, report))]
+            _fallback(incident, current, service),
+            [*blocks, *_reasons(recommendation, _said_above(current, report))],
         )
     blocks.append(section(phrasing.hit(report) if report is not None else _silent(incident)))
     blocks.append(actions(buttons(incident, current, service), block_id=seal(incident, current)))
     blocks += [context(line) for line in _missing(current, service)]
     blocks += _reasons(recommendation, _said_above(current, report))
-    blocks += [context(words(said, 400)) for said in recall.sentences(incident.past, incident, now)[:1]]
+    blocks += [
+        context(words(said, 400)) for said in recall.sentences(incident.past, incident, now)[:1]
+    ]
     if report is not None:
         why = recommendation.reasons if recommendation is not None else ()
         blocks += _picture(report, service, began=not any(one.startswith(BEGAN) for one in why))
@@ -81,7 +96,12 @@ def running_release(incident: Incident) -> Release | None:
     seen = incident.triage.running if incident.triage is not None else None
     for one in reversed(incident.rounds):
         action = one.action
-        if action is None or action.proof is None or action.proof.after is None or action.finished_at is None:
+        if (
+            action is None
+            or action.proof is None
+            or action.proof.after is None
+            or action.finished_at is None
+        ):
             continue
         newer = incident.triage is None or action.finished_at > incident.triage.at
         return Release(version=action.proof.after) if newer else seen
@@ -122,16 +142,24 @@ def _sentence(why: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _advice(recommendation: Recommendation | None, report: TriageReport | None, service: Service) -> str:
+def _advice(
+    recommendation: Recommendation | None, report: TriageReport | None, service: Service
+) -> str:
     """The recommendation first, in words."""
     if recommendation is None:
         return "*No recommendation yet*: nothing is measured. Choose with what you know."
     why = f": {local(words(recommendation.brakes[0], 400))}" if recommendation.brakes else "."
-    loud = f"\n{WRONG} *A rollback would be right, but is not safe*{why}" if recommendation.loud else ""
+    loud = (
+        f"\n{WRONG} *A rollback would be right, but is not safe*{why}"
+        if recommendation.loud
+        else ""
+    )
     return f"*Recommended: {_recommended(recommendation, report, service)}*{loud}"
 
 
-def _recommended(recommendation: Recommendation, report: TriageReport | None, service: Service) -> str:
+def _recommended(
+    recommendation: Recommendation, report: TriageReport | None, service: Service
+) -> str:
     match recommendation.choice:
         case Choice.ROLLBACK:
             return f"roll back to {phrasing.version(recommendation.target)}"
@@ -148,7 +176,9 @@ def _silent(incident: Incident) -> str:
     if not incident.triage_overdue:
         return "Sentry is being asked who is hit …"
     why = phrasing.silent(incident)
-    said = f"*Sentry could not be asked*: {words(why, 300)}." if why else "*Sentry has not answered.*"
+    said = (
+        f"*Sentry could not be asked*: {words(why, 300)}." if why else "*Sentry has not answered.*"
+    )
     return (
         f"{WRONG} {said} How many are hit is not measured; this message is completed when it does. "
         "*Fill in by hand* takes what people report."
@@ -158,7 +188,10 @@ def _silent(incident: Incident) -> str:
 def _acted(current: Round, action: RoundAction) -> list[Block | None]:
     """Who, what, when, result; and how the checks after it went."""
     done = phrasing.done(action)
-    lines = [f"*{done[:1].upper()}{done[1:]}*", f"{person(action.by)}, {when(action.at)} · {phrasing.outcome(action)}"]
+    lines = [
+        f"*{done[:1].upper()}{done[1:]}*",
+        f"{person(action.by)}, {when(action.at)} · {phrasing.outcome(action)}",
+    ]
     if action.proof is not None and action.proof.after is not None:
         before = inline_code(action.proof.before or "?")
         lines.append(f"Read back from the deployer: {before} → {inline_code(action.proof.after)}")
@@ -200,7 +233,9 @@ def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Blo
         return [section(said)]
     blast = report.blast
     doubtful = blast.confidence is not Confidence.HIGH and blast.users is not Word.NOBODY
-    listed = phrasing.bare(report.running) in [deploy.release.version for deploy in report.deploys[:DEPLOYS]]
+    listed = phrasing.bare(report.running) in [
+        deploy.release.version for deploy in report.deploys[:DEPLOYS]
+    ]
     pairs = [
         ("Users", _users(report) if doubtful and blast.knows("users") else ""),
         ("Features", phrasing.shares(blast.top_features) if len(blast.top_features) > 1 else ""),
@@ -218,7 +253,14 @@ def _picture(report: TriageReport, service: Service, *, began: bool) -> list[Blo
         blocks.append(section("\n".join(detail)))
     blocks.append(_frame(report))
     if report.deploys:
-        blocks.append(context(*(_deploy(report, deploy, service, began=began) for deploy in report.deploys[:DEPLOYS])))
+        blocks.append(
+            context(
+                *(
+                    _deploy(report, deploy, service, began=began)
+                    for deploy in report.deploys[:DEPLOYS]
+                )
+            )
+        )
     return blocks
 
 
@@ -226,13 +268,20 @@ def _places(found: tuple[Share, ...], events: int) -> str:
     """Where it hits; of how many events that is known, where most name no place."""
     known = sum(one.events for one in found)
     few = 0 < known * 2 < events and len(found) < SHOWN
-    return phrasing.shares(found) + (f" of the {phrasing.count(known, 'event')} that name one" if few else "")
+    return phrasing.shares(found) + (
+        f" of the {phrasing.count(known, 'event')} that name one" if few else ""
+    )
 
 
 def _indirect(report: TriageReport) -> bool:
     """Where users were not counted by name it is said how they were; otherwise line and fields say it all."""
     blast = report.blast
-    return blast.inferred or blast.user_count is None or blast.users is Word.NOBODY or bool(blast.unknown)
+    return (
+        blast.inferred
+        or blast.user_count is None
+        or blast.users is Word.NOBODY
+        or bool(blast.unknown)
+    )
 
 
 def _users(report: TriageReport) -> str:
@@ -247,9 +296,7 @@ def _began(report: TriageReport) -> str:
         return ""
     after = ""
     if report.suspect is not None and report.suspect_minutes is not None:
-        after = (
-            f", {_passed(timedelta(minutes=report.suspect_minutes))} after {phrasing.version(report.suspect)} went out"
-        )
+        after = f", {_passed(timedelta(minutes=report.suspect_minutes))} after {phrasing.version(report.suspect)} went out"
     return f"{when(report.began_at)}{after}"
 
 
@@ -265,13 +312,23 @@ def _sentences(report: TriageReport) -> list[Block | None]:
     )  # counted in the line above
     elsewhere = ("Features: ", "All of it in one ")  # the fields say that
     many = "taken as many." if AS_MANY in report.recommendation.reasons else told
-    left = [s for s in blast.sentences[first:REASONS] if s.rstrip(".") != told and not s.endswith(many)]
+    left = [
+        s for s in blast.sentences[first:REASONS] if s.rstrip(".") != told and not s.endswith(many)
+    ]
     said = [words(s, 300) for s in left if not s.startswith(elsewhere)]
     return [context(*said)] if said else []
 
 
 def _issue(issue: IssueSeen) -> str:
-    marks = [m for m, on in (("new", issue.new), ("spiking", issue.spiking), ("regressed", issue.regressed)) if on]
+    marks = [
+        m
+        for m, on in (
+            ("new", issue.new),
+            ("spiking", issue.spiking),
+            ("regressed", issue.regressed),
+        )
+        if on
+    ]
     marks += ["unhandled"] if issue.handled is False else []
     marked = f" ({', '.join(marks)})" if marks else ""
     first = "" if issue.new else f", first seen {when(issue.first_seen)}"
@@ -289,12 +346,19 @@ def _frame(report: TriageReport) -> Block | None:
     inside = f" in {inline_code(frame.function)}" if frame.function else ""
     if frame.file == "?":
         at, inside = frame.function or "a function that is not named", ""
-    titled = any(report.exception_type and report.exception_type in issue.title for issue in report.issues[:ISSUES])
-    raised = f"{words(report.exception_type, 80)} at " if report.exception_type and not titled else "At "
+    titled = any(
+        report.exception_type and report.exception_type in issue.title
+        for issue in report.issues[:ISSUES]
+    )
+    raised = (
+        f"{words(report.exception_type, 80)} at " if report.exception_type and not titled else "At "
+    )
     known = any(issue.handled is not None for issue in report.issues[:ISSUES])
     handled = "" if known else {True: ", handled", False: ", not handled", None: ""}[report.handled]
     lines = "\n".join(
-        f"{'>' if n == frame.line else ' '} {n:>4}  {text}" for n, text in frame.context[:5] if text.strip()
+        f"{'>' if n == frame.line else ' '} {n:>4}  {text}"
+        for n, text in frame.context[:5]
+        if text.strip()
     )
     shown = "\n" + code(lines, 900) if lines else ""
     return section(f"{raised}{inline_code(at)}{inside}{handled}{shown}")
@@ -302,13 +366,21 @@ def _frame(report: TriageReport) -> Block | None:
 
 def _deploy(report: TriageReport, deploy: DeploySeen, service: Service, *, began: bool) -> str:
     version = phrasing.version(deploy.release)
-    runs = next((d for d in report.deploys if d.release.version == phrasing.bare(report.running)), None)  # newest first
+    runs = next(
+        (d for d in report.deploys if d.release.version == phrasing.bare(report.running)), None
+    )  # newest first
     marks = ["runs now"] if deploy is runs else []
     marks += ["suspect"] if report.suspect is not None and deploy.release == report.suspect else []
     marks += ["rolled back"] if deploy.rolled_back else []
     marked = f" ({', '.join(marks)})" if marks else ""
-    named = (deploy.by or "").startswith("<")  # a person as a mention, a bare id, or a name from outside
-    by = f" by {spoken(deploy.by, 60, lines=False) if named else person(deploy.by)}" if deploy.by else ""
+    named = (deploy.by or "").startswith(
+        "<"
+    )  # a person as a mention, a bare id, or a name from outside
+    by = (
+        f" by {spoken(deploy.by, 60, lines=False) if named else person(deploy.by)}"
+        if deploy.by
+        else ""
+    )
     before = ""
     if began and report.began_at is not None and deploy.release == report.suspect:
         gap = report.began_at - deploy.started_at
@@ -324,10 +396,18 @@ def _reasons(recommendation: Recommendation | None, said: Collection[str]) -> li
         return []
     offered = recommendation.offer_rollback and recommendation.target is not None
     no = "Against a rollback" if offered else "No rollback"  # beside a button for it
-    all_of = (("Why", recommendation.reasons), ("But", recommendation.against), (no, recommendation.brakes))
+    all_of = (
+        ("Why", recommendation.reasons),
+        ("But", recommendation.against),
+        (no, recommendation.brakes),
+    )
     lines: list[str] = []
     for name, reasons in all_of:
-        left = [local(words(one, 400)).rstrip(".") for one in reasons[:REASONS] if one.rstrip(".") not in said]
+        left = [
+            local(words(one, 400)).rstrip(".")
+            for one in reasons[:REASONS]
+            if one.rstrip(".") not in said
+        ]
         lines += [f"*{name}*: {'. '.join(left)}."] if left else []
     return [context("\n".join(lines))] if lines else []
 
@@ -354,14 +434,19 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
     shown: list[Element] = []
     if _rollback(recommendation, service):
         shown.append(_rollback_button(incident, current, service, value))
-        if recommendation is not None and len(incident.triage.targets if incident.triage else ()) > 1:
+        if (
+            recommendation is not None
+            and len(incident.triage.targets if incident.triage else ()) > 1
+        ):
             shown.append(button("Another release …", "incident.rollback", value))
     if _can_hotfix(service):
         name = "Ship a hotfix …"
         shown.append(_choice(name, "decision.hotfix", value, recommended=choice is Choice.HOTFIX))
     if current.investigate_by is None:
         name = "Investigate"
-        shown.append(_choice(name, "decision.investigate", value, recommended=choice is Choice.INVESTIGATE))
+        shown.append(
+            _choice(name, "decision.investigate", value, recommended=choice is Choice.INVESTIGATE)
+        )
     shown.append(button("Fixed another way …", "decision.fixed", value))
     if incident.triage is None or incident.triage.manual_by is not None:
         shown.append(button("Fill in by hand …", "incident.triage", value))
@@ -371,20 +456,36 @@ def buttons(incident: Incident, current: Round, service: Service) -> list[Elemen
     return sorted(shown, key=lambda b: b.get("style") != "primary")
 
 
-def _rollback_button(incident: Incident, current: Round, service: Service, value: Mapping[str, Any]) -> Element:
+def _rollback_button(
+    incident: Incident, current: Round, service: Service, value: Mapping[str, Any]
+) -> Element:
     target = target_of(incident, current)
     if target is None:
-        return button("Roll back …", "decision.rollback", value)  # opens the form; its submit is the confirmation
-    recommended = current.recommendation is not None and current.recommendation.choice is Choice.ROLLBACK
+        return button(
+            "Roll back …", "decision.rollback", value
+        )  # opens the form; its submit is the confirmation
+    recommended = (
+        current.recommendation is not None and current.recommendation.choice is Choice.ROLLBACK
+    )
     goes = f"{phrasing.bare(running_release(incident))} → {phrasing.bare(target)}"
     starts = "A drill: nothing is deployed." if incident.drill else "It starts at once."
-    asked = confirm(f"Roll back {service.name}?", f"{incident.environment}: {goes}. {starts}", "Roll back", danger=True)
+    asked = confirm(
+        f"Roll back {service.name}?",
+        f"{incident.environment}: {goes}. {starts}",
+        "Roll back",
+        danger=True,
+    )
     name = f"Roll back to {phrasing.bare(target)}"
     return _choice(name, "decision.rollback", value, recommended=recommended, asked=asked)
 
 
 def _choice(
-    name: str, action_id: str, value: Mapping[str, Any], *, recommended: bool, asked: Element | None = None
+    name: str,
+    action_id: str,
+    value: Mapping[str, Any],
+    *,
+    recommended: bool,
+    asked: Element | None = None,
 ) -> Element:
     style: Literal["primary"] | None = "primary" if recommended else None
     if recommended:
@@ -434,15 +535,21 @@ def _fallback(incident: Incident, current: Round, service: Service) -> str:
         return f"{incident.id}: {phrasing.done(current.action)}, {phrasing.outcome(current.action)}"
     if not _open(incident, current):
         return f"{incident.id}: decision {current.number} is closed"
-    silent = "Sentry could not be asked." if phrasing.silent(incident) else "Sentry has not answered."
+    silent = (
+        "Sentry could not be asked." if phrasing.silent(incident) else "Sentry has not answered."
+    )
     measured = f" {phrasing.hit(incident.triage) if incident.triage else silent}"
     advice = (
-        _recommended(current.recommendation, incident.triage, service) if current.recommendation else "decide by hand"
+        _recommended(current.recommendation, incident.triage, service)
+        if current.recommendation
+        else "decide by hand"
     )
     return f"{incident.id}: {advice}.{measured}"
 
 
 def won(action: RoundAction) -> str:
     """For a click that came too late: who won, with what, when, and how it stands."""
-    kind = {ActionKind.ROLLBACK: "decided", ActionKind.HOTFIX: "decided", ActionKind.FIXED: "said"}[action.kind]
+    kind = {ActionKind.ROLLBACK: "decided", ActionKind.HOTFIX: "decided", ActionKind.FIXED: "said"}[
+        action.kind
+    ]
     return f"{person(action.by)} {kind} {phrasing.done(action)} at {clock(action.at)} ({phrasing.outcome(action)})"

@@ -26,6 +26,8 @@ def progress(incident: Incident, now: datetime, number: int) -> Message:
         del lines[0]
         cut = True
     head = f"*Output of the deploy* · {phrasing.done(action)} · {phrasing.outcome(action)}"
-    left_out = context("Earlier lines are left out; what looks like a secret is hidden.") if cut else None
+    left_out = (
+        context("Earlier lines are left out; what looks like a secret is hidden.") if cut else None
+    )
     shown = section(code("\n".join(lines), OUTPUT))
     return message(f"{incident.id}: {words(lines[-1], 200)}", [section(head), left_out, shown])

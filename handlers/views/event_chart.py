@@ -14,7 +14,9 @@ def pictured(incident: Incident) -> list[Block | Native]:
     found = points(incident)
     if incident.picture is None or not found:
         return []
-    happened = " · ".join(f"{words(mark.says, 60)} {when(mark.at, '{time}')}" for mark in marks(incident))
+    happened = " · ".join(
+        f"{words(mark.says, 60)} {when(mark.at, '{time}')}" for mark in marks(incident)
+    )
     drawing = chart(
         f"{incident.id}: events a minute",
         [_label(point) for point in found],
@@ -29,4 +31,8 @@ def pictured(incident: Incident) -> list[Block | Native]:
 def _label(point: Point) -> str:
     """`3 rollback`: the minute, and what happened then; by its letters where the words do not fit."""
     words_ = " ".join((point.label, *dict.fromkeys(mark.word for mark in point.marks)))
-    return words_ if len(words_) <= LABEL else " ".join((point.label, *dict.fromkeys(map(letter, point.marks))))
+    return (
+        words_
+        if len(words_) <= LABEL
+        else " ".join((point.label, *dict.fromkeys(map(letter, point.marks))))
+    )

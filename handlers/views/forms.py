@@ -41,21 +41,36 @@ def declare(
     note: str = "",
 ) -> View:
     """`incident.declare`. With one service there is nothing to choose."""
-    what = text_input(VALUE, initial=title, longest=300, placeholder="checkout fails for everybody in eu-west")
+    what = text_input(
+        VALUE, initial=title, longest=300, placeholder="checkout fails for everybody in eu-west"
+    )
     more = text_input(
-        VALUE, initial=description, multiline=True, placeholder="What people see, since when, a Sentry link"
+        VALUE,
+        initial=description,
+        multiline=True,
+        placeholder="What people see, since when, a Sentry link",
     )
     blocks: list[Block] = [section(spoken(note))] if note else []
     blocks += [field_input("title", "What is wrong?", what)]
     if len(services) > 1:
         options = [option(s.name, _service_value(s)) for s in services]
-        initial = next((o for o, s in zip(options, services, strict=True) if s.name == service), None)
-        blocks.append(field_input("service", "Which service?", select(VALUE, options, initial=initial)))
+        initial = next(
+            (o for o, s in zip(options, services, strict=True) if s.name == service), None
+        )
+        blocks.append(
+            field_input("service", "Which service?", select(VALUE, options, initial=initial))
+        )
     blocks.append(field_input("description", "What else is known?", more, optional=True))
     keep = option("Private: only people who are invited see it", "private")
     box: Element = {"type": "checkboxes", "action_id": VALUE, "options": [keep]}
     blocks.append(field_input("private", "Who may see it", box, optional=True))
-    return View("incident.declare", "Declare an incident", tuple(blocks), submit="Declare", metadata=metadata)
+    return View(
+        "incident.declare",
+        "Declare an incident",
+        tuple(blocks),
+        submit="Declare",
+        metadata=metadata,
+    )
 
 
 def _service_value(service: Service) -> str:
@@ -64,7 +79,11 @@ def _service_value(service: Service) -> str:
 
 def triage(incident: Incident, number: int) -> View:
     """`incident.triage`: what people report, where Sentry cannot be asked."""
-    users = [option("Nobody that we know of", "nobody"), option("One user", "one"), option("Many users", "many")]
+    users = [
+        option("Nobody that we know of", "nobody"),
+        option("One user", "one"),
+        option("Many users", "many"),
+    ]
     features = [option("One feature", "one"), option("Many features", "many")]
     report = text_input(
         VALUE,
@@ -76,11 +95,16 @@ def triage(incident: Incident, number: int) -> View:
         "incident.triage",
         "What people report",
         (
-            section("Sentry cannot be asked. What you enter here is shown as *reported, not measured*."),
+            section(
+                "Sentry cannot be asked. What you enter here is shown as *reported, not measured*."
+            ),
             field_input("users", "Who is hit?", radio(VALUE, users)),
             field_input("features", "How much of the product?", radio(VALUE, features)),
             field_input(
-                "names", "Which features?", text_input(VALUE, longest=300, placeholder="cart, payment"), optional=True
+                "names",
+                "Which features?",
+                text_input(VALUE, longest=300, placeholder="cart, payment"),
+                optional=True,
             ),
             field_input("report", "What do they say?", report),
         ),
@@ -89,7 +113,12 @@ def triage(incident: Incident, number: int) -> View:
     )
 
 
-def loading(callback_id: str, title: str, incident: Incident, doing: str = "Looking up what can be deployed …") -> View:
+def loading(
+    callback_id: str,
+    title: str,
+    incident: Incident,
+    doing: str = "Looking up what can be deployed …",
+) -> View:
     """Opens at once; `views.update` fills it when the look-up is back."""
     return View(callback_id, title, (section(doing),), metadata={"incident": incident.id})
 
@@ -110,10 +139,14 @@ def rollback(
 ) -> View:
     """`incident.rollback`: another target. Its submit is the confirmation; so it names what runs."""
     known = {r.version for r in healthy}
-    suspect = incident.triage.suspect.version if incident.triage and incident.triage.suspect else None
+    suspect = (
+        incident.triage.suspect.version if incident.triage and incident.triage.suspect else None
+    )
     fitting = dict.fromkeys(r for r in releases if r.version and len(r.version) <= OPTION_VALUE)
     shown = [r for r in fitting if running is None or r.version != running.version][:OPTIONS]
-    options = [option(r.version, r.version, _release_note(r, known, suspect, incident)) for r in shown]
+    options = [
+        option(r.version, r.version, _release_note(r, known, suspect, incident)) for r in shown
+    ]
     best = next((o for o, r in zip(options, shown, strict=True) if r.version in known), None)
     now = f"{words(service.name, 60)} in {words(incident.environment, 40)} runs {phrasing.version(running)} now."
     return View(
@@ -132,7 +165,9 @@ def _drilled(incident: Incident) -> str:
     return "*This is a drill*: nothing is deployed." if incident.drill else ""
 
 
-def _release_note(release: Release, healthy: set[str], suspect: str | None, incident: Incident) -> str:
+def _release_note(
+    release: Release, healthy: set[str], suspect: str | None, incident: Incident
+) -> str:
     if release.version in incident.rolled_back:
         return "rolled back in this incident"
     if release.version == suspect:
@@ -149,7 +184,10 @@ def hotfix(
     metadata: Mapping[str, Any],
 ) -> View:
     """`incident.hotfix`: which branch or pull request, by its head commit."""
-    options = [option(f"{r.name} @ {r.commit[:7]}", f"{r.commit} {r.name}", _fix_note(r)) for r in refs[:OPTIONS]]
+    options = [
+        option(f"{r.name} @ {r.commit[:7]}", f"{r.commit} {r.name}", _fix_note(r))
+        for r in refs[:OPTIONS]
+    ]
     only = options[0] if len(options) == 1 else None
     now = f"{words(service.name, 60)} in {words(incident.environment, 40)} runs {phrasing.version(running)} now."
     return View(
@@ -186,7 +224,12 @@ def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool 
             field_input(
                 "sentence",
                 "What was done?",
-                text_input(VALUE, initial=sentence, longest=SENTENCE, placeholder="flag new-pricing switched off"),
+                text_input(
+                    VALUE,
+                    initial=sentence,
+                    longest=SENTENCE,
+                    placeholder="flag new-pricing switched off",
+                ),
                 hint="The check of Sentry and of the endpoint starts now.",
             ),
         ),
@@ -197,16 +240,29 @@ def fixed(incident: Incident, number: int, sentence: str = "", *, forward: bool 
 
 def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View:
     """`incident.cause`, prefilled with what the evidence proposes; your name stands behind what you send."""
-    proposal = "Prefilled from the evidence. Change it until it is true." if text else "Nothing is proposed yet."
+    proposal = (
+        "Prefilled from the evidence. Change it until it is true."
+        if text
+        else "Nothing is proposed yet."
+    )
     entry = text_input(
-        VALUE, initial=text, multiline=True, longest=2000, placeholder="v42 reads the tax table of the wrong region"
+        VALUE,
+        initial=text,
+        multiline=True,
+        longest=2000,
+        placeholder="v42 reads the tax table of the wrong region",
     )
     return View(
         "incident.cause",
         "Root cause",
         (
             section(f"{proposal} Your name is written under it."),
-            field_input("text", "Why did it happen?", entry, hint="One or two sentences that somebody else can check."),
+            field_input(
+                "text",
+                "Why did it happen?",
+                entry,
+                hint="One or two sentences that somebody else can check.",
+            ),
         ),
         submit="Confirm cause",
         metadata={"incident": incident.id, **metadata},
@@ -216,11 +272,15 @@ def cause(incident: Incident, *, text: str, metadata: Mapping[str, Any]) -> View
 def update(incident: Incident, filled: Template, minutes: int | None) -> View:
     """`incident.update`: filled from the record; `minutes` until the next one as the severity says, None where it says none."""
 
-    def part(block_id: str, label: str, initial: str, longest: int, *, optional: bool = True) -> Block:
+    def part(
+        block_id: str, label: str, initial: str, longest: int, *, optional: bool = True
+    ) -> Block:
         entry = text_input(VALUE, initial=initial, multiline=True, longest=longest)
         return field_input(block_id, label, entry, optional=optional)
 
-    options = [option(f"In {n} min" if n < 120 else f"In {n // 60} h", str(n)) for n in NEXT_MINUTES]
+    options = [
+        option(f"In {n} min" if n < 120 else f"In {n // 60} h", str(n)) for n in NEXT_MINUTES
+    ]
     if minutes is None:
         options.append(option("When there is news", "0"))
     chosen = next((o for o in options if o["value"] == str(minutes or 0)), options[-1])
@@ -249,7 +309,10 @@ def _reach(incident: Incident) -> str:
 def cancel(incident: Incident, reason: str = "") -> View:
     """`incident.cancel`: a false alarm or a duplicate."""
     entry = text_input(
-        VALUE, initial=reason, longest=SENTENCE, placeholder="load test, no real users; or: duplicate of INC-0041"
+        VALUE,
+        initial=reason,
+        longest=SENTENCE,
+        placeholder="load test, no real users; or: duplicate of INC-0041",
     )
     return View(
         "incident.cancel",
@@ -266,7 +329,9 @@ def cancel(incident: Incident, reason: str = "") -> View:
     )
 
 
-def break_glass(incident: Incident, service: Service, what: str, metadata: Mapping[str, Any]) -> View:
+def break_glass(
+    incident: Incident, service: Service, what: str, metadata: Mapping[str, Any]
+) -> View:
     """`incident.break_glass`: deploys without being an owner; said to everybody. Its submit is the confirmation."""
     return View(
         "incident.break_glass",
@@ -276,7 +341,9 @@ def break_glass(incident: Incident, service: Service, what: str, metadata: Mappi
                 f"{spoken(what)}\nYou are not an owner of {words(service.name, 60)}. Your name and reason are announced, and "
                 "the owners are paged."
             ),
-            field_input("reason", "Why can it not wait for an owner?", text_input(VALUE, longest=SENTENCE)),
+            field_input(
+                "reason", "Why can it not wait for an owner?", text_input(VALUE, longest=SENTENCE)
+            ),
         ),
         submit="Deploy anyway",
         close="Not now",
@@ -286,7 +353,9 @@ def break_glass(incident: Incident, service: Service, what: str, metadata: Mappi
 
 def hypothesis(incident: Incident) -> View:
     """`incident.hypothesis`: somebody suspects something."""
-    entry = text_input(VALUE, longest=300, placeholder="the payment provider rejects amounts without cents")
+    entry = text_input(
+        VALUE, longest=300, placeholder="the payment provider rejects amounts without cents"
+    )
     return View(
         "incident.hypothesis",
         "Add a hypothesis",

@@ -28,7 +28,12 @@ FILES = 3
 
 
 def history(
-    found: Sequence[PastIncident], service: str, titles: Mapping[str, str], *, start: int = 0, more: bool = False
+    found: Sequence[PastIncident],
+    service: str,
+    titles: Mapping[str, str],
+    *,
+    start: int = 0,
+    more: bool = False,
 ) -> Message:
     """A page of past incidents, newest first. `titles`: of the private ones that this person may see. `more`: older ones are not read."""
     of = f" of {words(service, 60)}" if service else ""
@@ -37,19 +42,27 @@ def history(
     page = found[start : start + PAGE]
     drills = sum(one.drill for one in found)
     beside = f" and {counted(drills, 'drill')}" if drills else ""
-    total = f"{'at least ' if more else ''}{counted(len(found) - drills, 'past incident')}{beside}{of}"
+    total = (
+        f"{'at least ' if more else ''}{counted(len(found) - drills, 'past incident')}{beside}{of}"
+    )
     which = f", {start + 1} to {start + len(page)}" if len(found) > PAGE else ""
     blocks: list[Block | None] = [section(f"*{total[0].upper()}{total[1:]}*{which}, newest first")]
     blocks += [section(_told(one, titles.get(one.id, one.title), bool(service))) for one in page]
     value = {"service": service, "start": 0}
-    pages = [button("‹ Newer", "incident.history_newer", {**value, "start": max(0, start - PAGE)})] if start else []
+    pages = (
+        [button("‹ Newer", "incident.history_newer", {**value, "start": max(0, start - PAGE)})]
+        if start
+        else []
+    )
     if start + PAGE < len(found):
         pages.append(button("Older ›", "incident.history", {**value, "start": start + PAGE}))
     return message(f"History{of}: {total}", [*blocks, actions(pages)])
 
 
 def _told(one: PastIncident, title: str, of_one_service: bool) -> str:
-    severity = f" {SEVERITY_SIGNS[Severity(one.severity)]} SEV{one.severity}" if one.severity else ""
+    severity = (
+        f" {SEVERITY_SIGNS[Severity(one.severity)]} SEV{one.severity}" if one.severity else ""
+    )
     where = f" {channel(one.channel)}" if one.channel else ""
     marks = f"{' · drill' if one.drill else ''}{' · private' if one.private else ''}"
     service = "" if of_one_service else f" · {words(one.service, 60)}"
@@ -66,16 +79,25 @@ def _told(one: PastIncident, title: str, of_one_service: bool) -> str:
 def trends(found: Trends, *, post: bool = False) -> Message:
     """By service and month. `post`: for the channel, on the first of a month, about the one that has ended."""
     head = (
-        _month_name(found.months[-1]) if post else f"{_month_name(found.months[0])} to {_month_name(found.months[-1])}"
+        _month_name(found.months[-1])
+        if post
+        else f"{_month_name(found.months[0])} to {_month_name(found.months[-1])}"
     )
     total = found.all.total
     if not total.incidents:
         beside = f" {capital(counted(total.drills, 'drill'))}." if total.drills else ""
-        return message(f"Trends, {head}: no incident", [section(f"*Trends, {head}*: no incident has ended.{beside}")])
+        return message(
+            f"Trends, {head}: no incident",
+            [section(f"*Trends, {head}*: no incident has ended.{beside}")],
+        )
     blocks: list[Block | Native | None] = [section(_headline(found, head, post))]
     if found.fragile is not None:
         since = f" since {_month_name(found.months[0])}" if post else ""
-        blocks.append(section(f"*Most fragile{since}:* {words(found.fragile.says, 600)} Worth a structural look."))
+        blocks.append(
+            section(
+                f"*Most fragile{since}:* {words(found.fragile.says, 600)} Worth a structural look."
+            )
+        )
     if files := _files(found):
         blocks.append(context(files))
     blocks.append(_incidents(found))
@@ -88,7 +110,8 @@ def trends(found: Trends, *, post: bool = False) -> Message:
     )
     month = found.all.months[-1] if post else total
     return message(
-        f"Trends, {head}: {counted(month.incidents, 'incident')}, {month.impact_minutes:,} min of user impact", blocks
+        f"Trends, {head}: {counted(month.incidents, 'incident')}, {month.impact_minutes:,} min of user impact",
+        blocks,
     )
 
 
@@ -114,13 +137,23 @@ def _numbers(month: Month) -> str:
     if month.items:
         parts.append(f"{month.items_done:,} of {counted(month.items, 'action item')} done")
     if month.drills:
-        parts.append(counted(month.drills, "drill") if not month.incidents else f"and {counted(month.drills, 'drill')}")
+        parts.append(
+            counted(month.drills, "drill")
+            if not month.incidents
+            else f"and {counted(month.drills, 'drill')}"
+        )
     return " · ".join(parts)
 
 
 def _spans(month: Month) -> str:
-    spans = (("detect", month.detect_minutes), ("decide", month.decide_minutes), ("recover", month.recover_minutes))
-    return ", ".join(f"{lasting(value * 60)} to {name}" for name, value in spans if value is not None)
+    spans = (
+        ("detect", month.detect_minutes),
+        ("decide", month.decide_minutes),
+        ("recover", month.recover_minutes),
+    )
+    return ", ".join(
+        f"{lasting(value * 60)} to {name}" for name, value in spans if value is not None
+    )
 
 
 def _share(part: int, of: int) -> str:
@@ -131,43 +164,66 @@ def _files(found: Trends) -> str:
     every = [(row.service, name, times) for row in found.services for name, times in row.files]
     told = found.fragile
     seen = [
-        (name, times) for service, name, times in every if told is None or (service, name) != (told.service, told.area)
+        (name, times)
+        for service, name, times in every
+        if told is None or (service, name) != (told.service, told.area)
     ]
     top = sorted(seen, key=lambda pair: (-pair[1], pair[0]))
     said = listed([f"{inline_code(name)} {times} times" for name, times in top], most=FILES)
-    return f"{'Other files' if len(seen) < len(every) else 'Files'} that recur: {said}" if said else ""
+    return (
+        f"{'Other files' if len(seen) < len(every) else 'Files'} that recur: {said}" if said else ""
+    )
 
 
 def _incidents(found: Trends) -> Native:
     """A bar a month for each of the services with most incidents; the others together."""
     shown = found.services[: SERIES if len(found.services) <= SERIES else SERIES - 1]
-    series: dict[str, list[int]] = {row.service: [month.incidents for month in row.months] for row in shown}
+    series: dict[str, list[int]] = {
+        row.service: [month.incidents for month in row.months] for row in shown
+    }
     if others := found.services[len(shown) :]:
-        series["others"] = [sum(row.months[at].incidents for row in others) for at in range(len(found.months))]
+        series["others"] = [
+            sum(row.months[at].incidents for row in others) for at in range(len(found.months))
+        ]
     plainly = "\n".join(
-        f"{_month_name(name)}: {_by_service(found.services, at)}" for at, name in enumerate(found.months)
+        f"{_month_name(name)}: {_by_service(found.services, at)}"
+        for at, name in enumerate(found.months)
     )
     labels = [_month_name(name, short=True) for name in found.months]
     return chart(
-        "Incidents by month", labels, series, y="incidents", plainly=[section(f"*Incidents by month*\n{plainly}")]
+        "Incidents by month",
+        labels,
+        series,
+        y="incidents",
+        plainly=[section(f"*Incidents by month*\n{plainly}")],
     )
 
 
 def _by_service(rows: Sequence[ServiceTrend], at: int) -> str:
     total = sum(row.months[at].incidents for row in rows)
-    each = [f"{words(row.service, 60)} {row.months[at].incidents}" for row in rows if row.months[at].incidents]
+    each = [
+        f"{words(row.service, 60)} {row.months[at].incidents}"
+        for row in rows
+        if row.months[at].incidents
+    ]
     return f"{total}{f' ({listed(each, most=SERIES)})' if each else ''}"
 
 
 def _times(found: Trends) -> Native | None:
     """Median minutes by month; a month without an incident is left out of the lines."""
-    months = [(name, month) for name, month in zip(found.months, found.all.months, strict=True) if month.incidents]
+    months = [
+        (name, month)
+        for name, month in zip(found.months, found.all.months, strict=True)
+        if month.incidents
+    ]
     series = {
         "detect": [month.detect_minutes for _, month in months],
         "decide": [month.decide_minutes for _, month in months],
         "recover": [month.recover_minutes for _, month in months],
     }
-    drawn = {name: [value or 0.0 for value in values] for name, values in series.items() if any(values)}
+    drawn = {
+        name: [value or 0.0 for value in values] for name, values in series.items() if any(values)
+    }
     if len(months) < 2 or not drawn:
         return None
     labels = [_month_name(name, short=True) for name, _ in months]
@@ -184,7 +240,17 @@ def _times(found: Trends) -> Native | None:
 
 def _table(found: Trends) -> Native:
     """A row a service and month, newest month first; in words a line a service."""
-    head = ("Month", "Service", "Incidents", "Impact (min)", "Detect", "Decide", "Recover", "By deploys", "Items done")
+    head = (
+        "Month",
+        "Service",
+        "Incidents",
+        "Impact (min)",
+        "Detect",
+        "Decide",
+        "Recover",
+        "By deploys",
+        "Items done",
+    )
     rows: list[list[Cell]] = []
     for at in range(len(found.months) - 1, -1, -1):
         for row in found.services:

@@ -45,13 +45,18 @@ def home(
 
     `months`: the last one and this one. `site`: the workspace's address, for links; without it nothing leads anywhere.
     """
-    ordered = sorted(incidents, key=lambda one: (not _mine(one, me, owned), one.severity or Severity.SEV4, -one.number))
+    ordered = sorted(
+        incidents,
+        key=lambda one: (not _mine(one, me, owned), one.severity or Severity.SEV4, -one.number),
+    )
     burning = [one for one in ordered if not owes_postmortem(one)]
     owed = [one for one in ordered if owes_postmortem(one)]
     title = f"{phrasing.count(len(burning), 'open incident')}" if burning else "Nothing is on fire"
     blocks: list[Block | None] = [header(title)]
     blocks += _incidents(burning, me, now, site)
-    blocks.append(actions([button("Declare an incident …", "incident.declare", {}, style="danger")]))
+    blocks.append(
+        actions([button("Declare an incident …", "incident.declare", {}, style="danger")])
+    )
     if owed:
         blocks += [divider(), section("*Post-mortems owed*"), *_incidents(owed, me, now, site)]
     if items := _items(owing, me, now):
@@ -79,7 +84,13 @@ def _line(incident: Incident, me: str) -> str:
     own = incident.channel is not None and not incident.channel.thread_ts
     where = f" {channel(incident.channel.id)}" if incident.channel is not None and own else ""
     drill = " · drill" if incident.drill else " · private" if incident.private else ""
-    leads = "you lead" if incident.lead == me else f"{person(incident.lead)} leads" if incident.lead else "nobody leads"
+    leads = (
+        "you lead"
+        if incident.lead == me
+        else f"{person(incident.lead)} leads"
+        if incident.lead
+        else "nobody leads"
+    )
     first = f"*{incident.id}*{where} *{words(incident.title, 150)}*"
     second = f"{phrasing.severity(incident)} · {phrasing.status(incident)} · {leads}{drill}"
     since = incident.recovered_at or incident.detected_at
@@ -130,7 +141,11 @@ def _address(incident: Incident, site: str) -> str:
     if not site or incident.channel is None:
         return ""
     place = f"{site.rstrip('/')}/archives/{incident.channel.id}"
-    return f"{place}/p{ref.ts.replace('.', '')}" if ref is not None and ref.channel == incident.channel.id else place
+    return (
+        f"{place}/p{ref.ts.replace('.', '')}"
+        if ref is not None and ref.channel == incident.channel.id
+        else place
+    )
 
 
 # --- what is owed -------------------------------------------------------------------------------------------------
@@ -138,11 +153,14 @@ def _address(incident: Incident, site: str) -> str:
 
 def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
     """Mine by date, overdue first; of others how many, and how many are late."""
-    every = [(one, item) for one in owing if one.postmortem for item in one.postmortem.items if item.open]
+    every = [
+        (one, item) for one in owing if one.postmortem for item in one.postmortem.items if item.open
+    ]
     if not every:
         return []
     mine = sorted(
-        (pair for pair in every if pair[1].person == me), key=lambda pair: (pair[1].due is None, str(pair[1].due))
+        (pair for pair in every if pair[1].person == me),
+        key=lambda pair: (pair[1].due is None, str(pair[1].due)),
     )
     others = [item for _, item in every if item.person != me]
     lines = [_item(incident, item, now) for incident, item in mine[:ITEMS]]
@@ -150,7 +168,11 @@ def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
         lines.append(f"and {len(mine) - ITEMS} more of yours")
     late = sum(_late(item, now) for item in others)
     nobodys = sum(not item.owner for item in others)
-    parts = [f"{phrasing.count(len(others) - nobodys, 'item')} of others"] if len(others) > nobodys else []
+    parts = (
+        [f"{phrasing.count(len(others) - nobodys, 'item')} of others"]
+        if len(others) > nobodys
+        else []
+    )
     parts += [f"{nobodys} without an owner"] if nobodys else []
     rest = ", ".join([*parts, *([f"{late} overdue"] if late else [])])
     blocks = [section("\n".join(("*Action items owed*", *(lines or ["None of yours."]))))]
@@ -158,7 +180,13 @@ def _items(owing: Sequence[Incident], me: str, now: datetime) -> list[Block]:
 
 
 def _item(incident: Incident, item: ActionItem, now: datetime) -> str:
-    due = f" · *overdue since {item.due:%d %b}*" if _late(item, now) else f" · due {item.due:%d %b}" if item.due else ""
+    due = (
+        f" · *overdue since {item.due:%d %b}*"
+        if _late(item, now)
+        else f" · due {item.due:%d %b}"
+        if item.due
+        else ""
+    )
     ticket = f" · {link(item.ticket.url, item.ticket.identifier)}" if item.ticket else ""
     adr = f" · {link(incident.adr.url, incident.adr.name)}" if incident.adr else ""
     return f"• {words(item.text, 200)}{due} · {incident.id}{adr}{ticket}"
@@ -174,7 +202,11 @@ def _late(item: ActionItem, now: datetime) -> bool:
 def _months(last: Month, this: Month, now: datetime) -> str:
     """`November: 3 incidents, recovered in 12 min` against the month before; medians."""
     first = now.replace(day=1)
-    before = first.replace(year=first.year - 1, month=12) if first.month == 1 else first.replace(month=first.month - 1)
+    before = (
+        first.replace(year=first.year - 1, month=12)
+        if first.month == 1
+        else first.replace(month=first.month - 1)
+    )
     return f"*{now:%B}*: {_month(this)}\n{before:%B}: {_month(last)}"
 
 

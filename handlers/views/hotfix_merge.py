@@ -28,9 +28,15 @@ def merge_buttons(incident: Incident, service: Service) -> list[Element]:
             "reviews or checks are missing.",
             "Merge it",
         )
-        shown.append(button(f"Merge pull request #{number} …", "incident.merge_hotfix", value, confirm=asked))
+        shown.append(
+            button(f"Merge pull request #{number} …", "incident.merge_hotfix", value, confirm=asked)
+        )
     if number is None or merge.state.closed:
-        asked = confirm("Is it merged?", "Under your name: the next normal deploy keeps the fix.", "It is merged")
+        asked = confirm(
+            "Is it merged?",
+            "Under your name: the next normal deploy keeps the fix.",
+            "It is merged",
+        )
         shown.append(button("It is merged …", "incident.hotfix_merged", value, confirm=asked))
     return shown
 
@@ -42,4 +48,6 @@ def cause_fixed_button(incident: Incident) -> Element:
         "Under your name: what was rolled back is mended, and deploys need not wait any more.",
         "It is fixed",
     )
-    return button("The cause is fixed …", "incident.cause_fixed", {"incident": incident.id}, confirm=sure)
+    return button(
+        "The cause is fixed …", "incident.cause_fixed", {"incident": incident.id}, confirm=sure
+    )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from handlers.views import phrasing
-from handlers.views.blocks import Block, Message, actions, button, confirm, context, message, section
+from handlers.views.blocks import (
+    Block,
+    Message,
+    actions,
+    button,
+    confirm,
+    context,
+    message,
+    section,
+)
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.text import inline_code, link, person, spoken, when, words
 from phases.record.findings import Bisect, Hypothesis, Suspect, Verdict
@@ -38,7 +47,9 @@ def tree(incident: Incident, now: datetime, *, reverts: bool = False) -> Message
     if reverts and incident.open:
         blocks.append(_revert(incident))
     if len(ranked) > BEST:
-        rest = "\n".join(f"{_verdict(h)} {h.id} {words(h.says, 160)}" for h in ranked[BEST : BEST + 9])
+        rest = "\n".join(
+            f"{_verdict(h)} {h.id} {words(h.says, 160)}" for h in ranked[BEST : BEST + 9]
+        )
         blocks.append(context(rest))
     notes = incident.investigation.notes if incident.investigation is not None else ()
     if told := [n for n in notes if incident.bisect is None or WORTH_IT not in n][:4]:
@@ -61,12 +72,18 @@ def evidence(incident: Incident, now: datetime) -> Message:
     walk = incident.investigation.walk if incident.investigation else ()
     blocks: list[Block | None] = [section(f"*Evidence · {incident.id}*")]
     if walk:
-        blocks.append(section("\n".join(f"{n}. {words(line, 400)}" for n, line in enumerate(walk[:12], 1))))
+        blocks.append(
+            section("\n".join(f"{n}. {words(line, 400)}" for n, line in enumerate(walk[:12], 1)))
+        )
     for one in incident.suspects[:SUSPECTS]:
         why = "; ".join(spoken(r, 160, lines=False) for r in one.reasons[:4])
-        blocks.append(section(f"Suspect {suspect(one)}\n{why}" if why else f"Suspect {suspect(one)}"))
+        blocks.append(
+            section(f"Suspect {suspect(one)}\n{why}" if why else f"Suspect {suspect(one)}")
+        )
     if len(incident.suspects) > SUSPECTS:
-        others = ", ".join(inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9])
+        others = ", ".join(
+            inline_code(s.sha[:9]) for s in incident.suspects[SUSPECTS : SUSPECTS + 9]
+        )
         blocks.append(context(f"Less likely: {others}"))
     blocks += [context(_hypothesis(one)) for one in _ranked(incident)[BEST : BEST + 9]]
     if len(blocks) == 1:
@@ -102,7 +119,9 @@ def _verdict(one: Hypothesis) -> str:
 
 def _hypothesis(one: Hypothesis) -> str:
     said = f"*{one.id}* {link(one.url, one.says, 300)}"
-    lines = [f"{said}\n{_verdict(one)} {spoken(one.found, 400, lines=False) or 'nothing found yet'}"]
+    lines = [
+        f"{said}\n{_verdict(one)} {spoken(one.found, 400, lines=False) or 'nothing found yet'}"
+    ]
     if one.verdict is Verdict.OPEN:
         if one.predicts:
             lines.append(f"If so: {words(one.predicts, 300)}")
@@ -125,7 +144,9 @@ def _revert(incident: Incident) -> Block | None:
     if found is None or found.pull_request is None or asked(incident, found.pull_request):
         return None
     value = {"incident": incident.id, "pull_request": found.pull_request}
-    sure = confirm("Prepare the revert?", f"Opens a pull request that takes back: {found.subject}", "Open it")
+    sure = confirm(
+        "Prepare the revert?", f"Opens a pull request that takes back: {found.subject}", "Open it"
+    )
     return actions([button("Prepare revert", "incident.revert", value, confirm=sure)])
 
 
@@ -134,7 +155,11 @@ def _bisect(bisect: Bisect) -> str:
     reason = f": {words(bisect.reason, 300)}" if bisect.reason else ""
     match bisect.state:
         case "running":
-            of = f"{bisect.step} of about {phrasing.count(bisect.steps, 'step')}" if bisect.steps else "starting"
+            of = (
+                f"{bisect.step} of about {phrasing.count(bisect.steps, 'step')}"
+                if bisect.steps
+                else "starting"
+            )
             return f"{RUNNING} *Bisect running*: {of}, {ends}"
         case "found":
             found = suspect(bisect.culprit) if bisect.culprit else "a commit"

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from handlers.views.blocks import Element, Message, actions, button, confirm, context, message, section
+from handlers.views.blocks import (
+    Element,
+    Message,
+    actions,
+    button,
+    confirm,
+    context,
+    message,
+    section,
+)
 from handlers.views.status import short
 from handlers.views.text import plain, words
 from phases.record.incident import Incident
@@ -15,11 +24,18 @@ def which_goes_on(first: Incident, second: Incident) -> Message:
     ways = (("incident.merge", older, newer), ("incident.merge_other", newer, older))
     choices = [_keep(action, keep, gone) for action, keep, gone in ways if keep.open]
     if not choices:
-        over = (
-            f"{older.id} and {newer.id} are both over. Reopen the one that goes on first: `/incident reopen {older.id}`"
-        )
+        over = f"{older.id} and {newer.id} are both over. Reopen the one that goes on first: `/incident reopen {older.id}`"
         return message(over, [section(over)])
-    return message(text, [section(text), section(short(older)), section(short(newer)), actions(choices), context(NOTE)])
+    return message(
+        text,
+        [
+            section(text),
+            section(short(older)),
+            section(short(newer)),
+            actions(choices),
+            context(NOTE),
+        ],
+    )
 
 
 NOTE = "The duplicate is cancelled, its ticket closed. This cannot be undone."

@@ -6,12 +6,31 @@ import re
 from collections.abc import Mapping, Sequence
 
 from handlers.views import phrasing
-from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
+from handlers.views.blocks import (
+    Block,
+    Element,
+    Message,
+    actions,
+    button,
+    context,
+    message,
+    section,
+)
 from handlers.views.event_chart import pictured
 from handlers.views.hotfix_merge import cause_fixed_button
 from handlers.views.phrasing import DONE, WAITING
 from handlers.views.status import short
-from handlers.views.text import channel, code, cut_plain, inline_code, person, plain, spoken, when, words
+from handlers.views.text import (
+    channel,
+    code,
+    cut_plain,
+    inline_code,
+    person,
+    plain,
+    spoken,
+    when,
+    words,
+)
 from phases.coordination.updates import SNOOZE
 from phases.messages.effects import Say
 from phases.postmortem.proofs import Proof
@@ -50,7 +69,11 @@ def _update_due(incident: Incident) -> list[Element]:
     here = {"incident": incident.id}
     lead = [] if incident.lead else [button("Take lead", "incident.lead", here)]
     post = button("Post update …", "incident.update", here, style="primary")
-    return [post, button(f"Snooze {round(SNOOZE.total_seconds() / 60)} min", "incident.snooze", here), *lead]
+    return [
+        post,
+        button(f"Snooze {round(SNOOZE.total_seconds() / 60)} min", "incident.snooze", here),
+        *lead,
+    ]
 
 
 def _answers(effect: Say, incident: Incident) -> list[Element]:
@@ -70,7 +93,11 @@ def _answers(effect: Say, incident: Incident) -> list[Element]:
         )
     if effect.ask == "foreign deploy":
         answers.append(
-            button("Yes, that is the fix …", "incident.fixed", {**value, "sentence": plain(effect.text, 300)})
+            button(
+                "Yes, that is the fix …",
+                "incident.fixed",
+                {**value, "sentence": plain(effect.text, 300)},
+            )
         )
     if effect.ask == "fixed":
         answers.append(cause_fixed_button(incident))
@@ -89,7 +116,8 @@ def summary(text: str, over: str = "") -> Message:
     title = text.strip().splitlines()[0] if text.strip() else "PRODUCTION INCIDENT"
     said = f"*{spoken(over, 300)}*" if over else ""
     return message(
-        f"{spoken(over, 300)} {words(title, 300)}".strip(), [section(said) if said else None, section(code(text))]
+        f"{spoken(over, 300)} {words(title, 300)}".strip(),
+        [section(said) if said else None, section(code(text))],
     )
 
 
@@ -98,7 +126,10 @@ def listing(incidents: Sequence[Incident]) -> Message:
     if not incidents:
         return message("No incident is open.", [section("No incident is open.")])
     title = f"{phrasing.count(len(incidents), 'incident')} open"
-    blocks: list[Block | None] = [section(f"*{title}*"), *(section(short(i)) for i in incidents[:LISTED])]
+    blocks: list[Block | None] = [
+        section(f"*{title}*"),
+        *(section(short(i)) for i in incidents[:LISTED]),
+    ]
     if len(incidents) > LISTED:
         blocks.append(context(f"and {len(incidents) - LISTED} more"))
     return message(title, blocks)
@@ -109,7 +140,10 @@ def which(name: str, incidents: Sequence[Incident], said: Mapping[str, str]) -> 
     typed = inline_code(f"/incident {name}", 40)
     text = f"{len(incidents)} incidents are open. {typed} is for which one?"
     rows = [
-        section(short(one), accessory=button(f"This: {one.id}", "incident.meant", {**said, "incident": one.id}))
+        section(
+            short(one),
+            accessory=button(f"This: {one.id}", "incident.meant", {**said, "incident": one.id}),
+        )
         for one in incidents[:LISTED]
     ]
     more = (
@@ -131,7 +165,11 @@ def lacking(incident: Incident, text: str) -> Message:
     forms: list[Element] = []
     if incident.status is Status.VERIFYING:
         forms.append(button("Check now", "incident.recheck", here))
-    if incident.adr is None and not incident.drill and incident.status in (Status.VERIFYING, Status.MITIGATED):
+    if (
+        incident.adr is None
+        and not incident.drill
+        and incident.status in (Status.VERIFYING, Status.MITIGATED)
+    ):
         forms.append(button("Post-mortem …", "incident.postmortem", here))
     if incident.cause is None and not incident.drill:
         forms.append(button("Name the cause …", "incident.cause", here))
@@ -165,7 +203,9 @@ def _where(incident: Incident) -> str:
     if incident.channel is None:
         return ""
     place = channel(incident.channel.id)
-    return f"It runs in a thread of {place}." if incident.channel.thread_ts else f"It is in {place}."
+    return (
+        f"It runs in a thread of {place}." if incident.channel.thread_ts else f"It is in {place}."
+    )
 
 
 def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
@@ -173,14 +213,21 @@ def taken(text: str, owner: Incident, ask: dict[str, str]) -> Message:
     where = channel(owner.channel.id) if owner.channel and not owner.channel.thread_ts else ""
     there = f"{owner.id} is open on {words(owner.service, 60)}: {words(owner.title, 200)} {where}".strip()
     choices = [
-        button("Go there", "incident.go_there", {"incident": owner.id, "title": plain(text, 300)}, style="primary"),
+        button(
+            "Go there",
+            "incident.go_there",
+            {"incident": owner.id, "title": plain(text, 300)},
+            style="primary",
+        ),
         button("It is something else", "incident.something_else", {"of": owner.id, **ask}),
     ]
     blocks = [section(f"{there}\nYou said: {words(text, 300)}"), actions(choices)]
     return message(there, blocks)
 
 
-def either(question: str, first: tuple[str, dict[str, str]], second: tuple[str, dict[str, str]]) -> Message:
+def either(
+    question: str, first: tuple[str, dict[str, str]], second: tuple[str, dict[str, str]]
+) -> Message:
     """Two readings of what was typed: two buttons, each (label, what it stands for)."""
     choices = [
         button(first[0], "incident.meant", {"pick": "1", **first[1]}),
@@ -196,7 +243,15 @@ def offer(said: str, ask: dict[str, str]) -> Message:
         text,
         [
             section(text),
-            actions([button("Declare an incident …", "incident.declare", {"text": cut_plain(said, 400), **ask})]),
+            actions(
+                [
+                    button(
+                        "Declare an incident …",
+                        "incident.declare",
+                        {"text": cut_plain(said, 400), **ask},
+                    )
+                ]
+            ),
         ],
     )
 

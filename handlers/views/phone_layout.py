@@ -59,7 +59,11 @@ def fitted(facts: Sequence[Fact], room: int) -> list[str]:
     left = list(facts)
     while True:
         given = _shared_out(left, room)
-        broken = [at for at, fact in enumerate(left) if fact.whole and given[at] < lines(fact.text, fact.width)]
+        broken = [
+            at
+            for at, fact in enumerate(left)
+            if fact.whole and given[at] < lines(fact.text, fact.width)
+        ]
         if not any(left[at].text for at in broken):
             return [_within(fact, many) for fact, many in zip(left, given, strict=True)]
         last = next(at for at in reversed(broken) if left[at].text)
@@ -67,7 +71,11 @@ def fitted(facts: Sequence[Fact], room: int) -> list[str]:
 
 
 def _shared_out(facts: Sequence[Fact], room: int) -> list[int]:
-    wanted = [(rank, at) for at, fact in enumerate(facts) for rank in fact.ranks[: lines(fact.text, fact.width)]]
+    wanted = [
+        (rank, at)
+        for at, fact in enumerate(facts)
+        for rank in fact.ranks[: lines(fact.text, fact.width)]
+    ]
     given = [0] * len(facts)
     for _, at in sorted(wanted)[:room]:
         given[at] += 1
@@ -136,6 +144,10 @@ def _wrapped(line: str, width: int) -> int:
 def _columns(word: str) -> int:
     """Wide letters (Chinese, emoji) take two columns; what is not seen takes none."""
     return sum(
-        2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.category(c) in ("Mn", "Cf") else 1
+        2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 0
+        if unicodedata.category(c) in ("Mn", "Cf")
+        else 1
         for c in word
     )

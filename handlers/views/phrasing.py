@@ -37,7 +37,12 @@ STATUS_WORDS = {
 }
 
 UNKNOWN_USERS, UNKNOWN_FEATURES = "users not known", "features not known"
-SEVERITY_SIGNS = {Severity.SEV1: "🔴", Severity.SEV2: "🟠", Severity.SEV3: "🟡", Severity.SEV4: "⚪"}
+SEVERITY_SIGNS = {
+    Severity.SEV1: "🔴",
+    Severity.SEV2: "🟠",
+    Severity.SEV3: "🟡",
+    Severity.SEV4: "⚪",
+}
 
 
 def severity(incident: Incident) -> str:
@@ -75,7 +80,9 @@ def shares(found: tuple[Share, ...], most: int = 3) -> str:
     total = sum(s.events for s in found)
     if not total:
         return ""
-    named = ", ".join(f"{words(s.name, 60)} {round(100 * s.events / total)}\u00a0%" for s in found[:most])
+    named = ", ".join(
+        f"{words(s.name, 60)} {round(100 * s.events / total)}\u00a0%" for s in found[:most]
+    )
     more = len(found) - most
     return f"{named} and {more} more" if more > 0 else named
 
@@ -104,7 +111,11 @@ def hit(report: TriageReport) -> str:
 def scope(blast: BlastRadius) -> str:
     """`31 users; payment, cart`, or `users and features not known`."""
     told = (users(blast), features(blast))
-    return "users and features not known" if told == (UNKNOWN_USERS, UNKNOWN_FEATURES) else "; ".join(told)
+    return (
+        "users and features not known"
+        if told == (UNKNOWN_USERS, UNKNOWN_FEATURES)
+        else "; ".join(told)
+    )
 
 
 def silent(incident: Incident) -> str:
@@ -171,7 +182,11 @@ def how_it_went(action: RoundAction) -> str:
         case "done":
             if action.reason == NOTHING_DEPLOYED:
                 return f"{DONE} {NOTHING_DEPLOYED}"
-            return f"{DONE} done{took}" if action.kind is not ActionKind.FIXED else f"{DONE} done, they say"
+            return (
+                f"{DONE} done{took}"
+                if action.kind is not ActionKind.FIXED
+                else f"{DONE} done, they say"
+            )
         case "failed":
             return f"{WRONG} *failed*{took}"
         case "unknown":
@@ -211,7 +226,9 @@ def next_look(incident: Incident, service: Service) -> tuple[int, datetime] | No
         or current.verdict
     ):
         return None
-    second = any(look.number == 1 and look.verdict is not LookVerdict.UNREACHABLE for look in current.looks)
+    second = any(
+        look.number == 1 and look.verdict is not LookVerdict.UNREACHABLE for look in current.looks
+    )
     seconds = service.recheck_until_seconds if second else service.recheck_after_seconds
     return (2 if second else 1), current.clock_started_at + timedelta(seconds=seconds)
 
@@ -224,7 +241,13 @@ def look(seen: Look) -> str:
         return f"{WRONG} Sentry out of reach{why}{endpoint}"
     if seen.reasons and seen.reasons[0].endswith(NOT_MEASURED):
         return f"{WAITING} {words(seen.reasons[0], 300)}{endpoint}"
-    sign = DONE if seen.verdict is LookVerdict.RECOVERED else WAITING if seen.verdict is LookVerdict.TOO_FEW else WRONG
+    sign = (
+        DONE
+        if seen.verdict is LookVerdict.RECOVERED
+        else WAITING
+        if seen.verdict is LookVerdict.TOO_FEW
+        else WRONG
+    )
     rates = f"{rate(seen.before_per_minute)} → {rate(seen.after_per_minute)} events/min"
     return f"{sign} {seen.verdict.value}: {rates}{endpoint}{why}"
 

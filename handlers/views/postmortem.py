@@ -43,8 +43,14 @@ PARTS = {
     "timeline": ("Timeline, alert to resolved", ""),
     "impact": ("Impact", "Counts only, never names of users."),
     "root_cause": ("Root cause", ""),
-    "monitoring": ("Why did monitoring not catch it earlier?", "Which alert would have fired first, and when?"),
-    "tests": ("Why did it slip through tests and CI?", "Which test or check would have stopped it?"),
+    "monitoring": (
+        "Why did monitoring not catch it earlier?",
+        "Which alert would have fired first, and when?",
+    ),
+    "tests": (
+        "Why did it slip through tests and CI?",
+        "Which test or check would have stopped it?",
+    ),
     "revisit": ("Revisit when", ""),
 }
 """The parts that are texts, by field: label, hint. The workflow's six (phase 6) with the action items; *impact* may stay empty."""
@@ -71,7 +77,13 @@ class Shelf:
 
 
 def postmortem(
-    incident: Incident, parts: Parts, *, me: str = "", shelf: Shelf | None = None, rows: int = 0, edition: int = 1
+    incident: Incident,
+    parts: Parts,
+    *,
+    me: str = "",
+    shelf: Shelf | None = None,
+    rows: int = 0,
+    edition: int = 1,
 ) -> View:
     """`incident.postmortem`: six parts, none empty. `rows` of action items at least; `edition` makes new block ids."""
     shelf = shelf or Shelf()
@@ -87,7 +99,9 @@ def postmortem(
             multiline=name != "revisit",
             longest=IMPACT_LIMIT if name == "impact" else 3000,
         )
-        blocks.append(field_input(f"{name}{tail}", label, entry, hint=hint, optional=name == "impact"))
+        blocks.append(
+            field_input(f"{name}{tail}", label, entry, hint=hint, optional=name == "impact")
+        )
     return View(
         CALLBACK,
         TITLE,
@@ -99,7 +113,11 @@ def postmortem(
 
 
 def _head(incident: Incident) -> str:
-    ends = "resolves the incident" if incident.recovered_at else "resolves the incident once recovery is verified"
+    ends = (
+        "resolves the incident"
+        if incident.recovered_at
+        else "resolves the incident once recovery is verified"
+    )
     private = (
         "\n*Everybody who can read the folder of post-mortems can read these parts*; the rest stays here."
         if incident.private
@@ -115,13 +133,19 @@ def _drafts(incident: Incident, me: str, shelf: Shelf) -> list[Block | None]:
     elif shelf.shown_at is not None and shelf.shown_by == me:
         said.append(f"Your draft of {when(shelf.shown_at)}.")
     elif shelf.shown_at is not None:
-        said.append(f"{person(shelf.shown_by)}’s draft of {when(shelf.shown_at)}. What you save is kept beside it.")
-    said += [f"{person(who)} has this form open since {when(since)}." for who, since in shelf.writing[:3]]
+        said.append(
+            f"{person(shelf.shown_by)}’s draft of {when(shelf.shown_at)}. What you save is kept beside it."
+        )
+    said += [
+        f"{person(who)} has this form open since {when(since)}." for who, since in shelf.writing[:3]
+    ]
     said += [f"Not looked up: {spoken(note, 150, lines=False)}." for note in shelf.notes[:3]]
     take: list[Element] = []
     if shelf.newer_at is not None:
         said.append(f"{person(shelf.newer_by)} saved one, {when(shelf.newer_at)}.")
-        take.append(button("Show it instead", TAKE, {"incident": incident.id, "of": shelf.newer_by}))
+        take.append(
+            button("Show it instead", TAKE, {"incident": incident.id, "of": shelf.newer_by})
+        )
     return [context("\n".join(said)) if said else None, actions(take, block_id="drafts")]
 
 
@@ -133,14 +157,20 @@ def _items(items: Sequence[ActionItem], rows: int, tail: str) -> list[Block | No
         label = f"Action item {number}"
         blocks.append(field_input(f"item_{number}{tail}", label, entry, optional=True))
         kinds = [option(name, kind) for kind, name in KINDS.items()]
-        chosen = next((o for o in kinds if row and o["value"] == row.kind), kinds[(number - 1) % len(kinds)])
+        chosen = next(
+            (o for o in kinds if row and o["value"] == row.kind), kinds[(number - 1) % len(kinds)]
+        )
         owner = _USER.fullmatch(row.owner) if row else None
         choices = [
             select(f"incident.item.kind.{number}", kinds, initial=chosen),
             person_select(
-                f"incident.item.owner.{number}", initial=owner.group(1) if owner else "", placeholder="Owner"
+                f"incident.item.owner.{number}",
+                initial=owner.group(1) if owner else "",
+                placeholder="Owner",
             ),
-            date_picker(f"incident.item.due.{number}", initial=row.due if row else None, placeholder="Due"),
+            date_picker(
+                f"incident.item.due.{number}", initial=row.due if row else None, placeholder="Due"
+            ),
         ]
         blocks.append(actions(choices, block_id=f"choices_{number}{tail}"))
     buttons = [button("Save draft", SAVE, {})]

@@ -9,7 +9,18 @@ from handlers.views.blocks import Message, actions, context, header, message, se
 from handlers.views.phone_layout import LARGE, SMALL, Fact, fitted
 from handlers.views.phrasing import DONE, RUNNING, WAITING, WRONG
 from handlers.views.status_buttons import buttons
-from handlers.views.text import clock, cut, inline_code, link, person, plain, size, spoken, when, words
+from handlers.views.text import (
+    clock,
+    cut,
+    inline_code,
+    link,
+    person,
+    plain,
+    size,
+    spoken,
+    when,
+    words,
+)
 from phases.coordination.updates import waits
 from phases.failures import WORDS, small
 from phases.memory import recall
@@ -33,14 +44,21 @@ REMEMBERED = 2
 def status(incident: Incident, now: datetime, service: Service) -> Message:
     """Live and pinned; complete in plain blocks. With everything known each fact has its line, and the most important ones have more."""
     told = [
-        Fact(plain(named := f"{incident.id} · {incident.title}", 150), (0, 6), LARGE, short=plain(named, LARGE)),
+        Fact(
+            plain(named := f"{incident.id} · {incident.title}", 150),
+            (0, 6),
+            LARGE,
+            short=plain(named, LARGE),
+        ),
         *(what := [_stands(incident), *_ended(incident), _hit(incident)]),
         *(facts := _facts(incident, now, service)),
         *(small := [Fact(_phases(incident), (3,), SMALL, whole=True), *_remembered(incident, now)]),
     ]
     texts = iter(fitted(told, LINES))
     title = next(texts)
-    above, below, under = ([t for t in [next(texts) for _ in part] if t] for part in (what, facts, small))
+    above, below, under = (
+        [t for t in [next(texts) for _ in part] if t] for part in (what, facts, small)
+    )
     return message(
         _fallback(incident),
         [
@@ -55,7 +73,11 @@ def status(incident: Incident, now: datetime, service: Service) -> Message:
 
 def topic(incident: Incident) -> str:
     """At most 250 characters of plain words. Set at the beginning and at the end; between them the pinned message tells."""
-    stands = "how it stands: see the pinned message" if incident.open else phrasing.status(incident).split(" ", 1)[1]
+    stands = (
+        "how it stands: see the pinned message"
+        if incident.open
+        else phrasing.status(incident).split(" ", 1)[1]
+    )
     rest = plain(f"· {incident.service} {incident.environment} · {stands}", 120)
     return f"{plain(f'{incident.id} · {incident.title}', TOPIC - 1 - size(rest))} {rest}"
 
@@ -77,9 +99,17 @@ def _stands(incident: Incident) -> Fact:
 
 def _ended(incident: Incident) -> list[Fact]:
     if incident.status is Status.CANCELLED:
-        return [Fact(f"*Why*: {words(incident.cancel_reason or 'no reason given', 300)}", (1, 4, 6))]
+        return [
+            Fact(f"*Why*: {words(incident.cancel_reason or 'no reason given', 300)}", (1, 4, 6))
+        ]
     if incident.drill and incident.open:
-        return [Fact("*Drill*: the buttons work, nobody is paged and nothing is deployed.", (7, 7), whole=True)]
+        return [
+            Fact(
+                "*Drill*: the buttons work, nobody is paged and nothing is deployed.",
+                (7, 7),
+                whole=True,
+            )
+        ]
     if incident.private and incident.open:
         return [Fact("*Private*: only who is in this channel sees it.", (7, 7), whole=True)]
     return []
@@ -122,7 +152,9 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         _done(incident),
         Fact(_recovered(incident), (2, 5), short=_recovered(incident, brief=True)),
         Fact(
-            then := _then(incident, now, service), (2, 5), short=then.partition(" (")[0] if " of two)" in then else ""
+            then := _then(incident, now, service),
+            (2, 5),
+            short=then.partition(" (")[0] if " of two)" in then else "",
         ),
         Fact(f"*Lead*: {phrasing.lead(incident)}" if incident.open else "", (2,)),
         Fact(_cause(incident), (3, 5, 6)),
@@ -133,7 +165,9 @@ def _facts(incident: Incident, now: datetime, service: Service) -> list[Fact]:
         Fact(f"{detected} via {phrasing.source(incident)}", (8, 8, 9), short=detected),
         Fact(_described(incident), (9, 9, 9)),
         Fact(
-            f"Not the same as {words(incident.else_reason, 20)}, says who declared it" if incident.else_reason else "",
+            f"Not the same as {words(incident.else_reason, 20)}, says who declared it"
+            if incident.else_reason
+            else "",
             (9,),
         ),
     ]
@@ -176,7 +210,9 @@ def _briefly(action: RoundAction) -> str:
         case ActionKind.FIXED:
             what = "*Fixed* another way"
     went = phrasing.how_it_went(action)
-    return f"{went[0]} {what}, {person(action.by)}" if action.result == "done" else f"{went}: {what}"
+    return (
+        f"{went[0]} {what}, {person(action.by)}" if action.result == "done" else f"{went}: {what}"
+    )
 
 
 def _then(incident: Incident, now: datetime, service: Service) -> str:
@@ -185,14 +221,20 @@ def _then(incident: Incident, now: datetime, service: Service) -> str:
     due = phrasing.next_look(incident, service)
     if due is not None:
         which = "first" if due[0] == 1 else "second"
-        coming.append(f"check {clock(due[1]) if due[1] > now else 'any moment now'} ({which} of two)")
+        coming.append(
+            f"check {clock(due[1]) if due[1] > now else 'any moment now'} ({which} of two)"
+        )
     elif incident.status is Status.VERIFYING:
         coming.append("somebody says whether users have it back")
     if incident.update_due is not None and waits(incident):
         coming.append(f"update {when(incident.update_due, '{time}')}")
     if owed(incident):
         sent = incident.postmortem is not None and not incident.rewriting
-        asked = f", asked for {when(incident.postmortem_due, '{date_short_pretty}')}" if incident.postmortem_due else ""
+        asked = (
+            f", asked for {when(incident.postmortem_due, '{date_short_pretty}')}"
+            if incident.postmortem_due
+            else ""
+        )
         coming.append("the post-mortem is being written" if sent else f"post-mortem{asked}")
     if incident.status is Status.RESOLVED and open_items(incident):
         coming.append(settled(incident))
@@ -220,7 +262,11 @@ def _cause(incident: Incident) -> str:
     if not incident.open:
         return ""
     if incident.bisect is not None and incident.bisect.state == "running":
-        step = f", step {incident.bisect.step} of about {incident.bisect.steps}" if incident.bisect.steps else ""
+        step = (
+            f", step {incident.bisect.step} of about {incident.bisect.steps}"
+            if incident.bisect.steps
+            else ""
+        )
         return f"*Cause*: bisecting{step}"
     proposed = proposed_cause(incident)
     if proposed is not None:
@@ -232,7 +278,9 @@ def _cause(incident: Incident) -> str:
     ago = ""
     if before is not None and before >= 0:
         passed = lasting(timedelta(minutes=before))
-        ago = f", deployed {passed} before it began" if before * 60 >= 1 else ", deployed as it began"
+        ago = (
+            f", deployed {passed} before it began" if before * 60 >= 1 else ", deployed as it began"
+        )
     return f"*Suspected*: {inline_code(suspect.version, 40)}{ago}"
 
 
@@ -245,7 +293,10 @@ def _failures(incident: Incident) -> list[Fact]:
     others = f" (and {phrasing.count(more, 'earlier failure')})" if more else ""
     what = WORDS.get(newest.kind, "Something could not be done")
     return [
-        Fact(f"{WRONG} *{what}*{others}: {words(newest.reason, 300)}", (4, 6, 6) if small(newest.kind) else (2, 4, 6))
+        Fact(
+            f"{WRONG} *{what}*{others}: {words(newest.reason, 300)}",
+            (4, 6, 6) if small(newest.kind) else (2, 4, 6),
+        )
     ]
 
 
@@ -256,7 +307,9 @@ def _open_ends(incident: Incident) -> list[Fact]:
         (unmerged(incident), "Hotfix is not merged: deploys undo it"),
     )
     return [
-        Fact(f"{WAITING} {words(line, 400)}", (3, 6, 7), short=f"{WAITING} {briefly}") for line, briefly in ends if line
+        Fact(f"{WAITING} {words(line, 400)}", (3, 6, 7), short=f"{WAITING} {briefly}")
+        for line, briefly in ends
+        if line
     ]
 
 
@@ -288,7 +341,13 @@ def _described(incident: Incident) -> str:
 
 def _remembered(incident: Incident, now: datetime) -> list[Fact]:
     if incident.shrunk_at is not None:
-        return [Fact("Over for a month: the details are in the timeline and the post-mortem.", (2, 2), SMALL)]
+        return [
+            Fact(
+                "Over for a month: the details are in the timeline and the post-mortem.",
+                (2, 2),
+                SMALL,
+            )
+        ]
     if not incident.open or not (incident.past or incident.recollection):
         return []
     said = recall.sentences(incident.past, incident, now)[:REMEMBERED]
@@ -320,7 +379,9 @@ def _triage(incident: Incident) -> str:
 def _cause_found(incident: Incident) -> str:
     if incident.cause is not None:
         return DONE
-    looking = incident.investigating or (incident.bisect is not None and incident.bisect.state in ("running", "found"))
+    looking = incident.investigating or (
+        incident.bisect is not None and incident.bisect.state in ("running", "found")
+    )
     return RUNNING if looking else WAITING
 
 
@@ -343,17 +404,29 @@ def _check(incident: Incident) -> str:
     if incident.recovered_at is not None:
         return DONE
     if incident.status is Status.VERIFYING:
-        return WRONG if incident.round is not None and incident.round.verdict == "ask a person" else RUNNING
+        return (
+            WRONG
+            if incident.round is not None and incident.round.verdict == "ask a person"
+            else RUNNING
+        )
     return WRONG if any(r.verdict == "not recovered" for r in incident.rounds) else WAITING
 
 
 def _postmortem(incident: Incident) -> str:
-    return DONE if incident.adr is not None else RUNNING if incident.postmortem is not None else WAITING
+    return (
+        DONE
+        if incident.adr is not None
+        else RUNNING
+        if incident.postmortem is not None
+        else WAITING
+    )
 
 
 def short(incident: Incident) -> str:
     """One line for lists: id, channel, severity, what, how it stands."""
-    where = f" <#{incident.channel.id}>" if incident.channel and not incident.channel.thread_ts else ""
+    where = (
+        f" <#{incident.channel.id}>" if incident.channel and not incident.channel.thread_ts else ""
+    )
     return cut(
         f"*{incident.id}*{where} {phrasing.severity(incident)} · {phrasing.status(incident)} · "
         f"{words(incident.service, 60)} · {words(incident.title, 200)}",

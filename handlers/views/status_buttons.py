@@ -38,7 +38,11 @@ def _again(incident: Incident) -> list[Element]:
 
 def _held(incident: Incident) -> list[Element]:
     """Resolved, and what brought it is still in the code as far as anybody has said."""
-    return [cause_fixed_button(incident)] if incident.status is Status.RESOLVED and hold(incident) is not None else []
+    return (
+        [cause_fixed_button(incident)]
+        if incident.status is Status.RESOLVED and hold(incident) is not None
+        else []
+    )
 
 
 def _wanted(incident: Incident) -> list[tuple[str, str]]:
@@ -51,14 +55,23 @@ def _wanted(incident: Incident) -> list[tuple[str, str]]:
     update = ("Post update", "incident.update")
     match incident.status:
         case Status.MITIGATED:
-            over = [("Resolve", "incident.resolve")] if written and (incident.drill or not cause) else []
+            over = (
+                [("Resolve", "incident.resolve")]
+                if written and (incident.drill or not cause)
+                else []
+            )
             return [*postmortem, *over, *cause, ("Ship a fix forward", "incident.hotfix"), update]
         case Status.VERIFYING:
             return [("Check now", "incident.recheck"), update, *postmortem, *cause]
         case _:
             lead = [("Take lead", "incident.lead")] if incident.lead is None else []
             undecided = incident.status in (Status.DECLARED, Status.DECIDING)
-            return [*lead, update, *([("False alarm", "incident.cancel")] if undecided else []), *cause]
+            return [
+                *lead,
+                update,
+                *([("False alarm", "incident.cancel")] if undecided else []),
+                *cause,
+            ]
 
 
 def _button(label: str, action_id: str, incident: Incident) -> Element:

@@ -13,7 +13,10 @@ from phases.record.wording import FORGOTTEN, SOMEBODY
 
 ELLIPSIS = "…"
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
-_FSI, _PDI = "\u2068", "\u2069"  # ours, around right-to-left words: https://www.unicode.org/reports/tr9/
+_FSI, _PDI = (
+    "\u2068",
+    "\u2069",
+)  # ours, around right-to-left words: https://www.unicode.org/reports/tr9/
 _TOKEN = re.compile(r"<([@#!])([^<>|\s]{1,80}(?: \{[a-z_]{1,30}\})*)(?:\|([^<>]{0,200}))?>")
 _MASS = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
 _KEPT = re.compile(
@@ -100,7 +103,9 @@ def cut(text: str, limit: int) -> str:
 
 def words(raw: str, limit: int = 300, *, lines: bool = False) -> str:
     """Any outside string as harmless mrkdwn: shown as it is, formats nothing, mentions nobody, links nowhere."""
-    text = _OPENING.sub(lambda found: _MARKERS[found.group(0)], clean(_enough(raw, limit), lines=lines))
+    text = _OPENING.sub(
+        lambda found: _MARKERS[found.group(0)], clean(_enough(raw, limit), lines=lines)
+    )
     return _isolated(_escaped(text), limit)
 
 
@@ -136,7 +141,8 @@ def code(raw: str, limit: int = 2900) -> str:
         "".join(
             c
             for c in _enough(raw, limit)
-            if c == "\n" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _BIDI_CONTROLS)
+            if c == "\n"
+            or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _BIDI_CONTROLS)
         )
     )
     inside = _MASS.sub("@\u200b", inside.replace("```", "ˋˋˋ")).strip("\n`")
@@ -155,7 +161,9 @@ def link(url: str | None, label: str, limit: int = 120) -> str:
     if not url or not re.match(r"https?://[^/\s]", url):
         return shown
     safe = re.sub(
-        r"[\s<>|\"\x00-\x1f]", lambda found: f"%{ord(found.group(0)):02X}" if ord(found.group(0)) < 128 else "", url
+        r"[\s<>|\"\x00-\x1f]",
+        lambda found: f"%{ord(found.group(0)):02X}" if ord(found.group(0)) < 128 else "",
+        url,
     )
     safe = "".join(c for c in safe if unicodedata.category(c) not in ("Cc", "Cs"))
     if size(safe) > 1000:

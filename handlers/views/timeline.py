@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from handlers.views import phrasing
-from handlers.views.blocks import Block, Element, Message, actions, button, context, message, section
+from handlers.views.blocks import (
+    Block,
+    Element,
+    Message,
+    actions,
+    button,
+    context,
+    message,
+    section,
+)
 from handlers.views.text import clock, link, person, spoken, when, words
 from phases.record.durations import durations
 from phases.record.incident import Entry, Incident
@@ -22,14 +31,19 @@ def timeline(incident: Incident, entries: Sequence[Entry], *, until: int | None 
     end = len(entries) if until is None else max(0, min(until, len(entries)))
     begin = max(0, end - PAGE)
     shown = entries[begin:end]
-    lines = [f"{_at(each, before)} {_entry(each)}" for each, before in zip(shown, (None, *shown), strict=False)]
+    lines = [
+        f"{_at(each, before)} {_entry(each)}"
+        for each, before in zip(shown, (None, *shown), strict=False)
+    ]
     blocks: list[Block | None] = [section(_head(incident, begin, end, len(entries)))]
     blocks += [context("\n".join(lines[at : at + 10])) for at in range(0, len(lines), 10)]
     blocks.append(actions(_pages(incident, begin, end, len(entries))))
     if not entries:
         blocks.append(context("Nothing has happened yet."))
     elif incident.open:
-        blocks.append(context("Put :pushpin: on a message in the incident's channel, and it stands here."))
+        blocks.append(
+            context("Put :pushpin: on a message in the incident's channel, and it stands here.")
+        )
     return message(f"{incident.id}: timeline", blocks)
 
 
@@ -69,7 +83,9 @@ def _entry(entry: Entry) -> str:
 def _pages(incident: Incident, begin: int, end: int, total: int) -> list[Element]:
     pages: list[Element] = []
     if begin > 0:
-        pages.append(button("‹ Older", "incident.timeline", {"incident": incident.id, "until": begin}))
+        pages.append(
+            button("‹ Older", "incident.timeline", {"incident": incident.id, "until": begin})
+        )
     if end < total:
         later = {"incident": incident.id, "until": min(total, end + PAGE)}
         pages.append(button("Newer ›", "incident.timeline_newer", later))

@@ -50,17 +50,27 @@ class Alarm:
 
 
 async def raise_alarm(
-    dispatcher: Dispatcher, catalogue: Catalogue, ulid: Callable[[], str], alarm: Alarm, delivery: Delivery
+    dispatcher: Dispatcher,
+    catalogue: Catalogue,
+    ulid: Callable[[], str],
+    alarm: Alarm,
+    delivery: Delivery,
 ) -> str | None:
     """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
     if (
         held := await _recovered(dispatcher, alarm)
     ) is not None:  # recorded before anything is asked: then the bot looks
         return await _add(dispatcher, alarm, held.id, delivery)
-    mine = [one for one in await dispatcher.find(service=alarm.service.name, open_only=True) if not one.apart]
+    mine = [
+        one
+        for one in await dispatcher.find(service=alarm.service.name, open_only=True)
+        if not one.apart
+    ]
     joined = None if mine else await _dependant(dispatcher, catalogue, alarm.service)
     for incident in (*mine, *([joined] if joined else [])):
-        if incident.status not in AFTER and all(heard_already(incident, one) for one in _evidence(alarm, incident)):
+        if incident.status not in AFTER and all(
+            heard_already(incident, one) for one in _evidence(alarm, incident)
+        ):
             return incident.id
     if alarm.concerns_us is not None and not await alarm.concerns_us():
         return NOT_OURS
@@ -89,7 +99,10 @@ async def raise_alarm(
 async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
     """The incident that users recovered from and that this alarm belongs to, by the claims that it would run into."""
     issues = [one.issue for one in alarm.found if one.issue]
-    claims = [open_claim(alarm.service.name, alarm.service.environment), *map(fingerprint_claim, issues)]
+    claims = [
+        open_claim(alarm.service.name, alarm.service.environment),
+        *map(fingerprint_claim, issues),
+    ]
     for claim in claims:
         owner = await dispatcher.owner(claim)
         incident = await dispatcher.load(owner) if owner is not None else None
@@ -102,7 +115,9 @@ async def _recovered(dispatcher: Dispatcher, alarm: Alarm) -> Incident | None:
     return None
 
 
-async def _dependant(dispatcher: Dispatcher, catalogue: Catalogue, service: Service) -> Incident | None:
+async def _dependant(
+    dispatcher: Dispatcher, catalogue: Catalogue, service: Service
+) -> Incident | None:
     """The open incident of a service that depends on this one: its triage looks at both (rules: One storm is one incident)."""
     for one in catalogue.all():
         if service.name in one.depends_on:
@@ -120,7 +135,9 @@ def _evidence(alarm: Alarm, incident: Incident) -> list[AddEvidence]:
     looked = alarm.source.kind == "deploy"  # by the watch after a deploy, or by CI
     return [
         AddEvidence(
-            evidence=Evidence(at=alarm.at, source=source, text=one.text, url=one.url), issue=one.issue, looked=looked
+            evidence=Evidence(at=alarm.at, source=source, text=one.text, url=one.url),
+            issue=one.issue,
+            looked=looked,
         )
         for one in alarm.found or (Found(None, alarm.title, alarm.source.url),)
     ]
@@ -144,4 +161,6 @@ async def _add(dispatcher: Dispatcher, alarm: Alarm, owner: str, delivery: Deliv
 
 
 def _known(incident: Incident, issue: str) -> bool:
-    return issue in incident.seeds or (incident.triage is not None and issue in incident.triage.issue_ids)
+    return issue in incident.seeds or (
+        incident.triage is not None and issue in incident.triage.issue_ids
+    )

@@ -10,7 +10,15 @@ import asyncio
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -28,7 +36,9 @@ from phases.record.service import DEPLOYABLE, Service, environment_among
 from phases.verification.post_deploy import deploy_told, headline, named
 
 PATH = "/webhooks/deploys"
-OLDEST = timedelta(minutes=5)  # rules, Delivery claims: "its `at` is at most 5 minutes ago"; nor later than that
+OLDEST = timedelta(
+    minutes=5
+)  # rules, Delivery claims: "its `at` is at most 5 minutes ago"; nor later than that
 MOST_ISSUES = 50
 
 IssueId = Annotated[str, StringConstraints(pattern=r"^\d{1,20}$")]
@@ -65,13 +75,17 @@ class Told(BaseModel):
 def deploys_route(ctx: Context, secret: str) -> Route:
     async def webhook(request: Request) -> Response:
         signature = request.headers.get("x-firebreak-signature", "")
-        raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature, prefix="sha256="))
+        raw = await signed_body(
+            request, lambda body: hmac_fits(body, secret, signature, prefix="sha256=")
+        )
         if isinstance(raw, Response):
             return raw
         try:
             told = Told.model_validate_json(raw)
         except ValidationError as error:
-            fields = sorted({".".join(str(part) for part in one["loc"]) or "JSON" for one in error.errors()})
+            fields = sorted(
+                {".".join(str(part) for part in one["loc"]) or "JSON" for one in error.errors()}
+            )
             return refused(request, 400, f"the body cannot be read: {', '.join(fields)}")
         if abs(ctx.now() - told.at) > OLDEST:
             return refused(request, 400, "`at` is more than 5 minutes away from now")
@@ -87,7 +101,9 @@ def deploys_route(ctx: Context, secret: str) -> Route:
             text = "`version` is a branch, or a tag of another service: name the tag or the commit, or add `commit`"
             return refused(request, 400, text)
         hear = _finished if told.event == "finished" else _new_errors
-        hearing = ctx.tasks.start(hear(ctx, service, told, version, deliveries.deploy(raw)), "the deploy webhook")
+        hearing = ctx.tasks.start(
+            hear(ctx, service, told, version, deliveries.deploy(raw)), "the deploy webhook"
+        )
         await asyncio.wait({hearing})
         if hearing.exception() is not None or hearing.result() is None:
             return JSONResponse({"error": "it could not be recorded; send it again"}, 503)
@@ -119,12 +135,17 @@ async def _finished(
     hold_on = False
     for incident in burning:
         trigger = deliveries.part(delivery, incident.id)
-        answer = await ctx.dispatcher.dispatch(DeployedByOthers(deploy=deploy), incident.id, trigger)
+        answer = await ctx.dispatcher.dispatch(
+            DeployedByOthers(deploy=deploy), incident.id, trigger
+        )
         if not isinstance(answer, Recorded):
             return None
         if hold(answer.incident) is not None:
             hold_on, holding = True, holding or _name(answer.incident)
-    return {"hold": hold_on, "incident": holding or next((name for one in burning if (name := _name(one))), None)}
+    return {
+        "hold": hold_on,
+        "incident": holding or next((name for one in burning if (name := _name(one))), None),
+    }
 
 
 def _name(incident: Incident) -> str | None:
@@ -142,7 +163,10 @@ async def _new_errors(
         title=headline((), version),
         source=Source(kind="deploy", text=f"the deploy of {version}, which reported new errors"),
         at=told.at,
-        found=tuple(Found(issue, f"Sentry issue {issue} is new in {version}") for issue in told.sentry_issues),
+        found=tuple(
+            Found(issue, f"Sentry issue {issue} is new in {version}")
+            for issue in told.sentry_issues
+        ),
     )
     owner = await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
     if owner is None:

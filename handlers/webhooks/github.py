@@ -14,7 +14,14 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -42,7 +49,9 @@ class _Part(BaseModel):
     @classmethod
     def _without_nulls(cls, value: Any) -> Any:
         """What is null is what is not told: `merged` and a run's `display_title` may be."""
-        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        return (
+            {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        )
 
 
 class _Account(_Part):
@@ -119,7 +128,9 @@ class _PullRequest(_Part):
 def github_route(ctx: Context, secret: str, path: str = "/webhooks/github") -> Route:
     async def webhook(request: Request) -> Response:
         signature = request.headers.get("x-hub-signature-256", "")
-        raw = await signed_body(request, lambda body: hmac_fits(body, secret, signature, prefix="sha256="))
+        raw = await signed_body(
+            request, lambda body: hmac_fits(body, secret, signature, prefix="sha256=")
+        )
         if isinstance(raw, Response):
             return raw
         delivery = request.headers.get("x-github-delivery", "").strip()
@@ -144,7 +155,9 @@ def _json(raw: bytes) -> bytes:
     """
     if not raw.startswith(b"payload="):
         return raw
-    return parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10).get("payload", [""])[0].encode()
+    return (
+        parse_qs(raw.decode("utf-8", "replace"), max_num_fields=10).get("payload", [""])[0].encode()
+    )
 
 
 async def _hear(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str] | None:
@@ -155,7 +168,11 @@ async def _hear(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str
             decision = str(told.deployment.payload.get("decision") or "")
             woken = await _wake(ctx, told.repository, decision, delivery)
             heard_of = await _tell(ctx, told, delivery)
-            return None if woken is None or heard_of is None else list(dict.fromkeys((*woken, *heard_of)))
+            return (
+                None
+                if woken is None or heard_of is None
+                else list(dict.fromkeys((*woken, *heard_of)))
+            )
         case "workflow_run":
             run = _WorkflowRun.model_validate_json(raw)
             return await _wake(ctx, run.repository, run.workflow_run.display_title, delivery)
@@ -165,18 +182,28 @@ async def _hear(ctx: Context, event: str, raw: bytes, delivery: str) -> list[str
             return []
 
 
-async def _wake(ctx: Context, repository: _Repository, naming: str, delivery: str) -> list[str] | None:
+async def _wake(
+    ctx: Context, repository: _Repository, naming: str, delivery: str
+) -> list[str] | None:
     """Our deploys that this text names are asked about now, and not only at the next tick."""
     incidents: list[str] = []
     for service in _of(ctx, repository):
         for incident in await ctx.dispatcher.find(service=service.name):
             acted = incident.round.action if incident.round is not None else None
-            if acted is None or acted.deploy_id is None or acted.result not in ("waiting", "running"):
+            if (
+                acted is None
+                or acted.deploy_id is None
+                or acted.result not in ("waiting", "running")
+            ):
                 continue
-            if not re.search(rf"(?<![\w-]){re.escape(acted.deploy_id)}(?![\w-])", naming, re.IGNORECASE):
+            if not re.search(
+                rf"(?<![\w-]){re.escape(acted.deploy_id)}(?![\w-])", naming, re.IGNORECASE
+            ):
                 continue
             once = deliveries.part(deliveries.github(delivery, incident.id), "tick")
-            answer = await ctx.dispatcher.dispatch(DeployTick(deploy_id=acted.deploy_id), incident.id, once)
+            answer = await ctx.dispatcher.dispatch(
+                DeployTick(deploy_id=acted.deploy_id), incident.id, once
+            )
             if isinstance(answer, Unknown):
                 return None
             incidents.append(incident.id)
@@ -195,10 +222,18 @@ async def _merge(ctx: Context, told: _PullRequest, delivery: str) -> list[str] |
             number, shipped = found[0].number, found[1].to_release
             action: MergeSeen | MergeDue = MergeDue(round=number)  # what it says is then asked for
             if pull.merged and shipped is not None and pull.head.sha == shipped.commit:
-                by = slack_text.cut(slack_text.typed(pull.merged_by.login), 60) if pull.merged_by else ""
-                state = MergeState(merged=True, at=pull.merged_at, by=by, head=pull.head.sha, holds=True)
+                by = (
+                    slack_text.cut(slack_text.typed(pull.merged_by.login), 60)
+                    if pull.merged_by
+                    else ""
+                )
+                state = MergeState(
+                    merged=True, at=pull.merged_at, by=by, head=pull.head.sha, holds=True
+                )
                 action = MergeSeen(round=number, state=state)
-            answer = await ctx.dispatcher.dispatch(action, incident.id, deliveries.github(delivery, incident.id))
+            answer = await ctx.dispatcher.dispatch(
+                action, incident.id, deliveries.github(delivery, incident.id)
+            )
             if isinstance(answer, Unknown):
                 return None
             if isinstance(answer, Recorded):
@@ -228,7 +263,10 @@ async def _tell(ctx: Context, told: _DeploymentStatus, delivery: str) -> list[st
             log.warning("a deployment could not be recorded: %s", error.text)
             return None
         action = DeployedByOthers(deploy=deploy)
-        for incident in (*await ctx.dispatcher.find(service=service.name), *await ctx.dispatcher.holding(service.name)):
+        for incident in (
+            *await ctx.dispatcher.find(service=service.name),
+            *await ctx.dispatcher.holding(service.name),
+        ):
             # Each incident counts the delivery by itself.
             once = deliveries.github(delivery, incident.id)
             answer = await ctx.dispatcher.dispatch(action, incident.id, once)
@@ -241,7 +279,11 @@ async def _tell(ctx: Context, told: _DeploymentStatus, delivery: str) -> list[st
 
 def _deploys(service: Service, told: _DeploymentStatus) -> bool:
     """Whether this deployment is one of the service, to the environment that counts."""
-    ours = (service.deploy.environment,) if isinstance(service.deploy, DeployWorkflow) else service.environments
+    ours = (
+        (service.deploy.environment,)
+        if isinstance(service.deploy, DeployWorkflow)
+        else service.environments
+    )
     return environment_among(told.deployment.environment, ours) is not None
 
 
@@ -258,7 +300,9 @@ async def _seen(ctx: Context, service: Service, told: _DeploymentStatus) -> Depl
         service=service.name,
         started_at=deployment.created_at,
         finished_at=told.deployment_status.created_at,
-        by=slack_text.cut(slack_text.typed(creator.login), 60) if creator and creator.login else None,
+        by=slack_text.cut(slack_text.typed(creator.login), 60)
+        if creator and creator.login
+        else None,
         source="github",
     )
 

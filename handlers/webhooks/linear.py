@@ -29,7 +29,9 @@ from phases.record.wording import foreign
 log = logging.getLogger(__name__)
 
 PATH = "/webhooks/linear"
-OLDEST = timedelta(minutes=1)  # https://linear.app/developers/webhooks#securing-webhooks: within a minute
+OLDEST = timedelta(
+    minutes=1
+)  # https://linear.app/developers/webhooks#securing-webhooks: within a minute
 
 
 class _Part(BaseModel):
@@ -86,7 +88,9 @@ def linear_route(ctx: Context, secret: str, owner: Owner) -> Route:
         try:
             sent = _Sent.model_validate_json(raw)
             if abs(ctx.now() - _moment(sent.timestamp)) > OLDEST:
-                return refused(request, 400, "`webhookTimestamp` is more than a minute away from now")
+                return refused(
+                    request, 400, "`webhookTimestamp` is more than a minute away from now"
+                )
             if sent.type != "Issue" or sent.action != "update":
                 return JSONResponse({"incident": None})
             told = _Update.model_validate_json(raw)
@@ -97,8 +101,12 @@ def linear_route(ctx: Context, secret: str, owner: Owner) -> Route:
     return Route(PATH, webhook, methods=["POST"])
 
 
-async def _tell(ctx: Context, owner: Owner, request: Request, told: _Update, delivery: str) -> Response:
-    fields = [name for name, key in (("state", "stateId"), ("priority", "priority")) if key in told.before]
+async def _tell(
+    ctx: Context, owner: Owner, request: Request, told: _Update, delivery: str
+) -> Response:
+    fields = [
+        name for name, key in (("state", "stateId"), ("priority", "priority")) if key in told.before
+    ]
     if not fields:
         return JSONResponse({"incident": None})
     try:

@@ -61,7 +61,9 @@ class _Part(BaseModel):
     @classmethod
     def _without_nulls(cls, value: Any) -> Any:
         """What is null is what is not told: of an issue without a level the usual one counts."""
-        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        return (
+            {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        )
 
 
 class _Project(_Part):
@@ -120,8 +122,14 @@ class _Event(_Part):
     def _pairs(cls, value: Any) -> Any:
         """Pairs, or objects of `key` and `value` as the API has them; a tag that is neither says nothing."""
         rows: list[Any] = value if isinstance(value, list) else []
-        pairs = ((row.get("key"), row.get("value")) if isinstance(row, dict) else row for row in rows)
-        return [pair for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2 and pair[0] is not None]
+        pairs = (
+            (row.get("key"), row.get("value")) if isinstance(row, dict) else row for row in rows
+        )
+        return [
+            pair
+            for pair in pairs
+            if isinstance(pair, list | tuple) and len(pair) == 2 and pair[0] is not None
+        ]
 
 
 class _Rule(_Part):
@@ -230,7 +238,9 @@ def read(ctx: Context, resource: str, hook: _Hook) -> Alert | None:
         case "metric_alert" if data.metric_alert is not None:
             return _of_metric(ctx, data, data.metric_alert)
         case "event_alert" if data.event is not None:
-            return _of_event(ctx, data.event, f"Sentry alert “{data.triggered_rule or 'of an issue'}”")
+            return _of_event(
+                ctx, data.event, f"Sentry alert “{data.triggered_rule or 'of an issue'}”"
+            )
         case "error" if data.error is not None:
             return _of_event(ctx, data.error, "Sentry error")
         case _:
@@ -239,7 +249,9 @@ def read(ctx: Context, resource: str, hook: _Hook) -> Alert | None:
 
 def _service(ctx: Context, slugs: list[str]) -> Service | None:
     """By project; a catalogue of one service that names no project takes all of them."""
-    found = next((s for slug in slugs if (s := ctx.catalogue.by_sentry_project(slug)) is not None), None)
+    found = next(
+        (s for slug in slugs if (s := ctx.catalogue.by_sentry_project(slug)) is not None), None
+    )
     every = ctx.catalogue.all()
     if found is None and len(every) == 1 and not every[0].sentry:
         return every[0]
@@ -257,7 +269,9 @@ def _of_issue(ctx: Context, hook: _Hook, issue: _Issue) -> Alert | None:
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     old = ctx.now() - at > LONG_AGO
     if old and hook.action == "unresolved":
-        log.info("an issue of %s is unresolved again, and was last seen long ago: no alarm", service.name)
+        log.info(
+            "an issue of %s is unresolved again, and was last seen long ago: no alarm", service.name
+        )
         return None
     alert = _alert(service, title, f"Sentry {name}", f"{name} {title}", url, issue.id, at)
     return alert.model_copy(update={"told_where": False, "doubted": old or hook.touched})
@@ -270,7 +284,9 @@ def _of_event(ctx: Context, event: _Event, source: str) -> Alert | None:
     if service is None or event.level not in LEVELS or not _counts(service, environment):
         return None
     title = event.title or source
-    alert = _alert(service, title, source, title, event.web_url, event.issue_id, _time(ctx, event.datetime))
+    alert = _alert(
+        service, title, source, title, event.web_url, event.issue_id, _time(ctx, event.datetime)
+    )
     return alert.model_copy(update={"doubted": ctx.now() - alert.at > LONG_AGO})
 
 
@@ -284,7 +300,13 @@ def _of_metric(ctx: Context, data: _Data, metric: _MetricAlert) -> Alert | None:
 
 
 def _alert(
-    service: Service, title: str, source: str, text: str, url: str | None, issue: str | None, at: datetime
+    service: Service,
+    title: str,
+    source: str,
+    text: str,
+    url: str | None,
+    issue: str | None,
+    at: datetime,
 ) -> Alert:
     return Alert(
         service=service.name,
@@ -323,12 +345,16 @@ async def tell(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
         try:
             async with asyncio.timeout(WHERE_SECONDS):
                 where = None if alert.told_where else await whereabouts.elsewhere(service, issue)
-                burns = where is None and (not alert.doubted or await _burns(whereabouts, service, issue, ctx.now()))
+                burns = where is None and (
+                    not alert.doubted or await _burns(whereabouts, service, issue, ctx.now())
+                )
         except (PortError, TimeoutError):
             return True
         if not burns:
             why = (
-                "is of an environment that does not count" if where is not None else "is of an issue that does not burn"
+                "is of an environment that does not count"
+                if where is not None
+                else "is of an issue that does not burn"
             )
             log.info("an alarm about %s %s", service.name, why)
         return burns

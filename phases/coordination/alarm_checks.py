@@ -32,7 +32,9 @@ def alarm_due(incident: Incident, action: GuardDue, service: Service, now: datet
     return _later(draft, action.look, service).done()
 
 
-def alarm_looked(incident: Incident, action: GuardLooked, service: Service, now: datetime) -> Change:
+def alarm_looked(
+    incident: Incident, action: GuardLooked, service: Service, now: datetime
+) -> Change:
     look, alarm = action.look, incident.alarm
     draft = Draft(incident, now)
     if look.alarm is None or alarm is None or not _answered_by(incident, look):
@@ -40,7 +42,12 @@ def alarm_looked(incident: Incident, action: GuardLooked, service: Service, now:
     heard = f"{look.alarm.source}: {look.alarm.text}".rstrip(". ")
     match action.found:
         case "back":
-            seen = Evidence(at=look.alarm.at, source=look.alarm.source, text=_seen(look, action), url=look.alarm.url)
+            seen = Evidence(
+                at=look.alarm.at,
+                source=look.alarm.source,
+                text=_seen(look, action),
+                url=look.alarm.url,
+            )
             return it_is_back(incident, seen, service, now)
         case "fires":
             fires_after_recovery(draft, action.text, look.alarm.at, service)
@@ -50,11 +57,16 @@ def alarm_looked(incident: Incident, action: GuardLooked, service: Service, now:
             draft.set(alarm=alarm.model_copy(update={"said": "cannot tell"}))
             why = "Sentry's API is not set up, so I cannot look whether it burns"
             return tell(
-                draft, f"{heard}. {why}: please look.", strong="Alarm after recovery:", mention=service.owners
+                draft,
+                f"{heard}. {why}: please look.",
+                strong="Alarm after recovery:",
+                mention=service.owners,
             ).done()
         case "not asked":
             if not alarm.blind:
-                why = f"Sentry cannot be asked whether it burns again ({action.text or 'no answer'})"
+                why = (
+                    f"Sentry cannot be asked whether it burns again ({action.text or 'no answer'})"
+                )
                 tell(
                     draft,
                     f"{heard}. {why}. I ask again; nobody is paged until it answers.",
@@ -87,7 +99,9 @@ def _seen(look: GuardLook, action: GuardLooked) -> str:
 
 def _counted(action: GuardLooked) -> str:
     lately = lasting(timedelta(minutes=action.minutes))
-    return f"{counted(action.events, 'event')} in {lately}, where up to {action.allowed:,} are normal"
+    return (
+        f"{counted(action.events, 'event')} in {lately}, where up to {action.allowed:,} are normal"
+    )
 
 
 def _say(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
@@ -101,10 +115,21 @@ def _say(draft: Draft, alarm: Alarm, heard: str, action: GuardLooked) -> None:
         runs = "no longer runs" if len(action.gone) == 1 else "no longer run"
         what = f"{what}; {action.stragglers:,} of {listed(list(action.gone))}, which {runs}"
     if found == "quiet":
-        tell(draft, f"{heard}. {what}: not a return.", strong="Alarm after recovery:", thread=True, ticket=False)
+        tell(
+            draft,
+            f"{heard}. {what}: not a return.",
+            strong="Alarm after recovery:",
+            thread=True,
+            ticket=False,
+        )
     else:
         why = action.text or "that is more than usual, and not surely a return"
-        tell(draft, f"{heard}. {what}: {why}. I keep looking.", strong="Alarm after recovery:", ticket=False)
+        tell(
+            draft,
+            f"{heard}. {what}: {why}. I keep looking.",
+            strong="Alarm after recovery:",
+            ticket=False,
+        )
     draft.note("check", f"Looked at the alarm: {what}")
 
 
@@ -117,7 +142,11 @@ def _go_on(draft: Draft, look: GuardLook, action: GuardLooked, service: Service)
     wait = every(service)
     if action.found == "not asked":
         if passed > GIVE_UP:
-            return tell(draft, "Sentry could not be asked for a day. Please look.", strong="Alarm after recovery:")
+            return tell(
+                draft,
+                "Sentry could not be asked for a day. Please look.",
+                strong="Alarm after recovery:",
+            )
         wait = wait if passed < length else max(RETRY * pace(service), wait)
     elif passed >= length:
         return draft

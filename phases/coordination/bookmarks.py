@@ -19,7 +19,11 @@ from phases.steps.change import Change, Draft
 def followed(change: Change, service: Service) -> Change:
     """With an effect for each bookmark that is not yet, or not any more, what it should be."""
     incident = change.incident
-    if incident.channel is None or incident.channel.thread_ts is not None or incident.channel_archived:
+    if (
+        incident.channel is None
+        or incident.channel.thread_ts is not None
+        or incident.channel_archived
+    ):
         return change
     marks = dict(incident.bookmarks)
     effects: list[SetBookmark] = []
@@ -44,13 +48,21 @@ def wanted(incident: Incident, service: Service) -> dict[str, str]:
         "adr": (incident.adr.url or "") if incident.adr else "",
         "runbook": service.runbook or "",
     }
-    return {name: link for name, link in links.items() if link and link.startswith(("https://", "http://"))}
+    return {
+        name: link
+        for name, link in links.items()
+        if link and link.startswith(("https://", "http://"))
+    }
 
 
-def bookmark_set(incident: Incident, action: BookmarkSet, service: Service, now: datetime) -> Change:
+def bookmark_set(
+    incident: Incident, action: BookmarkSet, service: Service, now: datetime
+) -> Change:
     del service
     draft = worked(Draft(incident, now), "bookmark", f'"{action.name}"')
     known = incident.bookmarks.get(action.name)
     if known is None or known.id == action.id:
         return draft.done()
-    return draft.set(bookmarks={**incident.bookmarks, action.name: known.model_copy(update={"id": action.id})}).done()
+    return draft.set(
+        bookmarks={**incident.bookmarks, action.name: known.model_copy(update={"id": action.id})}
+    ).done()

@@ -51,7 +51,9 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     """Phase 0: something is on fire. Channel and triage start at once, beside each other."""
     title = " ".join(action.title.split())[:TITLE]
     if not title:
-        return Refused("input", "Say in a few words what is wrong, e.g. `/incident checkout is failing`.")
+        return Refused(
+            "input", "Say in a few words what is wrong, e.g. `/incident checkout is failing`."
+        )
     if action.drill:
         title = f"{DRILL} {title}"[:TITLE]
     incident = Incident(
@@ -91,19 +93,27 @@ def declare(action: Declare, service: Service, now: datetime) -> Change | Refuse
     return draft.timer(OVERDUE, OVERDUE_SECONDS, TriageOverdue()).done()
 
 
-def channel_opened(incident: Incident, action: ChannelOpened, service: Service, now: datetime) -> Change:
+def channel_opened(
+    incident: Incident, action: ChannelOpened, service: Service, now: datetime
+) -> Change:
     draft = worked(Draft(incident, now), "open.channel")
     if incident.channel is not None:
         return draft.done()
     draft.set(channel=action.channel)
-    if not incident.open:  # cancelled before it was there: who finds the channel is told, and nothing is begun
+    if (
+        not incident.open
+    ):  # cancelled before it was there: who finds the channel is told, and nothing is begun
         return draft.want(SetTopic(), PostLive(name="status")).done()
     if action.reason:
         draft.note("comms", f"No channel of its own: {action.reason}. It runs in a thread.")
     else:
         draft.want(SetTopic())
-        owners = () if incident.apart else service.owners  # a drill and a private incident ask whom they need
-        who = tuple(dict.fromkeys(p for p in (incident.declared_by, *incident.invited, *owners) if p))
+        owners = (
+            () if incident.apart else service.owners
+        )  # a drill and a private incident ask whom they need
+        who = tuple(
+            dict.fromkeys(p for p in (incident.declared_by, *incident.invited, *owners) if p)
+        )
         if who:
             draft.want(Invite(people=who))
     draft.want(PostLive(name="status"))
@@ -126,7 +136,9 @@ def begin_comms(draft: Draft) -> Draft:
     return tell_discord(draft)
 
 
-def message_posted(incident: Incident, action: MessagePosted, service: Service, now: datetime) -> Change:
+def message_posted(
+    incident: Incident, action: MessagePosted, service: Service, now: datetime
+) -> Change:
     del service
     draft = worked(Draft(incident, now), "post.live", f'"{action.name}"')
     if action.name in incident.messages:
@@ -159,7 +171,9 @@ def invited(incident: Incident, action: Invited, service: Service, now: datetime
     return draft.done()
 
 
-def discord_posted(incident: Incident, action: DiscordPosted, service: Service, now: datetime) -> Change:
+def discord_posted(
+    incident: Incident, action: DiscordPosted, service: Service, now: datetime
+) -> Change:
     """The post shows what was true when it was begun; what came since is edited in."""
     del service
     known = {"discord_id": action.id, "discord_channel": action.channel, "discord_asked": True}

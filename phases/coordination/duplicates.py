@@ -24,7 +24,9 @@ from phases.steps.resolution import end
 from phases.steps.rounds import GUARD_TIMER, decision_name
 
 
-def merge(incident: Incident, action: MergeDuplicate, service: Service, now: datetime) -> Change | Refused:
+def merge(
+    incident: Incident, action: MergeDuplicate, service: Service, now: datetime
+) -> Change | Refused:
     """Said to the incident that goes on; `action.found` is the duplicate as the door read it."""
     del service
     gone = action.found
@@ -42,14 +44,24 @@ def merge(incident: Incident, action: MergeDuplicate, service: Service, now: dat
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in draft.incident.seeds:
         draft.claim(fingerprint_claim(issue), soft=True)
-    draft.note("merged", f"{gone.id} is the same: {gone.title}. Its timeline is part of this one", by=action.by)
+    draft.note(
+        "merged",
+        f"{gone.id} is the same: {gone.title}. Its timeline is part of this one",
+        by=action.by,
+    )
     said = f"{short(gone.title, 150)}. Its timeline and its people are here now; it ends. ({mentioned(action.by)})"
     tell(draft, said, strong=f"{gone.id} is the same:")
     people = tuple(dict.fromkeys(p for p in (gone.declared_by, gone.lead, *gone.invited) if p))
     if incident.channel is not None and incident.channel.thread_ts is None:
-        room = gone.channel.id if gone.channel is not None and gone.channel.thread_ts is None else None
+        room = (
+            gone.channel.id if gone.channel is not None and gone.channel.thread_ts is None else None
+        )
         draft.want(Invite(people=people, members_of=room))
-    if incident.triage is not None and incident.status in UNDECIDED and set(issues) - set(issues_of(incident)):
+    if (
+        incident.triage is not None
+        and incident.status in UNDECIDED
+        and set(issues) - set(issues_of(incident))
+    ):
         draft.timer(MEASURE, STORM_SECONDS, MeasureDue())
     also = _ended(Draft(gone, now), action, incident).done()
     draft.dirty(*EVERYWHERE)
@@ -80,15 +92,29 @@ def _ended(draft: Draft, action: MergeDuplicate, into: Incident) -> Draft:
     gone = draft.incident
     there = into.channel if into.channel is not None and into.channel.thread_ts is None else None
     where = f" in <#{there.id}|{there.name}>" if there is not None else ""
-    ticket = f" Its ticket: {into.ticket.identifier} {into.ticket.url}" if into.ticket is not None else ""
+    ticket = (
+        f" Its ticket: {into.ticket.identifier} {into.ticket.url}"
+        if into.ticket is not None
+        else ""
+    )
     draft.set(duplicate_of=into.id).cancel(GUARD_TIMER)
-    draft.release(open_claim(gone.service, gone.environment), *(fingerprint_claim(i) for i in issues_of(gone)))
+    draft.release(
+        open_claim(gone.service, gone.environment), *(fingerprint_claim(i) for i in issues_of(gone))
+    )
     draft.note("merged", f"Duplicate of {into.id}, says {mentioned(action.by)}", by=action.by)
     if gone.open:
-        draft.set(status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=f"duplicate of {into.id}")
+        draft.set(
+            status=Status.CANCELLED, cancelled_at=draft.now, cancel_reason=f"duplicate of {into.id}"
+        )
         end(draft)
         if gone.ticket is not None:
             draft.want(CloseTicket(cancelled=True))
-    tell(draft, f"everything goes on{where}; you are invited there.{ticket}", strong=f"Duplicate of {into.id}:")
+    tell(
+        draft,
+        f"everything goes on{where}; you are invited there.{ticket}",
+        strong=f"Duplicate of {into.id}:",
+    )
     current = gone.round
-    return draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1))
+    return draft.dirty(
+        "status", "announcement", "tree", decision_name(current.number if current else 1)
+    )

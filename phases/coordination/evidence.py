@@ -25,19 +25,32 @@ from phases.steps.announce import page, worked
 from phases.steps.change import Change, Draft
 from phases.steps.resolution import ARCHIVE, RESOLVED_GUARD_SECONDS
 from phases.steps.rounds import next_round
-from phases.verification.alarms import ALARM, after_recovery, day, fires_after_recovery, recovered_at, ring
+from phases.verification.alarms import (
+    ALARM,
+    after_recovery,
+    day,
+    fires_after_recovery,
+    recovered_at,
+    ring,
+)
 from phases.verification.recurrence import GUARD
 
 STORM_SECONDS = 10  # a new issue of the storm: measured again when so long no other one came
 
 
-def add_evidence(incident: Incident, action: AddEvidence, service: Service, now: datetime) -> Change:
+def add_evidence(
+    incident: Incident, action: AddEvidence, service: Service, now: datetime
+) -> Change:
     """One storm is one incident: a new issue is a line, a seed, and measured; the thousandth alert of a known one is nothing."""
     draft = Draft(incident, now)
     text = f"{action.evidence.source}: {action.evidence.text}"
     after = incident.status is Status.MITIGATED and action.evidence.at > recovered_at(incident)
-    if heard_already(incident, action):  # one that was found quiet once may ring for a fire the next time
-        return (ring(draft, action.evidence, None, service) if after and not action.looked else draft).done()
+    if heard_already(
+        incident, action
+    ):  # one that was found quiet once may ring for a fire the next time
+        return (
+            ring(draft, action.evidence, None, service) if after and not action.looked else draft
+        ).done()
     if action.issue is None:
         draft.set(heard=(*incident.heard, _alert_key(incident, action))[-HEARD:])
     elif len(incident.seeds) >= SEEDS:
@@ -62,7 +75,11 @@ def add_evidence(incident: Incident, action: AddEvidence, service: Service, now:
 
 def heard_already(incident: Incident, action: AddEvidence) -> bool:
     """Whether this alert brings nothing new: a storm's thousandth is not even recorded."""
-    return action.issue in incident.seeds if action.issue else _alert_key(incident, action) in incident.heard
+    return (
+        action.issue in incident.seeds
+        if action.issue
+        else _alert_key(incident, action) in incident.heard
+    )
 
 
 def _alert_key(incident: Incident, action: AddEvidence) -> str:
@@ -72,7 +89,9 @@ def _alert_key(incident: Incident, action: AddEvidence) -> str:
     return f"alert:{short(action.evidence.url or text, 120)}{after}"
 
 
-def issues_looked_up(incident: Incident, action: IssuesLookedUp, service: Service, now: datetime) -> Change:
+def issues_looked_up(
+    incident: Incident, action: IssuesLookedUp, service: Service, now: datetime
+) -> Change:
     """What people named by short id, and Sentry told of late: a part of the incident from now on, and measured."""
     del service
     draft = worked(Draft(incident, now), "issues.lookup")
@@ -81,10 +100,14 @@ def issues_looked_up(incident: Incident, action: IssuesLookedUp, service: Servic
         draft.note("evidence", said)
         if "decision:1" in incident.messages:
             draft.want(Say(text=said, thread=True))
-    new = tuple(id for id in action.found if id not in incident.seeds)[: SEEDS - len(incident.seeds)]
+    new = tuple(id for id in action.found if id not in incident.seeds)[
+        : SEEDS - len(incident.seeds)
+    ]
     if not new or not incident.open:
         return draft.done()
-    draft.set(seeds=(*incident.seeds, *new)).note("evidence", f"Looked up in Sentry: {short(action.said, 200)}")
+    draft.set(seeds=(*incident.seeds, *new)).note(
+        "evidence", f"Looked up in Sentry: {short(action.said, 200)}"
+    )
     for issue in new:
         draft.claim(fingerprint_claim(issue), soft=True)
     return draft.want(Triage()).done() if incident.status in UNDECIDED else draft.done()
@@ -95,9 +118,13 @@ def seen_again(incident: Incident, action: SeenAgain, service: Service, now: dat
     evidence = action.evidence
     held = guarded(incident)
     if held is None or evidence.at <= held[0]:  # a late alert of what is over
-        return add_evidence(incident, AddEvidence(evidence=evidence, issue=action.issue), service, now)
+        return add_evidence(
+            incident, AddEvidence(evidence=evidence, issue=action.issue), service, now
+        )
     draft = Draft(incident, now)
-    if evidence.at > held[1] and (not incident.open or after_recovery(incident, evidence.at) in incident.paged):
+    if evidence.at > held[1] and (
+        not incident.open or after_recovery(incident, evidence.at) in incident.paged
+    ):
         return draft.done()
     return ring(draft, evidence, action.issue, service).done()
 
@@ -108,7 +135,9 @@ def guarded(incident: Incident) -> tuple[datetime, datetime] | None:
         case Status.MITIGATED if incident.recovered_at is not None:
             return recovered_at(incident), recovered_at(incident) + GUARD
         case Status.RESOLVED | Status.CLOSED if incident.resolved_at is not None:
-            after = min(recovered_at(incident), incident.resolved_at)  # an alert on its way while somebody resolved it
+            after = min(
+                recovered_at(incident), incident.resolved_at
+            )  # an alert on its way while somebody resolved it
             return after, incident.resolved_at + timedelta(seconds=RESOLVED_GUARD_SECONDS)
         case _:
             return None
@@ -124,9 +153,13 @@ def it_is_back(incident: Incident, seen: Evidence, service: Service, now: dateti
         return _long_after(incident, seen, service, now)
     if not incident.open:
         draft.set(cause=None)  # it was not understood after all: somebody has to name it again
-    draft.set(status=Status.DECIDING, recovered_at=None, resolved_at=None, closed_at=None, guard_until=None).cancel(
-        ARCHIVE
-    )
+    draft.set(
+        status=Status.DECIDING,
+        recovered_at=None,
+        resolved_at=None,
+        closed_at=None,
+        guard_until=None,
+    ).cancel(ARCHIVE)
     draft.set(alarm=None).cancel(ALARM)
     draft.claim(open_claim(incident.service, incident.environment), soft=True)
     for issue in issues_of(incident):
@@ -156,9 +189,17 @@ def fresh_channel(draft: Draft) -> Draft:
         rounds = (*rounds[:-1], rounds[-1].model_copy(update={"asked": False}))
     left = {name: ref for name, ref in incident.messages.items() if name == "announcement"}
     draft.set(
-        channel=None, channel_archived=False, pinned=False, tree_asked=False, messages=left, rounds=rounds, bookmarks={}
+        channel=None,
+        channel_archived=False,
+        pinned=False,
+        tree_asked=False,
+        messages=left,
+        rounds=rounds,
+        bookmarks={},
     )
-    return draft.note("comms", "The channel was archived, and no bot can open it again: there is a new one")
+    return draft.note(
+        "comms", "The channel was archived, and no bot can open it again: there is a new one"
+    )
 
 
 def _long_after(incident: Incident, seen: Evidence, service: Service, now: datetime) -> Change:

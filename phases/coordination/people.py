@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from phases.coordination.updates import CHANNEL_AFTER, NEXT_MINUTES, SNOOZE, UPDATE, every, told, waits
+from phases.coordination.updates import (
+    CHANNEL_AFTER,
+    NEXT_MINUTES,
+    SNOOZE,
+    UPDATE,
+    every,
+    told,
+    waits,
+)
 from phases.messages.actions import UpdateDue
 from phases.messages.commands import PostUpdate, SetSeverity, SnoozeUpdate, TakeLead
 from phases.messages.effects import Invite, Remind, Say
@@ -20,7 +28,9 @@ TEXT, PART = 1500, 500
 LATEST = 300
 
 
-def post_update(incident: Incident, action: PostUpdate, service: Service, now: datetime) -> Change | Refused:
+def post_update(
+    incident: Incident, action: PostUpdate, service: Service, now: datetime
+) -> Change | Refused:
     """To the channel, under the announcement, on the ticket and on Discord; the clock starts anew."""
     del service
     if (refused := ended(incident)) is not None:
@@ -32,7 +42,9 @@ def post_update(incident: Incident, action: PostUpdate, service: Service, now: d
     }
     update = action.model_copy(update=cut)
     if not update.text:
-        return Refused("input", "Say what is new, e.g. `/incident update card payments work again in eu-west`.")
+        return Refused(
+            "input", "Say what is new, e.g. `/incident update card payments work again in eu-west`."
+        )
     draft = Draft(incident, now).set(latest_update=update.text[:LATEST], updated_at=now)
     draft.note("update", told(update), by=action.by)
     _due_again(draft, action.next_minutes)
@@ -40,19 +52,31 @@ def post_update(incident: Incident, action: PostUpdate, service: Service, now: d
     if incident.channel is not None:
         draft.want(Say(text=f"*{strong}* {told(update, bold=True)}", due=due))
         announced = incident.messages.get("announcement")
-        if announced is not None and announced.ts != incident.channel.thread_ts and not incident.private:
-            draft.want(Say(text=told(update, bold=True), due=due, thread=True, goes_to="announcement"))
+        if (
+            announced is not None
+            and announced.ts != incident.channel.thread_ts
+            and not incident.private
+        ):
+            draft.want(
+                Say(text=told(update, bold=True), due=due, thread=True, goes_to="announcement")
+            )
     return keep_true(draft, f"{strong} {told(update)}").done()
 
 
-def snooze_update(incident: Incident, action: SnoozeUpdate, service: Service, now: datetime) -> Change | Refused:
+def snooze_update(
+    incident: Incident, action: SnoozeUpdate, service: Service, now: datetime
+) -> Change | Refused:
     del service
     if not waits(incident) or incident.update_due is None:
         return Refused("stale", f"No update of {incident.id} is due.")
     if not incident.reminded and incident.update_due > now + SNOOZE:
         left = lasting(incident.update_due - now)
-        return Refused("stale", f"The next update of {incident.id} is due in {left}. Nothing was changed.")
-    draft = Draft(incident, now).note("comms", f"The update can wait for {lasting(SNOOZE)}", by=action.by)
+        return Refused(
+            "stale", f"The next update of {incident.id} is due in {left}. Nothing was changed."
+        )
+    draft = Draft(incident, now).note(
+        "comms", f"The update can wait for {lasting(SNOOZE)}", by=action.by
+    )
     return _clock(draft, SNOOZE).dirty("status").done()
 
 
@@ -88,7 +112,9 @@ def _clock(draft: Draft, wait: timedelta) -> Draft:
     return draft.timer(UPDATE, wait.total_seconds(), UpdateDue())
 
 
-def set_severity(incident: Incident, action: SetSeverity, service: Service, now: datetime) -> Change | Refused:
+def set_severity(
+    incident: Incident, action: SetSeverity, service: Service, now: datetime
+) -> Change | Refused:
     """A person's word wins and stays (rules: Severity)."""
     del service
     if (refused := ended(incident)) is not None:
@@ -104,7 +130,9 @@ def set_severity(incident: Incident, action: SetSeverity, service: Service, now:
     return tell(draft, f"{said}.").done()
 
 
-def take_lead(incident: Incident, action: TakeLead, service: Service, now: datetime) -> Change | Refused:
+def take_lead(
+    incident: Incident, action: TakeLead, service: Service, now: datetime
+) -> Change | Refused:
     """Taken, or handed over: the new lead is mentioned and comes into the channel, the old one is named."""
     del service
     if (refused := ended(incident)) is not None:
@@ -112,7 +140,11 @@ def take_lead(incident: Incident, action: TakeLead, service: Service, now: datet
     if incident.lead == action.lead:
         return Refused("stale", f"{mentioned(action.lead)} leads {incident.id} already.")
     over = f", in place of {mentioned(incident.lead)}" if incident.lead else ""
-    by = f" ({mentioned(action.by)} handed over)" if action.by not in (action.lead, incident.lead) else ""
+    by = (
+        f" ({mentioned(action.by)} handed over)"
+        if action.by not in (action.lead, incident.lead)
+        else ""
+    )
     said = f"{mentioned(action.lead)} leads{over}{by}"
     draft = answered(Draft(incident, now).set(lead=action.lead).note("lead", said, by=action.by))
     if incident.channel is not None and action.lead not in incident.invited:

@@ -32,7 +32,9 @@ def message_ref(ts: str) -> str:
     return f"message:{ts}"
 
 
-def message_touched(incident: Incident, action: MessageTouched, service: Service, now: datetime) -> Change:
+def message_touched(
+    incident: Incident, action: MessageTouched, service: Service, now: datetime
+) -> Change:
     """A pin was set or taken off, or a pinned message changed: what is true of it now is read, whatever came in which order."""
     del service
     draft = Draft(incident, now)
@@ -45,7 +47,9 @@ def message_touched(incident: Incident, action: MessageTouched, service: Service
     return draft.want(ReadMessage(ts=action.ts, seen=action.seen, pinned=action.pinned)).done()
 
 
-def message_read(incident: Incident, action: MessageRead, service: Service, now: datetime) -> Change:
+def message_read(
+    incident: Incident, action: MessageRead, service: Service, now: datetime
+) -> Change:
     """One entry a message, whoever pinned it; gone when nobody pins it any more, or when it is deleted."""
     del service
     draft = worked(Draft(incident, now), "message.read", f'"{action.ts}"')
@@ -53,14 +57,20 @@ def message_read(incident: Incident, action: MessageRead, service: Service, now:
     if known is not None and known.seen > action.seen:
         return draft.done()  # something newer was told of, and is being read
     before = known.mark if known else ""
-    mark = hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()[:8] if action.text else ""
+    mark = (
+        hashlib.sha256(action.text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        if action.text
+        else ""
+    )
     if mark == before:
         return draft.done()
     _keep(draft, action.ts, PinnedMessage(seen=action.seen, mark=mark))
     ref = message_ref(action.ts)
     if not mark:
         return draft.enter(Entry(at=now, kind="withdrawn", text="", hides=ref)).done()
-    entry = Entry(at=action.at, kind="pin", text=action.text[:2000], by=action.by, url=action.url, ref=ref)
+    entry = Entry(
+        at=action.at, kind="pin", text=action.text[:2000], by=action.by, url=action.url, ref=ref
+    )
     return draft.enter(entry).done()
 
 

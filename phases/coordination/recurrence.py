@@ -36,7 +36,9 @@ def guard_due(incident: Incident, action: GuardDue, service: Service, now: datet
     return draft.want(LookBack(look=look)).done()
 
 
-def guard_looked(incident: Incident, action: GuardLooked, service: Service, now: datetime) -> Change:
+def guard_looked(
+    incident: Incident, action: GuardLooked, service: Service, now: datetime
+) -> Change:
     """Only trouble that is surely back is said, the way that Sentry's webhook says it. All else is nobody's news."""
     look = action.look
     if look.alarm is not None:
@@ -53,7 +55,10 @@ def guard_looked(incident: Incident, action: GuardLooked, service: Service, now:
             return _not_asked(draft, action, service).done()
         case "quiet" if look.whole and look.number == len(LOOKS):
             normal = f"{_counted(action)}, where up to {action.allowed:,} are normal"
-            draft.note("check", f"Still quiet {lasting(action.at - recovery(look))} after recovery: {normal}")
+            draft.note(
+                "check",
+                f"Still quiet {lasting(action.at - recovery(look))} after recovery: {normal}",
+            )
         case _:
             pass
     return _next(draft, look.model_copy(update={"missed": 0}), service).done()
@@ -72,7 +77,9 @@ def _not_asked(draft: Draft, action: GuardLooked, service: Service) -> Draft:
         return draft
     last = look.number >= len(LOOKS) and passed >= due(len(LOOKS), service)
     wait = max(RETRY * pace(service), every(service)) if last else every(service)
-    return draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update={"again": True})))
+    return draft.timer(
+        GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update={"again": True}))
+    )
 
 
 def _guarded(incident: Incident, look: GuardLook) -> bool:
@@ -98,7 +105,9 @@ def _next(draft: Draft, look: GuardLook, service: Service) -> Draft:
     if whole:
         wait = max(left, timedelta(seconds=1))
     following = {"number": number, "whole": whole, "again": False}
-    return draft.timer(GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update=following)))
+    return draft.timer(
+        GUARD_TIMER, wait.total_seconds(), GuardDue(look=look.model_copy(update=following))
+    )
 
 
 def _back(incident: Incident, action: GuardLooked) -> Evidence:

@@ -63,18 +63,30 @@ def archive_due(incident: Incident, action: ArchiveDue, service: Service, now: d
     return draft.done()
 
 
-def put_off_archive(incident: Incident, action: PutOffArchive, service: Service, now: datetime) -> Change:
+def put_off_archive(
+    incident: Incident, action: PutOffArchive, service: Service, now: datetime
+) -> Change:
     """People still talk in it."""
     del action, service
     draft = worked(Draft(incident, now), "archive")
-    return draft.done() if incident.open else draft.timer(ARCHIVE, PUT_OFF_SECONDS, ArchiveDue()).done()
+    return (
+        draft.done()
+        if incident.open
+        else draft.timer(ARCHIVE, PUT_OFF_SECONDS, ArchiveDue()).done()
+    )
 
 
-def channel_archived(incident: Incident, action: ChannelArchived, service: Service, now: datetime) -> Change:
+def channel_archived(
+    incident: Incident, action: ChannelArchived, service: Service, now: datetime
+) -> Change:
     """By the bot a week after the end, or by a person; an open incident then needs another channel."""
     del service
     draft = worked(Draft(incident, now), "archive")
-    if incident.channel is None or incident.channel.id != action.channel or incident.channel_archived:
+    if (
+        incident.channel is None
+        or incident.channel.id != action.channel
+        or incident.channel_archived
+    ):
         return draft.done()
     draft.set(channel_archived=True).cancel(ARCHIVE)
     draft.note("comms", f"{mentioned(action.by)} archived the channel", by=action.by)

@@ -39,7 +39,9 @@ from phases.steps.resolution import missing, resolve_if_ready
 from phases.triage.steps import attach_issues, headline
 
 LOOK = "ticket"  # timer
-LOOK_SECONDS = 5 * 60  # an open incident's ticket is looked at, where webhooks are lost or not set up …
+LOOK_SECONDS = (
+    5 * 60
+)  # an open incident's ticket is looked at, where webhooks are lost or not set up …
 SLOW_LOOK_SECONDS = 60 * 60  # … and the action items of one that is over
 UNMEASURED = 1
 """Priority while nobody knows how bad it is: urgent. https://linear.app/docs/priority: 1 urgent … 4 low, 0 none."""
@@ -74,7 +76,9 @@ def _wish(incident: Incident) -> str:
 
 
 def _in_step(incident: Incident, ticket: Ticket) -> bool:
-    return state_fits(wanted_state(incident), ticket.state) and ticket.priority == wanted_priority(incident)
+    return state_fits(wanted_state(incident), ticket.state) and ticket.priority == wanted_priority(
+        incident
+    )
 
 
 def in_step(before: Incident | None, change: Change) -> Change:
@@ -96,13 +100,17 @@ def in_step(before: Incident | None, change: Change) -> Change:
 # --- it is there -----------------------------------------------------------------------------------------------
 
 
-def ticket_opened(incident: Incident, action: TicketOpened, service: Service, now: datetime) -> Change:
+def ticket_opened(
+    incident: Incident, action: TicketOpened, service: Service, now: datetime
+) -> Change:
     """Its first comment says what happened while it was being opened, or while Linear was out of reach."""
     del service
     draft = worked(Draft(incident, now), "ticket.open")
     if incident.ticket is not None:
         return draft.done()
-    draft.set(ticket=action.ticket).note("comms", f"Ticket {action.ticket.identifier}", url=action.ticket.url)
+    draft.set(ticket=action.ticket).note(
+        "comms", f"Ticket {action.ticket.identifier}", url=action.ticket.url
+    )
     draft.claim(issue_claim(action.ticket.id), soft=True).timer(LOOK, LOOK_SECONDS, TicketLookDue())
     _escalated(draft, action)
     if said := so_far(incident):
@@ -126,7 +134,9 @@ def _escalated(draft: Draft, action: TicketOpened) -> None:
     if incident.escalated is None:
         return
     if parent is None:
-        draft.note("comms", f"{incident.escalated} was not found in Linear: the ticket has no parent")
+        draft.note(
+            "comms", f"{incident.escalated} was not found in Linear: the ticket has no parent"
+        )
         return
     draft.set(parent=parent).note("comms", f"Escalated from {parent.identifier}", url=parent.url)
     draft.want(CommentTicket(text=f"Escalated from {parent.identifier}: {parent.url}"))
@@ -159,7 +169,9 @@ def meanwhile(entries: Sequence[Entry], since: datetime) -> str:
 # --- we wrote --------------------------------------------------------------------------------------------------
 
 
-def ticket_synced(incident: Incident, action: TicketSynced, service: Service, now: datetime) -> Change:
+def ticket_synced(
+    incident: Incident, action: TicketSynced, service: Service, now: datetime
+) -> Change:
     """What we wrote is known there from now on; what we did not write may be a person's word that nobody told us of."""
     del service
     draft = worked(worked(Draft(incident, now), "ticket.sync"), action.kind)
@@ -170,7 +182,13 @@ def ticket_synced(incident: Incident, action: TicketSynced, service: Service, no
         known |= {name: getattr(action.issue, name), f"{name}_at": action.issue.at}
     ticket = ticket.model_copy(update=known)
     draft.set(ticket=ticket)
-    _hear(draft, action.issue, [name for name in FIELDS if name not in action.wrote], "", asked_now=True)
+    _hear(
+        draft,
+        action.issue,
+        [name for name in FIELDS if name not in action.wrote],
+        "",
+        asked_now=True,
+    )
     ticket = draft.incident.ticket or ticket
     if _in_step(draft.incident, ticket):
         draft.set(ticket=ticket.model_copy(update={"asked": ()}))
@@ -198,12 +216,16 @@ def look_due(incident: Incident, action: TicketLookDue, service: Service, now: d
         return draft.done()
     if incident.open:
         return draft.want(LookAtTicket()).timer(LOOK, LOOK_SECONDS, TicketLookDue()).done()
-    if incident.status is not Status.RESOLVED or not any(one.ticket for one in open_items(incident)):
+    if incident.status is not Status.RESOLVED or not any(
+        one.ticket for one in open_items(incident)
+    ):
         return draft.done()
     return draft.want(LookAtTicket()).timer(LOOK, SLOW_LOOK_SECONDS, TicketLookDue()).done()
 
 
-def ticket_looked(incident: Incident, action: TicketLooked, service: Service, now: datetime) -> Change:
+def ticket_looked(
+    incident: Incident, action: TicketLooked, service: Service, now: datetime
+) -> Change:
     """What webhooks did not tell; whose word it was, Linear does not say then."""
     del service
     draft = worked(Draft(incident, now), "ticket.look")
@@ -212,25 +234,39 @@ def ticket_looked(incident: Incident, action: TicketLooked, service: Service, no
             _hear(draft, issue, FIELDS, "", asked_now=True)
             ticket = draft.incident.ticket
             if ticket is not None and ticket.asked and not _in_step(draft.incident, ticket):
-                draft.want(SyncTicket())  # a person's word came between: what was to be written still is
+                draft.want(
+                    SyncTicket()
+                )  # a person's word came between: what was to be written still is
         else:
             item_heard(draft, issue, "")
     return draft.done()
 
 
-def _hear(draft: Draft, issue: LinearIssue, changed: Sequence[str], by: str, *, asked_now: bool = False) -> Draft:
+def _hear(
+    draft: Draft, issue: LinearIssue, changed: Sequence[str], by: str, *, asked_now: bool = False
+) -> Draft:
     """Takes in what is new, field by field; of what is older than what we know, nothing."""
     ticket = draft.incident.ticket
     if ticket is None:
         return draft
     before = ticket
     asked = [one.partition(":") for one in (*ticket.asked, _wish(draft.incident))]
-    if "priority" in changed and issue.priority != before.priority and _newer(issue, before.priority_at, asked_now):
+    if (
+        "priority" in changed
+        and issue.priority != before.priority
+        and _newer(issue, before.priority_at, asked_now)
+    ):
         ticket = ticket.model_copy(update={"priority": issue.priority, "priority_at": issue.at})
         draft.set(ticket=ticket)
-        if before.priority is not None and str(issue.priority) not in {priority for _, _, priority in asked}:
+        if before.priority is not None and str(issue.priority) not in {
+            priority for _, _, priority in asked
+        }:
             _prioritised(draft, issue.priority, by, alone="state" not in changed)
-    if "state" in changed and issue.state != before.state and _newer(issue, before.state_at, asked_now):
+    if (
+        "state" in changed
+        and issue.state != before.state
+        and _newer(issue, before.state_at, asked_now)
+    ):
         ticket = ticket.model_copy(update={"state": issue.state, "state_at": issue.at})
         draft.set(ticket=ticket)
         if before.state and issue.state not in {state for state, _, _ in asked}:
@@ -252,7 +288,9 @@ def people_moved(incident: Incident, issue: LinearIssue) -> bool:
 
 def _newer(issue: LinearIssue, known: datetime | None, asked_now: bool) -> bool:
     """A webhook may come late, or twice; what Linear answers when it is asked is how things stand."""
-    return issue.at is None or known is None or issue.at > known or (asked_now and issue.at == known)
+    return (
+        issue.at is None or known is None or issue.at > known or (asked_now and issue.at == known)
+    )
 
 
 def _prioritised(draft: Draft, priority: int, by: str, *, alone: bool) -> Draft:
@@ -277,7 +315,11 @@ def _moved(draft: Draft, before: Ticket, issue: LinearIssue, by: str) -> Draft:
     to = f" ({issue.state_name})" if issue.state_name else ""
     draft.note("comms", f"{name}: {who} moved it to {issue.state_name or issue.state} in Linear")
     if incident.open and issue.state == "completed":
-        if incident.status is Status.MITIGATED and incident.adr is not None and not missing(incident):
+        if (
+            incident.status is Status.MITIGATED
+            and incident.adr is not None
+            and not missing(incident)
+        ):
             return resolve_if_ready(draft, f"{who} closed {name} in Linear.")
         lacking = "\n".join(f"• {one}" for one in missing(incident))
         text = f"{incident.id} is not over, so I opened it again. Missing:\n{lacking}"

@@ -29,7 +29,9 @@ NEXT_MINUTES = (15, 30, 60, 120)
 
 def waits(incident: Incident) -> bool:
     """Whether people wait for the next update: users are hit, and the severity or somebody's word promises one."""
-    going = incident.open and incident.status is not Status.MITIGATED and incident.channel is not None
+    going = (
+        incident.open and incident.status is not Status.MITIGATED and incident.channel is not None
+    )
     return going and (incident.severity in EVERY or incident.update_promised)
 
 
@@ -44,7 +46,9 @@ def followed(before: Incident, change: Change, now: datetime) -> Change:
     if not waits(after):
         if after.update_due is None:
             return change
-        ended = after.model_copy(update={"update_due": None, "update_promised": False, "reminded": ""})
+        ended = after.model_copy(
+            update={"update_due": None, "update_promised": False, "reminded": ""}
+        )
         timers = tuple(timer for timer in change.timers if timer.name != UPDATE)
         return replace(change, incident=ended, timers=timers, cancels=(*change.cancels, UPDATE))
     another = before.severity != after.severity and not after.update_promised
@@ -52,7 +56,10 @@ def followed(before: Incident, change: Change, now: datetime) -> Change:
         return change
     due = now + every(after)
     begun = after.model_copy(update={"update_due": due, "reminded": ""})
-    timers = (*(t for t in change.timers if t.name != UPDATE), Timer(name=UPDATE, at=due, action=UpdateDue()))
+    timers = (
+        *(t for t in change.timers if t.name != UPDATE),
+        Timer(name=UPDATE, at=due, action=UpdateDue()),
+    )
     return replace(change, incident=begun, timers=timers)
 
 
@@ -76,7 +83,9 @@ def told(update: PostUpdate, *, bold: bool = False) -> str:
     parts = (("", update.text), ("Users", update.users), ("Doing", update.doing))
     star = "*" if bold else ""
     return "\n".join(
-        f"{star}{name}:{star} {text.strip()}" if name else text.strip() for name, text in parts if text.strip()
+        f"{star}{name}:{star} {text.strip()}" if name else text.strip()
+        for name, text in parts
+        if text.strip()
     )
 
 
@@ -109,7 +118,11 @@ def _users(report: TriageReport | None) -> str:
 def _doing(incident: Incident) -> str:
     current = incident.round
     if current is None or current.action is None:
-        return "We investigate." if current is not None and current.investigate_by else "We decide what to do."
+        return (
+            "We investigate."
+            if current is not None and current.investigate_by
+            else "We decide what to do."
+        )
     action = current.action
     if incident.status is Status.VERIFYING:
         return f"{_done(action)}. We check that it helped."

@@ -44,7 +44,18 @@ _FIXED = frozenset(
     | {"merged", "invited", "issue_ids", "seeds", "rolled_back", "duplicate_of", "else_reason"}
 )
 _EXACT = frozenset(
-    {"status", "kind", "result", "verdict", "choice", "users", "features", "confidence", "owner", "state"}
+    {
+        "status",
+        "kind",
+        "result",
+        "verdict",
+        "choice",
+        "users",
+        "features",
+        "confidence",
+        "owner",
+        "state",
+    }
 )
 
 
@@ -63,7 +74,9 @@ def shrunk(incident: Incident, now: datetime) -> Incident:
     for limit, many in _STEPS:
         if _bytes(small) <= SHRUNK_LIMIT_BYTES:
             return small
-        small = Incident.model_validate(_shorter(small.model_dump(mode="json", exclude_defaults=True), limit, many))
+        small = Incident.model_validate(
+            _shorter(small.model_dump(mode="json", exclude_defaults=True), limit, many)
+        )
     return small
 
 
@@ -78,15 +91,23 @@ def _without_evidence(incident: Incident) -> Incident:
     found = incident.recollection
     fields: dict[str, Any] = {
         "description": "",
-        "messages": {name: ref for name, ref in incident.messages.items() if name in ("status", "announcement")},
+        "messages": {
+            name: ref
+            for name, ref in incident.messages.items()
+            if name in ("status", "announcement")
+        },
         "heard": (),
         "seeds": incident.seeds[:10],
         "triage": _triage(incident.triage) if incident.triage else None,
         "past": (),
-        "recollection": found.model_copy(update={"lines": (), "told": True}) if found and found.pattern else None,
+        "recollection": found.model_copy(update={"lines": (), "told": True})
+        if found and found.pattern
+        else None,
         "rounds": _rounds(incident),
         "investigation": None,
-        "hypotheses": (best.model_copy(update={"predicts": "", "check": "", "found": ""}),) if best else (),
+        "hypotheses": (best.model_copy(update={"predicts": "", "check": "", "found": ""}),)
+        if best
+        else (),
         "suspects": (),
         "bisect": None,
         "cause": _cause(incident.cause) if incident.cause else None,
@@ -115,7 +136,9 @@ def _triage(report: TriageReport) -> TriageReport:
         "issue_ids": report.issue_ids[:10],
         "deploys": (),
         "targets": (),
-        "frame": Frame(file=frame.file, function=frame.function, line=frame.line) if frame else None,
+        "frame": Frame(file=frame.file, function=frame.function, line=frame.line)
+        if frame
+        else None,
         "frames": (),
         "recommendation": Recommendation(choice=report.recommendation.choice),
         "notes": (),
@@ -132,7 +155,9 @@ def _rounds(incident: Incident) -> tuple[Round, ...]:
 def _round(one: Round) -> Round:
     action = one.action
     quiet = {"lines": (), "output": None, "reason": short(action.reason, 80)} if action else {}
-    looks = tuple(look.model_copy(update={"new_issues": (), "reasons": ()}) for look in one.looks[-1:])
+    looks = tuple(
+        look.model_copy(update={"new_issues": (), "reasons": ()}) for look in one.looks[-1:]
+    )
     fields: dict[str, Any] = {
         "why": short(one.why, 80),
         "recommendation": None,
@@ -154,7 +179,9 @@ def _postmortem(incident: Incident) -> Postmortem:
     fields: dict[str, Any] = {
         name: IN_THE_ADR if incident.adr else short(getattr(written, name), 120) for name in parts
     }
-    return written.model_copy(update={**fields, "items": tuple(_item(one) for one in written.items)})
+    return written.model_copy(
+        update={**fields, "items": tuple(_item(one) for one in written.items)}
+    )
 
 
 def _item(item: ActionItem) -> ActionItem:

@@ -34,7 +34,19 @@ FEATURES = 10
 ISSUES = 20
 ITEMS = 5
 MEMORY_LIMIT_BYTES = 4 * 1024  # rules: Size and memory
-_ORDINALS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
+_ORDINALS = (
+    "",
+    "First",
+    "Second",
+    "Third",
+    "Fourth",
+    "Fifth",
+    "Sixth",
+    "Seventh",
+    "Eighth",
+    "Ninth",
+    "Tenth",
+)
 KIND = {
     "release": "a release",
     "commit": "a commit",
@@ -66,7 +78,11 @@ def past(incident: Incident) -> PastIncident:
     items = incident.postmortem.items if incident.postmortem else ()
     open_items = [item for item in items if item.open]
     known = incident.cause is not None or incident.postmortem is not None
-    acted = [one for one in incident.rounds if one.action is not None and one.action.result != "not started"]
+    acted = [
+        one
+        for one in incident.rounds
+        if one.action is not None and one.action.result != "not started"
+    ]
     held = bool(acted) and acted[-1].verdict in VERIFIED and incident.recovered_at is not None
     frame = _place(incident.triage)
     took = durations(incident)
@@ -98,12 +114,16 @@ def past(incident: Incident) -> PastIncident:
             act_seconds=_seconds(took.to_act),
             recover_seconds=_seconds(took.to_recover),
             items=tuple(
-                PastItem(kind=item.kind, text=cut(item.text, 120), owner=item.owner[:40], due=item.due)
+                PastItem(
+                    kind=item.kind, text=cut(item.text, 120), owner=item.owner[:40], due=item.due
+                )
                 for item in open_items[:ITEMS]
             ),
             items_total=sum(not item.dropped for item in items),
             adr_url=incident.adr.url if incident.adr else None,
-            channel=incident.channel.id if incident.channel and not incident.channel.thread_ts else None,
+            channel=incident.channel.id
+            if incident.channel and not incident.channel.thread_ts
+            else None,
         )
     )
 
@@ -160,7 +180,9 @@ def _impact(incident: Incident) -> int | None:
     if report is not None and report.blast.users is Word.NOBODY:
         return 0
     began = report.began_at if report is not None and report.began_at else incident.detected_at
-    return max(round((incident.recovered_at - min(began, incident.detected_at)).total_seconds() / 60), 1)
+    return max(
+        round((incident.recovered_at - min(began, incident.detected_at)).total_seconds() / 60), 1
+    )
 
 
 def _seconds(span: timedelta | None) -> int | None:
@@ -178,10 +200,20 @@ def fitted(one: PastIncident) -> PastIncident:
 
 def _shorter(one: PastIncident, limit: int, many: int) -> dict[str, Any]:
     texts = ("title", "cause", "cause_kind", "action", "environment", "file", "function", "adr_url")
-    fields: dict[str, Any] = {name: cut(text, limit) for name in texts if (text := getattr(one, name))}
-    items = tuple(item.model_copy(update={"text": cut(item.text, limit)}) for item in one.items[:many])
+    fields: dict[str, Any] = {
+        name: cut(text, limit) for name in texts if (text := getattr(one, name))
+    }
+    items = tuple(
+        item.model_copy(update={"text": cut(item.text, limit)}) for item in one.items[:many]
+    )
     names = tuple(cut(name, limit) for name in one.features[:many])
-    return {**fields, "issues": one.issues[:many], "items": items, "features": names, "tried": one.tried[-many - 1 :]}
+    return {
+        **fields,
+        "issues": one.issues[:many],
+        "items": items,
+        "features": names,
+        "tried": one.tried[-many - 1 :],
+    }
 
 
 def features(incident: Incident) -> tuple[str, ...]:
@@ -235,7 +267,9 @@ def same_place(one: PastIncident, asked: Question) -> bool:
 
 def in_record(recalled: Recalled) -> tuple[PastIncident, ...]:
     """What the record keeps: the newest few, without what only the memory needs."""
-    return tuple(one.model_copy(update={"issues": (), "items": ()}) for one in recalled.newest[:KEPT])
+    return tuple(
+        one.model_copy(update={"issues": (), "items": ()}) for one in recalled.newest[:KEPT]
+    )
 
 
 def recollect(recalled: Recalled, asked: Question, now: datetime) -> Recollection | None:
@@ -248,22 +282,34 @@ def recollect(recalled: Recalled, asked: Question, now: datetime) -> Recollectio
     lines: list[str] = []
     told: set[str] = set()
     for one in same[: SAID - 1]:
-        what = "Same Sentry issue" if same_issue(one, asked) else f"Same place ({cut(asked.file, 120)})"
+        what = (
+            "Same Sentry issue"
+            if same_issue(one, asked)
+            else f"Same place ({cut(asked.file, 120)})"
+        )
         lines.append(f"{what} before {_told(one, now, asked.service)}")
         told.add(one.id)
-    lines += _not_done(same or [one for one in newest if set(one.features) & set(asked.features)], now)
+    lines += _not_done(
+        same or [one for one in newest if set(one.features) & set(asked.features)], now
+    )
     rest = [one for one in newest if one.id not in told]
     for one in rest[: SAID - len(told)]:
         first = one.id == newest[0].id
         lines.append(f"{'Last time' if first else 'Before that'} {_told(one, now, asked.service)}")
     if recalled.in_span > 1:
-        lines.append(f"{counted(recalled.in_span, 'incident')} of {asked.service} in the {SPAN.days} days before")
+        lines.append(
+            f"{counted(recalled.in_span, 'incident')} of {asked.service} in the {SPAN.days} days before"
+        )
     return Recollection(pattern=pattern(newest, same, asked), lines=tuple(lines))
 
 
 def _not_done(alike: Sequence[PastIncident], now: datetime) -> list[str]:
     """Open action items of what was like this: had they been done, this might not burn."""
-    found = {(item.kind, item.text): (one, item) for one in reversed(alike) for item in reversed(one.items)}
+    found = {
+        (item.kind, item.text): (one, item)
+        for one in reversed(alike)
+        for item in reversed(one.items)
+    }
     return [
         f"Not done since {one.id}, it might have prevented this: {item.kind}: {item.text}{_whose(item, now)}"
         for one, item in list(reversed(found.values()))[:ITEMS_SAID]
@@ -318,7 +364,9 @@ def _how(hits: Sequence[PastIncident]) -> str:
     if times == len(hits):
         return f"{_WAY[kind]} worked each time"
     if times == 0:
-        return f"{_WAY[kind]} did not last" if of == 1 else f"{_WAY[kind]} worked none of {of} times"
+        return (
+            f"{_WAY[kind]} did not last" if of == 1 else f"{_WAY[kind]} worked none of {of} times"
+        )
     return f"{_WAY[kind]} worked {times} of {counted(of, 'time')}"
 
 
@@ -338,7 +386,9 @@ def _nth(number: int, *, more: bool) -> str:
     if number < len(_ORDINALS):
         word = _ORDINALS[number]
     else:
-        ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+        ending = (
+            "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+        )
         word = f"{number}{ending}"
     return f"At least the {word.lower()}" if more else word
 
@@ -346,12 +396,16 @@ def _nth(number: int, *, more: bool) -> str:
 # --- said ------------------------------------------------------------------------------------------------------
 
 
-def sentences(remembered: Sequence[PastIncident], incident: Incident, now: datetime) -> tuple[str, ...]:
+def sentences(
+    remembered: Sequence[PastIncident], incident: Incident, now: datetime
+) -> tuple[str, ...]:
     """What is known of before, what matters most first; empty where nothing is remembered."""
     if incident.recollection is not None:
         found = incident.recollection
         return (*([found.pattern] if found.pattern else []), *found.lines)
-    ordered = sorted((one for one in remembered if one.id != incident.id), key=lambda one: one.at, reverse=True)
+    ordered = sorted(
+        (one for one in remembered if one.id != incident.id), key=lambda one: one.at, reverse=True
+    )
     return tuple(
         f"{'Last time' if one is ordered[0] else 'Before that'} {_told(one, now, incident.service)}"
         for one in ordered[:SAID]
@@ -376,7 +430,11 @@ def day(at: datetime, now: datetime) -> str:
 
 def outcome(one: PastIncident) -> str:
     """What was done, whether it worked, why it burned, where that is written, what is left to do."""
-    parts = ["; then ".join(did(part) for part in one.action.split("; then ")) if one.action else "nothing was done"]
+    parts = [
+        "; then ".join(did(part) for part in one.action.split("; then "))
+        if one.action
+        else "nothing was done"
+    ]
     if one.minutes is not None:
         parts[0] += f", over after {one.minutes} min"
     elif one.tried and not one.worked:

@@ -82,7 +82,9 @@ class Trends(Value):
     fragile: Fragile | None = None
 
 
-def trends(remembered: Iterable[Memory], now: datetime, *, months: int = MONTHS, upto: int = 0) -> Trends:
+def trends(
+    remembered: Iterable[Memory], now: datetime, *, months: int = MONTHS, upto: int = 0
+) -> Trends:
     """The last `months` months; `upto` 0: with this one, 1: ended by the last whole one."""
     last = _month_number(now) - upto
     span = range(last - months + 1, last + 1)
@@ -102,7 +104,11 @@ def trends(remembered: Iterable[Memory], now: datetime, *, months: int = MONTHS,
         real += [one for those in by_month.values() for one in those if not one.drill]
     return Trends(
         months=tuple(f"{number // 12}-{number % 12 + 1:02d}" for number in span),
-        services=tuple(sorted(rows, key=lambda row: (-row.total.incidents, -row.total.impact_minutes, row.service))),
+        services=tuple(
+            sorted(
+                rows, key=lambda row: (-row.total.incidents, -row.total.impact_minutes, row.service)
+            )
+        ),
         all=_trend("", together),
         fragile=_fragile(real),
     )
@@ -232,8 +238,12 @@ def _fragile(found: Sequence[Memory]) -> Fragile | None:
         often = max(map(len, areas.values()), default=0)
         if often >= FRAGILE:
             equals = [pair for pair in areas.items() if len(pair[1]) == often]
-            (service, name), hits = max(equals, key=lambda pair: (sum(map(_impact, pair[1])), pair[0]))
-            return _said(service, name, sorted(hits, key=lambda one: (one.at, one.id), reverse=True))
+            (service, name), hits = max(
+                equals, key=lambda pair: (sum(map(_impact, pair[1])), pair[0])
+            )
+            return _said(
+                service, name, sorted(hits, key=lambda one: (one.at, one.id), reverse=True)
+            )
     return None
 
 
@@ -263,9 +273,16 @@ def _said(service: str, name: str, hits: Sequence[Memory]) -> Fragile:
     parts = [f"{where}: {counted(len(hits), 'incident')} ({listed([one.id for one in hits])})"]
     if minutes := sum(map(_impact, hits)):
         parts.append(f"{counted(minutes, 'minute')} of user impact")
-    causes = [kind for kind, times in most(one.cause_kind for one in hits if one.cause_kind) if times > 1]
+    causes = [
+        kind for kind, times in most(one.cause_kind for one in hits if one.cause_kind) if times > 1
+    ]
     if causes:
         parts.append(f"mostly by {KIND.get(causes[0], causes[0])}")
     if left := sum(one.open_items for one in hits):
         parts.append(f"{counted(left, 'action item')} open")
-    return Fragile(area=name, service=service, incidents=tuple(one.id for one in hits), says=", ".join(parts) + ".")
+    return Fragile(
+        area=name,
+        service=service,
+        incidents=tuple(one.id for one in hits),
+        says=", ".join(parts) + ".",
+    )

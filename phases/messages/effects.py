@@ -68,7 +68,9 @@ class Say(Value):
     try_again: str | None = None
     """Effect id for a *Try again* button under it."""
     goes_to: Literal["incident", "announcement"] = "incident"
-    ask: Literal["recovered", "not over", "foreign deploy", "fixed", "update", "postmortem", "after", ""] = ""
+    ask: Literal[
+        "recovered", "not over", "foreign deploy", "fixed", "update", "postmortem", "after", ""
+    ] = ""
     """A question with its buttons under it."""
     picture: bool = False
     """With the picture of events a minute under it."""

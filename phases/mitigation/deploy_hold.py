@@ -20,7 +20,9 @@ from phases.record.wording import stamp
 from phases.steps.announce import tell
 from phases.steps.change import Change, Draft, Refused
 
-SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy; their clocks and moments differ
+SAME_DEPLOY = timedelta(
+    minutes=10
+)  # two sources tell of one deploy; their clocks and moments differ
 
 
 def hold(incident: Incident) -> str | None:
@@ -30,17 +32,23 @@ def hold(incident: Incident) -> str | None:
     forward, somebody says that the cause is fixed, or the incident is closed.
     """
     newest = newest_deploy(incident)
-    over = incident.status in (Status.CLOSED, Status.CANCELLED) or incident.cause_fixed_by is not None
+    over = (
+        incident.status in (Status.CLOSED, Status.CANCELLED) or incident.cause_fixed_by is not None
+    )
     if over or newest is None or newest.verdict == "not recovered":
         return None
     action = newest.action
     if action is None or action.kind is not ActionKind.ROLLBACK:
         return None
     to = action.to_release.version if action.to_release else "?"
-    return f"Hold: {incident.service} is rolled back to {to}; a deploy could bring the trouble back."
+    return (
+        f"Hold: {incident.service} is rolled back to {to}; a deploy could bring the trouble back."
+    )
 
 
-def deployed_by_others(incident: Incident, action: DeployedByOthers, service: Service, now: datetime) -> Change:
+def deployed_by_others(
+    incident: Incident, action: DeployedByOthers, service: Service, now: datetime
+) -> Change:
     """A deploy that the bot did not start: in the timeline, said once, asked about where it may be the fix."""
     draft = Draft(incident, now)
     deploy = action.deploy
@@ -59,17 +67,26 @@ def deployed_by_others(incident: Incident, action: DeployedByOthers, service: Se
         again = f"{said} This incident rolled it back."
         return tell(draft, again, strong="Careful:", mention=service.owners, ask=ask).done()
     if (holds := hold(incident)) is not None:
-        return tell(draft, f"{said} {holds}", strong="Careful:", mention=service.owners, ask=ask).done()
+        return tell(
+            draft, f"{said} {holds}", strong="Careful:", mention=service.owners, ask=ask
+        ).done()
     if (undone := unmerged(incident)) is not None:
-        return tell(draft, f"{said} {undone} Is it still in?", strong="Careful:", mention=service.owners).done()
+        return tell(
+            draft, f"{said} {undone} Is it still in?", strong="Careful:", mention=service.owners
+        ).done()
     return tell(draft, said, thread=True).done()
 
 
-def cause_fixed(incident: Incident, action: CauseFixed, service: Service, now: datetime) -> Change | Refused:
+def cause_fixed(
+    incident: Incident, action: CauseFixed, service: Service, now: datetime
+) -> Change | Refused:
     """A person's word: what brought it is mended, and deploys are free again."""
     del service
     if incident.cause_fixed_by is not None:
-        return Refused("stale", f"{mentioned(incident.cause_fixed_by)} has said so already. Nothing was changed.")
+        return Refused(
+            "stale",
+            f"{mentioned(incident.cause_fixed_by)} has said so already. Nothing was changed.",
+        )
     if hold(incident) is None:
         return Refused("stale", "Nothing holds deploys any more. Nothing was changed.")
     draft = Draft(incident, now).set(cause_fixed_by=action.by)
@@ -81,7 +98,11 @@ def _ours(incident: Incident, deploy: DeploySeen) -> bool:
     """Told by somebody else, but started by us: the same version in the time of our deploy."""
     for one in incident.rounds:
         action = one.action
-        if action is None or action.to_release is None or not action.to_release.same_as(deploy.release):
+        if (
+            action is None
+            or action.to_release is None
+            or not action.to_release.same_as(deploy.release)
+        ):
             continue
         ends = (action.finished_at or deploy.started_at) + SAME_DEPLOY
         if action.at - SAME_DEPLOY <= deploy.started_at <= ends:
@@ -92,5 +113,9 @@ def _ours(incident: Incident, deploy: DeploySeen) -> bool:
 def _heard(incident: Incident, deploy: DeploySeen) -> bool:
     """Said already, by this source or another one."""
     begins = f"deploy:{deploy.release.version}@"
-    times = (datetime.fromisoformat(one.removeprefix(begins)) for one in incident.heard if one.startswith(begins))
+    times = (
+        datetime.fromisoformat(one.removeprefix(begins))
+        for one in incident.heard
+        if one.startswith(begins)
+    )
     return any(abs(at - deploy.started_at) <= SAME_DEPLOY for at in times)

@@ -42,7 +42,9 @@ def newest_deploy(incident: Incident) -> Round | None:
         (
             r
             for r in reversed(incident.rounds)
-            if r.action is not None and r.action.result == "done" and r.action.kind is not ActionKind.FIXED
+            if r.action is not None
+            and r.action.result == "done"
+            and r.action.kind is not ActionKind.FIXED
         ),
         None,
     )
@@ -99,11 +101,15 @@ def _meant(incident: Incident, number: int) -> tuple[Round, RoundAction, Merge] 
     if found is None or found[0].number != number:
         return Refused("stale", "That hotfix is not what runs any more. Nothing was done.")
     if found[2].asked_by is not None:
-        return Refused("stale", f"{mentioned(found[2].asked_by)} is merging it already. Nothing more was done.")
+        return Refused(
+            "stale", f"{mentioned(found[2].asked_by)} is merging it already. Nothing more was done."
+        )
     return found
 
 
-def merge_hotfix(incident: Incident, action: MergeHotfix, service: Service, now: datetime) -> Change | Refused:
+def merge_hotfix(
+    incident: Incident, action: MergeHotfix, service: Service, now: datetime
+) -> Change | Refused:
     del service
     found = _meant(incident, action.round)
     if isinstance(found, Refused):
@@ -111,13 +117,20 @@ def merge_hotfix(incident: Incident, action: MergeHotfix, service: Service, now:
     current, acted, merge = found
     number, commit = pull_of(acted.to_release), _commit(acted)
     if number is None or not commit:
-        return Refused("missing", "It was shipped from a branch. Merge that as you always do, then say *It is merged*.")
-    draft = _kept(Draft(incident, now), current, acted, merge.model_copy(update={"asked_by": action.by}))
+        return Refused(
+            "missing",
+            "It was shipped from a branch. Merge that as you always do, then say *It is merged*.",
+        )
+    draft = _kept(
+        Draft(incident, now), current, acted, merge.model_copy(update={"asked_by": action.by})
+    )
     draft.note("decision", f"{mentioned(action.by)} merges {_named(acted)}", by=action.by)
     return draft.want(MergePullRequest(round=current.number, number=number, commit=commit)).done()
 
 
-def hotfix_is_in(incident: Incident, action: HotfixIsIn, service: Service, now: datetime) -> Change | Refused:
+def hotfix_is_in(
+    incident: Incident, action: HotfixIsIn, service: Service, now: datetime
+) -> Change | Refused:
     """Nobody can check it: the word of a person, by name."""
     del service
     found = _meant(incident, action.round)
@@ -125,7 +138,9 @@ def hotfix_is_in(incident: Incident, action: HotfixIsIn, service: Service, now: 
         return found
     current, acted, merge = found
     state = merge.state.model_copy(update={"merged": True, "at": now, "holds": True})
-    return _merged(Draft(incident, now), current, acted, state, mentioned(action.by), said_by=action.by).done()
+    return _merged(
+        Draft(incident, now), current, acted, state, mentioned(action.by), said_by=action.by
+    ).done()
 
 
 # --- GitHub, the clone, and time ---------------------------------------------------------------------------------
@@ -147,7 +162,11 @@ def watch_merge(draft: Draft, state: MergeState | None) -> str | None:
 def merge_due(incident: Incident, action: MergeDue, service: Service, now: datetime) -> Change:
     del service
     draft, found = Draft(incident, now), open_hotfix(incident)
-    if found is not None and found[0].number == action.round and incident.status is not Status.CANCELLED:
+    if (
+        found is not None
+        and found[0].number == action.round
+        and incident.status is not Status.CANCELLED
+    ):
         draft.want(LookAtMerge(round=action.round))
     return draft.done()
 
@@ -177,7 +196,9 @@ def merge_seen(incident: Incident, action: MergeSeen, service: Service, now: dat
     return _look_again(draft, current, acted).done()
 
 
-def merge_refused(incident: Incident, action: MergeRefused, service: Service, now: datetime) -> Change:
+def merge_refused(
+    incident: Incident, action: MergeRefused, service: Service, now: datetime
+) -> Change:
     """405, 409, red checks, a token that may not: said with the reason, and the button is there again."""
     del service
     return refuse_merge(Draft(incident, now), action.round, action.reason).done()
@@ -194,18 +215,26 @@ def refuse_merge(draft: Draft, number: int, reason: str) -> Draft:
 
 
 def _merged(
-    draft: Draft, current: Round, acted: RoundAction, state: MergeState, by: str, *, said_by: str | None = None
+    draft: Draft,
+    current: Round,
+    acted: RoundAction,
+    state: MergeState,
+    by: str,
+    *,
+    said_by: str | None = None,
 ) -> Draft:
     named = _named(acted)
     _kept(draft, current, acted, Merge(state=state, by=by)).cancel(MERGE)
-    said = f"{capital(named)} is merged{_by(by)}." if said_by is None else f"{by} says that {named} is merged."
+    said = (
+        f"{capital(named)} is merged{_by(by)}."
+        if said_by is None
+        else f"{by} says that {named} is merged."
+    )
     draft.note("deploy", said, by=said_by)
     if state.head in (None, _commit(acted)):
         return tell(draft, f"{said} The next normal deploy keeps the hotfix.")
     if state.holds:
-        more = (
-            f"It has moved on since it was shipped ({_span(acted, state)}): the rest of it has never run in production."
-        )
+        more = f"It has moved on since it was shipped ({_span(acted, state)}): the rest of it has never run in production."
         return tell(draft, f"{said} {more}")
     more = f"It is not what was shipped ({_span(acted, state)}): look whether the fix is still in."
     return tell(draft, f"{said} {more}", strong="Careful:")
@@ -219,7 +248,11 @@ def _kept(draft: Draft, current: Round, acted: RoundAction, merge: Merge) -> Dra
 def look_later(draft: Draft, number: int) -> Draft:
     """Nobody could be asked."""
     found = open_hotfix(draft.incident)
-    return draft if found is None or found[0].number != number else _look_again(draft, found[0], found[1])
+    return (
+        draft
+        if found is None or found[0].number != number
+        else _look_again(draft, found[0], found[1])
+    )
 
 
 def _look_again(draft: Draft, current: Round, acted: RoundAction) -> Draft:

@@ -12,7 +12,12 @@ from datetime import datetime, timedelta
 from phases.messages.actions import DeployTick
 from phases.messages.commands import DecideFixed, DecideHotfix, DecideInvestigate, DecideRollback
 from phases.messages.effects import FollowDeploy, PostLive, StartDeploy
-from phases.messages.results import DeployFinished, DeployNotStarted, DeployProgressed, DeployStarted
+from phases.messages.results import (
+    DeployFinished,
+    DeployNotStarted,
+    DeployProgressed,
+    DeployStarted,
+)
 from phases.mitigation.hotfix_merge import watch_merge
 from phases.record.findings import DeployOutput, DeployProof, MergeState, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction, Status
@@ -35,14 +40,20 @@ from phases.verification.steps import first_look, start_clock
 FOLLOW_SECONDS = 2  # how often a running deploy is asked about
 LINES_SECONDS = 5  # how often its newest lines are shown in the decision: edits are few, and others need them too
 DEPLOY = "deploy"  # timer: ask about the running deploy
-SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy; their clocks and moments differ
+SAME_DEPLOY = timedelta(
+    minutes=10
+)  # two sources tell of one deploy; their clocks and moments differ
 NOTHING_DEPLOYED = "drill: nothing was deployed"
 
 
-def who_may(owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it") -> Refused | None:
+def who_may(
+    owners: Sequence[str], person: str, *, member: bool, what: str = "deploy it"
+) -> Refused | None:
     """Rules, Who may: the service's owners; no owners set: any full member. None where the person may act."""
     if not member:
-        return Refused("who", "Only full members of this workspace can act on an incident. Nothing was done.")
+        return Refused(
+            "who", "Only full members of this workspace can act on an incident. Nothing was done."
+        )
     if owners and person not in owners:
         names = ", ".join(mentioned(o) for o in owners)
         return Refused("who", f"Only the owners of this service {what}: {names}. Nothing was done.")
@@ -66,7 +77,9 @@ def _round_for(draft: Draft, number: int, *, forward: bool) -> Round | Refused:
         open_round(draft, "acted on before triage", None)
         number = 1
     elif forward and incident.status is Status.MITIGATED and number == incident.round.number:
-        open_round(draft, "fix forward", None)  # life of an incident: mitigated ─ fix forward → mitigating
+        open_round(
+            draft, "fix forward", None
+        )  # life of an incident: mitigated ─ fix forward → mitigating
         number += 1
     current = draft.incident.round
     assert current is not None  # opened above
@@ -92,16 +105,27 @@ def _act(draft: Draft, current: Round, action: RoundAction, said: str, *, then: 
     replace_round(draft, current.model_copy(update={"action": action}))
     answered(draft).cancel(NOBODY).note("decision", said, by=action.by)
     told = f"{said} {then}".strip()
-    return tell(draft, told) if decision_name(current.number) in draft.incident.messages else keep_true(draft, told)
+    return (
+        tell(draft, told)
+        if decision_name(current.number) in draft.incident.messages
+        else keep_true(draft, told)
+    )
 
 
-def decide_rollback(incident: Incident, action: DecideRollback, service: Service, now: datetime) -> Change | Refused:
+def decide_rollback(
+    incident: Incident, action: DecideRollback, service: Service, now: datetime
+) -> Change | Refused:
     return _deploy(incident, ActionKind.ROLLBACK, action, action.target, service, now)
 
 
-def decide_hotfix(incident: Incident, action: DecideHotfix, service: Service, now: datetime) -> Change | Refused:
+def decide_hotfix(
+    incident: Incident, action: DecideHotfix, service: Service, now: datetime
+) -> Change | Refused:
     if not action.fix.commit:
-        return Refused("input", "A hotfix is shipped by its head commit, and this one has none. Nothing was done.")
+        return Refused(
+            "input",
+            "A hotfix is shipped by its head commit, and this one has none. Nothing was done.",
+        )
     if isinstance(service.deploy, DeployCommands) and not service.deploy.hotfix:
         return Refused(
             "missing",
@@ -124,11 +148,19 @@ def _deploy(
         return current
     if service.deployer is None:
         return Refused(
-            "missing", f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*."
+            "missing",
+            f"{service.name} has no deployer in the catalogue. Deploy by hand, then say *Fixed another way*.",
         )
-    if not (DEPLOYABLE.fullmatch(to.version) or (kind is ActionKind.HOTFIX and HOTFIX.fullmatch(to.version))):
+    if not (
+        DEPLOYABLE.fullmatch(to.version)
+        or (kind is ActionKind.HOTFIX and HOTFIX.fullmatch(to.version))
+    ):
         return Refused("input", "That is not a release that may be deployed. Nothing was done.")
-    if kind is ActionKind.ROLLBACK and said.running is not None and said.running.version == to.version:
+    if (
+        kind is ActionKind.ROLLBACK
+        and said.running is not None
+        and said.running.version == to.version
+    ):
         return Refused("input", f"{to.version} is what runs now. Nothing was done.")
     deploy_id = f"{incident.mark}-{current.number}"
     acted = RoundAction(
@@ -143,15 +175,25 @@ def _deploy(
     if incident.drill:
         return _pretend(draft, current, acted, service).done()
     was = said.running.version if said.running else "what runs now (not known yet)"
-    verb = f"rolls {service.name} back" if kind is ActionKind.ROLLBACK else f"ships {what_was_done(acted)}"
+    verb = (
+        f"rolls {service.name} back"
+        if kind is ActionKind.ROLLBACK
+        else f"ships {what_was_done(acted)}"
+    )
     ends = f"from {was} to {to.version}" if kind is ActionKind.ROLLBACK else f"over {was}"
     glass = f" Break glass: {said.break_glass}" if said.break_glass else ""
     draft.set(status=Status.MITIGATING).claim(deploying_claim(service.name))
-    _act(draft, draft.incident.round or current, acted, f"{mentioned(said.by)} {verb} {ends}.{glass}")
+    _act(
+        draft, draft.incident.round or current, acted, f"{mentioned(said.by)} {verb} {ends}.{glass}"
+    )
     draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=said.running, to=to, by=said.by))
     if said.break_glass:
         key, what = f"break glass: {current.number}", what_was_done(acted)
-        page(draft, key, f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}")
+        page(
+            draft,
+            key,
+            f"{incident.id} {incident.title}: {mentioned(said.by)} broke the glass: {what}.{glass}",
+        )
     return draft.done()
 
 
@@ -173,16 +215,26 @@ def _pretend(draft: Draft, current: Round, acted: RoundAction, service: Service)
     return start_clock(draft, service)
 
 
-def decide_fixed(incident: Incident, action: DecideFixed, service: Service, now: datetime) -> Change | Refused:
+def decide_fixed(
+    incident: Incident, action: DecideFixed, service: Service, now: datetime
+) -> Change | Refused:
     draft = Draft(incident, now)
     current = _round_for(draft, action.round, forward=action.forward)
     if isinstance(current, Refused):
         return current
     sentence = " ".join(action.sentence.split())[:500]
     if not sentence:
-        return Refused("input", "Say in a sentence what was done, e.g. “flag new-pricing switched off”.")
+        return Refused(
+            "input", "Say in a sentence what was done, e.g. “flag new-pricing switched off”."
+        )
     acted = RoundAction(
-        kind=ActionKind.FIXED, by=action.by, at=now, sentence=sentence, started_at=now, finished_at=now, result="done"
+        kind=ActionKind.FIXED,
+        by=action.by,
+        at=now,
+        sentence=sentence,
+        started_at=now,
+        finished_at=now,
+        result="done",
     )
     draft.set(status=Status.VERIFYING)
     said = f"{mentioned(action.by)} fixed it another way: {sentence.rstrip('.')}."
@@ -202,7 +254,11 @@ def decide_investigate(
     if incident.round is None:
         open_round(draft, "acted on before triage", None)
     current = draft.incident.round
-    if current is None or current.action is not None or (incident.round is not None and current.number != action.round):
+    if (
+        current is None
+        or current.action is not None
+        or (incident.round is not None and current.number != action.round)
+    ):
         return Refused("stale", "That decision is over. Nothing was changed.")
     if current.investigate_by is None:
         said = f"{mentioned(action.by)} investigates first. Rollback and hotfix stay open."
@@ -218,7 +274,11 @@ def decide_investigate(
 def _deploying(incident: Incident, deploy_id: str) -> tuple[Round, RoundAction] | None:
     """The round whose deploy this is, while it is under way; late words about an ended one change nothing."""
     for one in incident.rounds:
-        if one.action and one.action.deploy_id == deploy_id and one.action.result in ("waiting", "running"):
+        if (
+            one.action
+            and one.action.deploy_id == deploy_id
+            and one.action.result in ("waiting", "running")
+        ):
             return one, one.action
     return None
 
@@ -229,7 +289,9 @@ def _moved(draft: Draft, current: Round, action: RoundAction, **fields: object) 
     return changed
 
 
-def deploy_started(incident: Incident, action: DeployStarted, service: Service, now: datetime) -> Change:
+def deploy_started(
+    incident: Incident, action: DeployStarted, service: Service, now: datetime
+) -> Change:
     """What ran before is the deployer's word where the person who decided could not name it."""
     del service
     draft = Draft(incident, now)
@@ -240,7 +302,9 @@ def deploy_started(incident: Incident, action: DeployStarted, service: Service, 
     return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
 
 
-def _began(draft: Draft, current: Round, acted: RoundAction, at: datetime, running: Release | None = None) -> Round:
+def _began(
+    draft: Draft, current: Round, acted: RoundAction, at: datetime, running: Release | None = None
+) -> Round:
     before = acted.from_release or running
     over = f" over {before.version}" if before else ""
     draft.note("deploy", f"Deploy started: {what_was_done(acted)}{over}")
@@ -248,7 +312,9 @@ def _began(draft: Draft, current: Round, acted: RoundAction, at: datetime, runni
     return _moved(draft, current, acted, result="running", started_at=at, from_release=before)
 
 
-def deploy_not_started(incident: Incident, action: DeployNotStarted, service: Service, now: datetime) -> Change:
+def deploy_not_started(
+    incident: Incident, action: DeployNotStarted, service: Service, now: datetime
+) -> Change:
     """Something else runs by now, or the deployer refused: production is untouched, and a new round opens.
 
     Where users were verified to be fine (a fix forward), they still are: the incident goes back to where it was.
@@ -259,10 +325,14 @@ def deploy_not_started(incident: Incident, action: DeployNotStarted, service: Se
     current, acted = found
     reason = short(action.reason, REASON).rstrip(".")
     _moved(draft, current, acted, result="not started", reason=reason, finished_at=now)
-    draft.cancel(DEPLOY).release(deploying_claim(service.name)).note("deploy", f"Not started: {reason}")
+    draft.cancel(DEPLOY).release(deploying_claim(service.name)).note(
+        "deploy", f"Not started: {reason}"
+    )
     if incident.recovered_at is not None:
         draft.set(status=Status.MITIGATED)
-        return tell(draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:").done()
+        return tell(
+            draft, f"{reason}. Users are still fine.", strong="Nothing was deployed:"
+        ).done()
     if action.running is None:
         failed = f"{what_was_done(acted)} failed: {reason}"
         page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {failed}")
@@ -277,7 +347,9 @@ def deploy_tick(incident: Incident, action: DeployTick, service: Service, now: d
     return draft.done()
 
 
-def deploy_progressed(incident: Incident, action: DeployProgressed, service: Service, now: datetime) -> Change:
+def deploy_progressed(
+    incident: Incident, action: DeployProgressed, service: Service, now: datetime
+) -> Change:
     del service
     draft = Draft(incident, now)
     if (found := _deploying(incident, action.deploy_id)) is None:
@@ -290,7 +362,9 @@ def deploy_progressed(incident: Incident, action: DeployProgressed, service: Ser
     return draft.timer(DEPLOY, FOLLOW_SECONDS, DeployTick(deploy_id=action.deploy_id)).done()
 
 
-def deploy_finished(incident: Incident, action: DeployFinished, service: Service, now: datetime) -> Change:
+def deploy_finished(
+    incident: Incident, action: DeployFinished, service: Service, now: datetime
+) -> Change:
     draft = Draft(incident, now)
     if (found := _deploying(incident, action.deploy_id)) is None:
         return draft.done()
@@ -307,10 +381,13 @@ def _show_output(draft: Draft, current: Round, output: DeployOutput | None) -> D
         return draft
     shown = action.model_copy(update={"output": output, "output_asked": True})
     rounds = (
-        current.model_copy(update={"action": shown}) if r.number == current.number else r for r in draft.incident.rounds
+        current.model_copy(update={"action": shown}) if r.number == current.number else r
+        for r in draft.incident.rounds
     )
     draft.set(rounds=tuple(rounds)).dirty(progress_name(current.number))
-    return draft if action.output_asked else draft.want(PostLive(name=progress_name(current.number)))
+    return (
+        draft if action.output_asked else draft.want(PostLive(name=progress_name(current.number)))
+    )
 
 
 def finish_deploy(
@@ -326,7 +403,9 @@ def finish_deploy(
 ) -> Draft:
     """Done: the wait begins. Failed or unknown: never started again by itself, people are paged, decide again."""
     current, acted = found
-    if acted.result == "waiting" and result == "done":  # its end is told before its start: who began it has died
+    if (
+        acted.result == "waiting" and result == "done"
+    ):  # its end is told before its start: who began it has died
         current = _began(draft, current, acted, proof.started_at or acted.at)
         acted = current.action or acted
     incident = draft.incident
@@ -345,7 +424,11 @@ def finish_deploy(
     draft.cancel(DEPLOY).release(deploying_claim(service.name))
     if result == "done":
         return _deployed(draft, acted, proof, service, merge)
-    how = "failed" if result == "failed" else "has an unknown result and will not be started again by itself"
+    how = (
+        "failed"
+        if result == "failed"
+        else "has an unknown result and will not be started again by itself"
+    )
     why = f": {reason.rstrip('.')}" if reason else ""
     draft.note("deploy", f"{words} {how}{why}").set(recovered_at=None, guard_until=None)
     page(draft, f"deploy: {current.number}", f"{incident.id} {incident.title}: {words} {how}{why}")

@@ -33,7 +33,9 @@ class PortError(Exception):
     `retry_after` in seconds, where the system asked for it. The text is shown to people: no token, no end user in it.
     """
 
-    def __init__(self, system: str, text: str, *, retryable: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self, system: str, text: str, *, retryable: bool, retry_after: float | None = None
+    ) -> None:
         super().__init__(text)
         self.system = system
         self.text = text
@@ -58,7 +60,12 @@ class ErrorTracker(Protocol):
     """
 
     async def page(
-        self, services: Sequence[Service], since: datetime, until: datetime, *, after: str | None = None
+        self,
+        services: Sequence[Service],
+        since: datetime,
+        until: datetime,
+        *,
+        after: str | None = None,
     ) -> IssuePage:
         """Issues of level error or fatal with events in the window, 100 a page; `after` is a page's `next`."""
         ...
@@ -99,11 +106,15 @@ class ErrorTracker(Protocol):
         """Deploys to the counted environment, and the first events of releases there, marked as such; newest first."""
         ...
 
-    async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
+    async def count(
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> int:
         """Events of these issues in the counted environments."""
         ...
 
-    async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
+    async def new_issues(
+        self, service: Service, release: str, since: datetime, until: datetime
+    ) -> Sequence[IssueRow]:
         """Issues first seen after `since` with events in this release (a version)."""
         ...
 
@@ -196,7 +207,9 @@ class SourceCode(Protocol):
         """The commit that last touched that line as of `release`; None where file or line are not there."""
         ...
 
-    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+    async def snippet(
+        self, service: Service, release: str, file: str, line: int
+    ) -> Sequence[tuple[int, str]]:
         """The code around a line; empty where file or line are not there. Raises where that cannot be told."""
         ...
 
@@ -266,7 +279,14 @@ class Tickets(Protocol):
     """Linear. `key` makes every creation idempotent: the same key is the same thing."""
 
     async def open(
-        self, service: Service, *, key: str, title: str, body: str, priority: int, parent: Ticket | None = None
+        self,
+        service: Service,
+        *,
+        key: str,
+        title: str,
+        body: str,
+        priority: int,
+        parent: Ticket | None = None,
     ) -> Ticket: ...
 
     async def open_item(
@@ -291,7 +311,9 @@ class Tickets(Protocol):
         """The issue as it stands, and its sub-issues after it; none where it is gone."""
         ...
 
-    async def move(self, id: str, *, state: str | None = None, priority: int | None = None) -> LinearIssue:
+    async def move(
+        self, id: str, *, state: str | None = None, priority: int | None = None
+    ) -> LinearIssue:
         """Writes what is given: the type of a state, of which the team's first is taken."""
         ...
 
@@ -315,7 +337,9 @@ class Posted:
 class Announcer(Protocol):
     """Discord: one post an incident, edited in place, pinned where we may."""
 
-    async def post(self, text: str, *, author: str, maybe_posted_since: datetime | None = None) -> Posted:
+    async def post(
+        self, text: str, *, author: str, maybe_posted_since: datetime | None = None
+    ) -> Posted:
         """`maybe_posted_since`: an earlier try may have arrived since then, and is looked for first."""
         ...
 
@@ -326,7 +350,12 @@ class Announcer(Protocol):
 
 class Pager(Protocol):
     async def page(
-        self, *, key: str, text: str, severity: Literal["critical", "error", "warning"], url: str | None
+        self,
+        *,
+        key: str,
+        text: str,
+        severity: Literal["critical", "error", "warning"],
+        url: str | None,
     ) -> None: ...
 
     async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
@@ -359,7 +388,9 @@ class Archive(Protocol):
         """A stable name of the place, for the claim on the number."""
         ...
 
-    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+    async def revise(
+        self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
+    ) -> str | None:
         """Changes the written file once: `revised` changes nothing in a text that it has changed. The pull request, if any."""
         ...
 

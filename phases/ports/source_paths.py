@@ -100,16 +100,26 @@ class PathIndex:
         if whole:
             wanted, strict = _inside_library(wanted), True
         elif (dart := _PACKAGE.match(file)) is not None:
-            wanted, whole = self._of_package(dart.group(1).lower(), ("lib", *parts_of(dart.group(2)))), True
+            wanted, whole = (
+                self._of_package(dart.group(1).lower(), ("lib", *parts_of(dart.group(2)))),
+                True,
+            )
         elif module and len(wanted) <= 1:
             from_module = self._from_module(module, wanted)
-            wanted, strict = (from_module or wanted), bool(from_module) and from_module[-1].endswith(JVM)
+            wanted, strict = (
+                (from_module or wanted),
+                bool(from_module) and from_module[-1].endswith(JVM),
+            )
         if not wanted:
             return []
-        named = [(path, tuple(path.lower().split("/"))) for path in self._by_name.get(wanted[-1], ())]
+        named = [
+            (path, tuple(path.lower().split("/"))) for path in self._by_name.get(wanted[-1], ())
+        ]
         if not named and "." not in wanted[-1]:
             # A module: `./pricing`, `shop/tax`. It is compared without its ending.
-            stems = [path for name in self._by_stem.get(wanted[-1], ()) for path in self._by_name[name]]
+            stems = [
+                path for name in self._by_stem.get(wanted[-1], ()) for path in self._by_name[name]
+            ]
             named = [(path, (*path.lower().split("/")[:-1], wanted[-1])) for path in stems]
         found = [_match(wanted, path, parts, strict=strict) for path, parts in named]
         if whole:  # a file of the same name in another place is no file of this library
@@ -142,10 +152,15 @@ class PathIndex:
             return None
         before, (*folders, stem) = (built["before"] or "").split("/"), built["inside"].split("/")
         found: dict[tuple[int, bool], list[str]] = {}
-        for path in (p for name in self._by_stem.get(stem.split(".", 1)[0], ()) for p in self._by_name[name]):
+        for path in (
+            p for name in self._by_stem.get(stem.split(".", 1)[0], ()) for p in self._by_name[name]
+        ):
             *above, name = path.lower().split("/")
             top = len(above) - len(folders)
-            if re.fullmatch(re.escape(stem) + r"\.[cm]?tsx?", name) is None or above[max(top, 0) :] != folders:
+            if (
+                re.fullmatch(re.escape(stem) + r"\.[cm]?tsx?", name) is None
+                or above[max(top, 0) :] != folders
+            ):
                 continue
             root = above[: top - 1] if top and above[top - 1] == "src" else above[:top]
             shared = next((n for n in range(len(root), 0, -1) if root[-n:] == before[-n:]), 0)
@@ -159,7 +174,11 @@ class PathIndex:
 
         Where a module begins in the repository is not known: a file that shares more of it is not ruled out by one that lies at the top.
         """
-        if not file.endswith(".go") or "." not in module.partition("/")[0] or library_of(file) is not None:
+        if (
+            not file.endswith(".go")
+            or "." not in module.partition("/")[0]
+            or library_of(file) is not None
+        ):
             return []
         wanted = (*folders_of(module.lower(), file), parts_of(file)[-1])
         named = self._by_name.get(wanted[-1], ())
@@ -184,14 +203,22 @@ class PathIndex:
         """With the package's name, where a folder is called so; an app's folder often is not."""
         end = "/".join((name, *inside))
         named = (path.lower() for path in self._by_name.get(inside[-1], ()))
-        return (name, *inside) if any(path == end or path.endswith("/" + end) for path in named) else inside
+        return (
+            (name, *inside)
+            if any(path == end or path.endswith("/" + end) for path in named)
+            else inside
+        )
 
     def _from_module(self, module: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
         named = bool(wanted) and "." in wanted[-1] and wanted[-1] != module.lower()
         if named:
             return (*folders_of(module.lower(), wanted[-1]), wanted[-1])
         # No file at all (`SourceFile`, `Unknown Source`): the class is looked for by its name.
-        words = [w for w in re.split(r"[./\\]|::", _OF_THE_CLASS.split(module.lower(), maxsplit=1)[0]) if w]
+        words = [
+            w
+            for w in re.split(r"[./\\]|::", _OF_THE_CLASS.split(module.lower(), maxsplit=1)[0])
+            if w
+        ]
         if not words:
             return ()
         names = self._by_stem.get(words[-1]) or self._by_stem.get(words[-1].removesuffix("kt"), [])
@@ -206,7 +233,9 @@ def folders_of(module: str, name: str) -> tuple[str, ...]:
     """The folders that a module's name speaks of, for a file `name` in it."""
     name = name.lower()
     if name.endswith(".go"):
-        return tuple(part for part in module.split("/") if part)  # the module is the package, a folder
+        return tuple(
+            part for part in module.split("/") if part
+        )  # the module is the package, a folder
     words = [w for w in re.split(r"[./\\:]+", _OF_THE_CLASS.split(module, maxsplit=1)[0]) if w]
     if name.endswith((*JVM, *_DOTNET)):
         return tuple(words[:-1])  # the last one is the class, which need not be called as its file
@@ -217,13 +246,19 @@ def _inside_library(parts: tuple[str, ...]) -> tuple[str, ...]:
     """What stands behind the folder of libraries: a service that is installed as a package has its own files there."""
     after = max((n for n, part in enumerate(parts) if part in _LIBRARY_FOLDERS), default=-1)
     inside = parts[after + 1 :]
-    return inside[1:] if parts[after : after + 1] == ("gems",) or (inside[:1] and inside[0].startswith("@")) else inside
+    return (
+        inside[1:]
+        if parts[after : after + 1] == ("gems",) or (inside[:1] and inside[0].startswith("@"))
+        else inside
+    )
 
 
 _LIBRARY_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules", "gems", "vendor"))
 
 
-def _match(wanted: tuple[str, ...], path: str, parts: tuple[str, ...], *, strict: bool) -> PathMatch:
+def _match(
+    wanted: tuple[str, ...], path: str, parts: tuple[str, ...], *, strict: bool
+) -> PathMatch:
     """How well a path fits. `strict`: the folders are known for sure, so what contradicts them is another file."""
     if wanted[-1].endswith(_DOTNET):
         wanted, parts = _words(wanted), _words(parts)
@@ -255,7 +290,12 @@ def _words(parts: tuple[str, ...]) -> tuple[str, ...]:
 def _below_the_root(parts: tuple[str, ...], shared: int) -> bool:
     """Whether all folders below `src/main/kotlin` agree."""
     root = len(parts) - shared - 1
-    return parts[-1].endswith(_OMIT_THE_ROOT) and root >= 1 and parts[root] in _JVM_ROOTS and "src" in parts[:root]
+    return (
+        parts[-1].endswith(_OMIT_THE_ROOT)
+        and root >= 1
+        and parts[root] in _JVM_ROOTS
+        and "src" in parts[:root]
+    )
 
 
 _EVERYWHERE = frozenset(
@@ -328,7 +368,8 @@ _CONFIGURATION = re.compile(
     re.IGNORECASE,
 )
 _MIGRATION = re.compile(
-    r"(?:^|/)(?:migrations?|migrate|alembic|flyway|liquibase)/|\.sql$|(?:^|/)schema\.(?:rb|prisma)$", re.IGNORECASE
+    r"(?:^|/)(?:migrations?|migrate|alembic|flyway|liquibase)/|\.sql$|(?:^|/)schema\.(?:rb|prisma)$",
+    re.IGNORECASE,
 )
 
 TESTS, DOCS, CI, DEPENDENCY, MIGRATION, CONFIGURATION, CODE = (
@@ -391,7 +432,11 @@ _FOREIGN_MODULE = re.compile(
 def library_of(file: str) -> str | None:
     """The package that a frame's file belongs to, as its manifest would call it; None for code of our own."""
     match = _LIBRARY.search(file.replace("\\", "/"))
-    return next((name.removesuffix(".py").lower() for name in match.groups() if name), None) if match else None
+    return (
+        next((name.removesuffix(".py").lower() for name in match.groups() if name), None)
+        if match
+        else None
+    )
 
 
 def foreign(file: str, module: str = "") -> bool:

@@ -9,7 +9,15 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from phases.messages.actions import ItemsDue
 from phases.messages.commands import MarkItem
-from phases.messages.effects import AskZone, CompleteAdr, OpenItems, PostLive, RemindOwner, Say, SyncItem
+from phases.messages.effects import (
+    AskZone,
+    CompleteAdr,
+    OpenItems,
+    PostLive,
+    RemindOwner,
+    Say,
+    SyncItem,
+)
 from phases.messages.results import ItemsOpened, ItemSynced, Zones
 from phases.mitigation.hotfix_merge import unmerged
 from phases.record.documents import ActionItem, LinearIssue
@@ -58,7 +66,9 @@ def replace_item(draft: Draft, number: int, changed: ActionItem) -> Draft:
     if written is None:
         return draft
     every = tuple(changed if at == number else one for at, one in enumerate(written.items, 1))
-    return draft.set(postmortem=written.model_copy(update={"items": every})).dirty("items", "status")
+    return draft.set(postmortem=written.model_copy(update={"items": every})).dirty(
+        "items", "status"
+    )
 
 
 # --- after every change ------------------------------------------------------------------------------------------
@@ -72,7 +82,9 @@ def followed_up(before: Incident | None, change: Change, now: datetime) -> Chang
     if before.status is not Status.RESOLVED:
         return follow(draft).done()
     rings = any(isinstance(one, Say) and not one.thread for one in change.effects)
-    return change if rings else close_if_complete(draft).done()  # one message a change: then the next one closes it
+    return (
+        change if rings else close_if_complete(draft).done()
+    )  # one message a change: then the next one closes it
 
 
 # --- the incident is resolved ------------------------------------------------------------------------------------
@@ -92,7 +104,11 @@ def sub_issues_wanted(draft: Draft) -> Draft:
     """They hang below the ticket, so they wait for it; and for the end, because until then the post-mortem may change."""
     incident = draft.incident
     over = incident.status in (Status.RESOLVED, Status.CLOSED)
-    if over and incident.ticket is not None and any(one.ticket is None for one in open_items(incident)):
+    if (
+        over
+        and incident.ticket is not None
+        and any(one.ticket is None for one in open_items(incident))
+    ):
         draft.want(OpenItems())
     return draft
 
@@ -106,7 +122,9 @@ def sub_issue_body(incident: Incident, one: ActionItem, where: str = "") -> str:
     """What whoever finds it in their list needs to know. `where`: the address at which a private one's words stand."""
     if incident.private:
         return f"From a private incident: what is to be done stands in its Slack channel. {where}".strip()
-    kind = {"tests": "A test to add", "monitors": "A monitor to add", "gates": "A gate to tighten"}[one.kind]
+    kind = {"tests": "A test to add", "monitors": "A monitor to add", "gates": "A gate to tighten"}[
+        one.kind
+    ]
     lines = [f"{kind}, from the post-mortem of {incident.id}: {incident.title}."]
     if one.owner:
         lines.append(f"Owner: {one.owner}")
@@ -115,7 +133,9 @@ def sub_issue_body(incident: Incident, one: ActionItem, where: str = "") -> str:
     return "\n".join(lines)
 
 
-def items_opened(incident: Incident, action: ItemsOpened, service: Service, now: datetime) -> Change:
+def items_opened(
+    incident: Incident, action: ItemsOpened, service: Service, now: datetime
+) -> Change:
     del service
     draft = worked(Draft(incident, now), "items.open")
     for number, issue in sorted(action.issues.items()):
@@ -134,13 +154,24 @@ def items_opened(incident: Incident, action: ItemsOpened, service: Service, now:
 # --- somebody says that one is done --------------------------------------------------------------------------------
 
 
-def mark_item(incident: Incident, action: MarkItem, service: Service, now: datetime) -> Change | Refused:
+def mark_item(
+    incident: Incident, action: MarkItem, service: Service, now: datetime
+) -> Change | Refused:
     del service
     one = _item(incident, action.number)
     if one is None or incident.open or incident.status is Status.CANCELLED:
-        return Refused("state", f"{incident.id} has no such action item to be settled now. Nothing was changed.")
+        return Refused(
+            "state",
+            f"{incident.id} has no such action item to be settled now. Nothing was changed.",
+        )
     if action.done is not one.open:
-        how = f"done, says {one.settled_by}" if one.done else "dropped" if one.dropped else "still to do"
+        how = (
+            f"done, says {one.settled_by}"
+            if one.done
+            else "dropped"
+            if one.dropped
+            else "still to do"
+        )
         return Refused("stale", f"That action item is {how}. Nothing was changed.")
     if incident.status is Status.CLOSED:
         return Refused("state", f"{incident.id} is closed. Nothing was changed.")
@@ -161,13 +192,24 @@ def item_synced(incident: Incident, action: ItemSynced, service: Service, now: d
     one = _item(incident, action.number)
     if one is not None and one.ticket is not None:
         known = {"state": action.issue.state, "state_at": action.issue.at, "asked": ""}
-        replace_item(draft, action.number, one.model_copy(update={"ticket": one.ticket.model_copy(update=known)}))
+        replace_item(
+            draft,
+            action.number,
+            one.model_copy(update={"ticket": one.ticket.model_copy(update=known)}),
+        )
     return draft.done()
 
 
 def item_heard(draft: Draft, issue: LinearIssue, by: str) -> Draft:
     """What Linear says of a sub-issue; our own words come back, too, and are no news."""
-    found = next(((n, i) for n, i in enumerate(items(draft.incident), 1) if i.ticket and i.ticket.id == issue.id), None)
+    found = next(
+        (
+            (n, i)
+            for n, i in enumerate(items(draft.incident), 1)
+            if i.ticket and i.ticket.id == issue.id
+        ),
+        None,
+    )
     if found is None or found[1].ticket is None:
         return draft
     number, one = found
@@ -178,7 +220,9 @@ def item_heard(draft: Draft, issue: LinearIssue, by: str) -> Draft:
     replace_item(draft, number, one.model_copy(update={"ticket": ticket}))
     if issue.state == known.asked or _means(one) == _told(issue.state):
         return draft
-    return _settle(draft, number, _item(draft.incident, number) or one, issue.state, by or "somebody in Linear")
+    return _settle(
+        draft, number, _item(draft.incident, number) or one, issue.state, by or "somebody in Linear"
+    )
 
 
 def _told(state: str) -> str:
@@ -213,10 +257,16 @@ def close_if_complete(draft: Draft) -> Draft:
     if incident.status is not Status.RESOLVED or waits_for(incident):
         return draft
     how = f"Closed: {settled(incident)}" if items(incident) else "Closed"
-    draft.set(status=Status.CLOSED, closed_at=draft.now).note("closed", how).cancel(REMIND, GUARD_TIMER)
+    draft.set(status=Status.CLOSED, closed_at=draft.now).note("closed", how).cancel(
+        REMIND, GUARD_TIMER
+    )
     if incident.adr is not None and items(incident):
         draft.want(CompleteAdr())
-    tell(draft, f"{settled(incident).capitalize()}." if items(incident) else "", strong=f"{incident.id} is closed.")
+    tell(
+        draft,
+        f"{settled(incident).capitalize()}." if items(incident) else "",
+        strong=f"{incident.id} is closed.",
+    )
     return draft.dirty("status", "announcement", "items")
 
 
@@ -241,7 +291,11 @@ def working_day(day: date) -> date:
 def remind_later(draft: Draft) -> Draft:
     """One timer for all items: the earliest of their mornings."""
     incident = draft.incident
-    times = [_morning_of(incident, one, draft.now) for one in items(incident) if due_again(one) is not None]
+    times = [
+        _morning_of(incident, one, draft.now)
+        for one in items(incident)
+        if due_again(one) is not None
+    ]
     if not times or incident.status is not Status.RESOLVED:
         return draft.cancel(REMIND)
     return draft.timer(REMIND, (min(times) - draft.now).total_seconds(), ItemsDue())
@@ -249,7 +303,9 @@ def remind_later(draft: Draft) -> Draft:
 
 def ask_zones(draft: Draft) -> Draft:
     """Where those are who will be reminded; with every reminder anew, so that a change of the clock costs at most one."""
-    owners = [_hears(draft.incident, one) for one in open_items(draft.incident) if one.due is not None]
+    owners = [
+        _hears(draft.incident, one) for one in open_items(draft.incident) if one.due is not None
+    ]
     people = tuple(dict.fromkeys(person for person in owners if person is not None))
     return draft.want(AskZone(people=people)) if people else draft
 
@@ -273,14 +329,18 @@ def items_due(incident: Incident, action: ItemsDue, service: Service, now: datet
         local = _there(incident, one, now)
         day = due_again(one)
         not_yet = day is None or day > local.date()
-        if not_yet or local.weekday() >= SATURDAY or local.hour < REMIND_HOUR:  # the bot was down when it was due
+        if (
+            not_yet or local.weekday() >= SATURDAY or local.hour < REMIND_HOUR
+        ):  # the bot was down when it was due
             continue
         owners.setdefault((_hears(incident, one), local.date()), []).append(number)
         replace_item(draft, number, one.model_copy(update={"reminded_on": local.date()}))
     for (person, today), numbers in owners.items():
         draft.want(RemindOwner(person=person, numbers=tuple(numbers), day=today))
         late = listed([short(items(incident)[number - 1].text, 60) for number in numbers])
-        draft.note("action item", f"{mentioned(person) if person else 'The channel'} is reminded: {late}")
+        draft.note(
+            "action item", f"{mentioned(person) if person else 'The channel'} is reminded: {late}"
+        )
     return remind_later(ask_zones(draft) if owners else draft).done()
 
 
@@ -301,7 +361,9 @@ def _morning_of(incident: Incident, one: ActionItem, now: datetime) -> datetime:
     at = datetime.combine(due_again(one) or date.max, time(REMIND_HOUR), UTC)
     if at <= local:
         late = local.hour >= REMIND_HOUR
-        at = datetime.combine(working_day(local.date() + timedelta(days=late)), time(REMIND_HOUR), UTC)
+        at = datetime.combine(
+            working_day(local.date() + timedelta(days=late)), time(REMIND_HOUR), UTC
+        )
     return at - ahead
 
 

@@ -36,7 +36,9 @@ def summary(incident: Incident, names: Names, *, number: int | None = None) -> s
     """
     items = incident.postmortem.items if incident.postmortem else ()
     counts = ", ".join(f"{kind}:{sum(item.kind == kind for item in items)}" for kind in KINDS)
-    adr = incident.adr.name if incident.adr else f"ADR-{number:04d}" if number is not None else "none"
+    adr = (
+        incident.adr.name if incident.adr else f"ADR-{number:04d}" if number is not None else "none"
+    )
     return "\n".join(
         (
             f"PRODUCTION INCIDENT — {one_line(incident.title, names) or incident.id}",
@@ -71,14 +73,24 @@ def blast(incident: Incident) -> str:
     found = report.blast
     parts = [users_hit(found), _features(found)]
     parts += [
-        f"{what} {_names(shares)}" for what, shares in (("in", found.regions), ("of", found.organisations)) if shares
+        f"{what} {_names(shares)}"
+        for what, shares in (("in", found.regions), ("of", found.organisations))
+        if shares
     ]
-    mark = " (reported, not measured)" if report.manual_by else " (inferred)" if found.inferred else ""
+    mark = (
+        " (reported, not measured)" if report.manual_by else " (inferred)" if found.inferred else ""
+    )
     return ", ".join(part for part in parts if part) + mark
 
 
 def cause_in_one_line(incident: Incident) -> str:
-    text = incident.cause.text if incident.cause else incident.postmortem.root_cause if incident.postmortem else ""
+    text = (
+        incident.cause.text
+        if incident.cause
+        else incident.postmortem.root_cause
+        if incident.postmortem
+        else ""
+    )
     return next((line.strip() for line in text.splitlines() if line.strip()), "not known")
 
 
@@ -90,7 +102,10 @@ def what_was_done_in_all(incident: Incident) -> str:
         if action is None or action.result == "not started":
             continue
         failed = {"failed": " (failed)", "unknown": " (result unknown)"}.get(action.result, "")
-        said.append(what_was_done(action) + (failed or (" (did not help)" if one.verdict == "not recovered" else "")))
+        said.append(
+            what_was_done(action)
+            + (failed or (" (did not help)" if one.verdict == "not recovered" else ""))
+        )
     practised = " (drill: nothing was deployed)" if incident.drill and said else ""
     return ("; then ".join(said) or "none") + practised
 
@@ -133,8 +148,16 @@ def _rates(incident: Incident) -> str:
     was opened again: `recovered_at` says which. A round that never had one has no say.
     """
     ends = [one for one in incident.rounds if one.verdict in ("recovered", "confirmed by a person")]
-    look = next((look for one in ends for look in one.looks if _verified(look, incident)), None) or next(
-        (look for one in reversed(ends) for look in reversed(one.looks) if look.verdict is LookVerdict.RECOVERED), None
+    look = next(
+        (look for one in ends for look in one.looks if _verified(look, incident)), None
+    ) or next(
+        (
+            look
+            for one in reversed(ends)
+            for look in reversed(one.looks)
+            if look.verdict is LookVerdict.RECOVERED
+        ),
+        None,
     )
     if look is not None:
         return f"{rate(look.before_per_minute)} / {rate(look.after_per_minute)} events a minute before / after"
@@ -157,7 +180,9 @@ def _verified(look: Look, incident: Incident) -> bool:
 # --- the ADR ---------------------------------------------------------------------------------------------------
 
 
-def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: Names, template: str = "") -> str:
+def adr_text(
+    incident: Incident, entries: Sequence[Entry], number: int, names: Names, template: str = ""
+) -> str:
     """The post-mortem as a Markdown file, in the shape of the folder's `template`; raises `ValueError` before it was submitted.
 
     It begins with the summary. `Record` tells this incident from another one of the same number, should the numbers ever
@@ -196,10 +221,13 @@ def adr_text(incident: Incident, entries: Sequence[Entry], number: int, names: N
 
 def up_to_date(text: str, incident: Incident, number: int, names: Names) -> str:
     """The same file with today's summary and today's proofs; whatever else people changed in it stays."""
-    text = _SUMMARY.sub(lambda _: f"```text\n{summary(incident, names, number=number)}\n```", text, count=1)
+    text = _SUMMARY.sub(
+        lambda _: f"```text\n{summary(incident, names, number=number)}\n```", text, count=1
+    )
     rows = {row.split("|")[1].strip(): row for row in _proofs(incident, number, names)[2:]}
     return "\n".join(
-        rows.get(line.split("|")[1].strip(), line) if line.startswith("| ") else line for line in text.split("\n")
+        rows.get(line.split("|")[1].strip(), line) if line.startswith("| ") else line
+        for line in text.split("\n")
     )
 
 
@@ -212,19 +240,35 @@ def _sections(
         Section("date", "Date", (f"{written.at.astimezone(UTC):%Y-%m-%d}",)),
         Section("summary", "Summary", (inline(cause_in_one_line(incident), names),)),
         Section("impact", "Impact", (inline(written.impact or blast(incident), names),)),
-        Section("timeline", "Timeline", (paragraphs(written.timeline, names), "", *_table(entries, names))),
-        Section("cause", "Root cause", (paragraphs(written.root_cause, names), *_evidence(incident, names))),
+        Section(
+            "timeline",
+            "Timeline",
+            (paragraphs(written.timeline, names), "", *_table(entries, names)),
+        ),
+        Section(
+            "cause",
+            "Root cause",
+            (paragraphs(written.root_cause, names), *_evidence(incident, names)),
+        ),
         Section("before", "Seen before", tuple(_before(incident, names))),
         Section("done", "What was done", tuple(_done(incident, names))),
         Section("picture", "Events a minute", tuple(_picture(incident, names))),
         Section("options", "Considered options", tuple(_options(incident, names))),
-        Section("monitoring", "Why monitoring did not catch it earlier", (paragraphs(written.monitoring, names),)),
-        Section("tests", "Why it slipped through tests and CI", (paragraphs(written.tests, names),)),
+        Section(
+            "monitoring",
+            "Why monitoring did not catch it earlier",
+            (paragraphs(written.monitoring, names),),
+        ),
+        Section(
+            "tests", "Why it slipped through tests and CI", (paragraphs(written.tests, names),)
+        ),
         Section("items", "Action items", tuple(_item(item, names) for item in written.items)),
         Section("revisit", "Revisit when", (paragraphs(written.revisit, names),)),
         Section("proofs", "Proofs", tuple(_proofs(incident, number, names))),
     ]
-    return tuple(one for one in sections if one.lines or one.key not in ("before", "options", "picture"))
+    return tuple(
+        one for one in sections if one.lines or one.key not in ("before", "options", "picture")
+    )
 
 
 def _proofs(incident: Incident, number: int, names: Names) -> list[str]:
@@ -241,7 +285,11 @@ def _options(incident: Incident, names: Names) -> list[str]:
     """What the bot recommended and what people did, round by round."""
     lines: list[str] = []
     for one in incident.rounds:
-        said = f"{one.recommendation.choice.value} was recommended" if one.recommendation else "nothing was recommended"
+        said = (
+            f"{one.recommendation.choice.value} was recommended"
+            if one.recommendation
+            else "nothing was recommended"
+        )
         chosen = what_was_done(one.action) if one.action else "nothing"
         lines.append(f"- Round {one.number}: {said}, {inline(chosen, names)} was chosen")
     return lines
@@ -252,7 +300,11 @@ def _table(entries: Sequence[Entry], names: Names) -> list[str]:
         f"| {stamp(entry.at)} | {inline(entry.kind, names)} | {inline(line(entry), names, 600)}{_source(entry)} |"
         for entry in sorted(entries, key=lambda entry: entry.at)
     ]
-    return ["As it was recorded:", "", "| Time | | What |", "| --- | --- | --- |", *rows] if rows else []
+    return (
+        ["As it was recorded:", "", "| Time | | What |", "| --- | --- | --- |", *rows]
+        if rows
+        else []
+    )
 
 
 def _source(entry: Entry) -> str:
@@ -272,7 +324,9 @@ def _evidence(incident: Incident, names: Names) -> list[str]:
             lines.append(f"- Release: {inline(cause.release, names)}")
     for one in incident.hypotheses:
         found = f": {inline(one.found, names, 400)}" if one.found else ""
-        lines.append(f"- {inline(one.id, names)} {one.verdict.value}: {inline(one.says, names, 400)}{found}")
+        lines.append(
+            f"- {inline(one.id, names)} {one.verdict.value}: {inline(one.says, names, 400)}{found}"
+        )
     return ["", "Evidence:", "", *lines] if lines else []
 
 
@@ -292,7 +346,9 @@ def _done(incident: Incident, names: Names) -> list[str]:
         if one.action is None:
             continue
         proof = one.action.proof
-        releases = f", {proof.before or 'not known'} → {proof.after or 'not known'}" if proof else ""
+        releases = (
+            f", {proof.before or 'not known'} → {proof.after or 'not known'}" if proof else ""
+        )
         glass = f", break glass: {one.action.break_glass}" if one.action.break_glass else ""
         said = f"{what_was_done(one.action)} by <@{one.action.by}>, {stamp(one.action.at)}: {one.action.result}{releases}{glass}"
         lines.append(f"- Round {one.number}: {inline(said, names)}")
@@ -300,7 +356,9 @@ def _done(incident: Incident, names: Names) -> list[str]:
             numbers = f"{rate(look.before_per_minute)} / {rate(look.after_per_minute)} events a minute before / after"
             endpoint = f", endpoint {look.endpoint.said}" if look.endpoint else ""
             why = f" ({'; '.join(look.reasons)})" if look.reasons else ""
-            lines.append(f"  - {stamp(look.at)}: {inline(f'{look.verdict.value}, {numbers}{endpoint}{why}', names)}")
+            lines.append(
+                f"  - {stamp(look.at)}: {inline(f'{look.verdict.value}, {numbers}{endpoint}{why}', names)}"
+            )
     return lines or ["Nothing was done on production."]
 
 
@@ -313,5 +371,8 @@ def _picture(incident: Incident, names: Names) -> list[str]:
 
 
 def _item(item: ActionItem, names: Names) -> str:
-    more = [f"owner {item.owner}" if item.owner else "no owner", f"due {item.due}" if item.due else "no date"]
+    more = [
+        f"owner {item.owner}" if item.owner else "no owner",
+        f"due {item.due}" if item.due else "no date",
+    ]
     return f"- [{'x' if item.done else ' '}] {item.kind}: {inline(item.text, names)} ({inline(', '.join(more), names)})"

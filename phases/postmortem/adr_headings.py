@@ -49,7 +49,12 @@ class Language:
         name = plain(heading)
         # The first of "Resolution and recovery" says what is asked for, of "Customer / user impact" any.
         names = dict.fromkeys((name, _AND.split(name)[0], *re.split(r" ?/ ?", name)))
-        found = (key for one in names for key, pattern in self.asked.items() if re.fullmatch(pattern, one))
+        found = (
+            key
+            for one in names
+            for key, pattern in self.asked.items()
+            if re.fullmatch(pattern, one)
+        )
         return next(found, None)
 
 
@@ -63,7 +68,10 @@ GERMAN = {
         r"zeit(?:verlauf|achse|leiste)|(?:zeitlicher )?(?:ab|ver)lauf|chronologie|was (?:ist )?(?:passiert|geschehen|geschah).*",
     ),
     "cause": ("Ursache", r"(?:grund|haupt|kern)?ursachen?(?:analyse)?|ausloser"),
-    "before": ("Frühere Vorfälle", r"(?:fruhere|ahnliche|verwandte) (?:vorfalle|storungen|incidents)"),
+    "before": (
+        "Frühere Vorfälle",
+        r"(?:fruhere|ahnliche|verwandte) (?:vorfalle|storungen|incidents)",
+    ),
     "done": (
         "Was getan wurde",
         r"was (?:wurde )?getan(?: wurde)?|(?:fehler)?behebung|wiederherstellung|reaktion|gegenmassnahmen",
@@ -77,7 +85,10 @@ GERMAN = {
         "Warum Tests und CI es durchließen",
         r"tests? und ci|warum .*tests?.*|(?:beitragende|begunstigende) faktoren|pravention|vorbeugung",
     ),
-    "items": ("Maßnahmen", r"(?:folge|korrektur)?massnahmen|aufgaben|nachste schritte|aktionspunkte|to-?dos?"),
+    "items": (
+        "Maßnahmen",
+        r"(?:folge|korrektur)?massnahmen|aufgaben|nachste schritte|aktionspunkte|to-?dos?",
+    ),
     "revisit": (
         "Wieder ansehen, wenn",
         r"wieder(?:vorlage| ansehen.*)|uberprufung(?:sdatum)?|review.*|wann .*(?:uber)?pruf.*",
@@ -94,8 +105,14 @@ GERMAN = {
         "Kontext",
         r"kontext(?: .*)?|hintergrund|problem(?:stellung|beschreibung)?|ausgangs(?:lage|situation)|motivation|einleitung",
     ),
-    "decision": ("Entscheidung", r"entscheidung(?:en|sergebnis)?(?: .*)?|ergebnis der entscheidung|beschluss|losung"),
-    "consequences": ("Konsequenzen", r"(?:positive |negative )?(?:konsequenzen|folgen)(?: .*)?|erkenntnisse|lehren"),
+    "decision": (
+        "Entscheidung",
+        r"entscheidung(?:en|sergebnis)?(?: .*)?|ergebnis der entscheidung|beschluss|losung",
+    ),
+    "consequences": (
+        "Konsequenzen",
+        r"(?:positive |negative )?(?:konsequenzen|folgen)(?: .*)?|erkenntnisse|lehren",
+    ),
 }
 PORTUGUESE = {
     "status": ("Status", r"status|estado|situacao"),
@@ -103,9 +120,15 @@ PORTUGUESE = {
     "summary": ("Resumo", r"resumo(?: executivo| do incidente)?|sumario|visao geral"),
     "impact": ("Impacto", r"impactos?(?: .*)?"),
     "timeline": ("Linha do tempo", r"linha do tempo|cronologia|o que aconteceu"),
-    "cause": ("Causa raiz", r"causas?(?:[ -]raiz| fundamenta(?:l|is))?|analise d[ae] causa.*|gatilho"),
+    "cause": (
+        "Causa raiz",
+        r"causas?(?:[ -]raiz| fundamenta(?:l|is))?|analise d[ae] causa.*|gatilho",
+    ),
     "before": ("Incidentes anteriores", r"incidentes (?:relacionados|anteriores|semelhantes)"),
-    "done": ("O que foi feito", r"o que foi feito|resolucao|mitigacao|resposta|remediacao|recuperacao"),
+    "done": (
+        "O que foi feito",
+        r"o que foi feito|resolucao|mitigacao|resposta|remediacao|recuperacao",
+    ),
     "picture": ("Eventos por minuto", r"eventos por minuto|taxa de erros"),
     "monitoring": (
         "Por que o monitoramento não percebeu antes",
@@ -116,22 +139,43 @@ PORTUGUESE = {
         r"testes e ci|por que .*testes.*|fatores contribuintes|prevencao",
     ),
     "items": ("Ações", r"acoes(?: corretivas)?|itens de acao|proximos passos|plano de acao"),
-    "revisit": ("Quando rever", r"revisao|revisitar.*|quando (?:rever|revisar|revisitar).*|data de revisao"),
-    "proofs": ("Evidências", r"evidencias?|provas|referencias|links|mais informacoes|informacoes adicionais|anexos?"),
-    "options": ("Opções consideradas", r"(?:opcoes|alternativas)(?: (?:consideradas|avaliadas|analisadas).*)?"),
-    "context": ("Contexto", r"contexto(?: .*)?|(?:declaracao do )?problema|motivacao|introducao|antecedentes"),
+    "revisit": (
+        "Quando rever",
+        r"revisao|revisitar.*|quando (?:rever|revisar|revisitar).*|data de revisao",
+    ),
+    "proofs": (
+        "Evidências",
+        r"evidencias?|provas|referencias|links|mais informacoes|informacoes adicionais|anexos?",
+    ),
+    "options": (
+        "Opções consideradas",
+        r"(?:opcoes|alternativas)(?: (?:consideradas|avaliadas|analisadas).*)?",
+    ),
+    "context": (
+        "Contexto",
+        r"contexto(?: .*)?|(?:declaracao do )?problema|motivacao|introducao|antecedentes",
+    ),
     "decision": ("Decisão", r"decis(?:ao|oes)(?: .*)?|resultado da decisao|solucao"),
-    "consequences": ("Consequências", r"consequencias(?: .*)?|implicacoes|resultados?|licoes aprendidas"),
+    "consequences": (
+        "Consequências",
+        r"consequencias(?: .*)?|implicacoes|resultados?|licoes aprendidas",
+    ),
 }
 SPANISH = {
     "status": ("Estado", r"estado|estatus|status"),
     "date": ("Fecha", r"fecha"),
     "summary": ("Resumen", r"resumen(?: ejecutivo| del incidente)?|vision general"),
     "impact": ("Impacto", r"impactos?(?: .*)?"),
-    "timeline": ("Cronología", r"cronologia|linea (?:de|del) tiempo|¿?que (?:paso|ocurrio|sucedio)\??"),
+    "timeline": (
+        "Cronología",
+        r"cronologia|linea (?:de|del) tiempo|¿?que (?:paso|ocurrio|sucedio)\??",
+    ),
     "cause": ("Causa raíz", r"causas?(?: raiz)?|analisis de (?:la )?causa.*|desencadenante"),
     "before": ("Incidentes anteriores", r"incidentes (?:relacionados|anteriores|previos)"),
-    "done": ("Qué se hizo", r"que se hizo|resolucion|mitigacion|respuesta|remediacion|recuperacion"),
+    "done": (
+        "Qué se hizo",
+        r"que se hizo|resolucion|mitigacion|respuesta|remediacion|recuperacion",
+    ),
     "picture": ("Eventos por minuto", r"eventos por minuto|tasa de errores"),
     "monitoring": (
         "Por qué la monitorización no lo vio antes",
@@ -141,13 +185,28 @@ SPANISH = {
         "Por qué pasó las pruebas y la CI",
         r"pruebas y ci|por que .*pruebas.*|factores contribuyentes|prevencion",
     ),
-    "items": ("Acciones", r"acciones(?: correctivas)?|elementos de accion|proximos pasos|plan de accion"),
+    "items": (
+        "Acciones",
+        r"acciones(?: correctivas)?|elementos de accion|proximos pasos|plan de accion",
+    ),
     "revisit": ("Cuándo revisarlo", r"revision|cuando (?:revisar|volver).*|fecha de revision"),
-    "proofs": ("Evidencias", r"evidencias?|referencias|enlaces|mas informacion|informacion adicional|anexos?"),
-    "options": ("Opciones consideradas", r"(?:opciones|alternativas)(?: (?:consideradas|evaluadas).*)?"),
-    "context": ("Contexto", r"contexto(?: .*)?|(?:planteamiento del )?problema|antecedentes|motivacion|introduccion"),
+    "proofs": (
+        "Evidencias",
+        r"evidencias?|referencias|enlaces|mas informacion|informacion adicional|anexos?",
+    ),
+    "options": (
+        "Opciones consideradas",
+        r"(?:opciones|alternativas)(?: (?:consideradas|evaluadas).*)?",
+    ),
+    "context": (
+        "Contexto",
+        r"contexto(?: .*)?|(?:planteamiento del )?problema|antecedentes|motivacion|introduccion",
+    ),
     "decision": ("Decisión", r"decision(?:es)?(?: .*)?|resultado de la decision|solucion"),
-    "consequences": ("Consecuencias", r"consecuencias(?: .*)?|implicaciones|resultados?|lecciones aprendidas"),
+    "consequences": (
+        "Consecuencias",
+        r"consecuencias(?: .*)?|implicaciones|resultados?|lecciones aprendidas",
+    ),
 }
 FRENCH = {
     "status": ("Statut", r"statut|etat|status"),
@@ -157,7 +216,10 @@ FRENCH = {
     "timeline": ("Chronologie", r"chronologie|deroulement|ce qui s'est passe"),
     "cause": ("Cause", r"causes?(?: racines?| profondes?)?|analyse des causes.*|declencheur"),
     "before": ("Incidents précédents", r"incidents (?:lies|precedents|anterieurs|similaires)"),
-    "done": ("Ce qui a été fait", r"ce qui a ete fait|resolution|attenuation|reponse|remediation|retablissement"),
+    "done": (
+        "Ce qui a été fait",
+        r"ce qui a ete fait|resolution|attenuation|reponse|remediation|retablissement",
+    ),
     "picture": ("Événements par minute", r"evenements par minute|taux d'erreurs?"),
     "monitoring": (
         "Pourquoi la surveillance ne l'a pas vu plus tôt",
@@ -169,8 +231,14 @@ FRENCH = {
     ),
     "items": ("Actions", r"actions(?: correctives)?|prochaines etapes|plan d'actions?"),
     "revisit": ("À revoir quand", r"revision|date de revision|(?:a|quand) (?:revoir|reexaminer).*"),
-    "proofs": ("Preuves", r"preuves?|references|liens|plus d'informations?|informations complementaires|annexes?"),
-    "options": ("Options envisagées", r"(?:options|alternatives|solutions)(?: (?:envisagees|considerees|etudiees).*)?"),
+    "proofs": (
+        "Preuves",
+        r"preuves?|references|liens|plus d'informations?|informations complementaires|annexes?",
+    ),
+    "options": (
+        "Options envisagées",
+        r"(?:options|alternatives|solutions)(?: (?:envisagees|considerees|etudiees).*)?",
+    ),
     "context": ("Contexte", r"contexte(?: .*)?|(?:enonce du )?probleme|motivation|introduction"),
     "decision": ("Décision", r"decisions?(?: .*)?|resultat de la decision|solution retenue"),
     "consequences": (
@@ -186,17 +254,35 @@ ITALIAN = {
     "timeline": ("Cronologia", r"cronologia|linea temporale|(?:che )?cosa e successo"),
     "cause": ("Causa", r"caus[ae](?: (?:radice|principal[ei]))?|analisi delle cause.*"),
     "before": ("Incidenti precedenti", r"incidenti (?:correlati|precedenti|simili)"),
-    "done": ("Che cosa è stato fatto", r"(?:che )?cosa e stato fatto|risoluzione|mitigazione|risposta|ripristino"),
+    "done": (
+        "Che cosa è stato fatto",
+        r"(?:che )?cosa e stato fatto|risoluzione|mitigazione|risposta|ripristino",
+    ),
     "picture": ("Eventi al minuto", r"eventi al minuto|tasso di errori"),
-    "monitoring": ("Perché il monitoraggio non l'ha visto prima", r"rilevamento|monitoraggio|perche il monitor.*"),
-    "tests": ("Perché è passato per i test e la CI", r"test e ci|perche .*test.*|fattori contribuenti|prevenzione"),
+    "monitoring": (
+        "Perché il monitoraggio non l'ha visto prima",
+        r"rilevamento|monitoraggio|perche il monitor.*",
+    ),
+    "tests": (
+        "Perché è passato per i test e la CI",
+        r"test e ci|perche .*test.*|fattori contribuenti|prevenzione",
+    ),
     "items": ("Azioni", r"azioni(?: correttive)?|prossimi passi|piano d'azione"),
     "revisit": ("Quando rivederlo", r"revisione|quando (?:riveder|riesamin).*|data di revisione"),
-    "proofs": ("Prove", r"prove|evidenze|riferimenti|collegamenti|(?:ulteriori|maggiori) informazioni|allegati"),
+    "proofs": (
+        "Prove",
+        r"prove|evidenze|riferimenti|collegamenti|(?:ulteriori|maggiori) informazioni|allegati",
+    ),
     "options": ("Opzioni considerate", r"(?:opzioni|alternative)(?: (?:considerate|valutate).*)?"),
-    "context": ("Contesto", r"contesto(?: .*)?|(?:descrizione del )?problema|motivazione|introduzione"),
+    "context": (
+        "Contesto",
+        r"contesto(?: .*)?|(?:descrizione del )?problema|motivazione|introduzione",
+    ),
     "decision": ("Decisione", r"decision[ei](?: .*)?|esito della decisione|soluzione"),
-    "consequences": ("Conseguenze", r"conseguenze(?: .*)?|implicazioni|risultat[io]|lezioni apprese"),
+    "consequences": (
+        "Conseguenze",
+        r"conseguenze(?: .*)?|implicazioni|risultat[io]|lezioni apprese",
+    ),
 }
 DUTCH = {
     "status": ("Status", r"status"),
@@ -208,20 +294,43 @@ DUTCH = {
     "before": ("Eerdere incidenten", r"(?:eerdere|gerelateerde) incidenten"),
     "done": ("Wat er is gedaan", r"wat (?:er )?is gedaan|herstel|mitigatie"),
     "picture": ("Gebeurtenissen per minuut", r"gebeurtenissen per minuut|foutpercentage"),
-    "monitoring": ("Waarom de monitoring het niet eerder zag", r"detectie|monitoring|waarom de monitoring.*"),
-    "tests": ("Waarom het door tests en CI kwam", r"tests en ci|waarom .*tests.*|bijdragende factoren|preventie"),
-    "items": ("Acties", r"acti(?:es|epunten)|vervolg(?:stappen|acties)|volgende stappen|maatregelen"),
+    "monitoring": (
+        "Waarom de monitoring het niet eerder zag",
+        r"detectie|monitoring|waarom de monitoring.*",
+    ),
+    "tests": (
+        "Waarom het door tests en CI kwam",
+        r"tests en ci|waarom .*tests.*|bijdragende factoren|preventie",
+    ),
+    "items": (
+        "Acties",
+        r"acti(?:es|epunten)|vervolg(?:stappen|acties)|volgende stappen|maatregelen",
+    ),
     "revisit": ("Wanneer herzien", r"herziening|evaluatiedatum|wanneer (?:herzien|opnieuw).*"),
-    "proofs": ("Bewijs", r"bewijs(?:stukken)?|referenties|verwijzingen|links|meer informatie|bijlagen?"),
+    "proofs": (
+        "Bewijs",
+        r"bewijs(?:stukken)?|referenties|verwijzingen|links|meer informatie|bijlagen?",
+    ),
     "options": ("Overwogen opties", r"(?:(?:overwogen|beschouwde) )?(?:opties|alternatieven)"),
-    "context": ("Context", r"context(?: .*)?|achtergrond|probleem(?:stelling)?|aanleiding|inleiding"),
-    "decision": ("Besluit", r"besluit(?:vorming)?|beslissing(?:en)?|uitkomst(?: .*)?|oplossing|keuze"),
-    "consequences": ("Gevolgen", r"(?:gevolgen|consequenties)|implicaties|resultaten|(?:geleerde )?lessen"),
+    "context": (
+        "Context",
+        r"context(?: .*)?|achtergrond|probleem(?:stelling)?|aanleiding|inleiding",
+    ),
+    "decision": (
+        "Besluit",
+        r"besluit(?:vorming)?|beslissing(?:en)?|uitkomst(?: .*)?|oplossing|keuze",
+    ),
+    "consequences": (
+        "Gevolgen",
+        r"(?:gevolgen|consequenties)|implicaties|resultaten|(?:geleerde )?lessen",
+    ),
 }
 
 
 def _language(code: str, words: Mapping[str, tuple[str, str]]) -> Language:
-    return Language(code, {k: v for k, (v, _) in words.items()}, {k: v for k, (_, v) in words.items()})
+    return Language(
+        code, {k: v for k, (v, _) in words.items()}, {k: v for k, (_, v) in words.items()}
+    )
 
 
 IN_ENGLISH = Language("en", {}, ENGLISH)
@@ -245,7 +354,9 @@ _FACTS: Mapping[str, str] = {
 def plain(text: str) -> str:
     """In small letters, without accents, marks, pictures, numbers in front and what stands in brackets."""
     text = (
-        "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Mn", "Cf")).replace("&", "and").strip()
+        "".join(c for c in text if unicodedata.category(c) not in ("So", "Sk", "Mn", "Cf"))
+        .replace("&", "and")
+        .strip()
     )
     text = re.sub(r"\s+", " ", re.sub(r"[*_`?!:¿]|\(.*?\)|^\d+(?:\.\d+)*[.)]?\s", "", text)).strip()
     letters = unicodedata.normalize("NFKD", text.replace("’", "'")).casefold()

@@ -22,11 +22,17 @@ YEARS = range(1990, 2100)
 """A number that is one of these, with no other near it, is a year."""
 TEMPLATE_FOLDERS = ("templates", "template", "_templates", ".templates")
 
-_DOCUMENT = re.compile(r"(?P<stem>.*)\.(?P<ext>md|markdown|mdown|mkd|mdx|adoc|asciidoc|asc|rst|txt|org)", re.IGNORECASE)
+_DOCUMENT = re.compile(
+    r"(?P<stem>.*)\.(?P<ext>md|markdown|mdown|mkd|mdx|adoc|asciidoc|asc|rst|txt|org)", re.IGNORECASE
+)
 _WORD = r"(?:adrs?|decisions?|records?|dr|rfc|pm|post-?mortems?)"
 _REST = r"(?P<number>\d{1,6})(?:(?<=\d\d\d)[a-z])?(?P<after>\s?[-–—_.:]+\s?|\s+|$)(?P<slug>.*)"
-_PLAIN = re.compile(rf"(?P<before>(?:(?:[^\W\d_]{{1,20}}[-_ .])?{_WORD}[-_ .#]{{0,2}})?){_REST}", re.IGNORECASE)
-_PREFIXED = re.compile(rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}|[A-Z]{{1,6}}){_REST}")
+_PLAIN = re.compile(
+    rf"(?P<before>(?:(?:[^\W\d_]{{1,20}}[-_ .])?{_WORD}[-_ .#]{{0,2}})?){_REST}", re.IGNORECASE
+)
+_PREFIXED = re.compile(
+    rf"(?P<before>[^\W\d_][^\W\d_\s]*(?:[-_ .][^\W\d_]+){{0,3}}[-_ .#]{{1,2}}|[A-Z]{{1,6}}){_REST}"
+)
 _OWN = re.compile(r"[A-Z]{1,6}(?:[-_ .][A-Z]{1,6}){0,3}[-_ .#]?0\d{1,5}(?!\d).*")
 """Short words in capitals and a number with a nought in front: `D007-x`, `LADR-0007-x`; not `UTF-8`."""
 _DATED = re.compile(
@@ -34,7 +40,8 @@ _DATED = re.compile(
     re.IGNORECASE,
 )
 _OF_A_YEAR = re.compile(
-    rf"(?P<before>(?:{_WORD}[-_ .]?)?(?:19|20)\d\d[-_.])(?P<rest>\d{{2,5}}(?:[-_. ].*|$))", re.IGNORECASE
+    rf"(?P<before>(?:{_WORD}[-_ .]?)?(?:19|20)\d\d[-_.])(?P<rest>\d{{2,5}}(?:[-_. ].*|$))",
+    re.IGNORECASE,
 )
 _COUNTED = re.compile(r"0\d{2,5}(?!\d).*")
 """Behind a day: `20240312-0007-x`."""
@@ -92,27 +99,39 @@ class Numbering:
     @classmethod
     def of(cls, paths: Iterable[str]) -> Numbering:
         """From the paths of all files below the folder."""
-        documents = [path for path in dict.fromkeys(paths) if _DOCUMENT.fullmatch(path) and not _beside(path)]
+        documents = [
+            path for path in dict.fromkeys(paths) if _DOCUMENT.fullmatch(path) and not _beside(path)
+        ]
         prefixes = _shared_prefixes(documents)
         named = {path: found for path in documents if (found := _files(path, prefixes))}
         numbers = _without_years([one.number for found in named.values() for one in found])
-        told = {path: one for path, found in named.items() for one in found if one.number in numbers and not one.dated}
+        told = {
+            path: one
+            for path, found in named.items()
+            for one in found
+            if one.number in numbers and not one.dated
+        }
         if not told:
             by_day = _by_day(documents)
             counted = [one.before for found in named.values() for one in found if one.dated]
             before = "" if not by_day or (counted and not any(counted)) else "adr-"
             return cls(highest=max(numbers, default=0), before=before, dated=by_day)
-        files = [one for path, one in told.items() if one.ext and _name(path) not in ("README", "index")] or [
-            *told.values()
-        ]
+        files = [
+            one for path, one in told.items() if one.ext and _name(path) not in ("README", "index")
+        ] or [*told.values()]
         written = [one for one in files if one.ext.lower() in MARKDOWN] or files
-        style, _ = Counter((one.before, _around(one), one.of_a_year) for one in written).most_common(1)[0]
+        style, _ = Counter(
+            (one.before, _around(one), one.of_a_year) for one in written
+        ).most_common(1)[0]
         like = max(
-            (one for one in written if (one.before, _around(one), one.of_a_year) == style), key=lambda one: one.number
+            (one for one in written if (one.before, _around(one), one.of_a_year) == style),
+            key=lambda one: one.number,
         )
         padded = Counter(len(one.digits) for one in files if one.digits.startswith("0"))
         ext = Counter(one.ext for one in written).most_common(1)[0][0]
-        above = Counter(PurePosixPath(path).parent.as_posix() for path, one in told.items() if one in written)
+        above = Counter(
+            PurePosixPath(path).parent.as_posix() for path, one in told.items() if one in written
+        )
         return cls(
             highest=max(numbers),
             before=like.before,
@@ -133,11 +152,19 @@ class Numbering:
 
     def file(self, incident: Incident, number: int) -> str:
         """The path below the folder; the incident's id in it makes writing it twice writing it once."""
-        at = (incident.postmortem.at if incident.postmortem else incident.detected_at).astimezone(UTC)
+        at = (incident.postmortem.at if incident.postmortem else incident.detected_at).astimezone(
+            UTC
+        )
         slug = self.blank.join((incident.id.lower(), *_words(incident.title)))
         if self.dated:
-            return f"{at.strftime(self.dated)}-{self.before}{number:0{self.width}d}-{slug}.{self.ext}"
-        before = re.sub(r"(?:19|20)\d\d", str(at.year), self.before, count=1) if self.of_a_year else self.before
+            return (
+                f"{at.strftime(self.dated)}-{self.before}{number:0{self.width}d}-{slug}.{self.ext}"
+            )
+        before = (
+            re.sub(r"(?:19|20)\d\d", str(at.year), self.before, count=1)
+            if self.of_a_year
+            else self.before
+        )
         name = f"{before}{number:0{self.width}d}{self.after}{slug}.{self.ext}"
         return f"{at.year}/{name}" if self.folders else name
 
@@ -148,17 +175,24 @@ def is_of(path: str, incident: Incident) -> bool:
     if document is None or document["ext"].lower() not in MARKDOWN:
         return False
     return (
-        re.search(rf"(?<![a-z0-9]){re.escape(incident.id.lower())}(?![a-z0-9])", document["stem"].lower()) is not None
+        re.search(
+            rf"(?<![a-z0-9]){re.escape(incident.id.lower())}(?![a-z0-9])", document["stem"].lower()
+        )
+        is not None
     )
 
 
 def template_among(paths: Sequence[str]) -> str | None:
     """Of the files below a folder its template; one for post-mortems before one for decisions, the plainest name first."""
     found = [
-        path for path in paths if _template_like(path) and PurePosixPath(path).suffix.lower().lstrip(".") in MARKDOWN
+        path
+        for path in paths
+        if _template_like(path) and PurePosixPath(path).suffix.lower().lstrip(".") in MARKDOWN
     ]
     return min(
-        found, key=lambda path: (not re.search("post|incident", path, re.IGNORECASE), len(path), path), default=None
+        found,
+        key=lambda path: (not re.search("post|incident", path, re.IGNORECASE), len(path), path),
+        default=None,
     )
 
 
@@ -193,10 +227,16 @@ def _files(path: str, prefixes: frozenset[str]) -> list[_Named]:
 def _named(stem: str, ext: str, prefixes: frozenset[str]) -> _Named | None:
     if (dated := _dated(stem)) is not None:
         found = _PLAIN.fullmatch(dated["rest"])
-        return _made(found, ext, dated=True) if found and (found["before"] or _COUNTED.match(dated["rest"])) else None
+        return (
+            _made(found, ext, dated=True)
+            if found and (found["before"] or _COUNTED.match(dated["rest"]))
+            else None
+        )
     yearly = _OF_A_YEAR.fullmatch(stem)
     if yearly is not None and (found := _PLAIN.fullmatch(yearly["rest"])) is not None:
-        return _Named(yearly["before"], found["number"], found["after"], found["slug"], ext, of_a_year=True)
+        return _Named(
+            yearly["before"], found["number"], found["after"], found["slug"], ext, of_a_year=True
+        )
     found = _PLAIN.fullmatch(stem)
     own = _PREFIXED.fullmatch(stem) if found is None else None
     if own is not None and (own["before"].lower() in prefixes or _OWN.fullmatch(stem)):
@@ -212,7 +252,10 @@ def _dated(stem: str) -> re.Match[str] | None:
     found = _DATED.fullmatch(stem)
     try:
         return (
-            found if found and date(int(found["year"]), int(found["month"]), int(found["day"])).year in YEARS else None
+            found
+            if found
+            and date(int(found["year"]), int(found["month"]), int(found["day"])).year in YEARS
+            else None
         )
     except ValueError:
         return None
@@ -229,9 +272,13 @@ def _by_day(documents: Sequence[str]) -> str:
 def _shared_prefixes(documents: Sequence[str]) -> frozenset[str]:
     """Words in front of a number that at least half of the files begin with: `shop-7-x.md`, and not `python-3-migration.md`."""
     found = Counter(
-        own["before"].lower() for path in documents if (own := _PREFIXED.fullmatch(_name(path))) is not None
+        own["before"].lower()
+        for path in documents
+        if (own := _PREFIXED.fullmatch(_name(path))) is not None
     )
-    return frozenset(before for before, many in found.items() if many > 1 and 2 * many >= len(documents))
+    return frozenset(
+        before for before, many in found.items() if many > 1 and 2 * many >= len(documents)
+    )
 
 
 def _without_years(numbers: Sequence[int]) -> frozenset[int]:
@@ -263,7 +310,9 @@ def _words(title: str) -> list[str]:
 
 def _plain(text: str) -> str:
     """In small letters without accents."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
+    return "".join(
+        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+    ).lower()
 
 
 def _name(path: str) -> str:

@@ -13,7 +13,9 @@ from phases.record.markdown import Names, inline
 HEAD_LINES = 40
 """A status stands at the top of a file; the word further down is prose."""
 
-_LINE = re.compile(r"^(\s*(?:[-*+]\s+)?(?:\*\*|__)?([^\W\d_]{4,12})(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*)(.*)$")
+_LINE = re.compile(
+    r"^(\s*(?:[-*+]\s+)?(?:\*\*|__)?([^\W\d_]{4,12})(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*)(.*)$"
+)
 _HEADING = re.compile(r"^#{1,6}\s+(.{4,20}?)\s*#*$")
 _BOX = re.compile(r"^(\s*[-*+]\s+)\[[ xX]\](\s+)(.*)$")
 _DROPPED = " (dropped)"

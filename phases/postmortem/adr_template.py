@@ -24,7 +24,9 @@ _KIND: Mapping[str, tuple[str, ...]] = {
 }
 _ONLY_WHERE_ASKED = ("status", "date", "summary", "options")
 _OPTIONAL = "<!--optional-->"
-_IS_OPTIONAL = re.compile(r"optional|optionn?el|opcional|opzionale|facultati|opcjonal|任意|可选", re.IGNORECASE)
+_IS_OPTIONAL = re.compile(
+    r"optional|optionn?el|opcional|opzionale|facultati|opcjonal|任意|可选", re.IGNORECASE
+)
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*$")
 _FACT = re.compile(
     r"^(?P<mark>\s*(?:[-*+]\s+)?(?:\*\*|__)?)(?P<key>[^\W\d_][^\W\d_ -]*(?:[ -][^\W\d_]+){0,3}(?:\([^)]{1,5}\))?)(?P<after>(?:\*\*|__)?\s*:\s*(?:\*\*|__)?)\s*(?P<value>.*)$"
@@ -77,7 +79,11 @@ def follow(
     told, filled = _filled(front, facts, number)
     asked_title, facts_lines, asked = _outline(body)
     below_title, there = _below_title(facts_lines, facts)
-    needed = [one.text for one in asked if one.level == 2 and not one.optional and not _PLACEHOLDER.search(one.text)]
+    needed = [
+        one.text
+        for one in asked
+        if one.level == 2 and not one.optional and not _PLACEHOLDER.search(one.text)
+    ]
     language = language_of([one.text for one in asked], needed=needed)
     if language is None:
         language, asked = IN_ENGLISH, []
@@ -86,7 +92,11 @@ def follow(
     told |= there | placed
     lines: list[str] = ["---", *filled, "---", ""] if filled else []
     lines += [f"# {_titled(asked_title, number, title)}", "", *head, ""]
-    lines += [*below_title, *(f"- {name}: {value}" for name, value in meta if name.lower() not in told), ""]
+    lines += [
+        *below_title,
+        *(f"- {name}: {value}" for name, value in meta if name.lower() not in told),
+        "",
+    ]
     for one in _kept(asked, language):
         lines += _written(one)
     for section in sections:
@@ -110,7 +120,9 @@ _NAMES_IT = re.compile(r"id|slug|number|permalink|sidebar_label", re.IGNORECASE)
 _OF_TEMPLATE = re.compile(r"(?<!\d)0{2,}(?!\d)")
 
 
-def _filled(front: Sequence[str], facts: Mapping[str, str], number: int) -> tuple[set[str], list[str]]:
+def _filled(
+    front: Sequence[str], facts: Mapping[str, str], number: int
+) -> tuple[set[str], list[str]]:
     """The keys that are known get our values, placeholders go, what the folder sets for all of its files stays.
 
     In what names the file itself the template's number is ours: two documents of one `id` break Docusaurus
@@ -127,13 +139,19 @@ def _filled(front: Sequence[str], facts: Mapping[str, str], number: int) -> tupl
             continue
         key, value = fact(found.group(1)) or found.group(1).strip().lower(), found.group(2)
         known = facts.get(key)
-        dropping = known is not None or (bool(_PLACEHOLDER.search(value)) and not re.fullmatch(r"\[[\w, -]*\]|", value))
+        dropping = known is not None or (
+            bool(_PLACEHOLDER.search(value)) and not re.fullmatch(r"\[[\w, -]*\]|", value)
+        )
         if known is not None:
             kept.append(f"{found.group(1).strip()}: {json.dumps(known, ensure_ascii=False)}")
             told.add(key)
         elif not dropping:
             ours = _NAMES_IT.fullmatch(found.group(1).strip())
-            kept.append(_OF_TEMPLATE.sub(lambda own: f"{number:0{len(own.group())}d}", line) if ours else line)
+            kept.append(
+                _OF_TEMPLATE.sub(lambda own: f"{number:0{len(own.group())}d}", line)
+                if ours
+                else line
+            )
     return told, kept
 
 
@@ -168,10 +186,16 @@ def _outline(body: str) -> tuple[str, list[str], list[_Asked]]:
     """The title, the lines below it, and the headings; what stands under a heading is guidance."""
     title, top, asked, fenced = "", list[str](), list[_Asked](), False
     text = re.sub(
-        r"<!--.*?-->", lambda found: _OPTIONAL if _IS_OPTIONAL.search(found[0]) else "", body, flags=re.DOTALL
+        r"<!--.*?-->",
+        lambda found: _OPTIONAL if _IS_OPTIONAL.search(found[0]) else "",
+        body,
+        flags=re.DOTALL,
     )
     text = re.sub(
-        r"^(\S[^\n]*)\n(=+|-{3,})[ ]*$", lambda m: f"{'#' if m[2][0] == '=' else '##'} {m[1]}", text, flags=re.MULTILINE
+        r"^(\S[^\n]*)\n(=+|-{3,})[ ]*$",
+        lambda m: f"{'#' if m[2][0] == '=' else '##'} {m[1]}",
+        text,
+        flags=re.MULTILINE,
     )
     ahead = False  # what is said right in front of a heading is said of it
     for line in text.split("\n"):
@@ -182,7 +206,9 @@ def _outline(body: str) -> tuple[str, list[str], list[_Asked]]:
             title = found[2].replace(_OPTIONAL, "").strip()
         elif found is not None:
             words = found[2].replace(_OPTIONAL, "").strip()
-            asked.append(_Asked(max(len(found[1]), 2), words, optional=ahead or _OPTIONAL in found[2]))
+            asked.append(
+                _Asked(max(len(found[1]), 2), words, optional=ahead or _OPTIONAL in found[2])
+            )
         elif not asked:
             top.append(line.replace(_OPTIONAL, ""))
         ahead = line.strip() == _OPTIONAL or (ahead and not line.strip())
@@ -193,7 +219,9 @@ def _place(asked: Sequence[_Asked], sections: Sequence[Section], language: Langu
     """Puts each part where it is asked for; the keys of those that found a place."""
     placed: set[str] = set()
     for section in sections:
-        spot = next((one for one in asked if language.key(one.text) == section.key and not one.own), None)
+        spot = next(
+            (one for one in asked if language.key(one.text) == section.key and not one.own), None
+        )
         if spot is not None:
             spot.own.append(section)
             placed.add(section.key)

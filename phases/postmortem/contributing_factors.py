@@ -73,16 +73,28 @@ async def look_back(
         return await notes.soft(_covered_by(source, service, release.version, frame), "Tests")
 
     async def commit() -> Commit | None:
-        return await notes.soft(source.commit(service, sha), "The commit") if source is not None and sha else None
+        return (
+            await notes.soft(source.commit(service, sha), "The commit")
+            if source is not None and sha
+            else None
+        )
 
     async def checks() -> PullChecks | None:
-        return await notes.soft(pulls.checks(service, sha), "Checks") if pulls is not None and sha else None
+        return (
+            await notes.soft(pulls.checks(service, sha), "Checks")
+            if pulls is not None and sha
+            else None
+        )
 
     seen, brought, ran = await asyncio.gather(tests(), commit(), checks())
-    return Hindsight(tests=seen, commit=brought, confirmed=confirmed, checks=ran, notes=tuple(notes.lines))
+    return Hindsight(
+        tests=seen, commit=brought, confirmed=confirmed, checks=ran, notes=tuple(notes.lines)
+    )
 
 
-async def _covered_by(source: SourceCode, service: Service, release: str, frame: Frame) -> Covered | None:
+async def _covered_by(
+    source: SourceCode, service: Service, release: str, frame: Frame
+) -> Covered | None:
     place = await source.place(service, release, frame)
     return await source.tests_of(service, release, place.path) if place.path else None
 
@@ -109,7 +121,9 @@ def alerted(incident: Incident, entries: Sequence[Entry]) -> str:
         case "person" | "phrase":
             return f"A person said it first, {after}, via {incident.source.text}. {_first_alert(incident, entries)}"
         case _:
-            return f"Detected {after}, via {incident.source.text}. {_first_alert(incident, entries)}"
+            return (
+                f"Detected {after}, via {incident.source.text}. {_first_alert(incident, entries)}"
+            )
 
 
 def _after(detected: datetime, began: datetime) -> str:
@@ -136,7 +150,9 @@ def how_it_passed(incident: Incident, found: Hindsight) -> str:
     said: list[str] = []
     if report is not None and report.frame is not None:
         function = f", {report.frame.function}" if report.frame.function else ""
-        file = "a file that the stack does not name" if report.frame.file == "?" else report.frame.file
+        file = (
+            "a file that the stack does not name" if report.frame.file == "?" else report.frame.file
+        )
         said.append(f"{report.exception_type or 'The error'} in {file}{function}.")
         if found.tests is not None:
             said.append(covered(found.tests))

@@ -22,7 +22,11 @@ from phases.record.wording import lasting, listed, stamp
 DUE_DAYS = 14
 """An action item is proposed for two weeks after."""
 
-_LEFT_OUT_FIRST = (("evidence", "comms"), ("note", "update", "severity", "lead"), ("check", "page", "failure"))
+_LEFT_OUT_FIRST = (
+    ("evidence", "comms"),
+    ("note", "update", "severity", "lead"),
+    ("check", "page", "failure"),
+)
 
 
 def draft(
@@ -45,12 +49,16 @@ def draft(
         items=_items(incident, now),
         revisit="When the action items are complete.",
     )
-    return _again(fresh, incident.postmortem) if incident.rewriting and incident.postmortem else fresh
+    return (
+        _again(fresh, incident.postmortem) if incident.rewriting and incident.postmortem else fresh
+    )
 
 
 def _again(fresh: Parts, before: Postmortem) -> Parts:
     """Of an incident that went on after its post-mortem: what was said then, beside what has happened since."""
-    kept = {name: getattr(before, name) for name in ("root_cause", "monitoring", "tests", "revisit")}
+    kept = {
+        name: getattr(before, name) for name in ("root_cause", "monitoring", "tests", "revisit")
+    }
     said = {name: text for name, text in kept.items() if text and text != IN_THE_ADR}
     return fresh.model_copy(update={**said, "items": before.items or fresh.items})
 
@@ -63,7 +71,9 @@ def _timeline(entries: Sequence[Entry], names: Names) -> str:
         fewer = [entry for entry in kept if entry.kind not in kinds]
         left_out += len(kept) - len(fewer)
         kept = fewer
-        lines = [f"{stamp(e.at)}  {cut(' '.join(readable(line(e), names).split()), 200)}" for e in kept]
+        lines = [
+            f"{stamp(e.at)}  {cut(' '.join(readable(line(e), names).split()), 200)}" for e in kept
+        ]
         if left_out:
             lines.append(f"({left_out} smaller entries left out; the file lists them all)")
         text = "\n".join(lines)
@@ -96,7 +106,9 @@ def impact(incident: Incident, users: int | None = None) -> str:
 
 def _best(incident: Incident) -> Hypothesis | None:
     alive = [one for one in incident.hypotheses if one.verdict is not Verdict.RULED_OUT]
-    return max(alive, key=lambda one: (one.verdict is Verdict.SUPPORTED, one.confidence), default=None)
+    return max(
+        alive, key=lambda one: (one.verdict is Verdict.SUPPORTED, one.confidence), default=None
+    )
 
 
 def _cause(incident: Incident) -> str:
@@ -119,7 +131,9 @@ def _items(incident: Incident, now: datetime) -> tuple[ActionItem, ...]:
     who = incident.lead or incident.declared_by
     features = [share.name for share in report.blast.top_features] if report else []
     what = (report.exception_type if report else None) or "this failure"
-    place = f" in {report.frame.file}" if report and report.frame and report.frame.file != "?" else ""
+    place = (
+        f" in {report.frame.file}" if report and report.frame and report.frame.file != "?" else ""
+    )
     proposed: dict[Literal["tests", "monitors", "gates"], str] = {
         "tests": f"reproduce {what}{place}",
         "monitors": f"alert on {listed(features) or incident.service} before users report it"

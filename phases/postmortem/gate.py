@@ -15,9 +15,7 @@ from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Value
 from phases.record.markdown import cut
 
-PART_LIMIT = (
-    3000  # a text input of Slack: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
-)
+PART_LIMIT = 3000  # a text input of Slack: https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element
 PARTS_BYTES = 14 * 1024  # the record has 32 KiB for everything (rules: Size and memory)
 ITEMS_LEAST = 3
 """Rows for action items that the form begins with: one for each kind."""
@@ -61,7 +59,9 @@ _ASKED = {
 }
 
 
-def submitted(parts: Parts, by: str, at: datetime, before: Sequence[ActionItem] = ()) -> Postmortem | dict[str, str]:
+def submitted(
+    parts: Parts, by: str, at: datetime, before: Sequence[ActionItem] = ()
+) -> Postmortem | dict[str, str]:
     """The post-mortem, or what is wrong: name of the part (`item_1` for the first row) → sentence, for a form to show under it.
 
     `before`: the items of a post-mortem that is sent again. They keep their places, and what is known of each.
@@ -78,10 +78,14 @@ def submitted(parts: Parts, by: str, at: datetime, before: Sequence[ActionItem] 
     wrong |= _wrong_items(parts.items)
     items = _merged(parts.items, before)
     impact = cut(" ".join(parts.impact.split()), IMPACT_LIMIT)
-    size = sum(len(text.encode()) for text in (*texts.values(), impact, *(one.text for one in items)))
+    size = sum(
+        len(text.encode()) for text in (*texts.values(), impact, *(one.text for one in items))
+    )
     if not wrong and size > PARTS_BYTES:
         longest = max(texts, key=lambda name: len(texts[name].encode()))
-        wrong[longest] = f"Altogether {size - PARTS_BYTES:,} bytes too long: shorten this, the longest part."
+        wrong[longest] = (
+            f"Altogether {size - PARTS_BYTES:,} bytes too long: shorten this, the longest part."
+        )
     if wrong:
         return wrong
     return Postmortem(
@@ -104,9 +108,13 @@ def _wrong_items(rows: Sequence[ActionItem]) -> dict[str, str]:
         if len(row.text) > ITEM_LIMIT
     }
     if all(is_empty(row.text) for row in rows):
-        wrong["item_1"] = "At least one action item: what shall be done so that it does not happen again?"
+        wrong["item_1"] = (
+            "At least one action item: what shall be done so that it does not happen again?"
+        )
     if len(rows) > ITEMS_LIMIT:
-        wrong[f"item_{ITEMS_LIMIT}"] = f"{len(rows)} action items are too many to be done: at most {ITEMS_LIMIT}."
+        wrong[f"item_{ITEMS_LIMIT}"] = (
+            f"{len(rows)} action items are too many to be done: at most {ITEMS_LIMIT}."
+        )
     return wrong
 
 
@@ -117,14 +125,20 @@ def _merged(rows: Sequence[ActionItem], before: Sequence[ActionItem]) -> tuple[A
         if old is None and row is not None and not is_empty(row.text):
             kept.append(_tidy(row))
         elif old is not None and row is not None and not is_empty(row.text):
-            kept.append(old.model_copy(update=_tidy(row).model_dump(include={"kind", "text", "owner", "due"})))
+            kept.append(
+                old.model_copy(
+                    update=_tidy(row).model_dump(include={"kind", "text", "owner", "due"})
+                )
+            )
         elif old is not None:
             kept.append(old.model_copy(update={"dropped": True}) if old.open else old)
     return tuple(kept)
 
 
 def _tidy(item: ActionItem) -> ActionItem:
-    return item.model_copy(update={"text": " ".join(item.text.split()), "owner": item.owner.strip()[:80]})
+    return item.model_copy(
+        update={"text": " ".join(item.text.split()), "owner": item.owner.strip()[:80]}
+    )
 
 
 def is_empty(text: str) -> bool:

@@ -27,12 +27,16 @@ def proofs(incident: Incident) -> tuple[Proof, ...]:
         Proof(
             name="Ticket",
             complete=incident.ticket is not None,
-            says=f"{incident.ticket.identifier} {incident.ticket.url}" if incident.ticket else "no ticket was opened",
+            says=f"{incident.ticket.identifier} {incident.ticket.url}"
+            if incident.ticket
+            else "no ticket was opened",
         ),
         Proof(
             name="Post-mortem",
             complete=incident.adr is not None,
-            says=f"{incident.adr.name} {incident.adr.url or incident.adr.path}" if incident.adr else "not written yet",
+            says=f"{incident.adr.name} {incident.adr.url or incident.adr.path}"
+            if incident.adr
+            else "not written yet",
         ),
         _recovery_proof(incident),
     )
@@ -41,8 +45,16 @@ def proofs(incident: Incident) -> tuple[Proof, ...]:
 def _triage_proof(incident: Incident) -> Proof:
     report = incident.triage
     if report is None:
-        return Proof(name="Triage report", complete=False, says="Sentry was not measured, and nobody reported by hand")
-    how = f"by hand, <@{report.manual_by}>, not measured" if report.manual_by else f"{report.events} events measured"
+        return Proof(
+            name="Triage report",
+            complete=False,
+            says="Sentry was not measured, and nobody reported by hand",
+        )
+    how = (
+        f"by hand, <@{report.manual_by}>, not measured"
+        if report.manual_by
+        else f"{report.events} events measured"
+    )
     return Proof(name="Triage report", complete=True, says=f"{stamp(report.at)}, {how}")
 
 
@@ -56,7 +68,9 @@ def _cause_proof(incident: Incident) -> Proof:
         if cause.evidence
         else "no evidence noted beside it"
     )
-    return Proof(name="Root cause with evidence", complete=True, says=f"{by}, {stamp(cause.at)}, {evidence}")
+    return Proof(
+        name="Root cause with evidence", complete=True, says=f"{by}, {stamp(cause.at)}, {evidence}"
+    )
 
 
 def _deploy_proof(incident: Incident) -> Proof:
@@ -71,12 +85,18 @@ def _deploy_proof(incident: Incident) -> Proof:
             said.append("no deploy was needed")
             complete = True
         elif action.proof is not None and action.proof.after is not None:
-            said.append(f"{action.proof.before or 'not known'} → {action.proof.after} ({action.result})")
+            said.append(
+                f"{action.proof.before or 'not known'} → {action.proof.after} ({action.result})"
+            )
             complete = action.result == "done"
         else:
             said.append(f"{what_was_done(action)}: {action.result}, release not read back")
             complete = False
-    return Proof(name="Deploy proof", complete=complete, says="; ".join(said) or "nothing was done on production")
+    return Proof(
+        name="Deploy proof",
+        complete=complete,
+        says="; ".join(said) or "nothing was done on production",
+    )
 
 
 def _recovery_proof(incident: Incident) -> Proof:
@@ -88,7 +108,9 @@ def _recovery_proof(incident: Incident) -> Proof:
     if last is not None and last.verdict == "confirmed by a person":
         return Proof(name=name, complete=True, says=f"{at}, confirmed by a person, not measured")
     look = (
-        next((look for look in reversed(last.looks) if look.verdict is LookVerdict.RECOVERED), None) if last else None
+        next((look for look in reversed(last.looks) if look.verdict is LookVerdict.RECOVERED), None)
+        if last
+        else None
     )
     if look is None:
         return Proof(name=name, complete=True, says=at)

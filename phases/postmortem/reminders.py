@@ -56,7 +56,10 @@ def followed(before: Incident, change: Change, now: datetime) -> Change:
         return change
     due = after.postmortem_due or next_morning(now, after.lead_offset)
     begun = after.model_copy(update={"postmortem_due": due})
-    timers = (*(t for t in change.timers if t.name != POSTMORTEM), Timer(POSTMORTEM, due, PostmortemDue()))
+    timers = (
+        *(t for t in change.timers if t.name != POSTMORTEM),
+        Timer(POSTMORTEM, due, PostmortemDue()),
+    )
     return replace(change, incident=begun, timers=timers, effects=(*change.effects, AskZone()))
 
 
@@ -69,7 +72,9 @@ def lead_zone(incident: Incident, action: LeadZone, service: Service, now: datet
     return _at(draft.set(lead_offset=action.offset), next_morning(now, action.offset)).done()
 
 
-def postmortem_due(incident: Incident, action: PostmortemDue, service: Service, now: datetime) -> Change:
+def postmortem_due(
+    incident: Incident, action: PostmortemDue, service: Service, now: datetime
+) -> Change:
     """Said in the channel with the form's button; after some days to the owners as well."""
     del action
     draft = Draft(incident, now)

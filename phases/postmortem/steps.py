@@ -25,14 +25,17 @@ from phases.steps.rounds import ended, write_again
 def not_now(incident: Incident) -> Refused | None:
     """Why no post-mortem can be written now: it is over, it is written, or it still bleeds."""
     if incident.adr is not None:  # its button stays under the message that asked for it
-        return Refused("state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}")
+        return Refused(
+            "state", f"{incident.adr.name} is written: {incident.adr.url or incident.adr.path}"
+        )
     if (refused := ended(incident)) is not None:
         return refused
     if incident.drill:
         return Refused("state", NO_POSTMORTEM)
     if incident.status not in (Status.VERIFYING, Status.MITIGATED):
         return Refused(
-            "state", "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first."
+            "state",
+            "The post-mortem is written once the bleeding has stopped. Roll back, hotfix or fix it first.",
         )
     return None
 
@@ -46,16 +49,22 @@ def submit_postmortem(
         return refused
     sent = incident.postmortem is not None and not incident.rewriting
     if sent and not any(f.kind in ("adr.number", "adr.write") for f in incident.failures):
-        return Refused("state", "The post-mortem was submitted and is being written. Nothing was changed.")
+        return Refused(
+            "state", "The post-mortem was submitted and is being written. Nothing was changed."
+        )
     written = action.postmortem
     if (empty := _empty_part(written)) is not None:
-        return Refused("input", f"Say {empty}: no part of a post-mortem is ever empty. Nothing was changed.")
+        return Refused(
+            "input", f"Say {empty}: no part of a post-mortem is ever empty. Nothing was changed."
+        )
     draft = worked(worked(Draft(incident, now), "adr.number"), "adr.write")
     draft.set(postmortem=written, rewriting=False)
     if incident.cause is None:
         draft.set(cause=Cause(text=written.root_cause[:2000], at=now, by=written.by))
         draft.note("cause", f"{mentioned(written.by)}: {written.root_cause}", by=written.by)
-    draft.note("post-mortem", f"{mentioned(written.by)} wrote the post-mortem", by=written.by).dirty("status", "tree")
+    draft.note(
+        "post-mortem", f"{mentioned(written.by)} wrote the post-mortem", by=written.by
+    ).dirty("status", "tree")
     before = incident.adr_before
     return draft.want(WriteAdr(number=before.number) if before is not None else NumberAdr()).done()
 
@@ -73,13 +82,19 @@ def _empty_part(written: Postmortem) -> str | None:
     return next((name for name, text in parts.items() if not text.strip()), None)
 
 
-def adr_numbered(incident: Incident, action: AdrNumbered, service: Service, now: datetime) -> Change:
+def adr_numbered(
+    incident: Incident, action: AdrNumbered, service: Service, now: datetime
+) -> Change:
     """The number is a claim: another incident that takes the same one has to choose again."""
     del service
     draft = worked(Draft(incident, now), "adr.number")
     if incident.adr is not None or incident.postmortem is None or not incident.open:
         return draft.done()
-    return draft.claim(f"adr:{action.repository}:{action.number}").want(WriteAdr(number=action.number)).done()
+    return (
+        draft.claim(f"adr:{action.repository}:{action.number}")
+        .want(WriteAdr(number=action.number))
+        .done()
+    )
 
 
 def adr_written(incident: Incident, action: AdrWritten, service: Service, now: datetime) -> Change:
@@ -91,10 +106,16 @@ def adr_written(incident: Incident, action: AdrWritten, service: Service, now: d
     draft.note("post-mortem", f"{action.adr.name}: {action.adr.path}", url=action.adr.url)
     if not incident.open:
         return draft.dirty("status").done()
-    if incident.status not in (Status.VERIFYING, Status.MITIGATED):  # it went on while the file was being written
+    if incident.status not in (
+        Status.VERIFYING,
+        Status.MITIGATED,
+    ):  # it went on while the file was being written
         return write_again(draft).dirty("status").done()
     if incident.status is not Status.MITIGATED:
-        tell(draft, f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.")
+        tell(
+            draft,
+            f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.",
+        )
     return resolve_if_ready(draft).done()
 
 

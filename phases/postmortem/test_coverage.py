@@ -10,7 +10,10 @@ from phases.ports.source_paths import TESTS, kind_of
 
 _TEST_AFFIX = re.compile(r"^(?:test|tests|spec)[_-]|[._-](?:test|tests|spec)$", re.IGNORECASE)
 _CAMEL_AFFIX = re.compile(r"(?:Tests?|Spec|IT)$")
-_SAME_LANGUAGE = ({".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte"}, {".java", ".kt", ".groovy"})
+_SAME_LANGUAGE = (
+    {".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte"},
+    {".java", ".kt", ".groovy"},
+)
 _PLAIN = re.compile(r"[\w-]+")
 CANDIDATES = 40
 _SCRIPT = ("{stem}.test{ending}", "{stem}.spec{ending}")
@@ -30,7 +33,9 @@ _ANY = ("test_{stem}{ending}", "{stem}_test{ending}", "{stem}.test{ending}", "{s
 def tests_among(file: str, paths: Iterable[str]) -> list[str]:
     """The test files of the same language as `file`."""
     endings = _endings(file)
-    return [path for path in paths if PurePosixPath(path).suffix in endings and kind_of(path) == TESTS]
+    return [
+        path for path in paths if PurePosixPath(path).suffix in endings and kind_of(path) == TESTS
+    ]
 
 
 def called_after(test: str, file: str) -> bool:
@@ -47,7 +52,11 @@ def patterns(file: str) -> list[str]:
         stem, folder = folder, path.parent.parent.name
     if not _PLAIN.fullmatch(stem):
         return []
-    found = [f"{stem}[.]{path.suffix.lstrip('.')}"] if path.suffix[1:].isalnum() and stem == _stem(file) else []
+    found = (
+        [f"{stem}[.]{path.suffix.lstrip('.')}"]
+        if path.suffix[1:].isalnum() and stem == _stem(file)
+        else []
+    )
     if _PLAIN.fullmatch(folder):
         found += [f"{folder}[./]{stem}", f"{folder} import .*{stem}"]
     else:
@@ -64,10 +73,20 @@ def candidates(file: str) -> list[str]:
     names = [shape.format(stem=stem, ending=ending) for shape in _SHAPES.get(ending, _ANY)]
     inside = PurePosixPath(*path.parts[1:-1]) if len(path.parts) > 1 else PurePosixPath()
     tests = [PurePosixPath(name) for name in ("tests", "test", "spec", "tests/unit")]
-    folders = [path.parent, path.parent / "tests", path.parent / "__tests__", tests[0] / inside, *tests]
+    folders = [
+        path.parent,
+        path.parent / "tests",
+        path.parent / "__tests__",
+        tests[0] / inside,
+        *tests,
+    ]
     if "main" in path.parts:
-        folders.insert(0, PurePosixPath(*("test" if part == "main" else part for part in path.parts[:-1])))
-    return list(dict.fromkeys(str(folder / name) for folder in folders for name in names))[:CANDIDATES]
+        folders.insert(
+            0, PurePosixPath(*("test" if part == "main" else part for part in path.parts[:-1]))
+        )
+    return list(dict.fromkeys(str(folder / name) for folder in folders for name in names))[
+        :CANDIDATES
+    ]
 
 
 def _endings(file: str) -> set[str]:

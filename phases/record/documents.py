@@ -75,7 +75,9 @@ class ActionItem(Value):
     @property
     def person(self) -> str | None:
         """The owner's Slack id, where the owner is a person of Slack's."""
-        found = re.fullmatch(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?([UW][A-Z0-9]{8,})", self.owner.strip())
+        found = re.fullmatch(
+            r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?([UW][A-Z0-9]{8,})", self.owner.strip()
+        )
         return (found.group(1) or found.group(2)) if found else None
 
 

@@ -146,7 +146,9 @@ class Round(Value):
     looks: tuple[Look, ...] = ()
     clock_started_at: datetime | None = None
     """From here the looks are counted: deploy finished, or *fixed another way* said."""
-    verdict: Literal["recovered", "not recovered", "ask a person", "confirmed by a person"] | None = None
+    verdict: (
+        Literal["recovered", "not recovered", "ask a person", "confirmed by a person"] | None
+    ) = None
     investigate_by: str | None = None
     """Who chose *Investigate*; it never uses up the round."""
 

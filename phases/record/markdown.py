@@ -22,7 +22,9 @@ _MARKS = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")
 _LINE = re.compile(r"(?:#|>|\+|=|-{2,}|-(?!\s)|-$|\d{1,9}[.)](?!\s)|:)")
 _CHAT = re.compile(r"[\\`*_~|\[\]<]|^[-+#>]")
 _REFERENCE = re.compile(r"[#@](?=\w)|\bGH-(?=\d)|https?:(?=//)", re.IGNORECASE)
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u2028\u2029")
+_BIDI_CONTROLS = frozenset(
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u2028\u2029"
+)
 
 
 def readable(text: str, names: Names) -> str:
@@ -38,7 +40,9 @@ def readable(text: str, names: Names) -> str:
         sign, what, label = found.groups()
         if sign == "@":
             return SOMEBODY if what == FORGOTTEN else names.get(what) or label or what
-        return f"#{label or what}" if sign == "#" else f"@{(label or what).split('^')[-1].lstrip('@')}"
+        return (
+            f"#{label or what}" if sign == "#" else f"@{(label or what).split('^')[-1].lstrip('@')}"
+        )
 
     return _MASS.sub("@\u200b", _TOKEN.sub(said, shown))
 
@@ -65,7 +69,9 @@ def paragraphs(text: str, names: Names, limit: int = 8000) -> str:
         if _LINE.match(words):
             body = f"\\{body}" if not body.startswith(("\\", "&")) else body
         if re.match(r"\d{1,9}[.)](?!\s)", words) and body.startswith("\\"):
-            body = body[1:]  # a digit cannot be escaped, and without a blank behind its dot it begins no list
+            body = body[
+                1:
+            ]  # a digit cannot be escaped, and without a blank behind its dot it begins no list
         lines.append(f"{indent}{body}" if words else "")
     joined = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
     # A line break of the author is a line break of the page.

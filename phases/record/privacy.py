@@ -22,7 +22,9 @@ def outside(incident: Incident) -> Incident:
     cause = incident.cause
     if cause is not None:
         written = incident.postmortem.root_cause if incident.postmortem else ""
-        cause = cause.model_copy(update={"text": cut(written, 300) or "not told", "evidence": (), "commit": None})
+        cause = cause.model_copy(
+            update={"text": cut(written, 300) or "not told", "evidence": (), "commit": None}
+        )
     hidden = {
         "title": TITLE,
         "description": "",
@@ -51,7 +53,9 @@ def _hidden(one: Round) -> Round:
     if action is not None:
         sentence = "by people" if action.sentence else ""
         glass = "not told" if action.break_glass else None
-        action = action.model_copy(update={"sentence": sentence, "reason": "", "lines": (), "break_glass": glass})
+        action = action.model_copy(
+            update={"sentence": sentence, "reason": "", "lines": (), "break_glass": glass}
+        )
     return one.model_copy(update={"why": "not told", "action": action, "recommendation": None})
 
 

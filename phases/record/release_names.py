@@ -53,7 +53,9 @@ class Names:
         return self.of(Release(version=version)).version
 
 
-def names(sentry: Iterable[Release], deployable: Iterable[Release], others: Iterable[Release]) -> Names:
+def names(
+    sentry: Iterable[Release], deployable: Iterable[Release], others: Iterable[Release]
+) -> Names:
     """What Sentry's releases, the deployer's list and everybody else's words say together."""
     by_sentry, by_deployer = ({one.version: one for one in told} for told in (sentry, deployable))
     commits: dict[str, str] = {}
@@ -64,7 +66,12 @@ def names(sentry: Iterable[Release], deployable: Iterable[Release], others: Iter
     for name in moving:
         del commits[name]
     return Names(
-        by_sentry, by_deployer, commits, frozenset(moving), _index(by_sentry.values()), _index(by_deployer.values())
+        by_sentry,
+        by_deployer,
+        commits,
+        frozenset(moving),
+        _index(by_sentry.values()),
+        _index(by_deployer.values()),
     )
 
 
@@ -92,4 +99,8 @@ def _index(releases: Iterable[Release]) -> dict[str, tuple[Release, ...]]:
 
 def _same(release: Release, index: Index) -> Release | None:
     begins = _begins(release)
-    return next((one for one in index.get(begins, ()) if one.same_as(release)), None) if begins is not None else None
+    return (
+        next((one for one in index.get(begins, ()) if one.same_as(release)), None)
+        if begins is not None
+        else None
+    )

@@ -16,8 +16,12 @@ WINDOW_SECONDS = 900  # workflow, phase 1: "in last 15 minutes"
 RECHECK_AFTER_SECONDS = 300  # workflow, phase 5: "Wait 5-10 min after action"
 RECHECK_UNTIL_SECONDS = 600
 
-DEPLOYABLE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+@/ -]{0,198}[A-Za-z0-9._+@/-])?")  # rules: Releases and deploys
-HOTFIX = re.compile(r"hotfix (?:#[1-9][0-9]{0,8}|[A-Za-z0-9][A-Za-z0-9._+@/ -]{0,180})@[0-9a-f]{7,40}")
+DEPLOYABLE = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._+@/ -]{0,198}[A-Za-z0-9._+@/-])?"
+)  # rules: Releases and deploys
+HOTFIX = re.compile(
+    r"hotfix (?:#[1-9][0-9]{0,8}|[A-Za-z0-9][A-Za-z0-9._+@/ -]{0,180})@[0-9a-f]{7,40}"
+)
 """What a hotfix is called: by its branch, or by its pull request."""
 
 
@@ -26,17 +30,22 @@ _READS = {"{version}": "(?P<version>.+)", "{build}": ".+", "*": ".*"}
 _BARE = "{version}"
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
-_NUMBERED = re.compile(r"\d+\.\d.*|\d+(?:-\d+)*|\d{8}.*|(?:.*[^A-Za-z0-9])?(?:v\d|\d+\.\d+\.\d).*|.*@\d.*")
+_NUMBERED = re.compile(
+    r"\d+\.\d.*|\d+(?:-\d+)*|\d{8}.*|(?:.*[^A-Za-z0-9])?(?:v\d|\d+\.\d+\.\d).*|.*@\d.*"
+)
 """How tags are mostly numbered: `1.4`, `v2`, `billing-v7.1.0`, `shop@7`.
 
 The branches `release/1.3` and `12-fix` are not numbered so.
 """
 
 
-_BRANCH = re.compile(r"(?:feat(?:ure)?|bug-?fix|fix|hot-?fix|support|chore|dependabot|renovate)/", re.IGNORECASE)
+_BRANCH = re.compile(
+    r"(?:feat(?:ure)?|bug-?fix|fix|hot-?fix|support|chore|dependabot|renovate)/", re.IGNORECASE
+)
 """How branches begin: `hotfix/1.4.1`. https://nvie.com/posts/a-successful-git-branching-model/ and Dependabot, Renovate"""
 _BEFORE = re.compile(
-    r"(?:alpha|beta|rc|cr|pre|preview|dev|snapshot|canary|next|nightly|m|a|b|c)(?![a-z])", re.IGNORECASE
+    r"(?:alpha|beta|rc|cr|pre|preview|dev|snapshot|canary|next|nightly|m|a|b|c)(?![a-z])",
+    re.IGNORECASE,
 )
 
 
@@ -48,7 +57,8 @@ def _reader(pattern: str) -> re.Pattern[str]:
     (https://semver.org/#spec-item-10).
     """
     reads = (
-        _READS.get(part) or (r"(?P<version>[^+]+)(?:\+.*)?" if part.startswith(_BARE) else re.escape(part))
+        _READS.get(part)
+        or (r"(?P<version>[^+]+)(?:\+.*)?" if part.startswith(_BARE) else re.escape(part))
         for part in _PART.split(pattern)
     )
     return re.compile("".join(reads), re.DOTALL)
@@ -155,7 +165,9 @@ class Service(Value):
     def version_in_sentry(self, name: str) -> str | None:
         """Return the version that a release in Sentry stands for; None: it is no release of this service."""
         pattern = self.release.sentry
-        others = any(len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside_in_sentry)
+        others = any(
+            len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside_in_sentry
+        )
         return None if others else self.release.version_of(pattern, name)
 
     def of_another(self, name: str, pattern: str = _BARE) -> bool:
@@ -163,7 +175,12 @@ class Service(Value):
         return any(len(p) > len(pattern) and _reader(p).fullmatch(name) for p in self.beside)
 
     def deployed(
-        self, ref: str, sha: str, told: str = "", tags: Mapping[str, str] | None = None, gone: Collection[str] = ()
+        self,
+        ref: str,
+        sha: str,
+        told: str = "",
+        tags: Mapping[str, str] | None = None,
+        gone: Collection[str] = (),
     ) -> Release | None:
         """Return the release of a deployment on GitHub; None: it is another service's.
 
@@ -189,13 +206,20 @@ class Service(Value):
                     return None
         if commit is None:
             return Release(version=name)
-        at = sorted(n for n, there in (tags or {}).items() if there.lower() == commit and self._tells(n, sure=True))
+        at = sorted(
+            n
+            for n, there in (tags or {}).items()
+            if there.lower() == commit and self._tells(n, sure=True)
+        )
         versions = [version for n in at if (version := self.version_in(n)) is not None]
         return Release(version=max(versions, key=_natural, default=commit), commit=commit)
 
     def _tells(self, name: str, *, sure: bool) -> bool:
         """Whether a name is a version's: a bare pattern would read `latest` and `main`, too, which move."""
-        said = any(p != _BARE and _reader(p).fullmatch(name) for p in (self.release.tag, self.release.deploy))
+        said = any(
+            p != _BARE and _reader(p).fullmatch(name)
+            for p in (self.release.tag, self.release.deploy)
+        )
         return said or _numbered(name, sure=sure)
 
     @property
@@ -210,7 +234,11 @@ class Service(Value):
 
 def tag_in(ref: str) -> str:
     """Return the tag that a `ref` names as one, else all of it."""
-    return ref.removeprefix("refs/").removeprefix("tags/") if ref.startswith(("refs/tags/", "tags/")) else ref
+    return (
+        ref.removeprefix("refs/").removeprefix("tags/")
+        if ref.startswith(("refs/tags/", "tags/"))
+        else ref
+    )
 
 
 def environment_among(told: str, ours: Collection[str]) -> str | None:
@@ -226,17 +254,23 @@ def _may_be_tag(ref: str, name: str, sha: str) -> bool:
     """Not where it says that it is something else: another kind of ref, or the commit itself."""
     other = ref.startswith("refs/") and name == ref
     return (
-        bool(name) and not other and not (ABBREVIATED.fullmatch(name.lower()) and sha.lower().startswith(name.lower()))
+        bool(name)
+        and not other
+        and not (ABBREVIATED.fullmatch(name.lower()) and sha.lower().startswith(name.lower()))
     )
 
 
 def _numbered(name: str, *, sure: bool) -> bool:
     """Whether a name has a number. One that may be a branch (not `sure`) must be numbered as tags mostly are."""
-    return bool(re.search(r"\d", name) if sure else _NUMBERED.fullmatch(name) and not _BRANCH.match(name))
+    return bool(
+        re.search(r"\d", name) if sure else _NUMBERED.fullmatch(name) and not _BRANCH.match(name)
+    )
 
 
 def _natural(version: str) -> tuple[bool, list[tuple[int, int, str]]]:
     """1.10 after 1.9, and a release after its candidates: what is promoted has both tags (https://semver.org/#spec-item-11)."""
     words = re.split(r"(\d+)", version.partition("+")[0])
     final = not any(_BEFORE.search(word) for word in words[2:])
-    return final, [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", version)]
+    return final, [
+        (1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", version)
+    ]

@@ -33,7 +33,9 @@ def shown(entries: Sequence[Entry], words: Mapping[str, Entry]) -> list[Entry]:
             newest[entry.ref] = at
     left: list[Entry] = []
     for at, entry in enumerate(entries):
-        if entry.hides is not None or (entry.ref is not None and (entry.ref in hidden or newest[entry.ref] != at)):
+        if entry.hides is not None or (
+            entry.ref is not None and (entry.ref in hidden or newest[entry.ref] != at)
+        ):
             continue
         full = words.get(entry.ref, entry) if entry.ref is not None else entry
         if full.ref is None or full.text:

@@ -117,8 +117,13 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
         _settings(commit, clues, crashed_in_library, mark)
         if elsewhere[position]:
             _neighbours(commit, folders, mark)
-        mark.add(RECENT * (1 - position / count), "the newest commit of the range" if position == 0 else "")
-        churn = sum(f.added + f.deleted for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE)
+        mark.add(
+            RECENT * (1 - position / count),
+            "the newest commit of the range" if position == 0 else "",
+        )
+        churn = sum(
+            f.added + f.deleted for f in commit.files if kind_of(f.path) not in BESIDE_THE_CODE
+        )
         mark.add(min(LARGE, 0.25 * math.log2(1 + churn / 8)), "")
         _discounts(commit, patches[position], mark)
     _reverts(ordered, marks)
@@ -127,7 +132,9 @@ def rank(frames: Sequence[Frame], exception: Thrown, commits: Sequence[Commit]) 
     return [_suspect(ordered[i], marks[i]) for i in best]
 
 
-def with_blame(suspects: Sequence[Suspect], frames: Sequence[Frame], blamed: Mapping[int, Suspect]) -> list[Suspect]:
+def with_blame(
+    suspects: Sequence[Suspect], frames: Sequence[Frame], blamed: Mapping[int, Suspect]
+) -> list[Suspect]:
     """Adds what `git blame` says of the frames (by their number): it sees through moves and merges that patches hide."""
     added: list[Suspect] = []
     for one in suspects:
@@ -139,10 +146,16 @@ def with_blame(suspects: Sequence[Suspect], frames: Sequence[Frame], blamed: Map
                 where = "which crashes" if number == 0 else "which is on the way to the crash"
                 where = f"in the stack of {frame.of}" if frame.of else where
                 reason = f"git blame: last touched {frame.file}:{frame.line}, {where}"
-                points.append((BLAMED / (1 + 0.4 * number) * (AGAIN if frame.again else 1.0), reason))
+                points.append(
+                    (BLAMED / (1 + 0.4 * number) * (AGAIN if frame.again else 1.0), reason)
+                )
         if points:
             score = round(one.score + max(p for p, _ in points), 3)
-            added.append(one.model_copy(update={"score": score, "reasons": (*(r for _, r in points), *one.reasons)}))
+            added.append(
+                one.model_copy(
+                    update={"score": score, "reasons": (*(r for _, r in points), *one.reasons)}
+                )
+            )
         else:
             added.append(one)
     return sorted(added, key=lambda s: -s.score)
@@ -188,15 +201,22 @@ def _words(
             worth = NAME * name.weight / math.sqrt(max(1, changed))
             if not (found.added or found.removed):
                 marks[position].add(
-                    AROUND * name.weight / math.sqrt(len(hits)), f"changes `{name.text}`, which the error names"
+                    AROUND * name.weight / math.sqrt(len(hits)),
+                    f"changes `{name.text}`, which the error names",
                 )
             elif clues.missing and found.removed and not found.added:
-                marks[position].add(worth * GONE, f"takes `{name.text}` away, which the error misses")
+                marks[position].add(
+                    worth * GONE, f"takes `{name.text}` away, which the error misses"
+                )
             elif found.added and not found.removed and (clues.missing or changed == 1):
                 says = "misses" if clues.missing else "names"
-                marks[position].add(worth * BROUGHT, f"brings in `{name.text}`, which the error {says}")
+                marks[position].add(
+                    worth * BROUGHT, f"brings in `{name.text}`, which the error {says}"
+                )
             else:
-                marks[position].add(worth, f"changes lines with `{name.text}`, which the error names")
+                marks[position].add(
+                    worth, f"changes lines with `{name.text}`, which the error names"
+                )
     for phrase in clues.phrases:
         hits = _hits(phrase, code)
         for position, found in hits.items():
@@ -210,13 +230,15 @@ def _words(
                 continue  # a plain name that only heads a hunk says nothing
             if not any(f"`{name}`" in reason for _, reason in marks[position].points):
                 marks[position].add(
-                    worth / math.sqrt(len(hits)), f"changes `{name}`, which is called on the way to the crash"
+                    worth / math.sqrt(len(hits)),
+                    f"changes `{name}`, which is called on the way to the crash",
                 )
     if clues.nothing:
         empty = [position for position, patch in code if gives_nothing(*patch.changed)]
         for position in dict.fromkeys(empty):
             marks[position].add(
-                NOTHING / math.sqrt(len(empty)), "lets something give nothing back, which the error stumbled over"
+                NOTHING / math.sqrt(len(empty)),
+                "lets something give nothing back, which the error stumbled over",
             )
 
 
@@ -251,15 +273,21 @@ def _hits(text: str, code: Sequence[tuple[int, Patch]]) -> dict[int, Found]:
     return hits
 
 
-def _named_files(clues: Clues, index: PathIndex, commits: Sequence[Commit], marks: Sequence[_Marks]) -> None:
-    named = {m.path: m.quality for text in clues.files for m in index.find(text) if m.quality >= 0.5}
+def _named_files(
+    clues: Clues, index: PathIndex, commits: Sequence[Commit], marks: Sequence[_Marks]
+) -> None:
+    named = {
+        m.path: m.quality for text in clues.files for m in index.find(text) if m.quality >= 0.5
+    }
     if not named:
         return
     for commit, mark in zip(commits, marks, strict=True):
         for file in commit.files:
             quality = named.get(file.path)
             if quality is not None:
-                gone = (file.added == 0 and file.deleted > 0) or "\ndeleted file mode" in file.patch[:400]
+                gone = (
+                    file.added == 0 and file.deleted > 0
+                ) or "\ndeleted file mode" in file.patch[:400]
                 mark.add(
                     FILE_NAMED * quality * (1.5 if gone else 1.0),
                     f"{'deletes' if gone else 'changes'} {file.path}, which the error names",
@@ -280,11 +308,18 @@ def _settings(commit: Commit, clues: Clues, crashed_in_library: bool, mark: _Mar
         mark.add(SETTINGS + (FITTING if clues.database else 0.0), f"changes the database ({path})")
     if CONFIGURATION in by_kind:
         path = by_kind[CONFIGURATION][0].path
-        mark.add(SETTINGS + (FITTING if clues.outside or clues.setting else 0.0), f"changes configuration ({path})")
+        mark.add(
+            SETTINGS + (FITTING if clues.outside or clues.setting else 0.0),
+            f"changes configuration ({path})",
+        )
 
 
 def _dependency(
-    commit: Commit, files: Sequence[CommitFile], clues: Clues, crashed_in_library: bool, mark: _Marks
+    commit: Commit,
+    files: Sequence[CommitFile],
+    clues: Clues,
+    crashed_in_library: bool,
+    mark: _Marks,
 ) -> None:
     changed = [
         row[1:]
@@ -297,13 +332,17 @@ def _dependency(
     text = "\n".join([*changed, commit.subject]).lower()
     for depth, library in enumerate(clues.libraries):
         if _mentions(text, library):
-            worth = LIBRARY * (1.3 if crashed_in_library and depth == 0 else 1.0) / (1 + 0.25 * depth)
+            worth = (
+                LIBRARY * (1.3 if crashed_in_library and depth == 0 else 1.0) / (1 + 0.25 * depth)
+            )
             mark.add(worth, f"changes the dependency `{library}`, which is in the stack")
             return
     mark.add(BUMP, f"changes dependencies ({files[0].path})")
 
 
-_OWN_VERSION = re.compile(r"""\s*(?:["']?version["']?\s*[:=]|__version__|<version>|[{}\[\],]*\s*$)""", re.IGNORECASE)
+_OWN_VERSION = re.compile(
+    r"""\s*(?:["']?version["']?\s*[:=]|__version__|<version>|[{}\[\],]*\s*$)""", re.IGNORECASE
+)
 
 
 def _mentions(text: str, library: str) -> bool:
@@ -326,7 +365,11 @@ class _Folders:
         known = self._known.get(directory)
         if known is None:
             folder = parts_of(directory)
-            weights = (w for f, w in self._wanted.items() if folder[-len(f) :] == f or f[-len(folder) :] == folder)
+            weights = (
+                w
+                for f, w in self._wanted.items()
+                if folder[-len(f) :] == f or f[-len(folder) :] == folder
+            )
             known = self._known[directory] = max(weights, default=0.0) if folder else 0.0
         return known
 
@@ -350,17 +393,27 @@ _CHORE = re.compile(
     re.IGNORECASE,
 )
 _REVERTS = re.compile(r"This reverts commit ([0-9a-f]{7,64})", re.IGNORECASE)
-_REVERT_SUBJECT = re.compile(r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE)
+_REVERT_SUBJECT = re.compile(
+    r"""(?:Revert|Back ?out|Rollback)[: ]+["“']?(.+?)["”']?(?: \(#\d+\))?$""", re.IGNORECASE
+)
 
 
 def _discounts(commit: Commit, patches: Sequence[Patch], mark: _Marks) -> None:
     kinds = {kind_of(f.path) for f in commit.files}
     if _MERGE.match(commit.subject):
-        mark.discount(0.3 if commit.files else 0.1, "a merge: what it brings stands in its own commits")
+        mark.discount(
+            0.3 if commit.files else 0.1, "a merge: what it brings stands in its own commits"
+        )
     elif not commit.files:
         mark.discount(0.3, "changes no file that is known")
     if kinds and kinds <= BESIDE_THE_CODE:
-        only = "tests" if kinds == {TESTS} else "documentation" if kinds == {DOCS} else "tests, documentation or CI"
+        only = (
+            "tests"
+            if kinds == {TESTS}
+            else "documentation"
+            if kinds == {DOCS}
+            else "tests, documentation or CI"
+        )
         mark.discount(0.15 if TESTS in kinds else 0.08, f"changes only {only}")
         return
     if _CHORE.search(commit.subject) and CODE in kinds:
@@ -383,19 +436,30 @@ def _reverts(commits: Sequence[Commit], marks: Sequence[_Marks]) -> None:
         if original is not None and original not in undone:
             undone.add(original)
             marks[original].discount(0.25, f"was reverted by {commit.sha[:9]}")
-            marks[position].discount(0.4, f"only takes {commits[original].sha[:9]} back, which is in the range too")
+            marks[position].discount(
+                0.4, f"only takes {commits[original].sha[:9]} back, which is in the range too"
+            )
 
 
-def _reverted(commit: Commit, position: int, commits: Sequence[Commit], by_subject: dict[str, list[int]]) -> int | None:
+def _reverted(
+    commit: Commit, position: int, commits: Sequence[Commit], by_subject: dict[str, list[int]]
+) -> int | None:
     told = _REVERTS.search(commit.body)
     if told:
         return next(
-            (i for i in range(position + 1, len(commits)) if commits[i].sha.startswith(told.group(1).lower())), None
+            (
+                i
+                for i in range(position + 1, len(commits))
+                if commits[i].sha.startswith(told.group(1).lower())
+            ),
+            None,
         )
     subject = _REVERT_SUBJECT.match(commit.subject.strip())
     if not subject:
         return None
-    return next((i for i in by_subject.get(subject.group(1).strip().casefold(), ()) if i > position), None)
+    return next(
+        (i for i in by_subject.get(subject.group(1).strip().casefold(), ()) if i > position), None
+    )
 
 
 def _suspect(commit: Commit, mark: _Marks) -> Suspect:

@@ -12,11 +12,17 @@ from phases.record.findings import Frame
 NAMES = 9
 """Names of an error's text that are looked for in the patches, the telling ones first."""
 
-_QUOTED = re.compile(r"`([^`\n]{2,80})`|'([^'\n]{2,80})'|\"([^\"\n]{2,80})\"|‘([^’\n]{2,80})’|“([^”\n]{2,80})”")
+_QUOTED = re.compile(
+    r"`([^`\n]{2,80})`|'([^'\n]{2,80})'|\"([^\"\n]{2,80})\"|‘([^’\n]{2,80})’|“([^”\n]{2,80})”"
+)
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*")
 _CALLED = re.compile(r"\b([A-Za-z_$][\w$]*)\(")
-_CONSTRUCTED = re.compile(r"\b([A-Za-z_]\w*)(?:\.|#|::)(?:__init__|__new__|<init>|initialize|constructor)\b")
-_EVERYWHERE = frozenset(("__init__", "__call__", "__new__", "__main__", "initialize", "constructor", "toString"))
+_CONSTRUCTED = re.compile(
+    r"\b([A-Za-z_]\w*)(?:\.|#|::)(?:__init__|__new__|<init>|initialize|constructor)\b"
+)
+_EVERYWHERE = frozenset(
+    ("__init__", "__call__", "__new__", "__main__", "initialize", "constructor", "toString")
+)
 _CODED = re.compile(
     r"\b(?:[A-Za-z]+_\w+|_\w{2,}|[a-z]+[A-Z]\w+|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+|[A-Z][A-Z0-9]+_[A-Z0-9_]+)\b"
 )
@@ -164,11 +170,15 @@ _STOCK = re.compile(
 
 def _files(value: str) -> tuple[str, ...]:
     found = [
-        m.group().strip("./\\") for m in _FILE.finditer(value) if "://" not in value[max(0, m.start() - 3) : m.end()]
+        m.group().strip("./\\")
+        for m in _FILE.finditer(value)
+        if "://" not in value[max(0, m.start() - 3) : m.end()]
     ]
     modules = [
         m.replace(".", "/")
-        for m in re.findall(r"(?i)(?:module named|from|module) ['\"]?([A-Za-z_]\w*(?:\.\w+)+)", value)
+        for m in re.findall(
+            r"(?i)(?:module named|from|module) ['\"]?([A-Za-z_]\w*(?:\.\w+)+)", value
+        )
     ]
     return tuple(dict.fromkeys([*found, *modules]))[:6]
 
@@ -176,7 +186,17 @@ def _files(value: str) -> tuple[str, ...]:
 def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
     found = [library for frame in frames if (library := library_of(frame.file)) is not None]
     root = type.split(".")[0].lower() if "." in type else ""
-    if root and root not in ("java", "javax", "system", "builtins", "com", "org", "net", "io", "errors"):
+    if root and root not in (
+        "java",
+        "javax",
+        "system",
+        "builtins",
+        "com",
+        "org",
+        "net",
+        "io",
+        "errors",
+    ):
         found.append(root)
     return tuple(dict.fromkeys(found))[:8]
 

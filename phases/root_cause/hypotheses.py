@@ -11,7 +11,16 @@ from datetime import timedelta
 
 from phases.ports.source_paths import CONFIGURATION, DEPENDENCY, MIGRATION, kind_of
 from phases.ports.source_values import Commit
-from phases.record.findings import Bisect, Hypothesis, HypothesisKind, Share, Suspect, TriageReport, Verdict, Word
+from phases.record.findings import (
+    Bisect,
+    Hypothesis,
+    HypothesisKind,
+    Share,
+    Suspect,
+    TriageReport,
+    Verdict,
+    Word,
+)
 from phases.record.service import Service
 from phases.record.wording import capital, counted, lasting, listed, short, stamp
 from phases.root_cause.error_clues import clues_of
@@ -89,7 +98,10 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
     culprit = bisect.culprit
     if bisect.state != "found" or culprit is None:
         said = f"Bisect {bisect.good}..{bisect.bad}: {bisect.reason or bisect.state}."
-        return tuple(_added(h, said) if h.kind is HypothesisKind.RELEASE and h.by is None else h for h in hypotheses)
+        return tuple(
+            _added(h, said) if h.kind is HypothesisKind.RELEASE and h.by is None else h
+            for h in hypotheses
+        )
     found = Hypothesis(
         id="",
         kind=HypothesisKind.COMMIT,
@@ -106,8 +118,14 @@ def after_bisect(hypotheses: Sequence[Hypothesis], bisect: Bisect) -> tuple[Hypo
         if one.kind is not HypothesisKind.COMMIT or one.by is not None:
             judged.append(one)
         elif _key(one) == _key(found):
-            text = one.found if found.found in one.found else f"{found.found} {capital(one.found)}".strip()
-            judged.append(found.model_copy(update={"id": one.id, "found": text, "url": one.url or found.url}))
+            text = (
+                one.found
+                if found.found in one.found
+                else f"{found.found} {capital(one.found)}".strip()
+            )
+            judged.append(
+                found.model_copy(update={"id": one.id, "found": text, "url": one.url or found.url})
+            )
         else:
             told = {
                 "verdict": Verdict.RULED_OUT,
@@ -129,7 +147,11 @@ def _key(one: Hypothesis) -> tuple[str, str]:
 
 
 def _added(one: Hypothesis, said: str) -> Hypothesis:
-    return one if said in one.found else one.model_copy(update={"found": f"{one.found} {said}".strip()})
+    return (
+        one
+        if said in one.found
+        else one.model_copy(update={"found": f"{one.found} {said}".strip()})
+    )
 
 
 # --- the release -----------------------------------------------------------------------------------------------
@@ -144,20 +166,33 @@ def _release(facts: Facts) -> Hypothesis:
             says="A release brought it",
             predicts="the trouble begins within minutes of a deploy",
             check="the beginning of the trouble against the deploys",
-            found="No deploy is known from before the trouble." if report.began_at else "When it began is not known.",
+            found="No deploy is known from before the trouble."
+            if report.began_at
+            else "When it began is not known.",
             confidence=0.2 if report.deploys else 0.3,
         )
     version = report.suspect.version
     fresh = [issue for issue in report.issues if issue.new]
     gap = timedelta(minutes=report.suspect_minutes) if report.suspect_minutes is not None else None
     if gap is None:
-        sure, found = 0.4, f"{version} was deployed before the trouble; how long before is not known."
+        sure, found = (
+            0.4,
+            f"{version} was deployed before the trouble; how long before is not known.",
+        )
     else:
         after = f"{'right' if gap < JUST else lasting(gap)} after its deploy started"
         after = "before its deploy had ended" if gap < timedelta(0) else after
         began = f" ({stamp(report.began_at)})" if report.began_at else ""
         found = f"Trouble began {after}{began}."
-        sure = 0.8 if gap <= SOON else 0.5 if gap <= LATER else 0.25 if gap <= timedelta(days=1) else 0.08
+        sure = (
+            0.8
+            if gap <= SOON
+            else 0.5
+            if gap <= LATER
+            else 0.25
+            if gap <= timedelta(days=1)
+            else 0.08
+        )
     if fresh and report.issues:
         many = len(report.issues)
         which = "The issue" if many == 1 else f"{len(fresh)} of {many} issues"
@@ -181,7 +216,11 @@ def _release(facts: Facts) -> Hypothesis:
 def _unexplained(report: TriageReport) -> str | None:
     """Triage's own word that the release does not explain the events (rules: Brakes)."""
     for brake in report.recommendation.brakes:
-        if "earlier release" in brake or "none carries" in brake or "no event carries" in brake.lower():
+        if (
+            "earlier release" in brake
+            or "none carries" in brake
+            or "no event carries" in brake.lower()
+        ):
             return brake[:1].lower() + brake[1:].rstrip(".")
     return None
 
@@ -244,7 +283,11 @@ def _configuration(facts: Facts) -> Hypothesis:
         found = f"No configuration file changed in {facts.span}; a flag that was switched elsewhere cannot be seen from here."
         sure = 0.15 if fits else 0.08
     if fits:
-        found += " The error speaks of a setting." if clues.setting else " The error comes from the database."
+        found += (
+            " The error speaks of a setting."
+            if clues.setting
+            else " The error comes from the database."
+        )
     return Hypothesis(
         id="",
         kind=HypothesisKind.CONFIGURATION,
@@ -263,8 +306,12 @@ def _dependency(facts: Facts) -> Hypothesis:
     sure = 0.05
     if neighbours:
         began = facts.report.began_at
-        near = [d for d in neighbours if began is None or d.started_at <= began <= d.started_at + LATER]
-        told = listed([f"{d.service} {d.release.version} at {stamp(d.started_at)}" for d in neighbours])
+        near = [
+            d for d in neighbours if began is None or d.started_at <= began <= d.started_at + LATER
+        ]
+        told = listed(
+            [f"{d.service} {d.release.version} at {stamp(d.started_at)}" for d in neighbours]
+        )
         said.append(f"Deployed beside it: {told}.")
         sure = 0.4 if near and facts.report.suspect is None else 0.25 if near else 0.1
     named = [s for s in facts.suspects[:5] if any("dependency `" in reason for reason in s.reasons)]
@@ -272,7 +319,9 @@ def _dependency(facts: Facts) -> Hypothesis:
         said.append(f"{named[0].sha[:9]} {named[0].reasons[0]}.")
         sure = max(sure, 0.55)
     elif bumps:
-        said.append(f"{listed(list(dict.fromkeys(p for _, p in bumps)))} changed ({listed(_shas(bumps))}).")
+        said.append(
+            f"{listed(list(dict.fromkeys(p for _, p in bumps)))} changed ({listed(_shas(bumps))})."
+        )
         sure = max(sure, 0.2)
     if facts.commits is None and not said:
         said.append("The changed files are not known.")
@@ -280,7 +329,9 @@ def _dependency(facts: Facts) -> Hypothesis:
     over = facts.commits is not None and not bumps and not neighbours
     if over:
         beside = "" if facts.service.depends_on else " No neighbours are named in the catalogue."
-        said.append(f"No dependency changed in {facts.span}, and no neighbour was deployed.{beside}")
+        said.append(
+            f"No dependency changed in {facts.span}, and no neighbour was deployed.{beside}"
+        )
     return Hypothesis(
         id="",
         kind=HypothesisKind.DEPENDENCY,
@@ -305,7 +356,9 @@ def _data(facts: Facts) -> Hypothesis:
     said: list[str] = []
     verdict, sure = Verdict.OPEN, 0.15
     known = blast.knows("users") and blast.knows("places")
-    place = _one_place(blast.organisations, report.events) or _one_place(blast.regions, report.events)
+    place = _one_place(blast.organisations, report.events) or _one_place(
+        blast.regions, report.events
+    )
     if blast.users is Word.ONE:
         said.append("One user has all the errors.")
         sure = 0.75 if not blast.inferred else 0.45
@@ -313,7 +366,9 @@ def _data(facts: Facts) -> Hypothesis:
         said.append(f"{_percent(place.events, report.events)} of the events are at {place.name}.")
         sure = 0.65
     elif place is not None:
-        said.append(f"The most at one place: {place.name} with {_percent(place.events, report.events)}.")
+        said.append(
+            f"The most at one place: {place.name} with {_percent(place.events, report.events)}."
+        )
         if place.events < SPREAD * report.events and blast.users is Word.MANY and known:
             verdict, sure = Verdict.RULED_OUT, 0.04
     elif blast.users is Word.MANY and blast.knows("users"):
@@ -350,12 +405,18 @@ def _percent(part: int, whole: int) -> str:
 
 def _infrastructure(facts: Facts) -> Hypothesis:
     report = facts.report
-    titles = [issue.title for issue in report.issues] or [f"{report.exception_type or ''} {facts.message}"]
+    titles = [issue.title for issue in report.issues] or [
+        f"{report.exception_type or ''} {facts.message}"
+    ]
     outside = [title for title in titles if clues_of("", title, ()).outside]
     share = len(outside) / len(titles)
     if outside:
         found = f"{len(outside)} of {counted(len(titles), 'issue')} speak of connections, time-outs or memory (“{short(outside[0], 100)}”)."
-        sure = 0.2 + 0.4 * share if report.suspect is None or report.blast.features is Word.MANY else 0.1 + 0.3 * share
+        sure = (
+            0.2 + 0.4 * share
+            if report.suspect is None or report.blast.features is Word.MANY
+            else 0.1 + 0.3 * share
+        )
         verdict = Verdict.OPEN
     else:
         found = "No issue speaks of connections, time-outs or memory."

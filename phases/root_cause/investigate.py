@@ -18,7 +18,16 @@ from phases.ports.ports import PortError, PullRequests, SourceCode
 from phases.ports.source_paths import foreign
 from phases.ports.source_remarks import remarks_of
 from phases.ports.source_values import Commit, Place
-from phases.record.findings import Cause, Frame, HypothesisKind, Investigation, Suspect, TriageReport, Verdict, Word
+from phases.record.findings import (
+    Cause,
+    Frame,
+    HypothesisKind,
+    Investigation,
+    Suspect,
+    TriageReport,
+    Verdict,
+    Word,
+)
 from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.record.wording import capital, counted, listed, short, stamp
@@ -61,10 +70,17 @@ def proposed_cause(incident: Incident) -> Cause | None:
     if not supported:
         return None
     # That a release brought it says less than which of its commits, or whose data, it was.
-    told = best([h for h in supported if h.kind is not HypothesisKind.RELEASE], 1) or best(supported, 1)
+    told = best([h for h in supported if h.kind is not HypothesisKind.RELEASE], 1) or best(
+        supported, 1
+    )
     first = told[0]
     culprit = next(
-        (s for s in incident.suspects if first.kind is HypothesisKind.COMMIT and s.sha[:9] in first.says), None
+        (
+            s
+            for s in incident.suspects
+            if first.kind is HypothesisKind.COMMIT and s.sha[:9] in first.says
+        ),
+        None,
     )
     others = [h.found for h in best(supported, 3) if h.id != first.id and h.found]
     of_release = first.kind in (HypothesisKind.RELEASE, HypothesisKind.COMMIT)
@@ -96,7 +112,9 @@ class _Notes:
     def say(self, text: str) -> None:
         self.said.setdefault(text[:300])
 
-    async def soft(self, asked: Awaitable[T], otherwise: T, cost: str, seconds: float = SOURCE_SECONDS) -> T:
+    async def soft(
+        self, asked: Awaitable[T], otherwise: T, cost: str, seconds: float = SOURCE_SECONDS
+    ) -> T:
         """Say what could not be asked, or not within `seconds`, and what that costs; the investigation goes on without it."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -104,14 +122,20 @@ class _Notes:
             async with asyncio.timeout_at(min(began + seconds, self.ends)):
                 return await asked
         except TimeoutError:
-            self.say(f"{capital(cost)}: the source did not answer within {loop.time() - began:.0f} s.")
+            self.say(
+                f"{capital(cost)}: the source did not answer within {loop.time() - began:.0f} s."
+            )
         except PortError as error:
             self.say(f"{capital(cost)}: {error.text}.")
         return otherwise
 
 
 async def investigate(
-    incident: Incident, service: Service, source: SourceCode | None, bisector_available: bool, now: datetime
+    incident: Incident,
+    service: Service,
+    source: SourceCode | None,
+    bisector_available: bool,
+    now: datetime,
 ) -> Investigated:
     """One walk over the evidence: from the crashing frame outwards to commits, pull requests and authors; then the tree.
 
@@ -127,11 +151,14 @@ async def investigate(
         notes.say("Sentry was not asked: there is no stack to walk along.")
     older, newer = _ends(report)
     commits, stops = await asyncio.gather(
-        _commits(service, source, older, newer, notes), _stops(report, service, source, newer, notes)
+        _commits(service, source, older, newer, notes),
+        _stops(report, service, source, newer, notes),
     )
     for remark in remarks_of(source, service):
         notes.say(remark)
-    walk = _walk(stops[:WALKED_FRAMES], commits, older, newer, crashed=report.event_kind != "message")
+    walk = _walk(
+        stops[:WALKED_FRAMES], commits, older, newer, crashed=report.event_kind != "message"
+    )
     suspects: list[Suspect] = []
     message = error_text(report)
     if commits:
@@ -184,15 +211,21 @@ async def _commits(
     service: Service, source: SourceCode | None, older: str | None, newer: str | None, notes: _Notes
 ) -> Sequence[Commit] | None:
     if source is None:
-        notes.say(f"No source: `checkout` of {service.name} is not set in the catalogue, so no commits and no blame.")
+        notes.say(
+            f"No source: `checkout` of {service.name} is not set in the catalogue, so no commits and no blame."
+        )
         return None
     if newer is None:
         notes.say("Which release runs is not known: no commits to look at.")
         return None
     if older is None:
-        notes.say(f"No release before {newer} is known: which commits are new in it cannot be told.")
+        notes.say(
+            f"No release before {newer} is known: which commits are new in it cannot be told."
+        )
         return None
-    commits = await notes.soft(source.commits(service, older, newer), None, "the commits are not known")
+    commits = await notes.soft(
+        source.commits(service, older, newer), None, "the commits are not known"
+    )
     if commits is not None and not commits:
         notes.say(f"There is no commit in {newer} that is not in {older} too.")
     return commits
@@ -215,7 +248,11 @@ class _Stop:
     def elsewhere(self) -> bool:
         """Whether the source has no such file: then nothing that changed there is on the way to the crash."""
         place = self.place
-        return place is not None and place.complete and not (place.path or place.several or place.built_from)
+        return (
+            place is not None
+            and place.complete
+            and not (place.path or place.several or place.built_from)
+        )
 
     @property
     def in_source(self) -> Frame:
@@ -234,7 +271,11 @@ class _Stop:
 
 
 async def _stops(
-    report: TriageReport, service: Service, source: SourceCode | None, newer: str | None, notes: _Notes
+    report: TriageReport,
+    service: Service,
+    source: SourceCode | None,
+    newer: str | None,
+    notes: _Notes,
 ) -> list[_Stop]:
     """The frames of our own code, each with its file in the source, and the first with the commit that last touched their line."""
     frames = _frames(report)
@@ -251,22 +292,37 @@ async def _stops(
         if place is None or place.path is None or frame.line is None or number >= WALKED_FRAMES:
             return _Stop(frame, place)
         blame, snippet = await asyncio.gather(
-            notes.soft(source.blame(service, newer, place.path, frame.line), None, cost, LINES_SECONDS),
-            notes.soft(source.snippet(service, newer, place.path, frame.line), None, cost, LINES_SECONDS),
+            notes.soft(
+                source.blame(service, newer, place.path, frame.line), None, cost, LINES_SECONDS
+            ),
+            notes.soft(
+                source.snippet(service, newer, place.path, frame.line), None, cost, LINES_SECONDS
+            ),
         )
         if differs := other_line(frame, snippet or ()):
             return _Stop(frame, place, differs=differs)
         known = frame.model_copy(update={"context": frame.context or tuple(snippet or ())[:5]})
-        return _Stop(known, place, blame, missing=blame is None and snippet is not None and not snippet)
+        return _Stop(
+            known, place, blame, missing=blame is None and snippet is not None and not snippet
+        )
 
-    found = list(await asyncio.gather(*(stop(number, frame) for number, frame in enumerate(frames))))
+    found = list(
+        await asyncio.gather(*(stop(number, frame) for number, frame in enumerate(frames)))
+    )
     if any(one.place is not None and not one.place.complete for one in found):
-        notes.say("The repository has more files than could be listed: a frame that was not found may still be in it.")
+        notes.say(
+            "The repository has more files than could be listed: a frame that was not found may still be in it."
+        )
     return found
 
 
 def _walk(
-    stops: Sequence[_Stop], commits: Sequence[Commit] | None, older: str | None, newer: str | None, *, crashed: bool
+    stops: Sequence[_Stop],
+    commits: Sequence[Commit] | None,
+    older: str | None,
+    newer: str | None,
+    *,
+    crashed: bool,
 ) -> list[str]:
     """Sentences for the thread, from the crashing frame outwards."""
     new = {commit.sha for commit in commits} if commits is not None else None
@@ -293,7 +349,11 @@ def _unknown(stop: _Stop, release: str) -> str | None:
     if place.path is None and stop.frame.file in ("?", stop.frame.module):
         return "The stack names no file for it."
     if place.path is None:
-        where = f"in the source of {release}" if place.complete else "among the files that were looked at"
+        where = (
+            f"in the source of {release}"
+            if place.complete
+            else "among the files that were looked at"
+        )
         return f"Its file could not be found {where}."
     if stop.differs:
         return f"In {release} another line stands there: {short(stop.differs, 120)}."
@@ -350,7 +410,9 @@ def _linked(suspect: Suspect, service: Service) -> Suspect:
     )
 
 
-async def _with_pulls(suspects: Sequence[Suspect], service: Service, source: SourceCode | None) -> list[Suspect]:
+async def _with_pulls(
+    suspects: Sequence[Suspect], service: Service, source: SourceCode | None
+) -> list[Suspect]:
     """The pull request of each, where the source knows it; a link that is missing is no loss worth a word or a wait."""
     if not isinstance(source, PullRequests):
         return list(suspects)
@@ -360,7 +422,9 @@ async def _with_pulls(suspects: Sequence[Suspect], service: Service, source: Sou
             return suspect
         try:
             async with asyncio.timeout(PULLS_SECONDS):
-                return suspect.model_copy(update={"pull_request": await source.pull_request(service, suspect.sha)})
+                return suspect.model_copy(
+                    update={"pull_request": await source.pull_request(service, suspect.sha)}
+                )
         except (TimeoutError, PortError):
             return suspect
 
@@ -383,7 +447,9 @@ def _bisect_ends(
     if report.suspect is None:
         missing.append("no release is under suspicion")
     if not available:
-        missing.append("no reproduction script is set up (`bisect` and `checkout` in the catalogue)")
+        missing.append(
+            "no reproduction script is set up (`bisect` and `checkout` in the catalogue)"
+        )
     if older is None or newer is None:
         missing.append("no release that was well is known")
     if commits is not None and not commits:
@@ -394,5 +460,7 @@ def _bisect_ends(
         notes.say(f"No bisect: {listed(missing)}.")
         return None, None
     if commits is not None:
-        notes.say(f"A bisect from {older} to {newer} {WORTH_IT}: {counted(len(commits), 'commit')} between them.")
+        notes.say(
+            f"A bisect from {older} to {newer} {WORTH_IT}: {counted(len(commits), 'commit')} between them."
+        )
     return older, newer

@@ -56,7 +56,10 @@ class Followed:
 
 
 def follow(
-    own: Sequence[Frame], index: PathIndex, commits: Sequence[Commit], patches: Sequence[Sequence[Patch]]
+    own: Sequence[Frame],
+    index: PathIndex,
+    commits: Sequence[Commit],
+    patches: Sequence[Sequence[Patch]],
 ) -> Followed:
     """Walks from the newest commit to the oldest and keeps, for each frame, where its line stood before each patch.
 
@@ -80,7 +83,13 @@ def follow(
         for path, before in moved.items():
             trails.setdefault(before, []).extend(trails.pop(path))
         found.sort(key=lambda points: -sum(p for p, _ in points))
-        told.append([(p * 0.5**position, reason) for position, points in enumerate(found) for p, reason in points])
+        told.append(
+            [
+                (p * 0.5**position, reason)
+                for position, points in enumerate(found)
+                for p, reason in points
+            ]
+        )
     lines = [(trail.rank, trail.text) for trail in everything if trail.text]
     return Followed(told, sorted(dict.fromkeys(lines)))
 
@@ -88,21 +97,36 @@ def follow(
 def _trails(own: Sequence[Frame], index: PathIndex) -> dict[str, list[_Trail]]:
     trails: dict[str, list[_Trail]] = {}
     matches = [index.find(frame.file, frame.module) for frame in own]
-    built = {n: path for n, frame in enumerate(own) if not matches[n] and (path := index.built_from(frame.file))}
+    built = {
+        n: path
+        for n, frame in enumerate(own)
+        if not matches[n] and (path := index.built_from(frame.file))
+    }
     own = [
         f.model_copy(update={"file": built[n], "line": None, "context": ()}) if n in built else f
         for n, f in enumerate(own)
     ]
     matches = [index.find(frame.file) if n in built else matches[n] for n, frame in enumerate(own)]
-    roots = {_root(f.file, m[0].path) for f, m in zip(own, matches, strict=True) if len(m) == 1 and m[0].quality == 1}
+    roots = {
+        _root(f.file, m[0].path)
+        for f, m in zip(own, matches, strict=True)
+        if len(m) == 1 and m[0].quality == 1
+    }
     for rank, (frame, matched) in enumerate(zip(own, matches, strict=True)):
         known = tuple(parts_of(frame.file))
         # Where the deployed code lies is known from another frame: then a path that agrees only in part is another file.
         elsewhere = any(root and known[: len(root)] == root for root in roots)
         for match in matched:
-            if match.quality < 1 and elsewhere and len(known) > 1 and match.shared < len(parts_of(match.path)):
+            if (
+                match.quality < 1
+                and elsewhere
+                and len(known) > 1
+                and match.shared < len(parts_of(match.path))
+            ):
                 continue
-            weight = match.quality / (1 + 0.4 * rank) / len(matched) * (AGAIN if frame.again else 1.0)
+            weight = (
+                match.quality / (1 + 0.4 * rank) / len(matched) * (AGAIN if frame.again else 1.0)
+            )
             line = frame.line if rank < LINES else None
             trails.setdefault(match.path, []).append(
                 _Trail(
@@ -126,7 +150,11 @@ def _root(file: str, path: str) -> tuple[str, ...]:
 
 def _source_line(frame: Frame) -> str:
     of_line = [text for number, text in frame.context if number == frame.line or frame.line is None]
-    text = of_line[0].strip() if of_line and (frame.line is not None or len(frame.context) == 1) else ""
+    text = (
+        of_line[0].strip()
+        if of_line and (frame.line is not None or len(frame.context) == 1)
+        else ""
+    )
     return text if len(text) >= TELLING else ""
 
 
@@ -136,7 +164,11 @@ def _one_file(patch: Patch, trails: Sequence[_Trail], focus: float) -> list[tupl
     caught: _Seen | None = None
     most = 0.0
     for trail in trails:
-        if trail.line is None and trail.weight * (TOUCHED * focus + FUNCTION) <= most and not _adds(patch, trail):
+        if (
+            trail.line is None
+            and trail.weight * (TOUCHED * focus + FUNCTION) <= most
+            and not _adds(patch, trail)
+        ):
             continue  # it could not win, and has no line to be followed
         seen = _one_trail(patch, trail, focus)
         caught = seen if seen.wrote and trail.frame.again else caught
@@ -177,7 +209,9 @@ class _Seen(NamedTuple):
         if self.wrote:
             points.append((self.line, f"wrote {_line(self.trail, path)}, {where}"))
         elif self.line and self.distance is not None and self.distance <= BESIDE_LINES:
-            points.append((self.line, f"changes the lines around {_line(self.trail, path)}, {where}"))
+            points.append(
+                (self.line, f"changes the lines around {_line(self.trail, path)}, {where}")
+            )
         elif self.line:
             points.append((self.line, f"changes {path} {self.distance} lines off, {where}"))
         if self.function and self.trail.function is not None:
@@ -199,24 +233,38 @@ def _one_trail(patch: Patch, trail: _Trail, focus: float) -> _Seen:
     written = False
     if line is not None:
         fate = patch.fate(line)
-        written, distance, trail.line = fate.written and not trail.settled, fate.distance, fate.before
+        written, distance, trail.line = (
+            fate.written and not trail.settled,
+            fate.distance,
+            fate.before,
+        )
         trail.text = trail.text or (fate.text if len(fate.text) >= TELLING else "")
     far = line is not None and (distance is None or distance > NEAR_LINES)
     touched *= FAR if far else 1.0
     written = written or _adds(patch, trail)
-    function = FUNCTION * worth if trail.function is not None and patch.find(trail.function) else 0.0
+    function = (
+        FUNCTION * worth if trail.function is not None and patch.find(trail.function) else 0.0
+    )
     if written:
         trail.settled = True
         return _Seen(trail, touched, line=LINE * trail.weight, function=function)
     if distance is None or distance > NEAR_LINES:
         return _Seen(trail, touched, function=function)
-    near = BESIDE * worth if distance <= BESIDE_LINES else NEAR * worth * (1 - distance / (2 * NEAR_LINES))
+    near = (
+        BESIDE * worth
+        if distance <= BESIDE_LINES
+        else NEAR * worth * (1 - distance / (2 * NEAR_LINES))
+    )
     return _Seen(trail, touched, line=near, distance=distance, function=function)
 
 
 def _where(rank: int, frame: Frame) -> str:
     if frame.of:
-        return f"where it is raised again as {frame.of}" if frame.again else f"in the stack of {frame.of}"
+        return (
+            f"where it is raised again as {frame.of}"
+            if frame.again
+            else f"in the stack of {frame.of}"
+        )
     if rank == 0:
         return "where it crashes"
     return "one call above the crash" if rank == 1 else f"{rank} calls above the crash"
@@ -226,14 +274,18 @@ def _line(trail: _Trail, path: str) -> str:
     return f"{path}:{trail.frame.line}" if trail.frame.line else f"the line in {path}"
 
 
-_NAMELESS = re.compile(r"^main$|^__init__$|^run$|^call$|^__call__$|^handler?$|^get$|^set$|^init$|^lambda$|^glob$")
+_NAMELESS = re.compile(
+    r"^main$|^__init__$|^run$|^call$|^__call__$|^handler?$|^get$|^set$|^init$|^lambda$|^glob$"
+)
 _UNNAMED = re.compile(r"^\?|<anonymous>|<module>|^<[\w ]+>$|^anonymous$", re.IGNORECASE)
 _COMPILED = re.compile(r"<(\w+)>[a-z]*__\w*")
 """`<Total>d__3` is what C# makes of an asynchronous `Total`."""
 _ASIDE = re.compile(r"/\d+|\([^()]*\)|\{[^}]*\}+|<[^<>]*>|::h[0-9a-f]{16}$")
 """Arity, arguments and receivers, closures, generics, Rust's hash."""
 _WORD = re.compile(r"[A-Za-z_]\w*[?!]?")
-_MADE = re.compile(r"func\d+|lambda|locals|async|await|new|fn|in|block|anonymous|closure|invokeSuspend|MoveNext|_?\d*")
+_MADE = re.compile(
+    r"func\d+|lambda|locals|async|await|new|fn|in|block|anonymous|closure|invokeSuspend|MoveNext|_?\d*"
+)
 
 
 def function_of(frame: Frame) -> str:

@@ -59,7 +59,9 @@ class Found(NamedTuple):
     """It heads a hunk, or is defined in an unchanged line of one: the change is in it, or right beside."""
 
     def join(self, other: Found) -> Found:
-        return Found(self.added or other.added, self.removed or other.removed, self.around or other.around)
+        return Found(
+            self.added or other.added, self.removed or other.removed, self.around or other.around
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ class Patch:
     __slots__ = ("_around", "_changed", "_hunks", "_shape", "path", "text")
 
     def __init__(self, text: str, path: str = "") -> None:
-        self.text = f"\n{text}" if text.startswith("@@ ") else text  # some hosts hand out patches without a head
+        self.text = (
+            f"\n{text}" if text.startswith("@@ ") else text
+        )  # some hosts hand out patches without a head
         self.path = path
         self._hunks: tuple[Hunk, ...] | None = None
         self._changed: tuple[str, str] | None = None
@@ -99,7 +103,10 @@ class Patch:
     def changed(self) -> tuple[str, str]:
         """The added and the removed lines."""
         if self._changed is None:
-            self._changed = "\n".join(_ADDED.findall(self.text)), "\n".join(_REMOVED.findall(self.text))
+            self._changed = (
+                "\n".join(_ADDED.findall(self.text)),
+                "\n".join(_REMOVED.findall(self.text)),
+            )
         return self._changed
 
     @property
@@ -143,7 +150,9 @@ class Patch:
         nearest: int | None = None
         for hunk in self.hunks:
             if line < hunk.new_start:
-                return LineFate(False, _nearer(nearest, hunk.new_start - line + NEAR_LINES), line - shift)
+                return LineFate(
+                    False, _nearer(nearest, hunk.new_start - line + NEAR_LINES), line - shift
+                )
             if line < hunk.new_start + hunk.new_count:
                 return self._inside(hunk, line, nearest)
             nearest = _nearer(nearest, line - hunk.new_start - hunk.new_count + 1 + NEAR_LINES)
@@ -195,9 +204,25 @@ def _only_shape(text: str, path: str) -> bool:
     return True
 
 
-_COMMENT = re.compile(r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)")
+_COMMENT = re.compile(
+    r"^(?:#(?!!|\s*(?:include|if|else|endif|define|pragma)\b)|//|/\*|\*(?:/|\s|$)|--\s|;;|%%|<!--)"
+)
 _COMMENT_BEGINS = "#/*-;%<"
-_INDENTED = (".py", ".pyi", ".pyx", ".yml", ".yaml", ".coffee", ".haml", ".pug", ".sass", ".nim", ".fs", ".hs", ".gd")
+_INDENTED = (
+    ".py",
+    ".pyi",
+    ".pyx",
+    ".yml",
+    ".yaml",
+    ".coffee",
+    ".haml",
+    ".pug",
+    ".sass",
+    ".nim",
+    ".fs",
+    ".hs",
+    ".gd",
+)
 
 
 def _bare(row: str, indented: bool) -> str:
@@ -217,7 +242,11 @@ def _hunks(text: str) -> tuple[Hunk, ...]:
         new_lines = 1 if new_count is None else int(new_count)
         # An empty side is named by the line before it (POSIX, diff -u).
         old_start, new_start = int(old) + (old_lines == 0), int(new) + (new_lines == 0)
-        found.append(Hunk(old_start, old_lines, new_start, new_lines, heading, min(match.end() + 1, end), end))
+        found.append(
+            Hunk(
+                old_start, old_lines, new_start, new_lines, heading, min(match.end() + 1, end), end
+            )
+        )
     return tuple(found)
 
 

@@ -20,11 +20,19 @@ from phases.steps.change import Change, Draft, Refused
 def culprit(incident: Incident) -> Suspect | None:
     """The commit to take back: the bisect's, else that of the confirmed cause, else the first suspect; with its pull request."""
     found = incident.bisect.culprit if incident.bisect is not None else None
-    sha = found.sha if found is not None else incident.cause.commit if incident.cause is not None else None
+    sha = (
+        found.sha
+        if found is not None
+        else incident.cause.commit
+        if incident.cause is not None
+        else None
+    )
     if sha is None:
         meant = incident.suspects[:1]
     else:
-        meant = tuple(s for s in (*incident.suspects, *([found] if found else ())) if s.sha.startswith(sha))
+        meant = tuple(
+            s for s in (*incident.suspects, *([found] if found else ())) if s.sha.startswith(sha)
+        )
     return next((s for s in meant if s.pull_request is not None), None)
 
 
@@ -33,22 +41,32 @@ def asked(incident: Incident, pull_request: str) -> bool:
     return _key(pull_request) in incident.heard
 
 
-def prepare_revert(incident: Incident, action: PrepareRevert, service: Service, now: datetime) -> Change | Refused:
+def prepare_revert(
+    incident: Incident, action: PrepareRevert, service: Service, now: datetime
+) -> Change | Refused:
     del service
     if incident.drill:
         return Refused("state", "This is a drill: no pull request is made.")
     found = culprit(incident)
     if found is None or found.pull_request != action.pull_request:
-        return Refused("stale", "The suspect has changed since. Nothing was done; look at it again.")
+        return Refused(
+            "stale", "The suspect has changed since. Nothing was done; look at it again."
+        )
     if asked(incident, action.pull_request):
         return Refused("stale", "That revert is prepared already, or on its way.")
-    draft = Draft(incident, now).set(heard=(*incident.heard, _key(action.pull_request))[-HEARD:]).dirty("tree")
+    draft = (
+        Draft(incident, now)
+        .set(heard=(*incident.heard, _key(action.pull_request))[-HEARD:])
+        .dirty("tree")
+    )
     said = f"{mentioned(action.by)} prepares the revert of {short(found.subject, 100)}"
     draft.note("decision", said, by=action.by)
     return draft.want(Revert(pull_request=action.pull_request)).done()
 
 
-def revert_prepared(incident: Incident, action: RevertPrepared, service: Service, now: datetime) -> Change:
+def revert_prepared(
+    incident: Incident, action: RevertPrepared, service: Service, now: datetime
+) -> Change:
     del service
     draft = worked(Draft(incident, now), "revert")
     if f"revert done:{action.pull_request}" in incident.heard:
@@ -58,7 +76,9 @@ def revert_prepared(incident: Incident, action: RevertPrepared, service: Service
     draft.note("decision", text)
     if not incident.open:
         return draft.done()
-    return tell(draft, f"{text}. Merge it when its checks are green, or ship it now with *Hotfix*.").done()
+    return tell(
+        draft, f"{text}. Merge it when its checks are green, or ship it now with *Hotfix*."
+    ).done()
 
 
 def _key(pull_request: str) -> str:

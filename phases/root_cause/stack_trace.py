@@ -109,7 +109,9 @@ def other_line(frame: Frame, snippet: Sequence[tuple[int, str]]) -> str:
     Then the source is not what ran: another release, or a file of the same name.
     """
     told, there = (dict(lines).get(frame.line or 0, "") for lines in (frame.context, snippet))
-    if "{snip}" in told or "…" in told:  # Sentry cuts long lines, and addresses of people are taken out
+    if (
+        "{snip}" in told or "…" in told
+    ):  # Sentry cuts long lines, and addresses of people are taken out
         return ""
     one, other = (" ".join(text.split())[:COMPARED] for text in (told, there))
     return other if one and other and one != other else ""

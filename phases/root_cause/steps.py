@@ -43,26 +43,41 @@ def ask_for_tree(draft: Draft) -> Draft:
     return draft.set(tree_asked=True).want(PostLive(name="tree"), PostLive(name="evidence"))
 
 
-def investigated(incident: Incident, action: Investigated, service: Service, now: datetime) -> Change:
+def investigated(
+    incident: Incident, action: Investigated, service: Service, now: datetime
+) -> Change:
     found = action.investigation
     draft = worked(Draft(incident, now), "investigate")
     merged = merge(incident.hypotheses, found.hypotheses)
-    if incident.bisect is not None:  # what it found stays true, however often the evidence is walked
+    if (
+        incident.bisect is not None
+    ):  # what it found stays true, however often the evidence is walked
         merged = after_bisect(merged, incident.bisect)
     hypotheses = _kept(without_what_did_not_help(merged, incident))
-    draft.set(investigation=found, investigating=False, hypotheses=hypotheses, suspects=found.suspects)
+    draft.set(
+        investigation=found, investigating=False, hypotheses=hypotheses, suspects=found.suspects
+    )
     known = incident.investigation.walk if incident.investigation else ()
     for line in found.walk[:3]:
         if line not in known:
             draft.note("evidence", line)
-    if found.good and found.bad and service.bisect and service.checkout and incident.bisect is None and incident.open:
+    if (
+        found.good
+        and found.bad
+        and service.bisect
+        and service.checkout
+        and incident.bisect is None
+        and incident.open
+    ):
         bisect_id = f"{incident.mark}-bisect-1"
         draft.set(bisect=Bisect(id=bisect_id, good=found.good, bad=found.bad))
         draft.want(StartBisect(bisect_id=bisect_id, good=found.good, bad=found.bad))
     return ask_for_tree(draft).dirty("status").done()
 
 
-def without_what_did_not_help(hypotheses: tuple[Hypothesis, ...], incident: Incident) -> tuple[Hypothesis, ...]:
+def without_what_did_not_help(
+    hypotheses: tuple[Hypothesis, ...], incident: Incident
+) -> tuple[Hypothesis, ...]:
     """What was tried and did not help is ruled out as the answer (rules: Verification); a person's judgement stays."""
     judged = list(hypotheses)
     for one in incident.rounds:
@@ -72,10 +87,23 @@ def without_what_did_not_help(hypotheses: tuple[Hypothesis, ...], incident: Inci
         tried = what_was_done(action)
         measured = any(look.verdict is LookVerdict.NOT_RECOVERED for look in one.looks)
         found = f"{tried} was done and did not help{'' if measured else ' (not measured)'}."
-        gone = action.from_release.version if action.kind is ActionKind.ROLLBACK and action.from_release else None
+        gone = (
+            action.from_release.version
+            if action.kind is ActionKind.ROLLBACK and action.from_release
+            else None
+        )
         for at, known in enumerate(judged):
-            if gone and known.kind is HypothesisKind.RELEASE and known.by is None and gone in known.says.split():
-                out = {"verdict": Verdict.RULED_OUT, "confidence": 0.05, "found": f"{gone} is gone: {found}"}
+            if (
+                gone
+                and known.kind is HypothesisKind.RELEASE
+                and known.by is None
+                and gone in known.says.split()
+            ):
+                out = {
+                    "verdict": Verdict.RULED_OUT,
+                    "confidence": 0.05,
+                    "found": f"{gone} is gone: {found}",
+                }
                 judged[at] = known.model_copy(update=out)
         says = f"{tried} ends it"
         if all(known.says != says for known in judged):
@@ -106,7 +134,9 @@ def _kept(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
     return tuple(h for h in hypotheses if h.id in kept)
 
 
-def bisect_moved(incident: Incident, action: BisectMoved, service: Service, now: datetime) -> Change:
+def bisect_moved(
+    incident: Incident, action: BisectMoved, service: Service, now: datetime
+) -> Change:
     del service
     draft = Draft(incident, now)
     known = incident.bisect
@@ -128,7 +158,9 @@ def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
         if draft.incident.channel is not None:
             ask = f"{said} Is that the cause? *This is the cause* above confirms it."
             draft.want(Say(text=ask, thread=True))
-        return keep_true(draft, f"{said.replace('`', '')} A person decides whether that is the cause.")
+        return keep_true(
+            draft, f"{said.replace('`', '')} A person decides whether that is the cause."
+        )
     said = f"Bisect {bisect.state}{f': {bisect.reason}' if bisect.reason else ''}"
     draft.note("evidence", said)
     return tell(draft, said, ticket=False, thread=True)
@@ -137,20 +169,30 @@ def move_bisect(draft: Draft, bisect: Bisect) -> Draft:
 def bisect_tick(incident: Incident, action: BisectTick, service: Service, now: datetime) -> Change:
     del service
     draft = Draft(incident, now)
-    if incident.bisect is not None and incident.bisect.id == action.bisect_id and incident.bisect.state == "running":
+    if (
+        incident.bisect is not None
+        and incident.bisect.id == action.bisect_id
+        and incident.bisect.state == "running"
+    ):
         draft.want(FollowBisect(bisect_id=action.bisect_id))
     return draft.done()
 
 
-def cancel_bisect(incident: Incident, action: CancelBisect, service: Service, now: datetime) -> Change | Refused:
+def cancel_bisect(
+    incident: Incident, action: CancelBisect, service: Service, now: datetime
+) -> Change | Refused:
     del service
     if incident.bisect is None or incident.bisect.state != "running":
         return Refused("state", "No bisect is running.")
-    draft = Draft(incident, now).note("evidence", f"{mentioned(action.by)} cancelled the bisect", by=action.by)
+    draft = Draft(incident, now).note(
+        "evidence", f"{mentioned(action.by)} cancelled the bisect", by=action.by
+    )
     return draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True)).done()
 
 
-def add_hypothesis(incident: Incident, action: AddHypothesis, service: Service, now: datetime) -> Change | Refused:
+def add_hypothesis(
+    incident: Incident, action: AddHypothesis, service: Service, now: datetime
+) -> Change | Refused:
     del service
     if (refused := ended(incident)) is not None:
         return refused
@@ -159,12 +201,21 @@ def add_hypothesis(incident: Incident, action: AddHypothesis, service: Service, 
         return Refused("input", "Say the hypothesis in a sentence.")
     if len(incident.hypotheses) >= HYPOTHESES:
         return Refused("state", f"There are {HYPOTHESES} hypotheses already; rule one out first.")
-    raised = Hypothesis(id=f"H{_next_number(incident.hypotheses)}", kind=HypothesisKind.OTHER, says=says, by=action.by)
+    raised = Hypothesis(
+        id=f"H{_next_number(incident.hypotheses)}",
+        kind=HypothesisKind.OTHER,
+        says=says,
+        by=action.by,
+    )
     draft = Draft(incident, now).set(hypotheses=(*incident.hypotheses, raised))
-    return ask_for_tree(draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by)).done()
+    return ask_for_tree(
+        draft.note("evidence", f"{mentioned(action.by)} suspects: {says}", by=action.by)
+    ).done()
 
 
-def judge_hypothesis(incident: Incident, action: JudgeHypothesis, service: Service, now: datetime) -> Change | Refused:
+def judge_hypothesis(
+    incident: Incident, action: JudgeHypothesis, service: Service, now: datetime
+) -> Change | Refused:
     """A person rules one in or out, by name; the bot's own evidence does not take that back."""
     del service
     if (refused := ended(incident)) is not None:
@@ -177,17 +228,23 @@ def judge_hypothesis(incident: Incident, action: JudgeHypothesis, service: Servi
         if one.id != action.id:
             return one
         found = action.reason or one.found
-        return one.model_copy(update={"verdict": action.verdict, "confidence": sure, "by": action.by, "found": found})
+        return one.model_copy(
+            update={"verdict": action.verdict, "confidence": sure, "by": action.by, "found": found}
+        )
 
     draft = (
         Draft(incident, now)
         .set(hypotheses=tuple(judged(h) for h in incident.hypotheses))
         .dirty("tree", "evidence", "status")
     )
-    return draft.note("evidence", f"{mentioned(action.by)}: {action.id} {action.verdict.value}", by=action.by).done()
+    return draft.note(
+        "evidence", f"{mentioned(action.by)}: {action.id} {action.verdict.value}", by=action.by
+    ).done()
 
 
-def name_cause(incident: Incident, action: NameCause, service: Service, now: datetime) -> Change | Refused:
+def name_cause(
+    incident: Incident, action: NameCause, service: Service, now: datetime
+) -> Change | Refused:
     """The root cause, confirmed by a person. A recent deploy as the cause opens a round with rollback recommended."""
     del service
     if (refused := ended(incident)) is not None:
@@ -195,11 +252,25 @@ def name_cause(incident: Incident, action: NameCause, service: Service, now: dat
     text = " ".join(action.text.split())[:2000]
     if not text:
         return Refused(
-            "input", "Say the cause in a sentence, e.g. `/incident cause the new tax table is empty in eu-west`."
+            "input",
+            "Say the cause in a sentence, e.g. `/incident cause the new tax table is empty in eu-west`.",
         )
-    evidence = tuple(h.found for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED and h.found)[:5]
-    cause = Cause(text=text, at=now, by=action.by, evidence=evidence, commit=action.commit, release=action.release)
-    draft = Draft(incident, now).set(cause=cause).note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
+    evidence = tuple(
+        h.found for h in incident.hypotheses if h.verdict is Verdict.SUPPORTED and h.found
+    )[:5]
+    cause = Cause(
+        text=text,
+        at=now,
+        by=action.by,
+        evidence=evidence,
+        commit=action.commit,
+        release=action.release,
+    )
+    draft = (
+        Draft(incident, now)
+        .set(cause=cause)
+        .note("cause", f"{mentioned(action.by)}: {text}", by=action.by)
+    )
     draft.dirty("tree", *EVERYWHERE)
     said = f"Root cause, confirmed by {mentioned(action.by)}: {text}"
     if incident.status is Status.MITIGATED and incident.adr is not None:
@@ -207,11 +278,19 @@ def name_cause(incident: Incident, action: NameCause, service: Service, now: dat
     current = incident.round
     recommended = recommended_by_cause(draft.incident)
     known = current.recommendation if current and current.action is None else None
-    undecided = incident.status is Status.DECIDING and current is not None and current.action is None
-    if recommended is None or not undecided or (known is not None and known.choice is Choice.ROLLBACK):
+    undecided = (
+        incident.status is Status.DECIDING and current is not None and current.action is None
+    )
+    if (
+        recommended is None
+        or not undecided
+        or (known is not None and known.choice is Choice.ROLLBACK)
+    ):
         return tell(draft, said).done()
     keep_true(draft, said)  # the new decision says it in the channel
-    return await_action(open_round(draft, f"the cause is a recent deploy: {short(text, 120)}", recommended)).done()
+    return await_action(
+        open_round(draft, f"the cause is a recent deploy: {short(text, 120)}", recommended)
+    ).done()
 
 
 def recommended_by_cause(incident: Incident) -> Recommendation | None:
@@ -222,9 +301,17 @@ def recommended_by_cause(incident: Incident) -> Recommendation | None:
     said = report.recommendation
     culprit = incident.bisect.culprit if incident.bisect else None
     deployed = report.suspect is not None and cause.release == report.suspect.version
-    proven = culprit is not None and bool(cause.commit) and culprit.sha.startswith(cause.commit or "?")
+    proven = (
+        culprit is not None and bool(cause.commit) and culprit.sha.startswith(cause.commit or "?")
+    )
     done = incident.rolled_back or broken_rollbacks(incident)
-    if said.choice is Choice.ROLLBACK or said.target is None or said.brakes or done or not (deployed or proven):
+    if (
+        said.choice is Choice.ROLLBACK
+        or said.target is None
+        or said.brakes
+        or done
+        or not (deployed or proven)
+    ):
         return None
     return Recommendation(
         choice=Choice.ROLLBACK,

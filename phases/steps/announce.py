@@ -46,9 +46,15 @@ def page(draft: Draft, key: str, text: str) -> Draft:
     if key in draft.incident.paged:
         return draft
     if draft.incident.drill:
-        draft.set(paged=(*draft.incident.paged, key)).note("page", f"Drill: nobody was paged. For real: {text}")
+        draft.set(paged=(*draft.incident.paged, key)).note(
+            "page", f"Drill: nobody was paged. For real: {text}"
+        )
         return nobody_paged(draft, text)
-    return draft.set(paged=(*draft.incident.paged, key)).want(Page(key=key, text=text)).note("page", f"Paged: {text}")
+    return (
+        draft.set(paged=(*draft.incident.paged, key))
+        .want(Page(key=key, text=text))
+        .note("page", f"Paged: {text}")
+    )
 
 
 def tell(

@@ -10,7 +10,9 @@ from phases.messages.actions import Action
 from phases.messages.effects import Effect
 from phases.record.incident import Entry, Incident, as_json
 
-RefusalCode = Literal["taken", "stale", "state", "input", "missing", "who", "unknown", "late", "version"]
+RefusalCode = Literal[
+    "taken", "stale", "state", "input", "missing", "who", "unknown", "late", "version"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,9 @@ class Draft:
 
     def timer(self, name: str, seconds: float, action: Action) -> Draft:
         """Says `action` after `seconds`, in place of an earlier timer of this name."""
-        self._timers[name] = Timer(name=name, at=self.now + timedelta(seconds=seconds), action=action)
+        self._timers[name] = Timer(
+            name=name, at=self.now + timedelta(seconds=seconds), action=action
+        )
         return self
 
     def cancel(self, *names: str) -> Draft:

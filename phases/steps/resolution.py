@@ -18,7 +18,9 @@ from phases.steps.announce import keep_true, stand_down, tell
 from phases.steps.change import Change, Draft, Refused
 from phases.steps.rounds import GUARD_TIMER, decision_name, ended
 
-NO_POSTMORTEM = "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."
+NO_POSTMORTEM = (
+    "A drill needs no post-mortem. End it with `/incident resolve` or `/incident cancel <why>`."
+)
 
 
 RESOLVED_GUARD_SECONDS = 24 * 60 * 60  # rules: the same issue reopens within a day of *resolved*
@@ -62,7 +64,9 @@ def missing(incident: Incident) -> tuple[str, ...]:
     if incident.drill:
         return tuple(lacking)  # practice leaves no post-mortem behind
     if incident.cause is None:
-        lacking.append("the root cause: name it with `/incident cause <why>`, or in the post-mortem")
+        lacking.append(
+            "the root cause: name it with `/incident cause <why>`, or in the post-mortem"
+        )
     if incident.adr is None:
         written = incident.postmortem is not None and not incident.rewriting
         lacking.append(
@@ -85,7 +89,9 @@ def _recovery_lacks(incident: Incident) -> str:
             return "recovery: nothing was done that was checked; roll back, hotfix or say *Fixed another way*"
 
 
-def resolve(incident: Incident, action: Resolve, service: Service, now: datetime) -> Change | Refused:
+def resolve(
+    incident: Incident, action: Resolve, service: Service, now: datetime
+) -> Change | Refused:
     del service
     if (refused := ended(incident)) is not None:
         return refused
@@ -96,7 +102,9 @@ def resolve(incident: Incident, action: Resolve, service: Service, now: datetime
     return _resolve(Draft(incident, now), by=action.by).done()
 
 
-def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "", picture: bool = False) -> Draft:
+def resolve_if_ready(
+    draft: Draft, news: str = "", *, strong: str = "", picture: bool = False
+) -> Draft:
     """Submitting the post-mortem, or the clean look after it, resolves as soon as everything else is there.
 
     `news` is what has just come true: one message in the channel says both, with the `picture` of it.
@@ -105,11 +113,17 @@ def resolve_if_ready(draft: Draft, news: str = "", *, strong: str = "", picture:
     if (
         incident.status is not Status.MITIGATED or incident.adr is None or missing(incident)
     ):  # a drill is ended by people
-        return tell(draft, news, strong=strong, picture=picture, ask="after") if news else draft.dirty("status")
+        return (
+            tell(draft, news, strong=strong, picture=picture, ask="after")
+            if news
+            else draft.dirty("status")
+        )
     return _resolve(draft, by=None, news=news, strong=strong, picture=picture)
 
 
-def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", picture: bool = False) -> Draft:
+def _resolve(
+    draft: Draft, *, by: str | None, news: str = "", strong: str = "", picture: bool = False
+) -> Draft:
     incident = draft.incident
     draft.set(status=Status.RESOLVED, resolved_at=draft.now)
     draft.note("resolved", f"Resolved by {mentioned(by)}" if by else "Resolved", by=by)
@@ -118,7 +132,12 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", 
         draft.claim(fingerprint_claim(issue), seconds=RESOLVED_GUARD_SECONDS, soft=True)
     end(draft).want(PostSummary(by=by, said=bool(news)))
     written, recovered = incident.postmortem, incident.recovered_at
-    if incident.adr is not None and written is not None and recovered is not None and written.at < recovered:
+    if (
+        incident.adr is not None
+        and written is not None
+        and recovered is not None
+        and written.at < recovered
+    ):
         draft.want(ReviseAdr())  # the file says that recovery is not verified
     who = f" by {mentioned(by)}" if by else ""
     over = f"{incident.id} is resolved{who}."
@@ -134,7 +153,9 @@ def _resolve(draft: Draft, *, by: str | None, news: str = "", strong: str = "", 
 def end(draft: Draft) -> Draft:
     """What goes on of an incident that is over: nothing but a bisect until it has stopped, and what is still to be said."""
     incident = draft.incident
-    draft.cancel(*TIMERS).set(failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END))
+    draft.cancel(*TIMERS).set(
+        failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END)
+    )
     if incident.bisect is not None and incident.bisect.state == "running":
         draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))
     stand_down(draft).timer(ARCHIVE, ARCHIVE_SECONDS, ArchiveDue())
@@ -149,10 +170,16 @@ def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) 
         return refused
     reason = " ".join(action.reason.split()).rstrip(".")[:500]
     if not reason:
-        return Refused("input", "Cancelling needs a reason, e.g. `/incident cancel load test, not real users`.")
+        return Refused(
+            "input", "Cancelling needs a reason, e.g. `/incident cancel load test, not real users`."
+        )
     if incident.status is Status.MITIGATING:
-        return Refused("state", "A deploy is under way; it cannot be taken back. Cancel when it has ended.")
-    draft = Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason)
+        return Refused(
+            "state", "A deploy is under way; it cannot be taken back. Cancel when it has ended."
+        )
+    draft = Draft(incident, now).set(
+        status=Status.CANCELLED, cancelled_at=now, cancel_reason=reason
+    )
     draft.cancel("ticket", GUARD_TIMER)
     draft.release(open_claim(incident.service, incident.environment), f"deploying:{service.name}")
     draft.release(*(fingerprint_claim(i) for i in issues_of(incident)))
@@ -161,4 +188,6 @@ def cancel(incident: Incident, action: Cancel, service: Service, now: datetime) 
     if incident.ticket is not None:
         draft.want(CloseTicket(cancelled=True))
     current = incident.round
-    return draft.dirty("status", "announcement", "tree", decision_name(current.number if current else 1)).done()
+    return draft.dirty(
+        "status", "announcement", "tree", decision_name(current.number if current else 1)
+    ).done()

@@ -37,7 +37,9 @@ def open_round(draft: Draft, why: str, recommendation: Recommendation | None) ->
     """Opens the next round, and asks for its decision message as soon as there is a channel."""
     before = draft.incident.round
     number = before.number + 1 if before else 1
-    opened = Round(number=number, opened_at=draft.now, why=short(why, 500), recommendation=recommendation)
+    opened = Round(
+        number=number, opened_at=draft.now, why=short(why, 500), recommendation=recommendation
+    )
     draft.set(rounds=(*draft.incident.rounds, opened), status=Status.DECIDING)
     if before is not None:
         draft.dirty(decision_name(before.number))
@@ -49,7 +51,12 @@ def open_round(draft: Draft, why: str, recommendation: Recommendation | None) ->
 def ask_for_decision(draft: Draft) -> Draft:
     """Posts the newest round's decision message once: when the channel exists and triage has an answer or is overdue."""
     current = draft.incident.round
-    if current is None or current.asked or draft.incident.channel is None or not draft.incident.open:
+    if (
+        current is None
+        or current.asked
+        or draft.incident.channel is None
+        or not draft.incident.open
+    ):
         return draft
     rounds = (*draft.incident.rounds[:-1], current.model_copy(update={"asked": True}))
     return draft.set(rounds=rounds).want(PostLive(name=decision_name(current.number)))
@@ -130,11 +137,21 @@ def _tried(one: Round, action: RoundAction) -> str:
 def broken_rollbacks(incident: Incident) -> tuple[str, ...]:
     """Versions that this incident could not be rolled back to: the deploy is broken, too (workflow: stop conditions)."""
     acted = (one.action for one in incident.rounds if one.action is not None)
-    ended = (a for a in acted if a.kind is ActionKind.ROLLBACK and a.result in ("failed", "unknown"))
+    ended = (
+        a for a in acted if a.kind is ActionKind.ROLLBACK and a.result in ("failed", "unknown")
+    )
     return tuple(dict.fromkeys(a.to_release.version for a in ended if a.to_release is not None))
 
 
 def shipped(incident: Incident) -> frozenset[str]:
     """Hotfixes of this incident: one that did not end it is no known fix any more."""
-    acted = (one.action for one in incident.rounds if one.action is not None and one.action.kind is ActionKind.HOTFIX)
-    return frozenset(a.to_release.version for a in acted if a.to_release is not None and a.result != "not started")
+    acted = (
+        one.action
+        for one in incident.rounds
+        if one.action is not None and one.action.kind is ActionKind.HOTFIX
+    )
+    return frozenset(
+        a.to_release.version
+        for a in acted
+        if a.to_release is not None and a.result != "not started"
+    )

@@ -11,7 +11,15 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from phases.ports.tracker_values import EventPicture, IssueRow, Minutes
-from phases.record.findings import BlastRadius, Confidence, IssueSeen, Part, Share, TriageReport, Word
+from phases.record.findings import (
+    BlastRadius,
+    Confidence,
+    IssueSeen,
+    Part,
+    Share,
+    TriageReport,
+    Word,
+)
 from phases.record.incident import Severity
 from phases.record.wording import capital, counted, listed, rate, short
 
@@ -25,12 +33,16 @@ SPIKE_FACTOR = 3  # "… and at least 3 × its own baseline)"
 
 LOUD_FACTOR = 3  # "A minute is loud with at least 3 × their baseline …"
 LOUD_SHARE = 5  # "… and at least a fifth of the window's loudest minute"
-QUIET_PER_WINDOW = 10 / 15  # "10 minutes without a loud one end the run", beside a window of 15 minutes
+QUIET_PER_WINDOW = (
+    10 / 15
+)  # "10 minutes without a loud one end the run", beside a window of 15 minutes
 QUIET_LEAST = 2  # in the short windows of a drill
 
 SHARED_NAME = 10  # "One value from 10 or more addresses is a shared name"
 ONE_PLACE = 10  # "10 or more values, all from one address, … are one user"
-INFERRED_MANY = 10  # "No user on more than half of the events: many when there are 10 or more events …"
+INFERRED_MANY = (
+    10  # "No user on more than half of the events: many when there are 10 or more events …"
+)
 FEATURE_EVENTS = 3  # "with at least 3 events …"
 FEATURE_SHARE = 0.05  # "… and at least 5 % of the incident's events in the window"
 
@@ -100,7 +112,9 @@ def with_others(picture: EventPicture, issues: Sequence[IssueSeen]) -> EventPict
         others = [i for i in issues if i.events > 0]
     if not others:
         return picture
-    found = tuple(Share(name=i.title if i.category == CRON else "", events=i.events) for i in others)
+    found = tuple(
+        Share(name=i.title if i.category == CRON else "", events=i.events) for i in others
+    )
     extra = 0 if picture.per_issue else sum(share.events for share in found)
     return picture.model_copy(update={"not_counted": found, "events": picture.events + extra})
 
@@ -124,7 +138,10 @@ def first_loud_minute(
     inside = [n for at, n in minutes.counts.items() if since - MINUTE < at < until]
     loudest = max(inside, default=0)
     least = max(LOUD_FACTOR * baseline_per_minute, loudest / LOUD_SHARE)
-    loud = sorted((at for at, n in minutes.counts.items() if n > 0 and n >= least and at < until), reverse=True)
+    loud = sorted(
+        (at for at, n in minutes.counts.items() if n > 0 and n >= least and at < until),
+        reverse=True,
+    )
     if not loud or loud[0] <= since - MINUTE:
         return None
     quiet = max(round(QUIET_PER_WINDOW * ((until - since) / MINUTE)), QUIET_LEAST) * MINUTE
@@ -136,7 +153,9 @@ def first_loud_minute(
     return first
 
 
-def beginning(issues: Sequence[IssueSeen], loud: datetime | None, minutes: Minutes, since: datetime) -> datetime | None:
+def beginning(
+    issues: Sequence[IssueSeen], loud: datetime | None, minutes: Minutes, since: datetime
+) -> datetime | None:
     """Return the beginning, before its exact second is known.
 
     Where no minutes are known, or these events are no errors, it is the first seen of what is new;
@@ -154,7 +173,10 @@ def last_event_minute(minutes: Minutes) -> datetime | None:
 
 
 def baseline(
-    minutes: Minutes, began: datetime, project_since: datetime | None, asked_since: datetime | None = None
+    minutes: Minutes,
+    began: datetime,
+    project_since: datetime | None,
+    asked_since: datetime | None = None,
 ) -> tuple[float, float]:
     """Events a minute over the 24 h before trouble began, and over how many minutes; of a younger project over all there is.
 
@@ -167,7 +189,11 @@ def baseline(
     if began - begin < BASELINE_LEAST:
         return 0.0, 0.0
     incomplete = set(minutes.incomplete)
-    whole = (n for at, n in minutes.counts.items() if begin <= at <= began - MINUTE and at not in incomplete)
+    whole = (
+        n
+        for at, n in minutes.counts.items()
+        if begin <= at <= began - MINUTE and at not in incomplete
+    )
     span = (began - begin) / MINUTE
     return sum(whole) / span, span
 
@@ -192,12 +218,18 @@ def users(picture: EventPicture, addresses_last_day: int | None) -> Users:
         return Users(Word.NOBODY, 0, False)
     real = picture.events - picture.events_of_not_users
     if real <= 0:
-        return Users(Word.NOBODY, 0, False, ("Only health checks and bots (not_users) ran into it.",))
-    shared = [u.addresses for u in picture.users if u.addresses is not None and u.addresses >= SHARED_NAME]
+        return Users(
+            Word.NOBODY, 0, False, ("Only health checks and bots (not_users) ran into it.",)
+        )
+    shared = [
+        u.addresses for u in picture.users if u.addresses is not None and u.addresses >= SHARED_NAME
+    ]
     count = picture.user_count - len(shared) + sum(shared)
     says: tuple[str, ...] = ()
     if shared:
-        says = (f"{counted(len(shared), 'user name')} shared by many addresses: addresses are counted.",)
+        says = (
+            f"{counted(len(shared), 'user name')} shared by many addresses: addresses are counted.",
+        )
     # Sentry leaves events without an address out of its count: who has none is nobody of that one place.
     without = sum(u.addresses is None for u in picture.users)
     elsewhere = without if without < len(picture.users) else 0
@@ -232,7 +264,9 @@ def _users_unknown(picture: EventPicture) -> Users:
     says: list[str] = []
     if others:
         verb = "is" if others == 1 else "are"
-        lacks = "users not known" if least is None else "their users are not known"  # beside a number of others
+        lacks = (
+            "users not known" if least is None else "their users are not known"
+        )  # beside a number of others
         says.append(f"{counted(others, 'event')} {verb} not counted as errors: {lacks}.")
     if "users" in picture.unknown or (picture.user_count is None and not others):
         says.append("Users could not be asked for: taken as many.")
@@ -251,7 +285,10 @@ def _places(shares: Sequence[Share]) -> int:
 def _where(picture: EventPicture) -> str:
     parts = [
         counted(number, one)
-        for number, one in ((_places(picture.regions), "region"), (_places(picture.organisations), "organisation"))
+        for number, one in (
+            (_places(picture.regions), "region"),
+            (_places(picture.organisations), "organisation"),
+        )
         if number
     ]
     return f" in {listed(parts)}" if parts else ""
@@ -264,7 +301,10 @@ def feature_of(transaction: str, features: Mapping[str, str]) -> str | None:
     """The catalogue feature that the transaction matches, else the transaction itself; without one there is none."""
     if not transaction:
         return None
-    return next((name for name, pattern in features.items() if fnmatchcase(transaction, pattern)), transaction)
+    return next(
+        (name for name, pattern in features.items() if fnmatchcase(transaction, pattern)),
+        transaction,
+    )
 
 
 def folded(transactions: Sequence[Share], features: Mapping[str, str]) -> tuple[Share, ...]:
@@ -273,12 +313,17 @@ def folded(transactions: Sequence[Share], features: Mapping[str, str]) -> tuple[
     for share in transactions:
         if (name := feature_of(share.name, features)) is not None:
             events[name] = events.get(name, 0) + share.events
-    return tuple(Share(name=short(n), events=e) for n, e in sorted(events.items(), key=lambda x: (-x[1], x[0])))
+    return tuple(
+        Share(name=short(n), events=e)
+        for n, e in sorted(events.items(), key=lambda x: (-x[1], x[0]))
+    )
 
 
 def hit_features(shares: Sequence[Share], events: int) -> tuple[Share, ...]:
     """Those with enough events to count."""
-    return tuple(s for s in shares if s.events >= FEATURE_EVENTS and s.events >= FEATURE_SHARE * events)
+    return tuple(
+        s for s in shares if s.events >= FEATURE_EVENTS and s.events >= FEATURE_SHARE * events
+    )
 
 
 def _features(picture: EventPicture, hit: Sequence[Share], known: bool) -> Word:
@@ -338,7 +383,9 @@ def blast_radius(
     )
 
 
-def _volume(who: Users, picture: EventPicture, window: timedelta, baseline_per_minute: float) -> str:
+def _volume(
+    who: Users, picture: EventPicture, window: timedelta, baseline_per_minute: float
+) -> str:
     some = "many users" if who.word is Word.MANY else "one user"
     hit = some if who.count is None else counted(who.count, "user")
     if "users" in unknown(picture):
@@ -349,7 +396,9 @@ def _volume(who: Users, picture: EventPicture, window: timedelta, baseline_per_m
     if picture.per_issue:
         return capital(f"{what}, counted per issue over its whole life.")
     per_minute = rate(picture.events / minutes)
-    return capital(f"{what} in the last {last} ({per_minute}/min, baseline {rate(baseline_per_minute)}/min).")
+    return capital(
+        f"{what} in the last {last} ({per_minute}/min, baseline {rate(baseline_per_minute)}/min)."
+    )
 
 
 def _only(shares: Sequence[Share], events: int) -> str | None:
@@ -361,7 +410,11 @@ def who(blast: BlastRadius) -> str:
     """Return `30 users`, `at least 30 users`, `users not known` or `many users`."""
     known = blast.knows("users")
     if blast.user_count is not None and (known or blast.user_count >= 2):
-        return counted(blast.user_count, "user") if known else f"at least {counted(blast.user_count, 'user')}"
+        return (
+            counted(blast.user_count, "user")
+            if known
+            else f"at least {counted(blast.user_count, 'user')}"
+        )
     if not known:
         return "users not known"
     return {Word.NOBODY: "nobody", Word.ONE: "one user", Word.MANY: "many users"}[blast.users]

@@ -14,7 +14,14 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from phases.messages.results import Triaged
-from phases.ports.ports import Deployer, DeployHistory, ErrorTracker, HotfixRef, PortError, SourceCode
+from phases.ports.ports import (
+    Deployer,
+    DeployHistory,
+    ErrorTracker,
+    HotfixRef,
+    PortError,
+    SourceCode,
+)
 from phases.ports.source_remarks import remarks_of
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import DeploySeen, IssueSeen, Part, Release, Share, TriageReport
@@ -60,7 +67,11 @@ SHOWN_DEPLOYS = 5
 SHOWN_FRAMES = 10
 SHOWN_WRAPPERS = 5
 SHOWN_TARGETS = 10
-NAMES: dict[Part, str] = {"users": "Users", "features": "Features", "places": "Regions and organisations"}
+NAMES: dict[Part, str] = {
+    "users": "Users",
+    "features": "Features",
+    "places": "Regions and organisations",
+}
 
 
 async def triage(
@@ -88,7 +99,14 @@ async def triage(
     seeds = frozenset(incident.seeds)
 
     # First: which issues, what was deployed, what runs, what may be deployed, is there a fix.
-    page, (by_sentry, all_told), by_others, running, (releases, cannot_deploy), fixes = await asyncio.gather(
+    (
+        page,
+        (by_sentry, all_told),
+        by_others,
+        running,
+        (releases, cannot_deploy),
+        fixes,
+    ) = await asyncio.gather(
         tracker.page(services, since, now),
         _by_sentry(tracker, services, notes),
         _elsewhere(elsewhere, services, notes),
@@ -104,7 +122,8 @@ async def triage(
     # Second: the rest of the issues, and the minutes of those found so far.
     issues = belonging(page.rows, now, service.window, seeds)
     (rest, cut), minutes = await asyncio.gather(
-        _rest(tracker, services, since, now, page, notes), _minutes(tracker, services, issues, since, now, notes)
+        _rest(tracker, services, since, now, page, notes),
+        _minutes(tracker, services, issues, since, now, notes),
     )
     rows = (*page.rows, *rest)
     issues = belonging(rows, now, service.window, seeds)
@@ -120,7 +139,9 @@ async def triage(
     suspect = suspect_of(known.deploys, about, service.window)
 
     def targets(of: DeploySeen | None) -> tuple[Release, ...]:
-        return targets_of(of, known, releases, running, burning=burning, rolled_back=incident.rolled_back)
+        return targets_of(
+            of, known, releases, running, burning=burning, rolled_back=incident.rolled_back
+        )
 
     # Third: who is hit, by which release, since which second, where in the code, and what changed one way.
     if issues:
@@ -132,9 +153,17 @@ async def triage(
             _one_way(source, service, targets(suspect), running, notes),
         )
     else:
-        picture, carried, exact, detail, one_way = EventPicture(events=0, user_count=0), (), None, None, ()
+        picture, carried, exact, detail, one_way = (
+            EventPicture(events=0, user_count=0),
+            (),
+            None,
+            None,
+            (),
+        )
     began = exact or about
-    if suspect_of(known.deploys, began, service.window) != suspect:  # the exact second is on the other side of a deploy
+    if (
+        suspect_of(known.deploys, began, service.window) != suspect
+    ):  # the exact second is on the other side of a deploy
         suspect = suspect_of(known.deploys, began, service.window)
         carried = await _carried(tracker, service, ids, suspect, since, now, notes)
         one_way = await _one_way(source, service, targets(suspect), running, notes)
@@ -148,7 +177,11 @@ async def triage(
         window=service.window,
         service=service.name,
         blast=blast_radius(
-            picture, await _addresses(tracker, service, picture, now, notes), service.features, service.window, calm
+            picture,
+            await _addresses(tracker, service, picture, now, notes),
+            service.features,
+            service.window,
+            calm,
         ),
         events=sum(i.events for i in issues) if picture.per_issue else picture.events,
         began=began,
@@ -159,13 +192,17 @@ async def triage(
         listed=releases,
         cannot_deploy=cannot_deploy,
         burning=frozenset(burning),
-        neighbours=tuple(d for d in told if d.service != service.name and d.source not in FIRST_EVENTS),
+        neighbours=tuple(
+            d for d in told if d.service != service.name and d.source not in FIRST_EVENTS
+        ),
         by_release=by_version(carried, service.release),
         one_way=one_way,
         rolled_back=tuple(dict.fromkeys(incident.rolled_back)),
         tried=tried(incident),
         broken_rollbacks=broken_rollbacks(incident),
-        fix=fix_of([f for f in fixes if f.release.version not in shipped(incident)], incident, issues),
+        fix=fix_of(
+            [f for f in fixes if f.release.version not in shipped(incident)], incident, issues
+        ),
         sampled=picture.sampled or minutes.sampled,
         deploys_told=all_told,
         unasked=tuple(notes.unasked),
@@ -197,9 +234,14 @@ async def _elsewhere(
     return await notes.soft(elsewhere.deploys(services), (), "GitHub's deployments are not known")
 
 
-async def _releases(deployer: Deployer | None, service: Service) -> tuple[tuple[Release, ...] | None, str]:
+async def _releases(
+    deployer: Deployer | None, service: Service
+) -> tuple[tuple[Release, ...] | None, str]:
     if deployer is None:
-        return None, f"no deployer is set up for {service.name}, so a rollback has to be made by hand"
+        return (
+            None,
+            f"no deployer is set up for {service.name}, so a rollback has to be made by hand",
+        )
     try:
         return tuple(await deployer.releases(service)), ""
     except PortError as error:
@@ -209,14 +251,21 @@ async def _releases(deployer: Deployer | None, service: Service) -> tuple[tuple[
 async def _fixes(source: SourceCode | None, service: Service, notes: Notes) -> Sequence[HotfixRef]:
     if source is None:
         return ()
-    found = await notes.soft(source.hotfixes(service), (), "Whether a fix is there already is not known")
+    found = await notes.soft(
+        source.hotfixes(service), (), "Whether a fix is there already is not known"
+    )
     for remark in remarks_of(source, service):
         notes.say(remark)
     return found
 
 
 async def _rest(
-    tracker: ErrorTracker, services: Sequence[Service], since: datetime, now: datetime, page: IssuePage, notes: Notes
+    tracker: ErrorTracker,
+    services: Sequence[Service],
+    since: datetime,
+    now: datetime,
+    page: IssuePage,
+    notes: Notes,
 ) -> tuple[list[IssueRow], PortError | None]:
     """The issues of the further pages; with why there are no more of them, where one could not be asked for."""
     rows: list[IssueRow] = []
@@ -227,12 +276,16 @@ async def _rest(
         try:
             found = await in_time(tracker.page(services, since, now, after=after))
         except PortError as error:
-            notes.lack(error, f"Issues beyond the {len(page.rows) + len(rows)} loudest are not known")
+            notes.lack(
+                error, f"Issues beyond the {len(page.rows) + len(rows)} loudest are not known"
+            )
             return rows, error
         rows.extend(found.rows)
         after = found.next
     if after is not None:
-        notes.say(f"Sentry has still more issues: the {len(page.rows) + len(rows)} loudest are counted.")
+        notes.say(
+            f"Sentry has still more issues: the {len(page.rows) + len(rows)} loudest are counted."
+        )
     return rows, None
 
 
@@ -246,7 +299,11 @@ async def _by_sentry(
         notes.lack(error, "Sentry's deploys are not known")
         return (), False
     if untold := [short(d.release.version) for d in found if d.source == UNTOLD]:
-        stands = "its first event stands for it" if len(untold) == 1 else "their first events stand for them"
+        stands = (
+            "its first event stands for it"
+            if len(untold) == 1
+            else "their first events stand for them"
+        )
         notes.say(f"Sentry did not tell the deploys of {listed(untold)}: {stands}.")
     return found, True
 
@@ -308,7 +365,11 @@ async def _carried(
 
 
 async def _detail(
-    tracker: ErrorTracker, services: Sequence[Service], rows: Sequence[IssueRow], issue: IssueSeen, notes: Notes
+    tracker: ErrorTracker,
+    services: Sequence[Service],
+    rows: Sequence[IssueRow],
+    issue: IssueSeen,
+    notes: Notes,
 ) -> EventDetail | None:
     """The newest event of the loudest issue."""
     project = next((r.project for r in rows if r.id == issue.id), "")
@@ -322,7 +383,9 @@ async def _addresses(
     """Only asked for where many users could be one place."""
     if picture.addresses != 1 or (picture.user_count or 0) < ONE_PLACE:
         return None
-    return await notes.beside(tracker.addresses(service, now - DAY, now), None, "Client addresses are not known")
+    return await notes.beside(
+        tracker.addresses(service, now - DAY, now), None, "Client addresses are not known"
+    )
 
 
 async def _exact(
@@ -348,7 +411,11 @@ async def _exact(
 
 
 async def _one_way(
-    source: SourceCode | None, service: Service, targets: Sequence[Release], running: Release | None, notes: Notes
+    source: SourceCode | None,
+    service: Service,
+    targets: Sequence[Release],
+    running: Release | None,
+    notes: Notes,
 ) -> tuple[str, ...] | None:
     """One-way paths (migrations) changed between the target and what runs; None where that cannot be seen."""
     if not service.one_way or not targets or running is None:
@@ -359,7 +426,9 @@ async def _one_way(
     changed = await notes.soft(asked, None, f"What changed since {targets[0].version} is not known")
     if changed is None:
         return None
-    return tuple(p for p in changed if any(one_way_match(p, pattern) for pattern in service.one_way))
+    return tuple(
+        p for p in changed if any(one_way_match(p, pattern) for pattern in service.one_way)
+    )
 
 
 # --- small rules -----------------------------------------------------------------------------------------------
@@ -367,7 +436,9 @@ async def _one_way(
 
 def one_way_match(path: str, pattern: str) -> bool:
     """`migrations/**` and what is under it; `*` and `?` as in a shell."""
-    return fnmatchcase(path, pattern) or (pattern.startswith("**/") and fnmatchcase(path, pattern[3:]))
+    return fnmatchcase(path, pattern) or (
+        pattern.startswith("**/") and fnmatchcase(path, pattern[3:])
+    )
 
 
 def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
@@ -383,16 +454,23 @@ def by_version(shares: Sequence[Share], names: ReleaseNames) -> dict[str, int]:
 def marked(known: History, rolled_back: Collection[str]) -> History:
     """What this incident rolled back is not healthy, whatever the sources say."""
     out = {known.names.called(version) for version in rolled_back}
-    deploys = (d.model_copy(update={"rolled_back": True}) if d.release.version in out else d for d in known.deploys)
+    deploys = (
+        d.model_copy(update={"rolled_back": True}) if d.release.version in out else d
+        for d in known.deploys
+    )
     return replace(known, deploys=tuple(deploys))
 
 
-def fix_of(fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[IssueSeen]) -> str | None:
+def fix_of(
+    fixes: Sequence[HotfixRef], incident: Incident, issues: Sequence[IssueSeen]
+) -> str | None:
     """A branch or pull request that names one of the incident's Sentry issues, its ticket, or the incident itself."""
     names = [incident.id, *(i.short_id for i in issues)]
     if incident.ticket is not None:
         names.append(incident.ticket.identifier)
-    named = re.compile(rf"(?<![A-Z0-9])(?:{'|'.join(re.escape(n) for n in names if n)})(?![A-Z0-9])", re.IGNORECASE)
+    named = re.compile(
+        rf"(?<![A-Z0-9])(?:{'|'.join(re.escape(n) for n in names if n)})(?![A-Z0-9])", re.IGNORECASE
+    )
     return next((f.name for f in fixes if named.search(f"{f.name} {f.subject} {f.body}")), None)
 
 
@@ -422,7 +500,9 @@ def _report(
         monitors=dict([(i.id, i.short_id) for i in issues if i.category != ERROR][:SHOWN_MONITORS]),
         running=situation.running,
         suspect=suspect.release if suspect else None,
-        suspect_minutes=round((began - suspect.started_at) / MINUTE, 3) if suspect and began else None,
+        suspect_minutes=round((began - suspect.started_at) / MINUTE, 3)
+        if suspect and began
+        else None,
         deploys=situation.known.deploys[:SHOWN_DEPLOYS],
         targets=situation.targets[:SHOWN_TARGETS],
         exception_type=detail.exception_type if detail else None,

@@ -9,7 +9,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from phases.record.findings import BlastRadius, Choice, Confidence, DeploySeen, Recommendation, Release, Word
+from phases.record.findings import (
+    BlastRadius,
+    Choice,
+    Confidence,
+    DeploySeen,
+    Recommendation,
+    Release,
+    Word,
+)
 from phases.record.release_names import Names, names, numbered
 from phases.record.service import DEPLOYABLE
 from phases.record.wording import capital, counted, lasting, listed, stamp
@@ -17,10 +25,14 @@ from phases.triage.blast_radius import UNSURE_EVENTS, who
 
 DAY = timedelta(days=1)
 GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 15 minutes
-SAME_DEPLOY = timedelta(minutes=10)  # two sources tell of one deploy: their clocks and moments differ
+SAME_DEPLOY = timedelta(
+    minutes=10
+)  # two sources tell of one deploy: their clocks and moments differ
 ROLLED_BACK_WITHIN = DAY  # Healthy: "deployed over it within a day"
 OLD = DAY  # Brakes: "the suspect's deploy is more than a day old"
-RAN_WELL = timedelta(minutes=15)  # Brakes: "the suspect had run for more than 15 minutes before trouble began"
+RAN_WELL = timedelta(
+    minutes=15
+)  # Brakes: "the suspect had run for more than 15 minutes before trouble began"
 UNEXPLAINED = 1 / 5  # Brakes: "more than a fifth of the window's events … carry an earlier release"
 CURE_AFTER = timedelta(minutes=5)  # Brakes: "although its deploy started 5 or more minutes ago"
 CURE_PER_WINDOW = 1 / 3  # the same, beside a shorter window
@@ -65,7 +77,9 @@ def history(*told: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> 
     First events stand for deploys only where no other source knows any; the bot's own records do not count as one:
     that the bot rolled back once does not mean that ordinary deploys are told of.
     """
-    raw = _without_moving([d for source in told for d in source], {one.version for one in deployable})
+    raw = _without_moving(
+        [d for source in told for d in source], {one.version for one in deployable}
+    )
     by_sentry = [d.release for d in raw if d.source in ("sentry", STANDS_IN)]
     known = names(by_sentry, deployable, (d.release for d in raw))
     everything = [d.model_copy(update={"release": known.of(d.release)}) for d in raw]
@@ -94,7 +108,9 @@ def _without_moving(told: list[DeploySeen], deployable: Collection[str]) -> list
     if all(d.source in ("bot", "sentry", STANDS_IN) for d in told):
         return told
     moves = (
-        d.source in ("sentry", STANDS_IN) and not numbered(d.release.version) and d.release.version not in deployable
+        d.source in ("sentry", STANDS_IN)
+        and not numbered(d.release.version)
+        and d.release.version not in deployable
         for d in told
     )
     return [d for d, out in zip(told, moves, strict=True) if not out]
@@ -147,12 +163,18 @@ def _joined(better: DeploySeen, other: DeploySeen) -> DeploySeen:
     )
 
 
-def suspect_of(deploys: Sequence[DeploySeen], began: datetime | None, window: timedelta) -> DeploySeen | None:
+def suspect_of(
+    deploys: Sequence[DeploySeen], began: datetime | None, window: timedelta
+) -> DeploySeen | None:
     """The deploy that had started last when trouble began, in the order of deploys, not of version numbers."""
     if began is None:
         return None
     grace = window * GRACE_PER_WINDOW
-    return max((d for d in deploys if d.started_at <= began + grace), key=lambda d: d.started_at, default=None)
+    return max(
+        (d for d in deploys if d.started_at <= began + grace),
+        key=lambda d: d.started_at,
+        default=None,
+    )
 
 
 def was_rolled_back(version: str, known: History) -> bool:
@@ -185,16 +207,25 @@ def healthy_before(
         return ()
     may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
     for one in tuple(may.values()):
-        may.setdefault(known.names.of(one).version, one)  # by its commit, where the deployer has another name for it
+        may.setdefault(
+            known.names.of(one).version, one
+        )  # by its commit, where the deployer has another name for it
     since = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
     afire = {known.names.called(version) for version in burning}
     found: dict[str, Release] = {}
     for d in sorted(known.deploys, key=lambda d: d.started_at, reverse=True):
         version = d.release.version
-        if version in found or version in since or version == suspect.release.version or version not in may:
+        if (
+            version in found
+            or version in since
+            or version == suspect.release.version
+            or version not in may
+        ):
             continue
         if version not in afire and not was_rolled_back(version, known):
-            found[version] = may[version].model_copy(update={"commit": may[version].commit or d.release.commit})
+            found[version] = may[version].model_copy(
+                update={"commit": may[version].commit or d.release.commit}
+            )
     return tuple(found.values())
 
 
@@ -257,7 +288,12 @@ class Situation:
     @property
     def targets(self) -> tuple[Release, ...]:
         return targets_of(
-            self.suspect, self.known, self.listed, self.running, burning=self.burning, rolled_back=self.rolled_back
+            self.suspect,
+            self.known,
+            self.listed,
+            self.running,
+            burning=self.burning,
+            rolled_back=self.rolled_back,
         )
 
 
@@ -286,7 +322,9 @@ def brakes(s: Situation) -> tuple[str, ...]:
     if s.rolled_back:
         found.append(f"This incident already rolled back {listed(s.rolled_back)}.")
     if s.broken_rollbacks:
-        found.append(f"The rollback to {listed(s.broken_rollbacks)} failed: the deploy itself may be broken.")
+        found.append(
+            f"The rollback to {listed(s.broken_rollbacks)} failed: the deploy itself may be broken."
+        )
     found.extend(_unexplained(s, s.suspect))
     return tuple(found)
 
@@ -294,17 +332,27 @@ def brakes(s: Situation) -> tuple[str, ...]:
 def _deployed_since(s: Situation, suspect: DeploySeen, began: datetime) -> list[str]:
     version = suspect.release.version
     ran = began - suspect.started_at
-    later = [d for d in s.known.deploys if d.started_at > suspect.started_at and d.release.version != version]
+    later = [
+        d
+        for d in s.known.deploys
+        if d.started_at > suspect.started_at and d.release.version != version
+    ]
     found: list[str] = []
     if later and ran > RAN_WELL:
         newest = max(later, key=lambda d: d.started_at)
         found.append(
             f"{newest.release.version} was deployed since, and {version} had run for {lasting(ran)} before trouble began."
         )
-    back = [d for d in later if d.started_at >= began and s.known.first[d.release.version] < suspect.started_at]
+    back = [
+        d
+        for d in later
+        if d.started_at >= began and s.known.first[d.release.version] < suspect.started_at
+    ]
     if back:
         put = max(back, key=lambda d: d.started_at)
-        found.append(f"{put.release.version} was put back, {stamp(put.started_at)}, after trouble began.")
+        found.append(
+            f"{put.release.version} was put back, {stamp(put.started_at)}, after trouble began."
+        )
     near = _nearer_neighbour(s, suspect, began)
     if near is not None and ran > RAN_WELL:
         found.append(
@@ -316,7 +364,11 @@ def _deployed_since(s: Situation, suspect: DeploySeen, began: datetime) -> list[
 
 def _nearer_neighbour(s: Situation, suspect: DeploySeen, began: datetime) -> DeploySeen | None:
     """A dependency deployed after the suspect and shortly before trouble began explains it better."""
-    near = [d for d in s.neighbours if suspect.started_at < d.started_at <= began and began - d.started_at <= RAN_WELL]
+    near = [
+        d
+        for d in s.neighbours
+        if suspect.started_at < d.started_at <= began and began - d.started_at <= RAN_WELL
+    ]
     return max(near, key=lambda d: d.started_at, default=None)
 
 
@@ -330,7 +382,10 @@ def _unexplained(s: Situation, suspect: DeploySeen) -> list[str]:
     earlier = sum(
         n
         for name, n in s.by_release.items()
-        if name and name != version and name in s.known.first and s.known.first[name] < suspect.started_at
+        if name
+        and name != version
+        and name in s.known.first
+        and s.known.first[name] < suspect.started_at
     )
     found: list[str] = []
     if earlier > total * UNEXPLAINED:
@@ -362,7 +417,9 @@ def recommend(s: Situation) -> Recommendation:
         why = blast.sentences[:1] or ("Sentry shows nothing unusual.",)
         return Recommendation(choice=Choice.INVESTIGATE, reasons=why, offer_rollback=False)
     many = blast.users is Word.MANY
-    braked = brakes(s)  # for whoever presses the button, and for a cause that is confirmed later: whoever is hit
+    braked = brakes(
+        s
+    )  # for whoever presses the button, and for a cause that is confirmed later: whoever is hit
     reasons = [scope(blast)]
     if many and (said := when(s)) is not None:
         reasons.append(said)
@@ -382,13 +439,19 @@ def recommend(s: Situation) -> Recommendation:
         return said.model_copy(update={"choice": Choice.ROLLBACK, "reasons": tuple(reasons)})
     if s.fix is not None:
         reasons.append(f"A fix is known: {s.fix}.")
-        return said.model_copy(update={"choice": Choice.HOTFIX, "reasons": tuple(reasons), "loud": everything})
+        return said.model_copy(
+            update={"choice": Choice.HOTFIX, "reasons": tuple(reasons), "loud": everything}
+        )
     if everything:
         reasons.append(NOT_SAFE)
     elif many:
-        reasons.append("One feature is hit: look for the cause now, with a rollback ready beside it.")
+        reasons.append(
+            "One feature is hit: look for the cause now, with a rollback ready beside it."
+        )
     elif blast.features is Word.MANY:
-        reasons.append("One account in several features points at its data: a rollback would not help it.")
+        reasons.append(
+            "One account in several features points at its data: a rollback would not help it."
+        )
     else:
         reasons.append("The blast radius is limited: find the cause first.")
     return said.model_copy(update={"reasons": tuple(reasons), "loud": everything})
@@ -426,11 +489,15 @@ def when(s: Situation) -> str | None:
 def against(s: Situation) -> tuple[str, ...]:
     """What speaks against believing this picture."""
     found = [*s.tried[:TRIED], *s.unasked]
-    if s.blast.confidence is Confidence.LOW and (s.blast.knows("users") or s.events < UNSURE_EVENTS):
+    if s.blast.confidence is Confidence.LOW and (
+        s.blast.knows("users") or s.events < UNSURE_EVENTS
+    ):
         found.append("Few or unnamed events: the numbers are weak.")
     if s.sampled:
         found.append("Sentry counted a sample: the numbers are estimates.")
-    quiet = s.now - s.last_event - timedelta(minutes=1) if s.last_event is not None else timedelta(0)
+    quiet = (
+        s.now - s.last_event - timedelta(minutes=1) if s.last_event is not None else timedelta(0)
+    )
     if quiet >= s.window / 3:
         found.append(f"No event for {lasting(quiet)}: it may be over.")
     if s.began is not None:
@@ -441,5 +508,7 @@ def against(s: Situation) -> tuple[str, ...]:
         for d in s.neighbours:
             if began - RAN_WELL <= d.started_at <= began:
                 gap = lasting(began - d.started_at)
-                found.append(f"{d.service} {d.release.version} was deployed {gap} before trouble began.")
+                found.append(
+                    f"{d.service} {d.release.version} was deployed {gap} before trouble began."
+                )
     return tuple(found[:AGAINST])

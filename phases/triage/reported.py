@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from phases.messages.commands import ManualTriage
-from phases.record.findings import BlastRadius, Choice, Confidence, Recommendation, Share, TriageReport, Word
+from phases.record.findings import (
+    BlastRadius,
+    Choice,
+    Confidence,
+    Recommendation,
+    Share,
+    TriageReport,
+    Word,
+)
 from phases.record.limits import NOTHING
 from phases.record.service import Service
 from phases.record.wording import capital, listed, short

@@ -23,7 +23,14 @@ from phases.root_cause.stack_trace import with_cause
 from phases.root_cause.steps import recommended_by_cause
 from phases.steps.announce import EVERYWHERE, NOBODY_SECONDS, keep_true, page, tell, urgent, worked
 from phases.steps.change import Change, Draft, Refused
-from phases.steps.rounds import ask_for_decision, decision_name, ended, open_round, replace_round, start_investigation
+from phases.steps.rounds import (
+    ask_for_decision,
+    decision_name,
+    ended,
+    open_round,
+    replace_round,
+    start_investigation,
+)
 from phases.triage.blast_radius import nobody, severity_of, who
 from phases.triage.reported import beside_people, manual, with_reported
 
@@ -43,7 +50,9 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     """
     draft = worked(Draft(incident, now), "triage")
     before = incident.triage
-    decided_on = before is not None and before.manual_by is None and incident.status not in UNDECIDED
+    decided_on = (
+        before is not None and before.manual_by is None and incident.status not in UNDECIDED
+    )
     if not incident.open or decided_on:
         return draft.done()
     if before is not None and _less_known(before, action.report):
@@ -53,19 +62,27 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
     loudest = report.issue_ids[:FINGERPRINTS]
     known = (*(before.issue_ids if before else ()), *report.issue_ids)
     monitors = {**(before.monitors if before else {}), **report.monitors}
-    report = report.model_copy(update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES], "monitors": monitors})
-    draft.set(triage=report, past=action.past or incident.past, recollection=_remembered(incident, action)).cancel(
-        OVERDUE
+    report = report.model_copy(
+        update={"issue_ids": tuple(dict.fromkeys(known))[:ISSUES], "monitors": monitors}
     )
+    draft.set(
+        triage=report, past=action.past or incident.past, recollection=_remembered(incident, action)
+    ).cancel(OVERDUE)
     if incident.source.kind == "sentry":  # what people called it stays
         draft.set(title=with_cause(incident.title, report))
     for issue in loudest:
-        if issue in report.issue_ids:  # what is claimed has to be known, or it could not be given back
+        if (
+            issue in report.issue_ids
+        ):  # what is claimed has to be known, or it could not be given back
             draft.claim(fingerprint_claim(issue), soft=True)
     if news:
         draft.note("triage", headline(report))
         keep_true(draft, f"Triage: {headline(report)}")
-    _severity(draft, severity_of(report), known=before is not None and before.incomplete and not report.incomplete)
+    _severity(
+        draft,
+        severity_of(report),
+        known=before is not None and before.incomplete and not report.incomplete,
+    )
     _decide(draft, report)
     if before is not None and not news:
         _grown(draft, before, report, incident.severity)
@@ -76,7 +93,9 @@ def triaged(incident: Incident, action: Triaged, service: Service, now: datetime
         return draft.done()
     trail = before is not None and _new_trail(before, report)
     if not trail and any(f.kind == "investigate" for f in incident.failures):
-        return draft.done()  # said, with *Try again*: the same look at the same things would fail as before
+        return (
+            draft.done()
+        )  # said, with *Try again*: the same look at the same things would fail as before
     return start_investigation(draft, again=trail).done()
 
 
@@ -87,7 +106,9 @@ def _remembered(incident: Incident, action: Triaged) -> Recollection | None:
     return action.recollection.model_copy(update={"told": incident.recollection.told})
 
 
-def triage_overdue(incident: Incident, action: TriageOverdue, service: Service, now: datetime) -> Change:
+def triage_overdue(
+    incident: Incident, action: TriageOverdue, service: Service, now: datetime
+) -> Change:
     """Three seconds without an answer: the decision is posted without a measured recommendation."""
     del action, service
     return overdue(Draft(incident, now), "Sentry has not answered yet").done()
@@ -110,18 +131,26 @@ def measure_due(incident: Incident, action: MeasureDue, service: Service, now: d
     return draft.want(Triage()).done() if _undecided(incident) else draft.done()
 
 
-def manual_triage(incident: Incident, action: ManualTriage, service: Service, now: datetime) -> Change | Refused:
+def manual_triage(
+    incident: Incident, action: ManualTriage, service: Service, now: datetime
+) -> Change | Refused:
     """What people report, where Sentry cannot be asked or shows nothing (workflow: fall back to manual user reports)."""
     if (refused := ended(incident)) is not None:
         return refused
     known = incident.triage
     if known is not None and known.manual_by is None and known.blast.users is not Word.NOBODY:
-        return Refused("state", "Sentry has answered meanwhile; its numbers are in the decision message.")
+        return Refused(
+            "state", "Sentry has answered meanwhile; its numbers are in the decision message."
+        )
     reported = manual(action, service, now)
     measured = known is not None and (known.manual_by is None or NOTHING in known.notes)
     report = with_reported(known, reported) if known is not None and measured else reported
-    draft = Draft(incident, now).set(triage=report, triage_overdue=incident.triage_overdue or known is None)
-    draft.cancel(OVERDUE).note("triage", f"{mentioned(action.by)} reports: {action.report}", by=action.by)
+    draft = Draft(incident, now).set(
+        triage=report, triage_overdue=incident.triage_overdue or known is None
+    )
+    draft.cancel(OVERDUE).note(
+        "triage", f"{mentioned(action.by)} reports: {action.report}", by=action.by
+    )
     keep_true(draft, f"Reported by {mentioned(action.by)}: {action.report}")
     _severity(draft, severity_of(report))
     _decide(draft, report)
@@ -129,7 +158,9 @@ def manual_triage(incident: Incident, action: ManualTriage, service: Service, no
     return start_investigation(draft).done()
 
 
-def nobody_acted(incident: Incident, action: NobodyActed, service: Service, now: datetime) -> Change:
+def nobody_acted(
+    incident: Incident, action: NobodyActed, service: Service, now: datetime
+) -> Change:
     del action, service
     draft = Draft(incident, now)
     current = incident.round
@@ -206,12 +237,20 @@ def _decide(draft: Draft, report: TriageReport) -> Draft:
     return ask_for_decision(draft.dirty(*EVERYWHERE))
 
 
-def _grown(draft: Draft, before: TriageReport, report: TriageReport, severity: Severity | None) -> Draft:
+def _grown(
+    draft: Draft, before: TriageReport, report: TriageReport, severity: Severity | None
+) -> Draft:
     """It became worse, or other advice follows from what is known by now: an edited message rings no bell, so it is said."""
     worse = severity is None or (draft.incident.severity or severity) < severity
-    rollback = report.recommendation.choice is Choice.ROLLBACK and before.recommendation.choice is not Choice.ROLLBACK
+    rollback = (
+        report.recommendation.choice is Choice.ROLLBACK
+        and before.recommendation.choice is not Choice.ROLLBACK
+    )
     known = before.incomplete and not report.incomplete
-    other = draft.incident.severity != severity or report.recommendation.choice is not before.recommendation.choice
+    other = (
+        draft.incident.severity != severity
+        or report.recommendation.choice is not before.recommendation.choice
+    )
     if not (worse or rollback or (known and other)) or draft.incident.status not in UNDECIDED:
         return draft
     target = report.recommendation.target
@@ -219,7 +258,9 @@ def _grown(draft: Draft, before: TriageReport, report: TriageReport, severity: S
     if known and not advice and report.recommendation.choice is Choice.INVESTIGATE:
         advice = " Recommended now: investigate."
     said = f"{capital(headline(report))}.{advice}"
-    return tell(draft.note("triage", said), said, strong="Measured by now." if known else "It has grown.")
+    return tell(
+        draft.note("triage", said), said, strong="Measured by now." if known else "It has grown."
+    )
 
 
 def _new_trail(before: TriageReport, report: TriageReport) -> bool:
@@ -227,8 +268,15 @@ def _new_trail(before: TriageReport, report: TriageReport) -> bool:
 
     What looked like one customer's data with the first event is a release's fault with the thirtieth customer.
     """
-    grown = (report.blast.users, report.blast.features) != (before.blast.users, before.blast.features)
-    return grown or report.suspect != before.suspect or (report.frame is not None and before.frame is None)
+    grown = (report.blast.users, report.blast.features) != (
+        before.blast.users,
+        before.blast.features,
+    )
+    return (
+        grown
+        or report.suspect != before.suspect
+        or (report.frame is not None and before.frame is None)
+    )
 
 
 def _undecided(incident: Incident) -> bool:
@@ -269,7 +317,9 @@ def _urgency(draft: Draft, report: TriageReport) -> Draft:
     urgent(draft, said)
     if not loud:
         return draft
-    return page(draft, "braked", said) if draft.incident.paged == paged else _as_paged(draft, "braked")
+    return (
+        page(draft, "braked", said) if draft.incident.paged == paged else _as_paged(draft, "braked")
+    )
 
 
 def _as_paged(draft: Draft, key: str) -> Draft:

@@ -74,7 +74,9 @@ async def in_time(asked: Awaitable[T]) -> T:
         async with asyncio.timeout(PART_SECONDS):
             return await asked
     except TimeoutError:
-        raise PortError("Sentry", f"Sentry did not answer within {PART_SECONDS:g} s", retryable=True) from None
+        raise PortError(
+            "Sentry", f"Sentry did not answer within {PART_SECONDS:g} s", retryable=True
+        ) from None
 
 
 def say_of(
@@ -87,17 +89,27 @@ def say_of(
 ) -> None:
     """Say how the numbers of a picture were come by."""
     if situation.known.stands_in:
-        notes.say("No deploys to this environment are known: the first event of each release stands for its deploy.")
+        notes.say(
+            "No deploys to this environment are known: the first event of each release stands for its deploy."
+        )
     if not minutes.known:
         notes.say("Without events by minute the beginning is the first seen of what is new.")
     if picture.per_issue:
-        notes.say("This Sentry has no Discover: counts are per issue, over each issue's whole life.")
+        notes.say(
+            "This Sentry has no Discover: counts are per issue, over each issue's whole life."
+        )
     if situation.sampled:
         notes.say("Sentry counted a sample: the numbers are estimates.")
     pattern = service.release.sentry
-    strange = [short(s.name) for s in carried if s.name and service.release.version_of(pattern, s.name) is None]
+    strange = [
+        short(s.name)
+        for s in carried
+        if s.name and service.release.version_of(pattern, s.name) is None
+    ]
     if strange:
-        notes.say(f"Sentry names releases that do not fit {pattern}: {listed(strange)}. They are never chosen.")
+        notes.say(
+            f"Sentry names releases that do not fit {pattern}: {listed(strange)}. They are never chosen."
+        )
 
 
 def say_of_stack(notes: Notes, detail: EventDetail) -> None:
@@ -105,4 +117,6 @@ def say_of_stack(notes: Notes, detail: EventDetail) -> None:
     if not detail.frames and (why := without_stack(detail.kind)):
         notes.say(why)
     if not detail.in_app_told:
-        notes.say("Sentry marks no frame of the stack as in-app: those of no known library are taken as ours.")
+        notes.say(
+            "Sentry marks no frame of the stack as in-app: those of no known library are taken as ours."
+        )

@@ -33,17 +33,25 @@ def ring(draft: Draft, evidence: Evidence, issue: str | None, service: Service) 
     """
     before, now = draft.incident.alarm, draft.now
     recent = before is not None and before.at <= now < before.at + GUARD
-    alarm = before.model_copy(update={"at": now}) if before is not None and recent else Alarm(at=now)
+    alarm = (
+        before.model_copy(update={"at": now}) if before is not None and recent else Alarm(at=now)
+    )
     draft.set(alarm=alarm)
     if before is not None and before.at <= now < before.at + every(service):
         return draft
     if issue is not None and not recent:
         after = lasting(evidence.at - recovered_at(draft.incident))
         text = f"{evidence.source}: {evidence.text}"
-        draft.note("evidence", f"An alarm {after} after recovery, looked at: {text}", url=evidence.url)
+        draft.note(
+            "evidence", f"An alarm {after} after recovery, looked at: {text}", url=evidence.url
+        )
     until = recovered_at(draft.incident) + GUARD
     heard = evidence.model_copy(update={"text": short(evidence.text, 300)})
-    return draft.want(LookBack(look=GuardLook(until=until, number=len(LOOKS) + 1, seeds=0, alarm=heard, issue=issue)))
+    return draft.want(
+        LookBack(
+            look=GuardLook(until=until, number=len(LOOKS) + 1, seeds=0, alarm=heard, issue=issue)
+        )
+    )
 
 
 def day(at: datetime) -> str:
@@ -55,8 +63,14 @@ def fires_after_recovery(draft: Draft, text: str, at: datetime, service: Service
     incident = draft.incident
     said = f"{short(text, 300)}, {lasting(at - recovered_at(incident))} after recovery."
     if incident.fired_at is not None and incident.fired_at <= at < incident.fired_at + GUARD:
-        return tell(draft, said, strong="Fires again:", thread=True, ticket=False)  # of one storm the first one rings
-    page(draft.set(fired_at=at), after_recovery(incident, at), f"{incident.id} {incident.title}, fires again: {said}")
+        return tell(
+            draft, said, strong="Fires again:", thread=True, ticket=False
+        )  # of one storm the first one rings
+    page(
+        draft.set(fired_at=at),
+        after_recovery(incident, at),
+        f"{incident.id} {incident.title}, fires again: {said}",
+    )
     way = "The same trouble? `/incident rollback`, `hotfix` or `fixed` acts here. Something else? `/incident declare <what>`."
     return tell(draft, f"{said} {way}", strong="Fires again:", mention=service.owners)
 

@@ -48,7 +48,9 @@ def drawn(minutes: Minutes, detected: datetime, now: datetime, window: timedelta
     if not minutes.known or alert < begin or now <= alert:
         return None
     # One span more than fits evenly: the first is cut off where the alert's has to begin with the alert.
-    step = next(s for s in range(1, 2 * round(LONGEST / MINUTE)) if _spans(begin, alert, now, s) <= POINTS)
+    step = next(
+        s for s in range(1, 2 * round(LONGEST / MINUTE)) if _spans(begin, alert, now, s) <= POINTS
+    )
     first = alert - (alert - begin) // (step * MINUTE) * step * MINUTE
     counts = [0] * _spans(begin, alert, now, step)
     for at, events in minutes.counts.items():
@@ -84,14 +86,26 @@ def points(incident: Incident) -> tuple[Point, ...]:
         return ()
     all_marks, span = marks(incident), timedelta(seconds=picture.seconds)
     one = MINUTE if span >= MINUTE else timedelta(seconds=1)
-    alert = _whole(incident.detected_at) if one is MINUTE else incident.detected_at.replace(microsecond=0)
+    alert = (
+        _whole(incident.detected_at)
+        if one is MINUTE
+        else incident.detected_at.replace(microsecond=0)
+    )
     found: list[Point] = []
     for number, events in enumerate(picture.counts):
         start = picture.begin + number * span
         last = number == len(picture.counts) - 1
         end = picture.until if last else start + span
-        inside = tuple(mark for mark in all_marks if start <= mark.at < end or (last and mark.at >= end))
-        found.append(Point(f"{round((start - alert) / one)}", _rounded(events / ((end - start) / MINUTE)), inside))
+        inside = tuple(
+            mark for mark in all_marks if start <= mark.at < end or (last and mark.at >= end)
+        )
+        found.append(
+            Point(
+                f"{round((start - alert) / one)}",
+                _rounded(events / ((end - start) / MINUTE)),
+                inside,
+            )
+        )
     return tuple(found)
 
 
@@ -110,8 +124,14 @@ def _deploys(incident: Incident) -> Iterator[Mark]:
     """Of the suspect, where there is one; else whatever was deployed."""
     report = incident.triage
     for deploy in report.deploys if report else ():
-        if report is None or report.suspect is None or report.suspect.version == deploy.release.version:
-            yield Mark(deploy.started_at, "deploy", short(f"deploy of {deploy.release.version}", NAME))
+        if (
+            report is None
+            or report.suspect is None
+            or report.suspect.version == deploy.release.version
+        ):
+            yield Mark(
+                deploy.started_at, "deploy", short(f"deploy of {deploy.release.version}", NAME)
+            )
 
 
 def _actions(incident: Incident) -> Iterator[Mark]:
@@ -119,8 +139,18 @@ def _actions(incident: Incident) -> Iterator[Mark]:
         if (done := one.action) is None or done.result in ("not started", "waiting"):
             continue
         to = done.to_release.version if done.to_release else ""
-        says = "fixed another way" if done.kind is ActionKind.FIXED else to if to.startswith("hotfix") else ""
-        yield Mark(done.started_at or done.at, done.kind.value, short(says or f"{done.kind.value} to {to}", NAME))
+        says = (
+            "fixed another way"
+            if done.kind is ActionKind.FIXED
+            else to
+            if to.startswith("hotfix")
+            else ""
+        )
+        yield Mark(
+            done.started_at or done.at,
+            done.kind.value,
+            short(says or f"{done.kind.value} to {to}", NAME),
+        )
 
 
 # --- in words and for the ADR ----------------------------------------------------------------------------------
@@ -131,7 +161,10 @@ def in_words(incident: Incident) -> str:
     found = points(incident)
     if incident.picture is None or not found:
         return ""
-    said = (f"{''.join(f'[{mark.says}] ' for mark in point.marks)}{_written(point.per_minute)}" for point in found)
+    said = (
+        f"{''.join(f'[{mark.says}] ' for mark in point.marks)}{_written(point.per_minute)}"
+        for point in found
+    )
     seconds = incident.picture.seconds
     span = f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
     return f"Events a minute, each for {span}: {', '.join(said)}."
@@ -147,7 +180,9 @@ def mermaid(incident: Incident) -> list[str]:
     found = points(incident)
     if incident.picture is None or not found:
         return []
-    labels = (f'"{p.label}{" " if p.marks else ""}{"".join(letter(m) for m in p.marks)}"' for p in found)
+    labels = (
+        f'"{p.label}{" " if p.marks else ""}{"".join(letter(m) for m in p.marks)}"' for p in found
+    )
     top = max(1, *(p.per_minute for p in found))
     return [
         "```mermaid",

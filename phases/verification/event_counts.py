@@ -23,7 +23,9 @@ SOON_SIZE = 10  # phase 1's spike: fewer events in a few minutes wake nobody
 GREW = 0.001
 SIZE = 20  # "≥ 20 events expected in a look without recovery"; below that nothing is said
 STRAGGLERS = 3  # of a baseline of zero: old pages, queues, retries
-HALF = 0.5  # of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)
+HALF = (
+    0.5  # of an event: what was never seen in a time is not impossible (Jeffreys' prior of a rate)
+)
 LARGE = 700  # silence has a chance of exp(-700) or less: from here on the normal distribution, with its skewness, is exact enough
 
 

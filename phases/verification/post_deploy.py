@@ -44,11 +44,20 @@ class Watched(Value):
         return f"{self.service}|{self.environment}|{self.version}|{self.at.isoformat()}"
 
 
-def deploy_told(service: Service, version: str, at: datetime, commit: str | None = None) -> DeploySeen:
+def deploy_told(
+    service: Service, version: str, at: datetime, commit: str | None = None
+) -> DeploySeen:
     """A deploy as CI's webhook tells it: its end is known, its start is not."""
     own = version.lower() if COMMIT.fullmatch(version.lower()) else None
     release = Release(version=version, commit=commit or own)
-    return DeploySeen(release=release, service=service.name, started_at=at, finished_at=at, by="CI", source="webhook")
+    return DeploySeen(
+        release=release,
+        service=service.name,
+        started_at=at,
+        finished_at=at,
+        by="CI",
+        source="webhook",
+    )
 
 
 def looks_due(watched: Watched, service: Service, now: datetime) -> int:
@@ -84,7 +93,9 @@ def named(service: Service, told: str, commit: str | None = None) -> str | None:
             return version if not service.of_another(name, pattern) else None
     if service.of_another(name):
         return None
-    moves = name.startswith("refs/") or not (re.search(r"\d", name) or ABBREVIATED.fullmatch(name.lower()))
+    moves = name.startswith("refs/") or not (
+        re.search(r"\d", name) or ABBREVIATED.fullmatch(name.lower())
+    )
     return commit if moves else name
 
 

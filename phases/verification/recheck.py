@@ -44,7 +44,9 @@ def verdict(
     if endpoint is not None and not endpoint.ok:
         bad.append(f"the endpoint does not answer well: {endpoint.said}")
     if new:
-        bad.append(f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}")
+        bad.append(
+            f"{counted(len(new), 'issue')} new in the release that runs now: {listed(list(new))}"
+        )
     if bad or events > held.burning:
         return LookVerdict.NOT_RECOVERED, (*reasons, *bad)
     if events <= held.recovered:
@@ -56,7 +58,9 @@ def verdict(
 
 def compared(events: int, held: Limits) -> str:
     """`4 events where up to 12 are normal, about 180 if it had gone on`: for people to check."""
-    unchanged = f"{held.unchanged:,.0f}" if held.unchanged >= 1 or held.unchanged == 0 else "less than 1"
+    unchanged = (
+        f"{held.unchanged:,.0f}" if held.unchanged >= 1 or held.unchanged == 0 else "less than 1"
+    )
     normal = f"{counted(events, 'event')} where up to {held.allowed:,} are normal"
     return f"{normal}, about {unchanged} if it had gone on"
 
@@ -88,7 +92,8 @@ async def look_again(
     begin = min(clock + grace(service), now)
     ids = _issues(incident) if tracker is not None else ()
     answered, measured = await asyncio.gather(
-        _call(endpoint, service), _measure(incident, service, current, tracker, ids, clock, begin, now)
+        _call(endpoint, service),
+        _measure(incident, service, current, tracker, ids, clock, begin, now),
     )
     unasked = () if service.endpoint else ("no endpoint is configured, so none was called",)
     minutes = (now - begin) / MINUTE
@@ -109,10 +114,17 @@ async def look_again(
         # Whether something is new in what runs now is not known, and that is never recovery.
         return Looked(round=round_number, look=_with(look, reasons=(untold.text,)))
     if not ids and judged is not LookVerdict.NOT_RECOVERED:
-        none = "no Sentry issue belongs to this incident" if tracker is not None else "Sentry is not set up"
+        none = (
+            "no Sentry issue belongs to this incident"
+            if tracker is not None
+            else "Sentry is not set up"
+        )
         judged, why = LookVerdict.TOO_FEW, (f"{none}{NOT_MEASURED}",)
     elif forward and ids and (answered is None or answered.ok):
-        judged, why = LookVerdict.TOO_FEW, (f"the clock here was set forward by {lasting(forward)} meanwhile",)
+        judged, why = (
+            LookVerdict.TOO_FEW,
+            (f"the clock here was set forward by {lasting(forward)} meanwhile",),
+        )
     elif judged is LookVerdict.RECOVERED and tracker is not None:
         try:
             others = await _not_errors(incident, tracker)
@@ -120,7 +132,10 @@ async def look_again(
             return Looked(round=round_number, look=_with(look, reasons=(error.text,)))
         if others:
             judged = LookVerdict.TOO_FEW
-            why = (*why, f"{listed(others)} cannot be counted as errors, so whether that is over is not known")
+            why = (
+                *why,
+                f"{listed(others)} cannot be counted as errors, so whether that is over is not known",
+            )
     picture = None
     if judged is LookVerdict.RECOVERED and look_number > 0 and tracker is not None:
         picture, why_not = await _picture(tracker, incident, service, ids, now)
@@ -216,7 +231,9 @@ async def _picture(
     return drawn(minutes, incident.detected_at, now, service.window), ()
 
 
-def burned(incident: Incident, service: Service, current: Round | None, clock: datetime) -> tuple[datetime, datetime]:
+def burned(
+    incident: Incident, service: Service, current: Round | None, clock: datetime
+) -> tuple[datetime, datetime]:
     """From when to when the trouble was left alone: from its beginning until somebody acted, an hour at most."""
     action = current.action if current else None
     until = (action.started_at or action.at) if action else clock
@@ -230,7 +247,11 @@ def burned(incident: Incident, service: Service, current: Round | None, clock: d
 def baseline(incident: Incident) -> Measured:
     """Before trouble began, as triage measured it."""
     report = incident.triage
-    return Measured(report.baseline_per_minute, report.baseline_minutes) if report else Measured(0.0, 0.0)
+    return (
+        Measured(report.baseline_per_minute, report.baseline_minutes)
+        if report
+        else Measured(0.0, 0.0)
+    )
 
 
 def running_release(current: Round | None) -> str | None:
@@ -251,26 +272,42 @@ def _names(incident: Incident, current: Round | None) -> tuple[str, ...]:
     running, meant = running_release(current), action.to_release if action else None
     # Sentry may know what was deployed by its commit alone. Where something else runs, that commit says nothing of it.
     shipped = action is not None and action.kind is ActionKind.HOTFIX
-    by_commit = meant is not None and (shipped or running is None or meant.same_as(Release(version=running)))
-    return tuple(dict.fromkeys(name for name in (running, meant.commit if meant and by_commit else None) if name))
+    by_commit = meant is not None and (
+        shipped or running is None or meant.same_as(Release(version=running))
+    )
+    return tuple(
+        dict.fromkeys(
+            name for name in (running, meant.commit if meant and by_commit else None) if name
+        )
+    )
 
 
 def _ran_all_along(incident: Incident, at: datetime) -> tuple[str, ...]:
     """*Fixed another way* deploys nothing: what runs is what the newest deploy before it brought, else what triage saw."""
-    done = (one for one in reversed(incident.rounds) if one.action is not None and one.action.result == "done")
+    done = (
+        one
+        for one in reversed(incident.rounds)
+        if one.action is not None and one.action.result == "done"
+    )
     newest = next((one for one in done if running_release(one) is not None), None)
     own = newest.action.finished_at if newest is not None and newest.action is not None else None
     seen = incident.triage.running if incident.triage is not None else None
     found = [(own, _names(incident, newest))] if own is not None else []
     if incident.triage is not None and seen is not None:
-        found.append((incident.triage.at, tuple(name for name in (seen.version, seen.commit) if name)))
+        found.append(
+            (incident.triage.at, tuple(name for name in (seen.version, seen.commit) if name))
+        )
     found += [(when, (version,)) for when, version in deploys_heard(incident) if when <= at]
     return tuple(dict.fromkeys(max(found, key=lambda one: one[0], default=(at, ()))[1]))
 
 
 def deploys_heard(incident: Incident) -> tuple[tuple[datetime, str], ...]:
     """Deploys by others that the incident was told of: when, and which version."""
-    told = (one.removeprefix("deploy:").rpartition("@") for one in incident.heard if one.startswith("deploy:"))
+    told = (
+        one.removeprefix("deploy:").rpartition("@")
+        for one in incident.heard
+        if one.startswith("deploy:")
+    )
     return tuple((datetime.fromisoformat(at), version) for version, _, at in told)
 
 

@@ -16,13 +16,29 @@ from phases.messages.actions import GuardDue
 from phases.messages.results import GuardLooked
 from phases.ports.ports import ErrorTracker, PortError
 from phases.record.findings import IssueSeen, LookVerdict, Release
-from phases.record.incident import VERIFIED, ActionKind, GuardLook, Incident, Round, RoundAction, Status
+from phases.record.incident import (
+    VERIFIED,
+    ActionKind,
+    GuardLook,
+    Incident,
+    Round,
+    RoundAction,
+    Status,
+)
 from phases.record.service import RECHECK_UNTIL_SECONDS, Service
 from phases.record.wording import counted, foreign, lasting
 from phases.steps.change import Draft
 from phases.steps.rounds import GUARD_TIMER
 from phases.triage.blast_radius import ERROR, LEVELS, SPIKE_EVENTS, SPIKE_FACTOR, seen
-from phases.verification.event_counts import FALSE_RETURN, FALSE_SOON, SIZE, SOON_SIZE, Measured, limits, usual
+from phases.verification.event_counts import (
+    FALSE_RETURN,
+    FALSE_SOON,
+    SIZE,
+    SOON_SIZE,
+    Measured,
+    limits,
+    usual,
+)
 from phases.verification.recheck import (
     MINUTE,
     NOT_MEASURED,
@@ -39,8 +55,12 @@ LOOKS = (timedelta(minutes=15), timedelta(minutes=30), GUARD)
 """After recovery: most of what comes back does so soon, and the last look is the guard's end."""
 SPAN = timedelta(minutes=15)  # a look counts what burns now: phase 1's "last 15 minutes"
 EVERY = timedelta(minutes=1)  # in between: one cheap call …
-SOON = timedelta(minutes=3)  # … at the newest minutes, so that a return at the old rate is seen within three
-LEAST = timedelta(seconds=1)  # where re-checks come sooner than the workflow has them, no look comes sooner than this
+SOON = timedelta(
+    minutes=3
+)  # … at the newest minutes, so that a return at the old rate is seen within three
+LEAST = timedelta(
+    seconds=1
+)  # where re-checks come sooner than the workflow has them, no look comes sooner than this
 OLD_RATE = 0.5  # of the fire's rate: so many events of a release that was taken back are no stragglers, it runs again
 
 
@@ -91,14 +111,30 @@ def gone(incident: Incident) -> frozenset[str]:
 
     Events carry either; who deploys it again may call it by either, too.
     """
-    acted = [one.action for one in incident.rounds if one.action is not None and one.action.result == "done"]
+    acted = [
+        one.action
+        for one in incident.rounds
+        if one.action is not None and one.action.result == "done"
+    ]
     deployed = [one for one in acted if one.kind is not ActionKind.FIXED]
     taken = [one.from_release for one in deployed if one.from_release is not None]
-    taken += [Release(version=name) for name in (*map(_read, deployed), *incident.rolled_back) if name]
-    newest = next((one for one in reversed(incident.rounds) if running_release(one) is not None), None)
+    taken += [
+        Release(version=name) for name in (*map(_read, deployed), *incident.rolled_back) if name
+    ]
+    newest = next(
+        (one for one in reversed(incident.rounds) if running_release(one) is not None), None
+    )
     since = newest.action.at if newest is not None and newest.action is not None else None
-    runs = [Release(version=version) for at, version in deploys_heard(incident) if since is None or at > since]
-    if newest is not None and newest.action is not None and (running := running_release(newest)) is not None:
+    runs = [
+        Release(version=version)
+        for at, version in deploys_heard(incident)
+        if since is None or at > since
+    ]
+    if (
+        newest is not None
+        and newest.action is not None
+        and (running := running_release(newest)) is not None
+    ):
         runs.append(Release(version=running))
         meant = newest.action.to_release
         runs += [meant] if meant is not None and meant.same_as(runs[-1]) else []
@@ -111,22 +147,31 @@ def _read(acted: RoundAction) -> str | None:
     return acted.proof.before if acted.proof else None
 
 
-def back(events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float) -> bool:
+def back(
+    events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
+) -> bool:
     """Not recovered by the re-check's own test, *and* enough events to tell, *and* more than the baseline brings by chance in
     one look of 10,000, *and* a spike as phase 1 has it: over the baseline (which knows nothing of the time of day), and over
     what was still there when recovery was said.
     """
-    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)) or events <= usual(base, minutes, FALSE_RETURN):
+    if events < max(SIZE, _spike(base, quiet_per_minute, minutes)) or events <= usual(
+        base, minutes, FALSE_RETURN
+    ):
         return False
     return verdict(events, limits(base, burning, minutes), None, ())[0] is LookVerdict.NOT_RECOVERED
 
 
-def back_soon(events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float) -> bool:
+def back_soon(
+    events: int, base: Measured, burning: Measured, quiet_per_minute: float, minutes: float
+) -> bool:
     """At the newest minutes: at about the old rate, *and* a spike, *and* more than the baseline brings by chance in one look of
     100,000, because there are so many such looks. Where the baseline was never measured, as many events as the re-check needs.
     """
     least = SOON_SIZE if base.minutes > 0 else SIZE
-    if events < max(least, _spike(base, quiet_per_minute, minutes)) or events < OLD_RATE * burning.per_minute * minutes:
+    if (
+        events < max(least, _spike(base, quiet_per_minute, minutes))
+        or events < OLD_RATE * burning.per_minute * minutes
+    ):
         return False
     lately = Measured(
         max(base.per_minute, quiet_per_minute), base.minutes
@@ -152,8 +197,12 @@ def judged(
 def quiet_rate(current: Round | None) -> float:
     """Events a minute that the last measured look saw, and that recovery was said over."""
     looks = reversed(current.looks) if current else ()
-    counted = (one for one in looks if one.number > 0 and one.verdict is not LookVerdict.UNREACHABLE)
-    last = next((one for one in counted if not any(why.endswith(NOT_MEASURED) for why in one.reasons)), None)
+    counted = (
+        one for one in looks if one.number > 0 and one.verdict is not LookVerdict.UNREACHABLE
+    )
+    last = next(
+        (one for one in counted if not any(why.endswith(NOT_MEASURED) for why in one.reasons)), None
+    )
     return last.after_per_minute if last is not None else 0.0
 
 
@@ -172,13 +221,19 @@ async def look_back(
     much it was set forward since recovery; then nobody knows when that was.
     """
     length = SPAN * pace(service) if look.whole else soon(service)
-    since = now - length if look.alarm is None else min(now - length, look.alarm.at - every(service))
+    since = (
+        now - length if look.alarm is None else min(now - length, look.alarm.at - every(service))
+    )
     begin = max(recovery(look), since)
-    told = GuardLooked(look=look, at=now, found="cannot tell", minutes=max((now - begin) / MINUTE, 0.0))
+    told = GuardLooked(
+        look=look, at=now, found="cannot tell", minutes=max((now - begin) / MINUTE, 0.0)
+    )
     if tracker is None:
         return told if look.alarm is None else told.model_copy(update={"found": "not set up"})
     if forward:
-        return told.model_copy(update={"text": f"the clock here was set forward by {lasting(forward)}"})
+        return told.model_copy(
+            update={"text": f"the clock here was set forward by {lasting(forward)}"}
+        )
     ids = issues(incident, look)
     if not ids or begin >= now:
         return told
@@ -201,9 +256,12 @@ async def _asked(
     current = next((one for one in reversed(incident.rounds) if one.verdict in VERIFIED), None)
     base, quiet = baseline(incident), quiet_rate(current)
     events, burning = await asyncio.gather(
-        tracker.count([service], ids, begin, now), _burning(incident, service, current, tracker, ids, look)
+        tracker.count([service], ids, begin, now),
+        _burning(incident, service, current, tracker, ids, look),
     )
-    told = told.model_copy(update={"look": look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})})
+    told = told.model_copy(
+        update={"look": look.model_copy(update={"burned": (burning.per_minute, burning.minutes)})}
+    )
     spans: list[tuple[datetime, Callable[..., bool]]] = [(begin, back if look.whole else back_soon)]
     if look.alarm is not None:  # what has only just begun is lost among a quarter of an hour
         spans.append((max(begin, now - soon(service)), back_soon))
@@ -211,12 +269,17 @@ async def _asked(
     for since, test in spans:
         count = events if since == begin else await tracker.count([service], ids, since, now)
         minutes = (now - since) / MINUTE
-        if test is back_soon:  # where recovery was not so long ago, as many events as in the whole of it
+        if (
+            test is back_soon
+        ):  # where recovery was not so long ago, as many events as in the whole of it
             minutes = max(minutes, soon(service) / MINUTE)
         if not test(count, base, burning, quiet, minutes):
             continue
         old = await _stragglers(incident, service, tracker, ids, since, now)
-        if test(count - old[0], base, burning, quiet, minutes) or old[0] >= OLD_RATE * burning.per_minute * minutes:
+        if (
+            test(count - old[0], base, burning, quiet, minutes)
+            or old[0] >= OLD_RATE * burning.per_minute * minutes
+        ):
             counted_over = (now - since) / MINUTE
             allowed = limits(base, burning, counted_over).allowed
             return _with(told, found="back", events=count, minutes=counted_over, allowed=allowed)
@@ -225,7 +288,9 @@ async def _asked(
     found, allowed = judged(events - old[0], base, burning, quiet, told.minutes)
     if found == "back":  # by a test that this look did not make
         found = "cannot tell"
-    if look.alarm is not None:  # it asks whether that is more than usual, and not whether it is over
+    if (
+        look.alarm is not None
+    ):  # it asks whether that is more than usual, and not whether it is over
         found = "quiet" if events - old[0] <= allowed else "cannot tell"
     told = _with(told, found=found, events=events, allowed=allowed, stragglers=old[0], gone=old[1])
     if look.alarm is not None and incident.status is Status.MITIGATED:
@@ -258,16 +323,28 @@ async def _burning(
 
 
 async def _stragglers(
-    incident: Incident, service: Service, tracker: ErrorTracker, ids: tuple[str, ...], since: datetime, until: datetime
+    incident: Incident,
+    service: Service,
+    tracker: ErrorTracker,
+    ids: tuple[str, ...],
+    since: datetime,
+    until: datetime,
 ) -> Stragglers:
     """Old tabs, apps and queues. Events without a release, or of one that nobody can name, are none."""
     taken = gone(incident)
     if not taken:
         return 0, ()
     found = await tracker.releases(service, ids, since, until)
-    named = [(service.release.version_of(service.release.sentry, one.name) or one.name, one.events) for one in found]
+    named = [
+        (service.release.version_of(service.release.sentry, one.name) or one.name, one.events)
+        for one in found
+    ]
     left = [Release(version=name) for name in taken]
-    theirs = [(name, n) for name, n in named if name and any(Release(version=name).same_as(one) for one in left)]
+    theirs = [
+        (name, n)
+        for name, n in named
+        if name and any(Release(version=name).same_as(one) for one in left)
+    ]
     return sum(events for _, events in theirs), tuple(name for name, events in theirs if events)
 
 
@@ -285,19 +362,35 @@ async def _others(
     are such issues, too, because no count of errors tells of them.
     """
     page = await tracker.page([service], begin, told.at)
-    rows = [row for row in page.rows if row.level in LEVELS and (row.id not in ids or row.category != ERROR)]
+    rows = [
+        row
+        for row in page.rows
+        if row.level in LEVELS and (row.id not in ids or row.category != ERROR)
+    ]
     rows = [row for row in rows if row.events >= (SPIKE_EVENTS if row.category == ERROR else 1)]
     loud = [
         row
         for row in rows
-        if row.id in ids or (one := seen(row, told.at, told.at - begin)).new or one.spiking or _down_again(one)
+        if row.id in ids
+        or (one := seen(row, told.at, told.at - begin)).new
+        or one.spiking
+        or _down_again(one)
     ]
     for row in sorted(loud, key=lambda one: -one.events):
         counts = row.category == ERROR
-        old, _ = await _stragglers(incident, service, tracker, (row.id,), begin, told.at) if counts else (0, ())
+        old, _ = (
+            await _stragglers(incident, service, tracker, (row.id,), begin, told.at)
+            if counts
+            else (0, ())
+        )
         if not counts or row.events - old >= SPIKE_EVENTS:
             lately = f"{counted(row.events, 'event')} in {lasting(told.at - begin)}"
-            return _with(told, found="fires", text=foreign(f"{row.short_id} {row.title}: {lately}"), url=row.url)
+            return _with(
+                told,
+                found="fires",
+                text=foreign(f"{row.short_id} {row.title}: {lately}"),
+                url=row.url,
+            )
     return told
 
 

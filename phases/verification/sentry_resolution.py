@@ -39,12 +39,16 @@ def _where(current: Round) -> _Where:
         return {}
     if action.kind is ActionKind.ROLLBACK:
         before = action.proof.before if action.proof else None
-        return {"taken_back": before or (action.from_release.version if action.from_release else "")}
+        return {
+            "taken_back": before or (action.from_release.version if action.from_release else "")
+        }
     commit = action.to_release.commit if action.to_release else None
     return {"release": running_release(current), "commit": commit}
 
 
-def issues_resolved(incident: Incident, action: IssuesResolved, service: Service, now: datetime) -> Change:
+def issues_resolved(
+    incident: Incident, action: IssuesResolved, service: Service, now: datetime
+) -> Change:
     """Said in the thread; where we may not do it, with what people need to do it."""
     del service
     draft = worked(Draft(incident, now), "issues.resolve")
@@ -57,7 +61,13 @@ def issues_resolved(incident: Incident, action: IssuesResolved, service: Service
             ticket=False,
         ).done()
     if action.resolved:
-        where = " in the next release" if action.next else f" in {_brief(action.release)}" if action.release else ""
+        where = (
+            " in the next release"
+            if action.next
+            else f" in {_brief(action.release)}"
+            if action.release
+            else ""
+        )
         said = f"{counted(action.resolved, 'Sentry issue')} set to resolved{where}"
         draft.note("check", said)
         tell(draft, f"{said}: {_means(incident, action)}", thread=True, ticket=False)
@@ -72,7 +82,11 @@ def _brief(release: str) -> str:
 def _means(incident: Incident, action: IssuesResolved) -> str:
     """What Sentry will say of a return, and what it will not."""
     current = next((one for one in reversed(incident.rounds) if one.verdict in VERIFIED), None)
-    rolled_back = current is not None and current.action is not None and current.action.kind is ActionKind.ROLLBACK
+    rolled_back = (
+        current is not None
+        and current.action is not None
+        and current.action.kind is ActionKind.ROLLBACK
+    )
     if not action.next and not (rolled_back and action.release):
         return "if it comes back, Sentry calls it a regression."
     runs = (running_release(current) if current else None) or "what runs now"

@@ -30,7 +30,9 @@ LOOK = "look"  # timer
 RETRY_SECONDS = 60  # rules: Sentry out of reach at a look: tried every minute …
 GIVE_UP_FACTOR = 2  # … until 20 minutes after the action, which is twice the second look
 LOOKS = 6  # kept of a round
-SCATTER = timedelta(seconds=5)  # the clock of Redis may be set by so much without anybody being late
+SCATTER = timedelta(
+    seconds=5
+)  # the clock of Redis may be set by so much without anybody being late
 
 
 def start_clock(draft: Draft, service: Service) -> Draft:
@@ -59,27 +61,40 @@ def _set_back(draft: Draft, current: Round, number: int, service: Service) -> No
 
     The action, too: what burned before it and what came after it are counted on one clock, or quiet would be seen in the wrong hour.
     """
-    wait = timedelta(seconds=service.recheck_after_seconds if number < 2 else service.recheck_until_seconds)
+    wait = timedelta(
+        seconds=service.recheck_after_seconds if number < 2 else service.recheck_until_seconds
+    )
     began = draft.now - wait
     step = _clock(current) - began
     if step <= SCATTER:
         return
     acted = current.action
     if acted is not None:
-        moved = {name: at - step for name in ("at", "started_at", "finished_at") if (at := getattr(acted, name))}
+        moved = {
+            name: at - step
+            for name in ("at", "started_at", "finished_at")
+            if (at := getattr(acted, name))
+        }
         acted = acted.model_copy(update=moved)
     replace_round(draft, current.model_copy(update={"clock_started_at": began, "action": acted}))
 
 
-def recheck_now(incident: Incident, action: RecheckNow, service: Service, now: datetime) -> Change | Refused:
+def recheck_now(
+    incident: Incident, action: RecheckNow, service: Service, now: datetime
+) -> Change | Refused:
     """A person wants to see now. It informs; only the looks that are due, and people's words, lead on."""
     del service
     if (refused := ended(incident)) is not None:
         return refused
     acted = next((r for r in reversed(incident.rounds) if r.clock_started_at is not None), None)
     if acted is None:
-        return Refused("state", "Nothing was done on production yet, so there is nothing to check. Decide first.")
-    draft = Draft(incident, now).note("check", f"{mentioned(action.by)} asked for a check", by=action.by)
+        return Refused(
+            "state",
+            "Nothing was done on production yet, so there is nothing to check. Decide first.",
+        )
+    draft = Draft(incident, now).note(
+        "check", f"{mentioned(action.by)} asked for a check", by=action.by
+    )
     return draft.want(LookAgain(round=acted.number, number=0)).done()
 
 
@@ -96,20 +111,31 @@ def looked(incident: Incident, action: Looked, service: Service, now: datetime) 
         return _answer(draft, current, look).done()
     match look.verdict:
         case LookVerdict.RECOVERED:
-            return mitigated(draft, current, "recovered", sentence(look), service, action.picture).done()
+            return mitigated(
+                draft, current, "recovered", sentence(look), service, action.picture
+            ).done()
         case LookVerdict.UNREACHABLE:
             return _out_of_reach(draft, current, look, before, service).done()
-        case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(look, current, service):
+        case LookVerdict.NOT_RECOVERED | LookVerdict.TOO_FEW if not _is_last(
+            look, current, service
+        ):
             wait = service.recheck_until_seconds - (now - _clock(current)).total_seconds()
             draft.timer(LOOK, max(wait, 1), LookDue(round=current.number, number=2))
-            return tell(draft, f"{sentence(look)} The second check decides.", strong="First check.", thread=True).done()
+            return tell(
+                draft,
+                f"{sentence(look)} The second check decides.",
+                strong="First check.",
+                thread=True,
+            ).done()
         case LookVerdict.NOT_RECOVERED:
             return not_recovered(draft, current, sentence(look)).done()
         case LookVerdict.TOO_FEW:
             return _ask(draft, current, sentence(look)).done()
 
 
-def confirm_recovery(incident: Incident, action: ConfirmRecovery, service: Service, now: datetime) -> Change | Refused:
+def confirm_recovery(
+    incident: Incident, action: ConfirmRecovery, service: Service, now: datetime
+) -> Change | Refused:
     """A person's word by name, marked "not measured": recovery only where the bot could not tell, "not over" at any time."""
     if (refused := ended(incident)) is not None:
         return refused
@@ -117,13 +143,18 @@ def confirm_recovery(incident: Incident, action: ConfirmRecovery, service: Servi
     if current is None or current.number != action.round or incident.status is not Status.VERIFYING:
         return Refused("stale", "That question is answered. Nothing was changed.")
     if action.recovered and current.verdict != "ask a person":
-        return Refused("state", "The check is not over yet; it will say by itself. `/incident recheck` looks now.")
+        return Refused(
+            "state",
+            "The check is not over yet; it will say by itself. `/incident recheck` looks now.",
+        )
     who = mentioned(action.by)
     draft = Draft(incident, now)
     said = "users have it back" if action.recovered else "it is not over"
     draft.note("check", f"{who}: {said} (not measured)", by=action.by)
     if action.recovered:
-        return mitigated(draft, current, "confirmed by a person", f"{who} says so (not measured).", service).done()
+        return mitigated(
+            draft, current, "confirmed by a person", f"{who} says so (not measured).", service
+        ).done()
     return not_recovered(draft, current, f"{who} says it is not over (not measured)").done()
 
 
@@ -141,12 +172,16 @@ def mitigated(
     """
     replace_round(draft, current.model_copy(update={"verdict": verdict}))
     at = draft.incident.recovered_at or draft.now
-    draft.set(status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture)
+    draft.set(
+        status=Status.MITIGATED, recovered_at=at, guard_until=draft.now + GUARD, picture=picture
+    )
     draft.set(fired_at=None, alarm=None)
     watch(draft, service).cancel(LOOK)
     stand_down(draft)
     resolve_issues(draft, current)
-    return resolve_if_ready(draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None)
+    return resolve_if_ready(
+        draft, said.removeprefix("Recovered: "), strong="Recovered.", picture=picture is not None
+    )
 
 
 def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
@@ -154,10 +189,18 @@ def not_recovered(draft: Draft, current: Round, said: str) -> Draft:
     replace_round(draft, current.model_copy(update={"verdict": "not recovered"})).cancel(LOOK)
     tried = what_was_done(current.action) if current.action else "what was tried"
     incident = draft.incident
-    draft.set(hypotheses=without_what_did_not_help(incident.hypotheses, incident), recovered_at=None, guard_until=None)
+    draft.set(
+        hypotheses=without_what_did_not_help(incident.hypotheses, incident),
+        recovered_at=None,
+        guard_until=None,
+    )
     draft.dirty("tree", "evidence")
     said = said.removeprefix("Not recovered: ").rstrip(".")
-    page(draft, f"did not help: {current.number}", f"{incident.id} {incident.title}: {tried} did not help. {said}.")
+    page(
+        draft,
+        f"did not help: {current.number}",
+        f"{incident.id} {incident.title}: {tried} did not help. {said}.",
+    )
     return next_round(draft, f"not recovered: {tried} did not help. {capital(said)}")
 
 
@@ -174,7 +217,9 @@ def sentence(look: Look) -> str:
     return f"{capital(look.verdict.value)}: {rates} in {span}{reasons}{endpoint}."
 
 
-def unreachable(incident: Incident, number: int, look: int, reason: str, service: Service, now: datetime) -> Change:
+def unreachable(
+    incident: Incident, number: int, look: int, reason: str, service: Service, now: datetime
+) -> Change:
     """A look that could not even be made counts as one without an answer: tried again, given up, a person is asked."""
     found = Look(number=look, at=now, verdict=LookVerdict.UNREACHABLE, reasons=(reason,))
     return looked(incident, Looked(round=number, look=found), service, now)
@@ -183,7 +228,11 @@ def unreachable(incident: Incident, number: int, look: int, reason: str, service
 def ask_again(draft: Draft) -> Draft:
     """The question, where it stands open and could not be posted before."""
     current = draft.incident.round
-    if current is None or current.verdict != "ask a person" or draft.incident.status is not Status.VERIFYING:
+    if (
+        current is None
+        or current.verdict != "ask a person"
+        or draft.incident.status is not Status.VERIFYING
+    ):
         return draft
     seen = f"{sentence(current.looks[-1])} " if current.looks else ""
     return tell(draft, f"{seen}Do users have it back?", ticket=False, ask="recovered")
@@ -191,7 +240,12 @@ def ask_again(draft: Draft) -> Draft:
 
 def _verifying(incident: Incident, number: int) -> Round | None:
     current = incident.round
-    if incident.status is not Status.VERIFYING or current is None or current.number != number or current.verdict:
+    if (
+        incident.status is not Status.VERIFYING
+        or current is None
+        or current.number != number
+        or current.verdict
+    ):
         return None
     return current
 
@@ -203,13 +257,20 @@ def _clock(current: Round) -> datetime:
 
 def _is_last(look: Look, current: Round, service: Service) -> bool:
     """The second look, or a first one that could only be made so late that it says as much."""
-    return look.number > 1 or (look.at - _clock(current)).total_seconds() >= service.recheck_until_seconds
+    return (
+        look.number > 1
+        or (look.at - _clock(current)).total_seconds() >= service.recheck_until_seconds
+    )
 
 
 def _answer(draft: Draft, current: Round, look: Look) -> Draft:
     """To the person who asked for a look; where that may lead on, with the buttons that do."""
     newest = draft.incident.round
-    verifying = draft.incident.status is Status.VERIFYING and newest is not None and newest.number == current.number
+    verifying = (
+        draft.incident.status is Status.VERIFYING
+        and newest is not None
+        and newest.number == current.number
+    )
     ask: Literal["recovered", "not over", ""] = ""
     if verifying and current.verdict == "ask a person":
         ask = "recovered"
@@ -218,7 +279,9 @@ def _answer(draft: Draft, current: Round, look: Look) -> Draft:
     return tell(draft, sentence(look), strong="Checked.", ticket=False, ask=ask)
 
 
-def _out_of_reach(draft: Draft, current: Round, look: Look, before: Look | None, service: Service) -> Draft:
+def _out_of_reach(
+    draft: Draft, current: Round, look: Look, before: Look | None, service: Service
+) -> Draft:
     """Never "recovered": said at once, tried every minute, then only a person's word leads on."""
     passed = (draft.now - _clock(current)).total_seconds()
     if passed >= service.recheck_until_seconds * GIVE_UP_FACTOR:

@@ -13,7 +13,18 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from tests.bench import acks, at_once, clicks, live, memory, opening, phases, record, recovery, storm
+from tests.bench import (
+    acks,
+    at_once,
+    clicks,
+    live,
+    memory,
+    opening,
+    phases,
+    record,
+    recovery,
+    storm,
+)
 from tests.bench.table import Row, markdown, text
 
 PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
@@ -33,7 +44,9 @@ PARTS: Mapping[str, Callable[[], Awaitable[list[Row]]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=PARTS, action="append", metavar="NAME", help=f"one of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", metavar="NAME", help=f"one of {', '.join(PARTS)}"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     given = parser.parse_args()
     rows: list[Row] = []

@@ -30,7 +30,10 @@ def floor() -> Starlette:
 
     async def events(request: Request) -> Response:
         raw = await request.body()
-        at, signature = (request.headers.get(f"x-slack-{name}", "") for name in ("request-timestamp", "signature"))
+        at, signature = (
+            request.headers.get(f"x-slack-{name}", "")
+            for name in ("request-timestamp", "signature")
+        )
         return Response(status_code=200 if verifier.is_valid(raw, at, signature) else 401)
 
     return Starlette(routes=[Route("/slack/events", events, methods=["POST"])])
@@ -45,8 +48,12 @@ async def rows() -> list[Row]:
                     await stage.load(clicks(seeded, WARM_UP), one.port, rate=RATE)
                 ours, bare = [], []
                 for _ in range(ROUNDS):
-                    ours.append((await stage.load(clicks(seeded, A_ROUND), bot.port, rate=RATE)).only(200))
-                    bare.append((await stage.load(clicks(seeded, A_ROUND), route.port, rate=RATE)).only(200))
+                    ours.append(
+                        (await stage.load(clicks(seeded, A_ROUND), bot.port, rate=RATE)).only(200)
+                    )
+                    bare.append(
+                        (await stage.load(clicks(seeded, A_ROUND), route.port, rate=RATE)).only(200)
+                    )
         ratios = [a.p50 / b.p50 for a, b in zip(ours, bare, strict=True)]
         mine, theirs = (statistics.median(one.p50 for one in side) for side in (ours, bare))
         p99 = statistics.median(one.at(0.99) for one in ours)
@@ -60,7 +67,12 @@ async def rows() -> list[Row]:
             beside=f"{mine:.1f} ms over {theirs:.1f} ms; {spread(ratios)}",
         ),
         at_most(
-            "the same: p99", p99, 15, unit="ms", digits=1, beside=f"median of the rounds; the route's {floor99:.1f} ms"
+            "the same: p99",
+            p99,
+            15,
+            unit="ms",
+            digits=1,
+            beside=f"median of the rounds; the route's {floor99:.1f} ms",
         ),
         worst,
     ]
@@ -74,7 +86,12 @@ async def always(stage: Rig) -> Row:
             found = (await stage.load(clicks(seeded, ALWAYS), bot.port, rate=RATE)).only(200)
     beside = f"p50 {found.p50:.1f} ms, p99 {found.at(0.99):.1f} ms"
     return at_most(
-        f"the same with an fsync a write: worst of {ALWAYS:,}", found.at(1), 150, unit="ms", digits=0, beside=beside
+        f"the same with an fsync a write: worst of {ALWAYS:,}",
+        found.at(1),
+        150,
+        unit="ms",
+        digits=0,
+        beside=beside,
     )
 
 

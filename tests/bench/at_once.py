@@ -44,9 +44,13 @@ def floor() -> Starlette:
         if not kept:
             session = aiohttp.ClientSession()
             base, token = environment("FLOOR_SLACK"), environment("SLACK_BOT_TOKEN")
-            kept["slack"] = AsyncWebClient(token=token, base_url=base, session=session, retry_handlers=[])
+            kept["slack"] = AsyncWebClient(
+                token=token, base_url=base, session=session, retry_handlers=[]
+            )
             bearer = {"Authorization": f"Bearer {environment('SENTRY_AUTH_TOKEN')}"}
-            kept["sentry"] = httpx.AsyncClient(base_url=environment("FLOOR_SENTRY"), headers=bearer, trust_env=False)
+            kept["sentry"] = httpx.AsyncClient(
+                base_url=environment("FLOOR_SENTRY"), headers=bearer, trust_env=False
+            )
         return kept["slack"], kept["sentry"]
 
     async def replay(request: Request) -> Response:
@@ -64,7 +68,9 @@ def floor() -> Starlette:
                 parts = urlsplit(call["target"])
                 (await sentry.get(parts.path, params=parse_qsl(parts.query))).json()
             else:
-                process = await asyncio.create_subprocess_exec("true", stdout=asyncio.subprocess.PIPE)
+                process = await asyncio.create_subprocess_exec(
+                    "true", stdout=asyncio.subprocess.PIPE
+                )
                 await process.communicate()
 
         for wave in waves:
@@ -142,7 +148,10 @@ async def _whole(place: Town, low: Running, script: list[list[Json]]) -> Row:
         f"idle {idle * 1000:.0f} ms a second taken off; {spread(ratios)}"
     )
     return at_most(
-        "CPU of a whole opened incident, over the same calls alone", statistics.median(ratios), 2.5, beside=beside
+        "CPU of a whole opened incident, over the same calls alone",
+        statistics.median(ratios),
+        2.5,
+        beside=beside,
     )
 
 
@@ -157,7 +166,9 @@ async def _at_once(place: Town, low: Running, script: list[list[Json]]) -> list[
         many.append(await place.declare(range(SERVICES)))
         await place.end()
         floor_one.append(await _replayed(place, low, script))
-        all_of_them = await asyncio.gather(*(_replayed(place, low, script) for _ in range(SERVICES)))
+        all_of_them = await asyncio.gather(
+            *(_replayed(place, low, script) for _ in range(SERVICES))
+        )
         floor_many.append(statistics.median(all_of_them))
     alone, below = statistics.median(one.decision for one in single), statistics.median(floor_one)
     decided = statistics.median(one.decision for each in many for one in each)
@@ -169,7 +180,10 @@ async def _at_once(place: Town, low: Running, script: list[list[Json]]) -> list[
     )
     return [
         at_most(
-            f"{SERVICES} incidents at once, command → decision, over one alone", decided / alone, 1.3, beside=beside
+            f"{SERVICES} incidents at once, command → decision, over one alone",
+            decided / alone,
+            1.3,
+            beside=beside,
         )
     ]
 
@@ -178,7 +192,9 @@ async def _clicked_meanwhile(place: Town) -> Row:
     async with stored(place.server) as store:
         seeded = await fill(store, place.stage.world, SEEDED, first=5_000)
     await place.stage.load(clicks(seeded, 200), place.bot.port, rate=RATE)
-    clicking = asyncio.create_task(place.stage.load(clicks(seeded, CLICKS), place.bot.port, rate=RATE))
+    clicking = asyncio.create_task(
+        place.stage.load(clicks(seeded, CLICKS), place.bot.port, rate=RATE)
+    )
     await asyncio.sleep(1.5)
     await place.declare(range(SERVICES))
     found = (await clicking).only(200)

@@ -19,7 +19,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from phases.record.incident import Incident
-from tests.bench.rig import Rig, Running, cpu, environment, resident, rig, serve_floor, spread, stored
+from tests.bench.rig import (
+    Rig,
+    Running,
+    cpu,
+    environment,
+    resident,
+    rig,
+    serve_floor,
+    spread,
+    stored,
+)
 from tests.bench.seeds import BUTTON, clicks, fill
 from tests.bench.table import Row, aside, at_least, at_most
 from tests.chaos.store import Server
@@ -33,8 +43,14 @@ FEW, MANY = 10, 5_000
 
 def floor() -> Starlette:
     """https://docs.slack.dev/tools/bolt-python/concepts/lazy-listeners and …/concepts/adapters"""
-    client = AsyncWebClient(token=environment("SLACK_BOT_TOKEN"), base_url=environment("SLACK_API_URL"))
-    app = AsyncApp(client=client, signing_secret=environment("SLACK_SIGNING_SECRET"), process_before_response=True)
+    client = AsyncWebClient(
+        token=environment("SLACK_BOT_TOKEN"), base_url=environment("SLACK_API_URL")
+    )
+    app = AsyncApp(
+        client=client,
+        signing_secret=environment("SLACK_SIGNING_SECRET"),
+        process_before_response=True,
+    )
 
     @app.action(BUTTON)
     async def clicked(ack: object) -> None:
@@ -51,7 +67,9 @@ def floor() -> Starlette:
 class Side:
     """One side of a comparison: processes that take clicks on the same incidents, and what a click cost them, round by round."""
 
-    def __init__(self, stage: Rig, among: Sequence[Incident], *takers: Running, server: Server | None = None) -> None:
+    def __init__(
+        self, stage: Rig, among: Sequence[Incident], *takers: Running, server: Server | None = None
+    ) -> None:
         self._stage, self._among, self._takers, self._server = stage, among, takers, server
         self.costs: list[float] = []
         """Milliseconds of CPU a click."""
@@ -103,7 +121,11 @@ async def beside_bolt() -> list[Row]:
             await in_turn(ours, bare)
     ratios = [1 / one for one in ours.over(bare)]
     beside = f"{ours.cost:.2f} ms over {bare.cost:.2f} ms a click, Valkey {statistics.median(ours.valkey):.2f} ms; {spread(ratios)}"
-    return [at_least("clicks recorded a core, over bare Bolt", statistics.median(ratios), 0.35, beside=beside)]
+    return [
+        at_least(
+            "clicks recorded a core, over bare Bolt", statistics.median(ratios), 0.35, beside=beside
+        )
+    ]
 
 
 async def with_many() -> list[Row]:
@@ -150,8 +172,14 @@ async def replicas() -> list[Row]:
     beside = f"{pair.cost:.2f} ms over {single.cost:.2f} ms; {spread(ratios)}"
     faster = statistics.median(single.seconds) / statistics.median(pair.seconds)
     return [
-        at_most("CPU a click with 2 replicas, over 1", statistics.median(ratios), 1.15, beside=beside),
-        aside("the same: clicks a second, over 1", faster, beside="two bots, Valkey and the load share the cores"),
+        at_most(
+            "CPU a click with 2 replicas, over 1", statistics.median(ratios), 1.15, beside=beside
+        ),
+        aside(
+            "the same: clicks a second, over 1",
+            faster,
+            beside="two bots, Valkey and the load share the cores",
+        ),
     ]
 
 

@@ -29,7 +29,9 @@ class Floor:
         self._world = world
         self._numbers = itertools.count(9000)
         self._slack = httpx.AsyncClient(
-            base_url=f"{world.url}/slack/api/", headers={"Authorization": f"Bearer {BOT_TOKEN}"}, trust_env=False
+            base_url=f"{world.url}/slack/api/",
+            headers={"Authorization": f"Bearer {BOT_TOKEN}"},
+            trust_env=False,
         )
         self._sentry = httpx.AsyncClient(
             base_url=f"{world.url}/sentry/api/0/organizations/{world.sentry.org}/",
@@ -68,17 +70,25 @@ class Floor:
 
     async def _triage(self) -> None:
         for calls in SENTRY_ROUNDS:
-            await asyncio.gather(*(self._sentry.get("releases/", params={"per_page": 5}) for _ in range(calls)))
+            await asyncio.gather(
+                *(self._sentry.get("releases/", params={"per_page": 5}) for _ in range(calls))
+            )
 
     async def _run(self, text: str) -> None:
         name = f"inc-{next(self._numbers)}-{text.replace(' ', '-')}"
-        made, _ = await asyncio.gather(self._call("conversations.create", name=name), self._triage())
+        made, _ = await asyncio.gather(
+            self._call("conversations.create", name=name), self._triage()
+        )
         channel = made["channel"]["id"]
         announcements = self._world.workspace.channel_named("incidents")
         assert announcements is not None
         await asyncio.gather(
             self._call("conversations.setPurpose", channel=channel, purpose=text),
-            self._call("chat.postMessage", channel=channel, text=f"{text}: decision.rollback, 180 events in 15 min"),
+            self._call(
+                "chat.postMessage",
+                channel=channel,
+                text=f"{text}: decision.rollback, 180 events in 15 min",
+            ),
             self._status(channel, text),
             self._call("conversations.setTopic", channel=channel, topic=text),
             self._call("conversations.invite", channel=channel, users=ALICE),

@@ -32,7 +32,12 @@ PATIENCE = 240.0
 
 async def rows() -> list[Row]:
     async with rig() as stage:
-        return [*await few(stage), await many(stage, 1), await many(stage, 2), *await strictly(stage)]
+        return [
+            *await few(stage),
+            await many(stage, 1),
+            await many(stage, 2),
+            *await strictly(stage),
+        ]
 
 
 async def few(stage: Rig) -> list[Row]:
@@ -60,7 +65,9 @@ async def many(stage: Rig, replicas: int) -> Row:
         await say(stage, seeded, word)
         last = (await shown(stage, seeded, word, began)) - began
     what = f"{MANY} change at once: the last status is current after"
-    return at_most(f"{what} ({replicas} replica{'s' if replicas > 1 else ''})", last, 30, unit="s", digits=1)
+    return at_most(
+        f"{what} ({replicas} replica{'s' if replicas > 1 else ''})", last, 30, unit="s", digits=1
+    )
 
 
 async def strictly(stage: Rig) -> list[Row]:
@@ -71,7 +78,13 @@ async def strictly(stage: Rig) -> list[Row]:
         again, newer = seeded[:20], "changed-again"
         await asyncio.sleep(5)
         await say(stage, again, newer)
-        last = max(await shown(stage, again, newer, began), await shown(stage, seeded[20:], word, began)) - began
+        last = (
+            max(
+                await shown(stage, again, newer, began),
+                await shown(stage, seeded[20:], word, began),
+            )
+            - began
+        )
     calls = [c for c in stage.world.workspace.calls if c.method == "chat.update" and c.at >= began]
     what = f"the same where Slack takes {STRICTLY} edits a minute and not one more, 20 change again"
     beside = f"{len(calls)} edits taken, 2 replicas; nothing lost, the last state shown"
@@ -108,7 +121,9 @@ async def _one(stage: Rig, store: Store, number: int) -> Incident:
 
 async def say(stage: Rig, incidents: Sequence[Incident], word: str) -> None:
     """An update by a person, in each of them, side by side."""
-    acks = await asyncio.gather(*(stage.world.alice.command(f"/incident update {word}", _of(one)) for one in incidents))
+    acks = await asyncio.gather(
+        *(stage.world.alice.command(f"/incident update {word}", _of(one)) for one in incidents)
+    )
     if not all(ack.ok for ack in acks):
         raise SystemExit(f"bench: a command was not acknowledged: {acks}")
 
@@ -128,7 +143,11 @@ async def shown(stage: Rig, incidents: Sequence[Incident], word: str, since: flo
         await asyncio.sleep(0.005)
         for call in stage.world.workspace.calls:
             edited = call.method == "chat.update" and call.at >= since and call.answer.get("ok")
-            if edited and call.args.get("channel") in waiting and word in json.dumps(call.args.get("blocks")):
+            if (
+                edited
+                and call.args.get("channel") in waiting
+                and word in json.dumps(call.args.get("blocks"))
+            ):
                 del waiting[str(call.args["channel"])]
                 last = max(last, call.at)
     for one in incidents:

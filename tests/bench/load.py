@@ -67,7 +67,9 @@ class Load:
                 await self._one(line, raw)
             line.close()
 
-        await asyncio.gather(*(person(self._ports[n % len(self._ports)]) for n in range(connections)))
+        await asyncio.gather(
+            *(person(self._ports[n % len(self._ports)]) for n in range(connections))
+        )
 
     async def at_rate(self, rate: float) -> None:
         free: list[_Line] = [await _Line.open(self._ports[n % len(self._ports)]) for n in range(8)]
@@ -99,7 +101,9 @@ def main() -> None:
     how.add_argument("--connections", type=int)
     how.add_argument("--rate", type=float)
     given = parser.parse_args()
-    requests: list[bytes] = pickle.loads(given.file.read_bytes())  # written by the bench that started this
+    requests: list[bytes] = pickle.loads(
+        given.file.read_bytes()
+    )  # written by the bench that started this
     gc.disable()  # a pause of ours would be somebody's latency
     load = Load(requests, given.ports)
     began, busy = time.perf_counter(), time.process_time()

@@ -45,11 +45,15 @@ def past(number: int, dice: random.Random) -> Incident:
     at = NOW - timedelta(minutes=dice.randrange(180 * 24 * 60))
     issues = tuple(str(7_000_000 + dice.randrange(ISSUES)) for _ in range(dice.randrange(2, 7)))
     seen = tuple(
-        IssueSeen(id=one, short_id=f"SHOP-{one}", title="KeyError: 'region'", first_seen=at, events=90)
+        IssueSeen(
+            id=one, short_id=f"SHOP-{one}", title="KeyError: 'region'", first_seen=at, events=90
+        )
         for one in issues
     )
     frame = Frame(file=f"shop/part{dice.randrange(FILES)}/pricing.py", function="total", line=41)
-    triage = incidents.report(began_at=at - timedelta(minutes=4), issues=seen, issue_ids=issues, frame=frame)
+    triage = incidents.report(
+        began_at=at - timedelta(minutes=4), issues=seen, issue_ids=issues, frame=frame
+    )
     return incidents.incident(
         id=f"INC-{number:04d}",
         number=number,
@@ -73,14 +77,22 @@ async def fill(store: Store) -> None:
         small = shrunk(one, NOW)
         entries = tuple(
             Entry(
-                at=one.detected_at + timedelta(minutes=n), kind="note", text=SAID[n % 3], by="U024BE7LH"
+                at=one.detected_at + timedelta(minutes=n),
+                kind="note",
+                text=SAID[n % 3],
+                by="U024BE7LH",
             ).model_dump_json()
             for n in range(ENTRIES)
         )
         await put(
             store,
             Archived(
-                incident=small, record=as_json(small), entries=entries, words={}, memory=memory.kept(one), timers={}
+                incident=small,
+                record=as_json(small),
+                entries=entries,
+                words={},
+                memory=memory.kept(one),
+                timers={},
             ),
         )
 
@@ -126,7 +138,12 @@ async def _measured(store: Store) -> list[Row]:
     name = f"{INCIDENTS:,} past incidents"
     return [
         at_most(
-            f"recall at triage over {name}", best, 5, unit="ms", digits=1, beside=f"median of {TIMES}: {typical:.1f} ms"
+            f"recall at triage over {name}",
+            best,
+            5,
+            unit="ms",
+            digits=1,
+            beside=f"median of {TIMES}: {typical:.1f} ms",
         ),
         at_most("the same: round trips", sent, 1, digits=0),
         at_most(

@@ -46,7 +46,9 @@ def staged(world: World) -> None:
         world.sentry.add_deploy(f"shop@{version}", started=now - ago - 2, finished=now - ago)
     users = [f"id:{n}" for n in range(30)]
     for page in ("/", "/cart", "/pay"):
-        world.sentry.load(at=now - 35, every=0.5, times=60, users=users, transaction=page, release="shop@1.3.0")
+        world.sentry.load(
+            at=now - 35, every=0.5, times=60, users=users, transaction=page, release="shop@1.3.0"
+        )
 
 
 async def until(look: Callable[[], float | None], what: str, seconds: float = 20.0) -> float:
@@ -69,7 +71,10 @@ def first(world: World, since: float, method: str, *words: str) -> float | None:
 
 
 def decided(world: World, since: float) -> float | None:
-    times = [first(world, since, m, "decision.rollback", " events in ") for m in ("chat.postMessage", "chat.update")]
+    times = [
+        first(world, since, m, "decision.rollback", " events in ")
+        for m in ("chat.postMessage", "chat.update")
+    ]
     return min((t for t in times if t is not None), default=None)
 
 
@@ -95,7 +100,10 @@ async def measure(
     await declare()
     ack = time.monotonic() - began
     decision = await until(lambda: decided(world, start[0]), "the decision") - start[0]
-    finished = await until(lambda: done(world, start[0]), "pin, topic, invitations, announcement") - start[0]
+    finished = (
+        await until(lambda: done(world, start[0]), "pin, topic, invitations, announcement")
+        - start[0]
+    )
     return ack * 1000, decision * 1000, finished * 1000
 
 
@@ -128,28 +136,45 @@ async def rows(times: int = TIMES) -> list[Row]:
             start = [0.0]
             for number in range(times):
                 bot.append(
-                    await measure(world, lambda n=number: world.alice.command(f"/incident everything fails {n}"), start)
+                    await measure(
+                        world,
+                        lambda n=number: world.alice.command(f"/incident everything fails {n}"),
+                        start,
+                    )
                 )
                 clicks.append(await clicked(world, start[0]))
                 await finish(world)
-                low.append(await measure(world, lambda n=number: floor.command(f"everything fails {n}"), start))
+                low.append(
+                    await measure(
+                        world, lambda n=number: floor.command(f"everything fails {n}"), start
+                    )
+                )
     return report(bot, low, clicks)
 
 
 async def finish(world: World) -> None:
     """Ends the open incident, so that the next one may be declared."""
-    channel = max((c for c in world.workspace.channels.values() if c.name.startswith("inc-0")), key=lambda c: c.name)
+    channel = max(
+        (c for c in world.workspace.channels.values() if c.name.startswith("inc-0")),
+        key=lambda c: c.name,
+    )
     await world.alice.command("/incident cancel bench", channel)
     since = time.time()
     await until(lambda: time.time() if time.time() - since > 0.5 else None, "a breath")
 
 
 def report(
-    bot: list[tuple[float, float, float]], low: list[tuple[float, float, float]], clicks: list[float]
+    bot: list[tuple[float, float, float]],
+    low: list[tuple[float, float, float]],
+    clicks: list[float],
 ) -> list[Row]:
     names = tuple(
         f"{what}, over the floor"
-        for what in ("ack of the command", "command → measured decision", "command → all done and pinned")
+        for what in (
+            "ack of the command",
+            "command → measured decision",
+            "command → all done and pinned",
+        )
     )
     found: list[Row] = []
     for at, (name, most) in enumerate(zip(names, (None, *GOALS), strict=True)):

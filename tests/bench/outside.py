@@ -35,7 +35,9 @@ class Outside:
         self.log: list[Json] = []
         self._http = httpx.AsyncClient(trust_env=False, timeout=30)
 
-    async def answer(self, method: str, target: str, headers: dict[str, str], raw: bytes) -> tuple[int, bytes, str]:
+    async def answer(
+        self, method: str, target: str, headers: dict[str, str], raw: bytes
+    ) -> tuple[int, bytes, str]:
         """Status, body, `Link`."""
         began, parts = time.time(), urlsplit(target)
         if parts.path == "/log":
@@ -46,7 +48,11 @@ class Outside:
             return 200, b"{}", ""
         if parts.path.startswith("/slack/api/"):
             name = parts.path.removeprefix("/slack/api/")
-            given: Json = json.loads(raw) if raw.startswith(b"{") else dict(parse_qsl(parts.query + "&" + raw.decode()))
+            given: Json = (
+                json.loads(raw)
+                if raw.startswith(b"{")
+                else dict(parse_qsl(parts.query + "&" + raw.decode()))
+            )
             self.log.append({"at": began, "system": "slack", "method": name, "args": given})
             found = json.dumps({"ok": True, **self._slack(name, given)}).encode()
             await asyncio.sleep(began + SLACK_SECONDS - time.time())
@@ -60,7 +66,12 @@ class Outside:
         number = next(self._numbers)
         match name:
             case "auth.test":
-                return {"team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT, "url": "https://bench.slack.com/"}
+                return {
+                    "team_id": TEAM,
+                    "user_id": BOT_USER,
+                    "bot_id": BOT,
+                    "url": "https://bench.slack.com/",
+                }
             case "conversations.list":
                 return {"channels": [{"id": INCIDENTS, "name": "incidents"}]}
             case "conversations.create":
@@ -68,7 +79,9 @@ class Outside:
             case "chat.postMessage":
                 return {"channel": given["channel"], "ts": f"{int(time.time())}.{number:06d}"}
             case "users.info":
-                return {"user": {"id": given["user"], "name": "alice", "team_id": TEAM, "tz_offset": 0}}
+                return {
+                    "user": {"id": given["user"], "name": "alice", "team_id": TEAM, "tz_offset": 0}
+                }
             case "usergroups.list":
                 return {"usergroups": [{"id": "S0ONCALL", "handle": "checkout-oncall"}]}
             case "usergroups.users.list":
@@ -76,17 +89,23 @@ class Outside:
             case "bookmarks.add":
                 return {"bookmark": {"id": f"Bk{number}"}}
             case "chat.getPermalink":
-                return {"permalink": f"https://bench.slack.com/archives/{given['channel']}/p{number}"}
+                return {
+                    "permalink": f"https://bench.slack.com/archives/{given['channel']}/p{number}"
+                }
             case _:
                 return {}
 
     async def _asked(self, target: str, headers: dict[str, str]) -> tuple[int, bytes, str]:
         parts = urlsplit(target)
-        asked = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in VOLATILE]
+        asked = [
+            (k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in VOLATILE
+        ]
         key = f"{parts.path}?{urlencode(asked)}"
         if key not in self._kept:
             where = f"{self._sentry}{target.removeprefix('/sentry')}"
-            got = await self._http.get(where, headers={"Authorization": headers.get("authorization", "")})
+            got = await self._http.get(
+                where, headers={"Authorization": headers.get("authorization", "")}
+            )
             self._kept[key] = (got.status_code, got.content, got.headers.get("link", ""))
         return self._kept[key]
 
@@ -97,12 +116,17 @@ class Outside:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 first, *lines = head.strip().split("\r\n")
                 method, target, _ = first.split(" ")
-                headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
+                headers = {
+                    k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)
+                }
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
                 status, body, link = await self.answer(method, target, headers, raw)
                 more = f"Link: {link}\r\n" if link else ""
                 kind = "Content-Type: application/json; charset=utf-8\r\nX-OAuth-Scopes: chat:write\r\n"
-                writer.write(f"HTTP/1.1 {status} OK\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                writer.write(
+                    f"HTTP/1.1 {status} OK\r\n{kind}{more}Content-Length: {len(body)}\r\n\r\n".encode()
+                    + body
+                )
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # whoever asked is gone
         finally:
@@ -112,7 +136,9 @@ class Outside:
 async def main() -> None:
     outside = Outside(sys.argv[2])
     gc.disable()
-    server = await asyncio.start_server(outside.serve, HOST, int(sys.argv[1]), backlog=512, limit=2**20)
+    server = await asyncio.start_server(
+        outside.serve, HOST, int(sys.argv[1]), backlog=512, limit=2**20
+    )
     async with server:
         await server.serve_forever()
 

@@ -74,7 +74,9 @@ def _range(*, crashing: bool) -> list[Commit]:
             subject=f"Change {n}",
             files=tuple(
                 CommitFile(
-                    path=f"shop/module{n % MODULES}.py" if crashing and k == 0 else f"shop/pkg{n % 40}/file{n}_{k}.py",
+                    path=f"shop/module{n % MODULES}.py"
+                    if crashing and k == 0
+                    else f"shop/pkg{n % 40}/file{n}_{k}.py",
                     added=8,
                     deleted=7,
                     patch=_patch(n, k),
@@ -87,13 +89,19 @@ def _range(*, crashing: bool) -> list[Commit]:
 
 
 def _patch(n: int, k: int) -> str:
-    one, other = ("region", "total(order)") if n % 4 == 0 else (f"place_{n % 97}", f"sum_{n % 89}(basket)")
+    one, other = (
+        ("region", "total(order)") if n % 4 == 0 else (f"place_{n % 97}", f"sum_{n % 89}(basket)")
+    )
     rows = (
-        f"+    value_{n}_{row} = compute_{k}({one}, cents={row})" if row % 2 else f"-    old_{n}_{row} = {other}"
+        f"+    value_{n}_{row} = compute_{k}({one}, cents={row})"
+        if row % 2
+        else f"-    old_{n}_{row} = {other}"
         for row in range(15)
     )
     start = 10 + n % 50
-    return "\n".join([f"@@ -{start},10 +{start},9 @@ def {other}:", "     a = 1", *rows, "     b = 2"])
+    return "\n".join(
+        [f"@@ -{start},10 +{start},9 @@ def {other}:", "     a = 1", *rows, "     b = 2"]
+    )
 
 
 def _turns() -> object:

@@ -48,13 +48,20 @@ async def rows() -> list[Row]:
 
 
 class Measured:
-    def __init__(self, decisions: list[list[float]], reads: list[list[float]], writes: list[list[float]], fsync: Fsync):
+    def __init__(
+        self,
+        decisions: list[list[float]],
+        reads: list[list[float]],
+        writes: list[list[float]],
+        fsync: Fsync,
+    ):
         beside = reads if fsync == "everysec" else writes
         middle = [[statistics.median(block) for block in one] for one in (decisions, beside)]
         self.ratios = [a / b for a, b in zip(*middle, strict=True)]
         self.ratio = statistics.median(self.ratios)
         self.decision, self.read, self.write = (
-            statistics.median(x for block in one for x in block) for one in (decisions, reads, writes)
+            statistics.median(x for block in one for x in block)
+            for one in (decisions, reads, writes)
         )
 
 

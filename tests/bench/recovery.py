@@ -77,18 +77,28 @@ def looked(rng: random.Random, one: Series, *, over: bool) -> Told:
     rate = one.usual if over else one.burning
     early = counted(rng, rate * FIRST, one.spread)
     late = early + counted(rng, rate * (SECOND - FIRST), one.spread)
-    held = [known(normal, one.normal_minutes, fire, one.left_alone, span) for span in (FIRST, SECOND)]
+    held = [
+        known(normal, one.normal_minutes, fire, one.left_alone, span) for span in (FIRST, SECOND)
+    ]
     first, second = (verdict(n, h, None, [])[0] for n, h in zip((early, late), held, strict=True))
     return Told(first, second, (held[0].unchanged, held[1].unchanged))
 
 
 @cache
 def known(normal: int, normal_minutes: float, fire: int, left_alone: float, span: float) -> Limits:
-    return limits(Measured(normal / normal_minutes, normal_minutes), Measured(fire / left_alone, left_alone), span)
+    return limits(
+        Measured(normal / normal_minutes, normal_minutes),
+        Measured(fire / left_alone, left_alone),
+        span,
+    )
 
 
 def drawn(
-    rng: random.Random, sizes: tuple[float, float], span: float, *, times: tuple[float, float] = (5, 50)
+    rng: random.Random,
+    sizes: tuple[float, float],
+    span: float,
+    *,
+    times: tuple[float, float] = (5, 50),
 ) -> Series:
     """Sizes (events expected in a look of `span` minutes) and rates beside normal even on a logarithmic scale."""
     size, factor = (math.exp(rng.uniform(math.log(a), math.log(b))) for a, b in (sizes, times))
@@ -106,31 +116,64 @@ def rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, float | 
 
     def burning_and_over(make: Callable[[], Series]) -> tuple[list[Told], list[Told]]:
         drawn_ = [make() for _ in range(series)]
-        return [looked(rng, s, over=False) for s in drawn_], [looked(rng, s, over=True) for s in drawn_]
+        return [looked(rng, s, over=False) for s in drawn_], [
+            looked(rng, s, over=True) for s in drawn_
+        ]
 
     yes, no, few = LookVerdict.RECOVERED, LookVerdict.NOT_RECOVERED, LookVerdict.TOO_FEW
     on, over = burning_and_over(lambda: drawn(rng, (SIZE, 500), FIRST))
     share("whole re-check: false “recovered”", on, lambda t: t.last is yes, 0.001)
-    share("whole re-check: recovery missed, or a person asked", over, lambda t: t.last is not yes, 0.05)
+    share(
+        "whole re-check: recovery missed, or a person asked",
+        over,
+        lambda t: t.last is not yes,
+        0.05,
+    )
     share("first look alone: false “recovered”", on, lambda t: t.first is yes, 0.001)
     share("first look alone: “not recovered” over a recovery", over, lambda t: t.first is no, 0.05)
-    share("first look alone: left to the second over a recovery", over, lambda t: t.first is few, None)
+    share(
+        "first look alone: left to the second over a recovery", over, lambda t: t.first is few, None
+    )
     # The hardest there is: 20 events in the first look, five times normal, scattered three times as much.
-    on, over = burning_and_over(lambda: replace(drawn(rng, (SIZE, SIZE), FIRST, times=(5, 5)), spread=3.0))
+    on, over = burning_and_over(
+        lambda: replace(drawn(rng, (SIZE, SIZE), FIRST, times=(5, 5)), spread=3.0)
+    )
     share("20 events, 5 × normal, spread 3: false “recovered”", on, lambda t: t.last is yes, 0.001)
-    share("20 events, 5 × normal, spread 3: “not recovered” over a recovery", over, lambda t: t.last is no, 0.05)
-    share("20 events, 5 × normal, spread 3: a person asked over a recovery", over, lambda t: t.last is few, None)
+    share(
+        "20 events, 5 × normal, spread 3: “not recovered” over a recovery",
+        over,
+        lambda t: t.last is no,
+        0.05,
+    )
+    share(
+        "20 events, 5 × normal, spread 3: a person asked over a recovery",
+        over,
+        lambda t: t.last is few,
+        None,
+    )
     on, over = burning_and_over(lambda: drawn(rng, (1, SIZE), SECOND))
     small = [t for t in (*on, *over) if t.sizes[1] < SIZE]
-    share("below the size, as measured before: says otherwise", small, lambda t: t.last is not few, 0.01)
-    share("below the size, as it really was: says otherwise", [*on, *over], lambda t: t.last is not few, None)
+    share(
+        "below the size, as measured before: says otherwise",
+        small,
+        lambda t: t.last is not few,
+        0.01,
+    )
+    share(
+        "below the size, as it really was: says otherwise",
+        [*on, *over],
+        lambda t: t.last is not few,
+        None,
+    )
     return rows
 
 
 # --- the guard: its looks after recovery --------------------------------------------------------------------------
 
 
-def remembered(rng: random.Random, one: Series, times: float = 1.0) -> tuple[Measured, Measured, float]:
+def remembered(
+    rng: random.Random, one: Series, times: float = 1.0
+) -> tuple[Measured, Measured, float]:
     """What the bot knows at recovery: the baseline, the fire, and events a minute at the last re-check."""
     normal = counted(rng, one.usual * one.normal_minutes, one.spread)
     fire = counted(rng, one.burning * one.left_alone, one.spread)
@@ -165,7 +208,9 @@ def opened_over_quiet(rng: random.Random, one: Series, times: float) -> bool:
     known_ = remembered(rng, one, times)
     minutes = [counted(rng, one.usual * times, one.spread) for _ in range(HOUR_MINUTES)]
     for minute in range(1, HOUR_MINUTES + 1):
-        if sum(minutes[max(minute - SOON_MINUTES, 0) : minute]) >= _least(back_soon, *known_, float(SOON_MINUTES)):
+        if sum(minutes[max(minute - SOON_MINUTES, 0) : minute]) >= _least(
+            back_soon, *known_, float(SOON_MINUTES)
+        ):
             return True
     return any(
         sum(minutes[at - LOOK_MINUTES : at]) >= _least(back, *known_, float(LOOK_MINUTES))
@@ -207,23 +252,38 @@ def guard_rates(series: int, seed: int = SEED) -> list[tuple[str, int, float, fl
     def unseen(what: str, again: float, most: float | None, times: tuple[float, float]) -> None:
         made = (drawn(rng, (2 * SIZE, 500), again, times=times) for _ in range(series))
         missed = sum(not looked_back(rng, one, again=again) for one in made)
-        rows.append((f"guard, {what}: not seen by the next look at 15 min", series, missed / series, most))
+        rows.append(
+            (f"guard, {what}: not seen by the next look at 15 min", series, missed / series, most)
+        )
 
     def late(
-        what: str, sizes: tuple[float, float], times: tuple[float, float], within: int, most: float | None
+        what: str,
+        sizes: tuple[float, float],
+        times: tuple[float, float],
+        within: int,
+        most: float | None,
     ) -> None:
         made = (drawn(rng, sizes, float(SOON_MINUTES), times=times) for _ in range(series))
         missed = sum(not looked_soon(rng, one, within=within) for one in made)
         rows.append(
-            (f"guard, back at the old rate, {what}: not seen within {within} min", series, missed / series, most)
+            (
+                f"guard, back at the old rate, {what}: not seen within {within} min",
+                series,
+                missed / series,
+                most,
+            )
         )
 
     def young() -> Series:
-        return replace(drawn(rng, (20, 100), LOOK_MINUTES, times=(5, 6)), spread=3, normal_minutes=HOUR)
+        return replace(
+            drawn(rng, (20, 100), LOOK_MINUTES, times=(5, 6)), spread=3, normal_minutes=HOUR
+        )
 
     quiet("quiet for an hour", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.0001)
     quiet("baseline of an hour, spread 3", young, 0.001)
-    quiet("rush hour, twice the baseline", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.001, times=2)
+    quiet(
+        "rush hour, twice the baseline", lambda: drawn(rng, (1, 2000), LOOK_MINUTES), 0.001, times=2
+    )
     late("40 events in 3 min or more, 10 to 50 × normal", (2 * SIZE, 500), (10, 50), 3, 0.05)
     late("20 events in 3 min or more, 5 to 50 × normal", (SIZE, 500), (5, 50), 3, None)
     late("20 events in 3 min or more, 5 to 50 × normal", (SIZE, 500), (5, 50), 5, None)

@@ -61,7 +61,9 @@ class Load:
 
     def only(self, *wanted: int) -> Load:
         """Raises `SystemExit` where other answers came: then something else was measured than is said."""
-        odd = {status: count for status, count in self.statuses.items() if int(status) not in wanted}
+        odd = {
+            status: count for status, count in self.statuses.items() if int(status) not in wanted
+        }
         if odd:
             raise SystemExit(f"bench: answers other than {wanted}: {odd}")
         return self
@@ -82,7 +84,10 @@ def cpu(*pids: int | None) -> float:
 def resident(pid: int | None) -> float:
     """MB of memory that a process has."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+    return (
+        next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+        / 1024
+    )
 
 
 class Rig:
@@ -108,10 +113,17 @@ class Rig:
             server.kill()
 
     @asynccontextmanager
-    async def bot(self, server: Server, *, without: Sequence[str] = OFF, **more: str) -> AsyncIterator[Running]:
+    async def bot(
+        self, server: Server, *, without: Sequence[str] = OFF, **more: str
+    ) -> AsyncIterator[Running]:
         env = {key: value for key, value in self.world.bot.env.items() if key not in without}
         port = free_port()
-        env |= {"PORT": str(port), "REDIS_URL": server.url, "DATA_DIR": str(self.folder / "state"), **more}
+        env |= {
+            "PORT": str(port),
+            "REDIS_URL": server.url,
+            "DATA_DIR": str(self.folder / "state"),
+            **more,
+        }
         async with self._process(["-m", "bot", "serve"], env, port, "/readyz", "bot") as running:
             yield running
 
@@ -151,13 +163,19 @@ class Rig:
             await process.stop()
 
     async def load(
-        self, requests: Sequence[bytes], *ports: int, connections: int | None = None, rate: float | None = None
+        self,
+        requests: Sequence[bytes],
+        *ports: int,
+        connections: int | None = None,
+        rate: float | None = None,
     ) -> Load:
         file = self.folder / self._name("requests")
         await asyncio.to_thread(lambda: file.write_bytes(pickle.dumps(list(requests))))
         how = ["--rate", str(rate)] if rate else ["--connections", str(connections or 8)]
         command = ["-m", "tests.bench.load", str(file), *map(str, ports), *how]
-        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, stdout=asyncio.subprocess.PIPE
+        )
         said, _ = await process.communicate()
         file.unlink()
         if process.returncode:
@@ -191,7 +209,9 @@ async def rig(services: str | None = None, **more: Any) -> AsyncIterator[Rig]:
     with tempfile.TemporaryDirectory(prefix="firebreak-bench-") as folder:
         place = Path(folder)
         given = None if services is None else services.replace("FOLDER", str(place / "world"))
-        world = World(place / "world", with_bot=False, with_shop=False, services=given, window=900, **more)
+        world = World(
+            place / "world", with_bot=False, with_shop=False, services=given, window=900, **more
+        )
         world.alerts.enabled = False
         async with world:
             quiet()
@@ -243,7 +263,9 @@ def command_request(fields: dict[str, str]) -> tuple[bytes, dict[str, str]]:
 
 def _signed(raw: bytes) -> dict[str, str]:
     at = str(int(time.time()))
-    digest = hmac.new(SIGNING_SECRET.encode(), f"v0:{at}:".encode() + raw, hashlib.sha256).hexdigest()
+    digest = hmac.new(
+        SIGNING_SECRET.encode(), f"v0:{at}:".encode() + raw, hashlib.sha256
+    ).hexdigest()
     return {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}
 
 
@@ -259,7 +281,12 @@ def sentry_request(resource: str, body: dict[str, Any]) -> bytes:
 
 
 def _post(path: str, kind: str, raw: bytes, headers: dict[str, str]) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {kind}", f"Content-Length: {len(raw)}"]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(raw)}",
+    ]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + raw
 
@@ -270,7 +297,13 @@ def _post(path: str, kind: str, raw: bytes, headers: dict[str, str]) -> bytes:
 def serve_floor(app: ASGIApp) -> None:
     """Serves on the port given as the first argument, by the same server with the same settings as the bot."""
     uvicorn.run(
-        app, host=HOST, port=int(sys.argv[1]), log_config=None, access_log=False, lifespan="off", timeout_keep_alive=60
+        app,
+        host=HOST,
+        port=int(sys.argv[1]),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=60,
     )
 
 

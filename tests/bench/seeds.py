@@ -39,7 +39,9 @@ def open_one(number: int, channel: Channel, ts: str) -> Incident:
         status=Status.DECIDING,
         declared_by=ALICE,
         channel=channel,
-        messages={name: MessageRef(channel=channel.id, ts=ts) for name in ("status", "decision:1", "tree")},
+        messages={
+            name: MessageRef(channel=channel.id, ts=ts) for name in ("status", "decision:1", "tree")
+        },
         pinned=True,
         tree_asked=True,
         discord_asked=True,
@@ -52,7 +54,9 @@ def open_one(number: int, channel: Channel, ts: str) -> Incident:
         postmortem=None,
         adr=None,
         recovered_at=None,
-        triage=incidents.report(issues=(), issue_ids=tuple(str(7_000_000 + number * 4 + n) for n in range(4))),
+        triage=incidents.report(
+            issues=(), issue_ids=tuple(str(7_000_000 + number * 4 + n) for n in range(4))
+        ),
         detected_at=at,
         declared_at=at,
     )
@@ -68,7 +72,9 @@ async def fill(store: Store, world: World, count: int, *, first: int = 1) -> lis
         one = open_one(number, Channel(id=general.id, name=general.name), message["ts"])
         entries = tuple(Entry(at=now, kind="note", text=f"line {n} of {one.id}") for n in range(5))
         timers = (Timer(name="update", at=now + timedelta(hours=1), action=UpdateDue()),)
-        await store.commit(uuid4().hex, Loaded(None, 0, now), Change(incident=one, entries=entries, timers=timers))
+        await store.commit(
+            uuid4().hex, Loaded(None, 0, now), Change(incident=one, entries=entries, timers=timers)
+        )
         seeded.append(one)
     return seeded
 
@@ -100,7 +106,14 @@ def _click(incident: Incident) -> bytes:
         "enterprise": None,
         "is_enterprise_install": False,
         "channel": {"id": ref.channel, "name": "general"},
-        "message": {"type": "message", "user": BOT_USER, "ts": ref.ts, "app_id": APP, "team": TEAM, **shown},
+        "message": {
+            "type": "message",
+            "user": BOT_USER,
+            "ts": ref.ts,
+            "app_id": APP,
+            "team": TEAM,
+            **shown,
+        },
         "state": {"values": {}},
         "response_url": "https://hooks.slack.com/actions/T0/1/bench",
         "actions": [

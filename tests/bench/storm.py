@@ -56,7 +56,9 @@ class Storm:
     def __init__(self, world: World) -> None:
         self._bodies: list[dict[str, Any]] = []
         for number in range(ISSUES):
-            event = world.sentry.load(function=f"total_{number}", users=["id:1"], transaction="/cart")[-1]
+            event = world.sentry.load(
+                function=f"total_{number}", users=["id:1"], transaction="/cart"
+            )[-1]
             self._bodies.append(
                 {
                     "event": shapes.webhook_event(world.sentry, event),
@@ -70,7 +72,11 @@ class Storm:
         for number in range(count):
             data = self._bodies[number % ISSUES]
             event = {**data["event"], "event_id": uuid4().hex, "datetime": iso(time.time())}
-            found.append(sentry_request("event_alert", {"action": "triggered", "data": {**data, "event": event}}))
+            found.append(
+                sentry_request(
+                    "event_alert", {"action": "triggered", "data": {**data, "event": event}}
+                )
+            )
         return found
 
 

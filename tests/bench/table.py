@@ -21,12 +21,16 @@ class Row:
         return "" if self.ok is None else "ok" if self.ok else "missed"
 
 
-def at_most(what: str, found: float, most: float, *, unit: str = "", beside: str = "", digits: int = 2) -> Row:
+def at_most(
+    what: str, found: float, most: float, *, unit: str = "", beside: str = "", digits: int = 2
+) -> Row:
     """A row that holds where `found` is at most `most`."""
     return Row(what, _with(found, unit, digits), f"≤ {_plain(most, unit)}", found <= most, beside)
 
 
-def at_least(what: str, found: float, least: float, *, unit: str = "", beside: str = "", digits: int = 2) -> Row:
+def at_least(
+    what: str, found: float, least: float, *, unit: str = "", beside: str = "", digits: int = 2
+) -> Row:
     """A row that holds where `found` is at least `least`."""
     return Row(what, _with(found, unit, digits), f"≥ {_plain(least, unit)}", found >= least, beside)
 
@@ -47,12 +51,17 @@ def _plain(number: float, unit: str) -> str:
 def text(rows: Sequence[Row]) -> str:
     lines = [f"\n{'what':74}{'measured':>11}{'goal':>12}{'':>9}"]
     for row in rows:
-        lines.append(f"{row.what:74}{row.measured:>11}{row.goal:>12}{row.verdict:>9}   {row.beside}".rstrip())
+        lines.append(
+            f"{row.what:74}{row.measured:>11}{row.goal:>12}{row.verdict:>9}   {row.beside}".rstrip()
+        )
     return "\n".join(lines)
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """As docs/performance.md has it."""
     lines = ["| what | measured | goal | | beside |", "| --- | --- | --- | --- | --- |"]
-    lines += [f"| {row.what} | {row.measured} | {row.goal} | {row.verdict} | {row.beside} |" for row in rows]
+    lines += [
+        f"| {row.what} | {row.measured} | {row.goal} | {row.verdict} | {row.beside} |"
+        for row in rows
+    ]
     return "\n".join(lines)

@@ -44,12 +44,16 @@ class Opened:
 class Town:
     def __init__(self, stage: Rig, outside: Running, bot: Running, server: Server) -> None:
         self.stage, self.outside, self.bot, self.server = stage, outside, bot, server
-        self.http = httpx.AsyncClient(trust_env=False, timeout=30, limits=httpx.Limits(max_connections=100))
+        self.http = httpx.AsyncClient(
+            trust_env=False, timeout=30, limits=httpx.Limits(max_connections=100)
+        )
         self.open: dict[str, Opened] = {}
         self._said = 0
 
     async def log(self, start: int = 0) -> list[Json]:
-        return (await self.http.get(f"http://{HOST}:{self.outside.port}/log", params={"from": start})).json()
+        return (
+            await self.http.get(f"http://{HOST}:{self.outside.port}/log", params={"from": start})
+        ).json()
 
     async def forget(self) -> None:
         await self.http.get(f"http://{HOST}:{self.outside.port}/forget")
@@ -58,19 +62,29 @@ class Town:
         """What is answered. Who is told that nothing was recorded says it again, as anybody would."""
         for _ in range(5):
             self._said += 1
-            fields = {"text": text, "channel_id": channel, "trigger_id": f"{self._said}.{time.time()}"}
+            fields = {
+                "text": text,
+                "channel_id": channel,
+                "trigger_id": f"{self._said}.{time.time()}",
+            }
             raw, headers = command_request(fields)
-            answer = await self.http.post(f"http://{HOST}:{self.bot.port}/slack/events", content=raw, headers=headers)
+            answer = await self.http.post(
+                f"http://{HOST}:{self.bot.port}/slack/events", content=raw, headers=headers
+            )
             if answer.status_code == 200 and "Nothing was recorded" not in answer.text:
                 return answer.text
-        raise SystemExit(f"bench: a command was answered with {answer.status_code}: {answer.text[:300]}")
+        raise SystemExit(
+            f"bench: a command was answered with {answer.status_code}: {answer.text[:300]}"
+        )
 
     async def declare(self, services: Sequence[int]) -> list[Opened]:
         """All at once; returns when each has its decision and everything is done and pinned."""
         await self.forget()
         names = [f"shop{n:02d}" for n in services]
         began = time.time()
-        await asyncio.gather(*(self.command(f"declare {name} fails, number {self._said}") for name in names))
+        await asyncio.gather(
+            *(self.command(f"declare {name} fails, number {self._said}") for name in names)
+        )
         found = {name: Opened(name) for name in names}
         ends = time.monotonic() + PATIENCE
         while True:
@@ -136,7 +150,9 @@ def _read(log: Sequence[Json], found: dict[str, Opened], began: float) -> None:
 async def town(services: int = SERVICES) -> AsyncIterator[Town]:
     """Everything has been opened and cancelled once: what is asked of Sentry is known to the lean one."""
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(rig("".join(SERVICE.format(n=n) for n in range(services))))
+        stage = await stack.enter_async_context(
+            rig("".join(SERVICE.format(n=n) for n in range(services)))
+        )
         world = stage.world
         world.faults.clear()
         (world.folder / "current").write_text("v1.3.0\n")
@@ -144,7 +160,9 @@ async def town(services: int = SERVICES) -> AsyncIterator[Town]:
         for n in range(services):
             _burn(world, f"shop{n:02d}")
         server = await stack.enter_async_context(stage.valkey())
-        outside = await stack.enter_async_context(stage.program("tests.bench.outside", f"{world.url}/sentry"))
+        outside = await stack.enter_async_context(
+            stage.program("tests.bench.outside", f"{world.url}/sentry")
+        )
         there = f"http://{HOST}:{outside.port}"
         bot = await stack.enter_async_context(
             stage.bot(server, SLACK_API_URL=f"{there}/slack/api/", SENTRY_URL=f"{there}/sentry")
@@ -165,5 +183,11 @@ def _burn(world: Any, name: str) -> None:
     for page in ("/", "/cart", "/pay"):
         users = [f"id:{n}" for n in range(30)]
         world.sentry.load(
-            at=now - 35, every=0.5, times=60, users=users, transaction=page, project=name, release=f"{name}@1.3.0"
+            at=now - 35,
+            every=0.5,
+            times=60,
+            users=users,
+            transaction=page,
+            project=name,
+            release=f"{name}@1.3.0",
         )

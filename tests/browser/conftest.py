@@ -17,9 +17,13 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    found = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
     if found is None:
-        pytest.fail("The browser tests need Chromium. On Debian or Ubuntu: apt-get install chromium fonts-noto-core")
+        pytest.fail(
+            "The browser tests need Chromium. On Debian or Ubuntu: apt-get install chromium fonts-noto-core"
+        )
     return found
 
 

@@ -6,7 +6,17 @@ from datetime import date, timedelta
 from typing import Any
 
 import gallery_more
-from factories import NOW, TICKET, blast, incident, look, nothing_unusual, one_feature, report, service
+from factories import (
+    NOW,
+    TICKET,
+    blast,
+    incident,
+    look,
+    nothing_unusual,
+    one_feature,
+    report,
+    service,
+)
 from factories import postmortem as written
 
 from handlers import views
@@ -42,7 +52,17 @@ from phases.record.findings import (
     Verdict,
     Word,
 )
-from phases.record.incident import ActionKind, Channel, Entry, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.record.incident import (
+    ActionKind,
+    Channel,
+    Entry,
+    Failure,
+    Incident,
+    Round,
+    RoundAction,
+    Severity,
+    Status,
+)
 from phases.record.memories import PastIncident
 from phases.verification.steps import sentence
 
@@ -51,7 +71,8 @@ HINDSIGHT = Hindsight(
     commit=Commit(sha="c0ffee1234567", files=(CommitFile(path="shop/pay.py"),)),
     confirmed=True,
     checks=PullChecks(
-        pull_request="#7", checks=(Check(name="unit", conclusion="passed"), Check(name="lint", conclusion="passed"))
+        pull_request="#7",
+        checks=(Check(name="unit", conclusion="passed"), Check(name="lint", conclusion="passed")),
     ),
 )
 SHELF = postmortem.Shelf(
@@ -71,7 +92,13 @@ CULPRIT = Suspect(
     reasons=("wrote shop/pay.py:12, where it crashes", "brings in `rate`, which the error misses"),
 )
 DEPLOYS = tuple(
-    DeploySeen(release=Release(version=version), service="shop", started_at=NOW - ago, by=by, source="deployer")
+    DeploySeen(
+        release=Release(version=version),
+        service="shop",
+        started_at=NOW - ago,
+        by=by,
+        source="deployer",
+    )
     for version, ago, by in (
         ("1.3.0", timedelta(minutes=7), None),
         ("1.2.0", timedelta(days=3), "U0ALICE"),
@@ -79,19 +106,35 @@ DEPLOYS = tuple(
     )
 )
 LAST = PastIncident(
-    id="INC-0000", service="shop", at=NOW, title="x", cause="rates were empty", action="rollback to 1.1.0", open_items=2
+    id="INC-0000",
+    service="shop",
+    at=NOW,
+    title="x",
+    cause="rates were empty",
+    action="rollback to 1.1.0",
+    open_items=2,
 )
 
 
 def deciding(measured: TriageReport | None = None, **fields: Any) -> Incident:
     measured = measured or report(deploys=DEPLOYS)
     one = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
-    given: dict[str, Any] = {"status": Status.DECIDING, "triage": measured, "rounds": (one,), "ticket": TICKET}
+    given: dict[str, Any] = {
+        "status": Status.DECIDING,
+        "triage": measured,
+        "rounds": (one,),
+        "ticket": TICKET,
+    }
     return incident(**{**given, "severity": Severity.SEV1, **fields})
 
 
 PRINTED = DeployOutput(
-    lines=("push with token=[redacted]", *(f"layer {n} of 9: done" for n in range(1, 10)), "[exit code 0]"), cut=True
+    lines=(
+        "push with token=[redacted]",
+        *(f"layer {n} of 9: done" for n in range(1, 10)),
+        "[exit code 0]",
+    ),
+    cut=True,
 )
 
 
@@ -106,7 +149,9 @@ ONE_USER = report(
 UNMEASURED = Round(number=1, opened_at=NOW, why="triage")
 
 
-def acted(status: Status, result: str, round_fields: dict[str, Any] | None = None, **fields: Any) -> Incident:
+def acted(
+    status: Status, result: str, round_fields: dict[str, Any] | None = None, **fields: Any
+) -> Incident:
     action = RoundAction.model_validate(
         {
             "kind": ActionKind.ROLLBACK,
@@ -130,7 +175,10 @@ def acted(status: Status, result: str, round_fields: dict[str, Any] | None = Non
 
 VERIFYING = acted(Status.VERIFYING, "done", {"clock_started_at": NOW + timedelta(seconds=41)})
 MITIGATED = acted(
-    Status.MITIGATED, "done", {"looks": (look(),), "verdict": "recovered"}, recovered_at=NOW + timedelta(minutes=12)
+    Status.MITIGATED,
+    "done",
+    {"looks": (look(),), "verdict": "recovered"},
+    recovered_at=NOW + timedelta(minutes=12),
 )
 RECOVERED = MITIGATED.model_copy(
     update={
@@ -144,7 +192,15 @@ RECOVERED = MITIGATED.model_copy(
 )
 FAILED = deciding().model_copy(
     update={
-        "failures": (Failure(effect_id="7-1", kind="ticket.open", reason="Linear: no such team", at=NOW, effect="{}"),),
+        "failures": (
+            Failure(
+                effect_id="7-1",
+                kind="ticket.open",
+                reason="Linear: no such team",
+                at=NOW,
+                effect="{}",
+            ),
+        ),
         "past": (LAST,),
     }
 )
@@ -165,17 +221,34 @@ THINKING = deciding(
             verdict=Verdict.SUPPORTED,
             confidence=0.97,
         ),
-        Hypothesis(id="H2", kind=HypothesisKind.OTHER, says="A flag brought it", found="None changed.", confidence=0.1),
+        Hypothesis(
+            id="H2",
+            kind=HypothesisKind.OTHER,
+            says="A flag brought it",
+            found="None changed.",
+            confidence=0.1,
+        ),
     ),
     suspects=(CULPRIT,),
-    bisect=Bisect(id="b", good="1.2.0", bad="1.3.0", step=3, steps=3, state="found", culprit=CULPRIT),
-    investigation=Investigation(walk=("Crashes in shop/pay.py:12 in total. Last touched by c0ffee123: new in 1.3.0.",)),
+    bisect=Bisect(
+        id="b", good="1.2.0", bad="1.3.0", step=3, steps=3, state="found", culprit=CULPRIT
+    ),
+    investigation=Investigation(
+        walk=("Crashes in shop/pay.py:12 in total. Last touched by c0ffee123: new in 1.3.0.",)
+    ),
 )
 _CHANNEL = Channel(id="C0GENERAL", name="inc-0001-checkout")
 _OTHERS = {"channel": _CHANNEL, "lead": "U0BOB", "declared_by": "U0BOB"}
 HOME = (
     deciding(channel=_CHANNEL),
-    deciding(id="INC-0002", number=2, title="search is slow", lead=None, declared_by=None, severity=Severity.SEV3),
+    deciding(
+        id="INC-0002",
+        number=2,
+        title="search is slow",
+        lead=None,
+        declared_by=None,
+        severity=Severity.SEV3,
+    ),
     acted(
         Status.VERIFYING,
         "done",
@@ -183,7 +256,10 @@ HOME = (
         **{"id": "INC-0003", "title": "mails are late", **_OTHERS},
     ),
     acted(
-        Status.MITIGATING, "running", None, **{"id": "INC-0004", "title": "login loops", **_OTHERS, "lead": "U0ALICE"}
+        Status.MITIGATING,
+        "running",
+        None,
+        **{"id": "INC-0004", "title": "login loops", **_OTHERS, "lead": "U0ALICE"},
     ),
     MITIGATED.model_copy(update={"id": "INC-0005", "title": "prices are zero"}),
 )
@@ -193,11 +269,22 @@ OWING = RESOLVED.model_copy(
         "postmortem": written(
             items=(
                 ActionItem(
-                    kind="tests", text="A test with an empty tax table", owner="<@U0ALICE>", due=date(2026, 11, 1)
+                    kind="tests",
+                    text="A test with an empty tax table",
+                    owner="<@U0ALICE>",
+                    due=date(2026, 11, 1),
                 ),
-                ActionItem(kind="monitors", text="Alert on rates of zero", owner="<@U0ALICE>", due=date(2026, 12, 1)),
                 ActionItem(
-                    kind="gates", text="Prices are compared before a deploy", owner="<@U0BOB>", due=date(2026, 11, 2)
+                    kind="monitors",
+                    text="Alert on rates of zero",
+                    owner="<@U0ALICE>",
+                    due=date(2026, 12, 1),
+                ),
+                ActionItem(
+                    kind="gates",
+                    text="Prices are compared before a deploy",
+                    owner="<@U0BOB>",
+                    due=date(2026, 11, 2),
                 ),
             )
         ),
@@ -205,7 +292,11 @@ OWING = RESOLVED.model_copy(
 )
 TIMELINE = (
     Entry(at=NOW, kind="declared", text="Sentry alert SHOP-3: checkout is failing"),
-    Entry(at=NOW + timedelta(seconds=3), kind="triage", text="37 users, 2 features; 214 events in 15 min"),
+    Entry(
+        at=NOW + timedelta(seconds=3),
+        kind="triage",
+        text="37 users, 2 features; 214 events in 15 min",
+    ),
     Entry(
         at=NOW + timedelta(minutes=2),
         kind="pin",
@@ -214,8 +305,18 @@ TIMELINE = (
         ref="message:1",
         url="https://firebreak.slack.com/archives/C1/p1",
     ),
-    Entry(at=NOW + timedelta(minutes=3), kind="lead", text="<@U0BOB> leads, in place of <@U0ALICE>", by="U0BOB"),
-    Entry(at=NOW + timedelta(minutes=4), kind="decision", text="<@U0BOB>: roll back 1.3.0 → 1.2.0", by="U0BOB"),
+    Entry(
+        at=NOW + timedelta(minutes=3),
+        kind="lead",
+        text="<@U0BOB> leads, in place of <@U0ALICE>",
+        by="U0BOB",
+    ),
+    Entry(
+        at=NOW + timedelta(minutes=4),
+        kind="decision",
+        text="<@U0BOB>: roll back 1.3.0 → 1.2.0",
+        by="U0BOB",
+    ),
     Entry(at=NOW + timedelta(minutes=12), kind="check", text="Recovered: 14.3 → 0 events/min"),
 )
 SUMMARY = "PRODUCTION INCIDENT — checkout is failing\n\nDetected:    2026-11-22 03:02 UTC via Sentry alert\nAction:      rollback to 1.2.0"
@@ -231,9 +332,13 @@ def messages() -> dict[str, Message]:
         "status-failures": views.status(FAILED, NOW, SHOP),
         "status-resolved": views.status(RESOLVED, NOW, SHOP),
         "decision-rollback": views.decision(deciding(), NOW, SHOP, 1),
-        "decision-one-feature": views.decision(deciding(one_feature(deploys=DEPLOYS)), NOW, SHOP, 1),
+        "decision-one-feature": views.decision(
+            deciding(one_feature(deploys=DEPLOYS)), NOW, SHOP, 1
+        ),
         "decision-one-user": views.decision(deciding(ONE_USER), NOW, SHOP, 1),
-        "decision-nothing": views.decision(deciding(nothing_unusual(frame=None, exception_type=None)), NOW, SHOP, 1),
+        "decision-nothing": views.decision(
+            deciding(nothing_unusual(frame=None, exception_type=None)), NOW, SHOP, 1
+        ),
         "decision-unmeasured": views.decision(
             deciding(triage=None, triage_overdue=True, rounds=(UNMEASURED,)), NOW, SHOP, 1
         ),
@@ -247,10 +352,15 @@ def messages() -> dict[str, Message]:
         "cause": views.tree(RESOLVED, NOW),
         "announcement": views.announcement(MITIGATED, NOW),
         "recovered": views.say(
-            Say(text=f"*Recovered.* {sentence(look()).removeprefix('Recovered: ')}", picture=True), RECOVERED
+            Say(text=f"*Recovered.* {sentence(look()).removeprefix('Recovered: ')}", picture=True),
+            RECOVERED,
         ),
-        "asked": views.say(Say(text="Do users have it back?", ask="recovered", mention=("U0ALICE",)), VERIFYING),
-        "try-again": views.say(Say(text="The ticket could not be opened.", try_again="7-1"), deciding()),
+        "asked": views.say(
+            Say(text="Do users have it back?", ask="recovered", mention=("U0ALICE",)), VERIFYING
+        ),
+        "try-again": views.say(
+            Say(text="The ticket could not be opened.", try_again="7-1"), deciding()
+        ),
         "summary": views.summary(SUMMARY, "INC-0001 is resolved by <@U0ALICE>."),
         "listing": views.listing([deciding(), MITIGATED]),
         "listing-none": views.listing([]),
@@ -258,10 +368,15 @@ def messages() -> dict[str, Message]:
         "timeline": timeline(MITIGATED, TIMELINE),
         "timeline-long": timeline(deciding(), TIMELINE * 8),
         "reminder": views.reminder(
-            "checkout is failing: nothing was said for 30 min. How does it stand?", deciding(channel=_CHANNEL)
+            "checkout is failing: nothing was said for 30 min. How does it stand?",
+            deciding(channel=_CHANNEL),
         ),
         "update-due": views.say(
-            Say(text="An update is due: nothing was said for 40 min. Nobody leads.", mention=("S0123",), ask="update"),
+            Say(
+                text="An update is due: nothing was said for 40 min. Nobody leads.",
+                mention=("S0123",),
+                ask="update",
+            ),
             deciding(lead=None),
         ),
         "update": views.say(
@@ -271,12 +386,18 @@ def messages() -> dict[str, Message]:
             ),
             deciding(),
         ),
-        "lacking": notes.lacking(MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"),
+        "lacking": notes.lacking(
+            MITIGATED, "INC-0001 cannot be resolved yet. Missing:\n• the post-mortem"
+        ),
         "declared": notes.declared(deciding()),
         "taken": notes.taken("payments are down", deciding(), {"text": "payments are down"}),
-        "either": notes.either("Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})),
+        "either": notes.either(
+            "Did you mean `rollback`?", ("rollback", {}), ("A new incident", {})
+        ),
         "offer": notes.offer("prod is down", {}),
-        "break-glass": notes.break_glass("Only the owners of this service deploy it: <@U0ALICE>.", {}),
+        "break-glass": notes.break_glass(
+            "Only the owners of this service deploy it: <@U0ALICE>.", {}
+        ),
         "help": help_text(),
         **gallery_more.messages(),
     }
@@ -290,7 +411,9 @@ def views_shown() -> dict[str, View]:
     entries = [Entry(at=NOW, kind="declared", text="/incident by <@U0ALICE>: checkout is failing")]
     prefilled = draft(MITIGATED, entries, NOW, {"U0ALICE": "Alice"}, HINDSIGHT)
     return {
-        "form-declare": forms.declare([SHOP, service(name="search")], title="checkout is failing", metadata={}),
+        "form-declare": forms.declare(
+            [SHOP, service(name="search")], title="checkout is failing", metadata={}
+        ),
         "form-by-hand": forms.triage(open_one, 1),
         "form-rollback": forms.rollback(
             open_one, SHOP, releases, running=releases[0], healthy=releases[1:], metadata=here
@@ -298,23 +421,36 @@ def views_shown() -> dict[str, View]:
         "form-hotfix": forms.hotfix(open_one, SHOP, refs, running=releases[0], metadata=here),
         "form-loading": forms.loading("incident.hotfix", "Ship a hotfix", open_one),
         "form-fixed": forms.fixed(open_one, 1),
-        "form-cause": forms.cause(open_one, text="Commit c0ffee123 rounds rates to zero.", metadata=here),
+        "form-cause": forms.cause(
+            open_one, text="Commit c0ffee123 rounds rates to zero.", metadata=here
+        ),
         "form-post-mortem": postmortem.postmortem(MITIGATED, prefilled),
-        "form-post-mortem-draft": postmortem.postmortem(MITIGATED, prefilled, me="U0ALICE", shelf=SHELF, rows=4),
+        "form-post-mortem-draft": postmortem.postmortem(
+            MITIGATED, prefilled, me="U0ALICE", shelf=SHELF, rows=4
+        ),
         "form-update": forms.update(open_one, template(open_one), 30),
         "form-cancel": forms.cancel(open_one),
-        "form-break-glass": forms.break_glass(open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here),
+        "form-break-glass": forms.break_glass(
+            open_one, SHOP, "Roll back shop: 1.3.0 → 1.2.0.", here
+        ),
         "form-hypothesis": forms.hypothesis(open_one),
-        "form-refused": forms.refused("Not recorded", "Only the owners deploy it: <@U0ALICE>. Nothing was done."),
+        "form-refused": forms.refused(
+            "Not recorded", "Only the owners deploy it: <@U0ALICE>. Nothing was done."
+        ),
         "form-failed": forms.failed(
-            "incident.hotfix", "Ship a hotfix", "GitHub: no answer in 5 s. Nothing was done; try again."
+            "incident.hotfix",
+            "Ship a hotfix",
+            "GitHub: no answer in 5 s. Nothing was done; try again.",
         ),
         "home": home(
             HOME,
             "U0ALICE",
             NOW,
             owing=[OWING],
-            months=(Month(incidents=5, recover_minutes=21.0), Month(incidents=3, recover_minutes=12.5, drills=1)),
+            months=(
+                Month(incidents=5, recover_minutes=21.0),
+                Month(incidents=3, recover_minutes=12.5, drills=1),
+            ),
             site="https://firebreak.slack.com/",
         ),
         "home-refused": forms.home_refused(STRANGER),

@@ -15,8 +15,26 @@ from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.postmortem.proofs import proofs
 from phases.record.documents import ActionItem, Adr, SubIssue
-from phases.record.findings import Bisect, Choice, Confidence, LookVerdict, MergeState, Recommendation, Release, Suspect
-from phases.record.incident import ActionKind, Channel, Incident, Merge, Round, RoundAction, Severity, Status
+from phases.record.findings import (
+    Bisect,
+    Choice,
+    Confidence,
+    LookVerdict,
+    MergeState,
+    Recommendation,
+    Release,
+    Suspect,
+)
+from phases.record.incident import (
+    ActionKind,
+    Channel,
+    Incident,
+    Merge,
+    Round,
+    RoundAction,
+    Severity,
+    Status,
+)
 from phases.record.memories import PastIncident
 from tests.factories import (
     BAD,
@@ -75,10 +93,29 @@ def past_one(number: int, month: int = 10, **fields: Any) -> PastIncident:
 
 YEAR = (
     past_one(42, 11),
-    past_one(41, 11, service="search", title="search is slow", file="", cause_kind="data", severity=3),
-    past_one(40, 10, action="", tried=(), worked="", minutes=None, cause="", cause_kind="", adr=None, open_items=0),
+    past_one(
+        41, 11, service="search", title="search is slow", file="", cause_kind="data", severity=3
+    ),
+    past_one(
+        40,
+        10,
+        action="",
+        tried=(),
+        worked="",
+        minutes=None,
+        cause="",
+        cause_kind="",
+        adr=None,
+        open_items=0,
+    ),
     past_one(39, 10, service="mail", drill=True, title="practise a rollback"),
-    past_one(38, 9, action="rollback to 1.1.0; then hotfix #12", tried=("rollback", "hotfix"), worked="hotfix"),
+    past_one(
+        38,
+        9,
+        action="rollback to 1.1.0; then hotfix #12",
+        tried=("rollback", "hotfix"),
+        worked="hotfix",
+    ),
     past_one(37, 8, private=True, title="private incident", cause="", action=""),
     past_one(36, 7, service="search", file="search/index.py", cause_kind="dependency", severity=2),
     past_one(35, 6),
@@ -115,7 +152,9 @@ def looking_back() -> dict[str, Message]:
         "trends-none": history.trends(trends([], NOW)),
         "trends-10000": history.trends(ten_thousand()),
         "trends-post": history.trends(trends(YEAR, NOW, upto=1), post=True),
-        "trends-post-quiet": history.trends(trends(YEAR, NOW + timedelta(days=40), upto=1), post=True),
+        "trends-post-quiet": history.trends(
+            trends(YEAR, NOW + timedelta(days=40), upto=1), post=True
+        ),
     }
 
 
@@ -123,10 +162,25 @@ def looking_back() -> dict[str, Message]:
 
 ENG = SubIssue(id="t2", identifier="ENG-2", url="https://linear.example.com/ENG-2")
 ITEMS = (
-    ActionItem(kind="tests", text="A test with an empty tax table", owner="<@U0ALICE>", due=date(2026, 11, 18)),
-    ActionItem(kind="monitors", text="Alert on rates of zero", owner="<@U0BOB>", due=date(2026, 12, 1), ticket=ENG),
-    ActionItem(kind="gates", text="Prices are compared before a deploy", done=True, settled_by="<@U0BOB>"),
-    ActionItem(kind="gates", text="Two people look at a tax table", dropped=True, settled_by="Dana"),
+    ActionItem(
+        kind="tests",
+        text="A test with an empty tax table",
+        owner="<@U0ALICE>",
+        due=date(2026, 11, 18),
+    ),
+    ActionItem(
+        kind="monitors",
+        text="Alert on rates of zero",
+        owner="<@U0BOB>",
+        due=date(2026, 12, 1),
+        ticket=ENG,
+    ),
+    ActionItem(
+        kind="gates", text="Prices are compared before a deploy", done=True, settled_by="<@U0BOB>"
+    ),
+    ActionItem(
+        kind="gates", text="Two people look at a tax table", dropped=True, settled_by="Dana"
+    ),
     ActionItem(kind="tests", text="Ask finance for a second table", owner="finance"),
 )
 
@@ -143,21 +197,31 @@ def resolved(**fields: Any) -> Incident:
 
 def after_the_end() -> dict[str, Message]:
     last = (ITEMS[0].model_copy(update={"due": None}), *ITEMS[2:4])
-    settled = tuple(i.model_copy(update={"done": True, "settled_by": "<@U0ALICE>"}) for i in ITEMS[:2])
+    settled = tuple(
+        i.model_copy(update={"done": True, "settled_by": "<@U0ALICE>"}) for i in ITEMS[:2]
+    )
     return {
         "items": views.items(resolved()),
         "items-last": views.items(resolved(postmortem=written(items=last))),
-        "items-closed": views.items(resolved(status=Status.CLOSED, postmortem=written(items=settled))),
+        "items-closed": views.items(
+            resolved(status=Status.CLOSED, postmortem=written(items=settled))
+        ),
         "items-burns-again": views.items(resolved(status=Status.DECIDING)),
         "overdue": views.overdue(resolved(), (1,), NOW.date(), mention="U0ALICE"),
         "status-closed": views.status(resolved(status=Status.CLOSED), NOW, SHOP),
-        "status-month-later": views.status(resolved(status=Status.CLOSED, shrunk_at=NOW), NOW, SHOP),
+        "status-month-later": views.status(
+            resolved(status=Status.CLOSED, shrunk_at=NOW), NOW, SHOP
+        ),
         "announcement-resolved": views.announcement(resolved(channel=CHANNEL), NOW),
-        "lifecycle-reopen-beside": merge_and_reopen.reopen_beside(resolved(), incident(id="INC-0007", number=7)),
+        "lifecycle-reopen-beside": merge_and_reopen.reopen_beside(
+            resolved(), incident(id="INC-0007", number=7)
+        ),
         "lifecycle-merge": merge_and_reopen.which_goes_on(
             deciding(channel=CHANNEL), incident(id="INC-0002", number=2, title="nobody can pay")
         ),
-        "lifecycle-both-over": merge_and_reopen.which_goes_on(resolved(), resolved(id="INC-0002", number=2)),
+        "lifecycle-both-over": merge_and_reopen.which_goes_on(
+            resolved(), resolved(id="INC-0002", number=2)
+        ),
     }
 
 
@@ -177,7 +241,9 @@ def deciding(**fields: Any) -> Incident:
     return incident(**{**given, **fields})
 
 
-def acted(status: Status = Status.DECIDING, round_fields: dict[str, Any] | None = None, **action: Any) -> Incident:
+def acted(
+    status: Status = Status.DECIDING, round_fields: dict[str, Any] | None = None, **action: Any
+) -> Incident:
     given: dict[str, Any] = {
         "kind": ActionKind.ROLLBACK,
         "by": "U0ALICE",
@@ -202,7 +268,8 @@ def shipped(release: Release, state: MergeState | None = None) -> Incident:
 
 def second_round() -> Incident:
     first = acted(
-        round_fields={"verdict": "not recovered", "looks": (look(LookVerdict.NOT_RECOVERED),)}, finished_at=NOW
+        round_fields={"verdict": "not recovered", "looks": (look(LookVerdict.NOT_RECOVERED),)},
+        finished_at=NOW,
     )
     second = Round(
         number=2,
@@ -223,12 +290,16 @@ def braked() -> Incident:
     recommended = Recommendation(
         choice=Choice.INVESTIGATE,
         reasons=("Trouble began 3 min after 1.3.0 was deployed.",),
-        brakes=("migrations/0042_tax.sql changed between 1.2.0 and 1.3.0: going back may lose data.",),
+        brakes=(
+            "migrations/0042_tax.sql changed between 1.2.0 and 1.3.0: going back may lose data.",
+        ),
         loud=True,
         offer_rollback=False,
         suspect=BAD,
     )
-    return deciding(triage=report(recommendation=recommended, notes=("Linear was not asked for known fixes.",)))
+    return deciding(
+        triage=report(recommendation=recommended, notes=("Linear was not asked for known fixes.",))
+    )
 
 
 def everything_at_once() -> Incident:
@@ -251,10 +322,14 @@ def odd_ends() -> dict[str, Message]:
     closed = shipped(PULL, MergeState(closed=True, head="b" * 40))
     bare = service(deployer=None, deploy=None)
     unknown = acted(result="unknown", reason="the deploy's process is gone")
-    inferred = blast(inferred=True, user_count=None, sentences=("No user on the events: many, by two regions.",))
+    inferred = blast(
+        inferred=True, user_count=None, sentences=("No user on the events: many, by two regions.",)
+    )
     drill = deciding(drill=True, title="DRILL: practise a rollback", lead=None)
     private = deciding(private=True, channel=CHANNEL, title="a key was in a public log")
-    cancelled = incident(status=Status.CANCELLED, cancel_reason="load test, no real users", cancelled_at=NOW)
+    cancelled = incident(
+        status=Status.CANCELLED, cancel_reason="load test, no real users", cancelled_at=NOW
+    )
     doubtful = report(blast=blast(confidence=Confidence.LOW, user_count=3))
     culprit = Suspect(
         sha="c0ffee1234567",
@@ -269,7 +344,12 @@ def odd_ends() -> dict[str, Message]:
     return {
         "decision-hotfix-done": views.decision(hotfix, NOW, SHOP, 1),
         "decision-fixed": views.decision(
-            acted(Status.VERIFYING, kind=ActionKind.FIXED, sentence="flag new-pricing switched off", started_at=None),
+            acted(
+                Status.VERIFYING,
+                kind=ActionKind.FIXED,
+                sentence="flag new-pricing switched off",
+                started_at=None,
+            ),
             NOW,
             SHOP,
             1,
@@ -292,11 +372,19 @@ def odd_ends() -> dict[str, Message]:
         "decision-no-deployer": views.decision(deciding(), NOW, bare, 1),
         "decision-drill": views.decision(drill, NOW, SHOP, 1),
         "decision-cancelled": views.decision(
-            deciding(status=Status.CANCELLED, cancel_reason="load test", cancelled_at=NOW), NOW, SHOP, 1
+            deciding(status=Status.CANCELLED, cancel_reason="load test", cancelled_at=NOW),
+            NOW,
+            SHOP,
+            1,
         ),
         "decision-gone": views.decision(deciding(), NOW, SHOP, 9),
         "decision-ask-a-person": views.decision(
-            acted(Status.VERIFYING, {"verdict": "ask a person", "looks": (look(LookVerdict.TOO_FEW),)}), NOW, SHOP, 1
+            acted(
+                Status.VERIFYING, {"verdict": "ask a person", "looks": (look(LookVerdict.TOO_FEW),)}
+            ),
+            NOW,
+            SHOP,
+            1,
         ),
         "decision-sentry-away": views.decision(
             acted(Status.VERIFYING, {"looks": (look(LookVerdict.UNREACHABLE),)}), NOW, SHOP, 1
@@ -340,7 +428,9 @@ def answers() -> dict[str, Message]:
         "answer-in-thread": notes.declared(
             incident(channel=Channel(id="C0GENERAL", name="incidents", thread_ts="1.2"))
         ),
-        "answer-lacking": notes.lacking(mitigated().record, mitigated().refuses(said.Resolve(by="U0ALICE")).text),
+        "answer-lacking": notes.lacking(
+            mitigated().record, mitigated().refuses(said.Resolve(by="U0ALICE")).text
+        ),
     }
     return found | {f"refused-{name}": notes.note(text) for name, text in refusals().items()}
 
@@ -353,7 +443,9 @@ def refusals() -> dict[str, str]:
     return {
         "second-click": running.refuses(rollback).text,
         "over": over.refuses(rollback).text,
-        "cancel-while-deploying": running.refuses(said.Cancel(by="U0ALICE", reason="a mistake")).text,
+        "cancel-while-deploying": running.refuses(
+            said.Cancel(by="U0ALICE", reason="a mistake")
+        ).text,
         "empty-cancel": running.refuses(said.Cancel(by="U0ALICE", reason="")).text,
         "nothing-to-check": guest.refuses(said.RecheckNow(by="U0ALICE")).text,
         "leads-already": guest.refuses(said.TakeLead(by="U0ALICE", lead="U0ALICE")).text,
@@ -405,7 +497,13 @@ def sentences() -> dict[str, Message]:
     away = verifying()
     away.looked(LookVerdict.UNREACHABLE)
     take("sentry-away", away)
-    failed = Story().opened().measured().rolled_back().deployed("failed", "exit 1: the health check did not answer")
+    failed = (
+        Story()
+        .opened()
+        .measured()
+        .rolled_back()
+        .deployed("failed", "exit 1: the health check did not answer")
+    )
     take("failed", failed)
     late = Story().opened().measured(one_feature())
     late.fires("update")

@@ -48,7 +48,9 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
 
         # The confirm dialog names from and to; nothing happens before it.
         await rollback.click()
-        await expect(tab.page.locator("#confirm-text")).to_contain_text(str(before).removeprefix("v"))
+        await expect(tab.page.locator("#confirm-text")).to_contain_text(
+            str(before).removeprefix("v")
+        )
         await tab.shot("3-confirm")
         await tab.page.click("#confirm-yes")
         await expect(decision).to_contain_text("Read back from the deployer", timeout=LATER)
@@ -67,7 +69,9 @@ async def test_from_a_broken_release_to_the_post_mortem(browser: Browser, tmp_pa
         await tab.shot("6-post-mortem")
         for why in ("monitoring not catch it earlier", "slip through tests"):
             field = tab.page.locator(".input", has_text=why).locator("textarea")
-            await field.fill(f"{await field.input_value()} nobody had thought of an account without a region code.")
+            await field.fill(
+                f"{await field.input_value()} nobody had thought of an account without a region code."
+            )
         await submit(tab)
         await expect(said(tab, "PRODUCTION INCIDENT —")).to_be_visible(timeout=SOON)
         await tab.shot("7-resolved")
@@ -92,7 +96,9 @@ async def test_prod_is_down_said_aloud_and_who_may_decide(browser: Browser, tmp_
         await expect(alice.page.locator("#view-title")).to_be_visible(timeout=SOON)
         await alice.shot("9-declare")
         await alice.page.click("[data-submit-view]")
-        await expect(alice.page.locator("#view")).to_contain_text("INC-0001 is declared", timeout=SOON)
+        await expect(alice.page.locator("#view")).to_contain_text(
+            "INC-0001 is declared", timeout=SOON
+        )
         await alice.page.click(".view-foot [data-close-view]")
         incident = alice.page.locator(".sidebar a:has-text('inc-0001')")
         await incident.click(timeout=SOON)
@@ -100,11 +106,15 @@ async def test_prod_is_down_said_aloud_and_who_may_decide(browser: Browser, tmp_
         await expect(decision).to_be_visible(timeout=SOON)
 
         # Bob is not on call: he is told who is, and nothing is deployed.
-        bob = await window(browser, f"{world.url}/?me=U0BOB&channel={await incident.get_attribute('data-go')}")
+        bob = await window(
+            browser, f"{world.url}/?me=U0BOB&channel={await incident.get_attribute('data-go')}"
+        )
         await say(bob, "/incident rollback")
         await bob.page.select_option("#view select", index=1, timeout=SOON)
         await bob.page.click("[data-submit-view]")
-        await expect(bob.page.locator("#view")).to_contain_text("@Alice Reyes. Nothing was done.", timeout=SOON)
+        await expect(bob.page.locator("#view")).to_contain_text(
+            "@Alice Reyes. Nothing was done.", timeout=SOON
+        )
         await bob.shot("10-refused")
         await bob.page.click(".view-foot [data-close-view]")
         assert world.shop is not None

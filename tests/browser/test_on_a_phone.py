@@ -33,16 +33,26 @@ REAL_LINES = """shown => {
 """Lines of text as they are drawn, at least 17 px high; a name, code or sign has a box of its own about the same middle."""
 
 
-async def test_the_fullest_status_has_at_most_twelve_lines_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+async def test_the_fullest_status_has_at_most_twelve_lines_on_a_phone(
+    browser: Browser, tmp_path: Path
+) -> None:
     shop = service(name="checkout-service", runbook="https://wiki.example.com/checkout")
     shown = {f"full-{name}": views.status(one, NOW, shop) for name, one in everything().items()}
-    shown |= {name: message for name, message in messages().items() if name.startswith(("status", "measuring"))}
+    shown |= {
+        name: message
+        for name, message in messages().items()
+        if name.startswith(("status", "measuring"))
+    }
     async with World(tmp_path, with_bot=False, with_shop=False) as world:
-        tab = await window(browser, f"{world.url}/?channel=general", width=PHONE[0], height=PHONE[1])
+        tab = await window(
+            browser, f"{world.url}/?channel=general", width=PHONE[0], height=PHONE[1]
+        )
         general = world.workspace.channel("general")
         lines: dict[str, int] = {}
         for name, message in shown.items():
-            ts = world.workspace.post(general, BOT_USER, message.text, blocks=list(message.blocks))["ts"]
+            ts = world.workspace.post(general, BOT_USER, message.text, blocks=list(message.blocks))[
+                "ts"
+            ]
             there = tab.page.locator(f"[data-part=messages] [data-key='{ts}']")
             await expect(there).to_be_visible()
             lines[name] = await there.evaluate(REAL_LINES)

@@ -21,7 +21,10 @@ def plain(text: str) -> dict[str, Any]:
 
 def decision(world: World) -> str:
     """A message with every kind of thing to press, in #general; its ts."""
-    confirm = {"title": plain("Sure?"), "text": {"type": "mrkdwn", "text": f"From *v2* to *v1* {EVIL}"}}
+    confirm = {
+        "title": plain("Sure?"),
+        "text": {"type": "mrkdwn", "text": f"From *v2* to *v1* {EVIL}"},
+    }
     confirm |= {"confirm": plain("Roll back"), "deny": plain("Not yet"), "style": "danger"}
     buttons = [
         {
@@ -32,7 +35,11 @@ def decision(world: World) -> str:
             "confirm": confirm,
         },
         {"type": "button", "action_id": "a.other", "text": plain("Other"), "value": EVIL},
-        {"type": "overflow", "action_id": "a.more", "options": [{"text": plain("More"), "value": "more"}]},
+        {
+            "type": "overflow",
+            "action_id": "a.more",
+            "options": [{"text": plain("More"), "value": "more"}],
+        },
         {"type": "users_select", "action_id": "a.lead", "placeholder": plain("Lead")},
     ]
     blocks = [
@@ -40,7 +47,9 @@ def decision(world: World) -> str:
         {"type": "section", "text": {"type": "mrkdwn", "text": f"*Recommended* {EVIL}"}},
         {"type": "actions", "elements": buttons},
     ]
-    return world.workspace.post(world.workspace.channel("general"), BOT_USER, EVIL, blocks=blocks)["ts"]
+    return world.workspace.post(world.workspace.channel("general"), BOT_USER, EVIL, blocks=blocks)[
+        "ts"
+    ]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1440, 900), (1920, 1080), (390, 780)])
@@ -50,7 +59,9 @@ async def test_nothing_overflows(browser: Browser, tmp_path: Path, width: int, h
         general = world.workspace.channel("general")
         world.workspace.post(general, ALICE, "a" * 400 + " " + "word " * 200, thread_ts=ts)
         world.workspace.post(general, ALICE, "`" + "x" * 300 + "`")
-        tab = await window(browser, f"{world.url}/?channel=general&thread={ts}", width=width, height=height)
+        tab = await window(
+            browser, f"{world.url}/?channel=general&thread={ts}", width=width, height=height
+        )
         await expect(tab.page.locator("[data-part=messages] .message").first).to_be_attached()
         assert await tab.fits()
         if width < 800:
@@ -60,14 +71,18 @@ async def test_nothing_overflows(browser: Browser, tmp_path: Path, width: int, h
         assert tab.problems == []
 
 
-async def test_a_click_asks_first_and_hostile_texts_stay_texts(browser: Browser, tmp_path: Path) -> None:
+async def test_a_click_asks_first_and_hostile_texts_stay_texts(
+    browser: Browser, tmp_path: Path
+) -> None:
     async with World(tmp_path, with_bot=False, with_shop=False) as world:
         decision(world)
         tab = await window(browser, f"{world.url}/?channel=general")
         await tab.page.click("[data-action='a.rollback']")
         await expect(tab.page.locator("#confirm-title")).to_have_text("Sure?")
         await tab.page.click("#confirm-no")
-        assert [delivered.kind for delivered in world.delivery.log if delivered.kind == "block_actions"] == []
+        assert [
+            delivered.kind for delivered in world.delivery.log if delivered.kind == "block_actions"
+        ] == []
 
         await tab.page.click("[data-action='a.rollback']")
         await tab.page.click("#confirm-yes")
@@ -76,13 +91,17 @@ async def test_a_click_asks_first_and_hostile_texts_stay_texts(browser: Browser,
         await tab.page.click("[data-action='a.more']")
         await world.workspace.until(lambda: pressed(world, "a.more"), what="the choice is sent")
         await tab.page.select_option("[data-action='a.lead']", label="Alice")
-        chosen = await world.workspace.until(lambda: pressed(world, "a.lead"), what="the person is sent")
+        chosen = await world.workspace.until(
+            lambda: pressed(world, "a.lead"), what="the person is sent"
+        )
         assert chosen["selected_user"] == ALICE
         assert await tab.page.evaluate("() => window.broken") is None
 
 
 def pressed(world: World, action_id: str) -> dict[str, Any] | None:
-    actions = [action for delivered in world.delivery.log for action in delivered.body.get("actions", [])]
+    actions = [
+        action for delivered in world.delivery.log for action in delivered.body.get("actions", [])
+    ]
     return next((action for action in actions if action["action_id"] == action_id), None)
 
 
@@ -97,11 +116,15 @@ async def test_two_tabs_are_two_people(browser: Browser, tmp_path: Path) -> None
         await expect(bob.page.locator(".sidebar a.unread:has-text('general')")).to_be_visible()
         await bob.page.click(".sidebar a:has-text('general')")
         await bob.page.hover(".message:has-text('is anybody there?')")
-        await bob.page.click(".message:has-text('is anybody there?') [aria-label='Reply in thread']")
+        await bob.page.click(
+            ".message:has-text('is anybody there?') [aria-label='Reply in thread']"
+        )
         await bob.page.keyboard.type("me")
         await bob.page.keyboard.press("Enter")
         await alice.page.click(".replies")
-        await expect(alice.page.locator("[data-part=thread] .message[data-user='Bob Okafor']")).to_contain_text("me")
+        await expect(
+            alice.page.locator("[data-part=thread] .message[data-user='Bob Okafor']")
+        ).to_contain_text("me")
         world.workspace.whisper(world.workspace.channel("general"), ALICE, "for Alice alone")
         await expect(alice.page.locator(".ephemeral")).to_contain_text("for Alice alone")
         await expect(bob.page.locator(".ephemeral")).to_have_count(0)
@@ -135,11 +158,18 @@ async def test_people_react_edit_and_delete(browser: Browser, tmp_path: Path) ->
         assert alice.problems == []
 
 
-async def test_a_form_says_what_is_missing_and_keeps_what_was_typed(browser: Browser, tmp_path: Path) -> None:
+async def test_a_form_says_what_is_missing_and_keeps_what_was_typed(
+    browser: Browser, tmp_path: Path
+) -> None:
     async with World(tmp_path, with_bot=False, with_shop=False) as world:
 
         def field(block: str, **more: Any) -> dict[str, Any]:
-            return {"type": "input", "block_id": block, "label": plain(block), "element": {"action_id": "v", **more}}
+            return {
+                "type": "input",
+                "block_id": block,
+                "label": plain(block),
+                "element": {"action_id": "v", **more},
+            }
 
         form = {
             "type": "modal",
@@ -148,7 +178,11 @@ async def test_a_form_says_what_is_missing_and_keeps_what_was_typed(browser: Bro
             "submit": plain("Send"),
             "blocks": [
                 field("what", type="plain_text_input", multiline=True),
-                field("service", type="static_select", options=[{"text": plain("shop"), "value": "shop"}]),
+                field(
+                    "service",
+                    type="static_select",
+                    options=[{"text": plain("shop"), "value": "shop"}],
+                ),
             ],
         }
         tab = await window(browser, world.url)
@@ -162,7 +196,8 @@ async def test_a_form_says_what_is_missing_and_keeps_what_was_typed(browser: Bro
         await expect(tab.page.locator("#view textarea")).to_have_value("it burns")
         await tab.page.click("#view button:text-is('Send')")
         sent = await world.workspace.until(
-            lambda: next((d.body for d in world.delivery.log if d.kind == "view_submission"), None), what="it is sent"
+            lambda: next((d.body for d in world.delivery.log if d.kind == "view_submission"), None),
+            what="it is sent",
         )
         assert sent["view"]["state"]["values"]["what"]["v"]["value"] == "it burns"
         assert sent["view"]["state"]["values"]["service"]["v"]["selected_option"]["value"] == "shop"
@@ -185,41 +220,55 @@ async def test_levers_move_the_world(browser: Browser, tmp_path: Path) -> None:
         assert world.shop is not None
         tab = await window(browser, world.url)
         await tab.page.click("[data-act='break:bad-data']")
-        await expect(tab.page.locator(".break.on")).to_contain_text("Corrupt one customer", timeout=15_000)
+        await expect(tab.page.locator(".break.on")).to_contain_text(
+            "Corrupt one customer", timeout=15_000
+        )
         await tab.page.click("[data-act=repair]")
         await expect(tab.page.locator(".break.on")).to_have_count(0, timeout=15_000)
         await tab.page.click("[data-act=repair]")
         await expect(tab.page.locator(".toast")).to_have_text("No customer's data is broken.")
 
         await tab.page.click(".switch:has-text('Sentry down')")
-        await world.workspace.until(lambda: world.faults.take("sentry.issues"), what="Sentry is down")
+        await world.workspace.until(
+            lambda: world.faults.take("sentry.issues"), what="Sentry is down"
+        )
         await tab.page.reload()
         await expect(tab.page.locator(".switch:has-text('Sentry down') input")).to_be_checked()
         await tab.page.click(".switch:has-text('Sentry down')")
-        await world.workspace.until(lambda: world.faults.take("sentry.issues") is None, what="Sentry is back")
+        await world.workspace.until(
+            lambda: world.faults.take("sentry.issues") is None, what="Sentry is back"
+        )
 
         await tab.page.click(".switch:has-text('Next deploy fails')")
         await world.workspace.until(
             lambda: world.shop and (world.shop.run / "next-deploy").exists(), what="it is noted"
         )
         await tab.page.click("[data-act='break:one-feature']")
-        await expect(tab.page.locator(".toast")).to_contain_text("could not be deployed", timeout=30_000)
+        await expect(tab.page.locator(".toast")).to_contain_text(
+            "could not be deployed", timeout=30_000
+        )
         await tab.page.click("[data-tab=deploys]")
         await expect(tab.page.locator(".row.bad").first).to_contain_text("failed")
         assert tab.problems == []
 
 
-async def test_a_fold_that_is_open_stays_open_and_every_tab_is_seen(browser: Browser, tmp_path: Path) -> None:
+async def test_a_fold_that_is_open_stays_open_and_every_tab_is_seen(
+    browser: Browser, tmp_path: Path
+) -> None:
     """Several things go wrong at once by several switches of one fold; a tab at the panel's edge is pressed like the others."""
     async with World(tmp_path, with_bot=False) as world:
         ts = decision(world)
-        tab = await window(browser, f"{world.url}/?channel=general&thread={ts}", width=1400, height=950)
+        tab = await window(
+            browser, f"{world.url}/?channel=general&thread={ts}", width=1400, height=950
+        )
         await tab.page.click("details.odd summary")
         for key in ("twice", "slack-429"):
             await tab.page.locator(f"label.switch:has([data-act='fault:{key}'])").click()
             await expect(tab.page.locator(f"[data-act='fault:{key}']")).to_be_checked()
             await expect(tab.page.locator("details.odd em")).to_be_visible()
-        edge = await tab.page.locator(".tabs").evaluate("tabs => tabs.getBoundingClientRect().right")
+        edge = await tab.page.locator(".tabs").evaluate(
+            "tabs => tabs.getBoundingClientRect().right"
+        )
         for one in await tab.page.locator(".tabs button").all():
             box = await one.bounding_box()
             assert box is not None

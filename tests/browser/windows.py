@@ -17,7 +17,10 @@ class Window:
         self.page = page
         self.problems: list[str] = []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+        page.on(
+            "console",
+            lambda said: self.problems.append(said.text) if said.type == "error" else None,
+        )
 
     async def shot(self, name: str) -> None:
         """A picture of the window, light and dark, kept in `shots/`."""
@@ -44,7 +47,9 @@ class Window:
 
 async def window(browser: Browser, url: str, *, width: int = 1280, height: int = 800) -> Window:
     """A window of its own, with its own storage."""
-    context = await browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+    context = await browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="light"
+    )
     opened = Window(context, await context.new_page())
     await opened.page.goto(url)
     return opened

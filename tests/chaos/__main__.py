@@ -78,7 +78,10 @@ def jobs(*, whole: bool, seed: int) -> list[Job]:
         Job("1,000 timers due at once, 2 clocks, one killed", thousand, fired, AT_ONCE),
         Job("50 people decide at once, 3 replicas", race, raced, AT_ONCE),
         *(Job(name, lambda how=how: stepped(*how), judged) for name, how in STEPS.items()),
-        *(Job(f"Redis {name}", lambda what=what: store.trouble(what), kept) for name, what in redis.items()),
+        *(
+            Job(f"Redis {name}", lambda what=what: store.trouble(what), kept)
+            for name, what in redis.items()
+        ),
         *(
             Job(name, lambda row=row: weather.lived_through(row, services=4 if whole else 2), lived)
             for name, row in weather.ROWS.items()
@@ -88,16 +91,36 @@ def jobs(*, whole: bool, seed: int) -> list[Job]:
         return [
             *rows,
             Job("kill -9 at every call, 2 replicas", every, lived, AT_ONCE),
-            Job("kill -9 at every call to GitHub, 2 replicas", lambda: every(way=BY_GITHUB), lived, AT_ONCE),
-            Job("kill -9 at a tenth of the calls, 1 replica", lambda: every(10, replicas=1), lived, AT_ONCE),
-            Job("kill -9 at a tenth of the calls, 3 replicas", lambda: every(10, replicas=3), lived, AT_ONCE),
+            Job(
+                "kill -9 at every call to GitHub, 2 replicas",
+                lambda: every(way=BY_GITHUB),
+                lived,
+                AT_ONCE,
+            ),
+            Job(
+                "kill -9 at a tenth of the calls, 1 replica",
+                lambda: every(10, replicas=1),
+                lived,
+                AT_ONCE,
+            ),
+            Job(
+                "kill -9 at a tenth of the calls, 3 replicas",
+                lambda: every(10, replicas=3),
+                lived,
+                AT_ONCE,
+            ),
             Job("200 kills at random over 20 incidents", lambda: at_random(seed), lived, AT_ONCE),
         ]
     return [
         *rows,
         Job(f"kill -9 at each {STEP}th call, 2 replicas", lambda: every(STEP), lived, 2),
         Job(f"kill -9 at each {STEP_GITHUB}th call to GitHub", by_github, lived, 2),
-        Job("30 kills at random over 8 incidents", lambda: at_random(seed, kills=30, services=8), lived, 2),
+        Job(
+            "30 kills at random over 8 incidents",
+            lambda: at_random(seed, kills=30, services=8),
+            lived,
+            2,
+        ),
     ]
 
 
@@ -136,10 +159,16 @@ async def run(*, whole: bool, seed: int, only: str) -> int:
         try:
             says, faults = job.says(await job.run())
         except Exception as error:  # noqa: BLE001  a row that cannot be run is a wrong row, and the others go on
-            says, faults = f"{type(error).__name__}: {str(error)[:200]}", [f"{type(error).__name__}: {error}"]
+            says, faults = (
+                f"{type(error).__name__}: {str(error)[:200]}",
+                [f"{type(error).__name__}: {error}"],
+            )
         finally:
             await places.give(job.worlds)
-        print(f"{'✗' if faults else '✓'} {job.name:50} {time.monotonic() - started:5.0f} s   {says}", flush=True)
+        print(
+            f"{'✗' if faults else '✓'} {job.name:50} {time.monotonic() - started:5.0f} s   {says}",
+            flush=True,
+        )
         if faults:
             wrong[job.name] = faults
             print("    " + "\n    ".join(faults), flush=True)
@@ -149,7 +178,9 @@ async def run(*, whole: bool, seed: int, only: str) -> int:
         await places.take(job.worlds)
         running.append(asyncio.create_task(one(job)))
     await asyncio.gather(*running)
-    print(f"\n{len(chosen)} rows in {time.monotonic() - began:.0f} s, {len(wrong)} wrong; seed {seed}")
+    print(
+        f"\n{len(chosen)} rows in {time.monotonic() - began:.0f} s, {len(wrong)} wrong; seed {seed}"
+    )
     return 1 if wrong else 0
 
 
@@ -161,5 +192,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     random.seed(given.seed)
     logging.getLogger().addHandler(logging.NullHandler())  # what is killed complains, as it should
-    logging.getLogger("uvicorn.error").addFilter(lambda record: False)  # the pretend systems, of connections that died
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: False
+    )  # the pretend systems, of connections that died
     sys.exit(asyncio.run(run(whole=given.all, seed=given.seed, only=given.only)))

@@ -61,7 +61,9 @@ def by_hand() -> None:
     Redis.time = time  # pyright: ignore
     Pipeline.time = time  # pyright: ignore
     packed = connection._packed  # pyright: ignore[reportPrivateUsage]
-    connection._packed = lambda commands: packed([("EVAL", TIME, 0) if one == ("TIME",) else one for one in commands])
+    connection._packed = lambda commands: packed(
+        [("EVAL", TIME, 0) if one == ("TIME",) else one for one in commands]
+    )
 
 
 @dataclass(frozen=True, slots=True)

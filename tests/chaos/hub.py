@@ -62,7 +62,13 @@ class HubTown(Town):
     """Its shops are repositories: `hubs` holds each one's GitHub, whose runs end by themselves and tell of it as CI does."""
 
     def __init__(
-        self, folder: Path, *, services: int, replicas: int = 2, redis_url: str, socket_mode: bool = False
+        self,
+        folder: Path,
+        *,
+        services: int,
+        replicas: int = 2,
+        redis_url: str,
+        socket_mode: bool = False,
     ) -> None:
         numbers = range(1, services + 1)
         self.hubs = {number: GitHub(repository=f"acme/{name_of(number)}") for number in numbers}
@@ -70,7 +76,13 @@ class HubTown(Town):
         """Decision → what the sender of each of its dispatches heard: a status, or 0 for nothing."""
         self._listening = bound(0)
         self._tasks: set[asyncio.Task[None]] = set()
-        super().__init__(folder, services=services, replicas=replicas, redis_url=redis_url, socket_mode=socket_mode)
+        super().__init__(
+            folder,
+            services=services,
+            replicas=replicas,
+            redis_url=redis_url,
+            socket_mode=socket_mode,
+        )
 
     def shop(self, number: int) -> str:
         return SERVICE.replace("NAME", name_of(number))
@@ -88,7 +100,11 @@ class HubTown(Town):
         return super().inside(path)
 
     def environment(self, outside: str) -> dict[str, str]:
-        return {"GITHUB_API_URL": f"{outside}/github", "GITHUB_TOKEN": TOKEN, "GITHUB_WEBHOOK_SECRET": SECRET}
+        return {
+            "GITHUB_API_URL": f"{outside}/github",
+            "GITHUB_TOKEN": TOKEN,
+            "GITHUB_WEBHOOK_SECRET": SECRET,
+        }
 
     def saw(self, call: Call) -> None:
         if call.path.endswith("/dispatches"):
@@ -101,7 +117,8 @@ class HubTown(Town):
             _history(hub)
         async with serving(self._app(), self._listening, lambda: None), super().open():
             hooks = [
-                Hooks(hub, f"{self.front}/webhooks/github", SECRET, post=self.world.post) for hub in self.hubs.values()
+                Hooks(hub, f"{self.front}/webhooks/github", SECRET, post=self.world.post)
+                for hub in self.hubs.values()
             ]
             for number, hub in self.hubs.items():
                 hub.on_change = lambda number=number, hub=hub: self._go_on(number, hub)
@@ -110,7 +127,9 @@ class HubTown(Town):
             finally:
                 for task in self._tasks:
                     task.cancel()
-                await asyncio.gather(*self._tasks, *(one.stop() for one in hooks), return_exceptions=True)
+                await asyncio.gather(
+                    *self._tasks, *(one.stop() for one in hooks), return_exceptions=True
+                )
 
     def _app(self) -> ASGIApp:
         faults = self.world.faults
@@ -150,7 +169,9 @@ class HubTown(Town):
             while True:
                 try:
                     headers = {"X-Firebreak-Signature": signature}
-                    answer = await http.post(f"{self.front}/webhooks/deploys", content=body, headers=headers)
+                    answer = await http.post(
+                        f"{self.front}/webhooks/deploys", content=body, headers=headers
+                    )
                     if answer.status_code == 200:
                         return
                 except httpx.HTTPError:
@@ -175,7 +196,9 @@ class _ByRepository:
         while more:
             message = await receive()
             raw, more = raw + message.get("body", b""), message.get("more_body", False)
-        asked = next(app for name, app in self._apps.items() if name.partition("/")[2] in raw.decode())
+        asked = next(
+            app for name, app in self._apps.items() if name.partition("/")[2] in raw.decode()
+        )
         given = False
 
         async def again() -> Message:
@@ -237,7 +260,9 @@ async def _rolled_back(town: HubTown, number: int, channel: Channel, patience: f
             except ClientRefused:
                 pass  # it went while we clicked
         await asyncio.sleep(0.1)
-    raise AssertionError(f"{name_of(number)}: users are not fine; dispatched {town.deployed(number)}")
+    raise AssertionError(
+        f"{name_of(number)}: users are not fine; dispatched {town.deployed(number)}"
+    )
 
 
 # --- what must be true, whoever was killed ---------------------------------------------------------------------------
@@ -254,7 +279,9 @@ async def faults(town: HubTown, number: int) -> list[str]:
         "pull requests": len(hub.pulls),
         "branches": len(hub.branches),
         "ADRs": len({path for at, path in hub.files if at in hub.branches.values()}),
-        "alarms of the watch": sum(entry.kind == "declared" for entry in await town.store.timeline(incident.id)),
+        "alarms of the watch": sum(
+            entry.kind == "declared" for entry in await town.store.timeline(incident.id)
+        ),
     }
     told = await life.told_once(town, number, found[0], incident)
     return life.other_than_one(exact) + told + _decisions(town, number, incident)
@@ -262,7 +289,9 @@ async def faults(town: HubTown, number: int) -> list[str]:
 
 def _decisions(town: HubTown, number: int, incident: Incident) -> list[str]:
     runs = Counter(town.deployed(number))
-    decided = [one.action.deploy_id for one in incident.rounds if one.action and one.action.deploy_id]
+    decided = [
+        one.action.deploy_id for one in incident.rounds if one.action and one.action.deploy_id
+    ]
     wrong = [f"{decision} ran {times} times" for decision, times in runs.items() if times != 1]
     wrong += [f"a run of nobody's decision: {decision}" for decision in runs.keys() - set(decided)]
     for decision in decided:
@@ -272,4 +301,6 @@ def _decisions(town: HubTown, number: int, incident: Incident) -> list[str]:
         lost = not taken or taken[0] in (0, GONE) or taken[0] >= 500
         if decision != decided[-1] and not lost:
             wrong.append(f"{decision} was given up, though GitHub took it")
-    return wrong + ([] if decided and runs[decided[-1]] == 1 else [f"the last decision did not run: {decided}"])
+    return wrong + (
+        [] if decided and runs[decided[-1]] == 1 else [f"the last decision did not run: {decided}"]
+    )

@@ -82,7 +82,11 @@ async def batch(
     with tempfile.TemporaryDirectory(prefix="firebreak-chaos-") as folder:
         async with embedded(Path(folder) / "valkey") as url:
             town: Town = way.town(
-                Path(folder), services=count, replicas=replicas, redis_url=url, socket_mode=socket_mode
+                Path(folder),
+                services=count,
+                replicas=replicas,
+                redis_url=url,
+                socket_mode=socket_mode,
             )
             town.plan = dict(zip(town.numbers, plan, strict=False))
             async with town.open():
@@ -94,14 +98,24 @@ async def batch(
                     for trouble in await asyncio.gather(going_on, return_exceptions=True):
                         if isinstance(trouble, Exception):
                             outcome.wrong["beside"] = [f"{type(trouble).__name__}: {trouble}"]
-                outcome.lives, outcome.kills, outcome.missed = count, len(town.kills), len(town.plan)
+                outcome.lives, outcome.kills, outcome.missed = (
+                    count,
+                    len(town.kills),
+                    len(town.plan),
+                )
                 await _judge(
-                    way, town, ends, outcome, {shop: f"{moment} {path}" for shop, _, moment, path in town.kills}
+                    way,
+                    town,
+                    ends,
+                    outcome,
+                    {shop: f"{moment} {path}" for shop, _, moment, path in town.kills},
                 )
     return outcome
 
 
-async def _judge(way: Way, town: Town, ends: Sequence[object], outcome: Outcome, killed: dict[int, str]) -> None:
+async def _judge(
+    way: Way, town: Town, ends: Sequence[object], outcome: Outcome, killed: dict[int, str]
+) -> None:
     for number, end in zip(town.numbers, ends, strict=True):
         at = f"{name_of(number)} (killed {killed.get(number, 'nowhere of its own')})"
         if isinstance(end, BaseException):
@@ -125,7 +139,12 @@ async def _last_words(town: Town, number: int) -> list[str]:
 
 
 async def every(
-    step: int = 1, *, side_by_side: int = 12, replicas: int = 2, seconds: float | None = None, way: Way = BY_COMMAND
+    step: int = 1,
+    *,
+    side_by_side: int = 12,
+    replicas: int = 2,
+    seconds: float | None = None,
+    way: Way = BY_COMMAND,
 ) -> Outcome:
     """Each `step`-th boundary; stops between two worlds once `seconds` have passed."""
     calls = await quiet(way)
@@ -133,14 +152,20 @@ async def every(
     whole, began = Outcome(), time.monotonic()
     for at in range(0, len(plan), side_by_side):
         whole.add(await batch(plan[at : at + side_by_side], replicas=replicas, way=way))
-        print(f"\r{whole.lives} of {len(plan)} incidents, {len(whole.wrong)} wrong", end="", file=sys.stderr)
+        print(
+            f"\r{whole.lives} of {len(plan)} incidents, {len(whole.wrong)} wrong",
+            end="",
+            file=sys.stderr,
+        )
         if seconds is not None and time.monotonic() - began > seconds:
             break
     print(file=sys.stderr)
     return whole
 
 
-async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas: int = 2) -> Outcome:
+async def at_random(
+    seed: int, *, kills: int = 200, services: int = 20, replicas: int = 2
+) -> Outcome:
     """Replicas die at any time, `kills` times in all, while `services` incidents begin one after the other and live side by side."""
     dice, outcome = random.Random(seed), Outcome(lives=services)
 
@@ -154,7 +179,9 @@ async def at_random(seed: int, *, kills: int = 200, services: int = 20, replicas
             town = Town(Path(folder), services=services, replicas=replicas, redis_url=url)
             async with town.open():
                 killing = asyncio.create_task(_killing(town, dice, kills, outcome))
-                ends = await asyncio.gather(*(one(town, number) for number in town.numbers), return_exceptions=True)
+                ends = await asyncio.gather(
+                    *(one(town, number) for number in town.numbers), return_exceptions=True
+                )
                 killing.cancel()
                 await asyncio.gather(killing, return_exceptions=True)
                 await _judge(BY_COMMAND, town, ends, outcome, {})

@@ -29,7 +29,9 @@ EACH_ROUND = ("triage", "decision", "deploy", "check")
 Begin = Literal["command", "alert"]
 
 
-async def life(town: Town, number: int, *, patience: float = PATIENCE, begin: Begin = "command") -> Channel:
+async def life(
+    town: Town, number: int, *, patience: float = PATIENCE, begin: Begin = "command"
+) -> Channel:
     """From now on its shop burns. `patience`: seconds a step may take. Raises `AssertionError` with the step that did not come true."""
     town.burn(number)
     channel = await _declared(town, number, patience, begin)
@@ -125,7 +127,9 @@ async def written(town: Town, number: int, channel: Channel, patience: float) ->
             alice.workspace.modals.clear(alice.id)
             await alice.command(f"/incident postmortem {incident}")
             try:
-                form = await alice.open_modal("incident.postmortem", text="Root cause", seconds=AGAIN)
+                form = await alice.open_modal(
+                    "incident.postmortem", text="Root cause", seconds=AGAIN
+                )
                 # The cause is what the investigation proposes: where none stands there, the form is refused.
                 await alice.submit(form, {"monitoring": "Nothing watched it.", "tests": "None."})
             except (AssertionError, TimeoutError, ClientRefused):
@@ -135,7 +139,9 @@ async def written(town: Town, number: int, channel: Channel, patience: float) ->
 
 async def rested(town: Town, number: int, channel: Channel, patience: float) -> None:
     """Until nothing is left to be done."""
-    await _at_last(lambda: _at_rest(town, channel), town, channel, patience, f"{name_of(number)} comes to rest")
+    await _at_last(
+        lambda: _at_rest(town, channel), town, channel, patience, f"{name_of(number)} comes to rest"
+    )
 
 
 async def _at_last(
@@ -148,7 +154,11 @@ async def _at_last(
         if time.monotonic() > ends:
             raise AssertionError(f"not within {patience:.0f} s: {what}")
         status = await _status(town, channel)
-        if status is not None and "incident.try_again" in str(status) and time.monotonic() > pressed + AGAIN / 2:
+        if (
+            status is not None
+            and "incident.try_again" in str(status)
+            and time.monotonic() > pressed + AGAIN / 2
+        ):
             pressed = time.monotonic()
             await alice.click(status, "incident.try_again")
         await asyncio.sleep(0.1)
@@ -158,7 +168,11 @@ async def _status(town: Town, channel: Channel) -> Json | None:
     """The status as it reads now, pinned or not: a pin may be what failed."""
     incident = (await town.store.get([incident_id(channel)]))[0]
     posted = incident.messages.get("status")
-    return town.world.alice.now({"channel": channel.id, "ts": posted.ts}) if posted is not None else None
+    return (
+        town.world.alice.now({"channel": channel.id, "ts": posted.ts})
+        if posted is not None
+        else None
+    )
 
 
 async def _at_rest(town: Town, channel: Channel) -> bool:
@@ -169,11 +183,19 @@ async def _at_rest(town: Town, channel: Channel) -> bool:
     waiting = await town.store.redis.zrange(keys.waiting, 0, -1)
     dirty = await town.store.redis.zrange(keys.marks, 0, -1)
     mine = (incident.id in queued, any(incident.id in one for one in (*waiting, *dirty)))
-    return incident.status in (Status.RESOLVED, Status.CLOSED) and not any(mine) and not incident.failures
+    return (
+        incident.status in (Status.RESOLVED, Status.CLOSED)
+        and not any(mine)
+        and not incident.failures
+    )
 
 
 def channels(town: Town, number: int) -> list[Channel]:
-    return [c for c in town.world.workspace.channels.values() if re.search(rf"^inc-.*{name_of(number)}", c.name)]
+    return [
+        c
+        for c in town.world.workspace.channels.values()
+        if re.search(rf"^inc-.*{name_of(number)}", c.name)
+    ]
 
 
 def incident_id(channel: Channel) -> str:
@@ -192,7 +214,9 @@ async def faults(town: Town, number: int) -> list[str]:
     incident = (await town.store.get([incident_id(channel)]))[0]
     ticket = incident.ticket.identifier if incident.ticket else ""
     exact = {
-        "pins in the timeline": sum(entry.text == SEEN for entry in await town.store.timeline(incident.id)),
+        "pins in the timeline": sum(
+            entry.text == SEEN for entry in await town.store.timeline(incident.id)
+        ),
         "words on the closed ticket": _count(channel, f"closed {ticket} in Linear"),
         "runs of the deploy": len(town.deployed(number)),
         "rounds": len(incident.rounds),
@@ -216,7 +240,10 @@ async def told_once(town: Town, number: int, channel: Channel, incident: Inciden
         "recoveries": _count(channel, "Recovered."),
         "summaries": _count(channel, "PRODUCTION INCIDENT —"),
         "tickets": sum(name in issue.title for issue in town.world.linear.issues),
-        **{f"messages of decision {one.number}": _count(channel, f"Decision {one.number}") for one in incident.rounds},
+        **{
+            f"messages of decision {one.number}": _count(channel, f"Decision {one.number}")
+            for one in incident.rounds
+        },
     }
     wrong = other_than_one(exact)
     wrong += [f"posted twice: {text[:80]!r}" for text in _twice(channel)]
@@ -226,13 +253,17 @@ async def told_once(town: Town, number: int, channel: Channel, incident: Inciden
 
 def _count(channel: Channel, words: str) -> int:
     return sum(
-        words in plain(m) for m in channel.messages if m.get("bot_id") and m.get("thread_ts", m["ts"]) == m["ts"]
+        words in plain(m)
+        for m in channel.messages
+        if m.get("bot_id") and m.get("thread_ts", m["ts"]) == m["ts"]
     )
 
 
 def _twice(channel: Channel) -> list[str]:
     """What the bot posted with the metadata of one effect more than once."""
-    effects = [(m.get("metadata") or {}).get("event_payload", {}).get("effect") for m in channel.messages]
+    effects = [
+        (m.get("metadata") or {}).get("event_payload", {}).get("effect") for m in channel.messages
+    ]
     double = {effect for effect, times in Counter(effects).items() if effect and times > 1}
     return [f"{effect}" for effect in double]
 
@@ -247,5 +278,9 @@ def _timeline(entries: list[Entry], incident: Incident) -> list[str]:
         if times > may.get(kind, 1)
     ]
     kinds = {entry.kind for entry in entries}
-    missing = [kind for kind in ("declared", "triage", "decision", "deploy", "check", "resolved") if kind not in kinds]
+    missing = [
+        kind
+        for kind in ("declared", "triage", "decision", "deploy", "check", "resolved")
+        if kind not in kinds
+    ]
     return wrong + ([f"{incident.id}: no entry of kind {', '.join(missing)}"] if missing else [])

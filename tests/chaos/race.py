@@ -62,14 +62,20 @@ async def _raced(town: Town, people: int) -> Race:
     winner = acted[0].by if acted else ""
     told = [one for one in crowd if one.id != winner and f"<@{winner}>" in _heard(one, forms)]
     silent = [one for one in crowd if one.id != winner and not _heard(one, forms)]
-    await eventually(lambda: acted[0].kind != "rollback" or bool(town.deployed(1)), "the deploy", PATIENCE)
+    await eventually(
+        lambda: acted[0].kind != "rollback" or bool(town.deployed(1)), "the deploy", PATIENCE
+    )
     return Race(people, len(acted), len(town.deployed(1)), len(told), len(silent))
 
 
 def _newcomer(town: Town, channel: Channel, number: int) -> Person:
     """One more full member, who stands in the channel."""
     workspace, id = town.world.workspace, f"U0CROWD{number:02d}"
-    workspace.users[id] = {**copy.deepcopy(workspace.users[ALICE]), "id": id, "name": f"crowd{number:02d}"}
+    workspace.users[id] = {
+        **copy.deepcopy(workspace.users[ALICE]),
+        "id": id,
+        "name": f"crowd{number:02d}",
+    }
     workspace.join(channel, id)
     return Person(workspace, town.world.delivery, id)
 

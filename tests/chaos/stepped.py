@@ -3,6 +3,8 @@
 A process of its own, `python -m tests.chaos.stepped SECONDS WHO`: the clock by hand is for every script in it.
 """
 
+# ruff: noqa: E402  the clock is taken over before anything reads it
+
 from __future__ import annotations
 
 import asyncio
@@ -19,26 +21,35 @@ from tests.chaos import clock as hand
 
 hand.by_hand()
 
-import bot.outbox.worker as outbox_  # noqa: E402
-from bot.config.catalogue import Catalogue  # noqa: E402
-from bot.outbox.stream import Queue  # noqa: E402
-from bot.outbox.worker import Job, Outbox  # noqa: E402
-from bot.runtime.clock_jump import Steady  # noqa: E402
-from bot.store.embedded import embedded  # noqa: E402
-from bot.store.incident_store import Loaded, Store  # noqa: E402
-from bot.store.incidents import Incidents  # noqa: E402
-from bot.timers.scheduler import Clock  # noqa: E402
-from phases.messages.actions import LookDue, NobodyActed, PostmortemDue, UpdateDue  # noqa: E402
-from phases.messages.effects import EFFECT, LookAgain, Say  # noqa: E402
-from phases.messages.results import EffectDone  # noqa: E402
-from phases.ports.ports import PortError  # noqa: E402
-from phases.record.findings import BlastRadius, Choice, Recommendation, TriageReport, Word  # noqa: E402
-from phases.record.incident import ActionKind, Channel, Incident, Round, RoundAction, Severity, Source, Status  # noqa: E402
-from phases.record.service import Service  # noqa: E402
-from phases.steps.change import Draft  # noqa: E402
-from phases.verification import recheck  # noqa: E402
-from phases.workflow import step  # noqa: E402
-from tests.chaos.town import eventually  # noqa: E402
+import bot.outbox.worker as outbox_
+from bot.config.catalogue import Catalogue
+from bot.outbox.stream import Queue
+from bot.outbox.worker import Job, Outbox
+from bot.runtime.clock_jump import Steady
+from bot.store.embedded import embedded
+from bot.store.incident_store import Loaded, Store
+from bot.store.incidents import Incidents
+from bot.timers.scheduler import Clock
+from phases.messages.actions import LookDue, NobodyActed, PostmortemDue, UpdateDue
+from phases.messages.effects import EFFECT, LookAgain, Say
+from phases.messages.results import EffectDone
+from phases.ports.ports import PortError
+from phases.record.findings import BlastRadius, Choice, Recommendation, TriageReport, Word
+from phases.record.incident import (
+    ActionKind,
+    Channel,
+    Incident,
+    Round,
+    RoundAction,
+    Severity,
+    Source,
+    Status,
+)
+from phases.record.service import Service
+from phases.steps.change import Draft
+from phases.verification import recheck
+from phases.workflow import step
+from tests.chaos.town import eventually
 
 FIRST, SECOND = 3, 6
 """Seconds after the action at which it is looked at."""
@@ -91,7 +102,9 @@ async def run(by: int, who: str) -> dict[str, Any]:
 
 
 async def _run(url: str, world: World) -> dict[str, Any]:
-    service = Service(name="s0", owners=("U0ALICE",), recheck_after_seconds=FIRST, recheck_until_seconds=SECOND)
+    service = Service(
+        name="s0", owners=("U0ALICE",), recheck_after_seconds=FIRST, recheck_until_seconds=SECOND
+    )
     names = [service.model_copy(update={"name": f"s{number}"}) for number in range(1, OWING + 1)]
     catalogue = Catalogue(names)
     stores = [Store.open(url) for _ in range(2)]
@@ -168,7 +181,11 @@ async def _run(url: str, world: World) -> dict[str, Any]:
 
 def _kinds() -> list[Any]:
     shapes = EFFECT.json_schema()["$defs"].values()
-    return [shape["properties"]["type"] for shape in shapes if "const" in shape.get("properties", {}).get("type", {})]
+    return [
+        shape["properties"]["type"]
+        for shape in shapes
+        if "const" in shape.get("properties", {}).get("type", {})
+    ]
 
 
 async def _begin(store: Store, world: World) -> None:
@@ -177,7 +194,9 @@ async def _begin(store: Store, world: World) -> None:
         incident = _incident(number, now)
         draft = Draft(incident, now)
         if number == QUIET:
-            draft.timer("nobody", FIRST, NobodyActed()).timer("update", FIRST, UpdateDue()).want(Say(text="held"))
+            draft.timer("nobody", FIRST, NobodyActed()).timer("update", FIRST, UpdateDue()).want(
+                Say(text="held")
+            )
         elif number == OWING:
             draft.timer("postmortem", DAYS, PostmortemDue()).want(Say(text="slow"))
         else:
@@ -205,11 +224,18 @@ def _incident(number: int, now: datetime) -> Incident:
         }
     else:
         action = RoundAction(
-            kind=ActionKind.FIXED, by="U0ALICE", at=now, started_at=now, finished_at=now, result="done"
+            kind=ActionKind.FIXED,
+            by="U0ALICE",
+            at=now,
+            started_at=now,
+            finished_at=now,
+            result="done",
         )
         fields = {
             "status": Status.VERIFYING,
-            "rounds": (Round(number=1, opened_at=now, why="triage", action=action, clock_started_at=now),),
+            "rounds": (
+                Round(number=1, opened_at=now, why="triage", action=action, clock_started_at=now),
+            ),
             "triage": TriageReport(
                 at=now,
                 window_seconds=900,
@@ -239,7 +265,9 @@ def _incident(number: int, now: datetime) -> Incident:
 
 async def _found(store: Store, world: World, postmortem: Any) -> dict[str, Any]:
     """What was forgotten, doubled, or judged wrongly."""
-    faults: list[str] = [f"{effect} done {times} times" for effect, times in world.done.items() if times > 1]
+    faults: list[str] = [
+        f"{effect} done {times} times" for effect, times in world.done.items() if times > 1
+    ]
     verdicts: Counter[str] = Counter()
     looks = 0
     for one in await store.get([f"INC-{number:04d}" for number in range(1, GOOD + BAD + 1)]):

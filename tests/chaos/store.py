@@ -52,8 +52,25 @@ class Server:
     def __init__(self, folder: Path, *, fsync: str = "always") -> None:
         self.socket = folder / "valkey.sock"
         self.url = f"unix://{self.socket}"
-        self._command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder)]
-        self._command += ["--appendonly", "yes", "--appendfsync", fsync, "--save", "", "--logfile", str(folder / "log")]
+        self._command = [
+            str(get_binary_path()),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(self.socket),
+            "--dir",
+            str(folder),
+        ]
+        self._command += [
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            fsync,
+            "--save",
+            "",
+            "--logfile",
+            str(folder / "log"),
+        ]
         self.process = subprocess.Popen(self._command)
 
     async def up(self) -> None:
@@ -133,7 +150,9 @@ async def trouble(what: Trouble) -> Kept:
             await asyncio.sleep(0.5)
             over.set()
             await asyncio.gather(*people)
-            noted = Counter(e.text for e in await store.timeline(declared.incident.id) if e.kind == "update")
+            noted = Counter(
+                e.text for e in await store.timeline(declared.incident.id) if e.kind == "update"
+            )
             kept.acked = len(said)
             kept.lost = sum(text not in noted for text in said)
             kept.doubled = sum(times - 1 for times in noted.values())
@@ -144,7 +163,12 @@ async def trouble(what: Trouble) -> Kept:
 
 
 async def _person(
-    dispatcher: Incidents, incident: str, number: int, over: asyncio.Event, said: Counter[str], kept: Kept
+    dispatcher: Incidents,
+    incident: str,
+    number: int,
+    over: asyncio.Event,
+    said: Counter[str],
+    kept: Kept,
 ) -> None:
     """Says one thing after the other; each until it is acknowledged, always as the same delivery."""
     count = 0
@@ -153,7 +177,10 @@ async def _person(
         text = f"person {number} says {count}"
         trigger = Delivery((f"trigger:{number}.{count}",))
         while not isinstance(
-            answer := await dispatcher.dispatch(PostUpdate(by="U0ALICE", text=text), incident, trigger), Recorded
+            answer := await dispatcher.dispatch(
+                PostUpdate(by="U0ALICE", text=text), incident, trigger
+            ),
+            Recorded,
         ):
             if not (
                 isinstance(answer, Unknown) or answer.code == "late"
@@ -166,7 +193,12 @@ async def _person(
 
 
 def _declare() -> Declare:
-    return Declare(ulid="0" * 26, title="it burns", service="shop", source=Source(kind="person", text="/incident"))
+    return Declare(
+        ulid="0" * 26,
+        title="it burns",
+        service="shop",
+        source=Source(kind="person", text="/incident"),
+    )
 
 
 @asynccontextmanager

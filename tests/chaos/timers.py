@@ -64,7 +64,9 @@ async def thousand(timers: int = 1000, *, always: bool = False) -> Fired:
             await redis.aclose()
             await redis.connection_pool.disconnect()
     p99 = sorted(lates)[int(len(lates) * 0.99) - 1] if lates else 0.0
-    return Fired(timers, left + timers - len(pages), sum(n - 1 for n in pages.values()), p99, blocked)
+    return Fired(
+        timers, left + timers - len(pages), sum(n - 1 for n in pages.values()), p99, blocked
+    )
 
 
 async def _set(url: str, timers: int) -> datetime:

@@ -34,7 +34,14 @@ Moment = Literal["before", "during", "after"]
 """Of an outside call: not yet carried out; carried out and its answer lost; answered, and nothing recorded of it yet."""
 MOMENTS: tuple[Moment, ...] = ("before", "during", "after")
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-HOP = {"host", "content-length", "connection", "transfer-encoding", "content-encoding", "keep-alive"}
+HOP = {
+    "host",
+    "content-length",
+    "connection",
+    "transfer-encoding",
+    "content-encoding",
+    "keep-alive",
+}
 RECHECK_SECONDS = 4
 WINDOW_SECONDS = 180
 """Long enough that a bot that was dead for a while still sees what burned; with so many events that a look can tell."""
@@ -73,7 +80,13 @@ class Town:
     """`services` shops that `burn` one by one, and `replicas` of the bot. Use as an async context manager."""
 
     def __init__(
-        self, folder: Path, *, services: int, replicas: int = 2, redis_url: str, socket_mode: bool = False
+        self,
+        folder: Path,
+        *,
+        services: int,
+        replicas: int = 2,
+        redis_url: str,
+        socket_mode: bool = False,
     ) -> None:
         self.folder = folder
         self.numbers = range(1, services + 1)
@@ -97,7 +110,11 @@ class Town:
             socket_mode=socket_mode,
         )
         self.world.alerts.enabled = False
-        self.world.delivery.retry_delays = (0.0, 3.0, 20.0)  # Slack's own are at once, a minute, five
+        self.world.delivery.retry_delays = (
+            0.0,
+            3.0,
+            20.0,
+        )  # Slack's own are at once, a minute, five
         self.world.linear_hooks.retry_delays = (1.0, 3.0, 20.0)
         self._client = httpx.AsyncClient(trust_env=False, timeout=60)
         self.store = Store(connect(redis_url, read_seconds=JUDGE_SECONDS))
@@ -169,7 +186,9 @@ class Town:
         self.world.delivery.request_url = f"{front}/slack/events"
         self.world.alerts.url = f"{front}/webhooks/sentry"
         self.world.linear_hooks.url = f"{front}/webhooks/linear"
-        outside = Starlette(routes=[Route("/r{replica:int}/{rest:path}", self._through, methods=VERBS)])
+        outside = Starlette(
+            routes=[Route("/r{replica:int}/{rest:path}", self._through, methods=VERBS)]
+        )
         inside = Starlette(routes=[Route("/{rest:path}", self._balanced, methods=VERBS)])
         async with AsyncExitStack() as stack:
             # The last to go: until the servers are down somebody may still be on the way through the gate.
@@ -209,7 +228,9 @@ class Town:
     async def _ready(self, port: int) -> bool:
         while True:
             try:
-                if (await self._client.get(f"http://{HOST}:{port}/readyz", timeout=2)).status_code == 200:
+                if (
+                    await self._client.get(f"http://{HOST}:{port}/readyz", timeout=2)
+                ).status_code == 200:
                     return True
             except httpx.HTTPError:
                 pass
@@ -293,12 +314,16 @@ class Town:
             replica = self.replicas[self._turn % len(self.replicas)]
             try:
                 return await self._forward(
-                    request, f"http://{HOST}:{replica.env['PORT']}/{request.path_params['rest']}", raw
+                    request,
+                    f"http://{HOST}:{replica.env['PORT']}/{request.path_params['rest']}",
+                    raw,
                 )
             except httpx.ConnectError:
                 continue
             except httpx.HTTPError:
-                return Response(status_code=502)  # it died with our request: whoever asked must say it again
+                return Response(
+                    status_code=502
+                )  # it died with our request: whoever asked must say it again
         return Response(status_code=503)
 
 
@@ -307,7 +332,9 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def eventually(true: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, seconds: float) -> None:
+async def eventually(
+    true: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, seconds: float
+) -> None:
     """Raises `AssertionError` where it does not come true."""
     ends = time.monotonic() + seconds
     while True:

@@ -19,7 +19,9 @@ from tests.chaos.town import Town, eventually
 
 OTHERS = ("sentry", "discord", "pagerduty")
 EVERYBODY = ("slack", *OTHERS, "linear")
-SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+SECONDARY = (
+    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+)
 """https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#rate-limit-errors"""
 HUB_STORM = tuple(Fault(status=status, error=SECONDARY, retry_after=1) for status in (429, 403))
 BETWEEN_SECONDS = 3.0
@@ -44,7 +46,11 @@ async def slack_fails(town: Town) -> None:
 
 async def others_fail(town: Town) -> None:
     """Linear, as it does, also with HTTP 200."""
-    broken = (Fault(status=503), Fault(status=200, error="INTERNAL_SERVER_ERROR"), Fault(status=502))
+    broken = (
+        Fault(status=503),
+        Fault(status=200, error="INTERNAL_SERVER_ERROR"),
+        Fault(status=502),
+    )
     town.world.faults.always("linear.*", broken, every=3)
     for system in OTHERS:
         town.world.faults.always(f"{system}.*", (Fault(status=503), Fault(status=500)), every=3)
@@ -82,9 +88,14 @@ def hangs(system: str) -> Weather:
     """For 30 s: what is asked then is answered after the caller has given up, if at all. Every second call is carried out."""
 
     async def hang(town: Town) -> None:
-        if system in ("slack", "github"):  # without a channel a thread would take its place; without a watch, nothing
+        if system in (
+            "slack",
+            "github",
+        ):  # without a channel a thread would take its place; without a watch, nothing
             for number in town.numbers:
-                await eventually(lambda number=number: bool(channels(town, number)), "its channel", 60)
+                await eventually(
+                    lambda number=number: bool(channels(town, number)), "its channel", 60
+                )
         town.world.faults.hang(system, HANG_SECONDS)
         await asyncio.sleep(HANG_SECONDS)
         town.world.faults.hang(system, 0)
@@ -97,7 +108,13 @@ async def the_socket_goes(town: Town) -> None:
     turns it off."""
     socket = town.world.socket_mode
     assert socket is not None
-    reasons: tuple[Reason | None, ...] = ("warning", None, "refresh_requested", "too_many_websockets", "link_disabled")
+    reasons: tuple[Reason | None, ...] = (
+        "warning",
+        None,
+        "refresh_requested",
+        "too_many_websockets",
+        "link_disabled",
+    )
     for reason in itertools.cycle(reasons):
         await asyncio.sleep(BETWEEN_SECONDS)
         await eventually(lambda: socket.connected, "the bot to come back", 60)
@@ -138,7 +155,9 @@ ROWS: dict[str, Row] = {
     "GitHub's two limits at every second call": Row(github_says_429, way=BY_GITHUB),
     "GitHub fails at every third call": Row(github_fails, way=BY_GITHUB),
     "GitHub's answers lost, once for each method": Row(answers_of_github_get_lost, way=BY_GITHUB),
-    "GitHub takes a dispatch when its sender has gone": Row(a_dispatch_is_taken_late, way=BY_GITHUB),
+    "GitHub takes a dispatch when its sender has gone": Row(
+        a_dispatch_is_taken_late, way=BY_GITHUB
+    ),
     "CI and GitHub tell everything twice": Row(everything_twice, way=BY_GITHUB),
     "github hangs for 30 s": Row(hangs("github"), way=BY_GITHUB),
     **{f"{system} hangs for 30 s": Row(hangs(system)) for system in EVERYBODY},
@@ -147,5 +166,10 @@ ROWS: dict[str, Row] = {
 
 async def lived_through(row: Row, *, services: int = 2, replicas: int = 2) -> Outcome:
     return await batch(
-        [], services=services, replicas=replicas, beside=row.weather, socket_mode=row.socket_mode, way=row.way
+        [],
+        services=services,
+        replicas=replicas,
+        beside=row.weather,
+        socket_mode=row.socket_mode,
+        way=row.way,
     )

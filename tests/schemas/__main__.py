@@ -33,7 +33,15 @@ from tests.schemas.graphql import Schema, operation_name
 from tests.schemas.openapi import Description
 from tests.schemas.recording import FOLDER
 
-STORIES = ("tests/workspace", "--deselect", "tests/workspace/test_chaos.py", "-n", "3", "--dist", "worksteal")
+STORIES = (
+    "tests/workspace",
+    "--deselect",
+    "tests/workspace/test_chaos.py",
+    "-n",
+    "3",
+    "--dist",
+    "worksteal",
+)
 BASES = {"sentry": "", "github": "", "discord": "/api", "pagerduty": "/v2", "slack": "/api"}
 Json = dict[str, Any]
 
@@ -65,7 +73,9 @@ class Report:
         self.first.setdefault(key, test)
 
     def show(self) -> None:
-        print(f"\n{'system':<10} {'operations':>10} {'requests':>9} {'answers':>9} {'webhooks':>9} {'do not fit':>11}")
+        print(
+            f"\n{'system':<10} {'operations':>10} {'requests':>9} {'answers':>9} {'webhooks':>9} {'do not fit':>11}"
+        )
         for system in sorted({*self.requests, *self.webhooks}):
             bad = sum(count for (name, _, _), count in self.faults.items() if name == system)
             print(
@@ -75,7 +85,9 @@ class Report:
         for (system, operation), count in sorted(self.undescribed.items()):
             print(f"  not described: {system} {operation} ({count})")
         for (system, operation), left_out in sorted(self.left_out.items()):
-            print(f"  left out: {system} {operation}: {len(left_out)} required properties that nothing here reads")
+            print(
+                f"  left out: {system} {operation}: {len(left_out)} required properties that nothing here reads"
+            )
         for why, count in self.explained.most_common():
             print(f"  explained: {count} × {why}")
         for key, count in self.faults.most_common():
@@ -90,7 +102,9 @@ def exchanges(folder: Path) -> Iterator[Json]:
 
 def judged(folder: Path, descriptions: Path) -> Report:
     report = Report()
-    known = {n: Description(f, BASES[n]) for n in BASES if (f := descriptions / f"{n}.json").exists()}
+    known = {
+        n: Description(f, BASES[n]) for n in BASES if (f := descriptions / f"{n}.json").exists()
+    }
     hooks = Description(file) if (file := descriptions / "github-webhooks.json").exists() else None
     linear = Schema(file) if (file := descriptions / "linear.graphql").exists() else None
     for name in [*BASES, "linear", "github-webhooks"]:
@@ -99,7 +113,10 @@ def judged(folder: Path, descriptions: Path) -> Report:
     for one in exchanges(folder):
         system = one["system"]
         if "webhook" in one:
-            if hooks is not None and (found := hooks.webhook_faults(one["webhook"], one["body"])) is not None:
+            if (
+                hooks is not None
+                and (found := hooks.webhook_faults(one["webhook"], one["body"])) is not None
+            ):
                 report.webhooks[system] += 1
                 for fault in found:
                     report.fault(system, f"webhook {one['webhook']}", fault, one["test"])
@@ -129,13 +146,17 @@ def _rest(report: Report, description: Description, one: Json) -> None:
         return
     found = description.operation(one["method"], one["path"])
     if found is None:
-        report.undescribed[system, f"{one['method']} {re.sub(r'[0-9a-f]{8,}|[0-9]+', 'N', one['path'])}"] += 1
+        report.undescribed[
+            system, f"{one['method']} {re.sub(r'[0-9a-f]{8,}|[0-9]+', 'N', one['path'])}"
+        ] += 1
         return
     name, operation = found
     report.requests[system] += 1
     report.operations[system].add(name)
     refused = one["status"] >= 400
-    if not refused:  # what the system refuses is its own word on a request that may be wrong on purpose
+    if (
+        not refused
+    ):  # what the system refuses is its own word on a request that may be wrong on purpose
         for fault in description.request_faults(operation, one):
             report.fault(system, name, fault, one["test"])
     if one["status"]:
@@ -151,7 +172,14 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as kept:
         folder = Path(os.environ.get(FOLDER) or kept)
         if not list(folder.glob("*.jsonl")):
-            stories = [sys.executable, "-m", "pytest", *(arguments[1:] or STORIES), "-p", "tests.schemas.recording"]
+            stories = [
+                sys.executable,
+                "-m",
+                "pytest",
+                *(arguments[1:] or STORIES),
+                "-p",
+                "tests.schemas.recording",
+            ]
             subprocess.run(stories, env={**os.environ, FOLDER: str(folder)}, check=False)
         report = judged(folder, Path(arguments[0]))
     report.show()

@@ -39,7 +39,9 @@ class Schema:
         for error in validate(self._schema, document):
             yield f"document: {error.message}"
         operation = _operation(document.definitions)
-        given = get_variable_values(self._schema, operation.variable_definitions or (), sent.get("variables") or {})
+        given = get_variable_values(
+            self._schema, operation.variable_definitions or (), sent.get("variables") or {}
+        )
         for error in given if isinstance(given, list) else getattr(given, "errors", None) or ():
             yield f"variables: {error.message}"
 
@@ -49,7 +51,9 @@ class Schema:
             return
         document = parse(sent["query"])
         operation = _operation(document.definitions)
-        fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+        fragments = {
+            d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)
+        }
         root = self._schema.get_root_type(operation.operation)
         yield from self._shape(root, operation.selection_set, answer["data"], fragments, "data")
 
@@ -81,7 +85,9 @@ class Schema:
                 yield f"answer: {where}.{name} is missing"
             elif node.name.value != "__typename":
                 known = type.fields[node.name.value].type
-                yield from self._shape(known, node.selection_set, value[name], fragments, f"{where}.{name}")
+                yield from self._shape(
+                    known, node.selection_set, value[name], fragments, f"{where}.{name}"
+                )
 
 
 def _operation(definitions: Any) -> OperationDefinitionNode:
@@ -90,7 +96,9 @@ def _operation(definitions: Any) -> OperationDefinitionNode:
 
 def operation_name(exchange: Json) -> str:
     operation = _operation(parse(json.loads(exchange["body"])["query"]).definitions)
-    fields = [one.name.value for one in operation.selection_set.selections if isinstance(one, FieldNode)]
+    fields = [
+        one.name.value for one in operation.selection_set.selections if isinstance(one, FieldNode)
+    ]
     return f"{operation.operation.value} {' '.join(fields)}"
 
 
@@ -110,7 +118,16 @@ def _leaf(type: Any, value: Any, where: str) -> Iterator[str]:
         if value not in named.values:
             yield f"answer: {where} is no {named.name}"
         return
-    kinds = {"String": str, "ID": str, "Boolean": bool, "Int": int, "Float": int | float, "DateTime": str}
+    kinds = {
+        "String": str,
+        "ID": str,
+        "Boolean": bool,
+        "Int": int,
+        "Float": int | float,
+        "DateTime": str,
+    }
     wanted = kinds.get(named.name)
-    if wanted is not None and (not isinstance(value, wanted) or (named.name != "Boolean" and isinstance(value, bool))):
+    if wanted is not None and (
+        not isinstance(value, wanted) or (named.name != "Boolean" and isinstance(value, bool))
+    ):
         yield f"answer: {where} is no {named.name}"

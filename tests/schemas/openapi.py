@@ -30,7 +30,8 @@ class Description:
         resource = Resource(contents=self.document, specification=DRAFT202012)
         self._registry: Registry[Any] = Registry().with_resource(URN, resource)
         self._paths = [
-            (_pattern(path), path) for path in sorted(self.document.get("paths", {}), key=lambda p: ("{" in p, -len(p)))
+            (_pattern(path), path)
+            for path in sorted(self.document.get("paths", {}), key=lambda p: ("{" in p, -len(p)))
         ]
 
     def operation(self, method: str, path: str) -> tuple[str, Json] | None:
@@ -39,10 +40,15 @@ class Description:
         for pattern, template in self._paths:
             described = self.document["paths"][template]
             # Slack takes every method by GET and by POST, and describes one of the two: docs.slack.dev/apis/web-api
-            known = described.get(method.lower()) or (self._old and (described.get("get") or described.get("post")))
+            known = described.get(method.lower()) or (
+                self._old and (described.get("get") or described.get("post"))
+            )
             if known and pattern.fullmatch(path):
                 shared = described.get("parameters", [])
-                return f"{method} {template}", {**known, "parameters": [*shared, *known.get("parameters", [])]}
+                return f"{method} {template}", {
+                    **known,
+                    "parameters": [*shared, *known.get("parameters", [])],
+                }
         return None
 
     def request_faults(self, known: Json, exchange: Json) -> Iterator[str]:
@@ -56,7 +62,9 @@ class Description:
         if exchange["body"] and "multipart" not in exchange["type"]:
             kind = exchange["type"].split(";")[0]
             content = body.get("content", {})
-            schema = content.get(kind, {}).get("schema") or content.get("application/json", {}).get("schema")
+            schema = content.get(kind, {}).get("schema") or content.get("application/json", {}).get(
+                "schema"
+            )
             if schema is None:
                 yield f"body: none is described as {kind}"
             elif "json" in kind:
@@ -64,22 +72,31 @@ class Description:
         elif body.get("required") and "multipart" not in exchange["type"]:
             yield "body: missing"
 
-    def _form(self, parameters: list[Json], query: list[tuple[str, Any]], exchange: Json) -> Iterator[str]:
+    def _form(
+        self, parameters: list[Json], query: list[tuple[str, Any]], exchange: Json
+    ) -> Iterator[str]:
         """Slack takes a parameter from the query, from a form and from JSON alike."""
         kind = exchange["type"].split(";")[0]
         if kind == "application/json":
             sent = json.loads(exchange["body"] or "{}")
             # Sent as JSON, what is JSON inside a form stands there as itself.
-            given = [(name, json.dumps(v) if isinstance(v, dict | list) else v) for name, v in sent.items()]
+            given = [
+                (name, json.dumps(v) if isinstance(v, dict | list) else v)
+                for name, v in sent.items()
+            ]
         else:
             given = parse_qsl(exchange["body"], keep_blank_values=True)
-        yield from self._fields([p for p in parameters if p["in"] in ("formData", "query")], [*query, *given], "form")
+        yield from self._fields(
+            [p for p in parameters if p["in"] in ("formData", "query")], [*query, *given], "form"
+        )
 
     def _fields(self, known: list[Json], given: list[tuple[str, Any]], where: str) -> Iterator[str]:
         by_name = {one["name"]: one for one in known}
         values: dict[str, list[Any]] = {}
         for name, value in given:
-            values.setdefault(name if name in by_name else name.removesuffix("[]"), []).append(value)
+            values.setdefault(name if name in by_name else name.removesuffix("[]"), []).append(
+                value
+            )
         for name, one in by_name.items():
             if one.get("required") and name not in values and name != "token":
                 yield f"{where}: {name} is missing"
@@ -90,7 +107,9 @@ class Description:
                 schema = by_name[name].get("schema") or {
                     k: v for k, v in by_name[name].items() if k in ("type", "enum")
                 }
-                yield from self._against(schema, _typed(self._resolved(schema), found), f"{where} {name}")
+                yield from self._against(
+                    schema, _typed(self._resolved(schema), found), f"{where} {name}"
+                )
 
     def answer_faults(self, known: Json, exchange: Json) -> Iterator[str]:
         status = str(exchange["status"])
@@ -103,7 +122,9 @@ class Description:
         if found is None:
             return  # what is said of errors is mostly left out of descriptions
         found = self._resolved(found)
-        schema = found.get("schema") or found.get("content", {}).get("application/json", {}).get("schema")
+        schema = found.get("schema") or found.get("content", {}).get("application/json", {}).get(
+            "schema"
+        )
         if schema is None:
             return
         try:
@@ -120,7 +141,9 @@ class Description:
         sent = json.loads(body)
         name = event.replace("_", "-")
         hooks = self.document.get("webhooks", {})
-        found = hooks.get(f"{name}-{str(sent.get('action', '')).replace('_', '-')}") or hooks.get(name)
+        found = hooks.get(f"{name}-{str(sent.get('action', '')).replace('_', '-')}") or hooks.get(
+            name
+        )
         if found is None:
             return None
         schema = found["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -129,10 +152,16 @@ class Description:
     def _against(self, schema: Json, value: Any, where: str) -> Iterator[str]:
         validator = Draft202012Validator(schema, registry=self._registry)
         for error in validator.iter_errors(value):
-            while error.context:  # of alternatives the one that was meant: not null, and read furthest
-                meant = [one for one in error.context if one.validator_value != "null"] or error.context
+            while (
+                error.context
+            ):  # of alternatives the one that was meant: not null, and read furthest
+                meant = [
+                    one for one in error.context if one.validator_value != "null"
+                ] or error.context
                 error = max(meant, key=lambda one: len(one.absolute_path))
-            place = "/".join("*" if isinstance(step, int) else str(step) for step in error.absolute_path)
+            place = "/".join(
+                "*" if isinstance(step, int) else str(step) for step in error.absolute_path
+            )
             yield f"{where}: {place + ': ' if place else ''}{_said(error)}"
 
     def _resolved(self, value: Json) -> Json:
@@ -148,7 +177,8 @@ def _pattern(template: str) -> re.Pattern[str]:
     parts = re.split(r"(\{[^}]+\})", template)
     several = {part for part in parts if part in SEVERAL and template.endswith(part)}
     regex = "".join(
-        (".+" if part in several else "[^/]+") if part.startswith("{") else re.escape(part) for part in parts
+        (".+" if part in several else "[^/]+") if part.startswith("{") else re.escape(part)
+        for part in parts
     )
     return re.compile(regex)
 

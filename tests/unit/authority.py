@@ -61,4 +61,6 @@ class Authority:
 
 
 def _run(*words: object) -> None:
-    subprocess.run([OPENSSL or "openssl", *map(str, words)], check=True, capture_output=True, timeout=30)
+    subprocess.run(
+        [OPENSSL or "openssl", *map(str, words)], check=True, capture_output=True, timeout=30
+    )

@@ -46,15 +46,23 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
         case wanted.OpenChannel():
             return st.just(said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")))
         case wanted.PostLive(name=name):
-            return st.just(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")))
+            return st.just(
+                said.MessagePosted(
+                    name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")
+                )
+            )
         case wanted.AskZone(people=people) if people:
-            return st.integers(-12, 14).map(lambda hours: said.Zones(offsets=dict.fromkeys(people, hours * 3600)))
+            return st.integers(-12, 14).map(
+                lambda hours: said.Zones(offsets=dict.fromkeys(people, hours * 3600))
+            )
         case wanted.AskZone():
             return st.integers(-12, 14).map(lambda hours: said.LeadZone(offset=hours * 3600))
         case wanted.SetBookmark(name=name):
             return st.one_of(done, st.just(said.BookmarkSet(name=name, id="Bk1")))
         case wanted.ArchiveChannel():
-            return st.one_of(done, st.sampled_from([said.ChannelArchived(channel="C1"), said.PutOffArchive()]))
+            return st.one_of(
+                done, st.sampled_from([said.ChannelArchived(channel="C1"), said.PutOffArchive()])
+            )
         case wanted.Pin():
             return st.one_of(done, st.just(said.Pinned()))
         case wanted.Invite(people=people):
@@ -63,17 +71,28 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             choices = st.sampled_from(Choice)
             words = st.sampled_from(Word)
             return st.builds(
-                lambda c, u, f: said.Triaged(report=report(c, at=now, blast=blast(u, f))), choices, words, words
+                lambda c, u, f: said.Triaged(report=report(c, at=now, blast=blast(u, f))),
+                choices,
+                words,
+                words,
             )
         case wanted.LookUpIssues(short_ids=ids):
-            return st.sampled_from([said.IssuesLookedUp(found=("42",), said=ids[0]), said.IssuesLookedUp(lost=ids)])
+            return st.sampled_from(
+                [said.IssuesLookedUp(found=("42",), said=ids[0]), said.IssuesLookedUp(lost=ids)]
+            )
         case wanted.Investigate():
             one = Hypothesis(
-                id="H1", kind=HypothesisKind.RELEASE, says="1.3.0 broke it", verdict=Verdict.SUPPORTED, found="x"
+                id="H1",
+                kind=HypothesisKind.RELEASE,
+                says="1.3.0 broke it",
+                verdict=Verdict.SUPPORTED,
+                found="x",
             )
             return st.sampled_from(
                 [
-                    said.Investigated(investigation=Investigation(hypotheses=(one,), good="1.2.0", bad="1.3.0")),
+                    said.Investigated(
+                        investigation=Investigation(hypotheses=(one,), good="1.2.0", bad="1.3.0")
+                    ),
                     said.Investigated(investigation=Investigation()),
                 ]
             )
@@ -94,12 +113,16 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 )
             )
         case wanted.Revert(pull_request=pull):
-            return st.just(said.RevertPrepared(pull_request=pull, url="https://github.com/acme/shop/pull/8"))
+            return st.just(
+                said.RevertPrepared(pull_request=pull, url="https://github.com/acme/shop/pull/8")
+            )
         case wanted.StartDeploy(deploy_id=id):
             return st.sampled_from(
                 [
                     said.DeployStarted(deploy_id=id),
-                    said.DeployNotStarted(deploy_id=id, running="1.2.9", reason="1.2.9 runs by now"),
+                    said.DeployNotStarted(
+                        deploy_id=id, running="1.2.9", reason="1.2.9 runs by now"
+                    ),
                     said.DeployNotStarted(deploy_id=id, reason="no such tag"),
                 ]
             )
@@ -110,7 +133,9 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 said.DeployFinished.model_validate({"deploy_id": id, "result": r, "proof": proof})
                 for r in ("done", "failed", "unknown")
             ]
-            return st.sampled_from([*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",), output=printed)])
+            return st.sampled_from(
+                [*ends, said.DeployProgressed(deploy_id=id, lines=("checkout",), output=printed)]
+            )
         case wanted.MergePullRequest(round=number, commit=commit):
             return st.sampled_from(
                 [
@@ -127,15 +152,31 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
                 lambda v: said.Looked(round=number, look=Look(number=look, at=now, verdict=v))
             )
         case wanted.LookBack(look=look):
-            found = st.sampled_from(["back", "fires", "quiet", "cannot tell", "not asked", "not set up"])
-            return st.builds(said.GuardLooked, look=st.just(look), at=st.just(now), found=found, minutes=st.just(15.0))
+            found = st.sampled_from(
+                ["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
+            )
+            return st.builds(
+                said.GuardLooked,
+                look=st.just(look),
+                at=st.just(now),
+                found=found,
+                minutes=st.just(15.0),
+            )
         case wanted.OpenTicket():
             url = "https://linear.example.com/ENG-1"
             ticket = Ticket(
-                id="t1", identifier="ENG-1", url=url, state="started", state_at=now, priority=1, priority_at=now
+                id="t1",
+                identifier="ENG-1",
+                url=url,
+                state="started",
+                state_at=now,
+                priority=1,
+                priority_at=now,
             )
             known = Ticket(id="t0", identifier="ENG-12", url="https://linear.example.com/ENG-12")
-            opened = st.sampled_from([said.TicketOpened(ticket=ticket), said.TicketOpened(ticket=ticket, parent=known)])
+            opened = st.sampled_from(
+                [said.TicketOpened(ticket=ticket), said.TicketOpened(ticket=ticket, parent=known)]
+            )
             return st.one_of(done, opened)
         case wanted.SyncTicket() | wanted.CloseTicket():
             issues = linear_issues("t1", now)
@@ -149,7 +190,12 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
         case wanted.LookAtTicket():
             return linear_issues("t1", now).map(lambda i: said.TicketLooked(issues=(i,)))
         case wanted.OpenItems():
-            made = SubIssue(id="s1", identifier="ENG-2", url="https://linear.example.com/ENG-2", state="unstarted")
+            made = SubIssue(
+                id="s1",
+                identifier="ENG-2",
+                url="https://linear.example.com/ENG-2",
+                state="unstarted",
+            )
             return st.just(said.ItemsOpened(issues={1: made}))
         case wanted.SyncItem(number=number):
             return linear_issues("s1", now).map(lambda i: said.ItemSynced(number=number, issue=i))
@@ -157,13 +203,17 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.just(said.DiscordPosted(id="9"))
         case wanted.ReadMessage(ts=ts, seen=seen):
             texts = st.sampled_from(["", "db-2 is full", "db-2 was full"])
-            return texts.map(lambda text: said.MessageRead(ts=ts, seen=seen, at=now, text=text, by="U0BOB"))
+            return texts.map(
+                lambda text: said.MessageRead(ts=ts, seen=seen, at=now, text=text, by="U0BOB")
+            )
         case wanted.Page(key=key):
             return st.just(said.Paged(key=key, via="PagerDuty"))
         case wanted.NumberAdr():
             return st.just(said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
         case wanted.WriteAdr(number=number):
-            return st.just(said.AdrWritten(adr=Adr(number=number, path="docs/adr/0002-inc-0001.md")))
+            return st.just(
+                said.AdrWritten(adr=Adr(number=number, path="docs/adr/0002-inc-0001.md"))
+            )
         case wanted.Remember():
             return st.just(said.Remembered())
         case _:

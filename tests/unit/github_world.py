@@ -36,9 +36,7 @@ SHOP = Service(
 )
 
 
-NEVER = (
-    r"protection|admin|bypass|enforce|ruleset|force|/merges\b|mergePullRequest|mergeBranch|AutoMerge|updateRef|dismiss"
-)
+NEVER = r"protection|admin|bypass|enforce|ruleset|force|/merges\b|mergePullRequest|mergeBranch|AutoMerge|updateRef|dismiss"
 """No way past a gate: neither a call of REST nor a mutation."""
 
 
@@ -76,7 +74,13 @@ class Recorder:
 
         headers = {k.decode().lower(): v.decode() for k, v in scope["headers"]}
         body = json.loads(raw) if raw else None
-        asked = Asked(scope["method"], scope["raw_path"].decode(), scope["query_string"].decode(), headers, body)
+        asked = Asked(
+            scope["method"],
+            scope["raw_path"].decode(),
+            scope["query_string"].decode(),
+            headers,
+            body,
+        )
         self.asked.append(asked)
         await self.app(scope, again, send)
 
@@ -112,7 +116,13 @@ async def github_world(store: Store) -> AsyncIterator[World]:
     async with serving(recorder) as url:
         client = Client(url, TOKEN, timeout=3)
         yield World(
-            github, faults, client, GitHubDeployer(client, Dispatches(store)), GitHubSource(client), recorder, url
+            github,
+            faults,
+            client,
+            GitHubDeployer(client, Dispatches(store)),
+            GitHubSource(client),
+            recorder,
+            url,
         )
         await client.aclose()
     for one in recorder.asked:
@@ -135,7 +145,9 @@ def _paths() -> list[tuple[re.Pattern[str], str]]:
     for template in sorted(description()["paths"], key=len, reverse=True):
         parts = re.split(r"(\{\w+\})", template)
         pattern = "".join(
-            (".+" if p in several and template.endswith(p) else "[^/]+") if p.startswith("{") else re.escape(p)
+            (".+" if p in several and template.endswith(p) else "[^/]+")
+            if p.startswith("{")
+            else re.escape(p)
             for p in parts
         )
         found.append((re.compile(pattern), template))
@@ -174,12 +186,16 @@ def held(one: Asked) -> None:
     if one.path.endswith("/merge"):
         assert one.method == "PUT"
         assert re.fullmatch(r"/repos/[^/]+/[^/]+/pulls/\d+/merge", one.path)
-        assert set(one.body) == {"sha", "merge_method"}, "always at a head that somebody looked at, and nothing else"
+        assert set(one.body) == {"sha", "merge_method"}, (
+            "always at a head that somebody looked at, and nothing else"
+        )
     if one.path == "/graphql":
         assert set(one.body) == {"query", "variables"}
         return
     known = operation(one.method, one.path)
-    parameters = {p["name"]: p for p in map(_resolved, known.get("parameters", [])) if p["in"] == "query"}
+    parameters = {
+        p["name"]: p for p in map(_resolved, known.get("parameters", [])) if p["in"] == "query"
+    }
     for name, text in parse_qsl(one.query, keep_blank_values=True):
         assert name in parameters, f"{one}: there is no parameter {name}"
         schema = parameters[name]["schema"]

@@ -49,9 +49,17 @@ GITHUB_HOOK_SECRET = "github-shhh"
 GITHUB_SECRET = SecretStr(GITHUB_HOOK_SECRET)
 LINEAR_SECRET = SecretStr("linear-secret")
 CI_SECRET = "ci-shhh"
-SLACK_SECRET, SENTRY_SECRET, DEPLOY_SECRET = SecretStr(SECRET), SecretStr(HOOK_SECRET), SecretStr(CI_SECRET)
+SLACK_SECRET, SENTRY_SECRET, DEPLOY_SECRET = (
+    SecretStr(SECRET),
+    SecretStr(HOOK_SECRET),
+    SecretStr(CI_SECRET),
+)
 COMMANDS = DeployCommands(
-    directory="/srv/shop", run=("d", "{release}"), current=("c",), releases=("r",), hotfix=("h", "{commit}")
+    directory="/srv/shop",
+    run=("d", "{release}"),
+    current=("c",),
+    releases=("r",),
+    hotfix=("h", "{commit}"),
 )
 SHOP = service(deploy=COMMANDS, owners=("U0ALICE",))
 SEARCH = Service(name="search", sentry=("search-web",), environments=("production", "canary"))
@@ -134,14 +142,18 @@ class House:
         assert isinstance(answer, Recorded), answer
         return answer.incident
 
-    async def decision(self, measured: TriageReport | None = None) -> tuple[Incident, dict[str, Any]]:
+    async def decision(
+        self, measured: TriageReport | None = None
+    ) -> tuple[Incident, dict[str, Any]]:
         """An incident with its channel and its posted decision, as outbox and performers would have made it."""
         await self.slack.alice.command("/incident checkout of the shop is failing")
         incident = await self.newest()
         channel = self.slack.workspace.create_channel("inc-0001-shop", BOT_USER)
         for who in ("U0ALICE", "U0BOB"):
             self.slack.workspace.join(channel, who)
-        incident = await self.said(ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id)
+        incident = await self.said(
+            ChannelOpened(channel=Channel(id=channel.id, name=channel.name)), incident.id
+        )
         incident = await self.said(Triaged(report=measured or report(Choice.ROLLBACK)), incident.id)
         message = await self.post(incident)
         return await self.newest(), message
@@ -151,7 +163,9 @@ class House:
         assert incident.round is not None
         number = incident.round.number
         shown = views.decision(incident, datetime.now(UTC), SHOP, number)
-        posted = await self.slack.client.chat_postMessage(channel=incident.channel.id, **shown.payload())
+        posted = await self.slack.client.chat_postMessage(
+            channel=incident.channel.id, **shown.payload()
+        )
         ref = MessageRef(channel=incident.channel.id, ts=str(posted["ts"]))
         await self.said(MessagePosted(name=f"decision:{number}", ref=ref), incident.id)
         return await self.slack.alice.sees("Recommended:", incident.channel.id)
@@ -160,7 +174,9 @@ class House:
         await self.heard.tasks.idle()
         await self.slack.delivery.idle()
 
-    async def sentry(self, resource: str, body: dict[str, Any], secret: str = HOOK_SECRET) -> httpx.Response:
+    async def sentry(
+        self, resource: str, body: dict[str, Any], secret: str = HOOK_SECRET
+    ) -> httpx.Response:
         raw = json.dumps(body).encode()
         signature = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
         headers = {"Sentry-Hook-Resource": resource, "Sentry-Hook-Signature": signature}
@@ -177,7 +193,10 @@ async def house(
     deployments: Deployments | None = None,
 ) -> AsyncIterator[House]:
     with pytest.MonkeyPatch.context() as patch:
-        for limit in ("handlers.slack.interaction.WHO_SECONDS", "handlers.incident.decide.OWNERS_SECONDS"):
+        for limit in (
+            "handlers.slack.interaction.WHO_SECONDS",
+            "handlers.incident.decide.OWNERS_SECONDS",
+        ):
             patch.setattr(limit, 20.0)  # a busy machine must not refuse anybody here
         async with _house(store, services, watched, private, whereabouts, deployments) as opened:
             yield opened

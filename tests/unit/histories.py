@@ -37,12 +37,16 @@ def commit(sha: str, message: str, **patches: str) -> Json:
 
 NOISE = [
     commit(
-        "docs", "Describe charge() and rates", **{"docs/pay.md": "@@ -1,2 +1,3 @@\n charge\n+charge takes a currency\n"}
+        "docs",
+        "Describe charge() and rates",
+        **{"docs/pay.md": "@@ -1,2 +1,3 @@\n charge\n+charge takes a currency\n"},
     ),
     commit(
         "tests",
         "More tests of charge",
-        **{"tests/test_pay.py": "@@ -1,2 +1,4 @@ def test_charge():\n+    assert charge(cart, rate=None)\n"},
+        **{
+            "tests/test_pay.py": "@@ -1,2 +1,4 @@ def test_charge():\n+    assert charge(cart, rate=None)\n"
+        },
     ),
     commit(
         "search",
@@ -51,7 +55,11 @@ NOISE = [
             "shop/search.py": "@@ -10,6 +10,7 @@ def search(words):\n     hits = []\n+    words = words[:10]\n     return hits\n"
         },
     ),
-    commit("ci", "Cache wheels", **{".github/workflows/ci.yml": "@@ -1,3 +1,4 @@\n jobs:\n+  cache: true\n"}),
+    commit(
+        "ci",
+        "Cache wheels",
+        **{".github/workflows/ci.yml": "@@ -1,3 +1,4 @@\n jobs:\n+  cache: true\n"},
+    ),
 ]
 
 

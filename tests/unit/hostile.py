@@ -56,7 +56,9 @@ class Hostile:
 
     def make(self, model: type[M], **fixed: Any) -> M:
         values = {
-            name: fixed[name] if name in fixed else self._value(name, field.annotation, field.metadata)
+            name: fixed[name]
+            if name in fixed
+            else self._value(name, field.annotation, field.metadata)
             for name, field in model.model_fields.items()
         }
         return model.model_validate(values)
@@ -87,7 +89,13 @@ class Hostile:
                 return OURS[name]
             most = next((one.max_length for one in limits if hasattr(one, "max_length")), 5000)
             return self.word()[:most]
-        made: dict[Any, Any] = {bool: self._next % 2 == 0, int: 3, float: 0.5, datetime: NOW, date: NOW.date()}
+        made: dict[Any, Any] = {
+            bool: self._next % 2 == 0,
+            int: 3,
+            float: 0.5,
+            datetime: NOW,
+            date: NOW.date(),
+        }
         return made[kind]
 
 

@@ -24,7 +24,16 @@ from phases.record.findings import (
     Verdict,
     Word,
 )
-from phases.record.incident import ActionKind, Entry, Incident, Round, RoundAction, Severity, Source, Status
+from phases.record.incident import (
+    ActionKind,
+    Entry,
+    Incident,
+    Round,
+    RoundAction,
+    Severity,
+    Source,
+    Status,
+)
 
 T0 = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 NAMES = {"UANN": "Ann", "UBOB": "Bob Lee"}
@@ -101,7 +110,9 @@ def written(**changes: Any) -> Postmortem:
         "monitoring": "The alert waits for five minutes.",
         "tests": "Every test sets a region.",
         "items": (
-            ActionItem(kind="tests", text="price a cart without region", owner="Ann", due=date(2026, 12, 1)),
+            ActionItem(
+                kind="tests", text="price a cart without region", owner="Ann", due=date(2026, 12, 1)
+            ),
             ActionItem(kind="monitors", text="alert after one minute"),
             ActionItem(kind="gates", text="canary for 5 minutes", owner="<@UBOB>", done=True),
         ),
@@ -137,10 +148,18 @@ def incident(**changes: Any) -> Incident:
                 verdict=Verdict.SUPPORTED,
                 confidence=0.9,
             ),
-            Hypothesis(id="H2", kind=HypothesisKind.DATA, says="one customer's data", verdict=Verdict.RULED_OUT),
+            Hypothesis(
+                id="H2",
+                kind=HypothesisKind.DATA,
+                says="one customer's data",
+                verdict=Verdict.RULED_OUT,
+            ),
         ),
         "cause": Cause(
-            text="v42 dropped the region key\nand more", at=minute(20), by="UANN", evidence=("git bisect: 9f3c2d1",)
+            text="v42 dropped the region key\nand more",
+            at=minute(20),
+            by="UANN",
+            evidence=("git bisect: 9f3c2d1",),
         ),
         "ticket": Ticket(id="t", identifier="SHOP-7", url="https://linear.app/acme/issue/SHOP-7"),
         "postmortem": written(),
@@ -153,7 +172,10 @@ def incident(**changes: Any) -> Incident:
 def entries() -> list[Entry]:
     return [
         Entry(
-            at=minute(0), kind="declared", text="Sentry alert SHOP-3: checkout is failing", url="https://sentry.io/i/3"
+            at=minute(0),
+            kind="declared",
+            text="Sentry alert SHOP-3: checkout is failing",
+            url="https://sentry.io/i/3",
         ),
         Entry(at=minute(3), kind="decision", text="<@UANN> chose rollback to v41", by="UANN"),
         Entry(at=minute(1), kind="triage", text="40 users, cart | payment; 590 events in 15 min"),

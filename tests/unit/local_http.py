@@ -26,7 +26,9 @@ async def serving(app: ASGIApp, tls: tuple[Path, Path] | None = None) -> AsyncIt
     """The address, without a slash at its end. `tls`: certificate and key."""
     keys = {"ssl_certfile": str(tls[0]), "ssl_keyfile": str(tls[1])} if tls else {}
     server = _Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off", ws="none", **keys)
+        uvicorn.Config(
+            app, host="127.0.0.1", port=0, log_level="critical", lifespan="off", ws="none", **keys
+        )
     )
     running = asyncio.create_task(server.serve())
     try:

@@ -57,11 +57,18 @@ class World:
 
     def outbox(self, performers: Mapping[str, Perform], **options: Any) -> Outbox:
         return Outbox(
-            self.store, self.dispatcher, performers, {"say": "slack", "page": "slack"}, url=self.url, **options
+            self.store,
+            self.dispatcher,
+            performers,
+            {"say": "slack", "page": "slack"},
+            url=self.url,
+            **options,
         )
 
     async def notes(self, kind: str = "note") -> list[str]:
-        return [entry.text for entry in await self.dispatcher.timeline("INC-0001") if entry.kind == kind]
+        return [
+            entry.text for entry in await self.dispatcher.timeline("INC-0001") if entry.kind == kind
+        ]
 
     async def empty(self) -> bool:
         """Nothing in the stream and nothing waiting: asked for at one moment, because entries move between the two."""

@@ -72,7 +72,16 @@ async def replicated(folder: Path) -> AsyncIterator[Replicated]:
 def _server(folder: Path, port: int, *more: str) -> subprocess.Popen[bytes]:
     data = folder / str(port)
     data.mkdir()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--logfile", str(data / "log")]
+    options = [
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--dir",
+        str(data),
+        "--logfile",
+        str(data / "log"),
+    ]
     options += ["--appendonly", "yes", "--save", "", "--repl-diskless-sync-delay", "0", *more]
     return _started(*options)
 

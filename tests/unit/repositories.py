@@ -35,7 +35,12 @@ class Repository:
             "GIT_COMMITTER_DATE": moment,
         }
         done = subprocess.run(
-            ["git", *arguments], cwd=self.path, env=environment, capture_output=True, text=True, check=True
+            ["git", *arguments],
+            cwd=self.path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return done.stdout.strip()
 
@@ -46,7 +51,14 @@ class Repository:
         if executable:
             target.chmod(0o755)
 
-    def commit(self, message: str, files: dict[str, str | None], *, tag: str | None = None, author: str = "Ada") -> str:
+    def commit(
+        self,
+        message: str,
+        files: dict[str, str | None],
+        *,
+        tag: str | None = None,
+        author: str = "Ada",
+    ) -> str:
         """Writes these files (None removes one), commits all, and returns the full sha."""
         self._hour += 1
         for path, text in files.items():

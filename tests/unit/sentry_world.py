@@ -91,7 +91,9 @@ class Repository:
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         return None
 
-    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+    async def snippet(
+        self, service: Service, release: str, file: str, line: int
+    ) -> Sequence[tuple[int, str]]:
         return ()
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
@@ -116,7 +118,9 @@ class Counting:
             self.rounds += 1
         self._open += 1
         try:
-            await asyncio.sleep(0.15)  # as slow as to let a round's calls meet; nothing waits for it
+            await asyncio.sleep(
+                0.15
+            )  # as slow as to let a round's calls meet; nothing waits for it
             await self.app(scope, receive, send)
         finally:
             self._open -= 1
@@ -129,7 +133,9 @@ class Refusing:
         self.rules: list[tuple[Callable[[str], bool], int, str]] = []
         self.app: ASGIApp | None = None
 
-    def refuse(self, *parts: str, status: int = 400, said: str = "Query timeout. Please try again.") -> None:
+    def refuse(
+        self, *parts: str, status: int = 400, said: str = "Query timeout. Please try again."
+    ) -> None:
         """Whatever has all of these in its decoded URL."""
         self.rules.append((lambda url: all(part in url for part in parts), status, said))
 
@@ -157,13 +163,20 @@ class World:
     refusing: Refusing = field(default_factory=Refusing)
 
     def deployed(
-        self, version: str, minutes_ago: float, *, project: str = "shop", environment: str = "production"
+        self,
+        version: str,
+        minutes_ago: float,
+        *,
+        project: str = "shop",
+        environment: str = "production",
     ) -> None:
         at = ago(minutes_ago).timestamp()
         self.local.add_release(version, projects=[project], created=at)
         self.local.add_deploy(version, environment=environment, started=at, finished=at + 20)
 
-    def burn(self, *paths: str, since: float = 6, users: int = 30, times: int = 40, **fields: Any) -> None:
+    def burn(
+        self, *paths: str, since: float = 6, users: int = 30, times: int = 40, **fields: Any
+    ) -> None:
         """Errors on each path from `since` minutes ago until just now."""
         names = [f"u{n}" for n in range(users)]
         for path in paths:
@@ -183,7 +196,14 @@ class World:
 
     async def triage(self, now: datetime = NOW, **fields: Any) -> TriageReport:
         found = await triage(
-            incident(**fields), self.service, self.neighbours, self.client, self.deployer, self.source, self.known, now
+            incident(**fields),
+            self.service,
+            self.neighbours,
+            self.client,
+            self.deployer,
+            self.source,
+            self.known,
+            now,
         )
         return found.report
 
@@ -214,7 +234,9 @@ FIVE = tuple(f"p{n}" for n in range(5))
 @asynccontextmanager
 async def busy_world(issues: int = 200) -> AsyncIterator[World]:
     """A service of five projects with so many open issues, all of the release that was deployed nine minutes ago."""
-    async with world(projects=FIVE, service=SHOP.model_copy(update={"sentry": FIVE}), counting=True) as w:
+    async with world(
+        projects=FIVE, service=SHOP.model_copy(update={"sentry": FIVE}), counting=True
+    ) as w:
         for version, minutes in (("v2", 600), ("v3", 9)):
             at = ago(minutes).timestamp()
             w.local.add_release(version, projects=FIVE, created=at)

@@ -27,7 +27,9 @@ NAMED = "FIREBREAK_REDIS_SERVERS"
 def found() -> list[Path]:
     """What can be tried here; the embedded one first."""
     named = [Path(one) for one in os.environ.get(NAMED, "").split(os.pathsep) if one]
-    installed = [Path(one) for name in ("redis-server", "valkey-server") if (one := shutil.which(name))]
+    installed = [
+        Path(one) for name in ("redis-server", "valkey-server") if (one := shutil.which(name))
+    ]
     return list(dict.fromkeys([EMBEDDED, *installed, *named]))
 
 
@@ -73,7 +75,17 @@ async def served(folder: Path, *options: str, binary: Path = EMBEDDED) -> AsyncI
     port, socket = free_port(), folder / "s"
     while "--cluster-enabled" in options and port > 55_000:  # its bus listens 10,000 above
         port = free_port()
-    command = [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--unixsocket", str(socket), "--save", ""]
+    command = [
+        str(binary),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--unixsocket",
+        str(socket),
+        "--save",
+        "",
+    ]
     command += ["--dir", str(folder), "--logfile", str(folder / "log"), *options]
     one = _started(port, socket, command)
     try:
@@ -102,8 +114,26 @@ async def _answers(one: Served) -> bool:
 async def behind_tls(target: Served, folder: Path) -> AsyncIterator[tuple[int, Path]]:
     """A port that speaks TLS for the server, and the certificate of it (its own authority, for `localhost`)."""
     key, certificate = folder / "key.pem", folder / "ca.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += [
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
     command += ["-addext", "subjectAltName=DNS:localhost"]
     await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

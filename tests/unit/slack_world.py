@@ -77,7 +77,9 @@ class App:
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         """Payloads of interactions, or events, of this type."""
         found = [r.body for r in self.received if r.body.get("type") == kind]
-        return found + [r.body["event"] for r in self.received if r.body.get("event", {}).get("type") == kind]
+        return found + [
+            r.body["event"] for r in self.received if r.body.get("event", {}).get("type") == kind
+        ]
 
 
 def bolt(world: World) -> AsyncApp:
@@ -86,7 +88,9 @@ def bolt(world: World) -> AsyncApp:
 
     async def dispatch(got: Received) -> Response:
         answer = await app.async_dispatch(AsyncBoltRequest(body=got.raw, headers=dict(got.headers)))
-        return Response(answer.body, answer.status, {key: value[0] for key, value in answer.headers.items()})
+        return Response(
+            answer.body, answer.status, {key: value[0] for key, value in answer.headers.items()}
+        )
 
     world.app.answer = dispatch
     return app
@@ -129,7 +133,9 @@ class World:
 
 
 @asynccontextmanager
-async def slack_world(*, now: Callable[[], float] = time.time, **delivery: Any) -> AsyncIterator[World]:
+async def slack_world(
+    *, now: Callable[[], float] = time.time, **delivery: Any
+) -> AsyncIterator[World]:
     """Slack and the app on a free port; retries follow at once unless `delivery` says otherwise."""
     app = App()
     workspace, faults = Workspace(now=now), Faults()

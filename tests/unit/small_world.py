@@ -61,7 +61,9 @@ def steps(
 ) -> Callable[[Incident | None, Action, Service, datetime], Change | Refused]:
     """A workflow of three rows: declare, cancel, anything else is a note; `more` adds to it."""
 
-    def step(incident: Incident | None, action: Action, service: Service, now: datetime) -> Change | Refused:
+    def step(
+        incident: Incident | None, action: Action, service: Service, now: datetime
+    ) -> Change | Refused:
         match action:
             case Declare():
                 opened = Incident(
@@ -80,7 +82,9 @@ def steps(
             case Cancel():
                 assert incident is not None
                 draft = (
-                    Draft(incident, now).set(status=Status.CANCELLED, cancelled_at=now).note("cancelled", action.reason)
+                    Draft(incident, now)
+                    .set(status=Status.CANCELLED, cancelled_at=now)
+                    .note("cancelled", action.reason)
                 )
                 draft.release(f"open:{incident.service}:production")
             case _:
@@ -97,7 +101,9 @@ def dispatcher(store: Store, more: More = lambda draft, _: draft, **options: Any
     return Incidents(store, steps(more), Names(), **options)
 
 
-async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 10) -> None:
+async def until(
+    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 10
+) -> None:
     """Waits for a condition; fails after `seconds`."""
     async with asyncio.timeout(seconds):
         while True:

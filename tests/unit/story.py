@@ -63,9 +63,15 @@ class Story:
         self.now = max(self.now, timer.at)
         return self.say(timer.action, after=0)
 
-    def fails(self, effect: wanted.Effect, reason: str = "out of reach", id: str = "INC-0001.9.1") -> Change:
+    def fails(
+        self, effect: wanted.Effect, reason: str = "out of reach", id: str = "INC-0001.9.1"
+    ) -> Change:
         body = wanted.EFFECT.dump_json(effect).decode()
-        return self.say(said.EffectFailed(effect_id=id, kind=effect.type, reason=reason, effect=body, at=self.now))
+        return self.say(
+            said.EffectFailed(
+                effect_id=id, kind=effect.type, reason=reason, effect=body, at=self.now
+            )
+        )
 
     # --- the usual way, a step a method --------------------------------------------------------------------------
 
@@ -78,7 +84,9 @@ class Story:
         return self
 
     def posted(self, name: str) -> Change:
-        return self.say(said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100")))
+        return self.say(
+            said.MessagePosted(name=name, ref=MessageRef(channel="C1", ts=f"{len(name)}.000100"))
+        )
 
     def measured(self, found: TriageReport | None = None) -> Story:
         self.say(said.Triaged(report=found or report()))
@@ -86,9 +94,15 @@ class Story:
             self.posted(f"decision:{self.record.round.number}")
         return self
 
-    def rolled_back(self, by: str = "U0ALICE", *, running: Release | None = BAD, forward: bool = False) -> Story:
+    def rolled_back(
+        self, by: str = "U0ALICE", *, running: Release | None = BAD, forward: bool = False
+    ) -> Story:
         """Decided; the deploy is not started yet."""
-        self.say(said.DecideRollback(by=by, round=self.round, target=GOOD, running=running, forward=forward))
+        self.say(
+            said.DecideRollback(
+                by=by, round=self.round, target=GOOD, running=running, forward=forward
+            )
+        )
         return self
 
     def hotfixed(self, by: str = "U0ALICE", *, forward: bool = False) -> Story:
@@ -102,7 +116,9 @@ class Story:
         assert current is not None
         assert current.action is not None
         before, after = current.action.from_release, current.action.to_release
-        proof = DeployProof(before=before.version if before else None, after=after.version if after else None)
+        proof = DeployProof(
+            before=before.version if before else None, after=after.version if after else None
+        )
         ended = {"deploy_id": self.deploy, "result": result, "proof": proof, "reason": reason}
         self.say(said.DeployFinished.model_validate(ended), after=12)
         return self
@@ -128,7 +144,12 @@ class Story:
         return self
 
     def rings(
-        self, alarm: said.SeenAgain | said.AddEvidence, found: Found = "back", *, after: float = 1, **seen: object
+        self,
+        alarm: said.SeenAgain | said.AddEvidence,
+        found: Found = "back",
+        *,
+        after: float = 1,
+        **seen: object,
     ) -> Change:
         """An alarm after recovery, and what the look that it brings sees."""
         self.say(alarm, after=after)
@@ -184,7 +205,9 @@ class Story:
     @property
     def roots(self) -> int:
         """New messages in the channel itself that the last word brought."""
-        return len(self.in_channel) + len([e for e in self.wants(wanted.PostLive) if e.name.startswith("decision")])
+        return len(self.in_channel) + len(
+            [e for e in self.wants(wanted.PostLive) if e.name.startswith("decision")]
+        )
 
     def due(self, name: str) -> float:
         """Seconds from now until the timer."""

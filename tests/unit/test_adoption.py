@@ -49,7 +49,14 @@ class Sentry:
         id = "4711" if asked == "4711" else "99"
         at = datetime(2026, 5, 4, tzinfo=UTC)
         return IssueRow(
-            id=id, short_id=known[asked], title="x", url=None, project=project, level="error", first_seen=at, events=1
+            id=id,
+            short_id=known[asked],
+            title="x",
+            url=None,
+            project=project,
+            level="error",
+            first_seen=at,
+            events=1,
         )
 
 
@@ -65,7 +72,9 @@ class Sentry:
         ("ENG-1A is no Linear issue", (), (), None),
     ],
 )
-def test_what_a_text_names(text: str, ids: tuple[str, ...], short_ids: tuple[str, ...], parent: str | None) -> None:
+def test_what_a_text_names(
+    text: str, ids: tuple[str, ...], short_ids: tuple[str, ...], parent: str | None
+) -> None:
     found = named(text, CATALOGUE)
     assert (found.ids, found.short_ids, found.parent) == (ids, short_ids, parent)
 
@@ -110,7 +119,9 @@ def test_a_sentry_link_ends_where_its_number_does(link: str, behind: str) -> Non
 
 
 @pytest.mark.parametrize("behind", BEHIND)
-@pytest.mark.parametrize("link", ["https://linear.app/acme/issue/ENG-12", "https://linear.app/acme/issue/eng-12"])
+@pytest.mark.parametrize(
+    "link", ["https://linear.app/acme/issue/ENG-12", "https://linear.app/acme/issue/eng-12"]
+)
 def test_a_linear_link_ends_where_its_number_does(link: str, behind: str) -> None:
     assert named(f"({link}{behind}", CATALOGUE).parent == "ENG-12"
     assert named(f"({link}/customers-cannot-pay{behind}", CATALOGUE).parent == "ENG-12"
@@ -122,9 +133,17 @@ def test_a_linear_link_ends_where_its_number_does(link: str, behind: str) -> Non
         ("shop-web-1f is on fire", (), ("SHOP-WEB-1F",)),
         ("_SHOP-3_ と SHOP-4が", (), ("SHOP-3", "SHOP-4")),
         ("SHOP–3, shop\u2011web\u20111F.", (), ("SHOP-3", "SHOP-WEB-1F")),
-        ("https://acme.sentry.io/issues/SHOP-3/?project=2 and https://acme.sentry.io/issues/shop-3.", (), ("SHOP-3",)),
+        (
+            "https://acme.sentry.io/issues/SHOP-3/?project=2 and https://acme.sentry.io/issues/shop-3.",
+            (),
+            ("SHOP-3",),
+        ),
         ("the shop-api, shop-v2 and shop-down are names", (), ()),
-        ("https://github.com/acme/shop/issues/12 and https://gitlab.acme.com/a/b/-/issues/13", (), ()),
+        (
+            "https://github.com/acme/shop/issues/12 and https://gitlab.acme.com/a/b/-/issues/13",
+            (),
+            (),
+        ),
         ("https://github.acme.internal/acme/shop/issues/12", (), ()),
         ("https://example.com/login?next=/issues/41", (), ()),
         ("https://acme.sentry.io/issues/41abc and https://acme.sentry.io/issues/views/7", (), ()),
@@ -153,7 +172,9 @@ async def test_a_short_id_is_looked_up_and_names_its_service() -> None:
         assert service.name == name
 
 
-async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_that_is_open() -> None:
+async def test_a_link_names_its_service_by_the_project_and_is_only_asked_about_where_that_is_open() -> (
+    None
+):
     sentry = Sentry()
     found = await adopt(SENTRY, CATALOGUE, sentry)
     service = service_named(SENTRY, CATALOGUE, found)
@@ -171,7 +192,9 @@ async def test_what_cannot_be_looked_up_is_said_and_stops_nothing() -> None:
         assert "SHOP-9 could not be looked up" in found.note
 
 
-async def test_what_sentry_does_not_answer_in_time_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_sentry_does_not_answer_in_time_is_left_for_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Slow(Sentry):
         async def by_short_id(self, short_id: str) -> IssueRow:
             if short_id == "SHOP-8":
@@ -213,7 +236,9 @@ def test_the_linear_issue_becomes_the_parent_with_a_comment_both_ways() -> None:
     [up] = story.wants(wanted.CommentParent)
     assert "INC-0001" in up.text
     assert TICKET.url in up.text
-    assert f"Escalated from ENG-12: {LINEAR}" in [one.text for one in story.wants(wanted.CommentTicket)]
+    assert f"Escalated from ENG-12: {LINEAR}" in [
+        one.text for one in story.wants(wanted.CommentTicket)
+    ]
 
 
 def test_a_linear_issue_that_is_not_there_is_said_and_the_ticket_is_opened_all_the_same() -> None:

@@ -38,29 +38,51 @@ TITLE = "checkout-is-failing"
         (["0007-x/README.md", "0007-x/0001-notes.md"], 7, f"0008-inc-0042-{TITLE}.md"),
         (["accepted/0003-x.md", "proposed/0009-y.md"], 9, f"0010-inc-0042-{TITLE}.md"),
         (["20240927-x.md", "20230101-y.md"], 0, f"20261122-adr-0001-inc-0042-{TITLE}.md"),
-        (["20240927-x.md", "20261122-adr-0001-inc-0041-y.md"], 1, f"20261122-adr-0002-inc-0042-{TITLE}.md"),
+        (
+            ["20240927-x.md", "20261122-adr-0001-inc-0041-y.md"],
+            1,
+            f"20261122-adr-0002-inc-0042-{TITLE}.md",
+        ),
         (["2024-09-27-x.md"], 0, f"2026-11-22-adr-0001-inc-0042-{TITLE}.md"),
         (["0004-x.md", "20200925-y.md", "2024-roadmap.md"], 4, f"0005-inc-0042-{TITLE}.md"),
-        (["0004-x.md", "python-3-migration.md", "utf8-everywhere.md", "v2/0009-x.png"], 4, f"0005-inc-0042-{TITLE}.md"),
+        (
+            ["0004-x.md", "python-3-migration.md", "utf8-everywhere.md", "v2/0009-x.png"],
+            4,
+            f"0005-inc-0042-{TITLE}.md",
+        ),
         (["0012-email-template-engine.md", "0000-template.md"], 12, f"0013-inc-0042-{TITLE}.md"),
-        (["0001-x.md", "9999-adr-template.md", "templates/0500-adr.md"], 1, f"0002-inc-0042-{TITLE}.md"),
+        (
+            ["0001-x.md", "9999-adr-template.md", "templates/0500-adr.md"],
+            1,
+            f"0002-inc-0042-{TITLE}.md",
+        ),
         (["ADR-2025-014-x.md", "ADR-2026-002-y.md"], 14, f"ADR-2026-015-inc-0042-{TITLE}.md"),
         (["ADR-2025-001.md", "ADR-2025-002.md"], 2, f"ADR-2026-003-inc-0042-{TITLE}.md"),
         (["20240312-0007-x.md", "20240401-0008-y.md"], 8, f"20261122-0009-inc-0042-{TITLE}.md"),
-        (["adr-2024-03-12-x.md", "adr-2024-05-01-y.md"], 0, f"2026-11-22-adr-0001-inc-0042-{TITLE}.md"),
+        (
+            ["adr-2024-03-12-x.md", "adr-2024-05-01-y.md"],
+            0,
+            f"2026-11-22-adr-0001-inc-0042-{TITLE}.md",
+        ),
         (["2024.09.27-x.md"], 0, f"2026.11.22-adr-0001-inc-0042-{TITLE}.md"),
         (["2024_09_27_x.md"], 0, f"2026_11_22-adr-0001-inc-0042-{TITLE}.md"),
         (["202409-x.md", "202410-y.md"], 0, f"0001-inc-0042-{TITLE}.md"),
         (["D007-x.md", "D008-y.md"], 8, f"D009-inc-0042-{TITLE}.md"),
         (["LADR-0007-x.md"], 7, f"LADR-0008-inc-0042-{TITLE}.md"),
-        (["ODH-ADR-MS-0006-x.md", "ODH-ADR-0000-template.md"], 6, f"ODH-ADR-MS-0007-inc-0042-{TITLE}.md"),
+        (
+            ["ODH-ADR-MS-0006-x.md", "ODH-ADR-0000-template.md"],
+            6,
+            f"ODH-ADR-MS-0007-inc-0042-{TITLE}.md",
+        ),
         (["DEC-0007.md"], 7, f"DEC-0008-inc-0042-{TITLE}.md"),
         (["0007—x.md"], 7, f"0008—inc-0042-{TITLE}.md"),
         (["UTF-8-everywhere.md", "HTTP2-now.md", "0004-x.md"], 4, f"0005-inc-0042-{TITLE}.md"),
         (["1989-x.md", "1990-y.md"], 1990, f"1991-inc-0042-{TITLE}.md"),
     ],
 )
-def test_the_next_one_is_named_like_the_others(there: list[str], highest: int, following: str) -> None:
+def test_the_next_one_is_named_like_the_others(
+    there: list[str], highest: int, following: str
+) -> None:
     ways = Numbering.of(there)
     assert ways.highest == highest
     name = ways.file(incidents.incident(), highest + 1)
@@ -140,7 +162,8 @@ def test_what_is_about_templates_is_none(name: str) -> None:
 def test_one_for_post_mortems_goes_first_then_the_plainest() -> None:
     assert template_among(["adr-template.md", "template-postmortem.md"]) == "template-postmortem.md"
     assert (
-        template_among(["adr-template-bare-minimal.md", "adr-template-bare.md", "adr-template.md"]) == "adr-template.md"
+        template_among(["adr-template-bare-minimal.md", "adr-template-bare.md", "adr-template.md"])
+        == "adr-template.md"
     )
 
 
@@ -151,7 +174,15 @@ def test_an_incident_is_told_from_another_one() -> None:
     assert is_of("7. INC-0042 x.markdown", one)
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=30)))
+@given(
+    st.lists(
+        st.text(
+            st.characters(exclude_characters="/\0", exclude_categories=["Cs"]),
+            min_size=1,
+            max_size=30,
+        )
+    )
+)
 def test_no_folder_makes_a_number_that_is_taken_or_a_path_that_leads_away(names: list[str]) -> None:
     ways = Numbering.of([*names, *(f"{name}.md" for name in names)])
     name = ways.file(incidents.incident(), ways.highest + 1)

@@ -51,7 +51,9 @@ class _Names:
 
 
 async def _mitigated(dispatcher: Incidents, service: str, number: int) -> str:
-    answer = await dispatcher.dispatch(declare(service=service, ulid=f"01JD00000000000000000000{number:02d}"), None)
+    answer = await dispatcher.dispatch(
+        declare(service=service, ulid=f"01JD00000000000000000000{number:02d}"), None
+    )
     assert isinstance(answer, Recorded)
     incident = answer.incident.id
     for action in (
@@ -113,5 +115,7 @@ async def test_the_same_number_is_never_given_twice(
     assert sorted(adr.number for adr in written) == list(range(7, 7 + parties))
     assert archive.asked >= 2 * parties - 1, "those who lost chose again"
     files = repository.git("ls-tree", "--name-only", "main", "adr/").split()
-    assert sorted(Path(file).name[:4] for file in files) == [f"{n:04d}" for n in range(6, 7 + parties)]
+    assert sorted(Path(file).name[:4] for file in files) == [
+        f"{n:04d}" for n in range(6, 7 + parties)
+    ]
     assert repository.git("status", "--porcelain") == ""

@@ -231,7 +231,8 @@ def test_which_file_is_the_template() -> None:
 
 
 @given(
-    template=st.text(max_size=2000) | st.lists(st.sampled_from((MADR + NYGARD + POSTMORTEM).split("\n"))).map("\n".join)
+    template=st.text(max_size=2000)
+    | st.lists(st.sampled_from((MADR + NYGARD + POSTMORTEM).split("\n"))).map("\n".join)
 )
 def test_no_template_hides_a_part(template: str) -> None:
     text = written(template)

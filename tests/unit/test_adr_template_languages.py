@@ -112,13 +112,13 @@ Ticket : [URL] <!-- optionnel -->
 SPANISH = "# Título\n\n## Estado\n\nPropuesto\n\n## Contexto\n\n## Decisión\n\n## Consecuencias\n"
 ITALIAN = "# Titolo\n\n## Stato\n\n## Contesto\n\n## Decisione\n\n## Conseguenze\n"
 DUTCH = "# Titel\n\n## Status\n\n## Context\n\n## Besluit\n\n## Gevolgen\n"
-POLISH = "# Tytuł\n\n## Status\n\nProponowany\n\n## Kontekst\n\nOpis.\n\n## Decyzja\n\n## Konsekwencje\n"
+POLISH = (
+    "# Tytuł\n\n## Status\n\nProponowany\n\n## Kontekst\n\nOpis.\n\n## Decyzja\n\n## Konsekwencje\n"
+)
 JAPANESE = "# タイトル\n\n## ステータス\n\n提案\n\n## コンテキスト\n\n## 決定\n\n## 結果\n"
 DANISH = "# Titel\n\n## Status\n\n## Kontekst\n\n## Beslutning\n\n## Konsekvenser\n"
 SHOUTED = "# STATUS\nproposed\n\n# CONTEXT\n\n# DECISION\nWe will …\n\n# CONSEQUENCES\n"
-Y_STATEMENT = (
-    "# Title\n\nIn the context of <use case>, facing <concern>, we decided for <option>, to achieve <quality>.\n"
-)
+Y_STATEMENT = "# Title\n\nIn the context of <use case>, facing <concern>, we decided for <option>, to achieve <quality>.\n"
 COMPANY = "# ADR-XXX: Title\n\n## Context\n\n## Decision\n\n## Consequences\n\n## Compliance\n\nHow?\n\n## Cost\n\n## Security\n\n## Notes\n"
 
 ALL = {
@@ -154,7 +154,16 @@ def test_nothing_is_said_to_be_without_meaning_and_every_part_is_there(kind: str
         "| Deploy proof | complete | v42 → v41 (done) |",
     ):
         assert text.count(words) == 1, words
-    for guidance in ("Proponowany", "Opis.", "Propuesto", "提案", "Worum geht es", "Descreva", "We will", "{"):
+    for guidance in (
+        "Proponowany",
+        "Opis.",
+        "Propuesto",
+        "提案",
+        "Worum geht es",
+        "Descreva",
+        "We will",
+        "{",
+    ):
         assert guidance not in text
 
 
@@ -219,7 +228,9 @@ def test_french() -> None:
 @pytest.mark.parametrize("kind", ["es", "it", "nl"])
 def test_headings_and_parts_are_in_one_language(kind: str) -> None:
     (language,) = (one for one in LANGUAGES if one.code == kind)
-    own = {f"{mark} {title}" for title in language.headings.values() for mark in ("##", "###", "####")}
+    own = {
+        f"{mark} {title}" for title in language.headings.values() for mark in ("##", "###", "####")
+    }
     found = headings(written(ALL[kind]))[1:]
     asked = [line for line in ALL[kind].split("\n") if line.startswith("## ")]
     assert [one for one in found if one.startswith("## ")] == asked
@@ -254,7 +265,9 @@ def test_every_language_knows_every_part_and_its_own_words() -> None:
             assert language_of(titles, needed=titles) == language
 
 
-@pytest.mark.parametrize("kind", ["de", "pt", "fr", "es", "it", "nl", "pl", "ja", "shouted", "nygard", "madr"])
+@pytest.mark.parametrize(
+    "kind", ["de", "pt", "fr", "es", "it", "nl", "pl", "ja", "shouted", "nygard", "madr"]
+)
 def test_the_status_of_what_is_done_changes_wherever_it_stands(kind: str) -> None:
     text = written(ALL[kind])
     one = incidents.incident()
@@ -316,4 +329,6 @@ def test_the_number_of_the_template_in_its_id_is_ours() -> None:
     text = written(
         "---\nid: adrs-adr000\ntitle: ADR000: [TITLE]\nrevision: 000\n---\n\n## Context\n\n## Decision\n\n## Consequences\n"
     )
-    assert text.startswith('---\nid: adrs-adr007\ntitle: "INC-0042, checkout is failing"\nrevision: 000\n---\n')
+    assert text.startswith(
+        '---\nid: adrs-adr007\ntitle: "INC-0042, checkout is failing"\nrevision: 000\n---\n'
+    )

@@ -31,7 +31,9 @@ def answers(incident: Incident, *, whole: bool = True, alarm: bool = True) -> Gu
     return GuardLook(until=incident.guard_until, number=4, seeds=0, whole=whole, alarm=heard)
 
 
-def events(w: World, release: str, *, minutes: float, times: int, every: float, error: str = "Oops: a") -> None:
+def events(
+    w: World, release: str, *, minutes: float, times: int, every: float, error: str = "Oops: a"
+) -> None:
     function = "f" if error == "Oops: a" else error
     w.local.load(
         error,
@@ -90,7 +92,9 @@ async def test_a_quiet_look_of_the_bots_own_is_one_cheap_call():
     async with world(counting=True) as w:
         incident = await recovered(w, 5)
         assert w.calls is not None
-        first = await look_back(incident, SHOP, answers(incident, whole=False, alarm=False), w.client, LOOK)
+        first = await look_back(
+            incident, SHOP, answers(incident, whole=False, alarm=False), w.client, LOOK
+        )
         assert first.look.burned is not None, "how it burned is asked for once"
         before = len(w.calls.paths)
         events(w, "v3", minutes=2, times=2, every=1)
@@ -120,7 +124,9 @@ async def test_what_was_taken_back_is_known_by_its_commit_and_by_an_abbreviation
         (one,) = incident.rounds
         assert one.action is not None
         acted = one.action.model_copy(update={"from_release": Release(version="v3", commit=sha)})
-        incident = incident.model_copy(update={"rounds": (one.model_copy(update={"action": acted}),)})
+        incident = incident.model_copy(
+            update={"rounds": (one.model_copy(update={"action": acted}),)}
+        )
         assert gone(incident) == {"v3", sha}
         for name in (sha, sha[:7]):
             events(w, name, minutes=14, times=12, every=30)
@@ -133,7 +139,13 @@ async def test_what_was_taken_back_is_known_by_its_commit_and_by_an_abbreviation
 def down(w: World) -> str:
     """An uptime monitor saw it, three minutes ago; errors tell nothing of it."""
     title = "Downtime detected for https://shop.example"
-    w.local.load(title, at=LOOK - timedelta(minutes=3), tags={"uptime_rule": "7"}, function=title, release=None)
+    w.local.load(
+        title,
+        at=LOOK - timedelta(minutes=3),
+        tags={"uptime_rule": "7"},
+        function=title,
+        release=None,
+    )
     return str(max(w.local.issues))
 
 
@@ -143,9 +155,13 @@ async def test_a_monitor_that_fires_after_recovery_is_never_not_a_return():
         look = answers(incident)
         issue = down(w)
         other = await look_back(incident, SHOP, look, w.client, LOOK)
-        own = await look_back(incident, SHOP, look.model_copy(update={"issue": issue}), w.client, LOOK)
+        own = await look_back(
+            incident, SHOP, look.model_copy(update={"issue": issue}), w.client, LOOK
+        )
         resolved = incident.model_copy(update={"status": Status.RESOLVED})
-        later = await look_back(resolved, SHOP, look.model_copy(update={"issue": issue}), w.client, LOOK)
+        later = await look_back(
+            resolved, SHOP, look.model_copy(update={"issue": issue}), w.client, LOOK
+        )
     assert other.found == own.found == "fires"
     assert other.text.endswith("Downtime detected for https://shop.example: 1 event in 15 min")
     assert later.found == "cannot tell"
@@ -189,8 +205,12 @@ def test_the_alarm_is_recorded_with_the_look_and_nothing_is_opened():
     assert story.record.status is Status.MITIGATED
     assert (story.pages, story.in_channel, story.in_thread) == ([], [], [])
     (effect,) = story.wants(wanted.LookBack)
-    assert EFFECT.validate_json(EFFECT.dump_json(effect)) == effect, "it waits in Redis, whatever becomes of this bot"
-    assert story.noted == ["An alarm 60 s after recovery, looked at: Sentry SHOP-3: SHOP-3 ZeroDivisionError"]
+    assert EFFECT.validate_json(EFFECT.dump_json(effect)) == effect, (
+        "it waits in Redis, whatever becomes of this bot"
+    )
+    assert story.noted == [
+        "An alarm 60 s after recovery, looked at: Sentry SHOP-3: SHOP-3 ZeroDivisionError"
+    ]
 
 
 def test_one_straggler_is_one_line_in_the_thread():
@@ -298,7 +318,9 @@ def test_after_a_day_without_an_answer_people_are_asked_to_look():
     story.now += timedelta(hours=25)
     story.fires("alarm")
     story.looks_back("not asked")
-    assert story.in_channel == ["*Alarm after recovery:* Sentry could not be asked for a day. Please look."]
+    assert story.in_channel == [
+        "*Alarm after recovery:* Sentry could not be asked for a day. Please look."
+    ]
     assert "alarm" not in story.timers
 
 
@@ -320,7 +342,9 @@ def closed() -> Story:
 
 @pytest.mark.parametrize("over", [lambda: mitigated().written(), closed])
 @pytest.mark.parametrize("hours", [0.5, 20.0])
-def test_resolved_or_closed_a_straggler_leaves_it_and_a_return_opens_it(over: type[Story], hours: float):
+def test_resolved_or_closed_a_straggler_leaves_it_and_a_return_opens_it(
+    over: type[Story], hours: float
+):
     story = over()
     story.rings(alarm(story, after=hours * 3600), "quiet", after=hours * 3600, events=1)
     assert story.record.status in (Status.RESOLVED, Status.CLOSED)
@@ -335,7 +359,9 @@ def test_an_answer_that_comes_twice_or_late_changes_nothing():
     story = mitigated()
     story.say(alarm(story), after=60)
     (effect,) = story.wants(wanted.LookBack)
-    told = said.GuardLooked(look=effect.look, at=story.now, found="back", events=240, minutes=1, allowed=3)
+    told = said.GuardLooked(
+        look=effect.look, at=story.now, found="back", events=240, minutes=1, allowed=3
+    )
     story.say(told)
     rounds = story.record.rounds
     story.say(told)
@@ -349,7 +375,9 @@ def test_an_answer_that_comes_twice_or_late_changes_nothing():
 
 def test_what_the_watch_after_a_deploy_saw_itself_is_said_at_once():
     story = mitigated()
-    seen = said.AddEvidence(evidence=evidence(story.now + timedelta(minutes=9)), issue="99", looked=True)
+    seen = said.AddEvidence(
+        evidence=evidence(story.now + timedelta(minutes=9)), issue="99", looked=True
+    )
     story.say(seen, after=540)
     assert story.in_channel[0].startswith("*Fires again:*")
     assert len(story.pages) == 1
@@ -361,7 +389,9 @@ def test_while_a_fix_forward_is_under_way_the_alarm_waits_for_what_becomes_of_it
     story.hotfixed(forward=True)
     story.fires("alarm")
     assert (story.wants(wanted.LookBack), story.due("alarm")) == ([], 60)
-    story.say(said.DeployNotStarted(deploy_id=story.deploy, running="1.2.9", reason="1.2.9 runs by now"))
+    story.say(
+        said.DeployNotStarted(deploy_id=story.deploy, running="1.2.9", reason="1.2.9 runs by now")
+    )
     story.fires("alarm")
     story.looks_back("back", events=240)
     assert story.record.status is Status.DECIDING

@@ -61,14 +61,27 @@ def test_the_rules_know_no_outside():
 def test_the_rules_have_no_clock_and_no_dice():
     for path in files("phases"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today", "monotonic", "uuid4"):
+            if isinstance(node, ast.Attribute) and node.attr in (
+                "now",
+                "utcnow",
+                "today",
+                "monotonic",
+                "uuid4",
+            ):
                 owner = node.value
                 named = owner.id if isinstance(owner, ast.Name) else ""
-                assert named not in ("datetime", "time", "uuid", "date"), f"{path.relative_to(ROOT)}:{node.lineno}"
+                assert named not in ("datetime", "time", "uuid", "date"), (
+                    f"{path.relative_to(ROOT)}:{node.lineno}"
+                )
         assert not imports(path) & {"random", "secrets", "uuid"}, path
 
 
 def test_only_the_door_calls_step():
-    callers = [p for room in ("bot", "handlers", "sandbox") for p in files(room) if "phases.workflow" in p.read_text()]
+    callers = [
+        p
+        for room in ("bot", "handlers", "sandbox")
+        for p in files(room)
+        if "phases.workflow" in p.read_text()
+    ]
     names = {str(p.relative_to(ROOT)) for p in callers}
     assert names <= {"bot/wiring.py", "bot/store/incidents.py"}, names

@@ -23,7 +23,9 @@ NAME = "0003-inc-0042-checkout-is-failing.md"
 def shop(tmp_path: Path) -> Repository:
     repository = Repository(tmp_path / "shop")
     repository.commit(
-        "the shop", {"app.py": "1\n", "docs/adr/0001-we-write-decisions-down.md": "# ADR-0001\n"}, tag="v1"
+        "the shop",
+        {"app.py": "1\n", "docs/adr/0001-we-write-decisions-down.md": "# ADR-0001\n"},
+        tag="v1",
     )
     return repository
 
@@ -33,7 +35,9 @@ def service(repository: Repository) -> Service:
 
 
 def text(number: int = 3, one: Incident | None = None) -> str:
-    return adr_text(one or incidents.incident(adr=None), incidents.entries(), number, incidents.NAMES)
+    return adr_text(
+        one or incidents.incident(adr=None), incidents.entries(), number, incidents.NAMES
+    )
 
 
 def commits(repository: Repository) -> int:
@@ -47,7 +51,10 @@ async def test_one_file_and_one_commit_by_firebreak(shop: Repository) -> None:
     assert (adr.number, adr.path, adr.name) == (3, f"docs/adr/{NAME}", "ADR-0003")
     assert shop.git("show", f"main:docs/adr/{NAME}") == text().rstrip("\n")
     assert (shop.path / "docs/adr" / NAME).read_text(encoding="utf-8") == text()
-    assert shop.git("log", "-1", "--format=%an|%cn|%s") == "Firebreak|Firebreak|ADR-0003: INC-0042, checkout is failing"
+    assert (
+        shop.git("log", "-1", "--format=%an|%cn|%s")
+        == "Firebreak|Firebreak|ADR-0003: INC-0042, checkout is failing"
+    )
     assert shop.git("show", "--name-only", "--format=", "HEAD") == f"docs/adr/{NAME}"
     assert shop.git("status", "--porcelain") == ""
     assert await archive.highest(service(shop)) == 3
@@ -56,7 +63,9 @@ async def test_one_file_and_one_commit_by_firebreak(shop: Repository) -> None:
 
 async def test_writing_twice_is_writing_once(shop: Repository) -> None:
     first = await LocalArchive().write(service(shop), incidents.incident(), 3, text())
-    again = await LocalArchive().write(service(shop), incidents.incident(title="another title"), 4, text(4))
+    again = await LocalArchive().write(
+        service(shop), incidents.incident(title="another title"), 4, text(4)
+    )
     assert again == first
     assert commits(shop) == 2
     assert shop.git("status", "--porcelain") == ""
@@ -124,7 +133,9 @@ async def test_a_clone_that_a_deploy_detached_gets_it_on_its_branch(shop: Reposi
     assert (shop.path / "docs/adr" / NAME).exists()
 
 
-async def test_where_the_branch_is_checked_out_elsewhere_the_file_is_there(shop: Repository, tmp_path: Path) -> None:
+async def test_where_the_branch_is_checked_out_elsewhere_the_file_is_there(
+    shop: Repository, tmp_path: Path
+) -> None:
     shop.git("checkout", "--quiet", "--detach", "v1")
     shop.git("worktree", "add", "--quiet", str(tmp_path / "desk"), "main")
     await LocalArchive().write(service(shop), incidents.incident(), 3, text())
@@ -144,7 +155,9 @@ async def test_two_incidents_at_once_are_two_commits(shop: Repository) -> None:
     assert shop.git("status", "--porcelain") == ""
 
 
-async def test_a_directory_that_is_not_there_yet_and_a_clone_without_a_commit(tmp_path: Path) -> None:
+async def test_a_directory_that_is_not_there_yet_and_a_clone_without_a_commit(
+    tmp_path: Path,
+) -> None:
     fresh = Repository(tmp_path / "fresh")
     assert await LocalArchive().highest(service(fresh)) == 0
     await LocalArchive().write(service(fresh), incidents.incident(), 3, text())
@@ -169,7 +182,10 @@ async def test_errors_say_what_to_do(shop: Repository, tmp_path: Path) -> None:
     shop.write("file", "no directory")
     with pytest.raises(PortError) as refused:
         await archive.write(
-            Service(name="shop", adr=AdrPlace(directory=str(shop.path / "file"))), incidents.incident(), 3, text()
+            Service(name="shop", adr=AdrPlace(directory=str(shop.path / "file"))),
+            incidents.incident(),
+            3,
+            text(),
         )
     assert not refused.value.retryable
     assert "cannot be" in refused.value.text
@@ -194,7 +210,9 @@ async def test_an_index_in_use_is_tried_again(shop: Repository) -> None:
 async def test_the_folders_own_template(shop: Repository, tmp_path: Path) -> None:
     archive: ports.Archive = LocalArchive()
     assert await archive.template(service(shop)) == ""
-    shop.commit("a template", {"docs/adr/9999-adr-template.md": "# {title}\n", "docs/adr/readme.md": "x"})
+    shop.commit(
+        "a template", {"docs/adr/9999-adr-template.md": "# {title}\n", "docs/adr/readme.md": "x"}
+    )
     assert await archive.template(service(shop)) == "# {title}\n"
     assert await archive.highest(service(shop)) == 1, "a template is no post-mortem"
     shop.write("docs/adr/9999-adr-template.md", "half-written")
@@ -227,15 +245,22 @@ async def test_the_folders_own_template(shop: Repository, tmp_path: Path) -> Non
         ("0007-email-template-engine.md", "0008-inc-0042-checkout-is-failing.md"),
     ],
 )
-async def test_the_next_one_is_named_like_the_others(tmp_path: Path, there: str, written: str) -> None:
+async def test_the_next_one_is_named_like_the_others(
+    tmp_path: Path, there: str, written: str
+) -> None:
     repository = Repository(tmp_path / "shop")
-    repository.commit("decisions", {f"docs/adr/{there}": "# Use Rust\n\n## Why\n", "docs/adr/README.md": "Read me.\n"})
+    repository.commit(
+        "decisions",
+        {f"docs/adr/{there}": "# Use Rust\n\n## Why\n", "docs/adr/README.md": "Read me.\n"},
+    )
     archive, place = LocalArchive(), service(repository)
     assert await archive.template(place) == ""
     number = await archive.highest(place) + 1
     adr = await archive.write(place, incidents.incident(), number, text(number))
     assert (adr.number, adr.path) == (number, f"docs/adr/{written}")
-    again = await LocalArchive().write(place, incidents.incident(title="another"), number + 5, text(number + 5))
+    again = await LocalArchive().write(
+        place, incidents.incident(title="another"), number + 5, text(number + 5)
+    )
     assert again == adr, "written once, whatever it is called"
     assert await archive.highest(place) == number
     await archive.revise(place, incidents.incident(), lambda kept: f"{kept}More.\n", "more")
@@ -249,11 +274,20 @@ async def test_the_next_one_is_named_like_the_others(tmp_path: Path, there: str,
     assert (tmp_path / "loose" / written).is_file()
 
 
-async def test_a_partial_and_sparse_clone_gets_it_without_its_remote(shop: Repository, tmp_path: Path) -> None:
+async def test_a_partial_and_sparse_clone_gets_it_without_its_remote(
+    shop: Repository, tmp_path: Path
+) -> None:
     shop.git("config", "uploadpack.allowFilter", "true")
     shop.commit("more", {"web/app.js": "1\n"})
     desk = Repository(tmp_path / "desk")
-    desk.git("clone", "--quiet", "--filter=blob:none", "--sparse", f"file://{shop.path}", str(tmp_path / "clone"))
+    desk.git(
+        "clone",
+        "--quiet",
+        "--filter=blob:none",
+        "--sparse",
+        f"file://{shop.path}",
+        str(tmp_path / "clone"),
+    )
     shop.path.rename(tmp_path / "moved away")
     place = Service(name="shop", adr=AdrPlace(directory=str(tmp_path / "clone" / "docs" / "adr")))
     assert await LocalArchive().highest(place) == 1
@@ -262,10 +296,14 @@ async def test_a_partial_and_sparse_clone_gets_it_without_its_remote(shop: Repos
     assert kept == text(2).rstrip("\n")
 
 
-async def test_a_detached_clone_of_another_remote_and_branch(shop: Repository, tmp_path: Path) -> None:
+async def test_a_detached_clone_of_another_remote_and_branch(
+    shop: Repository, tmp_path: Path
+) -> None:
     shop.git("branch", "-m", "main", "trunk")
     shop.git("clone", "--quiet", "--origin=upstream", str(shop.path), str(tmp_path / "clone"))
     shop.git("-C", str(tmp_path / "clone"), "checkout", "--quiet", "--detach", "v1")
     place = Service(name="shop", adr=AdrPlace(directory=str(tmp_path / "clone" / "docs" / "adr")))
     adr = await LocalArchive().write(place, incidents.incident(), 3, text())
-    assert shop.git("-C", str(tmp_path / "clone"), "show", f"trunk:{adr.path}") == text().rstrip("\n")
+    assert shop.git("-C", str(tmp_path / "clone"), "show", f"trunk:{adr.path}") == text().rstrip(
+        "\n"
+    )

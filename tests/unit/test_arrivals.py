@@ -41,7 +41,9 @@ async def test_each_door_keeps_when_one_came_and_what_was_refused_since(
     monkeypatch.setattr("bot.store.webhook_log.WELL_SECONDS", 0)
     arrivals = Arrivals(app(), store, DOORS, lambda: NOW)
     arrivals.begin()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(arrivals), base_url="http://bot") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(arrivals), base_url="http://bot"
+    ) as http:
 
         async def sent(status: int, path: str = SENTRY.path) -> None:
             await http.post(path, headers={"wanted": str(status)})
@@ -71,7 +73,9 @@ async def test_the_first_start_counts_and_not_the_last(store: Store) -> None:
 def test_only_doors_with_a_secret_are_looked_at() -> None:
     needed = {"slack_bot_token": "xoxb-1", "slack_signing_secret": "s", "data_dir": "/x"}
     assert [dispatcher.whose for dispatcher in opened(load(**needed))] == ["Slack"]
-    socket = load(**needed, slack_app_token="xapp-1", sentry_webhook_secret="s", deploy_webhook_secret="d")
+    socket = load(
+        **needed, slack_app_token="xapp-1", sentry_webhook_secret="s", deploy_webhook_secret="d"
+    )
     assert [dispatcher.whose for dispatcher in opened(socket)] == ["Sentry", "CI"]
 
 
@@ -79,10 +83,22 @@ def test_only_doors_with_a_secret_are_looked_at() -> None:
     ("known", "state", "words"),
     [
         (Arrived(), "unproven", "the bot has not run with it yet"),
-        (Arrived(since=NOW - timedelta(hours=3)), "unproven", "none has arrived since the bot first ran"),
+        (
+            Arrived(since=NOW - timedelta(hours=3)),
+            "unproven",
+            "none has arrived since the bot first ran",
+        ),
         (Arrived(since=NOW - timedelta(days=2)), "unproven", "no webhook has ever arrived"),
-        (Arrived(since=NOW - timedelta(days=9), at=NOW - timedelta(days=5)), "works", "last arrived 2026-04-29"),
-        (Arrived(since=NOW, refused=1, refused_at=NOW), "broken", "wrong signature 1 time (last 2026-05-04 12:00 UTC)"),
+        (
+            Arrived(since=NOW - timedelta(days=9), at=NOW - timedelta(days=5)),
+            "works",
+            "last arrived 2026-04-29",
+        ),
+        (
+            Arrived(since=NOW, refused=1, refused_at=NOW),
+            "broken",
+            "wrong signature 1 time (last 2026-05-04 12:00 UTC)",
+        ),
         (Arrived(since=NOW, at=NOW, refused=7, refused_at=NOW), "broken", "7 times"),
     ],
 )

@@ -24,22 +24,35 @@ from tests.unit.repositories import Repository
 SCRIPT = "#!/bin/sh\n! grep -q broken shop.txt\n"
 
 
-def shop(path: Path, *, commits: int = 12, broken_at: int = 8, script: str = SCRIPT) -> tuple[Repository, list[str]]:
+def shop(
+    path: Path, *, commits: int = 12, broken_at: int = 8, script: str = SCRIPT
+) -> tuple[Repository, list[str]]:
     """`commits` commits, tagged v1 (the first) and v2 (the last); the shop is broken from `broken_at` on."""
     repository = Repository(path)
     shas: list[str] = []
     for number in range(commits):
-        files: dict[str, str | None] = {"shop.txt": f"{'broken' if number >= broken_at else 'fine'} {number}\n"}
+        files: dict[str, str | None] = {
+            "shop.txt": f"{'broken' if number >= broken_at else 'fine'} {number}\n"
+        }
         if number == 0:
             files["reproduce.sh"] = script
-        shas.append(repository.commit(f"Change {number}", files, author="Grace" if number == broken_at else "Ada"))
+        shas.append(
+            repository.commit(
+                f"Change {number}", files, author="Grace" if number == broken_at else "Ada"
+            )
+        )
     repository.git("tag", "v1", shas[0])
     repository.git("tag", "v2", shas[-1])
     return repository, shas
 
 
 def service(repository: Repository, script: tuple[str, ...] = ("./reproduce.sh",)) -> Service:
-    return Service(name="shop", checkout=str(repository.path), bisect=script, release=ReleaseNames(tag="v{version}"))
+    return Service(
+        name="shop",
+        checkout=str(repository.path),
+        bisect=script,
+        release=ReleaseNames(tag="v{version}"),
+    )
 
 
 def kill(marked: dict[str, Any]) -> None:
@@ -57,7 +70,8 @@ def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
         "asyncio.run(LocalBisector(Path(sys.argv[1])).start(service, 'b', '1', '2'))\ntime.sleep(600)"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", program, str(state), service.model_dump_json()], start_new_session=True
+        [sys.executable, "-c", program, str(state), service.model_dump_json()],
+        start_new_session=True,
     )
 
 
@@ -66,7 +80,11 @@ async def until_over(bisector: LocalBisector, shop: Service, id: str) -> Bisect:
 
 
 async def until(
-    bisector: LocalBisector, shop: Service, id: str, so: Callable[[Bisect], bool], seconds: float = 30
+    bisector: LocalBisector,
+    shop: Service,
+    id: str,
+    so: Callable[[Bisect], bool],
+    seconds: float = 30,
 ) -> Bisect:
     deadline = time.monotonic() + seconds
     while not so(told := await bisector.look(shop, id)):
@@ -90,7 +108,11 @@ async def test_the_commit_that_broke_it_is_named(tmp_path: Path) -> None:
     told = await until_over(bisector, service(repository), "inc-1-bisect-1")
     assert told.state == "found", told
     assert told.culprit is not None
-    assert (told.culprit.sha, told.culprit.author, told.culprit.subject) == (shas[8], "Grace", "Change 8")
+    assert (told.culprit.sha, told.culprit.author, told.culprit.subject) == (
+        shas[8],
+        "Grace",
+        "Change 8",
+    )
     assert told.step == told.steps <= 6
     assert "reproduce.sh" in told.culprit.reasons[0]
     # Nothing of it is left in the clone, and what is checked out there was never touched.
@@ -193,7 +215,8 @@ async def test_a_script_that_no_commit_has_is_lent_by_the_clone(tmp_path: Path) 
 async def test_cancelled_at_once_with_everything_it_started(tmp_path: Path) -> None:
     hangs = tmp_path / "hangs"
     repository, _ = shop(
-        tmp_path / "shop", script=f"#!/bin/sh\necho $$ > {hangs}.new\nmv {hangs}.new {hangs}\nsleep 600\n"
+        tmp_path / "shop",
+        script=f"#!/bin/sh\necho $$ > {hangs}.new\nmv {hangs}.new {hangs}\nsleep 600\n",
     )
     bisector = LocalBisector(tmp_path / "state")
     await bisector.start(service(repository), "b", "1", "2")
@@ -221,7 +244,9 @@ async def test_the_run_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None:
     assert told.culprit.sha == shas[8]
 
 
-async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers(tmp_path: Path) -> None:
+async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers(
+    tmp_path: Path,
+) -> None:
     gate, asked = tmp_path / "gate", tmp_path / "asked"
     repository, shas = shop(
         tmp_path / "shop",

@@ -105,7 +105,9 @@ def test_the_contracts_file_is_read_whole(services: Catalogue, tmp_path: Path) -
         ("prod is down", None),
     ],
 )
-def test_a_service_is_named_by_a_whole_word(services: Catalogue, text: str, name: str | None) -> None:
+def test_a_service_is_named_by_a_whole_word(
+    services: Catalogue, text: str, name: str | None
+) -> None:
     found = services.named_in(text)
     assert (found.name if found else None) == name
 
@@ -219,12 +221,20 @@ def test_no_toml(tmp_path: Path) -> None:
     assert "is no TOML" in faults(tmp_path, "[services.one\n")
 
 
-def test_without_a_file_there_is_one_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_file_there_is_one_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     needed = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-1", "data_dir": "/x"}
-    services = catalogue.load(settings.load(**needed, recheck_after_seconds=20, recheck_until_seconds=40))
+    services = catalogue.load(
+        settings.load(**needed, recheck_after_seconds=20, recheck_until_seconds=40)
+    )
     (only,) = services.all()
-    assert (only.name, only.recheck_after_seconds, only.recheck_until_seconds) == ("default", 20, 40)
+    assert (only.name, only.recheck_after_seconds, only.recheck_until_seconds) == (
+        "default",
+        20,
+        40,
+    )
     assert services.named_in("prod is down") == only
     assert catalogue.faults(tmp_path / "none.toml") == ()
     assert "there is no such file" in catalogue.faults(tmp_path / "none.toml", named=True)[0]
@@ -249,12 +259,24 @@ def test_any_editors_file_is_read(tmp_path: Path, mark: bytes, ending: str) -> N
         (ONE.encode("utf-16"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
         (ONE.encode("utf-16-le"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
         (ONE.encode("utf-32"), "saved as UTF-16 or UTF-32: save it as UTF-8"),
-        (ONE.replace("‑", "-").replace("検索", "x").encode("latin-1"), "is not UTF-8 (line 2): save it as UTF-8"),
-        ("[services.shop]\nowners = “@oncall”\n".encode(), 'that line has a left double quotation mark: write "'),
-        ("[services.shop]\nowners\u00a0= ['@oncall']\n".encode(), "that line has a no-break space: write a blank"),
+        (
+            ONE.replace("‑", "-").replace("検索", "x").encode("latin-1"),
+            "is not UTF-8 (line 2): save it as UTF-8",
+        ),
+        (
+            "[services.shop]\nowners = “@oncall”\n".encode(),
+            'that line has a left double quotation mark: write "',
+        ),
+        (
+            "[services.shop]\nowners\u00a0= ['@oncall']\n".encode(),
+            "that line has a no-break space: write a blank",
+        ),
         (b"[services.shop]\n\x1a", "that line has the control character U+001A: take it out"),
         (b"\x1f\x8b\x08\x00\x00", "is not UTF-8 (line 1): save it as UTF-8"),
-        ("[services.shop]\n\u200bowners = ['@oncall']\n".encode(), "that line has a zero width space: take it out"),
+        (
+            "[services.shop]\n\u200bowners = ['@oncall']\n".encode(),
+            "that line has a zero width space: take it out",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, raw: bytes, said: str) -> None:
@@ -291,5 +313,9 @@ def test_a_blank_that_was_pasted_along_is_no_part_of_a_value(tmp_path: Path) -> 
     text = '[services.shop]\nsentry = [" shop", "web\u00a0"]\nenvironments = ["production "]\nowners = ["@ann "]\n'
     shop = catalogue.read(written(tmp_path, text)).get("shop")
     assert shop is not None
-    assert (shop.sentry, shop.environments, shop.owners) == (("shop", "web"), ("production",), ("@ann",))
+    assert (shop.sentry, shop.environments, shop.owners) == (
+        ("shop", "web"),
+        ("production",),
+        ("@ann",),
+    )
     assert catalogue.read(written(tmp_path, ONE)).named_in("shop_front is down") is None

@@ -43,9 +43,15 @@ ORDERS = (
 def shop(path: Path) -> tuple[Repository, str, str]:
     """Of two commits between the releases one broke the price, the other one words the order's error."""
     repository = Repository(path)
-    repository.commit("Shop", {"till/__init__.py": "", "till/pricing.py": PRICING, "till/orders.py": ORDERS}, tag="v1")
+    repository.commit(
+        "Shop",
+        {"till/__init__.py": "", "till/pricing.py": PRICING, "till/orders.py": ORDERS},
+        tag="v1",
+    )
     culprit = repository.commit(
-        "Regions as they are typed", {"till/pricing.py": PRICING.replace(".lower()", "")}, author="Grace"
+        "Regions as they are typed",
+        {"till/pricing.py": PRICING.replace(".lower()", "")},
+        author="Grace",
     )
     innocent = repository.commit(
         "Say which order failed", {"till/orders.py": ORDERS.replace("'order'", "f'no order from {region}'")}, tag="v2"
@@ -102,7 +108,12 @@ def burn(dsn: str, root: Path) -> None:
 async def measured(client: Client, service: Service) -> TriageReport:
     now = datetime.now(UTC)
     deploys = [
-        DeploySeen(release=Release(version=v), service="till", started_at=now.replace(hour=0), source="webhook")
+        DeploySeen(
+            release=Release(version=v),
+            service="till",
+            started_at=now.replace(hour=0),
+            source="webhook",
+        )
         for v in ("1", "2")
     ]
     return (await triage(incident(), service, (), client, None, None, deploys, now)).report
@@ -110,23 +121,43 @@ async def measured(client: Client, service: Service) -> TriageReport:
 
 async def test_from_a_wrapped_crash_to_whoever_wrote_its_line(till: tuple[Path, str, str]) -> None:
     root, culprit, innocent = till
-    service = Service(name="till", sentry=("till",), checkout=str(root), release=ReleaseNames(tag="v{version}"))
+    service = Service(
+        name="till", sentry=("till",), checkout=str(root), release=ReleaseNames(tag="v{version}")
+    )
     async with stored() as (sentry, client):
         await asyncio.to_thread(burn, sentry.dsn("till"), root)
         report = await measured(client, service)
-    assert (report.exception_type, report.exception_value, report.wrapped_in) == ("KeyError", "'EU'", ("OrderFailed",))
+    assert (report.exception_type, report.exception_value, report.wrapped_in) == (
+        "KeyError",
+        "'EU'",
+        ("OrderFailed",),
+    )
     assert report.issues[0].title == "OrderFailed: no order from EU, caused by KeyError: 'EU'"
     assert report.frame is not None
-    assert (report.frame.file, report.frame.function, report.frame.line) == ("till/pricing.py", "rate", 3)
+    assert (report.frame.file, report.frame.function, report.frame.line) == (
+        "till/pricing.py",
+        "rate",
+        3,
+    )
 
-    ends = {"suspect": Release(version="2"), "running": Release(version="2"), "targets": (Release(version="1"),)}
+    ends = {
+        "suspect": Release(version="2"),
+        "running": Release(version="2"),
+        "targets": (Release(version="1"),),
+    }
     case = incident().model_copy(
-        update={"service": "till", "title": "OrderFailed: no order", "triage": report.model_copy(update=ends)}
+        update={
+            "service": "till",
+            "title": "OrderFailed: no order",
+            "triage": report.model_copy(update=ends),
+        }
     )
     found = (await investigate(case, service, LocalGit(), False, datetime.now(UTC))).investigation
     assert [one.sha for one in found.suspects] == [culprit, innocent]
     assert found.suspects[0].reasons[0] == "wrote till/pricing.py:3, where it crashes"
-    assert found.walk[0].startswith("Crashes in till/pricing.py:3 in rate: return rates[region]. Last touched by")
+    assert found.walk[0].startswith(
+        "Crashes in till/pricing.py:3 in rate: return rates[region]. Last touched by"
+    )
     assert found.walk[1].startswith("Called from till/orders.py:10 in place: return rate(region).")
     assert found.walk[-1].startswith("Raised again as OrderFailed in till/orders.py:12 in place:")
     best = next(h for h in found.hypotheses if h.kind is HypothesisKind.COMMIT)

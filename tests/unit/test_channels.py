@@ -62,7 +62,10 @@ def called(world: World, method: str = "") -> list[str]:
         ("<#C0123ABCD|incidents>", Reference(id="C0123ABCD")),
         ("<#C0123ABCD>", Reference(id="C0123ABCD")),
         ("https://acme.slack.com/archives/C0123ABCD", Reference(id="C0123ABCD")),
-        ("https://acme.slack.com/archives/C0123ABCD/p1777900000000100?thread_ts=1.2", Reference(id="C0123ABCD")),
+        (
+            "https://acme.slack.com/archives/C0123ABCD/p1777900000000100?thread_ts=1.2",
+            Reference(id="C0123ABCD"),
+        ),
         ("https://acme.enterprise.slack.com/archives/c0123abcd/", Reference(id="C0123ABCD")),
         ("https://app.slack.com/client/T0123/C0123ABCD", Reference(id="C0123ABCD")),
         ("<https://acme.slack.com/archives/C0123ABCD>", Reference(id="C0123ABCD")),
@@ -87,7 +90,11 @@ def test_how_a_channel_may_be_written(written: str, meant: Reference) -> None:
 
 async def test_an_id_is_one_call_in_a_workspace_of_any_size() -> None:
     async with town(MANY) as (world, slack):
-        for written in ("C0INCIDENTS", "<#C0INCIDENTS|x>", "https://firebreak.slack.com/archives/C0INCIDENTS"):
+        for written in (
+            "C0INCIDENTS",
+            "<#C0INCIDENTS|x>",
+            "https://firebreak.slack.com/archives/C0INCIDENTS",
+        ):
             world.workspace.calls.clear()
             found = await Channels(slack).find(written)
             assert found is not None
@@ -118,7 +125,9 @@ async def test_a_rate_limit_in_the_middle_loses_no_page() -> None:
         world.faults.clear()
         found = await channels.find("team-8999")
         assert found is not None
-        cursors = [call.args.get("cursor") for call in world.workspace.calls if call.method == LISTS]
+        cursors = [
+            call.args.get("cursor") for call in world.workspace.calls if call.method == LISTS
+        ]
         assert len(cursors) == len(set(cursors)) == 10, "no page is asked for twice"
 
 
@@ -186,7 +195,11 @@ async def test_the_announcements_say_what_is_wrong() -> None:
     async with town() as (world, slack):
         old = world.workspace.create_channel("old", ALICE)
         world.workspace.archive(old, ALICE)
-        for written, said in (("nowhere", "no such channel"), ("old", "it is archived"), (old.id, "#old is archived")):
+        for written, said in (
+            ("nowhere", "no such channel"),
+            ("old", "it is archived"),
+            (old.id, "#old is archived"),
+        ):
             with pytest.raises(PortError, match=said) as wrong:
                 await Announced(slack, written).channel()
             assert not wrong.value.retryable
@@ -196,7 +209,9 @@ async def test_the_announcements_say_what_is_wrong() -> None:
         assert await Announced(slack, " ").channel() is None
 
 
-async def test_the_announcements_move_with_the_name_and_outlast_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_announcements_move_with_the_name_and_outlast_an_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(bot.configured_channels, "CHECKED_SECONDS", 0.0)
     monkeypatch.setattr(slack_channels, "ANEW_SECONDS", 0.0)
     async with town() as (world, slack):
@@ -222,16 +237,22 @@ async def test_an_owner_by_name_is_read_like_a_channel() -> None:
         crowd(world, 3000)
         people = SlackPeople(slack, TEAM, None)
         world.faults.limit("slack.users.list", 2, seconds=HOUR)
-        shop = service(owners=("@Name2999", "<@U0BOB|bob>", "<!subteam^S0CHECKOUT|@x>", "@Checkout-Oncall"))
+        shop = service(
+            owners=("@Name2999", "<@U0BOB|bob>", "<!subteam^S0CHECKOUT|@x>", "@Checkout-Oncall")
+        )
         with pytest.raises(PortError):
             await people.owners(shop)
         world.faults.clear()
         assert await people.owners(shop) == ("U102999", BOB, ALICE)
-        asked = [call.args.get("cursor") for call in world.workspace.calls if call.method == "users.list"]
+        asked = [
+            call.args.get("cursor") for call in world.workspace.calls if call.method == "users.list"
+        ]
         assert len(asked) == len(set(asked)) == 4
 
 
-async def test_a_shown_name_that_several_have_makes_nobody_an_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_shown_name_that_several_have_makes_nobody_an_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with town() as (world, slack):
         for id, name in (("U1A", "sam1"), ("U1B", "sam2")):
             world.workspace.users[id] = person(id, name, "Sam Smith")
@@ -243,7 +264,9 @@ async def test_a_shown_name_that_several_have_makes_nobody_an_owner(monkeypatch:
         world.workspace.users["U1A"]["deleted"] = True
         monkeypatch.setattr(bot.clients.slack.people, "ANEW_SECONDS", 0.0)
         people = SlackPeople(slack, TEAM, None)
-        assert await people.owners(service(owners=("@sam",))) == ("U1B",), "who is gone does not count"
+        assert await people.owners(service(owners=("@sam",))) == ("U1B",), (
+            "who is gone does not count"
+        )
         with pytest.raises(PortError, match="not known"):
             await people.owners(service(owners=("@new",)))
         world.workspace.users["U1C"] = person("U1C", "new", "New")
@@ -295,7 +318,10 @@ async def doctor(world: World, **settings: str) -> dict[str, Finding]:
     )
     async with AsyncExitStack() as stack:
         found = await look_at_slack(given, Catalogue(()), stack)
-    return {f"{one.what} {n}" if one.what == "WATCHED_CHANNELS" else one.what: one for n, one in enumerate(found)}
+    return {
+        f"{one.what} {n}" if one.what == "WATCHED_CHANNELS" else one.what: one
+        for n, one in enumerate(found)
+    }
 
 
 async def test_doctor_finds_channels_as_the_bot_does() -> None:
@@ -321,7 +347,9 @@ async def test_doctor_waits_as_long_as_slack_says() -> None:
     async with town(2000) as (world, _):
         world.faults.next(f"slack.{LISTS}", Fault(status=429, retry_after=1))
         found = await doctor(world, incidents_channel="incidents", watched_channels="general")
-        assert [one.state for key, one in found.items() if key.startswith(("WATCHED", "INCID"))] == ["works", "works"]
+        assert [
+            one.state for key, one in found.items() if key.startswith(("WATCHED", "INCID"))
+        ] == ["works", "works"]
         world.faults.next(f"slack.{LISTS}", Fault(status=429, retry_after=999))
         told = (await doctor(world, incidents_channel="incidents"))["INCIDENTS_CHANNEL"]
         assert (told.state, told.mend) == ("broken", "run it again in a minute")

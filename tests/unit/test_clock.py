@@ -56,7 +56,9 @@ def nothing_due(store: Store) -> Callable[[], Any]:
 
 
 async def test_what_is_due_is_said_and_what_is_not_stays(store: Store) -> None:
-    incidents = dispatcher(store, setting(("now", 0, NobodyActed()), ("later", FAR, TriageOverdue())))
+    incidents = dispatcher(
+        store, setting(("now", 0, NobodyActed()), ("later", FAR, TriageOverdue()))
+    )
     id = await opened(incidents)
     clock = Clock(store, incidents)
     await clock.sweep()
@@ -117,7 +119,9 @@ async def test_it_runs_by_itself_and_a_timer_may_set_itself_again(
     assert not [record for record in caplog.records if record.name.startswith("apscheduler")]
 
 
-async def test_a_refused_timer_is_removed_and_logged(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refused_timer_is_removed_and_logged(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     def more(draft: Draft, action: Action) -> Draft | Refused:
         if isinstance(action, NobodyActed):
             return Refused("state", "somebody acted")
@@ -129,11 +133,17 @@ async def test_a_refused_timer_is_removed_and_logged(store: Store, caplog: pytes
     await clock.sweep()
     assert clock.counts == {"refused": 1}
     assert "somebody acted" in caplog.text
-    assert await store.redis.zcard(store.keys.timers) == await store.redis.hlen(store.keys.timer_actions) == 0
+    assert (
+        await store.redis.zcard(store.keys.timers)
+        == await store.redis.hlen(store.keys.timer_actions)
+        == 0
+    )
     assert await notes(incidents, id) == ["go"]
 
 
-async def test_a_timer_of_an_incident_that_is_gone_is_removed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_timer_of_an_incident_that_is_gone_is_removed(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL)
     incidents = dispatcher(store, setting(("now", 0, NobodyActed())))
     id = await opened(incidents)
@@ -177,7 +187,9 @@ async def test_a_door_without_redis_leaves_the_timer(
     assert await notes(incidents, id) == ["go", "nobody.acted"]
 
 
-async def test_what_cannot_be_decoded_is_set_aside(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_cannot_be_decoded_is_set_aside(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL)
     incidents = dispatcher(store, setting(("now", 0, NobodyActed())))
     id = await opened(incidents)
@@ -235,7 +247,9 @@ async def test_a_wall_clock_that_is_set_back_does_not_stop_it(
     assert "the wall clock was set by -3600" in caplog.text
 
 
-async def test_it_lives_through_a_redis_that_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_lives_through_a_redis_that_is_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = Store.open(f"unix://{tmp_path}/nothing")
     clock = Clock(store, dispatcher(store))
     await clock.sweep()

@@ -26,13 +26,24 @@ async def says(of: Service) -> dict[str, str]:
 async def test_a_whole_clone_works(tmp_path: Path) -> None:
     remote, shas = origin(tmp_path / "origin")
     shop = clone(remote, tmp_path / "clone")
-    assert await says(shop) == {f"all of its history is there, and its main branch stands at {shas[-1][:9]}": "works"}
+    assert await says(shop) == {
+        f"all of its history is there, and its main branch stands at {shas[-1][:9]}": "works"
+    }
 
 
 @pytest.mark.parametrize(("away", "state"), [(False, "unproven"), (True, "broken")])
-async def test_a_shallow_and_a_partial_clone_are_named(tmp_path: Path, away: bool, state: str) -> None:
+async def test_a_shallow_and_a_partial_clone_are_named(
+    tmp_path: Path, away: bool, state: str
+) -> None:
     remote, _ = origin(tmp_path / "origin")
-    shop = clone(remote, tmp_path / "clone", "--depth=2", "--filter=blob:none", "--no-single-branch", "--no-tags")
+    shop = clone(
+        remote,
+        tmp_path / "clone",
+        "--depth=2",
+        "--filter=blob:none",
+        "--no-single-branch",
+        "--no-tags",
+    )
     if away:
         unreachable(remote)
     found = await says(shop)
@@ -55,7 +66,9 @@ async def test_a_clone_of_one_branch_a_lonely_one_and_none(tmp_path: Path) -> No
     assert any("no git clone" in said for said in await says(service(tmp_path / "plain")))
 
 
-async def test_another_users_clone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_users_clone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     remote, _ = origin(tmp_path / "origin")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     assert any("belongs to another user" in said for said in await says(service(remote.path)))
@@ -87,7 +100,13 @@ async def test_a_bisect_over_a_cut_that_stays_names_nobody(tmp_path: Path) -> No
     with pytest.raises(PortError, match="history of the clone is cut"):
         await LocalBisector(tmp_path / "state").start(shop, "b", "1", "2")
     # Also where it was cut after the bisect had begun.
-    job = {"good": "1", "bad": "2", "good_commit": shas[0], "bad_commit": shas[-1], "checkout": shop.checkout}
+    job = {
+        "good": "1",
+        "bad": "2",
+        "good_commit": shas[0],
+        "bad_commit": shas[-1],
+        "checkout": shop.checkout,
+    }
     create(tmp_path / "b" / "job.json", job)
     (tmp_path / "b" / "worktree").symlink_to(tmp_path / "clone")
     with pytest.raises(Ended, match=r"history of the clone is cut .* between 1 and 2"):

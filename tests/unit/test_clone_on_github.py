@@ -31,7 +31,10 @@ async def test_pull_requests_come_first_and_branches_stay(world: World, tmp_path
         repo.git("switch", "--quiet", "--create", branch, "main")
         heads.append(repo.commit(f"Work on {branch}", {"pay.py": f"{branch}\n"}))
     repo.git("switch", "--quiet", "main")
-    world.github.pulls += [Pull(12, "No zero", heads[0], "fix/zero"), Pull(13, "Elsewhere", "e" * 40, "elsewhere")]
+    world.github.pulls += [
+        Pull(12, "No zero", heads[0], "fix/zero"),
+        Pull(13, "Elsewhere", "e" * 40, "elsewhere"),
+    ]
     shop = SHOP.model_copy(update={"checkout": str(repo.path)})
     source: SourceCode = CloneOnGitHub(LocalGit(), world.source)
     assert isinstance(source, PullRequests)

@@ -53,10 +53,17 @@ def shop(path: Path, deploy: str, *, limit: int = 60, tag: str = "v{version}") -
         hotfix=("./hotfix.sh", "--hotfix", "{commit}"),
         limit_seconds=limit,
     )
-    return Service(name="shop", deployer="command", deploy=commands, release=ReleaseNames(tag=tag, deploy="v{version}"))
+    return Service(
+        name="shop",
+        deployer="command",
+        deploy=commands,
+        release=ReleaseNames(tag=tag, deploy="v{version}"),
+    )
 
 
-async def until(deployer: CommandDeployer, shop: Service, id: str, so: Callable[[DeployState], bool]) -> DeployState:
+async def until(
+    deployer: CommandDeployer, shop: Service, id: str, so: Callable[[DeployState], bool]
+) -> DeployState:
     deadline = time.monotonic() + 30
     while not so(state := await deployer.look(shop, id)):
         assert time.monotonic() < deadline, state
@@ -85,7 +92,10 @@ async def test_what_runs_and_what_may_be_deployed(tmp_path: Path) -> None:
     # `nightly` fits no pattern; `v--help` and `v$(ls)` fit, but may not be deployed.
     assert [r.version for r in await deployer.releases(service)] == ["43", "42", "41"]
     assert deployer_for(service, {"command": deployer}) is deployer
-    assert deployer_for(service.model_copy(update={"deployer": "github"}), {"command": deployer}) is None
+    assert (
+        deployer_for(service.model_copy(update={"deployer": "github"}), {"command": deployer})
+        is None
+    )
 
 
 async def test_a_name_that_fits_no_pattern_is_shown_as_it_is(tmp_path: Path) -> None:
@@ -117,7 +127,10 @@ async def test_a_known_deploy_is_never_started_again(tmp_path: Path) -> None:
     service = shop(tmp_path / "shop", "true")
     deployer, other = CommandDeployer(tmp_path / "state"), CommandDeployer(tmp_path / "state")
     await asyncio.gather(
-        *(d.start(service, "d", Release(version="42"), hotfix=False) for d in (deployer, other, deployer, other))
+        *(
+            d.start(service, "d", Release(version="42"), hotfix=False)
+            for d in (deployer, other, deployer, other)
+        )
     )
     await until_over(deployer, service, "d")
     await deployer.start(service, "d", Release(version="41"), hotfix=False)
@@ -132,10 +145,14 @@ async def test_a_hotfix_goes_by_its_full_commit_and_is_known_again(tmp_path: Pat
     assert (tmp_path / "shop" / "running").read_text().strip() == SHA
     assert await deployer.running(service) == HOTFIX
     with pytest.raises(PortError, match="full commit"):
-        await deployer.start(service, "e", Release(version="hotfix x@1234567", commit="1234567"), hotfix=True)
+        await deployer.start(
+            service, "e", Release(version="hotfix x@1234567", commit="1234567"), hotfix=True
+        )
 
 
-@pytest.mark.parametrize("version", ["44", "--help", "42; rm -rf /", "$(ls)", "nightly", "", "42\n", "x" * 300])
+@pytest.mark.parametrize(
+    "version", ["44", "--help", "42; rm -rf /", "$(ls)", "nightly", "", "42\n", "x" * 300]
+)
 async def test_only_what_is_in_the_list_is_deployed(tmp_path: Path, version: str) -> None:
     service = shop(tmp_path / "shop", "true")
     deployer = CommandDeployer(tmp_path / "state")
@@ -155,20 +172,28 @@ async def test_a_failure_says_how_it_ended_and_hides_secrets(tmp_path: Path) -> 
     await deployer.start(service, "d", Release(version="42"), hotfix=False)
     state = await until_over(deployer, service, "d")
     assert (state.state, state.reason) == ("failed", "the command ended with exit code 3")
-    assert state.lines == ("pushing with token=[redacted]", "https://[redacted]@host/x", "[redacted]")
+    assert state.lines == (
+        "pushing with token=[redacted]",
+        "https://[redacted]@host/x",
+        "[redacted]",
+    )
     assert state.output is not None
     assert state.output.lines == (*state.lines, "[the command ended with exit code 3]")
 
 
 async def test_the_last_line_before_a_failure_mostly_says_why(tmp_path: Path) -> None:
-    service = shop(tmp_path / "shop", "echo checking out; echo 'no connection to the database' >&2; exit 1")
+    service = shop(
+        tmp_path / "shop", "echo checking out; echo 'no connection to the database' >&2; exit 1"
+    )
     deployer = CommandDeployer(tmp_path / "state")
     await deployer.start(service, "d", Release(version="42"), hotfix=False)
     state = await until_over(deployer, service, "d")
     assert state.reason == "the command ended with exit code 1: no connection to the database"
 
 
-async def test_a_deploy_gets_none_of_the_bots_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_deploy_gets_none_of_the_bots_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
     monkeypatch.setenv("SHOP_REGION", "eu-west")
     service = shop(tmp_path / "shop", "env > env")
@@ -185,7 +210,10 @@ async def test_a_deploy_that_hangs_is_stopped_with_its_children(tmp_path: Path) 
     deployer = CommandDeployer(tmp_path / "state")
     await deployer.start(service, "d", Release(version="42"), hotfix=False)
     state = await until_over(deployer, service, "d")
-    assert (state.state, state.reason) == ("failed", "it hung past its limit of 1 s and was stopped")
+    assert (state.state, state.reason) == (
+        "failed",
+        "it hung past its limit of 1 s and was stopped",
+    )
     assert records._started(int((tmp_path / "shop" / "child").read_text())) is None
     assert await deployer.running(service) == Release(version="43")
 
@@ -205,7 +233,9 @@ async def test_nothing_is_started_where_the_command_is_not_there(tmp_path: Path)
 
 async def test_questions_that_hang_or_fail_are_errors(tmp_path: Path) -> None:
     service = shop(tmp_path / "shop", "true")
-    (tmp_path / "shop" / "current.sh").write_text("#!/bin/sh\necho 'no route, password: geheim' >&2\nexit 7\n")
+    (tmp_path / "shop" / "current.sh").write_text(
+        "#!/bin/sh\necho 'no route, password: geheim' >&2\nexit 7\n"
+    )
     with pytest.raises(PortError, match=r"no route, password: \[redacted\]") as failed:
         await CommandDeployer(tmp_path / "state").running(service)
     assert failed.value.retryable
@@ -221,7 +251,9 @@ async def test_the_deploy_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None
     bot.wait()
     deployer = CommandDeployer(tmp_path / "state")
     assert (await deployer.look(service, "d")).state == "running"
-    await deployer.start(service, "d", Release(version="42"), hotfix=False)  # the outbox says it again
+    await deployer.start(
+        service, "d", Release(version="42"), hotfix=False
+    )  # the outbox says it again
     (tmp_path / "shop" / "gate").touch()
     assert (await until_over(deployer, service, "d")).state == "done"
     assert (tmp_path / "shop" / "asked").read_text() == "v42\n"
@@ -234,7 +266,9 @@ def starter(service: Service, deployer: CommandDeployer) -> Callable[[int], Awai
     async def found(job: object) -> SimpleNamespace:
         return incident
 
-    ctx = SimpleNamespace(incident=found, service=lambda _: service, deployer_for=lambda _: deployer)
+    ctx = SimpleNamespace(
+        incident=found, service=lambda _: service, deployer_for=lambda _: deployer
+    )
     perform = acting(cast("EffectContext", ctx), cast("Merges", None))["deploy.start"]
     running, to = Release(version="43"), Release(version="42")
     effect = StartDeploy(deploy_id="d", kind=ActionKind.ROLLBACK, to=to, running=running, by="U1")
@@ -285,14 +319,18 @@ async def test_what_is_said_not_to_have_started_does_not_start_later(
     # The launcher of the first try was only slow.
     folder = str(next((tmp_path / "state" / "deploys").iterdir()))
     late = await commands.run(
-        [sys.executable, "-m", "bot.clients.processes.watcher", folder], cwd=str(Path(__file__).parents[2]), seconds=10
+        [sys.executable, "-m", "bot.clients.processes.watcher", folder],
+        cwd=str(Path(__file__).parents[2]),
+        seconds=10,
     )
     assert late.code == 0
     assert (await deployer.look(service, "d")).state == "failed"
     assert not (tmp_path / "shop" / "asked").exists()
 
 
-async def test_a_bot_killed_between_record_and_process_leaves_a_deploy_that_starts_once(tmp_path: Path) -> None:
+async def test_a_bot_killed_between_record_and_process_leaves_a_deploy_that_starts_once(
+    tmp_path: Path,
+) -> None:
     service = shop(tmp_path / "shop", "true")
     deployer = CommandDeployer(tmp_path / "state")
     job = {
@@ -323,7 +361,9 @@ async def test_a_lost_watcher_is_reported_and_never_guessed(tmp_path: Path) -> N
     state = await until_over(deployer, service, "d")
     assert state.state == "unknown"
     assert "gone without an exit code" in state.reason
-    assert await deployer.running(service) == Release(version="42")  # which is why what runs is read back
+    assert await deployer.running(service) == Release(
+        version="42"
+    )  # which is why what runs is read back
 
 
 async def test_a_pid_that_was_used_again_is_not_taken_for_the_deploy(tmp_path: Path) -> None:
@@ -350,5 +390,6 @@ def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
         "time.sleep(600)"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", program, str(state), service.model_dump_json()], start_new_session=True
+        [sys.executable, "-c", program, str(state), service.model_dump_json()],
+        start_new_session=True,
     )

@@ -61,13 +61,17 @@ def test_what_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
     assert "[redacted]" in redact(text)
 
 
-@pytest.mark.parametrize("text", ["checking out v42", "HEAD is now at 0123456 Rates (#12)", "12:03:04 step 3/5: 80 %"])
+@pytest.mark.parametrize(
+    "text", ["checking out v42", "HEAD is now at 0123456 Rates (#12)", "12:03:04 step 3/5: 80 %"]
+)
 def test_ordinary_lines_stay(text: str) -> None:
     assert redact(text) == text
 
 
 def test_lines_are_whole_plain_and_few() -> None:
-    output = b"\x1b[31mred\x1b[0m\n\n 10%\r 50%\r100%\n" + b"x" * 1000 + b"\nbell\x07 \xff end\nlast"
+    output = (
+        b"\x1b[31mred\x1b[0m\n\n 10%\r 50%\r100%\n" + b"x" * 1000 + b"\nbell\x07 \xff end\nlast"
+    )
     lines = printed(output, from_the_start=True, going_on=False).lines
     assert lines[0] == "red"
     assert lines[1] == "100%"
@@ -84,7 +88,9 @@ def test_the_thread_shows_the_newest_lines_up_to_a_limit_and_says_that_there_wer
     assert many.lines == tuple(str(n) for n in range(960, 1000))
     assert many.cut
     wide = printed(
-        "ä".encode() * 200 + b"\n" + b"y" * 290 + b"\n" * 3 + b"z\n" * 20, from_the_start=True, going_on=False
+        "ä".encode() * 200 + b"\n" + b"y" * 290 + b"\n" * 3 + b"z\n" * 20,
+        from_the_start=True,
+        going_on=False,
     )
     assert len(wide.lines) == 22
     long = printed((b"x" * 290 + b"\n") * 30, from_the_start=True, going_on=False)
@@ -98,8 +104,12 @@ def test_half_a_secret_is_not_shown() -> None:
     assert half.lines == ("building",)
     whole = printed(b"building\npushing with ghp_0123456", from_the_start=True, going_on=False)
     assert whole.lines[-1] == "pushing with ghp_0123456", "nothing more will come"
-    waits = printed(b"built\nContinue with ghp_0123456", from_the_start=True, going_on=True, stands_still=True)
-    assert waits.lines == ("built", "Continue with [redacted]"), "it may be a question, and still half a secret"
+    waits = printed(
+        b"built\nContinue with ghp_0123456", from_the_start=True, going_on=True, stands_still=True
+    )
+    assert waits.lines == ("built", "Continue with [redacted]"), (
+        "it may be a question, and still half a secret"
+    )
     tail = printed(b"56789abcdefghij is the token\nbuilt\n", from_the_start=False, going_on=False)
     assert (tail.lines, tail.cut) == (("built",), True)
     redrawn = printed(b" 10%\r 50%\r 5", from_the_start=True, going_on=True)

@@ -33,7 +33,9 @@ DAY = 1440.0
 def below(number: int, mean: float, spread: float) -> float:
     """The chance of at most so many, by another way: every term from scratch."""
     if spread == 1:
-        return sum(math.exp(n * math.log(mean) - mean - math.lgamma(n + 1)) for n in range(number + 1))
+        return sum(
+            math.exp(n * math.log(mean) - mean - math.lgamma(n + 1)) for n in range(number + 1)
+        )
     size = mean / (spread - 1)
     terms = (
         math.lgamma(n + size) - math.lgamma(size) - math.lgamma(n + 1) - size * math.log(spread)
@@ -44,7 +46,9 @@ def below(number: int, mean: float, spread: float) -> float:
 
 
 @given(st.floats(0.1, 690), spreads, st.sampled_from([MISSED_RECOVERY, FALSE_RECOVERY, 0.05]))
-def test_the_limits_are_those_of_the_distribution(mean: float, spread: float, chance: float) -> None:
+def test_the_limits_are_those_of_the_distribution(
+    mean: float, spread: float, chance: float
+) -> None:
     high, low = at_most(mean, spread, chance), at_least_above(mean, spread, chance)
     slack = 1e-9
     assert 1 - below(high, mean, spread) <= chance + slack
@@ -91,7 +95,13 @@ def test_a_short_measure_is_trusted_less(usual: float, burning: float, minutes: 
 
 def test_numbers_that_people_can_check() -> None:
     held = limits(Measured(1, DAY), Measured(45, 15), 4)
-    assert (held.expected, held.unchanged, held.allowed, held.recovered, held.burning) == (4, 180, 15, 15, 15)
+    assert (held.expected, held.unchanged, held.allowed, held.recovered, held.burning) == (
+        4,
+        180,
+        15,
+        15,
+        15,
+    )
     nothing_before = limits(Measured(0, DAY), Measured(6, 15), 4)
     assert (nothing_before.allowed, nothing_before.recovered) == (STRAGGLERS, 2)
 

@@ -34,7 +34,9 @@ async def test_background_work_goes_on_one_piece_a_turn_of_the_loop() -> None:
     assert most == 1
 
 
-async def test_nothing_goes_on_while_somebody_waits_for_an_ack(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_goes_on_while_somebody_waits_for_an_ack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "LONGEST_SECONDS", 60.0)
     courtesy, done = Courtesy(), []
     with courtesy.somebody_asks():
@@ -56,7 +58,9 @@ async def test_however_many_people_ask_it_comes_to_its_end(monkeypatch: pytest.M
     assert len(done) == 4
 
 
-async def test_work_that_is_cancelled_while_it_waits_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_work_that_is_cancelled_while_it_waits_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "LONGEST_SECONDS", 60.0)
     courtesy, done = Courtesy(), []
     with courtesy.somebody_asks():

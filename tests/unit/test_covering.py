@@ -63,11 +63,19 @@ async def test_in_a_real_clone(tmp_path: Path):
         tag="v1",
     )
     sha = repository.commit("Round (#12)", {"shop/pay.py": PAY + "\n# rounded\n"}, tag="v2")
-    one = Service(name="shop", checkout=str(repository.path), release=ReleaseNames(tag="v{version}"))
+    one = Service(
+        name="shop", checkout=str(repository.path), release=ReleaseNames(tag="v{version}")
+    )
     source = LocalGit()
-    assert await source.tests_of(one, "2", "/srv/app/shop/pay.py") == Covered(naming=("tests/test_pay.py",), files=2)
-    assert await source.tests_of(one, "2", "shop/tax.py") == Covered(naming=("tests/test_flow.py",), files=2)
-    assert await source.tests_of(one, "2", "shop/refund.py") == Covered(files=2), "an address in a test is no file"
+    assert await source.tests_of(one, "2", "/srv/app/shop/pay.py") == Covered(
+        naming=("tests/test_pay.py",), files=2
+    )
+    assert await source.tests_of(one, "2", "shop/tax.py") == Covered(
+        naming=("tests/test_flow.py",), files=2
+    )
+    assert await source.tests_of(one, "2", "shop/refund.py") == Covered(files=2), (
+        "an address in a test is no file"
+    )
     assert await source.tests_of(one, "2", "shop/gone.py") is None
     commit = await source.commit(one, sha[:9])
     assert commit is not None
@@ -83,7 +91,8 @@ def test_each_fact_is_a_sentence():
     found = Hindsight(
         tests=Covered(naming=("tests/test_pay.py",), files=9),
         commit=Commit(
-            sha="c0ffee1234567", files=(CommitFile(path="tests/test_pay.py"), CommitFile(path="shop/pay.py"))
+            sha="c0ffee1234567",
+            files=(CommitFile(path="tests/test_pay.py"), CommitFile(path="shop/pay.py")),
         ),
         checks=PullChecks(pull_request="#7", checks=(Check(name="unit", conclusion="passed"),)),
     )
@@ -95,6 +104,9 @@ def test_each_fact_is_a_sentence():
     assert covered(Covered(files=1)) == "The only test file does not name that file."
     assert covered(Covered(read=False)) == "No test is called after that file."
     bare = how_it_passed(
-        incident(), Hindsight(commit=Commit(sha="c0ffee1234567"), confirmed=True, checks=PullChecks(pull_request="#7"))
+        incident(),
+        Hindsight(
+            commit=Commit(sha="c0ffee1234567"), confirmed=True, checks=PullChecks(pull_request="#7")
+        ),
     )
     assert bare == "Commit c0ffee123 changed no test. No check ran on #7."

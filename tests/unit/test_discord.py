@@ -66,10 +66,16 @@ async def test_a_rate_limit_says_how_long_in_the_body(world: World) -> None:
     [
         (Fault(status=503), True, "fault of its own"),
         (Fault(lose_answer=True), True, "broke off"),
-        (Fault(status=400, error="Cannot send an empty message"), False, "Cannot send an empty message"),
+        (
+            Fault(status=400, error="Cannot send an empty message"),
+            False,
+            "Cannot send an empty message",
+        ),
     ],
 )
-async def test_errors_say_whether_trying_again_helps(world: World, fault: Fault, retryable: bool, said: str) -> None:
+async def test_errors_say_whether_trying_again_helps(
+    world: World, fault: Fault, retryable: bool, said: str
+) -> None:
     world.faults.next("discord.post", fault)
     with pytest.raises(PortError, match=said) as refused:
         await world.client.post("hello", author="Firebreak INC-0001")
@@ -92,9 +98,13 @@ async def test_a_post_is_pinned_while_it_is_wanted_and_both_may_be_said_twice(wo
     for pinned in (True, True, False, False):
         await world.bot.pin(posted.id, posted.channel, pinned=pinned)
         assert world.discord.posts[0].pinned is pinned
-    await world.bot.pin(posted.id, None, pinned=True)  # posted by an earlier version, which kept no channel
+    await world.bot.pin(
+        posted.id, None, pinned=True
+    )  # posted by an earlier version, which kept no channel
     assert world.discord.posts[0].pinned
-    await world.bot.pin("42", posted.channel, pinned=False)  # deleted meanwhile: nothing is left to do
+    await world.bot.pin(
+        "42", posted.channel, pinned=False
+    )  # deleted meanwhile: nothing is left to do
     with pytest.raises(PortError, match="was deleted"):
         await world.bot.pin("42", posted.channel, pinned=True)
 
@@ -132,14 +142,16 @@ async def test_what_hinders_a_pin_is_said_with_its_way_out(world: World) -> None
 
 async def test_after_a_lost_answer_the_post_is_found_and_not_made_twice(world: World) -> None:
     began = datetime.now(UTC)
-    world.discord.post("an earlier INC-0001, before Redis was lost", "Firebreak INC-0001").at = began - timedelta(
-        days=9
+    world.discord.post("an earlier INC-0001, before Redis was lost", "Firebreak INC-0001").at = (
+        began - timedelta(days=9)
     )
     world.faults.next("discord.post", Fault(lose_answer=True))
     with pytest.raises(PortError):
         await world.bot.post("checkout is failing", author="Firebreak INC-0001")
     world.discord.post("search is slow", "Firebreak INC-0002")
-    found = await world.bot.post("checkout is failing", author="Firebreak INC-0001", maybe_posted_since=began)
+    found = await world.bot.post(
+        "checkout is failing", author="Firebreak INC-0001", maybe_posted_since=began
+    )
     assert (found.id, found.channel) == (world.discord.posts[1].id, "1")
     assert len(world.discord.posts) == 3
 
@@ -147,7 +159,9 @@ async def test_after_a_lost_answer_the_post_is_found_and_not_made_twice(world: W
 @pytest.mark.parametrize("may_read", [True, False])
 async def test_where_nothing_is_found_it_is_posted(world: World, may_read: bool) -> None:
     world.discord.may_see = may_read
-    made = await world.bot.post("x", author="Firebreak INC-0001", maybe_posted_since=datetime.now(UTC))
+    made = await world.bot.post(
+        "x", author="Firebreak INC-0001", maybe_posted_since=datetime.now(UTC)
+    )
     assert [post.id for post in world.discord.posts] == [made.id]
     world.discord.may_see = True
     world.faults.next("discord.messages", Fault(status=503), times=3)

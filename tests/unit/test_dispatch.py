@@ -14,7 +14,13 @@ from handlers.app import build_app
 from handlers.slack.bolt import COMMANDS_AT_ONCE, App
 
 # https://docs.slack.dev/interactivity/implementing-slash-commands#app_command_handling
-COMMAND = {"command": "/incident", "text": "help", "team_id": "T0FIREBREAK", "user_id": "U0ALICE", "channel_id": "C0"}
+COMMAND = {
+    "command": "/incident",
+    "text": "help",
+    "team_id": "T0FIREBREAK",
+    "user_id": "U0ALICE",
+    "channel_id": "C0",
+}
 # https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
 CLICK = {
     "type": "block_actions",

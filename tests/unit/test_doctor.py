@@ -61,7 +61,10 @@ def test_a_system_without_releases_is_no_fault() -> None:
 
 def test_the_table_names_what_is_broken_once_more() -> None:
     told = table(
-        [works("Settings", "complete"), broken("Slack token", "Slack refused auth.test: invalid_auth.", "copy it")]
+        [
+            works("Settings", "complete"),
+            broken("Slack token", "Slack refused auth.test: invalid_auth.", "copy it"),
+        ]
     )
     assert "✓ Settings" in told
     assert "→ copy it" in told
@@ -80,8 +83,12 @@ async def looked(given: Settings) -> list[Finding]:
 
 async def test_what_was_set_aside_is_listed(store: Store, redis_url: str) -> None:
     given = settings(redis_url=redis_url)
-    assert [one.says for one in await looked(given) if one.what == "Outbox"] == ["nothing was set aside"]
-    await put_aside(store, incident="INC-0007", name="timer 3", reason="2 fields do not fit", text="{}")
+    assert [one.says for one in await looked(given) if one.what == "Outbox"] == [
+        "nothing was set aside"
+    ]
+    await put_aside(
+        store, incident="INC-0007", name="timer 3", reason="2 fields do not fit", text="{}"
+    )
     [aside] = [one for one in await looked(given) if one.what == "Outbox"]
     assert "timer 3 of INC-0007: 2 fields do not fit" in aside.says
 
@@ -109,14 +116,24 @@ C, D = "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b", "cd" * 20
 
 
 def test_releases_that_are_commits_need_no_tag_at_each() -> None:
-    sides = [("sentry", "{version}", [C, D]), ("tag", "{version}", ["v1.4.0"]), ("deploy", "{version}", [C[:7]])]
+    sides = [
+        ("sentry", "{version}", [C, D]),
+        ("tag", "{version}", ["v1.4.0"]),
+        ("deploy", "{version}", [C[:7]]),
+    ]
     found = side_by_side(Service(name="shop"), sides, {"v1.4.0": "ef" * 20})
     assert [one.state for one in found] == ["works", "works", "works", "unproven"]
-    assert found[-1].says.startswith("Sentry and the deployer: commits, at none of which a tag points")
-    elsewhere = side_by_side(
-        Service(name="shop"), [*sides[:2], ("deploy", "{version}", ["812", "811"])], {"v1.4.0": "ef" * 20}
+    assert found[-1].says.startswith(
+        "Sentry and the deployer: commits, at none of which a tag points"
     )
-    assert "Sentry and the deployer have not one version in common." in [one.says for one in elsewhere]
+    elsewhere = side_by_side(
+        Service(name="shop"),
+        [*sides[:2], ("deploy", "{version}", ["812", "811"])],
+        {"v1.4.0": "ef" * 20},
+    )
+    assert "Sentry and the deployer have not one version in common." in [
+        one.says for one in elsewhere
+    ]
 
 
 @pytest.mark.parametrize("before", ["shop@", "main-", "sha-"])

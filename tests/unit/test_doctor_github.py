@@ -46,15 +46,22 @@ async def test_the_last_three_as_tags_and_deployments_name_them(world: World) ->
         ("works", "Git: v1.10.0, v1.3.0, v1.2.0 (read by v{version})"),
         ("works", "the deployer: v1.10.0, v1.3.0, v1.2.0 (read by v{version})"),
     ]
-    strange = SHOP.model_copy(update={"release": ReleaseNames(tag="release-{version}", deploy="release-{version}")})
-    assert [one.state for one in await release_names(strange, None, world.client)] == ["broken", "broken"]
+    strange = SHOP.model_copy(
+        update={"release": ReleaseNames(tag="release-{version}", deploy="release-{version}")}
+    )
+    assert [one.state for one in await release_names(strange, None, world.client)] == [
+        "broken",
+        "broken",
+    ]
 
 
 async def test_a_workflow_that_cannot_be_started_is_broken_with_its_reason(world: World) -> None:
     deploy = world.github.workflows["deploy.yml"]
 
     async def says() -> str:
-        return " ".join(one.says for one in await github.deployer(SHOP, world.client) if one.state == "broken")
+        return " ".join(
+            one.says for one in await github.deployer(SHOP, world.client) if one.state == "broken"
+        )
 
     assert await says() == ""
     for state, how in (
@@ -95,18 +102,28 @@ async def test_deployments_of_a_branch_and_of_others_side_by_side(world: World) 
     world.github.tags["billing-v7.1.0"] = "a" * 40
     world.github.deploy("billing-v7.1.0")
     [one] = await github.deployer(SHOP, world.client)
-    assert (one.state, one.says[:55]) == ("unproven", "the newest deployments to production are none of it, by")
+    assert (one.state, one.says[:55]) == (
+        "unproven",
+        "the newest deployments to production are none of it, by",
+    )
     assert "billing-v7.1.0" in one.says
 
 
 async def test_how_the_next_post_mortem_is_named(world: World, tmp_path: Path) -> None:
     head = world.github.commits[-1].sha
-    world.github.files |= {(head, "docs/adr/ADR-007-x.adoc"): "x", (head, "docs/adr/README.md"): "x"}
+    world.github.files |= {
+        (head, "docs/adr/ADR-007-x.adoc"): "x",
+        (head, "docs/adr/README.md"): "x",
+    }
     hosted = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="docs/adr")})
     (tmp_path / "7. x.md").write_text("# x")
     here = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path))})
     nowhere = SHOP.model_copy(update={"adr": AdrPlace(directory=str(tmp_path / "7. x.md"))})
-    assert [(one.state, one.says) for place in (hosted, here) for one in await decisions(place, world.client)] == [
+    assert [
+        (one.state, one.says)
+        for place in (hosted, here)
+        for one in await decisions(place, world.client)
+    ] == [
         (
             "works",
             "acme/shop/docs/adr, newest number 7, the next is ADR-008-….md; its files end in .adoc, post-mortems are Markdown",

@@ -63,7 +63,12 @@ async def slowly(url: str, path: str, head: str, drops: bytes) -> bytes:
     ids=["length told", "chunked"],
 )
 async def test_a_body_that_never_ends_is_not_waited_for(
-    home: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str, head: str, drops: bytes
+    home: House,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    head: str,
+    drops: bytes,
 ) -> None:
     monkeypatch.setattr("handlers.webhooks.signature.BODY_SECONDS", 0.2)
     assert b" 408 " in await slowly(home.url, path, head, drops)
@@ -71,12 +76,16 @@ async def test_a_body_that_never_ends_is_not_waited_for(
     assert await home.count() == 0
 
 
-async def test_a_packed_body_is_never_unpacked(home: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_packed_body_is_never_unpacked(
+    home: House, caplog: pytest.LogCaptureFixture
+) -> None:
     """Nobody who talks to us packs; ten megabytes of nothing stay ten kilobytes, and are no JSON."""
     bomb = gzip.compress(b" " * 10_485_760)
     assert len(bomb) < 20_000
     at = str(int(time.time()))
-    slack = hmac.new(SECRET.encode(), b"v0:" + at.encode() + b":" + bomb, hashlib.sha256).hexdigest()
+    slack = hmac.new(
+        SECRET.encode(), b"v0:" + at.encode() + b":" + bomb, hashlib.sha256
+    ).hexdigest()
     ours = hmac.new(CI_SECRET.encode(), bomb, hashlib.sha256).hexdigest()
     theirs = hmac.new(HOOK_SECRET.encode(), bomb, hashlib.sha256).hexdigest()
     for path, headers in (
@@ -106,12 +115,21 @@ async def test_a_signed_request_of_another_time_is_refused(
     assert len(refusals(caplog)) == 1
     assert await home.count() == 0
     now = {**form, **home.slack.delivery.signature(raw)}
-    assert (await home.http.post(f"{home.url}/slack/events", content=raw, headers=now)).status_code == 200
+    assert (
+        await home.http.post(f"{home.url}/slack/events", content=raw, headers=now)
+    ).status_code == 200
     assert await home.count() == 1, "the same words, signed now"
 
 
 async def test_another_systems_secret_opens_no_door(home: House) -> None:
-    secrets = (SECRET, HOOK_SECRET, CI_SECRET, GITHUB_HOOK_SECRET, LINEAR_SECRET.get_secret_value(), "")
+    secrets = (
+        SECRET,
+        HOOK_SECRET,
+        CI_SECRET,
+        GITHUB_HOOK_SECRET,
+        LINEAR_SECRET.get_secret_value(),
+        "",
+    )
     doors = {
         "/webhooks/sentry": ("Sentry-Hook-Signature", "", HOOK_SECRET),
         "/webhooks/deploys": ("X-Firebreak-Signature", "sha256=", CI_SECRET),
@@ -123,7 +141,9 @@ async def test_another_systems_secret_opens_no_door(home: House) -> None:
             if secret == right:
                 continue
             digest = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
-            answer = await home.http.post(f"{home.url}{path}", content=raw, headers={header: f"{prefix}{digest}"})
+            answer = await home.http.post(
+                f"{home.url}{path}", content=raw, headers={header: f"{prefix}{digest}"}
+            )
             assert answer.status_code == 401, (path, secret)
 
 
@@ -133,7 +153,11 @@ async def test_a_crowd_that_asks_whether_we_are_ready_costs_one_write(store: Sto
 
     routes = health.routes(store, lambda: {"clock": True}, none)
     async with serving(Starlette(routes=routes)) as url, httpx.AsyncClient(trust_env=False) as http:
-        before = (await store.redis.info("commandstats"))["cmdstat_set"]["calls"] if await touched(store) else 0
+        before = (
+            (await store.redis.info("commandstats"))["cmdstat_set"]["calls"]
+            if await touched(store)
+            else 0
+        )
         answers = await asyncio.gather(*(http.get(f"{url}/readyz") for _ in range(30)))
         after = (await store.redis.info("commandstats"))["cmdstat_set"]["calls"]
     assert {a.status_code for a in answers} == {200}

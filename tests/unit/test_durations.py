@@ -28,7 +28,9 @@ def test_all_four_parts() -> None:
 def test_a_deploy_that_failed_counts_as_time_until_one_is_done() -> None:
     rounds = (
         acted(1, 3, result="failed", finished_at=incidents.minute(6)),
-        Round(number=2, opened_at=incidents.minute(6), why="the deploy failed", investigate_by="UANN"),
+        Round(
+            number=2, opened_at=incidents.minute(6), why="the deploy failed", investigate_by="UANN"
+        ),
         acted(3, 8, result="done", finished_at=incidents.minute(9)),
     )
     parts = durations(incidents.incident(rounds=rounds))
@@ -42,7 +44,9 @@ def test_what_has_not_happened_has_no_duration() -> None:
 
 
 def test_what_people_reported_has_no_measured_beginning() -> None:
-    assert durations(incidents.incident(triage=incidents.report(manual_by="UANN"))).to_detect is None
+    assert (
+        durations(incidents.incident(triage=incidents.report(manual_by="UANN"))).to_detect is None
+    )
 
 
 def test_declared_before_its_first_event_took_no_time_to_detect() -> None:

@@ -47,12 +47,16 @@ async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere() -> None:
         came.append(request.headers.get("authorization", ""))
         return JSONResponse({"ok": True})
 
-    async with serving(Starlette(routes=[Route("/{rest:path}", elsewhere, methods=["GET", "POST"])])) as other:
+    async with serving(
+        Starlette(routes=[Route("/{rest:path}", elsewhere, methods=["GET", "POST"])])
+    ) as other:
 
         async def redirects(request: Request) -> Response:
             return RedirectResponse(f"{other}/api/auth.test", 307)
 
-        async with serving(Starlette(routes=[Route("/api/{method}", redirects, methods=["GET", "POST"])])) as url:
+        async with serving(
+            Starlette(routes=[Route("/api/{method}", redirects, methods=["GET", "POST"])])
+        ) as url:
             slack = Slack("xoxb-1", f"{url}/api/")
             await slack.start()
             with pytest.raises(PortError):

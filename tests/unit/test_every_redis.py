@@ -35,7 +35,9 @@ def scripts() -> list[Script]:
         for one in pkgutil.walk_packages(bot.__path__, "bot.")
         if "__main__" not in one.name
     ]
-    return [value for module in modules for value in vars(module).values() if isinstance(value, Script)]
+    return [
+        value for module in modules for value in vars(module).values() if isinstance(value, Script)
+    ]
 
 
 async def test_every_script_is_one_that_redis_6_2_can_read(store: Store) -> None:
@@ -91,7 +93,9 @@ async def started(store: Store) -> tuple[Incidents, str, int]:
     assert isinstance(await incidents.dispatch(declare(), None), Recorded)
     queue = Queue(store, "worker")
     await queue.ensure_group()
-    await store.redis.xadd(store.keys.outbox, {"incident": "INC-0001", "id": "INC-0001.1.1", "effect": "{}"})
+    await store.redis.xadd(
+        store.keys.outbox, {"incident": "INC-0001", "id": "INC-0001.1.1", "effect": "{}"}
+    )
     held = await queue.read(store.redis, 10, 1)
     at = await store.redis.zscore(store.keys.timers, "INC-0001|rings")
     assert at is not None
@@ -107,7 +111,9 @@ async def kept(server: Served) -> dict[bytes, bytes]:
         await redis.aclose()
 
 
-async def nothing_is_written(store: Store, server: Served, says: str, refuse: Any, mend: Any) -> None:
+async def nothing_is_written(
+    store: Store, server: Served, says: str, refuse: Any, mend: Any
+) -> None:
     incidents, entry, at_ms = await started(store)
     before = await kept(server)
     await refuse()
@@ -121,7 +127,10 @@ async def nothing_is_written(store: Store, server: Served, says: str, refuse: An
         assert says in answer.text
         assert "Nothing was recorded" in answer.text
     assert after == before
-    assert all(isinstance(answer, Recorded) for answer in await a_commit_each(incidents, store, entry, at_ms))
+    assert all(
+        isinstance(answer, Recorded)
+        for answer in await a_commit_each(incidents, store, entry, at_ms)
+    )
 
 
 async def test_a_full_one(store: Store, server: Served) -> None:
@@ -190,6 +199,8 @@ async def test_an_older_one_is_refused_with_its_version(binary: Path, tmp_path: 
 async def test_several_commits_at_once(store: Store) -> None:
     incidents = dispatcher(store)
     assert isinstance(await incidents.dispatch(declare(), None), Recorded)
-    said = await asyncio.gather(*(incidents.dispatch(update(f"n{n}"), "INC-0001") for n in range(30)))
+    said = await asyncio.gather(
+        *(incidents.dispatch(update(f"n{n}"), "INC-0001") for n in range(30))
+    )
     assert all(isinstance(one, Recorded) for one in said)
     assert (await store.load("INC-0001")).version == 31

@@ -52,7 +52,11 @@ def _functions() -> dict[str, CodeType]:
             continue
         module = importlib.import_module(f"handlers.views.{page.name}")
         for name, one in inspect.getmembers(module, inspect.isfunction):
-            if isinstance(one, FunctionType) and one.__module__ == module.__name__ and name not in READS:
+            if (
+                isinstance(one, FunctionType)
+                and one.__module__ == module.__name__
+                and name not in READS
+            ):
                 found[f"{page.name}.{name}"] = one.__code__
     return found
 
@@ -62,4 +66,6 @@ def test_every_view_is_in_the_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
     functions = _functions()
     assert len(functions) > 150  # it looks where they are
     missing = [name for name, code in functions.items() if code not in drawn]
-    assert not missing, f"no picture is taken of what these draw; add it to tests/browser/gallery_more.py: {missing}"
+    assert not missing, (
+        f"no picture is taken of what these draw; add it to tests/browser/gallery_more.py: {missing}"
+    )

@@ -19,7 +19,9 @@ ANY = ("allkeys-lru", "allkeys-random")
 
 
 @pytest.mark.parametrize(("memory", "policy"), [("0", "allkeys-lru"), ("100mb", "noeviction")])
-async def test_what_keeps_everything_is_taken(store: Store, memory: str, policy: str, caplog: pytest.LogCaptureFixture):
+async def test_what_keeps_everything_is_taken(
+    store: Store, memory: str, policy: str, caplog: pytest.LogCaptureFixture
+):
     await _set(store, memory, policy)
     try:
         await must_keep(store.redis)
@@ -38,7 +40,9 @@ async def test_what_may_lose_any_key_is_refused_with_how_to_mend_it(store: Store
         await _set(store, "0", "noeviction")
 
 
-async def test_what_may_lose_what_ends_by_itself_is_said_in_the_log(store: Store, caplog: pytest.LogCaptureFixture):
+async def test_what_may_lose_what_ends_by_itself_is_said_in_the_log(
+    store: Store, caplog: pytest.LogCaptureFixture
+):
     await _set(store, "100mb", "volatile-lru")
     try:
         await must_keep(store.redis)

@@ -50,7 +50,9 @@ async def restore(redis: Redis, everything: dict[str, dict[str, Any]]) -> None:
                 for name, pending in value["groups"].items():
                     await redis.xgroup_create(key, name, id="0", mkstream=True)
                     if pending:
-                        await redis.xreadgroup(name, pending[0]["consumer"], {key: ">"}, count=len(pending))
+                        await redis.xreadgroup(
+                            name, pending[0]["consumer"], {key: ">"}, count=len(pending)
+                        )
             case kind:
                 raise AssertionError(f"{key} is a {kind}")
 
@@ -101,13 +103,17 @@ async def test_every_record_and_timeline_is_read(left: Store):
     for incident, kept in ((first, "INC-0001"), (second, "INC-0002")):
         record = await left.redis.hget(left.keys.incident(kept), "record")
         assert record is not None
-        assert _without_new(json.loads(incident.model_dump_json()), json.loads(record)) == json.loads(record)
+        assert _without_new(
+            json.loads(incident.model_dump_json()), json.loads(record)
+        ) == json.loads(record)
 
 
 def _without_new(now: Any, then: Any) -> Any:
     """`now` without the fields that `then` did not have: a later release may add some, with defaults."""
     if isinstance(now, dict) and isinstance(then, dict):
-        return {name: _without_new(value, then[name]) for name, value in now.items() if name in then}
+        return {
+            name: _without_new(value, then[name]) for name, value in now.items() if name in then
+        }
     if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
         return [_without_new(*pair) for pair in zip(now, then, strict=True)]
     return now
@@ -117,7 +123,9 @@ async def test_every_effect_is_read(left: Store):
     queue = Queue(left, "next")
     await queue.ensure_group()
     for waiting in await left.redis.zrange(left.keys.waiting, 0, -1):
-        await left.redis.zadd(left.keys.waiting, {waiting: 0})  # due, whatever this machine's clock says
+        await left.redis.zadd(
+            left.keys.waiting, {waiting: 0}
+        )  # due, whatever this machine's clock says
     await queue.promote()
     held = [*await queue.reclaim(0), *await queue.read(left.redis, 50, 10)]
     effects = [EFFECT.validate_json(one.fields["effect"]) for one in held]
@@ -127,7 +135,9 @@ async def test_every_effect_is_read(left: Store):
             EFFECT.validate_json(failure.effect)
 
 
-async def test_every_timer_is_read_and_its_action_is_taken(left: Store, everything: dict[str, dict[str, Any]]):
+async def test_every_timer_is_read_and_its_action_is_taken(
+    left: Store, everything: dict[str, dict[str, Any]]
+):
     dispatcher = Heard(Incidents(left, step, Names()))
     clock = Clock(left, dispatcher, now=lambda: datetime(2100, 1, 1, tzinfo=UTC))
     timers = everything["{fb}:timers"]["value"]

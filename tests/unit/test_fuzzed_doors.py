@@ -48,7 +48,9 @@ class Ways:
     def send(self, path: str, raw: bytes, headers: dict[str, str]) -> httpx.Response:
         async def sent() -> httpx.Response:
             told = [(key.encode(), value.encode("latin-1")) for key, value in headers.items()]
-            answer = await self.home.http.post(f"{self.home.url}{path}", content=raw, headers=told, timeout=SECONDS)
+            answer = await self.home.http.post(
+                f"{self.home.url}{path}", content=raw, headers=told, timeout=SECONDS
+            )
             await self.home.idle()
             return answer
 
@@ -70,7 +72,9 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     handler = _Kept(kept)
 
     async def opened() -> House:
-        store = Store.open(await stack.enter_async_context(embedded(tmp_path_factory.mktemp("fuzzed"))))
+        store = Store.open(
+            await stack.enter_async_context(embedded(tmp_path_factory.mktemp("fuzzed")))
+        )
         stack.push_async_callback(store.close)
         home = await stack.enter_async_context(house(store))
         await recorded(home)
@@ -80,7 +84,9 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         home = runner.run(opened())
         logging.getLogger().addHandler(handler)
         try:
-            yield Ways(runner, home, [delivered.body for delivered in home.slack.delivery.log], kept)
+            yield Ways(
+                runner, home, [delivered.body for delivered in home.slack.delivery.log], kept
+            )
         finally:
             logging.getLogger().removeHandler(handler)
             runner.run(stack.aclose())
@@ -99,7 +105,9 @@ async def recorded(home: House) -> None:
     form = await alice.open_modal("incident.cause")
     await alice.submit(form, {"text": "A deploy divided by zero"})
     await alice.command("/incident declare")
-    await alice.submit(await alice.open_modal("incident.declare"), {"title": "search is slow", "service": "search"})
+    await alice.submit(
+        await alice.open_modal("incident.declare"), {"title": "search is slow", "service": "search"}
+    )
     alice.say("general", "prod is down, users are reporting errors")
     await alice.open_home()
     await alice.shortcut("incident.declare")
@@ -112,7 +120,10 @@ def slack_request(body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
     """Encoded and signed as Slack does it: a command is a form, an interaction a form with a payload, an event JSON."""
     if "command" in body:
         raw, kind = (
-            urlencode({k: v if isinstance(v, str) else json.dumps(v) for k, v in body.items()}, errors="replace"),
+            urlencode(
+                {k: v if isinstance(v, str) else json.dumps(v) for k, v in body.items()},
+                errors="replace",
+            ),
             "form",
         )
     elif "event" in body or body.get("type") == "event_callback":
@@ -125,7 +136,9 @@ def slack_request(body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
 
 def signed(raw: bytes) -> dict[str, str]:
     at = str(int(time.time()))
-    digest = hmac.new(SECRET.encode(), b"v0:" + at.encode() + b":" + raw, hashlib.sha256).hexdigest()
+    digest = hmac.new(
+        SECRET.encode(), b"v0:" + at.encode() + b":" + raw, hashlib.sha256
+    ).hexdigest()
     return {"x-slack-request-timestamp": at, "x-slack-signature": f"v0={digest}"}
 
 
@@ -135,16 +148,39 @@ JUNK = st.one_of(
     st.none(),
     st.booleans(),
     st.sampled_from(
-        [0, -1, 2**63, 1e308, "", " ", "0", "null", "<!channel>", CANARY, CANARY * 500, "\x00", "\ud83d\ude00", "‮"]
+        [
+            0,
+            -1,
+            2**63,
+            1e308,
+            "",
+            " ",
+            "0",
+            "null",
+            "<!channel>",
+            CANARY,
+            CANARY * 500,
+            "\x00",
+            "\ud83d\ude00",
+            "‮",
+        ]
     ),
     st.sampled_from([[], {}, [[]], [{}], {"id": None}, {"": {}}, ["x"] * 300]),
     st.text(max_size=20),
-    st.recursive(st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3), max_leaves=6),
+    st.recursive(
+        st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3), max_leaves=6
+    ),
 )
 
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items: Any = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in items:
         yield (*at, key)
         yield from paths(inner, (*at, key))
@@ -173,7 +209,9 @@ def torn(draw: st.DrawFn, bodies: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 FUZZ = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 
@@ -210,7 +248,9 @@ def _sentry(resource: str, body: dict[str, Any]) -> Webhook:
 
 def _github(kind: str, body: dict[str, Any]) -> Webhook:
     headers = {"X-GitHub-Event": kind}
-    return Webhook("/webhooks/github", body, GITHUB_HOOK_SECRET, "X-Hub-Signature-256", "sha256=", headers)
+    return Webhook(
+        "/webhooks/github", body, GITHUB_HOOK_SECRET, "X-Hub-Signature-256", "sha256=", headers
+    )
 
 
 WEBHOOKS = [
@@ -229,18 +269,31 @@ def test_a_torn_webhook_is_answered(ways: Ways, data: st.DataObject) -> None:
     way = data.draw(st.sampled_from(WEBHOOKS))
     raw = json.dumps(data.draw(torn([way.body]))).encode()
     digest = hmac.new(way.secret.encode(), raw, hashlib.sha256).hexdigest()
-    headers = {**way.headers, way.signature: f"{way.prefix}{digest}", "X-GitHub-Delivery": digest[:20]}
+    headers = {
+        **way.headers,
+        way.signature: f"{way.prefix}{digest}",
+        "X-GitHub-Delivery": digest[:20],
+    }
     holds(ways, ways.send(way.path, raw, headers))
 
 
 # --- forged and oversized ------------------------------------------------------------------------------------------
 
 BAD_SIGNATURES = st.sampled_from(
-    ["", "v0=", "v0=" + "0" * 64, "sha256=" + "f" * 64, "\u00e9".encode().decode("latin-1"), "=" * 5000]
+    [
+        "",
+        "v0=",
+        "v0=" + "0" * 64,
+        "sha256=" + "f" * 64,
+        "\u00e9".encode().decode("latin-1"),
+        "=" * 5000,
+    ]
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(way=st.sampled_from(WEBHOOKS), signature=BAD_SIGNATURES, raw=st.binary(max_size=200))
 def test_what_is_not_signed_is_refused_and_changes_nothing(
     ways: Ways, way: Webhook, signature: str, raw: bytes
@@ -263,7 +316,9 @@ def test_ten_megabytes_are_refused_before_they_are_read(ways: Ways, path: str, t
     async def sent() -> int:
         body: Any = b"x" * 10_485_760 if told else chunks()
         try:
-            answer = await ways.home.http.post(f"{ways.home.url}{path}", content=body, timeout=SECONDS)
+            answer = await ways.home.http.post(
+                f"{ways.home.url}{path}", content=body, timeout=SECONDS
+            )
         except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
             return 413  # the door was shut while we still talked
         return answer.status_code
@@ -284,13 +339,26 @@ def test_ten_megabytes_are_refused_before_they_are_read(ways: Ways, path: str, t
         b'{"x": NaN}',
         b"\xef\xbb\xbf{}",
     ],
-    ids=["deep list", "deep object", "keys twice", "utf-16", "lone surrogate", "no object", "NaN", "BOM"],
+    ids=[
+        "deep list",
+        "deep object",
+        "keys twice",
+        "utf-16",
+        "lone surrogate",
+        "no object",
+        "NaN",
+        "BOM",
+    ],
 )
 def test_json_of_an_odd_kind_is_answered_in_time(ways: Ways, raw: bytes) -> None:
-    holds(ways, ways.send("/slack/events", raw, {"content-type": "application/json", **signed(raw)}))
+    holds(
+        ways, ways.send("/slack/events", raw, {"content-type": "application/json", **signed(raw)})
+    )
     for way in WEBHOOKS:
         digest = hmac.new(way.secret.encode(), raw, hashlib.sha256).hexdigest()
-        holds(ways, ways.send(way.path, raw, {**way.headers, way.signature: f"{way.prefix}{digest}"}))
+        holds(
+            ways, ways.send(way.path, raw, {**way.headers, way.signature: f"{way.prefix}{digest}"})
+        )
 
 
 def test_the_house_still_stands(ways: Ways) -> None:

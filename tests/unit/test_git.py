@@ -17,19 +17,27 @@ PAY = "def charge(cart):\n    total = cart.total()\n    return total * rate(cart
 def shop(path: Path) -> tuple[Repository, list[str]]:
     repository = Repository(path)
     shas = [
-        repository.commit("Shop", {"shop/pay.py": PAY, "shop/tax.py": "RATES = {}\n", "README.md": "Shop\n"}, tag="v1"),
+        repository.commit(
+            "Shop",
+            {"shop/pay.py": PAY, "shop/tax.py": "RATES = {}\n", "README.md": "Shop\n"},
+            tag="v1",
+        ),
         repository.commit(
             "Round the total (#12)\n\nSo that cents add up.",
             {"shop/pay.py": PAY.replace("return total", "return round(total)")},
             author="Grace",
         ),
-        repository.commit("Move taxes", {"shop/tax.py": None, "shop/taxes.py": "RATES = {}\n"}, tag="v2"),
+        repository.commit(
+            "Move taxes", {"shop/tax.py": None, "shop/taxes.py": "RATES = {}\n"}, tag="v2"
+        ),
     ]
     return repository, shas
 
 
 def service(repository: Repository) -> Service:
-    return Service(name="shop", checkout=str(repository.path), release=ReleaseNames(tag="v{version}"))
+    return Service(
+        name="shop", checkout=str(repository.path), release=ReleaseNames(tag="v{version}")
+    )
 
 
 async def test_commits_between_two_releases(tmp_path: Path) -> None:
@@ -64,7 +72,11 @@ async def test_blame_and_snippet_at_a_release(tmp_path: Path) -> None:
     git = LocalGit()
     blamed = await git.blame(service(repository), "2", "/srv/app/shop/pay.py", 3)
     assert blamed is not None
-    assert (blamed.sha, blamed.author, blamed.subject) == (shas[1], "Grace", "Round the total (#12)")
+    assert (blamed.sha, blamed.author, blamed.subject) == (
+        shas[1],
+        "Grace",
+        "Round the total (#12)",
+    )
     before = await git.blame(service(repository), "1", "shop/pay.py", 3)
     assert before is not None
     assert before.sha == shas[0]
@@ -96,7 +108,9 @@ async def test_hotfixes_are_the_unmerged_branches_newest_first(tmp_path: Path) -
     assert found[0].release.version == f"hotfix fix/taxes@{new[:7]}"
     assert found[0].release.commit == new
     # A hotfix that runs can be walked like any release.
-    blamed = await LocalGit().blame(service(repository), found[0].release.version, "shop/taxes.py", 1)
+    blamed = await LocalGit().blame(
+        service(repository), found[0].release.version, "shop/taxes.py", 1
+    )
     assert blamed is not None
     assert blamed.sha == new
 

@@ -23,8 +23,15 @@ def origin(path: Path) -> tuple[Repository, list[str]]:
     repository.git("config", "uploadpack.allowFilter", "true")
     shas: list[str] = []
     for number in range(1, 9):
-        files: dict[str, str | None] = {"shop/pay.py": "".join(LINES[:number]), f"shop/part{number}.py": f"{number}\n"}
-        shas.append(repository.commit(f"Change {number}", files, tag=f"v{number}", author=f"Author {number}"))
+        files: dict[str, str | None] = {
+            "shop/pay.py": "".join(LINES[:number]),
+            f"shop/part{number}.py": f"{number}\n",
+        }
+        shas.append(
+            repository.commit(
+                f"Change {number}", files, tag=f"v{number}", author=f"Author {number}"
+            )
+        )
     repository.git("branch", "old", "v3")
     repository.git("checkout", "--quiet", "-b", "fix", "v6")
     repository.commit("A fix", {"shop/fix.py": "pass\n"})
@@ -66,7 +73,11 @@ async def test_a_shallow_clone_is_deepened_and_the_writer_is_named(tmp_path: Pat
     blamed = await LocalGit().blame(shop, "8", "shop/pay.py", 2)
     assert blamed is not None
     assert (blamed.sha, blamed.author) == (shas[1], "Author 2")
-    assert [c.subject for c in await LocalGit().commits(shop, "5", "8")] == ["Change 8", "Change 7", "Change 6"]
+    assert [c.subject for c in await LocalGit().commits(shop, "5", "8")] == [
+        "Change 8",
+        "Change 7",
+        "Change 6",
+    ]
 
 
 async def test_a_shallow_clone_that_cannot_be_deepened_accuses_nobody(tmp_path: Path) -> None:
@@ -74,7 +85,9 @@ async def test_a_shallow_clone_that_cannot_be_deepened_accuses_nobody(tmp_path: 
     shop = clone(remote, tmp_path / "clone", "--depth=2")
     unreachable(remote)
     source = LocalGit()
-    with pytest.raises(PortError, match=r"history of the clone is cut .*could not be deepened .*--unshallow"):
+    with pytest.raises(
+        PortError, match=r"history of the clone is cut .*could not be deepened .*--unshallow"
+    ):
         await source.blame(shop, "8", "shop/pay.py", 2)
     known = await source.blame(shop, "8", "shop/pay.py", 8)
     assert known is not None
@@ -82,10 +95,14 @@ async def test_a_shallow_clone_that_cannot_be_deepened_accuses_nobody(tmp_path: 
     with pytest.raises(PortError, match="is cut"):
         await source.commit(shop, shas[6])  # at the edge, it would seem to have brought every file
     assert len(await source.snippet(shop, "8", "shop/pay.py", 2)) == 4
-    with pytest.raises(PortError, match=r"2 is not known in the clone of shop, whose history is cut .*git fetch: "):
+    with pytest.raises(
+        PortError, match=r"2 is not known in the clone of shop, whose history is cut .*git fetch: "
+    ):
         await source.commits(shop, "2", "8")
     git(shop, "remote", "remove", "origin")
-    with pytest.raises(PortError, match=r"it has no remote\); only a clone with all of it mends that"):
+    with pytest.raises(
+        PortError, match=r"it has no remote\); only a clone with all of it mends that"
+    ):
         await LocalGit().blame(shop, "8", "shop/pay.py", 2)
 
 
@@ -102,7 +119,14 @@ async def test_a_range_across_the_cut_is_unknown_and_one_before_it_is_known(tmp_
 
 async def test_a_shallow_clone_never_says_that_something_is_not_merged(tmp_path: Path) -> None:
     remote, shas = origin(tmp_path / "origin")
-    branches = ("fetch", "--quiet", "--depth=1", "--no-tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    branches = (
+        "fetch",
+        "--quiet",
+        "--depth=1",
+        "--no-tags",
+        "origin",
+        "+refs/heads/*:refs/remotes/origin/*",
+    )
     shop = clone(remote, tmp_path / "clone", "--depth=1")
     git(shop, *branches)
     source = LocalGit()
@@ -131,12 +155,16 @@ async def test_a_lock_that_another_git_left_behind_is_said_and_stays(tmp_path: P
     assert lock.exists()
 
 
-async def test_a_fetch_that_is_stopped_leaves_no_lock_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fetch_that_is_stopped_leaves_no_lock_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     remote, _ = origin(tmp_path / "origin")
     shop = clone(remote, tmp_path / "clone", "--depth=1")
     # The remote tells what it will send, which git holds in its lock file, and then sends nothing.
     hook, slow = tmp_path / "hook", tmp_path / "slow"
-    hook.write_text(f"#!/bin/sh\ncp {tmp_path}/clone/.git/shallow.lock {tmp_path}/locked\nsleep 60\n")
+    hook.write_text(
+        f"#!/bin/sh\ncp {tmp_path}/clone/.git/shallow.lock {tmp_path}/locked\nsleep 60\n"
+    )
     slow.write_text(f'#!/bin/sh\nexec git -c uploadpack.packObjectsHook={hook} upload-pack "$@"\n')
     hook.chmod(0o755)
     slow.chmod(0o755)
@@ -163,7 +191,9 @@ async def test_grafts_and_replacements_do_not_change_who_wrote_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("missing", ["blob:none", "tree:0"])
-async def test_what_a_partial_clone_lacks_comes_in_few_requests(tmp_path: Path, missing: str) -> None:
+async def test_what_a_partial_clone_lacks_comes_in_few_requests(
+    tmp_path: Path, missing: str
+) -> None:
     remote, shas = origin(tmp_path / "origin")
     shop = clone(remote, tmp_path / "clone", "--bare", f"--filter={missing}")
     asked = tmp_path / "asked"
@@ -184,7 +214,9 @@ async def test_what_a_partial_clone_lacks_comes_in_few_requests(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(("missing", "files"), [("blob:none", 2), ("tree:0", 0)])
-async def test_without_its_remote_a_partial_clone_tells_what_it_has(tmp_path: Path, missing: str, files: int) -> None:
+async def test_without_its_remote_a_partial_clone_tells_what_it_has(
+    tmp_path: Path, missing: str, files: int
+) -> None:
     remote, shas = origin(tmp_path / "origin")
     shop = clone(remote, tmp_path / "clone", "--bare", f"--filter={missing}")
     unreachable(remote)
@@ -192,7 +224,9 @@ async def test_without_its_remote_a_partial_clone_tells_what_it_has(tmp_path: Pa
     commits = await source.commits(shop, "1", "8")
     assert [c.sha for c in commits] == shas[:0:-1]
     assert {len(c.files) for c in commits} == {files}
-    assert any("only the names of their files could be read" in remark for remark in source.remarks(shop))
+    assert any(
+        "only the names of their files could be read" in remark for remark in source.remarks(shop)
+    )
     with pytest.raises(PortError):
         await source.blame(shop, "8", "shop/pay.py", 2)
 
@@ -200,7 +234,9 @@ async def test_without_its_remote_a_partial_clone_tells_what_it_has(tmp_path: Pa
 async def test_tests_of_a_partial_clone_are_found_by_name_and_said_so(tmp_path: Path) -> None:
     remote, _ = origin(tmp_path / "origin")
     remote.commit(
-        "Tests", {"tests/test_pay.py": "import shop.pay\n", "tests/test_all.py": "import shop.pay\n"}, tag="v9"
+        "Tests",
+        {"tests/test_pay.py": "import shop.pay\n", "tests/test_all.py": "import shop.pay\n"},
+        tag="v9",
     )
     whole = clone(remote, tmp_path / "whole")
     partial = clone(remote, tmp_path / "partial", "--bare", "--filter=blob:none")
@@ -230,7 +266,9 @@ async def test_a_missing_commit_accuses_nobody(tmp_path: Path) -> None:
         await source.commits(shop, "2", "8")
     with pytest.raises(PortError, match="git merge-base"):
         await source.merged(shop, shas[1])
-    with pytest.raises(PortError, match="the tag v4 is in the clone of shop, and its commit cannot be read"):
+    with pytest.raises(
+        PortError, match="the tag v4 is in the clone of shop, and its commit cannot be read"
+    ):
         await source.commits(shop, "4", "8")
 
 
@@ -243,7 +281,9 @@ async def test_a_missing_file_is_not_a_line_that_is_not_there(tmp_path: Path) ->
     assert len(commits) == 6, "the names of their files are known"
 
 
-async def test_another_users_clone_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_users_clone_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     remote, shas = origin(tmp_path / "origin")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     for asked in (
@@ -320,7 +360,9 @@ async def test_without_a_network_what_is_there_is_used_and_said(tmp_path: Path) 
     assert len(await source.commits(shop, "5", "8")) == 3
     (remark,) = source.remarks(shop)
     assert "does not appear to be a git repository" in remark
-    with pytest.raises(PortError, match=r"9 is not known in the clone of shop \(git fetch: fatal: "):
+    with pytest.raises(
+        PortError, match=r"9 is not known in the clone of shop \(git fetch: fatal: "
+    ):
         await source.commits(shop, "8", "9")
     fix = git(shop, "rev-parse", "origin/fix")
     with pytest.raises(PortError, match="whether it is merged by now is not known") as unknown:
@@ -356,7 +398,9 @@ async def test_a_clone_of_one_branch_learns_the_main_one(tmp_path: Path) -> None
     shop = clone(remote, tmp_path / "clone", "--single-branch", "--branch=fix")
     fix = git(shop, "rev-parse", "HEAD")
     assert await LocalGit().merged(shop, shas[2]) is True
-    assert await LocalGit().merged(shop, fix) is False, "its own branch is not the one that merges go to"
+    assert await LocalGit().merged(shop, fix) is False, (
+        "its own branch is not the one that merges go to"
+    )
     unreachable(remote)
     with pytest.raises(PortError, match="which branch is the main one"):
         await LocalGit().merged(shop, fix)
@@ -384,7 +428,9 @@ async def test_a_branch_named_like_a_tag_or_a_sha_is_neither(tmp_path: Path) -> 
 async def test_a_tag_may_have_any_name_that_git_allows(tmp_path: Path, version: str) -> None:
     remote, shas = origin(tmp_path / "origin")
     remote.git("tag", f"v{version}", "v8")
-    assert [c.sha for c in await LocalGit().commits(service(remote.path), "7", version)] == [shas[7]]
+    assert [c.sha for c in await LocalGit().commits(service(remote.path), "7", version)] == [
+        shas[7]
+    ]
 
 
 @pytest.mark.parametrize("by", ["environment", "clone"])

@@ -49,7 +49,11 @@ async def hub(answer: Callable[[str, str, Any], Response], below: str = "") -> A
 
     async def dispatcher(request: Request) -> Response:
         body = await request.json() if await request.body() else None
-        row = (request.method, str(request.url).removeprefix(str(request.base_url).rstrip("/")), body)
+        row = (
+            request.method,
+            str(request.url).removeprefix(str(request.base_url).rstrip("/")),
+            body,
+        )
         asked.append(row)
         return answer(*row)
 
@@ -72,20 +76,31 @@ async def test_a_renamed_repository_is_followed_on_the_same_host(below: str) -> 
     def answer(method: str, path: str, body: Any) -> Response:
         if path.startswith(f"{below}/repos/acme/shop"):
             where = path.replace("/repos/acme/shop", "/repositories/1296269")
-            code, words = (301, "Moved Permanently") if method == "GET" else (307, "Temporary Redirect")
+            code, words = (
+                (301, "Moved Permanently") if method == "GET" else (307, "Temporary Redirect")
+            )
             return JSONResponse(
-                {"message": words, "url": where}, code, headers={"Location": f"http://{host[0]}{where}"}
+                {"message": words, "url": where},
+                code,
+                headers={"Location": f"http://{host[0]}{where}"},
             )
         return JSONResponse({"path": path, "body": body})
 
     host = [""]
     async with hub(answer, below) as there:
         host[0] = there.url.removeprefix("http://")
-        made = await there.github.write(calls.CREATE_REF, PLACE, {"ref": "refs/heads/x", "sha": "1"})
-        assert made == {"path": f"{below}/repositories/1296269/git/refs", "body": {"ref": "refs/heads/x", "sha": "1"}}
+        made = await there.github.write(
+            calls.CREATE_REF, PLACE, {"ref": "refs/heads/x", "sha": "1"}
+        )
+        assert made == {
+            "path": f"{below}/repositories/1296269/git/refs",
+            "body": {"ref": "refs/heads/x", "sha": "1"},
+        }
         tags = await there.github.get(calls.TAGS, PLACE, {"per_page": 5})
         assert tags["path"] == f"{below}/repositories/1296269/tags?per_page=5"
-        assert [path for _, path, _ in there.asked][2:] == [tags["path"]], "the second call goes there at once"
+        assert [path for _, path, _ in there.asked][2:] == [tags["path"]], (
+            "the second call goes there at once"
+        )
 
 
 async def test_doctor_says_that_it_was_renamed() -> None:
@@ -95,7 +110,9 @@ async def test_doctor_says_that_it_was_renamed() -> None:
         return JSONResponse({"full_name": "acme/store", "default_branch": "trunk"})
 
     async with hub(answer) as there:
-        same, renamed = [await github.place(name, there.github, "mend") for name in ("Acme/Store", PLACE)]
+        same, renamed = [
+            await github.place(name, there.github, "mend") for name in ("Acme/Store", PLACE)
+        ]
         assert (same.state, renamed.state) == ("works", "unproven")
         assert "it is acme/store now" in renamed.says
 
@@ -110,7 +127,11 @@ async def test_it_is_not_followed_to_another_server_nor_for_ever() -> None:
     def nowhere(method: str, path: str, body: Any) -> Response:
         return Response(status_code=301)
 
-    for answer, said in ((away, "another server"), (round_and_round, "in circles"), (nowhere, "another server")):
+    for answer, said in (
+        (away, "another server"),
+        (round_and_round, "in circles"),
+        (nowhere, "another server"),
+    ):
         async with hub(answer) as there:
             with pytest.raises(HttpError, match=said):
                 await there.github.get(calls.TAGS, PLACE)
@@ -140,7 +161,9 @@ async def test_it_is_not_followed_to_another_server_nor_for_ever() -> None:
             False,
         ),
         (
-            {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."},
+            {
+                "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+            },
             {},
             True,
         ),
@@ -150,7 +173,11 @@ async def test_limits_of_graphql_come_with_200(
     error: dict[str, str], headers: dict[str, str], rest_waits: bool
 ) -> None:
     def answer(method: str, path: str, body: Any) -> Response:
-        return JSONResponse({"errors": [error]}, headers=headers) if path == "/graphql" else JSONResponse([])
+        return (
+            JSONResponse({"errors": [error]}, headers=headers)
+            if path == "/graphql"
+            else JSONResponse([])
+        )
 
     async with hub(answer) as there:
         for _ in range(2):
@@ -197,7 +224,12 @@ async def test_a_long_wait_is_said_in_minutes() -> None:
         (
             {
                 "data": {"repository": None},
-                "errors": [{"type": "FORBIDDEN", "message": "Resource not accessible by personal access token"}],
+                "errors": [
+                    {
+                        "type": "FORBIDDEN",
+                        "message": "Resource not accessible by personal access token",
+                    }
+                ],
             },
             "it needs Pull requests: write",
             False,
@@ -205,7 +237,9 @@ async def test_a_long_wait_is_said_in_minutes() -> None:
         (
             {
                 "data": {"revertPullRequest": None},
-                "errors": [{"type": "UNPROCESSABLE", "message": "It could not be reverted automatically"}],
+                "errors": [
+                    {"type": "UNPROCESSABLE", "message": "It could not be reverted automatically"}
+                ],
             },
             "GitHub refused it",
             False,
@@ -215,7 +249,9 @@ async def test_a_long_wait_is_said_in_minutes() -> None:
 async def test_errors_of_graphql(body: dict[str, Any], said: str, retryable: bool) -> None:
     async with hub(lambda method, path, sent: JSONResponse(body)) as there:
         with pytest.raises(HttpError, match=said) as refused:
-            await there.github.graphql("query { viewer { login } }", {}, permission="Pull requests: write")
+            await there.github.graphql(
+                "query { viewer { login } }", {}, permission="Pull requests: write"
+            )
         assert refused.value.retryable is retryable
 
 
@@ -227,7 +263,9 @@ async def test_what_failed_the_validation_is_said() -> None:
     ]
     told = {"message": "Validation Failed", "errors": errors, "status": "422"}
     async with hub(lambda method, path, body: JSONResponse(told, 422)) as there:
-        with pytest.raises(HttpError, match="Validation Failed: No commits between main and x; base invalid"):
+        with pytest.raises(
+            HttpError, match="Validation Failed: No commits between main and x; base invalid"
+        ):
             await there.github.write(calls.CREATE_PULL, PLACE, {"head": "x", "base": "main"})
 
 
@@ -242,7 +280,11 @@ async def test_pages_go_on_as_link_says(linked: bool) -> None:
     def answer(method: str, path: str, body: Any) -> Response:
         page = int(path.rpartition("page=")[2])
         rows = list(range(250))[(page - 1) * size : page * size]
-        link = f'<http://elsewhere.example{path}>; rel="next"' if page * size < 250 else '<http://x>; rel="first"'
+        link = (
+            f'<http://elsewhere.example{path}>; rel="next"'
+            if page * size < 250
+            else '<http://x>; rel="first"'
+        )
         return JSONResponse(rows, headers={"Link": link} if linked else {})
 
     async with hub(answer) as there:
@@ -255,7 +297,10 @@ async def test_pages_go_on_as_link_says(linked: bool) -> None:
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(400, "Bad Request"), (422, 'Invalid request.\n\n"return_run_details" is not a permitted key.')],
+    [
+        (400, "Bad Request"),
+        (422, 'Invalid request.\n\n"return_run_details" is not a permitted key.'),
+    ],
 )
 async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked_without_it(
     store: Store, status: int, said: str
@@ -266,7 +311,9 @@ async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked
     def answer(method: str, path: str, body: Any) -> Response:
         if path.endswith("/dispatches"):
             if "return_run_details" in body:
-                return JSONResponse({"message": said, "documentation_url": "https://docs.github.com/rest"}, status)
+                return JSONResponse(
+                    {"message": said, "documentation_url": "https://docs.github.com/rest"}, status
+                )
             return Response(status_code=204)
         if path.endswith("/repos/acme/shop"):
             return JSONResponse({"default_branch": "trunk"})
@@ -277,7 +324,10 @@ async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked
         deployer = GitHubDeployer(there.github, Dispatches(store))
         await deployer.start(shop, "inc-0042-1", Release(version="1.2.0"), hotfix=False)
         sent = [body for _, path, body in there.asked if path.endswith("/dispatches")]
-        assert [sorted(body) for body in sent] == [["inputs", "ref", "return_run_details"], ["inputs", "ref"]]
+        assert [sorted(body) for body in sent] == [
+            ["inputs", "ref", "return_run_details"],
+            ["inputs", "ref"],
+        ]
         assert sent[1]["ref"] == "trunk"
         assert (await deployer.look(shop, "inc-0042-1")).state == "running"
 
@@ -287,7 +337,11 @@ async def test_an_older_server_that_refuses_the_newer_key_of_a_dispatch_is_asked
 
 def test_checks_that_a_fine_grained_token_may_not_see_are_null() -> None:
     """https://github.com/kirodotdev/KiroCrew/pull/4830: `contexts.nodes.0` is refused, the commit status beside it is not."""
-    contexts = [None, None, {"__typename": "StatusContext", "context": "ci/lint", "state": "SUCCESS"}]
+    contexts = [
+        None,
+        None,
+        {"__typename": "StatusContext", "context": "ci/lint", "state": "SUCCESS"},
+    ]
     commit = {"commit": {"statusCheckRollup": {"contexts": {"nodes": contexts}}}}
     found = pull_checks({"number": 7, "url": None, "commits": {"nodes": [commit]}})
     assert [(one.name, one.conclusion) for one in found.checks] == [
@@ -346,7 +400,10 @@ def _pull(number: int, sha: str, *, fork: bool = False, merged: bool = False) ->
 )
 @pytest.mark.parametrize("status", [404, 502])
 async def test_where_graphql_does_not_answer_rest_is_asked(
-    runs: list[tuple[str, str, str | None]] | None, statuses: list[str], shown: str | None, status: int
+    runs: list[tuple[str, str, str | None]] | None,
+    statuses: list[str],
+    shown: str | None,
+    status: int,
 ) -> None:
     """https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference and
     https://docs.github.com/en/rest/commits/statuses#get-the-combined-status-for-a-specific-reference"""
@@ -364,13 +421,23 @@ async def test_where_graphql_does_not_answer_rest_is_asked(
                 said = "Resource not accessible by personal access token"
                 return JSONResponse({"message": said, "status": "403"}, 403)
             case path if path.endswith("/check-runs"):
-                rows = [{"name": name, "status": now, "conclusion": ended} for name, now, ended in runs or []]
+                rows = [
+                    {"name": name, "status": now, "conclusion": ended}
+                    for name, now, ended in runs or []
+                ]
                 return JSONResponse({"total_count": len(rows), "check_runs": rows})
             case path if path.endswith("/status"):
-                rows = [{"context": f"ci/{number}", "state": state} for number, state in enumerate(statuses)]
-                return JSONResponse({"state": "pending", "total_count": len(rows), "statuses": rows})
+                rows = [
+                    {"context": f"ci/{number}", "state": state}
+                    for number, state in enumerate(statuses)
+                ]
+                return JSONResponse(
+                    {"state": "pending", "total_count": len(rows), "statuses": rows}
+                )
             case "/contents/shop":
-                return JSONResponse([{"type": "file", "name": "cart.py", "path": "shop/cart.py", "sha": "1"}])
+                return JSONResponse(
+                    [{"type": "file", "name": "cart.py", "path": "shop/cart.py", "sha": "1"}]
+                )
             case _:
                 return JSONResponse(gone, 404)
 
@@ -378,13 +445,15 @@ async def test_where_graphql_does_not_answer_rest_is_asked(
     async with hub(answer) as there:
         source = GitHubSource(there.github)
         found = await source.hotfixes(shop)
-        assert [(one.name, one.commit, one.checks) for one in found] == [("#7", sha, shown)], "and none of a fork"
+        assert [(one.name, one.commit, one.checks) for one in found] == [("#7", sha, shown)], (
+            "and none of a fork"
+        )
         ran = await source.checks(shop, "c" * 40)
         assert ran is not None
         assert (ran.pull_request, len(ran.checks)) == ("#7", len(runs or []) + len(statuses))
-        assert await RestInstead(there.github).files(PLACE, sha, ["cart.py", "shop/cart.py", "lib/cart.py"]) == [
-            "shop/cart.py"
-        ]
+        assert await RestInstead(there.github).files(
+            PLACE, sha, ["cart.py", "shop/cart.py", "lib/cart.py"]
+        ) == ["shop/cart.py"]
 
 
 async def test_a_repository_that_graphql_does_not_know_is_not_asked_for_again() -> None:
@@ -404,11 +473,19 @@ async def test_red_checks_are_seen_before_a_merge_without_graphql() -> None:
     def answer(method: str, path: str, body: Any) -> Response:
         match path.partition("?")[0].removeprefix("/repos/acme/shop"):
             case "/pulls/7":
-                return JSONResponse({**_pull(7, sha), "state": "open", "merged": False, "mergeable": None})
+                return JSONResponse(
+                    {**_pull(7, sha), "state": "open", "merged": False, "mergeable": None}
+                )
             case "":
                 return JSONResponse({"full_name": PLACE, "default_branch": "trunk"})
             case path if path.endswith("/check-runs"):
-                return JSONResponse({"check_runs": [{"name": "unit", "status": "completed", "conclusion": "failure"}]})
+                return JSONResponse(
+                    {
+                        "check_runs": [
+                            {"name": "unit", "status": "completed", "conclusion": "failure"}
+                        ]
+                    }
+                )
             case path if path.endswith("/status"):
                 return JSONResponse({"state": "pending", "statuses": []})
             case _:

@@ -30,7 +30,10 @@ async def test_a_branch_and_a_pull_request_an_incident(world: World) -> None:
     archive: Archive = GitHubArchive(world.client)
     assert await archive.highest(PLACED) == 0
     head = world.github.commits[-1].sha
-    world.github.files |= {(head, "docs/adr/0007-inc-0001-x.md"): "x", (head, "docs/adr/README.md"): "x"}
+    world.github.files |= {
+        (head, "docs/adr/0007-inc-0001-x.md"): "x",
+        (head, "docs/adr/README.md"): "x",
+    }
     assert await archive.highest(PLACED) == 7
     one = incident(title="Checkout is failing")
     adr = await archive.write(PLACED, one, 8, TEXT)
@@ -50,7 +53,10 @@ async def test_the_folders_own_template(world: World) -> None:
     archive: Archive = GitHubArchive(world.client)
     assert await archive.template(PLACED) == ""
     head = world.github.commits[-1].sha
-    world.github.files |= {(head, "docs/adr/0000-template.md"): "# {title}\n", (head, "docs/adr/0001-x.md"): "x"}
+    world.github.files |= {
+        (head, "docs/adr/0000-template.md"): "# {title}\n",
+        (head, "docs/adr/0001-x.md"): "x",
+    }
     assert await archive.template(PLACED) == "# {title}\n"
     for _ in range(1 + len(AGAIN_PAUSES)):
         world.faults.next("github.contents", Fault(status=503))
@@ -63,18 +69,24 @@ async def test_wherever_an_answer_is_lost_it_is_written_once(world: World, lost:
     archive = GitHubArchive(world.client)
     world.faults.next(f"github.{lost}", Fault(lose_answer=True))
     adr = await archive.write(PLACED, incident(), 1, TEXT)
-    assert await archive.write(PLACED, incident(), 1, TEXT) == adr, "what a worker that died had done is found"
+    assert await archive.write(PLACED, incident(), 1, TEXT) == adr, (
+        "what a worker that died had done is found"
+    )
     assert [pull.number for pull in world.github.pulls] == [1]
     assert adr.url == "https://github.com/acme/shop/pull/1"
     assert len([path for _, path in world.github.files if path == adr.path]) == 1
 
 
 @pytest.mark.parametrize("broken", ["create_ref", "put_contents", "create_pull"])
-async def test_one_fault_of_githubs_own_in_many_calls_does_not_spoil_them_all(world: World, broken: str) -> None:
+async def test_one_fault_of_githubs_own_in_many_calls_does_not_spoil_them_all(
+    world: World, broken: str
+) -> None:
     archive = GitHubArchive(world.client)
     world.faults.next(f"github.{broken}", Fault(status=502), times=len(AGAIN_PAUSES))
     adr = await archive.write(PLACED, incident(), 1, TEXT)
-    assert [f"https://github.com/acme/shop/pull/{pull.number}" for pull in world.github.pulls] == [adr.url]
+    assert [f"https://github.com/acme/shop/pull/{pull.number}" for pull in world.github.pulls] == [
+        adr.url
+    ]
 
 
 async def test_written_anew_though_the_answer_was_lost(world: World) -> None:
@@ -82,7 +94,10 @@ async def test_written_anew_though_the_answer_was_lost(world: World) -> None:
     written = one.model_copy(update={"adr": await archive.write(PLACED, one, 1, TEXT)})
     world.faults.next("github.put_contents", Fault(lose_answer=True))
     assert written.adr is not None
-    assert await archive.revise(PLACED, written, lambda text: f"{text}More.\n", "written again") == written.adr.url
+    assert (
+        await archive.revise(PLACED, written, lambda text: f"{text}More.\n", "written again")
+        == written.adr.url
+    )
     head = world.github.pulls[0].head_ref
     assert world.github.files[world.github.branches[head], written.adr.path] == f"{TEXT}More.\n"
 
@@ -113,7 +128,9 @@ async def test_each_service_has_its_own_place(world: World) -> None:
         ("0007-email-template-engine.md", "0008-{}-checkout-is-failing.md"),
     ],
 )
-async def test_the_next_one_is_named_like_the_others(world: World, there: str, written: str) -> None:
+async def test_the_next_one_is_named_like_the_others(
+    world: World, there: str, written: str
+) -> None:
     archive, one = GitHubArchive(world.client), incident(title="Checkout is failing")
     world.github.files[world.github.commits[-1].sha, f"docs/adr/{there}"] = "# Use Rust\n\n## Why\n"
     assert await archive.template(PLACED) == ""
@@ -140,6 +157,6 @@ async def test_where_github_does_not_list_all_no_number_is_guessed(world: World)
 async def test_a_path_as_people_write_it(world: World) -> None:
     placed = SHOP.model_copy(update={"adr": AdrPlace(repository="acme/shop", path="./docs/adr/")})
     archive = GitHubArchive(world.client)
-    assert (await archive.write(placed, incident(), await archive.highest(placed) + 1, TEXT)).path.startswith(
-        "docs/adr/0001-"
-    )
+    assert (
+        await archive.write(placed, incident(), await archive.highest(placed) + 1, TEXT)
+    ).path.startswith("docs/adr/0001-")

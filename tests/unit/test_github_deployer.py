@@ -69,12 +69,19 @@ async def test_a_hotfix_by_pull_request_is_shipped_by_its_head(world: World) -> 
     await world.deployer.start(SHOP, ID, fix, hotfix=True)
     (run,) = world.github.runs
     assert run.workflow == "hotfix.yml"
-    assert run.inputs == {"release": "hotfix #123@abababa", "commit": HEAD, "decision": ID, "hotfix": "true"}
+    assert run.inputs == {
+        "release": "hotfix #123@abababa",
+        "commit": HEAD,
+        "decision": ID,
+        "hotfix": "true",
+    }
     world.github.finish(run)
     assert (await world.deployer.look(SHOP, ID)).state == "done"
     assert await world.deployer.running(SHOP) == fix
     with pytest.raises(PortError, match="full commit"):
-        await world.deployer.start(SHOP, "inc-1-2", Release(version="hotfix x@abababa", commit="abababa"), hotfix=True)
+        await world.deployer.start(
+            SHOP, "inc-1-2", Release(version="hotfix x@abababa", commit="abababa"), hotfix=True
+        )
 
 
 async def test_started_once_for_a_deploy_id(world: World, store: Store) -> None:
@@ -82,11 +89,15 @@ async def test_started_once_for_a_deploy_id(world: World, store: Store) -> None:
         await world.deployer.start(SHOP, ID, TO, hotfix=False)
     other = GitHubDeployer(world.client, Dispatches(store))  # another replica
     await asyncio.gather(*(d.start(SHOP, ID, TO, hotfix=False) for d in (other, world.deployer)))
-    await asyncio.gather(*(d.start(SHOP, "inc-0043-1", TO, hotfix=False) for d in (other, world.deployer, other)))
+    await asyncio.gather(
+        *(d.start(SHOP, "inc-0043-1", TO, hotfix=False) for d in (other, world.deployer, other))
+    )
     assert [run.inputs["decision"] for run in world.github.runs] == [ID, "inc-0043-1"]
 
 
-async def test_without_any_state_of_ours_the_run_is_looked_for_by_its_name(world: World, store: Store) -> None:
+async def test_without_any_state_of_ours_the_run_is_looked_for_by_its_name(
+    world: World, store: Store
+) -> None:
     world.github.details = False
     await world.deployer.start(SHOP, "inc-0042-10", TO, hotfix=False)
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
@@ -144,8 +155,16 @@ async def test_no_run_for_a_minute_is_unknown(world: World, store: Store) -> Non
 @pytest.mark.parametrize(
     ("fault", "retryable", "said"),
     [
-        (Fault(status=403, error="Resource not accessible by personal access token"), False, "Actions: write"),
-        (Fault(status=422, error="Workflow does not have 'workflow_dispatch' trigger"), False, "inputs release"),
+        (
+            Fault(status=403, error="Resource not accessible by personal access token"),
+            False,
+            "Actions: write",
+        ),
+        (
+            Fault(status=422, error="Workflow does not have 'workflow_dispatch' trigger"),
+            False,
+            "inputs release",
+        ),
         (Fault(status=404), False, "has no workflow deploy.yml"),
         (Fault(status=403, retry_after=1), True, "slow down"),
     ],
@@ -166,7 +185,9 @@ async def test_what_was_surely_not_taken_may_be_tried_again(
     assert len(world.github.runs) == 1
 
 
-@pytest.mark.parametrize("conclusion", ["failure", "cancelled", "timed_out", "skipped", "startup_failure"])
+@pytest.mark.parametrize(
+    "conclusion", ["failure", "cancelled", "timed_out", "skipped", "startup_failure"]
+)
 async def test_how_a_run_fails(world: World, conclusion: str) -> None:
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
     world.github.finish(world.github.runs[0], conclusion)
@@ -191,10 +212,14 @@ async def test_a_success_waits_a_little_for_its_deployment(world: World) -> None
     world.github.finish(run, deploys=False)
     assert (await world.deployer.look(SHOP, ID)).state == "running"
     run.updated_at = back(30)
-    assert (await world.deployer.look(SHOP, ID)).state == "done"  # what runs is read back by whoever asked
+    assert (
+        await world.deployer.look(SHOP, ID)
+    ).state == "done"  # what runs is read back by whoever asked
 
 
-async def test_what_runs_is_the_newest_successful_deployment_of_the_environment(world: World) -> None:
+async def test_what_runs_is_the_newest_successful_deployment_of_the_environment(
+    world: World,
+) -> None:
     world.github.deploy("v1.1.0", "failure")
     world.github.deploy("v1.1.0", "in_progress")
     world.github.deploy("v1.1.0", environment="staging")
@@ -238,7 +263,8 @@ async def test_polling_what_did_not_change_costs_nothing(world: World) -> None:
 
 async def test_while_github_wants_a_rest_nothing_is_sent(world: World) -> None:
     world.faults.next(
-        "github.deployments", Fault(status=403, error="You have exceeded a secondary rate limit. Please wait")
+        "github.deployments",
+        Fault(status=403, error="You have exceeded a secondary rate limit. Please wait"),
     )
     with pytest.raises(PortError, match="slow down") as refused:
         await world.deployer.running(SHOP)
@@ -251,7 +277,12 @@ async def test_while_github_wants_a_rest_nothing_is_sent(world: World) -> None:
 
 async def test_whoever_has_the_time_waits_as_long_as_github_says_and_goes_on(world: World) -> None:
     limit = "You have exceeded a secondary rate limit"
-    for call, status in (("deployments", 403), ("dispatch", 429), ("dispatch", 403), ("graphql", 403)):
+    for call, status in (
+        ("deployments", 403),
+        ("dispatch", 429),
+        ("dispatch", 403),
+        ("graphql", 403),
+    ):
         world.faults.next(f"github.{call}", Fault(status=status, error=limit, retry_after=0))
     with patient(5):
         await world.deployer.running(SHOP)
@@ -273,7 +304,10 @@ def test_every_call_that_can_be_made_is_in_githubs_description_and_none_is_an_ad
     for call in CALLS:
         path = call.whole_path.replace("{", "").replace("}", "")
         operation(call.method, path)
-        assert not any(word in path for word in ("protection", "admin", "ruleset", "branches", "keys", "bypass"))
+        assert not any(
+            word in path
+            for word in ("protection", "admin", "ruleset", "branches", "keys", "bypass")
+        )
         assert ("merge" in path) == (call is MERGE)
     assert (MERGE.method, MERGE.path) == ("PUT", "/pulls/{pull_number}/merge")
 
@@ -289,7 +323,9 @@ def test_every_call_that_can_be_made_is_in_githubs_description_and_none_is_an_ad
     ],
 )
 def test_names_of_a_deployment(ref: str, payload: dict[str, str] | str, version: str) -> None:
-    found = Deployment(id=1, sha=HEAD, ref=ref, environment="production", payload=payload, created_at=back(0))
+    found = Deployment(
+        id=1, sha=HEAD, ref=ref, environment="production", payload=payload, created_at=back(0)
+    )
     assert named(SHOP, found) == Release(version=version, commit=HEAD)
 
 
@@ -309,7 +345,10 @@ async def test_a_rollback_by_deployment_from_start_to_end(world: World, store: S
     (sent,) = world.sent("POST", "/deployments")
     assert (sent.body["auto_merge"], sent.body["required_contexts"]) == (False, [])
     state = await world.deployer.look(shop, ID)
-    assert (state.state, state.lines) == ("running", ("The deployment waits for somebody to take it.",))
+    assert (state.state, state.lines) == (
+        "running",
+        ("The deployment waits for somebody to take it.",),
+    )
     github.say_status(made, "in_progress")
     assert "is running" in (await world.deployer.look(shop, ID)).lines[0]
     await store.redis.flushall()  # found again by our id in its payload
@@ -334,14 +373,18 @@ async def test_a_hotfix_by_deployment_and_how_deployments_fail(world: World) -> 
     assert (state.state, state.reason) == ("failed", "the deployment ended as failure")
     made.statuses.clear()
     made.created_at = back(6 * 60)
-    assert "nobody has taken the deployment" in (await world.deployer.look(BY_DEPLOYMENTS, ID)).reason
+    assert (
+        "nobody has taken the deployment" in (await world.deployer.look(BY_DEPLOYMENTS, ID)).reason
+    )
     world.github.say_status(made, "in_progress")
     made.created_at = back(31 * 60)
     assert (await world.deployer.look(BY_DEPLOYMENTS, ID)).state == "unknown"
 
 
 async def test_a_refused_deployment_may_be_tried_again(world: World) -> None:
-    world.faults.next("github.create_deployment", Fault(status=403, error="Resource not accessible"))
+    world.faults.next(
+        "github.create_deployment", Fault(status=403, error="Resource not accessible")
+    )
     with pytest.raises(PortError, match="Deployments: write"):
         await world.deployer.start(BY_DEPLOYMENTS, ID, TO, hotfix=False)
     await world.deployer.start(BY_DEPLOYMENTS, ID, TO, hotfix=False)

@@ -37,10 +37,15 @@ def back(minutes: float) -> datetime:
 
 
 async def told(hub: DeployHistory, *services: Service) -> list[tuple[str, bool]]:
-    return [(d.release.version, d.finished_at is not None) for d in await hub.deploys(services or (SHOP,))]
+    return [
+        (d.release.version, d.finished_at is not None)
+        for d in await hub.deploys(services or (SHOP,))
+    ]
 
 
-async def test_what_was_deployed_to_the_environment_that_counts(world: World, hub: DeployHistory) -> None:
+async def test_what_was_deployed_to_the_environment_that_counts(
+    world: World, hub: DeployHistory
+) -> None:
     github = world.github
     github.deploy("v1.1.0", at=back(300), by="ada")
     github.deploy("v1.2.0", at=back(200))
@@ -50,9 +55,19 @@ async def test_what_was_deployed_to_the_environment_that_counts(world: World, hu
     github.deploy("v1.3.0", "in_progress", at=back(1))
     github.deploy("v1.1.0", "in_progress", at=back(120))  # never said how it ended
     github.deploy("v1.1.0", "queued", at=back(2))
-    assert await told(hub) == [("1.3.0", False), ("hotfix #12@abababa", True), ("1.2.0", True), ("1.1.0", True)]
+    assert await told(hub) == [
+        ("1.3.0", False),
+        ("hotfix #12@abababa", True),
+        ("1.2.0", True),
+        ("1.1.0", True),
+    ]
     oldest = (await hub.deploys((SHOP,)))[-1]
-    assert (oldest.by, oldest.source, oldest.started_at, oldest.service) == ("ada", "github", back(300), "shop")
+    assert (oldest.by, oldest.source, oldest.started_at, oldest.service) == (
+        "ada",
+        "github",
+        back(300),
+        "shop",
+    )
 
 
 async def test_a_service_with_commands_counts_its_own_environment_and_one_without_repository_none(
@@ -60,11 +75,15 @@ async def test_a_service_with_commands_counts_its_own_environment_and_one_withou
 ) -> None:
     world.github.deploy("v1.2.0", environment="live", at=back(5))
     commands = DeployCommands(directory="/srv", run=("r",), current=("c",), releases=("l",))
-    shop = SHOP.model_copy(update={"deployer": "command", "deploy": commands, "environments": ("live", "canary")})
+    shop = SHOP.model_copy(
+        update={"deployer": "command", "deploy": commands, "environments": ("live", "canary")}
+    )
     assert await told(hub, shop, Service(name="search")) == [("1.2.0", True)]
 
 
-async def test_asked_again_only_what_is_new_costs_something(world: World, hub: DeployHistory) -> None:
+async def test_asked_again_only_what_is_new_costs_something(
+    world: World, hub: DeployHistory
+) -> None:
     world.github.deploy("v1.2.0", at=back(200))
     going_on = world.github.deploy("v1.3.0", "in_progress", at=back(1))
     for _ in range(3):
@@ -110,7 +129,12 @@ def test_what_githubs_webhook_told_and_what_it_answers_is_one_deploy() -> None:
 
 
 def test_versions_that_begin_alike_are_two() -> None:
-    assert len(history([deploy("2024.10.1", 5, "github")], [deploy("2024.10.11", 5, "sentry")]).deploys) == 2
+    assert (
+        len(
+            history([deploy("2024.10.1", 5, "github")], [deploy("2024.10.11", 5, "sentry")]).deploys
+        )
+        == 2
+    )
 
 
 # --- what a ref is ---------------------------------------------------------------------------------------------------
@@ -128,7 +152,9 @@ async def test_a_tag_that_is_gone_still_names_its_version_and_a_branch_never_doe
     assert await told(hub) == [("1.3.0", True), ("1.3.0", True), ("0.9.0", True)]
 
 
-async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(world: World, hub: DeployHistory) -> None:
+async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(
+    world: World, hub: DeployHistory
+) -> None:
     github = world.github
     github.tags |= {f"z{n}": "1" * 40 for n in range(310)} | {"billing-v7.1.0": "2" * 40}
     for ref, minutes in (("billing-v7.1.0", 20), ("main", 10)):
@@ -141,7 +167,9 @@ async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(wor
 # --- what lies in front of the service's own -------------------------------------------------------------------------
 
 
-async def test_behind_many_failures_the_last_success_is_found(world: World, hub: DeployHistory) -> None:
+async def test_behind_many_failures_the_last_success_is_found(
+    world: World, hub: DeployHistory
+) -> None:
     world.github.deploy("v1.1.0", at=back(300))
     world.github.deploy("v1.2.0", at=back(200))
     for number in range(20):
@@ -150,7 +178,9 @@ async def test_behind_many_failures_the_last_success_is_found(world: World, hub:
     assert await world.deployer.running(SHOP) == Release(version="1.2.0", commit="2" * 40)
 
 
-async def test_behind_the_neighbours_of_one_repository_its_own_are_found(world: World, hub: DeployHistory) -> None:
+async def test_behind_the_neighbours_of_one_repository_its_own_are_found(
+    world: World, hub: DeployHistory
+) -> None:
     world.github.deploy("v1.1.0", at=back(300))
     world.github.deploy("v1.2.0", at=back(200))
     for number in range(20):
@@ -160,13 +190,17 @@ async def test_behind_the_neighbours_of_one_repository_its_own_are_found(world: 
     assert await world.deployer.running(SHOP) == Release(version="1.2.0", commit="2" * 40)
 
 
-async def test_an_environment_with_other_capitals_is_the_same(world: World, hub: DeployHistory) -> None:
+async def test_an_environment_with_other_capitals_is_the_same(
+    world: World, hub: DeployHistory
+) -> None:
     world.github.deploy("v1.1.0", environment="Preview", at=back(90))
     world.github.deploy("v1.2.0", environment="Production", at=back(60))
     assert await told(hub) == [("1.2.0", True)]
 
 
-async def test_one_that_is_deleted_meanwhile_hides_no_other(world: World, hub: DeployHistory) -> None:
+async def test_one_that_is_deleted_meanwhile_hides_no_other(
+    world: World, hub: DeployHistory
+) -> None:
     for tag, minutes in (("v1.1.0", 300), ("v1.2.0", 200), ("v1.3.0", 100)):
         world.github.deploy(tag, at=back(minutes))
     world.faults.next("github.deployment_statuses", Fault(status=404))

@@ -62,7 +62,11 @@ async def test_twice_is_once_even_where_the_answer_is_lost(world: World, merges:
 @pytest.mark.parametrize(
     ("staged", "sent", "words"),
     [
-        ({"blocked": "At least 1 approving review is required by reviewers with write access."}, 1, "approving review"),
+        (
+            {"blocked": "At least 1 approving review is required by reviewers with write access."},
+            1,
+            "approving review",
+        ),
         ({"conflicts": True}, 1, "Pull Request is not mergeable"),
         ({"draft": True}, 1, "still a draft"),
         ({"head_sha": NEXT}, 1, "its head has moved from abababa to cdcdcdc"),
@@ -86,7 +90,9 @@ async def test_what_is_refused_says_why_and_what_to_do(
 
 
 async def test_a_token_that_may_not_says_what_it_needs(world: World, merges: Merges) -> None:
-    world.faults.next("github.merge", Fault(status=403, error="Resource not accessible by personal access token"))
+    world.faults.next(
+        "github.merge", Fault(status=403, error="Resource not accessible by personal access token")
+    )
     with pytest.raises(PortError, match="Pull requests: write") as refused:
         await merges.merge(SHOP, 12, HEAD)
     assert not refused.value.retryable
@@ -94,14 +100,18 @@ async def test_a_token_that_may_not_says_what_it_needs(world: World, merges: Mer
         await HotfixMerges(None, LocalGit()).merge(SHOP, 12, HEAD)
 
 
-async def test_a_repository_without_merge_commits_merges_as_it_allows(world: World, merges: Merges) -> None:
+async def test_a_repository_without_merge_commits_merges_as_it_allows(
+    world: World, merges: Merges
+) -> None:
     world.github.merge_methods = ("squash",)
     await merges.merge(SHOP, 12, HEAD)
     assert world.sent("PUT", "/merge")[0].body["merge_method"] == "squash"
 
 
 @pytest.mark.parametrize("holds", [True, False])
-async def test_merged_by_people_with_another_head(world: World, merges: Merges, holds: bool) -> None:
+async def test_merged_by_people_with_another_head(
+    world: World, merges: Merges, holds: bool
+) -> None:
     world.github.push(pull(world), NEXT)
     if holds:
         world.github.built_on.add((HEAD, NEXT))

@@ -60,13 +60,25 @@ def _renamed(github: GitHub) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_state("disabled_manually"), "the workflow deploy.yml of acme/shop was disabled by hand: enable it on GitHub"),
+        (
+            _state("disabled_manually"),
+            "the workflow deploy.yml of acme/shop was disabled by hand: enable it on GitHub",
+        ),
         (_state("disabled_inactivity"), "was disabled by GitHub for inactivity: enable it"),
         (_state("disabled_fork"), "is disabled, because the repository is a fork: enable it"),
-        (_state("deleted"), "the workflow deploy.yml of acme/shop was deleted; main has hotfix.yml"),
-        (_no_actions, "GitHub Actions is disabled (“Actions has been disabled for this repository”): enable it"),
+        (
+            _state("deleted"),
+            "the workflow deploy.yml of acme/shop was deleted; main has hotfix.yml",
+        ),
+        (
+            _no_actions,
+            "GitHub Actions is disabled (“Actions has been disabled for this repository”): enable it",
+        ),
         (_archived, "the repository is archived on GitHub"),
-        (_elsewhere, "there is no .github/workflows/deploy.yml on main, from where it is started; main has hotfix.yml"),
+        (
+            _elsewhere,
+            "there is no .github/workflows/deploy.yml on main, from where it is started; main has hotfix.yml",
+        ),
         (_renamed, "acme/shop has no workflow deploy.yml; main has hotfix.yml and release.yaml"),
     ],
 )
@@ -83,11 +95,17 @@ async def test_what_is_not_about_inputs_says_nothing_of_them(
 async def test_what_is_about_inputs_names_them(world: World) -> None:
     deploy = world.github.workflows["deploy.yml"]
     deploy.inputs = INPUTS[:3]
-    assert 'does not declare all inputs (Unexpected inputs provided: ["hotfix"]): it needs the' in await refused(world)
+    assert (
+        'does not declare all inputs (Unexpected inputs provided: ["hotfix"]): it needs the'
+        in await refused(world)
+    )
     deploy.inputs, deploy.required = (*INPUTS, "region"), ("region",)
     assert "requires an input that the bot does not send, region" in await refused(world)
     deploy.required, deploy.by_hand = (), False
-    assert "deploy.yml on main has no `workflow_dispatch` trigger: it needs one, with the" in await refused(world)
+    assert (
+        "deploy.yml on main has no `workflow_dispatch` trigger: it needs one, with the"
+        in await refused(world)
+    )
 
 
 async def test_a_refusal_in_words_that_nobody_knows_is_quoted_and_no_more(world: World) -> None:
@@ -98,11 +116,15 @@ async def test_a_refusal_in_words_that_nobody_knows_is_quoted_and_no_more(world:
 
 async def test_where_nothing_more_can_be_seen_the_refusal_stands_alone(world: World) -> None:
     world.github.workflows["deploy.yml"].state = "disabled_manually"
-    world.faults.next("github.workflow", Fault(status=403, error="Resource not accessible by integration"))
+    world.faults.next(
+        "github.workflow", Fault(status=403, error="Resource not accessible by integration")
+    )
     assert "the workflow deploy.yml of acme/shop is disabled: enable it" in await refused(world)
     world.faults.next("github.dispatch", Fault(status=404))
     world.faults.next("github.workflow", Fault(status=502), times=5)
-    assert await refused(world) == "acme/shop has no workflow deploy.yml, or our token may not see it"
+    assert (
+        await refused(world) == "acme/shop has no workflow deploy.yml, or our token may not see it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,11 +135,16 @@ async def test_where_nothing_more_can_be_seen_the_refusal_stands_alone(world: Wo
         ("", True),
         ("Repository was archived so is read-only.", False),
         ("Resource protected by organization SAML enforcement.", False),
-        ("the `acme` organization has an IP allow list enabled, and your IP address is not permitted", False),
+        (
+            "the `acme` organization has an IP allow list enabled, and your IP address is not permitted",
+            False,
+        ),
         ("Repository access blocked", False),
     ],
 )
-def test_not_every_403_is_a_permission_that_is_lacking(said: str, names_the_permission: bool) -> None:
+def test_not_every_403_is_a_permission_that_is_lacking(
+    said: str, names_the_permission: bool
+) -> None:
     text = forbidden("Actions: write", said)
     assert ("it needs Actions: write" in text) is names_the_permission
     assert said in text

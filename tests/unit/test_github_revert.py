@@ -27,7 +27,9 @@ from sandbox.github import Pull
 NOW = datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
 PULL = "https://github.com/acme/shop/pull/7"
 FIRST = Suspect(sha="b" * 40, subject="Rates", pull_request=PULL)
-SECOND = Suspect(sha="c" * 40, subject="Wording", pull_request="https://github.com/acme/shop/pull/8")
+SECOND = Suspect(
+    sha="c" * 40, subject="Wording", pull_request="https://github.com/acme/shop/pull/8"
+)
 
 
 @pytest.fixture
@@ -48,7 +50,9 @@ async def test_made_once_even_where_the_answer_is_lost(world: World) -> None:
     assert url == "https://github.com/acme/shop/pull/8"
     made = world.github.pulls[1:]
     assert [(p.title, p.body) for p in made] == [('Revert "Rates"', "Prepared in INC-0001")]
-    assert [f.name for f in await world.source.hotfixes(SHOP)] == ["#8"]  # it can be shipped at once
+    assert [f.name for f in await world.source.hotfixes(SHOP)] == [
+        "#8"
+    ]  # it can be shipped at once
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,9 @@ async def test_made_once_even_where_the_answer_is_lost(world: World) -> None:
 async def test_why_it_cannot_be_made(world: World, pull: Pull, said: str) -> None:
     world.github.pulls.append(pull)
     with pytest.raises(PortError, match=said) as refused:
-        await GitHubReverts(world.client).prepare(SHOP, "https://github.com/acme/shop/pull/9", "why")
+        await GitHubReverts(world.client).prepare(
+            SHOP, "https://github.com/acme/shop/pull/9", "why"
+        )
     assert not refused.value.retryable
 
 

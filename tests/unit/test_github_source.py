@@ -33,7 +33,11 @@ async def world(store: Store) -> AsyncIterator[World]:
         made.github.commit(BAD, "Rates\n\nby customer", *files, author="Bo").pull = 7
         made.github.commit("c" * 40, "Wording", File("README.md", "@@ -1 +1 @@"), tag="v1.4.0")
         made.github.files["c" * 40, "src/shop/cart.py"] = CART
-        made.github.blame["c" * 40, "src/shop/cart.py"] = [(1, 1, "1" * 40), (2, 3, BAD), (4, 6, "1" * 40)]
+        made.github.blame["c" * 40, "src/shop/cart.py"] = [
+            (1, 1, "1" * 40),
+            (2, 3, BAD),
+            (4, 6, "1" * 40),
+        ]
         yield made
 
 
@@ -89,7 +93,9 @@ async def test_out_of_calls_the_commits_are_there_without_their_files(world: Wor
     found = await world.source.commits(SHOP, "3" * 40, "c" * 40)
     assert [(c.subject, c.files) for c in found] == [("Wording", ()), ("Rates", ())]
     with pytest.raises(PortError, match="slow down"):
-        await world.source.commits(SHOP, "1.3.0", "1.4.0")  # which commits these are is not known yet
+        await world.source.commits(
+            SHOP, "1.3.0", "1.4.0"
+        )  # which commits these are is not known yet
 
 
 async def test_blame_says_who_when_and_which_pull_request(world: World) -> None:
@@ -109,7 +115,9 @@ async def test_code_around_a_line(world: World) -> None:
     assert await world.source.snippet(SHOP, "1.4.0", "shop/gone.py", 1) == ()
 
 
-@pytest.mark.parametrize("file", ["../../etc/passwd", "a/../../b.py", "/", "", "x:y.py", "a\nb.py", "C:\\src\\a.py"])
+@pytest.mark.parametrize(
+    "file", ["../../etc/passwd", "a/../../b.py", "/", "", "x:y.py", "a\nb.py", "C:\\src\\a.py"]
+)
 def test_no_frame_leads_out_of_the_repository(file: str) -> None:
     for place in candidates(file):
         assert ".." not in place
@@ -127,7 +135,11 @@ async def test_hotfixes_are_open_pull_requests_with_their_checks(world: World) -
         Pull(14, "Still going", "a" * 40, "wip", checks="PENDING"),
     ]
     found = await world.source.hotfixes(SHOP)
-    assert [(f.name, f.checks) for f in found] == [("#14", "running"), ("#13", "red"), ("#11", None)]
+    assert [(f.name, f.checks) for f in found] == [
+        ("#14", "running"),
+        ("#13", "red"),
+        ("#11", None),
+    ]
     assert (found[1].release.version, found[1].release.commit) == ("hotfix #13@fffffff", "f" * 40)
     assert found[1].url == "https://github.com/acme/shop/pull/13"
     issue = report(Choice.INVESTIGATE).issues[0].model_copy(update={"short_id": "SHOP-1"})
@@ -136,7 +148,9 @@ async def test_hotfixes_are_open_pull_requests_with_their_checks(world: World) -
 
 def test_the_form_says_how_the_checks_are() -> None:
     fixes = [HotfixRef(name="#13", commit="f" * 40, subject="No zero", checks="red")]
-    shown = str(forms.hotfix(incident(triage=report()), SHOP, fixes, running=None, metadata={}).payload())
+    shown = str(
+        forms.hotfix(incident(triage=report()), SHOP, fixes, running=None, metadata={}).payload()
+    )
     assert "checks FAILED: No zero" in shown
     assert "#13 @ fffffff" in shown
 
@@ -154,7 +168,9 @@ async def test_changed_paths_both_ways(world: World) -> None:
 async def test_a_hotfix_a_sha_and_what_nobody_knows(world: World) -> None:
     assert await world.source.changed_paths(SHOP, "hotfix #7@ccccccc", "1.4.0") == ()
     assert await world.source.changed_paths(SHOP, "c" * 40, "ccccccc") == ()
-    with pytest.raises(PortError, match=r"9\.9\.9 is not known in acme/shop \(its tag would be v9\.9\.9\)"):
+    with pytest.raises(
+        PortError, match=r"9\.9\.9 is not known in acme/shop \(its tag would be v9\.9\.9\)"
+    ):
         await world.source.changed_paths(SHOP, "1.4.0", "9.9.9")
     with pytest.raises(PortError, match="no repository"):
         await world.source.hotfixes(Service(name="x"))
@@ -168,7 +184,9 @@ async def test_a_suspect_gets_its_pull_request(world: World) -> None:
         update={"suspect": Release(version="1.4.0"), "targets": (Release(version="1.3.0"),)}
     )
     known = measured.recommendation.model_copy(update={"target": Release(version="1.3.0")})
-    burning = incident().model_copy(update={"triage": measured.model_copy(update={"recommendation": known})})
+    burning = incident().model_copy(
+        update={"triage": measured.model_copy(update={"recommendation": known})}
+    )
     found = await investigate(burning, SHOP, world.source, False, datetime.now(UTC))
     pulls = {s.sha: s.pull_request for s in found.investigation.suspects}
     assert pulls[BAD] == "https://github.com/acme/shop/pull/7"
@@ -183,7 +201,12 @@ async def test_which_checks_ran_on_the_pull_request(world: World) -> None:
     assert found is not None
     assert (found.pull_request, found.url) == ("#7", "https://github.com/acme/shop/pull/7")
     told = [(one.name, one.conclusion) for one in found.checks]
-    assert told == [("unit", "passed"), ("e2e", "skipped"), ("load", "did not end"), ("lint", "failed")]
+    assert told == [
+        ("unit", "passed"),
+        ("e2e", "skipped"),
+        ("load", "did not end"),
+        ("lint", "failed"),
+    ]
     pull.checks = None
     none = await world.source.checks(SHOP, BAD)
     assert none is not None

@@ -27,7 +27,9 @@ from phases.record.service import DeployWorkflow, ReleaseNames, Service
 from sandbox.faults import Fault
 
 NAMES = ReleaseNames(tag="v{version}")
-SHOP = Service(name="shop", repository="acme/shop", deployer="github", deploy=DeployWorkflow(), release=NAMES)
+SHOP = Service(
+    name="shop", repository="acme/shop", deployer="github", deploy=DeployWorkflow(), release=NAMES
+)
 OTHER = Service(name="search", repository="Acme/Search", deployer="command", deploy=COMMANDS)
 
 
@@ -105,7 +107,9 @@ async def test_an_environment_in_other_letters_is_the_same(home: House) -> None:
         body(repository__full_name="acme/elsewhere"),
     ],
 )
-async def test_what_is_nothing_to_the_service_changes_nothing(home: House, told: dict[str, Any]) -> None:
+async def test_what_is_nothing_to_the_service_changes_nothing(
+    home: House, told: dict[str, Any]
+) -> None:
     answer = await post(home, told)
     assert (answer.status_code, answer.json()) == (200, {"incidents": []})
     assert await said(home) == []
@@ -119,7 +123,9 @@ async def test_other_events_are_heard_and_need_nothing(home: House) -> None:
 
 async def test_either_content_type_is_read(home: House) -> None:
     """https://docs.github.com/en/webhooks/using-webhooks/creating-webhooks: the signature is of the form, the JSON in its `payload`."""
-    form = urlencode({"payload": json.dumps(body(deployment__payload='{"release": "1.4.0"}'))}).encode()
+    form = urlencode(
+        {"payload": json.dumps(body(deployment__payload='{"release": "1.4.0"}'))}
+    ).encode()
     assert (await post(home, form)).json() == {"incidents": ["INC-0001"]}
     assert len(await said(home)) == 1
 
@@ -132,14 +138,24 @@ async def test_either_content_type_is_read(home: House) -> None:
             "pull_request",
             {
                 "action": "opened",
-                "pull_request": {"number": 5, "merged": None, "merged_by": None, "head": {"sha": "1"}},
+                "pull_request": {
+                    "number": 5,
+                    "merged": None,
+                    "merged_by": None,
+                    "head": {"sha": "1"},
+                },
             },
         ),
         (
             "deployment_status",
-            body(deployment__payload=None, deployment__creator=None, deployment_status__state="error"),
+            body(
+                deployment__payload=None, deployment__creator=None, deployment_status__state="error"
+            ),
         ),
-        ("deployment_status", body(deployment__payload="a word", deployment_status__state="queued")),
+        (
+            "deployment_status",
+            body(deployment__payload="a word", deployment_status__state="queued"),
+        ),
     ],
 )
 async def test_what_is_null_is_not_told(home: House, event: str, told: dict[str, Any]) -> None:
@@ -172,7 +188,9 @@ async def test_the_repository_is_found_whatever_its_case_and_deployer(home: Hous
 async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> None:
     incident, _ = await home.decision()
     fix = HotfixRef(name="#13", commit="f" * 40).release
-    await home.said(DecideHotfix(by="U0ALICE", round=1, fix=fix, running=Release(version="1.3.0")), incident.id)
+    await home.said(
+        DecideHotfix(by="U0ALICE", round=1, fix=fix, running=Release(version="1.3.0")), incident.id
+    )
     ours = body("f" * 40, deployment__sha="f" * 40, deployment__payload={"release": fix.version})
     await post(home, ours)
     assert await said(home) == []
@@ -184,9 +202,19 @@ async def test_a_hotfix_of_ours_is_not_somebody_elses_deploy(home: House) -> Non
 def closed(sha: str, *, number: int = 12, merged: bool = True) -> dict[str, Any]:
     """As https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request has it, cut down."""
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    pull = {"number": number, "merged": merged, "merged_at": at if merged else None, "head": {"sha": sha}}
+    pull = {
+        "number": number,
+        "merged": merged,
+        "merged_at": at if merged else None,
+        "head": {"sha": sha},
+    }
     pull["merged_by"] = {"login": "ada"} if merged else None
-    return {"action": "closed", "number": number, "pull_request": pull, "repository": {"full_name": "acme/shop"}}
+    return {
+        "action": "closed",
+        "number": number,
+        "pull_request": pull,
+        "repository": {"full_name": "acme/shop"},
+    }
 
 
 async def shipped(home: House) -> None:
@@ -197,7 +225,10 @@ async def shipped(home: House) -> None:
     assert incident.round.action is not None
     id = incident.round.action.deploy_id or ""
     await home.said(DeployStarted(deploy_id=id), incident.id)
-    await home.said(DeployFinished(deploy_id=id, result="done", proof=DeployProof(after=fix.version)), incident.id)
+    await home.said(
+        DeployFinished(deploy_id=id, result="done", proof=DeployProof(after=fix.version)),
+        incident.id,
+    )
 
 
 async def test_a_merge_by_people_ends_the_line(home: House) -> None:
@@ -205,14 +236,21 @@ async def test_a_merge_by_people_ends_the_line(home: House) -> None:
     assert unmerged(await home.newest()) is not None
     for told in (closed("ab" * 20, number=13), closed("ab" * 20, merged=False), closed("cd" * 20)):
         await post(
-            home, told, event="pull_request", delivery=f"d-{told['number']}-{told['pull_request']['head']['sha']}"
+            home,
+            told,
+            event="pull_request",
+            delivery=f"d-{told['number']}-{told['pull_request']['head']['sha']}",
         )
-    assert unmerged(await home.newest()) is not None  # what is not plain is asked for, and not believed
+    assert (
+        unmerged(await home.newest()) is not None
+    )  # what is not plain is asked for, and not believed
     answer = await post(home, closed("ab" * 20), event="pull_request", delivery="d-2")
     assert answer.json() == {"incidents": ["INC-0001"]}
     incident = await home.newest()
     assert unmerged(incident) is None
-    assert "Pull request #12 is merged by ada." in [e.text for e in await home.dispatcher.timeline(incident.id)]
+    assert "Pull request #12 is merged by ada." in [
+        e.text for e in await home.dispatcher.timeline(incident.id)
+    ]
 
 
 async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
@@ -231,11 +269,17 @@ async def test_a_run_of_ours_is_asked_about_at_once(home: House) -> None:
 
 # --- what a deployment's ref says -----------------------------------------------------------------------------------
 
-BILLING = Service(name="billing", repository="acme/shop", release=ReleaseNames(tag="billing-v{version}"))
+BILLING = Service(
+    name="billing", repository="acme/shop", release=ReleaseNames(tag="billing-v{version}")
+)
 
 
-@pytest.mark.parametrize("ref", ["main", "refs/heads/main", "release/1.3", "refs/pull/12/merge", "44444444", "4" * 40])
-async def test_a_deployment_of_a_branch_is_known_by_its_commit(home: House, store: Store, ref: str) -> None:
+@pytest.mark.parametrize(
+    "ref", ["main", "refs/heads/main", "release/1.3", "refs/pull/12/merge", "44444444", "4" * 40]
+)
+async def test_a_deployment_of_a_branch_is_known_by_its_commit(
+    home: House, store: Store, ref: str
+) -> None:
     assert (await post(home, body(ref))).json() == {"incidents": ["INC-0001"]}
     (told,) = await said(home)
     assert told.startswith(f"{'4' * 40} was deployed by ada, ")
@@ -246,7 +290,9 @@ async def test_a_deployment_of_a_branch_is_known_by_its_commit(home: House, stor
     assert watched.names == ("4" * 40,)
 
 
-async def test_a_deploy_of_another_service_in_the_repository_asks_nobody_whether_it_is_the_fix(store: Store) -> None:
+async def test_a_deploy_of_another_service_in_the_repository_asks_nobody_whether_it_is_the_fix(
+    store: Store,
+) -> None:
     async with house(store, SHOP, BILLING) as home:
         await home.slack.alice.command("/incident the shop is failing")
         for number, ref in enumerate(("billing-v7.1.0", "refs/tags/billing-v7.1.0")):
@@ -268,7 +314,9 @@ async def test_github_is_asked_whether_a_ref_is_a_tag(store: Store) -> None:
             await home.slack.alice.command("/incident the shop is failing")
             await post(home, body("main"))
             assert (await said(home))[0].startswith("1.4.0 was deployed by ada, ")
-            assert (await post(home, body("elsewhere-3"), delivery="d-2")).json() == {"incidents": []}
+            assert (await post(home, body("elsewhere-3"), delivery="d-2")).json() == {
+                "incidents": []
+            }
             hub.faults.next("github.tags", Fault(status=502), times=5)
             await post(home, body("main", deployment__sha="5" * 40), delivery="d-3")
             assert (await said(home))[-1].startswith(f"{'5' * 40} was deployed by ada, ")

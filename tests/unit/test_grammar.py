@@ -43,7 +43,11 @@ from phases.record.incident import Severity
         ("lead <@U0BOB|bob>", True, Subcommand("lead", person="U0BOB")),
         ("lead time is growing", True, Declare("lead time is growing")),
         ("update cards work again", True, Subcommand("update", text="cards work again")),
-        ("update INC-0042 cards work again", False, Subcommand("update", "INC-0042", "cards work again")),
+        (
+            "update INC-0042 cards work again",
+            False,
+            Subcommand("update", "INC-0042", "cards work again"),
+        ),
         ("update fails for everybody", False, Declare("update fails for everybody")),
         ("cause the tax table is empty", True, Subcommand("cause", text="the tax table is empty")),
         ("fixed flag new-pricing off", True, Subcommand("fixed", text="flag new-pricing off")),
@@ -59,8 +63,16 @@ from phases.record.incident import Severity
             True,
             Ambiguous(Subcommand("cancel", text="wrong service"), Declare("cancel wrong service")),
         ),
-        ("cancel config typo on our side", True, Subcommand("cancel", text="config typo on our side")),
-        ("fixed restarted the dead worker", True, Subcommand("fixed", text="restarted the dead worker")),
+        (
+            "cancel config typo on our side",
+            True,
+            Subcommand("cancel", text="config typo on our side"),
+        ),
+        (
+            "fixed restarted the dead worker",
+            True,
+            Subcommand("fixed", text="restarted the dead worker"),
+        ),
         ("cancel INC-0042 load test", False, Subcommand("cancel", "INC-0042", "load test")),
         ("cancel button is broken", False, Declare("cancel button is broken")),
         ("reopen INC-1", False, Subcommand("reopen", "INC-0001")),
@@ -126,7 +138,10 @@ SEVERITY = Subcommand("severity", "INC-0042", severity=Severity.SEV2)
         ("inc 500 errors at checkout", Declare("inc 500 errors at checkout")),
         ("status?", Subcommand("status")),
         ("severity\u00a0２", Subcommand("severity", severity=Severity.SEV2)),
-        ("severity: SEV\u20132, INC–7.", Subcommand("severity", "INC-0007", severity=Severity.SEV2)),
+        (
+            "severity: SEV\u20132, INC–7.",
+            Subcommand("severity", "INC-0007", severity=Severity.SEV2),
+        ),
         ("severity sev 2 inc 7", Subcommand("severity", "INC-0007", severity=Severity.SEV2)),
         ("lead\u00a0<@U0BOB|bob> #7", Subcommand("lead", "INC-0007", person="U0BOB")),
         ("merge INC–1, INC–2", Subcommand("merge", "INC-0001", "INC-0002")),
@@ -140,14 +155,20 @@ SEVERITY = Subcommand("severity", "INC-0042", severity=Severity.SEV2)
         ("update inc 42\ncards work", Subcommand("update", "INC-0042", "cards work")),
         ("“update INC-0042 cards work”", Subcommand("update", "INC-0042", "cards work")),
         ("declare\u00a0the till – “again”", Declare("the till – “again”")),
-        ("resolve INC-0042?", Ambiguous(Subcommand("resolve", "INC-0042"), Declare("resolve INC-0042?"))),
+        (
+            "resolve INC-0042?",
+            Ambiguous(Subcommand("resolve", "INC-0042"), Declare("resolve INC-0042?")),
+        ),
         ("rollback #42", Ambiguous(Subcommand("rollback"), Declare("rollback #42"))),
         (
             "hotfix https://github.com/acme/shop/pull/42",
             Ambiguous(Subcommand("hotfix"), Declare("hotfix https://github.com/acme/shop/pull/42")),
         ),
         ("hotfix 42", Ambiguous(Subcommand("hotfix"), Declare("hotfix 42"))),
-        ("“cancel” on the order page does nothing", Declare("“cancel” on the order page does nothing")),
+        (
+            "“cancel” on the order page does nothing",
+            Declare("“cancel” on the order page does nothing"),
+        ),
         ("status INC-0042 is wrong", Declare("status INC-0042 is wrong")),
         ("status page–42 is red", Declare("status page–42 is red")),
         ("the till – “again” – 👩\u200d🔧", Declare("the till – “again” – 👩\u200d🔧")),
@@ -194,7 +215,10 @@ SEV2 = Subcommand("severity", severity=Severity.SEV2)
             Ambiguous(Subcommand("reopen", "INC-0007"), Declare("reopen INC-7 because it burns")),
         ),
         ("roll back", Ambiguous(Subcommand("rollback"), Declare("roll back"))),
-        ("post mortem INC-42", Ambiguous(Subcommand("postmortem", "INC-0042"), Declare("post mortem INC-42"))),
+        (
+            "post mortem INC-42",
+            Ambiguous(Subcommand("postmortem", "INC-0042"), Declare("post mortem INC-42")),
+        ),
         ("roll back of the till is stuck", Declare("roll back of the till is stuck")),
         ("rollback to 1.2.0", Ambiguous(Subcommand("rollback"), Declare("rollback to 1.2.0"))),
         ("rollback v1.2.0", Ambiguous(Subcommand("rollback"), Declare("rollback v1.2.0"))),
@@ -212,7 +236,9 @@ def test_small_words_and_other_ways_of_writing_declare_nothing(text: str, means:
 def test_what_is_said_in_a_channel_of_its_own_keeps_its_words() -> None:
     said = parse("fixed\u00a0flag “new–pricing” off", here=True)
     assert said == Subcommand("fixed", text="flag “new–pricing” off")
-    assert isinstance(parse("cancel the button isn’t there", here=True), Ambiguous), "a curly apostrophe is one, too"
+    assert isinstance(parse("cancel the button isn’t there", here=True), Ambiguous), (
+        "a curly apostrophe is one, too"
+    )
 
 
 @pytest.mark.parametrize(

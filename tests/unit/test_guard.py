@@ -37,7 +37,13 @@ MINUTES = SPAN.total_seconds() / 60
     ("events", "usual", "burning", "quiet", "found"),
     [
         (0, 0.0, 30.0, 0.0, "quiet"),
-        (19, 0.0, 30.0, 0.0, "cannot tell"),  # more than the baseline allows, and too few to wake anybody
+        (
+            19,
+            0.0,
+            30.0,
+            0.0,
+            "cannot tell",
+        ),  # more than the baseline allows, and too few to wake anybody
         (20, 0.0, 30.0, 0.0, "back"),
         (20, 0.0, 30.0, 0.5, "cannot tell"),  # recovery was said over eight in such a time
         (23, 0.0, 30.0, 0.5, "back"),
@@ -50,14 +56,18 @@ MINUTES = SPAN.total_seconds() / 60
         (0, 0.0, 1.0, 0.0, "cannot tell"),
     ],
 )
-def test_back_is_what_is_surely_no_recovery(events: int, usual: float, burning: float, quiet: float, found: Found):
+def test_back_is_what_is_surely_no_recovery(
+    events: int, usual: float, burning: float, quiet: float, found: Found
+):
     assert judged(events, Measured(usual, DAY), Measured(burning, 30), quiet, MINUTES)[0] == found
 
 
 per_minute = st.one_of(st.just(0.0), st.floats(0.01, 400))
 
 
-@given(st.integers(0, 20_000), per_minute, st.sampled_from([0.0, 15.0, DAY]), per_minute, per_minute)
+@given(
+    st.integers(0, 20_000), per_minute, st.sampled_from([0.0, 15.0, DAY]), per_minute, per_minute
+)
 def test_never_back_where_the_recheck_would_not_say_not_recovered(
     events: int, usual: float, over: float, burning: float, quiet: float
 ):
@@ -88,7 +98,12 @@ async def recovered(w: World, minutes: float, **fields: object) -> Incident:
     burning = await burned(w)
     one = burning.rounds[0].model_copy(update={"verdict": "recovered"})
     until = ago(minutes) + GUARD
-    changed = {"rounds": (one,), "recovered_at": ago(minutes), "guard_until": until, "status": Status.MITIGATED}
+    changed = {
+        "rounds": (one,),
+        "recovered_at": ago(minutes),
+        "guard_until": until,
+        "status": Status.MITIGATED,
+    }
     return burning.model_copy(update={**changed, **fields})
 
 
@@ -97,18 +112,32 @@ def first(incident: Incident) -> GuardLook:
     return GuardLook(until=incident.guard_until, number=1, seeds=len(incident.seeds))
 
 
-async def seen(w: World, incident: Incident, now: datetime = NOW, forward: float = 0) -> said.GuardLooked:
-    return await look_back(incident, SHOP, first(incident), w.client, now, forward=timedelta(minutes=forward))
+async def seen(
+    w: World, incident: Incident, now: datetime = NOW, forward: float = 0
+) -> said.GuardLooked:
+    return await look_back(
+        incident, SHOP, first(incident), w.client, now, forward=timedelta(minutes=forward)
+    )
 
 
 def fire(w: World, *, minutes: float, times: int = 60, error: str = "Oops: a") -> None:
-    w.local.load(error, at=ago(minutes), every=1, times=times, transaction="/cart", release="v3", function="f")
+    w.local.load(
+        error,
+        at=ago(minutes),
+        every=1,
+        times=times,
+        transaction="/cart",
+        release="v3",
+        function="f",
+    )
 
 
 async def test_a_fire_that_came_back_is_seen_and_what_burned_before_recovery_is_not_counted():
     async with world() as w:
         incident = await recovered(w, 5)
-        assert (await seen(w, incident)).found == "quiet", "the fire of before lies within these 15 minutes"
+        assert (await seen(w, incident)).found == "quiet", (
+            "the fire of before lies within these 15 minutes"
+        )
         fire(w, minutes=2)
         told = await seen(w, incident)
     assert (told.found, told.events, told.minutes, told.allowed) == ("back", 60, 5.0, 3)
@@ -151,7 +180,9 @@ async def test_sentry_that_cannot_be_asked_is_no_news():
         fire(w, minutes=2)
         w.faults.always("sentry.*", Fault(status=429, retry_after=600))
         assert (await seen(w, incident)).found == "not asked"
-    assert (await look_back(incident, SHOP, first(incident), None, NOW)).found == "cannot tell", "nobody to ask later"
+    assert (await look_back(incident, SHOP, first(incident), None, NOW)).found == "cannot tell", (
+        "nobody to ask later"
+    )
 
 
 # --- when, and what comes of it ----------------------------------------------------------------------------------
@@ -195,7 +226,9 @@ def test_a_look_each_minute_for_an_hour_three_at_a_quarter_of_it_and_nobody_hear
         assert bool(story.last.entries) is (at == 60)
     assert whole == [15, 30, 60]
     assert 56 <= made <= 60
-    assert story.noted == ["Still quiet 60 min after recovery: 2 events in 15 min, where up to 3 are normal"]
+    assert story.noted == [
+        "Still quiet 60 min after recovery: 2 events in 15 min, where up to 3 are normal"
+    ]
     assert story.record.status is Status.MITIGATED
 
 
@@ -203,7 +236,9 @@ def test_the_looks_come_sooner_where_rechecks_do_and_never_later():
     story = Story(service(recheck_after_seconds=20, recheck_until_seconds=40)).opened().measured()
     story.rolled_back().deployed().recovered()
     assert story.due("guard") == 4
-    story = Story(service(recheck_after_seconds=900, recheck_until_seconds=1800)).opened().measured()
+    story = (
+        Story(service(recheck_after_seconds=900, recheck_until_seconds=1800)).opened().measured()
+    )
     story.rolled_back().deployed().recovered()
     assert story.due("guard") == 60
     story = Story(service(recheck_after_seconds=1, recheck_until_seconds=2)).opened().measured()
@@ -214,7 +249,9 @@ def test_the_looks_come_sooner_where_rechecks_do_and_never_later():
 def test_a_look_that_an_earlier_version_left_in_redis_is_made_and_the_next_ones_come_each_minute():
     story = mitigated()
     since = story.now
-    old = GuardLook.model_validate({"until": story.record.guard_until, "number": 1, "seeds": 1, "again": False})
+    old = GuardLook.model_validate(
+        {"until": story.record.guard_until, "number": 1, "seeds": 1, "again": False}
+    )
     story.timers["guard"] = replace(
         story.timers["guard"], at=since + timedelta(minutes=15), action=said.GuardDue(look=old)
     )
@@ -238,14 +275,20 @@ def test_what_is_back_goes_the_way_of_sentrys_own_alert():
     assert "guard" not in story.timers
     assert [e.type for e in story.last.effects] == [e.type for e in told.last.effects]
     assert (story.last.dirty, story.last.cancels) == (told.last.dirty, told.last.cancels)
-    assert (story.record.status, story.record.recovered_at, story.claims) == (Status.DECIDING, None, told.claims)
+    assert (story.record.status, story.record.recovered_at, story.claims) == (
+        Status.DECIDING,
+        None,
+        told.claims,
+    )
 
 
 def test_what_is_back_twice_is_one_round():
     story = mitigated()
     story.fires("guard")
     (effect,) = story.wants(wanted.LookBack)
-    ending = said.GuardLooked(look=effect.look, at=story.now, found="back", events=99, minutes=15, allowed=3)
+    ending = said.GuardLooked(
+        look=effect.look, at=story.now, found="back", events=99, minutes=15, allowed=3
+    )
     story.say(ending)
     rounds = story.record.rounds
     story.say(ending)
@@ -275,7 +318,9 @@ def test_sentry_that_refuses_is_asked_each_minute_and_said_once_where_it_goes_on
     since = story.now
     for number in range(1, 15):
         looked(story, "not asked")
-        assert bool(story.in_thread) is (number == 5), "nobody waits for one look; Sentry tells of no return by itself"
+        assert bool(story.in_thread) is (number == 5), (
+            "nobody waits for one look; Sentry tells of no return by itself"
+        )
         assert (story.in_channel, story.pages) == ([], [])
     assert story.record.failures == ()
     until(story, since, 29)
@@ -313,7 +358,9 @@ def test_a_bot_that_was_away_looks_once_and_people_decide_on_what_is_old():
     story.now += timedelta(hours=5)
     looked(story, "back", 240)
     assert story.record.status is Status.MITIGATED
-    assert story.in_channel[0].startswith("*Fires again:* 240 events in 15 min, where up to 3 are normal, 5 h after")
+    assert story.in_channel[0].startswith(
+        "*Fires again:* 240 events in 15 min, where up to 3 are normal, 5 h after"
+    )
     assert len(story.pages) == 1
 
 
@@ -402,7 +449,9 @@ def test_no_looks_at_what_is_closed_or_goes_on_in_another_incident():
 def test_a_reopened_one_that_recovered_again_has_looks_of_its_own():
     story = mitigated()
     old = story.timers["guard"].action
-    story.rings(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=60)
+    story.rings(
+        said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=60
+    )
     story.measured()
     story.rolled_back(running=None).deployed().recovered()
     assert story.due("guard") == 60
@@ -418,7 +467,9 @@ def test_while_a_fix_forward_is_under_way_its_own_looks_count():
     story.fires("guard")
     assert story.last.effects == ()
     assert passed(story, since) == 2
-    story.say(said.DeployNotStarted(deploy_id=story.deploy, running="1.2.9", reason="1.2.9 runs by now"))
+    story.say(
+        said.DeployNotStarted(deploy_id=story.deploy, running="1.2.9", reason="1.2.9 runs by now")
+    )
     assert story.record.status is Status.MITIGATED
     looked(story, "back", 240)
     assert story.record.status is Status.DECIDING

@@ -33,8 +33,12 @@ async def rolled_back(home: House, incident: Incident) -> Incident:
     assert incident.round.action is not None
     deploy = incident.round.action.deploy_id or ""
     await home.said(DeployStarted(deploy_id=deploy), incident.id)
-    proof = DeployProof(before="1.3.0", after="1.2.0", started_at=NOW, finished_at=NOW + timedelta(seconds=9))
-    return await home.said(DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id)
+    proof = DeployProof(
+        before="1.3.0", after="1.2.0", started_at=NOW, finished_at=NOW + timedelta(seconds=9)
+    )
+    return await home.said(
+        DeployFinished(deploy_id=deploy, result="done", proof=proof), incident.id
+    )
 
 
 async def test_an_owner_rolls_back_with_one_confirmed_click(home: House) -> None:
@@ -46,7 +50,10 @@ async def test_an_owner_rolls_back_with_one_confirmed_click(home: House) -> None
     action = incident.round.action
     assert action is not None
     assert (action.by, action.kind) == ("U0ALICE", ActionKind.ROLLBACK)
-    assert (action.from_release, action.to_release) == (Release(version="1.3.0"), Release(version="1.2.0"))
+    assert (action.from_release, action.to_release) == (
+        Release(version="1.3.0"),
+        Release(version="1.2.0"),
+    )
 
 
 async def test_the_confirm_names_from_and_to_and_cancel_sends_nothing(home: House) -> None:
@@ -87,20 +94,28 @@ async def test_guests_and_people_of_other_workspaces_are_refused(home: House, wh
 async def test_two_people_click_at_once_and_one_wins(home: House) -> None:
     _, message = await home.decision()
     alice = home.slack.alice
-    await asyncio.gather(alice.click(message, "decision.rollback"), alice.click(message, "decision.rollback"))
+    await asyncio.gather(
+        alice.click(message, "decision.rollback"), alice.click(message, "decision.rollback")
+    )
     await home.idle()
     incident = await home.newest()
     assert len(incident.rounds) == 1
-    told = str(alice.ephemerals())  # refused by whoever sees it first: the handler, the door, or the deploy that waits
+    told = str(
+        alice.ephemerals()
+    )  # refused by whoever sees it first: the handler, the door, or the deploy that waits
     assert re.search(r"Nothing (more )?was done|<@U0ALICE> decided roll|already decided", told)
 
 
 async def test_a_click_on_an_old_picture_changes_nothing(home: House) -> None:
     incident, message = await home.decision()
-    other = Recommendation(choice=Choice.ROLLBACK, suspect=Release(version="1.3.0"), target=Release(version="1.1.0"))
+    other = Recommendation(
+        choice=Choice.ROLLBACK, suspect=Release(version="1.3.0"), target=Release(version="1.1.0")
+    )
     await home.said(Triaged(report=report(recommendation=other)), incident.id)
     await home.slack.alice.click(message, "decision.rollback")
-    await home.slack.alice.sees("The decision changed while you looked at it: it now says 1.3.0 → 1.1.0")
+    await home.slack.alice.sees(
+        "The decision changed while you looked at it: it now says 1.3.0 → 1.1.0"
+    )
     assert (await home.newest()).status is Status.DECIDING
 
 
@@ -127,7 +142,9 @@ async def test_fixed_another_way_takes_a_sentence(home: House) -> None:
     _, message = await home.decision()
     alice = home.slack.alice
     await alice.click(message, "decision.fixed")
-    await alice.submit(await alice.open_modal("incident.fixed"), {"sentence": "flag new-pricing <off>"})
+    await alice.submit(
+        await alice.open_modal("incident.fixed"), {"sentence": "flag new-pricing <off>"}
+    )
     incident = await home.newest()
     assert incident.status is Status.VERIFYING
     assert incident.round is not None
@@ -144,10 +161,14 @@ async def test_a_hotfix_ships_the_head_commit_of_a_branch(home: House) -> None:
     incident = await home.newest()
     assert incident.round is not None
     assert incident.round.action is not None
-    assert incident.round.action.to_release == Release(version="hotfix fix/rate@abababa", commit="ab" * 20)
+    assert incident.round.action.to_release == Release(
+        version="hotfix fix/rate@abababa", commit="ab" * 20
+    )
 
 
-async def test_a_form_is_filled_by_the_id_that_slack_gave_it(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_form_is_filled_by_the_id_that_slack_gave_it(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Our own `external_id` is for a lost answer only: a Slack that does not look by it fills forms all the same."""
     find = Modals.find
     monkeypatch.setattr(Modals, "find", lambda modals, view_id, _: find(modals, view_id, None))
@@ -187,7 +208,9 @@ async def test_who_may_not_deploy_breaks_the_glass_from_the_form_too(home: House
     assert (await home.newest()).status is Status.MITIGATING
 
 
-async def test_without_an_answer_of_sentry_the_button_opens_the_form_and_people_report(home: House) -> None:
+async def test_without_an_answer_of_sentry_the_button_opens_the_form_and_people_report(
+    home: House,
+) -> None:
     alice = home.slack.alice
     await alice.command("/incident the shop is down")
     incident = await home.newest()
@@ -203,7 +226,10 @@ async def test_without_an_answer_of_sentry_the_button_opens_the_form_and_people_
     assert (await filled(home, "incident.rollback"))["submit"]["text"] == "Roll back"
     await alice.click(message, "incident.triage")
     view = await alice.open_modal("incident.triage")
-    await alice.submit(view, {"users": "many", "features": "many", "names": "cart, payment", "report": "12 tickets"})
+    await alice.submit(
+        view,
+        {"users": "many", "features": "many", "names": "cart, payment", "report": "12 tickets"},
+    )
     incident = await home.newest()
     assert incident.triage is not None
     assert incident.triage.manual_by == "U0ALICE"

@@ -23,7 +23,11 @@ async def test_words_that_name_the_service_declare_at_once(home: House) -> None:
     ack = await home.slack.alice.command("/incident checkout of the shop is failing")
     assert ack.ok
     incident = await home.newest()
-    assert (incident.title, incident.service, incident.lead) == ("checkout of the shop is failing", "shop", "U0ALICE")
+    assert (incident.title, incident.service, incident.lead) == (
+        "checkout of the shop is failing",
+        "shop",
+        "U0ALICE",
+    )
     assert incident.source.text == "/incident by <@U0ALICE>"
     await home.slack.alice.sees(f"{incident.id} is declared")
 
@@ -34,7 +38,9 @@ async def test_without_a_service_the_form_asks_and_lists_them(home: House) -> No
     view = await alice.open_modal("incident.declare")
     assert await home.count() == 0
     assert "I know: shop, search." in str(view["blocks"])
-    await alice.submit(view, {"service": "search", "description": "since noon\nsee https://x.example/issues/77/"})
+    await alice.submit(
+        view, {"service": "search", "description": "since noon\nsee https://x.example/issues/77/"}
+    )
     incident = await home.newest()
     assert incident.service == "search"
     assert incident.title == "everything is red & slow @channel"
@@ -108,12 +114,16 @@ async def test_the_shortcuts_open_the_form(home: House) -> None:
     assert "a message in <#" in incident.source.text
 
 
-@pytest.mark.parametrize("fault", [Fault(status=429, retry_after=1), Fault(status=503), Fault(lose_answer=True)])
+@pytest.mark.parametrize(
+    "fault", [Fault(status=429, retry_after=1), Fault(status=503), Fault(lose_answer=True)]
+)
 async def test_a_form_opens_though_slack_would_not_at_first(home: House, fault: Fault) -> None:
     home.slack.faults.next("slack.views.open", fault)
     bob = home.slack.bob
     await bob.shortcut("incident.declare")
-    await bob.submit(await bob.open_modal("incident.declare"), {"title": "the till is stuck", "service": "shop"})
+    await bob.submit(
+        await bob.open_modal("incident.declare"), {"title": "the till is stuck", "service": "shop"}
+    )
     assert (await home.newest()).title == "the till is stuck"
 
 
@@ -134,7 +144,11 @@ async def test_a_phrase_is_offered_once_a_channel_and_declares_by_a_click(home: 
     assert offer["thread_ts"] == first["ts"]
     bob.say("general", "users are reporting errors")
     await home.idle()
-    offers = [m for m in home.slack.workspace.channel("general").messages if "Is production on fire?" in m["text"]]
+    offers = [
+        m
+        for m in home.slack.workspace.channel("general").messages
+        if "Is production on fire?" in m["text"]
+    ]
     assert len(offers) == 1
     assert await home.count() == 0
     await bob.click(offer, "incident.declare")

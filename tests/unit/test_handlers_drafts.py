@@ -40,7 +40,9 @@ async def form(home: House, person: Person, incident: Incident) -> dict[str, Any
 def typed(home: House, view: dict[str, Any]) -> dict[str, str]:
     """What stands in the fields of a view, initial values and what was typed over them."""
     values = state_values(view["blocks"], home.slack.workspace.modals.typed.get(view["id"], {}))
-    return {block: (fields.get("value") or {}).get("value") or "" for block, fields in values.items()}
+    return {
+        block: (fields.get("value") or {}).get("value") or "" for block, fields in values.items()
+    }
 
 
 async def test_what_the_evidence_says_stands_in_the_form(home: House) -> None:
@@ -56,24 +58,39 @@ async def test_what_the_evidence_says_stands_in_the_form(home: House) -> None:
 async def test_another_item_keeps_what_was_typed_up_to_ten(home: House) -> None:
     alice = home.slack.alice
     view = await form(home, alice, await mitigated(home))
-    alice.fill(view, {"root_cause": "a table was empty", "item_3": "canary", "incident.item.kind.3": "gates"})
+    alice.fill(
+        view,
+        {"root_cause": "a table was empty", "item_3": "canary", "incident.item.kind.3": "gates"},
+    )
     for rows in range(4, 11):
         await alice.click(view, "incident.add_item")
         view = await alice.open_modal(text=f"Action item {rows}")
     assert "incident.add_item" not in str(view)
     assert typed(home, view)["root_cause"] == "a table was empty"
     alice.fill(view, {"item_10": "the tenth", "incident.item.kind.10": "tests"})
-    await alice.submit(view, {"monitoring": "No alert on payments.", "tests": "No test without a rate."})
+    await alice.submit(
+        view, {"monitoring": "No alert on payments.", "tests": "No test without a rate."}
+    )
     written = (await home.newest()).postmortem
     assert written is not None
-    assert [(item.kind, item.text) for item in written.items[-2:]] == [("gates", "canary"), ("tests", "the tenth")]
+    assert [(item.kind, item.text) for item in written.items[-2:]] == [
+        ("gates", "canary"),
+        ("tests", "the tenth"),
+    ]
 
 
 @pytest.mark.parametrize("how", ["save", "close", "choose", "refused"])
 async def test_a_draft_is_there_when_the_form_is_opened_again(home: House, how: str) -> None:
     incident, alice = await mitigated(home), home.slack.alice
     view = await form(home, alice, incident)
-    alice.fill(view, {"root_cause": "a table was empty", "item_1": "fill the table", "incident.item.owner.1": "U0BOB"})
+    alice.fill(
+        view,
+        {
+            "root_cause": "a table was empty",
+            "item_1": "fill the table",
+            "incident.item.owner.1": "U0BOB",
+        },
+    )
     match how:
         case "save":
             await alice.click(view, "incident.save_draft")

@@ -15,7 +15,14 @@ from handlers.views import postmortem
 from phases.messages.effects import EFFECT, OpenTicket, Say
 from phases.messages.results import AdrWritten, EffectFailed, Investigated, Looked
 from phases.record.documents import Adr
-from phases.record.findings import Hypothesis, HypothesisKind, Investigation, Look, LookVerdict, Verdict
+from phases.record.findings import (
+    Hypothesis,
+    HypothesisKind,
+    Investigation,
+    Look,
+    LookVerdict,
+    Verdict,
+)
 from phases.record.incident import Incident, Status
 
 PARTS = {
@@ -40,14 +47,18 @@ async def fixed(home: House) -> Incident:
     """An incident that users have recovered from."""
     incident, message = await home.decision()
     await home.slack.alice.click(message, "decision.fixed")
-    await home.slack.alice.submit(await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"})
+    await home.slack.alice.submit(
+        await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"}
+    )
     look = Look(number=1, at=datetime.now(UTC), verdict=LookVerdict.RECOVERED, minutes=5)
     return await home.said(Looked(round=1, look=look), incident.id)
 
 
 async def posted(home: House, incident: Incident, message: Any) -> dict[str, Any]:
     assert incident.channel is not None
-    answer = await home.slack.client.chat_postMessage(channel=incident.channel.id, **message.payload())
+    answer = await home.slack.client.chat_postMessage(
+        channel=incident.channel.id, **message.payload()
+    )
     where = home.slack.workspace.channel(incident.channel.id)
     found = home.slack.workspace.message(where, str(answer["ts"]))
     return {**found, "channel": incident.channel.id}
@@ -57,8 +68,15 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
     incident, _ = await home.decision()
     found = Investigation(
         hypotheses=(
-            Hypothesis(id="H1", kind=HypothesisKind.DATA, says="One customer's data", confidence=0.2),
-            Hypothesis(id="H2", kind=HypothesisKind.RELEASE, says="Release 1.3.0 brought it", confidence=0.8),
+            Hypothesis(
+                id="H1", kind=HypothesisKind.DATA, says="One customer's data", confidence=0.2
+            ),
+            Hypothesis(
+                id="H2",
+                kind=HypothesisKind.RELEASE,
+                says="Release 1.3.0 brought it",
+                confidence=0.8,
+            ),
         )
     )
     incident = await home.said(Investigated(investigation=found), incident.id)
@@ -66,8 +84,12 @@ async def test_a_hypothesis_is_confirmed_as_the_cause_by_name(home: House) -> No
     alice = home.slack.alice
     data = next(h for h in incident.hypotheses if h.kind is HypothesisKind.DATA)
     release = next(h for h in incident.hypotheses if h.kind is HypothesisKind.RELEASE)
-    await alice.click(tree, "incident.rule_out", f'{{"incident":"{incident.id}","hypothesis":"{data.id}"}}')
-    await alice.click(tree, "incident.cause", f'{{"incident":"{incident.id}","hypothesis":"{release.id}"}}')
+    await alice.click(
+        tree, "incident.rule_out", f'{{"incident":"{incident.id}","hypothesis":"{data.id}"}}'
+    )
+    await alice.click(
+        tree, "incident.cause", f'{{"incident":"{incident.id}","hypothesis":"{release.id}"}}'
+    )
     view = await alice.open_modal("incident.cause")
     assert "Release 1.3.0 brought it" in str(view)
     await alice.submit(view, {"text": "1.3.0 divides by an empty rate"})
@@ -86,8 +108,12 @@ async def test_a_person_adds_a_hypothesis(home: House) -> None:
     incident = await home.said(Investigated(investigation=found), incident.id)
     tree = await posted(home, incident, views.tree(incident, datetime.now(UTC)))
     await home.slack.bob.click(tree, "incident.hypothesis")
-    await home.slack.bob.submit(await home.slack.bob.open_modal("incident.hypothesis"), {"says": "the tax service"})
-    assert any(h.says == "the tax service" and h.by == "U0BOB" for h in (await home.newest()).hypotheses)
+    await home.slack.bob.submit(
+        await home.slack.bob.open_modal("incident.hypothesis"), {"says": "the tax service"}
+    )
+    assert any(
+        h.says == "the tax service" and h.by == "U0BOB" for h in (await home.newest()).hypotheses
+    )
 
 
 async def test_resolve_is_refused_with_what_is_missing(home: House) -> None:
@@ -111,7 +137,11 @@ async def test_the_post_mortem_is_prefilled_checked_and_kept(home: House) -> Non
     await home.idle()
     view = alice.modal()
     assert view is not None
-    prefilled = {b["block_id"]: b["element"].get("initial_value", "") for b in view["blocks"] if b["type"] == "input"}
+    prefilled = {
+        b["block_id"]: b["element"].get("initial_value", "")
+        for b in view["blocks"]
+        if b["type"] == "input"
+    }
     assert set(prefilled) == {*postmortem.PARTS, "item_1", "item_2", "item_3"}
     assert "alice" in prefilled["timeline"]  # names, no ids: the file leaves Slack
     assert "<@" not in "".join(prefilled.values())
@@ -122,7 +152,10 @@ async def test_the_post_mortem_is_prefilled_checked_and_kept(home: House) -> Non
     incident = await home.newest()
     assert incident.postmortem is not None
     assert [i.kind for i in incident.postmortem.items] == ["tests", "monitors"]
-    assert (incident.postmortem.items[0].owner, incident.postmortem.items[0].due) == ("<@U0BOB>", date(2027, 1, 4))
+    assert (incident.postmortem.items[0].owner, incident.postmortem.items[0].due) == (
+        "<@U0BOB>",
+        date(2027, 1, 4),
+    )
     assert incident.cause is not None
     await home.said(AdrWritten(adr=Adr(number=7, path="docs/adr/0007.md")), incident.id)
     assert (await home.newest()).status is Status.RESOLVED
@@ -139,11 +172,15 @@ async def test_no_post_mortem_while_it_bleeds(home: House) -> None:
 async def test_a_person_is_asked_where_numbers_cannot_tell(home: House) -> None:
     incident, message = await home.decision()
     await home.slack.alice.click(message, "decision.fixed")
-    await home.slack.alice.submit(await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"})
+    await home.slack.alice.submit(
+        await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"}
+    )
     for number in (1, 2):
         look = Look(number=number, at=datetime.now(UTC), verdict=LookVerdict.TOO_FEW)
         incident = await home.said(Looked(round=1, look=look), incident.id)
-    asked = await posted(home, incident, views.say(Say(text="Do users have it back?", ask="recovered"), incident))
+    asked = await posted(
+        home, incident, views.say(Say(text="Do users have it back?", ask="recovered"), incident)
+    )
     await home.slack.bob.click(asked, "incident.recovered")
     incident = await home.newest()
     assert incident.status is Status.MITIGATED
@@ -154,10 +191,16 @@ async def test_what_failed_is_tried_again_once(home: House) -> None:
     incident, _ = await home.decision()
     effect = EFFECT.dump_json(OpenTicket()).decode()
     failed = EffectFailed(
-        effect_id="9-1", kind="ticket.open", reason="Linear says no", effect=effect, at=datetime.now(UTC)
+        effect_id="9-1",
+        kind="ticket.open",
+        reason="Linear says no",
+        effect=effect,
+        at=datetime.now(UTC),
     )
     incident = await home.said(failed, incident.id)
-    status = await posted(home, incident, views.status(incident, datetime.now(UTC), home.heard.ctx.service(incident)))
+    status = await posted(
+        home, incident, views.status(incident, datetime.now(UTC), home.heard.ctx.service(incident))
+    )
     assert "The ticket could not be opened" in str(status["blocks"])
     await home.slack.bob.click(status, "incident.try_again")
     assert (await home.newest()).failures == ()
@@ -200,17 +243,27 @@ async def test_app_home_lists_what_is_open(home: House) -> None:
 
 async def test_a_button_of_another_version_is_answered(home: House) -> None:
     incident, message = await home.decision()
-    old = {**message, "blocks": [{"type": "actions", "block_id": "b", "elements": [_button("incident.dance")]}]}
+    old = {
+        **message,
+        "blocks": [{"type": "actions", "block_id": "b", "elements": [_button("incident.dance")]}],
+    }
     await home.slack.alice.click(old, "incident.dance")
     await home.slack.alice.sees("not known any more")
     assert incident.open
 
 
 def _button(action_id: str) -> dict[str, Any]:
-    return {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": "x"}, "value": "{"}
+    return {
+        "type": "button",
+        "action_id": action_id,
+        "text": {"type": "plain_text", "text": "x"},
+        "value": "{",
+    }
 
 
-async def test_redis_out_of_reach_is_said_and_never_a_bare_500(home: House, caplog: pytest.LogCaptureFixture) -> None:
+async def test_redis_out_of_reach_is_said_and_never_a_bare_500(
+    home: House, caplog: pytest.LogCaptureFixture
+) -> None:
     _, message = await home.decision()
 
     async def gone(*_: object, **__: object) -> None:

@@ -14,7 +14,10 @@ from handlers.slack.background import Tasks
     ("raw", "meant"),
     [
         ("a &lt;b&gt; &amp;amp; c", "a <b> &amp; c"),
-        ("<https://x.example/a?b=1&amp;c=2|x.example> is down", "https://x.example/a?b=1&c=2 is down"),
+        (
+            "<https://x.example/a?b=1&amp;c=2|x.example> is down",
+            "https://x.example/a?b=1&c=2 is down",
+        ),
         ("ask <@U0ALICE|alice> in <#C1|general>", "ask <@U0ALICE> in #general"),
         ("status <#C0PRIVATE|> <#C0PRIVATE>", "status #C0PRIVATE #C0PRIVATE"),
         ("<!here> <!subteam^S1|@ops> <!channel|channel>", "@here @ops @channel"),
@@ -41,7 +44,9 @@ def test_issues_of_sentry_links() -> None:
 
 
 def test_claims_of_deliveries() -> None:
-    assert deliveries.interaction({"type": "block_actions", "trigger_id": "1.2"}).claims == ("trigger:1.2",)
+    assert deliveries.interaction({"type": "block_actions", "trigger_id": "1.2"}).claims == (
+        "trigger:1.2",
+    )
     view = {"type": "view_submission", "trigger_id": "1.2", "view": {"id": "V1", "hash": "h"}}
     assert deliveries.interaction(view).claims == ("view:V1:h",)
     with pytest.raises(ValueError, match="neither"):
@@ -51,8 +56,12 @@ def test_claims_of_deliveries() -> None:
     second = deliveries.event({"event_id": "E2", "event": event})
     assert first[0] != second[0]
     assert first[1] == second[1]  # two deliveries of one message may carry different event ids
-    assert deliveries.echo("U1", "C1", "Shop  IS down") == deliveries.echo("U1", "C1", "shop is down")
-    assert deliveries.echo("U1", "C1", "shop is down") != deliveries.echo("U2", "C1", "shop is down")
+    assert deliveries.echo("U1", "C1", "Shop  IS down") == deliveries.echo(
+        "U1", "C1", "shop is down"
+    )
+    assert deliveries.echo("U1", "C1", "shop is down") != deliveries.echo(
+        "U2", "C1", "shop is down"
+    )
 
 
 def test_ulids_sort_by_time_and_differ() -> None:
@@ -62,7 +71,9 @@ def test_ulids_sort_by_time_and_differ() -> None:
     assert made[0][:8] <= made[-1][:8]
 
 
-async def test_tasks_are_waited_for_and_their_failures_named_by_kind(caplog: pytest.LogCaptureFixture) -> None:
+async def test_tasks_are_waited_for_and_their_failures_named_by_kind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     tasks = Tasks()
 
     async def fails() -> None:

@@ -73,7 +73,9 @@ async def test_what_slack_did_not_take_is_drawn_again_though_nothing_changes(
     assert "you lead" in shown(place)
 
 
-async def test_who_does_not_look_any_more_is_left_alone(place: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_look_any_more_is_left_alone(
+    place: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(homes, "OPEN_SECONDS", -1)
     await place.slack.alice.open_home()
     await place.idle()
@@ -110,10 +112,19 @@ async def test_a_click_there_is_answered_in_a_window_of_its_own(place: House) ->
     await place.said(TakeLead(by="U0BOB", lead="U0BOB"), incident.id)
     await place.slack.bob.open_home()
     await place.idle()
-    button = {"type": "button", "action_id": "incident.lead", "value": f'{{"incident":"{incident.id}"}}'}
+    button = {
+        "type": "button",
+        "action_id": "incident.lead",
+        "value": f'{{"incident":"{incident.id}"}}',
+    }
     stale = {
         "type": "home",
-        "blocks": [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "x"}}]}],
+        "blocks": [
+            {
+                "type": "actions",
+                "elements": [{**button, "text": {"type": "plain_text", "text": "x"}}],
+            }
+        ],
     }
     await place.slack.client.views_publish(user_id="U0BOB", view=stale)  # as it was before he led
     view = place.slack.bob.home()

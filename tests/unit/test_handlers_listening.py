@@ -37,7 +37,9 @@ def from_a_thread(bob: Person) -> dict[str, Any]:
 
 
 WAYS = {
-    "with a screenshot": lambda bob: bob.say("general", "prod is down", files=("till.png", "error.log")),
+    "with a screenshot": lambda bob: bob.say(
+        "general", "prod is down", files=("till.png", "error.log")
+    ),
     "from a thread": from_a_thread,
     "as /me": lambda bob: bob.me("general", "thinks prod is down"),
     "slanted": lambda bob: bob.say("general", "_prod is down_ since noon"),
@@ -62,7 +64,9 @@ async def test_a_screenshot_is_named_in_the_form(home: House) -> None:
     assert "(file: till.png)" in incident.description
 
 
-async def test_who_shares_the_channel_from_elsewhere_is_heard_and_members_decide(home: House) -> None:
+async def test_who_shares_the_channel_from_elsewhere_is_heard_and_members_decide(
+    home: House,
+) -> None:
     general, other = home.slack.workspace.channel("general"), home.slack.other
     home.slack.workspace.join(general, other.id)
     other.say(general, "prod is down for us", files=("till.png",))
@@ -92,7 +96,9 @@ async def test_bots_edits_and_notes_of_slack_are_never_heard(home: House) -> Non
     home.slack.workspace.alert(general, "grafana", words)
     home.slack.workspace.alert(general, "grafana", words, webhook=True)
     home.slack.workspace.alert(general, "grafana", "", attachments=[{"title": words}])
-    home.slack.workspace.alert(general, "grafana", words, subtype="file_share", files=[{"title": "x.png"}])
+    home.slack.workspace.alert(
+        general, "grafana", words, subtype="file_share", files=[{"title": "x.png"}]
+    )
     home.slack.workspace.post(general, "USLACKBOT", f"Reminder: {words}")
     home.slack.workspace.describe(general, "U0BOB", "topic", words)
     said = bob.say(general, "all is well")
@@ -104,9 +110,19 @@ async def test_bots_edits_and_notes_of_slack_are_never_heard(home: House) -> Non
 
 
 @pytest.mark.parametrize(
-    "written", ["ops", "Ops", "C0OPS0001", "<#C0OPS0001|x>", "https://acme.slack.com/archives/C0OPS0001", "ops-of-old"]
+    "written",
+    [
+        "ops",
+        "Ops",
+        "C0OPS0001",
+        "<#C0OPS0001|x>",
+        "https://acme.slack.com/archives/C0OPS0001",
+        "ops-of-old",
+    ],
 )
-async def test_a_watched_channel_is_heard_however_it_is_written_private_ones_too(store: Store, written: str) -> None:
+async def test_a_watched_channel_is_heard_however_it_is_written_private_ones_too(
+    store: Store, written: str
+) -> None:
     async with house(store, SHOP, watched=(written,)) as home:
         workspace, bob = home.slack.workspace, home.slack.bob
         ops = Channel("C0OPS0001", "ops", bob.id, 0, is_private=True, members=[bob.id, BOT_USER])
@@ -118,7 +134,9 @@ async def test_a_watched_channel_is_heard_however_it_is_written_private_ones_too
         assert await offers(home) == []
 
 
-async def test_a_watched_channel_that_is_renamed_stays_watched_and_a_new_name_is_heard(store: Store) -> None:
+async def test_a_watched_channel_that_is_renamed_stays_watched_and_a_new_name_is_heard(
+    store: Store,
+) -> None:
     async with house(store, SHOP, watched=("ops", "war-room")) as home:
         workspace, bob = home.slack.workspace, home.slack.bob
         workspace.rename(workspace.channel("general"), "ops", bob.id)
@@ -147,11 +165,19 @@ def test_marks_and_odd_blanks_do_not_hide_a_phrase() -> None:
 
 
 ALERTS = {
-    "alertmanager": (ALERTMANAGER, "[FIRING:1] HighErrorRate (shop production)", "Severity: critical"),
+    "alertmanager": (
+        ALERTMANAGER,
+        "[FIRING:1] HighErrorRate (shop production)",
+        "Severity: critical",
+    ),
     "grafana": (GRAFANA, "[FIRING:1] Checkout p95 (shop)", "https://grafana.example/alerting/list"),
     "sentry": (SENTRY, "[shop] ZeroDivisionError: division by zero", "shop.pay in charge"),
     "datadog": (DATADOG, "Triggered: 5xx on *shop*", "https://app.datadoghq.eu/monitors/1?x=1"),
-    "pagerduty": (PAGERDUTY, "Triggered #4: shop is down", "https://acme.pagerduty.com/incidents/Q1"),
+    "pagerduty": (
+        PAGERDUTY,
+        "Triggered #4: shop is down",
+        "https://acme.pagerduty.com/incidents/Q1",
+    ),
 }
 
 
@@ -181,11 +207,20 @@ async def test_an_alert_of_a_fire_that_burns_becomes_evidence(home: House) -> No
     view = await bob.open_modal("incident.declared")
     await bob.click(view, "incident.go_there")
     await home.idle()
-    assert any("Checkout p95 (shop)" in entry.text for entry in await home.dispatcher.timeline("INC-0001"))
+    assert any(
+        "Checkout p95 (shop)" in entry.text for entry in await home.dispatcher.timeline("INC-0001")
+    )
 
 
 @pytest.mark.parametrize(
-    "typed", ["status INC–0001", "status\u00a0INC-0001", "status inc 1", "status ＩＮＣ－０００１.", "“status #1”"]
+    "typed",
+    [
+        "status INC–0001",
+        "status\u00a0INC-0001",
+        "status inc 1",
+        "status ＩＮＣ－０００１.",
+        "“status #1”",
+    ],
 )
 async def test_a_status_that_is_typed_oddly_declares_nothing(home: House, typed: str) -> None:
     alice = home.slack.alice
@@ -217,7 +252,9 @@ async def test_what_acts_is_asked_about_where_it_was_a_question(home: House) -> 
         "update <https://firebreak.slack.com/archives/{id}/p1777900000000100> cards work",
     ],
 )
-async def test_an_incident_is_named_by_its_channel_also_a_private_one(home: House, typed: str) -> None:
+async def test_an_incident_is_named_by_its_channel_also_a_private_one(
+    home: House, typed: str
+) -> None:
     alice = home.slack.alice
     await alice.command("/incident the shop is down")
     channel = home.slack.workspace.create_channel("inc-0001-shop", BOT_USER, is_private=True)

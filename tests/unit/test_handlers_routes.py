@@ -33,7 +33,9 @@ async def home(store: Store) -> AsyncIterator[House]:
 
 def signed(raw: bytes, at: str | None = None, secret: str = SECRET) -> dict[str, str]:
     at = at or str(int(time.time()))
-    digest = hmac.new(secret.encode(), b"v0:" + at.encode() + b":" + raw, hashlib.sha256).hexdigest()
+    digest = hmac.new(
+        secret.encode(), b"v0:" + at.encode() + b":" + raw, hashlib.sha256
+    ).hexdigest()
     return {"x-slack-request-timestamp": at, "x-slack-signature": f"v0={digest}"}
 
 
@@ -57,7 +59,9 @@ async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
 ) -> None:
     caplog.set_level("DEBUG")
     body = b"command=/incident&text=forged-words"
-    answer = await home.http.post(f"{home.url}/slack/events", content=body, headers={**FORM, **headers})
+    answer = await home.http.post(
+        f"{home.url}/slack/events", content=body, headers={**FORM, **headers}
+    )
     assert answer.status_code == 401
     assert "forged-words" not in caplog.text
     assert await home.count() == 0
@@ -78,7 +82,9 @@ async def test_a_wrong_signature_is_401_and_nothing_of_it_is_logged(
     ],
 )
 async def test_a_malformed_body_is_400(home: House, kind: dict[str, str], raw: bytes) -> None:
-    answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**kind, **signed(raw)})
+    answer = await home.http.post(
+        f"{home.url}/slack/events", content=raw, headers={**kind, **signed(raw)}
+    )
     # The SDK hashes text: bytes that are none cannot have been signed by it.
     assert answer.status_code == (401 if b"\xff" in raw else 400)
 
@@ -97,17 +103,25 @@ async def test_a_large_body_is_413_with_and_without_its_length(home: House) -> N
 
 async def test_the_url_is_verified_and_unknown_events_are_taken(home: House) -> None:
     raw = json.dumps({"type": "url_verification", "challenge": "c-1"}).encode()
-    answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**JSON, **signed(raw)})
+    answer = await home.http.post(
+        f"{home.url}/slack/events", content=raw, headers={**JSON, **signed(raw)}
+    )
     assert answer.json() == {"challenge": "c-1"}
-    raw = json.dumps({"type": "event_callback", "event": {"type": "tokens_revoked"}, "team_id": "T1"}).encode()
-    answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**JSON, **signed(raw)})
+    raw = json.dumps(
+        {"type": "event_callback", "event": {"type": "tokens_revoked"}, "team_id": "T1"}
+    ).encode()
+    answer = await home.http.post(
+        f"{home.url}/slack/events", content=raw, headers={**JSON, **signed(raw)}
+    )
     assert answer.status_code == 200
 
 
 async def test_a_replayed_command_counts_once(home: House) -> None:
     raw = b"command=%2Fincident&text=shop+is+down&user_id=U0ALICE&team_id=T0FIREBREAK&channel_id=C1&trigger_id=1.2.3"
     for _ in range(2):
-        answer = await home.http.post(f"{home.url}/slack/events", content=raw, headers={**FORM, **signed(raw)})
+        answer = await home.http.post(
+            f"{home.url}/slack/events", content=raw, headers={**FORM, **signed(raw)}
+        )
         assert answer.status_code == 200
     assert await home.count() <= 1
 
@@ -116,7 +130,11 @@ async def test_a_replayed_command_counts_once(home: House) -> None:
 
 
 def event_alert(
-    issue: str = "41", *, environment: str | None = "production", project: str = "shop", **event: Any
+    issue: str = "41",
+    *,
+    environment: str | None = "production",
+    project: str = "shop",
+    **event: Any,
 ) -> dict[str, Any]:
     """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/"""
     tags = [["environment", environment]] if environment else []
@@ -158,7 +176,13 @@ def issue(action: str = "created", id: str = "41", **fields: Any) -> dict[str, A
 def metric(action: str = "critical", **fields: Any) -> dict[str, Any]:
     """https://docs.sentry.io/organization/integrations/integration-platform/webhooks/metric-alerts/"""
     rule = {"projects": ["shop"], "environment": "production", "name": "Too many errors"}
-    alert = {"id": "4", "identifier": "1", "projects": ["shop"], "title": "Too many errors", "alert_rule": rule}
+    alert = {
+        "id": "4",
+        "identifier": "1",
+        "projects": ["shop"],
+        "title": "Too many errors",
+        "alert_rule": rule,
+    }
     data = {
         "metric_alert": {**alert, **fields},
         "description_title": "Critical: Too many errors",
@@ -177,7 +201,11 @@ def metric(action: str = "critical", **fields: Any) -> dict[str, Any]:
         ("metric_alert", metric(), "Sentry metric alert"),
         (
             "error",
-            {**event_alert(), "action": "created", "data": {"error": event_alert()["data"]["event"]}},
+            {
+                **event_alert(),
+                "action": "created",
+                "data": {"error": event_alert()["data"]["event"]},
+            },
             "Sentry error",
         ),
     ],
@@ -188,7 +216,11 @@ async def test_an_alert_opens_an_incident_by_itself(
     answer = await home.sentry(resource, body)
     assert answer.json() == {"incident": "INC-0001"}
     incident = await home.newest()
-    assert (incident.service, incident.source.kind, incident.source.text) == ("shop", "sentry", source)
+    assert (incident.service, incident.source.kind, incident.source.text) == (
+        "shop",
+        "sentry",
+        source,
+    )
     assert incident.lead is None
     if resource != "metric_alert":
         assert incident.seeds == ("41",)
@@ -206,7 +238,10 @@ async def test_an_alert_opens_an_incident_by_itself(
         ("metric_alert", metric(alert_rule={"projects": [], "environment": "staging"})),
         ("event_alert", event_alert(environment="staging")),
         ("event_alert", event_alert(project="elsewhere")),
-        ("event_alert", event_alert(tags=[{"key": "environment", "value": "staging"}, None, ["x"]])),
+        (
+            "event_alert",
+            event_alert(tags=[{"key": "environment", "value": "staging"}, None, ["x"]]),
+        ),
         # https://docs.sentry.io/integrations/integration-platform/webhooks/activity-alerts/: Seer at work, no fire
         ("activity_alert", {**issue("triggered"), "installation": {"uuid": "717a85e5"}}),
     ],
@@ -259,12 +294,16 @@ async def test_a_sentry_that_cannot_say_where_keeps_no_alarm_back(store: Store) 
 
 async def test_one_storm_is_one_incident(home: House) -> None:
     for number in range(30):
-        answer = await home.sentry("event_alert", event_alert(str(40 + number % 5), title=f"error {number}"))
+        answer = await home.sentry(
+            "event_alert", event_alert(str(40 + number % 5), title=f"error {number}")
+        )
         assert answer.json() == {"incident": "INC-0001"}
     assert await home.count() == 1
     incident = await home.newest()
     assert set(incident.seeds) == {"40", "41", "42", "43", "44"}
-    assert len([e for e in await home.dispatcher.timeline(incident.id) if e.kind == "evidence"]) == 4
+    assert (
+        len([e for e in await home.dispatcher.timeline(incident.id) if e.kind == "evidence"]) == 4
+    )
 
 
 async def test_an_alert_of_a_declared_incident_is_its_evidence(home: House) -> None:
@@ -274,11 +313,15 @@ async def test_an_alert_of_a_declared_incident_is_its_evidence(home: House) -> N
     assert (await home.newest()).seeds == ("41",)
 
 
-async def test_the_same_issue_after_recovery_is_recorded_and_looked_at_and_a_late_event_is_nothing(home: House) -> None:
+async def test_the_same_issue_after_recovery_is_recorded_and_looked_at_and_a_late_event_is_nothing(
+    home: House,
+) -> None:
     incident, message = await home.decision()
     await home.sentry("event_alert", event_alert("41"))
     await home.slack.alice.click(message, "decision.fixed")
-    await home.slack.alice.submit(await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"})
+    await home.slack.alice.submit(
+        await home.slack.alice.open_modal("incident.fixed"), {"sentence": "flag off"}
+    )
     look = Look(number=1, at=datetime.now(UTC), verdict=LookVerdict.RECOVERED)
     await home.said(Looked(round=1, look=look), incident.id)
     late = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
@@ -287,7 +330,9 @@ async def test_the_same_issue_after_recovery_is_recorded_and_looked_at_and_a_lat
     soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     await home.sentry("event_alert", event_alert("41", datetime=soon, title="again"))
     incident = await home.newest()
-    assert (incident.status, len(incident.rounds)) == (Status.MITIGATED, 1), "an alarm opens nothing by itself"
+    assert (incident.status, len(incident.rounds)) == (Status.MITIGATED, 1), (
+        "an alarm opens nothing by itself"
+    )
     assert incident.alarm is not None
     noted = [e.text for e in await home.dispatcher.timeline(incident.id) if e.kind == "evidence"]
     assert "after recovery, looked at: Sentry alert" in noted[-1]

@@ -68,4 +68,7 @@ def test_linears_code_decides() -> None:
 
 
 def test_advice_about_a_thing_by_name_stays() -> None:
-    assert advice(PortError("git", "no clone", retryable=False), "checkout: a clone") == "checkout: a clone"
+    assert (
+        advice(PortError("git", "no clone", retryable=False), "checkout: a clone")
+        == "checkout: a clone"
+    )

@@ -39,7 +39,16 @@ from phases.postmortem.adr_status import completed
 from phases.postmortem.gate import Parts
 from phases.record.documents import ActionItem, Postmortem
 from phases.record.findings import Picture, Release, Verdict
-from phases.record.incident import Channel, Entry, Incident, MessageRef, Round, RoundAction, Severity, Status
+from phases.record.incident import (
+    Channel,
+    Entry,
+    Incident,
+    MessageRef,
+    Round,
+    RoundAction,
+    Severity,
+    Status,
+)
 from phases.record.markdown import in_git, one_line, paragraphs
 from phases.record.memories import PastIncident, counted_of
 from phases.record.privacy import page_text
@@ -55,7 +64,10 @@ FORMS = [(first, status) for first, status in enumerate([*Status] * 2)]
 def record(first: int, status: Status) -> tuple[Incident, list[Entry]]:
     hostile = Hostile(first)
     action = hostile.make(RoundAction, by="U0ALICE")
-    rounds = tuple(hostile.make(Round, number=n, action=action if n == 1 or first % 2 else None) for n in (1, 2))
+    rounds = tuple(
+        hostile.make(Round, number=n, action=action if n == 1 or first % 2 else None)
+        for n in (1, 2)
+    )
     written = hostile.make(
         Postmortem,
         by="U0ALICE",
@@ -76,12 +88,16 @@ def record(first: int, status: Status) -> tuple[Incident, list[Entry]]:
         picture=Picture(begin=later(-30), until=later(10), seconds=180, counts=tuple(range(14))),
         postmortem=written,
         hypotheses=tuple(
-            h.model_copy(update={"id": f"H{n}"}) for n, h in enumerate([*hostile.make(Incident).hypotheses])
+            h.model_copy(update={"id": f"H{n}"})
+            for n, h in enumerate([*hostile.make(Incident).hypotheses])
         ),
         recovered_at=later(9) if first % 2 else None,
         detected_at=NOW,
     )
-    entries = [hostile.make(Entry, at=later(n), hides=None, ref=f"r{n}", url=GOOD) for n in range(len(ATTACKS))]
+    entries = [
+        hostile.make(Entry, at=later(n), hides=None, ref=f"r{n}", url=GOOD)
+        for n in range(len(ATTACKS))
+    ]
     return incident, entries
 
 
@@ -95,8 +111,14 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
     shop = service(name=word() or "shop", owners=("U0ALICE",))
     release = Release(version=word())
     ask: dict[str, str] = {"incident": one.id, "title": word()[:300]}
-    parts = Parts(**dict.fromkeys(postmortem.PARTS, word()), items=one.postmortem.items if one.postmortem else ())
-    remembered = [hostile.make(PastIncident, at=NOW, id=f"INC-{n:04d}", private=False, drill=False) for n in range(3)]
+    parts = Parts(
+        **dict.fromkeys(postmortem.PARTS, word()),
+        items=one.postmortem.items if one.postmortem else (),
+    )
+    remembered = [
+        hostile.make(PastIncident, at=NOW, id=f"INC-{n:04d}", private=False, drill=False)
+        for n in range(3)
+    ]
     counted = [counted_of(r) for r in remembered]
     shown: list[Message | View] = [
         views.status(one, NOW, shop),
@@ -108,7 +130,14 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         views.evidence(one, NOW),
         views.announcement(one, NOW),
         views.say(
-            Say(text=word(), mention=(word(), "U0ALICE"), try_again="e", ask="foreign deploy", picture=True), one
+            Say(
+                text=word(),
+                mention=(word(), "U0ALICE"),
+                try_again="e",
+                ask="foreign deploy",
+                picture=True,
+            ),
+            one,
         ),
         views.reminder(word(), one),
         views.summary(summary(one, NAMES)),
@@ -129,13 +158,26 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         history.history(remembered, word(), {r.id: word() for r in remembered}, start=0, more=True),
         history.trends(trends(counted, NOW)),
         timeline(one, entries),
-        forms.declare([shop], title=word(), description=word(), metadata={"place": word()[:200]}, note=word()),
+        forms.declare(
+            [shop], title=word(), description=word(), metadata={"place": word()[:200]}, note=word()
+        ),
         forms.triage(one, 1),
         forms.loading("incident.rollback", "Roll back", one),
         forms.failed("incident.rollback", word(), word()),
-        forms.rollback(one, shop, [release, Release(version="1.0")], running=release, healthy=[release], metadata={}),
+        forms.rollback(
+            one,
+            shop,
+            [release, Release(version="1.0")],
+            running=release,
+            healthy=[release],
+            metadata={},
+        ),
         forms.hotfix(
-            one, shop, [HotfixRef(name=word(), commit="a" * 40, subject=word())], running=release, metadata={}
+            one,
+            shop,
+            [HotfixRef(name=word(), commit="a" * 40, subject=word())],
+            running=release,
+            metadata={},
         ),
         forms.fixed(one, 1, word()),
         forms.cause(one, text=word(), metadata={}),
@@ -145,8 +187,17 @@ def everything_in_slack(one: Incident, entries: list[Entry], first: int) -> list
         forms.hypothesis(one),
         forms.refused(word(), word()),
         forms.home_refused(word()),
-        postmortem.postmortem(one, parts, me="U0ALICE", shelf=postmortem.Shelf(word(), NOW, notes=(word(),))),
-        home([one], "U0ALICE", NOW, owned=[one.service], owing=[one], site="https://firebreak.slack.com/"),
+        postmortem.postmortem(
+            one, parts, me="U0ALICE", shelf=postmortem.Shelf(word(), NOW, notes=(word(),))
+        ),
+        home(
+            [one],
+            "U0ALICE",
+            NOW,
+            owned=[one.service],
+            owing=[one],
+            site="https://firebreak.slack.com/",
+        ),
     ]
     return shown
 
@@ -183,7 +234,11 @@ def check_slack(text: str, *, mrkdwn: bool) -> None:
 def strings_of(shown: Message | View) -> list[tuple[str, bool]]:
     payload: Any = shown.payload()
     found = [(payload["text"], True)] if isinstance(shown, Message) else []
-    todo: list[Any] = [payload.get("blocks"), list(getattr(shown, "rich", None) or ()), payload.get("title")]
+    todo: list[Any] = [
+        payload.get("blocks"),
+        list(getattr(shown, "rich", None) or ()),
+        payload.get("title"),
+    ]
     while todo:
         thing = todo.pop()
         if isinstance(thing, list | tuple):
@@ -192,7 +247,11 @@ def strings_of(shown: Message | View) -> list[tuple[str, bool]]:
             if thing.get("type") in ("mrkdwn", "plain_text"):
                 found.append((thing["text"], thing["type"] == "mrkdwn"))
             else:
-                todo += [v for k, v in thing.items() if k not in ("value", "initial_value", "private_metadata")]
+                todo += [
+                    v
+                    for k, v in thing.items()
+                    if k not in ("value", "initial_value", "private_metadata")
+                ]
     return found
 
 
@@ -216,8 +275,13 @@ def test_slack_shows_words_as_words(first: int, status: Status) -> None:
 def test_what_programs_tell_mentions_nobody(attack: str) -> None:
     """People may mention a person; an error, a commit, a ticket may not: it is defused where it comes in."""
     told = foreign(f"{attack} <@U0ALICE> <@U0ALICE|alice> <#C0GENERAL> <!subteam^S0123456>")
-    for text in (views.say(Say(text=told), record(0, Status.DECIDING)[0]).text, notes.note(told).text):
-        assert not [token for token in TOKEN.findall(text) if token.startswith(("@", "#", "!"))], text
+    for text in (
+        views.say(Say(text=told), record(0, Status.DECIDING)[0]).text,
+        notes.note(told).text,
+    ):
+        assert not [token for token in TOKEN.findall(text) if token.startswith(("@", "#", "!"))], (
+            text
+        )
 
 
 # --- Markdown: the ADR, Linear -------------------------------------------------------------------------------------
@@ -238,7 +302,9 @@ def check_markdown(text: str, *, fences: int) -> list[str]:
     inside = {n for a, b in zip(marks[::2], marks[1::2], strict=True) for n in range(a, b + 1)}
     prose = "\n".join(line for n, line in enumerate(lines) if n not in inside)
     for character in text:
-        assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cs"), repr(character)
+        assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cs"), repr(
+            character
+        )
         assert character not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
     assert not re.search(r"@(channel|here|everyone)\b", text, re.IGNORECASE)
     bare = re.sub(r"\\[\\`*_\[\]|~$#>+=:-]", "", TASK.sub("", AUTOLINK.sub("", prose)))
@@ -248,7 +314,9 @@ def check_markdown(text: str, *, fences: int) -> list[str]:
     for line in prose.split("\n"):
         if line.startswith("|"):
             assert len(re.findall(r"(?<!\\)\|", line)) in (4, 5), line
-        assert not re.match(r"\s*(=+|-{3,}|\*{3,}|_{3,})\s*$", line), "a rule, or a heading by what stands under it"
+        assert not re.match(r"\s*(=+|-{3,}|\*{3,}|_{3,})\s*$", line), (
+            "a rule, or a heading by what stands under it"
+        )
     return [line for line in prose.split("\n") if re.match(r"\s{0,3}#", line)]
 
 
@@ -266,7 +334,11 @@ def test_the_post_mortem_keeps_its_shape(first: int, status: Status) -> None:
             assert set(told) == {"status", "date", "title", "decision-makers", "layout"}
             assert told["layout"] == "decision"
             assert str(told["status"]).startswith("done, action items settled"), told
-            assert all(isinstance(value, str) and "\n" not in value for key, value in told.items() if key != "date")
+            assert all(
+                isinstance(value, str) and "\n" not in value
+                for key, value in told.items()
+                if key != "date"
+            )
         headings = check_markdown(body, fences=2)
         assert headings[0].startswith("# ADR-0007: INC-0001, ")
         innocent = adr_text(calm(one), [], 7, {}, template_text)
@@ -276,11 +348,15 @@ def test_the_post_mortem_keeps_its_shape(first: int, status: Status) -> None:
         (drawn,) = re.findall(r"```mermaid\n(.*?)\n```", body, re.DOTALL)
         assert re.fullmatch(r'xychart-beta\n(?: {4}[\w"\[\], .>-]+\n?){4}', drawn), drawn
     assert re.fullmatch(
-        r"0007-inc-0001-[a-z0-9-]+\.md", Numbering().file(one.model_copy(update={"title": plain_one.word()[:300]}), 7)
+        r"0007-inc-0001-[a-z0-9-]+\.md",
+        Numbering().file(one.model_copy(update={"title": plain_one.word()[:300]}), 7),
     )
     told = summary(one, NAMES, number=7)
     assert len(told.split("\n")) == 13
-    assert [line.partition(":")[0] for line in told.split("\n") if ":" in line][-2:] == ["Post-mortem", "Action items"]
+    assert [line.partition(":")[0] for line in told.split("\n") if ":" in line][-2:] == [
+        "Post-mortem",
+        "Action items",
+    ]
 
 
 def calm(one: Incident) -> Incident:
@@ -302,8 +378,15 @@ CUT = {attack[:most] for attack in ATTACKS for most in (300, 2000, 3000, 5000)} 
 @pytest.mark.parametrize(("first", "status"), FORMS)
 def test_what_goes_to_the_other_systems_stays_in_its_place(first: int, status: Status) -> None:
     one, entries = record(first, status)
-    for told in (ticket_body(one), so_far(one), meanwhile(entries, NOW), *(sub_issue_body(one, i) for i in items(one))):
-        assert check_markdown(paragraphs(told, NAMES), fences=0) == [], "Linear's descriptions and comments"
+    for told in (
+        ticket_body(one),
+        so_far(one),
+        meanwhile(entries, NOW),
+        *(sub_issue_body(one, i) for i in items(one)),
+    ):
+        assert check_markdown(paragraphs(told, NAMES), fences=0) == [], (
+            "Linear's descriptions and comments"
+        )
     title = ticket_title(one)
     check_discord(discord_text(one, NAMES))
     page = one_line(page_text(one, Hostile(first).word()), {}, 1000)
@@ -334,7 +417,9 @@ def check_discord(text: str) -> None:
 
 @pytest.mark.parametrize("shape", [JsonLines, Lines])
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_line_of_the_log_is_one_line_and_gives_no_orders(attack: str, shape: type[logging.Formatter]) -> None:
+def test_a_line_of_the_log_is_one_line_and_gives_no_orders(
+    attack: str, shape: type[logging.Formatter]
+) -> None:
     out = StringIO()
     handler = logging.StreamHandler(out)
     handler.addFilter(Redact())
@@ -346,7 +431,9 @@ def test_a_line_of_the_log_is_one_line_and_gives_no_orders(attack: str, shape: t
     for line in written.split("\n")[1:]:
         assert line.startswith("    "), "a forged line"
     for character in written:
-        assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cs"), repr(character)
+        assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cs"), repr(
+            character
+        )
         assert character not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
     if shape is JsonLines:
         assert "\n" not in written

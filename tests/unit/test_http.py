@@ -44,13 +44,19 @@ def echo(answer: Response) -> Starlette:
 async def test_refusals_are_typed(
     status: int, headers: dict[str, str], words: str, retryable: bool, wait: float | None
 ) -> None:
-    async with serving(echo(PlainTextResponse(f'{{"detail": "no: {TOKEN}"}}', status, headers))) as url:
+    async with serving(
+        echo(PlainTextResponse(f'{{"detail": "no: {TOKEN}"}}', status, headers))
+    ) as url:
         http = Http("Sentry", f"{url}/api", {"Authorization": f"Bearer {TOKEN}"})
         with pytest.raises(HttpError) as caught:
             await http.get("/issues/", scope="event:read")
         await http.aclose()
     assert words in caught.value.text
-    assert (caught.value.status, caught.value.retryable, caught.value.retry_after) == (status, retryable, wait)
+    assert (caught.value.status, caught.value.retryable, caught.value.retry_after) == (
+        status,
+        retryable,
+        wait,
+    )
     assert TOKEN not in str(caught.value)
     assert url not in str(caught.value)
 
@@ -146,7 +152,9 @@ async def test_who_has_the_time_waits_as_long_as_a_system_asks_and_nobody_else()
     async def handle(request: Request) -> Response:
         calls.append(request.method)
         limited = len(calls) % 2 == 1
-        return PlainTextResponse("{}", 429 if limited else 200, {"Retry-After": "0.05"} if limited else {})
+        return PlainTextResponse(
+            "{}", 429 if limited else 200, {"Retry-After": "0.05"} if limited else {}
+        )
 
     async with serving(Starlette(routes=[Route("/", handle, methods=["POST"])])) as url:
         http = Http("Discord", url, {})
@@ -169,7 +177,9 @@ async def test_quoted_paths_and_repeated_parameters_arrive_as_sent() -> None:
 
     async with serving(Starlette(routes=[Route("/api/{rest:path}", handle)])) as url:
         http = Http("Sentry", f"{url}/api", {})
-        answer = await http.get("/releases/shop%2Fweb%401.0/deploys/", {"project": [1, 2], "cursor": None})
+        answer = await http.get(
+            "/releases/shop%2Fweb%401.0/deploys/", {"project": [1, 2], "cursor": None}
+        )
         await http.aclose()
     assert answer.text == "/api/releases/shop%2Fweb%401.0/deploys/?project=1&project=2"
 

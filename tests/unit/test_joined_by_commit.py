@@ -23,7 +23,12 @@ from phases.triage.measure import triage
 from sandbox.faults import Fault
 
 X, Y, Z = "ab" * 20, "cd" * 20, "ef" * 20
-SHOP = Service(name="shop", sentry=("shop",), repository="acme/shop", features={"cart": "/cart*", "pay": "/pay*"})
+SHOP = Service(
+    name="shop",
+    sentry=("shop",),
+    repository="acme/shop",
+    features={"cart": "/cart*", "pay": "/pay*"},
+)
 
 
 @pytest.fixture
@@ -45,20 +50,28 @@ def by_branch(hub: Hub, ref: str = "main") -> None:
     hub.github.branches[ref.removeprefix("refs/heads/")] = Z
 
 
-async def looked(w: World, hub: Hub, service: Service, deployer: Deployer, now: datetime = NOW) -> TriageReport:
+async def looked(
+    w: World, hub: Hub, service: Service, deployer: Deployer, now: datetime = NOW
+) -> TriageReport:
     elsewhere = GitHubDeployments(hub.client)
-    found = await triage(incident(), service, (), w.client, deployer, None, (), now, elsewhere=elsewhere)
+    found = await triage(
+        incident(), service, (), w.client, deployer, None, (), now, elsewhere=elsewhere
+    )
     return found.report
 
 
 @pytest.mark.parametrize("ref", ["main", "refs/heads/main", "release/1.3", "12-fix", "v2"])
 @pytest.mark.parametrize(("prefix", "length"), [("", 40), ("", 7), ("", 12), ("shop@", 40)])
-async def test_deployments_of_a_branch_and_releases_by_commit(hub: Hub, ref: str, prefix: str, length: int) -> None:
+async def test_deployments_of_a_branch_and_releases_by_commit(
+    hub: Hub, ref: str, prefix: str, length: int
+) -> None:
     by_branch(hub, ref)
     service = SHOP.model_copy(update={"release": ReleaseNames(sentry=f"{prefix}{{version}}")})
     async with world(service=service) as w:
         for sha, minutes in ((X, 900), (Y, 600), (Z, 8)):
-            w.local.add_release(f"{prefix}{sha[:length]}", projects=["shop"], created=ago(minutes).timestamp())
+            w.local.add_release(
+                f"{prefix}{sha[:length]}", projects=["shop"], created=ago(minutes).timestamp()
+            )
         w.burn("/cart", "/pay", release=f"{prefix}{Z[:length]}")
         report = await looked(w, hub, service, Deployer([Z, Y, X], Z))
     assert report.suspect == Release(version=Z[:length], commit=Z)
@@ -72,32 +85,50 @@ async def test_the_tag_at_the_commit_is_what_the_deployer_gets(hub: Hub) -> None
     by_branch(hub)
     hub.github.tags |= {"v1.1.0": X, "v1.2.0": Y, "v1.3.0": Z, "latest": Z}
     service = SHOP.model_copy(
-        update={"release": ReleaseNames(tag="v{version}"), "deployer": "github", "deploy": DeployWorkflow()}
+        update={
+            "release": ReleaseNames(tag="v{version}"),
+            "deployer": "github",
+            "deploy": DeployWorkflow(),
+        }
     )
     async with world(service=service) as w:
         for sha, minutes in ((X, 900), (Y, 600), (Z, 8)):
             w.local.add_release(sha, projects=["shop"], created=ago(minutes).timestamp())
         w.burn("/cart", "/pay", release=Z)
         elsewhere = GitHubDeployments(hub.client)
-        found = await triage(incident(), service, (), w.client, hub.deployer, None, (), NOW, elsewhere=elsewhere)
+        found = await triage(
+            incident(), service, (), w.client, hub.deployer, None, (), NOW, elsewhere=elsewhere
+        )
     report = found.report
     assert report.running == Release(version="1.3.0", commit=Z)
-    assert (report.suspect, report.recommendation.choice) == (Release(version=Z, commit=Z), Choice.ROLLBACK)
+    assert (report.suspect, report.recommendation.choice) == (
+        Release(version=Z, commit=Z),
+        Choice.ROLLBACK,
+    )
     assert report.recommendation.target == Release(version="1.2.0", commit=Y)
 
 
 async def test_versions_in_sentry_and_deployments_of_a_branch_meet_in_the_tag(hub: Hub) -> None:
     by_branch(hub)
     hub.github.tags |= {"v1.1.0": X, "v1.2.0": Y, "v1.3.0": Z}
-    service = SHOP.model_copy(update={"release": ReleaseNames(sentry="shop@{version}", tag="v{version}")})
+    service = SHOP.model_copy(
+        update={"release": ReleaseNames(sentry="shop@{version}", tag="v{version}")}
+    )
     async with world(service=service) as w:
         w.burn("/cart", "/pay", release="shop@1.3.0")
         report = await looked(w, hub, service, Deployer(["1.3.0", "1.2.0", "1.1.0"], "1.3.0"))
-        hub.faults.next("github.tags", Fault(status=403, error="Resource not accessible by integration"))
+        hub.faults.next(
+            "github.tags", Fault(status=403, error="Resource not accessible by integration")
+        )
         blind = await looked(w, hub, service, Deployer(["1.3.0", "1.2.0", "1.1.0"], "1.3.0"))
-    assert (report.suspect, report.recommendation.choice) == (Release(version="1.3.0", commit=Z), Choice.ROLLBACK)
+    assert (report.suspect, report.recommendation.choice) == (
+        Release(version="1.3.0", commit=Z),
+        Choice.ROLLBACK,
+    )
     assert report.recommendation.target == Release(version="1.2.0", commit=Y)
-    assert blind.suspect == Release(version=Z, commit=Z), "without the tags the commit is all that is known"
+    assert blind.suspect == Release(version=Z, commit=Z), (
+        "without the tags the commit is all that is known"
+    )
     assert blind.recommendation.choice is not Choice.ROLLBACK
 
 
@@ -109,14 +140,19 @@ async def test_the_neighbours_deploy_is_neither_suspect_nor_what_runs(hub: Hub) 
     names = ReleaseNames(sentry="shop@{version}", tag="shop-v{version}")
     shop = SHOP.model_copy(update={"release": names, "deployer": "github", "deploy": live})
     billing = Service(
-        name="billing", repository="acme/shop", deploy=live, release=ReleaseNames(tag="billing-v{version}")
+        name="billing",
+        repository="acme/shop",
+        deploy=live,
+        release=ReleaseNames(tag="billing-v{version}"),
     )
     async with world(service=shop) as w:
         w.burn("/cart", "/pay", since=6, release="shop@1.4.0")
         report = await looked(w, hub, shop, Deployer(["1.4.0", "1.3.0"]))
     assert report.suspect == Release(version="1.4.0", commit=Y)
     assert [d.release.version for d in report.deploys] == ["1.4.0", "1.3.0"]
-    assert await hub.deployer.running(shop) == Release(version="1.4.0", commit=Y), "billing's success made it inactive"
+    assert await hub.deployer.running(shop) == Release(version="1.4.0", commit=Y), (
+        "billing's success made it inactive"
+    )
     assert await hub.deployer.running(billing) == Release(version="7.1.0", commit=Z)
     assert [r.version for r in await hub.deployer.releases(shop)] == ["1.4.0", "1.3.0"]
     taken_down = hub.github.deployments[1]
@@ -128,18 +164,28 @@ async def test_two_builds_of_a_version_are_one_version(hub: Hub) -> None:
     names = ReleaseNames(sentry="shop@{version}+{build}", tag="v{version}")
     service = SHOP.model_copy(update={"release": names})
     async with world(service=service) as w:
-        for name, minutes in (("shop@1.2.0+790", 600), ("shop@1.3.0+812", 60), ("shop@1.3.0+813", 8)):
+        for name, minutes in (
+            ("shop@1.2.0+790", 600),
+            ("shop@1.3.0+812", 60),
+            ("shop@1.3.0+813", 8),
+        ):
             w.deployed(name, minutes)
         w.burn("/cart", "/pay", release="shop@1.3.0+813")
         report = await looked(w, hub, service, Deployer(["1.3.0", "1.2.0"], "1.3.0"))
-        assert (report.suspect, report.recommendation.choice) == (Release(version="1.3.0"), Choice.ROLLBACK)
+        assert (report.suspect, report.recommendation.choice) == (
+            Release(version="1.3.0"),
+            Choice.ROLLBACK,
+        )
         assert report.suspect_minutes == pytest.approx(2, abs=0.5)
         assert report.recommendation.target == Release(version="1.2.0")
         new = await w.client.new_issues(service, "1.3.0", ago(7), NOW)
         assert len(new) == 2, "its build is searched for, too"
         assert await w.client.new_issues(service, "1.2.0", ago(7), NOW) == []
         assert await w.client.new_issues(service, "1.3", ago(7), NOW) == ()
-        assert list(await w.client.names_of(service, "1.3.0")) == ["shop@1.3.0+813", "shop@1.3.0+812"]
+        assert list(await w.client.names_of(service, "1.3.0")) == [
+            "shop@1.3.0+813",
+            "shop@1.3.0+812",
+        ]
         w.faults.next("sentry.releases", Fault(status=403))
         assert len(await w.client.new_issues(service, "1.3.0", ago(7), NOW)) == 2
 
@@ -158,7 +204,9 @@ async def test_new_issues_of_a_commit_are_found_however_sentry_abbreviates_it(na
 
 
 @pytest.mark.parametrize("via", ["workflow", "deployments"])
-async def test_a_release_that_is_a_commit_is_deployed_by_it(hub: Hub, via: Literal["workflow", "deployments"]) -> None:
+async def test_a_release_that_is_a_commit_is_deployed_by_it(
+    hub: Hub, via: Literal["workflow", "deployments"]
+) -> None:
     by_branch(hub)
     shop = SHOP.model_copy(update={"deployer": "github", "deploy": DeployWorkflow(via=via)})
     assert await hub.deployer.running(shop) == Release(version=Z, commit=Z)
@@ -176,14 +224,22 @@ async def test_a_release_that_is_a_commit_is_deployed_by_it(hub: Hub, via: Liter
     assert await hub.deployer.releases(tagged) == [], "its releases are tags"
 
 
-async def test_a_command_that_lists_tags_and_a_clone_know_the_commits_without_github(tmp_path: Path) -> None:
+async def test_a_command_that_lists_tags_and_a_clone_know_the_commits_without_github(
+    tmp_path: Path,
+) -> None:
     clone = Repository(tmp_path / "shop")
-    shas = [clone.commit(f"Change {n}", {"shop.py": f"N = {n}\n"}, tag=f"v1.{n}.0") for n in range(3)]
+    shas = [
+        clone.commit(f"Change {n}", {"shop.py": f"N = {n}\n"}, tag=f"v1.{n}.0") for n in range(3)
+    ]
     clone.git("tag", "-a", "-m", "annotated", "v1.3.0", shas[2])
     tags = ("git", "tag", "--sort=-creatordate")
-    commands = DeployCommands(directory=str(clone.path), run=("true", "{release}"), current=("true",), releases=tags)
+    commands = DeployCommands(
+        directory=str(clone.path), run=("true", "{release}"), current=("true",), releases=tags
+    )
     names = ReleaseNames(tag="v{version}", deploy="v{version}")
-    shop = SHOP.model_copy(update={"deploy": commands, "checkout": str(clone.path), "release": names})
+    shop = SHOP.model_copy(
+        update={"deploy": commands, "checkout": str(clone.path), "release": names}
+    )
     deployer = CommandDeployer(tmp_path / "state")
     listed = {one.version: one.commit for one in await deployer.releases(shop)}
     assert listed == {"1.3.0": shas[2], "1.2.0": shas[2], "1.1.0": shas[1], "1.0.0": shas[0]}

@@ -48,12 +48,22 @@ async def put(store: Store, incident: Incident, *entries: Entry, **more: Any) ->
 
 
 def past(number: int, **changes: Any) -> Incident:
-    fields: dict[str, Any] = {"id": f"INC-{number:04d}", "number": number, "status": Status.RESOLVED}
-    return incidents.incident(**{**fields, "ulid": f"01JD0000000000000000000{number:03d}", **changes})
+    fields: dict[str, Any] = {
+        "id": f"INC-{number:04d}",
+        "number": number,
+        "status": Status.RESOLVED,
+    }
+    return incidents.incident(
+        **{**fields, "ulid": f"01JD0000000000000000000{number:03d}", **changes}
+    )
 
 
 async def exported(
-    store: Store, *ids: str, since: date | None = None, until: date | None = None, private: bool = True
+    store: Store,
+    *ids: str,
+    since: date | None = None,
+    until: date | None = None,
+    private: bool = True,
 ) -> list[str]:
     out = io.StringIO()
     await export(store, ids, since, until, private=private, out=out)
@@ -68,7 +78,9 @@ async def other(tmp_path: Path) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(store: Store, other: Store):
+async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(
+    store: Store, other: Store
+):
     pinned = Entry(at=T0, kind="pin", text="look at <#C1>", by="UANN", ref="message:1.1")
     taken = Entry(at=T0, kind="pin", text="a slip", by="UANN", ref="message:1.2")
     await put(store, past(1), *incidents.entries(), pinned, taken)
@@ -77,7 +89,12 @@ async def test_what_is_exported_here_is_the_same_when_it_is_exported_there(store
     await put(store, past(3), timers=(timer,))
     await put(store, past(4, status=Status.DECIDING, recovered_at=None), timers=(timer,))
     lines = await exported(store)
-    assert [json.loads(one)["id"] for one in lines] == ["INC-0001", "INC-0002", "INC-0003", "INC-0004"]
+    assert [json.loads(one)["id"] for one in lines] == [
+        "INC-0001",
+        "INC-0002",
+        "INC-0003",
+        "INC-0004",
+    ]
     assert [json.loads(one)["private"] for one in lines] == [False, True, False, False]
     assert len(json.loads(lines[0])["proofs"]) == 6
 
@@ -106,7 +123,11 @@ async def test_an_open_incident_goes_on_where_it_is_asked_to_and_its_live_messag
 ):
     timer = Timer("update", T0 + timedelta(days=9), RetryDue(effect_id="x"))
     messages = {"status": MessageRef(channel="C1", ts="1.1")}
-    await put(store, past(1, status=Status.DECIDING, recovered_at=None, messages=messages), timers=(timer,))
+    await put(
+        store,
+        past(1, status=Status.DECIDING, recovered_at=None, messages=messages),
+        timers=(timer,),
+    )
     lines = await exported(store)
     said = io.StringIO()
     assert await import_lines(other, lines, said) == 0
@@ -147,7 +168,9 @@ async def test_only_some_are_exported(store: Store):
 
 async def test_no_secret_and_no_address_leaves_the_house(store: Store):
     words = "xoxb-12345678-abcdefgh of bob@example.com, running shop@1.3.0, password=hunter2"
-    await put(store, past(1, title="it fails", description=words), Entry(at=T0, kind="note", text=words))
+    await put(
+        store, past(1, title="it fails", description=words), Entry(at=T0, kind="note", text=words)
+    )
     (line,) = await exported(store)
     for hidden in ("xoxb", "example.com", "hunter2"):
         assert hidden not in line
@@ -168,7 +191,13 @@ async def test_each_bad_line_is_named_and_the_good_ones_are_taken(store: Store, 
     said = io.StringIO()
     assert await import_lines(other, lines, said) == 1
     told = said.getvalue().splitlines()
-    assert [one.split(":")[0] for one in told[:-1]] == ["line 1", "line 3", "line 4", "line 6", "line 7"]
+    assert [one.split(":")[0] for one in told[:-1]] == [
+        "line 1",
+        "line 3",
+        "line 4",
+        "line 6",
+        "line 7",
+    ]
     assert "at: input should be a valid datetime" in told[3]
     assert told[-1] == "Incidents imported: 2; here already: 0; lines not imported: 5."
 
@@ -207,10 +236,14 @@ async def test_what_was_open_beside_each_other_is_so_again(store: Store, other: 
     assert await other.redis.get(other.keys.claim(fingerprint_claim(issue))) == "INC-0001"
     await other.redis.flushall()
     assert await import_lines(other, [(await exported(store))[2]], io.StringIO()) == 0
-    assert await other.redis.get(other.keys.claim("open:shop:production")) is None, "nobody runs into a private one"
+    assert await other.redis.get(other.keys.claim("open:shop:production")) is None, (
+        "nobody runs into a private one"
+    )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.text(max_size=200)
     | st.recursive(
@@ -231,12 +264,19 @@ ANN, BOB = "U0ANN0001", "U0BOB0001"
 
 
 async def test_a_person_is_forgotten_everywhere_and_nobody_else(store: Store):
-    note = Entry(at=T0, kind="note", text=f"<@{ANN}|ann> and <@{BOB}> say:\n{ANN}0 is no person, Ann Lee is", by=ANN)
+    note = Entry(
+        at=T0,
+        kind="note",
+        text=f"<@{ANN}|ann> and <@{BOB}> say:\n{ANN}0 is no person, Ann Lee is",
+        by=ANN,
+    )
     pin = Entry(at=T0, kind="pin", text="x", by=ANN, ref="message:1.1")
     incident = past(1, lead=ANN, declared_by=BOB, invited=(ANN, BOB), cause=None)
     wanted = (Invite(people=(ANN, BOB)), Say(text=f"<@{ANN}> leads"))
     await put(store, incident, note, pin, effects=wanted)
-    parts = Parts(timeline=f"<@{ANN}> came", root_cause="", monitoring="", tests="", items=(), revisit="")
+    parts = Parts(
+        timeline=f"<@{ANN}> came", root_cause="", monitoring="", tests="", items=(), revisit=""
+    )
     for who in (ANN, BOB):
         await RedisDrafts(store).keep("INC-0001", who, parts, T0, writing=True)
     await store.redis.set(f"{{fb}}:delivery:C1:1.1:message:{ANN}", "INC-0001", ex=900)
@@ -244,7 +284,12 @@ async def test_a_person_is_forgotten_everywhere_and_nobody_else(store: Store):
 
     said = io.StringIO()
     assert await forget(store, ANN, ["Ann Lee"], said) == 0
-    for line in ("records: 1 changed", "timelines: 2 changed", "drafts: 2 changed", "what waits to be done: 2 changed"):
+    for line in (
+        "records: 1 changed",
+        "timelines: 2 changed",
+        "drafts: 2 changed",
+        "what waits to be done: 2 changed",
+    ):
         assert line in said.getvalue()
     left = json.dumps({key: str(value) for key, value in (await dump(store)).items()})
     assert f'{ANN}"' not in left

@@ -66,8 +66,15 @@ async def test_a_folder_that_is_held_by_something_that_does_not_answer(tmp_path:
 def test_wrong_words_and_settings_end_with_two(tmp_path: Path):
     assert firebreak(tmp_path, "forget", "ann").returncode == 2
     assert firebreak(tmp_path, "export", "--since", "monday").returncode == 2
-    env = {name: value for name, value in os.environ.items() if name not in ("DATA_DIR", "REDIS_URL")}
+    env = {
+        name: value for name, value in os.environ.items() if name not in ("DATA_DIR", "REDIS_URL")
+    }
     none = subprocess.run(
-        [sys.executable, "-m", "bot", "export"], cwd=ROOT, env=env, text=True, capture_output=True, timeout=60
+        [sys.executable, "-m", "bot", "export"],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        capture_output=True,
+        timeout=60,
     )
     assert (none.returncode, "neither REDIS_URL nor DATA_DIR" in none.stderr) == (2, True)

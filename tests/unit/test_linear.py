@@ -60,10 +60,16 @@ async def test_from_open_to_closed(world: World) -> None:
     await tickets.attach(ticket, key="a", url="https://sentry.io/issues/1", title="Sentry SHOP-3")
     await tickets.comment(ticket, key="c", body="Recovered: 20 → 0 events a minute")
     (issue,) = world.linear.issues
-    assert (issue.title, issue.priority, issue.state.name) == ("checkout is failing", 1, "In Progress")
+    assert (issue.title, issue.priority, issue.state.name) == (
+        "checkout is failing",
+        1,
+        "In Progress",
+    )
     comments, attachments = world.linear.of(issue)
     assert [c.body for c in comments] == ["Recovered: 20 → 0 events a minute"]
-    assert [(a.url, a.title) for a in attachments] == [("https://sentry.io/issues/1", "Sentry SHOP-3")]
+    assert [(a.url, a.title) for a in attachments] == [
+        ("https://sentry.io/issues/1", "Sentry SHOP-3")
+    ]
     told = await tickets.move(ticket.id, state="completed", priority=3)
     assert [name for _, name in issue.history] == ["In Progress", "Done"]
     assert (told.state, told.priority, told.id) == ("completed", 3, ticket.id)
@@ -84,7 +90,11 @@ async def test_whatever_is_done_twice_is_there_once(world: World) -> None:
     for _ in range(2):
         await world.client.comment(first, key="c", body="once")
         await world.client.attach(first, key="a", url="https://sentry.io/issues/1", title="again")
-    assert (len(world.linear.issues), len(world.linear.comments), len(world.linear.attachments)) == (2, 1, 1)
+    assert (
+        len(world.linear.issues),
+        len(world.linear.comments),
+        len(world.linear.attachments),
+    ) == (2, 1, 1)
 
 
 async def test_a_parent_is_found_by_what_people_call_it(world: World) -> None:
@@ -100,7 +110,9 @@ async def test_a_parent_is_found_by_what_people_call_it(world: World) -> None:
 
 async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
     world.faults.next("linear.issueCreate", Fault(lose_answer=True))
-    assert (await world.open()).identifier == "SHOP-1", "asked again at once, Linear says that it is there"
+    assert (await world.open()).identifier == "SHOP-1", (
+        "asked again at once, Linear says that it is there"
+    )
     assert (await world.open()).identifier == "SHOP-1"
     assert len(world.linear.issues) == 1
 
@@ -110,7 +122,11 @@ async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
     [
         (Fault(error="RATELIMITED", retry_after=30), True, "slow down"),
         (Fault(error="RATELIMITED", status=200), True, "slow down"),
-        (Fault(error="INTERNAL_SERVER_ERROR", status=200), True, "INTERNAL_SERVER_ERROR was staged"),
+        (
+            Fault(error="INTERNAL_SERVER_ERROR", status=200),
+            True,
+            "INTERNAL_SERVER_ERROR was staged",
+        ),
         (Fault(error="FORBIDDEN", status=403), False, "LINEAR_API_KEY may not do this"),
         (Fault(error="USAGE_LIMIT_EXCEEDED"), False, "USAGE_LIMIT_EXCEEDED was staged"),
         (Fault(error="INPUT_ERROR"), False, "INPUT_ERROR was staged"),
@@ -118,8 +134,12 @@ async def test_a_lost_answer_is_no_second_ticket(world: World) -> None:
         (Fault(status=400), False, "(400)"),
     ],
 )
-async def test_errors_say_whether_trying_again_helps(world: World, fault: Fault, retryable: bool, said: str) -> None:
-    world.faults.next("linear.issueCreate", fault, times=3)  # passing ones are asked again twice at once
+async def test_errors_say_whether_trying_again_helps(
+    world: World, fault: Fault, retryable: bool, said: str
+) -> None:
+    world.faults.next(
+        "linear.issueCreate", fault, times=3
+    )  # passing ones are asked again twice at once
     with pytest.raises(PortError) as refused:
         await world.open()
     assert refused.value.retryable is retryable
@@ -131,7 +151,9 @@ async def test_errors_say_whether_trying_again_helps(world: World, fault: Fault,
     assert (await world.open()).identifier == "SHOP-1"
 
 
-async def test_a_comment_that_cannot_be_made_is_an_error_and_not_taken_for_made(world: World) -> None:
+async def test_a_comment_that_cannot_be_made_is_an_error_and_not_taken_for_made(
+    world: World,
+) -> None:
     ticket = Ticket(id=str(uuid.uuid4()), identifier="SHOP-9", url="https://linear.app/x")
     with pytest.raises(LinearError) as refused:
         await world.client.comment(ticket, key="c", body="hello")
@@ -143,10 +165,18 @@ async def test_action_items_hang_below_the_ticket(world: World) -> None:
     ticket = await world.open()
     alice = next(user for user in world.linear.users if user.display_name == "alice")
     assert await world.client.person(name="ALICE", email=None) == alice.id
-    assert await world.client.person(name="nobody here", email="bob@EXAMPLE.com") == world.linear.users[2].id
+    assert (
+        await world.client.person(name="nobody here", email="bob@EXAMPLE.com")
+        == world.linear.users[2].id
+    )
     assert await world.client.person(name="alice.l", email=None) is None, "she left"
     assert await world.client.person(name=" ", email=None) is None
-    given = {"key": "i:item:1", "title": "a test with an empty\ntable", "body": "x", "due": date(2026, 12, 1)}
+    given = {
+        "key": "i:item:1",
+        "title": "a test with an empty\ntable",
+        "body": "x",
+        "due": date(2026, 12, 1),
+    }
     made = await world.client.open_item(SHOP, ticket, **given, assignee=alice.id)
     assert await world.client.open_item(SHOP, ticket, **given, assignee=alice.id) == made, "once"
     (issue,) = world.linear.below(world.linear.issues[0])
@@ -158,8 +188,12 @@ async def test_action_items_hang_below_the_ticket(world: World) -> None:
     )
     assert issue.assignee is alice
     assert uuid.UUID(made.id).version == 4
-    other = await world.client.open_item(SHOP, ticket, **{**given, "key": "i:item:2"}, assignee=str(uuid.uuid4()))
-    assert world.linear.issue(other.identifier).assignee is None, "whoever may not be assigned stops nothing"
+    other = await world.client.open_item(
+        SHOP, ticket, **{**given, "key": "i:item:2"}, assignee=str(uuid.uuid4())
+    )
+    assert world.linear.issue(other.identifier).assignee is None, (
+        "whoever may not be assigned stops nothing"
+    )
     world.linear.move(made.identifier, "completed")
     seen = await world.client.look(ticket.id)
     assert [(one.id, one.state) for one in seen] == [
@@ -190,7 +224,9 @@ async def test_an_oauth_token_is_a_bearer() -> None:
 
 async def test_an_unknown_team_names_the_key_of_the_catalogue(world: World) -> None:
     with pytest.raises(PortError, match="mend linear_team of shop"):
-        await world.client.open(Service(name="shop", linear_team="OPS"), key="k", title="t", body="", priority=2)
+        await world.client.open(
+            Service(name="shop", linear_team="OPS"), key="k", title="t", body="", priority=2
+        )
     assert (
         await world.client.open(Service(name="any"), key="k", title="t", body="", priority=2)
     ).identifier == "SHOP-1"
@@ -200,13 +236,19 @@ async def test_where_there_are_several_teams_one_must_be_named() -> None:
     linear = Linear(teams={"SHOP": "Shop", "OPS": "Operations"})
     async with serving(linear_app(linear, Faults())) as url:
         client = Client(f"{url}/graphql", API_KEY)
-        with pytest.raises(PortError, match="set linear_team of any in the catalogue: Linear has several teams"):
+        with pytest.raises(
+            PortError, match="set linear_team of any in the catalogue: Linear has several teams"
+        ):
             await client.open(Service(name="any"), key="k", title="t", body="", priority=2)
         ops = Service(name="any", linear_team="OPS")
-        assert (await client.open(ops, key="k", title="  x\ny " + "z" * 300, body="", priority=2)).identifier == "OPS-1"
+        assert (
+            await client.open(ops, key="k", title="  x\ny " + "z" * 300, body="", priority=2)
+        ).identifier == "OPS-1"
         assert linear.issues[0].title.startswith("x y zzz")
         assert len(linear.issues[0].title) == 255
-        linear.teams[1].states = [state for state in linear.teams[1].states if state.type != "completed"]
+        linear.teams[1].states = [
+            state for state in linear.teams[1].states if state.type != "completed"
+        ]
         await client.aclose()
         client = Client(f"{url}/graphql", API_KEY)
         with pytest.raises(PortError, match="no state of type completed"):

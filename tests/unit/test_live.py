@@ -92,7 +92,9 @@ async def incidents(store: Store) -> Incidents:
 
 
 async def posted(incidents: Incidents, name: str, ts: str) -> None:
-    answer = await incidents.dispatch(MessagePosted(name=name, ref=MessageRef(channel="C1", ts=ts)), "INC-0001")
+    answer = await incidents.dispatch(
+        MessagePosted(name=name, ref=MessageRef(channel="C1", ts=ts)), "INC-0001"
+    )
     assert isinstance(answer, Recorded)
 
 
@@ -104,7 +106,9 @@ async def clean(store: Store) -> bool:
     return not await store.redis.zcard(store.keys.marks)
 
 
-async def test_a_marked_message_is_edited_to_the_newest_state(store: Store, incidents: Incidents) -> None:
+async def test_a_marked_message_is_edited_to_the_newest_state(
+    store: Store, incidents: Incidents
+) -> None:
     slack = Slack()
     live = Live(store, incidents, render, slack)
     async with running(live.run()):
@@ -115,7 +119,9 @@ async def test_a_marked_message_is_edited_to_the_newest_state(store: Store, inci
     assert not live.running
 
 
-async def test_many_changes_become_few_edits_and_the_last_state_wins(store: Store, incidents: Incidents) -> None:
+async def test_many_changes_become_few_edits_and_the_last_state_wins(
+    store: Store, incidents: Incidents
+) -> None:
     slack = Slack()
     slack.go.clear()
     async with running(Live(store, incidents, render, slack).run()):
@@ -134,7 +140,8 @@ async def test_over_two_replicas_one_edit_of_a_message_is_under_way(
     slack = Slack()
     other = Store.open(redis_url)
     async with running(
-        Live(store, incidents, render, slack).run(), Live(other, dispatcher(other, more), render, slack).run()
+        Live(store, incidents, render, slack).run(),
+        Live(other, dispatcher(other, more), render, slack).run(),
     ):
         for i in range(30):
             await change(incidents, f"{i} [status]")
@@ -160,10 +167,14 @@ async def test_the_same_again_is_not_sent(store: Store, incidents: Incidents) ->
     assert len(slack.edits) == 1
 
 
-async def test_what_was_posted_is_not_sent_again_as_the_first_edit(store: Store, incidents: Incidents) -> None:
+async def test_what_was_posted_is_not_sent_again_as_the_first_edit(
+    store: Store, incidents: Incidents
+) -> None:
     slack = Slack()
     live = Live(store, incidents, render, slack)
-    await live.posted("INC-0001", "status", Shown("status: as posted [status]", ({"type": "section"},)))
+    await live.posted(
+        "INC-0001", "status", Shown("status: as posted [status]", ({"type": "section"},))
+    )
     await change(incidents, "as posted [status]")
     async with running(live.run()):
         await until(lambda: clean(store))
@@ -186,7 +197,9 @@ async def test_a_mark_waits_until_its_message_is_posted(store: Store, incidents:
     assert slack.edits == [("1.1", "status: x [tree] [status]"), ("2.2", "tree: message.posted")]
 
 
-async def test_marks_without_a_message_end_with_the_incident(store: Store, incidents: Incidents) -> None:
+async def test_marks_without_a_message_end_with_the_incident(
+    store: Store, incidents: Incidents
+) -> None:
     async with running(Live(store, incidents, render, Slack()).run()):
         await change(incidents, "x [tree]")
         await incidents.dispatch(Cancel(by="U1", reason="false alarm"), "INC-0001")
@@ -196,7 +209,9 @@ async def test_marks_without_a_message_end_with_the_incident(store: Store, incid
         await until(lambda: clean(store))
 
 
-async def test_marks_of_an_earlier_version_are_taken_over(store: Store, incidents: Incidents) -> None:
+async def test_marks_of_an_earlier_version_are_taken_over(
+    store: Store, incidents: Incidents
+) -> None:
     """It kept them in a hash; one of its replicas may still run beside this one."""
     await store.redis.hset(store.keys.dirty, "INC-0001|status", 7)
     slack = Slack()
@@ -219,7 +234,9 @@ async def test_more_marks_than_one_look_takes(
     assert sorted(text for _, text in slack.edits) == sorted(f"{name}: a" for name in NAMES)
 
 
-async def test_marks_are_heard_after_redis_lost_the_end_of_its_memory(store: Store, incidents: Incidents) -> None:
+async def test_marks_are_heard_after_redis_lost_the_end_of_its_memory(
+    store: Store, incidents: Incidents
+) -> None:
     slack = Slack()
     async with running(Live(store, incidents, render, slack).run()):
         await store.redis.set(store.keys.dirty_counter, 500)
@@ -236,7 +253,9 @@ async def test_the_important_goes_first_and_leaves_room_for_what_matters_more(
 ) -> None:
     monkeypatch.setattr("bot.live.edit_budget.BURST", 5)
     monkeypatch.setattr("bot.live.edit_budget.A_MINUTE", 1)
-    monkeypatch.setattr("bot.live.edit_budget.LEAVE", {"decision": 0, "status": 1, "tree": 3, "announcement": 4})
+    monkeypatch.setattr(
+        "bot.live.edit_budget.LEAVE", {"decision": 0, "status": 1, "tree": 3, "announcement": 4}
+    )
     monkeypatch.setattr("bot.live.editor.AT_ONCE", 1)
     for number, name in enumerate(NAMES[1:], start=2):
         await posted(incidents, name, f"{number}.{number}")
@@ -259,7 +278,9 @@ async def test_the_important_goes_first_and_leaves_room_for_what_matters_more(
     assert [text for _, text in slack.edits[2:]] == ["decision:1: b", "status: b"]
 
 
-async def test_the_bucket_fills_again(store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_bucket_fills_again(
+    store: Store, incidents: Incidents, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bot.live.edit_budget.BURST", 1)
     monkeypatch.setattr("bot.live.edit_budget.LEAVE", {"announcement": 0})
     monkeypatch.setattr("bot.live.edit_budget.A_MINUTE", 60)
@@ -274,7 +295,9 @@ async def test_the_bucket_fills_again(store: Store, incidents: Incidents, monkey
     assert slack.edits[-1] == ("1.1", "status: b [status]")
 
 
-async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves_them(store: Store) -> None:
+async def test_a_hundred_edits_go_at_once_after_a_quiet_time_and_progress_leaves_them(
+    store: Store,
+) -> None:
     budget = Budget(store)
     while await budget.spend("progress", uuid4().hex) == 0:
         pass  # a day of deploys
@@ -292,11 +315,17 @@ async def test_once_slack_was_strict_no_minute_has_more_than_fifty(
     refused = uuid4().hex
     assert await budget.spend("status", refused) == 0
     await budget.refused(0.2, refused)
-    assert 0 < await budget.spend("decision", uuid4().hex) <= 0.2, "nobody, for as long as Slack says"
+    assert 0 < await budget.spend("decision", uuid4().hex) <= 0.2, (
+        "nobody, for as long as Slack says"
+    )
     await asyncio.sleep(0.25)
     assert await budget.strict()
-    assert 50 < await budget.spend("status", uuid4().hex) <= 61, "the minute is full for a status, with what Slack took"
-    assert await budget.spend("decision", uuid4().hex) == 0, "what was refused does not count: the fiftieth"
+    assert 50 < await budget.spend("status", uuid4().hex) <= 61, (
+        "the minute is full for a status, with what Slack took"
+    )
+    assert await budget.spend("decision", uuid4().hex) == 0, (
+        "what was refused does not count: the fiftieth"
+    )
     assert 50 < await budget.spend("decision", uuid4().hex) <= 61
 
 
@@ -307,16 +336,27 @@ async def test_where_somebody_acted_comes_first_then_what_is_worse(
     monkeypatch.setattr("bot.live.editor.COOL", 5.0)
     slack = Slack()
     slack.go.clear()
-    for number, (severity, acted) in enumerate([(3, False), (1, False), (4, True), (2, True)], start=2):
+    for number, (severity, acted) in enumerate(
+        [(3, False), (1, False), (4, True), (2, True)], start=2
+    ):
         answer = await incidents.dispatch(declare(f"s{number}"), None)
         assert isinstance(answer, Recorded)
         ref = MessageRef(channel="C1", ts=f"{number}.{number}")
-        assert isinstance(await incidents.dispatch(MessagePosted(name="status", ref=ref), answer.incident.id), Recorded)
+        assert isinstance(
+            await incidents.dispatch(MessagePosted(name="status", ref=ref), answer.incident.id),
+            Recorded,
+        )
         await rated(store, answer.incident.id, severity)
         trigger = Delivery((f"click-{number}",)) if acted else None
-        assert isinstance(await incidents.dispatch(update(f"{number} [status]"), answer.incident.id, trigger), Recorded)
+        assert isinstance(
+            await incidents.dispatch(update(f"{number} [status]"), answer.incident.id, trigger),
+            Recorded,
+        )
         if acted:  # a mark that waits does not become less urgent by the bot's own next one
-            assert isinstance(await incidents.dispatch(update(f"{number}b [status]"), answer.incident.id), Recorded)
+            assert isinstance(
+                await incidents.dispatch(update(f"{number}b [status]"), answer.incident.id),
+                Recorded,
+            )
     async with running(Live(store, incidents, render, slack).run()):
         slack.go.set()
         await until(lambda: len(slack.edits) == 4)
@@ -326,7 +366,9 @@ async def test_where_somebody_acted_comes_first_then_what_is_worse(
 async def rated(store: Store, id: str, severity: int) -> None:
     """As triage or a person would."""
     record = json.loads(await store.redis.hget(store.keys.incident(id), "record"))
-    await store.redis.hset(store.keys.incident(id), "record", json.dumps({**record, "severity": severity}))
+    await store.redis.hset(
+        store.keys.incident(id), "record", json.dumps({**record, "severity": severity})
+    )
 
 
 async def test_slack_asking_for_patience_is_heard_by_every_replica(
@@ -338,7 +380,8 @@ async def test_slack_asking_for_patience_is_heard_by_every_replica(
     other = Store.open(redis_url)
     await change(incidents, "x [status]")
     async with running(
-        Live(store, incidents, render, slack).run(), Live(other, dispatcher(other, more), render, slack).run()
+        Live(store, incidents, render, slack).run(),
+        Live(other, dispatcher(other, more), render, slack).run(),
     ):
         await until(lambda: not slack.fail)
         began = asyncio.get_running_loop().time()
@@ -346,14 +389,19 @@ async def test_slack_asking_for_patience_is_heard_by_every_replica(
         await until(lambda: clean(store))
     await other.close()
     assert asyncio.get_running_loop().time() - began > 0.7
-    assert sorted(slack.edits) == [("1.1", "status: y [tree] [status]"), ("2.2", "tree: y [tree] [status]")]
+    assert sorted(slack.edits) == [
+        ("1.1", "status: y [tree] [status]"),
+        ("2.2", "tree: y [tree] [status]"),
+    ]
 
 
 async def test_what_can_never_be_edited_is_dropped_and_logged(
     store: Store, incidents: Incidents, caplog: pytest.LogCaptureFixture
 ) -> None:
     slack = Slack()
-    slack.fail = [PortError("slack", "Slack refused chat.update: message_not_found", retryable=False)]
+    slack.fail = [
+        PortError("slack", "Slack refused chat.update: message_not_found", retryable=False)
+    ]
     live = Live(store, incidents, render, slack)
     async with running(live.run()):
         await change(incidents, "x [status]")

@@ -52,7 +52,9 @@ async def december(store: Store) -> AsyncIterator[Month]:
         async def channel() -> str | None:
             return found.id
 
-        month.replicas = [LookingBack(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)]
+        month.replicas = [
+            LookingBack(store, memory, slack, channel, now=lambda: month.at) for _ in range(2)
+        ]
         try:
             await slack.join(found.id)
             yield month
@@ -79,7 +81,9 @@ async def test_a_post_whose_answer_was_lost_is_found_again(store: Store):
         month.slack.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
         with pytest.raises(PortError):
             await month.replicas[0].post()
-        assert not await month.replicas[1].post(), "the lease of the one that was killed still holds"
+        assert not await month.replicas[1].post(), (
+            "the lease of the one that was killed still holds"
+        )
         await store.redis.delete("{fb}:once:trends:2026-12:lease")  # it has run out
         assert await month.replicas[1].post()
         assert len(month.posts()) == 1
@@ -112,7 +116,13 @@ async def test_history_and_trends_are_told_to_who_asks(store: Store):
     memory = RedisMemory(store)
     now = datetime.now(UTC)
     for number in range(1, 13):
-        await memory.keep(one(number, at=now - timedelta(days=20 - number), service="shop" if number % 2 else "search"))
+        await memory.keep(
+            one(
+                number,
+                at=now - timedelta(days=20 - number),
+                service="shop" if number % 2 else "search",
+            )
+        )
     await memory.keep(one(13, at=now, private=True, title="private incident"))
     async with house(store) as home:
         alice = home.slack.alice
@@ -128,7 +138,9 @@ async def test_history_and_trends_are_told_to_who_asks(store: Store):
         await alice.click(history, "incident.history")
         await home.idle()
         assert "INC-0001" in plain(alice.ephemerals()[-1])
-        assert "*6 past incidents of shop*, newest first" in plain(await told("/incident history shop"))
+        assert "*6 past incidents of shop*, newest first" in plain(
+            await told("/incident history shop")
+        )
         trends = plain(await told("/incident trends"))
         assert ": 12 incidents" in trends
         assert "*Most fragile:* shop/cart.py" in trends

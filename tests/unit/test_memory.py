@@ -48,21 +48,34 @@ def before(number: int, month: int = 10, **changes: Any) -> PastIncident:
 
 
 def rolled_back(number: int, month: int = 10, **changes: Any) -> PastIncident:
-    return before(number, month, **{"file": "shop/cart.py", "tried": ("rollback",), "worked": "rollback", **changes})
+    return before(
+        number,
+        month,
+        **{"file": "shop/cart.py", "tried": ("rollback",), "worked": "rollback", **changes},
+    )
 
 
 def asked(**changes: Any) -> Question:
-    fields: dict[str, Any] = {"service": "shop", "before": "INC-0042", "since": NOW - SPAN, "file": "shop/cart.py"}
+    fields: dict[str, Any] = {
+        "service": "shop",
+        "before": "INC-0042",
+        "since": NOW - SPAN,
+        "file": "shop/cart.py",
+    }
     return Question(**{**fields, **changes})
 
 
 def pattern(hits: list[PastIncident], to: Question | None = None) -> str:
-    found = recollect(Recalled(in_span=len(hits), newest=tuple(hits), alike=tuple(hits)), to or asked(), NOW)
+    found = recollect(
+        Recalled(in_span=len(hits), newest=tuple(hits), alike=tuple(hits)), to or asked(), NOW
+    )
     return found.pattern if found else ""
 
 
 def test_what_is_kept_of_an_incident() -> None:
-    seen = IssueSeen(id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9)
+    seen = IssueSeen(
+        id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9
+    )
     triage = incidents.report(issues=(seen,), issue_ids=("77", "78"))
     assert past(incidents.incident(triage=triage, seeds=("79", "78"))) == PastIncident(
         id="INC-0042",
@@ -89,13 +102,25 @@ def test_what_is_kept_of_an_incident() -> None:
         decide_seconds=180,
         recover_seconds=990,
         items=(
-            PastItem(kind="tests", text="price a cart without region", owner="Ann", due=date(2026, 12, 1)),
+            PastItem(
+                kind="tests", text="price a cart without region", owner="Ann", due=date(2026, 12, 1)
+            ),
             PastItem(kind="monitors", text="alert after one minute"),
         ),
         items_total=3,
     )
-    bare = past(incidents.incident(cause=None, postmortem=None, adr=None, triage=None, rounds=(), hypotheses=()))
-    assert (bare.cause, bare.cause_kind, bare.action, bare.features, bare.open_items) == ("", "", "", (), 0)
+    bare = past(
+        incidents.incident(
+            cause=None, postmortem=None, adr=None, triage=None, rounds=(), hypotheses=()
+        )
+    )
+    assert (bare.cause, bare.cause_kind, bare.action, bare.features, bare.open_items) == (
+        "",
+        "",
+        "",
+        (),
+        0,
+    )
 
 
 def test_remembered_from_the_first_recovery_until_it_is_cancelled() -> None:
@@ -126,17 +151,31 @@ def test_a_private_one_leaves_only_what_is_counted() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1, max_size=300), st.lists(st.text(max_size=200), max_size=20))
 def test_a_memory_is_small_whatever_was_written(text: str, many: list[str]) -> None:
-    one = before(1, title=text * 3, cause=text * 9, action=text * 9, file=text * 2, features=tuple(many))
+    one = before(
+        1, title=text * 3, cause=text * 9, action=text * 9, file=text * 2, features=tuple(many)
+    )
     items = tuple(PastItem(kind="tests", text=name, owner=text[:40]) for name in many)
-    small = fitted(one.model_copy(update={"items": items, "issues": tuple(many), "environment": text}))
+    small = fitted(
+        one.model_copy(update={"items": items, "issues": tuple(many), "environment": text})
+    )
     assert len(small.model_dump_json().encode()) <= MEMORY_LIMIT_BYTES
     assert (small.id, small.at, small.minutes, small.adr) == (one.id, one.at, one.minutes, one.adr)
 
 
 def test_the_kind_of_cause_comes_from_what_held() -> None:
     known = Cause(text="c", at=incidents.T0)
-    assert cause_kind(incidents.incident(hypotheses=(), cause=known.model_copy(update={"release": "v42"}))) == "release"
-    assert cause_kind(incidents.incident(hypotheses=(), cause=known.model_copy(update={"commit": "abc"}))) == "commit"
+    assert (
+        cause_kind(
+            incidents.incident(hypotheses=(), cause=known.model_copy(update={"release": "v42"}))
+        )
+        == "release"
+    )
+    assert (
+        cause_kind(
+            incidents.incident(hypotheses=(), cause=known.model_copy(update={"commit": "abc"}))
+        )
+        == "commit"
+    )
     assert cause_kind(incidents.incident(hypotheses=(), cause=known)) == ""
 
 
@@ -146,7 +185,12 @@ def test_last_time_in_one_sentence() -> None:
         "cause: v1.3.0 dropped an index; ADR-0004; 2 action items open"
     )
     older = before(
-        3, action="rollback to v1 (failed); then fixed: flag off", adr=None, open_items=1, cause="", minutes=None
+        3,
+        action="rollback to v1 (failed); then fixed: flag off",
+        adr=None,
+        open_items=1,
+        cause="",
+        minutes=None,
     )
     older = older.model_copy(update={"at": datetime(2025, 3, 1, tzinfo=UTC)})
     assert sentence(older, NOW) == (
@@ -167,7 +211,10 @@ def test_the_third_fire_in_a_file_is_a_pattern_in_one_plain_sentence() -> None:
     ("hits", "how"),
     [
         ([rolled_back(3), rolled_back(2, worked="")], "; rollback worked 1 of 2 times"),
-        ([rolled_back(3, worked=""), rolled_back(2, worked="")], "; rollback worked none of 2 times"),
+        (
+            [rolled_back(3, worked=""), rolled_back(2, worked="")],
+            "; rollback worked none of 2 times",
+        ),
         (
             [
                 rolled_back(3, tried=("rollback", "hotfix"), worked="hotfix"),
@@ -179,7 +226,13 @@ def test_the_third_fire_in_a_file_is_a_pattern_in_one_plain_sentence() -> None:
             [rolled_back(3, tried=(), worked=""), rolled_back(2, tried=(), worked="")],
             "; the cause was a release each time",
         ),
-        ([rolled_back(3, tried=(), worked="", cause_kind=""), rolled_back(2, tried=(), worked="")], ""),
+        (
+            [
+                rolled_back(3, tried=(), worked="", cause_kind=""),
+                rolled_back(2, tried=(), worked=""),
+            ],
+            "",
+        ),
     ],
 )
 def test_the_pattern_says_what_worked(hits: list[PastIncident], how: str) -> None:
@@ -192,8 +245,12 @@ def test_a_sentry_issue_or_a_feature_that_comes_back_is_a_pattern_too() -> None:
         "Third fire of SHOP-3 in 90 days"
     )
     others = [rolled_back(n, file="", features=("payment",)) for n in (1, 2, 3)]
-    assert pattern(others, asked(file="", features=("cart", "payment"))).startswith("Fourth fire in payment in 90 days")
-    assert pattern([rolled_back(n) for n in range(1, 21)]).startswith("At least the 21st fire in shop/cart.py")
+    assert pattern(others, asked(file="", features=("cart", "payment"))).startswith(
+        "Fourth fire in payment in 90 days"
+    )
+    assert pattern([rolled_back(n) for n in range(1, 21)]).startswith(
+        "At least the 21st fire in shop/cart.py"
+    )
 
 
 def test_a_file_of_another_service_counts_where_its_function_is_the_same() -> None:
@@ -208,10 +265,18 @@ def test_a_file_of_another_service_counts_where_its_function_is_the_same() -> No
 
 
 def test_what_is_known_in_its_order() -> None:
-    late = PastItem(kind="tests", text="a cart without a region", owner="Ann", due=date(2026, 11, 1))
-    alike = rolled_back(3, issues=("77",), items=(late, PastItem(kind="gates", text="canary", due=date(2026, 12, 1))))
+    late = PastItem(
+        kind="tests", text="a cart without a region", owner="Ann", due=date(2026, 11, 1)
+    )
+    alike = rolled_back(
+        3,
+        issues=("77",),
+        items=(late, PastItem(kind="gates", text="canary", due=date(2026, 12, 1))),
+    )
     newest = (before(7, 11), alike, before(2, 9), before(1, 8))
-    found = recollect(Recalled(in_span=3, newest=newest, alike=(alike,)), asked(issues=("77",)), NOW)
+    found = recollect(
+        Recalled(in_span=3, newest=newest, alike=(alike,)), asked(issues=("77",)), NOW
+    )
     assert found is not None
     assert found.pattern == ""
     assert [line.split(":")[0] for line in found.lines] == [
@@ -228,12 +293,19 @@ def test_what_is_known_in_its_order() -> None:
 
 
 def test_what_was_recalled_stays_as_it_was_said_and_goes_in_the_adr() -> None:
-    found = Recollection(pattern="Third fire in shop/cart.py in 90 days.", lines=("Last time (INC-0003, 12 Oct): …",))
+    found = Recollection(
+        pattern="Third fire in shop/cart.py in 90 days.", lines=("Last time (INC-0003, 12 Oct): …",)
+    )
     now = incidents.incident(recollection=found)
     assert sentences([before(3)], now, NOW) == (found.pattern, *found.lines)
     text = adr_text(now, incidents.entries(), 7, incidents.NAMES)
-    assert "\n## Seen before\n\nThird fire in shop/cart.py in 90 days.\n\n- Last time (INC-0003, 12 Oct): …\n" in text
-    assert "## Seen before" not in adr_text(incidents.incident(), incidents.entries(), 7, incidents.NAMES)
+    assert (
+        "\n## Seen before\n\nThird fire in shop/cart.py in 90 days.\n\n- Last time (INC-0003, 12 Oct): …\n"
+        in text
+    )
+    assert "## Seen before" not in adr_text(
+        incidents.incident(), incidents.entries(), 7, incidents.NAMES
+    )
 
 
 def test_what_an_older_bot_recalled_can_still_be_said() -> None:
@@ -244,15 +316,23 @@ def test_what_an_older_bot_recalled_can_still_be_said() -> None:
     assert sentences([], incidents.incident(), NOW) == ()
 
 
-@pytest.mark.parametrize("file", ["?", "app:///index.android.bundle", "app:///main.jsbundle", "main.dart.js"])
+@pytest.mark.parametrize(
+    "file", ["?", "app:///index.android.bundle", "app:///main.jsbundle", "main.dart.js"]
+)
 def test_what_a_whole_app_is_packed_into_is_no_place(file: str) -> None:
     told = incidents.report(frame=Frame(file=file, function="value"))
     assert question(incidents.incident(), told, NOW).file == ""
 
 
 def test_triage_asks_by_place_issue_and_feature() -> None:
-    seen = IssueSeen(id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9)
-    one = question(incidents.incident(seeds=("70",)), incidents.report(issues=(seen,), issue_ids=("77", "78")), NOW)
+    seen = IssueSeen(
+        id="77", short_id="SHOP-3", title="KeyError", first_seen=incidents.T0, events=9
+    )
+    one = question(
+        incidents.incident(seeds=("70",)),
+        incidents.report(issues=(seen,), issue_ids=("77", "78")),
+        NOW,
+    )
     assert (one.file, one.function, one.issues) == ("shop/pricing.py", "total", ("77", "78", "70"))
     assert one.names == {"77": "SHOP-3"}
     assert one.since == NOW - timedelta(days=90)

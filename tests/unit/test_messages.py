@@ -23,8 +23,13 @@ ALERTMANAGER = {
             "title_link": "http://am.example/#/alerts?receiver=x",
             "pretext": "<!channel>",
             "text": "",
-            "fields": [{"title": "Severity", "value": "critical", "short": True}, {"value": "12 %", "title": ""}],
-            "actions": [{"type": "button", "text": "Runbook", "url": "https://wiki.example/errors"}],
+            "fields": [
+                {"title": "Severity", "value": "critical", "short": True},
+                {"value": "12 %", "title": ""},
+            ],
+            "actions": [
+                {"type": "button", "text": "Runbook", "url": "https://wiki.example/errors"}
+            ],
             "mrkdwn_in": ["fallback", "pretext", "text"],
         }
     ],
@@ -63,7 +68,13 @@ SENTRY = {
         {"type": "section", "text": {"type": "mrkdwn", "text": "environment: `production`  "}},
         {
             "type": "actions",
-            "elements": [{"type": "button", "text": {"type": "plain_text", "text": "Resolve"}, "value": "resolve"}],
+            "elements": [
+                {
+                    "type": "button",
+                    "text": {"type": "plain_text", "text": "Resolve"},
+                    "value": "resolve",
+                }
+            ],
         },
         {
             "type": "context",
@@ -90,11 +101,21 @@ PAGERDUTY = {
             "color": "ff0000",
             "fallback": "[no preview available]",
             "blocks": [
-                {"type": "header", "text": {"type": "plain_text", "text": "Triggered #4: shop is down", "emoji": True}},
+                {
+                    "type": "header",
+                    "text": {
+                        "type": "plain_text",
+                        "text": "Triggered #4: shop is down",
+                        "emoji": True,
+                    },
+                },
                 {
                     "type": "section",
                     "fields": [
-                        {"type": "mrkdwn", "text": "*Service*\n<https://acme.pagerduty.com/services/P1|shop>"},
+                        {
+                            "type": "mrkdwn",
+                            "text": "*Service*\n<https://acme.pagerduty.com/services/P1|shop>",
+                        },
                         {"type": "mrkdwn", "text": "*Urgency*\nhigh"},
                     ],
                     "accessory": {
@@ -126,10 +147,21 @@ RICH = {
         {
             "type": "rich_text_list",
             "style": "bullet",
-            "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "in eu-west only"}]}],
+            "elements": [
+                {
+                    "type": "rich_text_section",
+                    "elements": [{"type": "text", "text": "in eu-west only"}],
+                }
+            ],
         },
-        {"type": "rich_text_quote", "elements": [{"type": "text", "text": "prod is down\nsays a customer"}]},
-        {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": "502 bad gateway"}]},
+        {
+            "type": "rich_text_quote",
+            "elements": [{"type": "text", "text": "prod is down\nsays a customer"}],
+        },
+        {
+            "type": "rich_text_preformatted",
+            "elements": [{"type": "text", "text": "502 bad gateway"}],
+        },
     ],
 }
 FORWARDED = {
@@ -143,7 +175,9 @@ FORWARDED = {
             "fallback": "[May 4th, 2026 3:12 PM] alice: the shop is down",
             "text": "the shop is down",
             "from_url": "https://acme.slack.com/archives/C1/p1777900000000100",
-            "message_blocks": [{"team": "T1", "channel": "C1", "ts": "1.2", "message": {"blocks": [RICH]}}],
+            "message_blocks": [
+                {"team": "T1", "channel": "C1", "ts": "1.2", "message": {"blocks": [RICH]}}
+            ],
             "files": [{"id": "F1", "title": "till.png"}],
         }
     ],
@@ -177,9 +211,18 @@ FORWARDED = {
         (
             SENTRY,
             "[shop] ZeroDivisionError: division by zero",
-            ["/issues/4711/?referrer=slack&alert_rule_id=1", "shop.pay in charge", "environment: production", "SHOP-3"],
+            [
+                "/issues/4711/?referrer=slack&alert_rule_id=1",
+                "shop.pay in charge",
+                "environment: production",
+                "SHOP-3",
+            ],
         ),
-        (DATADOG, "Triggered: 5xx on *shop*", ["https://app.datadoghq.eu/monitors/1?x=1", "12 % of requests"]),
+        (
+            DATADOG,
+            "Triggered: 5xx on *shop*",
+            ["https://app.datadoghq.eu/monitors/1?x=1", "12 % of requests"],
+        ),
         (
             PAGERDUTY,
             "Triggered #4: shop is down",
@@ -199,10 +242,21 @@ FORWARDED = {
         (
             FORWARDED,
             "look",
-            ["the shop is down", "/archives/C1/p1777900000000100", "in eu-west only", "(file: till.png)"],
+            [
+                "the shop is down",
+                "/archives/C1/p1777900000000100",
+                "in eu-west only",
+                "(file: till.png)",
+            ],
         ),
         (
-            {"text": "", "attachments": [{"fallback": "The shop is down"}, {"fallback": "[no preview available]"}]},
+            {
+                "text": "",
+                "attachments": [
+                    {"fallback": "The shop is down"},
+                    {"fallback": "[no preview available]"},
+                ],
+            },
             "The shop is down",
             [],
         ),
@@ -213,7 +267,10 @@ FORWARDED = {
                     {
                         "type": "table",
                         "rows": [
-                            [{"type": "raw_text", "text": "service"}, {"type": "raw_text", "text": "errors"}],
+                            [
+                                {"type": "raw_text", "text": "service"},
+                                {"type": "raw_text", "text": "errors"},
+                            ],
                             [
                                 {"type": "rich_text", "elements": RICH["elements"][:1]},
                                 {"type": "raw_text", "text": "12 %"},
@@ -221,21 +278,43 @@ FORWARDED = {
                         ],
                     },
                     {"type": "markdown", "text": "## what we know"},
-                    {"type": "image", "image_url": "https://x.example/y.png", "alt_text": "error rate of today"},
-                    {"type": "video", "title": {"type": "plain_text", "text": "what it looks like"}},
-                    {"type": "tomorrow", "body": {"type": "mrkdwn", "text": "whatever Slack has next"}},
+                    {
+                        "type": "image",
+                        "image_url": "https://x.example/y.png",
+                        "alt_text": "error rate of today",
+                    },
+                    {
+                        "type": "video",
+                        "title": {"type": "plain_text", "text": "what it looks like"},
+                    },
+                    {
+                        "type": "tomorrow",
+                        "body": {"type": "mrkdwn", "text": "whatever Slack has next"},
+                    },
                 ],
             },
             "service | errors",
-            ["| 12 %", "what we know", "error rate of today", "what it looks like", "whatever Slack has next"],
+            [
+                "| 12 %",
+                "what we know",
+                "error rate of today",
+                "what it looks like",
+                "whatever Slack has next",
+            ],
         ),
         (
-            {"text": "prod is down", "files": [{"title": "till.png"}, {"name": "b.log"}, {"id": "F3"}]},
+            {
+                "text": "prod is down",
+                "files": [{"title": "till.png"}, {"name": "b.log"}, {"id": "F3"}],
+            },
             "prod is down",
             ["(file: till.png, b.log, a file)"],
         ),
         (
-            {"text": "", "files": [{"filetype": "email", "title": "mail", "subject": "ALARM: shop 5xx"}]},
+            {
+                "text": "",
+                "files": [{"filetype": "email", "title": "mail", "subject": "ALARM: shop 5xx"}],
+            },
             "(file: ALARM: shop 5xx)",
             [],
         ),
@@ -246,7 +325,9 @@ FORWARDED = {
         ),
     ],
 )
-def test_every_word_is_there_and_the_headline_first(message: dict[str, Any], title: str, holds: list[str]) -> None:
+def test_every_word_is_there_and_the_headline_first(
+    message: dict[str, Any], title: str, holds: list[str]
+) -> None:
     text = message_text(message)
     assert slack_text.title(text) == title
     for one in holds:
@@ -266,9 +347,16 @@ FORWARDED_ALERT: dict[str, Any] = {
     ("message", "title", "holds"),
     [
         (
-            {"text": "", "attachments": [FORWARDED_ALERT | {"attachments": ALERTMANAGER["attachments"]}]},
+            {
+                "text": "",
+                "attachments": [FORWARDED_ALERT | {"attachments": ALERTMANAGER["attachments"]}],
+            },
             "[FIRING:1] HighErrorRate (shop production)",
-            ["Severity: critical", "http://am.example/#/alerts?receiver=x", "/archives/C1/p1777900000000100"],
+            [
+                "Severity: critical",
+                "http://am.example/#/alerts?receiver=x",
+                "/archives/C1/p1777900000000100",
+            ],
         ),
         (
             {"attachments": [FORWARDED_ALERT | {"message_blocks": [{"message": PAGERDUTY}]}]},
@@ -283,7 +371,9 @@ FORWARDED_ALERT: dict[str, Any] = {
         (
             {
                 "text": "<!channel> <@U0BOB> <!subteam^S1|@checkout-oncall>",
-                "attachments": [{"title": "Checkout errors above 5 %", "title_link": "https://g.example/1"}],
+                "attachments": [
+                    {"title": "Checkout errors above 5 %", "title_link": "https://g.example/1"}
+                ],
             },
             "Checkout errors above 5 %",
             ["https://g.example/1", "@checkout-oncall"],
@@ -294,7 +384,9 @@ FORWARDED_ALERT: dict[str, Any] = {
                 "attachments": [
                     {
                         "fallback": "<https://acme.sentry.io/issues/alerts/rules/details/7/|*Critical: shop errors*>",
-                        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "512 events"}}],
+                        "blocks": [
+                            {"type": "section", "text": {"type": "mrkdwn", "text": "512 events"}}
+                        ],
                     }
                 ],
             },
@@ -304,7 +396,13 @@ FORWARDED_ALERT: dict[str, Any] = {
         (
             {
                 "files": [
-                    {"title": "Clip", "transcription": {"status": "complete", "preview": {"content": "shop down"}}}
+                    {
+                        "title": "Clip",
+                        "transcription": {
+                            "status": "complete",
+                            "preview": {"content": "shop down"},
+                        },
+                    }
                 ]
             },
             "shop down",
@@ -324,7 +422,12 @@ FORWARDED_ALERT: dict[str, Any] = {
             ["It crossed 5 %", "https://aws.example/1"],
         ),
         (
-            {"text": "look", "files": [{"mode": "snippet", "title": "Untitled", "preview": "KeyError: 'region'"}]},
+            {
+                "text": "look",
+                "files": [
+                    {"mode": "snippet", "title": "Untitled", "preview": "KeyError: 'region'"}
+                ],
+            },
             "look",
             ["KeyError: 'region'", "(file: Untitled)"],
         ),
@@ -343,7 +446,9 @@ FORWARDED_ALERT: dict[str, Any] = {
         ),
     ],
 )
-def test_what_is_nested_or_within_a_file_is_there(message: dict[str, Any], title: str, holds: list[str]) -> None:
+def test_what_is_nested_or_within_a_file_is_there(
+    message: dict[str, Any], title: str, holds: list[str]
+) -> None:
     text = message_text(message)
     assert slack_text.title(text) == title
     for one in holds:
@@ -355,16 +460,26 @@ def test_nothing_is_said_twice_and_no_button_speaks() -> None:
     assert "Resolve" not in message_text(SENTRY)
     person = {"text": "the *shop* is down &amp; out\n• in eu-west", "user": "U1"}
     blocks = [
-        {"type": "rich_text_section", "elements": [{"type": "text", "text": "the shop is down & out\nin eu-west"}]}
+        {
+            "type": "rich_text_section",
+            "elements": [{"type": "text", "text": "the shop is down & out\nin eu-west"}],
+        }
     ]
     said = message_text({**person, "blocks": [{"type": "rich_text", "elements": blocks}]})
-    assert said == "the *shop* is down & out\n• in eu-west", "a person's message comes as text and as blocks"
+    assert said == "the *shop* is down & out\n• in eu-west", (
+        "a person's message comes as text and as blocks"
+    )
 
 
 def test_the_preview_of_a_link_is_not_what_was_said_but_all_there_is_of_a_bare_link() -> None:
-    preview = {"from_url": "https://x.example/a", "title": "A page about prod is down", "text": "since noon"}
+    preview = {
+        "from_url": "https://x.example/a",
+        "title": "A page about prod is down",
+        "text": "since noon",
+    }
     assert (
-        message_text({"text": "look: <https://x.example/a>", "attachments": [preview]}) == "look: https://x.example/a"
+        message_text({"text": "look: <https://x.example/a>", "attachments": [preview]})
+        == "look: https://x.example/a"
     )
     alone = message_text({"text": "<https://x.example/a>", "attachments": [preview]})
     assert "A page about prod is down" in alone
@@ -372,7 +487,10 @@ def test_the_preview_of_a_link_is_not_what_was_said_but_all_there_is_of_a_bare_l
 
 def test_own_words_are_what_was_typed_and_what_was_forwarded() -> None:
     assert "the shop is down" in own_words(FORWARDED)
-    assert own_words({"text": "see", "attachments": [{"text": "prod is down", "is_msg_unfurl": True}]}) == "see"
+    assert (
+        own_words({"text": "see", "attachments": [{"text": "prod is down", "is_msg_unfurl": True}]})
+        == "see"
+    )
     assert own_words({"text": "", "files": [{"title": "prod is down.png"}]}) == ""
 
 
@@ -381,7 +499,11 @@ def test_own_words_are_what_was_typed_and_what_was_forwarded() -> None:
     [
         {},
         {"text": None, "blocks": None, "attachments": None, "files": None},
-        {"text": 7, "blocks": "x", "attachments": [None, 7, {"fields": "x", "blocks": [None], "message_blocks": [7]}]},
+        {
+            "text": 7,
+            "blocks": "x",
+            "attachments": [None, 7, {"fields": "x", "blocks": [None], "message_blocks": [7]}],
+        },
         {
             "blocks": [
                 {"type": "table", "rows": 7},
@@ -390,9 +512,27 @@ def test_own_words_are_what_was_typed_and_what_was_forwarded() -> None:
             ]
         },
         {"blocks": [{"type": "context", "elements": [{"type": "image"}, None]}, {"type": None}]},
-        {"files": [{"transcription": {"preview": 7}, "subject": None, "mode": "snippet", "preview": 7}]}
-        | {"files": [], "attachments": [{"attachments": 7, "message_blocks": [{"message": {"attachments": [None]}}]}]},
-        {"attachments": [{"message_blocks": [{"message": None}], "actions": 7, "fallback": None, "title_link": 7}]},
+        {
+            "files": [
+                {"transcription": {"preview": 7}, "subject": None, "mode": "snippet", "preview": 7}
+            ]
+        }
+        | {
+            "files": [],
+            "attachments": [
+                {"attachments": 7, "message_blocks": [{"message": {"attachments": [None]}}]}
+            ],
+        },
+        {
+            "attachments": [
+                {
+                    "message_blocks": [{"message": None}],
+                    "actions": 7,
+                    "fallback": None,
+                    "title_link": 7,
+                }
+            ]
+        },
     ],
 )
 def test_odd_shapes_say_nothing(odd: dict[str, Any]) -> None:
@@ -402,7 +542,10 @@ def test_odd_shapes_say_nothing(odd: dict[str, Any]) -> None:
 def test_what_is_nested_without_end_ends() -> None:
     deep: dict[str, Any] = {"type": "container", "blocks": []}
     for _ in range(500):
-        deep = {"type": "container", "blocks": [deep, {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}]}
+        deep = {
+            "type": "container",
+            "blocks": [deep, {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}],
+        }
     assert len(message_text({"blocks": [deep] * 50})) < 10_000
 
 

@@ -73,7 +73,9 @@ async def refuses(effect: Page, job: Job) -> Action:
     raise PortError("pagerduty", "no", retryable=False)
 
 
-async def test_effects_are_counted_by_kind_and_result_and_the_queue_by_its_age(store: Store, redis_url: str) -> None:
+async def test_effects_are_counted_by_kind_and_result_and_the_queue_by_its_age(
+    store: Store, redis_url: str
+) -> None:
     world = World(store, redis_url, Say(text="hallo"), Page(key="k", text="t"))
     performers: dict[str, Perform] = {"say": done, "page": refuses}
     outbox = world.outbox(performers)
@@ -99,7 +101,9 @@ async def test_a_timer_that_nobody_fires_is_late(store: Store, redis_url: str) -
     world = World(store, redis_url)
     await world.want()
     now = (await store.server_now()).timestamp() * 1000
-    await store.redis.zadd(store.keys.timers, {"INC-0001|old": now - 5000, "INC-0001|next": now + 60_000})
+    await store.redis.zadd(
+        store.keys.timers, {"INC-0001|old": now - 5000, "INC-0001|next": now + 60_000}
+    )
     async with serving(Starlette(routes=[metrics_of(world, world.outbox({})).route()])) as url:
         found = await read(url)
     assert found[at("timers")] == 2
@@ -115,7 +119,11 @@ async def test_answers_are_timed_by_path_and_status_and_paths_that_are_not_ours_
 
     world = World(store, redis_url)
     metrics = metrics_of(world, world.outbox({}))
-    app = Timed(Starlette(routes=[Route("/ours", ours), metrics.route()]), metrics.acks, ["/ours", "/metrics"])
+    app = Timed(
+        Starlette(routes=[Route("/ours", ours), metrics.route()]),
+        metrics.acks,
+        ["/ours", "/metrics"],
+    )
     async with serving(app) as url, httpx.AsyncClient() as client:
         await client.get(f"{url}/ours")
         for guess in ("/.env", "/wp-login.php", "/ours/../x"):
@@ -129,7 +137,9 @@ async def test_answers_are_timed_by_path_and_status_and_paths_that_are_not_ours_
     assert not any(".env" in str(labels) for _, labels in found)
 
 
-async def test_calls_are_counted_by_status_and_what_asks_us_to_slow_down_apart(store: Store, redis_url: str) -> None:
+async def test_calls_are_counted_by_status_and_what_asks_us_to_slow_down_apart(
+    store: Store, redis_url: str
+) -> None:
     statuses = iter((200, 429, 500))
 
     async def other_side(request: Request) -> Response:
@@ -138,7 +148,9 @@ async def test_calls_are_counted_by_status_and_what_asks_us_to_slow_down_apart(s
 
     world = World(store, redis_url)
     metrics = metrics_of(world, world.outbox({}))
-    async with serving(Starlette(routes=[Route("/secret-id-7", other_side, methods=["POST"]), metrics.route()])) as url:
+    async with serving(
+        Starlette(routes=[Route("/secret-id-7", other_side, methods=["POST"]), metrics.route()])
+    ) as url:
         client = Http("Elsewhere", url, {})
         for _ in range(3):
             try:
@@ -176,7 +188,12 @@ async def test_slack_is_counted_by_method_and_by_its_own_word(store: Store, redi
         await slack.aclose()
         found = await read(url)
     assert found[at("api_calls_total", system="slack", method="views.open", status="200")] == 1
-    assert found[at("api_calls_total", system="slack", method="chat.postMessage", status="ratelimited")] == 1
+    assert (
+        found[
+            at("api_calls_total", system="slack", method="chat.postMessage", status="ratelimited")
+        ]
+        == 1
+    )
     assert found[at("api_rate_limited_total", system="slack")] == 1
 
 

@@ -35,13 +35,22 @@ from bot.config.settings import load
 from phases.ports.ports import PortError
 from tests.factories import service
 
-needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="certificates are made with the program openssl")
+needs_openssl = pytest.mark.skipif(
+    OPENSSL is None, reason="certificates are made with the program openssl"
+)
 ANSWER = {"ok": True, "team_id": "T1", "user_id": "U1", "data": {}, "id": "1", "name": "n"}
 
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+    for name in (
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
 
@@ -61,7 +70,9 @@ def anything(answer: Response | None = None) -> Starlette:
 @pytest.fixture
 async def company(authority: Authority) -> AsyncIterator[str]:
     """Everything behind a certificate of the company's own authority."""
-    async with serving(anything(), authority.signed("company", "IP:127.0.0.1", "DNS:localhost")) as url:
+    async with serving(
+        anything(), authority.signed("company", "IP:127.0.0.1", "DNS:localhost")
+    ) as url:
         yield url
 
 
@@ -100,7 +111,9 @@ async def test_a_private_authority_is_named_by_every_client(company: str) -> Non
         pagerduty.page(key="k", text="t", severity="error", url=None),
     )
     for question in asking:
-        with pytest.raises(PortError, match=r"certificate .*unknown issuer.*SSL_CERT_FILE") as caught:
+        with pytest.raises(
+            PortError, match=r"certificate .*unknown issuer.*SSL_CERT_FILE"
+        ) as caught:
             await question
         assert not caught.value.retryable, "people are told at once: only they can mend it"
     for client in every:
@@ -159,11 +172,15 @@ async def test_with_ssl_cert_file_every_client_believes_it_and_the_public_ones_s
     assert trusted is not None
     names = {str(one.get("subject")) for one in trusted.get_ca_certs()}
     assert any("Acme authority" in name for name in names)
-    assert any("ISRG Root X1" in name for name in names), "who is believed already is believed still"
+    assert any("ISRG Root X1" in name for name in names), (
+        "who is believed already is believed still"
+    )
 
 
 @needs_openssl
-async def test_each_fault_of_a_certificate_has_its_word(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_fault_of_a_certificate_has_its_word(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serving(anything(), authority.self_signed("alone", "IP:127.0.0.1")) as url:
         assert all("certificate is self-signed" in text for text in await said(url))
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
@@ -178,17 +195,23 @@ async def test_each_fault_of_a_certificate_has_its_word(authority: Authority, mo
 
 
 @needs_openssl
-async def test_who_wants_a_certificate_of_ours_says_so(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_wants_a_certificate_of_ours_says_so(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In TLS 1.3 the alert comes after the handshake, in the place of the answer."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.signed("strict", "IP:127.0.0.1"))
     context.load_verify_locations(authority.file)
     context.verify_mode = ssl.CERT_REQUIRED
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(
+        lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context
+    )
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     http = Http("Sentry", url, {})
-    with pytest.raises(HttpError, match=r"wants a certificate of the bot's own|TLS failed|broke off") as caught:
+    with pytest.raises(
+        HttpError, match=r"wants a certificate of the bot's own|TLS failed|broke off"
+    ) as caught:
         await http.get("/")
     await http.aclose()
     assert caught.value.status is None
@@ -223,7 +246,9 @@ async def test_an_answer_that_is_not_theirs_is_no_fault_of_a_token() -> None:
 
 async def test_tls_to_a_port_without_it() -> None:
     async with serving(anything()) as url:
-        assert all("does not speak TLS" in text for text in await said(url.replace("http://", "https://")))
+        assert all(
+            "does not speak TLS" in text for text in await said(url.replace("http://", "https://"))
+        )
 
 
 @needs_openssl
@@ -249,7 +274,10 @@ async def test_nobody_there() -> None:
 @pytest.mark.parametrize(
     ("below", "words"),
     [
-        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "cannot be resolved (no such name)"),
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "cannot be resolved (no such name)",
+        ),
         (
             socket.gaierror(socket.EAI_AGAIN, "Temporary failure"),
             "cannot be resolved (the name server does not answer)",
@@ -258,7 +286,9 @@ async def test_nobody_there() -> None:
         (OSError(errno.ENETUNREACH, "Network is unreachable"), "there is no route to it"),
     ],
 )
-def test_what_the_network_says_below_the_clients_own_error_is_said(below: OSError, words: str) -> None:
+def test_what_the_network_says_below_the_clients_own_error_is_said(
+    below: OSError, words: str
+) -> None:
     """Made by hand: no test asks a name server, or sends to a network that is not there."""
     above = httpx.ConnectError("All connection attempts failed")
     above.__cause__ = OSError("All connection attempts failed")
@@ -284,7 +314,9 @@ async def test_something_that_is_no_web_server() -> None:
     await server.wait_closed()
 
 
-async def test_a_proxy_that_is_not_there_or_wants_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_is_not_there_or_wants_a_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
@@ -297,7 +329,9 @@ async def test_a_proxy_that_is_not_there_or_wants_a_password(monkeypatch: pytest
     assert all("proxy" in text and "407" in text for text in await said("https://sentry.invalid"))
     server.close()
     await server.wait_closed()
-    assert all("proxy" in text and "refused" in text for text in await said("https://sentry.invalid"))
+    assert all(
+        "proxy" in text and "refused" in text for text in await said("https://sentry.invalid")
+    )
 
 
 async def test_a_redirect_is_not_followed_and_says_where_to() -> None:
@@ -324,7 +358,9 @@ async def test_a_request_that_cannot_be_sent_is_final_and_no_lost_answer() -> No
             await http.aclose()
             assert (caught.value.retryable, caught.value.sent) == (False, False)
             assert "hush" not in repr(caught.value)
-            assert caught.value.__cause__ is None, "h11 says the whole header, and with it the token"
+            assert caught.value.__cause__ is None, (
+                "h11 says the whole header, and with it the token"
+            )
         slack = Slack("xoxb-hu\nsh", f"{url}/api/")
         await slack.start()
         with pytest.raises(PortError, match="never sent") as refused:
@@ -342,9 +378,13 @@ async def test_a_request_that_cannot_be_sent_is_final_and_no_lost_answer() -> No
 
 async def test_a_wall_before_a_system_is_not_the_token() -> None:
     for status in (403, 404):
-        async with serving(anything(PlainTextResponse("<html>Access denied</html>", status))) as url:
+        async with serving(
+            anything(PlainTextResponse("<html>Access denied</html>", status))
+        ) as url:
             http = Http("Sentry", url, {})
-            with pytest.raises(HttpError, match="or what stands before it answers with a page") as caught:
+            with pytest.raises(
+                HttpError, match="or what stands before it answers with a page"
+            ) as caught:
                 await http.get("/", scope="event:read")
             await http.aclose()
         assert "our token may not" not in caught.value.text

@@ -39,7 +39,9 @@ async def _write(store: Store, **changes: object) -> dict[str, object]:
     return before
 
 
-async def test_a_field_of_a_newer_bot_is_still_there_after_an_older_one_wrote(store: Store, redis_url: str) -> None:
+async def test_a_field_of_a_newer_bot_is_still_there_after_an_older_one_wrote(
+    store: Store, redis_url: str
+) -> None:
     world = World(store, redis_url)
     await world.want()
     source = {"kind": "person", "text": "/incident", "mood": "calm"}
@@ -73,7 +75,9 @@ async def test_an_effect_of_an_incident_that_cannot_be_read_waits_for_a_version_
     assert await set_aside_count(store) == 0
 
 
-async def test_what_only_a_newer_bot_knows_is_taken_up_by_it_once(store: Store, redis_url: str) -> None:
+async def test_what_only_a_newer_bot_knows_is_taken_up_by_it_once(
+    store: Store, redis_url: str
+) -> None:
     world = World(store, redis_url)
     await world.want()
     known = EFFECT.dump_json(Say(text="tomorrow's words")).decode()
@@ -91,7 +95,9 @@ async def test_what_only_a_newer_bot_knows_is_taken_up_by_it_once(store: Store, 
     assert (back["id"], back["effect"], "reason" in back) == ("INC-0001.9.1", known, False)
 
 
-async def test_a_timer_of_an_incident_that_cannot_be_read_fires_once_it_can(store: Store, redis_url: str) -> None:
+async def test_a_timer_of_an_incident_that_cannot_be_read_fires_once_it_can(
+    store: Store, redis_url: str
+) -> None:
     world = World(store, redis_url)
     await world.want()
     incidents = dispatcher(store)

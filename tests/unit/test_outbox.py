@@ -43,7 +43,9 @@ async def test_an_effect_is_performed_and_its_result_ends_it(store: Store, redis
     assert outbox.counts["done"] == 1
 
 
-async def test_effects_that_wait_since_before_the_first_start_are_performed(store: Store, redis_url: str) -> None:
+async def test_effects_that_wait_since_before_the_first_start_are_performed(
+    store: Store, redis_url: str
+) -> None:
     world = World(store, redis_url, Say(text="hallo"))
     await world.want()
     async with running(world.outbox({"say": done}).run()):
@@ -70,7 +72,9 @@ async def test_what_may_work_later_is_tried_again(store: Store, redis_url: str) 
     assert await world.notes("failure") == []
 
 
-async def test_what_may_be_done_when_redis_goes_away_is_told_so_at_the_next_try(store: Store, redis_url: str) -> None:
+async def test_what_may_be_done_when_redis_goes_away_is_told_so_at_the_next_try(
+    store: Store, redis_url: str
+) -> None:
     """Whoever performs it again looks first whether it is there already."""
     attempts: list[int] = []
 
@@ -92,7 +96,9 @@ async def test_what_may_be_done_when_redis_goes_away_is_told_so_at_the_next_try(
     assert min(attempts[1:]) > 1
 
 
-async def test_what_slack_asks_to_wait_for_is_waited_for_and_survives_the_bot(store: Store, redis_url: str) -> None:
+async def test_what_slack_asks_to_wait_for_is_waited_for_and_survives_the_bot(
+    store: Store, redis_url: str
+) -> None:
     jobs: list[Job] = []
 
     async def say(effect: Say, job: Job) -> Action:
@@ -168,13 +174,17 @@ async def test_a_fault_of_the_bot_is_tried_three_times_and_its_text_stays_out_of
         await world.want()
         await until(world.empty)
     assert attempts == [1, 2, 3]
-    assert await world.notes("failure") == ["INC-0001.2.1 say: the bot failed (KeyError); its log says where"]
+    assert await world.notes("failure") == [
+        "INC-0001.2.1 say: the bot failed (KeyError); its log says where"
+    ]
     assert "INC-0001.2.1" in caplog.text
     assert "test_outbox.py" in caplog.text
     assert "xoxb" not in caplog.text
 
 
-async def test_nothing_runs_longer_than_its_time(store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_runs_longer_than_its_time(
+    store: Store, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bot.outbox.worker.PERFORM_SECONDS", 0.1)
     attempts: list[int] = []
 
@@ -191,7 +201,9 @@ async def test_nothing_runs_longer_than_its_time(store: Store, redis_url: str, m
     assert attempts == [1, 2]
 
 
-async def test_each_outside_system_has_its_bound_and_none_waits_for_another(store: Store, redis_url: str) -> None:
+async def test_each_outside_system_has_its_bound_and_none_waits_for_another(
+    store: Store, redis_url: str
+) -> None:
     at_once: dict[str, int] = {}
     most: dict[str, int] = {}
     go = asyncio.Event()
@@ -208,7 +220,11 @@ async def test_each_outside_system_has_its_bound_and_none_waits_for_another(stor
 
     slow = [Say(text=str(i)) for i in range(5)] + [Page(key=str(i), text="x") for i in range(5)]
     world = World(store, redis_url, *slow, TellDiscord())
-    performers = {"say": counting("slack"), "page": counting("slack"), "discord": counting("discord")}
+    performers = {
+        "say": counting("slack"),
+        "page": counting("slack"),
+        "discord": counting("discord"),
+    }
     async with running(world.outbox(performers, limits={"slack": 3}).run()):
         await world.want()
         await until(lambda: most.get("discord") == 1 and most.get("slack") == 3)
@@ -217,11 +233,18 @@ async def test_each_outside_system_has_its_bound_and_none_waits_for_another(stor
     assert most == {"slack": 3, "discord": 1}
 
 
-async def test_what_cannot_be_decoded_is_set_aside_and_counted(store: Store, redis_url: str) -> None:
+async def test_what_cannot_be_decoded_is_set_aside_and_counted(
+    store: Store, redis_url: str
+) -> None:
     world = World(store, redis_url, Say(text="hallo"))
     outbox = world.outbox({"say": done})
     broken = [
-        {"incident": "INC-0001", "id": "INC-0001.9.1", "created": "1", "effect": '{"type":"from.the.future"}'},
+        {
+            "incident": "INC-0001",
+            "id": "INC-0001.9.1",
+            "created": "1",
+            "effect": '{"type":"from.the.future"}',
+        },
         {"incident": "INC-0001", "id": "INC-0001.9.2", "created": "x", "effect": '{"type":"pin"}'},
         {"strange": "entry"},
     ]
@@ -260,7 +283,9 @@ async def test_a_refused_result_ends_the_effect_and_is_logged(
     assert (await store.redis.xpending(store.keys.outbox, GROUP))["pending"] == 0
 
 
-async def test_a_result_whose_claim_is_taken_is_worked_out_again(store: Store, redis_url: str) -> None:
+async def test_a_result_whose_claim_is_taken_is_worked_out_again(
+    store: Store, redis_url: str
+) -> None:
     def more(draft: Draft, action: Action) -> Draft | Refused:
         if isinstance(action, AddHypothesis):
             return draft.claim(action.says)
@@ -277,7 +302,9 @@ async def test_a_result_whose_claim_is_taken_is_worked_out_again(store: Store, r
     assert await store.owner("adr:here:2") == "INC-0001"
 
 
-async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(store: Store, redis_url: str) -> None:
+async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(
+    store: Store, redis_url: str
+) -> None:
     def more(draft: Draft, action: Action) -> Draft | Refused:
         if isinstance(action, EffectDone | EffectFailed):
             raise AssertionError("a bug")
@@ -292,7 +319,9 @@ async def test_a_rule_that_fails_on_a_result_does_not_hold_the_entry_for_ever(st
     assert [one.effect_id for one in await set_aside(store)] == ["INC-0001.2.1"]
 
 
-async def test_what_was_done_for_an_incident_that_is_lost_is_let_go(store: Store, redis_url: str) -> None:
+async def test_what_was_done_for_an_incident_that_is_lost_is_let_go(
+    store: Store, redis_url: str
+) -> None:
     """A fail-over may lose the newest incidents: their effects, held by a worker, must not be said for ever."""
 
     async def lost(effect: Effect, job: Job) -> Action:

@@ -23,7 +23,9 @@ from phases.messages.results import EffectDone
 __all__ = ["quick_outbox"]  # a fixture for every test here
 
 
-async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(store: Store, redis_url: str) -> None:
+async def test_a_worker_that_stops_in_order_hands_back_what_it_holds(
+    store: Store, redis_url: str
+) -> None:
     started = asyncio.Event()
     attempts: list[int] = []
 
@@ -131,7 +133,9 @@ async def test_an_entry_that_kills_every_worker_ends(store: Store, redis_url: st
         await store.redis.xautoclaim(store.keys.outbox, GROUP, "dead", 0)
     async with running(world.outbox({"say": done}, alone=True).run()):
         await until(world.empty)
-    assert await world.notes("failure") == ["INC-0001.2.1 say: the bot stopped 5 times while it did this"]
+    assert await world.notes("failure") == [
+        "INC-0001.2.1 say: the bot stopped 5 times while it did this"
+    ]
 
 
 async def test_two_workers_share_and_each_result_counts_once(store: Store, redis_url: str) -> None:
@@ -160,7 +164,7 @@ async def test_a_redis_that_lost_the_group_gets_it_again(store: Store, redis_url
 SLOW_WORKER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[2])
-from bot import outbox
+from bot.outbox import worker as outbox
 from bot.store.incident_store import Store
 from phases.messages.actions import EffectDone
 from small_world import dispatcher
@@ -208,7 +212,9 @@ async def test_a_worker_that_stood_still_does_not_begin_what_another_has_taken_o
                 await until(world.empty)
             ran = await _ran(store)
             other.send_signal(signal.SIGCONT)
-            await world.want()  # it goes on with what is new, behind what it held: the same four once more
+            await (
+                world.want()
+            )  # it goes on with what is new, behind what it held: the same four once more
             await until(world.empty)
             later = (await _ran(store))[len(ran) :]
         finally:

@@ -32,12 +32,24 @@ async def test_the_same_key_is_the_same_alert(world: World) -> None:
     pager: Pager = world.client
     for _ in range(2):
         await pager.page(
-            key="INC-0001:sev1", text="SEV1 " + "x" * 2000, severity="critical", url="https://slack.com/archives/C1"
+            key="INC-0001:sev1",
+            text="SEV1 " + "x" * 2000,
+            severity="critical",
+            url="https://slack.com/archives/C1",
         )
-    await pager.page(key="INC-0001:rollback failed", text="rollback failed", severity="error", url=None)
+    await pager.page(
+        key="INC-0001:rollback failed", text="rollback failed", severity="error", url=None
+    )
     first, second = world.pagerduty.events
-    assert (first.dedup_key, first.times, first.severity, len(first.summary)) == ("INC-0001:sev1", 2, "critical", 1024)
-    assert first.links == [{"href": "https://slack.com/archives/C1", "text": "The incident in Slack"}]
+    assert (first.dedup_key, first.times, first.severity, len(first.summary)) == (
+        "INC-0001:sev1",
+        2,
+        "critical",
+        1024,
+    )
+    assert first.links == [
+        {"href": "https://slack.com/archives/C1", "text": "The incident in Slack"}
+    ]
     assert second.links == []
 
 
@@ -79,7 +91,9 @@ async def test_doctor_proves_the_key_and_calls_nobody(world: World) -> None:
     await client.aclose()
 
 
-async def test_what_pagerduty_refuses_for_another_reason_is_not_called_the_key(world: World) -> None:
+async def test_what_pagerduty_refuses_for_another_reason_is_not_called_the_key(
+    world: World,
+) -> None:
     world.faults.next("pagerduty.enqueue", Fault(status=400, error="'payload.summary' is too long"))
     with pytest.raises(PortError, match="summary") as refused:
         await world.client.page(key="k", text="t", severity="error", url=None)
@@ -95,4 +109,7 @@ async def test_acknowledged_and_resolved_with_the_key_it_was_triggered_with(worl
     assert [e.state for e in world.pagerduty.events] == ["acknowledged"]
     await pager.follow(key="01JD", what="resolve")
     await pager.page(key="01JD", text="rollback failed", severity="critical", url=None)
-    assert [(e.dedup_key, e.state) for e in world.pagerduty.events] == [("01JD", "resolved"), ("01JD", "triggered")]
+    assert [(e.dedup_key, e.state) for e in world.pagerduty.events] == [
+        ("01JD", "resolved"),
+        ("01JD", "triggered"),
+    ]

@@ -23,10 +23,18 @@ SHOP = service(name="checkout-service", runbook="https://wiki.example.com/checko
 
 def read(block: dict[str, Any]) -> str:
     """What a person reads of a block, by another reckoning than the bot's: names of 14 letters, times as Slack shows them."""
-    text = block["text"]["text"] if "text" in block else "\n".join(e["text"] for e in block["elements"])
+    text = (
+        block["text"]["text"]
+        if "text" in block
+        else "\n".join(e["text"] for e in block["elements"])
+    )
     text = re.sub(r"<@\w+>", "@" + "x" * 13, text)
     text = re.sub(r"<!date\^\d+\^([^|]*)\|[^>]*>", r"\1", text)
-    for form, seen in (("{date_short_pretty}", "yesterday"), ("{time}", "3:02 AM"), ("{time_secs}", "3:02:07 AM")):
+    for form, seen in (
+        ("{date_short_pretty}", "yesterday"),
+        ("{time}", "3:02 AM"),
+        ("{time_secs}", "3:02:07 AM"),
+    ):
         text = text.replace(form, seen)
     return re.sub(r"<[^|>]*\|([^>]*)>", r"\1", text).replace("*", "").replace("`", "")
 
@@ -51,29 +59,68 @@ def test_with_everything_known_the_status_has_at_most_twelve_lines_on_a_phone(st
 def test_with_everything_known_each_of_what_a_newcomer_needs_is_there() -> None:
     said = "\n".join(wrapped(views.status(FULLEST["verifying"], NOW, SHOP)))
     for part in (
-        *("INC-1042", "Checking", "SEV1", "checkout-service", "48,211 users", "Rollback to", "check", "Lead: @"),
-        *("Root cause", "could not be", "Hold deploys", "CHECKOUT-12345", "SHOP-3", "runbook", "Check"),
+        *(
+            "INC-1042",
+            "Checking",
+            "SEV1",
+            "checkout-service",
+            "48,211 users",
+            "Rollback to",
+            "check",
+            "Lead: @",
+        ),
+        *(
+            "Root cause",
+            "could not be",
+            "Hold deploys",
+            "CHECKOUT-12345",
+            "SHOP-3",
+            "runbook",
+            "Check",
+        ),
     ):
         assert part in said, said
-    for state in ("deciding", "drill", "mitigating", "failed", "fixed", "verifying", "mitigated", "not merged"):
+    for state in (
+        "deciding",
+        "drill",
+        "mitigating",
+        "failed",
+        "fixed",
+        "verifying",
+        "mitigated",
+        "not merged",
+    ):
         said = wrapped(views.status(FULLEST[state], NOW, SHOP))
         assert any(row.startswith("Update 3:02 AM: The pool") for row in said), (state, said)
-    assert "drill" in wrapped(views.status(FULLEST["drill"], NOW, SHOP))[1], "it needs no line of its own"
+    assert "drill" in wrapped(views.status(FULLEST["drill"], NOW, SHOP))[1], (
+        "it needs no line of its own"
+    )
     owed = "\n".join(wrapped(views.status(FULLEST["mitigated"], NOW, SHOP)))
     for part in ("Users are fine", "Recovered after 16 min", "Next: post-mortem, asked for"):
         assert part in owed, owed
 
 
 def test_a_short_status_stays_short_and_a_long_one_is_cut_where_it_matters_least() -> None:
-    facts = [Fact("who " * 30, (1, 3, 4)), Fact("lead", (2,)), Fact("how it began " * 9, (5, 5)), Fact("", (1,))]
+    facts = [
+        Fact("who " * 30, (1, 3, 4)),
+        Fact("lead", (2,)),
+        Fact("how it began " * 9, (5, 5)),
+        Fact("", (1,)),
+    ]
     assert [lines(text) for text in fitted(facts, 12)] == [3, 1, 2, 0]
     assert [lines(text) for text in fitted(facts, 4)] == [3, 1, 0, 0]
     assert [lines(text) for text in fitted(facts, 2)] == [1, 1, 0, 0]
 
 
 def test_a_whole_fact_is_said_in_full_or_not_at_all_and_another_one_briefly() -> None:
-    memory = Fact("Last time it was the tax table of eu-west, and a rollback helped.", (7, 7, 7), whole=True)
-    hold = Fact("Hold: shop is rolled back to 1.2.0; a deploy could bring it back.", (3, 4), short="Hold deploys")
+    memory = Fact(
+        "Last time it was the tax table of eu-west, and a rollback helped.", (7, 7, 7), whole=True
+    )
+    hold = Fact(
+        "Hold: shop is rolled back to 1.2.0; a deploy could bring it back.",
+        (3, 4),
+        short="Hold deploys",
+    )
     assert fitted([hold, memory], 4) == [hold.text, memory.text]
     assert fitted([hold, memory], 3) == [hold.text, ""]
     assert fitted([hold, memory], 1) == ["Hold deploys", ""]

@@ -18,7 +18,17 @@ from phases.postmortem.adr import adr_text
 from phases.record.documents import Postmortem
 from phases.record.findings import DeploySeen, Picture, Release
 from phases.record.incident import ActionKind, Incident, Round, RoundAction
-from phases.verification.event_chart import LONGEST, POINTS, begins, drawn, in_words, marks, mermaid, points, quick
+from phases.verification.event_chart import (
+    LONGEST,
+    POINTS,
+    begins,
+    drawn,
+    in_words,
+    marks,
+    mermaid,
+    points,
+    quick,
+)
 from sandbox.slack.blocks import plain
 from sandbox.slack.limits import check_message_blocks
 
@@ -43,12 +53,22 @@ def rolled_back(**fields: object) -> Incident:
         result="done",
     )
     deploys = (
-        DeploySeen(release=Release(version="1.3.0"), service="shop", started_at=ALERT - 4 * MINUTE, source="sentry"),
         DeploySeen(
-            release=Release(version="1.2.0"), service="shop", started_at=ALERT - timedelta(days=2), source="bot"
+            release=Release(version="1.3.0"),
+            service="shop",
+            started_at=ALERT - 4 * MINUTE,
+            source="sentry",
+        ),
+        DeploySeen(
+            release=Release(version="1.2.0"),
+            service="shop",
+            started_at=ALERT - timedelta(days=2),
+            source="bot",
         ),
     )
-    one = Round(number=1, opened_at=NOW, why="triage", action=action, looks=(look(),), verdict="recovered")
+    one = Round(
+        number=1, opened_at=NOW, why="triage", action=action, looks=(look(),), verdict="recovered"
+    )
     given = {
         "detected_at": ALERT,
         "triage": report(deploys=deploys, suspect=Release(version="1.3.0")),
@@ -66,13 +86,20 @@ def shown(one: Incident) -> Message:
 def test_from_half_an_hour_before_the_alert_to_now() -> None:
     picture = rolled_back().picture
     assert picture == Picture(
-        begin=ALERT - 30 * MINUTE, until=RECOVERED, seconds=180, counts=(0,) * 9 + (80, 120, 120, 0, 0)
+        begin=ALERT - 30 * MINUTE,
+        until=RECOVERED,
+        seconds=180,
+        counts=(0,) * 9 + (80, 120, 120, 0, 0),
     )
     assert begins(ALERT, RECOVERED, WINDOW) == ALERT - 30 * MINUTE
 
 
 def test_what_happened_stands_where_it_happened() -> None:
-    found = {point.label: [mark.word for mark in point.marks] for point in points(rolled_back()) if point.marks}
+    found = {
+        point.label: [mark.word for mark in point.marks]
+        for point in points(rolled_back())
+        if point.marks
+    }
     assert found == {"-6": ["deploy"], "0": ["alert"], "6": ["rollback"], "9": ["recovered"]}
     assert [mark.says for mark in marks(rolled_back())] == [
         "deploy of 1.3.0",
@@ -83,10 +110,14 @@ def test_what_happened_stands_where_it_happened() -> None:
 
 
 def test_words_that_do_not_fit_on_the_axis_are_letters() -> None:
-    at_once = rolled_back(picture=drawn(burned(), ALERT, ALERT + 2 * MINUTE, WINDOW), recovered_at=ALERT + MINUTE)
+    at_once = rolled_back(
+        picture=drawn(burned(), ALERT, ALERT + 2 * MINUTE, WINDOW), recovered_at=ALERT + MINUTE
+    )
     action = at_once.rounds[0].action
     assert action is not None
-    quick = at_once.rounds[0].model_copy(update={"action": action.model_copy(update={"started_at": ALERT})})
+    quick = at_once.rounds[0].model_copy(
+        update={"action": action.model_copy(update={"started_at": ALERT})}
+    )
     chart = shown(at_once.model_copy(update={"rounds": (quick,)})).rich[1]["chart"]
     assert chart["axis_config"]["categories"][-3:] == ["-4 deploy", "-2", "0 A R E"]
 
@@ -95,9 +126,14 @@ def test_what_came_after_the_picture_or_was_never_done_is_not_in_it() -> None:
     one = rolled_back().rounds[0]
     assert one.action is not None
     later = one.model_copy(
-        update={"number": 2, "action": one.action.model_copy(update={"started_at": RECOVERED + 30 * MINUTE})}
+        update={
+            "number": 2,
+            "action": one.action.model_copy(update={"started_at": RECOVERED + 30 * MINUTE}),
+        }
     )
-    never = one.model_copy(update={"number": 3, "action": one.action.model_copy(update={"result": "not started"})})
+    never = one.model_copy(
+        update={"number": 3, "action": one.action.model_copy(update={"result": "not started"})}
+    )
     assert marks(rolled_back(rounds=(one, later, never))) == marks(rolled_back())
 
 
@@ -107,7 +143,9 @@ def test_what_came_after_the_picture_or_was_never_done_is_not_in_it() -> None:
     st.integers(1, 40),
     st.dictionaries(st.integers(-400, 3000), st.integers(0, 999)),
 )
-def test_every_event_is_in_it_once(minutes: int, seconds: int, window: int, counts: dict[int, int]) -> None:
+def test_every_event_is_in_it_once(
+    minutes: int, seconds: int, window: int, counts: dict[int, int]
+) -> None:
     now = ALERT + minutes * MINUTE + timedelta(seconds=seconds)
     found = Minutes(counts={ALERT + at * MINUTE: n for at, n in counts.items()})
     picture = drawn(found, ALERT, now, window * MINUTE)
@@ -133,7 +171,9 @@ def test_short_windows_are_shown_in_seconds() -> None:
     assert (empty.seconds, len(spans), spans[0][0]) == (10, 16, ALERT - 2 * MINUTE)
     assert spans[-1] == (ALERT + timedelta(seconds=30), ALERT + timedelta(seconds=47))
     assert all(one[1] == other[0] for one, other in itertools.pairwise(spans)), "no event is lost"
-    one = rolled_back(picture=empty.model_copy(update={"counts": tuple(range(16))}), recovered_at=None, rounds=())
+    one = rolled_back(
+        picture=empty.model_copy(update={"counts": tuple(range(16))}), recovered_at=None, rounds=()
+    )
     assert [p.label for p in points(one)][10:13] == ["-20", "-10", "0"]
     assert points(one)[-1].per_minute == round(15 * 60 / 17, 1)
     assert "each for 10 s" in in_words(one)
@@ -146,7 +186,14 @@ def test_the_same_numbers_in_chart_words_and_adr() -> None:
     message = shown(one)
     chart = next(b for b in message.rich if b["type"] == "data_visualization")["chart"]
     assert [point["value"] for point in chart["series"][0]["data"]] == numbers
-    assert chart["axis_config"]["categories"][8:] == ["-6 deploy", "-3", "0 alert", "3", "6 rollback", "9 recovered"]
+    assert chart["axis_config"]["categories"][8:] == [
+        "-6 deploy",
+        "-3",
+        "0 alert",
+        "3",
+        "6 rollback",
+        "9 recovered",
+    ]
     said = in_words(one)
     assert [float(n) for n in re.findall(r"(?:[:,]|\]) (?=\d)([\d.]+)", said)] == numbers
     assert "[alert] 40, 40, [rollback to 1.2.0] 0, [recovered] 0." in said
@@ -171,7 +218,14 @@ def test_the_adr_draws_it_and_escapes_what_others_named() -> None:
     assert action is not None
     nasty = action.model_copy(update={"to_release": Release(version='1.2.0"] <b>*x*')})
     written = Postmortem(
-        timeline="t", root_cause="r", monitoring="m", tests="t", items=(), revisit="v", by="U0ALICE", at=NOW
+        timeline="t",
+        root_cause="r",
+        monitoring="m",
+        tests="t",
+        items=(),
+        revisit="v",
+        by="U0ALICE",
+        at=NOW,
     )
     rounds = (one.rounds[0].model_copy(update={"action": nasty}),)
     text = adr_text(one.model_copy(update={"postmortem": written, "rounds": rounds}), (), 1, {})

@@ -57,21 +57,37 @@ CASES: list[tuple[Frame, str | None]] = [
     (Frame(file="PriceService.java", module="com.acme.shop.PriceService"), JAVA),
     (Frame(file="PriceService.java", module="com.acme.shop.PriceService$Inner"), JAVA),
     (Frame(file="PriceService.java", module="com.acme.shop.PriceService$$Lambda$14/0x00"), JAVA),
-    (Frame(file="PriceService.java", module="com.acme.shop.PriceServiceHelper", path="PriceService.java"), JAVA),
+    (
+        Frame(
+            file="PriceService.java",
+            module="com.acme.shop.PriceServiceHelper",
+            path="PriceService.java",
+        ),
+        JAVA,
+    ),
     (Frame(file="PriceService.java", module="com.acme.gone.PriceService"), None),
     (Frame(file="PriceService.java"), None),  # two of them
     (Frame(file="Rates.kt", module="com.acme.shop.price.RatesKt"), KOTLIN),
     (Frame(file="Rates.kt", module="com.acme.shop.price.RatesKt$total$1"), KOTLIN),
     (Frame(file="Rates.kt", module="com.acme.shop.other.RatesKt"), None),
-    (Frame(file="Tax.scala", module="com.acme.shop.Tax$"), "services/shop/src/main/scala/com/acme/shop/Tax.scala"),
-    (Frame(file="SourceFile", module="com.acme.shop.Tax"), "services/shop/src/main/scala/com/acme/shop/Tax.scala"),
+    (
+        Frame(file="Tax.scala", module="com.acme.shop.Tax$"),
+        "services/shop/src/main/scala/com/acme/shop/Tax.scala",
+    ),
+    (
+        Frame(file="SourceFile", module="com.acme.shop.Tax"),
+        "services/shop/src/main/scala/com/acme/shop/Tax.scala",
+    ),
     (Frame(file="Cart.vue?4f2a"), "web/src/cart/Cart.vue"),
     (Frame(file="webpack:///./src/cart/Cart.vue?vue&type=script&lang=js"), "web/src/cart/Cart.vue"),
     (Frame(file="webpack:///./src/x.ts"), "web/src/x.ts"),
     (Frame(file="webpack:///src/x.ts"), "web/src/x.ts"),
     (Frame(file="webpack://shop/./src/x.ts"), "web/src/x.ts"),
     (Frame(file="webpack-internal:///./src/x.ts"), "web/src/x.ts"),
-    (Frame(file="webpack-internal:///(app-pages-browser)/./app/(shop)/page.tsx"), "web/app/(shop)/page.tsx"),
+    (
+        Frame(file="webpack-internal:///(app-pages-browser)/./app/(shop)/page.tsx"),
+        "web/app/(shop)/page.tsx",
+    ),
     (Frame(file="app:///src/pages/index.ts"), "web/src/pages/index.ts"),
     (Frame(file="app:///pages/index.ts"), "web/src/pages/index.ts"),
     (Frame(file="app:///_next/static/chunks/pages/cart-4f2a.js"), None),
@@ -82,21 +98,33 @@ CASES: list[tuple[Frame, str | None]] = [
     (Frame(file="index.ts", path="/build/web/src/cart/index.ts"), "web/src/cart/index.ts"),
     (Frame(file="C:\\agent\\_work\\1\\s\\src\\Acme.Web\\Startup.cs"), "src/Acme.Web/Startup.cs"),
     (Frame(file="file:///D:/a/shop/src/Acme.Web/Startup.cs"), "src/Acme.Web/Startup.cs"),
-    (Frame(file="Discount.cs", module="Acme.Shop.Pricing.Discount+<Of>d__3"), "src/Acme.Shop/Pricing/Discount.cs"),
+    (
+        Frame(file="Discount.cs", module="Acme.Shop.Pricing.Discount+<Of>d__3"),
+        "src/Acme.Shop/Pricing/Discount.cs",
+    ),
     (Frame(file="/_/src/Acme.Shop/Pricing/Discount.cs"), "src/Acme.Shop/Pricing/Discount.cs"),
     (Frame(file="github.com/acme/shop/pkg/price/price.go"), "pkg/price/price.go"),
     (Frame(file="price.go", module="github.com/acme/shop/pkg/price"), "pkg/price/price.go"),
-    (Frame(file="/app/pkg/price/price.go", module="github.com/acme/shop/pkg/price"), "pkg/price/price.go"),
+    (
+        Frame(file="/app/pkg/price/price.go", module="github.com/acme/shop/pkg/price"),
+        "pkg/price/price.go",
+    ),
     (Frame(file="/app/cmd/shop/main.go", module="main"), "cmd/shop/main.go"),
     (Frame(file="/app/price.go", module="main"), "pkg/price/price.go"),
     (Frame(file="/elsewhere/price.go", module="main"), None),
     (Frame(file="/app/main.go", module="main"), None),
     (Frame(file="main.go", path="other/cmd/main.go"), None),
     (Frame(file="/go/pkg/mod/github.com/other/lib@v1.2.0/price/price.go"), None),
-    (Frame(file="app/models/order.rb", path="/srv/shop/releases/7/app/models/order.rb"), "app/models/order.rb"),
+    (
+        Frame(file="app/models/order.rb", path="/srv/shop/releases/7/app/models/order.rb"),
+        "app/models/order.rb",
+    ),
     (Frame(file="app/models/invoice.rb"), "engine/app/models/invoice.rb"),
     (Frame(file="lib/shop/basket.ex", module="Elixir.Shop.Basket"), "lib/shop/basket.ex"),
-    (Frame(file="/var/www/html/app/Http/Controllers/CartController.php"), "app/Http/Controllers/CartController.php"),
+    (
+        Frame(file="/var/www/html/app/Http/Controllers/CartController.php"),
+        "app/Http/Controllers/CartController.php",
+    ),
     (Frame(file="src/charge.rs"), "crates/pay/src/charge.rs"),
     (Frame(file="/rustc/9fc6b431/library/core/src/option.rs"), None),
     (Frame(file="/app/shop/pricing.py"), "src/shop/pricing.py"),
@@ -107,7 +135,10 @@ CASES: list[tuple[Frame, str | None]] = [
     (Frame(file="/usr/lib/python3/site-packages/other/shop/pricing.py"), None),
     (Frame(file="/usr/lib/python3/site-packages/celery/core/__init__.py"), None),
     (Frame(file="package:shop/src/cart.dart"), "mobile/lib/src/cart.dart"),
-    (Frame(file="Cart.swift", path="/Users/ci/build/ios/Shop/Cart.swift", module="Shop"), "ios/Shop/Cart.swift"),
+    (
+        Frame(file="Cart.swift", path="/Users/ci/build/ios/Shop/Cart.swift", module="Shop"),
+        "ios/Shop/Cart.swift",
+    ),
     (Frame(file="[project]/web/src/x.ts [app-rsc] (ecmascript)"), "web/src/x.ts"),
     (Frame(file="webpack:///./app/%28shop%29/page.tsx"), "web/app/(shop)/page.tsx"),
     (Frame(file="web/src/x.ts:12:5"), "web/src/x.ts"),
@@ -144,9 +175,15 @@ def on_github(world: World, files: dict[str, str], tag: str = "v1.4.0") -> None:
 async def test_a_clone_and_github_know_the_same_files(world: World, tmp_path: Path) -> None:
     on_github(world, dict.fromkeys(TREE, "x\n"))
     Repository(tmp_path).commit("The shop", dict.fromkeys(TREE, "x\n"), tag="v1.4.0")
-    clone, service = LocalGit(), Service(name="shop", checkout=str(tmp_path), release=ReleaseNames(tag="v{version}"))
+    clone, service = (
+        LocalGit(),
+        Service(name="shop", checkout=str(tmp_path), release=ReleaseNames(tag="v{version}")),
+    )
     for frame, path in CASES:
-        there, here = await world.source.place(SHOP, "1.4.0", frame), await clone.place(service, "1.4.0", frame)
+        there, here = (
+            await world.source.place(SHOP, "1.4.0", frame),
+            await clone.place(service, "1.4.0", frame),
+        )
         assert there == here, frame
         assert (here.path, here.complete) == (path, True), frame
     assert len(world.sent("GET", "/git/trees/" + "c" * 40)) == 1
@@ -181,7 +218,9 @@ async def test_a_list_that_does_not_come_costs_nothing_but_the_list(world: World
     world.faults.always("github.graphql", Fault(status=502))  # then REST is asked
     found = await world.source.place(SHOP, "1.4.0", Frame(file="/srv/app/models/order.rb"))
     assert found == Place(path="app/models/order.rb", complete=False)
-    assert len(world.sent("GET", "/git/trees/" + "c" * 40)) == asked, "it is not asked for again at once"
+    assert len(world.sent("GET", "/git/trees/" + "c" * 40)) == asked, (
+        "it is not asked for again at once"
+    )
 
 
 MANY = (
@@ -203,9 +242,17 @@ GO = "github.com/acme/shop"
 @pytest.mark.parametrize(
     ("frame", "places"),
     [
-        (Frame(file="/build/internal/price/price.go", module=f"{GO}/services/cart/internal/price"), MANY[1:2]),
+        (
+            Frame(
+                file="/build/internal/price/price.go", module=f"{GO}/services/cart/internal/price"
+            ),
+            MANY[1:2],
+        ),
         (Frame(file="/build/internal/price/price.go", module=f"{GO}/internal/price"), MANY[:1]),
-        (Frame(file="internal/price/price.go", module=f"{GO}/services/cart/internal/price"), MANY[1:2]),
+        (
+            Frame(file="internal/price/price.go", module=f"{GO}/services/cart/internal/price"),
+            MANY[1:2],
+        ),
         # A module of its own in `services/cart`, or the one at the top: both may be meant.
         (Frame(file="/build/price.go", module="github.com/acme/cart/internal/price"), MANY[:2]),
         (Frame(file="cart.dart", path="package:admin/src/cart.dart"), MANY[3:4]),
@@ -216,7 +263,9 @@ GO = "github.com/acme/shop"
         (Frame(file="/app/SRC/CART.TS"), MANY[6:8]),
     ],
 )
-def test_of_files_of_one_name_what_else_is_known_decides(frame: Frame, places: tuple[str, ...]) -> None:
+def test_of_files_of_one_name_what_else_is_known_decides(
+    frame: Frame, places: tuple[str, ...]
+) -> None:
     found = placed(PathIndex(MANY), frame)
     assert set(found.several or (found.path,)) == set(places)
 
@@ -232,15 +281,23 @@ def test_of_files_of_one_name_what_else_is_known_decides(frame: Frame, places: t
         ("/app/services/price.js", None),
     ],
 )
-def test_what_typescript_s_compiler_wrote_leads_to_its_source_but_to_no_line(file: str, source: str | None) -> None:
+def test_what_typescript_s_compiler_wrote_leads_to_its_source_but_to_no_line(
+    file: str, source: str | None
+) -> None:
     found = placed(PathIndex(MANY), Frame(file=file, line=3))
     assert (found.path, found.built_from) == (None, source)
 
 
-async def test_a_built_file_accuses_nobody_for_a_line_and_still_links_the_commit(world: World) -> None:
+async def test_a_built_file_accuses_nobody_for_a_line_and_still_links_the_commit(
+    world: World,
+) -> None:
     on_github(world, {"src/services/price.ts": "x\n" * 9, "src/other.ts": "y\n"})
-    world.github.commits[-1].files[:] = [File("src/services/price.ts", "@@ -3,1 +3,1 @@\n-y\n+x", 1, 1)]
-    found = await walk(world.source, PRICE.model_copy(update={"file": "/app/dist/services/price.js", "module": ""}))
+    world.github.commits[-1].files[:] = [
+        File("src/services/price.ts", "@@ -3,1 +3,1 @@\n-y\n+x", 1, 1)
+    ]
+    found = await walk(
+        world.source, PRICE.model_copy(update={"file": "/app/dist/services/price.js", "module": ""})
+    )
     assert "It is built from src/services/price.ts: which line" in found.walk[0]
     assert "Last touched" not in found.walk[0]
     assert any("changes src/services/price.ts" in reason for reason in found.suspects[0].reasons)
@@ -278,14 +335,18 @@ async def walk(source: SourceCode, *frames: Frame) -> Investigation:
     return (await investigate(case, SHOP, source, False, datetime.now(UTC))).investigation
 
 
-PRICE = Frame(file="PriceService.java", module="com.acme.shop.PriceService", function="priceOf", line=3)
+PRICE = Frame(
+    file="PriceService.java", module="com.acme.shop.PriceService", function="priceOf", line=3
+)
 
 
 async def test_a_java_frame_leads_to_its_line_and_who_wrote_it(world: World) -> None:
     on_github(world, {JAVA: CODE})
     world.github.blame["c" * 40, JAVA] = [(1, 2, "1" * 40), (3, 5, "c" * 40)]
     found = await walk(world.source, PRICE)
-    assert found.walk[0].startswith("Crashes in PriceService.java:3 in priceOf: return prices.get(item).cents();. Last")
+    assert found.walk[0].startswith(
+        "Crashes in PriceService.java:3 in priceOf: return prices.get(item).cents();. Last"
+    )
     assert "new in 1.4.0" in found.walk[0]
 
 
@@ -346,13 +407,18 @@ async def test_a_line_that_stands_elsewhere_by_now_is_still_known_by_its_text(wo
     patch = "@@ -8,2 +8,3 @@ class PriceService {\n x\n+    return prices.of(item.region());\n y"
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 0)]
     found = await walk(
-        world.source, PRICE.model_copy(update={"context": ((2, "x"), (3, "    return prices.of(item.region());"))})
+        world.source,
+        PRICE.model_copy(
+            update={"context": ((2, "x"), (3, "    return prices.of(item.region());"))}
+        ),
     )
     assert "another line stands there" in found.walk[0]
     assert found.suspects[0].reasons[0] == f"wrote the line in {JAVA}, where it crashes"
 
 
-async def test_who_wrote_the_line_that_logs_is_not_said_to_have_written_a_crash(world: World) -> None:
+async def test_who_wrote_the_line_that_logs_is_not_said_to_have_written_a_crash(
+    world: World,
+) -> None:
     on_github(world, {JAVA: CODE})
     patch = "@@ -1,3 +1,3 @@\n class PriceService {\n   long priceOf(Item item) {\n-    x\n+    return prices.get(item).cents();"
     world.github.commits[-1].files[:] = [File(JAVA, patch, 1, 1)]

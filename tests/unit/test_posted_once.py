@@ -41,7 +41,9 @@ async def unheard(id: str, name: str, message: Message) -> None:
 
 
 @pytest.mark.parametrize("by_itself", [True, False])
-async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_next_effect(by_itself: bool) -> None:
+async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_next_effect(
+    by_itself: bool,
+) -> None:
     async with slack_world() as world:
         slack = Slack(BOT_TOKEN, f"{world.url}/slack/api/")
         await slack.start()
@@ -55,19 +57,32 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
         dispatcher = SimpleNamespace(load=look)
         ctx = EffectContext(
             **nothing
-            | {"dispatcher": dispatcher, "slack": slack, "render": render, "posted": unheard, "now": lambda: NOW}
+            | {
+                "dispatcher": dispatcher,
+                "slack": slack,
+                "render": render,
+                "posted": unheard,
+                "now": lambda: NOW,
+            }
         )
         post = speaking(ctx)["post.live"]
         world.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
         with pytest.raises(PortError):
-            await post(STATUS, SimpleNamespace(incident="INC-0001", effect_id="INC-0001.2.1", created=NOW, attempt=1))
+            await post(
+                STATUS,
+                SimpleNamespace(
+                    incident="INC-0001", effect_id="INC-0001.2.1", created=NOW, attempt=1
+                ),
+            )
 
         # It was given up, and is tried again: by itself, its failure in sight; or by a person.
         known[0] = record.model_copy(update={"failures": (FAILURE,)}) if by_itself else record
         effect = STATUS if by_itself else PostLive(name="status", again=True)
         job = SimpleNamespace(incident="INC-0001", effect_id="INC-0001.9.1", created=NOW, attempt=1)
         done = await post(effect, job)
-        posted = [m for m in world.workspace.channel("general").messages if "INC-0001 status" in m["text"]]
+        posted = [
+            m for m in world.workspace.channel("general").messages if "INC-0001 status" in m["text"]
+        ]
         assert len(posted) == 1
         assert isinstance(done, MessagePosted)
         assert done.ref.ts == posted[0]["ts"]

@@ -26,18 +26,25 @@ def test_with_everything_there_nothing_is_missing() -> None:
 
 
 def test_each_missing_thing_is_named_with_what_to_do() -> None:
-    bare = incidents.incident(cause=None, adr=None, postmortem=None, recovered_at=None, status=Status.DECIDING)
+    bare = incidents.incident(
+        cause=None, adr=None, postmortem=None, recovered_at=None, status=Status.DECIDING
+    )
     recovery, cause, written = missing(bare)
     assert recovery.startswith("recovery: nothing was done that was checked")
     assert "/incident cause" in cause
     assert "/incident postmortem" in written
     assert "is not written yet" in missing(incidents.incident(adr=None))[0]
-    assert "has not ended" in missing(incidents.incident(recovered_at=None, status=Status.VERIFYING))[0]
+    assert (
+        "has not ended"
+        in missing(incidents.incident(recovered_at=None, status=Status.VERIFYING))[0]
+    )
 
 
 @given(
     status=st.sampled_from(list(Status)),
-    cause=st.sampled_from([None, Cause(text="why", at=minute(1), by="UANN"), Cause(text="bisect", at=minute(1))]),
+    cause=st.sampled_from(
+        [None, Cause(text="why", at=minute(1), by="UANN"), Cause(text="bisect", at=minute(1))]
+    ),
     adr=st.booleans(),
     written=st.booleans(),
     recovered=st.booleans(),
@@ -56,7 +63,9 @@ def test_nothing_gets_past_the_gate_without_cause_adr_and_recovery(
         }
     )
     lacking = missing(one)
-    assert (lacking == ()) == (cause is not None and adr and recovered and status is Status.MITIGATED)
+    assert (lacking == ()) == (
+        cause is not None and adr and recovered and status is Status.MITIGATED
+    )
     assert any("root cause" in text for text in lacking) == (cause is None)
     assert any("post-mortem" in text and "cause <why>" not in text for text in lacking) == (not adr)
     shown = {proof.name: proof.complete for proof in proofs(one)}
@@ -74,14 +83,21 @@ def test_the_deploy_proof_is_read_back_or_missing() -> None:
         return proof.complete, proof.says
 
     assert said() == (True, "v42 → v41 (done)")
-    assert said(proof=None, result="unknown") == (False, "rollback to v41: unknown, release not read back")
-    assert said(kind=ActionKind.FIXED, sentence="flag off", proof=None) == (True, "no deploy was needed")
+    assert said(proof=None, result="unknown") == (
+        False,
+        "rollback to v41: unknown, release not read back",
+    )
+    assert said(kind=ActionKind.FIXED, sentence="flag off", proof=None) == (
+        True,
+        "no deploy was needed",
+    )
     assert proofs(incidents.incident(rounds=()))[2].says == "nothing was done on production"
 
 
 def test_what_was_not_measured_is_said_so() -> None:
     by_hand = incidents.incident(
-        triage=incidents.report(manual_by="UANN"), rounds=(incidents.rollback(verdict="confirmed by a person"),)
+        triage=incidents.report(manual_by="UANN"),
+        rounds=(incidents.rollback(verdict="confirmed by a person"),),
     )
     found = {proof.name: proof.says for proof in proofs(by_hand)}
     assert "not measured" in found["Triage report"]
@@ -135,9 +151,15 @@ def test_a_draft_is_not_an_answer_until_a_person_finished_it() -> None:
 
 def test_without_a_known_cause_the_best_hypothesis_is_proposed_and_nothing_is_made_up() -> None:
     best = incidents.incident(cause=None)
-    assert draft(best, [], minute(30)).root_cause.startswith("Probably: v42 broke pricing\n- first event")
+    assert draft(best, [], minute(30)).root_cause.startswith(
+        "Probably: v42 broke pricing\n- first event"
+    )
     bare = incidents.incident(
-        cause=None, hypotheses=(), triage=None, lead=None, source=Source(kind="person", text="/incident by <@UANN>")
+        cause=None,
+        hypotheses=(),
+        triage=None,
+        lead=None,
+        source=Source(kind="person", text="/incident by <@UANN>"),
     )
     parts = draft(bare, [], minute(30), NAMES)
     assert parts.root_cause == ""
@@ -163,7 +185,11 @@ def rows(*texts: str) -> tuple[ActionItem, ...]:
 
 
 def test_a_row_without_a_text_is_no_item() -> None:
-    post = submitted(ANSWERS.model_copy(update={"items": rows("", " - ", "alert\n sooner ", "")}), "UANN", minute(1))
+    post = submitted(
+        ANSWERS.model_copy(update={"items": rows("", " - ", "alert\n sooner ", "")}),
+        "UANN",
+        minute(1),
+    )
     assert isinstance(post, Postmortem)
     assert [(item.kind, item.text) for item in post.items] == [("monitors", "alert sooner")]
 
@@ -181,7 +207,9 @@ def test_what_is_wrong_with_an_item_stands_under_its_row() -> None:
 
 # --- the check -------------------------------------------------------------------------------------------------
 
-ANSWERS = Parts(timeline="a", root_cause="b", monitoring="c", tests="d", items=rows("e"), revisit="f")
+ANSWERS = Parts(
+    timeline="a", root_cause="b", monitoring="c", tests="d", items=rows("e"), revisit="f"
+)
 
 
 @given(
@@ -196,7 +224,11 @@ def test_no_part_is_ever_empty(part: str, text: str) -> None:
 
 
 def test_every_part_is_checked_at_once_and_lengths_too() -> None:
-    wrong = submitted(ANSWERS.model_copy(update={"items": (), "tests": "x" * 3001, "revisit": ""}), "UANN", minute(1))
+    wrong = submitted(
+        ANSWERS.model_copy(update={"items": (), "tests": "x" * 3001, "revisit": ""}),
+        "UANN",
+        minute(1),
+    )
     assert isinstance(wrong, dict)
     assert set(wrong) == {"item_1", "tests", "revisit"}
     wide = ANSWERS.model_copy(update={"timeline": "界" * 3000, "tests": "界" * 2000})

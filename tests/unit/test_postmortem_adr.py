@@ -66,21 +66,29 @@ def test_what_is_off_or_unknown_is_said() -> None:
 
 
 def test_a_recovery_on_a_persons_word_is_marked() -> None:
-    one = incidents.incident(rounds=(incidents.rollback(verdict="confirmed by a person", looks=()),))
-    assert "Sentry:      42.3 / not measured, confirmed by a person (events a minute" in summary(one, NAMES)
+    one = incidents.incident(
+        rounds=(incidents.rollback(verdict="confirmed by a person", looks=()),)
+    )
+    assert "Sentry:      42.3 / not measured, confirmed by a person (events a minute" in summary(
+        one, NAMES
+    )
 
 
 def test_the_rates_are_those_of_the_look_that_verified_recovery() -> None:
     """Not of the last round: a fix forward after recovery, or a deploy that came to nothing, has no say."""
     first = incidents.rollback()
-    later = first.looks[0].model_copy(update={"at": minute(90), "before_per_minute": 0.4, "after_per_minute": 0.2})
+    later = first.looks[0].model_copy(
+        update={"at": minute(90), "before_per_minute": 0.4, "after_per_minute": 0.2}
+    )
     forward = incidents.rollback(number=2, looks=(later,))
     nothing = incidents.rollback(number=3, looks=(), verdict=None)
     measured = "Sentry:      42.3 / 0 events a minute"
     assert measured in summary(incidents.incident(rounds=(first, forward)), NAMES)
     assert measured in summary(incidents.incident(rounds=(first, nothing)), NAMES)
     again = incidents.incident(rounds=(first, forward), recovered_at=minute(90.1))
-    assert "Sentry:      0.4 / 0.2 events a minute" in summary(again, NAMES), "opened again: the newest recovery counts"
+    assert "Sentry:      0.4 / 0.2 events a minute" in summary(again, NAMES), (
+        "opened again: the newest recovery counts"
+    )
 
 
 def test_several_actions_are_joined_with_what_went_wrong() -> None:
@@ -88,7 +96,9 @@ def test_several_actions_are_joined_with_what_went_wrong() -> None:
     assert first is not None
 
     def round(number: int, verdict: str | None = None, **changes: Any) -> Any:
-        return incidents.rollback(number=number, verdict=verdict, action=first.model_copy(update=changes))
+        return incidents.rollback(
+            number=number, verdict=verdict, action=first.model_copy(update=changes)
+        )
 
     hotfix = {"kind": ActionKind.HOTFIX, "to_release": Release(version="hotfix fix/cart@1234567")}
     one = incidents.incident(
@@ -106,12 +116,18 @@ def test_several_actions_are_joined_with_what_went_wrong() -> None:
 
 @pytest.mark.parametrize(("after", "minutes"), [(0.1, 1), (16.4, 16), (16.6, 17), (75, 75)])
 def test_it_took_whole_minutes_to_verified_recovery(after: float, minutes: int) -> None:
-    assert minutes_taken(incidents.incident(recovered_at=minute(after), resolved_at=minute(900))) == minutes
+    assert (
+        minutes_taken(incidents.incident(recovered_at=minute(after), resolved_at=minute(900)))
+        == minutes
+    )
 
 
 def test_blast_in_counts_and_by_name_only() -> None:
     blast = BlastRadius(
-        users=Word.ONE, features=Word.ONE, organisations=(Share(name="Globex", events=3),), inferred=True
+        users=Word.ONE,
+        features=Word.ONE,
+        organisations=(Share(name="Globex", events=3),),
+        inferred=True,
     )
     one = incidents.incident(triage=incidents.report(blast=blast))
     assert "Blast:       one user, one feature, of Globex (inferred)\n" in summary(one, NAMES)
@@ -146,7 +162,9 @@ NASTY = st.text(max_size=200) | st.sampled_from(
 )
 
 
-@given(title=NASTY.filter(lambda t: one_line(t, {}) != ""), cause=NASTY, source=NASTY, sentence=NASTY)
+@given(
+    title=NASTY.filter(lambda t: one_line(t, {}) != ""), cause=NASTY, source=NASTY, sentence=NASTY
+)
 def test_no_text_breaks_the_layout(title: str, cause: str, source: str, sentence: str) -> None:
     fixed = incidents.rollback().action
     assert fixed is not None
@@ -172,13 +190,18 @@ def test_no_text_breaks_the_layout(title: str, cause: str, source: str, sentence
 
 def test_the_file_name_holds_number_incident_and_slug() -> None:
     assert Numbering().file(incidents.incident(), 7) == "0007-inc-0042-checkout-is-failing.md"
-    assert Numbering().file(incidents.incident(title="Ünïted/../Stätes!"), 12) == "0012-inc-0042-united-states.md"
+    assert (
+        Numbering().file(incidents.incident(title="Ünïted/../Stätes!"), 12)
+        == "0012-inc-0042-united-states.md"
+    )
     assert Numbering().file(incidents.incident(title="結帳"), 12) == "0012-inc-0042-incident.md"
 
 
 def test_the_adr_has_everything_in_its_order() -> None:
     text = adr_text(incidents.incident(adr=None), incidents.entries(), 7, NAMES)
-    assert text.startswith("# ADR-0007: INC-0042, checkout is failing\n\n```text\nPRODUCTION INCIDENT")
+    assert text.startswith(
+        "# ADR-0007: INC-0042, checkout is failing\n\n```text\nPRODUCTION INCIDENT"
+    )
     assert (
         "```\n\n- Status: accepted\n- Date: 2026-11-22\n"
         "- Incident: INC-0042, shop (production), SEV1\n- Written by: Ann\n- Record: 01JD000000000000000000000A\n\n## Impact\n"
@@ -216,7 +239,11 @@ def test_the_adr_has_everything_in_its_order() -> None:
         "- [x] gates: canary for 5 minutes (owner Bob Lee, no date)",
     ):
         assert line in text.splitlines(), line
-    assert re.search(r"^\| Recovery check \| complete \| .*0 events in 9 min, up to 3 allowed", text, re.MULTILINE)
+    assert re.search(
+        r"^\| Recovery check \| complete \| .*0 events in 9 min, up to 3 allowed",
+        text,
+        re.MULTILINE,
+    )
     with pytest.raises(ValueError, match="no post-mortem"):
         adr_text(incidents.incident(postmortem=None), [], 7, NAMES)
 
@@ -226,7 +253,11 @@ def test_words_stay_words(title: str, part: str, entry: str, item: str) -> None:
     one = incidents.incident(
         title=title[:300],
         postmortem=incidents.written(
-            timeline=part, root_cause=part, monitoring=part, tests=part, items=(ActionItem(kind="tests", text=item),)
+            timeline=part,
+            root_cause=part,
+            monitoring=part,
+            tests=part,
+            items=(ActionItem(kind="tests", text=item),),
         ),
     )
     text = adr_text(one, [Entry(at=minute(0), kind="note", text=entry)], 7, NAMES)
@@ -252,7 +283,10 @@ def test_words_stay_words(title: str, part: str, entry: str, item: str) -> None:
         ("---\n> quote", "\\---  \n&gt; quote"),
         ("snake_case _it_ 2*3", "snake_case \\_it\\_ 2\\*3"),
         ("see https://x.org/a_b_c, please", "see <https://x.org/a_b_c>, please"),
-        ("<@UANN> and <@UNEW> in <#C1|general> <!subteam^S1|@oncall>", "Ann and UNEW in #general @oncall"),
+        (
+            "<@UANN> and <@UNEW> in <#C1|general> <!subteam^S1|@oncall>",
+            "Ann and UNEW in #general @oncall",
+        ),
     ],
 )
 def test_lists_and_line_breaks_stay_and_the_rest_is_shown_as_written(raw: str, shown: str) -> None:

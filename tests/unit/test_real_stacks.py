@@ -122,7 +122,11 @@ async def read(happens: Callable[[], None]) -> tuple[str, EventDetail]:
 
 
 def way(detail: EventDetail) -> list[str]:
-    return [f.function for f in detail.frames if f.in_app and not f.of and not f.function.startswith("sent")]
+    return [
+        f.function
+        for f in detail.frames
+        if f.in_app and not f.of and not f.function.startswith("sent")
+    ]
 
 
 async def test_raised_from_another() -> None:
@@ -152,7 +156,11 @@ async def test_a_group_with_one_inside(happens: Callable[[], Coroutine[Any, Any,
 async def test_a_group_with_three_inside_has_the_frames_of_all() -> None:
     title, detail = await read(lambda: asyncio.run(three_quotes()))
     assert title.startswith("ExceptionGroup: ")
-    assert (detail.exception_type, detail.exception_value, detail.kind) == ("KeyError", "'eu'", "exception")
+    assert (detail.exception_type, detail.exception_value, detail.kind) == (
+        "KeyError",
+        "'eu'",
+        "exception",
+    )
     assert way(detail)[:2] == ["price", "rate"]
     assert [f.function for f in detail.frames if f.of == "ValueError"] == ["number"]
 
@@ -167,7 +175,11 @@ async def test_a_cause_inside_of_a_group() -> None:
 
 async def test_what_was_raised_from_none_is_the_cause_itself() -> None:
     _, detail = await read(suppressed)
-    assert (detail.exception_type, detail.wrapped_in, way(detail)[0]) == ("OrderFailed", (), "suppressed")
+    assert (detail.exception_type, detail.wrapped_in, way(detail)[0]) == (
+        "OrderFailed",
+        (),
+        "suppressed",
+    )
 
 
 async def test_a_logged_message_has_its_stack_in_a_thread() -> None:

@@ -48,14 +48,18 @@ class Elsewhere:
     came: list[str] = field(default_factory=list[str])
 
     async def answer(self, request: Request) -> Response:
-        self.came.append(f"{request.method} {request.url.path} {request.headers.get('authorization', '')}")
+        self.came.append(
+            f"{request.method} {request.url.path} {request.headers.get('authorization', '')}"
+        )
         return JSONResponse({"ok": True, "url": "wss://127.0.0.1:1/"})
 
 
 @asynccontextmanager
 async def elsewhere() -> AsyncIterator[Elsewhere]:
     other = Elsewhere()
-    async with serving(Starlette(routes=[Route("/{rest:path}", other.answer, methods=METHODS)])) as url:
+    async with serving(
+        Starlette(routes=[Route("/{rest:path}", other.answer, methods=METHODS)])
+    ) as url:
         # Another name of this machine: another host for whoever compares names.
         other.url = url.replace("127.0.0.1", "localhost")
         yield other
@@ -175,7 +179,9 @@ async def test_no_client_goes_where_it_is_sent(
             asked.append(request.url.path)
             return RedirectResponse(f"{other.url}{request.url.path}", status)
 
-        url = await stack.enter_async_context(serving(Starlette(routes=[Route("/{p:path}", sends, methods=METHODS)])))
+        url = await stack.enter_async_context(
+            serving(Starlette(routes=[Route("/{p:path}", sends, methods=METHODS)]))
+        )
         with pytest.raises((PortError, SlackClientError, ClientError)):
             await client(url, stack)
         assert asked, "it was asked at all"
@@ -206,14 +212,20 @@ async def test_addresses_in_sentrys_answers_are_shown_and_never_called() -> None
             link = f'<{other.url}/api/0/organizations/acme/issues/?cursor=0:100:0>; rel="next"; results="true"; cursor="0:100:0"'
             return JSONResponse([row], headers={"Link": link})
 
-        url = await stack.enter_async_context(serving(Starlette(routes=[Route("/{p:path}", answers)])))
+        url = await stack.enter_async_context(
+            serving(Starlette(routes=[Route("/{p:path}", answers)]))
+        )
         client = Sentry(url, "acme", TOKEN)
         stack.push_async_callback(client.aclose)
         first = await client.page([SHOP], NOW - timedelta(minutes=15), NOW)
         assert first.next == "0:100:0"
         second = await client.page([SHOP], NOW - timedelta(minutes=15), NOW, after=first.next)
-        assert second.rows[0].url == f"{other.url}/issues/41/", "people may follow it; the bot does not"
-        assert any("cursor=0%3A100%3A0" in one for one in asked), "the next page was asked of Sentry itself"
+        assert second.rows[0].url == f"{other.url}/issues/41/", (
+            "people may follow it; the bot does not"
+        )
+        assert any("cursor=0%3A100%3A0" in one for one in asked), (
+            "the next page was asked of Sentry itself"
+        )
     assert other.came == []
 
 

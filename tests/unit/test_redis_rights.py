@@ -41,7 +41,9 @@ def besides() -> set[str]:
 
 def used(one: str) -> set[str]:
     """The commands that a script calls, as rights."""
-    calls = {(command, part if command in WITH_PARTS else "") for command, part in CALLED.findall(one)}
+    calls = {
+        (command, part if command in WITH_PARTS else "") for command, part in CALLED.findall(one)
+    }
     return {f"+{command.lower()}" + (f"|{part.lower()}" if part else "") for command, part in calls}
 
 
@@ -110,7 +112,9 @@ async def test_each_of_them_is_needed(server: Served) -> None:
         ("resetkeys", "touch the bot's keys"),
     ],
 )
-async def test_a_bot_does_not_start_without_them_and_leaves_nothing(server: Served, taken: str, says: str) -> None:
+async def test_a_bot_does_not_start_without_them_and_leaves_nothing(
+    server: Served, taken: str, says: str
+) -> None:
     await server.ask("ACL", "SETUSER", "firebreak", taken)
     with pytest.raises(CannotUse, match=says) as refused:
         await must_work(url(server))

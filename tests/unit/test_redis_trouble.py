@@ -75,11 +75,16 @@ async def test_a_wrong_password_and_none_and_one_too_many(tmp_path: Path) -> Non
     async with served(tmp_path / "a", "--requirepass", SECRET) as one:
         at = f"127.0.0.1:{one.port}"
         await must_work(f"redis://:{ENCODED}@{at}")
-        await refused(f"redis://:hunter2@{at}", "does not take this user and password", "percent-encoded")
+        await refused(
+            f"redis://:hunter2@{at}", "does not take this user and password", "percent-encoded"
+        )
         await refused(f"redis://me:{ENCODED}@{at}", "does not take this user and password")
         await refused(f"redis://{at}", "wants a password, and REDIS_URL gives none")
     async with served(tmp_path / "b") as one:
-        await refused(f"redis://:hunter2@127.0.0.1:{one.port}", "REDIS_URL gives a password, and this Redis has none")
+        await refused(
+            f"redis://:hunter2@127.0.0.1:{one.port}",
+            "REDIS_URL gives a password, and this Redis has none",
+        )
 
 
 async def test_a_database_that_it_does_not_have(tmp_path: Path) -> None:
@@ -101,7 +106,9 @@ async def test_tls_on_one_side_only(tmp_path: Path) -> None:
         await must_work(good)
         assert {found.state for found in await doctor(good)} <= {"works", "unproven"}
         await refused(f"rediss://localhost:{port}", "certificate", "ssl_ca_certs")
-        await refused(f"rediss://127.0.0.1:{port}?ssl_ca_certs={ca}", "certificate", "name in REDIS_URL")
+        await refused(
+            f"rediss://127.0.0.1:{port}?ssl_ca_certs={ca}", "certificate", "name in REDIS_URL"
+        )
         for url, says in (
             (f"redis://localhost:{port}", "speaks TLS there, and REDIS_URL does not"),
             (f"rediss://127.0.0.1:{one.port}", "speaks no TLS, and REDIS_URL does"),
@@ -142,15 +149,21 @@ async def test_one_that_does_not_answer(tmp_path: Path) -> None:
 
 async def test_sentinels_with_a_password_of_their_own(tmp_path: Path) -> None:
     async with replicated(tmp_path) as world:
-        await world.ask(world.sentinel, "ACL", "SETUSER", "watch", "on", f">{SECRET}", "+sentinel|masters")
+        await world.ask(
+            world.sentinel, "ACL", "SETUSER", "watch", "on", f">{SECRET}", "+sentinel|masters"
+        )
         await world.ask(world.sentinel, "ACL", "SETUSER", "default", f">{SECRET}x")
         hosts = f"sentinel://127.0.0.1:1,127.0.0.1:{world.sentinel}/{MASTER}"
         await must_work(f"{hosts}?sentinel_username=watch&sentinel_password={ENCODED}")
         await refused(hosts, "sentinels want a password", "sentinel_password")
-        await refused(f"{hosts}?sentinel_password=hunter2", "sentinels do not take their user and password")
+        await refused(
+            f"{hosts}?sentinel_password=hunter2", "sentinels do not take their user and password"
+        )
 
 
-async def test_no_sentinel_and_no_such_master(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_sentinel_and_no_such_master(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     await waited_for("sentinel://127.0.0.1:1/main", "No sentinel names a primary", caplog)
 
 
@@ -176,7 +189,12 @@ async def test_the_bot_does_not_start_and_says_why(tmp_path: Path) -> None:
 
 
 async def run(command: tuple[str, ...], url: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "REDIS_URL": url, "PATH": os.environ["PATH"]}
+    env = {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_SIGNING_SECRET": "s",
+        "REDIS_URL": url,
+        "PATH": os.environ["PATH"],
+    }
     env |= {"PYTHONPATH": str(Path(__file__).parents[2]), "SLACK_API_URL": "http://127.0.0.1:1/"}
     return await asyncio.to_thread(
         subprocess.run,
@@ -288,7 +306,9 @@ async def test_a_sentinel_and_a_redis_in_each_others_place(tmp_path: Path) -> No
         assert "is a Redis and no sentinel" in found.says
         assert "sentinel_password" not in found.mend
         port = free_port()
-        (tmp_path / "s.conf").write_text(f"port {port}\nsentinel monitor master 127.0.0.1 {one.port} 1\n")
+        (tmp_path / "s.conf").write_text(
+            f"port {port}\nsentinel monitor master 127.0.0.1 {one.port} 1\n"
+        )
         beside = _sentinel(tmp_path)
         try:
             await eventually(lambda: _listens(port))
@@ -301,7 +321,9 @@ async def test_a_sentinel_and_a_redis_in_each_others_place(tmp_path: Path) -> No
 
 
 def _sentinel(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([EMBEDDED, folder / "s.conf", "--sentinel", "--logfile", folder / "log"])
+    return subprocess.Popen(
+        [EMBEDDED, folder / "s.conf", "--sentinel", "--logfile", folder / "log"]
+    )
 
 
 async def _listens(port: int) -> bool:
@@ -321,13 +343,17 @@ async def test_a_command_that_is_withheld_is_not_the_version(tmp_path: Path) -> 
 async def test_too_few_replicas_is_not_a_redis_that_is_away(tmp_path: Path) -> None:
     async with served(tmp_path / "a") as one:
         found = await doctor(one.tcp, redis_wait_replicas=1)
-        assert "lower REDIS_WAIT_REPLICAS" in next(row.mend for row in found if row.state == "broken")
+        assert "lower REDIS_WAIT_REPLICAS" in next(
+            row.mend for row in found if row.state == "broken"
+        )
 
 
 # --- how long anybody waits -------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_that_takes_long_is_made_for_those_who_come_after(tmp_path: Path) -> None:
+async def test_a_connection_that_takes_long_is_made_for_those_who_come_after(
+    tmp_path: Path,
+) -> None:
     async with served(tmp_path / "a") as one:
         lets, came = asyncio.Event(), 0
 

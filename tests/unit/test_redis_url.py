@@ -45,7 +45,14 @@ def said(url: str) -> str:
         ("redis://[::1]", "::1", 6379, 0, None, None),
         ("rediss://:p@[2001:db8::1]:6380/1", "2001:db8::1", 6380, 1, None, "p"),
         ("redis://h?username=me&password=p+w", "h", 6379, 0, "me", "p+w"),
-        ("redis://my_redis.default.svc.cluster.local:6379", "my_redis.default.svc.cluster.local", 6379, 0, None, None),
+        (
+            "redis://my_redis.default.svc.cluster.local:6379",
+            "my_redis.default.svc.cluster.local",
+            6379,
+            0,
+            None,
+            None,
+        ),
     ],
 )
 def test_it_is_read_as_it_was_meant(
@@ -149,8 +156,12 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("sign", ["/", "#", "?"])
-@pytest.mark.parametrize("form", ["redis://:{}@h:6379/0", "rediss://me:{}@h", "sentinel://me:{}@h1,h2/main"])
-def test_a_password_that_ends_the_host_is_refused_with_how_to_write_it(form: str, sign: str) -> None:
+@pytest.mark.parametrize(
+    "form", ["redis://:{}@h:6379/0", "rediss://me:{}@h", "sentinel://me:{}@h1,h2/main"]
+)
+def test_a_password_that_ends_the_host_is_refused_with_how_to_write_it(
+    form: str, sign: str
+) -> None:
     password = f"{SECRET}{sign}{SECRET}"
     assert "%2F" in said(form.format(password))
     assert SECRET not in said(form.format(password))
@@ -182,10 +193,15 @@ def test_a_password_that_is_half_encoded_is_refused(url: str) -> None:
         f"unix://{SECRET}/run/x.sock",
     ],
 )
-def test_no_part_of_what_may_be_a_secret_is_repeated(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_part_of_what_may_be_a_secret_is_repeated(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "hunter" not in said(url)
     monkeypatch.setenv("REDIS_URL", url)
-    for read in (lambda: load(slack_bot_token="xoxb-1", slack_signing_secret="s"), where_it_is_kept):
+    for read in (
+        lambda: load(slack_bot_token="xoxb-1", slack_signing_secret="s"),
+        where_it_is_kept,
+    ):
         with pytest.raises(Faults) as found:
             read()
         assert "hunter" not in str(found.value)
@@ -218,9 +234,15 @@ def test_an_address_shows_no_secret_of_its_own() -> None:
 
 def test_a_certificate_that_is_there_is_taken() -> None:
     ca = certifi.where()
-    made = connect(f"rediss://h?ssl_ca_certs={ca}&ssl_cert_reqs=CERT_NONE&ssl_check_hostname=no").connection_pool
+    made = connect(
+        f"rediss://h?ssl_ca_certs={ca}&ssl_cert_reqs=CERT_NONE&ssl_check_hostname=no"
+    ).connection_pool
     kwargs = made.connection_kwargs
-    assert (kwargs["ssl_ca_certs"], kwargs["ssl_cert_reqs"], kwargs["ssl_check_hostname"]) == (str(ca), "none", False)
+    assert (kwargs["ssl_ca_certs"], kwargs["ssl_cert_reqs"], kwargs["ssl_check_hostname"]) == (
+        str(ca),
+        "none",
+        False,
+    )
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="certificates are made with the program openssl")
@@ -229,7 +251,17 @@ def test_files_that_cannot_be_used_are_named_before_the_first_connection(tmp_pat
     certificate, key = authority.signed("bot", "DNS:bot.example.com")
     _, other = authority.signed("other", "DNS:other.example.com")
     locked = tmp_path / "locked.key"
-    command = ["openssl", "pkey", "-aes128", "-passout", f"pass:{SECRET}", "-in", str(key), "-out", str(locked)]
+    command = [
+        "openssl",
+        "pkey",
+        "-aes128",
+        "-passout",
+        f"pass:{SECRET}",
+        "-in",
+        str(key),
+        "-out",
+        str(locked),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     whole = f"rediss://h?ssl_ca_certs={authority.file}&ssl_certfile={certificate}&ssl_keyfile={key}"
     assert said(whole) == ""
@@ -240,6 +272,9 @@ def test_files_that_cannot_be_used_are_named_before_the_first_connection(tmp_pat
         (f"ssl_certfile={certificate}", "a key that is not in it is named in ssl_keyfile"),
         (f"ssl_certfile={certificate}&ssl_keyfile={other}", "does not belong to the certificate"),
         (f"ssl_certfile={certificate}&ssl_keyfile={locked}", "a key with a passphrase"),
-        (f"ssl_certfile={__file__}&ssl_keyfile={__file__}", "cannot be used as certificate and key"),
+        (
+            f"ssl_certfile={__file__}&ssl_keyfile={__file__}",
+            "cannot be used as certificate and key",
+        ),
     ):
         assert words in said(f"rediss://h?{tls}")

@@ -41,7 +41,9 @@ def sends(w: World, release: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["shop@1.{}.0", "sha-{}"])
-async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next_release_is_one(name: str) -> None:
+async def test_a_straggler_of_what_was_rolled_back_is_no_regression_and_the_next_release_is_one(
+    name: str,
+) -> None:
     """Of the release that was taken back, of older ones and of none; by number as by date."""
     v1, v2, v3, v4 = (name.format(n) for n in range(1, 5))
     async with world() as w, resolver(w) as issues:
@@ -76,12 +78,22 @@ async def test_where_sentry_knows_the_release_after_it_that_one_is_named() -> No
         assert await issues.after("shop@1.3.0", ("shop",)) == "shop@1.4.0"
         assert await issues.after("shop@1.3.0", ("other",)) is None
         assert await issues.after("nobody-knows", ("shop",)) is None
-        assert await issues.resolve([id], [Way("shop@1.4.0"), Way(next=True)]) == (Way("shop@1.4.0"),)
-        for release, status in (("shop@1.3.0", "resolved"), ("shop@1.2.0", "resolved"), ("shop@1.4.0", "unresolved")):
-            w.local.set_status(int(id), "resolved", resolution=w.local.issues[int(id)].resolution or None)
+        assert await issues.resolve([id], [Way("shop@1.4.0"), Way(next=True)]) == (
+            Way("shop@1.4.0"),
+        )
+        for release, status in (
+            ("shop@1.3.0", "resolved"),
+            ("shop@1.2.0", "resolved"),
+            ("shop@1.4.0", "unresolved"),
+        ):
+            w.local.set_status(
+                int(id), "resolved", resolution=w.local.issues[int(id)].resolution or None
+            )
             assert sends(w, release) == status, release
         w.faults.next("sentry.releases", Fault(status=403))
-        assert await issues.after("shop@1.3.0", ("shop",)) is None, "a token that may not list releases"
+        assert await issues.after("shop@1.3.0", ("shop",)) is None, (
+            "a token that may not list releases"
+        )
 
 
 async def test_a_release_that_sends_events_already_may_have_the_same_fault() -> None:
@@ -100,7 +112,9 @@ async def test_a_release_that_sentry_does_not_know_is_left_out() -> None:
         ways = [Way("hotfix fix/x@abc1234"), Way("v3")]
         assert await issues.resolve([str(id), "999999"], ways) == (Way("v3"),), "one is gone"
         assert issue.in_release == "v3"
-        assert await issues.resolve([str(id)], [Way("nobody-knows")]) == (Way(),), "resolved, not said to be in it"
+        assert await issues.resolve([str(id)], [Way("nobody-knows")]) == (Way(),), (
+            "resolved, not said to be in it"
+        )
         assert (issue.status, issue.in_release) == ("resolved", "")
 
 
@@ -131,14 +145,19 @@ async def test_without_the_scope_it_says_which_one_and_out_of_reach_it_is_tried_
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (400, "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects."),
+        (
+            400,
+            "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects.",
+        ),
         (400, "Internal error. Please try again."),
         (408, ""),
         (429, "Rate limit exceeded."),
         (504, ""),
     ],
 )
-async def test_an_overload_is_no_word_on_the_release_and_no_other_way_is_tried(status: int, said: str) -> None:
+async def test_an_overload_is_no_word_on_the_release_and_no_other_way_is_tried(
+    status: int, said: str
+) -> None:
     async with world() as w, resolver(w) as issues:
         w.deployed("v3", 22)
         w.burn("/cart")
@@ -152,7 +171,9 @@ async def test_an_overload_is_no_word_on_the_release_and_no_other_way_is_tried(s
         w.faults.always("sentry.releases", Fault(status=status, error=said))
         with pytest.raises(HttpError) as unlisted:
             await issues.after("v3", ("shop",))
-        assert unlisted.value.retryable, "whether a later release is there is not known, so none is guessed"
+        assert unlisted.value.retryable, (
+            "whether a later release is there is not known, so none is guessed"
+        )
 
 
 async def test_where_every_issue_is_said_to_be_gone_that_is_told() -> None:
@@ -160,7 +181,9 @@ async def test_where_every_issue_is_said_to_be_gone_that_is_told() -> None:
     async with world() as w, resolver(w) as issues:
         w.deployed("v3", 22)
         w.burn("/cart")
-        with pytest.raises(HttpError, match="does not know this, or our token may not see it") as gone:
+        with pytest.raises(
+            HttpError, match="does not know this, or our token may not see it"
+        ) as gone:
             await issues.resolve(["999998", "999999"], [Way("v3")])
         assert (gone.value.status, gone.value.retryable) == (404, False)
 
@@ -179,11 +202,16 @@ async def test_a_reason_within_a_field_of_a_field_is_told() -> None:
     [
         ({"id": "1", "status": "resolved", "statusDetails": {}}, Way()),
         ({"id": "1", "status": "resolved"}, Way()),
-        ({"id": "1", "status": "resolved", "statusDetails": {"inNextRelease": True}}, Way(next=True)),
+        (
+            {"id": "1", "status": "resolved", "statusDetails": {"inNextRelease": True}},
+            Way(next=True),
+        ),
         ({"id": "1", "status": "resolved", "statusDetails": {"inRelease": "v3"}}, Way(next=True)),
     ],
 )
-async def test_a_sentry_that_drops_the_release_resolved_it_in_none(body: dict[str, object], way: Way) -> None:
+async def test_a_sentry_that_drops_the_release_resolved_it_in_none(
+    body: dict[str, object], way: Way
+) -> None:
     """GlitchTip reads the status alone: "a return in a newer release" would promise what it never does."""
 
     async def answer(request: Request) -> Response:
@@ -205,7 +233,9 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     [one] = story.wants(wanted.ResolveIssues)
     assert (one.taken_back, one.release) == ("1.3.0", None), "never in what was gone back to"
     assert (
-        set(one.issues) == {i for i in story.record.triage.issue_ids if i.isdigit()} if story.record.triage else set()
+        set(one.issues) == {i for i in story.record.triage.issue_ids if i.isdigit()}
+        if story.record.triage
+        else set()
     )
     story.say(said.IssuesResolved(resolved=2, release=None, next=True))
     assert story.in_thread[-1] == (
@@ -214,7 +244,10 @@ def test_recovery_wants_every_issue_of_the_incident_in_what_was_read_back() -> N
     )
     assert "2 Sentry issues set to resolved in the next release" in story.noted
     story.say(said.IssuesResolved(resolved=2, release=None))
-    assert story.in_thread[-1] == "2 Sentry issues set to resolved: if it comes back, Sentry calls it a regression."
+    assert (
+        story.in_thread[-1]
+        == "2 Sentry issues set to resolved: if it comes back, Sentry calls it a regression."
+    )
 
 
 def test_after_a_hotfix_in_its_release_and_after_another_fix_in_none() -> None:
@@ -222,7 +255,9 @@ def test_after_a_hotfix_in_its_release_and_after_another_fix_in_none() -> None:
     [one] = story.wants(wanted.ResolveIssues)
     assert (one.release, one.commit, one.taken_back) == (FIX.version, FIX.commit, None)
     story.say(said.IssuesResolved(resolved=1, release="ab" * 20))
-    assert story.in_thread[-1].startswith("1 Sentry issue set to resolved in ababababa: "), "a commit by its beginning"
+    assert story.in_thread[-1].startswith("1 Sentry issue set to resolved in ababababa: "), (
+        "a commit by its beginning"
+    )
     story = Story().opened().measured()
     story.say(said.DecideFixed(by="U0BOB", round=1, sentence="flag off"))
     story.recovered()
@@ -243,7 +278,11 @@ def test_a_person_s_word_resolves_them_too_and_a_drill_none() -> None:
 def test_refused_it_stays_with_people_who_get_the_links() -> None:
     story = verifying().recovered()
     why = "our token may not do this in Sentry: it needs event:write"
-    story.say(said.IssuesResolved(resolved=0, release=None, refused=why, links=("https://sentry.example/issues/1/",)))
+    story.say(
+        said.IssuesResolved(
+            resolved=0, release=None, refused=why, links=("https://sentry.example/issues/1/",)
+        )
+    )
     told = story.in_thread[-1]
     assert why in told
     assert "https://sentry.example/issues/1/" in told

@@ -28,7 +28,9 @@ from sandbox.slack.limits import check_message_blocks
 
 texts = st.one_of(
     st.text(max_size=60),
-    st.sampled_from(["<!channel> @here", "", "x" * 400, "🔥" * 60, "a|b `c` ```", "\u202eabc", "same", "same"]),
+    st.sampled_from(
+        ["<!channel> @here", "", "x" * 400, "🔥" * 60, "a|b `c` ```", "\u202eabc", "same", "same"]
+    ),
 )
 numbers = st.integers(-(10**12), 10**12) | st.floats(allow_nan=True, allow_infinity=True)
 
@@ -47,20 +49,30 @@ def taken(shown: Message) -> None:
     st.lists(st.tuples(texts, st.lists(numbers, max_size=40)), max_size=14),
     texts,
 )
-def test_any_chart_fits(title: str, labels: list[str], series: list[tuple[str, list[float]]], axis: str) -> None:
+def test_any_chart_fits(
+    title: str, labels: list[str], series: list[tuple[str, list[float]]], axis: str
+) -> None:
     drawn = chart(title, labels, dict(series), x=axis, y=axis)
     taken(message("x", [drawn, drawn, drawn]))
 
 
 @settings(max_examples=80, deadline=None)
-@given(texts, st.lists(texts, min_size=1, max_size=30), st.lists(st.lists(texts | numbers, max_size=30), max_size=130))
+@given(
+    texts,
+    st.lists(texts, min_size=1, max_size=30),
+    st.lists(st.lists(texts | numbers, max_size=30), max_size=130),
+)
 def test_any_table_fits(caption: str, head: list[str], rows: list[list[Any]]) -> None:
     taken(message("x", [table(caption, head, rows)]))
 
 
 def test_the_plain_message_has_the_same_numbers() -> None:
     shown = message(
-        "x", [chart("Events", ["03:00", "03:01"], {"events": [4, 180]}), table("T", ["a", "b"], [["q", 7]])]
+        "x",
+        [
+            chart("Events", ["03:00", "03:01"], {"events": [4, 180]}),
+            table("T", ["a", "b"], [["q", 7]]),
+        ],
     )
     drawn = [block["type"] for block in shown.rich]
     assert drawn == ["data_visualization", "data_table"]
@@ -95,7 +107,12 @@ WRONG = Message("x", ({"type": "nonsense"},), SHOWN.rich)
 
 
 async def posted(slack: Slack, shown: Message, effect: str = "e1") -> str:
-    given: dict[str, Any] = {"incident": "INC-0001", "effect": effect, "since": NOW, "maybe_posted": False}
+    given: dict[str, Any] = {
+        "incident": "INC-0001",
+        "effect": effect,
+        "since": NOW,
+        "maybe_posted": False,
+    }
     return await slack.post("C0GENERAL", shown, **given)
 
 
@@ -113,11 +130,15 @@ async def slack(store: Store) -> Any:
         await slack.aclose()
 
 
-async def test_where_the_workspace_takes_charts_they_are_posted_and_edited(slack: tuple[World, Slack]) -> None:
+async def test_where_the_workspace_takes_charts_they_are_posted_and_edited(
+    slack: tuple[World, Slack],
+) -> None:
     world, client = slack
     ts = await posted(client, SHOWN)
     assert kinds(world, ts) == ["data_visualization"]
-    await client.update("C0GENERAL", ts, message("x", [section("now"), *[chart("E", ["a"], {"s": [1]})]]))
+    await client.update(
+        "C0GENERAL", ts, message("x", [section("now"), *[chart("E", ["a"], {"s": [1]})]])
+    )
     assert kinds(world, ts) == ["section", "data_visualization"]
 
 
@@ -151,7 +172,9 @@ async def test_what_is_refused_without_charts_too_is_no_fault_of_the_charts(
     assert not await store.redis.exists(f"{store.keys.prefix}:rich:refused")
 
 
-async def test_too_long_with_charts_is_sent_without_and_forgotten(slack: tuple[World, Slack], store: Store) -> None:
+async def test_too_long_with_charts_is_sent_without_and_forgotten(
+    slack: tuple[World, Slack], store: Store
+) -> None:
     world, client = slack
     assert kinds(world, await posted(client, LONG)) == ["section"]
     assert not await store.redis.exists(f"{store.keys.prefix}:rich:refused")
@@ -181,7 +204,13 @@ async def test_an_answer_to_one_person_falls_back_too(here: House, store: Store)
     ctx = here.heard.ctx
     channel = here.slack.workspace.channel("C0GENERAL")
     url = here.slack.delivery.response_urls.make("U0ALICE", channel)
-    common: dict[str, Any] = {"ctx": ctx, "user": "U0ALICE", "team": None, "enterprise": None, "trigger_id": "t"}
+    common: dict[str, Any] = {
+        "ctx": ctx,
+        "user": "U0ALICE",
+        "team": None,
+        "enterprise": None,
+        "trigger_id": "t",
+    }
     by_url = Interaction(**common, channel="C0GENERAL", delivery=None, response_url=url)
     by_call = Interaction(**common, channel="C0GENERAL", delivery=None)
     object.__setattr__(ctx, "taste", StoreTaste(store, "auto"))

@@ -78,14 +78,20 @@ class Cell:
 def cells() -> list[Cell]:
     """The table as the page has it."""
     lines = PAGE.partition("## Who may do what")[2].partition("\n## ")[0].splitlines()
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    ]
     found: list[Cell] = []
     for what, *may in table[2:]:
         kind = ""
         for heading, id in re.findall(rf"({'|'.join(KINDS)}) (?=`)|`([^`]+)`", what):
             kind = heading or kind
             if id:
-                found += [Cell(kind, id, who, word) for who, word in zip(table[0][1:], may, strict=True)]
+                found += [
+                    Cell(kind, id, who, word) for who, word in zip(table[0][1:], may, strict=True)
+                ]
     return found
 
 
@@ -140,8 +146,14 @@ def settle(home: House) -> None:
     users = home.slack.workspace.users
     for id in ("U0REPORTER", "U0LEAD", "U0MEMBER"):
         users[id] = person(id, id.lower(), f"{id} Full")
-    users["U0SINGLE"] = {**person("U0SINGLE", "sid", "Sid Single", guest=True), "is_ultra_restricted": True}
-    users["U0CONNECT"] = {**person("U0CONNECT", "cora", "Cora Connect", team=OTHER_TEAM), "is_stranger": False}
+    users["U0SINGLE"] = {
+        **person("U0SINGLE", "sid", "Sid Single", guest=True),
+        "is_ultra_restricted": True,
+    }
+    users["U0CONNECT"] = {
+        **person("U0CONNECT", "cora", "Cora Connect", team=OTHER_TEAM),
+        "is_stranger": False,
+    }
     users["U0OTHER"] = {**users["U0OTHER"], "is_stranger": False}
     users["U0ROBOT"] = person("U0ROBOT", "robot", "A Robot", bot=True)
     users["U0LEFT"] = {**person("U0LEFT", "leo", "Leo Left"), "deleted": True}
@@ -180,7 +192,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     handler = _Kept(log)
 
     async def opened() -> Town:
-        store = Store.open(await stack.enter_async_context(embedded(tmp_path_factory.mktemp("rights"))))
+        store = Store.open(
+            await stack.enter_async_context(embedded(tmp_path_factory.mktemp("rights")))
+        )
         stack.push_async_callback(store.close)
         home = await stack.enter_async_context(house(store, private=True))
         settle(home)
@@ -227,7 +241,17 @@ FIELDS = {
     "incident.break_glass": {"reason": "nobody answers"},
     "incident.triage": {"users": "many", "features": "many", "report": "12 tickets"},
 }
-TEXTS = ("text", "reason", "sentence", "says", "cause", "monitoring", "tests", "timeline", "revisit")
+TEXTS = (
+    "text",
+    "reason",
+    "sentence",
+    "says",
+    "cause",
+    "monitoring",
+    "tests",
+    "timeline",
+    "revisit",
+)
 PLAN = {"round": 1, "kind": "rollback", "target": "1.2.0", "running": "1.3.0"}
 
 
@@ -240,7 +264,11 @@ def value_of(id: str, incident: str) -> dict[str, Any]:
         "incident.more": {"severity": 2},
         "incident.meant": {"name": "status", "text": ""},
         "incident.meant_new": {"text": "the search is slow"},
-        "incident.something_else": {"title": "the search is slow", "service": "search", "of": "INC-0001"},
+        "incident.something_else": {
+            "title": "the search is slow",
+            "service": "search",
+            "of": "INC-0001",
+        },
         "incident.declare": {"text": "the search is slow"},
     }.get(id, {})
     return {"incident": incident, "round": 1, "item": 0, **more}
@@ -297,14 +325,24 @@ class Try:
         return await self.slack.delivery.command(body)
 
     async def button(self, id: str) -> Ack:
-        workspace, channel = self.slack.workspace, self.slack.workspace.channel(self.message["channel"])
+        workspace, channel = (
+            self.slack.workspace,
+            self.slack.workspace.channel(self.message["channel"]),
+        )
         seal = next(b["block_id"] for b in self.message["blocks"] if "decision.rollback" in str(b))
-        action: dict[str, Any] = {"type": "button", "action_id": id, "block_id": seal, "action_ts": "1.0"}
+        action: dict[str, Any] = {
+            "type": "button",
+            "action_id": id,
+            "block_id": seal,
+            "action_ts": "1.0",
+        }
         told = json.dumps(value_of(id, self.incident))
         action |= {"selected_option": {"value": told}} if id == "incident.more" else {"value": told}
         url = self.slack.delivery.response_urls.make(self.user, channel, self.message)
         trigger = workspace.modals.trigger(self.user)
-        body = payloads.message_click(workspace, self.user, channel, self.message, action, {}, url, trigger)
+        body = payloads.message_click(
+            workspace, self.user, channel, self.message, action, {}, url, trigger
+        )
         return await self.slack.delivery.interaction(self.theirs(body))
 
     def view(self, id: str) -> dict[str, Any]:
@@ -313,9 +351,19 @@ class Try:
         meta = {"incident": self.incident, "hypothesis": "", "rows": 1, "edition": 0, **PLAN}
         if id == "incident.declare":
             meta = {"way": "form"}
-        values = {name: {"value": {"type": "plain_text_input", "value": text}} for name, text in entered.items()}
-        shown = {"type": "modal", "callback_id": id, "title": {"type": "plain_text", "text": "A form"}, "blocks": []}
-        opened = self.slack.workspace.modals.open(self.user, {**shown, "private_metadata": json.dumps(meta)})
+        values = {
+            name: {"value": {"type": "plain_text_input", "value": text}}
+            for name, text in entered.items()
+        }
+        shown = {
+            "type": "modal",
+            "callback_id": id,
+            "title": {"type": "plain_text", "text": "A form"},
+            "blocks": [],
+        }
+        opened = self.slack.workspace.modals.open(
+            self.user, {**shown, "private_metadata": json.dumps(meta)}
+        )
         return {**opened, "state": {"values": values}}
 
     async def form(self, id: str) -> Ack:
@@ -328,8 +376,16 @@ class Try:
         """The buttons and selects of the post-mortem's form."""
         workspace, view = self.slack.workspace, self.view("incident.postmortem")
         told = json.dumps({"incident": self.incident, "of": "U0ALICE"})
-        action = {"type": "button", "action_id": id, "block_id": "b", "value": told, "action_ts": "1.0"}
-        body = payloads.view_click(workspace, self.user, view, action, workspace.modals.trigger(self.user, view["id"]))
+        action = {
+            "type": "button",
+            "action_id": id,
+            "block_id": "b",
+            "value": told,
+            "action_ts": "1.0",
+        }
+        body = payloads.view_click(
+            workspace, self.user, view, action, workspace.modals.trigger(self.user, view["id"])
+        )
         return await self.slack.delivery.interaction(self.theirs(body))
 
     async def shortcut(self, id: str) -> Ack:
@@ -353,7 +409,13 @@ class Try:
         item = {"type": "message", "channel": self.message["channel"], "ts": self.message["ts"]}
         at = self.slack.workspace.timestamp()
         await self.slack.delivery.event(
-            {"type": "reaction_added", "user": self.user, "reaction": id, "item": item, "event_ts": at}
+            {
+                "type": "reaction_added",
+                "user": self.user,
+                "reaction": id,
+                "item": item,
+                "event_ts": at,
+            }
         )
 
 
@@ -366,7 +428,9 @@ async def tried(town: Town, cell: Cell, *, incident: str | None = None) -> str:
 
 
 def refusals(town: Town) -> list[str]:
-    return [record.getMessage() for record in town.log if record.getMessage().startswith("refused: ")]
+    return [
+        record.getMessage() for record in town.log if record.getMessage().startswith("refused: ")
+    ]
 
 
 ROWS = sorted({(cell.kind, cell.id) for cell in CELLS})
@@ -400,18 +464,28 @@ async def held(town: Town, cell: Cell) -> None:
             assert "Only the owners of this service deploy it: <@U0ALICE>" in told
             assert "incident.break_glass" in told
         case "owners":
-            what = "say that its deploys are free" if cell.id == "incident.cause_fixed" else "merge its hotfixes"
+            what = (
+                "say that its deploys are free"
+                if cell.id == "incident.cause_fixed"
+                else "merge its hotfixes"
+            )
             assert f"Only the owners of this service {what}: <@U0ALICE>" in told
             assert "incident.break_glass" not in told
         case word:
             assert word == "not there"
             nowhere = await tried(town, cell, incident="INC-0999")
-            assert like(told, town.private.id) == like(nowhere, "INC-0999"), "as if it did not exist"
+            assert like(told, town.private.id) == like(nowhere, "INC-0999"), (
+                "as if it did not exist"
+            )
             assert town.private.title not in told
             assert refusals(town) == []
 
 
-DEPLOYS = {("buttons", "decision.rollback"), ("forms", "incident.rollback"), ("forms", "incident.break_glass")}
+DEPLOYS = {
+    ("buttons", "decision.rollback"),
+    ("forms", "incident.rollback"),
+    ("forms", "incident.break_glass"),
+}
 
 
 async def let_in(town: Town, cell: Cell, told: str) -> None:

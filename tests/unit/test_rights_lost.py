@@ -43,7 +43,9 @@ async def form_of(home: House, message: dict[str, Any]) -> dict[str, Any]:
     return view
 
 
-async def test_who_is_no_owner_any_more_when_the_form_is_sent_may_only_break_the_glass(home: House) -> None:
+async def test_who_is_no_owner_any_more_when_the_form_is_sent_may_only_break_the_glass(
+    home: House,
+) -> None:
     _, message = await home.decision()
     view = await form_of(home, message)
     home.slack.workspace.usergroups["S0CHECKOUT"]["users"] = ["U0BOB"]
@@ -63,7 +65,9 @@ async def test_who_became_a_guest_since_is_refused_when_the_form_is_sent(home: H
 
 
 @pytest.mark.parametrize("action", ["incident.save_draft", "incident.add_item"])
-async def test_who_left_a_private_incidents_channel_gets_nothing_more_out_of_its_form(home: House, action: str) -> None:
+async def test_who_left_a_private_incidents_channel_gets_nothing_more_out_of_its_form(
+    home: House, action: str
+) -> None:
     incident, _ = await on_fire(home, 1, private=True)
     assert incident.channel is not None
     bob = home.slack.bob
@@ -124,7 +128,11 @@ ENTERPRISE, ABROAD = "E0OURS", "E0THEIRS"
         (None, {"team_id": TEAM}, True),
         (None, {"team_id": OTHER_TEAM}, False),
         (None, {"team_id": OTHER_TEAM, "enterprise_user": {"enterprise_id": ENTERPRISE}}, False),
-        (ENTERPRISE, {"team_id": OTHER_TEAM, "enterprise_user": {"enterprise_id": ENTERPRISE}}, True),
+        (
+            ENTERPRISE,
+            {"team_id": OTHER_TEAM, "enterprise_user": {"enterprise_id": ENTERPRISE}},
+            True,
+        ),
         (ENTERPRISE, {"team_id": OTHER_TEAM, "enterprise_user": {"enterprise_id": ABROAD}}, False),
         (ENTERPRISE, {"team_id": OTHER_TEAM}, False),
         (ENTERPRISE, {"team_id": TEAM, "is_ultra_restricted": True}, False),
@@ -140,7 +148,11 @@ async def test_the_workspace_that_slack_names_tells_strangers_apart(
     https://docs.slack.dev/reference/objects/user-object, https://docs.slack.dev/apis/slack-connect#external_members
     """
     async with slack_world() as world:
-        world.workspace.users["U0SOME"] = {**person("U0SOME", "some", "Some Body"), **shape, "is_stranger": False}
+        world.workspace.users["U0SOME"] = {
+            **person("U0SOME", "some", "Some Body"),
+            **shape,
+            "is_stranger": False,
+        }
         slack = Slack(world.client.token or "", world.client.base_url)
         await slack.start()
         try:

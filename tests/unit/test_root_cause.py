@@ -43,7 +43,9 @@ PAY = "def charge(cart):\n    total = cart.total()\n    rate = RATES[cart.region
 def shop(path: Path) -> tuple[Repository, Service]:
     repository = Repository(path)
     repository.commit(
-        "Shop", {"shop/pay.py": PAY, "shop/views.py": "def checkout(cart):\n    return charge(cart)\n"}, tag="v41"
+        "Shop",
+        {"shop/pay.py": PAY, "shop/views.py": "def checkout(cart):\n    return charge(cart)\n"},
+        tag="v41",
     )
     repository.commit("Document the shop", {"README.md": "The shop.\n"})
     repository.commit(
@@ -94,8 +96,12 @@ def report(**changes: Any) -> TriageReport:
         "suspect": V42,
         "suspect_minutes": 3.0,
         "deploys": (
-            DeploySeen(release=V42, service="shop", started_at=NOW - timedelta(minutes=10), source="bot"),
-            DeploySeen(release=V41, service="shop", started_at=NOW - timedelta(days=1), source="bot"),
+            DeploySeen(
+                release=V42, service="shop", started_at=NOW - timedelta(minutes=10), source="bot"
+            ),
+            DeploySeen(
+                release=V41, service="shop", started_at=NOW - timedelta(days=1), source="bot"
+            ),
         ),
         "targets": (V41,),
         "exception_type": "AttributeError",
@@ -121,7 +127,9 @@ def incident(triage: TriageReport | None = None, **changes: Any) -> Incident:
     return Incident(**{**fields, **changes})
 
 
-async def look(triage: TriageReport | None, service: Service, source: SourceCode | None, **more: Any) -> Investigation:
+async def look(
+    triage: TriageReport | None, service: Service, source: SourceCode | None, **more: Any
+) -> Investigation:
     answer = await investigate(incident(triage), service, source, more.get("bisector", True), NOW)
     return answer.investigation
 
@@ -155,7 +163,9 @@ async def test_from_the_crash_to_commit_author_and_release(tmp_path: Path) -> No
 async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
     found = await look(report(), service, LocalGit())
-    assert [h.id for h in found.hypotheses] == [f"H{n}" for n in range(1, len(found.hypotheses) + 1)]
+    assert [h.id for h in found.hypotheses] == [
+        f"H{n}" for n in range(1, len(found.hypotheses) + 1)
+    ]
     assert {h.kind for h in found.hypotheses} == set(HypothesisKind) - {HypothesisKind.OTHER}
     assert all(h.says and h.predicts and h.check and h.found for h in found.hypotheses)
     release, commit = of(found, HypothesisKind.RELEASE), of(found, HypothesisKind.COMMIT)
@@ -165,7 +175,10 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
     assert of(found, HypothesisKind.DATA).verdict is Verdict.RULED_OUT
     assert of(found, HypothesisKind.DEPENDENCY).verdict is Verdict.RULED_OUT
     assert "config/logging.yml" in of(found, HypothesisKind.CONFIGURATION).found
-    assert {h.kind for h in best(found.hypotheses, 2)} == {HypothesisKind.RELEASE, HypothesisKind.COMMIT}
+    assert {h.kind for h in best(found.hypotheses, 2)} == {
+        HypothesisKind.RELEASE,
+        HypothesisKind.COMMIT,
+    }
 
 
 # --- what is missing is said -----------------------------------------------------------------------------------
@@ -174,7 +187,10 @@ async def test_every_question_is_asked_and_answered(tmp_path: Path) -> None:
 async def test_without_a_source_the_rest_is_still_asked(tmp_path: Path) -> None:
     found = await look(report(), Service(name="shop"), None, bisector=False)
     assert found.walk[0] == "Crashes in /srv/shop/shop/pay.py:3 in charge."
-    assert "No source: `checkout` of shop is not set in the catalogue, so no commits and no blame." in found.notes
+    assert (
+        "No source: `checkout` of shop is not set in the catalogue, so no commits and no blame."
+        in found.notes
+    )
     assert (found.good, found.bad) == (None, None)
     assert any("no reproduction script is set up" in note for note in found.notes)
     assert of(found, HypothesisKind.RELEASE).verdict is Verdict.SUPPORTED
@@ -191,7 +207,15 @@ async def test_a_clone_that_does_not_know_the_release(tmp_path: Path) -> None:
 async def test_before_triage_and_without_a_stack() -> None:
     found = await look(None, Service(name="shop"), None)
     assert found.notes == ("There is no triage yet: nothing to start the walk from.",)
-    bare = report(frames=(), frame=None, issues=(), exception_type=None, suspect=None, running=None, manual_by="U1")
+    bare = report(
+        frames=(),
+        frame=None,
+        issues=(),
+        exception_type=None,
+        suspect=None,
+        running=None,
+        manual_by="U1",
+    )
     found = await look(bare, Service(name="shop"), None)
     assert found.walk == ()
     assert "Sentry was not asked: there is no stack to walk along." in found.notes
@@ -208,7 +232,9 @@ class Silent(LocalGit):
         await asyncio.Event().wait()
 
 
-async def test_a_source_that_does_not_answer_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_source_that_does_not_answer_ends_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("phases.root_cause.investigate.SOURCE_SECONDS", 0.2)
     _, service = shop(tmp_path)
     found = await look(report(), service, Silent())
@@ -224,18 +250,27 @@ class Slow(LocalGit):
         await asyncio.Event().wait()
 
 
-async def test_a_slow_walk_costs_no_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_walk_costs_no_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("phases.root_cause.investigate.LINES_SECONDS", 1.0)
     _, service = shop(tmp_path)
     found = await look(report(), service, Slow())
     assert found.suspects, "the commits came"
-    assert "Who last touched the lines is not known: the source did not answer within 1 s." in found.notes
+    assert (
+        "Who last touched the lines is not known: the source did not answer within 1 s."
+        in found.notes
+    )
 
 
-async def test_a_clone_whose_history_is_cut_accuses_nobody_and_says_what_that_costs(tmp_path: Path) -> None:
+async def test_a_clone_whose_history_is_cut_accuses_nobody_and_says_what_that_costs(
+    tmp_path: Path,
+) -> None:
     repository, service = shop(tmp_path / "origin")
     whole = str(repository.path)
-    repository.git("clone", "--quiet", "--depth=1", "--branch=v42", f"file://{whole}", str(tmp_path / "clone"))
+    repository.git(
+        "clone", "--quiet", "--depth=1", "--branch=v42", f"file://{whole}", str(tmp_path / "clone")
+    )
     repository.path.rename(tmp_path / "moved away")
     cut = service.model_copy(update={"checkout": str(tmp_path / "clone")})
     found = await look(report(), cut, LocalGit())
@@ -272,7 +307,10 @@ async def test_what_could_not_be_asked_is_not_said_to_be_missing(tmp_path: Path)
 async def test_one_customers_data_is_no_matter_of_a_release(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
     blast = BlastRadius(
-        users=Word.ONE, user_count=1, features=Word.ONE, organisations=(Share(name="Acme", events=400),)
+        users=Word.ONE,
+        user_count=1,
+        features=Word.ONE,
+        organisations=(Share(name="Acme", events=400),),
     )
     old = report(blast=blast, suspect_minutes=60 * 30.0)
     found = await look(old, service, LocalGit())
@@ -294,9 +332,18 @@ async def test_a_release_that_does_not_explain_the_events_is_not_believed(tmp_pa
 
 async def test_a_neighbour_that_was_deployed_and_time_outs(tmp_path: Path) -> None:
     _, service = shop(tmp_path)
-    late = IssueSeen(id="1", short_id="S-1", title="ConnectionError: payments timed out", first_seen=NOW, events=400)
+    late = IssueSeen(
+        id="1",
+        short_id="S-1",
+        title="ConnectionError: payments timed out",
+        first_seen=NOW,
+        events=400,
+    )
     beside = DeploySeen(
-        release=Release(version="7"), service="payments", started_at=NOW - timedelta(minutes=9), source="webhook"
+        release=Release(version="7"),
+        service="payments",
+        started_at=NOW - timedelta(minutes=9),
+        source="webhook",
     )
     many = BlastRadius(users=Word.MANY, features=Word.MANY)
     found = await look(
@@ -318,13 +365,23 @@ def hypothesis(id: str, kind: HypothesisKind, says: str, **more: Any) -> Hypothe
 
 
 def test_new_findings_keep_ids_and_peoples_words() -> None:
-    judged = hypothesis("H1", HypothesisKind.RELEASE, "Release 42 brought it", verdict=Verdict.RULED_OUT, by="U1")
+    judged = hypothesis(
+        "H1", HypothesisKind.RELEASE, "Release 42 brought it", verdict=Verdict.RULED_OUT, by="U1"
+    )
     own = hypothesis("H2", HypothesisKind.OTHER, "The moon", by="U1")
     commit = hypothesis("H3", HypothesisKind.COMMIT, "Commit aaaaaaaaa by Ada brought it: “x”")
     gone = hypothesis("H4", HypothesisKind.COMMIT, "Commit bbbbbbbbb by Ada brought it: “y”")
     fresh = (
-        hypothesis("H1", HypothesisKind.COMMIT, "Commit aaaaaaaaa by Ada brought it: “x”", found="new", confidence=0.8),
-        hypothesis("H2", HypothesisKind.RELEASE, "Release 42 brought it", verdict=Verdict.SUPPORTED),
+        hypothesis(
+            "H1",
+            HypothesisKind.COMMIT,
+            "Commit aaaaaaaaa by Ada brought it: “x”",
+            found="new",
+            confidence=0.8,
+        ),
+        hypothesis(
+            "H2", HypothesisKind.RELEASE, "Release 42 brought it", verdict=Verdict.SUPPORTED
+        ),
         hypothesis("H3", HypothesisKind.DATA, "Traffic brought it"),
     )
     merged = merge((judged, own, commit, gone), fresh)
@@ -340,13 +397,23 @@ def test_new_findings_keep_ids_and_peoples_words() -> None:
     assert merge((), fresh) == fresh
 
 
-CULPRIT = Suspect(sha="a" * 40, author="Ada", subject="x", reasons=("bisect: `./reproduce.sh` fails with it",))
+CULPRIT = Suspect(
+    sha="a" * 40, author="Ada", subject="x", reasons=("bisect: `./reproduce.sh` fails with it",)
+)
 
 
 def test_a_bisect_names_one_commit_and_rules_the_others_out() -> None:
     before = (
-        hypothesis("H1", HypothesisKind.COMMIT, f"Commit {'b' * 9} by Ada brought it: “y”", confidence=0.6),
-        hypothesis("H2", HypothesisKind.COMMIT, f"Commit {'c' * 9} by Ada brought it: “z”", by="U1", confidence=1.0),
+        hypothesis(
+            "H1", HypothesisKind.COMMIT, f"Commit {'b' * 9} by Ada brought it: “y”", confidence=0.6
+        ),
+        hypothesis(
+            "H2",
+            HypothesisKind.COMMIT,
+            f"Commit {'c' * 9} by Ada brought it: “z”",
+            by="U1",
+            confidence=1.0,
+        ),
         hypothesis("H3", HypothesisKind.RELEASE, "Release 42 brought it"),
     )
     ended = Bisect(id="b", good="41", bad="42", state="found", step=4, steps=4, culprit=CULPRIT)
@@ -364,14 +431,20 @@ def test_a_bisect_names_one_commit_and_rules_the_others_out() -> None:
 
 @pytest.mark.parametrize("state", ["running", "cancelled"])
 def test_a_bisect_that_says_nothing_changes_nothing(state: Any) -> None:
-    before = (hypothesis("H1", HypothesisKind.RELEASE, "Release 42 brought it", found="Trouble began."),)
+    before = (
+        hypothesis("H1", HypothesisKind.RELEASE, "Release 42 brought it", found="Trouble began."),
+    )
     assert after_bisect(before, Bisect(id="b", good="41", bad="42", state=state)) == before
 
 
 def test_a_bisect_that_cannot_tell_is_written_down() -> None:
-    before = (hypothesis("H1", HypothesisKind.RELEASE, "Release 42 brought it", found="Trouble began."),)
+    before = (
+        hypothesis("H1", HypothesisKind.RELEASE, "Release 42 brought it", found="Trouble began."),
+    )
     ended = Bisect(id="b", good="41", bad="42", state="cannot tell", reason="good and bad agree")
-    assert after_bisect(before, ended)[0].found == "Trouble began. Bisect 41..42: good and bad agree."
+    assert (
+        after_bisect(before, ended)[0].found == "Trouble began. Bisect 41..42: good and bad agree."
+    )
 
 
 async def test_the_cause_is_the_bisects_else_the_best_that_is_supported(tmp_path: Path) -> None:

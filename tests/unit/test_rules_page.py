@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("phases", "handlers", "bot")
 DOCUMENTS = (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md")
 PAGES = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs/rules").glob("*.md"))]
-ROW = re.compile(r"^\| [^|]+ \| (?P<value>[^|]+) \| `(?P<file>[\w/]+\.py)` (?P<name>[A-Z_]+) \|", re.MULTILINE)
+ROW = re.compile(
+    r"^\| [^|]+ \| (?P<value>[^|]+) \| `(?P<file>[\w/]+\.py)` (?P<name>[A-Z_]+) \|", re.MULTILINE
+)
 ROWS = [row for text in PAGES for row in ROW.finditer(text)]
 UNITS = {"s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400, "KiB": 1024, "%": 0.01}
 HELD_IN = {"MINUTES": 60, "DAYS": 86400}
@@ -84,7 +86,11 @@ def test_a_number_on_the_page_is_that_of_its_constant():
 def test_every_row_of_the_tables_is_held_and_stands_once():
     names = {(row["file"], row["name"]) for row in ROWS}
     lines = [line for text in PAGES for line in text.partition("## Numbers\n")[2].splitlines()]
-    rows = [line for line in lines if line.startswith("| ") and not line.startswith(("| ---", "| number"))]
+    rows = [
+        line
+        for line in lines
+        if line.startswith("| ") and not line.startswith(("| ---", "| number"))
+    ]
     assert len(rows) == len(ROWS) == len(names)
 
 
@@ -100,7 +106,9 @@ def test_names_beside_a_file_are_in_it():
 
 
 def test_every_rule_that_the_code_refers_to_has_one_heading():
-    headings = [heading for text in PAGES for heading in re.findall(r"^##+ (.+)$", text, re.MULTILINE)]
+    headings = [
+        heading for text in PAGES for heading in re.findall(r"^##+ (.+)$", text, re.MULTILINE)
+    ]
     for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
         for rules in re.findall(r"\([Rr]ules: ([A-Z][^)]*)\)", path.read_text(encoding="utf-8")):
             for rule in " ".join(rules.split()).split(", "):

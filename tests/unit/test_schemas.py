@@ -26,10 +26,16 @@ DESCRIPTION = {
                     {"name": "field", "in": "query", "required": True, "schema": {"type": "array"}},
                 ],
                 "requestBody": {
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Change"}}},
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Change"}}
+                    },
                 },
                 "responses": {
-                    "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Issue"}}}}
+                    "200": {
+                        "content": {
+                            "application/json": {"schema": {"$ref": "#/components/schemas/Issue"}}
+                        }
+                    }
                 },
             }
         }
@@ -47,7 +53,9 @@ type Issue { id: ID! title: String! labels: [String!]! }
 """
 
 
-def exchange(query: str = "field=a&limit=3", body: Any = None, answer: Any = None, status: int = 200) -> dict[str, Any]:
+def exchange(
+    query: str = "field=a&limit=3", body: Any = None, answer: Any = None, status: int = 200
+) -> dict[str, Any]:
     return {
         "query": query,
         "type": "application/json",
@@ -71,7 +79,9 @@ def exchange(query: str = "field=a&limit=3", body: Any = None, answer: Any = Non
         (exchange(status=201), "answer: 201 is not described"),
     ],
 )
-def test_an_exchange_is_held_to_its_operation(tmp_path: Path, found: dict[str, Any], fault: str) -> None:
+def test_an_exchange_is_held_to_its_operation(
+    tmp_path: Path, found: dict[str, Any], fault: str
+) -> None:
     file = tmp_path / "system.json"
     file.write_text(json.dumps(DESCRIPTION))
     description = Description(file, base="/api")
@@ -80,7 +90,10 @@ def test_an_exchange_is_held_to_its_operation(tmp_path: Path, found: dict[str, A
     assert known is not None
     name, operation = known
     assert name == "PUT /issues/{id}/"
-    faults = [*description.request_faults(operation, found), *description.answer_faults(operation, found)]
+    faults = [
+        *description.request_faults(operation, found),
+        *description.answer_faults(operation, found),
+    ]
     assert faults == ([fault] if fault else [])
 
 
@@ -88,15 +101,31 @@ def test_an_exchange_is_held_to_its_operation(tmp_path: Path, found: dict[str, A
     ("document", "data", "fault"),
     [
         ('{ issue(id: "7") { id labels } }', {"issue": {"id": "7", "labels": ["a"]}}, ""),
-        ('{ issue(id: "7") { name } }', None, "document: Cannot query field 'name' on type 'Issue'."),
+        (
+            '{ issue(id: "7") { name } }',
+            None,
+            "document: Cannot query field 'name' on type 'Issue'.",
+        ),
         ('{ issue(id: "7") { id } }', {"issue": {}}, "answer: data.issue.id is missing"),
-        ('{ issue(id: "7") { title } }', {"issue": {"title": None}}, "answer: data.issue.title is null"),
-        ('{ issue(id: "7") { labels } }', {"issue": {"labels": [1]}}, "answer: data.issue.labels[] is no String"),
+        (
+            '{ issue(id: "7") { title } }',
+            {"issue": {"title": None}},
+            "answer: data.issue.title is null",
+        ),
+        (
+            '{ issue(id: "7") { labels } }',
+            {"issue": {"labels": [1]}},
+            "answer: data.issue.labels[] is no String",
+        ),
     ],
 )
-def test_a_graphql_exchange_is_held_to_the_schema(tmp_path: Path, document: str, data: Any, fault: str) -> None:
+def test_a_graphql_exchange_is_held_to_the_schema(
+    tmp_path: Path, document: str, data: Any, fault: str
+) -> None:
     file = tmp_path / "linear.graphql"
     file.write_text(SDL)
     schema = Schema(file)
     found = {"body": json.dumps({"query": document}), "answer": json.dumps({"data": data})}
-    assert [*schema.request_faults(found), *schema.answer_faults(found)] == ([fault] if fault else [])
+    assert [*schema.request_faults(found), *schema.answer_faults(found)] == (
+        [fault] if fault else []
+    )

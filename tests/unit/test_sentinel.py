@@ -50,7 +50,9 @@ async def test_a_planned_fail_over_loses_no_acknowledged_commit(world: Replicate
             await one_more()
         except (NotRecorded, AnswerLost):
             return False
-        return (await store.redis.info("replication"))["role"] == "master" and await _serves(world, world.replica)
+        return (await store.redis.info("replication"))["role"] == "master" and await _serves(
+            world, world.replica
+        )
 
     await eventually(committed_on_the_new_primary, seconds=40)
     for _ in range(5):
@@ -63,7 +65,9 @@ async def test_a_planned_fail_over_loses_no_acknowledged_commit(world: Replicate
 async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_when_said_again(
     world: Replicated,
 ) -> None:
-    await world.ask(world.sentinel, "SENTINEL", "REMOVE", MASTER)  # it would undo what this test does
+    await world.ask(
+        world.sentinel, "SENTINEL", "REMOVE", MASTER
+    )  # it would undo what this test does
     direct = Store.open(f"redis://127.0.0.1:{world.primary}", wait_replicas=1)
     world.processes[world.replica].send_signal(19)  # SIGSTOP: it is connected, and copies nothing
     loaded = await direct.load("INC-0001")
@@ -77,7 +81,9 @@ async def test_a_commit_that_no_replica_has_is_not_acknowledged_and_counts_once_
     await direct.close()
 
 
-async def test_what_no_replica_has_is_not_acknowledged_because_it_comes_a_second_time(world: Replicated) -> None:
+async def test_what_no_replica_has_is_not_acknowledged_because_it_comes_a_second_time(
+    world: Replicated,
+) -> None:
     await world.ask(world.sentinel, "SENTINEL", "REMOVE", MASTER)
     direct = Store.open(f"redis://127.0.0.1:{world.primary}", wait_replicas=1)
     incidents, click = dispatcher(direct), Delivery(("trigger:1",))
@@ -87,17 +93,24 @@ async def test_what_no_replica_has_is_not_acknowledged_because_it_comes_a_second
     world.processes[world.replica].send_signal(18)  # SIGCONT
 
     async def acknowledged() -> bool:
-        return isinstance(answer := await incidents.dispatch(declare(), None, click), Recorded) and answer.again
+        return (
+            isinstance(answer := await incidents.dispatch(declare(), None, click), Recorded)
+            and answer.again
+        )
 
     await eventually(acknowledged)
     await direct.close()
 
 
-async def test_a_hundred_at_once_wait_for_a_connection_and_nobody_is_sent_away(world: Replicated) -> None:
+async def test_a_hundred_at_once_wait_for_a_connection_and_nobody_is_sent_away(
+    world: Replicated,
+) -> None:
     store = Store.open(world.url)
     many = [commit(store, new(n, service=f"s{n}"), id=f"c{n}") for n in range(1, 101)]
     assert {type(one) for one in await asyncio.gather(*many)} == {Done}
-    assert {one.version for one in await asyncio.gather(*(store.load("INC-0001") for _ in range(100)))} == {1}
+    assert {
+        one.version for one in await asyncio.gather(*(store.load("INC-0001") for _ in range(100)))
+    } == {1}
     await store.close()
 
 
@@ -119,7 +132,13 @@ async def _serves(world: Replicated, port: int) -> bool:
         ({"aof_enabled": 1}, None, 0, "works", "does not tell"),
         ({"aof_enabled": 0}, "always", 0, "unproven", "lost with the process"),
         ({"aof_enabled": 0, "connected_slaves": 2}, None, 1, "works", "loses nothing"),
-        ({"aof_enabled": 1, "connected_slaves": 0}, "always", 1, "broken", "wait for 1 replicas, and 0"),
+        (
+            {"aof_enabled": 1, "connected_slaves": 0},
+            "always",
+            1,
+            "broken",
+            "wait for 1 replicas, and 0",
+        ),
     ],
 )
 def test_doctor_says_what_an_acknowledged_click_survives(

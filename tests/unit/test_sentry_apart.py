@@ -47,7 +47,9 @@ async def test_a_project_that_does_not_answer_leaves_the_others_and_is_no_nothin
         w.refusing.refuse(f"/issues/?project={payments}&", status=503)
         report = await w.triage()
         assert report.events == 80
-        assert any(note.startswith("The issues of some projects are not known") for note in report.notes)
+        assert any(
+            note.startswith("The issues of some projects are not known") for note in report.notes
+        )
         assert report.incomplete
         w.local.issues.clear()
         w.local.events.clear()
@@ -68,7 +70,9 @@ async def test_pages_go_on_in_every_project() -> None:
 async def test_minutes_and_counts_add_up_and_issues_of_neighbours_count() -> None:
     async with world(several=False) as w:
         for project in ("shop", "payments"):
-            w.local.load(f"Oops: {project}", at=ago(3.4), times=4, every=1, function=project, project=project)
+            w.local.load(
+                f"Oops: {project}", at=ago(3.4), times=4, every=1, function=project, project=project
+            )
         issues = [r.id for r in (await w.client.page([BOTH], SINCE, NOW)).rows]
         assert len(issues) == 2
         assert await w.client.count([SHOP], issues, SINCE, NOW) == 8

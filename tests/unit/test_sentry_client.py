@@ -48,7 +48,9 @@ async def test_versions_with_slashes_and_packages_are_quoted_and_read_back() -> 
             w.local.add_deploy(version, environment=environment, finished=ago(50).timestamp())
         w.local.add_deploy("shop/web@4.2", environment="staging", finished=ago(10).timestamp())
         deploys = await w.client.deploys([service])
-    assert [(d.release.version, d.started_at, d.source) for d in deploys] == [("4.2", ago(50), "sentry")]
+    assert [(d.release.version, d.started_at, d.source) for d in deploys] == [
+        ("4.2", ago(50), "sentry")
+    ]
 
 
 async def test_new_issues_are_those_first_seen_since_in_that_release() -> None:
@@ -79,17 +81,28 @@ async def test_a_short_id_is_found_and_an_unknown_one_says_so() -> None:
         (Fault(status=429, retry_after=9), True, 9.0, "slow down"),
         (Fault(status=502), True, None, "fault of its own"),
         (Fault(lose_answer=True), True, None, "broke off"),
-        (Fault(status=403, error="You do not have permission to perform this action."), False, None, "event:read"),
+        (
+            Fault(status=403, error="You do not have permission to perform this action."),
+            False,
+            None,
+            "event:read",
+        ),
         (Fault(status=401, error="Invalid token"), False, None, "does not accept our token"),
     ],
 )
-async def test_faults_are_said(fault: Fault, retryable: bool, wait: float | None, words: str) -> None:
+async def test_faults_are_said(
+    fault: Fault, retryable: bool, wait: float | None, words: str
+) -> None:
     async with world() as w:
         await w.client.warm([SHOP])
         w.faults.always("sentry.issues", fault)
         with pytest.raises(PortError, match=words) as caught:
             await w.client.page([SHOP], SINCE, NOW)
-    assert (caught.value.retryable, caught.value.retry_after, caught.value.system) == (retryable, wait, "Sentry")
+    assert (caught.value.retryable, caught.value.retry_after, caught.value.system) == (
+        retryable,
+        wait,
+        "Sentry",
+    )
 
 
 async def test_a_project_that_is_not_there_is_named() -> None:
@@ -131,7 +144,9 @@ class Pretend:
         return JSONResponse(answer)
 
     def environments(self, name: str) -> list[list[str]]:
-        return [[v for k, v in params if k == "environment"] for n, params in self.asked if n == name]
+        return [
+            [v for k, v in params if k == "environment"] for n, params in self.asked if n == name
+        ]
 
     @property
     def app(self) -> Starlette:
@@ -144,11 +159,21 @@ async def test_time_series_are_in_milliseconds_and_their_incomplete_end_is_marke
     values = [
         {"timestamp": ms, "value": 4, "incomplete": False},
         {"timestamp": ms + 60000, "value": 0, "incomplete": False},
-        {"timestamp": ms + 120000, "value": 2, "incomplete": True, "incompleteReason": "INCOMPLETE_BUCKET"},
+        {
+            "timestamp": ms + 120000,
+            "value": 2,
+            "incomplete": True,
+            "incompleteReason": "INCOMPLETE_BUCKET",
+        },
     ]
     meta = {"interval": 60000, "valueType": "integer", "dataScanned": "partial"}
     pretend = Pretend(
-        **{"events-timeseries": {"timeSeries": [{"values": values, "yAxis": "count()", "meta": meta}], "meta": {}}}
+        **{
+            "events-timeseries": {
+                "timeSeries": [{"values": values, "yAxis": "count()", "meta": meta}],
+                "meta": {},
+            }
+        }
     )
     async with serving(pretend.app) as url:
         client = Sentry(url, "acme", "t")
@@ -165,7 +190,9 @@ async def test_time_series_are_in_milliseconds_and_their_incomplete_end_is_marke
 async def test_an_older_sentry_is_asked_for_stats_in_seconds_and_remembered(status: int) -> None:
     at = NOW.replace(second=0) - timedelta(minutes=4)
     data = [[int(at.timestamp()) + 60 * n, [{"count": n + 1}]] for n in range(5)]
-    pretend = Pretend(**{"events-timeseries": status, "events-stats": {"data": data, "start": 0, "end": 0}})
+    pretend = Pretend(
+        **{"events-timeseries": status, "events-stats": {"data": data, "start": 0, "end": 0}}
+    )
     async with serving(pretend.app) as url:
         client = Sentry(url, "acme", "t")
         found = await client.per_minute([SHOP], ["1"], SINCE, NOW)
@@ -185,9 +212,12 @@ async def test_no_series_at_all_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "used"), [({"production", ""}, ["production", ""]), ({"production"}, ["production"]), ({""}, [""])]
+    ("known", "used"),
+    [({"production", ""}, ["production", ""]), ({"production"}, ["production"]), ({""}, [""])],
 )
-async def test_environments_that_sentry_never_saw_are_not_asked_for(known: set[str], used: list[str]) -> None:
+async def test_environments_that_sentry_never_saw_are_not_asked_for(
+    known: set[str], used: list[str]
+) -> None:
     pretend = Pretend()
     pretend.known_environments = known
     async with serving(pretend.app) as url:
@@ -225,8 +255,20 @@ async def test_a_count_that_is_not_there_is_not_zero(rows: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("value", [7, 7.0, "7"])
 async def test_counts_are_numbers_of_any_kind_and_more_is_left_alone(value: object) -> None:
-    meta = {"fields": {"count()": "integer"}, "units": {}, "isMetricsData": False, "dataset": "errors", "tips": {}}
-    pretend = Pretend(events={"data": [{"count()": value, "project.name": "shop"}], "meta": meta, "confidence": []})
+    meta = {
+        "fields": {"count()": "integer"},
+        "units": {},
+        "isMetricsData": False,
+        "dataset": "errors",
+        "tips": {},
+    }
+    pretend = Pretend(
+        events={
+            "data": [{"count()": value, "project.name": "shop"}],
+            "meta": meta,
+            "confidence": [],
+        }
+    )
     async with serving(pretend.app) as url:
         client = Sentry(url, "acme", "t")
         assert await client.count([SHOP], ["1"], SINCE, NOW) == 7
@@ -237,7 +279,11 @@ async def test_counts_are_numbers_of_any_kind_and_more_is_left_alone(value: obje
 async def test_a_series_of_another_shape_is_asked_for_as_stats(series: dict[str, Any]) -> None:
     """With what Sentry adds to it: https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/snuba.py"""
     at = int(NOW.replace(second=0).timestamp()) - 300
-    data = [[at, [{"count": 3, "comparisonCount": 1}]], [at + 60, [{"count": None}]], [at + 120, []]]
+    data = [
+        [at, [{"count": 3, "comparisonCount": 1}]],
+        [at + 60, [{"count": None}]],
+        [at + 120, []],
+    ]
     stats = {
         "data": data,
         "start": at,
@@ -257,15 +303,32 @@ async def test_releases_come_in_pages_that_may_be_short() -> None:
     """https://docs.sentry.io/api/pagination/: `Link` with `rel="next"; results="true"; cursor="…"`"""
 
     def release(number: int) -> dict[str, Any]:
-        deploy = {"environment": "production", "dateFinished": f"2026-05-0{number}T00:00:00Z", "dateStarted": None}
-        known = {"version": f"1.{number}.0", "projects": [{"id": 7, "slug": "shop"}], "firstEvent": None}
-        return {**known, "lastDeploy": deploy, "deployCount": 1, "newGroups": 0, "adoptionStages": {}, "status": "open"}
+        deploy = {
+            "environment": "production",
+            "dateFinished": f"2026-05-0{number}T00:00:00Z",
+            "dateStarted": None,
+        }
+        known = {
+            "version": f"1.{number}.0",
+            "projects": [{"id": 7, "slug": "shop"}],
+            "firstEvent": None,
+        }
+        return {
+            **known,
+            "lastDeploy": deploy,
+            "deployCount": 1,
+            "newGroups": 0,
+            "adoptionStages": {},
+            "status": "open",
+        }
 
     asked: list[str] = []
 
     async def answer(request: Request) -> Response:
         if not request.url.path.endswith("/releases/"):
-            return JSONResponse([{"id": "7", "slug": "shop"}] if request.url.path.endswith("/projects/") else [])
+            return JSONResponse(
+                [{"id": "7", "slug": "shop"}] if request.url.path.endswith("/projects/") else []
+            )
         asked.append(request.query_params.get("cursor", ""))
         page = int((asked[-1] or "0:0:0").split(":")[1])
         more = "true" if page < 2 else "false"
@@ -285,7 +348,10 @@ async def test_without_retry_after_the_end_of_sentrys_window_is_waited_for() -> 
     """https://docs.sentry.io/api/ratelimits/: "the time when the next rate limit window begins", in seconds from epoch."""
     ends = datetime.now(UTC).timestamp() + 7
     headers = {"X-Sentry-Rate-Limit-Limit": "40", "X-Sentry-Rate-Limit-Remaining": "0"}
-    headers |= {"X-Sentry-Rate-Limit-Reset": f"{ends:.0f}", "X-Sentry-Rate-Limit-ConcurrentRemaining": "24"}
+    headers |= {
+        "X-Sentry-Rate-Limit-Reset": f"{ends:.0f}",
+        "X-Sentry-Rate-Limit-ConcurrentRemaining": "24",
+    }
 
     async def answer(request: Request) -> Response:
         said = "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 seconds"
@@ -328,7 +394,12 @@ ISSUE: dict[str, Any] = {
     "lifetime": {"firstSeen": "2026-04-01T00:00:00Z", "count": "900"},
     "project": {"id": "7", "slug": "shop", "name": "shop"},
     "isUnhandled": True,
-    "stats": {"24h": [[int((NOW - timedelta(hours=h)).timestamp()) // 3600 * 3600, 10] for h in range(23, -1, -1)]},
+    "stats": {
+        "24h": [
+            [int((NOW - timedelta(hours=h)).timestamp()) // 3600 * 3600, 10]
+            for h in range(23, -1, -1)
+        ]
+    },
 }
 
 
@@ -353,13 +424,27 @@ def test_buckets_that_are_none_spoil_no_triage() -> None:
 @pytest.mark.parametrize(
     ("deploy", "first_event", "started"),
     [
-        ({"dateStarted": "2026-05-05T14:00:00Z", "dateFinished": "2026-05-05T14:05:00Z"}, None, "14:00"),
+        (
+            {"dateStarted": "2026-05-05T14:00:00Z", "dateFinished": "2026-05-05T14:05:00Z"},
+            None,
+            "14:00",
+        ),
         ({"dateFinished": "2026-05-05T14:05:00Z"}, None, "14:05"),
-        ({"dateFinished": "2026-05-05T14:05:00Z"}, "2026-05-05T14:03:00Z", "14:03"),  # it crashed while it rolled out
-        ({"dateFinished": "2026-05-05T14:05:00Z"}, "2026-05-05T12:00:00Z", "14:05"),  # an earlier deploy of it
+        (
+            {"dateFinished": "2026-05-05T14:05:00Z"},
+            "2026-05-05T14:03:00Z",
+            "14:03",
+        ),  # it crashed while it rolled out
+        (
+            {"dateFinished": "2026-05-05T14:05:00Z"},
+            "2026-05-05T12:00:00Z",
+            "14:05",
+        ),  # an earlier deploy of it
     ],
 )
-def test_when_a_deploy_started(deploy: dict[str, str], first_event: str | None, started: str) -> None:
+def test_when_a_deploy_started(
+    deploy: dict[str, str], first_event: str | None, started: str
+) -> None:
     shape = {
         "version": "v3",
         "firstEvent": first_event,
@@ -405,7 +490,11 @@ def test_an_issue_of_which_little_is_written_yet_is_read_all_the_same() -> None:
         "firstSeen": None,
         "project": {"id": "1", "slug": "shop"},
     }
-    told = IssueShape.model_validate(row | {"lifetime": {"firstSeen": None}, "lastSeen": ago(2).isoformat()}).row(SINCE)
+    told = IssueShape.model_validate(
+        row | {"lifetime": {"firstSeen": None}, "lastSeen": ago(2).isoformat()}
+    ).row(SINCE)
     assert (told.first_seen, told.events, told.level, told.short_id) == (ago(2), 3, "error", "")
-    known = IssueShape.model_validate(row | {"lifetime": {"firstSeen": ago(900).isoformat()}}).row(SINCE)
+    known = IssueShape.model_validate(row | {"lifetime": {"firstSeen": ago(900).isoformat()}}).row(
+        SINCE
+    )
     assert known.first_seen == ago(900)

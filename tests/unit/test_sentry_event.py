@@ -17,14 +17,26 @@ Json = dict[str, Any]
 
 
 def frame(name: str, line: int = 10, *, app: bool | None = True, **more: Any) -> Json:
-    return {"filename": f"{name}.py", "function": name, "lineNo": line, "inApp": app, "context": []} | more
+    return {
+        "filename": f"{name}.py",
+        "function": name,
+        "lineNo": line,
+        "inApp": app,
+        "context": [],
+    } | more
 
 
 def raised(name: str, /, *crash_first: Json, value: str | None = "x", **mechanism: Any) -> Json:
     """A value of the exception; its frames go to Sentry the other way round."""
     told = {"type": "generic", "handled": True} | mechanism
     stack = {"frames": list(reversed(crash_first))} if crash_first else None
-    return {"type": name, "value": value, "mechanism": told, "stacktrace": stack, "rawStacktrace": None}
+    return {
+        "type": name,
+        "value": value,
+        "mechanism": told,
+        "stacktrace": stack,
+        "rawStacktrace": None,
+    }
 
 
 def event(*values: Json | None, **entries: Any) -> EventDetail:
@@ -62,9 +74,13 @@ def test_springs_wrapper_around_a_cause(app: bool | None) -> None:
     """sentry-java marks our own frames only where `inAppIncludes` names them; Sentry stores those that are not marked as false."""
     crash = java("priceOf", 44, "com.acme.shop.PriceService", app)
     caller = java("show", 20, "com.acme.shop.CartController$Lambda", app)
-    cause = raised("NullPointerException", crash, caller, *SPRING, value=None, exception_id=1, parent_id=0)
+    cause = raised(
+        "NullPointerException", crash, caller, *SPRING, value=None, exception_id=1, parent_id=0
+    )
     again = java("processRequest", 1014, "org.springframework.web.servlet.FrameworkServlet", False)
-    outer = raised("ServletException", again, SPRING[-1], value="Request failed", exception_id=0, handled=False)
+    outer = raised(
+        "ServletException", again, SPRING[-1], value="Request failed", exception_id=0, handled=False
+    )
     detail = event(cause, outer)
     assert (detail.exception_type, detail.exception_value, detail.wrapped_in) == (
         "NullPointerException",
@@ -72,17 +88,30 @@ def test_springs_wrapper_around_a_cause(app: bool | None) -> None:
         ("ServletException",),
     )
     assert (own(detail), detail.handled) == (["priceOf", "show"], False)
-    assert names(detail) == ["priceOf", "show", "doDispatch", "processRequest", "run", "processRequest"]
+    assert names(detail) == [
+        "priceOf",
+        "show",
+        "doDispatch",
+        "processRequest",
+        "run",
+        "processRequest",
+    ]
     assert detail.in_app_told is (app is True)
 
 
 def test_what_was_suppressed_is_no_cause() -> None:
     """sentry-java puts it before what it was suppressed by, with the type `suppressed`, and its causes behind it."""
-    suppressed = raised("CloseFailed", frame("close"), type="suppressed", exception_id=1, parent_id=0)
+    suppressed = raised(
+        "CloseFailed", frame("close"), type="suppressed", exception_id=1, parent_id=0
+    )
     of_it = raised("DiskFull", frame("write"), type="chained", exception_id=2, parent_id=1)
     cause = raised("KeyError", frame("price"), type="chained", exception_id=3, parent_id=0)
     detail = event(cause, of_it, suppressed, raised("OrderFailed", frame("order"), exception_id=0))
-    assert (detail.exception_type, detail.wrapped_in, names(detail)[0]) == ("KeyError", ("OrderFailed",), "price")
+    assert (detail.exception_type, detail.wrapped_in, names(detail)[0]) == (
+        "KeyError",
+        ("OrderFailed",),
+        "price",
+    )
     alone = event(of_it, suppressed, raised("OrderFailed", frame("order"), exception_id=0))
     assert (alone.exception_type, alone.wrapped_in, names(alone)[0]) == ("OrderFailed", (), "order")
     assert {f.of for f in alone.frames} == {"", "CloseFailed", "DiskFull"}
@@ -91,7 +120,13 @@ def test_what_was_suppressed_is_no_cause() -> None:
 def test_a_cause_in_javascript() -> None:
     """sentry-javascript prepends each `error.cause`; its stack ends where the wrapper's goes on."""
     cause = raised(
-        "TypeError", frame("total"), frame("load"), type="chained", source="cause", exception_id=1, parent_id=0
+        "TypeError",
+        frame("total"),
+        frame("load"),
+        type="chained",
+        source="cause",
+        exception_id=1,
+        parent_id=0,
     )
     outer = raised("Error", frame("load", 14), frame("render"), exception_id=0, handled=False)
     detail = event(cause, outer)
@@ -118,9 +153,18 @@ def test_go_has_a_stack_at_the_outermost_only(ids: tuple[int, int]) -> None:
 
 
 def test_a_cause_inside_of_libraries_leads_to_our_own_line() -> None:
-    refused = raised("ConnectionRefusedError", frame("connect", app=False), frame("new_conn", app=False))
-    failed = raised("NewConnectionError", frame("new_conn", 12, app=False), frame("send", app=False))
-    outer = raised("requests.ConnectionError", frame("send", 31, app=False), frame("get", app=False), frame("rates"))
+    refused = raised(
+        "ConnectionRefusedError", frame("connect", app=False), frame("new_conn", app=False)
+    )
+    failed = raised(
+        "NewConnectionError", frame("new_conn", 12, app=False), frame("send", app=False)
+    )
+    outer = raised(
+        "requests.ConnectionError",
+        frame("send", 31, app=False),
+        frame("get", app=False),
+        frame("rates"),
+    )
     detail = event(refused, failed, outer)
     assert detail.exception_type == "ConnectionRefusedError"
     assert own(detail) == ["rates"]
@@ -130,7 +174,9 @@ def test_a_cause_inside_of_libraries_leads_to_our_own_line() -> None:
 def test_a_crash_in_the_handler_of_another_counts_before_its_callers() -> None:
     """`During handling of the above exception, another exception occurred`: there the second one may be what hurts."""
     missing = raised("KeyError", frame("price"), frame("order"))
-    second = raised("ZeroDivisionError", frame("share"), frame("split"), frame("order", 12), frame("main"))
+    second = raised(
+        "ZeroDivisionError", frame("share"), frame("split"), frame("order", 12), frame("main")
+    )
     detail = event(missing, second)
     assert [(f.function, f.of) for f in detail.frames] == [
         ("price", ""),
@@ -157,10 +203,16 @@ def numbered(value: Json, id: int, parent: int | None = None) -> Json:
 def test_nets_group_whose_first_member_was_only_cancelled() -> None:
     """sentry-dotnet lists members the last one first, behind each its own inner exceptions, the group last."""
     third = numbered(member(3, "FormatException", frame("parse")), 4)
-    inner = numbered(raised("NullReferenceException", frame("total"), frame("quote"), type="chained"), 3, 2)
+    inner = numbered(
+        raised("NullReferenceException", frame("total"), frame("quote"), type="chained"), 3, 2
+    )
     second = numbered(member(2, "QuoteException", frame("quote", 30), frame("task")), 2)
-    first = numbered(member(1, "System.Threading.Tasks.TaskCanceledException", frame("wait", app=False)), 1)
-    group = numbered(raised("System.AggregateException", frame("all"), is_exception_group=True, handled=False), 0)
+    first = numbered(
+        member(1, "System.Threading.Tasks.TaskCanceledException", frame("wait", app=False)), 1
+    )
+    group = numbered(
+        raised("System.AggregateException", frame("all"), is_exception_group=True, handled=False), 0
+    )
     detail = event(third, inner, second, first, group)
     assert detail.exception_type == "NullReferenceException"
     assert detail.wrapped_in == ("QuoteException", "System.AggregateException")
@@ -181,7 +233,9 @@ def test_a_group_of_three(source: str) -> None:
     inside: list[Json] = []
     for n in (3, 2, 1):
         crash, name = frame(f"crash{n}"), f"Error{n}"
-        inside.append(numbered(member(n, name, crash, source=source) if source else raised(name, crash), n, 0))
+        inside.append(
+            numbered(member(n, name, crash, source=source) if source else raised(name, crash), n, 0)
+        )
     group = numbered(raised("AggregateError", frame("any"), is_exception_group=True), 0)
     detail = event(*inside, group)
     assert (detail.exception_type, detail.wrapped_in) == ("Error1", ("AggregateError",))
@@ -199,12 +253,29 @@ def test_a_group_of_three(source: str) -> None:
         [(None, None), (None, None), (None, None)],
         [(2, 1), (1, 0), (0, 2)],
     ],
-    ids=["doubled", "no such parent", "circle", "its own parent", "two roots", "none", "root in a circle"],
+    ids=[
+        "doubled",
+        "no such parent",
+        "circle",
+        "its own parent",
+        "two roots",
+        "none",
+        "root in a circle",
+    ],
 )
-def test_numbers_that_make_no_tree_leave_the_order(numbers: list[tuple[int | None, int | None]]) -> None:
-    values = [raised(f"E{n}", frame(f"at{n}"), exception_id=id, parent_id=of) for n, (id, of) in enumerate(numbers)]
+def test_numbers_that_make_no_tree_leave_the_order(
+    numbers: list[tuple[int | None, int | None]],
+) -> None:
+    values = [
+        raised(f"E{n}", frame(f"at{n}"), exception_id=id, parent_id=of)
+        for n, (id, of) in enumerate(numbers)
+    ]
     detail = event(*values)
-    assert (detail.exception_type, detail.wrapped_in, names(detail)[0]) == ("E0", ("E1", "E2"), "at0")
+    assert (detail.exception_type, detail.wrapped_in, names(detail)[0]) == (
+        "E0",
+        ("E1", "E2"),
+        "at0",
+    )
 
 
 # --- what is missing ---------------------------------------------------------------------------------------------
@@ -250,7 +321,10 @@ def test_a_long_stack_of_a_framework_hides_no_frame_of_ours() -> None:
 
 def test_a_build_s_query_is_no_part_of_a_file() -> None:
     detail = event(
-        raised("TypeError", frame("total", filename="Cart.vue?4f2a", absPath="webpack:///./src/Cart.vue?4f2a"))
+        raised(
+            "TypeError",
+            frame("total", filename="Cart.vue?4f2a", absPath="webpack:///./src/Cart.vue?4f2a"),
+        )
     )
     assert (detail.frames[0].file, detail.frames[0].path) == ("Cart.vue", "src/Cart.vue")
 
@@ -260,16 +334,33 @@ def test_a_build_s_query_is_no_part_of_a_file() -> None:
 
 def thread(id: Any, *crash_first: Json, crashed: bool = False, current: bool = False) -> Json:
     stack = {"frames": list(reversed(crash_first))} if crash_first else None
-    return {"id": id, "crashed": crashed, "current": current, "name": "t", "stacktrace": stack, "rawStacktrace": None}
+    return {
+        "id": id,
+        "crashed": crashed,
+        "current": current,
+        "name": "t",
+        "stacktrace": stack,
+        "rawStacktrace": None,
+    }
 
 
 @pytest.mark.parametrize(
     ("threads", "name"),
     [
-        ([thread(1, frame("idle")), thread(2, frame("crash"), crashed=True, current=True)], "crash"),
+        (
+            [thread(1, frame("idle")), thread(2, frame("crash"), crashed=True, current=True)],
+            "crash",
+        ),
         ([thread(1, frame("idle")), thread("2", frame("now"), current=True)], "now"),
         ([thread(None, frame("log"))], "log"),
-        ([thread(1, frame("idle")), thread(7, frame("hung")), thread(3, frame("main"), crashed=True)], "hung"),
+        (
+            [
+                thread(1, frame("idle")),
+                thread(7, frame("hung")),
+                thread(3, frame("main"), crashed=True),
+            ],
+            "hung",
+        ),
         ([thread(7), thread(3, frame("main"), crashed=True)], "main"),
     ],
     ids=["crashed", "current", "the only one", "the exception's", "the exception's is empty"],
@@ -284,20 +375,32 @@ def test_of_several_threads_none_is_guessed() -> None:
 
 
 def test_an_exceptions_own_stack_goes_before_its_thread() -> None:
-    detail = event(raised("E", frame("crash")), threads={"values": [thread(1, frame("sdk"), current=True)]})
+    detail = event(
+        raised("E", frame("crash")), threads={"values": [thread(1, frame("sdk"), current=True)]}
+    )
     assert names(detail) == ["crash"]
 
 
 def test_a_stack_of_its_own() -> None:
-    detail = event(message={"formatted": "slow"}, stacktrace={"frames": [frame("main"), frame("log")]})
+    detail = event(
+        message={"formatted": "slow"}, stacktrace={"frames": [frame("main"), frame("log")]}
+    )
     assert (names(detail), detail.kind, detail.exception_type) == (["log", "main"], "message", None)
 
 
 @pytest.mark.parametrize(
     ("entries", "kind", "said"),
     [
-        ({"message": {"formatted": "the queue is full", "message": None, "params": None}}, "message", "logged message"),
-        ({"csp": {"effective_directive": "img-src"}, "message": {"formatted": "Blocked"}}, "csp", "Content Security"),
+        (
+            {"message": {"formatted": "the queue is full", "message": None, "params": None}},
+            "message",
+            "logged message",
+        ),
+        (
+            {"csp": {"effective_directive": "img-src"}, "message": {"formatted": "Blocked"}},
+            "csp",
+            "Content Security",
+        ),
         ({"hpkp": {"hostname": "shop"}}, "hpkp", "key pinning"),
         ({"request": {}}, "", ""),
     ],
@@ -309,8 +412,13 @@ def test_what_has_no_stack_says_so(entries: Json, kind: str, said: str) -> None:
 
 
 def test_an_error_calls_nobody_and_names_no_address() -> None:
-    detail = event(raised("Key<!here>Error", frame("a"), value="<!channel> ann@example.com 10.0.0.1 <@U0BOB>"))
-    assert (detail.exception_type, detail.exception_value) == ("Key!hereError", "!channel … … @U0BOB")
+    detail = event(
+        raised("Key<!here>Error", frame("a"), value="<!channel> ann@example.com 10.0.0.1 <@U0BOB>")
+    )
+    assert (detail.exception_type, detail.exception_value) == (
+        "Key!hereError",
+        "!channel … … @U0BOB",
+    )
 
 
 # --- the whole of it ---------------------------------------------------------------------------------------------
@@ -329,13 +437,19 @@ def test_the_cause_and_its_crashing_frame_come_first() -> None:
                             "type": "KeyError",
                             "value": "'bob@example.com'",
                             "stacktrace": {
-                                "frames": [frame("main"), frame("lib", app=False), frame("crash", context=around)]
+                                "frames": [
+                                    frame("main"),
+                                    frame("lib", app=False),
+                                    frame("crash", context=around),
+                                ]
                             },
                         },
                         {
                             "type": "OrderFailed",
                             "mechanism": {"handled": False},
-                            "stacktrace": {"frames": [frame("wsgi"), frame("main") | {"lineNo": 12}]},
+                            "stacktrace": {
+                                "frames": [frame("wsgi"), frame("main") | {"lineNo": 12}]
+                            },
                         },
                     ]
                 },
@@ -345,7 +459,11 @@ def test_the_cause_and_its_crashing_frame_come_first() -> None:
         "tags": [{"key": "release", "value": "v3"}],
     }
     detail = EventShape.model_validate(told).detail()
-    assert (detail.exception_type, detail.exception_value, detail.wrapped_in) == ("KeyError", "'…'", ("OrderFailed",))
+    assert (detail.exception_type, detail.exception_value, detail.wrapped_in) == (
+        "KeyError",
+        "'…'",
+        ("OrderFailed",),
+    )
     assert detail.handled is False
     assert [(f.function, f.line, f.of) for f in detail.frames] == [
         ("crash", 10, ""),
@@ -365,7 +483,9 @@ def test_an_event_without_exception_has_no_frames() -> None:
 
 # --- whose frames they are ---------------------------------------------------------------------------------------
 
-CARGO = "/usr/local/cargo/registry/src/index.crates.io-6f17d22bba15001f/tokio-1.35.0/src/runtime/mod.rs"
+CARGO = (
+    "/usr/local/cargo/registry/src/index.crates.io-6f17d22bba15001f/tokio-1.35.0/src/runtime/mod.rs"
+)
 GEM = "/usr/local/bundle/gems/activerecord-7.0.4/lib/active_record/core.rb"
 SITE = "/usr/local/lib/python3.12/site-packages/django/db/models/query.py"
 
@@ -375,20 +495,41 @@ SITE = "/usr/local/lib/python3.12/site-packages/django/db/models/query.py"
     [
         ({"filename": "mod.rs", "absPath": CARGO}, True),
         ({"filename": "mod.rs", "absPath": CARGO.replace("/", "\\")}, True),
-        ({"filename": "mod.rs", "absPath": "/root/.cargo/git/checkouts/tokio-8a1f00d5e0f6a1b2/9f3/src/mod.rs"}, True),
+        (
+            {
+                "filename": "mod.rs",
+                "absPath": "/root/.cargo/git/checkouts/tokio-8a1f00d5e0f6a1b2/9f3/src/mod.rs",
+            },
+            True,
+        ),
         ({"filename": "option.rs", "absPath": "/rustc/9fc6/library/core/src/option.rs"}, True),
-        ({"filename": "errors.go", "absPath": "/go/pkg/mod/github.com/pkg/errors@v0.9.1/errors.go"}, True),
-        ({"filename": "ink_well.dart", "absPath": "package:flutter/src/material/ink_well.dart"}, True),
+        (
+            {
+                "filename": "errors.go",
+                "absPath": "/go/pkg/mod/github.com/pkg/errors@v0.9.1/errors.go",
+            },
+            True,
+        ),
+        (
+            {"filename": "ink_well.dart", "absPath": "package:flutter/src/material/ink_well.dart"},
+            True,
+        ),
         ({"filename": "[internal]", "absPath": "[internal]"}, True),
         ({"filename": "django/db/models/query.py", "absPath": SITE}, False),
         ({"filename": "active_record/core.rb", "absPath": GEM}, False),
-        ({"filename": "json\\decoder.py", "absPath": "C:\\Python312\\Lib\\json\\decoder.py"}, False),
+        (
+            {"filename": "json\\decoder.py", "absPath": "C:\\Python312\\Lib\\json\\decoder.py"},
+            False,
+        ),
         ({"filename": "encoding/json/decode.go", "module": "encoding/json"}, False),
         ({"filename": "internal/process/task_queues.js"}, False),
     ],
 )
 def test_a_library_s_frame_is_not_ours_whatever_its_sdk_marks(library: Json, marked: bool) -> None:
-    crash, called = frame("theirs", app=marked, **library), frame("ours", app=marked, filename="crates/pay/src/pay.rs")
+    crash, called = (
+        frame("theirs", app=marked, **library),
+        frame("ours", app=marked, filename="crates/pay/src/pay.rs"),
+    )
     assert own(event(raised("E", crash, called))) == ["ours"]
 
 
@@ -399,24 +540,36 @@ def test_a_package_of_ours_that_is_installed_keeps_its_name() -> None:
 
 
 def test_a_folder_of_ours_may_be_called_internal() -> None:
-    price = frame("Of", filename="internal/price/price.go", module="github.com/acme/shop/internal/price")
-    assert own(event(raised("E", price, frame("main", filename="cmd/shop/main.go", module="main")))) == ["Of", "main"]
+    price = frame(
+        "Of", filename="internal/price/price.go", module="github.com/acme/shop/internal/price"
+    )
+    assert own(
+        event(raised("E", price, frame("main", filename="cmd/shop/main.go", module="main")))
+    ) == ["Of", "main"]
 
 
 @pytest.mark.parametrize("numbered_too", [True, False])
 def test_the_tree_of_components_is_no_cause(numbered_too: bool) -> None:
     """https://github.com/getsentry/sentry-javascript/blob/develop/packages/react/src/error.ts"""
-    tree, real = raised("React ErrorBoundary TypeError", frame("App")), raised("TypeError", frame("total"))
+    tree, real = (
+        raised("React ErrorBoundary TypeError", frame("App")),
+        raised("TypeError", frame("total")),
+    )
     if numbered_too:
         tree, real = numbered(tree, 1, 0), numbered(real, 0)
     detail = event(tree, real)
-    assert (detail.exception_type, detail.wrapped_in, own(detail)) == ("TypeError", (), ["total", "App"])
+    assert (detail.exception_type, detail.wrapped_in, own(detail)) == (
+        "TypeError",
+        (),
+        ["total", "App"],
+    )
     alone = event(tree)
     assert (alone.exception_type, own(alone)) == ("React ErrorBoundary TypeError", ["App"])
 
 
 @pytest.mark.parametrize(
-    ("version", "cause"), [("8.14.2", "FormatException"), ("9.1.0", "CartException"), (None, "CartException")]
+    ("version", "cause"),
+    [("8.14.2", "FormatException"), ("9.1.0", "CartException"), (None, "CartException")],
 )
 def test_dart_sent_its_chains_the_wrong_way_round(version: str | None, cause: str) -> None:
     values = [raised("CartException", frame("load")), raised("FormatException", frame("parse"))]

@@ -25,7 +25,9 @@ from phases.triage.steps import headline
 from phases.verification.recurrence import look_back
 
 COUNT = ("/events/", "field=count()")
-LOST: dict[str, Any] = {"data": [{"count()": None, "count_unique(user)": None, "count_unique(user.ip)": None}]}
+LOST: dict[str, Any] = {
+    "data": [{"count()": None, "count_unique(user)": None, "count_unique(user.ip)": None}]
+}
 
 
 class Instead:
@@ -59,7 +61,11 @@ async def halved(**fields: Any) -> AsyncIterator[tuple[World, Instead]]:
     "answers",
     [
         {FEATURES: {"data": []}},
-        {FEATURES: {"data": [{"transaction": "/cart/add", "count()": None}, {"transaction": "/pay"}]}},
+        {
+            FEATURES: {
+                "data": [{"transaction": "/cart/add", "count()": None}, {"transaction": "/pay"}]
+            }
+        },
         {USERS: {"data": []}},
         {USERS: {"data": [{"user": "id:1", "count()": None}]}},
         {TOTALS: LOST},
@@ -68,7 +74,9 @@ async def halved(**fields: Any) -> AsyncIterator[tuple[World, Instead]]:
         {TOTALS: {"data": [{"count()": 120, "count_unique(user)": None}]}, USERS: {"data": []}},
     ],
 )
-async def test_a_table_without_its_numbers_is_not_known_and_never_mild(answers: dict[tuple[str, ...], Any]) -> None:
+async def test_a_table_without_its_numbers_is_not_known_and_never_mild(
+    answers: dict[tuple[str, ...], Any],
+) -> None:
     """With a well Sentry it is 30 users, 3 features, roll back."""
     async with halved() as (w, instead):
         await fire(w)
@@ -83,7 +91,9 @@ async def test_a_table_without_its_numbers_is_not_known_and_never_mild(answers: 
     assert FEATURES not in answers or not report.blast.knows("features")
 
 
-@pytest.mark.parametrize("body", [{"data": []}, LOST, '{"data": [{"count()": NaN}]}', "<html>Down</html>", ""])
+@pytest.mark.parametrize(
+    "body", [{"data": []}, LOST, '{"data": [{"count()": NaN}]}', "<html>Down</html>", ""]
+)
 async def test_a_count_that_is_not_there_is_neither_recovery_nor_a_quiet_look(body: object) -> None:
     async with halved() as (w, instead):
         burning = await burned(w)
@@ -93,14 +103,18 @@ async def test_a_count_that_is_not_there_is_neither_recovery_nor_a_quiet_look(bo
         incident = await recovered(w, 5)
         assert incident.guard_until is not None
         instead.answer(COUNT, body)
-        told = await look_back(incident, SHOP, GuardLook(until=incident.guard_until, number=1, seeds=0), w.client, NOW)
+        told = await look_back(
+            incident, SHOP, GuardLook(until=incident.guard_until, number=1, seeds=0), w.client, NOW
+        )
     assert told.found == "not asked"
 
 
 async def test_releases_without_their_counts_make_no_return_of_what_stragglers_send() -> None:
     async with halved() as (w, instead):
         await fire(w)
-        instead.answer(("/events/", "field=release"), {"data": [{"release": "v3", "count()": None}]})
+        instead.answer(
+            ("/events/", "field=release"), {"data": [{"release": "v3", "count()": None}]}
+        )
         with pytest.raises(HttpError, match="shape that is not known"):
             await w.client.releases(SHOP, ["1"], ago(15), NOW)
 

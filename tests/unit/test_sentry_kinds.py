@@ -31,7 +31,10 @@ class GlitchTip:
 
     def __init__(self, now: datetime = NOW) -> None:
         self.tags_fail = False
-        self.rows = [self.row(1, now - timedelta(minutes=6), now, 90), self.row(2, now - timedelta(days=9), now, 4000)]
+        self.rows = [
+            self.row(1, now - timedelta(minutes=6), now, 90),
+            self.row(2, now - timedelta(days=9), now, 4000),
+        ]
         self.rows.append(self.row(3, now - timedelta(days=9), now - timedelta(hours=2), 50))
 
     def row(self, id: int, first: datetime, last: datetime, count: int) -> dict[str, Any]:
@@ -53,14 +56,25 @@ class GlitchTip:
         path, params = request.url.path, request.query_params
         here = path.removeprefix("/api/0/organizations/acme")
         if here == "/projects/":
-            return JSONResponse([{"id": "7", "slug": "shop", "dateCreated": "2026-01-01T00:00:00Z"}])
+            return JSONResponse(
+                [{"id": "7", "slug": "shop", "dateCreated": "2026-01-01T00:00:00Z"}]
+            )
         if here == "/releases/":
-            release = {"version": "v3", "projects": [{"name": "shop", "slug": "shop"}], "deployCount": 0, "ref": None}
+            release = {
+                "version": "v3",
+                "projects": [{"name": "shop", "slug": "shop"}],
+                "deployCount": 0,
+                "ref": None,
+            }
             return JSONResponse([release])
         if here == "/issues/":
-            return self.issues(params.get("sort", "-last_seen"), params.get("start"), params.get("query") or "")
+            return self.issues(
+                params.get("sort", "-last_seen"), params.get("start"), params.get("query") or ""
+            )
         if path == "/api/0/issues/1/events/latest/":
-            return JSONResponse({"entries": [], "tags": [{"key": "environment", "value": "production"}]})
+            return JSONResponse(
+                {"entries": [], "tags": [{"key": "environment", "value": "production"}]}
+            )
         if path == "/api/0/issues/1/":
             return JSONResponse(self.rows[0])
         if path.startswith("/api/0/issues/") and path.endswith("/tags/"):
@@ -69,7 +83,11 @@ class GlitchTip:
 
     def issues(self, sort: str, start: str | None, query: str) -> Response:
         if sort.removeprefix("-") not in SORTS:
-            wrong = {"type": "literal_error", "loc": ["query", "sort"], "msg": "Input should be 'last_seen' or 'count'"}
+            wrong = {
+                "type": "literal_error",
+                "loc": ["query", "sort"],
+                "msg": "Input should be 'last_seen' or 'count'",
+            }
             return JSONResponse({"detail": [wrong]}, 422)
         if "level:[" in query:
             return JSONResponse([])  # no such level
@@ -79,7 +97,9 @@ class GlitchTip:
     def tags(self, key: str) -> Response:
         if self.tags_fail:
             return Response("Server Error", 500)
-        values = [{"name": f"{key}{n}", "value": f"{key}{n}", "count": 30, "key": key} for n in range(3)]
+        values = [
+            {"name": f"{key}{n}", "value": f"{key}{n}", "count": 30, "key": key} for n in range(3)
+        ]
         known = {"topValues": values, "uniqueValues": 3, "key": key, "name": key, "totalValues": 90}
         return JSONResponse([known] if key in ("user", "transaction") else [])
 
@@ -135,7 +155,10 @@ async def test_an_older_sentry_has_errors_within_discover() -> None:
         w.deployed("v2", 600)
         w.deployed("v3", 8)
         w.burn("/cart", "/pay", "/search")
-        w.refusing.refuse("dataset=errors", said="dataset must be one of: discover, metrics, metricsEnhanced, profiles")
+        w.refusing.refuse(
+            "dataset=errors",
+            said="dataset must be one of: discover, metrics, metricsEnhanced, profiles",
+        )
         w.refusing.refuse("/events-timeseries/", status=404)
         report = await w.triage()
     assert (report.blast.user_count, report.blast.unknown, report.began_at) == (30, (), ago(6))

@@ -44,13 +44,19 @@ async def fire(w: World, *paths: str, users: int = 30) -> None:
     ("status", "said"),
     [
         (400, str(TIMEOUT.error)),
-        (400, "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects."),
+        (
+            400,
+            "Query timeout. Please try again. If the problem persists try a smaller date range or fewer projects.",
+        ),
         (400, "Internal error. Please try again."),
         (400, "Internal error. Your query failed to run."),
         (400, "Too many simultaneous queries"),
         (400, "Memory limit (for query) exceeded"),
         (400, "Query limits exceeded. Try narrowing your request."),
-        (400, "Rate limit exceeded. Please try your query with a smaller date range or fewer projects."),
+        (
+            400,
+            "Rate limit exceeded. Please try your query with a smaller date range or fewer projects.",
+        ),
         (408, "Proxied request timed out"),
         (429, ""),
         (503, ""),
@@ -114,16 +120,30 @@ async def test_a_final_refusal_is_asked_once_and_says_what_sentry_refused() -> N
     [
         (
             422,
-            {"detail": [{"type": "literal_error", "loc": ["query", "sort"], "msg": "Input should be 'x'"}]},
+            {
+                "detail": [
+                    {
+                        "type": "literal_error",
+                        "loc": ["query", "sort"],
+                        "msg": "Input should be 'x'",
+                    }
+                ]
+            },
             "sort: ",
         ),
         (400, {"environment": ["Invalid environment"]}, "environment: Invalid environment"),
         (400, ["Invalid statsPeriod"], "Invalid statsPeriod"),
-        (400, {"detail": {"code": "bad", "message": "No such thing", "extra": {}}}, "No such thing"),
+        (
+            400,
+            {"detail": {"code": "bad", "message": "No such thing", "extra": {}}},
+            "No such thing",
+        ),
         (422, {"detail": ["start must be before end"]}, "start must be before end"),
     ],
 )
-async def test_a_refusal_is_told_in_whatever_form_it_comes(status: int, body: object, told: str) -> None:
+async def test_a_refusal_is_told_in_whatever_form_it_comes(
+    status: int, body: object, told: str
+) -> None:
     async def answer(request: Request) -> Response:
         return JSONResponse(body, status)
 
@@ -140,7 +160,12 @@ async def test_a_refusal_is_told_in_whatever_form_it_comes(status: int, body: ob
 
 
 def everything(report: TriageReport) -> str:
-    said = (headline(report), *report.blast.sentences, *report.recommendation.reasons, *report.recommendation.against)
+    said = (
+        headline(report),
+        *report.blast.sentences,
+        *report.recommendation.reasons,
+        *report.recommendation.against,
+    )
     return " ".join((*said, *report.notes))
 
 
@@ -220,9 +245,17 @@ async def test_regions_that_are_not_known_do_not_make_nameless_events_one_user()
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(400, "Query timeout. Please try again."), (429, "Rate limit exceeded."), (503, ""), (504, "")]
+    ("status", "said"),
+    [
+        (400, "Query timeout. Please try again."),
+        (429, "Rate limit exceeded."),
+        (503, ""),
+        (504, ""),
+    ],
 )
-async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(status: int, said: str) -> None:
+async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(
+    status: int, said: str
+) -> None:
     """The issues are told by another part of Sentry: how many events, since when, and which deploy lies before it."""
     async with world() as w:
         await fire(w, "/cart")
@@ -239,7 +272,9 @@ async def test_an_overloaded_store_of_events_leaves_a_decision_as_for_many(statu
     assert "nothing unusual" not in everything(report)
 
 
-async def test_what_is_refused_for_good_is_unknown_too_and_is_not_asked_for_again_and_again() -> None:
+async def test_what_is_refused_for_good_is_unknown_too_and_is_not_asked_for_again_and_again() -> (
+    None
+):
     async with world() as w:
         await fire(w)
         w.refusing.refuse("/events/", said="Invalid query. Argument to function is wrong type.")
@@ -268,13 +303,25 @@ async def test_the_beginning_of_an_old_issue_is_not_guessed_where_no_minutes_are
         for version, minutes in (("v1", 900), ("v2", 600), ("v3", 8)):
             w.deployed(version, minutes)
         w.local.load("Oops: old", at=ago(60 * 24 * 5), transaction="/cart", release="v1")
-        w.local.load("Oops: old", at=ago(6), every=3, times=90, users=["a", "b"], transaction="/cart", release="v3")
+        w.local.load(
+            "Oops: old",
+            at=ago(6),
+            every=3,
+            times=90,
+            users=["a", "b"],
+            transaction="/cart",
+            release="v3",
+        )
         for call in ("/events-stats/", "/events-timeseries/"):
             w.refusing.refuse(call, status=503)
         report = await w.triage()
     assert report.began_at is None
-    assert report.suspect is None, "a release that was not there yet, or had long been well, is not accused"
-    assert report.recommendation.brakes == ("When trouble began is not known, so no release is the suspect.",)
+    assert report.suspect is None, (
+        "a release that was not there yet, or had long been well, is not accused"
+    )
+    assert report.recommendation.brakes == (
+        "When trouble began is not known, so no release is the suspect.",
+    )
 
 
 # --- what stands beside it -------------------------------------------------------------------------------------
@@ -285,7 +332,9 @@ async def test_deploys_that_could_not_be_asked_are_not_none() -> None:
         await fire(w)
         w.refusing.refuse("/releases/", status=503)
         report = await w.triage()
-    assert report.recommendation.brakes == ("Sentry's deploys could not be asked for, so no release is the suspect.",)
+    assert report.recommendation.brakes == (
+        "Sentry's deploys could not be asked for, so no release is the suspect.",
+    )
     assert report.recommendation.loud
     assert report.incomplete
 
@@ -296,16 +345,22 @@ async def test_one_release_whose_deploys_are_gone_leaves_the_others() -> None:
         await fire(w)
         for version in ("v2", "v3"):
             w.local.add_deploy(version, environment="staging", finished=ago(2).timestamp())
-        w.refusing.refuse("/releases/v3/deploys/", status=404, said="The requested resource does not exist")
+        w.refusing.refuse(
+            "/releases/v3/deploys/", status=404, said="The requested resource does not exist"
+        )
         report = await w.triage()
-    assert report.suspect == Release(version="v3"), "its first event stands for its deploy, beside what is told of v2"
+    assert report.suspect == Release(version="v3"), (
+        "its first event stands for its deploy, beside what is told of v2"
+    )
     assert report.recommendation.target == Release(version="v2")
     assert report.recommendation.choice is Choice.ROLLBACK
     assert "Sentry did not tell the deploys of v3: its first event stands for it." in report.notes
     assert "project:read" not in everything(report)
 
 
-async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusual_is_not_said_unseen() -> None:
+async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusual_is_not_said_unseen() -> (
+    None
+):
     async with world() as w:
         await fire(w, "/cart")
         for n in range(120):
@@ -315,7 +370,11 @@ async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusu
         report = await w.triage()
         assert [i.events for i in report.issues] == [40]
         assert any("Issues beyond the 100 loudest are not known" in note for note in report.notes)
-        w.local.issues = {id: one for id, one in w.local.issues.items() if one.times_seen > 0 and "Oops" in one.title}
+        w.local.issues = {
+            id: one
+            for id, one in w.local.issues.items()
+            if one.times_seen > 0 and "Oops" in one.title
+        }
         w.local.events = [event for event in w.local.events if event.issue_id in w.local.issues]
         with pytest.raises(PortError):
             await w.triage()
@@ -325,7 +384,9 @@ async def test_issues_beyond_the_first_page_fail_by_themselves_and_nothing_unusu
 
 
 def monitor(w: World, title: str, tag: str, times: int) -> None:
-    w.local.load(title, at=ago(5), every=30, times=times, tags={tag: "7"}, function=title, release=None)
+    w.local.load(
+        title, at=ago(5), every=30, times=times, tags={tag: "7"}, function=title, release=None
+    )
 
 
 async def test_a_monitors_issue_is_not_counted_as_errors_and_never_nothing_unusual() -> None:
@@ -353,7 +414,9 @@ async def test_a_cron_monitors_issue_is_about_its_job() -> None:
         w.deployed("v3", 8)
         monitor(w, "Cron failure: nightly-billing", "monitor.slug", 3)
         report = await w.triage()
-    assert [(f.name, f.events) for f in report.blast.top_features] == [("Cron failure: nightly-billing", 3)]
+    assert [(f.name, f.events) for f in report.blast.top_features] == [
+        ("Cron failure: nightly-billing", 3)
+    ]
     assert report.blast.features is Word.ONE
     assert report.recommendation.choice is Choice.INVESTIGATE
     assert severity_of(report) is Severity.SEV2
@@ -370,7 +433,9 @@ async def test_a_monitors_issue_beside_one_users_errors_is_not_one_users() -> No
 
 
 def test_a_list_that_counts_events_beside_no_errors_shows_the_same_without_a_category() -> None:
-    issue = IssueSeen(id="1", short_id="SHOP-1", title="Down", first_seen=ago(5), events=9, new=True)
+    issue = IssueSeen(
+        id="1", short_id="SHOP-1", title="Down", first_seen=ago(5), events=9, new=True
+    )
     none = EventPicture(events=0, user_count=0)
     assert users(with_others(none, (issue,)), None).word is Word.MANY
     assert users(with_others(none, ()), None).word is Word.NOBODY

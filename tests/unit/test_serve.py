@@ -17,7 +17,11 @@ from bot.wiring import lasting
 
 
 def test_a_bot_that_waits_for_slack_at_its_start_ends_when_it_is_told_to(tmp_path: Path) -> None:
-    env = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
+    env = {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_SIGNING_SECRET": "s",
+        "SLACK_API_URL": "http://127.0.0.1:9/api/",
+    }
     env |= {"DATA_DIR": str(tmp_path / "data"), "PATH": os.environ["PATH"]}
     env |= {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "bot", "serve"]

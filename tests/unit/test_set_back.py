@@ -38,7 +38,9 @@ async def seconds_of(store: Store, key: str, member: str) -> float:
     return (score - to_ms(await store.server_now())) / 1000
 
 
-async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means_stays(store: Store) -> None:
+async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means_stays(
+    store: Store,
+) -> None:
     now, keys, redis = to_ms(await store.server_now()), store.keys, store.redis
     ahead = {"look": HOUR + 300, "late": HOUR - 60, "tuesday": 90 * HOUR}
     await redis.zadd(keys.timers, {name: now + seconds * 1000 for name, seconds in ahead.items()})
@@ -53,13 +55,17 @@ async def test_what_is_due_soon_moves_with_the_clock_and_what_the_calendar_means
     assert sorted(answers)[:-1] == [0] * 7
     assert abs(max(answers) - HOUR) < 2
     assert abs(await seconds_of(store, keys.timers, "look") - 300) < 5
-    assert abs(await seconds_of(store, keys.timers, "late") + 60) < 5, "what was overdue is still due"
+    assert abs(await seconds_of(store, keys.timers, "late") + 60) < 5, (
+        "what was overdue is still due"
+    )
     assert abs(await seconds_of(store, keys.timers, "tuesday") - 90 * HOUR) < 5
     assert abs(await seconds_of(store, keys.waiting, "INC-0001.1.1") - 120) < 5
     assert abs(await seconds_of(store, keys.budget, "an edit")) < 5
     assert abs(float(str(await redis.hget(keys.bucket, "at"))) - now) < 5000  # type: ignore[misc]
     assert 20_000 < await redis.pttl(keys.pause) <= 32_000
-    assert not await redis.exists(keys.lease("INC-0001|status")), "it ran out before the step was seen"
+    assert not await redis.exists(keys.lease("INC-0001|status")), (
+        "it ran out before the step was seen"
+    )
     assert await redis.pttl(keys.lease("INC-0002|status")) > 5000, "it was taken since"
 
 
@@ -72,9 +78,15 @@ async def test_a_clock_that_goes_on_or_forward_or_back_a_little_moves_nothing(st
     assert await store.redis.zscore(store.keys.timers, "look") == now + 60_000
 
 
-async def test_a_sweep_sees_it_and_fires_what_would_have_come_an_hour_late(store: Store, caplog: Any) -> None:
+async def test_a_sweep_sees_it_and_fires_what_would_have_come_an_hour_late(
+    store: Store, caplog: Any
+) -> None:
     def more(draft: Draft, action: Action) -> Draft:
-        return draft.timer("tick", HOUR, DeployTick(deploy_id="d")) if isinstance(action, PostUpdate) else draft
+        return (
+            draft.timer("tick", HOUR, DeployTick(deploy_id="d"))
+            if isinstance(action, PostUpdate)
+            else draft
+        )
 
     incidents = dispatcher(store, more)
     assert isinstance(await incidents.dispatch(declare(), None), Recorded)
@@ -95,7 +107,9 @@ async def test_what_a_worker_holds_is_held_from_now_on(store: Store) -> None:
     await queue.ensure_group()
     await store.redis.xadd(store.keys.outbox, {"id": "1"})
     (held,) = await queue.read(store.redis, 1, 100)
-    await store.redis.xclaim(store.keys.outbox, GROUP, "dead", 0, [held.entry], idle=500_000, justid=True)  # type: ignore[list-item]
+    await store.redis.xclaim(
+        store.keys.outbox, GROUP, "dead", 0, [held.entry], idle=500_000, justid=True
+    )  # type: ignore[list-item]
     await yesterday(store, HOUR)
     await set_back(store)
     (one,) = await store.redis.xpending_range(store.keys.outbox, GROUP, "-", "+", 10)
@@ -108,7 +122,11 @@ async def test_a_timer_whose_commit_comes_too_late_is_said_again_not_dropped(sto
     """Redis was slow, or its clock was set forward between reading and writing."""
 
     def more(draft: Draft, action: Action) -> Draft:
-        return draft.timer("tick", 0, DeployTick(deploy_id="d")) if isinstance(action, PostUpdate) else draft
+        return (
+            draft.timer("tick", 0, DeployTick(deploy_id="d"))
+            if isinstance(action, PostUpdate)
+            else draft
+        )
 
     incidents = dispatcher(store, more)
     assert isinstance(await incidents.dispatch(declare(), None), Recorded)
@@ -142,4 +160,6 @@ def test_a_clock_set_forward_is_known_and_one_asleep_is_none() -> None:
     assert steady.forward_since(before) == HOUR
     assert steady.forward_since(later + timedelta(seconds=1)) == 0
     after(1, set_by=-HOUR)
-    assert steady.forward_since(before) == HOUR, "set back again: what was counted meanwhile is not known to be right"
+    assert steady.forward_since(before) == HOUR, (
+        "set back again: what was counted meanwhile is not known to be right"
+    )

@@ -13,7 +13,11 @@ from bot.config import settings
 from bot.config.settings import Faults, Settings
 from bot.runtime import logs
 
-NEEDED = {"SLACK_BOT_TOKEN": "xoxb-1-abc", "SLACK_APP_TOKEN": "xapp-1-abc", "REDIS_URL": "redis://:s3cret@localhost/0"}
+NEEDED = {
+    "SLACK_BOT_TOKEN": "xoxb-1-abc",
+    "SLACK_APP_TOKEN": "xapp-1-abc",
+    "REDIS_URL": "redis://:s3cret@localhost/0",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +38,26 @@ def faults(**given: object) -> tuple[str, ...]:
     return caught.value.faults
 
 
-def test_with_the_needed_ones_everything_has_the_documented_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_the_needed_ones_everything_has_the_documented_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     put(monkeypatch, **NEEDED, LINEAR_API_KEY="")
     read = settings.load()
     assert read.slack_api_url == "https://slack.com/api/"
     assert read.sentry_url == "https://sentry.io"
     assert read.linear_api_url == "https://api.linear.app/graphql"
     assert read.github_api_url == "https://api.github.com"
-    assert (read.recheck_after_seconds, read.recheck_until_seconds, read.window_seconds) == (300, 600, 900)
-    assert (read.port, read.host, read.log_level, read.slack_rich_blocks) == (3000, "0.0.0.0", "INFO", "auto")
+    assert (read.recheck_after_seconds, read.recheck_until_seconds, read.window_seconds) == (
+        300,
+        600,
+        900,
+    )
+    assert (read.port, read.host, read.log_level, read.slack_rich_blocks) == (
+        3000,
+        "0.0.0.0",
+        "INFO",
+        "auto",
+    )
     assert str(read.services_file) == "services.toml"
     assert read.redis_wait_replicas == 0
     assert read.linear_api_key is None  # empty is not set
@@ -98,15 +113,23 @@ def test_with_nothing_set_three_things_are_asked_for() -> None:
 
 
 def test_http_needs_only_the_signing_secret_and_a_folder_stands_for_redis() -> None:
-    read = settings.load(slack_bot_token="xoxb-1", slack_signing_secret="abc", data_dir="/srv/firebreak")
+    read = settings.load(
+        slack_bot_token="xoxb-1", slack_signing_secret="abc", data_dir="/srv/firebreak"
+    )
     assert not read.socket_mode
     assert read.redis_url is None
 
 
 def test_no_secret_is_said_or_shown() -> None:
-    said = "\n".join(faults(slack_bot_token="xoxp-hush-hush", redis_url="http://:hush@localhost", data_dir="/x"))
+    said = "\n".join(
+        faults(slack_bot_token="xoxp-hush-hush", redis_url="http://:hush@localhost", data_dir="/x")
+    )
     assert "hush" not in said
-    read = settings.load(slack_bot_token="xoxb-hush", slack_app_token="xapp-hush", redis_url="redis://:hush@localhost")
+    read = settings.load(
+        slack_bot_token="xoxb-hush",
+        slack_app_token="xapp-hush",
+        redis_url="redis://:hush@localhost",
+    )
     assert "hush" not in repr(read)
 
 
@@ -138,12 +161,19 @@ def test_what_is_off_says_what_that_costs() -> None:
         "The announcement",
     ]
     assert (
-        str(off[2]) == "Linear is off (LINEAR_API_KEY not set): incidents have no ticket; the summary says Linear: none"
+        str(off[2])
+        == "Linear is off (LINEAR_API_KEY not set): incidents have no ticket; the summary says Linear: none"
     )
     on = settings.load(
-        **needed, sentry_org="acme", sentry_auth_token="x", linear_api_key="k", incidents_channel="incidents"
+        **needed,
+        sentry_org="acme",
+        sentry_auth_token="x",
+        linear_api_key="k",
+        incidents_channel="incidents",
     )
-    assert {"Sentry", "Linear", "The announcement"}.isdisjoint(one.system for one in on.describe_off())
+    assert {"Sentry", "Linear", "The announcement"}.isdisjoint(
+        one.system for one in on.describe_off()
+    )
     assert on.sentry_on
     assert on.linear_on
 
@@ -188,7 +218,11 @@ def test_a_line_is_json_and_holds_no_token(logged: io.StringIO) -> None:
         assert secret not in logged.getvalue(), secret
 
 
-@pytest.mark.parametrize("name", ["slack_bolt.AsyncApp", "httpx", "apscheduler.executors.default", "slack_sdk.web"])
-def test_libraries_that_log_bodies_urls_or_every_run_are_quiet(logged: io.StringIO, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["slack_bolt.AsyncApp", "httpx", "apscheduler.executors.default", "slack_sdk.web"]
+)
+def test_libraries_that_log_bodies_urls_or_every_run_are_quiet(
+    logged: io.StringIO, name: str
+) -> None:
     logging.getLogger(name).info("POST https://example.com/secret {body}")
     assert logged.getvalue() == ""

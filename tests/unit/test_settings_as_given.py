@@ -12,7 +12,11 @@ import pytest
 from bot.config import environment, settings
 from bot.config.settings import Faults, Settings, where_it_is_kept
 
-NEEDED = {"SLACK_BOT_TOKEN": "xoxb-1-abc", "SLACK_APP_TOKEN": "xapp-1-abc", "REDIS_URL": "redis://:s3cret@localhost/0"}
+NEEDED = {
+    "SLACK_BOT_TOKEN": "xoxb-1-abc",
+    "SLACK_APP_TOKEN": "xapp-1-abc",
+    "REDIS_URL": "redis://:s3cret@localhost/0",
+}
 EVERYTHING = {
     **NEEDED,
     "SLACK_SIGNING_SECRET": "0123456789abcdef",
@@ -51,7 +55,11 @@ SECRET = ("TOKEN", "SECRET", "KEY", "WEBHOOK_URL")
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.lower() in Settings.model_fields or name in (*environment.PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        if name.lower() in Settings.model_fields or name in (
+            *environment.PROXIES,
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+        ):
             monkeypatch.delenv(name)
 
 
@@ -95,25 +103,40 @@ def test_what_stands_around_a_value_is_taken_off_every_setting(
 
 
 @pytest.mark.parametrize("quote", ['""', "''", "“”"])
-def test_quotes_are_taken_off_where_no_value_has_them(monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
+def test_quotes_are_taken_off_where_no_value_has_them(
+    monkeypatch: pytest.MonkeyPatch, quote: str
+) -> None:
     chosen = ("GITHUB_WEBHOOK_SECRET", "DEPLOY_WEBHOOK_SECRET")
     plain = shown(load(monkeypatch, **EVERYTHING))
-    quoted = {name: value if name in chosen else f"{quote[0]}{value}{quote[1]}\n" for name, value in EVERYTHING.items()}
+    quoted = {
+        name: value if name in chosen else f"{quote[0]}{value}{quote[1]}\n"
+        for name, value in EVERYTHING.items()
+    }
     assert shown(load(monkeypatch, **quoted)) == plain
     for name in chosen:
-        assert f"{name} stands in quotes" in faults(monkeypatch, **{name: f"{quote[0]}made up{quote[1]}"})
+        assert f"{name} stands in quotes" in faults(
+            monkeypatch, **{name: f"{quote[0]}made up{quote[1]}"}
+        )
 
 
 def test_nothing_but_a_line_end_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = load(monkeypatch, LINEAR_API_KEY="\n", SENTRY_URL=' "" ', PORT="\r\n", INCIDENTS_CHANNEL="\ufeff")
+    read = load(
+        monkeypatch, LINEAR_API_KEY="\n", SENTRY_URL=' "" ', PORT="\r\n", INCIDENTS_CHANNEL="\ufeff"
+    )
     assert (read.linear_api_key, read.sentry_url, read.port) == (None, "https://sentry.io", 3000)
     assert read.incidents_channel is None
     assert "SLACK_BOT_TOKEN is not set" in faults(monkeypatch, SLACK_BOT_TOKEN=" \n")
 
 
-def test_what_the_clients_read_by_themselves_is_stripped_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_clients_read_by_themselves_is_stripped_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     authorities = ssl.get_default_verify_paths().cafile or certifi.where()
-    load(monkeypatch, HTTPS_PROXY="http://proxy.example.com:3128\r\n", SSL_CERT_FILE=f'"{authorities}"\n')
+    load(
+        monkeypatch,
+        HTTPS_PROXY="http://proxy.example.com:3128\r\n",
+        SSL_CERT_FILE=f'"{authorities}"\n',
+    )
     assert os.environ["HTTPS_PROXY"] == "http://proxy.example.com:3128"
     assert os.environ["SSL_CERT_FILE"] == authorities
 
@@ -130,7 +153,11 @@ def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) 
     ("name", "value", "words"),
     [
         ("SLACK_BOT_TOKEN", "xoxp-hush", "a Slack user token (xoxp-): it must begin with xoxb-"),
-        ("SLACK_BOT_TOKEN", "xapp-hush", "a Slack app-level token (xapp-), and belongs into SLACK_APP_TOKEN"),
+        (
+            "SLACK_BOT_TOKEN",
+            "xapp-hush",
+            "a Slack app-level token (xapp-), and belongs into SLACK_APP_TOKEN",
+        ),
         ("SLACK_BOT_TOKEN", "hush", "is no bot token: it must begin with xoxb-"),
         ("SLACK_BOT_TOKEN", "xoxb-…", "ends in …"),
         ("SLACK_BOT_TOKEN", "xoxb-hush\nhush", "a line break inside"),
@@ -147,8 +174,16 @@ def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) 
         ("SLACK_SIGNING_SECRET", "xapp-hush", "is a Slack app-level token"),
         ("SENTRY_AUTH_TOKEN", "https://abc123@o1.ingest.sentry.io/42", "is a DSN of Sentry"),
         ("SENTRY_AUTH_TOKEN", "Bearer sntryu_hush", "holds the word Bearer before the token"),
-        ("SENTRY_AUTH_TOKEN", "Authorization: Bearer hush", "holds the word Authorization: before the token"),
-        ("SENTRY_AUTH_TOKEN", "ghp_hush", "is a personal access token of GitHub (ghp_), and belongs into GITHUB_TOKEN"),
+        (
+            "SENTRY_AUTH_TOKEN",
+            "Authorization: Bearer hush",
+            "holds the word Authorization: before the token",
+        ),
+        (
+            "SENTRY_AUTH_TOKEN",
+            "ghp_hush",
+            "is a personal access token of GitHub (ghp_), and belongs into GITHUB_TOKEN",
+        ),
         ("SENTRY_AUTH_TOKEN", "hüsh", "U+00FC as its character 2"),
         (
             "LINEAR_API_KEY",
@@ -176,10 +211,16 @@ def test_commands_beside_the_bot_read_the_same(monkeypatch: pytest.MonkeyPatch) 
         ("SLACK_SIGNING_SECRET", "1234567890.9876543210", "is the Client ID"),
         ("SLACK_SIGNING_SECRET", "A012ABCD0A0", "is the App ID"),
         ("SLACK_SIGNING_SECRET", "gIkuvaNzQIHg97ATvDxqgjtO", "is the Verification Token"),
-        ("PAGERDUTY_ROUTING_KEY", "https://events.pagerduty.com/integration/hush/enqueue", "is a URL and no token"),
+        (
+            "PAGERDUTY_ROUTING_KEY",
+            "https://events.pagerduty.com/integration/hush/enqueue",
+            "is a URL and no token",
+        ),
     ],
 )
-def test_a_token_of_another_kind_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str) -> None:
+def test_a_token_of_another_kind_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
     said = faults(monkeypatch, **{**EVERYTHING, name: value})
     assert len(said.splitlines()) == 1, said
     assert f"{name} " in said
@@ -203,8 +244,16 @@ def test_both_kinds_of_linear_keys_are_right(monkeypatch: pytest.MonkeyPatch, ke
         ("SENTRY_URL", "https://acme.sentry.io", "https://sentry.io"),
         ("SENTRY_URL", "https://acme.sentry.io/issues/", "https://sentry.io"),
         ("SENTRY_URL", "https://sentry.io/organizations/acme", "https://sentry.io"),
-        ("SENTRY_URL", "HTTPS://Sentry.Example.com/organizations/acme/issues/", "https://sentry.example.com"),
-        ("SENTRY_URL", "https://tools.example.com/sentry/api/0/", "https://tools.example.com/sentry"),
+        (
+            "SENTRY_URL",
+            "HTTPS://Sentry.Example.com/organizations/acme/issues/",
+            "https://sentry.example.com",
+        ),
+        (
+            "SENTRY_URL",
+            "https://tools.example.com/sentry/api/0/",
+            "https://tools.example.com/sentry",
+        ),
         ("SENTRY_URL", "http://sentry:9000", "http://sentry:9000"),
         ("SENTRY_URL", "http://[::1]:9000/", "http://[::1]:9000"),
         ("GITHUB_API_URL", "https://github.com", "https://api.github.com"),
@@ -218,7 +267,11 @@ def test_both_kinds_of_linear_keys_are_right(monkeypatch: pytest.MonkeyPatch, ke
         ("LINEAR_API_URL", "https://api.linear.app", "https://api.linear.app/graphql"),
         ("SLACK_API_URL", "https://slack.com", "https://slack.com/api/"),
         ("SLACK_API_URL", "https://slack.com/api", "https://slack.com/api/"),
-        ("PAGERDUTY_EVENTS_URL", "https://events.pagerduty.com/v2", "https://events.pagerduty.com/v2/enqueue"),
+        (
+            "PAGERDUTY_EVENTS_URL",
+            "https://events.pagerduty.com/v2",
+            "https://events.pagerduty.com/v2/enqueue",
+        ),
         (
             "DISCORD_WEBHOOK_URL",
             "https://discord.com/api/webhooks/1/abc/slack",
@@ -233,7 +286,9 @@ def test_both_kinds_of_linear_keys_are_right(monkeypatch: pytest.MonkeyPatch, ke
         ("HOST", "[::]", "::"),
     ],
 )
-def test_what_was_surely_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: str, given: str, meant: str) -> None:
+def test_what_was_surely_meant_is_read(
+    monkeypatch: pytest.MonkeyPatch, name: str, given: str, meant: str
+) -> None:
     read = load(monkeypatch, **{**EVERYTHING, name: given})
     assert shown(read)[name.lower()] == meant
 
@@ -259,7 +314,11 @@ def test_what_was_surely_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: st
         ("SENTRY_URL", "https://abc123@o1.ingest.us.sentry.io/42", "is a DSN of Sentry"),
         ("SENTRY_URL", "https://o1.ingest.de.sentry.io", "is where events are sent to"),
         ("SENTRY_URL", "http://sentry.io", "begins with http://"),
-        ("SENTRY_URL", "https://sentry.io/organizations/umbrella", "names another organisation than SENTRY_ORG"),
+        (
+            "SENTRY_URL",
+            "https://sentry.io/organizations/umbrella",
+            "names another organisation than SENTRY_ORG",
+        ),
         ("SENTRY_URL", "https://sentry.example.com:port", "name a host"),
         ("SENTRY_URL", "https://sentry.example.com:99999", "name a host"),
         ("SENTRY_URL", "https://-.example.com", "name a host"),
@@ -280,18 +339,32 @@ def test_what_was_surely_meant_is_read(monkeypatch: pytest.MonkeyPatch, name: st
         ("PORT", "tcp://10.0.0.1:3000", "PORT must be a whole number"),
         ("WINDOW_SECONDS", "15m", "WINDOW_SECONDS must be a whole number"),
         ("DATA_DIR", __file__, "which is a file: name a folder"),
-        ("HTTPS_PROXY", "proxy.example.com:3128", "HTTPS_PROXY cannot be used: write it as http://"),
+        (
+            "HTTPS_PROXY",
+            "proxy.example.com:3128",
+            "HTTPS_PROXY cannot be used: write it as http://",
+        ),
         ("ALL_PROXY", "socks5://me:hush@127.0.0.1:1080", "ALL_PROXY cannot be used"),
         ("HTTPS_PROXY", "http://me:a@hush#@proxy.example.com:3128", "HTTPS_PROXY cannot be used"),
         ("HTTPS_PROXY", "http://me:a@hush@proxy.example.com:3128", "HTTPS_PROXY cannot be used"),
-        ("SSL_CERT_FILE", "-----BEGIN PRIVATE KEY-----\nhush", "holds a certificate or a key itself"),
-        ("SSL_CERT_FILE", "/nowhere.pem", "SSL_CERT_FILE names /nowhere.pem, and there is no such file"),
+        (
+            "SSL_CERT_FILE",
+            "-----BEGIN PRIVATE KEY-----\nhush",
+            "holds a certificate or a key itself",
+        ),
+        (
+            "SSL_CERT_FILE",
+            "/nowhere.pem",
+            "SSL_CERT_FILE names /nowhere.pem, and there is no such file",
+        ),
         ("SSL_CERT_FILE", __file__, "holds no certificate in PEM form"),
         ("SSL_CERT_DIR", "/nowhere", "SSL_CERT_DIR names /nowhere, and there is no such folder"),
         ("SSL_CERT_DIR", str(Path(__file__).parent), "openssl rehash"),
     ],
 )
-def test_what_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str) -> None:
+def test_what_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
     said = faults(monkeypatch, **{**EVERYTHING, name: value})
     assert len(said.splitlines()) == 1, said
     assert f"{name} " in said
@@ -320,19 +393,31 @@ def test_channels_may_be_written_in_any_list(monkeypatch: pytest.MonkeyPatch, va
     assert load(monkeypatch, WATCHED_CHANNELS=value).watched == ("general", "C0123", "support")
 
 
-def test_a_folder_in_the_place_of_the_catalogue_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_the_catalogue_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from bot.config import catalogue
 
     (tmp_path / "services.toml").mkdir()
-    with pytest.raises(Faults, match=r"is a folder .docker makes one where the file of a mount is not there"):
+    with pytest.raises(
+        Faults, match=r"is a folder .docker makes one where the file of a mount is not there"
+    ):
         catalogue.load(load(monkeypatch, SERVICES_FILE=str(tmp_path / "services.toml")))
 
 
 def test_the_container_starts_without_a_catalogue() -> None:
     """Nothing in it names or copies one: the working directory's is taken, where there is one."""
     root = Path(__file__).parents[2]
-    steps = [line for line in (root / "Containerfile").read_text().splitlines() if not line.startswith("#")]
+    steps = [
+        line
+        for line in (root / "Containerfile").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert not [line for line in steps if "SERVICES_FILE" in line or "services.toml" in line]
-    runs = [line for line in (root / "docs" / "operations.md").read_text().splitlines() if "podman run" in line]
+    runs = [
+        line
+        for line in (root / "docs" / "operations.md").read_text().splitlines()
+        if "podman run" in line
+    ]
     assert runs
     assert not [line for line in runs if "services.toml" in line]

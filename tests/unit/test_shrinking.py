@@ -34,10 +34,19 @@ LONG = "The importer wrote accounts without a region, and nobody reads the total
 
 def closed() -> Incident:
     """As big as they come: everything was long."""
-    items = tuple(ActionItem(kind="tests", text=f"{n} {LONG}"[:300], owner="<@UANN>", done=True) for n in range(25))
-    written = incidents.written(timeline=LONG, root_cause=LONG, monitoring=LONG, tests=LONG, items=items)
+    items = tuple(
+        ActionItem(kind="tests", text=f"{n} {LONG}"[:300], owner="<@UANN>", done=True)
+        for n in range(25)
+    )
+    written = incidents.written(
+        timeline=LONG, root_cause=LONG, monitoring=LONG, tests=LONG, items=items
+    )
     return incidents.incident(
-        status=Status.CLOSED, closed_at=END, resolved_at=END, description=LONG[:2000], postmortem=written
+        status=Status.CLOSED,
+        closed_at=END,
+        resolved_at=END,
+        description=LONG[:2000],
+        postmortem=written,
     )
 
 
@@ -48,8 +57,15 @@ def test_it_says_what_it_said_before() -> None:
     assert proofs(small) == proofs(big)
     assert durations(small) == durations(big)
     first, *rest = summary(big, incidents.NAMES).splitlines()
-    assert [first, *rest[:-1]] == summary(small, incidents.NAMES).splitlines()[:-1]  # of 25 items not all are kept
-    assert (small.adr, small.ticket, small.status, small.lead) == (big.adr, big.ticket, big.status, big.lead)
+    assert [first, *rest[:-1]] == summary(small, incidents.NAMES).splitlines()[
+        :-1
+    ]  # of 25 items not all are kept
+    assert (small.adr, small.ticket, small.status, small.lead) == (
+        big.adr,
+        big.ticket,
+        big.status,
+        big.lead,
+    )
     assert "Over for a month" in str(views.status(small, END + MONTH, Service(name="shop")).blocks)
 
 
@@ -59,7 +75,12 @@ def test_it_is_small_whatever_was_written(one: Incident, status: Status) -> None
     small = shrunk(one.model_copy(update={"status": status}), END)
     assert len(as_json(small).encode()) <= SHRUNK_LIMIT_BYTES
     again = Incident.model_validate_json(as_json(small))
-    assert (again.id, again.status, again.recovered_at, again.shrunk_at) == (one.id, status, one.recovered_at, END)
+    assert (again.id, again.status, again.recovered_at, again.shrunk_at) == (
+        one.id,
+        status,
+        one.recovered_at,
+        END,
+    )
     assert [p.complete for p in proofs(again)] == [p.complete for p in proofs(one)]
     assert views.status(again, END, Service(name="shop")).blocks
 
@@ -74,7 +95,10 @@ def test_the_timer_is_set_at_the_end_and_taken_back_when_it_goes_on() -> None:
     assert again.cancels == (SHRINK,)
     assert again.incident.shrunk_at is None
     cancelled = step(
-        incidents.incident(status=Status.DECIDING), said.Cancel(by="UANN", reason="a test"), Service(name="shop"), END
+        incidents.incident(status=Status.DECIDING),
+        said.Cancel(by="UANN", reason="a test"),
+        Service(name="shop"),
+        END,
     )
     assert isinstance(cancelled, Change)
     assert SHRINK in [timer.name for timer in cancelled.timers]
@@ -85,14 +109,18 @@ def test_only_what_is_over_becomes_small() -> None:
         one = closed().model_copy(update={"status": status})
         answer = step(one, said.ShrinkDue(), Service(name="shop"), END)
         assert isinstance(answer, Change)
-        assert (answer.incident.shrunk_at is not None) == (status in (Status.CLOSED, Status.CANCELLED))
+        assert (answer.incident.shrunk_at is not None) == (
+            status in (Status.CLOSED, Status.CANCELLED)
+        )
 
 
 async def test_the_clock_makes_it_small_and_the_memory_and_the_timeline_stay(store: Store):
     """Whoever sweeps, whenever: the timer is in Redis."""
     entry = Entry(at=END, kind="note", text=LONG[:2000])
     timer = Timer(SHRINK, END + MONTH, said.ShrinkDue())
-    await store.commit("c", Loaded(None, 0, datetime.now(UTC)), Change(closed(), entries=(entry,), timers=(timer,)))
+    await store.commit(
+        "c", Loaded(None, 0, datetime.now(UTC)), Change(closed(), entries=(entry,), timers=(timer,))
+    )
     remembered = await RedisMemory(store).newest(None, 9)
     dispatcher = Incidents(store, step, Names())
     early = Clock(store, dispatcher, now=lambda: END + MONTH - timedelta(minutes=1))

@@ -13,9 +13,13 @@ from handlers.webhooks.slack import parsed, unquoted
 
 FORM = "application/x-www-form-urlencoded"
 TEXT = st.text(max_size=60)
-SOUP = st.text(alphabet='%0123456789abcdefABCDEF+ "{}:,/\\<>é', max_size=60).filter(lambda text: "&" not in text)
+SOUP = st.text(alphabet='%0123456789abcdefABCDEF+ "{}:,/\\<>é', max_size=60).filter(
+    lambda text: "&" not in text
+)
 JSON = st.dictionaries(
-    TEXT, st.recursive(st.none() | st.booleans() | TEXT, lambda inner: st.lists(inner, max_size=3)), max_size=4
+    TEXT,
+    st.recursive(st.none() | st.booleans() | TEXT, lambda inner: st.lists(inner, max_size=3)),
+    max_size=4,
 )
 
 
@@ -29,8 +33,13 @@ def test_an_escaped_value_reads_as_urllib_reads_it(soup: str) -> None:
 @given(JSON)
 def test_a_payload_is_what_was_sent(payload: dict[str, Any]) -> None:
     assert parsed(urlencode({"payload": json.dumps(payload)}).encode(), FORM) == payload
-    assert parsed(urlencode({"payload": json.dumps(payload, ensure_ascii=False)}).encode(), FORM) == payload
-    assert parsed(urlencode({"payload": json.dumps(payload), "more": "x"}).encode(), FORM) == payload
+    assert (
+        parsed(urlencode({"payload": json.dumps(payload, ensure_ascii=False)}).encode(), FORM)
+        == payload
+    )
+    assert (
+        parsed(urlencode({"payload": json.dumps(payload), "more": "x"}).encode(), FORM) == payload
+    )
 
 
 @given(st.dictionaries(TEXT.filter(bool), TEXT, max_size=4))

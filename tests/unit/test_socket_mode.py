@@ -43,7 +43,9 @@ class FailsOnce(SocketMode):
         return await super()._link(request)
 
 
-async def test_an_address_that_did_not_connect_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_address_that_did_not_connect_is_not_tried_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Its ticket is used up: the SDK's client alone is refused with 403 until somebody restarts the bot."""
     monkeypatch.setattr("bot.clients.slack.socket_mode.PING_SECONDS", 0.3)
     monkeypatch.setattr("bot.clients.slack.socket_mode.ADDRESS_SECONDS", 0.2)
@@ -54,7 +56,9 @@ async def test_an_address_that_did_not_connect_is_not_tried_for_ever(monkeypatch
             await asyncio.wait_for(socket.arrived.wait(), 5)
 
 
-async def test_where_there_is_no_place_it_waits_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_there_is_no_place_it_waits_longer_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The SDK's client alone tries as fast as it can."""
     monkeypatch.setattr("bot.clients.slack.socket_mode.FULL_SECONDS", (0.05, 0.1, 3600.0))
     async with slack_world() as world, SocketMode() as socket:

@@ -22,7 +22,11 @@ CHANNEL = said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout"))
 def test_declaring_begins_channel_and_triage_beside_each_other():
     story = Story(seeds=("41",), echo="echo:U0ALICE:C0:abc")
     assert story.last.effects == (wanted.OpenChannel(), wanted.Triage())
-    assert story.claims == {"open:shop:production": None, "fingerprint:41": None, "echo:U0ALICE:C0:abc": 60}
+    assert story.claims == {
+        "open:shop:production": None,
+        "fingerprint:41": None,
+        "echo:U0ALICE:C0:abc": 60,
+    }
     assert story.due("triage") == 3
     assert story.record.lead == "U0ALICE"
     assert story.noted == ["/incident by <@U0ALICE>: checkout is failing"]
@@ -31,13 +35,17 @@ def test_declaring_begins_channel_and_triage_beside_each_other():
 def test_something_else_beside_an_open_incident_takes_no_claim_on_the_service():
     story = Story(else_of="INC-0009", seeds=("41",))
     assert "open:shop:production" not in story.claims
-    assert [c.soft for c in story.last.claims] == [True], "the issue may stay with the other incident"
+    assert [c.soft for c in story.last.claims] == [True], (
+        "the issue may stay with the other incident"
+    )
 
 
 def test_words_without_a_word_are_asked_for():
     story = Story()
     story.incident = None
-    assert "Say in a few words" in story.refuses(said.Declare(**{**_declared(), "title": " \n "})).text
+    assert (
+        "Say in a few words" in story.refuses(said.Declare(**{**_declared(), "title": " \n "})).text
+    )
 
 
 def _declared() -> dict[str, object]:
@@ -120,9 +128,13 @@ def test_discord_gets_one_post_however_much_happens_while_it_is_posted():
     story.say(CHANNEL)
     assert story.wants(wanted.TellDiscord) == [wanted.TellDiscord()]
     story.say(said.Triaged(report=one_feature()))
-    assert story.wants(wanted.TellDiscord) == [], "its id is not known: a second call would be a second post"
+    assert story.wants(wanted.TellDiscord) == [], (
+        "its id is not known: a second call would be a second post"
+    )
     story.say(said.DiscordPosted(id="9"))
-    assert story.wants(wanted.TellDiscord) == [wanted.TellDiscord()], "what came meanwhile is edited in"
+    assert story.wants(wanted.TellDiscord) == [wanted.TellDiscord()], (
+        "what came meanwhile is edited in"
+    )
     story.say(said.PostUpdate(by="U0BOB", text="cards work again"))
     assert story.wants(wanted.TellDiscord) == [wanted.TellDiscord()]
 
@@ -193,7 +205,9 @@ def test_a_thousand_alerts_about_five_issues_are_five_lines():
 
 def test_alerts_without_an_issue_are_said_once_each():
     story = Story().opened().measured(one_feature())
-    alert = said.AddEvidence(evidence=evidence(text="error rate above 5 %", url="https://sentry.example.com/alerts/7/"))
+    alert = said.AddEvidence(
+        evidence=evidence(text="error rate above 5 %", url="https://sentry.example.com/alerts/7/")
+    )
     story.say(alert)
     assert len(story.in_thread) == 1
     story.say(alert)
@@ -245,7 +259,9 @@ def test_after_the_hour_it_is_said_and_paged_once_and_people_decide():
     story = mitigated()
     story.rings(again(story, 61), after=61 * 60, events=240)
     assert story.record.status is Status.MITIGATED
-    assert story.in_channel[0].startswith("*Fires again:* SHOP-3 ZeroDivisionError; 240 events in 15 min,")
+    assert story.in_channel[0].startswith(
+        "*Fires again:* SHOP-3 ZeroDivisionError; 240 events in 15 min,"
+    )
     assert len(story.pages) == 1
     story.say(again(story, 1))
     assert story.last.effects == ()

@@ -69,15 +69,23 @@ def test_the_button_works_and_nothing_is_deployed(decision: said.Action):
 
 def test_nothing_says_that_a_drill_rolled_back():
     story = drill().opened().measured().rolled_back()
-    assert "Action:      rollback to 1.2.0 (drill: nothing was deployed)" in summary(story.record, {})
+    assert "Action:      rollback to 1.2.0 (drill: nothing was deployed)" in summary(
+        story.record, {}
+    )
     refused = story.refuses(said.Resolve(by="U0BOB"))
     shown = notes.lacking(story.record, refused.text)
-    assert [e["text"]["text"] for b in shown.blocks for e in b.get("elements", [])] == ["Check now"], "no post-mortem"
+    assert [e["text"]["text"] for b in shown.blocks for e in b.get("elements", [])] == [
+        "Check now"
+    ], "no post-mortem"
     story.looked(LookVerdict.RECOVERED)
     story.say(said.Resolve(by="U0BOB"))
     kept_of_it = kept(story.record)
     assert kept_of_it is not None
-    assert outcome(kept_of_it).startswith("rolled back to 1.2.0 (drill: nothing was deployed), over after")
+    assert outcome(kept_of_it).startswith(
+        "rolled back to 1.2.0 (drill: nothing was deployed), over after"
+    )
     story.posted("announcement")
     assert story.record.status is Status.CLOSED
-    assert [e.text for e in story.wants(wanted.Say)][-1] == "*INC-0001 is closed.*", "of no action item none is done"
+    assert [e.text for e in story.wants(wanted.Say)][-1] == "*INC-0001 is closed.*", (
+        "of no action item none is done"
+    )

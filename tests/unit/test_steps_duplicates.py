@@ -14,7 +14,9 @@ from phases.workflow import step
 def test_a_duplicate_is_archived_and_becomes_small_like_everything_that_is_over():
     goes_on = Story().opened().measured().record
     gone = incident(id="INC-0002", number=2, status=Status.DECIDING)
-    change = step(goes_on, MergeDuplicate(by="U0BOB", duplicate="INC-0002", found=gone), service(), NOW)
+    change = step(
+        goes_on, MergeDuplicate(by="U0BOB", duplicate="INC-0002", found=gone), service(), NOW
+    )
     assert isinstance(change, Change)
     assert change.also is not None
     assert change.also.incident.status is Status.CANCELLED

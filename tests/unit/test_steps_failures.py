@@ -27,7 +27,9 @@ def test_every_effect_has_words_for_its_failure():
 def test_a_failure_is_said_with_try_again_and_shown_until_it_worked():
     story = opened()
     story.fails(wanted.CloseTicket(), "Linear answered 500.")
-    assert story.in_channel == ["The ticket could not be closed: Linear answered 500. I keep trying."]
+    assert story.in_channel == [
+        "The ticket could not be closed: Linear answered 500. I keep trying."
+    ]
     assert story.wants(wanted.Say)[0].try_again == "INC-0001.9.1"
     assert story.noted == ["The ticket could not be closed: Linear answered 500."]
     story.say(said.TryAgain(by="U0BOB", effect_id="INC-0001.9.1"))

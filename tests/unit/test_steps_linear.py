@@ -15,10 +15,14 @@ from phases.record.incident import Severity, Status
 from tests.factories import NOW, postmortem
 from tests.unit.story import Story, mitigated
 
-SUB = SubIssue(id="s1", identifier="ENG-2", url="https://linear.example.com/ENG-2", state="unstarted")
+SUB = SubIssue(
+    id="s1", identifier="ENG-2", url="https://linear.example.com/ENG-2", state="unstarted"
+)
 
 
-def linear(state: str = "started", priority: int = 1, *, id: str = "t1", at: datetime = NOW) -> LinearIssue:
+def linear(
+    state: str = "started", priority: int = 1, *, id: str = "t1", at: datetime = NOW
+) -> LinearIssue:
     return LinearIssue(id=id, state=state, priority=priority, at=at)
 
 
@@ -58,8 +62,12 @@ def test_no_priority_is_put_back_and_pages_nobody():
     assert story.wants(wanted.SyncTicket)
 
 
-@pytest.mark.parametrize(("state", "says"), [("completed", "is not over"), ("canceled", "/incident cancel")])
-def test_a_ticket_that_somebody_ends_is_opened_again_and_says_what_is_missing(state: str, says: str):
+@pytest.mark.parametrize(
+    ("state", "says"), [("completed", "is not over"), ("canceled", "/incident cancel")]
+)
+def test_a_ticket_that_somebody_ends_is_opened_again_and_says_what_is_missing(
+    state: str, says: str
+):
     story = Story().opened().measured()
     story.say(told(linear(state, at=story.now), "state"))
     assert story.record.open
@@ -124,7 +132,9 @@ def test_comments_that_failed_become_one_of_what_happened_since():
         (None, None, None),
     ],
 )
-def test_who_is_late_hears_of_it_once_a_week_on_working_days(due: date | None, reminded: date | None, day: date | None):
+def test_who_is_late_hears_of_it_once_a_week_on_working_days(
+    due: date | None, reminded: date | None, day: date | None
+):
     item = ActionItem(kind="tests", text="x", due=due, reminded_on=reminded)
     assert due_again(item) == day
     assert due_again(item.model_copy(update={"done": True})) is None
@@ -140,14 +150,19 @@ def test_who_is_late_hears_of_it_once_a_week_on_working_days(due: date | None, r
     ],
 )
 def test_the_files_status_and_boxes_change_and_nothing_else(text: str):
-    items = (ActionItem(kind="tests", text="a test", done=True), ActionItem(kind="gates", text="a gate", dropped=True))
+    items = (
+        ActionItem(kind="tests", text="a test", done=True),
+        ActionItem(kind="gates", text="a gate", dropped=True),
+    )
     after = completed(text, items=items, at=NOW, names={})
     assert "done, action items settled 2026-11-22" in after
     assert "ccepted" not in after
     assert after.count("[x]") == 2
     assert "(dropped)" in after
     assert len(after.splitlines()) == len(text.splitlines())
-    assert completed(after, items=items, at=NOW + timedelta(days=9), names={}) == after, "twice is once"
+    assert completed(after, items=items, at=NOW + timedelta(days=9), names={}) == after, (
+        "twice is once"
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,7 +202,9 @@ def test_an_owner_is_reminded_in_their_own_morning(hours: int, said_at: datetime
     story.fires("items")
     (reminder,) = story.wants(wanted.RemindOwner)
     assert (reminder.person, reminder.day) == ("U0BOB", date(2026, 11, 25))
-    assert story.wants(wanted.AskZone) == [wanted.AskZone(people=("U0BOB",))], "the clock may have changed since"
+    assert story.wants(wanted.AskZone) == [wanted.AskZone(people=("U0BOB",))], (
+        "the clock may have changed since"
+    )
     assert story.timers["items"].at == said_at + timedelta(days=7)
 
 

@@ -26,7 +26,9 @@ def shipped(fix: Release = FIX, merge: MergeState | None = None) -> Story:
     story.say(said.DecideHotfix(by="U0ALICE", round=1, fix=fix, running=Release(version="1.3.0")))
     story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
     proof = DeployProof(before="1.3.0", after=fix.version)
-    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof, merge=merge))
+    story.say(
+        said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof, merge=merge)
+    )
     return story
 
 
@@ -50,13 +52,19 @@ def test_merged_by_a_click_at_the_commit_that_was_shipped(begin: object):
     story: Story = begin()  # type: ignore[operator]
     assert unmerged(story.record) == LINE
     story.say(said.MergeHotfix(by="U0ALICE", round=1))
-    assert story.wants(wanted.MergePullRequest) == [wanted.MergePullRequest(round=1, number=12, commit=HEAD)]
+    assert story.wants(wanted.MergePullRequest) == [
+        wanted.MergePullRequest(round=1, number=12, commit=HEAD)
+    ]
     assert "merging it already" in story.refuses(said.MergeHotfix(by="U0BOB", round=1)).text
     seen(story, MERGED.model_copy(update={"by": "firebreak[bot]"}))
-    assert story.in_channel == ["Pull request #12 is merged by <@U0ALICE>. The next normal deploy keeps the hotfix."]
+    assert story.in_channel == [
+        "Pull request #12 is merged by <@U0ALICE>. The next normal deploy keeps the hotfix."
+    ]
     assert unmerged(story.record) is None
     assert "merge" not in story.timers
-    assert "merged already by <@U0ALICE>" in story.refuses(said.MergeHotfix(by="U0BOB", round=1)).text
+    assert (
+        "merged already by <@U0ALICE>" in story.refuses(said.MergeHotfix(by="U0BOB", round=1)).text
+    )
     seen(story, MERGED)  # the webhook, after it
     assert story.last.effects == ()
 
@@ -64,7 +72,11 @@ def test_merged_by_a_click_at_the_commit_that_was_shipped(begin: object):
 def test_a_refusal_is_said_with_its_reason_and_can_be_tried_again():
     story = fine()
     story.say(said.MergeHotfix(by="U0ALICE", round=1))
-    story.say(said.MergeRefused(round=1, reason="its checks are still running. Merge it when they are green."))
+    story.say(
+        said.MergeRefused(
+            round=1, reason="its checks are still running. Merge it when they are green."
+        )
+    )
     assert story.in_channel == [
         "Pull request #12 was not merged: its checks are still running. Merge it when they are green."
     ]
@@ -89,7 +101,9 @@ def test_a_merge_by_people_is_noticed_and_looked_for():
     assert (story.in_channel, story.record.failures) == ([], ())
     assert "merge" in story.timers, "it is looked at again"
     seen(story, MERGED)
-    assert story.in_channel == ["Pull request #12 is merged by ada. The next normal deploy keeps the hotfix."]
+    assert story.in_channel == [
+        "Pull request #12 is merged by ada. The next normal deploy keeps the hotfix."
+    ]
 
 
 def test_looks_become_rarer_and_end():
@@ -122,8 +136,13 @@ def test_a_head_that_moved_is_said(holds: bool | None, said_of_it: str):
     story = fine()
     moved = MergeState(head="cd" * 20)
     seen(story, moved)
-    assert story.in_thread == ["Pull request #12 has moved on since it was shipped: abababa → cdcdcdc."]
-    assert unmerged(story.record) == f"{LINE} Its pull request has moved on to cdcdcdc since it was shipped."
+    assert story.in_thread == [
+        "Pull request #12 has moved on since it was shipped: abababa → cdcdcdc."
+    ]
+    assert (
+        unmerged(story.record)
+        == f"{LINE} Its pull request has moved on to cdcdcdc since it was shipped."
+    )
     seen(story, moved)
     assert story.in_thread == []
     seen(story, moved.model_copy(update={"merged": True, "by": "ada", "holds": holds}))
@@ -150,7 +169,9 @@ def test_a_branch_is_merged_by_people_and_seen_in_the_clone_or_said():
     story = shipped(Release(version="hotfix fix/tax@abababa", commit=HEAD)).recovered()
     assert "shipped from a branch" in story.refuses(said.MergeHotfix(by="U0ALICE", round=1)).text
     seen(story, MergeState(merged=True))
-    assert story.in_channel == ["Hotfix fix/tax@abababa is merged. The next normal deploy keeps the hotfix."]
+    assert story.in_channel == [
+        "Hotfix fix/tax@abababa is merged. The next normal deploy keeps the hotfix."
+    ]
 
 
 def test_nothing_is_merged_while_it_is_decided_again_or_where_something_else_runs():

@@ -34,7 +34,9 @@ def test_a_rollback_takes_the_service_starts_once_and_says_who_from_and_to():
     assert story.record.status is Status.MITIGATING
     assert "deploying:shop" in story.claims
     assert story.wants(wanted.StartDeploy) == [
-        wanted.StartDeploy(deploy_id="inc-0001-inc1-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0BOB")
+        wanted.StartDeploy(
+            deploy_id="inc-0001-inc1-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0BOB"
+        )
     ]
     assert story.in_channel == ["<@U0BOB> rolls shop back from 1.3.0 to 1.2.0."]
     assert story.on_ticket == story.in_channel
@@ -63,7 +65,10 @@ def test_without_a_deployer_the_refusal_says_what_to_do_instead():
 @pytest.mark.parametrize("version", ["", "-rf", "1.2.0; reboot", "a" * 300])
 def test_what_cannot_be_a_release_is_never_deployed(version: str):
     story = deciding()
-    assert "not a release" in story.refuses(ROLLBACK.model_copy(update={"target": Release(version=version)})).text
+    assert (
+        "not a release"
+        in story.refuses(ROLLBACK.model_copy(update={"target": Release(version=version)})).text
+    )
     assert "deploying:shop" not in story.claims
 
 
@@ -89,7 +94,9 @@ def test_where_nobody_knows_what_runs_the_deployer_says_it_when_it_starts():
 def test_break_glass_is_said_on_one_line_and_paged():
     story = deciding()
     story.say(ROLLBACK.model_copy(update={"break_glass": "no owner answers"}))
-    assert story.in_channel == ["<@U0BOB> rolls shop back from 1.3.0 to 1.2.0. Break glass: no owner answers"]
+    assert story.in_channel == [
+        "<@U0BOB> rolls shop back from 1.3.0 to 1.2.0. Break glass: no owner answers"
+    ]
     assert len(story.pages) == 1
     assert "broke the glass" in story.pages[0]
 
@@ -132,7 +139,9 @@ def test_fixed_another_way_starts_the_investigation_that_waited_for_a_rollback()
     assert not story.record.investigating
     story.say(FIXED)
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
-    assert "Say in a sentence" in deciding().refuses(FIXED.model_copy(update={"sentence": " "})).text
+    assert (
+        "Say in a sentence" in deciding().refuses(FIXED.model_copy(update={"sentence": " "})).text
+    )
 
 
 # --- clicks that come too late -----------------------------------------------------------------------------------
@@ -178,14 +187,19 @@ def test_a_button_after_recovery_is_refused_but_a_form_fixes_forward():
     story.hotfixed(forward=True)
     assert story.record.status is Status.MITIGATING
     assert story.record.rounds[-1].why == "fix forward"
-    assert "One action on production at a time" in story.refuses(HOTFIX.model_copy(update={"forward": True})).text
+    assert (
+        "One action on production at a time"
+        in story.refuses(HOTFIX.model_copy(update={"forward": True})).text
+    )
 
 
 def test_on_a_cancelled_incident_every_click_is_refused_with_why():
     story = deciding()
     story.say(said.Cancel(by="U0BOB", reason="load test"))
     for click in (ROLLBACK, HOTFIX, FIXED, said.DecideInvestigate(by="U0BOB", round=1)):
-        assert story.refuses(click).text == "INC-0001 was cancelled: load test. Nothing was changed."
+        assert (
+            story.refuses(click).text == "INC-0001 was cancelled: load test. Nothing was changed."
+        )
 
 
 # --- the deploy --------------------------------------------------------------------------------------------------
@@ -218,7 +232,9 @@ def test_what_a_deploy_prints_is_one_message_in_its_decisions_thread_kept_to_the
 
     end = DeployOutput(lines=("building", "[exit code 1]"), cut=True)
     proof = DeployProof(before="1.3.0", after="1.3.0")
-    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="failed", proof=proof, output=end))
+    story.say(
+        said.DeployFinished(deploy_id="inc-0001-inc1-1", result="failed", proof=proof, output=end)
+    )
     assert "progress:1" in story.last.dirty
     assert story.record.rounds[0].action.output == end  # pyright: ignore[reportOptionalMemberAccess]
     assert story.record.rounds[0].action.result == "failed"  # pyright: ignore[reportOptionalMemberAccess]
@@ -229,7 +245,9 @@ def test_the_newest_lines_in_the_decision_change_every_few_seconds_at_most():
     story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
     shown: list[bool] = []
     for n in range(8):
-        story.say(said.DeployProgressed(deploy_id="inc-0001-inc1-1", lines=(f"layer {n}",)), after=2)
+        story.say(
+            said.DeployProgressed(deploy_id="inc-0001-inc1-1", lines=(f"layer {n}",)), after=2
+        )
         shown.append("decision:1" in story.last.dirty)
     assert shown == [True, False, False, True, False, False, True, False]
 
@@ -239,7 +257,9 @@ def test_a_deploy_that_is_over_before_it_is_asked_about_shows_its_output_too():
     story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1"))
     proof = DeployProof(before="1.3.0", after="1.2.0")
     output = DeployOutput(lines=("up", "[exit code 0]"))
-    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof, output=output))
+    story.say(
+        said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof, output=output)
+    )
     assert story.wants(wanted.PostLive) == [wanted.PostLive(name="progress:1")]
     assert story.record.status is Status.VERIFYING
 
@@ -248,12 +268,16 @@ def test_an_end_that_is_told_before_its_start_is_told_with_it_and_the_investigat
     """Whoever started it died before that was recorded, and GitHub's webhook asked how it stands."""
     story = deciding().rolled_back()
     proof = DeployProof(before="1.3.0", after="1.2.0", started_at=story.now + timedelta(seconds=2))
-    story.say(said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof), after=12)
+    story.say(
+        said.DeployFinished(deploy_id="inc-0001-inc1-1", result="done", proof=proof), after=12
+    )
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
     assert story.in_channel == ["Deployed: 1.3.0 → 1.2.0 in 10 s. First check in 5 min."]
     deploys = [entry.text for entry in story.last.entries if entry.kind == "deploy"]
     assert [text.partition(":")[0] for text in deploys] == ["Deploy started", "Deployed"]
-    assert story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1")).entries == (), "late words about an ended one"
+    assert story.say(said.DeployStarted(deploy_id="inc-0001-inc1-1")).entries == (), (
+        "late words about an ended one"
+    )
 
 
 def test_done_says_from_to_how_long_and_when_people_hear_again():
@@ -269,7 +293,10 @@ def test_done_says_from_to_how_long_and_when_people_hear_again():
     ("result", "words"),
     [
         ("failed", "rollback to 1.2.0 failed: exit 1"),
-        ("unknown", "rollback to 1.2.0 has an unknown result and will not be started again by itself: exit 1"),
+        (
+            "unknown",
+            "rollback to 1.2.0 has an unknown result and will not be started again by itself: exit 1",
+        ),
     ],
 )
 def test_failed_or_unknown_pages_and_opens_a_round_that_says_why(result: str, words: str):
@@ -288,7 +315,9 @@ def test_failed_or_unknown_pages_and_opens_a_round_that_says_why(result: str, wo
 def test_not_started_because_something_else_runs_opens_a_round_without_a_page():
     story = deciding().rolled_back()
     story.say(
-        said.DeployNotStarted(deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now, not 1.3.0")
+        said.DeployNotStarted(
+            deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now, not 1.3.0"
+        )
     )
     assert story.record.rounds[-1].why == "nothing was deployed: 1.3.1 runs by now, not 1.3.0"
     assert story.pages == []
@@ -300,7 +329,9 @@ def test_not_started_because_the_deployer_refused_is_a_rollback_that_failed():
     story = deciding().rolled_back()
     story.say(said.DeployNotStarted(deploy_id="inc-0001-inc1-1", reason="no such tag"))
     assert len(story.pages) == 1
-    assert story.wants(wanted.Investigate) == [wanted.Investigate()], "the rollback it waited for does not come"
+    assert story.wants(wanted.Investigate) == [wanted.Investigate()], (
+        "the rollback it waited for does not come"
+    )
 
 
 def test_a_fix_forward_that_was_not_started_leaves_users_as_fine_as_they_were():
@@ -326,7 +357,13 @@ def test_a_fix_forward_that_failed_is_no_recovery_any_more():
 @pytest.mark.parametrize(
     "effect",
     [
-        wanted.StartDeploy(deploy_id="inc-0001-inc1-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0ALICE"),
+        wanted.StartDeploy(
+            deploy_id="inc-0001-inc1-1",
+            kind=ActionKind.ROLLBACK,
+            running=BAD,
+            to=GOOD,
+            by="U0ALICE",
+        ),
         wanted.FollowDeploy(deploy_id="inc-0001-inc1-1"),
     ],
 )
@@ -366,12 +403,17 @@ def test_a_hotfix_past_its_merge_says_that_it_can_be_lost():
     assert unmerged(story.record) == line
     story.recovered()
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
-    assert story.in_channel == [f"*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. {line} Is it still in?"]
+    assert story.in_channel == [
+        f"*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. {line} Is it still in?"
+    ]
 
 
 def test_after_a_rollback_a_deploy_by_others_is_warned_about():
     story = mitigated()
-    assert hold(story.record) == "Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
+    assert (
+        hold(story.record)
+        == "Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
+    )
     story.say(said.DeployedByOthers(deploy=deploy_seen("1.4.0", story.now)))
     assert story.in_channel == [
         "*Careful:* 1.4.0 was deployed by ci, 2026-11-22 03:07 UTC. Hold: shop is rolled back to 1.2.0; a deploy could bring the trouble back."
@@ -432,7 +474,9 @@ def test_a_deploy_by_others_while_it_is_decided_is_asked_about_once():
     story.say(said.DeployedByOthers(deploy=deploy))
     assert story.in_channel == ["1.4.0 was deployed by ci, 2026-11-22 03:02 UTC. Is that the fix?"]
     assert [e.ask for e in story.wants(wanted.Say)] == ["foreign deploy"]
-    other_source = deploy.model_copy(update={"source": "sentry", "started_at": story.now + timedelta(seconds=40)})
+    other_source = deploy.model_copy(
+        update={"source": "sentry", "started_at": story.now + timedelta(seconds=40)}
+    )
     story.say(said.DeployedByOthers(deploy=other_source))
     assert story.last.effects == ()
     later = deploy.model_copy(update={"started_at": story.now + timedelta(hours=1)})

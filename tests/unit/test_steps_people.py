@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phases.coordination.updates import CHANNEL_AFTER, EVERY, SNOOZE, followed, template, told, waits
+from phases.coordination.updates import (
+    CHANNEL_AFTER,
+    EVERY,
+    SNOOZE,
+    followed,
+    template,
+    told,
+    waits,
+)
 from phases.messages import actions as said
 from phases.messages.effects import CommentTicket, Invite, Page, Remind, Say, TellDiscord
 from phases.record.findings import Word
@@ -58,14 +66,25 @@ def test_without_a_lead_the_channel_is_told_and_the_owners_are_mentioned():
 
 def test_an_update_starts_the_clock_anew_and_goes_everywhere():
     story = Story().opened().measured()
-    story.say(said.MessagePosted(name="announcement", ref=MessageRef(channel="C0INCIDENTS", ts="1.1")))
+    story.say(
+        said.MessagePosted(name="announcement", ref=MessageRef(channel="C0INCIDENTS", ts="1.1"))
+    )
     story.fires("update")
-    story.say(said.PostUpdate(by="U0BOB", text="db-2 is full", users="paying fails", doing="we restart it"), after=60)
+    story.say(
+        said.PostUpdate(
+            by="U0BOB", text="db-2 is full", users="paying fails", doing="we restart it"
+        ),
+        after=60,
+    )
     assert story.record.reminded == ""
     assert story.due("update") == 30 * MINUTE
     here, announced = story.wants(Say)
     assert here.text.endswith("db-2 is full\n*Users:* paying fails\n*Doing:* we restart it")
-    assert (announced.goes_to, announced.thread, announced.due) == ("announcement", True, story.record.update_due)
+    assert (announced.goes_to, announced.thread, announced.due) == (
+        "announcement",
+        True,
+        story.record.update_due,
+    )
     assert [e.text for e in story.wants(CommentTicket)] == [
         "Update by <@U0BOB>: db-2 is full\nUsers: paying fails\nDoing: we restart it"
     ]
@@ -147,13 +166,17 @@ def test_the_clock_after_any_change(
         assert change is not None
         assert change.incident.update_due == at, "nothing that is under way is lost"
     again = followed(change.incident, Change(change.incident), NOW)
-    assert (again.timers, again.incident) == ((), change.incident), "nothing changes, nothing begins"
+    assert (again.timers, again.incident) == ((), change.incident), (
+        "nothing changes, nothing begins"
+    )
 
 
 def test_the_form_is_filled_with_what_is_true():
     story = Story().opened().measured()
     filled = template(story.record)
-    assert filled.knows == "It began 3 minutes after 1.3.0 was deployed. The cause is not known yet."
+    assert (
+        filled.knows == "It began 3 minutes after 1.3.0 was deployed. The cause is not known yet."
+    )
     assert filled.users == "37 users get errors in payment and cart."
     assert filled.doing == "We decide what to do."
     story.rolled_back()
@@ -162,7 +185,10 @@ def test_the_form_is_filled_with_what_is_true():
     assert template(story.record).doing == "Rolled back to 1.2.0. We check that it helped."
     story.say(said.NameCause(by="U0BOB", text="the tax table was empty"))
     assert template(story.record).knows == "the tax table was empty"
-    assert told(said.PostUpdate(by="U0BOB", text=" a ", users=" ", doing="b"), bold=True) == "a\n*Doing:* b"
+    assert (
+        told(said.PostUpdate(by="U0BOB", text=" a ", users=" ", doing="b"), bold=True)
+        == "a\n*Doing:* b"
+    )
 
 
 def test_the_lead_is_handed_over_by_name_and_comes_into_the_channel():

@@ -93,7 +93,9 @@ def test_before_the_bleeding_has_stopped_it_is_not_written():
 )
 def test_no_part_is_ever_empty(part: str, empty: object, words: str):
     refused = mitigated().refuses(said.SubmitPostmortem(postmortem=postmortem(**{part: empty})))
-    assert refused.text == f"Say {words}: no part of a post-mortem is ever empty. Nothing was changed."
+    assert (
+        refused.text == f"Say {words}: no part of a post-mortem is ever empty. Nothing was changed."
+    )
 
 
 def test_submitted_twice_it_is_written_once():
@@ -115,7 +117,9 @@ def test_where_writing_failed_it_can_be_submitted_again_or_tried_again():
     story.say(SUBMIT)
     story.fails(wanted.NumberAdr(), "the directory cannot be read")
     assert story.pages == [], "nobody is woken for paperwork"
-    assert story.in_channel == ["The post-mortem's number could not be found: the directory cannot be read."]
+    assert story.in_channel == [
+        "The post-mortem's number could not be found: the directory cannot be read."
+    ]
     story.say(SUBMIT)
     assert story.wants(wanted.NumberAdr) == [wanted.NumberAdr()]
     assert story.record.failures == ()

@@ -63,7 +63,9 @@ def test_begun_with_recovery_moved_to_the_lead_and_said_every_working_day():
     (reminder,) = story.wants(wanted.Say)
     assert reminder.mention == ("U0ALICE",), "the lead alone"
     assert reminder.ask == "postmortem"
-    assert reminder.text == "Users have been fine for 1 day. The post-mortem is still to be written."
+    assert (
+        reminder.text == "Users have been fine for 1 day. The post-mortem is still to be written."
+    )
     assert story.timers["postmortem"].at == at(24, 8)
     for _ in range(3):
         story.fires("postmortem")
@@ -103,7 +105,14 @@ def test_a_bot_that_is_back_in_the_afternoon_says_it_then():
 
 
 def test_after_three_days_the_owners_hear_of_it():
-    story = Story(service(owners=("U0BOB", "@oncall"))).opened().measured().rolled_back().deployed().recovered()
+    story = (
+        Story(service(owners=("U0BOB", "@oncall")))
+        .opened()
+        .measured()
+        .rolled_back()
+        .deployed()
+        .recovered()
+    )
     called: list[tuple[str, ...]] = []
     for _ in range(5):
         story.fires("postmortem")
@@ -122,7 +131,9 @@ def test_the_new_lead_is_asked_where_they_are():
 def test_it_ends_with_the_file_with_a_new_round_and_with_a_cancellation():
     assert "postmortem" not in mitigated().written().timers
     story = mitigated()
-    story.rings(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90)
+    story.rings(
+        said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90
+    )
     assert story.record.status is Status.DECIDING
     assert "postmortem" not in story.timers
     story = mitigated()
@@ -155,8 +166,14 @@ def test_opened_again_it_is_written_anew_under_its_number():
     story = mitigated().written()
     number = story.record.adr
     assert number is not None
-    story.rings(said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90)
-    assert (story.record.adr, story.record.adr_before, story.record.rewriting) == (None, number, True)
+    story.rings(
+        said.SeenAgain(issue="41", evidence=evidence(story.now + timedelta(minutes=1))), after=90
+    )
+    assert (story.record.adr, story.record.adr_before, story.record.rewriting) == (
+        None,
+        number,
+        True,
+    )
     assert story.record.postmortem is not None, "its action items are followed"
     story.measured().rolled_back().deployed().looked(LookVerdict.RECOVERED)
     refused = story.refuses(said.Resolve(by="U0BOB")).text

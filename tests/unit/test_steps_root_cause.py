@@ -30,9 +30,16 @@ RELEASE = Hypothesis(
     found="Trouble began 3 min after its deploy started.",
 )
 FOUND = said.Investigated(
-    investigation=Investigation(hypotheses=(RELEASE,), good="1.2.0", bad="1.3.0", walk=("Crashes in shop/pay.py:12.",))
+    investigation=Investigation(
+        hypotheses=(RELEASE,), good="1.2.0", bad="1.3.0", walk=("Crashes in shop/pay.py:12.",)
+    )
 )
-CULPRIT = Suspect(sha="c0ffee1234", author="Mara", subject="simplify tax", url="https://git.example.com/c0ffee1234")
+CULPRIT = Suspect(
+    sha="c0ffee1234",
+    author="Mara",
+    subject="simplify tax",
+    url="https://git.example.com/c0ffee1234",
+)
 CAUSE = said.NameCause(by="U0BOB", text="the tax table of eu-west is empty", release="1.3.0")
 
 
@@ -43,7 +50,13 @@ def investigated() -> Story:
 
 
 def bisect(state: str, **fields: object) -> said.BisectMoved:
-    given = {"id": "inc-0001-inc1-bisect-1", "good": "1.2.0", "bad": "1.3.0", "state": state, **fields}
+    given = {
+        "id": "inc-0001-inc1-bisect-1",
+        "good": "1.2.0",
+        "bad": "1.3.0",
+        "state": state,
+        **fields,
+    }
     return said.BisectMoved(bisect=Bisect.model_validate(given))
 
 
@@ -65,7 +78,9 @@ def test_the_tree_is_posted_once_when_there_is_a_decision_and_something_to_show(
     story = Story().opened()
     story.say(said.Triaged(report=one_feature()))
     story.say(FOUND)
-    assert story.wants(wanted.PostLive) == [], "it belongs under the decision, which is not posted yet"
+    assert story.wants(wanted.PostLive) == [], (
+        "it belongs under the decision, which is not posted yet"
+    )
     story.posted("decision:1")
     assert [e.name for e in story.wants(wanted.PostLive)] == ["tree", "evidence"]
     story.say(FOUND)
@@ -81,10 +96,18 @@ def test_people_add_judge_and_are_not_overruled():
     story = investigated()
     story.say(said.AddHypothesis(by="U0BOB", says="the cache of eu-west is cold"))
     assert [h.id for h in story.record.hypotheses] == ["H1", "H2"]
-    story.say(said.JudgeHypothesis(by="U0BOB", id="H1", verdict=Verdict.RULED_OUT, reason="rolled back on staging"))
+    story.say(
+        said.JudgeHypothesis(
+            by="U0BOB", id="H1", verdict=Verdict.RULED_OUT, reason="rolled back on staging"
+        )
+    )
     story.say(FOUND)
     judged = story.record.hypotheses[0]
-    assert (judged.verdict, judged.by, judged.found) == (Verdict.RULED_OUT, "U0BOB", "rolled back on staging")
+    assert (judged.verdict, judged.by, judged.found) == (
+        Verdict.RULED_OUT,
+        "U0BOB",
+        "rolled back on staging",
+    )
     assert (
         "There is no hypothesis H9."
         in story.refuses(said.JudgeHypothesis(by="U0BOB", id="H9", verdict=Verdict.OPEN)).text
@@ -96,7 +119,9 @@ def test_twelve_hypotheses_are_enough():
     story = investigated()
     for n in range(11):
         story.say(said.AddHypothesis(by="U0BOB", says=f"idea {n}"))
-    assert "rule one out first" in story.refuses(said.AddHypothesis(by="U0BOB", says="one more")).text
+    assert (
+        "rule one out first" in story.refuses(said.AddHypothesis(by="U0BOB", says="one more")).text
+    )
 
 
 # --- the bisect ----------------------------------------------------------------------------------------------------
@@ -117,7 +142,9 @@ def test_a_bisect_is_followed_until_it_names_a_commit():
     story.say(bisect("running", step=1, steps=5))
     assert story.due("bisect") == 2
     story.fires("bisect")
-    assert story.wants(wanted.FollowBisect) == [wanted.FollowBisect(bisect_id="inc-0001-inc1-bisect-1")]
+    assert story.wants(wanted.FollowBisect) == [
+        wanted.FollowBisect(bisect_id="inc-0001-inc1-bisect-1")
+    ]
     story.say(bisect("found", step=3, steps=5, culprit=CULPRIT))
     assert "bisect" not in story.timers
     assert story.in_channel == []
@@ -141,13 +168,18 @@ def test_an_end_without_a_culprit_is_said_in_the_thread(state: str):
 def test_a_person_stops_it():
     story = investigated()
     story.say(said.CancelBisect(by="U0BOB"))
-    assert story.wants(wanted.FollowBisect) == [wanted.FollowBisect(bisect_id="inc-0001-inc1-bisect-1", cancel=True)]
+    assert story.wants(wanted.FollowBisect) == [
+        wanted.FollowBisect(bisect_id="inc-0001-inc1-bisect-1", cancel=True)
+    ]
     assert Story().opened().refuses(said.CancelBisect(by="U0BOB")).text == "No bisect is running."
 
 
 def test_what_cannot_be_started_or_followed_has_failed():
     story = investigated()
-    story.fails(wanted.StartBisect(bisect_id="inc-0001-inc1-bisect-1", good="1.2.0", bad="1.3.0"), "no clone")
+    story.fails(
+        wanted.StartBisect(bisect_id="inc-0001-inc1-bisect-1", good="1.2.0", bad="1.3.0"),
+        "no clone",
+    )
     assert story.record.bisect is not None
     assert story.record.bisect.state == "failed"
 
@@ -173,11 +205,15 @@ def test_a_confirmed_cause_that_is_a_recent_deploy_recommends_its_rollback_in_a_
     assert newest.recommendation is not None
     assert newest.recommendation.choice is Choice.ROLLBACK
     assert story.roots == 1, "the new decision says it"
-    assert story.on_ticket == ["Root cause, confirmed by <@U0BOB>: the tax table of eu-west is empty"]
+    assert story.on_ticket == [
+        "Root cause, confirmed by <@U0BOB>: the tax table of eu-west is empty"
+    ]
     story.say(CAUSE.model_copy(update={"text": "the tax table of eu-west was never filled"}))
     assert len(story.record.rounds) == 2, "said better, not decided again"
     story.say(said.Triaged(report=one_feature()))
-    assert story.record.rounds[-1].recommendation == newest.recommendation, "measuring again does not take it back"
+    assert story.record.rounds[-1].recommendation == newest.recommendation, (
+        "measuring again does not take it back"
+    )
 
 
 def test_a_cause_proven_by_the_bisect_counts_like_one_named_by_release():
@@ -204,7 +240,9 @@ def test_another_cause_opens_no_round(spoken: said.NameCause):
 
 def test_a_braked_rollback_is_not_recommended_by_its_cause_either():
     braked = Recommendation(
-        choice=Choice.INVESTIGATE, target=Release(version="1.2.0"), brakes=("A one-way path changed.",)
+        choice=Choice.INVESTIGATE,
+        target=Release(version="1.2.0"),
+        brakes=("A one-way path changed.",),
     )
     story = Story().opened().measured(one_feature(recommendation=braked))
     story.say(CAUSE)

@@ -35,7 +35,13 @@ def touched(seen: int, *, pinned: bool = False, ts: str = TS) -> MessageTouched:
 
 
 def read(seen: int, text: str, ts: str = TS) -> MessageRead:
-    return MessageRead(ts=ts, seen=f"17670000{seen:02d}.000000", at=NOW - timedelta(minutes=1), text=text, by="U0BOB")
+    return MessageRead(
+        ts=ts,
+        seen=f"17670000{seen:02d}.000000",
+        at=NOW - timedelta(minutes=1),
+        text=text,
+        by="U0BOB",
+    )
 
 
 class Room:
@@ -97,7 +103,9 @@ def test_edits_of_what_nobody_pinned_are_nothing() -> None:
 
 
 @given(st.permutations(range(8)), st.lists(st.sampled_from(["", "a", "b"]), min_size=4, max_size=4))
-def test_whatever_comes_in_which_order_the_newest_is_what_is_shown(order: list[int], texts: list[str]) -> None:
+def test_whatever_comes_in_which_order_the_newest_is_what_is_shown(
+    order: list[int], texts: list[str]
+) -> None:
     """Events and the ends of their readings in any order; each event has told what is read for it before it is read."""
     room = Room()
     events = [touched(n, pinned=True) for n in range(4)]
@@ -157,7 +165,10 @@ def test_what_people_said_stands_under_their_name() -> None:
 
 
 def test_a_long_timeline_comes_page_by_page() -> None:
-    entries = [Entry(at=NOW + timedelta(seconds=n), kind="note", text=f"line {n}.") for n in range(2 * PAGE + 5)]
+    entries = [
+        Entry(at=NOW + timedelta(seconds=n), kind="note", text=f"line {n}.")
+        for n in range(2 * PAGE + 5)
+    ]
     newest = str(timeline(incident(), entries).blocks)
     assert f"line {2 * PAGE + 4}." in newest
     assert "line 3." not in newest

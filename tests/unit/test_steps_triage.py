@@ -7,7 +7,16 @@ from datetime import timedelta
 from handlers import views
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.record.findings import Choice, Confidence, Investigation, IssueSeen, Recommendation, Release, Share, Word
+from phases.record.findings import (
+    Choice,
+    Confidence,
+    Investigation,
+    IssueSeen,
+    Recommendation,
+    Release,
+    Share,
+    Word,
+)
 from phases.record.incident import Severity, Source, Status
 from tests.factories import NOW, blast, nothing_unusual, one_feature, report, service
 from tests.unit.story import Story
@@ -177,7 +186,9 @@ def test_what_people_report_stands_in_where_sentry_is_silent():
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
     assert story.record.round is not None
     assert story.record.round.recommendation is not None
-    assert story.record.round.recommendation.choice is Choice.INVESTIGATE, "no rollback without evidence"
+    assert story.record.round.recommendation.choice is Choice.INVESTIGATE, (
+        "no rollback without evidence"
+    )
 
 
 def test_the_form_is_taken_where_sentry_shows_nothing_and_people_keep_their_word():
@@ -186,7 +197,9 @@ def test_the_form_is_taken_where_sentry_shows_nothing_and_people_keep_their_word
     story.say(FORM)
     assert story.record.severity is Severity.SEV1
     assert story.record.triage is not None
-    assert story.record.triage.running == Release(version="1.3.0"), "what Sentry and the deployer know stays"
+    assert story.record.triage.running == Release(version="1.3.0"), (
+        "what Sentry and the deployer know stays"
+    )
     assert "Sentry shows nothing unusual." in story.record.triage.notes
     story.say(said.Triaged(report=nothing_unusual()))
     assert story.record.triage.blast.users is Word.MANY
@@ -277,7 +290,9 @@ def test_what_grows_is_said_because_an_edit_rings_no_bell():
 def test_only_new_issues_are_attached_to_the_ticket():
     def issue(n: int) -> IssueSeen:
         url = f"https://sentry.example.com/issues/{n}/"
-        return IssueSeen(id=str(n), short_id=f"SHOP-{n}", title="t", url=url, first_seen=NOW, events=9)
+        return IssueSeen(
+            id=str(n), short_id=f"SHOP-{n}", title="t", url=url, first_seen=NOW, events=9
+        )
 
     story = Story().opened().measured(one_feature(issues=(issue(1),)))
     story.say(said.Triaged(report=one_feature(issues=(issue(2), issue(1)))))
@@ -290,7 +305,9 @@ def test_an_issue_that_has_gone_quiet_still_belongs_and_is_given_back_at_the_end
     assert story.record.triage is not None
     assert set(story.record.triage.issue_ids) == {"41", "42", "43"}
     story.say(said.Cancel(by="U0BOB", reason="load test"))
-    assert set(story.claims) == {"linear:t1"}, "a cancelled incident would swallow the issue's next alerts"
+    assert set(story.claims) == {"linear:t1"}, (
+        "a cancelled incident would swallow the issue's next alerts"
+    )
 
 
 def test_a_second_report_by_hand_keeps_what_sentry_knows():
@@ -320,16 +337,24 @@ def test_what_begins_with_one_user_is_investigated_anew_when_many_are_hit():
     story.say(said.Triaged(report=one_feature()))
     assert story.wants(wanted.Investigate) == [wanted.Investigate()]
     story.say(said.Investigated(investigation=Investigation(walk=("Crashes in shop/pay.py:12.",))))
-    assert [e.text for e in story.timeline if e.kind == "evidence"] == ["Crashes in shop/pay.py:12."]
+    assert [e.text for e in story.timeline if e.kind == "evidence"] == [
+        "Crashes in shop/pay.py:12."
+    ]
     story.say(said.Triaged(report=report()))
-    assert story.wants(wanted.Investigate) == [wanted.Investigate()], "it runs beside the rollback, once it has begun"
+    assert story.wants(wanted.Investigate) == [wanted.Investigate()], (
+        "it runs beside the rollback, once it has begun"
+    )
 
 
 def test_one_short_window_is_said_in_seconds():
     story = Story().opened()
     story.say(
         said.Triaged(
-            report=report(window_seconds=60, events=1, blast=blast(top_features=(Share(name="pay", events=1),)))
+            report=report(
+                window_seconds=60,
+                events=1,
+                blast=blast(top_features=(Share(name="pay", events=1),)),
+            )
         )
     )
     assert story.on_ticket == ["Triage: 37 users, pay; 1 event in 60 s"]
@@ -341,7 +366,9 @@ def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay
         ("sentry", "OrderFailed: no order, caused by KeyError: 'eu'"),
         ("person", "OrderFailed: no order"),
     ):
-        story = Story(title="OrderFailed: no order", source=Source(kind=source, text="Sentry")).opened()
+        story = Story(
+            title="OrderFailed: no order", source=Source(kind=source, text="Sentry")
+        ).opened()
         for _ in range(2):
             story.say(said.Triaged(report=report(**told)))
         assert story.record.title == title
@@ -349,7 +376,9 @@ def test_an_incident_that_sentry_named_says_its_cause_and_peoples_own_words_stay
 
 # --- what could not be asked -----------------------------------------------------------------------------------
 
-UNKNOWN = blast(user_count=None, top_features=(), unknown=("users", "features"), confidence=Confidence.LOW)
+UNKNOWN = blast(
+    user_count=None, top_features=(), unknown=("users", "features"), confidence=Confidence.LOW
+)
 
 
 def unasked():
@@ -395,7 +424,9 @@ def test_what_was_taken_as_many_and_is_one_user_is_said_and_no_sev1():
     one = blast(Word.ONE, Word.ONE, top_features=(Share(name="cart", events=214),))
     story.say(said.Triaged(report=report(Choice.INVESTIGATE, blast=one)))
     assert story.record.severity is Severity.SEV3, "it was never measured as SEV1"
-    assert story.in_channel == ["*Measured by now.* 1 user, cart; 214 events in 15 min. Recommended now: investigate."]
+    assert story.in_channel == [
+        "*Measured by now.* 1 user, cart; 214 events in 15 min. Recommended now: investigate."
+    ]
 
 
 def test_a_severity_that_a_person_gave_stays():

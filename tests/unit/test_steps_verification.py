@@ -39,7 +39,9 @@ def test_the_clock_starts_when_fixed_another_way_is_said():
     story.say(FIXED)
     assert story.record.status is Status.VERIFYING
     assert story.due("look") == 300
-    assert story.in_channel == ["<@U0BOB> fixed it another way: flag new-pricing off. First check in 5 min."]
+    assert story.in_channel == [
+        "<@U0BOB> fixed it another way: flag new-pricing off. First check in 5 min."
+    ]
 
 
 def test_the_waits_are_the_services():
@@ -129,7 +131,9 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
             investigation=Investigation(
                 hypotheses=(
                     said_hypothesis("H1", HypothesisKind.RELEASE, "Release 1.3.0 brought it"),
-                    said_hypothesis("H2", HypothesisKind.DATA, "Traffic, or one customer's data, brought it"),
+                    said_hypothesis(
+                        "H2", HypothesisKind.DATA, "Traffic, or one customer's data, brought it"
+                    ),
                 )
             )
         )
@@ -142,7 +146,9 @@ def test_a_second_look_that_is_not_clean_opens_a_round_pages_and_rules_out_what_
     assert why.startswith(
         "not recovered: rollback to 1.2.0 did not help. 14.3 → 10 events a minute in 4 min; 40 events where"
     )
-    assert story.record.rounds[-1].recommendation is None, "the old picture recommended what has just not helped"
+    assert story.record.rounds[-1].recommendation is None, (
+        "the old picture recommended what has just not helped"
+    )
     assert len(story.pages) == 1
     assert "rollback to 1.2.0 did not help" in story.pages[0]
     assert story.wants(wanted.Triage) == [wanted.Triage()]
@@ -219,7 +225,9 @@ def test_twice_too_few_events_and_a_person_is_asked():
 def test_sentry_out_of_reach_is_said_at_once_tried_each_minute_and_never_recovery():
     story = verifying()
     story.looked(LookVerdict.UNREACHABLE)
-    assert story.in_channel == ["*Not checked yet.* Sentry could not be asked (no answer). I try again every minute."]
+    assert story.in_channel == [
+        "*Not checked yet.* Sentry could not be asked (no answer). I try again every minute."
+    ]
     assert story.due("look") == 60
     tried = 1
     while "look" in story.timers:
@@ -248,7 +256,9 @@ def test_out_of_reach_again_after_an_answer_is_said_again():
 def test_a_look_that_could_not_even_be_made_is_one_out_of_reach():
     story = verifying()
     story.fires("look")
-    story.fails(wanted.LookAgain(round=1, number=1), "the bot failed (KeyError); its log says where")
+    story.fails(
+        wanted.LookAgain(round=1, number=1), "the bot failed (KeyError); its log says where"
+    )
     assert story.due("look") == 60
     assert story.record.failures == (), "it is tried again by itself; there is nothing to click"
     assert "the bot failed (KeyError)" in story.in_channel[0]
@@ -289,7 +299,9 @@ def test_yes_is_not_taken_while_it_is_measured_but_no_is():
     early = story.refuses(said.ConfirmRecovery(by="U0BOB", round=1, recovered=True))
     assert early.text.startswith("The check is not over yet")
     story.say(said.ConfirmRecovery(by="U0BOB", round=1, recovered=False))
-    assert story.record.status is Status.DECIDING, "nobody has to wait ten minutes while users are hit"
+    assert story.record.status is Status.DECIDING, (
+        "nobody has to wait ten minutes while users are hit"
+    )
 
 
 def test_a_second_answer_is_too_late():
@@ -337,7 +349,9 @@ def test_checking_now_in_the_next_round_looks_at_what_was_done_last():
 
 
 def test_before_any_action_there_is_nothing_to_check():
-    assert "nothing to check" in Story().opened().measured().refuses(said.RecheckNow(by="U0BOB")).text
+    assert (
+        "nothing to check" in Story().opened().measured().refuses(said.RecheckNow(by="U0BOB")).text
+    )
 
 
 def test_a_fix_forward_keeps_the_first_recovery():

@@ -6,7 +6,15 @@ from typing import get_args
 
 from phases.messages import actions as said
 from phases.messages import effects as wanted
-from phases.record.findings import Evidence, Frame, Hypothesis, HypothesisKind, Investigation, IssueSeen, Suspect
+from phases.record.findings import (
+    Evidence,
+    Frame,
+    Hypothesis,
+    HypothesisKind,
+    Investigation,
+    IssueSeen,
+    Suspect,
+)
 from phases.record.incident import RECORD_LIMIT_BYTES, Incident
 from phases.workflow import TABLE, step
 from tests.factories import NOW, evidence, one_feature, postmortem, report, service
@@ -26,22 +34,47 @@ def test_an_incident_that_does_not_exist_is_refused_with_a_way_to_find_one():
 def test_a_record_stays_under_its_limit_whatever_is_brought():
     long = "ü" * 300
     frames = tuple(
-        Frame(file=f"shop/{long}.py", function=long, line=n, context=tuple((i, long) for i in range(5)))
+        Frame(
+            file=f"shop/{long}.py",
+            function=long,
+            line=n,
+            context=tuple((i, long) for i in range(5)),
+        )
         for n in range(10)
     )
     issues = tuple(
-        IssueSeen(id=str(n), short_id=f"SHOP-{n}", title=long, url=f"https://s/{n}", first_seen=NOW, events=9)
+        IssueSeen(
+            id=str(n),
+            short_id=f"SHOP-{n}",
+            title=long,
+            url=f"https://s/{n}",
+            first_seen=NOW,
+            events=9,
+        )
         for n in range(10)
     )
     story = Story(title=long, description=long * 10).opened()
-    story.measured(one_feature(frames=frames, issues=issues, issue_ids=tuple(str(n) for n in range(400))))
+    story.measured(
+        one_feature(frames=frames, issues=issues, issue_ids=tuple(str(n) for n in range(400)))
+    )
     tree = tuple(
-        Hypothesis(id=f"H{n}", kind=HypothesisKind.OTHER, says=f"{n} {long}", found=long, predicts=long, check=long)
+        Hypothesis(
+            id=f"H{n}",
+            kind=HypothesisKind.OTHER,
+            says=f"{n} {long}",
+            found=long,
+            predicts=long,
+            check=long,
+        )
         for n in range(12)
     )
     suspects = tuple(Suspect(sha="a" * 40, subject=long, reasons=(long,) * 4) for _ in range(5))
     walk = (long * 3,) * 10
-    story.say(said.Investigated(investigation=Investigation(hypotheses=tree, suspects=suspects, walk=walk)))
+    story.say(
+        said.Investigated(
+            investigation=Investigation(hypotheses=tree, suspects=suspects, walk=walk)
+        )
+    )
     for n in range(60):
         story.say(said.AddEvidence(evidence=evidence(text=long), issue=f"new-{n}"))
     assert len(story.record.model_dump_json().encode()) <= RECORD_LIMIT_BYTES
@@ -54,7 +87,9 @@ def test_a_record_with_a_long_post_mortem_stays_under_its_limit():
     for n in range(8):
         story.fails(wanted.CommentTicket(text=f"{n} {'ü' * 1400}"), id=f"INC-0001.9.{n}")
     story.say(
-        said.SubmitPostmortem(postmortem=postmortem(timeline="t" * 3000, monitoring="m" * 3000, tests="s" * 3000))
+        said.SubmitPostmortem(
+            postmortem=postmortem(timeline="t" * 3000, monitoring="m" * 3000, tests="s" * 3000)
+        )
     )
     assert len(story.record.model_dump_json().encode()) <= RECORD_LIMIT_BYTES
     assert story.record.postmortem is not None
@@ -77,7 +112,11 @@ def test_a_whole_life_brings_one_message_a_change_of_state_and_a_comment_for_eac
 
     heard(said.Triaged(report=report()))
     story.posted("decision:1")
-    heard(said.AddEvidence(evidence=Evidence(at=NOW, source="Sentry SHOP-4", text="KeyError"), issue="42"))
+    heard(
+        said.AddEvidence(
+            evidence=Evidence(at=NOW, source="Sentry SHOP-4", text="KeyError"), issue="42"
+        )
+    )
     story.rolled_back()
     channel += story.in_channel
     ticket += story.on_ticket

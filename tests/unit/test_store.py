@@ -8,7 +8,18 @@ from datetime import timedelta
 import pytest
 from small_world import T0
 
-from bot.store.incident_store import Already, Answer, Conflict, Done, Duplicate, Gone, Late, Loaded, Store, Taken
+from bot.store.incident_store import (
+    Already,
+    Answer,
+    Conflict,
+    Done,
+    Duplicate,
+    Gone,
+    Late,
+    Loaded,
+    Store,
+    Taken,
+)
 from bot.store.redis import GROUP, NotRecorded
 from handlers.dispatcher import Delivery, EffectEnded, TimerDue, Trigger
 from phases.messages.actions import DeployTick, NobodyActed
@@ -31,7 +42,9 @@ def new(number: int = 1, service: str = "checkout") -> Draft:
     return Draft(incident, T0)
 
 
-async def commit(store: Store, change: Change | Draft, id: str = "c1", trigger: Trigger | None = None) -> Answer:
+async def commit(
+    store: Store, change: Change | Draft, id: str = "c1", trigger: Trigger | None = None
+) -> Answer:
     done = change.done() if isinstance(change, Draft) else change
     return await store.commit(id, await store.load(done.incident.id), done, trigger=trigger)
 
@@ -60,16 +73,24 @@ async def dump(store: Store) -> dict[str, object]:
 
 async def test_everything_of_a_change_is_written_in_one_commit(store: Store) -> None:
     draft = new().set(
-        channel=Channel(id="C1", name="inc-0001"), messages={"status": MessageRef(channel="C1", ts="1.10")}
+        channel=Channel(id="C1", name="inc-0001"),
+        messages={"status": MessageRef(channel="C1", ts="1.10")},
     )
-    draft.note("declared", "it burns").note("note", 'zwei\n"drei" \u2028').want(OpenChannel(), Say(text="hallo ü"))
+    draft.note("declared", "it burns").note("note", 'zwei\n"drei" \u2028').want(
+        OpenChannel(), Say(text="hallo ü")
+    )
     draft.timer("nobody", 600, NobodyActed()).timer("tick", 3, DeployTick(deploy_id="d"))
-    draft.claim("open:checkout:production").claim("fingerprint:1", seconds=60).dirty("status", "tree")
+    draft.claim("open:checkout:production").claim("fingerprint:1", seconds=60).dirty(
+        "status", "tree"
+    )
     assert await commit(store, draft) == Done(1)
 
     loaded = await store.load("INC-0001")
     assert (loaded.incident, loaded.version) == (draft.incident, 1)
-    assert [entry.text for entry in await store.timeline("INC-0001")] == ["it burns", 'zwei\n"drei" \u2028']
+    assert [entry.text for entry in await store.timeline("INC-0001")] == [
+        "it burns",
+        'zwei\n"drei" \u2028',
+    ]
     effects = [fields for _, fields in await store.redis.xrange(store.keys.outbox)]
     assert [fields["id"] for fields in effects] == ["INC-0001.1.1", "INC-0001.1.2"]
     assert [json.loads(fields["effect"])["type"] for fields in effects] == ["open.channel", "say"]
@@ -79,11 +100,17 @@ async def test_everything_of_a_change_is_written_in_one_commit(store: Store) -> 
         ("INC-0001|tick", T0.timestamp() * 1000 + 3000),
         ("INC-0001|nobody", T0.timestamp() * 1000 + 600_000),
     ]
-    assert await store.redis.hget(store.keys.timer_actions, "INC-0001|tick") == '{"type":"deploy.tick","deploy_id":"d"}'
+    assert (
+        await store.redis.hget(store.keys.timer_actions, "INC-0001|tick")
+        == '{"type":"deploy.tick","deploy_id":"d"}'
+    )
     assert await store.owner("open:checkout:production") == "INC-0001"
     assert 0 < await store.redis.pttl(store.keys.claim("fingerprint:1")) <= 60_000
     assert await store.redis.pttl(store.keys.claim("open:checkout:production")) == -1
-    assert set(await store.redis.zrange(store.keys.marks, 0, -1)) == {"INC-0001|status", "INC-0001|tree"}
+    assert set(await store.redis.zrange(store.keys.marks, 0, -1)) == {
+        "INC-0001|status",
+        "INC-0001|tree",
+    }
     for index in ("all", "open", "channel:C1", "service:checkout"):
         assert await store.ids(index) == ["INC-0001"]
     assert all(key.startswith("{fb}:") for key in await store.redis.keys("*"))
@@ -93,14 +120,18 @@ async def test_the_same_commit_again_is_a_success(store: Store) -> None:
     loaded = await store.load("INC-0001")
     assert await store.commit("c1", loaded, new().note("a", "once").done()) == Done(1)
     before = await dump(store)
-    assert await store.commit("c1", loaded, new().note("a", "once").done()) == Already("INC-0001", 1)
+    assert await store.commit("c1", loaded, new().note("a", "once").done()) == Already(
+        "INC-0001", 1
+    )
     assert await dump(store) == before
 
 
 async def test_already_is_answered_even_after_the_deadline(store: Store) -> None:
     loaded = await store.load("INC-0001")
     await store.commit("c1", loaded, new().done())
-    again = await store.commit("c1", loaded, new().done(), deadline=loaded.server_now - timedelta(seconds=1))
+    again = await store.commit(
+        "c1", loaded, new().done(), deadline=loaded.server_now - timedelta(seconds=1)
+    )
     assert again == Already("INC-0001", 1)
 
 
@@ -109,7 +140,9 @@ async def test_a_delivery_counts_once(store: Store) -> None:
     assert 0 < await store.redis.pttl(store.keys.delivery("trigger:1")) <= 15 * 60 * 1000
     before = await dump(store)
     changed = Draft((await store.get(["INC-0001"]))[0], T0).note("x", "twice")
-    assert await commit(store, changed, "c2", Delivery(("event:9", "trigger:1"))) == Duplicate("INC-0001")
+    assert await commit(store, changed, "c2", Delivery(("event:9", "trigger:1"))) == Duplicate(
+        "INC-0001"
+    )
     assert await dump(store) == before
     assert (await store.load("INC-0001", Delivery(("event:9", "trigger:1")))).seen == "INC-0001"
     assert (await store.load("INC-0001", Delivery(("event:9",)))).seen is None
@@ -124,13 +157,25 @@ async def test_a_timer_fires_once_and_only_as_it_was_set(store: Store) -> None:
     assert await commit(store, open_, "c3", TimerDue("INC-0001", "other", at)) == Gone()
     assert (await store.load("INC-0001", TimerDue("INC-0001", "nobody", at))).seen is None
     assert await commit(store, open_, "c4", TimerDue("INC-0001", "nobody", at)) == Done(2)
-    assert await store.redis.zcard(store.keys.timers) == await store.redis.hlen(store.keys.timer_actions) == 0
+    assert (
+        await store.redis.zcard(store.keys.timers)
+        == await store.redis.hlen(store.keys.timer_actions)
+        == 0
+    )
     assert await commit(store, open_, "c5", TimerDue("INC-0001", "nobody", at)) == Gone()
     assert (await store.load("INC-0001", TimerDue("INC-0001", "nobody", at))).seen == ""
 
 
-async def test_a_fired_timer_may_set_itself_again_and_others_are_replaced_or_cancelled(store: Store) -> None:
-    await commit(store, new().timer("tick", 3, NobodyActed()).timer("a", 5, NobodyActed()).timer("b", 5, NobodyActed()))
+async def test_a_fired_timer_may_set_itself_again_and_others_are_replaced_or_cancelled(
+    store: Store,
+) -> None:
+    await commit(
+        store,
+        new()
+        .timer("tick", 3, NobodyActed())
+        .timer("a", 5, NobodyActed())
+        .timer("b", 5, NobodyActed()),
+    )
     at = round(T0.timestamp() * 1000)
     draft = Draft((await store.get(["INC-0001"]))[0], T0)
     draft.timer("tick", 6, NobodyActed()).timer("a", 9, NobodyActed()).cancel("b", "unknown")
@@ -139,7 +184,10 @@ async def test_a_fired_timer_may_set_itself_again_and_others_are_replaced_or_can
         ("INC-0001|tick", at + 6000),
         ("INC-0001|a", at + 9000),
     ]
-    assert sorted(await store.redis.hkeys(store.keys.timer_actions)) == ["INC-0001|a", "INC-0001|tick"]
+    assert sorted(await store.redis.hkeys(store.keys.timer_actions)) == [
+        "INC-0001|a",
+        "INC-0001|tick",
+    ]
 
 
 async def test_an_effect_ends_once_and_leaves_the_outbox_with_its_result(store: Store) -> None:
@@ -163,9 +211,16 @@ async def test_late_is_decided_by_the_clock_of_the_server(store: Store) -> None:
     loaded = await store.load("INC-0001")
     before = await dump(store)
     change = new().done()
-    assert await store.commit("c1", loaded, change, deadline=loaded.server_now - timedelta(milliseconds=1)) == Late()
+    assert (
+        await store.commit(
+            "c1", loaded, change, deadline=loaded.server_now - timedelta(milliseconds=1)
+        )
+        == Late()
+    )
     assert await dump(store) == before
-    assert await store.commit("c1", loaded, change, deadline=loaded.server_now + timedelta(seconds=5)) == Done(1)
+    assert await store.commit(
+        "c1", loaded, change, deadline=loaded.server_now + timedelta(seconds=5)
+    ) == Done(1)
 
 
 async def test_who_writes_second_is_told_so(store: Store) -> None:
@@ -188,14 +243,20 @@ async def test_claims_have_one_owner(store: Store) -> None:
 
     # A soft claim never refuses; what belongs to another cannot be released.
     assert await commit(store, new(2).claim("soft", soft=True), "c3") == Done(1)
-    other = Draft((await store.get(["INC-0002"]))[0], T0).release("open:checkout:production", "soft", "nobody's")
+    other = Draft((await store.get(["INC-0002"]))[0], T0).release(
+        "open:checkout:production", "soft", "nobody's"
+    )
     assert await commit(store, other, "c4") == Done(2)
     assert await store.owner("open:checkout:production") == await store.owner("soft") == "INC-0001"
 
-    first = Draft((await store.get(["INC-0001"]))[0], T0).claim("open:checkout:production", seconds=100)
+    first = Draft((await store.get(["INC-0001"]))[0], T0).claim(
+        "open:checkout:production", seconds=100
+    )
     assert await commit(store, first, "c5") == Done(2)  # one's own: renewed
     assert 0 < await store.redis.pttl(store.keys.claim("open:checkout:production")) <= 100_000
-    assert await commit(store, Draft(first.incident, T0).release("open:checkout:production"), "c6") == Done(3)
+    assert await commit(
+        store, Draft(first.incident, T0).release("open:checkout:production"), "c6"
+    ) == Done(3)
     assert await store.owner("open:checkout:production") is None
 
 
@@ -264,4 +325,6 @@ async def test_a_replica_refuses(store: Store) -> None:
 
 async def test_a_time_without_a_zone_is_no_time(store: Store) -> None:
     with pytest.raises(ValueError, match="time zone"):
-        await store.commit("c1", await store.load("INC-0001"), new().done(), deadline=T0.replace(tzinfo=None))
+        await store.commit(
+            "c1", await store.load("INC-0001"), new().done(), deadline=T0.replace(tzinfo=None)
+        )

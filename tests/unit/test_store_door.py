@@ -52,18 +52,31 @@ async def test_an_open_incident_refuses_a_second_with_its_name(store: Store) -> 
     await opened(incidents)
     answer = await incidents.dispatch(declare(), None)
     assert isinstance(answer, Refused)
-    assert (answer.code, answer.owner, answer.claim) == ("taken", "INC-0001", "open:checkout:production")
+    assert (answer.code, answer.owner, answer.claim) == (
+        "taken",
+        "INC-0001",
+        "open:checkout:production",
+    )
     assert "INC-0001 is already open for checkout" in answer.text
     assert isinstance(await incidents.dispatch(declare(else_of="INC-0001"), None), Recorded)
-    assert isinstance(await incidents.dispatch(Cancel(by="U1", reason="false alarm"), "INC-0001"), Recorded)
+    assert isinstance(
+        await incidents.dispatch(Cancel(by="U1", reason="false alarm"), "INC-0001"), Recorded
+    )
     assert isinstance(await incidents.dispatch(declare(), None), Recorded)
-    assert [incident.id for incident in await incidents.find(service="checkout")] == ["INC-0003", "INC-0002"]
+    assert [incident.id for incident in await incidents.find(service="checkout")] == [
+        "INC-0003",
+        "INC-0002",
+    ]
     assert len(await incidents.find(open_only=False)) == 3
 
 
 async def test_find_by_channel(store: Store) -> None:
     def more(draft: Draft, action: Action) -> Draft:
-        return draft.set(channel=Channel(id="C7", name="x")) if isinstance(action, PostUpdate) else draft
+        return (
+            draft.set(channel=Channel(id="C7", name="x"))
+            if isinstance(action, PostUpdate)
+            else draft
+        )
 
     incidents = dispatcher(store, more)
     await opened(incidents)
@@ -71,7 +84,9 @@ async def test_find_by_channel(store: Store) -> None:
     assert await incidents.find(channel="C7") == []
     await incidents.dispatch(update("hi"), "INC-0002")
     assert [incident.id for incident in await incidents.find(channel="C7")] == ["INC-0002"]
-    assert [incident.id for incident in await incidents.find(channel="C7", service="checkout")] == []
+    assert [
+        incident.id for incident in await incidents.find(channel="C7", service="checkout")
+    ] == []
 
 
 async def test_what_a_step_refuses_changes_nothing(store: Store) -> None:
@@ -88,9 +103,15 @@ async def test_what_a_step_refuses_changes_nothing(store: Store) -> None:
     assert missing.code == "unknown"
 
 
-async def test_a_delivery_that_comes_twice_counts_once_even_when_the_step_would_refuse_it_now(store: Store) -> None:
+async def test_a_delivery_that_comes_twice_counts_once_even_when_the_step_would_refuse_it_now(
+    store: Store,
+) -> None:
     def more(draft: Draft, action: Action) -> Draft | Refused:
-        if isinstance(action, PostUpdate) and len(draft.done().entries) and draft.incident.severity_by == "done":
+        if (
+            isinstance(action, PostUpdate)
+            and len(draft.done().entries)
+            and draft.incident.severity_by == "done"
+        ):
             return Refused("stale", "already")
         return draft.set(severity_by="done") if isinstance(action, PostUpdate) else draft
 
@@ -112,7 +133,9 @@ async def test_a_delivery_that_comes_twice_counts_once_even_when_the_step_would_
 async def test_the_same_delivery_a_hundred_times_at_once(store: Store) -> None:
     incidents = dispatcher(store)
     id = await opened(incidents)
-    answers = await asyncio.gather(*(incidents.dispatch(update("x"), id, Delivery(("t",))) for _ in range(100)))
+    answers = await asyncio.gather(
+        *(incidents.dispatch(update("x"), id, Delivery(("t",))) for _ in range(100))
+    )
     assert [answer.again for answer in answers if isinstance(answer, Recorded)].count(False) == 1
     assert await notes(incidents, id) == ["x"]
 
@@ -129,13 +152,17 @@ async def test_a_gone_timer_is_again(store: Store) -> None:
 async def test_late_is_refused(store: Store) -> None:
     incidents = dispatcher(store)
     id = await opened(incidents)
-    answer = await incidents.dispatch(update("x"), id, deadline=await store.server_now() - timedelta(seconds=1))
+    answer = await incidents.dispatch(
+        update("x"), id, deadline=await store.server_now() - timedelta(seconds=1)
+    )
     assert isinstance(answer, Refused)
     assert answer.code == "late"
     assert await notes(incidents, id) == []
 
 
-async def test_a_hundred_at_once_on_one_incident_over_two_replicas(store: Store, redis_url: str) -> None:
+async def test_a_hundred_at_once_on_one_incident_over_two_replicas(
+    store: Store, redis_url: str
+) -> None:
     other = Store.open(redis_url)
     first, second = dispatcher(store), dispatcher(other)
     id = await opened(first)
@@ -150,7 +177,9 @@ async def test_a_hundred_at_once_on_one_incident_over_two_replicas(store: Store,
 async def test_a_hundred_declares_at_once_open_one_incident(store: Store, redis_url: str) -> None:
     other = Store.open(redis_url)
     first, second = dispatcher(store), dispatcher(other)
-    answers = await asyncio.gather(*((first if i % 2 else second).dispatch(declare(), None) for i in range(100)))
+    answers = await asyncio.gather(
+        *((first if i % 2 else second).dispatch(declare(), None) for i in range(100))
+    )
     won = [answer for answer in answers if isinstance(answer, Recorded)]
     lost = [answer for answer in answers if isinstance(answer, Refused)]
     assert len(won) == 1
@@ -162,11 +191,17 @@ async def test_a_hundred_declares_at_once_open_one_incident(store: Store, redis_
 
 async def test_declares_of_different_things_all_get_their_own_number(store: Store) -> None:
     incidents = dispatcher(store)
-    answers = await asyncio.gather(*(incidents.dispatch(declare(else_of="INC-0000"), None) for _ in range(20)))
-    assert sorted(answer.incident.number for answer in answers if isinstance(answer, Recorded)) == list(range(1, 21))
+    answers = await asyncio.gather(
+        *(incidents.dispatch(declare(else_of="INC-0000"), None) for _ in range(20))
+    )
+    assert sorted(
+        answer.incident.number for answer in answers if isinstance(answer, Recorded)
+    ) == list(range(1, 21))
 
 
-async def test_a_lost_answer_is_asked_for_again_and_counts_once(redis_url: str, store: Store, tmp_path: Path) -> None:
+async def test_a_lost_answer_is_asked_for_again_and_counts_once(
+    redis_url: str, store: Store, tmp_path: Path
+) -> None:
     async with Proxy(redis_url, tmp_path / "p") as proxy:
         behind = Store.open(proxy.url)
         incidents = dispatcher(behind)
@@ -224,7 +259,9 @@ async def test_a_commit_that_was_held_up_does_not_come_true_after_the_answer(
     assert await notes(dispatcher(store), id) == []
 
 
-async def test_no_redis_means_nothing_was_recorded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_redis_means_nothing_was_recorded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = Store.open(f"unix://{tmp_path}/nothing")
     incidents = dispatcher(store)
     with caplog.at_level(logging.CRITICAL):
@@ -262,9 +299,15 @@ async def test_time_comes_from_the_server_or_is_given(store: Store) -> None:
     assert second.incident.declared_at == T0
 
 
-async def test_a_record_that_is_full_takes_no_more_from_people(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_record_that_is_full_takes_no_more_from_people(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     def more(draft: Draft, action: Action) -> Draft:
-        return draft.set(rolled_back=tuple("x" * 100 for _ in range(400))) if isinstance(action, PostUpdate) else draft
+        return (
+            draft.set(rolled_back=tuple("x" * 100 for _ in range(400)))
+            if isinstance(action, PostUpdate)
+            else draft
+        )
 
     incidents = dispatcher(store, more)
     id = await opened(incidents)
@@ -274,7 +317,9 @@ async def test_a_record_that_is_full_takes_no_more_from_people(store: Store, cap
     assert answer.code == "input"
 
 
-async def test_a_record_of_another_world_is_not_overwritten(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_record_of_another_world_is_not_overwritten(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     incidents = dispatcher(store)
     id = await opened(incidents)
     await store.redis.hset(store.keys.incident(id), "record", '{"id": 7}')

@@ -29,8 +29,20 @@ def test_as_a_program_json_in_json_out() -> None:
         "frames": [{"file": "shop/pay.py", "function": "charge", "line": 2, "in_app": True}],
         "exception": {"type": "KeyError", "value": "'EUR'"},
         "commits": [
-            {"sha": "a1", "author": "Ada", "date": "2024-05-01", "message": "x", "files": [{"path": "shop/pay.py"}]},
-            {"sha": "b2", "author": "Bo", "date": "2024-05-02", "message": "y", "files": [{"path": "README.md"}]},
+            {
+                "sha": "a1",
+                "author": "Ada",
+                "date": "2024-05-01",
+                "message": "x",
+                "files": [{"path": "shop/pay.py"}],
+            },
+            {
+                "sha": "b2",
+                "author": "Bo",
+                "date": "2024-05-02",
+                "message": "y",
+                "files": [{"path": "README.md"}],
+            },
         ],
     }
     done = subprocess.run(
@@ -55,12 +67,17 @@ def test_as_a_program_json_in_json_out() -> None:
         ("{}", "commits: field required"),
         ('{"commits": 3}', "commits: input should be a valid list"),
         ('{"commits": [{"sha": ""}]}', "commits[0].sha"),
-        ('{"commits": [{"sha": "a", "files": [{}]}, {}]}', "commits[0].files[0].path: field required (and 1 more)"),
+        (
+            '{"commits": [{"sha": "a", "files": [{}]}, {}]}',
+            "commits[0].files[0].path: field required (and 1 more)",
+        ),
         ('{"commits": [], "frames": [{"line": "x"}]}', "frames[0].line"),
         ("[" * 100_000, "stdin is"),
     ],
 )
-def test_bad_input_is_one_clear_line(question: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_clear_line(
+    question: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = io.StringIO()
     assert suspects_main(io.StringIO(question), out) == 2
     error = capsys.readouterr().err
@@ -75,7 +92,11 @@ def test_what_is_missing_or_odd_is_taken_as_unknown() -> None:
         "exception": None,
         "commits": [
             {"sha": "a", "date": "yesterday", "message": None, "author": None, "files": None},
-            {"sha": "b", "date": 1714521600, "files": [{"path": "x.py", "added": None, "deleted": "-", "patch": None}]},
+            {
+                "sha": "b",
+                "date": 1714521600,
+                "files": [{"path": "x.py", "added": None, "deleted": "-", "patch": None}],
+            },
             {"sha": "c", "date": "Wed, 1 May 2024 10:00:00 +0200", "unknown": 1},
         ],
     }
@@ -90,10 +111,15 @@ def test_a_trace_that_begins_where_the_program_does_is_turned_round() -> None:
         {"file": "shop/views.py", "function": "checkout", "line": 5},
         {"file": "shop/pay.py", "function": "charge", "line": 2},
     ]
-    commits = [{"sha": path, "files": [{"path": path}]} for path in ("manage.py", "shop/views.py", "shop/pay.py")]
+    commits = [
+        {"sha": path, "files": [{"path": path}]}
+        for path in ("manage.py", "shop/views.py", "shop/pay.py")
+    ]
     for order in (frames, frames[::-1]):
         out = io.StringIO()
-        assert suspects_main(io.StringIO(json.dumps({"frames": order, "commits": commits})), out) == 0
+        assert (
+            suspects_main(io.StringIO(json.dumps({"frames": order, "commits": commits})), out) == 0
+        )
         assert json.loads(out.getvalue())[0]["sha"] == "shop/pay.py"
 
 
@@ -111,7 +137,8 @@ def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
         return "\n".join(rows)
 
     frames = [
-        Frame(file=f"/srv/app/shop/m{n % 10}/f{n % 25}.py", function=dice.choice(words), line=n * 7) for n in range(50)
+        Frame(file=f"/srv/app/shop/m{n % 10}/f{n % 25}.py", function=dice.choice(words), line=n * 7)
+        for n in range(50)
     ]
     commits = [
         Commit(
@@ -124,7 +151,9 @@ def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
         )
         for n in range(500)
     ]
-    thrown = Thrown(type="shop.PriceMissing", value="'name_7' has no attribute 'name_8' for name_9(...)")
+    thrown = Thrown(
+        type="shop.PriceMissing", value="'name_7' has no attribute 'name_8' for name_9(...)"
+    )
     taken: list[float] = []
     for _ in range(3):
         before = time.process_time()
@@ -135,7 +164,14 @@ def test_five_hundred_commits_and_fifty_frames_at_once() -> None:
 
 # --- paths -----------------------------------------------------------------------------------------------------
 
-PATHS = ("shop/pay.py", "shop/admin/pay.py", "src/cart/Total.tsx", "shop/__init__.py", "web/index.js", "cmd/main.go")
+PATHS = (
+    "shop/pay.py",
+    "shop/admin/pay.py",
+    "src/cart/Total.tsx",
+    "shop/__init__.py",
+    "web/index.js",
+    "cmd/main.go",
+)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +314,16 @@ def test_a_change_of_shape_alone(path: str, rows: str, shape: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "@@", "@@ -x +y @@", "+++ b/x\n", "@@ -1 +1 @@\n", "\x00\n@@ -1,2 +3,4 @@ é\n+", "@@ -0,0 +1 @@\n+a"]
+    "text",
+    [
+        "",
+        "@@",
+        "@@ -x +y @@",
+        "+++ b/x\n",
+        "@@ -1 +1 @@\n",
+        "\x00\n@@ -1,2 +3,4 @@ é\n+",
+        "@@ -0,0 +1 @@\n+a",
+    ],
 )
 def test_odd_patches_are_no_trouble(text: str) -> None:
     patch = Patch(text, "x.py")
@@ -299,7 +344,11 @@ def test_odd_patches_are_no_trouble(text: str) -> None:
         ("TypeError", "charge() missing 1 required positional argument: 'currency'", "charge"),
         ("TypeError", "Cannot read properties of undefined (reading 'amount')", "amount"),
         ("NoMethodError", "undefined method `shipped_on' for nil:NilClass", "shipped_on"),
-        ("NullPointerException", 'Cannot invoke "com.acme.Price.cents()" because "price" is null', "cents"),
+        (
+            "NullPointerException",
+            'Cannot invoke "com.acme.Price.cents()" because "price" is null',
+            "cents",
+        ),
         ("shop.errors.StockError", "no", "StockError"),
         ("TypeError", "Token.__init__() takes 3 positional arguments but 4 were given", "Token"),
         ("psycopg.errors.UndefinedColumn", "column orders.region_id does not exist", "region_id"),
@@ -333,10 +382,17 @@ def test_words_of_a_line_of_code() -> None:
 
 def test_the_newest_goes_first_whichever_way_the_dates_run() -> None:
     def at(sha: str, day: int | None) -> Commit:
-        return Commit.model_validate({"sha": sha, "at": f"2024-05-{day:02d}T00:00:00Z" if day else None})
+        return Commit.model_validate(
+            {"sha": sha, "at": f"2024-05-{day:02d}T00:00:00Z" if day else None}
+        )
 
     assert [c.sha for c in newest_first([at("a", 1), at("b", 2), at("c", 3)])] == ["c", "b", "a"]
-    assert [c.sha for c in newest_first([at("c", 3), at("b", 4), at("a", 1), at("z", None)])] == ["c", "b", "a", "z"]
+    assert [c.sha for c in newest_first([at("c", 3), at("b", 4), at("a", 1), at("z", None)])] == [
+        "c",
+        "b",
+        "a",
+        "z",
+    ]
     assert newest_first([]) == []
 
 

@@ -13,7 +13,10 @@ from tests.unit.histories import Json, ask, commit, frame, history
 def test_the_line_itself_among_other_changes_of_the_file() -> None:
     """Another commit moved the line down by three; the deployed path has another beginning than the repository's."""
     ranked = ask(
-        [frame("/srv/releases/42/shop/pay.py", "charge", 23), frame("/srv/releases/42/shop/views.py", "checkout", 80)],
+        [
+            frame("/srv/releases/42/shop/pay.py", "charge", 23),
+            frame("/srv/releases/42/shop/views.py", "checkout", 80),
+        ],
         {"type": "ZeroDivisionError", "value": "division by zero"},
         history(
             commit(
@@ -48,10 +51,15 @@ def test_a_signature_changed_in_another_file() -> None:
     """The crash is in the caller, which nobody touched but for its imports."""
     ranked = ask(
         [frame("shop/views.py", "checkout", 51), frame("shop/app.py", "dispatch", 12)],
-        {"type": "TypeError", "value": "charge() missing 1 required positional argument: 'currency'"},
+        {
+            "type": "TypeError",
+            "value": "charge() missing 1 required positional argument: 'currency'",
+        },
         history(
             commit(
-                "imports", "Sort imports", **{"shop/views.py": "@@ -1,3 +1,3 @@\n-import b\n import a\n+import b\n"}
+                "imports",
+                "Sort imports",
+                **{"shop/views.py": "@@ -1,3 +1,3 @@\n-import b\n import a\n+import b\n"},
             ),
             commit(
                 "culprit",
@@ -60,7 +68,11 @@ def test_a_signature_changed_in_another_file() -> None:
                     "shop/pay.py": "@@ -8,7 +8,7 @@ RATES = {}\n-def charge(cart):\n-    return cart.total\n+def charge(cart, currency):\n+    return cart.total * RATES[currency]\n"
                 },
             ),
-            commit("app", "Dispatch is typed", **{"shop/app.py": "@@ -90,6 +90,7 @@ def close():\n+    pass\n"}),
+            commit(
+                "app",
+                "Dispatch is typed",
+                **{"shop/app.py": "@@ -90,6 +90,7 @@ def close():\n+    pass\n"},
+            ),
         ),
     )
     assert ranked[0]["sha"] == "culprit"
@@ -81,12 +93,16 @@ def test_an_attribute_was_renamed_elsewhere() -> None:
             commit(
                 "culprit",
                 "Discounts become vouchers",
-                **{"shop/models.py": "@@ -30,6 +30,6 @@ class Order:\n-    discount_code: str\n+    voucher: str\n"},
+                **{
+                    "shop/models.py": "@@ -30,6 +30,6 @@ class Order:\n-    discount_code: str\n+    voucher: str\n"
+                },
             ),
             commit(
                 "touch",
                 "Monthly report in euros",
-                **{"shop/report.py": "@@ -60,5 +60,6 @@ def yearly():\n+    total = euros(total)\n"},
+                **{
+                    "shop/report.py": "@@ -60,5 +60,6 @@ def yearly():\n+    total = euros(total)\n"
+                },
             ),
         ),
     )
@@ -99,7 +115,11 @@ def test_a_module_was_moved() -> None:
         [frame("/app/shop/__init__.py", "<module>", 3)],
         {"type": "ModuleNotFoundError", "value": "No module named 'shop.tax.rates'"},
         history(
-            commit("init", "Export charge", **{"shop/__init__.py": "@@ -9,2 +9,3 @@\n+from shop.pay import charge\n"}),
+            commit(
+                "init",
+                "Export charge",
+                **{"shop/__init__.py": "@@ -9,2 +9,3 @@\n+from shop.pay import charge\n"},
+            ),
             {
                 **commit("culprit", "Taxes live in their own package"),
                 "files": [
@@ -109,7 +129,12 @@ def test_a_module_was_moved() -> None:
                         "deleted": 40,
                         "patch": "@@ -1,40 +0,0 @@\n-RATES = {}\n",
                     },
-                    {"path": "taxes/rates.py", "added": 40, "deleted": 0, "patch": "@@ -0,0 +1,40 @@\n+RATES = {}\n"},
+                    {
+                        "path": "taxes/rates.py",
+                        "added": 40,
+                        "deleted": 0,
+                        "patch": "@@ -0,0 +1,40 @@\n+RATES = {}\n",
+                    },
                 ],
             },
         ),
@@ -122,7 +147,12 @@ def test_a_library_was_bumped() -> None:
     """The crash is inside the library; our own frame was only touched."""
     ranked = ask(
         [
-            frame("/usr/lib/python3.11/site-packages/redis/connection.py", "read_response", 512, in_app=False),
+            frame(
+                "/usr/lib/python3.11/site-packages/redis/connection.py",
+                "read_response",
+                512,
+                in_app=False,
+            ),
             frame("/usr/lib/python3.11/site-packages/redis/client.py", "get", 88, in_app=False),
             frame("/app/shop/cache.py", "fetch", 20),
         ],
@@ -131,17 +161,23 @@ def test_a_library_was_bumped() -> None:
             commit(
                 "touch",
                 "Cache keys carry the region",
-                **{"shop/cache.py": "@@ -70,6 +70,7 @@ def key(name):\n+    name = f'{name}:{REGION}'\n"},
+                **{
+                    "shop/cache.py": "@@ -70,6 +70,7 @@ def key(name):\n+    name = f'{name}:{REGION}'\n"
+                },
             ),
             commit(
                 "other",
                 "Bump httpx from 0.26 to 0.27",
-                **{"requirements.txt": "@@ -1,4 +1,4 @@\n-httpx==0.26\n+httpx==0.27\n redis==5.0.1\n"},
+                **{
+                    "requirements.txt": "@@ -1,4 +1,4 @@\n-httpx==0.26\n+httpx==0.27\n redis==5.0.1\n"
+                },
             ),
             commit(
                 "culprit",
                 "Dependencies of May",
-                **{"requirements.txt": "@@ -1,4 +1,4 @@\n httpx==0.27\n-redis==4.6.0\n+redis==5.0.1\n"},
+                **{
+                    "requirements.txt": "@@ -1,4 +1,4 @@\n httpx==0.27\n-redis==4.6.0\n+redis==5.0.1\n"
+                },
             ),
         ),
     )
@@ -157,13 +193,19 @@ def test_a_time_out_was_set_in_the_configuration() -> None:
         ],
         {"type": "Error", "value": "Connection terminated due to connection timeout"},
         history(
-            commit("page", "New colours", **{"src/page/theme.js": "@@ -1,2 +1,2 @@\n-red\n+blue\n"}),
+            commit(
+                "page", "New colours", **{"src/page/theme.js": "@@ -1,2 +1,2 @@\n-red\n+blue\n"}
+            ),
             commit(
                 "culprit",
                 "Fewer connections for the database",
                 **{"config/production.yml": "@@ -4,3 +4,3 @@ database:\n-  pool: 40\n+  pool: 4\n"},
             ),
-            commit("cart", "Cart remembers", **{"src/cart/cart.js": "@@ -1,2 +1,3 @@\n+  remember(cart)\n"}),
+            commit(
+                "cart",
+                "Cart remembers",
+                **{"src/cart/cart.js": "@@ -1,2 +1,3 @@\n+  remember(cart)\n"},
+            ),
         ),
     )
     assert ranked[0]["sha"] == "culprit"
@@ -171,7 +213,10 @@ def test_a_time_out_was_set_in_the_configuration() -> None:
 
 def test_a_column_was_dropped() -> None:
     ranked = ask(
-        [frame("app/models/order.rb", "recent", 12), frame("app/controllers/orders_controller.rb", "index", 7)],
+        [
+            frame("app/models/order.rb", "recent", 12),
+            frame("app/controllers/orders_controller.rb", "index", 7),
+        ],
         {
             "type": "ActiveRecord::StatementInvalid",
             "value": "PG::UndefinedColumn: ERROR: column orders.shipped_on does not exist",
@@ -180,7 +225,9 @@ def test_a_column_was_dropped() -> None:
             commit(
                 "touch",
                 "Recent means a week",
-                **{"app/controllers/orders_controller.rb": "@@ -30,3 +30,4 @@ def show\n+    @days = 7\n"},
+                **{
+                    "app/controllers/orders_controller.rb": "@@ -30,3 +30,4 @@ def show\n+    @days = 7\n"
+                },
             ),
             commit(
                 "culprit",
@@ -201,7 +248,11 @@ def test_what_was_reverted_in_the_range_is_not_the_culprit() -> None:
         [frame("shop/pay.py", "charge", 22)],
         {"type": "AttributeError", "value": "'NoneType' object has no attribute 'rate'"},
         history(
-            commit("revert", 'Revert "Amounts are objects"\n\nThis reverts commit amounts.', **{"shop/pay.py": back}),
+            commit(
+                "revert",
+                'Revert "Amounts are objects"\n\nThis reverts commit amounts.',
+                **{"shop/pay.py": back},
+            ),
             commit(
                 "culprit",
                 "Rates by region",
@@ -213,7 +264,12 @@ def test_what_was_reverted_in_the_range_is_not_the_culprit() -> None:
         ),
     )
     assert ranked[0]["sha"] == "culprit"
-    assert any("was reverted by" in reason for r in ranked for reason in r["reasons"] if r["sha"] == "amounts")
+    assert any(
+        "was reverted by" in reason
+        for r in ranked
+        for reason in r["reasons"]
+        if r["sha"] == "amounts"
+    )
 
 
 def test_a_revert_of_something_older_brings_the_old_fault_back() -> None:
@@ -300,7 +356,10 @@ def test_the_error_was_raised_on_purpose_by_new_code() -> None:
     """The stack ends in a helper that everybody uses; the words of the error are new."""
     ranked = ask(
         [frame("shop/errors.py", "fail", 5), frame("shop/stock.py", "reserve", 90)],
-        {"type": "shop.errors.StockError", "value": "not enough pieces left in warehouse 7 for order 1234"},
+        {
+            "type": "shop.errors.StockError",
+            "value": "not enough pieces left in warehouse 7 for order 1234",
+        },
         history(
             commit(
                 "helper",
@@ -314,7 +373,11 @@ def test_the_error_was_raised_on_purpose_by_new_code() -> None:
                     "shop/warehouse.py": '@@ -10,3 +10,5 @@ def take(n):\n+    if left < n:\n+        fail(f"not enough pieces left in warehouse {w.id} for order {order}")\n'
                 },
             ),
-            commit("stock", "Stock is typed", **{"shop/stock.py": "@@ -1,3 +1,4 @@\n+from typing import Any\n"}),
+            commit(
+                "stock",
+                "Stock is typed",
+                **{"shop/stock.py": "@@ -1,3 +1,4 @@\n+from typing import Any\n"},
+            ),
         ),
     )
     assert ranked[0]["sha"] == "culprit"
@@ -354,7 +417,13 @@ def test_without_patches_files_and_order_must_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "frames", [[], [frame("", "", None)], [frame("<anonymous>", "?", 1)], [frame("C:\\shop\\pay.py", "charge", -3)]]
+    "frames",
+    [
+        [],
+        [frame("", "", None)],
+        [frame("<anonymous>", "?", 1)],
+        [frame("C:\\shop\\pay.py", "charge", -3)],
+    ],
 )
 def test_next_to_nothing_is_known(frames: list[Json]) -> None:
     ranked = ask(frames, {"type": "", "value": ""}, history(commit("a", "")))

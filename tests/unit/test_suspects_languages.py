@@ -32,7 +32,11 @@ def test_javascript_behind_webpack_paths() -> None:
                     "src/cart/Total.tsx": "@@ -25,7 +25,7 @@ export function Total\n   const { cart } = props;\n   \n-  const price = cart.price ?? ZERO;\n+  const price = cart.prices[0];\n \n   const price = props.price;\n"
                 },
             ),
-            commit("cart", "Cart has a title", **{"src/cart/Cart.tsx": "@@ -40,3 +40,4 @@\n+  <h1>Cart</h1>\n"}),
+            commit(
+                "cart",
+                "Cart has a title",
+                **{"src/cart/Cart.tsx": "@@ -40,3 +40,4 @@\n+  <h1>Cart</h1>\n"},
+            ),
         ),
     )
     assert ranked[0]["sha"] == "culprit"
@@ -72,13 +76,18 @@ def test_java_frames_are_bare_file_names_with_a_class() -> None:
 
 def test_go_panic_in_a_deeper_frame() -> None:
     ranked = ask(
-        [frame("/build/internal/store/rows.go", "(*Rows).Next", 18), frame("/build/cmd/shop/main.go", "main.list", 60)],
+        [
+            frame("/build/internal/store/rows.go", "(*Rows).Next", 18),
+            frame("/build/cmd/shop/main.go", "main.list", 60),
+        ],
         {"type": "runtime error", "value": "invalid memory address or nil pointer dereference"},
         history(
             commit(
                 "log",
                 "Log in JSON",
-                **{"internal/log/log.go": "@@ -3,3 +3,4 @@ func New() *Logger {\n+	l.json = true\n"},
+                **{
+                    "internal/log/log.go": "@@ -3,3 +3,4 @@ func New() *Logger {\n+	l.json = true\n"
+                },
             ),
             commit(
                 "culprit",
@@ -98,7 +107,10 @@ def _first(frames: list[Any], *paths: str, **more: Any) -> tuple[str, str]:
     patch = "@@ -8,3 +8,3 @@\n x\n-old\n+new\n y"
     commits = [{"sha": path, "files": [{"path": path, "patch": patch}]} for path in paths]
     out = io.StringIO()
-    assert suspects_main(io.StringIO(json.dumps({"frames": frames, "commits": commits} | more)), out) == 0
+    assert (
+        suspects_main(io.StringIO(json.dumps({"frames": frames, "commits": commits} | more)), out)
+        == 0
+    )
     best = json.loads(out.getvalue())[0]
     return best["sha"], best["reasons"][0]
 
@@ -126,8 +138,16 @@ def test_frames_of_packages_and_workspaces_lead_to_their_own_files() -> None:
 
 
 def test_null_parts_and_a_tree_of_components() -> None:
-    frames = [None, {"file": None, "in_app": None, "context": [[3, None]]}, {"file": "src/pay.ts", "line": 9}]
+    frames = [
+        None,
+        {"file": None, "in_app": None, "context": [[3, None]]},
+        {"file": "src/pay.ts", "line": 9},
+    ]
     assert _first(frames, "src/x.ts", "src/pay.ts")[0] == "src/pay.ts"
-    tree = {"type": "React ErrorBoundary TypeError", "value": "x", "frames": [{"file": "src/App.tsx", "line": 9}]}
+    tree = {
+        "type": "React ErrorBoundary TypeError",
+        "value": "x",
+        "frames": [{"file": "src/App.tsx", "line": 9}],
+    }
     asked = {"chained": [None, tree], "exception": {"type": "TypeError", "value": "x"}}
     assert _first(frames, "src/App.tsx", "src/pay.ts", **asked)[0] == "src/pay.ts"

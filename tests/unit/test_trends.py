@@ -41,7 +41,16 @@ def test_by_service_and_month() -> None:
         one(2, 9, cause_kind="data", detect_seconds=180),
         one(3, 11),
         one(3, 11),  # the same one twice is one
-        one(4, 11, service="search", file="", features=(), cause_kind="", open_items=0, items_total=0),
+        one(
+            4,
+            11,
+            service="search",
+            file="",
+            features=(),
+            cause_kind="",
+            open_items=0,
+            items_total=0,
+        ),
         one(5, 5),  # too long ago
         one(6, 11, status="cancelled"),
     ]
@@ -91,7 +100,14 @@ def test_private_ones_count_for_their_members_only() -> None:
 
 
 def test_the_most_fragile_area_is_a_file_else_a_feature_else_the_service() -> None:
-    files = [one(1), one(2), one(3), one(4, file="a.py"), one(5, file="a.py", impact_minutes=900), one(6, file="a.py")]
+    files = [
+        one(1),
+        one(2),
+        one(3),
+        one(4, file="a.py"),
+        one(5, file="a.py", impact_minutes=900),
+        one(6, file="a.py"),
+    ]
     assert _fragile(files) == "a.py"  # as often, and it cost more
     spread = [one(n, file=f"{n}.py") for n in range(3)]
     assert _fragile(spread) == "payment"
@@ -108,7 +124,12 @@ def _fragile(kept: list[PastIncident]) -> str | None:
 def test_what_an_older_bot_kept_counts_too() -> None:
     old = PastIncident(id="INC-0001", service="shop", at=NOW, title="x", minutes=9, open_items=2)
     total = trends([old], NOW).all.total
-    assert (total.incidents, total.impact_minutes, total.recover_minutes, total.detect_minutes) == (1, 9, 9.0, None)
+    assert (total.incidents, total.impact_minutes, total.recover_minutes, total.detect_minutes) == (
+        1,
+        9,
+        9.0,
+        None,
+    )
     assert (total.items, total.items_done) == (2, 0)
 
 
@@ -134,16 +155,28 @@ MEMORIES = st.lists(
 
 @settings(deadline=None)
 @given(MEMORIES, st.integers(1, 24), st.integers(0, 1))
-def test_nothing_is_counted_twice_and_nothing_is_lost(kept: list[PastIncident], months: int, upto: int) -> None:
+def test_nothing_is_counted_twice_and_nothing_is_lost(
+    kept: list[PastIncident], months: int, upto: int
+) -> None:
     found = trends(kept, NOW, months=months, upto=upto)
     assert len(found.months) == months == len(set(found.months))
     assert list(found.months) == sorted(found.months)
     by_id = {each.id: each for each in kept}.values()
-    there = [each for each in by_id if f"{each.at:%Y-%m}" in found.months and each.status != "cancelled"]
+    there = [
+        each for each in by_id if f"{each.at:%Y-%m}" in found.months and each.status != "cancelled"
+    ]
     for row in (*found.services, found.all):
         mine = [each for each in there if row.service in ("", each.service)]
         assert row.total.incidents + row.total.drills == len(mine)
-        for name in ("incidents", "drills", "impact_minutes", "by_deploys", "with_cause", "items", "items_done"):
+        for name in (
+            "incidents",
+            "drills",
+            "impact_minutes",
+            "by_deploys",
+            "with_cause",
+            "items",
+            "items_done",
+        ):
             assert sum(getattr(month, name) for month in row.months) == getattr(row.total, name)
         assert row.total.by_deploys <= row.total.with_cause <= row.total.incidents
         assert 0 <= row.total.items_done <= row.total.items

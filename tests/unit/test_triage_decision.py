@@ -28,7 +28,9 @@ V1, V2, V3 = (Release(version=f"v{n}") for n in (1, 2, 3))
 # --- history ---------------------------------------------------------------------------------------------------
 
 
-def deploy(version: str, minutes_ago: float, source: str = "sentry", **fields: object) -> DeploySeen:
+def deploy(
+    version: str, minutes_ago: float, source: str = "sentry", **fields: object
+) -> DeploySeen:
     return DeploySeen.model_validate(
         {
             "release": Release(version=version),
@@ -46,7 +48,10 @@ def versions(known: History) -> list[str]:
 
 def test_one_deploy_told_by_two_sources_is_one() -> None:
     known = history([deploy("v2", 100, "bot")], [deploy("v2", 99.5), deploy("v1", 200)])
-    assert [(d.release.version, d.source) for d in known.deploys] == [("v2", "bot"), ("v1", "sentry")]
+    assert [(d.release.version, d.source) for d in known.deploys] == [
+        ("v2", "bot"),
+        ("v1", "sentry"),
+    ]
 
 
 def test_the_same_version_put_back_is_another_deploy() -> None:
@@ -59,7 +64,10 @@ def test_first_events_stand_in_only_where_nobody_tells_of_deploys() -> None:
     assert versions(history(firsts)) == ["v3", "v2"]
     assert history(firsts).stands_in
     assert versions(history(firsts, [deploy("v3", 11)])) == ["v3"]
-    assert versions(history(firsts, [deploy("v2", 3, "bot")])) == ["v2", "v3"]  # one rollback tells nothing of v3
+    assert versions(history(firsts, [deploy("v2", 3, "bot")])) == [
+        "v2",
+        "v3",
+    ]  # one rollback tells nothing of v3
 
 
 def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace() -> None:
@@ -68,20 +76,31 @@ def test_the_suspect_is_the_deploy_that_had_started_last_with_a_minute_of_grace(
     assert suspect_of(known, ago(3.9), WINDOW) == known[0]
     assert suspect_of(known, ago(4.1), WINDOW) == known[1]
     assert suspect_of(known, ago(500), WINDOW) is None
-    assert suspect_of(known, ago(3.9), timedelta(minutes=1)) == known[1]  # in a drill's minute the grace shrinks, too
+    assert (
+        suspect_of(known, ago(3.9), timedelta(minutes=1)) == known[1]
+    )  # in a drill's minute the grace shrinks, too
     assert suspect_of(known, None, WINDOW) is None
 
 
 def test_healthy_is_deployed_before_not_rolled_back_not_burning_and_deployable() -> None:
     known = history(
-        [deploy("v5", 5), deploy("v4", 60), deploy("v2", 90), deploy("v3", 100), deploy("v2", 4000), deploy("v1", 9000)]
+        [
+            deploy("v5", 5),
+            deploy("v4", 60),
+            deploy("v2", 90),
+            deploy("v3", 100),
+            deploy("v2", 4000),
+            deploy("v1", 9000),
+        ]
     )
     listed_by_deployer = [Release(version=f"v{n}") for n in range(1, 6)]
     suspect = known.deploys[0]
     found = [r.version for r in healthy_before(suspect, known, listed_by_deployer)]
     assert found == ["v4", "v2", "v1"]
     assert was_rolled_back("v3", known)
-    assert [r.version for r in healthy_before(suspect, known, listed_by_deployer, burning=("v4",))] == ["v2", "v1"]
+    assert [
+        r.version for r in healthy_before(suspect, known, listed_by_deployer, burning=("v4",))
+    ] == ["v2", "v1"]
     assert [r.version for r in healthy_before(suspect, known, [Release(version="v1")])] == ["v1"]
     assert healthy_before(suspect, known, None) == ()
     assert healthy_before(None, known, listed_by_deployer) == ()
@@ -129,12 +148,20 @@ def situation(**fields: object) -> Situation:
 def with_history(*deploys: DeploySeen, suspect: str, **fields: object) -> Situation:
     known = history(deploys)
     of = next(d for d in known.deploys if d.release.version == suspect)
-    return situation(known=known, suspect=of, listed=tuple({d.release for d in known.deploys}), **fields)
+    return situation(
+        known=known, suspect=of, listed=tuple({d.release for d in known.deploys}), **fields
+    )
 
 
 def test_the_open_road() -> None:
     found = recommend(situation())
-    assert (found.choice, found.target, found.suspect, found.brakes, found.loud) == (Choice.ROLLBACK, V2, V3, (), False)
+    assert (found.choice, found.target, found.suspect, found.brakes, found.loud) == (
+        Choice.ROLLBACK,
+        V2,
+        V3,
+        (),
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +172,10 @@ def test_the_open_road() -> None:
         (situation(listed=(V3,)), "No healthy release from before v3"),
         (situation(listed=None, cannot_deploy="the deployer sleeps"), "The deployer sleeps."),
         (situation(burning=frozenset({"v1", "v2"})), "No healthy release from before v3"),
-        (situation(one_way=("migrations/7.sql",)), "A one-way path changed since then: migrations/7.sql."),
+        (
+            situation(one_way=("migrations/7.sql",)),
+            "A one-way path changed since then: migrations/7.sql.",
+        ),
         (situation(one_way=None), "cannot be seen"),
         (situation(rolled_back=("v2",)), "already rolled back v2"),
         (situation(broken_rollbacks=("v2",)), "The rollback to v2 failed"),
@@ -176,12 +206,16 @@ def test_the_open_road() -> None:
         ),
     ],
 )
-def test_every_brake_is_shown_and_makes_a_braked_everything_loud(braked: Situation, says: str) -> None:
+def test_every_brake_is_shown_and_makes_a_braked_everything_loud(
+    braked: Situation, says: str
+) -> None:
     found = recommend(braked)
     assert any(says in b for b in found.brakes), found.brakes
     assert found.choice is Choice.INVESTIGATE
     assert found.loud
-    with_fix = recommend(Situation(**{**{f: getattr(braked, f) for f in Situation.__slots__}, "fix": "fix-cart"}))
+    with_fix = recommend(
+        Situation(**{**{f: getattr(braked, f) for f in Situation.__slots__}, "fix": "fix-cart"})
+    )
     assert (with_fix.choice, with_fix.loud) == (Choice.HOTFIX, True)
 
 
@@ -192,7 +226,14 @@ def test_every_brake_is_shown_and_makes_a_braked_everything_loud(braked: Situati
         situation(by_release={"": 100}),  # events carry no releases: nothing to learn
         situation(by_release={"other@1": 100, "v3": 1}),  # a neighbour's releases say nothing
         situation(neighbours=(deploy("p1", 500, service="pay"),)),
-        with_history(deploy("v4", 3), deploy("v3", 15), deploy("v2", 900), suspect="v3", running=V3, began=ago(10)),
+        with_history(
+            deploy("v4", 3),
+            deploy("v3", 15),
+            deploy("v2", 900),
+            suspect="v3",
+            running=V3,
+            began=ago(10),
+        ),
         with_history(deploy("v3", 8), deploy("v2", 9000), suspect="v3"),
     ],
 )
@@ -267,7 +308,9 @@ def situations(draw: st.DrawFn) -> Situation:
         blast=blast,
         events=draw(st.integers(0, 50)),
         running=draw(st.none() | names.map(lambda v: Release(version=v))),
-        listed=draw(st.none() | st.just(ALL) | st.lists(names.map(lambda v: Release(version=v))).map(tuple)),
+        listed=draw(
+            st.none() | st.just(ALL) | st.lists(names.map(lambda v: Release(version=v))).map(tuple)
+        ),
         by_release=draw(st.dictionaries(names | st.just(""), st.integers(0, 50))),
         one_way=draw(st.none() | st.just(()) | st.just(("m.sql",))),
         rolled_back=draw(st.lists(names, max_size=2).map(tuple)),

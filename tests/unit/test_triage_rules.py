@@ -39,7 +39,8 @@ FLOOR = NOW.replace(second=0)
 def minutes(*pairs: tuple[int, int], incomplete: tuple[int, ...] = ()) -> Minutes:
     """(minutes ago, events) …"""
     return Minutes(
-        counts={FLOOR - a * MINUTE: n for a, n in pairs}, incomplete=tuple(FLOOR - a * MINUTE for a in incomplete)
+        counts={FLOOR - a * MINUTE: n for a, n in pairs},
+        incomplete=tuple(FLOOR - a * MINUTE for a in incomplete),
     )
 
 
@@ -56,7 +57,11 @@ def began(found: Minutes, usual: float = 0.0) -> int | None:
         (minutes((200, 50), (3, 5), (2, 5)), 0.0, 3),  # an earlier run is another story
         (minutes((14, 5), (4, 5), (3, 5)), 0.0, 14),  # nine quiet minutes do not end a run
         (minutes((15, 5), (4, 5), (3, 5)), 0.0, 4),  # ten do
-        (minutes((30, 5), (25, 5), (20, 5), (12, 5)), 0.0, 30),  # a run reaches far behind the window
+        (
+            minutes((30, 5), (25, 5), (20, 5), (12, 5)),
+            0.0,
+            30,
+        ),  # a run reaches far behind the window
         (minutes((9, 1), (3, 10), (2, 10)), 0.0, 3),  # under a fifth of the loudest is not loud
         (minutes((9, 2), (3, 10), (2, 10)), 0.0, 9),
         (minutes((9, 8), (3, 10)), 3.0, 3),  # under three times the baseline is not loud
@@ -66,12 +71,16 @@ def began(found: Minutes, usual: float = 0.0) -> int | None:
         (Minutes(), 0.0, None),
     ],
 )
-def test_began_is_the_earliest_loud_minute_of_the_run(found: Minutes, usual: float, expected: int | None) -> None:
+def test_began_is_the_earliest_loud_minute_of_the_run(
+    found: Minutes, usual: float, expected: int | None
+) -> None:
     assert began(found, usual) == expected
 
 
 @given(st.dictionaries(st.integers(0, 60), st.integers(1, 500), min_size=1), st.floats(0, 20))
-def test_began_is_a_minute_with_events_and_its_run_reaches_the_window(counts: dict[int, int], usual: float) -> None:
+def test_began_is_a_minute_with_events_and_its_run_reaches_the_window(
+    counts: dict[int, int], usual: float
+) -> None:
     found = minutes(*counts.items())
     at = first_loud_minute(found, NOW - WINDOW, NOW, usual)
     if at is not None:
@@ -84,13 +93,24 @@ def test_baseline_is_over_the_day_before_trouble_or_all_there_is() -> None:
     assert baseline(found, ago(5), None) == pytest.approx((120 / 1440, 1440))
     assert baseline(found, ago(5), ago(245)) == pytest.approx((60 / 240, 240))  # a younger project
     assert baseline(found, ago(5), ago(19)) == (0.0, 0.0)  # under 15 minutes of it
-    assert baseline(found, ago(5), None, ago(245)) == pytest.approx((60 / 240, 240))  # not asked for is not silent
+    assert baseline(found, ago(5), None, ago(245)) == pytest.approx(
+        (60 / 240, 240)
+    )  # not asked for is not silent
     assert baseline(found, ago(5), None, ago(9999)) == pytest.approx((120 / 1440, 1440))
-    assert baseline(minutes((30, 50), incomplete=(30,)), ago(5), None)[0] == 0.0  # what may still grow is left out
+    assert (
+        baseline(minutes((30, 50), incomplete=(30,)), ago(5), None)[0] == 0.0
+    )  # what may still grow is left out
 
 
 def row(**fields: object) -> IssueRow:
-    basic = {"id": "1", "short_id": "SHOP-1", "title": "x", "url": None, "project": "shop", "level": "error"}
+    basic = {
+        "id": "1",
+        "short_id": "SHOP-1",
+        "title": "x",
+        "url": None,
+        "project": "shop",
+        "level": "error",
+    }
     return IssueRow.model_validate({**basic, "first_seen": ago(9000), "events": 20, **fields})
 
 
@@ -99,9 +119,18 @@ def row(**fields: object) -> IssueRow:
     [
         ({"first_seen": ago(59), "events": 1}, True),
         ({"first_seen": ago(61), "events": 9}, False),
-        ({"first_seen": ago(61), "events": 10}, True),  # first seen in the last day: its baseline is zero
-        ({"first_seen": ago(61), "events": 10, "events_before": 5000, "minutes_before": 1440}, True),
-        ({"events": 10, "events_before": 320, "minutes_before": 1440}, True),  # 0.67 a minute is three times 0.22
+        (
+            {"first_seen": ago(61), "events": 10},
+            True,
+        ),  # first seen in the last day: its baseline is zero
+        (
+            {"first_seen": ago(61), "events": 10, "events_before": 5000, "minutes_before": 1440},
+            True,
+        ),
+        (
+            {"events": 10, "events_before": 320, "minutes_before": 1440},
+            True,
+        ),  # 0.67 a minute is three times 0.22
         ({"events": 10, "events_before": 330, "minutes_before": 1440}, False),
         ({"first_seen": ago(5), "events": 0}, False),
         ({"first_seen": ago(5), "level": "warning"}, False),
@@ -136,7 +165,11 @@ ATTACKER_AND_OTHERS = (
         (picture(50, 2), None, Users(Word.MANY, 2, False)),
         (picture(50, 10, addresses=1), 5, Users(Word.ONE, 1, False)),
         (picture(50, 9, addresses=1), 5, Users(Word.MANY, 9, False)),
-        (picture(50, 10, addresses=1), 1, Users(Word.MANY, 10, False)),  # everybody comes from there: a proxy
+        (
+            picture(50, 10, addresses=1),
+            1,
+            Users(Word.MANY, 10, False),
+        ),  # everybody comes from there: a proxy
         (picture(50, 10, addresses=2), 5, Users(Word.MANY, 10, False)),
         (picture(50, 22, addresses=1, users=ATTACKER_AND_OTHERS), 5, Users(Word.MANY, 13, False)),
         (
@@ -156,7 +189,11 @@ ATTACKER_AND_OTHERS = (
 )
 def test_users(seen: EventPicture, day: int | None, expected: Users) -> None:
     found = users(seen, day)
-    assert (found.word, found.count, found.inferred) == (expected.word, expected.count, expected.inferred)
+    assert (found.word, found.count, found.inferred) == (
+        expected.word,
+        expected.count,
+        expected.inferred,
+    )
 
 
 def test_two_regions_or_organisations_infer_many() -> None:
@@ -190,19 +227,31 @@ def test_features_fold_by_pattern_and_count_from_three_events_and_five_percent()
         (Word.NOBODY, Word.NOBODY, False, 0, Severity.SEV4),
     ],
 )
-def test_severity(users_word: Word, features: Word, inferred: bool, events: int, expected: Severity) -> None:
+def test_severity(
+    users_word: Word, features: Word, inferred: bool, events: int, expected: Severity
+) -> None:
     report = manual(ManualTriage(by="U1", users=Word.ONE, features=Word.ONE, report="x"), SHOP, NOW)
     blast = BlastRadius(users=users_word, features=features, inferred=inferred)
     assert severity_of(report.model_copy(update={"blast": blast, "events": events})) is expected
 
 
-@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 60))
+@given(
+    st.integers(0, 50),
+    st.integers(0, 50),
+    st.integers(0, 50),
+    st.integers(0, 50),
+    st.integers(0, 60),
+)
 def test_a_picture_of_any_numbers_becomes_sentences_that_hold_them(
     named: int, unnamed: int, bots: int, distinct: int, addresses: int
 ) -> None:
     events = named + unnamed + bots
     seen = picture(
-        events, min(distinct, named), events_without_user=unnamed, events_of_not_users=bots, addresses=addresses
+        events,
+        min(distinct, named),
+        events_without_user=unnamed,
+        events_of_not_users=bots,
+        addresses=addresses,
     )
     blast = blast_radius(seen, 5, {}, WINDOW, 0.2)
     assert blast.sentences
@@ -216,7 +265,13 @@ def test_a_picture_of_any_numbers_becomes_sentences_that_hold_them(
 
 
 def test_the_manual_form_is_marked_and_recommends_nothing_measured() -> None:
-    said = ManualTriage(by="U1", users=Word.MANY, features=Word.MANY, feature_names=("cart", " pay "), report="all red")
+    said = ManualTriage(
+        by="U1",
+        users=Word.MANY,
+        features=Word.MANY,
+        feature_names=("cart", " pay "),
+        report="all red",
+    )
     report = manual(said, SHOP, NOW)
     assert report.manual_by == "U1"
     assert report.events == 0
@@ -233,7 +288,11 @@ def test_the_manual_form_is_marked_and_recommends_nothing_measured() -> None:
 
 def test_versions_are_read_as_the_catalogue_writes_them() -> None:
     shares = [Share(name=n, events=e) for n, e in (("shop-web@v1", 3), ("v1", 2), ("", 1))]
-    assert by_version(shares, ReleaseNames(sentry="shop-web@{version}")) == {"v1": 3, "?v1": 2, "": 1}
+    assert by_version(shares, ReleaseNames(sentry="shop-web@{version}")) == {
+        "v1": 3,
+        "?v1": 2,
+        "": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -264,7 +323,14 @@ def test_one_way_patterns() -> None:
 def test_words() -> None:
     assert counted(1, "user") == "1 user"
     assert counted(1240, "user") == "1,240 users"
-    assert [rate(x) for x in (0, 0.01, 0.25, 3.0, 14.26, 123.4)] == ["0", "under 0.1", "0.2", "3", "14.3", "123"]
+    assert [rate(x) for x in (0, 0.01, 0.25, 3.0, 14.26, 123.4)] == [
+        "0",
+        "under 0.1",
+        "0.2",
+        "3",
+        "14.3",
+        "123",
+    ]
     assert [lasting(timedelta(seconds=x)) for x in (4, 90, 7100, 7260, 180000)] == [
         "4 s",
         "2 min",

@@ -21,13 +21,20 @@ async def test_a_release_that_breaks_everything_for_everybody_is_rolled_back() -
     assert report.recommendation.target == Release(version="v2")
     assert report.recommendation.brakes == ()
     assert report.suspect == Release(version="v3")
-    assert (report.blast.users, report.blast.user_count, report.blast.features) == (Word.MANY, 30, Word.MANY)
+    assert (report.blast.users, report.blast.user_count, report.blast.features) == (
+        Word.MANY,
+        30,
+        Word.MANY,
+    )
     assert report.blast.confidence is Confidence.HIGH
     assert report.events == 120
     assert report.began_at == ago(6)
     assert report.suspect_minutes == 2.0
     assert severity_of(report) is Severity.SEV1
-    assert report.blast.sentences[0] == "30 users, 120 events in the last 15 min (8/min, baseline 0/min)."
+    assert (
+        report.blast.sentences[0]
+        == "30 users, 120 events in the last 15 min (8/min, baseline 0/min)."
+    )
     assert report.recommendation.reasons == (
         "30 users, 3 features: cart, pay and search.",
         "Trouble began 2026-05-05 14:09 UTC, 2 min after v3 was deployed.",
@@ -99,12 +106,24 @@ async def test_a_health_checker_is_no_user() -> None:
 async def test_an_attacker_with_many_ids_from_one_place_is_one_user() -> None:
     async with world() as w:
         ids = [f"bot{n}" for n in range(5000)]
-        w.local.load("Oops: a", at=ago(5), every=0.05, times=5000, users=ids, transaction="/cart", ip="198.51.100.7")
+        w.local.load(
+            "Oops: a",
+            at=ago(5),
+            every=0.05,
+            times=5000,
+            users=ids,
+            transaction="/cart",
+            ip="198.51.100.7",
+        )
         alone = await w.triage()
         for n in range(5):
-            w.local.load("Warn: b", at=ago(300), level="warning", users=[f"x{n}"], ip=f"198.51.100.{20 + n}")
+            w.local.load(
+                "Warn: b", at=ago(300), level="warning", users=[f"x{n}"], ip=f"198.51.100.{20 + n}"
+            )
         report = await w.triage()
-    assert alone.blast.user_count == 5000  # the service may sit behind a proxy: then one address says nothing
+    assert (
+        alone.blast.user_count == 5000
+    )  # the service may sit behind a proxy: then one address says nothing
     assert (report.blast.users, report.blast.user_count) == (Word.ONE, 1)
     assert any("all from one address" in s for s in report.blast.sentences)
 
@@ -112,7 +131,14 @@ async def test_an_attacker_with_many_ids_from_one_place_is_one_user() -> None:
 async def test_a_shared_name_counts_its_addresses() -> None:
     async with world() as w:
         for n in range(12):
-            w.local.load("Oops: a", at=ago(5), times=2, users=["guest"], transaction="/cart", ip=f"203.0.113.{n}")
+            w.local.load(
+                "Oops: a",
+                at=ago(5),
+                times=2,
+                users=["guest"],
+                transaction="/cart",
+                ip=f"203.0.113.{n}",
+            )
         report = await w.triage()
     assert (report.blast.users, report.blast.user_count) == (Word.MANY, 12)
 
@@ -123,7 +149,15 @@ async def test_an_old_issue_that_only_got_louder_began_when_it_got_loud() -> Non
         w.deployed("v2", 60 * 24 * 3)
         w.deployed("v3", 9)
         w.local.load("Oops: old", at=ago(60 * 24 * 5), times=1, transaction="/cart", release="v1")
-        w.local.load("Oops: old", at=ago(60 * 23), every=900, times=90, users=["u1"], transaction="/cart", release="v2")
+        w.local.load(
+            "Oops: old",
+            at=ago(60 * 23),
+            every=900,
+            times=90,
+            users=["u1"],
+            transaction="/cart",
+            release="v2",
+        )
         w.local.load(
             "Oops: old",
             at=ago(7),
@@ -169,7 +203,14 @@ async def test_a_release_only_in_staging_is_nothing_to_us() -> None:
     async with world() as w:
         w.deployed("v2", 600)
         w.deployed("v3", 7, environment="staging")
-        w.local.load("Oops: staging", at=ago(6), every=1, times=300, transaction="/cart", environment="staging")
+        w.local.load(
+            "Oops: staging",
+            at=ago(6),
+            every=1,
+            times=300,
+            transaction="/cart",
+            environment="staging",
+        )
         w.burn("/pay", since=5, release="v2")
         report = await w.triage()
     assert report.events == 40
@@ -191,7 +232,9 @@ async def test_one_region_and_one_customer_are_named() -> None:
     assert [(s.name, s.events) for s in report.blast.regions] == [("eu-west", 40)]
     assert "All of it in one region: eu-west." in report.blast.sentences
     assert "All of it in one organisation: Globex." in report.blast.sentences
-    assert report.blast.sentences[0].startswith("30 users in 1 region and 1 organisation, 40 events")
+    assert report.blast.sentences[0].startswith(
+        "30 users in 1 region and 1 organisation, 40 events"
+    )
 
 
 async def test_the_dependency_was_deployed_not_the_service() -> None:
@@ -207,7 +250,10 @@ async def test_the_dependency_was_deployed_not_the_service() -> None:
     assert report.suspect == Release(version="v3")
     assert report.recommendation.choice is not Choice.ROLLBACK
     assert report.recommendation.loud
-    assert any("payments p8 was deployed 2 min before trouble began" in b for b in report.recommendation.brakes)
+    assert any(
+        "payments p8 was deployed 2 min before trouble began" in b
+        for b in report.recommendation.brakes
+    )
 
 
 async def test_old_releases_still_burning_brake_the_rollback() -> None:
@@ -219,7 +265,8 @@ async def test_old_releases_still_burning_brake_the_rollback() -> None:
         report = await w.triage()
     assert report.recommendation.choice is Choice.INVESTIGATE
     assert any(
-        "67 % of the events since its deploy carry an earlier release" in b for b in report.recommendation.brakes
+        "67 % of the events since its deploy carry an earlier release" in b
+        for b in report.recommendation.brakes
     )
 
 
@@ -238,7 +285,9 @@ async def test_an_archived_issue_that_regresses_belongs() -> None:
     async with world() as w:
         event = w.local.load("Oops: old", at=ago(60 * 24 * 20), transaction="/cart")[0]
         w.local.set_status(event.issue_id, "ignored")
-        w.local.load("Oops: old", at=ago(4), every=5, times=30, users=["a", "b"], transaction="/cart")
+        w.local.load(
+            "Oops: old", at=ago(4), every=5, times=30, users=["a", "b"], transaction="/cart"
+        )
         report = await w.triage()
     assert report.issue_ids == (str(event.issue_id),)
     assert report.issues[0].spiking
@@ -268,7 +317,9 @@ async def test_many_tiny_issues_of_one_cause_are_one_picture() -> None:
 
 async def test_a_spike_that_is_over_says_so() -> None:
     async with world() as w:
-        w.local.load("Oops: a", at=ago(14), every=1, times=60, users=["a", "b"], transaction="/cart")
+        w.local.load(
+            "Oops: a", at=ago(14), every=1, times=60, users=["a", "b"], transaction="/cart"
+        )
         report = await w.triage()
     assert report.began_at == ago(14)
     assert any("it may be over" in a for a in report.recommendation.against)
@@ -281,7 +332,15 @@ async def test_events_that_arrive_late_count_where_they_happened() -> None:
         w.deployed("v3", 4)
         w.burn("/cart", since=3, times=20)
         before = await w.triage()
-        w.local.load("Oops: late", at=ago(9), every=2, times=200, users=["a", "b"], transaction="/pay", release="v2")
+        w.local.load(
+            "Oops: late",
+            at=ago(9),
+            every=2,
+            times=200,
+            users=["a", "b"],
+            transaction="/pay",
+            release="v2",
+        )
         after = await w.triage()
     assert (before.suspect, before.began_at) == (Release(version="v3"), ago(3))
     assert (after.suspect, after.began_at) == (Release(version="v2"), ago(9))
@@ -292,8 +351,18 @@ async def test_events_that_arrive_late_count_where_they_happened() -> None:
 async def test_the_incomplete_last_bucket_is_no_quiet_and_no_baseline() -> None:
     """Sentry marks the newest minutes as incomplete: half-full, they neither end the trouble nor thin the usual rate."""
     async with world() as w:
-        w.local.load("Oops: old", at=ago(60 * 20), every=60, times=60 * 20, users=["u1"], transaction="/cart")
-        w.local.load("Oops: old", at=ago(4), every=0.5, times=300, users=["a", "b"], transaction="/cart", release="v3")
+        w.local.load(
+            "Oops: old", at=ago(60 * 20), every=60, times=60 * 20, users=["u1"], transaction="/cart"
+        )
+        w.local.load(
+            "Oops: old",
+            at=ago(4),
+            every=0.5,
+            times=300,
+            users=["a", "b"],
+            transaction="/cart",
+            release="v3",
+        )
         report = await w.triage()
     assert report.began_at == ago(4)
     assert 0.8 < report.baseline_per_minute < 1.2
@@ -323,7 +392,9 @@ async def test_nothing_unusual_is_said_and_noise_is_left_out() -> None:
     async with world() as w:
         w.local.load("Oops: noise", at=ago(60 * 24 * 3), transaction="/cart")
         w.local.load("Oops: noise", at=ago(60 * 23), every=60, times=60 * 23, transaction="/cart")
-        w.local.load("Warning: new", at=ago(3), every=1, times=50, level="warning", transaction="/cart")
+        w.local.load(
+            "Warning: new", at=ago(3), every=1, times=50, level="warning", transaction="/cart"
+        )
         report = await w.triage()
     assert report.issues == ()
     assert report.blast.users is Word.NOBODY
@@ -335,7 +406,14 @@ async def test_nothing_unusual_is_said_and_noise_is_left_out() -> None:
 async def test_a_named_issue_belongs_whatever_its_rate() -> None:
     async with world() as w:
         event = w.local.load("Oops: old", at=ago(60 * 24 * 3), transaction="/cart")[0]
-        w.local.load("Oops: old", at=ago(60 * 23), every=60, times=60 * 23, users=["a", "b"], transaction="/cart")
+        w.local.load(
+            "Oops: old",
+            at=ago(60 * 23),
+            every=60,
+            times=60 * 23,
+            users=["a", "b"],
+            transaction="/cart",
+        )
         report = await w.triage(seeds=(str(event.issue_id),))
     assert report.issue_ids == (str(event.issue_id),)
     assert report.blast.users is Word.MANY

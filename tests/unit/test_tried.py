@@ -23,7 +23,10 @@ def deciding() -> Story:
     ("result", "says"),
     [
         ("failed", "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, failed: exit 1."),
-        ("unknown", "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, with an unknown result."),
+        (
+            "unknown",
+            "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, with an unknown result.",
+        ),
     ],
 )
 def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: str):
@@ -36,7 +39,11 @@ def test_a_rollback_that_failed_is_told_to_the_next_decision(result: str, says: 
 
 def test_what_was_not_started_broke_nothing():
     story = deciding().rolled_back()
-    story.say(said.DeployNotStarted(deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now"))
+    story.say(
+        said.DeployNotStarted(
+            deploy_id="inc-0001-inc1-1", running="1.3.1", reason="1.3.1 runs by now"
+        )
+    )
     assert tried(story.record) == (
         "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, was not started: 1.3.1 runs by now.",
     )
@@ -47,7 +54,9 @@ def test_what_did_not_help_is_told_and_what_helped_for_a_while():
     story = verifying()
     story.looked(LookVerdict.NOT_RECOVERED)
     story.looked(LookVerdict.NOT_RECOVERED)
-    assert tried(story.record) == ("Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, did not help.",)
+    assert tried(story.record) == (
+        "Tried already: Rollback to 1.2.0, 2026-11-22 03:02 UTC, did not help.",
+    )
     story.measured().hotfixed()
     story.deployed()
     assert shipped(story.record) == {"hotfix fix/tax@aaaaaaa"}
@@ -68,7 +77,13 @@ def test_a_confirmed_cause_does_not_recommend_a_rollback_that_failed():
 
 
 def acted(kind: ActionKind, to: str, result: str) -> Round:
-    fields = {"kind": kind, "by": "U1", "at": NOW, "to_release": Release(version=to), "result": result}
+    fields = {
+        "kind": kind,
+        "by": "U1",
+        "at": NOW,
+        "to_release": Release(version=to),
+        "result": result,
+    }
     return Round(number=1, opened_at=NOW, why="triage", action=RoundAction.model_validate(fields))
 
 
@@ -82,7 +97,9 @@ async def test_measured_again_after_a_failed_rollback_it_is_braked_said_loudly_a
     assert (found.choice, found.loud) == (Choice.INVESTIGATE, True)
     assert found.brakes == ("The rollback to v2 failed: the deploy itself may be broken.",)
     assert found.against[0].startswith("Tried already: Rollback to v2")
-    assert (found.offer_rollback, found.target) == (True, Release(version="v2")), "a person may try again"
+    assert (found.offer_rollback, found.target) == (True, Release(version="v2")), (
+        "a person may try again"
+    )
 
 
 async def test_a_fix_that_was_shipped_in_vain_is_no_known_fix_any_more_but_a_newer_commit_of_it_is():

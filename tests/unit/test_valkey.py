@@ -41,7 +41,9 @@ asyncio.run(main())
 @contextmanager
 def bot(data: Path) -> Iterator[subprocess.Popen[str]]:
     """A bot of its own process that holds an embedded Valkey; prints its URL and how often it was started."""
-    with subprocess.Popen([sys.executable, "-c", BOT, str(data)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", BOT, str(data)], stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process
         finally:
@@ -58,7 +60,10 @@ def tcp_sockets(process: int) -> list[str]:
     """TCP sockets that a process holds, by inode; Linux tells, elsewhere the settings must do. https://man7.org/linux/man-pages/man5/proc_pid_net.5.html"""
     if not Path("/proc/net/tcp").exists():
         return []
-    rows = [*Path("/proc/net/tcp").read_text().splitlines()[1:], *Path("/proc/net/tcp6").read_text().splitlines()[1:]]
+    rows = [
+        *Path("/proc/net/tcp").read_text().splitlines()[1:],
+        *Path("/proc/net/tcp6").read_text().splitlines()[1:],
+    ]
     known = {row.split()[9] for row in rows}
     held = [os.readlink(fd) for fd in Path(f"/proc/{process}/fd").iterdir()]
     return [one for one in held if one.startswith("socket:[") and one[8:-1] in known]
@@ -81,7 +86,9 @@ async def test_it_serves_through_a_private_socket_only(tmp_path: Path) -> None:
         await redis.set("kept", "yes")
         kept = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
         assert any(path.suffix == ".aof" for path in kept)
-        assert [str(path) for path in kept if mode(path) & 0o077] == [], "what it keeps is nobody else's to read"
+        assert [str(path) for path in kept if mode(path) & 0o077] == [], (
+            "what it keeps is nobody else's to read"
+        )
         await redis.aclose()
     assert not socket.parent.exists()
     async with embedded(tmp_path / "data") as url:
@@ -224,7 +231,9 @@ async def test_it_is_started_again_when_it_is_killed_in_its_first_seconds(tmp_pa
 
         async def again() -> bool:
             try:
-                return (await redis.info("server"))["process_id"] != pid and await redis.ping()  # it has read its file
+                return (await redis.info("server"))[
+                    "process_id"
+                ] != pid and await redis.ping()  # it has read its file
             except (RedisError, OSError):
                 return False
 

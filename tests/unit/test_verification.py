@@ -109,7 +109,14 @@ async def burned(w: World, **fields: Any) -> Incident:
     w.deployed("v2", 600)
     w.deployed("v3", 22)
     w.local.load(
-        "Oops: a", at=ago(20), every=10, times=80, users=["a", "b"], transaction="/cart", release="v3", function="f"
+        "Oops: a",
+        at=ago(20),
+        every=10,
+        times=80,
+        users=["a", "b"],
+        transaction="/cart",
+        release="v3",
+        function="f",
     )
     report = await w.triage(now=ago(14))
     action = RoundAction(
@@ -127,7 +134,11 @@ async def burned(w: World, **fields: Any) -> Incident:
 
 
 async def look(
-    w: World, burning: Incident, service: Service = SHOP, number: int = 1, forward: timedelta = timedelta()
+    w: World,
+    burning: Incident,
+    service: Service = SHOP,
+    number: int = 1,
+    forward: timedelta = timedelta(),
 ) -> Look:
     endpoint = HttpEndpoint(timeout=1, pause=0)
     said = await look_again(burning, service, 1, number, w.client, endpoint, NOW, forward=forward)
@@ -141,7 +152,9 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
         seen = await look(w, await burned(w))
     assert seen.verdict is LookVerdict.RECOVERED
     assert (seen.events, seen.allowed, seen.minutes) == (0, 3, 5.0)
-    assert seen.before_per_minute == pytest.approx(6, abs=0.1)  # one every 10 s, from the beginning to the rollback
+    assert seen.before_per_minute == pytest.approx(
+        6, abs=0.1
+    )  # one every 10 s, from the beginning to the rollback
     assert seen.unchanged == pytest.approx(30, abs=0.5)
     assert seen.reasons[0] == "0 events where up to 3 are normal, about 30 if it had gone on"
     assert seen.after_per_minute == 0
@@ -151,7 +164,9 @@ async def test_silence_after_the_rollback_is_recovered() -> None:
 def monitored(w: World, at: timedelta, times: int = 1) -> str:
     """An uptime monitor's issue."""
     title = "Downtime detected for https://shop.example"
-    w.local.load(title, at=NOW - at, times=times, tags={"uptime_rule": "7"}, function=title, release=None)
+    w.local.load(
+        title, at=NOW - at, times=times, tags={"uptime_rule": "7"}, function=title, release=None
+    )
     return str(max(w.local.issues))
 
 
@@ -159,7 +174,14 @@ async def test_a_monitors_issue_behind_ten_louder_ones_is_no_recovery() -> None:
     """The report shows the ten loudest, and an outage is one event."""
     async with world() as w:
         for n in range(12):
-            w.local.load(f"Oops: {n}", at=ago(19), times=30, transaction="/cart", release="v3", function=f"f{n}")
+            w.local.load(
+                f"Oops: {n}",
+                at=ago(19),
+                times=30,
+                transaction="/cart",
+                release="v3",
+                function=f"f{n}",
+            )
         monitored(w, timedelta(minutes=18))
         burning = await burned(w)
         assert burning.triage is not None
@@ -181,11 +203,15 @@ async def test_a_monitors_issue_that_an_alert_named_since_triage_is_no_recovery(
     assert unknown.verdict is LookVerdict.UNREACHABLE, "what that is nobody knows"
 
 
-async def test_where_the_clock_was_set_forward_meanwhile_silence_is_no_recovery_and_noise_no_failure() -> None:
+async def test_where_the_clock_was_set_forward_meanwhile_silence_is_no_recovery_and_noise_no_failure() -> (
+    None
+):
     async with world() as w:
         burning = await burned(w)
         silent = await look(w, burning, forward=timedelta(hours=1))
-        w.local.load("Oops: a", at=ago(3), times=90, transaction="/cart", release="v3", function="f")
+        w.local.load(
+            "Oops: a", at=ago(3), times=90, transaction="/cart", release="v3", function="f"
+        )
         noisy = await look(w, burning, forward=timedelta(hours=1))
     assert (silent.verdict, noisy.verdict) == (LookVerdict.TOO_FEW, LookVerdict.TOO_FEW)
     assert silent.reasons[0] == "the clock here was set forward by 60 min meanwhile"
@@ -196,7 +222,9 @@ async def test_events_within_the_grace_do_not_count_and_later_ones_do() -> None:
         burning = await burned(w)
         for seconds, times in ((50, 9), (70, 4)):
             at = CLOCK + timedelta(seconds=seconds)
-            w.local.load("Oops: a", at=at, times=times, transaction="/cart", release="v3", function="f")
+            w.local.load(
+                "Oops: a", at=at, times=times, transaction="/cart", release="v3", function="f"
+            )
         seen = await look(w, burning)
     assert seen.events == 4
     assert seen.verdict is LookVerdict.NOT_RECOVERED
@@ -232,7 +260,9 @@ async def test_fixed_another_way_what_is_new_in_what_runs_is_not_recovered(
         burning = await burned(w, heard=heard)
         assert burning.triage is not None
         assert burning.triage.running == Release(version="v3")
-        fixed = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED, started_at=ACTED, result="done", sentence="x")
+        fixed = RoundAction(
+            kind=ActionKind.FIXED, by="U1", at=ACTED, started_at=ACTED, result="done", sentence="x"
+        )
         one = burning.rounds[0].model_copy(update={"action": fixed})
         w.local.load("Other: b", at=ago(2), transaction="/pay", release=release, function="g")
         seen = await look(w, burning.model_copy(update={"rounds": (one,)}))
@@ -243,12 +273,18 @@ async def test_fixed_another_way_what_is_new_in_what_runs_is_not_recovered(
 def test_the_rate_before_is_counted_while_it_was_left_alone_an_hour_at_most() -> None:
     action = RoundAction(kind=ActionKind.FIXED, by="U1", at=ACTED)
     one = Round(number=1, opened_at=ago(14), why="x", action=action)
-    for began, since in ((ago(20), ago(20)), (ago(300), ACTED - timedelta(hours=1)), (None, ACTED - SHOP.window)):
+    for began, since in (
+        (ago(20), ago(20)),
+        (ago(300), ACTED - timedelta(hours=1)),
+        (None, ACTED - SHOP.window),
+    ):
         burning = incident(triage=factories.report(began_at=began))
         assert left_alone(burning, SHOP, one, CLOCK) == (since, ACTED)
     assert left_alone(incident(), SHOP, None, CLOCK) == (CLOCK - SHOP.window, CLOCK)
     later = incident(triage=factories.report(began_at=ago(1)))
-    assert left_alone(later, SHOP, one, CLOCK) == (ACTED - SHOP.window, ACTED), "trouble seen after the action only"
+    assert left_alone(later, SHOP, one, CLOCK) == (ACTED - SHOP.window, ACTED), (
+        "trouble seen after the action only"
+    )
 
 
 async def test_a_hotfix_s_new_issues_carry_its_commit() -> None:
@@ -257,18 +293,35 @@ async def test_a_hotfix_s_new_issues_carry_its_commit() -> None:
         shipped = Release(version="hotfix fix/x@abcabca", commit="abcabca" + "0" * 33)
         action = burning.rounds[0].action
         assert action is not None
-        change = {"kind": ActionKind.HOTFIX, "to_release": shipped, "proof": DeployProof(after=shipped.version)}
+        change = {
+            "kind": ActionKind.HOTFIX,
+            "to_release": shipped,
+            "proof": DeployProof(after=shipped.version),
+        }
         one = burning.rounds[0].model_copy(update={"action": action.model_copy(update=change)})
-        w.local.load("Other: b", at=ago(2), transaction="/pay", release=shipped.commit or "", function="g")
+        w.local.load(
+            "Other: b", at=ago(2), transaction="/pay", release=shipped.commit or "", function="g"
+        )
         seen = await look(w, burning.model_copy(update={"rounds": (one,)}))
     assert seen.new_issues == ("SHOP-2",)
 
 
 async def test_too_few_events_before_to_tell_anything() -> None:
     async with world() as w:
-        w.local.load("Oops: a", at=ago(20), every=120, times=3, users=["a", "b"], transaction="/cart", release="v3")
+        w.local.load(
+            "Oops: a",
+            at=ago(20),
+            every=120,
+            times=3,
+            users=["a", "b"],
+            transaction="/cart",
+            release="v3",
+        )
         report = await w.triage(now=ago(10))
-        burning = incident(triage=report, rounds=(Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6)),))
+        burning = incident(
+            triage=report,
+            rounds=(Round(number=1, opened_at=ago(9), why="x", clock_started_at=ago(6)),),
+        )
         seen = await look(w, burning)
     assert seen.verdict is LookVerdict.TOO_FEW
 
@@ -288,7 +341,9 @@ async def test_what_counts_alone_say_stands_whatever_else_could_not_be_asked() -
         burning = await burned(w)
         w.refusing.refuse("/issues/", "sort=new")
         silent = await look(w, burning)
-        w.local.load("Oops: a", at=ago(3), times=200, transaction="/cart", release="v3", function="f")
+        w.local.load(
+            "Oops: a", at=ago(3), times=200, transaction="/cart", release="v3", function="f"
+        )
         noisy = await look(w, burning)
     assert silent.verdict is LookVerdict.UNREACHABLE
     assert "Query timeout" in silent.reasons[0]
@@ -296,7 +351,8 @@ async def test_what_counts_alone_say_stands_whatever_else_could_not_be_asked() -
 
 
 @pytest.mark.parametrize(
-    "said", ["Query timeout. Please try again.", "Invalid query. Argument to function is wrong type."]
+    "said",
+    ["Query timeout. Please try again.", "Invalid query. Argument to function is wrong type."],
 )
 async def test_counts_that_could_not_be_asked_are_never_recovery(said: str) -> None:
     async with world() as w:
@@ -313,8 +369,12 @@ async def test_errors_that_stop_do_not_say_that_a_monitors_issue_is_over() -> No
         assert (await look(w, burning)).verdict is LookVerdict.RECOVERED
         report = burning.triage
         assert report is not None
-        down = report.issues[0].model_copy(update={"id": "9", "short_id": "SHOP-9", "category": "outage"})
-        watched = report.model_copy(update={"issues": (*report.issues, down), "issue_ids": (*report.issue_ids, "9")})
+        down = report.issues[0].model_copy(
+            update={"id": "9", "short_id": "SHOP-9", "category": "outage"}
+        )
+        watched = report.model_copy(
+            update={"issues": (*report.issues, down), "issue_ids": (*report.issue_ids, "9")}
+        )
         seen = await look(w, burning.model_copy(update={"triage": watched}))
     assert seen.verdict is LookVerdict.TOO_FEW
     assert any(reason.startswith("SHOP-9 cannot be counted as errors") for reason in seen.reasons)
@@ -346,7 +406,9 @@ async def test_the_endpoint_is_tried_three_times_and_a_bad_one_is_not_recovered(
 
     async def health(request: Request) -> Response:
         calls.append(request.url.path)
-        return PlainTextResponse("x", 200 if request.url.path == "/third" and len(calls) == 3 else 503)
+        return PlainTextResponse(
+            "x", 200 if request.url.path == "/third" and len(calls) == 3 else 503
+        )
 
     async with serving(Starlette(routes=[Route("/{rest}", health)])) as url, world() as w:
         burning = await burned(w)
@@ -370,7 +432,9 @@ async def test_an_endpoint_that_is_not_there_is_an_answer() -> None:
 
 
 def test_what_runs_after_a_round() -> None:
-    action = RoundAction(kind=ActionKind.ROLLBACK, by="U1", at=NOW, to_release=Release(version="v2"), result="done")
+    action = RoundAction(
+        kind=ActionKind.ROLLBACK, by="U1", at=NOW, to_release=Release(version="v2"), result="done"
+    )
     one = Round(number=1, opened_at=NOW, why="x", action=action)
     assert running_release(one) == "v2"
     proven = action.model_copy(update={"proof": DeployProof(after="v1")})

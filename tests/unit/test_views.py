@@ -30,11 +30,22 @@ from phases.record.findings import (
     Verdict,
     Word,
 )
-from phases.record.incident import ActionKind, Channel, Failure, Incident, Round, RoundAction, Severity, Status
+from phases.record.incident import (
+    ActionKind,
+    Channel,
+    Failure,
+    Incident,
+    Round,
+    RoundAction,
+    Severity,
+    Status,
+)
 from phases.record.memories import PastIncident
 from phases.record.service import DeployCommands
 
-HOTFIX = DeployCommands(directory="/s", run=("r",), current=("c",), releases=("l",), hotfix=("h", "{commit}"))
+HOTFIX = DeployCommands(
+    directory="/s", run=("r",), current=("c",), releases=("l",), hotfix=("h", "{commit}")
+)
 
 
 def text_of(shown: Message) -> str:
@@ -42,13 +53,20 @@ def text_of(shown: Message) -> str:
 
 
 def buttons(shown: Message) -> dict[str, dict[str, Any]]:
-    return {e["action_id"]: e for b in shown.blocks if b["type"] == "actions" for e in b["elements"]}
+    return {
+        e["action_id"]: e for b in shown.blocks if b["type"] == "actions" for e in b["elements"]
+    }
 
 
 def deciding(choice: Choice = Choice.ROLLBACK, **fields: Any) -> Incident:
     measured = report(choice)
     one = Round(number=1, opened_at=NOW, why="triage", recommendation=measured.recommendation)
-    given: dict[str, Any] = {"status": Status.DECIDING, "triage": measured, "rounds": (one,), "severity": Severity.SEV1}
+    given: dict[str, Any] = {
+        "status": Status.DECIDING,
+        "triage": measured,
+        "rounds": (one,),
+        "severity": Severity.SEV1,
+    }
     return incident(**{**given, **fields})
 
 
@@ -63,7 +81,9 @@ def decided(**fields: Any) -> Incident:
         "result": "running",
         "started_at": NOW,
     }
-    acted = before.rounds[0].model_copy(update={"action": RoundAction.model_validate({**given, **fields})})
+    acted = before.rounds[0].model_copy(
+        update={"action": RoundAction.model_validate({**given, **fields})}
+    )
     return before.model_copy(update={"rounds": (acted,), "status": Status.MITIGATING})
 
 
@@ -78,9 +98,16 @@ def decided(**fields: Any) -> Incident:
         (Choice.INVESTIGATE, "decision.investigate"),
     ],
 )
-def test_only_the_recommended_button_is_primary_comes_first_and_says_so(choice: Choice, action_id: str) -> None:
+def test_only_the_recommended_button_is_primary_comes_first_and_says_so(
+    choice: Choice, action_id: str
+) -> None:
     shown = buttons(views.decision(deciding(choice), NOW, service(deploy=HOTFIX), 1))
-    assert {"decision.rollback", "decision.hotfix", "decision.investigate", "decision.fixed"} <= set(shown)
+    assert {
+        "decision.rollback",
+        "decision.hotfix",
+        "decision.investigate",
+        "decision.fixed",
+    } <= set(shown)
     assert [a for a, b in shown.items() if b.get("style") == "primary"] == [action_id]
     assert next(iter(shown)) == action_id
     assert "(recommended)" in shown[action_id]["text"]["text"]
@@ -115,11 +142,15 @@ def test_a_button_carries_incident_and_round_and_production_is_confirmed_from_to
 
 def test_without_a_measurement_nothing_is_recommended_and_the_form_is_offered() -> None:
     one = Round(number=1, opened_at=NOW, why="Sentry has not answered yet")
-    shown = views.decision(deciding(triage=None, triage_overdue=True, rounds=(one,)), NOW, service(), 1)
+    shown = views.decision(
+        deciding(triage=None, triage_overdue=True, rounds=(one,)), NOW, service(), 1
+    )
     assert "Sentry has not answered" in text_of(shown)
     assert not [b for b in buttons(shown).values() if b.get("style") == "primary"]
     assert "incident.triage" in buttons(shown)
-    assert "confirm" not in buttons(shown)["decision.rollback"]  # opens the form, which is the confirmation
+    assert (
+        "confirm" not in buttons(shown)["decision.rollback"]
+    )  # opens the form, which is the confirmation
 
 
 def test_what_cannot_work_is_not_shown_and_said() -> None:
@@ -143,7 +174,9 @@ def test_what_cannot_work_is_not_shown_and_said() -> None:
 
 
 def test_loudly_where_a_rollback_is_not_safe() -> None:
-    loud = Recommendation(choice=Choice.INVESTIGATE, loud=True, brakes=("migrations/0007 cannot be undone",))
+    loud = Recommendation(
+        choice=Choice.INVESTIGATE, loud=True, brakes=("migrations/0007 cannot be undone",)
+    )
     one = Round(number=1, opened_at=NOW, why="triage", recommendation=loud)
     said = text_of(views.decision(deciding(rounds=(one,)), NOW, service(), 1))
     assert "A rollback would be right, but is not safe" in said
@@ -157,13 +190,18 @@ def test_progress_while_it_runs_then_who_what_when_result() -> None:
     assert "checking out 1.2.0" in text_of(running)
     proof = DeployProof(before="1.3.0", after="1.2.0")
     done = views.decision(
-        decided(result="done", finished_at=NOW + timedelta(seconds=41), proof=proof), NOW, service(), 1
+        decided(result="done", finished_at=NOW + timedelta(seconds=41), proof=proof),
+        NOW,
+        service(),
+        1,
     )
     said = text_of(done)
     assert "✓ done in 41 s" in said
     assert "<@U0ALICE>" in said
     assert "Read back from the deployer: `1.3.0` → `1.2.0`" in said
-    failed = text_of(views.decision(decided(result="failed", reason="exit status 1"), NOW, service(), 1))
+    failed = text_of(
+        views.decision(decided(result="failed", reason="exit status 1"), NOW, service(), 1)
+    )
     assert "✗ *failed*" in failed
     assert "exit status 1" in failed
 
@@ -171,7 +209,10 @@ def test_progress_while_it_runs_then_who_what_when_result() -> None:
 def test_the_next_round_says_why_and_the_old_one_is_closed() -> None:
     two = decided(result="done")
     again = Round(
-        number=2, opened_at=NOW, why="rollback to 1.2.0 did not help", recommendation=two.rounds[0].recommendation
+        number=2,
+        opened_at=NOW,
+        why="rollback to 1.2.0 did not help",
+        recommendation=two.rounds[0].recommendation,
     )
     two = two.model_copy(update={"rounds": (*two.rounds, again), "status": Status.DECIDING})
     assert "Rollback to 1.2.0 did not help." in text_of(views.decision(two, NOW, service(), 2))
@@ -185,13 +226,20 @@ def test_a_changed_target_changes_the_seal() -> None:
         update={
             "rounds": (
                 one.rounds[0].model_copy(
-                    update={"recommendation": Recommendation(choice=Choice.ROLLBACK, target=Release(version="1.1.0"))}
+                    update={
+                        "recommendation": Recommendation(
+                            choice=Choice.ROLLBACK, target=Release(version="1.1.0")
+                        )
+                    }
                 ),
             )
         }
     )
     seals = [
-        b["block_id"] for i in (one, other) for b in views.decision(i, NOW, service(), 1).blocks if "block_id" in b
+        b["block_id"]
+        for i in (one, other)
+        for b in views.decision(i, NOW, service(), 1).blocks
+        if "block_id" in b
     ]
     assert len(set(seals)) == 2
 
@@ -201,10 +249,22 @@ def test_a_changed_target_changes_the_seal() -> None:
 
 def test_the_status_says_it_all_with_signs_and_words() -> None:
     past = PastIncident(
-        id="INC-0000", service="shop", at=NOW, title="x", cause="empty rates", action="rollback to 1.1.0", open_items=2
+        id="INC-0000",
+        service="shop",
+        at=NOW,
+        title="x",
+        cause="empty rates",
+        action="rollback to 1.1.0",
+        open_items=2,
     )
-    failure = Failure(effect_id="7-1", kind="ticket.open", reason="Linear: no such team", at=NOW, effect="{}")
-    shown = views.status(deciding(past=(past,), failures=(failure,)), NOW, service(runbook="https://wiki.example/shop"))
+    failure = Failure(
+        effect_id="7-1", kind="ticket.open", reason="Linear: no such team", at=NOW, effect="{}"
+    )
+    shown = views.status(
+        deciding(past=(past,), failures=(failure,)),
+        NOW,
+        service(runbook="https://wiki.example/shop"),
+    )
     said = text_of(shown)
     for part in (
         "INC-0001 · checkout is failing",
@@ -230,10 +290,14 @@ def test_the_next_check_is_named_until_it_is_over() -> None:
     said = text_of(views.status(one, NOW, service()))
     assert when(NOW + timedelta(seconds=300), "{time_secs}") in said
     assert "(first of two)" in said
-    seen = waiting.model_copy(update={"looks": (Look(number=1, at=NOW, verdict=LookVerdict.NOT_RECOVERED),)})
+    seen = waiting.model_copy(
+        update={"looks": (Look(number=1, at=NOW, verdict=LookVerdict.NOT_RECOVERED),)}
+    )
     said = text_of(views.status(one.model_copy(update={"rounds": (seen,)}), NOW, service()))
     assert when(NOW + timedelta(seconds=600), "{time_secs}") in said
-    over = one.model_copy(update={"status": Status.MITIGATED, "recovered_at": NOW + timedelta(minutes=12)})
+    over = one.model_copy(
+        update={"status": Status.MITIGATED, "recovered_at": NOW + timedelta(minutes=12)}
+    )
     said = text_of(views.status(over, NOW, service()))
     assert "Next check" not in said
     assert "12 min" in said
@@ -247,7 +311,13 @@ def test_after_the_end_nothing_can_be_clicked() -> None:
 
 def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_became_known() -> None:
     past = PastIncident(
-        id="INC-0000", service="shop", at=NOW, title="x", cause="empty rates", action="rollback to 1.1.0", open_items=2
+        id="INC-0000",
+        service="shop",
+        at=NOW,
+        title="x",
+        cause="empty rates",
+        action="rollback to 1.1.0",
+        open_items=2,
     )
     said = text_of(views.status(deciding(triage=None, past=(past,), rounds=()), NOW, service()))
     assert "empty rates; 2 action items open" in said
@@ -259,14 +329,25 @@ def test_where_there_is_room_the_status_says_what_is_remembered_and_how_it_becam
 
 def test_the_tree_shows_the_three_best_with_buttons_and_the_rest_in_a_line() -> None:
     found = tuple(
-        Hypothesis(id=f"H{n}", kind=HypothesisKind.OTHER, says=f"guess {n}", confidence=n / 10, found=f"found {n}")
+        Hypothesis(
+            id=f"H{n}",
+            kind=HypothesisKind.OTHER,
+            says=f"guess {n}",
+            confidence=n / 10,
+            found=f"found {n}",
+        )
         for n in range(1, 6)
     )
     ruled_out = found[4].model_copy(update={"verdict": Verdict.RULED_OUT})
     one = deciding(hypotheses=(*found[:4], ruled_out))
     shown = views.tree(one, NOW)
     said = text_of(shown)
-    assert said.index("guess 4") < said.index("guess 3") < said.index("guess 2") < said.index("guess 1")
+    assert (
+        said.index("guess 4")
+        < said.index("guess 3")
+        < said.index("guess 2")
+        < said.index("guess 1")
+    )
     judged = [
         e["value"]
         for b in shown.blocks
@@ -283,11 +364,18 @@ def test_the_bisect_says_how_far_it_is_and_what_it_found() -> None:
     assert "3 of about 5 steps" in text_of(views.tree(deciding(bisect=running), NOW))
     culprit = Suspect(sha="c0ffee1234567", subject="Round <rates>", author="Dana")
     found = running.model_copy(update={"state": "found", "culprit": culprit})
-    assert "`c0ffee123` Round &lt;rates&gt; by Dana" in text_of(views.tree(deciding(bisect=found), NOW))
+    assert "`c0ffee123` Round &lt;rates&gt; by Dana" in text_of(
+        views.tree(deciding(bisect=found), NOW)
+    )
     blind = running.model_copy(update={"state": "cannot tell", "reason": "exit 125 everywhere"})
-    assert "Bisect cannot tell*: exit 125 everywhere" in text_of(views.tree(deciding(bisect=blind), NOW))
+    assert "Bisect cannot tell*: exit 125 everywhere" in text_of(
+        views.tree(deciding(bisect=blind), NOW)
+    )
     advice = Investigation(
-        notes=("A bisect from 1.2.0 to 1.3.0 is worth its time: 5 commits between them.", "Lines are read at 1.3.0.")
+        notes=(
+            "A bisect from 1.2.0 to 1.3.0 is worth its time: 5 commits between them.",
+            "Lines are read at 1.3.0.",
+        )
     )
     assert "worth its time" in text_of(views.tree(deciding(investigation=advice), NOW))
     shown = text_of(views.tree(deciding(investigation=advice, bisect=running), NOW))
@@ -300,14 +388,18 @@ def test_the_announcement_is_two_lines_with_the_channel() -> None:
     lines = shown.blocks[0]["text"]["text"].splitlines()
     assert len(lines) == 2
     assert "<#C0INC>" in lines[0]
-    cancelled = views.announcement(deciding(status=Status.CANCELLED, cancel_reason="load test"), NOW)
+    cancelled = views.announcement(
+        deciding(status=Status.CANCELLED, cancel_reason="load test"), NOW
+    )
     assert "load test" in text_of(cancelled)
 
 
 def test_a_sentence_with_its_question_or_try_again() -> None:
     asked = views.say(Say(text="Do users have it back?", ask="recovered"), deciding())
     assert list(buttons(asked)) == ["incident.recovered", "incident.not_recovered"]
-    failed = views.say(Say(text="Linear says *no* & <b>", try_again="7-1", mention=("U0BOB",)), deciding())
+    failed = views.say(
+        Say(text="Linear says *no* & <b>", try_again="7-1", mention=("U0BOB",)), deciding()
+    )
     assert json.loads(buttons(failed)["incident.try_again"]["value"])["effect"] == "7-1"
     assert failed.blocks[0]["text"]["text"] == "<@U0BOB> Linear says *no* &amp; &lt;b&gt;"
 
@@ -319,7 +411,9 @@ def test_the_summary_keeps_its_layout() -> None:
 
 
 def test_the_topic_and_the_listing() -> None:
-    whole = "INC-0001 · checkout is failing · shop production · how it stands: see the pinned message"
+    whole = (
+        "INC-0001 · checkout is failing · shop production · how it stands: see the pinned message"
+    )
     assert views.topic(deciding()) == whole
     assert views.topic(deciding(status=Status.CANCELLED)).endswith("· Cancelled")
     assert views.listing([]).text == "No incident is open."
@@ -329,18 +423,24 @@ def test_the_topic_and_the_listing() -> None:
 def test_nothing_unusual_still_offers_what_people_report() -> None:
     quiet = report(Choice.INVESTIGATE, blast=blast(Word.NOBODY, Word.ONE))
     one = Round(number=1, opened_at=NOW, why="triage", recommendation=quiet.recommendation)
-    assert "incident.triage" in buttons(views.decision(deciding(triage=quiet, rounds=(one,)), NOW, service(), 1))
+    assert "incident.triage" in buttons(
+        views.decision(deciding(triage=quiet, rounds=(one,)), NOW, service(), 1)
+    )
 
 
 def test_a_release_too_long_for_an_option_is_left_out_not_cut() -> None:
     found = [Release(version="v" * 151), Release(version="1.2.0"), Release(version="1.2.0")]
-    view = forms.rollback(deciding(), service(), found, running=None, healthy=(), metadata={}).payload()
+    view = forms.rollback(
+        deciding(), service(), found, running=None, healthy=(), metadata={}
+    ).payload()
     options = next(b for b in view["blocks"] if b["type"] == "input")["element"]["options"]
     assert [o["value"] for o in options] == ["1.2.0"]
 
 
 def test_refusals_name_the_way_round() -> None:
-    shown = notes.break_glass("Only the owners: <@U0ALICE>. Nothing was done.", {"incident": "INC-0001", "round": 1})
+    shown = notes.break_glass(
+        "Only the owners: <@U0ALICE>. Nothing was done.", {"incident": "INC-0001", "round": 1}
+    )
     assert "<@U0ALICE>" in text_of(shown)
     assert "incident.break_glass" in buttons(shown)
 
@@ -405,7 +505,10 @@ def test_times_and_channels_of_our_own_stay_what_they_are():
             f"<@U0ALICE> decided it at {written} in <#C0GENERAL>."
         )
     assert "&lt;!date" in spoken("<!date^1^{ago}|<!channel> x>")
-    assert spoken("<!date^1795385767^{time}|@channel>") == "&lt;!date^1795385767^{time}|@\u200bchannel&gt;"
+    assert (
+        spoken("<!date^1795385767^{time}|@channel>")
+        == "&lt;!date^1795385767^{time}|@\u200bchannel&gt;"
+    )
     assert words(clock(at)) == "2026-11-22 22:16 UTC"
 
 

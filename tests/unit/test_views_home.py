@@ -22,14 +22,19 @@ SITE = "https://acme.slack.com/"
 
 def buttons(view: Any) -> list[tuple[str, str]]:
     return [
-        (block["accessory"]["text"]["text"], block["accessory"].get("url") or block["accessory"]["action_id"])
+        (
+            block["accessory"]["text"]["text"],
+            block["accessory"].get("url") or block["accessory"]["action_id"],
+        )
         for block in view.blocks
         if "accessory" in block
     ]
 
 
 def lines(view: Any) -> str:
-    return "\n".join(str(block.get("text", {}).get("text", block.get("elements", ""))) for block in view.blocks)
+    return "\n".join(
+        str(block.get("text", {}).get("text", block.get("elements", ""))) for block in view.blocks
+    )
 
 
 def test_the_one_thing_that_matters_in_a_whole_life():
@@ -48,7 +53,8 @@ def test_the_one_thing_that_matters_in_a_whole_life():
     assert next_step(done.record, "U0BOB", NOW) == "write post-mortem"
     assert owes_postmortem(done.record)
     asked = incident(
-        status=Status.VERIFYING, rounds=(Round(number=1, opened_at=NOW, why="triage", verdict="ask a person"),)
+        status=Status.VERIFYING,
+        rounds=(Round(number=1, opened_at=NOW, why="triage", verdict="ask a person"),),
     )
     assert next_step(asked, "U0BOB", NOW) == "confirm recovery"
     over = incident(
@@ -102,10 +108,14 @@ def test_decide_leads_to_the_newest_decision():
 def test_action_items_mine_by_date_and_of_others_how_many():
     items = (
         ActionItem(kind="tests", text="later", owner="<@U0ALICE>", due=date(2026, 12, 24)),
-        ActionItem(kind="tests", text="late", owner="<@U0ALICE>", due=NOW.date() - timedelta(days=3)),
+        ActionItem(
+            kind="tests", text="late", owner="<@U0ALICE>", due=NOW.date() - timedelta(days=3)
+        ),
         ActionItem(kind="gates", text="sometime", owner="<@U0ALICE>"),
         ActionItem(kind="gates", text="done", owner="<@U0ALICE>", done=True),
-        ActionItem(kind="gates", text="of bob", owner="<@U0BOB>", due=NOW.date() - timedelta(days=1)),
+        ActionItem(
+            kind="gates", text="of bob", owner="<@U0BOB>", due=NOW.date() - timedelta(days=1)
+        ),
     )
     text = lines(home([], "U0ALICE", NOW, owing=[incident(postmortem=postmortem(items=items))]))
     assert text.index("late · *overdue") < text.index("later · due 24 Dec") < text.index("sometime")
@@ -115,7 +125,15 @@ def test_action_items_mine_by_date_and_of_others_how_many():
 
 
 def test_this_month_against_last():
-    view = home([], "U0ALICE", NOW, months=(Month(incidents=5, recover_minutes=21.0), Month(incidents=1, drills=2)))
+    view = home(
+        [],
+        "U0ALICE",
+        NOW,
+        months=(Month(incidents=5, recover_minutes=21.0), Month(incidents=1, drills=2)),
+    )
     now, before = f"{NOW:%B}", f"{NOW.replace(day=1) - timedelta(days=1):%B}"
-    assert f"*{now}*: 1 incident, 2 drills\n{before}: 5 incidents, recovered in 21 min (median)" in lines(view)
+    assert (
+        f"*{now}*: 1 incident, 2 drills\n{before}: 5 incidents, recovered in 21 min (median)"
+        in lines(view)
+    )
     assert now not in lines(home([], "U0ALICE", NOW, months=(Month(), Month())))

@@ -110,7 +110,14 @@ issues = st.builds(
     events=st.integers(0, 10**7),
     new=st.booleans(),
 )
-deploys = st.builds(DeploySeen, release=releases, service=texts, started_at=times, by=maybe, source=st.just("sentry"))
+deploys = st.builds(
+    DeploySeen,
+    release=releases,
+    service=texts,
+    started_at=times,
+    by=maybe,
+    source=st.just("sentry"),
+)
 frames = st.builds(
     Frame,
     file=texts,
@@ -172,7 +179,9 @@ acts = st.builds(
     reason=texts,
     lines=some(texts, 5),
     output=st.none()
-    | st.builds(DeployOutput, lines=st.lists(texts, min_size=1, max_size=41).map(tuple), cut=st.booleans()),
+    | st.builds(
+        DeployOutput, lines=st.lists(texts, min_size=1, max_size=41).map(tuple), cut=st.booleans()
+    ),
     proof=st.none() | st.builds(DeployProof, before=maybe, after=maybe),
     break_glass=maybe,
 )
@@ -185,13 +194,21 @@ rounds = st.lists(
         recommendation=st.none() | recommendations,
         action=st.none() | acts,
         looks=some(looks, 6),
-        verdict=st.sampled_from([None, "recovered", "not recovered", "ask a person", "confirmed by a person"]),
+        verdict=st.sampled_from(
+            [None, "recovered", "not recovered", "ask a person", "confirmed by a person"]
+        ),
         investigate_by=st.none() | st.just("U0BOB"),
     ),
     max_size=3,
 ).map(lambda found: tuple(r.model_copy(update={"number": n}) for n, r in enumerate(found, 1)))
 suspects = st.builds(
-    Suspect, sha=texts, author=texts, subject=texts, reasons=some(texts, 4), url=maybe, pull_request=maybe
+    Suspect,
+    sha=texts,
+    author=texts,
+    subject=texts,
+    reasons=some(texts, 4),
+    url=maybe,
+    pull_request=maybe,
 )
 hypotheses = st.lists(
     st.builds(
@@ -212,7 +229,10 @@ hypotheses = st.lists(
 
 pictures = st.builds(
     lambda begin, seconds, counts: Picture(
-        begin=begin, until=begin + timedelta(seconds=seconds * len(counts)), seconds=seconds, counts=counts
+        begin=begin,
+        until=begin + timedelta(seconds=seconds * len(counts)),
+        seconds=seconds,
+        counts=counts,
     ),
     times,
     st.sampled_from([5, 30, 60, 180, 5400]),
@@ -238,7 +258,9 @@ def incidents(draw: st.DrawFn) -> Incident:
         "rounds": draw(rounds),
         "hypotheses": draw(hypotheses),
         "suspects": draw(some(suspects, 5)),
-        "investigation": draw(st.none() | st.builds(Investigation, walk=some(texts), notes=some(texts))),
+        "investigation": draw(
+            st.none() | st.builds(Investigation, walk=some(texts), notes=some(texts))
+        ),
         "bisect": draw(
             st.none()
             | st.builds(
@@ -251,17 +273,34 @@ def incidents(draw: st.DrawFn) -> Incident:
                 reason=texts,
             )
         ),
-        "cause": draw(st.none() | st.builds(lambda t: Cause(text=t[:2000], at=NOW, by="U0ALICE"), texts)),
+        "cause": draw(
+            st.none() | st.builds(lambda t: Cause(text=t[:2000], at=NOW, by="U0ALICE"), texts)
+        ),
         "ticket": draw(st.none() | st.builds(Ticket, id=texts, identifier=texts, url=texts)),
         "adr": draw(st.none() | st.builds(Adr, number=st.integers(1, 9999), path=texts, url=maybe)),
         "recovered_at": draw(st.none() | times),
         "picture": draw(st.none() | pictures),
         "cancel_reason": draw(maybe),
         "latest_update": draw(maybe),
-        "past": draw(some(st.builds(PastIncident, id=texts, service=texts, at=times, title=texts, cause=texts), 5)),
+        "past": draw(
+            some(
+                st.builds(
+                    PastIncident, id=texts, service=texts, at=times, title=texts, cause=texts
+                ),
+                5,
+            )
+        ),
         "failures": draw(
             some(
-                st.builds(Failure, effect_id=st.just("e1"), kind=texts, reason=texts, at=times, effect=st.just("{}")), 8
+                st.builds(
+                    Failure,
+                    effect_id=st.just("e1"),
+                    kind=texts,
+                    reason=texts,
+                    at=times,
+                    effect=st.just("{}"),
+                ),
+                8,
             )
         ),
         "else_reason": draw(maybe),
@@ -309,7 +348,9 @@ def check_blocks(blocks: Any) -> None:
             case "plain_text":
                 assert 1 <= len(thing["text"]) <= 3000
                 assert not re.search(r"@(channel|here|everyone)\b", thing["text"])
-                assert "<!" not in TOKEN.sub("", thing["text"]) or not re.search(r"<![a-z]+[>|]", thing["text"])
+                assert "<!" not in TOKEN.sub("", thing["text"]) or not re.search(
+                    r"<![a-z]+[>|]", thing["text"]
+                )
             case "header":
                 assert size(thing["text"]["text"]) <= 150
             case "section":
@@ -377,7 +418,14 @@ def test_any_incident_fits(one: Incident, now: datetime) -> None:
 def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
     check(
         views.say(
-            Say(text=text, mention=("U0ALICE", text, "S0123"), try_again="e-1", ask=ask, goes_to="announcement"), one
+            Say(
+                text=text,
+                mention=("U0ALICE", text, "S0123"),
+                try_again="e-1",
+                ask=ask,
+                goes_to="announcement",
+            ),
+            one,
         )
     )
     check(views.summary(text))
@@ -394,21 +442,37 @@ def test_anything_said_fits(one: Incident, text: str, ask: Any) -> None:
 
 @many
 @given(incidents(), texts, releases, some(releases))
-def test_every_form_fits(one: Incident, text: str, running: Release, found: tuple[Release, ...]) -> None:
+def test_every_form_fits(
+    one: Incident, text: str, running: Release, found: tuple[Release, ...]
+) -> None:
     refs = [HotfixRef(name=text, commit="0" * 40, subject=text)]
     item = ActionItem(kind="tests", text=text, owner="<@U0ALICE>", due=NOW.date())
     owed = written(items=(item, item.model_copy(update={"owner": text})))
     shown = [
-        forms.declare([service(), service(name="search")], title=text, description=text, metadata={}, note=text),
+        forms.declare(
+            [service(), service(name="search")],
+            title=text,
+            description=text,
+            metadata={},
+            note=text,
+        ),
         forms.triage(one, 1),
-        forms.rollback(one, service(), [Release(version="1.0"), *found], running=running, healthy=found, metadata={}),
+        forms.rollback(
+            one,
+            service(),
+            [Release(version="1.0"), *found],
+            running=running,
+            healthy=found,
+            metadata={},
+        ),
         forms.hotfix(one, service(), refs, running=running, metadata={}),
         forms.fixed(one, 1, text),
         forms.cause(one, text=text, metadata={}),
         postmortem.postmortem(
             one,
             Parts(
-                **dict.fromkeys(postmortem.PARTS, text), items=(ActionItem(kind="gates", text=text, owner=text),) * 30
+                **dict.fromkeys(postmortem.PARTS, text),
+                items=(ActionItem(kind="gates", text=text, owner=text),) * 30,
             ),
             shelf=postmortem.Shelf(text, NOW, "U0BOB", NOW, ((text, NOW),) * 9, NOW, (text,) * 9),
             edition=12,

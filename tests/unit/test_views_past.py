@@ -23,7 +23,9 @@ def text(message: Message) -> str:
     def read(thing: Any) -> list[str]:
         if isinstance(thing, dict):
             return (
-                [thing["text"]] if isinstance(thing.get("text"), str) else [t for v in thing.values() for t in read(v)]
+                [thing["text"]]
+                if isinstance(thing.get("text"), str)
+                else [t for v in thing.values() for t in read(v)]
             )
         return [t for each in thing for t in read(each)] if isinstance(thing, list) else []
 
@@ -74,7 +76,10 @@ def test_trends_in_words() -> None:
         "48 min of user impact · 60 s to detect, 2 min to decide, 9 min to recover · 75 % caused by deploys · "
         "8 of 12 action items done · and 1 drill" in said
     )
-    assert "*Most fragile:* shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and INC-0001), 36 minutes" in said
+    assert (
+        "*Most fragile:* shop/cart.py of shop: 3 incidents (INC-0003, INC-0002 and INC-0001), 36 minutes"
+        in said
+    )
     assert "November 2026: 2 (shop 1 and mail 1)" in said
     assert "*shop*: 3 incidents · 36 min of user impact" in said
     assert "no incident has ended" in text(views.trends(trends([], NOW)))
@@ -86,7 +91,13 @@ def test_trends_in_words() -> None:
 def test_ten_thousand_incidents_of_thirty_services_keep_every_sentence_and_lose_old_rows() -> None:
     names = [f"service-{n:02d}" for n in range(30)]
     kept = [
-        one(n, 6 + n // 30 % 6, service=names[n % 30], file=f"{names[n % 30]}/main.py", drill=n % 10 == 0)
+        one(
+            n,
+            6 + n // 30 % 6,
+            service=names[n % 30],
+            file=f"{names[n % 30]}/main.py",
+            drill=n % 10 == 0,
+        )
         for n in range(1, 10_001)
     ]
     shown = views.trends(trends(kept, NOW))

@@ -27,7 +27,9 @@ def test_a_time_that_the_rules_wrote_is_shown_in_the_readers_zone() -> None:
     assert spoken("decided it at 2026-11-22 22:16 UTC (done).") == f"decided it at {TOKEN} (done)."
     assert spoken(spoken("at 2026-11-22 22:16 UTC")) == f"at {TOKEN}", "a token stays one token"
     assert spoken("at 2026-13-45 22:16 UTC") == "at 2026-13-45 22:16 UTC"
-    assert words("at 2026-11-22 22:16 UTC") == "at 2026-11-22 22:16 UTC", "what Sentry or Git say stays theirs"
+    assert words("at 2026-11-22 22:16 UTC") == "at 2026-11-22 22:16 UTC", (
+        "what Sentry or Git say stays theirs"
+    )
 
 
 def test_no_decision_says_a_thing_twice() -> None:
@@ -55,16 +57,27 @@ def _status(**fields: Any) -> str:
 
 def test_what_sentry_did_not_tell_is_said_once() -> None:
     volume = "Users not known, 214 events in the last 15 min (14.3/min, baseline 0.2/min)."
-    unknown = {"user_count": None, "top_features": (), "inferred": True, "unknown": ("users", "features", "places")}
+    unknown = {
+        "user_count": None,
+        "top_features": (),
+        "inferred": True,
+        "unknown": ("users", "features", "places"),
+    }
     dark = blast(
-        **unknown, confidence=Confidence.LOW, regions=(), organisations=(), sentences=(volume, "Taken as many.")
+        **unknown,
+        confidence=Confidence.LOW,
+        regions=(),
+        organisations=(),
+        sentences=(volume, "Taken as many."),
     )
     shown = _decision(blast=dark)
     assert "Users and features not known; 214 events in 15 min (14/min, normally 0.2)" in shown
     assert "Taken as many." in shown
     assert volume not in shown
     assert "*Users*" not in shown
-    assert "*Hit*: users and features not known; since" in _status(status=Status.DECIDING, triage=report(blast=dark))
+    assert "*Hit*: users and features not known; since" in _status(
+        status=Status.DECIDING, triage=report(blast=dark)
+    )
 
 
 def test_places_say_of_how_many_events_they_are_known_where_most_name_none() -> None:
@@ -74,18 +87,33 @@ def test_places_say_of_how_many_events_they_are_known_where_most_name_none() -> 
     assert "eu-west 100\u00a0% of the 52 events that name one" in shown
 
 
-def test_a_rollback_that_is_not_safe_is_not_called_ready_and_its_button_has_the_reasons_against_it() -> None:
-    held = report().recommendation.model_copy(update={"choice": Choice.INVESTIGATE, "brakes": ("Too old.",)})
+def test_a_rollback_that_is_not_safe_is_not_called_ready_and_its_button_has_the_reasons_against_it() -> (
+    None
+):
+    held = report().recommendation.model_copy(
+        update={"choice": Choice.INVESTIGATE, "brakes": ("Too old.",)}
+    )
     assert "with a rollback ready beside it" in _decision(recommendation=held)
-    loud = _decision(recommendation=held.model_copy(update={"loud": True, "brakes": ("Too old.", "It ran well.")}))
+    loud = _decision(
+        recommendation=held.model_copy(
+            update={"loud": True, "brakes": ("Too old.", "It ran well.")}
+        )
+    )
     assert "Recommended: investigate*" in loud
     assert "*Against a rollback*: It ran well." in loud
 
 
 def test_what_has_one_line_on_a_phone_is_said_whole() -> None:
     """The title ends in the middle of a word rather than behind `KeyError`; a length without its time is not cut."""
-    over = {"recovered_at": NOW + timedelta(minutes=2), "triage": report(), "past": (), "severity": 1}
-    full = incident(title="KeyError: 'region_code'", status=Status.DECIDING, triage=report(), lead="U0BOB")
+    over = {
+        "recovered_at": NOW + timedelta(minutes=2),
+        "triage": report(),
+        "past": (),
+        "severity": 1,
+    }
+    full = incident(
+        title="KeyError: 'region_code'", status=Status.DECIDING, triage=report(), lead="U0BOB"
+    )
     title = views.status(full, NOW, service()).blocks[0]["text"]["text"]
     assert title.startswith("INC-0001 · KeyError: 'region")
     shown = _status(status=Status.MITIGATED, **over)
@@ -94,19 +122,34 @@ def test_what_has_one_line_on_a_phone_is_said_whole() -> None:
 
 
 def test_how_long_before_a_suspect_was_deployed_is_said_as_everywhere() -> None:
-    for minutes, told in ((4297, "2 days before it began"), (0, "deployed as it began"), (0.2, "12 s before it began")):
+    for minutes, told in (
+        (4297, "2 days before it began"),
+        (0, "deployed as it began"),
+        (0.2, "12 s before it began"),
+    ):
         found = report(suspect={"version": "1.3.0"}, suspect_minutes=minutes)
         assert told in _status(status=Status.DECIDING, triage=found)
 
 
 def test_what_is_over_says_nothing_of_what_was_never_known() -> None:
-    shown = json.dumps(views.status(incident(status=Status.CANCELLED, cancel_reason="a test"), NOW, service()).blocks)
+    shown = json.dumps(
+        views.status(
+            incident(status=Status.CANCELLED, cancel_reason="a test"), NOW, service()
+        ).blocks
+    )
     for never in ("not known yet", "nothing yet", "took"):
         assert never not in shown
     assert "*Why*: a test" in shown
 
 
 def test_each_of_several_incidents_has_its_button() -> None:
-    shown = notes.which("severity", [incident(), incident(id="INC-0002", number=2)], {"name": "severity"})
-    values = [json.loads(block["accessory"]["value"]) for block in shown.blocks if "accessory" in block]
-    assert values == [{"name": "severity", "incident": "INC-0001"}, {"name": "severity", "incident": "INC-0002"}]
+    shown = notes.which(
+        "severity", [incident(), incident(id="INC-0002", number=2)], {"name": "severity"}
+    )
+    values = [
+        json.loads(block["accessory"]["value"]) for block in shown.blocks if "accessory" in block
+    ]
+    assert values == [
+        {"name": "severity", "incident": "INC-0001"},
+        {"name": "severity", "incident": "INC-0002"},
+    ]

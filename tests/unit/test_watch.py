@@ -20,7 +20,15 @@ from phases.ports.tracker_values import IssueRow
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import ReleaseNames
 from phases.triage.recommendation import history, suspect_of
-from phases.verification.post_deploy import LOOKS, Watched, deploy_told, headline, looks_due, named, new_since
+from phases.verification.post_deploy import (
+    LOOKS,
+    Watched,
+    deploy_told,
+    headline,
+    looks_due,
+    named,
+    new_since,
+)
 from phases.workflow import step
 
 SHOP = service()
@@ -46,7 +54,9 @@ class Sentry:
         self.away = False
         self.breaks = ""
 
-    async def new_issues(self, service: Any, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
+    async def new_issues(
+        self, service: Any, release: str, since: datetime, until: datetime
+    ) -> Sequence[IssueRow]:
         self.asked += 1
         if self.away:
             raise PortError("sentry", "Sentry cannot be reached", retryable=True)
@@ -66,7 +76,9 @@ class Stage:
     def bot(self) -> Watch:
         """A replica, or the bot after a restart: nothing but Redis is kept."""
         tracker = cast("ErrorTracker", self.sentry)
-        return Watch(self.deploys, self.dispatcher, tracker, Catalogue((SHOP,)), now=lambda: self.now)
+        return Watch(
+            self.deploys, self.dispatcher, tracker, Catalogue((SHOP,)), now=lambda: self.now
+        )
 
     async def told(self) -> None:
         await self.deploys.told(deploy_told(SHOP, "1.4.0", END), "production")
@@ -148,7 +160,9 @@ async def test_a_sentry_that_is_away_is_asked_again_and_at_last_let_go(stage: St
     assert not await stage.deploys.watches()
 
 
-async def test_a_bot_that_was_asleep_for_an_hour_looks_once_and_one_away_for_a_night_does_not(stage: Stage) -> None:
+async def test_a_bot_that_was_asleep_for_an_hour_looks_once_and_one_away_for_a_night_does_not(
+    stage: Stage,
+) -> None:
     stage.sentry.new = [ISSUE]
     await stage.told()
     await stage.at(7 * 60)
@@ -165,7 +179,14 @@ async def test_a_bot_that_was_asleep_for_an_hour_looks_once_and_one_away_for_a_n
 
 def test_the_looks_and_what_is_new() -> None:
     watched = Watched(service="shop", environment="production", version="1.4.0", at=END)
-    assert [looks_due(watched, SHOP, END + timedelta(minutes=m)) for m in (0, 1, 2, 4, 7, 10)] == [0, 1, 2, 3, 4, 5]
+    assert [looks_due(watched, SHOP, END + timedelta(minutes=m)) for m in (0, 1, 2, 4, 7, 10)] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert new_since(watched, SHOP) == END - timedelta(minutes=5)
     assert headline((), "1.4.0") == "New errors after 1.4.0 was deployed"
 
@@ -179,10 +200,16 @@ def test_a_version_may_be_told_as_any_system_writes_it() -> None:
 def test_a_deploy_of_which_only_the_end_is_told_began_with_its_first_sign() -> None:
     """Trouble that began while it was rolled out is its trouble."""
     before = DeploySeen(
-        release=Release(version="1.3.0"), service="shop", started_at=END - timedelta(days=1), source="sentry"
+        release=Release(version="1.3.0"),
+        service="shop",
+        started_at=END - timedelta(days=1),
+        source="sentry",
     )
     sign = DeploySeen(
-        release=Release(version="1.4.0"), service="shop", started_at=END - timedelta(minutes=3), source="first event"
+        release=Release(version="1.4.0"),
+        service="shop",
+        started_at=END - timedelta(minutes=3),
+        source="first event",
     )
     known = history([before, sign, deploy_told(SHOP, "1.4.0", END)])
     suspect = suspect_of(known.deploys, END - timedelta(minutes=2), SHOP.window)
@@ -193,7 +220,9 @@ def test_a_deploy_of_which_only_the_end_is_told_began_with_its_first_sign() -> N
     assert history([before, old, deploy_told(SHOP, "1.4.0", END)]).deploys[0].started_at == END
 
 
-async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watch(stage: Stage) -> None:
+async def test_one_that_cannot_be_looked_at_ends_neither_the_others_nor_the_watch(
+    stage: Stage,
+) -> None:
     """What fails in a way nobody thought of fails at the next start of the bot as well: the watch stands in Redis."""
     await stage.deploys.told(deploy_told(SHOP, "bad", END), "production")
     await stage.told()

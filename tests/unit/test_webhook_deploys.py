@@ -31,11 +31,19 @@ async def home(store: Store) -> AsyncIterator[House]:
 
 def told(event: str = "finished", **fields: Any) -> dict[str, Any]:
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    body = {"service": "shop", "version": "1.4.0", "environment": "production", "event": event, "at": at}
+    body = {
+        "service": "shop",
+        "version": "1.4.0",
+        "environment": "production",
+        "event": event,
+        "at": at,
+    }
     return {**body, "sentry_issues": [], **fields}
 
 
-async def post(home: House, body: Any, *, secret: str = CI_SECRET, raw: bytes | None = None) -> httpx.Response:
+async def post(
+    home: House, body: Any, *, secret: str = CI_SECRET, raw: bytes | None = None
+) -> httpx.Response:
     raw = json.dumps(body).encode() if raw is None else raw
     signature = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
     headers = {"X-Firebreak-Signature": signature}
@@ -115,7 +123,10 @@ async def test_what_ci_writes_otherwise_is_read_as_meant(
 
 async def test_an_environment_in_capitals_hears_to_hold(home: House) -> None:
     incident = await rolled_back(home)
-    assert (await post(home, told(environment="PRODUCTION"))).json() == {"hold": True, "incident": incident.id}
+    assert (await post(home, told(environment="PRODUCTION"))).json() == {
+        "hold": True,
+        "incident": incident.id,
+    }
 
 
 async def test_another_environment_is_nothing_to_us(home: House, store: Store) -> None:
@@ -138,7 +149,9 @@ async def rolled_back(home: House) -> Incident:
     incident, _ = await home.decision(report(Choice.ROLLBACK))
     now = datetime.now(UTC)
     target, running = Release(version="1.2.0"), Release(version="1.3.0")
-    await home.said(DecideRollback(by="U0ALICE", round=1, target=target, running=running), incident.id)
+    await home.said(
+        DecideRollback(by="U0ALICE", round=1, target=target, running=running), incident.id
+    )
     deploy = f"{incident.mark}-1"
     await home.said(DeployStarted(deploy_id=deploy, running=running), incident.id)
     proof = DeployProof(before="1.3.0", after="1.2.0", started_at=now, finished_at=now)
@@ -151,9 +164,13 @@ async def test_after_a_rollback_the_answer_is_to_hold(home: House) -> None:
     assert (await post(home, told())).json() == {"hold": True, "incident": incident.id}
 
 
-async def test_a_resolved_incident_holds_until_somebody_says_that_the_cause_is_fixed(home: House) -> None:
+async def test_a_resolved_incident_holds_until_somebody_says_that_the_cause_is_fixed(
+    home: House,
+) -> None:
     incident, now = await rolled_back(home), datetime.now(UTC)
-    await home.said(Looked(round=1, look=Look(number=1, at=now, verdict=LookVerdict.RECOVERED)), incident.id)
+    await home.said(
+        Looked(round=1, look=Look(number=1, at=now, verdict=LookVerdict.RECOVERED)), incident.id
+    )
     await home.said(SubmitPostmortem(postmortem=postmortem()), incident.id)
     await home.said(AdrNumbered(repository="/srv/adr", number=7), incident.id)
     await home.said(AdrWritten(adr=Adr(number=7, path="docs/adr/0007.md")), incident.id)
@@ -204,8 +221,12 @@ async def test_what_ci_deployed_by_tag_or_commit(
     assert kept.release == release
 
 
-@pytest.mark.parametrize("version", ["main", "refs/heads/main", "refs/heads/release/1.3", "refs/pull/12/merge"])
-async def test_a_branch_alone_says_not_what_was_deployed(home: House, store: Store, version: str) -> None:
+@pytest.mark.parametrize(
+    "version", ["main", "refs/heads/main", "refs/heads/release/1.3", "refs/pull/12/merge"]
+)
+async def test_a_branch_alone_says_not_what_was_deployed(
+    home: House, store: Store, version: str
+) -> None:
     answer = await post(home, told(version=version))
     assert answer.status_code == 400
     assert "name the tag or the commit" in answer.text

@@ -32,12 +32,19 @@ async def shop(store: Store) -> AsyncIterator[tuple[World, House]]:
         yield w, home
 
 
-def known(w: World, *, minutes: float, times: int = 1, since_days: float = 40, every: float = 1) -> Issue:
+def known(
+    w: World, *, minutes: float, times: int = 1, since_days: float = 40, every: float = 1
+) -> Issue:
     """An issue of long ago whose newest events are so many minutes old."""
     now = datetime.now(UTC)
     w.local.load("Oops: a", at=now - timedelta(days=since_days), function="f", transaction="/cart")
     [first, *_] = w.local.load(
-        "Oops: a", at=now - timedelta(minutes=minutes), every=every, times=times, function="f", transaction="/cart"
+        "Oops: a",
+        at=now - timedelta(minutes=minutes),
+        every=every,
+        times=times,
+        function="f",
+        transaction="/cart",
     )
     return w.local.issues[first.issue_id]
 
@@ -47,7 +54,12 @@ async def unresolved(w: World, home: House, issue: Issue, **fields: Any) -> dict
     told = {**shapes.webhook_issue(w.local, issue), **fields}
     told = {name: value for name, value in told.items() if value is not None}
     actor = issue.by or {"type": "application", "id": "sentry", "name": "Sentry"}
-    body = {"action": "unresolved", "actor": actor, "data": {"issue": told}, "installation": {"uuid": "a8"}}
+    body = {
+        "action": "unresolved",
+        "actor": actor,
+        "data": {"issue": told},
+        "installation": {"uuid": "a8"},
+    }
     answer = await home.sentry("issue", json.loads(json.dumps(body)))
     await home.idle()  # it may go on behind the answer
     assert answer.status_code in (200, 202)
@@ -67,13 +79,17 @@ async def test_an_issue_that_was_last_seen_nine_days_ago_is_no_fire(
         assert await home.count() == 0
 
 
-async def test_a_bulk_un_resolve_by_a_person_opens_nothing_and_joins_no_open_incident(store: Store) -> None:
+async def test_a_bulk_un_resolve_by_a_person_opens_nothing_and_joins_no_open_incident(
+    store: Store,
+) -> None:
     async with shop(store) as (w, home):
         await home.sentry("event_alert", event_alert("77"))
         await home.idle()
         for number in range(12):
             [event] = w.local.load(
-                f"Old: {number}", at=datetime.now(UTC) - timedelta(minutes=20), function=f"g{number}"
+                f"Old: {number}",
+                at=datetime.now(UTC) - timedelta(minutes=20),
+                function=f"g{number}",
             )
             issue = w.local.issues[event.issue_id]
             w.local.set_status(issue.id, "resolved")
@@ -96,7 +112,12 @@ async def test_a_bulk_un_resolve_by_a_person_opens_nothing_and_joins_no_open_inc
     ],
 )
 async def test_a_fresh_one_is_looked_at_unless_sentry_calls_it_a_return(
-    store: Store, times: int, every: float, by: dict[str, Any] | None, substatus: str | None, opened: int
+    store: Store,
+    times: int,
+    every: float,
+    by: dict[str, Any] | None,
+    substatus: str | None,
+    opened: int,
 ) -> None:
     async with shop(store) as (w, home):
         issue = known(w, minutes=2, times=times, every=every)
@@ -116,7 +137,9 @@ async def test_what_goes_on_as_it_has_for_weeks_is_no_fire_however_loud(store: S
 
 
 @pytest.mark.parametrize("category", ["uptime", "outage", "cron"])
-async def test_a_monitors_issue_has_no_errors_that_could_show_it_quiet(store: Store, category: str) -> None:
+async def test_a_monitors_issue_has_no_errors_that_could_show_it_quiet(
+    store: Store, category: str
+) -> None:
     """An archive that ran out while the site is down."""
     async with shop(store) as (w, home):
         issue = known(w, minutes=2)
@@ -136,10 +159,14 @@ async def test_a_monitors_issue_has_no_errors_that_could_show_it_quiet(store: St
         ({}, []),
     ],
 )
-async def test_a_field_that_cannot_be_read_costs_no_alarm(store: Store, fields: dict[str, Any], actor: object) -> None:
+async def test_a_field_that_cannot_be_read_costs_no_alarm(
+    store: Store, fields: dict[str, Any], actor: object
+) -> None:
     async with shop(store) as (w, home):
         told = {**shapes.webhook_issue(w.local, known(w, minutes=2, times=40)), **fields}
-        answer = await home.sentry("issue", {"action": "created", "actor": actor, "data": {"issue": told}})
+        answer = await home.sentry(
+            "issue", {"action": "created", "actor": actor, "data": {"issue": told}}
+        )
         await home.idle()
         assert answer.status_code == 200
         assert await home.count() == 1

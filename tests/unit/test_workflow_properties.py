@@ -29,7 +29,16 @@ from phases.coordination.updates import waits
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.documents import Adr
-from phases.record.findings import DeployProof, DeploySeen, Evidence, Look, LookVerdict, Release, Verdict, Word
+from phases.record.findings import (
+    DeployProof,
+    DeploySeen,
+    Evidence,
+    Look,
+    LookVerdict,
+    Release,
+    Verdict,
+    Word,
+)
 from phases.record.incident import RECORD_LIMIT_BYTES, Channel, Entry, Incident, Severity, Status
 from phases.steps.change import Change, Refused, Timer
 from phases.workflow import step
@@ -38,8 +47,20 @@ from tests.unit.endings import endings, linear_issues
 
 AFTERWARDS = (
     *(wanted.FollowBisect, wanted.ArchiveChannel),
-    *(wanted.OpenTicket, wanted.SyncTicket, wanted.CloseTicket, wanted.CatchUp, wanted.AttachToTicket),
-    *(wanted.AttachChannel, wanted.LookAtTicket, wanted.OpenItems, wanted.SyncItem, wanted.RemindOwner),
+    *(
+        wanted.OpenTicket,
+        wanted.SyncTicket,
+        wanted.CloseTicket,
+        wanted.CatchUp,
+        wanted.AttachToTicket,
+    ),
+    *(
+        wanted.AttachChannel,
+        wanted.LookAtTicket,
+        wanted.OpenItems,
+        wanted.SyncItem,
+        wanted.RemindOwner,
+    ),
 )
 """What may still be done when an incident is over."""
 PEOPLE = st.sampled_from(["U0ALICE", "U0BOB"])
@@ -58,7 +79,11 @@ class Life(RuleBasedStateMachine):
         unseen=st.sampled_from([(), ("SHOP-9",)]),
     )
     def declared(
-        self, seeds: tuple[str, ...], severity: Severity | None, parent: str | None, unseen: tuple[str, ...]
+        self,
+        seeds: tuple[str, ...],
+        severity: Severity | None,
+        parent: str | None,
+        unseen: tuple[str, ...],
     ) -> None:
         self.now = NOW
         self.timeline: list[Entry] = []
@@ -75,11 +100,21 @@ class Life(RuleBasedStateMachine):
     def commit(self, change: Change, action: said.Action) -> None:
         if any(isinstance(e, wanted.StartDeploy) for e in change.effects):
             assert isinstance(action, said.DecideRollback | said.DecideHotfix)  # 7
-        says = [e for e in change.effects if isinstance(e, wanted.Say) and not e.thread and e.goes_to == "incident"]
-        decisions = [e for e in change.effects if isinstance(e, wanted.PostLive) and e.name.startswith("decision")]
+        says = [
+            e
+            for e in change.effects
+            if isinstance(e, wanted.Say) and not e.thread and e.goes_to == "incident"
+        ]
+        decisions = [
+            e
+            for e in change.effects
+            if isinstance(e, wanted.PostLive) and e.name.startswith("decision")
+        ]
         assert len(says) + len(decisions) <= 1 or isinstance(action, said.ChannelOpened)  # 9
         assert len(set(change.effects)) == len(change.effects)  # 9
-        self.incident = Incident.model_validate_json(change.incident.model_dump_json())  # through Redis and back
+        self.incident = Incident.model_validate_json(
+            change.incident.model_dump_json()
+        )  # through Redis and back
         self.timeline.extend(change.entries)
         self.pending.extend(change.effects)
         for name in change.cancels:
@@ -92,7 +127,9 @@ class Life(RuleBasedStateMachine):
     def say(self, action: said.Action) -> Change | Refused:
         self.now += timedelta(seconds=1)
         before = self.incident.model_dump_json()
-        answer = step(self.incident, said.ACTION.validate_json(said.ACTION.dump_json(action)), SHOP, self.now)
+        answer = step(
+            self.incident, said.ACTION.validate_json(said.ACTION.dump_json(action)), SHOP, self.now
+        )
         if isinstance(answer, Change):
             self.commit(answer, action)
         else:
@@ -109,7 +146,11 @@ class Life(RuleBasedStateMachine):
     def rollback(self, by: str, number: int, to: str, running: str, forward: bool) -> None:
         self.say(
             said.DecideRollback(
-                by=by, round=number, target=Release(version=to), running=Release(version=running), forward=forward
+                by=by,
+                round=number,
+                target=Release(version=to),
+                running=Release(version=running),
+                forward=forward,
             )
         )
 
@@ -120,11 +161,22 @@ class Life(RuleBasedStateMachine):
         commit=st.sampled_from([None, "a" * 40]),
         glass=st.sampled_from([None, "on call"]),
     )
-    def hotfix(self, by: str, number: int, name: str, commit: str | None, glass: str | None) -> None:
+    def hotfix(
+        self, by: str, number: int, name: str, commit: str | None, glass: str | None
+    ) -> None:
         fix = Release(version=f"hotfix {name}@aaaaaaa", commit=commit)
-        self.say(said.DecideHotfix(by=by, round=number, fix=fix, running=Release(version="1.3.0"), break_glass=glass))
+        self.say(
+            said.DecideHotfix(
+                by=by, round=number, fix=fix, running=Release(version="1.3.0"), break_glass=glass
+            )
+        )
 
-    @rule(by=PEOPLE, number=ROUNDS, sentence=st.sampled_from(["flag off", "  "]), forward=st.booleans())
+    @rule(
+        by=PEOPLE,
+        number=ROUNDS,
+        sentence=st.sampled_from(["flag off", "  "]),
+        forward=st.booleans(),
+    )
     def fixed(self, by: str, number: int, sentence: str, forward: bool) -> None:
         self.say(said.DecideFixed(by=by, round=number, sentence=sentence, forward=forward))
 
@@ -134,7 +186,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(by=PEOPLE, users=st.sampled_from(Word), features=st.sampled_from(Word))
     def manual_form(self, by: str, users: Word, features: Word) -> None:
-        self.say(said.ManualTriage(by=by, users=users, features=features, report="people cannot pay"))
+        self.say(
+            said.ManualTriage(by=by, users=users, features=features, report="people cannot pay")
+        )
 
     @rule(
         action=st.one_of(
@@ -168,7 +222,11 @@ class Life(RuleBasedStateMachine):
     def other_words(self, action: said.Action) -> None:
         self.say(action)
 
-    @rule(by=PEOPLE, text=st.sampled_from(["tax table empty", " "]), release=st.sampled_from([None, "1.3.0"]))
+    @rule(
+        by=PEOPLE,
+        text=st.sampled_from(["tax table empty", " "]),
+        release=st.sampled_from([None, "1.3.0"]),
+    )
     def cause(self, by: str, text: str, release: str | None) -> None:
         self.say(said.NameCause(by=by, text=text, release=release))
 
@@ -195,32 +253,55 @@ class Life(RuleBasedStateMachine):
         incident, number = self.incident, self.incident.round.number if self.incident.round else 1
         match incident.status:
             case Status.DECLARED:
-                self.ends(wanted.OpenChannel, said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")))
+                self.ends(
+                    wanted.OpenChannel,
+                    said.ChannelOpened(channel=Channel(id="C1", name="inc-0001-checkout")),
+                )
                 self.ends(wanted.Triage, said.Triaged(report=report(at=self.now)))
             case Status.DECIDING:
                 bad, good = Release(version="1.3.0"), Release(version="1.2.0")
                 self.say(said.DecideRollback(by="U0ALICE", round=number, target=good, running=bad))
             case Status.MITIGATING:
                 proof = DeployProof(before="1.3.0", after="1.2.0")
-                self.ends(wanted.StartDeploy, said.DeployStarted(deploy_id=f"{incident.mark}-{number}"))
+                self.ends(
+                    wanted.StartDeploy, said.DeployStarted(deploy_id=f"{incident.mark}-{number}")
+                )
                 if "deploy" in self.timers:
                     self.fire("deploy")
-                done = said.DeployFinished(deploy_id=f"{incident.mark}-{number}", result="done", proof=proof)
+                done = said.DeployFinished(
+                    deploy_id=f"{incident.mark}-{number}", result="done", proof=proof
+                )
                 self.ends(wanted.FollowDeploy, done)
             case Status.VERIFYING:
                 if "look" in self.timers:
                     self.fire("look")
-                due = next((e for e in self.pending if isinstance(e, wanted.LookAgain) and e.round == number), None)
+                due = next(
+                    (
+                        e
+                        for e in self.pending
+                        if isinstance(e, wanted.LookAgain) and e.round == number
+                    ),
+                    None,
+                )
                 if due is not None:
                     self.pending.remove(due)
-                    self.heard(said.Looked(round=number, look=Look(number=due.number, at=self.now, verdict=verdict)))
+                    self.heard(
+                        said.Looked(
+                            round=number, look=Look(number=due.number, at=self.now, verdict=verdict)
+                        )
+                    )
                 else:
                     yes = verdict is LookVerdict.RECOVERED
                     self.say(said.ConfirmRecovery(by="U0BOB", round=number, recovered=yes))
             case Status.MITIGATED:
                 self.say(said.SubmitPostmortem(postmortem=postmortem(by="U0BOB", at=self.now)))
-                self.ends(wanted.NumberAdr, said.AdrNumbered(repository="/srv/shop/docs/adr", number=2))
-                self.ends(wanted.WriteAdr, said.AdrWritten(adr=Adr(number=2, path="docs/adr/0002-inc-0001.md")))
+                self.ends(
+                    wanted.NumberAdr, said.AdrNumbered(repository="/srv/shop/docs/adr", number=2)
+                )
+                self.ends(
+                    wanted.WriteAdr,
+                    said.AdrWritten(adr=Adr(number=2, path="docs/adr/0002-inc-0001.md")),
+                )
                 self.say(said.Resolve(by="U0BOB"))
             case _:
                 self.seen_again("41", late=False)
@@ -246,7 +327,9 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.incident.ticket is not None)
     @rule(
-        data=st.data(), changed=st.sampled_from([("state",), ("priority",), ("state", "priority")]), late=st.booleans()
+        data=st.data(),
+        changed=st.sampled_from([("state",), ("priority",), ("state", "priority")]),
+        late=st.booleans(),
     )
     def linear_says(self, data: st.DataObject, changed: tuple[str, ...], late: bool) -> None:
         at = self.now - timedelta(hours=2) if late else self.now
@@ -263,15 +346,23 @@ class Life(RuleBasedStateMachine):
     @rule(issue=st.sampled_from(["41", "42"]), late=st.booleans())
     def seen_again(self, issue: str, late: bool) -> None:
         at = self.now - timedelta(hours=2) if late else self.now
-        self.heard(said.SeenAgain(issue=issue, evidence=Evidence(at=at, source="Sentry alert", text="SHOP-3 fires")))
+        self.heard(
+            said.SeenAgain(
+                issue=issue, evidence=Evidence(at=at, source="Sentry alert", text="SHOP-3 fires")
+            )
+        )
 
     @rule(version=st.sampled_from(["1.2.0", "1.4.0"]))
     def deployed_by_others(self, version: str) -> None:
-        deploy = DeploySeen(release=Release(version=version), service="shop", started_at=self.now, source="webhook")
+        deploy = DeploySeen(
+            release=Release(version=version), service="shop", started_at=self.now, source="webhook"
+        )
         self.heard(said.DeployedByOthers(deploy=deploy))
 
     @rule(
-        number=st.integers(min_value=1, max_value=3), seen=st.integers(min_value=1, max_value=9), pinned=st.booleans()
+        number=st.integers(min_value=1, max_value=3),
+        seen=st.integers(min_value=1, max_value=9),
+        pinned=st.booleans(),
     )
     def message_touched(self, number: int, seen: int, pinned: bool) -> None:
         self.heard(said.MessageTouched(ts=f"{number}.000100", seen=f"{seen}.000000", pinned=pinned))
@@ -279,7 +370,9 @@ class Life(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([1, 30, 90]))
     def time_passes(self, minutes: int) -> None:
         """Without a timer being late: what is due comes first."""
-        self.now = min([self.now + timedelta(minutes=minutes), *(t.at for t in self.timers.values())])
+        self.now = min(
+            [self.now + timedelta(minutes=minutes), *(t.at for t in self.timers.values())]
+        )
         self.now = max(self.now, self.timeline[-1].at)
 
     # --- timers and effects ----------------------------------------------------------------------------------------
@@ -295,7 +388,11 @@ class Life(RuleBasedStateMachine):
         effect = self.take(data)
         body = wanted.EFFECT.dump_json(effect).decode()
         id = f"INC-0001.{len(self.timeline)}.{len(self.pending)}"
-        self.heard(said.EffectFailed(effect_id=id, kind=effect.type, reason="out of reach", effect=body, at=self.now))
+        self.heard(
+            said.EffectFailed(
+                effect_id=id, kind=effect.type, reason="out of reach", effect=body, at=self.now
+            )
+        )
 
     @precondition(lambda self: self.pending)
     @rule(data=st.data())
@@ -311,7 +408,9 @@ class Life(RuleBasedStateMachine):
             self.heard(data.draw(endings(effect, self.now)))
 
     def take(self, data: st.DataObject) -> wanted.Effect:
-        return self.pending.pop(data.draw(st.integers(min_value=0, max_value=len(self.pending) - 1)))
+        return self.pending.pop(
+            data.draw(st.integers(min_value=0, max_value=len(self.pending) - 1))
+        )
 
     # --- what stays true -------------------------------------------------------------------------------------------
 
@@ -335,17 +434,23 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def rounds_are_numbered(self) -> None:
-        assert [r.number for r in self.incident.rounds] == sorted({r.number for r in self.incident.rounds})
+        assert [r.number for r in self.incident.rounds] == sorted(
+            {r.number for r in self.incident.rounds}
+        )
 
     @invariant()
     def there_is_a_way_on(self) -> None:
         if not self.incident.open:
             return
         if self.incident.status is Status.MITIGATING:
-            under_way = any(isinstance(e, wanted.StartDeploy | wanted.FollowDeploy) for e in self.pending)
+            under_way = any(
+                isinstance(e, wanted.StartDeploy | wanted.FollowDeploy) for e in self.pending
+            )
             assert under_way or "deploy" in self.timers
         else:
-            assert isinstance(step(self.incident, said.Cancel(by="U0BOB", reason="r"), SHOP, self.now), Change)
+            assert isinstance(
+                step(self.incident, said.Cancel(by="U0BOB", reason="r"), SHOP, self.now), Change
+            )
         if self.incident.status is Status.VERIFYING:
             current = self.incident.round
             assert current is not None
@@ -366,15 +471,23 @@ class Life(RuleBasedStateMachine):
         if current is not None and incident.channel is not None:
             name = f"decision:{current.number}"
             assert name in incident.messages or self.comes(wanted.PostLive(name=name))
-        if current is not None and current.verdict == "ask a person" and incident.channel is not None:
+        if (
+            current is not None
+            and current.verdict == "ask a person"
+            and incident.channel is not None
+        ):
             assert self.asked or self.comes_question()
 
     def comes(self, effect: wanted.Effect) -> bool:
         """Under way, by itself or because a person asked for it again; or it failed and is tried again."""
-        if isinstance(effect, wanted.PostLive) and effect.model_copy(update={"again": True}) in self.pending:
+        if (
+            isinstance(effect, wanted.PostLive)
+            and effect.model_copy(update={"again": True}) in self.pending
+        ):
             return True
         return effect in self.pending or any(
-            wanted.EFFECT.validate_json(f.effect) == effect and f"retry:{f.effect_id}" in self.timers
+            wanted.EFFECT.validate_json(f.effect) == effect
+            and f"retry:{f.effect_id}" in self.timers
             for f in self.incident.failures
         )
 
@@ -401,7 +514,11 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def one_deploy_at_a_time(self) -> None:
-        under_way = [r for r in self.incident.rounds if r.action and r.action.result in ("waiting", "running")]
+        under_way = [
+            r
+            for r in self.incident.rounds
+            if r.action and r.action.result in ("waiting", "running")
+        ]
         assert len(under_way) <= 1
         assert ("deploying:shop" in self.claims) == bool(under_way)
 
@@ -419,7 +536,11 @@ class Life(RuleBasedStateMachine):
     def an_end_leaves_nothing_behind(self) -> None:
         if self.incident.open:
             return
-        held = {key: seconds for key, seconds in self.claims.items() if not key.startswith(("adr:", "linear:"))}
+        held = {
+            key: seconds
+            for key, seconds in self.claims.items()
+            if not key.startswith(("adr:", "linear:"))
+        }
         if self.incident.status is Status.CANCELLED:
             assert held == {}
         else:
@@ -446,7 +567,12 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def only_recovery_is_looked_back_at(self) -> None:
-        if self.incident.status in (Status.DECLARED, Status.DECIDING, Status.CANCELLED, Status.CLOSED):
+        if self.incident.status in (
+            Status.DECLARED,
+            Status.DECIDING,
+            Status.CANCELLED,
+            Status.CLOSED,
+        ):
             assert "guard" not in self.timers  # 13
 
 

@@ -34,7 +34,9 @@ def valkey(world: World) -> int | None:
 def redis_of(world: World) -> Redis:
     """A client for the bot's own Valkey, by the socket that its process names in its title."""
     title = Path(f"/proc/{valkey(world)}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    socket = next(word for word in title.split() if "valkey.sock" in word).removeprefix("unixsocket:")
+    socket = next(word for word in title.split() if "valkey.sock" in word).removeprefix(
+        "unixsocket:"
+    )
     return Redis.from_url(f"unix://{socket}", decode_responses=True)
 
 
@@ -67,7 +69,10 @@ async def _value(redis: Any, kind: str, key: str) -> Any:
             groups = await redis.xinfo_groups(key)
             return {
                 "entries": await redis.xrange(key),
-                "groups": {one["name"]: await redis.xpending_range(key, one["name"], "-", "+", 1000) for one in groups},
+                "groups": {
+                    one["name"]: await redis.xpending_range(key, one["name"], "-", "+", 1000)
+                    for one in groups
+                },
             }
         case _:
             raise ValueError(f"{key} is a {kind}")
@@ -86,7 +91,10 @@ async def live(world: World) -> None:
     await alice.command("/incident update Everything works again", channel)
     await alice.command("/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Root cause")
-    parts = {"monitoring": "No alert watched a single release.", "tests": "No test loads an account as it is imported."}
+    parts = {
+        "monitoring": "No alert watched a single release.",
+        "tests": "No test loads an account as it is imported.",
+    }
     await alice.submit(form, parts)
     await alice.sees("PRODUCTION INCIDENT —", channel, seconds=20)
     await world.workspace.until(lambda: world.linear.issues[0].state.type == "completed" or None)
@@ -102,7 +110,9 @@ async def live(world: World) -> None:
     await alice.click(alice.now(decision), "decision.rollback")
     await world.workspace.until(lambda: shop.deploying() or None, seconds=20)
     await alice.sees_change(decision, "running", seconds=20)
-    world.faults.always("slack.chat.postMessage", Fault(delay=5))  # so that an effect is under way, too
+    world.faults.always(
+        "slack.chat.postMessage", Fault(delay=5)
+    )  # so that an effect is under way, too
     await alice.command("/incident update The till is being rolled back", second)
 
 
@@ -110,7 +120,11 @@ def text_of(world: World, everything: dict[str, dict[str, Any]]) -> str:
     """As it is kept: without this machine's folders."""
     kept = json.dumps(everything, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     root = str(Path(__file__).parents[2])
-    for here, there in ((str(world.folder), "/srv/sandbox"), (sys.executable, "python3"), (root, "/srv/firebreak")):
+    for here, there in (
+        (str(world.folder), "/srv/sandbox"),
+        (sys.executable, "python3"),
+        (root, "/srv/firebreak"),
+    ):
         kept = kept.replace(here, there)
     return kept
 

@@ -94,7 +94,13 @@ def burn(
     for page in pages:
         begin, times = time.time() - seconds, round(seconds / every)
         world.sentry.load(
-            error, at=begin, every=every, times=times, users=people, transaction=page, release="shop@1.3.0"
+            error,
+            at=begin,
+            every=every,
+            times=times,
+            users=people,
+            transaction=page,
+            release="shop@1.3.0",
         )
 
 
@@ -107,7 +113,14 @@ def go_on_burning(
     every: float = 0.05,
 ) -> None:
     """The errors of the next seconds, whatever runs: for looks that shall not be clean."""
-    world.sentry.load(error, at=time.time(), every=every, times=round(seconds / every), users=PEOPLE, release=release)
+    world.sentry.load(
+        error,
+        at=time.time(),
+        every=every,
+        times=round(seconds / every),
+        users=PEOPLE,
+        release=release,
+    )
 
 
 def runs(world: World) -> str:

@@ -21,7 +21,9 @@ async def quiet_again(world: World) -> Channel:
     """Rolled back, recovered, everything of it said; from now on Sentry tells of what it calls a regression."""
     channel = await recovered(world)
     await eventually(
-        world, lambda: said(world.alice, channel, "set to resolved in the next release"), "everything of it is said"
+        world,
+        lambda: said(world.alice, channel, "set to resolved in the next release"),
+        "everything of it is said",
     )
     world.alerts.rule, world.alerts.issue_webhooks, world.alerts.enabled = None, True, True
     return channel
@@ -45,7 +47,9 @@ async def restarted(world: World) -> None:
 def nobody_was_woken(world: World, channel: Channel) -> None:
     assert "Users are fine" in status(channel)
     assert not said(world.alice, channel, "Decision 2")
-    assert not [e for e in world.pagerduty.events if "back" in e.summary or "fires again" in e.summary]
+    assert not [
+        e for e in world.pagerduty.events if "back" in e.summary or "fires again" in e.summary
+    ]
 
 
 def opened_once(world: World, channel: Channel) -> None:
@@ -92,8 +96,12 @@ async def test_a_return_in_the_running_release_or_an_older_one_is_found_though_s
     await restarted(small)
     again = plain(await small.alice.sees("Decision 2", channel, seconds=30))
     assert "it is back: " in again.lower()
-    assert not [d for d in small.alerts.deliveries if d.action == "unresolved"], "to Sentry that is no regression"
-    await eventually(small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged")
+    assert not [d for d in small.alerts.deliveries if d.action == "unresolved"], (
+        "to Sentry that is no regression"
+    )
+    await eventually(
+        small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged"
+    )
     await eventually(small, lambda: "To decide" in status(channel), "the pinned status")
     opened_once(small, channel)
 
@@ -104,7 +112,9 @@ async def test_an_alarm_of_a_return_opens_it_at_once(small: World):
     await alarm(small)
     await restarted(small)
     await small.alice.sees("Decision 2", channel, seconds=30)
-    await eventually(small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged")
+    await eventually(
+        small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged"
+    )
     opened_once(small, channel)
 
 
@@ -134,5 +144,7 @@ async def test_while_sentry_is_away_a_return_waits_for_it_and_opens_the_incident
     nobody_was_woken(small, channel)
     small.faults.clear()
     await small.alice.sees("Decision 2", channel, seconds=40)
-    await eventually(small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged")
+    await eventually(
+        small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged"
+    )
     opened_once(small, channel)

@@ -60,13 +60,17 @@ async def tell(world: World, secret: str) -> int:
         return answer.status_code
 
 
-async def test_a_bot_whose_secrets_end_in_line_ends_lives_through_an_incident(tmp_path: Path) -> None:
+async def test_a_bot_whose_secrets_end_in_line_ends_lives_through_an_incident(
+    tmp_path: Path,
+) -> None:
     world = town(tmp_path / "world")
     world.bot.env = as_a_file_gives_them(world.bot.env)
     async with world:
         burn(world)
         channel = await declared(world.alice, "checkout is failing")
-        await world.alice.sees("Recommended: roll back", channel)  # Slack, its signature, and Sentry
+        await world.alice.sees(
+            "Recommended: roll back", channel
+        )  # Slack, its signature, and Sentry
         await world.alice.sees("ENG-", channel)  # Linear
         assert await tell(world, DEPLOY_SECRET) == 200
         code, told = await doctor(world, DATA_DIR=f"{world.bot.env['DATA_DIR']}\n")
@@ -88,7 +92,15 @@ async def test_what_cannot_be_read_ends_the_start_with_every_fault(tmp_path: Pat
     }
     code, said = await serve(wrong, tmp_path)
     assert code == 2
-    named = ("SLACK_BOT_TOKEN", "SENTRY_URL", "SENTRY_AUTH_TOKEN", "LINEAR_API_KEY", "HOST", "HTTPS_PROXY", "folder")
+    named = (
+        "SLACK_BOT_TOKEN",
+        "SENTRY_URL",
+        "SENTRY_AUTH_TOKEN",
+        "LINEAR_API_KEY",
+        "HOST",
+        "HTTPS_PROXY",
+        "folder",
+    )
     for name in named:
         assert name in said, said
     assert len(said.strip().splitlines()) == 1 + len(named)
@@ -99,7 +111,12 @@ async def test_what_cannot_be_read_ends_the_start_with_every_fault(tmp_path: Pat
 async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    good = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s", "DATA_DIR": str(tmp_path), "HOST": "127.0.0.1"}
+    good = {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_SIGNING_SECRET": "s",
+        "DATA_DIR": str(tmp_path),
+        "HOST": "127.0.0.1",
+    }
     code, said = await serve({**good, "PORT": str(port)}, tmp_path)
     assert code == 1
     assert said.startswith(f"Firebreak cannot start: port {port} cannot be listened on")
@@ -142,7 +159,9 @@ async def until(world: World, words: str) -> str:
 
 
 @pytest.mark.skipif(not which("openssl"), reason="certificates are made with the program openssl")
-async def test_a_sentry_behind_a_private_authority_is_said_in_the_channel_and_by_doctor(tmp_path: Path) -> None:
+async def test_a_sentry_behind_a_private_authority_is_said_in_the_channel_and_by_doctor(
+    tmp_path: Path,
+) -> None:
     authority = Authority(tmp_path)
     behind = Starlette(routes=[Mount("/", Behind())])
     async with serving(behind, authority.signed("sentry", "IP:127.0.0.1")) as url:
@@ -152,7 +171,9 @@ async def test_a_sentry_behind_a_private_authority_is_said_in_the_channel_and_by
         async with world:
             burn(world)
             channel = await declared(world.alice, "checkout is failing")
-            said = plain(await world.alice.sees("Sentry could not be asked", channel))  # the pinned status
+            said = plain(
+                await world.alice.sees("Sentry could not be asked", channel)
+            )  # the pinned status
             assert "Sentry's certificate has an unknown issuer" in said
             await world.alice.command("/incident timeline", channel)
             assert "SSL_CERT_FILE" in plain(await alone(world.alice, "timeline"))
@@ -174,31 +195,56 @@ class Behind:
         async with httpx.AsyncClient(trust_env=False) as http:
             url = f"{request.app.state.url}{request.url.path}?{request.url.query}"
             headers = {"Authorization": request.headers.get("authorization", "")}
-            answer = await http.request(request.method, url, headers=headers, content=await request.body())
-        kept = {name: answer.headers[name] for name in ("content-type", "link") if name in answer.headers}
+            answer = await http.request(
+                request.method, url, headers=headers, content=await request.body()
+            )
+        kept = {
+            name: answer.headers[name]
+            for name in ("content-type", "link")
+            if name in answer.headers
+        }
         await Response(answer.content, answer.status_code, kept)(scope, receive, send)
 
 
-@pytest.mark.skipif(not (which("openssl") and which("curl")), reason="the example is for a shell that has both")
+@pytest.mark.skipif(
+    not (which("openssl") and which("curl")), reason="the example is for a shell that has both"
+)
 async def test_the_example_for_ci_works_as_it_stands_in_the_docs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
     first, *rest = page.split("```sh\n")[1].split("```")[0].splitlines()
     assert first.startswith("export DEPLOY_WEBHOOK_SECRET=… FIREBREAK=")
     async with town(tmp_path / "world") as world:
-        env = {"DEPLOY_WEBHOOK_SECRET": DEPLOY_SECRET, "FIREBREAK": world.bot_url, "PATH": os.environ["PATH"]}
-        for secret, answer in ((DEPLOY_SECRET, '{"hold":false,"incident":null} (HTTP 200)'), ("another", "(HTTP 401)")):
+        env = {
+            "DEPLOY_WEBHOOK_SECRET": DEPLOY_SECRET,
+            "FIREBREAK": world.bot_url,
+            "PATH": os.environ["PATH"],
+        }
+        for secret, answer in (
+            (DEPLOY_SECRET, '{"hold":false,"incident":null} (HTTP 200)'),
+            ("another", "(HTTP 401)"),
+        ):
             process = await asyncio.create_subprocess_exec(
-                *("sh", "-c", "\n".join(rest)), env={**env, "DEPLOY_WEBHOOK_SECRET": secret}, stdout=-1
+                *("sh", "-c", "\n".join(rest)),
+                env={**env, "DEPLOY_WEBHOOK_SECRET": secret},
+                stdout=-1,
             )
             out, _ = await process.communicate()
             assert answer in out.decode()
 
 
-async def test_doctor_with_settings_missing_says_every_fault_of_settings_and_catalogue(tmp_path: Path) -> None:
+async def test_doctor_with_settings_missing_says_every_fault_of_settings_and_catalogue(
+    tmp_path: Path,
+) -> None:
     world = town(tmp_path / "world", with_bot=False)
     async with world:
         (world.folder / "services.toml").write_text('[services.shop]\nownerz = "@x"\n')
-        wrong = {"SLACK_BOT_TOKEN": "", "DATA_DIR": "", "SENTRY_ORG": "", "PORT": "x", "LINEAR_API_KEY": "lin_wh_x"}
+        wrong = {
+            "SLACK_BOT_TOKEN": "",
+            "DATA_DIR": "",
+            "SENTRY_ORG": "",
+            "PORT": "x",
+            "LINEAR_API_KEY": "lin_wh_x",
+        }
         code, told = await doctor(world, **wrong)
     assert code == 1
     for name in ("SLACK_BOT_TOKEN", "DATA_DIR", "SENTRY_ORG", "PORT", "LINEAR_API_KEY", "ownerz"):
@@ -210,8 +256,12 @@ async def test_from_a_folder_that_has_packages_of_these_names_ours_is_started(
 ) -> None:
     for name in ("bot", "handlers", "phases", "sandbox"):
         (tmp_path / "project" / name).mkdir(parents=True)
-        (tmp_path / "project" / name / "__init__.py").write_text("raise SystemExit('not Firebreak')\n")
-        (tmp_path / "project" / name / "__main__.py").write_text("raise SystemExit('not Firebreak')\n")
+        (tmp_path / "project" / name / "__init__.py").write_text(
+            "raise SystemExit('not Firebreak')\n"
+        )
+        (tmp_path / "project" / name / "__main__.py").write_text(
+            "raise SystemExit('not Firebreak')\n"
+        )
     monkeypatch.chdir(tmp_path / "project")
     async with town(tmp_path / "world") as world:
         assert world.bot.state == "running"

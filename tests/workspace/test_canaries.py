@@ -18,10 +18,18 @@ ADDRESS = "203.0.113.77"
 async def test_no_secret_and_no_end_user_is_written_or_sent_anywhere(small: World):
     world, alice = small, small.alice
     # A deploy that prints its whole environment, and what a careless script prints.
-    (world.folder / "deploy.sh").write_text(DEPLOY + f"env\necho push with --password {SENTRY_TOKEN}\n")
+    (world.folder / "deploy.sh").write_text(
+        DEPLOY + f"env\necho push with --password {SENTRY_TOKEN}\n"
+    )
     for page in PAGES:
         world.sentry.load(
-            at=time.time() - 35, every=0.1, times=350, users=USERS, ip=ADDRESS, transaction=page, release="shop@1.3.0"
+            at=time.time() - 35,
+            every=0.1,
+            times=350,
+            users=USERS,
+            ip=ADDRESS,
+            transaction=page,
+            release="shop@1.3.0",
         )
     channel = await declared(alice, "checkout is failing")
     decision = await alice.sees("Recommended: roll back", channel)
@@ -29,14 +37,22 @@ async def test_no_secret_and_no_end_user_is_written_or_sent_anywhere(small: Worl
     await alice.sees("Recovered.", channel)
     await alice.command("/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Root cause")
-    filled = {"cause": "A release divides by zero.", "monitoring": "Nothing watched it.", "tests": "None."}
-    await alice.submit(form, {field: text for field, text in filled.items() if f"'{field}'" in str(form)})
+    filled = {
+        "cause": "A release divides by zero.",
+        "monitoring": "Nothing watched it.",
+        "tests": "None.",
+    }
+    await alice.submit(
+        form, {field: text for field, text in filled.items() if f"'{field}'" in str(form)}
+    )
     await alice.sees("PRODUCTION INCIDENT —", channel)
     await eventually(world, lambda: list((world.folder / "adr").glob("*.md")), "the ADR is written")
     await alice.open_home()
 
     written = await _everything(world)
-    assert all(len(text) > 100 for text in written.values()), {what: len(text) for what, text in written.items()}
+    assert all(len(text) > 100 for text in written.values()), {
+        what: len(text) for what, text in written.items()
+    }
     secrets = {
         "SLACK_BOT_TOKEN": BOT_TOKEN,
         "SLACK_SIGNING_SECRET": SIGNING_SECRET,
@@ -50,7 +66,10 @@ async def test_no_secret_and_no_end_user_is_written_or_sent_anywhere(small: Worl
         "an end user's address": ADDRESS,
     }
     found = [
-        f"{name} in {where}" for where, text in written.items() for name, secret in secrets.items() if secret in text
+        f"{name} in {where}"
+        for where, text in written.items()
+        for name, secret in secrets.items()
+        if secret in text
     ]
     assert found == []
 
@@ -61,19 +80,31 @@ async def _everything(world: World) -> dict[str, str]:
         kept = str(await dumped(redis))
     finally:
         await redis.aclose()
-    appended = "".join(path.read_bytes().decode(errors="replace") for path in (world.folder / "valkey").rglob("*.aof"))
+    appended = "".join(
+        path.read_bytes().decode(errors="replace")
+        for path in (world.folder / "valkey").rglob("*.aof")
+    )
     return {
         "the log": (world.folder / "bot.log").read_text(),
         "Redis": kept,
         "Redis's append-only file, which forgets nothing": appended,
         "what stands in Slack": transcript(world),
-        "what Slack was sent": "\n".join(f"{call.method} {call.args}" for call in world.workspace.calls),
+        "what Slack was sent": "\n".join(
+            f"{call.method} {call.args}" for call in world.workspace.calls
+        ),
         "App Home": plain(world.alice.home() or {"blocks": []}),
-        "Linear": "\n".join(str(issue) for issue in world.linear.issues) + str(world.linear.comments),
+        "Linear": "\n".join(str(issue) for issue in world.linear.issues)
+        + str(world.linear.comments),
         "Discord": "\n".join(str(post) for post in world.discord.posts),
-        "PagerDuty": "\n".join(f"{event.summary} {event.dedup_key}" for event in world.pagerduty.events) + " " * 101,
+        "PagerDuty": "\n".join(
+            f"{event.summary} {event.dedup_key}" for event in world.pagerduty.events
+        )
+        + " " * 101,
         "the ADR": "\n".join(path.read_text() for path in (world.folder / "adr").glob("*.md")),
-        "records of deploys": "\n".join(_text(path) for path in (world.folder / "valkey").rglob("*.json")) + " " * 101,
+        "records of deploys": "\n".join(
+            _text(path) for path in (world.folder / "valkey").rglob("*.json")
+        )
+        + " " * 101,
         "doctor": await doctor_of(world),
     }
 

@@ -22,7 +22,11 @@ async def test_killed_around_outside_calls_on_two_replicas_every_incident_ends_o
 
 async def test_in_bad_weather_every_incident_ends_as_in_good() -> None:
     """One of each kind, side by side: `make chaos` has them all."""
-    names = ("answers lost, once for", "everything told twice and out of order", "GitHub's answers lost")
+    names = (
+        "answers lost, once for",
+        "everything told twice and out of order",
+        "GitHub's answers lost",
+    )
     rows = [row for name, row in ROWS.items() if name.startswith(names)]
     assert len(rows) == len(names)
     for outcome in await asyncio.gather(*(lived_through(row, services=1) for row in rows)):

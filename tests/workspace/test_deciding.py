@@ -7,7 +7,17 @@ import asyncio
 from sandbox.slack.channels import OTHER
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
-from tests.workspace.stage import asked, burn, declared, eventually, go_on_burning, runs, said, status, told
+from tests.workspace.stage import (
+    asked,
+    burn,
+    declared,
+    eventually,
+    go_on_burning,
+    runs,
+    said,
+    status,
+    told,
+)
 
 
 def allow(world: World, *people: Person) -> None:
@@ -76,9 +86,13 @@ async def test_who_may_not_deploy_is_told_who_may_and_can_break_the_glass(small:
     assert runs(world) == "v1.2.0"
     assert "Break glass: Alice does not answer" in plain(await alice.sees("Break glass", channel))
     await eventually(
-        world, lambda: any("broke the glass" in e.summary for e in world.pagerduty.events), "the owners are paged"
+        world,
+        lambda: any("broke the glass" in e.summary for e in world.pagerduty.events),
+        "the owners are paged",
     )
-    assert "<@" not in " ".join(e.summary for e in world.pagerduty.events), "in names, not in Slack's ids"
+    assert "<@" not in " ".join(e.summary for e in world.pagerduty.events), (
+        "in names, not in Slack's ids"
+    )
 
 
 async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(small: World):
@@ -96,14 +110,20 @@ async def test_one_action_a_round_whoever_clicks_and_however_often_it_arrives(sm
     (world.folder / "hold").touch()
     for _ in range(2):
         world.delivery.twist("block_actions", copies=2)
-    await asyncio.gather(alice.click(decision, "decision.rollback"), bob.click(decision, "decision.rollback"))
+    await asyncio.gather(
+        alice.click(decision, "decision.rollback"), bob.click(decision, "decision.rollback")
+    )
     await alice.sees_change(decision, "waiting for a free machine", seconds=20)
-    first, second = (alice, bob) if f"{alice.mention}, <!date" in plain(alice.now(decision)) else (bob, alice)
+    first, second = (
+        (alice, bob) if f"{alice.mention}, <!date" in plain(alice.now(decision)) else (bob, alice)
+    )
     refusal = plain(await told(second, f"{first.mention} decided"))  # who
     assert "1.2.0" in refusal, "what"
     assert "<!date^" in refusal or "UTC" in refusal, "when"
 
-    assert not any("decided" in plain(m) for m in first.ephemerals()), "a click that arrives twice is no second click"
+    assert not any("decided" in plain(m) for m in first.ephemerals()), (
+        "a click that arrives twice is no second click"
+    )
 
     # While it runs: not another one, not a cancel, and the buttons have given way.
     await bob.click(decision, "decision.fixed")
@@ -140,17 +160,27 @@ async def test_a_false_alarm_ends_with_a_reason_and_closes_the_ticket(small: Wor
     world.delivery.twist("view_submission", copies=2)
     await alice.submit(form, {"reason": "a load test, no real users"})
     await alice.sees(f"was cancelled by {alice.mention}: a load test", channel)
-    await eventually(world, lambda: world.linear.issues[0].state.type == "canceled", "the ticket is closed")
+    await eventually(
+        world, lambda: world.linear.issues[0].state.type == "canceled", "the ticket is closed"
+    )
     await eventually(world, lambda: "cancelled" in world.discord.posts[0].content, "Discord")
     await eventually(world, lambda: "Cancelled" in status(channel), "the pinned status")
-    assert len(said(alice, channel, "was cancelled by")) == 1, "submitted once, delivered twice, said once"
+    assert len(said(alice, channel, "was cancelled by")) == 1, (
+        "submitted once, delivered twice, said once"
+    )
 
     # What was open on somebody's screen is refused with who, what, and why.
     bob.join(channel)
     for button in ("decision.investigate", "decision.fixed"):
         await bob.click(decision, button)
         assert "a load test" in plain(await told(bob, "INC-0001 was cancelled"))
-    for words in ("rollback", "resolve", "postmortem", "update it is back", "cancel again, it is nothing"):
+    for words in (
+        "rollback",
+        "resolve",
+        "postmortem",
+        "update it is back",
+        "cancel again, it is nothing",
+    ):
         after = bob.ephemerals()[-1]["ts"]
         await bob.command(f"/incident {words}", channel)
         if words.startswith("cancel"):  # it may be a new incident

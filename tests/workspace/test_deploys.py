@@ -17,7 +17,13 @@ from tests.workspace.stage import burn, eventually, incidents, said, told
 async def ci(world: World, version: str, event: str = "finished") -> dict[str, Any]:
     """CI's webhook, as the pipeline of the shop sends it."""
     at = datetime.now(UTC).isoformat()
-    body_of = {"service": "shop", "version": version, "environment": "production", "event": event, "at": at}
+    body_of = {
+        "service": "shop",
+        "version": version,
+        "environment": "production",
+        "event": event,
+        "at": at,
+    }
     body = json.dumps(body_of | {"sentry_issues": []}).encode()
     signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
     async with httpx.AsyncClient(trust_env=False) as http:
@@ -27,7 +33,9 @@ async def ci(world: World, version: str, event: str = "finished") -> dict[str, A
     return answer.json()
 
 
-async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_rollback_holds(small: World):
+async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_rollback_holds(
+    small: World,
+):
     alice, world = small.alice, small
     assert await ci(world, "v1.3.0") == {"hold": False, "incident": None}
     world.kill_bot()  # the watch is not the process's
@@ -49,7 +57,9 @@ async def test_after_a_deploy_new_errors_open_an_incident_by_themselves_and_a_ro
     await alice.click(decision, "decision.rollback")
     await alice.sees("Deployed: 1.3.0 → 1.2.0", channel)
     assert await ci(world, "1.3.2") == {"hold": True, "incident": "INC-0001"}
-    warnings = await eventually(world, lambda: said(alice, channel, "Hold: shop is rolled back to 1.2.0"), "a warning")
+    warnings = await eventually(
+        world, lambda: said(alice, channel, "Hold: shop is rolled back to 1.2.0"), "a warning"
+    )
     assert len(incidents(world)) == 1
 
     # Until somebody who may deploy says that what brought it is mended.

@@ -21,7 +21,11 @@ async def test_pinned_while_it_is_open_and_one_post_though_its_answer_was_lost(s
     assert post.pinned
 
     await alice.command("/incident cancel a load test", channel)
-    await eventually(world, lambda: "cancelled" in post.content and not post.pinned, "over: it is not pinned any more")
+    await eventually(
+        world,
+        lambda: "cancelled" in post.content and not post.pinned,
+        "over: it is not pinned any more",
+    )
     await alice.command("/incident reopen INC-0001", channel)
     await eventually(world, lambda: post.pinned, "open again: pinned again")
     assert len(world.discord.posts) == 1
@@ -32,14 +36,24 @@ async def test_a_bot_that_may_not_pin_says_what_it_needs_and_can_try_again(small
     world.discord.may_pin = False
     channel = await declared(alice, "checkout is failing")
     # Said before the channel was there, it stands in the status alone; else in a message of its own, too.
-    failed = (await eventually(world, lambda: said(alice, channel, "in Discord could not be pinned"), "it is said"))[-1]
+    failed = (
+        await eventually(
+            world, lambda: said(alice, channel, "in Discord could not be pinned"), "it is said"
+        )
+    )[-1]
     assert "does not let the bot pin" in plain(failed)
-    await eventually(world, lambda: "in Discord could not be pinned" in status(channel), "pinned in Slack as well")
+    await eventually(
+        world,
+        lambda: "in Discord could not be pinned" in status(channel),
+        "pinned in Slack as well",
+    )
     assert len(world.discord.posts) == 1, "the post itself is there"
 
     world.discord.may_pin = True
     await alice.click(failed, "incident.try_again")
     await eventually(world, lambda: world.discord.pins, "pinned")
-    await eventually(world, lambda: "could not be pinned" not in status(channel), "nothing is left to try")
+    await eventually(
+        world, lambda: "could not be pinned" not in status(channel), "nothing is left to try"
+    )
     await alice.click(failed, "incident.try_again")
     await told(alice, "That is done")

@@ -29,19 +29,34 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
     world, alice = small, small.alice
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     command = urlencode(
-        {"command": "/incident", "text": f"checkout {CANARY}", "user_id": alice.id, "trigger_id": "1.2"}
+        {
+            "command": "/incident",
+            "text": f"checkout {CANARY}",
+            "user_id": alice.id,
+            "trigger_id": "1.2",
+        }
     )
-    event = json.dumps({"type": "event_callback", "event": {"type": "message", "text": f"prod is down {CANARY}"}})
+    event = json.dumps(
+        {"type": "event_callback", "event": {"type": "message", "text": f"prod is down {CANARY}"}}
+    )
     broken = f"{{{CANARY}"
     large = command + "&x=" + CANARY * (LIMIT // len(CANARY) + 1)
     signed = world.delivery.signature
     old = int(world.workspace.now()) - 600
     requests = {
         "no signature": (401, command, form),
-        "somebody else's signature": (401, command, {**form, **signed(command), "X-Slack-Signature": "v0=" + "0" * 64}),
+        "somebody else's signature": (
+            401,
+            command,
+            {**form, **signed(command), "X-Slack-Signature": "v0=" + "0" * 64},
+        ),
         "signed for another body": (401, command, {**form, **signed("x=1")}),
         "signed long ago": (401, command, {**form, **signed(command, at=old)}),
-        "a time that is none": (401, command, {**form, **signed(command), "X-Slack-Request-Timestamp": CANARY}),
+        "a time that is none": (
+            401,
+            command,
+            {**form, **signed(command), "X-Slack-Request-Timestamp": CANARY},
+        ),
         "an event without signature": (401, event, {"Content-Type": "application/json"}),
         "no JSON": (400, broken, {"Content-Type": "application/json", **signed(broken)}),
         "no payload": (400, f"payload={CANARY}", {**form, **signed(f"payload={CANARY}")}),
@@ -60,7 +75,9 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
         assert (await http.post(hook, content=broken, headers=headers)).status_code == 400
         assert (await http.post(hook, content=large, headers=headers)).status_code == 413
         for what, (status, body, headers) in linear_requests(large).items():
-            answer = await http.post(f"{world.bot_url}/webhooks/linear", content=body, headers=headers)
+            answer = await http.post(
+                f"{world.bot_url}/webhooks/linear", content=body, headers=headers
+            )
             assert answer.status_code == status, what
     await alice.command("/incident list")
     await told(alice, "No incident is open")
@@ -68,13 +85,22 @@ async def test_what_is_forged_malformed_or_too_large_is_refused_and_not_logged(s
 
     # Nor is anything logged of what people write, of who was hit, or of tokens.
     someone = f"{CANARY}@example.com"
-    world.sentry.load(f"ValueError: {CANARY}", times=60, every=0.2, users=[someone], release="shop@1.3.0")
+    world.sentry.load(
+        f"ValueError: {CANARY}", times=60, every=0.2, users=[someone], release="shop@1.3.0"
+    )
     channel = await declared(alice, f"checkout {CANARY}")
     await alice.command(f"/incident update {CANARY} is better", channel)
     await alice.sees("is better", channel)
     log = (world.folder / "bot.log").read_text()
     assert "refused with 401" in log
-    for secret in (CANARY, "example.com", "xoxb-", "sntryi_", "lin_api", world.pagerduty.routing_key):
+    for secret in (
+        CANARY,
+        "example.com",
+        "xoxb-",
+        "sntryi_",
+        "lin_api",
+        world.pagerduty.routing_key,
+    ):
         assert secret not in log, secret
 
 
@@ -84,19 +110,33 @@ def linear_requests(large: str) -> dict[str, tuple[int, str, dict[str, str]]]:
     def body(**changes: object) -> str:
         data = {"id": CANARY, "priority": 1, "state": {"name": "Done", "type": "completed"}}
         now = round(time.time() * 1000)
-        told = {"type": "Issue", "action": "update", "webhookTimestamp": now, "data": data, "updatedFrom": {}}
+        told = {
+            "type": "Issue",
+            "action": "update",
+            "webhookTimestamp": now,
+            "data": data,
+            "updatedFrom": {},
+        }
         return json.dumps(told | changes)
 
     def signed(text: str, secret: str = LINEAR_SECRET) -> dict[str, str]:
         mark = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-        return {"Content-Type": "application/json", "Linear-Delivery": CANARY, "Linear-Signature": mark}
+        return {
+            "Content-Type": "application/json",
+            "Linear-Delivery": CANARY,
+            "Linear-Signature": mark,
+        }
 
     good, broken, listed = body(), f"{{{CANARY}", json.dumps([CANARY])
     old = body(webhookTimestamp=round(time.time() * 1000) - 61_000)
     odd = body(updatedFrom={"priority": 2}, data={"id": CANARY})
     unnamed = {name: mark for name, mark in signed(good).items() if name != "Linear-Delivery"}
     return {
-        "no signature": (401, good, {"Content-Type": "application/json", "Linear-Delivery": CANARY}),
+        "no signature": (
+            401,
+            good,
+            {"Content-Type": "application/json", "Linear-Delivery": CANARY},
+        ),
         "somebody else's secret": (401, good, signed(good, "another")),
         "signed for another body": (401, good, signed(old)),
         "no delivery": (400, good, unnamed),
@@ -127,15 +167,29 @@ async def serve(env: dict[str, str], folder: Path) -> tuple[int, str]:
 async def test_wrong_settings_every_fault_at_once(tmp_path: Path):
     services = tmp_path / "services.toml"
     services.write_text('[services.shop]\nownerz = "@x"\n[services.till]\ndeployer = "magic"\n')
-    code, said = await serve({"PORT": "a lot", "RECHECK_AFTER_SECONDS": "-3", "REDIS_URL": "ftp://x"}, tmp_path)
+    code, said = await serve(
+        {"PORT": "a lot", "RECHECK_AFTER_SECONDS": "-3", "REDIS_URL": "ftp://x"}, tmp_path
+    )
     assert code == 2
-    settings = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "PORT", "RECHECK_AFTER_SECONDS", "REDIS_URL")
+    settings = (
+        "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET",
+        "PORT",
+        "RECHECK_AFTER_SECONDS",
+        "REDIS_URL",
+    )
     for name in (*settings, "ownerz", "service till: deployer"):
         assert name in said, name
     assert "Traceback" not in said
 
-    services.write_text('[services.shop]\nsentry = ["a"]\n[services.till]\nsentry = ["a"]\naliases = ["shop"]\n')
-    good = {"SLACK_BOT_TOKEN": "xoxb-secret-1", "SLACK_SIGNING_SECRET": "s", "DATA_DIR": str(tmp_path / "data")}
+    services.write_text(
+        '[services.shop]\nsentry = ["a"]\n[services.till]\nsentry = ["a"]\naliases = ["shop"]\n'
+    )
+    good = {
+        "SLACK_BOT_TOKEN": "xoxb-secret-1",
+        "SLACK_SIGNING_SECRET": "s",
+        "DATA_DIR": str(tmp_path / "data"),
+    }
     code, said = await serve(good, tmp_path)
     assert code == 2
     assert len(said.strip().splitlines()) == 3, "a project in two services, a name for two services"

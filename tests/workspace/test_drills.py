@@ -30,7 +30,11 @@ async def test_a_drill_is_marked_everywhere_and_touches_nothing(small: World):
     await bob.sees_change(decision, "drill: nothing was deployed")
     assert asked(world) == []
     assert runs(world) == "v1.3.0"
-    await eventually(world, lambda: "Check now" in str(channel.message(channel.pins[0]["ts"])), "the check goes on")
+    await eventually(
+        world,
+        lambda: "Check now" in str(channel.message(channel.pins[0]["ts"])),
+        "the check goes on",
+    )
 
     # In earnest at the same time: its own incident, that the drill neither swallows nor holds up.
     real = await declared(alice, "checkout is failing", "inc-0002-checkout")
@@ -39,11 +43,17 @@ async def test_a_drill_is_marked_everywhere_and_touches_nothing(small: World):
     assert all("DRILL" not in event.summary for event in world.pagerduty.events)
     assert all("INC-0001" not in post.content for post in world.discord.posts)
     await alice.click(await alice.sees("Recommended: roll back", real), "decision.rollback")
-    await eventually(world, lambda: runs(world) == "v1.2.0", "the real one is rolled back", seconds=20)
+    await eventually(
+        world, lambda: runs(world) == "v1.2.0", "the real one is rolled back", seconds=20
+    )
     await alice.sees("Recovered", real, seconds=20)
 
     # Practice ends without a post-mortem, and is never remembered in earnest.
-    await eventually(world, lambda: said(bob, channel, "Recovered") or said(bob, channel, "Did it help"), "its check")
+    await eventually(
+        world,
+        lambda: said(bob, channel, "Recovered") or said(bob, channel, "Did it help"),
+        "its check",
+    )
     if not said(bob, channel, "Recovered."):
         question = next(m for m in channel.messages if "incident.recovered" in str(m))
         await bob.click(question, "incident.recovered")

@@ -43,7 +43,9 @@ async def test_a_sentry_issue_and_a_linear_bug_are_adopted(two_services: World):
 
     # The issue belongs to this incident now: whoever names it elsewhere is led there.
     issue = next(iter(world.sentry.issues.values()))
-    written = bob.say("general", f"Look at this: {world.url}/sentry/organizations/sandbox/issues/{issue.id}/")
+    written = bob.say(
+        "general", f"Look at this: {world.url}/sentry/organizations/sandbox/issues/{issue.id}/"
+    )
     await bob.shortcut("incident.declare", message=written)
     form = await bob.open_modal("incident.declare")
     await bob.submit(form, {"service": "search"})

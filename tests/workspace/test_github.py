@@ -20,7 +20,16 @@ from sandbox.github_api import github_app
 from sandbox.serving import bound, serving
 from sandbox.slack.people import Json
 from sandbox.world import World
-from tests.workspace.stage import SHOP, burn, declared, eventually, go_on_burning, said, town, transcript
+from tests.workspace.stage import (
+    SHOP,
+    burn,
+    declared,
+    eventually,
+    go_on_burning,
+    said,
+    town,
+    transcript,
+)
 
 SECRET = "hook-of-github"
 ON_GITHUB = (
@@ -31,9 +40,7 @@ deployer = "github"
 adr = { repository = "acme/shop", path = "docs/adr" }
 """
 )
-TEMPLATE = (
-    "# NUMBER. TITLE\n\nDate: DATE\n\n## Status\n\nSTATUS\n\n## Context\n\nWhy?\n\n## Decision\n\n## Consequences\n"
-)
+TEMPLATE = "# NUMBER. TITLE\n\nDate: DATE\n\n## Status\n\nSTATUS\n\n## Context\n\nWhy?\n\n## Decision\n\n## Consequences\n"
 
 
 def deployed(github: GitHub) -> None:
@@ -48,9 +55,14 @@ def github() -> GitHub:
     made = GitHub()
     for number in (1, 2):
         made.commit(f"{number}" * 40, f"Change {number}", tag=f"v1.{number}.0")
-    made.commit("b" * 40, "Regions", File("shop/cart.py", "@@ -1 +1 @@\n-x\n+region = user['region']")).pull = 7
+    made.commit(
+        "b" * 40, "Regions", File("shop/cart.py", "@@ -1 +1 @@\n-x\n+region = user['region']")
+    ).pull = 7
     made.commit("3" * 40, "Release", tag="v1.3.0")
-    made.pulls += [Pull(7, "Regions", "b" * 40, "regions", merged=True), Pull(9, "No region", "f" * 40, "fix/region")]
+    made.pulls += [
+        Pull(7, "Regions", "b" * 40, "regions", merged=True),
+        Pull(9, "No region", "f" * 40, "fix/region"),
+    ]
     deployed(made)
     return made
 
@@ -71,7 +83,9 @@ async def world(tmp_path: Path, github: GitHub) -> AsyncIterator[World]:
 
 async def started(world: World, github: GitHub, file: str) -> Run:
     return await eventually(
-        world, lambda: next((r for r in github.runs if r.workflow == file), None), f"a run of {file}"
+        world,
+        lambda: next((r for r in github.runs if r.workflow == file), None),
+        f"a run of {file}",
     )
 
 
@@ -82,8 +96,15 @@ async def test_a_rollback_by_workflow(world: World, github: GitHub) -> None:
     decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
     run = await started(world, github, "deploy.yml")
-    assert re.fullmatch(r"inc-0001-[0-9a-z]{4}-1", run.inputs["decision"]), "unlike that of another incident 1"
-    assert {**run.inputs, "decision": ""} == {"release": "1.2.0", "commit": "", "decision": "", "hotfix": "false"}
+    assert re.fullmatch(r"inc-0001-[0-9a-z]{4}-1", run.inputs["decision"]), (
+        "unlike that of another incident 1"
+    )
+    assert {**run.inputs, "decision": ""} == {
+        "release": "1.2.0",
+        "commit": "",
+        "decision": "",
+        "hotfix": "false",
+    }
     github.go_on(run, "in_progress")
     world.kill_bot()
     await world.bot.until_running()
@@ -92,7 +113,9 @@ async def test_a_rollback_by_workflow(world: World, github: GitHub) -> None:
     assert len(github.runs) == 1
 
 
-async def test_the_culprits_revert_is_prepared_and_shipped_as_a_hotfix(world: World, github: GitHub) -> None:
+async def test_the_culprits_revert_is_prepared_and_shipped_as_a_hotfix(
+    world: World, github: GitHub
+) -> None:
     alice = world.alice
     burn(world)
     channel = await declared(alice, "checkout is failing")
@@ -115,7 +138,10 @@ async def test_the_culprits_revert_is_prepared_and_shipped_as_a_hotfix(world: Wo
     revert = github.pulls[-1]
     await alice.submit(form, {"fix": f"{revert.head_sha} #10"})
     run = await started(world, github, "hotfix.yml")
-    assert (run.inputs["commit"], run.inputs["release"]) == (revert.head_sha, f"hotfix #10@{revert.head_sha[:7]}")
+    assert (run.inputs["commit"], run.inputs["release"]) == (
+        revert.head_sha,
+        f"hotfix #10@{revert.head_sha[:7]}",
+    )
     github.finish(run)
     await alice.sees("Deployed: 1.3.0 → hotfix #10", channel)
 
@@ -141,20 +167,28 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_writte
     async def send(cause: str) -> dict[str, str]:
         await alice.command("/incident postmortem", channel)
         form = await alice.open_modal("incident.postmortem", text="Action item 1")
-        values = {b["block_id"]: str(b.get("element", {}).get("initial_value", "")) for b in form["blocks"]}
+        values = {
+            b["block_id"]: str(b.get("element", {}).get("initial_value", ""))
+            for b in form["blocks"]
+        }
         whys = {"monitoring": "Nobody watched.", "tests": "No test without a region."}
         await alice.submit(form, {**whys, "root_cause": cause, "item_1": "a test without a region"})
         return values
 
     known = await send("Regions reads a key that old accounts lack.")
     assert "tests/test_session.py names that file." in known["tests"]
-    assert "Suspect commit bbbbbbbbb changed no test. Checks on #7: unit passed and e2e skipped." in known["tests"]
+    assert (
+        "Suspect commit bbbbbbbbb changed no test. Checks on #7: unit passed and e2e skipped."
+        in known["tests"]
+    )
     await alice.sees("INC-0001 is resolved", channel, seconds=20)
     pull = github.pulls[-1]
     assert pull.title == "ADR-0012: INC-0001, checkout is failing"
     path = "docs/adr/0012-inc-0001-checkout-is-failing.md"
     text = github.files[github.branches[pull.head_ref], path]
-    assert text.startswith("# 0012. INC-0001, checkout is failing\n\n```text\nPRODUCTION INCIDENT — ")
+    assert text.startswith(
+        "# 0012. INC-0001, checkout is failing\n\n```text\nPRODUCTION INCIDENT — "
+    )
     assert [line for line in text.splitlines() if line.startswith("## ")][:4] == [
         "## Status",
         "## Context",
@@ -169,11 +203,15 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_writte
     over = time.time() + 3
     await eventually(world, lambda: time.time() > over, "the last of these errors")
     await alice.command("/incident fixed importer repaired", channel)
-    resolved = await eventually(world, lambda: said(alice, channel, "*Recovered.*")[1:], "recovered again")
+    resolved = await eventually(
+        world, lambda: said(alice, channel, "*Recovered.*")[1:], "recovered again"
+    )
     before = await send("The importer forgets the region.")
     assert before["item_1"] == "a test without a region", "action items keep their places"
     assert before["root_cause"] == "Regions reads a key that old accounts lack."
-    await eventually(world, lambda: said(alice, channel, "INC-0001 is resolved")[1:], "resolved again")
+    await eventually(
+        world, lambda: said(alice, channel, "INC-0001 is resolved")[1:], "resolved again"
+    )
     again = github.files[github.branches[pull.head_ref], path]
     assert "The importer forgets the region." in again
     assert "fixed: flag regions off; then fixed: importer repaired" in again
@@ -183,7 +221,9 @@ async def test_the_post_mortem_is_a_pull_request_in_the_folders_shape_and_writte
     # Its items done: the file on the branch says so, and is no other one.
     def left() -> list[str]:
         rows = [
-            block["accessory"] for block in said(alice, channel, "action item")[-1]["blocks"] if "accessory" in block
+            block["accessory"]
+            for block in said(alice, channel, "action item")[-1]["blocks"]
+            if "accessory" in block
         ]
         return [row["value"] for row in rows if row["action_id"] == "incident.item_done"]
 
@@ -221,8 +261,14 @@ async def test_what_others_deploy(world: World, github: GitHub) -> None:
         }
     ).encode()
     signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    headers = {"X-Hub-Signature-256": signature, "X-GitHub-Event": "deployment_status", "X-GitHub-Delivery": "1"}
+    headers = {
+        "X-Hub-Signature-256": signature,
+        "X-GitHub-Event": "deployment_status",
+        "X-GitHub-Delivery": "1",
+    }
     async with httpx.AsyncClient(trust_env=False) as http:
         answer = await http.post(f"{world.bot_url}/webhooks/github", content=body, headers=headers)
     assert answer.json() == {"incidents": ["INC-0001"]}
-    await eventually(world, lambda: said(alice, channel, "1.4.0 was deployed by ci"), "the deploy is said")
+    await eventually(
+        world, lambda: said(alice, channel, "1.4.0 was deployed by ci"), "the deploy is said"
+    )

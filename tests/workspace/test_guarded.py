@@ -13,7 +13,9 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     assert not small.alerts.enabled
     channel = await recovered(small)
     await eventually(
-        small, lambda: said(alice, channel, "set to resolved in the next release"), "everything of it is said"
+        small,
+        lambda: said(alice, channel, "set to resolved in the next release"),
+        "everything of it is said",
     )
     small.kill_bot()
     await small.bot.until_running()
@@ -21,12 +23,16 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     again = plain(await alice.sees("Decision 2", channel, seconds=30))
     assert "it is back: " in again.lower()
     assert "where up to 3 are normal" in again
-    paged = await eventually(small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged")
+    paged = await eventually(
+        small, lambda: [e for e in small.pagerduty.events if "it is back" in e.summary], "paged"
+    )
     assert len({event.dedup_key for event in paged}) == 1
     await eventually(small, lambda: "To decide" in status(channel), "the pinned status")
     ticket = small.linear.issues[0]
     comments = await eventually(
-        small, lambda: [c for c in small.linear.of(ticket)[0] if "It is back" in c.body], "the ticket follows"
+        small,
+        lambda: [c for c in small.linear.of(ticket)[0] if "It is back" in c.body],
+        "the ticket follows",
     )
     assert len(comments) == 1
     assert len(said(alice, channel, "Decision 2")) == 1
@@ -36,7 +42,9 @@ async def test_quiet_is_a_line_of_the_timeline_and_nobody_is_told(small: World):
     alice = small.alice
     channel = await recovered(small)
     await eventually(
-        small, lambda: said(alice, channel, "set to resolved in the next release"), "everything of it is said"
+        small,
+        lambda: said(alice, channel, "set to resolved in the next release"),
+        "everything of it is said",
     )
     before = len(everything(alice, channel))
     last, seen = "", ""

@@ -13,10 +13,14 @@ async def home(person: Person, *words: str, without: str = "") -> Json:
     def look() -> Json | None:
         view = person.home()
         text = plain(view) if view else ""
-        return view if all(w in text for w in words) and (not without or without not in text) else None
+        return (
+            view if all(w in text for w in words) and (not without or without not in text) else None
+        )
 
     try:
-        return await person.workspace.until(look, what=f"{person.id}'s Home holds {words}, without {without!r}")
+        return await person.workspace.until(
+            look, what=f"{person.id}'s Home holds {words}, without {without!r}"
+        )
     finally:
         print(plain(person.home() or {"blocks": []}))
 
@@ -58,7 +62,9 @@ async def test_the_home_shows_the_one_thing_to_do_and_follows(small: World):
             "revisit": "in spring",
         },
     )
-    view = await home(alice, "Nothing is on fire", "a test with an empty tax table", "overdue since 05 Jan")
+    view = await home(
+        alice, "Nothing is on fire", "a test with an empty tax table", "overdue since 05 Jan"
+    )
     assert "Post-mortems owed" not in plain(view)
     assert "1 incident" in plain(view), "this month"
     await home(bob, "Nothing is on fire", "None of yours", "items of others, 1 overdue")

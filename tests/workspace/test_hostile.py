@@ -14,13 +14,24 @@ from tests.workspace.test_words import formatted
 EVIL = "evil.example"
 ERROR = f"KeyError: <!channel> <@U0BOB> <https://{EVIL}/|Roll back> [Roll back](https://{EVIL}/) \x1b[2J\nforged"
 TEXT = f"checkout fixes #1 @everyone <@U0BOB> [Roll back](https://{EVIL}/) ![x](https://{EVIL}/p.png) **x** <img src=x>"
-RELEASES = ("--upload-pack=touch pwned", "1.0; touch pwned", "$(touch pwned)", "`touch pwned`", "-x", "a\u202eb")
+RELEASES = (
+    "--upload-pack=touch pwned",
+    "1.0; touch pwned",
+    "$(touch pwned)",
+    "`touch pwned`",
+    "-x",
+    "a\u202eb",
+)
 
 
 async def test_nothing_that_an_attacker_writes_mentions_links_or_runs(small: World):
     world, alice = small, small.alice
-    (world.folder / "releases").write_text("".join(f"v{name}\n{name}\n" for name in RELEASES) + "v1.3.0\nv1.2.0\n")
-    (world.folder / "deploy.sh").write_text(DEPLOY + f"echo '<!channel> <@U0BOB> <https://{EVIL}|Approve> ```'\n")
+    (world.folder / "releases").write_text(
+        "".join(f"v{name}\n{name}\n" for name in RELEASES) + "v1.3.0\nv1.2.0\n"
+    )
+    (world.folder / "deploy.sh").write_text(
+        DEPLOY + f"echo '<!channel> <@U0BOB> <https://{EVIL}|Approve> ```'\n"
+    )
     for name in RELEASES:
         world.sentry.add_release(f"shop@{name}")
     burn(world, error=ERROR)
@@ -33,15 +44,23 @@ async def test_nothing_that_an_attacker_writes_mentions_links_or_runs(small: Wor
     assert "pwned" not in str(view)
     for name in RELEASES:
         sent = deepcopy(view)
-        sent["state"] = {"values": {"target": {"value": {"type": "static_select", "selected_option": {"value": name}}}}}
+        sent["state"] = {
+            "values": {
+                "target": {"value": {"type": "static_select", "selected_option": {"value": name}}}
+            }
+        }
         sent["hash"] = f"forged.{RELEASES.index(name)}"
         trigger = world.workspace.modals.trigger(alice.id)
-        ack = await world.delivery.interaction(payloads.submission(world.workspace, alice.id, sent, trigger))
+        ack = await world.delivery.interaction(
+            payloads.submission(world.workspace, alice.id, sent, trigger)
+        )
         assert ack.ok
     await alice.click(decision, "decision.rollback")
     await alice.sees("Deployed: 1.3.0 → 1.2.0", channel)
     await alice.sees("Recovered.", channel)
-    await eventually(world, lambda: world.discord.posts and world.linear.comments, "it is told outside")
+    await eventually(
+        world, lambda: world.discord.posts and world.linear.comments, "it is told outside"
+    )
 
     assert asked(world) == ["v1.2.0"], "one deploy, of one release"
     assert not list(world.folder.rglob("pwned"))

@@ -46,7 +46,9 @@ async def world(tmp_path: Path, github: GitHub, faults: Faults) -> AsyncIterator
     env = {"GITHUB_API_URL": url, "GITHUB_TOKEN": TOKEN, "GITHUB_WEBHOOK_SECRET": SECRET}
     services = ON_GITHUB.replace('deploy = "v{version}"', 'deploy = "{version}"')
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(serving(github_app(github, faults), listening, lambda: None))
+        await stack.enter_async_context(
+            serving(github_app(github, faults), listening, lambda: None)
+        )
         made = await stack.enter_async_context(town(tmp_path, services=services, env=env))
         hooks = Hooks(github, f"{made.bot_url}/webhooks/github", SECRET)
         stack.push_async_callback(hooks.stop)
@@ -86,16 +88,28 @@ async def test_merged_by_a_click(world: World, github: GitHub) -> None:
     await world.alice.click(pinned(channel), "incident.merge_hotfix")
     await world.alice.sees("Pull request #9 is merged by", channel)
     assert (github.pulls[0].merged, github.pulls[0].merged_by) == (True, "firebreak[bot]")
-    await eventually(world, lambda: "is not merged" not in status(channel), "the line ends in the status")
-    await eventually(world, lambda: "merge_hotfix" not in json.dumps(channel.messages), "no button is left")
-    await eventually(world, lambda: OPEN_END not in world.discord.posts[-1].content, "and on Discord")
+    await eventually(
+        world, lambda: "is not merged" not in status(channel), "the line ends in the status"
+    )
+    await eventually(
+        world, lambda: "merge_hotfix" not in json.dumps(channel.messages), "no button is left"
+    )
+    await eventually(
+        world, lambda: OPEN_END not in world.discord.posts[-1].content, "and on Discord"
+    )
 
 
-async def test_items_and_merge_close_it_together_and_it_is_said_once(world: World, github: GitHub) -> None:
+async def test_items_and_merge_close_it_together_and_it_is_said_once(
+    world: World, github: GitHub
+) -> None:
     channel, alice = await shipped(world, github), world.alice
     await alice.command("/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Action item 1")
-    parts = {"monitoring": "Nobody watched.", "tests": "No test without a region.", "root_cause": "No region."}
+    parts = {
+        "monitoring": "Nobody watched.",
+        "tests": "No test without a region.",
+        "root_cause": "No region.",
+    }
     await alice.submit(form, {**parts, "item_1": "a test without a region"})
     await alice.sees("INC-0001 is resolved", channel)
 
@@ -117,7 +131,9 @@ async def test_items_and_merge_close_it_together_and_it_is_said_once(world: Worl
     await alice.sees("*INC-0001 is closed.*", channel)
     await eventually(world, lambda: "Closed" in status(channel), "the status")
     closed = [
-        m for m in said(alice, channel, "INC-0001 is closed") if "action_id" not in str(m) and "○" not in plain(m)
+        m
+        for m in said(alice, channel, "INC-0001 is closed")
+        if "action_id" not in str(m) and "○" not in plain(m)
     ]
     assert len([m for m in closed if plain(m).startswith("*INC-0001 is closed.*")]) == 1
 
@@ -128,18 +144,27 @@ async def test_a_refused_merge_says_why(world: World, github: GitHub, faults: Fa
     pull.blocked = "At least 1 approving review is required by reviewers with write access."
     await world.alice.click(pinned(channel), "incident.merge_hotfix")
     await world.alice.sees(
-        "Pull request #9 was not merged: GitHub does not allow it yet (“At least 1 approving", channel
+        "Pull request #9 was not merged: GitHub does not allow it yet (“At least 1 approving",
+        channel,
     )
 
     pull.blocked = ""
     github.push(pull, NEXT)
     await eventually(
-        world, lambda: said(world.alice, channel, "has moved on since it was shipped: fffffff → eeeeeee"), "it"
+        world,
+        lambda: said(world.alice, channel, "has moved on since it was shipped: fffffff → eeeeeee"),
+        "it",
     )
     pull.checks = "SUCCESS"
-    await eventually(world, lambda: "incident.merge_hotfix" in json.dumps(pinned(channel)), "the button is there again")
+    await eventually(
+        world,
+        lambda: "incident.merge_hotfix" in json.dumps(pinned(channel)),
+        "the button is there again",
+    )
     await world.alice.click(pinned(channel), "incident.merge_hotfix")
-    await world.alice.sees("its head has moved from fffffff to eeeeeee since it was shipped", channel)
+    await world.alice.sees(
+        "its head has moved from fffffff to eeeeeee since it was shipped", channel
+    )
     assert not pull.merged
     assert "is not merged" in status(channel)
 
@@ -147,6 +172,10 @@ async def test_a_refused_merge_says_why(world: World, github: GitHub, faults: Fa
 async def test_merged_by_somebody_else_is_noticed(world: World, github: GitHub) -> None:
     channel = await shipped(world, github)
     github.merge(github.pulls[0], "ada")
-    await world.alice.sees("Pull request #9 is merged by ada. The next normal deploy keeps the hotfix.", channel)
-    await eventually(world, lambda: "is not merged" not in status(channel), "the line ends in the status")
+    await world.alice.sees(
+        "Pull request #9 is merged by ada. The next normal deploy keeps the hotfix.", channel
+    )
+    await eventually(
+        world, lambda: "is not merged" not in status(channel), "the line ends in the status"
+    )
     assert len(said(world.alice, channel, "is merged by")) == 1

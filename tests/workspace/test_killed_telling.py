@@ -45,4 +45,6 @@ async def test_killed_while_slack_takes_few_edits_and_the_last_state_is_shown(tw
     world.kill_bot()
     await world.bot.until_running()
     await say("step 9")
-    await eventually(world, lambda: shown("step 9", first, second), "the newest of each, whatever was refused")
+    await eventually(
+        world, lambda: shown("step 9", first, second), "the newest of each, whatever was refused"
+    )

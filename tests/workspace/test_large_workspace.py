@@ -8,7 +8,9 @@ from sandbox.slack.channels import ALICE, Channel
 from tests.workspace.stage import burn, declared, eventually, said, town
 
 
-async def test_the_channel_of_the_announcements_is_found_at_the_end_of_a_list_that_is_rationed(tmp_path: Path) -> None:
+async def test_the_channel_of_the_announcements_is_found_at_the_end_of_a_list_that_is_rationed(
+    tmp_path: Path,
+) -> None:
     world = town(tmp_path)
     channels = world.workspace.channels
     incidents = channels.pop("C0INCIDENTS")

@@ -19,7 +19,9 @@ PARTS = ("na#ry", "[pa]", "ss@wo", "rd%", quote("na#ry", safe=""), quote(PASSWOR
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
-async def test_the_least_rights_carry_a_whole_incident_and_nobody_says_the_password(tmp_path: Path) -> None:
+async def test_the_least_rights_carry_a_whole_incident_and_nobody_says_the_password(
+    tmp_path: Path,
+) -> None:
     server = Server(tmp_path)
     admin = Redis.from_url(server.url, decode_responses=True)
     try:
@@ -32,7 +34,12 @@ async def test_the_least_rights_carry_a_whole_incident_and_nobody_says_the_passw
             for page in PAGES:
                 people = tuple(f"id:{n}" for n in range(30))
                 world.sentry.load(
-                    at=time.time() - 35, every=0.1, times=350, users=people, transaction=page, release="shop@1.3.0"
+                    at=time.time() - 35,
+                    every=0.1,
+                    times=350,
+                    users=people,
+                    transaction=page,
+                    release="shop@1.3.0",
                 )
             channel = await declared(alice, "checkout is failing")
             decision = await alice.sees("Recommended: roll back", channel)
@@ -40,24 +47,46 @@ async def test_the_least_rights_carry_a_whole_incident_and_nobody_says_the_passw
             await alice.sees("Recovered.", channel)
             await alice.command("/incident postmortem", channel)
             form = await alice.open_modal("incident.postmortem", text="Root cause")
-            filled = {"cause": "A release divides by zero.", "monitoring": "Nothing watched it.", "tests": "None."}
-            await alice.submit(form, {field: text for field, text in filled.items() if f"'{field}'" in str(form)})
+            filled = {
+                "cause": "A release divides by zero.",
+                "monitoring": "Nothing watched it.",
+                "tests": "None.",
+            }
+            await alice.submit(
+                form, {field: text for field, text in filled.items() if f"'{field}'" in str(form)}
+            )
             await alice.sees("PRODUCTION INCIDENT —", channel)
             await alice.sees("is resolved", channel)
             await alice.open_home()
-            await eventually(world, lambda: "INC-0001" in plain(alice.home() or {"blocks": []}), "App Home shows it")
+            await eventually(
+                world,
+                lambda: "INC-0001" in plain(alice.home() or {"blocks": []}),
+                "App Home shows it",
+            )
 
             said = await doctor_of(world)
             assert "✗" not in said.split("Redis")[1].splitlines()[0]
             log = (world.folder / "bot.log").read_text()
-            written = {"doctor": said, "the log": log, "Slack": transcript(world), "Redis": str(await dumped(admin))}
-            found = [f"{part} in {where}" for where, text in written.items() for part in PARTS if part in text]
+            written = {
+                "doctor": said,
+                "the log": log,
+                "Slack": transcript(world),
+                "Redis": str(await dumped(admin)),
+            }
+            found = [
+                f"{part} in {where}"
+                for where, text in written.items()
+                for part in PARTS
+                if part in text
+            ]
             assert found == []
             assert "no permission" not in log
             assert "does not let this user" not in log
         refused = await admin.execute_command("ACL", "LOG")
         told = {
-            entry["object"] if isinstance(entry, dict) else dict(zip(entry[::2], entry[1::2], strict=True))["object"]
+            entry["object"]
+            if isinstance(entry, dict)
+            else dict(zip(entry[::2], entry[1::2], strict=True))["object"]
             for entry in refused
         }
         assert told <= {"info", "config|get"}  # doctor asks, and does without

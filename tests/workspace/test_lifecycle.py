@@ -29,11 +29,15 @@ async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World)
     await bob.click(asked, "incident.merge")
     await alice.sees("INC-0002 is the same", first)
     await bob.sees("Duplicate of INC-0001", second)
-    await eventually(world, lambda: "duplicate of INC-0001" in status(second), "the duplicate's status")
+    await eventually(
+        world, lambda: "duplicate of INC-0001" in status(second), "the duplicate's status"
+    )
     await eventually(world, lambda: bob.id in first.members, "its people come along")
     ticket = world.linear.issues[0]
     await eventually(
-        world, lambda: any("INC-0002 is the same" in c.body for c in world.linear.of(ticket)[0]), "the ticket says so"
+        world,
+        lambda: any("INC-0002 is the same" in c.body for c in world.linear.of(ticket)[0]),
+        "the ticket says so",
     )
 
     # One timeline, by time.
@@ -100,12 +104,18 @@ async def test_it_was_not_over(small: World):
     await alice.command("/incident cancel false alarm", channel)
     await alice.sees("was cancelled", channel)
     common = world.workspace.channel("incidents")
-    await eventually(world, lambda: said(alice, common, "Cancelled"), "its announcement is known, and follows")
+    await eventually(
+        world, lambda: said(alice, common, "Cancelled"), "its announcement is known, and follows"
+    )
     await alice.command("/incident reopen INC-0001")
     await told(alice, "INC-0001 is open again")
     await alice.sees("Decision 2", channel)
-    await eventually(world, lambda: "cancelled" not in status(channel).lower(), "the status is of now")
-    await eventually(world, lambda: said(alice, common, "Open again: checkout is failing"), "announced")
+    await eventually(
+        world, lambda: "cancelled" not in status(channel).lower(), "the status is of now"
+    )
+    await eventually(
+        world, lambda: said(alice, common, "Open again: checkout is failing"), "announced"
+    )
     await alice.command("/incident reopen INC-0001")
     await told(alice, "INC-0001 is open. Nothing was changed")
 
@@ -134,7 +144,9 @@ async def test_it_was_not_over(small: World):
     await bob.command("/incident merge INC-0001 INC-0002")
     await bob.click(await told(bob, "are the same?"), "incident.merge_other")
     await bob.sees("INC-0001 is the same", other)
-    await eventually(world, lambda: "duplicate of INC-0002" in status(again), "the duplicate's status")
+    await eventually(
+        world, lambda: "duplicate of INC-0002" in status(again), "the duplicate's status"
+    )
 
 
 async def test_a_week_after_the_end_its_channel_is_put_away(small: World):
@@ -170,7 +182,10 @@ async def test_a_week_after_the_end_its_channel_is_put_away(small: World):
 
 async def test_its_bookmarks_lead_to_sentry_ticket_and_runbook(tmp_path: Path):
     runbook = "https://wiki.example.com/shop"
-    world = town(tmp_path, services=SHOP.replace('linear_team = "ENG"', f'linear_team = "ENG"\nrunbook = "{runbook}"'))
+    world = town(
+        tmp_path,
+        services=SHOP.replace('linear_team = "ENG"', f'linear_team = "ENG"\nrunbook = "{runbook}"'),
+    )
     async with world:
         burn(world)
         world.workspace.scopes.add("bookmarks:read")
@@ -180,6 +195,12 @@ async def test_its_bookmarks_lead_to_sentry_ticket_and_runbook(tmp_path: Path):
         def marks() -> list[str]:
             return sorted(one["title"] for one in channel.bookmarks)
 
-        await eventually(world, lambda: {"Runbook", "Sentry"} < set(marks()) and len(marks()) >= 3, "the bookmarks")
+        await eventually(
+            world,
+            lambda: {"Runbook", "Sentry"} < set(marks()) and len(marks()) >= 3,
+            "the bookmarks",
+        )
         assert len(set(marks())) == len(marks()), "an answer that was lost makes no second one"
-        assert next(one["link"] for one in channel.bookmarks if one["title"] == "Runbook") == runbook
+        assert (
+            next(one["link"] for one in channel.bookmarks if one["title"] == "Runbook") == runbook
+        )

@@ -31,7 +31,9 @@ async def opened(world: World) -> Channel:
     burn(world)
     channel = await declared(world.alice, "checkout is failing")
     await eventually(world, lambda: world.linear.issues, "the ticket")
-    await eventually(world, lambda: ticket(world).priority == 1 and "Triage:" in comments(world), "in step")
+    await eventually(
+        world, lambda: ticket(world).priority == 1 and "Triage:" in comments(world), "in step"
+    )
     return channel
 
 
@@ -44,7 +46,9 @@ async def resolved(world: World, *items: str, owner: str = "", due: date | None 
     await alice.sees("*Recovered.*", channel, seconds=30)
     await alice.command("/incident postmortem", channel)
     form = await alice.open_modal("incident.postmortem", text="Root cause")
-    rows = {f"item_{number}": items[number - 1] if number <= len(items) else "" for number in (1, 2, 3)}
+    rows = {
+        f"item_{number}": items[number - 1] if number <= len(items) else "" for number in (1, 2, 3)
+    }
     first = {"incident.item.owner.1": owner, "incident.item.due.1": due.isoformat() if due else ""}
     entered = {
         "monitoring": "No alert.",
@@ -60,7 +64,11 @@ async def resolved(world: World, *items: str, owner: str = "", due: date | None 
 async def overdue(world: World, name: str) -> None:
     """The moment of a timer (or of those that begin so) has come: its place in the sorted set is now."""
     redis: Any = redis_of(world)
-    timers = [timer for timer in await redis.zrange("{fb}:timers", 0, -1) if timer.startswith(f"INC-0001|{name}")]
+    timers = [
+        timer
+        for timer in await redis.zrange("{fb}:timers", 0, -1)
+        if timer.startswith(f"INC-0001|{name}")
+    ]
     for timer in timers:
         await redis.zadd("{fb}:timers", {timer: 0}, xx=True)
     await redis.aclose()
@@ -102,16 +110,23 @@ async def test_what_people_move_in_linear_is_heard_in_slack_and_nothing_bounces(
     assert (await world.linear_hooks.redeliver(stale)).status == 200
     assert all(d.status == 200 for d in world.linear_hooks.deliveries)
     await alice.command("/incident update Still here", channel)
-    await eventually(world, lambda: "Still here" in comments(world), "the update, after everything else")
+    await eventually(
+        world, lambda: "Still here" in comments(world), "the update, after everything else"
+    )
     await eventually(world, lambda: "SEV2" in status(channel), "the status says what is true")
-    assert (ticket(world).priority, len(said(alice, channel, "says Bob Okafor in Linear"))) == (2, 1)
+    assert (ticket(world).priority, len(said(alice, channel, "says Bob Okafor in Linear"))) == (
+        2,
+        1,
+    )
     assert len(said(alice, channel, "closed ENG-1")) == 1
 
     await alice.command("/incident cancel a load test", channel)
     await eventually(world, lambda: ticket(world).state.type == "canceled", "a false alarm")
 
 
-async def test_a_ticket_that_linear_would_not_open_is_opened_later_and_tells_everything(small: World):
+async def test_a_ticket_that_linear_would_not_open_is_opened_later_and_tells_everything(
+    small: World,
+):
     world, alice = small, small.alice
     burn(world)
     world.faults.always("linear.*", Fault(error="RATELIMITED", status=200, retry_after=600))
@@ -126,8 +141,12 @@ async def test_a_ticket_that_linear_would_not_open_is_opened_later_and_tells_eve
     world.faults.clear()
     await overdue(world, "retry:")
     await eventually(world, lambda: world.linear.issues, "the ticket, later")
-    await eventually(world, lambda: "Card payments fail" in comments(world), "what happened meanwhile")
-    await eventually(world, lambda: "could not be opened" not in status(channel), "nothing is pending")
+    await eventually(
+        world, lambda: "Card payments fail" in comments(world), "what happened meanwhile"
+    )
+    await eventually(
+        world, lambda: "could not be opened" not in status(channel), "nothing is pending"
+    )
     assert len(world.linear.issues) == 1
 
     # Comments that could not be made come in one, once.
@@ -137,7 +156,9 @@ async def test_a_ticket_that_linear_would_not_open_is_opened_later_and_tells_eve
     await alice.command("/incident update And vouchers", channel)
     world.faults.clear()
     await overdue(world, "retry:")
-    await eventually(world, lambda: "While Linear was out of reach" in comments(world), "one comment")
+    await eventually(
+        world, lambda: "While Linear was out of reach" in comments(world), "one comment"
+    )
     for words in ("Refunds fail as well", "And vouchers"):
         assert len(re.findall(words, comments(world))) == 1, words
 
@@ -151,7 +172,10 @@ async def test_action_items_are_followed_to_the_end_over_a_restart(small: World)
     await eventually(world, lambda: ticket(world).state.type == "completed", "the ticket is closed")
     assert "PRODUCTION INCIDENT" in comments(world), "with the resolution"
     first, second, third = world.linear.below(ticket(world))
-    assert (first.due_date, first.assignee and first.assignee.name) == (due.isoformat(), "Alice Reyes")
+    assert (first.due_date, first.assignee and first.assignee.name) == (
+        due.isoformat(),
+        "Alice Reyes",
+    )
     listed = await alice.sees("0 of 3 action items done", channel)
 
     # One by a button here, one over there, one over there while the bot is dead and its webhook is lost.
@@ -169,7 +193,9 @@ async def test_action_items_are_followed_to_the_end_over_a_restart(small: World)
     await alice.sees("is closed", channel, seconds=20)
     await alice.sees_change(listed, "2 of 3 action items done, 1 dropped")
     (adr,) = (world.folder / "adr").glob("*.md")
-    await eventually(world, lambda: "Status: done" in adr.read_text(), "the post-mortem's file says so")
+    await eventually(
+        world, lambda: "Status: done" in adr.read_text(), "the post-mortem's file says so"
+    )
     assert "[x] tests: price a cart without region" in adr.read_text()
     assert len(roots(world, channel, "*INC-0001 is closed.*")) == 1
 
@@ -192,7 +218,9 @@ async def test_who_is_late_is_reminded_once_a_week_and_once_a_time(small: World)
     await world.bot.until_running()
     await overdue(world, "items")  # the next one is a week away: nothing is due
     await alice.click(reminder, "incident.item_done")
-    await eventually(world, lambda: world.linear.below(ticket(world))[0].state.type == "completed", "settled")
+    await eventually(
+        world, lambda: world.linear.below(ticket(world))[0].state.type == "completed", "settled"
+    )
     assert len(direct()) == 1
 
 

@@ -34,9 +34,15 @@ async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
     assert second
     person, choice = second[0]
     await person.click(choice, "incident.go_there")
-    await eventually(world, lambda: "Go there" not in str([*person.ephemerals(), person.modal()]), "the choice is made")
+    await eventually(
+        world,
+        lambda: "Go there" not in str([*person.ephemerals(), person.modal()]),
+        "the choice is made",
+    )
     await person.command("/incident timeline INC-0001")
-    assert f"<@{person.id}> reports" in plain(await told(person, "timeline")), "what was said is kept"
+    assert f"<@{person.id}> reports" in plain(await told(person, "timeline")), (
+        "what was said is kept"
+    )
     assert len(incidents(world)) == 1
 
     # A storm of alerts after it is evidence, too.
@@ -56,7 +62,9 @@ async def test_alert_command_and_phrase_at_once_make_one_incident(small: World):
 async def test_prod_is_down_leads_to_an_incident_by_a_button_and_a_form(two_services: World):
     world, alice, bob = two_services, two_services.alice, two_services.bob
     burn(world)
-    world.delivery.twist("event:message", copies=2, fresh_event_id=True)  # told twice, as two different events
+    world.delivery.twist(
+        "event:message", copies=2, fresh_event_id=True
+    )  # told twice, as two different events
     burning = bob.say("general", "Folks, *Prod is down*, users are reporting errors & white pages")
     offer = await bob.sees("Is production on fire?", "general")
     assert offer["thread_ts"] == burning["ts"], "in the thread, not in everybody's face"
@@ -79,12 +87,16 @@ async def test_prod_is_down_leads_to_an_incident_by_a_button_and_a_form(two_serv
     await world.delivery.idle()
     await alice.command("/incident status", channel)
     await told(alice, "INC-0001")
-    offers = [m for m in everything(alice, world.workspace.channel("general")) if "on fire?" in plain(m)]
+    offers = [
+        m for m in everything(alice, world.workspace.channel("general")) if "on fire?" in plain(m)
+    ]
     assert len(offers) == 1
     assert not said(alice, channel, "on fire?")
 
     # A message that somebody wrote is what is wrong: its shortcut brings it into the form.
-    written = bob.say("general", "The finder finds nothing: https://sentry.example.com/issues/4711/")
+    written = bob.say(
+        "general", "The finder finds nothing: https://sentry.example.com/issues/4711/"
+    )
     await bob.shortcut("incident.declare", message=written)
     form = await bob.open_modal("incident.declare")
     assert "The finder finds nothing" in str(form)

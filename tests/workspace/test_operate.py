@@ -33,21 +33,38 @@ async def test_a_hung_call_outside_does_not_hold_the_stop(small: World):
     process = world.bot.pid
     assert process is not None
     os.kill(process, signal.SIGTERM)
-    await eventually(world, lambda: not Path(f"/proc/{process}").exists(), "the bot has ended", seconds=PROMISED + 2)
+    await eventually(
+        world,
+        lambda: not Path(f"/proc/{process}").exists(),
+        "the bot has ended",
+        seconds=PROMISED + 2,
+    )
     log = [json.loads(line) for line in (world.folder / "bot.log").read_text().splitlines()]
     handed = [line["said"] for line in log if "handed back unfinished" in line["said"]]
     assert handed, "effects that hung were handed back"
-    assert not [line for line in log if "not stopped within" in line["said"]], "nothing had to be forced"
+    assert not [line for line in log if "not stopped within" in line["said"]], (
+        "nothing had to be forced"
+    )
 
     world.faults.clear()
     await world.bot.until_running()
     await eventually(
-        world, lambda: len(world.linear.issues) == 1 and len(world.discord.posts) == 1, "what hung is done"
+        world,
+        lambda: len(world.linear.issues) == 1 and len(world.discord.posts) == 1,
+        "what hung is done",
     )
-    await eventually(world, lambda: alice.id in channel.members and channel.pins, "people are in, the status is pinned")
+    await eventually(
+        world,
+        lambda: alice.id in channel.members and channel.pins,
+        "people are in, the status is pinned",
+    )
     assert len(said(alice, channel, "Decision 1")) == 1
     assert len(world.linear.issues) == 1
-    assert [plain(m) for m in world.workspace.channel("incidents").messages if f"<#{channel.id}>" in plain(m)]
+    assert [
+        plain(m)
+        for m in world.workspace.channel("incidents").messages
+        if f"<#{channel.id}>" in plain(m)
+    ]
 
 
 async def test_metrics_and_log_tell_of_an_incident(small: World):
@@ -70,13 +87,19 @@ async def test_metrics_and_log_tell_of_an_incident(small: World):
             samples.setdefault(sample.name, []).append((sample.labels, sample.value))
 
     def one(name: str, **labels: str) -> float:
-        found = [value for given, value in samples[f"firebreak_{name}"] if labels.items() <= given.items()]
+        found = [
+            value
+            for given, value in samples[f"firebreak_{name}"]
+            if labels.items() <= given.items()
+        ]
         assert found, (name, labels, samples[f"firebreak_{name}"])
         return sum(found)
 
     assert one("ack_seconds_count", path="/slack/events", status="200") >= 3
     assert one("effects_total", result="done") > 5
-    assert {"deploy.start", "triage", "say"} & {labels["kind"] for labels, _ in samples["firebreak_effects_total"]}
+    assert {"deploy.start", "triage", "say"} & {
+        labels["kind"] for labels, _ in samples["firebreak_effects_total"]
+    }
     assert one("effects_oldest_seconds") < 60
     assert one("timers_late") >= 0
     assert one("timers_latest_seconds") >= 0
@@ -96,6 +119,6 @@ async def test_metrics_and_log_tell_of_an_incident(small: World):
     assert re.fullmatch(r"trigger:\S+", decided["delivery"])
     assert all({"at", "level", "logger", "said"} <= line.keys() for line in log)
     changed = [line for line in log if line["logger"] == "bot.store.incidents"]
-    assert all(line.get("delivery") or line.get("timer") or line.get("entry") for line in changed), (
-        "what brought it there"
-    )
+    assert all(
+        line.get("delivery") or line.get("timer") or line.get("entry") for line in changed
+    ), "what brought it there"

@@ -19,7 +19,9 @@ exit 7
 """
 
 
-async def test_the_output_of_a_deploy_is_streamed_into_one_reply_and_ends_with_its_exit_code(small: World):
+async def test_the_output_of_a_deploy_is_streamed_into_one_reply_and_ends_with_its_exit_code(
+    small: World,
+):
     world, alice = small, small.alice
     (world.folder / "deploy.sh").write_text(CHATTY)
     (world.folder / "hold").touch()
@@ -30,7 +32,9 @@ async def test_the_output_of_a_deploy_is_streamed_into_one_reply_and_ends_with_i
     await alice.click(decision, "decision.rollback")
 
     def output() -> str:
-        replies = [m for m in alice.thread(channel, decision["ts"]) if "Output of the deploy" in plain(m)]
+        replies = [
+            m for m in alice.thread(channel, decision["ts"]) if "Output of the deploy" in plain(m)
+        ]
         assert len(replies) <= 1, "one message, edited"
         return plain(replies[0]) if replies else ""
 

@@ -45,12 +45,19 @@ async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back
     form = await alice.open_modal("incident.triage")
     await alice.submit(
         form,
-        {"users": "many", "features": "many", "names": "cart, payment", "report": "12 tickets: <!channel> white page"},
+        {
+            "users": "many",
+            "features": "many",
+            "names": "cart, payment",
+            "report": "12 tickets: <!channel> white page",
+        },
     )
     reported = plain(await alice.sees_change(decision, f"Reported by {alice.mention}"))
     assert "not measured" in reported
     assert "<!channel>" not in reported
-    await eventually(world, lambda: "reported, not measured" in status(channel), "the pinned status says so")
+    await eventually(
+        world, lambda: "reported, not measured" in status(channel), "the pinned status says so"
+    )
 
     # Sentry is back: the same message is completed in place, with what is measured.
     world.faults.clear()
@@ -64,7 +71,9 @@ async def test_without_sentry_people_decide_on_what_is_reported_until_it_is_back
     assert "525 events" in story
 
 
-async def test_an_overloaded_sentry_gets_no_milder_advice_and_the_decision_is_completed_in_place(small: World):
+async def test_an_overloaded_sentry_gets_no_milder_advice_and_the_decision_is_completed_in_place(
+    small: World,
+):
     """It answers with 400, 429 and 504 whoever counts events; its issues are told."""
     world, alice = small, small.alice
     burn(world)
@@ -92,12 +101,16 @@ async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(smal
     channel = await declared(alice, "checkout is failing")
     # Nobody can be paged: those who should be are mentioned, at once.
     mention = await alice.sees("SEV1", channel, seconds=15)
-    await eventually(world, lambda: said(alice, channel, f"{alice.mention} INC-0001"), "the owners are mentioned")
+    await eventually(
+        world, lambda: said(alice, channel, f"{alice.mention} INC-0001"), "the owners are mentioned"
+    )
     assert mention
 
     failed = await alice.sees("The ticket could not be opened", channel, seconds=30)
     assert "503" in plain(failed) or "fault of its own" in plain(failed), "why"
-    await eventually(world, lambda: "The ticket could not be opened" in status(channel), "pinned as well")
+    await eventually(
+        world, lambda: "The ticket could not be opened" in status(channel), "pinned as well"
+    )
     decision = await alice.sees("Decision 1", channel)
     await alice.click(decision, "decision.rollback")
     await alice.sees_change(decision, "Read back from the deployer", seconds=20)
@@ -106,10 +119,16 @@ async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(smal
     world.faults.clear()
     await alice.click(failed, "incident.try_again")
     await eventually(world, lambda: world.linear.issues, "the ticket, later")
-    comments = await eventually(world, lambda: world.linear.of(world.linear.issues[0])[0], "what happened meanwhile")
+    comments = await eventually(
+        world, lambda: world.linear.of(world.linear.issues[0])[0], "what happened meanwhile"
+    )
     assert "rollback to 1.2.0" in " ".join(c.body.lower() for c in comments)
-    await eventually(world, lambda: world.linear.of(world.linear.issues[0])[1], "Sentry's issue is attached")
-    await eventually(world, lambda: "could not be opened" not in status(channel), "nobody needs to try again")
+    await eventually(
+        world, lambda: world.linear.of(world.linear.issues[0])[1], "Sentry's issue is attached"
+    )
+    await eventually(
+        world, lambda: "could not be opened" not in status(channel), "nobody needs to try again"
+    )
     await alice.click(failed, "incident.try_again")
     await told(alice, "tried again already")
     assert len(world.linear.issues) == 1
@@ -127,7 +146,11 @@ async def test_valkey_is_killed_and_what_was_acked_is_there(small: World):
     assert "Nothing was recorded" in answer or "could not see whether" in answer
     assert alice.toasts() == [], "no bare error of Slack's own"
     await alice.command("/incident status", channel)
-    await eventually(world, lambda: len([m for m in alice.ephemerals() if "Redis" in plain(m)]) == 2, "told again")
+    await eventually(
+        world,
+        lambda: len([m for m in alice.ephemerals() if "Redis" in plain(m)]) == 2,
+        "told again",
+    )
     assert asked(world) == []
 
     # It comes back by itself, with everything that was acknowledged.
@@ -137,7 +160,9 @@ async def test_valkey_is_killed_and_what_was_acked_is_there(small: World):
         await alice.click(alice.now(decision), "decision.rollback")
 
         def answered(before: int = refusals) -> bool:
-            return len(alice.ephemerals()) > before or "decision.rollback" not in str(alice.now(decision))
+            return len(alice.ephemerals()) > before or "decision.rollback" not in str(
+                alice.now(decision)
+            )
 
         await eventually(world, answered, "an answer to the click")
         refusals = len(alice.ephemerals())
@@ -160,20 +185,30 @@ async def test_no_channel_can_be_created(small: World):
     def in_thread(words: str) -> bool:
         return any(words in plain(m) for m in alice.thread(incidents_channel, root["ts"]))
 
-    await eventually(world, lambda: in_thread("Recommended: roll back"), "the decision, in the thread")
+    await eventually(
+        world, lambda: in_thread("Recommended: roll back"), "the decision, in the thread"
+    )
     await eventually(world, lambda: in_thread("○Learn"), "the status, in the thread")
     assert incidents(world) == []
-    decision = next(m for m in alice.thread(incidents_channel, root["ts"]) if "decision.rollback" in str(m))
+    decision = next(
+        m for m in alice.thread(incidents_channel, root["ts"]) if "decision.rollback" in str(m)
+    )
     await alice.click(decision, "decision.rollback")
     await alice.sees_change(decision, "Read back from the deployer", seconds=20)
     await eventually(world, lambda: in_thread("Recovered"), "the check, in the thread")
     roots = [
-        m for m in everything(alice, incidents_channel) if m.get("thread_ts", m["ts"]) == m["ts"] and m.get("bot_id")
+        m
+        for m in everything(alice, incidents_channel)
+        if m.get("thread_ts", m["ts"]) == m["ts"] and m.get("bot_id")
     ]
-    assert [plain(m) for m in roots if "rolls shop back" in plain(m)] == [], "not in everybody's face"
+    assert [plain(m) for m in roots if "rolls shop back" in plain(m)] == [], (
+        "not in everybody's face"
+    )
     await alice.command("/incident status INC-0001", "general")
     await told(alice, "Recovery check")
-    await alice.command("/incident fixed by hand INC-0001")  # words, not an id: nothing is done by guessing
+    await alice.command(
+        "/incident fixed by hand INC-0001"
+    )  # words, not an id: nothing is done by guessing
     assert world.workspace.channel("general").messages == [] or not said(
         alice, world.workspace.channel("general"), "INC"
     )
@@ -184,13 +219,20 @@ async def test_no_channel_can_be_created(small: World):
     await bob.submit(form, {"title": "a customer's data leaks", "private": ["private"]})
     direct = await eventually(
         world,
-        lambda: next((c for c in world.workspace.channels.values() if c.im_user == bob.id and c.messages), None),
+        lambda: next(
+            (c for c in world.workspace.channels.values() if c.im_user == bob.id and c.messages),
+            None,
+        ),
         "a DM",
     )
-    await eventually(world, lambda: any("Decision 1" in plain(m) for m in direct.messages), "the decision, there")
+    await eventually(
+        world, lambda: any("Decision 1" in plain(m) for m in direct.messages), "the decision, there"
+    )
     for channel in world.workspace.channels.values():
         if channel is not direct:
-            assert not any("data leaks" in plain(m) and m.get("bot_id") for m in channel.messages), channel.name
+            assert not any(
+                "data leaks" in plain(m) and m.get("bot_id") for m in channel.messages
+            ), channel.name
     assert not any("data leaks" in post.content for post in world.discord.posts)
 
 
@@ -237,4 +279,6 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
     form = await alice.open_modal("incident.fixed")
     await alice.submit(form, {"sentence": "rolled back by hand on the box"})
     await alice.sees("Recovered", channel, seconds=20)
-    await eventually(world, lambda: world.pagerduty.events[-1].state == "resolved", "nobody is called any more")
+    await eventually(
+        world, lambda: world.pagerduty.events[-1].state == "resolved", "nobody is called any more"
+    )

@@ -6,7 +6,17 @@ from pathlib import Path
 
 from sandbox.faults import Fault
 from sandbox.slack.people import plain
-from tests.workspace.stage import SHOP, asked, burn, declared, doctor_of, eventually, said, told, town
+from tests.workspace.stage import (
+    SHOP,
+    asked,
+    burn,
+    declared,
+    doctor_of,
+    eventually,
+    said,
+    told,
+    town,
+)
 
 
 async def test_what_would_mention_unknown_owners_is_posted_and_says_so(tmp_path: Path) -> None:
@@ -18,7 +28,9 @@ async def test_what_would_mention_unknown_owners_is_posted_and_says_so(tmp_path:
         channel = await declared(alice, "checkout is failing")
         unknown = "the owners' group or user @old-oncall of the catalogue is not known to Slack"
         await eventually(
-            world, lambda: said(alice, channel, f"No owner is mentioned: {unknown}"), "the page, as a message"
+            world,
+            lambda: said(alice, channel, f"No owner is mentioned: {unknown}"),
+            "the page, as a message",
         )
         await alice.click(await alice.sees("Recommended: roll back", channel), "decision.rollback")
         refused = plain(await told(alice, "I cannot tell who owns shop"))

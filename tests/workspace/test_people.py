@@ -38,7 +38,11 @@ async def test_whoever_reads_the_announcement_joins_with_one_tap(small: World):
     # What is over has nothing to join any more.
     await alice.command("/incident cancel false alarm", channel)
     await bob.sees_change(announcement, "Cancelled")
-    now = next(m for m in bob.messages(world.workspace.channel("incidents")) if m["ts"] == announcement["ts"])
+    now = next(
+        m
+        for m in bob.messages(world.workspace.channel("incidents"))
+        if m["ts"] == announcement["ts"]
+    )
     assert "incident.join" not in str(now)
 
 
@@ -51,7 +55,9 @@ async def test_the_lead_is_handed_over_and_severity_is_a_persons_word(small: Wor
     await alice.command("/incident lead @bob", channel)
     await bob.sees(f"<@{bob.id}> leads, in place of <@{alice.id}>", channel)
     await eventually(world, lambda: bob.id in channel.members, "the new lead is in the channel")
-    await eventually(world, lambda: f"Lead*: <@{bob.id}>" in status(channel), "the status names him")
+    await eventually(
+        world, lambda: f"Lead*: <@{bob.id}>" in status(channel), "the status names him"
+    )
     await bob.command("/incident lead", channel)
     await told(bob, "leads INC-0001 already")
     await bob.command("/incident severity 2", channel)
@@ -107,9 +113,13 @@ async def test_an_update_is_asked_for_posted_everywhere_and_put_off(small: World
     assert not any("The pool of db-2" in plain(m) for m in incidents.roots() if m is not root)
     ticket = world.linear.issues[0]
     await eventually(
-        world, lambda: any("The pool of db-2" in c.body for c in world.linear.of(ticket)[0]), "on the ticket"
+        world,
+        lambda: any("The pool of db-2" in c.body for c in world.linear.of(ticket)[0]),
+        "on the ticket",
     )
-    await eventually(world, lambda: "The pool of db-2" in world.discord.posts[0].content, "on Discord")
+    await eventually(
+        world, lambda: "The pool of db-2" in world.discord.posts[0].content, "on Discord"
+    )
 
 
 async def test_a_lead_who_cannot_be_written_to_is_asked_in_the_channel(small: World):
@@ -125,4 +135,6 @@ async def test_a_lead_who_cannot_be_written_to_is_asked_in_the_channel(small: Wo
     await alice.sees("Next update", channel)
     await eventually(world, lambda: "*Update*" in status(channel), "the pinned status")
     assert "*Next*: update" in status(channel)
-    assert not [m for m in alice.ephemerals() if "your update is posted" in plain(m)], "the channel has just said so"
+    assert not [m for m in alice.ephemerals() if "your update is posted" in plain(m)], (
+        "the channel has just said so"
+    )

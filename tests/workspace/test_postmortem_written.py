@@ -44,7 +44,9 @@ async def both(tmp_path: Path) -> AsyncIterator[World]:
     """Two services whose post-mortems go to one clone, in which a template lies."""
     world = town(tmp_path, services=BOTH)
     repository = Repository(tmp_path / "adr")
-    repository.commit("how we write", {"0000-template.md": TEMPLATE, "0004-we-use-flags.md": "# ADR-0004\n"})
+    repository.commit(
+        "how we write", {"0000-template.md": TEMPLATE, "0004-we-use-flags.md": "# ADR-0004\n"}
+    )
     async with world:
         try:
             yield world
@@ -93,7 +95,13 @@ async def test_the_form_knows_what_the_evidence_says_and_a_draft_outlives_the_bo
     assert " users" in known["impact"]
     assert " to " in known["impact"], "from when to when"
 
-    alice.fill(view, {"root_cause": "The importer writes accounts without a region.", "item_2": "alert on imports"})
+    alice.fill(
+        view,
+        {
+            "root_cause": "The importer writes accounts without a region.",
+            "item_2": "alert on imports",
+        },
+    )
     await alice.click(view, "incident.add_item")
     view = await alice.open_modal(text="Action item 4")
     alice.fill(view, {"item_4": "import a copy first", "incident.item.kind.4": "gates"})
@@ -123,11 +131,17 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
     search = await declared(bob, "search is failing", "inc-0002-")
     await fixed(alice, shop)
     await bob.command("/incident fixed index rebuilt", search)
-    asked = await bob.sees("Do users have it back?", search, seconds=30)  # Sentry has nothing of search
+    asked = await bob.sees(
+        "Do users have it back?", search, seconds=30
+    )  # Sentry has nothing of search
     await bob.click(asked, "incident.recovered")
     await bob.sees("*Recovered.*", search)
     hers, his = await form(alice, shop), await form(bob, search)
-    parts = {**WHYS, "root_cause": "The flag reads an empty table.", "item_1": "a test with an empty table"}
+    parts = {
+        **WHYS,
+        "root_cause": "The flag reads an empty table.",
+        "item_1": "a test with an empty table",
+    }
     await asyncio.gather(alice.submit(hers, parts), bob.submit(his, parts))
     await alice.sees("INC-0001 is resolved", shop, seconds=20)
     await bob.sees("INC-0002 is resolved", search, seconds=20)
@@ -140,7 +154,9 @@ async def test_two_incidents_end_at_once_in_the_folders_own_shape(both: World):
         assert found, text[:200]
         numbers.append(found.group(1))
         assert text.startswith('---\nstatus: "accepted"\nlayout: decision\n---\n\n# ADR-')
-        assert text.split("\n\n")[2].startswith("```text\nPRODUCTION INCIDENT — "), "it begins with the summary"
+        assert text.split("\n\n")[2].startswith("```text\nPRODUCTION INCIDENT — "), (
+            "it begins with the summary"
+        )
         headings = [line for line in text.splitlines() if line.startswith("## ")]
         assert headings[:2] == ["## Context and Problem Statement", "## Decision Outcome"]
         assert "What is the problem?" not in text
@@ -152,7 +168,9 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
     world, alice = small, small.alice
     # Wherever and whenever this is told, it is ten on a Tuesday where she is: late reminders wait for a working morning.
     now = datetime.now(UTC)
-    ten = datetime(now.year, now.month, now.day, 10, tzinfo=UTC) + timedelta(days=(1 - now.weekday()) % 7)
+    ten = datetime(now.year, now.month, now.day, 10, tzinfo=UTC) + timedelta(
+        days=(1 - now.weekday()) % 7
+    )
     offset = timedelta(minutes=round((ten - now).total_seconds() / 60))
     world.workspace.users["U0ALICE"]["tz_offset"] = int(offset.total_seconds())
     burn(world)
@@ -186,7 +204,9 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
     await redis.zadd(timers, {timer: round(time.time() * 1000)}, xx=True)
     reminder = await alice.sees("The post-mortem is still to be written.", channel, seconds=20)
     assert "<@U0ALICE>" in plain(reminder)
-    again = await eventually(world, lambda: said(alice, channel, "still to be written"), "the reminder")
+    again = await eventually(
+        world, lambda: said(alice, channel, "still to be written"), "the reminder"
+    )
     assert len(again) == 1
     tomorrow = await due()
     assert tomorrow is not None
@@ -194,7 +214,9 @@ async def test_who_owes_it_is_reminded_in_their_morning_until_it_is_written(smal
 
     await alice.click(reminder, "incident.postmortem")
     view = await alice.open_modal("incident.postmortem", text="Action item 1")
-    await alice.submit(view, {**WHYS, "root_cause": "The flag reads an empty table.", "item_1": "a test for it"})
+    await alice.submit(
+        view, {**WHYS, "root_cause": "The flag reads an empty table.", "item_1": "a test for it"}
+    )
     await alice.sees("is resolved", channel, seconds=20)
     assert await due() is None
     await redis.aclose()

@@ -19,7 +19,9 @@ CANARY = "canary"
 async def declared_in_private(person: Person, title: str) -> None:
     await person.shortcut("incident.declare")
     form = await person.open_modal("incident.declare")
-    await person.submit(form, {"title": title, "description": f"the {CANARY} of bob", "private": ["private"]})
+    await person.submit(
+        form, {"title": title, "description": f"the {CANARY} of bob", "private": ["private"]}
+    )
 
 
 def leaks(world: World, insider: Person, *inside: Channel) -> list[str]:
@@ -27,7 +29,11 @@ def leaks(world: World, insider: Person, *inside: Channel) -> list[str]:
     places: dict[str, Any] = {}
     for channel in world.workspace.channels.values():
         if channel not in inside and channel.im_user != insider.id:
-            places[f"#{channel.name or channel.id}"] = [channel.messages, channel.topic, channel.purpose]
+            places[f"#{channel.name or channel.id}"] = [
+                channel.messages,
+                channel.topic,
+                channel.purpose,
+            ]
             places[f"the name of #{channel.name}"] = channel.name
             places[f"the bookmarks of #{channel.name}"] = channel.bookmarks
     for user, messages in world.workspace.ephemerals.items():
@@ -39,7 +45,9 @@ def leaks(world: World, insider: Person, *inside: Channel) -> list[str]:
     places["Discord"] = [post.content for post in world.discord.posts]
     places["Linear"] = [world.linear.issues, world.linear.comments, world.linear.attachments]
     places["PagerDuty"] = world.pagerduty.events
-    places["the post-mortems"] = [file.read_text() + file.name for file in (world.folder / "adr").iterdir()]
+    places["the post-mortems"] = [
+        file.read_text() + file.name for file in (world.folder / "adr").iterdir()
+    ]
     places["the bot's log"] = (world.folder / "bot.log").read_text()
     return [place for place, told in places.items() if CANARY in str(told).lower()]
 
@@ -53,7 +61,9 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     assert channel.is_private
     await bob.sees("Decision 1", channel)
     await eventually(world, lambda: bob.id in channel.members, "who declared it is in")
-    assert alice.id not in channel.members, "not even the owners: who is needed is invited by people"
+    assert alice.id not in channel.members, (
+        "not even the owners: who is needed is invited by people"
+    )
     announcements = world.workspace.channel("incidents")
     announced = await alice.sees("INC-0001", announcements)
     assert "a private incident" in plain(announced)
@@ -113,9 +123,13 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
     await bob.submit(form, parts)
     await bob.sees("is resolved", channel, seconds=20)
     await bob.open_home()
-    await eventually(world, lambda: "scan for keys" in str(bob.home()), "what is owed, for its members")
+    await eventually(
+        world, lambda: "scan for keys" in str(bob.home()), "what is owed, for its members"
+    )
     await alice.open_home()
-    await eventually(world, lambda: list((world.folder / "adr").iterdir()), "the post-mortem is written")
+    await eventually(
+        world, lambda: list((world.folder / "adr").iterdir()), "the post-mortem is written"
+    )
     after = await declared(alice, "checkout is failing again", "inc-0003-")
     await alice.command("/incident status", after)
     for line in ("history", "history shop", "trends", "timeline"):
@@ -123,15 +137,21 @@ async def test_nobody_outside_its_channel_learns_anything(small: World):
 
     assert said(bob, channel, "canary"), "inside it is an incident like any other"
     await bob.command("/incident history")
-    assert "Canary: a signing key is public" in plain(await told(bob, "INC-0001")), "its members look back on it"
+    assert "Canary: a signing key is public" in plain(await told(bob, "INC-0001")), (
+        "its members look back on it"
+    )
 
     # Its item is followed in Linear by its number alone; settled there, it is settled here.
-    item = await eventually(world, lambda: numbered(world, "Action item 1 of INC-0001"), "its item, by number")
+    item = await eventually(
+        world, lambda: numbered(world, "Action item 1 of INC-0001"), "its item, by number"
+    )
     assert "/archives/" in item.description, "for its members: the way there"
     assert "scan for keys" not in str([world.linear.issues, world.linear.comments])
     await eventually(world, lambda: said(bob, channel, item.identifier), "the list leads there")
     world.linear.move(item.identifier, "completed", by="Bob Okafor")
-    await eventually(world, lambda: said(bob, channel, "done by Bob Okafor"), "settled there is settled here")
+    await eventually(
+        world, lambda: said(bob, channel, "done by Bob Okafor"), "settled there is settled here"
+    )
     assert leaks(world, bob, channel) == []
 
 
@@ -194,7 +214,9 @@ async def test_where_no_channel_can_be_made_it_runs_in_a_direct_message(small: W
 
     def direct() -> Channel | None:
         every = world.workspace.channels.values()
-        return next((c for c in every if c.im_user == bob.id and "Decision 1" in str(c.messages)), None)
+        return next(
+            (c for c in every if c.im_user == bob.id and "Decision 1" in str(c.messages)), None
+        )
 
     await eventually(world, direct, "the decision, in a direct message")
     await alice.command("/incident list")

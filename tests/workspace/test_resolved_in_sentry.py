@@ -23,7 +23,9 @@ async def test_issues_are_resolved_so_that_what_was_rolled_back_is_no_regression
 ):
     channel = await recovered(small)
     told = await eventually(
-        small, lambda: said(small.alice, channel, "set to resolved in the next release"), "it is said"
+        small,
+        lambda: said(small.alice, channel, "set to resolved in the next release"),
+        "it is said",
     )
     assert len(told) == 1
     assert "not of one in 1.2.0. I look for that myself" in plain(told[0])
@@ -40,7 +42,9 @@ async def test_issues_are_resolved_so_that_what_was_rolled_back_is_no_regression
 async def test_a_release_that_ci_has_built_by_then_is_named(small: World):
     small.sentry.add_release("shop@1.4.0")
     channel = await recovered(small)
-    await eventually(small, lambda: said(small.alice, channel, "set to resolved in 1.4.0"), "it is said")
+    await eventually(
+        small, lambda: said(small.alice, channel, "set to resolved in 1.4.0"), "it is said"
+    )
     [issue] = small.sentry.issues.values()
     assert issue.in_release == "shop@1.4.0"
     small.sentry.load("KeyError: 'region'", release="shop@1.3.0", transaction="/")
@@ -50,7 +54,9 @@ async def test_a_release_that_ci_has_built_by_then_is_named(small: World):
 async def test_without_the_scope_people_get_the_link(small: World):
     small.sentry.tokens[SENTRY_TOKEN] = ALL_SCOPES - {"event:write"}
     channel = await recovered(small)
-    told = await eventually(small, lambda: said(small.alice, channel, "Sentry's issues stay open"), "it is said")
+    told = await eventually(
+        small, lambda: said(small.alice, channel, "Sentry's issues stay open"), "it is said"
+    )
     [issue] = small.sentry.issues.values()
     words = plain(told[0])
     assert "it needs event:write" in words

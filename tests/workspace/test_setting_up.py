@@ -45,12 +45,20 @@ async def test_from_nothing_to_a_bot_that_works_and_back(tmp_path: Path) -> None
         assert line(told, "INCIDENTS_CHANNEL").startswith(" ✓ ")
         assert "shop@1.3.0, shop@1.2.0, shop@1.1.0" in told
         assert "v1.3.0, v1.2.0, v1.1.0" in told
-        assert not [m for m in world.workspace.channel("incidents").messages if "doctor" in m["text"]]
+        assert not [
+            m for m in world.workspace.channel("incidents").messages if "doctor" in m["text"]
+        ]
 
         # Wrong tokens, a wrong name, a scope that was taken away: each is named, with how to mend it.
         world.workspace.scopes.discard("pins:write")
-        wrong = {"SENTRY_AUTH_TOKEN": "sntrys_wrong", "LINEAR_API_KEY": "lin_api_wrong", "INCIDENTS_CHANNEL": "nowhere"}
-        code, told = await doctor(world, **wrong, DISCORD_WEBHOOK_URL=f"{world.url}/discord/api/webhooks/9/wrong")
+        wrong = {
+            "SENTRY_AUTH_TOKEN": "sntrys_wrong",
+            "LINEAR_API_KEY": "lin_api_wrong",
+            "INCIDENTS_CHANNEL": "nowhere",
+        }
+        code, told = await doctor(
+            world, **wrong, DISCORD_WEBHOOK_URL=f"{world.url}/discord/api/webhooks/9/wrong"
+        )
         assert code == 1
         for what in ("Slack scopes", "INCIDENTS_CHANNEL", "Sentry, shop", "Linear", "Discord"):
             assert line(told, what).startswith(" ✗ "), told
@@ -63,7 +71,9 @@ async def test_from_nothing_to_a_bot_that_works_and_back(tmp_path: Path) -> None
 
         # A release name that the catalogue cannot read: the pattern that would is said.
         services = tmp_path / "world" / "services.toml"
-        services.write_text(services.read_text().replace('sentry = "shop@{version}"', 'sentry = "web@{version}"'))
+        services.write_text(
+            services.read_text().replace('sentry = "shop@{version}"', 'sentry = "web@{version}"')
+        )
         code, told = await doctor(world)
         assert code == 1
         assert 'sentry = "shop@{version}"' in told

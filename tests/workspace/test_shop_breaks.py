@@ -15,14 +15,20 @@ from tests.workspace.stage import eventually, said, status
 async def test_one_feature_is_investigated_bisected_and_its_release_rolled_back(world: World):
     shop, alice = world.shop, world.alice
     assert shop is not None
-    shop.traffic.retry = 0.7  # one page of three fails: enough events for a look on a slow machine, too
+    shop.traffic.retry = (
+        0.7  # one page of three fails: enough events for a look on a slow machine, too
+    )
     breakage = await shop.break_one_feature()
     channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: investigate, with a rollback ready beside it", channel, seconds=30)
+    decision = await alice.sees(
+        "Recommended: investigate, with a rollback ready beside it", channel, seconds=30
+    )
     assert "decision.rollback" in str(decision), "offered in parallel"
 
     # By itself, beside the decision: the walk to the commit, and real `git bisect run` on the shop's repository.
-    tree = await eventually(world, lambda: said(alice, channel, "Bisect found it"), "the bisect", seconds=60)
+    tree = await eventually(
+        world, lambda: said(alice, channel, "Bisect found it"), "the bisect", seconds=60
+    )
     found = plain(tree[-1])
     assert breakage.commit[:7] in found
     assert breakage.message.splitlines()[0] in found
@@ -46,7 +52,9 @@ async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deplo
     shop, alice = world.shop, world.alice
     assert shop is not None
     before = shop.current_release()
-    world.alerts.rule = Rule(name="More than 4 events in a minute", threshold=4)  # one person makes few
+    world.alerts.rule = Rule(
+        name="More than 4 events in a minute", threshold=4
+    )  # one person makes few
     await shop.break_bad_data()
     channel = await alice.channel("inc-0001-", seconds=60)
     decision = await alice.sees("Recommended: investigate", channel, seconds=30)
@@ -57,7 +65,9 @@ async def test_one_customers_bad_data_is_investigated_and_mended_without_a_deplo
     assert shop.current_release() == before
     for user in shop.users:
         # Its digits also stand in some Unix times, which Slack's dates are made of.
-        assert not re.search(rf"(?<![\w.]){re.escape(user.id)}(?![\w.])", words), "end users are counts, never names"
+        assert not re.search(rf"(?<![\w.]){re.escape(user.id)}(?![\w.])", words), (
+            "end users are counts, never names"
+        )
         assert user.address not in words
     await shop.repair_data()
     await alice.click(decision, "decision.fixed")
@@ -76,7 +86,9 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
     assert shop is not None
     breakage = await shop.break_one_feature()
     channel = await alice.channel("inc-0001-", seconds=60)
-    decision = await alice.sees("Recommended: investigate, with a rollback ready beside it", channel, seconds=30)
+    decision = await alice.sees(
+        "Recommended: investigate, with a rollback ready beside it", channel, seconds=30
+    )
     await alice.click(decision, "decision.hotfix")
     form = await alice.open_modal("incident.hotfix", text="past the merge gates")
     assert "checks green" in json.dumps(form)
@@ -88,9 +100,17 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
     assert running is not None
     assert breakage.fix_commit.startswith(running) or running.startswith(breakage.fix_commit)
     assert shop.deploy_log()[-1]["commit"] == breakage.fix_commit, "its head, past the merge"
-    await eventually(world, lambda: "is not merged" in status(channel), "the next normal deploy would undo it")
-    fine = lambda: said(alice, channel, "*Recovered.*") or said(alice, channel, "Do users have it back?")  # noqa: E731
-    (verdict,) = await eventually(world, fine, "a verdict of the checks", seconds=60)
+    await eventually(
+        world, lambda: "is not merged" in status(channel), "the next normal deploy would undo it"
+    )
+    (verdict,) = await eventually(
+        world,
+        lambda: (
+            said(alice, channel, "*Recovered.*") or said(alice, channel, "Do users have it back?")
+        ),
+        "a verdict of the checks",
+        seconds=60,
+    )
     if "Do users have it back?" in plain(verdict):  # so few seconds are too few to tell
         await alice.click({**verdict, "channel": channel.id}, "incident.recovered")
     top = channel.pins[0]["ts"]
@@ -99,5 +119,10 @@ async def test_a_hotfix_is_shipped_by_its_head_commit_and_merged_when_users_are_
     pinned = {**(channel.message(top) or {}), "channel": channel.id}
     await alice.click(pinned, "incident.merge_hotfix")
     await alice.sees(f"Pull request #{pull.number} is merged by", channel)
-    assert Tree(shop.repo).try_git("merge-base", "--is-ancestor", breakage.fix_commit, "main") is not None
-    assert not said(alice, channel, f"{breakage.fix_commit} was deployed"), "our own deploy is nothing new"
+    assert (
+        Tree(shop.repo).try_git("merge-base", "--is-ancestor", breakage.fix_commit, "main")
+        is not None
+    )
+    assert not said(alice, channel, f"{breakage.fix_commit} was deployed"), (
+        "our own deploy is nothing new"
+    )

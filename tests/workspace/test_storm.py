@@ -12,7 +12,17 @@ import pytest
 from sandbox.sentry.events import Event
 from sandbox.slack.people import plain
 from sandbox.world import World
-from tests.workspace.stage import PEOPLE, SHOP, burn, eventually, everything, incidents, said, town, transcript
+from tests.workspace.stage import (
+    PEOPLE,
+    SHOP,
+    burn,
+    eventually,
+    everything,
+    incidents,
+    said,
+    town,
+    transcript,
+)
 
 PAYMENTS = """
 [services.payments]
@@ -26,7 +36,10 @@ AT_ONCE = 25
 @pytest.fixture
 async def depending(tmp_path: Path) -> AsyncIterator[World]:
     """The shop depends on payments."""
-    services = SHOP.replace('sentry = ["shop"]', 'sentry = ["shop"]\ndepends_on = ["payments"]', 1) + PAYMENTS
+    services = (
+        SHOP.replace('sentry = ["shop"]', 'sentry = ["shop"]\ndepends_on = ["payments"]', 1)
+        + PAYMENTS
+    )
     world = town(tmp_path, services=services)
     world.sentry.add_project("payments")
     async with world:
@@ -64,7 +77,9 @@ def issues(world: World, count: int, *, project: str = "shop", each: int = ALERT
     return found
 
 
-async def test_a_thousand_alerts_of_one_issue_are_one_incident_and_a_click_is_heard_meanwhile(small: World):
+async def test_a_thousand_alerts_of_one_issue_are_one_incident_and_a_click_is_heard_meanwhile(
+    small: World,
+):
     world, alice = small, small.alice
     burn(world)
     telling = asyncio.create_task(storm(world, issues(world, 1)))

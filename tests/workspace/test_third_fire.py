@@ -66,10 +66,16 @@ async def test_the_third_fire_in_a_file_is_called_a_pattern(small: World):
     (remembered,) = await eventually(
         world, lambda: said(alice, channel, "What I remember:"), "all of it, in the thread"
     )
-    for words in (pattern, "INC-0002", "it might have prevented this: tests: price a cart without region (Ann"):
+    for words in (
+        pattern,
+        "INC-0002",
+        "it might have prevented this: tests: price a cart without region (Ann",
+    ):
         assert words in plain(remembered)
     await alice.command("/incident history shop", channel)
-    assert "rolled back to v41, over after 9 min" in plain(await told(alice, "past incidents of shop"))
+    assert "rolled back to v41, over after 9 min" in plain(
+        await told(alice, "past incidents of shop")
+    )
 
     await alice.command("/incident fixed flag new-pricing off", channel)
     await alice.sees("*Recovered.*", channel, seconds=30)

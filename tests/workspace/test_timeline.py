@@ -105,7 +105,9 @@ async def test_in_a_thread_of_the_announcements_only_what_is_said_there_counts(s
     assert text.count("db-2") == 1
 
 
-async def test_an_alert_a_screenshot_and_a_forwarded_message_are_pinned_with_their_words(small: World):
+async def test_an_alert_a_screenshot_and_a_forwarded_message_are_pinned_with_their_words(
+    small: World,
+):
     world, alice, bob = small, small.alice, small.bob
     burn(world)
     channel = await declared(alice, "checkout is failing")
@@ -119,11 +121,15 @@ async def test_an_alert_a_screenshot_and_a_forwarded_message_are_pinned_with_the
     fired = world.workspace.alert(channel, "alertmanager", webhook=True, attachments=[alert])
     seen = bob.say(channel, "this is what they see", files=("till.png",))
     bare = bob.say(channel, "", files=("error.log",))
-    said = bob.forward(bob.say("general", "customers cannot pay since noon"), channel, "from support")
+    said = bob.forward(
+        bob.say("general", "customers cannot pay since noon"), channel, "from support"
+    )
     for message in ({**fired, "channel": channel.id}, seen, bare, said):
         alice.react(message)
     text = await shown(alice, channel, "customers cannot pay since noon")
     assert f"<@{bob.id}>: from support" in text
-    assert "HighErrorRate (checkout) <https://am.example/1>" in await shown(alice, channel, "HighErrorRate")
+    assert "HighErrorRate (checkout) <https://am.example/1>" in await shown(
+        alice, channel, "HighErrorRate"
+    )
     assert "this is what they see (file: till.png)" in await shown(alice, channel, "till.png")
     assert f"<@{bob.id}>: (file: error.log)" in await shown(alice, channel, "error.log")

@@ -33,7 +33,11 @@ SAYS: dict[str, tuple[str, ...]] = {
         "*Organisations*: nordwind",
     ),
     "no-users": ("Many users (inferred)", "name no user"),
-    "one-user": ("Recommended: investigate", "1 user;", "One account in several features points at its data"),
+    "one-user": (
+        "Recommended: investigate",
+        "1 user;",
+        "One account in several features points at its data",
+    ),
     "health-checker": ("Only health checks and bots (not_users) ran into it",),
     "attacker": ("1 user;", "Recommended: investigate"),
     "louder": ("OSError: mail queue is full", "spiking", "first seen"),
@@ -91,7 +95,9 @@ async def test_two_deploys_in_the_window_blame_the_one_before(trapped: World):
     (world.folder / "releases").write_text("v1.3.1\nv1.3.0\nv1.2.0\nv1.1.0\n")
     burn(world, seconds=30)
     channel = await opened(world, alerts=False)
-    await decision_says(world, channel, ("Roll back to 1.2.0", "2 deploys around that time", "1.3.0"))
+    await decision_says(
+        world, channel, ("Roll back to 1.2.0", "2 deploys around that time", "1.3.0")
+    )
 
 
 async def test_trouble_from_before_the_deploy_does_not_blame_it(trapped: World):
@@ -105,9 +111,13 @@ async def test_trouble_from_before_the_deploy_does_not_blame_it(trapped: World):
     # 1.2.0 runs for two days; 1.3.0 was never there.
     world.sentry.releases.pop("shop@1.3.0")
     for page in ("/", "/cart"):
-        world.sentry.load(at=now - 30, every=0.3, times=100, users=PEOPLE, transaction=page, release="shop@1.2.0")
+        world.sentry.load(
+            at=now - 30, every=0.3, times=100, users=PEOPLE, transaction=page, release="shop@1.2.0"
+        )
     channel = await opened(world, alerts=False)
-    await decision_says(world, channel, ("not safe", "1.3.1 was deployed since, and 1.2.0 had run for"))
+    await decision_says(
+        world, channel, ("not safe", "1.3.1 was deployed since, and 1.2.0 had run for")
+    )
 
 
 async def test_the_dependency_was_deployed(trapped: World):

@@ -49,7 +49,9 @@ PARTS = {
 
 async def fixed(person: Person, channel: Channel, sentence: str) -> None:
     await person.command(f"/incident fixed {sentence}", channel)
-    await person.workspace.until(lambda: f"fixed another way: {sentence}" in status(channel), what="it is pinned")
+    await person.workspace.until(
+        lambda: f"fixed another way: {sentence}" in status(channel), what="it is pinned"
+    )
 
 
 async def test_fixed_another_way_understood_written_down_and_remembered(small: World):
@@ -70,7 +72,9 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     chart = next(b["chart"] for b in message["blocks"] if b["type"] == "data_visualization")
     drawn = [f"{point['value']:g}" for point in chart["series"][0]["data"]]
     assert chart["axis_config"]["categories"][-1].endswith((" recovered", " E"))
-    assert all(number in message["text"] for number in drawn), "for notifications and screen readers"
+    assert all(number in message["text"] for number in drawn), (
+        "for notifications and screen readers"
+    )
 
     # Not over before somebody understands why: what is missing, with the forms that bring it.
     await alice.command("/incident resolve", channel)
@@ -98,12 +102,19 @@ async def test_fixed_another_way_understood_written_down_and_remembered(small: W
     assert "(owner bob, due 2027-01-31)" in written
     assert "<@U" not in written
     assert f"bar [{', '.join(drawn)}]" in written.split("xychart-beta")[1], "the same picture"
-    await eventually(world, lambda: world.linear.issues[0].state.type == "completed", "the ticket is closed")
+    await eventually(
+        world, lambda: world.linear.issues[0].state.type == "completed", "the ticket is closed"
+    )
     await eventually(world, lambda: "Resolved" in status(channel), "the pinned status")
 
     # The next one on this service hears of it at triage.
     world.sentry.load(
-        "ValueError: price", times=20, every=0.2, users=["id:1"], transaction="/pay", release="shop@1.3.0"
+        "ValueError: price",
+        times=20,
+        every=0.2,
+        users=["id:1"],
+        transaction="/pay",
+        release="shop@1.3.0",
     )
     second = await declared(alice, "prices are odd", "inc-0002-")
     decision = await alice.sees("Decision 1", second)
@@ -125,13 +136,17 @@ async def test_not_recovered_is_paged_and_decided_again(small: World):
     assert "rollback to 1.2.0 did not help" in plain(again)
     assert "events" in plain(again)
     await eventually(
-        world, lambda: any("did not help" in e.summary for e in world.pagerduty.events), "people are paged again"
+        world,
+        lambda: any("did not help" in e.summary for e in world.pagerduty.events),
+        "people are paged again",
     )
     await alice.sees_change(decision, "Not recovered: a new decision is open")
     await eventually(world, lambda: "To decide" in status(channel), "the pinned status")
     ticket = world.linear.issues[0]
     await eventually(
-        world, lambda: any("did not help" in c.body for c in world.linear.of(ticket)[0]), "the ticket follows"
+        world,
+        lambda: any("did not help" in c.body for c in world.linear.of(ticket)[0]),
+        "the ticket follows",
     )
     # What was tried is not recommended again.
     measured = plain(await alice.sees_change(again, "Recommended", seconds=20))
@@ -167,7 +182,9 @@ async def test_not_measured_a_person_confirms_by_name(small: World):
     assert (await world.alerts.event_alert(event)).status == 200
     again = await alice.sees("Decision 2", channel, seconds=20)
     assert "it is back" in plain(again).lower()
-    await eventually(world, lambda: any("it is back" in e.summary for e in world.pagerduty.events), "paged")
+    await eventually(
+        world, lambda: any("it is back" in e.summary for e in world.pagerduty.events), "paged"
+    )
     await eventually(world, lambda: "To decide" in status(channel), "the pinned status, again")
 
 
@@ -179,9 +196,16 @@ async def test_a_workspace_without_charts_gets_the_same_numbers_in_words(small: 
     decision = await alice.sees("Recommended: roll back", channel)
     await alice.click(decision, "decision.rollback")
     message = await alice.sees("*Recovered.*", channel, seconds=30)
-    assert [b["type"] for b in message["blocks"]] == ["section", "context", "context", "context", "actions"]
+    assert [b["type"] for b in message["blocks"]] == [
+        "section",
+        "context",
+        "context",
+        "context",
+        "actions",
+    ]
     assert re.search(
-        r"Events a minute, each for 10 s: .*\[alert\].*\[rollback to 1\.2\.0\].*\[recovered\]", plain(message)
+        r"Events a minute, each for 10 s: .*\[alert\].*\[rollback to 1\.2\.0\].*\[recovered\]",
+        plain(message),
     )
     tried = [c for c in world.workspace.calls if "data_visualization" in str(c.args)]
     assert [c.answer.get("error") for c in tried] == ["invalid_blocks"], "once: it is remembered"

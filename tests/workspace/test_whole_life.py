@@ -6,7 +6,9 @@ from sandbox.slack.people import plain
 from sandbox.world import World
 
 
-async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(world: World):
+async def test_a_release_that_breaks_everything_is_rolled_back_verified_and_understood(
+    world: World,
+):
     shop, alice = world.shop, world.alice
     assert shop is not None
     await shop.break_everything()

@@ -7,7 +7,16 @@ from typing import Any
 
 from sandbox.slack.people import Json, plain
 from sandbox.world import World
-from tests.workspace.stage import burn, declared, eventually, everything, incidents, opened, status, told
+from tests.workspace.stage import (
+    burn,
+    declared,
+    eventually,
+    everything,
+    incidents,
+    opened,
+    status,
+    told,
+)
 
 RIGHT_TO_LEFT = "הקופה לא עובדת"
 ODD = {
@@ -44,10 +53,14 @@ async def test_any_description_is_shown_defused_and_cut(small: World):
             assert "@everyone" not in words, what
             assert "\u202e" not in words, what
         if what == "markup":
-            assert "<https://evil.example" not in "\n".join(formatted(everything(alice, channel))), "no masked link"
+            assert "<https://evil.example" not in "\n".join(
+                formatted(everything(alice, channel))
+            ), "no masked link"
         if what == "right to left":
             assert RIGHT_TO_LEFT in shown
-            assert f"\u2068checkout {RIGHT_TO_LEFT}\u2069" in shown, "it does not turn the line around it"
+            assert f"\u2068checkout {RIGHT_TO_LEFT}\u2069" in shown, (
+                "it does not turn the line around it"
+            )
         if what == "emoji":
             assert "🔥🔥" in shown
         await alice.command("/incident cancel false alarm", channel)
@@ -109,7 +122,9 @@ async def test_words_that_could_mean_two_things_are_asked_about(two_services: Wo
     await alice.command("/incident severity 2")
     asked = await told(alice, "2 incidents are open")
     await alice.click(
-        asked, "incident.meant", value='{"name":"severity","text":"","severity":"2","incident":"INC-0002"}'
+        asked,
+        "incident.meant",
+        value='{"name":"severity","text":"","severity":"2","incident":"INC-0002"}',
     )
     await told(alice, "INC-0002 is SEV2")
 
@@ -123,7 +138,13 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
     # From anywhere, because it is the only open one; and the answer names it.
     await bob.command("/incident status")
     answer = plain(await told(bob, "Recovery check"))
-    for proof in ("Triage report", "Root cause with evidence", "Deploy proof", "Ticket", "Post-mortem"):
+    for proof in (
+        "Triage report",
+        "Root cause with evidence",
+        "Deploy proof",
+        "Ticket",
+        "Post-mortem",
+    ):
         assert proof in answer
     await bob.command("/incident list")
     assert "INC-0001" in plain(await told(bob, "1 incident open"))
@@ -140,13 +161,19 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
 
     await bob.command("/incident update Card payments work again in eu-west", channel)
     await eventually(world, lambda: "Card payments work" in status(channel), "the update, pinned")
-    await eventually(world, lambda: "Card payments" in world.discord.posts[0].content, "the update, in Discord")
+    await eventually(
+        world, lambda: "Card payments" in world.discord.posts[0].content, "the update, in Discord"
+    )
     ticket = world.linear.issues[0]
     await eventually(
-        world, lambda: any("Card payments" in c.body for c in world.linear.of(ticket)[0]), "the update, on the ticket"
+        world,
+        lambda: any("Card payments" in c.body for c in world.linear.of(ticket)[0]),
+        "the update, on the ticket",
     )
     assert not any("<@" in c.body for c in world.linear.of(ticket)[0]), "people have names there"
-    assert any("KeyError" in a.title or "SHOP-1" in a.title for a in world.linear.of(ticket)[1]), "Sentry's issue"
+    assert any("KeyError" in a.title or "SHOP-1" in a.title for a in world.linear.of(ticket)[1]), (
+        "Sentry's issue"
+    )
 
     await bob.command("/incident update", channel)
     form: Json = await bob.open_modal("incident.update")

@@ -30,18 +30,38 @@ def promise(info: Mapping[str, Any], fsync: str | None, wait_replicas: int) -> F
     kept = bool(int(info.get("aof_enabled") or 0))
     replicas = int(info.get("connected_slaves") or 0)
     if wait_replicas > replicas:
-        says = f"is refused: commits wait for {wait_replicas} replicas, and {replicas} are connected"
+        says = (
+            f"is refused: commits wait for {wait_replicas} replicas, and {replicas} are connected"
+        )
         return broken(NAME, says, MEND_REPLICAS)
     if wait_replicas:
         how = "its primary is lost: a fail-over to a replica that has it loses nothing (REDIS_WAIT_REPLICAS)"
         return works(NAME, f"survives when {how}")
     if not kept:
-        return Finding("unproven", NAME, "is lost with the process of Redis: it keeps no append-only file", MEND_AOF)
+        return Finding(
+            "unproven",
+            NAME,
+            "is lost with the process of Redis: it keeps no append-only file",
+            MEND_AOF,
+        )
     if fsync == "always":
-        return works(NAME, "survives a crash of Redis and of its machine: each write is on disk before its answer")
+        return works(
+            NAME,
+            "survives a crash of Redis and of its machine: each write is on disk before its answer",
+        )
     if fsync is None:
-        return works(NAME, "survives a crash of Redis (append-only file); how often it is synced, it does not tell")
-    says = "survives a crash of Redis; with its machine up to a second is lost" if fsync == "everysec" else ""
+        return works(
+            NAME,
+            "survives a crash of Redis (append-only file); how often it is synced, it does not tell",
+        )
+    says = (
+        "survives a crash of Redis; with its machine up to a second is lost"
+        if fsync == "everysec"
+        else ""
+    )
     return Finding(
-        "unproven", NAME, says or "survives a crash of Redis; with its machine some seconds are lost", MEND_EVERYSEC
+        "unproven",
+        NAME,
+        says or "survives a crash of Redis; with its machine some seconds are lost",
+        MEND_EVERYSEC,
     )

@@ -39,30 +39,50 @@ async def place(repository: str, github: GitHub, mend: str) -> Finding:
         return found
     if found.archived or found.disabled:
         how = "archived" if found.archived else "disabled by GitHub"
-        mend = "unarchive it on GitHub (Settings), or name another one in the catalogue" if found.archived else ""
+        mend = (
+            "unarchive it on GitHub (Settings), or name another one in the catalogue"
+            if found.archived
+            else ""
+        )
         return broken(what, f"it is {how}: nothing can be deployed, merged or written there.", mend)
     if found.full_name and found.full_name.lower() != repository.lower():
-        says = (
-            f"it is {found.full_name} now: GitHub leads our calls there, but its webhooks are not known by that name."
+        says = f"it is {found.full_name} now: GitHub leads our calls there, but its webhooks are not known by that name."
+        return Finding(
+            "unproven", what, says, "name it anew in the catalogue (`repository`, `adr`)"
         )
-        return Finding("unproven", what, says, "name it anew in the catalogue (`repository`, `adr`)")
     return works(what, f"default branch {found.default_branch}")
 
 
 async def deployer(service: Service, github: GitHub | None) -> list[Finding]:
     """Whether the workflows are there and enabled, and what runs. Nothing is started: that their inputs fit shows with the first deploy."""
     what = f"Deployer, {service.name}"
-    if github is None or service.repository is None or not isinstance(service.deploy, DeployWorkflow):
+    if (
+        github is None
+        or service.repository is None
+        or not isinstance(service.deploy, DeployWorkflow)
+    ):
         mend = "GITHUB_TOKEN: without it nothing can be deployed there (docs/github.md)"
         return [broken(what, "deploys by GitHub, and no token is set.", mend)]
     found: list[Finding] = []
-    files = (service.deploy.workflow, service.deploy.hotfix_workflow) if service.deploy.via == "workflow" else ()
+    files = (
+        (service.deploy.workflow, service.deploy.hotfix_workflow)
+        if service.deploy.via == "workflow"
+        else ()
+    )
     for file in dict.fromkeys(files):
-        wrong = await _asked(what, state_of(github, service.repository, file), "GITHUB_TOKEN (docs/github.md)")
+        wrong = await _asked(
+            what, state_of(github, service.repository, file), "GITHUB_TOKEN (docs/github.md)"
+        )
         if isinstance(wrong, Finding):
             found.append(wrong)
         elif wrong is not None:
-            found.append(broken(what, f"{wrong}.", f"deploy of {service.name} in the catalogue, and docs/github.md"))
+            found.append(
+                broken(
+                    what,
+                    f"{wrong}.",
+                    f"deploy of {service.name} in the catalogue, and docs/github.md",
+                )
+            )
     environment = service.deploy.environment
     hub = GitHubDeployments(github)
     mend = "GITHUB_TOKEN: what runs is read of deployments (docs/github.md)"
@@ -78,9 +98,7 @@ async def deployer(service: Service, github: GitHub | None) -> list[Finding]:
     mend = f"deploy of {service.name}, and docs/github.md: the workflow makes the deployment itself"
     if rows and not await hub.named(service, rows):
         names = ", ".join(dict.fromkeys(row.ref for row in rows[:SHOWN]))
-        says = (
-            f"the newest deployments to {environment} are none of it, by their names: {names}; what runs is not known"
-        )
+        says = f"the newest deployments to {environment} are none of it, by their names: {names}; what runs is not known"
         mend = f"release of {service.name} in the catalogue: `tag` as its tags are written"
     return [*found, Finding("unproven", what, says, mend)]
 
@@ -96,7 +114,9 @@ async def _asked(what: str, question: Awaitable[T], mend: str) -> T | Finding:
 async def tags(service: Service, github: GitHub) -> dict[str, str]:
     """With their commits, the highest first: GitHub does not list them by date."""
     answer = await github.get(calls.TAGS, service.repository or "", {"per_page": PAGE})
-    rows = sorted(read(Tags, {"rows": answer}).rows, key=lambda tag: natural(tag.name), reverse=True)
+    rows = sorted(
+        read(Tags, {"rows": answer}).rows, key=lambda tag: natural(tag.name), reverse=True
+    )
     return {tag.name: tag.commit.sha for tag in rows}
 
 
@@ -108,8 +128,12 @@ async def deployed(service: Service, github: GitHub) -> list[str]:
     hub = GitHubDeployments(github)
     rows = await hub.newest(service)
     ours = await hub.named(service, rows)
-    called = dict.fromkeys(_called(service, row.ref, r) for row, r in ours if not HOTFIX.fullmatch(r.version))
-    strange = dict.fromkeys(row.ref.removeprefix("refs/tags/") for row in rows if all(row != one for one, _ in ours))
+    called = dict.fromkeys(
+        _called(service, row.ref, r) for row, r in ours if not HOTFIX.fullmatch(r.version)
+    )
+    strange = dict.fromkeys(
+        row.ref.removeprefix("refs/tags/") for row in rows if all(row != one for one, _ in ours)
+    )
     return list(called or strange)
 
 

@@ -19,14 +19,22 @@ MEND_GITHUB = "GITHUB_TOKEN must see the repositories of the catalogue; for the 
 ROUTING_KEY = 32  # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 
 
-async def linear_and_others(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+async def linear_and_others(
+    settings: Settings, catalogue: Catalogue, stack: AsyncExitStack
+) -> list[Finding]:
     found: list[Finding] = []
     if settings.linear_api_key is not None:
-        found += await _linear(settings.linear_api_url, settings.linear_api_key.get_secret_value(), catalogue, stack)
+        found += await _linear(
+            settings.linear_api_url, settings.linear_api_key.get_secret_value(), catalogue, stack
+        )
     if settings.github_token is not None:
-        found += await _github(settings.github_api_url, settings.github_token.get_secret_value(), catalogue, stack)
+        found += await _github(
+            settings.github_api_url, settings.github_token.get_secret_value(), catalogue, stack
+        )
     if settings.discord_webhook_url is not None:
-        found += await _discord(settings.discord_webhook_url.get_secret_value(), settings.discord_bot_token, stack)
+        found += await _discord(
+            settings.discord_webhook_url.get_secret_value(), settings.discord_bot_token, stack
+        )
     if settings.pagerduty_routing_key is not None:
         key = settings.pagerduty_routing_key.get_secret_value()
         found.append(await _pagerduty(settings.pagerduty_events_url, key, stack))
@@ -47,7 +55,9 @@ async def _pagerduty(url: str, key: str, stack: AsyncExitStack) -> Finding:
 async def _discord(url: str, token: SecretStr | None, stack: AsyncExitStack) -> list[Finding]:
     client = Discord(url, token.get_secret_value() if token is not None else None)
     stack.push_async_callback(client.aclose)
-    name = await asked("Discord", client.check(), "DISCORD_WEBHOOK_URL: copy it anew (the channel's Integrations)")
+    name = await asked(
+        "Discord", client.check(), "DISCORD_WEBHOOK_URL: copy it anew (the channel's Integrations)"
+    )
     if isinstance(name, Finding):
         return [name]
     found = [works("Discord", f"the webhook {name}")]
@@ -55,7 +65,9 @@ async def _discord(url: str, token: SecretStr | None, stack: AsyncExitStack) -> 
         mend = f"DISCORD_BOT_TOKEN: the bot has to be in that server, and needs {NEEDS} in the webhook's channel"
         bot = await asked("Discord's pin", client.check_bot(), mend)
         says = f"{bot} reads the channel; that it may pin, only a pin would prove"
-        found.append(bot if isinstance(bot, Finding) else Finding("unproven", "Discord's pin", says))
+        found.append(
+            bot if isinstance(bot, Finding) else Finding("unproven", "Discord's pin", says)
+        )
     return found
 
 
@@ -69,7 +81,14 @@ async def _linear(url: str, key: str, catalogue: Catalogue, stack: AsyncExitStac
     for service in catalogue.all():
         if service.linear_team is None:
             mend = f"set linear_team of {service.name}"
-            found.append(Finding("off", f"Linear, {service.name}", "no linear_team: its incidents get no ticket", mend))
+            found.append(
+                Finding(
+                    "off",
+                    f"Linear, {service.name}",
+                    "no linear_team: its incidents get no ticket",
+                    mend,
+                )
+            )
             continue
         team = await asked(f"Linear, {service.name}", client.team_name(service), MEND_LINEAR)
         if isinstance(team, Finding):
@@ -81,16 +100,26 @@ async def _linear(url: str, key: str, catalogue: Catalogue, stack: AsyncExitStac
             says = f"team {team} has no state of type {', '.join(lacks)}: tickets or action items cannot go there."
             found.append(broken(f"Linear, {service.name}", says, mend))
         else:
-            found.append(lacks if isinstance(lacks, Finding) else works(f"Linear, {service.name}", f"team {team}"))
+            found.append(
+                lacks
+                if isinstance(lacks, Finding)
+                else works(f"Linear, {service.name}", f"team {team}")
+            )
     return found
 
 
-async def _github(url: str, token: str, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+async def _github(
+    url: str, token: str, catalogue: Catalogue, stack: AsyncExitStack
+) -> list[Finding]:
     client = GitHub(url, token)
     stack.push_async_callback(client.aclose)
     found: list[Finding] = []
     every = catalogue.all()
     places = [one.adr.repository for one in every if one.adr is not None]
-    for repository in dict.fromkeys(name for name in (*(one.repository for one in every), *places) if name):
+    for repository in dict.fromkeys(
+        name for name in (*(one.repository for one in every), *places) if name
+    ):
         found.append(await github.place(repository, client, MEND_GITHUB))
-    return found or [Finding("unproven", "GitHub", "a token is set, and no service has a `repository`")]
+    return found or [
+        Finding("unproven", "GitHub", "a token is set, and no service has a `repository`")
+    ]

@@ -20,7 +20,9 @@ MEND_SENTRY = (
     "SENTRY_AUTH_TOKEN: an internal integration of SENTRY_ORG with org:read, project:read, project:releases, event:read; "
     "projects as `sentry` in the catalogue"
 )
-MEND_PAGE = "docs/sentry.md: what the bot asks of a Sentry, since which version, and what is lost without"
+MEND_PAGE = (
+    "docs/sentry.md: what the bot asks of a Sentry, since which version, and what is lost without"
+)
 ABOUT_US = (401, 403, 404)
 """Statuses that speak of the token, its scopes, or an organisation that it may not see."""
 PASSING = (408, 429, 502, 503, 504)
@@ -36,7 +38,9 @@ async def sentry(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack
     """Make the calls of a triage once for every service, each by itself."""
     if settings.sentry_org is None or settings.sentry_auth_token is None:
         return []
-    client = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
+    client = Sentry(
+        settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value()
+    )
     stack.push_async_callback(client.aclose)
     found: list[Finding] = []
     for service in catalogue.all():
@@ -51,13 +55,21 @@ async def _service(client: Sentry, service: Service, now: datetime) -> list[Find
         return [page]
     asked = [
         await _asked(what, client.per_minute([service], [], since, now)),
-        await _asked(what, client.picture([service], [], since, now), "users and features are not known"),
-        *([await _asked(what, _event(client, service, page.rows[0]), "no stack trace")] if page.rows else []),
+        await _asked(
+            what, client.picture([service], [], since, now), "users and features are not known"
+        ),
+        *(
+            [await _asked(what, _event(client, service, page.rows[0]), "no stack trace")]
+            if page.rows
+            else []
+        ),
     ]
     found = [one for one in asked if isinstance(one, Finding)]
     if "events/" in client.lacking and page.rows:
         tags = client.picture([service], [page.rows[0].id], since, now)
-        told = await _asked(what, tags, "users and features are not known: the tags of an issue do not answer")
+        told = await _asked(
+            what, tags, "users and features are not known: the tags of an issue do not answer"
+        )
         found += [told] if isinstance(told, Finding) else []
     deploys = await _asked(what, client.deploys([service]), "no deploy is known from Sentry")
     if isinstance(deploys, Finding):
@@ -70,9 +82,15 @@ async def _service(client: Sentry, service: Service, now: datetime) -> list[Find
         mend = "`environment` in the catalogue: as the SDK of this service names it"
         found.append(Finding("unproven", what, f"{page.missing}: nothing of it is counted", mend))
     if not told:
-        stands = "the first event of each release stands for it" if deploys else "so Sentry names no suspect"
+        stands = (
+            "the first event of each release stands for it"
+            if deploys
+            else "so Sentry names no suspect"
+        )
         says = f"no deploy to this environment is told: {stands}"
-        mend = "tell Sentry of deploys in CI (sentry-cli deploys new), or use POST /webhooks/deploys"
+        mend = (
+            "tell Sentry of deploys in CI (sentry-cli deploys new), or use POST /webhooks/deploys"
+        )
         found.append(Finding("unproven", what, says, mend))
     return found
 

@@ -29,13 +29,17 @@ from phases.record.service import DeployCommands, Service
 LAST = 3
 
 
-async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> list[Finding]:
+async def services(
+    settings: Settings, catalogue: Catalogue, stack: AsyncExitStack
+) -> list[Finding]:
     endpoint = HttpEndpoint(pause=0.1)
     stack.push_async_callback(endpoint.aclose)
     people = await _people(settings, stack)
     tracker: Sentry | None = None
     if settings.sentry_org is not None and settings.sentry_auth_token is not None:
-        tracker = Sentry(settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value())
+        tracker = Sentry(
+            settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value()
+        )
         stack.push_async_callback(tracker.aclose)
     hub = github.client(settings, stack)
     state = settings.data_dir or STATE_BESIDE_REDIS
@@ -48,15 +52,30 @@ async def services(settings: Settings, catalogue: Catalogue, stack: AsyncExitSta
         if service.endpoint:
             answer = await endpoint.call(service.endpoint)
             mend = (
-                "" if answer.ok else f"endpoint of {service.name}: recovery is not seen while it does not answer well"
+                ""
+                if answer.ok
+                else f"endpoint of {service.name}: recovery is not seen while it does not answer well"
             )
-            found.append(Finding("works" if answer.ok else "broken", f"Endpoint, {service.name}", answer.said, mend))
+            found.append(
+                Finding(
+                    "works" if answer.ok else "broken",
+                    f"Endpoint, {service.name}",
+                    answer.said,
+                    mend,
+                )
+            )
         found += await decisions(service, hub)
         if people is not None and service.owners:
-            mend = f"owners of {service.name}: a user group's handle, or users, as Slack writes them"
-            owners = await asked(f"Owners, {service.name}", people.owners(service, every=True), mend)
+            mend = (
+                f"owners of {service.name}: a user group's handle, or users, as Slack writes them"
+            )
+            owners = await asked(
+                f"Owners, {service.name}", people.owners(service, every=True), mend
+            )
             says = f"may deploy: {len(owners)}" if not isinstance(owners, Finding) else ""
-            found.append(owners if isinstance(owners, Finding) else works(f"Owners, {service.name}", says))
+            found.append(
+                owners if isinstance(owners, Finding) else works(f"Owners, {service.name}", says)
+            )
     return found
 
 
@@ -73,7 +92,11 @@ async def decisions(service: Service, hub: GitHub | None) -> list[Finding]:
         return []
     if isinstance(ways, Finding):
         return [ways]
-    day = f"{ways.dated.replace('%Y', 'YYYY').replace('%m', 'MM').replace('%d', 'DD')}-" if ways.dated else ""
+    day = (
+        f"{ways.dated.replace('%Y', 'YYYY').replace('%m', 'MM').replace('%d', 'DD')}-"
+        if ways.dated
+        else ""
+    )
     like = f"{day}{ways.before}{ways.highest + 1:0{ways.width}d}{ways.after}….{ways.ext}"
     other = f"; its files end in .{ways.foreign}, post-mortems are Markdown" if ways.foreign else ""
     at = place.directory or f"{place.repository}/{place.path}"
@@ -104,7 +127,13 @@ async def _deployer(service: Service, hub: GitHub | None, state: Path) -> list[F
     if isinstance(running, Finding):
         return [running]
     if running is None:
-        return [broken(what, "`current` prints nothing: a rollback could not be compared with what runs.", mend)]
+        return [
+            broken(
+                what,
+                "`current` prints nothing: a rollback could not be compared with what runs.",
+                mend,
+            )
+        ]
     return [works(what, f"{running.version} runs")]
 
 
@@ -139,7 +168,9 @@ async def release_names(
             commits = tagged
             sides.append(("tag", names.tag, list(tagged)))
     if isinstance(service.deploy, DeployCommands):
-        listed = await asked(f"Releases, {service.name}", CommandDeployer(state / "deploys").release_names(service))
+        listed = await asked(
+            f"Releases, {service.name}", CommandDeployer(state / "deploys").release_names(service)
+        )
     elif hub is not None and service.deploy is not None:
         listed = await asked(f"Releases, {service.name}", github.deployed(service, hub))
     else:
@@ -156,13 +187,17 @@ Side = tuple[str, str, Sequence[str]]
 SYSTEMS = {"sentry": "Sentry", "tag": "Git", "deploy": "the deployer"}
 
 
-def side_by_side(service: Service, sides: Sequence[Side], commits: Mapping[str, str] | None = None) -> list[Finding]:
+def side_by_side(
+    service: Service, sides: Sequence[Side], commits: Mapping[str, str] | None = None
+) -> list[Finding]:
     """The last three of each system, in a line; broken where not one name fits its pattern, or where no version is known to two of them.
 
     `commits` are those of the tags: a version and a commit at which its tag points are one release.
     """
     points = {
-        v: at for tag, at in (commits or {}).items() if (v := service.release.version_of(service.release.tag, tag))
+        v: at
+        for tag, at in (commits or {}).items()
+        if (v := service.release.version_of(service.release.tag, tag))
     }
     found: list[Finding] = []
     read: list[tuple[Side, set[str]]] = []
@@ -176,14 +211,18 @@ def side_by_side(service: Service, sides: Sequence[Side], commits: Mapping[str, 
         # The deployer's list may be one of tags (bot/clients/deployers); the pattern that says more is tried first.
         both = {pattern, service.release.tag} if key == "deploy" else {pattern}
         patterns = sorted(both, key=lambda p: (-len(p), p))
-        readers = {one: p for one in told if (p := _reader(service, key, patterns, one)) is not None}
+        readers = {
+            one: p for one in told if (p := _reader(service, key, patterns, one)) is not None
+        }
         # In a repository of several services most tags may be of others: they are no fault.
         shown = [*readers, *(one for one in told if one not in readers)][:LAST]
         says = f"{system}: {', '.join(shown)} (read by {readers.get(shown[0], pattern)})"
         if not readers:
             found.append(broken(what, f"{says}: none fits.", _advice(service, side, sides)))
             continue
-        read.append((side, {service.release.version_of(p, one) or "" for one, p in readers.items()}))
+        read.append(
+            (side, {service.release.version_of(p, one) or "" for one, p in readers.items()})
+        )
         found.append(works(what, says))
     untagged = _untagged(read, points)
     if untagged:
@@ -204,12 +243,18 @@ def _untagged(read: Sequence[tuple[Side, set[str]]], points: Mapping[str, str]) 
     if tags is None:
         return []
     others = [(side[0], versions) for side, versions in read if side[0] != "tag"]
-    return [key for key, versions in others if _commits(versions) and not _shared(versions, tags, points)]
+    return [
+        key
+        for key, versions in others
+        if _commits(versions) and not _shared(versions, tags, points)
+    ]
 
 
 def _commits(versions: Collection[str]) -> bool:
     """Whether these are commits, whole or abbreviated; a number of eight digits may be a date."""
-    return all(re.fullmatch(r"[0-9a-f]{7,64}", one) for one in versions) and bool(re.search("[a-f]", "".join(versions)))
+    return all(re.fullmatch(r"[0-9a-f]{7,64}", one) for one in versions) and bool(
+        re.search("[a-f]", "".join(versions))
+    )
 
 
 def _reader(service: Service, key: str, patterns: Sequence[str], name: str) -> str | None:
@@ -219,11 +264,17 @@ def _reader(service: Service, key: str, patterns: Sequence[str], name: str) -> s
     return next((p for p in fits if not service.of_another(name, p)), None)
 
 
-def _shared(mine: Collection[str], theirs: Collection[str], points: Mapping[str, str] | None = None) -> bool:
+def _shared(
+    mine: Collection[str], theirs: Collection[str], points: Mapping[str, str] | None = None
+) -> bool:
     """One version in common, also as a commit and its abbreviation, or as a tag and its commit."""
     at = points or {}
     releases = [Release(version=one, commit=at.get(one)) for one in theirs]
-    return any(Release(version=one, commit=at.get(one)).same_as(other) for one in mine for other in releases)
+    return any(
+        Release(version=one, commit=at.get(one)).same_as(other)
+        for one in mine
+        for other in releases
+    )
 
 
 # --- which pattern would read them -------------------------------------------------------------------------------
@@ -235,7 +286,10 @@ def _advice(service: Service, side: Side, sides: Sequence[Side]) -> str:
     where = f"release of {service.name} in the catalogue"
     others = [_versions(service, pattern, names) for other, pattern, names in sides if other != key]
     others += [
-        _versions(service, p, names) for other, _, names in sides if other != key for p in _guesses(other, names)
+        _versions(service, p, names)
+        for other, _, names in sides
+        if other != key
+        for p in _guesses(other, names)
     ]
     known = [versions for versions in others if versions]
     guesses = _guesses(key, told)
@@ -253,7 +307,9 @@ def _together(service: Service, one: Side, other: Side) -> str:
     for (key, _, told), (_, pattern, names) in ((one, other), (other, one)):
         for guess in _guesses(key, told):
             mine = _versions(service, guess, told)
-            if _shared(mine, _versions(service, pattern, names)) or (tags and key != "tag" and _commits(mine)):
+            if _shared(mine, _versions(service, pattern, names)) or (
+                tags and key != "tag" and _commits(mine)
+            ):
                 return f'{where}, for instance {key} = "{guess}"'
     for first in _guesses(one[0], one[2]):
         for second in _guesses(other[0], other[2]):
@@ -266,7 +322,11 @@ def _together(service: Service, one: Side, other: Side) -> str:
 
 
 def _versions(service: Service, pattern: str, names: Sequence[str]) -> set[str]:
-    return {version for one in names if (version := service.release.version_of(pattern, one)) is not None}
+    return {
+        version
+        for one in names
+        if (version := service.release.version_of(pattern, one)) is not None
+    }
 
 
 def _guesses(key: str, names: Sequence[str]) -> list[str]:
@@ -280,7 +340,9 @@ def _guesses(key: str, names: Sequence[str]) -> list[str]:
     elif key == "sentry" and all(stem.endswith("@") for stem in stems):
         before = "*@"  # an app for each system, in one project
     else:
-        return [f"{stem}{{version}}" for stem in stems]  # of several services: one of them is this one's
+        return [
+            f"{stem}{{version}}" for stem in stems
+        ]  # of several services: one of them is this one's
     rests = [one[len(_stem(one) or "") :] for one in names]
     plain = f"{before}{{version}}"
     if key != "sentry" or not any("+" in rest for rest in rests):

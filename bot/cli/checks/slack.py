@@ -51,7 +51,10 @@ async def slack(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         me, granted = await client.who()
     except PortError as error:
         return [broken("Slack token", f"{error.text}.", advice(error, SLACK_TOKEN))]
-    found = [works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"), _scopes(granted)]
+    found = [
+        works("Slack token", f"{me.get('user', '?')} in {me.get('team', '?')}"),
+        _scopes(granted),
+    ]
     found.append(await _way_in(settings))
     bot = str(me.get("user") or "firebreak")
     return [*found, *await _announcement(client, settings), *await _watched(client, settings, bot)]
@@ -89,16 +92,18 @@ async def _announcement(client: Slack, settings: Settings) -> list[Finding]:
     if isinstance(found, Finding):
         return [found]
     if found is None or found.archived:
-        mend = (
-            "create it, or set INCIDENTS_CHANNEL to the name or id of another one; into a private one, invite the bot"
-        )
+        mend = "create it, or set INCIDENTS_CHANNEL to the name or id of another one; into a private one, invite the bot"
         return [broken(what, f"{missing(what, written, found)}.", mend)]
     back = await asked(what, _there_and_back(client, found.id), REINSTALL)
     if isinstance(back, Finding):
         return [back]
     if not back:
-        return [broken(what, f"a message in #{found.name} came back without its metadata.", REINSTALL)]
-    return [works(what, f"#{found.name}: a message with metadata was posted, read back and deleted")]
+        return [
+            broken(what, f"a message in #{found.name} came back without its metadata.", REINSTALL)
+        ]
+    return [
+        works(what, f"#{found.name}: a message with metadata was posted, read back and deleted")
+    ]
 
 
 async def _look(what: str, client: Slack, written: str) -> Found | Finding | None:
@@ -109,7 +114,11 @@ async def _look(what: str, client: Slack, written: str) -> Found | Finding | Non
             return await client.channels.find(written)
         except PortError as error:
             if error.retry_after is None or time.monotonic() + error.retry_after > ends:
-                return broken(what, f"{error.text}.", "run it again in a minute" if error.retryable else REINSTALL)
+                return broken(
+                    what,
+                    f"{error.text}.",
+                    "run it again in a minute" if error.retryable else REINSTALL,
+                )
             await asyncio.sleep(error.retry_after)
 
 

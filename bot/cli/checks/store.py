@@ -44,7 +44,10 @@ async def store(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack)
         name, mend = "Embedded Valkey", "DATA_DIR: choose a folder that is kept and can be written"
         if _held(settings.data_dir):
             return [
-                works(name, f"{settings.data_dir} is in use: the bot runs on it (stop it to see what was set aside)")
+                works(
+                    name,
+                    f"{settings.data_dir} is in use: the bot runs on it (stop it to see what was set aside)",
+                )
             ]
         try:
             url = await stack.enter_async_context(embedded(settings.data_dir))
@@ -79,15 +82,28 @@ async def _told_by_itself(opened: Store, name: str, wait_replicas: int) -> list[
     version = info.get("valkey_version") or info.get("redis_version", "?")
     found = [works(name, f"{WORKS} (version {version})")]
     if policy := thrown_away(info):
-        found.append(broken(name, f"throws keys away when it is full (maxmemory-policy {policy}).", MEND_EVICTION))
-    if "min_slaves_good_slaves" in info and _numbers(info) < HOLDS_SCRIPTS:  # told where min-replicas-to-write is set
-        says = "this version does not hold scripts, and so the bot's commits, to min-replicas-to-write"
+        found.append(
+            broken(
+                name,
+                f"throws keys away when it is full (maxmemory-policy {policy}).",
+                MEND_EVICTION,
+            )
+        )
+    if (
+        "min_slaves_good_slaves" in info and _numbers(info) < HOLDS_SCRIPTS
+    ):  # told where min-replicas-to-write is set
+        says = (
+            "this version does not hold scripts, and so the bot's commits, to min-replicas-to-write"
+        )
         found.append(Finding("unproven", name, says, MEND_LAX))
     return [*found, promise(info, await fsync_of(opened.redis), wait_replicas)]
 
 
 def _numbers(info: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", str(info.get("redis_version", "")))) or HOLDS_SCRIPTS
+    return (
+        tuple(int(number) for number in re.findall(r"\d+", str(info.get("redis_version", ""))))
+        or HOLDS_SCRIPTS
+    )
 
 
 async def _records(opened: Store) -> list[Finding]:
@@ -99,7 +115,13 @@ async def _records(opened: Store) -> list[Finding]:
     if not bad:
         return [works("Incidents", f"{len(ids)}, all of them readable")]
     more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    return [broken("Incidents", f"cannot be read by this version: {', '.join(bad[:SHOWN])}{more}.", MEND_RECORDS)]
+    return [
+        broken(
+            "Incidents",
+            f"cannot be read by this version: {', '.join(bad[:SHOWN])}{more}.",
+            MEND_RECORDS,
+        )
+    ]
 
 
 def _held(folder: Path) -> bool:

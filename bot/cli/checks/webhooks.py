@@ -43,15 +43,29 @@ def found(dispatcher: Dispatcher, known: Arrived, port: int, now: datetime) -> F
     if known.refused:
         times = f"{known.refused} time{'s' if known.refused > 1 else ''}"
         last = f"last {_shown(known.refused_at)}" if known.refused_at else "when is not known"
-        since = f"since {_shown(known.at)}, when the last good one came" if known.at else "and none was ever right"
+        since = (
+            f"since {_shown(known.at)}, when the last good one came"
+            if known.at
+            else "and none was ever right"
+        )
         return broken(what, f"refused with a wrong signature {times} ({last}), {since}.", secret)
     if known.at is not None:
         return works(what, f"last arrived {_shown(known.at)}")
     reach = f"let {dispatcher.whose} reach {dispatcher.path} on port {port} from outside, and subscribe to it (docs/alerts.md)"
     if known.since is None:
-        return Finding("unproven", what, f"{dispatcher.variable} is set, and the bot has not run with it yet", reach)
+        return Finding(
+            "unproven",
+            what,
+            f"{dispatcher.variable} is set, and the bot has not run with it yet",
+            reach,
+        )
     if now - known.since < A_DAY:
-        return Finding("unproven", what, f"none has arrived since the bot first ran, {_shown(known.since)}", reach)
+        return Finding(
+            "unproven",
+            what,
+            f"none has arrived since the bot first ran, {_shown(known.since)}",
+            reach,
+        )
     says = f"no webhook has ever arrived, and the bot has run with {dispatcher.variable} since {_shown(known.since)}"
     return Finding("unproven", what, says, reach)
 

@@ -13,4 +13,6 @@ Deployers = Mapping[str, Deployer]
 
 def deployer_for(service: Service, deployers: Deployers) -> Deployer | None:
     """The service's deployer, or None where it has none that is set up: then the bot can advise, but not deploy."""
-    return deployers.get(service.deployer) if service.deployer and service.deploy is not None else None
+    return (
+        deployers.get(service.deployer) if service.deployer and service.deploy is not None else None
+    )

@@ -62,7 +62,9 @@ class CommandDeployer:
                 if release.commit is not None and release.commit.startswith(sha):
                     return release
         patterns = _patterns(service)
-        version = next((v for p in patterns if (v := service.release.version_of(p, name)) is not None), name)
+        version = next(
+            (v for p in patterns if (v := service.release.version_of(p, name)) is not None), name
+        )
         return Release(version=version, commit=sha if SHA.fullmatch(sha) else None)
 
     async def release_names(self, service: Service) -> list[str]:
@@ -87,7 +89,9 @@ class CommandDeployer:
                 and not service.of_another(name, pattern)
             ]
             if versions:
-                fit = list(dict.fromkeys(v for v in versions if DEPLOYABLE.fullmatch(v)))[:RELEASES_SHOWN]
+                fit = list(dict.fromkeys(v for v in versions if DEPLOYABLE.fullmatch(v)))[
+                    :RELEASES_SHOWN
+                ]
                 commits = await self._commits(service)
                 return [Release(version=v, commit=_commit(service, v, commits)) for v in fit]
         return []
@@ -128,7 +132,9 @@ class CommandDeployer:
         folder = self._folder(deploy_id)
         job = records.read(folder / "job.json")
         if job is None:
-            return DeployState(state="unknown", reason="no record of this deploy on the host that was asked")
+            return DeployState(
+                state="unknown", reason="no record of this deploy on the host that was asked"
+            )
         watcher = records.read(folder / "process.json")
         found = records.find(watcher)
         # Read after looking for the watcher: it writes the result and then ends.
@@ -142,7 +148,9 @@ class CommandDeployer:
         if found == "running":
             return _state("running", output, started)
         if found == "elsewhere":
-            reason = f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
+            reason = (
+                f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
+            )
             return _state("unknown", output, started, reason)
         return self._without_watcher(folder, job, output, started)
 
@@ -153,7 +161,9 @@ class CommandDeployer:
             return True
         if not records.create(folder / "process.json", records.mark(os.getpid())):
             return False
-        records.create(folder / "result.json", {"not_started": "it was given up", "at": records.now()})
+        records.create(
+            folder / "result.json", {"not_started": "it was given up", "at": records.now()}
+        )
         return True
 
     def _without_watcher(
@@ -168,7 +178,9 @@ class CommandDeployer:
             records.stop_group(child, SIGTERM)
             reason = f"it hung past its limit of {_minutes(job['limit_seconds'])} and was stopped"
             return _state("unknown", output, started, reason)
-        reason = "its process is gone without an exit code: it was killed, or the host was restarted"
+        reason = (
+            "its process is gone without an exit code: it was killed, or the host was restarted"
+        )
         return _state("unknown", output, started, reason)
 
     async def _argv(self, service: Service, to: Release, *, hotfix: bool) -> list[str]:
@@ -176,23 +188,36 @@ class CommandDeployer:
         commands = _commands(service)
         if hotfix:
             if not commands.hotfix:
-                raise NotSetUp("deployer", f"{service.name} has no hotfix command (`deploy.hotfix` in the catalogue)")
+                raise NotSetUp(
+                    "deployer",
+                    f"{service.name} has no hotfix command (`deploy.hotfix` in the catalogue)",
+                )
             commit = (to.commit or "").lower()
             if not SHA.fullmatch(commit):
                 raise PortError(
-                    "deployer", "a hotfix is deployed by its full commit, and none was given", retryable=False
+                    "deployer",
+                    "a hotfix is deployed by its full commit, and none was given",
+                    retryable=False,
                 )
             filled = {"{commit}": commit, "{release}": commit}
             return [filled.get(argument, argument) for argument in commands.hotfix]
         if not DEPLOYABLE.fullmatch(to.version):
-            raise PortError("deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False)
+            raise PortError(
+                "deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False
+            )
         if to.version not in {release.version for release in await self.releases(service)}:
-            raise PortError("deployer", f"{to.version} is not in the deployer's list of releases", retryable=False)
+            raise PortError(
+                "deployer",
+                f"{to.version} is not in the deployer's list of releases",
+                retryable=False,
+            )
         name = service.release.deploy.replace("{version}", to.version)
         filled = {"{release}": name, "{version}": to.version}
         if "{commit}" in commands.run:
             if not to.commit or not SHA.fullmatch(to.commit):
-                raise PortError("deployer", f"the commit of {to.version} is not known", retryable=False)
+                raise PortError(
+                    "deployer", f"the commit of {to.version} is not known", retryable=False
+                )
             filled["{commit}"] = to.commit
         return [filled.get(argument, argument) for argument in commands.run]
 
@@ -203,7 +228,9 @@ class CommandDeployer:
         except CommandFailed as error:
             if records.read(folder / "process.json") is not None:
                 return  # slow to say so, but it runs: `look` tells the rest
-            raise PortError("deployer", f"nothing was started: {error.text}", retryable=True) from error
+            raise PortError(
+                "deployer", f"nothing was started: {error.text}", retryable=True
+            ) from error
         if output.code < 0 and records.read(folder / "process.json") is not None:
             return  # who starts it was killed, and not before it had started: `look` tells the rest
         if output.code:
@@ -218,7 +245,9 @@ class CommandDeployer:
         try:
             output = await run(argv, cwd=commands.directory, seconds=ASK_SECONDS)
         except CommandFailed as error:
-            raise PortError("deployer", f"it cannot be asked {what}: {error.text}", retryable=True) from error
+            raise PortError(
+                "deployer", f"it cannot be asked {what}: {error.text}", retryable=True
+            ) from error
         if output.code and not output.truncated:
             text = f"it cannot be asked {what}: {argv[0]} said {output.complaint!r}"
             raise PortError("deployer", redact(text), retryable=True)
@@ -260,7 +289,9 @@ def _first_line(text: str) -> str | None:
     return line[:200] if line and line.isprintable() else None
 
 
-def _ended(result: dict[str, Any], job: dict[str, Any], output: DeployOutput, started: datetime | None) -> DeployState:
+def _ended(
+    result: dict[str, Any], job: dict[str, Any], output: DeployOutput, started: datetime | None
+) -> DeployState:
     finished = records.when(result["at"])
     if "not_started" in result:
         reason = redact(f"the command could not be started: {result['not_started']}")
@@ -270,7 +301,9 @@ def _ended(result: dict[str, Any], job: dict[str, Any], output: DeployOutput, st
         return _state("done", output, started, finished=finished, end="exit code 0")
     else:
         end = _exit(int(result["code"]))
-        return _state("failed", output, started, _with_its_last_word(end, output), finished, end=end)
+        return _state(
+            "failed", output, started, _with_its_last_word(end, output), finished, end=end
+        )
     return _state("failed", output, started, reason, finished, end=reason)
 
 
@@ -292,7 +325,12 @@ def _state(
     if end:
         output = output.model_copy(update={"lines": (*output.lines, f"[{end}]")})
     return DeployState(
-        state=state, lines=newest, output=output, reason=reason, started_at=started, finished_at=finished
+        state=state,
+        lines=newest,
+        output=output,
+        reason=reason,
+        started_at=started,
+        finished_at=finished,
     )
 
 
@@ -300,7 +338,12 @@ def _printed(folder: Path, *, going_on: bool) -> DeployOutput:
     log = folder / "output.log"
     stands_still = records.silent_seconds(log) > STANDS_STILL_SECONDS
     tail = records.tail(log)
-    return printed(tail, from_the_start=len(tail) < records.TAIL_BYTES, going_on=going_on, stands_still=stands_still)
+    return printed(
+        tail,
+        from_the_start=len(tail) < records.TAIL_BYTES,
+        going_on=going_on,
+        stands_still=stands_still,
+    )
 
 
 def _never_seen(recorded: datetime | None) -> DeployState:

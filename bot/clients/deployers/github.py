@@ -114,7 +114,11 @@ class GitHubDeployer:
             fit |= {one.version: one for one in seen if one.version == one.commit}
         for name in (*names, *others):
             version = service.release.version_of(service.release.tag, name)
-            if version is None or not DEPLOYABLE.fullmatch(version) or service.of_another(name, service.release.tag):
+            if (
+                version is None
+                or not DEPLOYABLE.fullmatch(version)
+                or service.of_another(name, service.release.tag)
+            ):
                 continue
             fit.setdefault(version, Release(version=version, commit=tags[0].get(name) or None))
         return list(fit.values())[:RELEASES_SHOWN]
@@ -127,7 +131,10 @@ class GitHubDeployer:
             await self._deploy(service, deploy, deploy_id, inputs["release"], to, hotfix=hotfix)
             return
         branch = await self._github.default_branch(repository)
-        if await self._ledger.known(deploy_id) is not None or await self._find(service, deploy_id) is not None:
+        if (
+            await self._ledger.known(deploy_id) is not None
+            or await self._find(service, deploy_id) is not None
+        ):
             return
         if not await self._ledger.first(deploy_id):
             return  # another replica was faster
@@ -151,16 +158,31 @@ class GitHubDeployer:
         try:
             return await self._github.write(calls.DISPATCH, repository, body, workflow_id=workflow)
         except HttpError as error:
-            if error.status != 400 and not (error.status == 422 and "return_run_details" in error.said):
+            if error.status != 400 and not (
+                error.status == 422 and "return_run_details" in error.said
+            ):
                 raise
         plain = {key: value for key, value in body.items() if key != "return_run_details"}
         return await self._github.write(calls.DISPATCH, repository, plain, workflow_id=workflow)
 
     async def _deploy(
-        self, service: Service, deploy: DeployWorkflow, deploy_id: str, name: str, to: Release, *, hotfix: bool
+        self,
+        service: Service,
+        deploy: DeployWorkflow,
+        deploy_id: str,
+        name: str,
+        to: Release,
+        *,
+        hotfix: bool,
     ) -> None:
-        ref = (to.commit or "").lower() if hotfix else service.release.tag.replace("{version}", to.version)
-        if await self._ledger.known(deploy_id) is not None or await self._by_deployments.find(service, deploy_id):
+        ref = (
+            (to.commit or "").lower()
+            if hotfix
+            else service.release.tag.replace("{version}", to.version)
+        )
+        if await self._ledger.known(deploy_id) is not None or await self._by_deployments.find(
+            service, deploy_id
+        ):
             return
         if not await self._ledger.first(deploy_id):
             return  # another replica was faster
@@ -200,7 +222,9 @@ class GitHubDeployer:
         if handed is None:
             return DeployState(state="unknown", reason="GitHub has no run for it")
         if datetime.now(UTC) - handed.at < timedelta(seconds=SEEN_SECONDS):
-            return DeployState(state="running", lines=("GitHub does not show the run yet.",), started_at=handed.at)
+            return DeployState(
+                state="running", lines=("GitHub does not show the run yet.",), started_at=handed.at
+            )
         reason = (
             f"GitHub shows no run with {deploy_id} in its name after {SEEN_SECONDS:.0f} s; it is not started again. "
             "The workflow's `run-name` must hold the `decision` input"
@@ -209,7 +233,9 @@ class GitHubDeployer:
 
     # --- a run ---------------------------------------------------------------------------------------------------
 
-    async def _run(self, service: Service, deploy_id: str, handed: Handed | None) -> WorkflowRun | None:
+    async def _run(
+        self, service: Service, deploy_id: str, handed: Handed | None
+    ) -> WorkflowRun | None:
         repository, _ = _workflow(service)
         if handed is None or handed.run is None:
             found = await self._find(service, deploy_id)
@@ -217,7 +243,10 @@ class GitHubDeployer:
                 await self._ledger.became(deploy_id, found.id)
             return found
         try:
-            return read(WorkflowRun, await self._github.polled(calls.WORKFLOW_RUN, repository, run_id=handed.run))
+            return read(
+                WorkflowRun,
+                await self._github.polled(calls.WORKFLOW_RUN, repository, run_id=handed.run),
+            )
         except HttpError as error:
             if error.status != 404:
                 raise
@@ -229,15 +258,25 @@ class GitHubDeployer:
         titled = re.compile(rf"(?<![\w-]){re.escape(deploy_id)}(?![\w-])", re.IGNORECASE)
         since = datetime.now(UTC) - RUN_AGE
         pages = await asyncio.gather(
-            *(self._runs(repository, name) for name in dict.fromkeys((deploy.workflow, deploy.hotfix_workflow)))
+            *(
+                self._runs(repository, name)
+                for name in dict.fromkeys((deploy.workflow, deploy.hotfix_workflow))
+            )
         )
-        found = [run for page in pages for run in page if run.created_at > since and titled.search(run.display_title)]
+        found = [
+            run
+            for page in pages
+            for run in page
+            if run.created_at > since and titled.search(run.display_title)
+        ]
         return max(found, key=lambda run: run.created_at, default=None)
 
     async def _runs(self, repository: str, workflow: str) -> Sequence[WorkflowRun]:
         asked = {"event": "workflow_dispatch", "per_page": RUNS_SHOWN}
         try:
-            answer = await self._github.polled(calls.WORKFLOW_RUNS, repository, asked, workflow_id=workflow)
+            answer = await self._github.polled(
+                calls.WORKFLOW_RUNS, repository, asked, workflow_id=workflow
+            )
         except HttpError as error:
             if error.status != 404:
                 raise
@@ -249,15 +288,21 @@ class GitHubDeployer:
         if run.status != "completed":
             words = _WORDS.get(run.status or "", str(run.status))
             if datetime.now(UTC) - started > timedelta(seconds=LIMIT_SECONDS):
-                reason = f"the run {words} for more than {LIMIT_SECONDS / 60:.0f} min: {run.html_url}"
+                reason = (
+                    f"the run {words} for more than {LIMIT_SECONDS / 60:.0f} min: {run.html_url}"
+                )
                 return DeployState(state="unknown", reason=reason, started_at=started)
-            return DeployState(state="running", lines=(f"The run {words}: {run.html_url}",), started_at=started)
+            return DeployState(
+                state="running", lines=(f"The run {words}: {run.html_url}",), started_at=started
+            )
         lines = (f"The run ended ({run.conclusion or 'without a conclusion'}): {run.html_url}",)
         ended = run.updated_at
         if run.conclusion != "success":
             how = _ENDS.get(run.conclusion or "", f"ended as {run.conclusion}")
             reason = f"the run {how}: {run.html_url}"
-            return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
+            return DeployState(
+                state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended
+            )
         if datetime.now(UTC) - ended < timedelta(seconds=SETTLE_SECONDS):
             newest = await self._deployments.running(service)
             if newest is None or newest[0].created_at < run.created_at:
@@ -272,18 +317,29 @@ class GitHubDeployer:
         rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
         return {tag.name: tag.commit.sha for tag in read(Tags, {"rows": rows}).rows}
 
-    async def _inputs(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> dict[str, str]:
+    async def _inputs(
+        self, service: Service, deploy_id: str, to: Release, *, hotfix: bool
+    ) -> dict[str, str]:
         """The four inputs that both workflows declare (docs/github.md). Raises where the release may not be deployed."""
         repository, _ = _workflow(service)
         commit = (to.commit or "").lower()
         if hotfix:
             if not SHA.fullmatch(commit):
                 raise PortError(
-                    "deployer", "a hotfix is deployed by its full commit, and none was given", retryable=False
+                    "deployer",
+                    "a hotfix is deployed by its full commit, and none was given",
+                    retryable=False,
                 )
-            return {"release": to.version, "commit": commit, "decision": deploy_id, "hotfix": "true"}
+            return {
+                "release": to.version,
+                "commit": commit,
+                "decision": deploy_id,
+                "hotfix": "true",
+            }
         if not DEPLOYABLE.fullmatch(to.version):
-            raise PortError("deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False)
+            raise PortError(
+                "deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False
+            )
         by_commit = bool(SHA.fullmatch(to.version)) and service.release.tag == "{version}"
         tag = service.release.tag.replace("{version}", to.version)
         try:
@@ -311,7 +367,9 @@ class GitHubDeployer:
 
 def _workflow(service: Service) -> tuple[str, DeployWorkflow]:
     if not isinstance(service.deploy, DeployWorkflow) or not service.repository:
-        raise NotSetUp("deployer", f"{service.name} has no `repository` with deploy workflows in the catalogue")
+        raise NotSetUp(
+            "deployer", f"{service.name} has no `repository` with deploy workflows in the catalogue"
+        )
     return service.repository, service.deploy
 
 

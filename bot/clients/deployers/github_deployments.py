@@ -42,7 +42,9 @@ class ByDeployments:
         rows = await self._deployments.newest(service, PAGE)
         return next((one for one in rows if told_in(one).get("decision") == deploy_id), None)
 
-    async def create(self, service: Service, deploy: DeployWorkflow, deploy_id: str, ref: str, release: str) -> None:
+    async def create(
+        self, service: Service, deploy: DeployWorkflow, deploy_id: str, ref: str, release: str
+    ) -> None:
         """Raises `HttpError`; where its answer was lost the deployment may be there, and `find` shows it."""
         hotfix = release.startswith("hotfix ")
         body = {
@@ -61,12 +63,12 @@ class ByDeployments:
         age, started = datetime.now(UTC) - one.created_at, one.created_at
         if not statuses:
             if age > timedelta(seconds=TAKEN_SECONDS):
-                reason = (
-                    f"nobody has taken the deployment {one.id} for {TAKEN_SECONDS / 60:.0f} min: it has no status yet"
-                )
+                reason = f"nobody has taken the deployment {one.id} for {TAKEN_SECONDS / 60:.0f} min: it has no status yet"
                 return DeployState(state="unknown", reason=reason, started_at=started)
             return DeployState(
-                state="running", lines=("The deployment waits for somebody to take it.",), started_at=started
+                state="running",
+                lines=("The deployment waits for somebody to take it.",),
+                started_at=started,
             )
         newest = statuses[0]
         address = newest.log_url or newest.target_url
@@ -80,7 +82,12 @@ class ByDeployments:
             return DeployState(state="running", lines=(line,), started_at=started)
         ended = newest.created_at
         lines = (f"The deployment ended ({newest.state}){said}{where}",)
-        if newest.state in ("success", "inactive"):  # inactive: a newer one has succeeded since; what runs is read back
+        if newest.state in (
+            "success",
+            "inactive",
+        ):  # inactive: a newer one has succeeded since; what runs is read back
             return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
         reason = f"the deployment ended as {newest.state}{said}{where}"
-        return DeployState(state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended)
+        return DeployState(
+            state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended
+        )

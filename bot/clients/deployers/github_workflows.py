@@ -65,11 +65,17 @@ async def state_of(github: GitHub, repository: str, file: str) -> str | None:
     return None
 
 
-async def why_not_started(github: GitHub, repository: str, file: str, branch: str, error: HttpError) -> str:
+async def why_not_started(
+    github: GitHub, repository: str, file: str, branch: str, error: HttpError
+) -> str:
     """The reason of a refused dispatch. Never raises: what cannot be read is not said."""
     said = error.said
     if "actions has been disabled" in said.lower():
-        ours = ": enable it on GitHub (Settings, Actions, General)" if "repository" in said.lower() else ""
+        ours = (
+            ": enable it on GitHub (Settings, Actions, General)"
+            if "repository" in said.lower()
+            else ""
+        )
         return f"GitHub Actions is disabled (“{said.rstrip('.')}”){ours}"
     if error.status not in (404, 422):
         return error.text
@@ -86,9 +92,7 @@ async def why_not_started(github: GitHub, repository: str, file: str, branch: st
     if seen is not None:
         return seen
     if "disabled workflow" in said.lower():
-        return (
-            f"the workflow {file} of {repository} is disabled: enable it on GitHub (Actions, {file}, Enable workflow)"
-        )
+        return f"the workflow {file} of {repository} is disabled: enable it on GitHub (Actions, {file}, Enable workflow)"
     if "workflow_dispatch" in said.lower():
         return f"{file} on {branch} has no `workflow_dispatch` trigger: it needs one, with {NEEDS}"
     if error.status == 404:

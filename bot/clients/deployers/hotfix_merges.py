@@ -53,9 +53,12 @@ class HotfixMerges:
         if found.merged:
             return await self._told(github, repository, found, commit)
         if found.state != "open":
-            raise _refusal(f"it was closed without a merge. Open it again on GitHub, then merge it: {found.html_url}")
+            raise _refusal(
+                f"it was closed without a merge. Open it again on GitHub, then merge it: {found.html_url}"
+            )
         checks, known = await asyncio.gather(
-            self._checks(github, repository, number, found.head.sha), github.get(calls.REPOSITORY, repository)
+            self._checks(github, repository, number, found.head.sha),
+            github.get(calls.REPOSITORY, repository),
         )
         if checks in ("red", "running"):
             words = "have failed" if checks == "red" else "are still running"
@@ -72,7 +75,9 @@ class HotfixMerges:
         found = read(PullState, await github.polled(calls.PULL, repository, pull_number=number))
         return await self._told(github, repository, found, commit)
 
-    async def _told(self, github: GitHub, repository: str, found: PullState, commit: str) -> MergeState:
+    async def _told(
+        self, github: GitHub, repository: str, found: PullState, commit: str
+    ) -> MergeState:
         return MergeState(
             merged=found.merged,
             closed=found.state == "closed" and not found.merged,
@@ -82,13 +87,17 @@ class HotfixMerges:
             holds=await self._holds(github, repository, found, commit) if found.merged else None,
         )
 
-    async def _holds(self, github: GitHub, repository: str, found: PullState, commit: str) -> bool | None:
+    async def _holds(
+        self, github: GitHub, repository: str, found: PullState, commit: str
+    ) -> bool | None:
         """Whether the merged head holds what was shipped: it is the same, or built on it."""
         head = found.head.sha
         if head == commit:
             return True
         try:
-            answer = await github.polled(calls.COMPARE, repository, {"per_page": 1}, basehead=f"{commit}...{head}")
+            answer = await github.polled(
+                calls.COMPARE, repository, {"per_page": 1}, basehead=f"{commit}...{head}"
+            )
         except HttpError as error:
             if error.status != 404:
                 raise
@@ -102,7 +111,9 @@ class HotfixMerges:
         owner, _, name = repository.partition("/")
         asked = {"owner": owner, "name": name, "number": number}
         try:
-            data = await github.graphql(ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read")
+            data = await github.graphql(
+                ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read"
+            )
             rollup = rollup_of((data.get("repository") or {}).get("pullRequest") or {})
         except HttpError as error:
             if not without_graphql(error):
@@ -114,7 +125,9 @@ class HotfixMerges:
 def _method(known: Repository) -> str:
     """A merge commit keeps what ran in production as it is; where the repository does not allow one, what it allows."""
     if known.allow_merge_commit is False:
-        return "rebase" if known.allow_squash_merge is False and known.allow_rebase_merge else "squash"
+        return (
+            "rebase" if known.allow_squash_merge is False and known.allow_rebase_merge else "squash"
+        )
     return "merge"
 
 

@@ -31,7 +31,14 @@ SECONDS = 10.0
 DEEP = 3
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _NOTHING = "0" * 40
-_SETTINGS = ("-c", "core.quotePath=false", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+_SETTINGS = (
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+)
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_AUTHOR_NAME": "Firebreak",
@@ -100,13 +107,18 @@ class LocalArchive:
                 ways = Numbering.of(_listed(directory))
                 name = _earlier(directory, incident) or ways.file(incident, number)
                 _put(directory, name, text)
-                log.warning("the post-mortem is in a directory outside git", extra={"incident": incident.id})
+                log.warning(
+                    "the post-mortem is in a directory outside git", extra={"incident": incident.id}
+                )
                 return Adr(
-                    number=_number(name, ways, number), path=f"{directory / name} (outside Git: written, not committed)"
+                    number=_number(name, ways, number),
+                    path=f"{directory / name} (outside Git: written, not committed)",
                 )
             return await _write_in(clone, incident, number, text)
 
-    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+    async def revise(
+        self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
+    ) -> str | None:
         """Changes the incident's file on the branch, and where it is checked out; what people changed in it stays. Raises `PortError`."""
         directory = _directory(service)
         clone = await _clone(directory)
@@ -127,10 +139,14 @@ class LocalArchive:
 def _directory(service: Service) -> Path:
     place = service.adr
     if place is None:
-        raise NotSetUp(SYSTEM, f"no place for the post-mortems of {service.name} is set up (`adr` in the catalogue)")
+        raise NotSetUp(
+            SYSTEM,
+            f"no place for the post-mortems of {service.name} is set up (`adr` in the catalogue)",
+        )
     if place.directory is None:
         raise NotSetUp(
-            SYSTEM, f"post-mortems of {service.name} cannot be written by pull request yet: set `adr.directory`"
+            SYSTEM,
+            f"post-mortems of {service.name} cannot be written by pull request yet: set `adr.directory`",
         )
     return Path(place.directory)
 
@@ -145,16 +161,22 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
             if incident.ulid in kept.text:
                 await _in_index(clone, name)
                 return Adr(number=_number(name, ways, number), path=clone.path(name))
-    name = (_earlier(directory, incident) if clone.checked_out else None) or ways.file(incident, number)
+    name = (_earlier(directory, incident) if clone.checked_out else None) or ways.file(
+        incident, number
+    )
     number = _number(name, ways, number)
     if clone.checked_out:
         _put(directory, name, text)
-    await _commit(clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}")
+    await _commit(
+        clone, name, text, f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
+    )
     await _in_index(clone, name)
     return Adr(number=number, path=clone.path(name))
 
 
-async def _revise_in(clone: _Clone, incident: Incident, revised: Callable[[str], str], why: str) -> None:
+async def _revise_in(
+    clone: _Clone, incident: Incident, revised: Callable[[str], str], why: str
+) -> None:
     for name in await _committed(clone):
         if not is_of(name, incident):
             continue
@@ -177,7 +199,9 @@ async def _staged(clone: _Clone, name: str, text: str) -> None:
         return
     added = await _try(clone.top, "update-index", "--add", "--", clone.path(name))
     if added.code:
-        raise PortError(SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True)
+        raise PortError(
+            SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True
+        )
 
 
 def _rewrite(directory: Path, name: str, revised: Callable[[str], str]) -> None:
@@ -195,17 +219,38 @@ async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
         index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
         draft = Path(scratch, "adr.md")
         _put(Path(scratch), draft.name, text)
-        blob = (await _git(clone.top, "hash-object", "-w", "--no-filters", "--", str(draft))).text.strip()
-        newest = await _try(clone.top, "rev-parse", "--verify", "--quiet", f"{clone.branch}^{{commit}}")
+        blob = (
+            await _git(clone.top, "hash-object", "-w", "--no-filters", "--", str(draft))
+        ).text.strip()
+        newest = await _try(
+            clone.top, "rev-parse", "--verify", "--quiet", f"{clone.branch}^{{commit}}"
+        )
         parent = newest.text.strip() if not newest.code else ""
         await _git(clone.top, "read-tree", *([parent] if parent else ["--empty"]), extra=index)
-        await _git(clone.top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{clone.path(name)}", extra=index)
+        await _git(
+            clone.top,
+            "update-index",
+            "--add",
+            "--cacheinfo",
+            f"100644,{blob},{clone.path(name)}",
+            extra=index,
+        )
         tree = (await _git(clone.top, "write-tree", "--missing-ok", extra=index)).text.strip()
     parents = ["-p", parent] if parent else []
     commit = (await _git(clone.top, "commit-tree", tree, *parents, "-m", message)).text.strip()
-    moved = await _try(clone.top, "update-ref", "-m", f"firebreak: {name}", clone.branch, commit, parent or _NOTHING)
+    moved = await _try(
+        clone.top,
+        "update-ref",
+        "-m",
+        f"firebreak: {name}",
+        clone.branch,
+        commit,
+        parent or _NOTHING,
+    )
     if moved.code:
-        raise PortError(SYSTEM, f"the post-mortem could not be committed: {complaint(moved)}", retryable=True)
+        raise PortError(
+            SYSTEM, f"the post-mortem could not be committed: {complaint(moved)}", retryable=True
+        )
 
 
 async def _in_index(clone: _Clone, name: str) -> None:
@@ -217,7 +262,9 @@ async def _in_index(clone: _Clone, name: str) -> None:
         return
     added = await _try(clone.top, "update-index", "--add", "--", path)
     if added.code:
-        raise PortError(SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True)
+        raise PortError(
+            SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True
+        )
 
 
 async def _clone(directory: Path) -> _Clone | None:
@@ -248,7 +295,9 @@ async def _default_branch(top: Path) -> str:
         if not (await _try(top, "show-ref", "--verify", "--quiet", ref)).code:
             return ref
     raise PortError(
-        SYSTEM, f"the clone {top} is on no branch and has neither main nor master: check a branch out", retryable=False
+        SYSTEM,
+        f"the clone {top} is on no branch and has neither main nor master: check a branch out",
+        retryable=False,
     )
 
 
@@ -274,7 +323,11 @@ async def _committed(clone: _Clone) -> list[str]:
     """Paths of the files below the directory as the branch has it; none where branch or directory is not there yet."""
     place = f"{clone.branch}:{clone.inside}" if clone.inside else clone.branch
     found = await _try(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
-    return [name for name in found.text.split("\0") if 0 < len(Path(name).parts) <= DEEP] if not found.code else []
+    return (
+        [name for name in found.text.split("\0") if 0 < len(Path(name).parts) <= DEEP]
+        if not found.code
+        else []
+    )
 
 
 def _nearest(directory: Path) -> Path:
@@ -288,7 +341,9 @@ def _existing(directory: Path) -> Path | None:
 
 def _inside(top: Path, there: Path, directory: Path) -> str:
     """The directory below `top`, whichever links lead there; empty for `top` itself."""
-    path = Path(os.path.relpath(there.resolve() / directory.relative_to(there), top.resolve())).as_posix()
+    path = Path(
+        os.path.relpath(there.resolve() / directory.relative_to(there), top.resolve())
+    ).as_posix()
     return "" if path == "." else path
 
 
@@ -299,7 +354,9 @@ def _listed(directory: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise PortError(SYSTEM, f"{directory} cannot be read: {error.strerror}", retryable=False) from error
+        raise PortError(
+            SYSTEM, f"{directory} cannot be read: {error.strerror}", retryable=False
+        ) from error
     found: list[str] = []
     for folder, folders, names in os.walk(directory):
         inside = Path(folder).relative_to(directory)
@@ -312,7 +369,9 @@ def _listed(directory: Path) -> list[str]:
 def _earlier(directory: Path, incident: Incident) -> str | None:
     """The file that was written for this very incident before: ids may begin again at 1, the record's own id does not."""
     for name in sorted(_listed(directory)):
-        if is_of(name, incident) and incident.ulid in (directory / name).read_text(encoding="utf-8", errors="replace"):
+        if is_of(name, incident) and incident.ulid in (directory / name).read_text(
+            encoding="utf-8", errors="replace"
+        ):
             return name
     return None
 
@@ -336,14 +395,19 @@ def _put(directory: Path, name: str, text: str) -> None:
         os.chmod(draft.name, 0o644)
         os.replace(draft.name, directory / name)
     except OSError as error:
-        raise PortError(SYSTEM, f"{directory / name} cannot be written: {error.strerror}", retryable=False) from error
+        raise PortError(
+            SYSTEM, f"{directory / name} cannot be written: {error.strerror}", retryable=False
+        ) from error
 
 
 async def _try(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
     """A call whose failure is an answer. Raises `PortError` where git cannot be started or hangs."""
     try:
         return await run(
-            ["git", *_SETTINGS, *arguments], cwd=str(where), seconds=SECONDS, extra=_ENVIRONMENT | (extra or {})
+            ["git", *_SETTINGS, *arguments],
+            cwd=str(where),
+            seconds=SECONDS,
+            extra=_ENVIRONMENT | (extra or {}),
         )
     except CommandFailed as error:
         raise PortError(SYSTEM, error.text, retryable=error.timed_out) from error

@@ -34,7 +34,11 @@ class LocalBisector:
     """Keeps `phases.ports.ports.Bisector`. `state_dir` holds the records and the scratch worktrees; limits in seconds."""
 
     def __init__(
-        self, state_dir: Path, *, step_seconds: float = STEP_SECONDS, whole_seconds: float = WHOLE_SECONDS
+        self,
+        state_dir: Path,
+        *,
+        step_seconds: float = STEP_SECONDS,
+        whole_seconds: float = WHOLE_SECONDS,
     ) -> None:
         self._state_dir = state_dir.resolve()
         self._step_seconds = step_seconds
@@ -50,7 +54,10 @@ class LocalBisector:
         folder = self._folder(bisect_id)
         if records.read(folder / "job.json") is None:
             if not service.bisect:
-                raise NotSetUp("bisect", f"{service.name} has no script that reproduces (`bisect` in the catalogue)")
+                raise NotSetUp(
+                    "bisect",
+                    f"{service.name} has no script that reproduces (`bisect` in the catalogue)",
+                )
             directory = checkout_of(service)
             ends = [await self._clones.commit(service, name) for name in (good, bad)]
             await self._clones.whole(directory, partial(self._clones.cut_between, directory, *ends))
@@ -78,7 +85,11 @@ class LocalBisector:
         folder = self._folder(bisect_id)
         job = records.read(folder / "job.json")
         if job is None:
-            raise PortError("bisect", "nothing is known of this bisect on the host that was asked", retryable=False)
+            raise PortError(
+                "bisect",
+                "nothing is known of this bisect on the host that was asked",
+                retryable=False,
+            )
         attempts = len(list(folder.glob("process-*.json")))
         watcher = records.read(folder / f"process-{attempts}.json")
         found = records.find(watcher)
@@ -87,7 +98,9 @@ class LocalBisector:
         if state.get("state", "running") != "running" or found == "running":
             return _told(job, state)
         if found == "elsewhere" and watcher is not None:
-            reason = f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
+            reason = (
+                f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
+            )
             return _told(job, {**state, "state": "failed", "reason": reason})
         return await self._take_up(folder, job, state, attempts)
 
@@ -96,7 +109,11 @@ class LocalBisector:
         folder = self._folder(bisect_id)
         job = records.read(folder / "job.json")
         if job is None:
-            raise PortError("bisect", "nothing is known of this bisect on the host that was asked", retryable=False)
+            raise PortError(
+                "bisect",
+                "nothing is known of this bisect on the host that was asked",
+                retryable=False,
+            )
         state = records.read(folder / "state.json") or {}
         if state.get("state", "running") != "running":
             return _told(job, state)
@@ -107,7 +124,9 @@ class LocalBisector:
         await _clear(folder, job)
         return _told(job, state)
 
-    async def _take_up(self, folder: Path, job: dict[str, Any], state: dict[str, Any], attempts: int) -> Bisect:
+    async def _take_up(
+        self, folder: Path, job: dict[str, Any], state: dict[str, Any], attempts: int
+    ) -> Bisect:
         if attempts >= ATTEMPTS:
             reason = f"its process was gone without a word, {ATTEMPTS} times"
             state = {**state, "state": "failed", "reason": reason}
@@ -116,13 +135,24 @@ class LocalBisector:
             return _told(job, state)
         await asyncio.to_thread(_end, folder)  # what the lost run may have left behind
         if attempts:
-            state = {**state, "reason": "its process was gone; it is taken up again with the answers it had"}
+            state = {
+                **state,
+                "reason": "its process was gone; it is taken up again with the answers it had",
+            }
             records.replace(folder / "state.json", state)
-        argv = [sys.executable, "-m", "bot.clients.git.bisect_worker", str(folder), str(attempts + 1)]
+        argv = [
+            sys.executable,
+            "-m",
+            "bot.clients.git.bisect_worker",
+            str(folder),
+            str(attempts + 1),
+        ]
         try:
             output = await run(argv, cwd=str(_ROOT), seconds=START_SECONDS)
         except CommandFailed as error:
-            raise PortError("bisect", f"nothing was started: {error.text}", retryable=True) from error
+            raise PortError(
+                "bisect", f"nothing was started: {error.text}", retryable=True
+            ) from error
         if output.code:
             raise PortError("bisect", f"nothing was started: {output.complaint}", retryable=True)
         return _told(job, records.read(folder / "state.json") or state)
@@ -144,7 +174,9 @@ async def _clear(folder: Path, job: dict[str, Any]) -> None:
         try:
             await git(job["checkout"], "worktree", "remove", "--force", "--force", str(worktree))
         except CommandFailed as error:
-            raise PortError("bisect", f"the scratch worktree is still there: {error.text}", retryable=True) from error
+            raise PortError(
+                "bisect", f"the scratch worktree is still there: {error.text}", retryable=True
+            ) from error
         await asyncio.to_thread(shutil.rmtree, worktree, ignore_errors=True)
 
 
@@ -164,4 +196,6 @@ def _told(job: dict[str, Any], state: dict[str, Any]) -> Bisect:
 
 def _suspect(told: dict[str, Any]) -> Suspect:
     found = Suspect.model_validate(told)
-    return found.model_copy(update={"author": foreign(found.author), "subject": foreign(found.subject)})
+    return found.model_copy(
+        update={"author": foreign(found.author), "subject": foreign(found.subject)}
+    )

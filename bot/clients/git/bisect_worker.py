@@ -21,7 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):  # as `git bisect run` calls it, inside a worktree that may have a `bot` of its own
+if __package__ in (
+    None,
+    "",
+):  # as `git bisect run` calls it, inside a worktree that may have a `bot` of its own
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from bot.clients.processes import records
 
@@ -88,15 +91,23 @@ class Run:
             env=plain_environment() | _ENVIRONMENT,
         )
         if check and done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-            told = next((line for line in said if line.startswith(("fatal: ", "error: "))), said[-1])
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [
+                "it said nothing"
+            ]
+            told = next(
+                (line for line in said if line.startswith(("fatal: ", "error: "))), said[-1]
+            )
             raise Ended("failed", f"git {arguments[0]}: {told[:300]}")
         return done.stdout.decode("utf-8", "replace").strip()
 
 
 def plain_environment() -> dict[str, str]:
     """Without what `git bisect run` tells its script about itself: the service's script may use git as well."""
-    return {k: v for k, v in os.environ.items() if k in _KEYS or not (k.startswith("GIT_") or k == "LC_ALL")}
+    return {
+        k: v
+        for k, v in os.environ.items()
+        if k in _KEYS or not (k.startswith("GIT_") or k == "LC_ALL")
+    }
 
 
 # --- the whole run ---------------------------------------------------------------------------------------------
@@ -146,7 +157,15 @@ def drive(run: Run) -> None:
 def prepare(run: Run) -> None:
     """A scratch worktree at the bad end. What an earlier attempt left is thrown away: the answers are kept beside it."""
     clear(run)
-    run.git("worktree", "add", "--quiet", "--detach", "--force", str(run.worktree), run.job["bad_commit"])
+    run.git(
+        "worktree",
+        "add",
+        "--quiet",
+        "--detach",
+        "--force",
+        str(run.worktree),
+        run.job["bad_commit"],
+    )
 
 
 def clear(run: Run) -> None:
@@ -160,16 +179,26 @@ def bisect(run: Run) -> None:
     if good == bad:
         raise Ended("cannot tell", f"{names} are the same commit")
     if cut(run, good, bad):
-        raise Ended("cannot tell", f"the history of the clone is cut (a shallow clone) between {names}")
+        raise Ended(
+            "cannot tell", f"the history of the clone is cut (a shallow clone) between {names}"
+        )
     commits = int(run.git("rev-list", "--count", f"{good}..{bad}"))
     if not commits:
-        raise Ended("cannot tell", f"there is no commit in {run.job['bad']} that is not in {run.job['good']} too")
+        raise Ended(
+            "cannot tell",
+            f"there is no commit in {run.job['bad']} that is not in {run.job['good']} too",
+        )
     run.say(step=len(run.answers), steps=2 + math.ceil(math.log2(commits)) if commits > 1 else 2)
-    records.replace(run.folder / "deadline.json", {"deadline": time.time() + float(run.job["whole_seconds"])})
+    records.replace(
+        run.folder / "deadline.json", {"deadline": time.time() + float(run.job["whole_seconds"])}
+    )
     at_bad, at_good = test(run, bad), test(run, good)
     for name, code in ((run.job["bad"], at_bad), (run.job["good"], at_good)):
         if code == CANNOT_TELL:
-            raise Ended("cannot tell", f"the script cannot tell at {name} (exit code 125, or no answer in time)")
+            raise Ended(
+                "cannot tell",
+                f"the script cannot tell at {name} (exit code 125, or no answer in time)",
+            )
     if (at_bad == 0) == (at_good == 0):
         both = "passes" if at_bad == 0 else "fails"
         raise Ended("cannot tell", f"good and bad agree: the script {both} at {names}")
@@ -190,11 +219,15 @@ def bisect(run: Run) -> None:
 
 def cut(run: Run, good: str, bad: str) -> bool:
     """Whether the commits between the ends are not all there: the first behind the cut would seem to have brought it."""
-    shallow, path = run.git("rev-parse", "--is-shallow-repository", "--git-path", "shallow").split("\n")
+    shallow, path = run.git("rev-parse", "--is-shallow-repository", "--git-path", "shallow").split(
+        "\n"
+    )
     if shallow != "true":
         return False
     edges = (Path(run.worktree) / path).read_text(encoding="ascii").split()
-    return not set(edges).isdisjoint(run.git("rev-list", "--max-parents=0", f"{good}...{bad}").split())
+    return not set(edges).isdisjoint(
+        run.git("rev-list", "--max-parents=0", f"{good}...{bad}").split()
+    )
 
 
 def over_releases(run: Run, good: str, bad: str) -> tuple[str, str]:
@@ -214,9 +247,15 @@ def over_releases(run: Run, good: str, bad: str) -> tuple[str, str]:
         middle = len(order) // 2
         code = test(run, order[middle])
         if code == 0:
-            good, order = order[middle], [c for c in order[middle + 1 :] if _is_ancestor(run, order[middle], c)]
+            good, order = (
+                order[middle],
+                [c for c in order[middle + 1 :] if _is_ancestor(run, order[middle], c)],
+            )
         elif code < CANNOT_TELL:
-            bad, order = order[middle], [c for c in order[:middle] if _is_ancestor(run, c, order[middle])]
+            bad, order = (
+                order[middle],
+                [c for c in order[:middle] if _is_ancestor(run, c, order[middle])],
+            )
         else:
             order.pop(middle)
     return good, bad
@@ -245,10 +284,13 @@ def over_commits(run: Run, good: str, bad: str) -> None:
             raise Ended("found", "", culprit(run, line.split("[", 1)[1].split("]", 1)[0]))
     if "# only skipped commits left to test" in told:
         left = [
-            row.split("[", 1)[1][:9] for row in told.splitlines() if row.startswith("# possible first bad commit: [")
+            row.split("[", 1)[1][:9]
+            for row in told.splitlines()
+            if row.startswith("# possible first bad commit: [")
         ]
         raise Ended(
-            "cannot tell", f"the script cannot tell (exit code 125) at the commits that are left: {', '.join(left[:8])}"
+            "cannot tell",
+            f"the script cannot tell (exit code 125) at the commits that are left: {', '.join(left[:8])}",
         )
     raise Ended("failed", why_stopped(run))
 
@@ -259,7 +301,9 @@ def why_stopped(run: Run) -> str:
 
 
 def culprit(run: Run, sha: str) -> dict[str, Any]:
-    author, at, subject = run.git("show", "--no-patch", "--format=%an%x1f%at%x1f%s", sha).split("\x1f")
+    author, at, subject = run.git("show", "--no-patch", "--format=%an%x1f%at%x1f%s", sha).split(
+        "\x1f"
+    )
     script = " ".join(run.job["script"])
     return {
         "sha": sha,
@@ -311,7 +355,8 @@ def try_here(run: Run, commit: str) -> int:
     run.git("clean", "-ffdq")  # what is ignored stays: build caches make the next step faster
     if not 0 <= code <= 127:
         records.replace(
-            run.folder / "stopped.json", {"reason": f"the script stopped the run at {commit[:9]} with exit code {code}"}
+            run.folder / "stopped.json",
+            {"reason": f"the script stopped the run at {commit[:9]} with exit code {code}"},
         )
         return STOP
     records.replace(run.folder / "answers.json", {**run.answers, commit: code})
@@ -338,7 +383,9 @@ def run_script(run: Run) -> int:
         )
     except OSError as error:
         signal.signal(signal.SIGTERM, before)
-        raise Ended("failed", f"the script cannot be started: {error.strerror}: {argv[0]}") from error
+        raise Ended(
+            "failed", f"the script cannot be started: {error.strerror}: {argv[0]}"
+        ) from error
     finally:
         os.close(output)
     records.replace(run.folder / "script.json", records.mark(child.pid))
@@ -356,7 +403,9 @@ def run_script(run: Run) -> int:
                 code = CANNOT_TELL
                 break
     try:
-        os.killpg(child.pid, signal.SIGKILL)  # servers that it left running would answer for the next commit
+        os.killpg(
+            child.pid, signal.SIGKILL
+        )  # servers that it left running would answer for the next commit
     except (ProcessLookupError, PermissionError):
         child.poll()
     child.wait()

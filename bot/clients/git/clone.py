@@ -65,7 +65,9 @@ class _Known:
     head: tuple[str, str] | None = None
     """The remote's own branch and its newest commit, as the newest fetch was told."""
     deepened: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
-    alone: dict[str, tuple[float, str | None, str]] = field(default_factory=dict[str, tuple[float, str | None, str]])
+    alone: dict[str, tuple[float, str | None, str]] = field(
+        default_factory=dict[str, tuple[float, str | None, str]]
+    )
     """Names that were asked for by themselves, the commit that came, and why none did."""
 
 
@@ -98,7 +100,9 @@ class Clones:
                 return
             remote = await remote_of(directory)
             if remote is not None:
-                tags = () if await cut_at(directory) else ("--tags",)  # old tags would bring all of what was cut
+                tags = (
+                    () if await cut_at(directory) else ("--tags",)
+                )  # old tags would bring all of what was cut
                 told, head = await asyncio.gather(
                     _fetched(directory, *tags, "--no-recurse-submodules", remote),
                     _told(directory, "ls-remote", "--symref", remote, "HEAD"),
@@ -109,7 +113,9 @@ class Clones:
                 ):  # a clone of one branch
                     await _fetched(directory, *_BESIDE, remote, "HEAD")
                 known.moved = frozenset(_MOVED.findall(told))
-                known.trouble = _why("\n".join(row for row in told.split("\n") if not _MOVED.match(row)))
+                known.trouble = _why(
+                    "\n".join(row for row in told.split("\n") if not _MOVED.match(row))
+                )
                 if known.trouble:
                     log.warning("git fetch in the clone: %s", known.trouble)
             known.fetched = time.monotonic()
@@ -136,7 +142,9 @@ class Clones:
         why = why or known.trouble
         raise PortError("git", f"{text} (git fetch: {why})" if why else text, retryable=False)
 
-    async def _alone(self, directory: str, tag: str | None, sha: str | None) -> tuple[str | None, str]:
+    async def _alone(
+        self, directory: str, tag: str | None, sha: str | None
+    ) -> tuple[str | None, str]:
         """One tag, or one commit, straight from the remote, whatever else is the matter there. No ref of the clone is written."""
         remote, known = await remote_of(directory), self._known[directory]
         whole = sha if sha is not None and _WHOLE_SHA.fullmatch(sha) else None
@@ -153,10 +161,14 @@ class Clones:
                 known.alone[name] = (time.monotonic(), commit, why)
         return commit, why
 
-    async def _brought(self, directory: str, remote: str, at: str, name: str) -> tuple[str | None, str]:
+    async def _brought(
+        self, directory: str, remote: str, at: str, name: str
+    ) -> tuple[str | None, str]:
         why = ""
         if (commit := await commit_of(directory, at)) is None and await cut_at(directory):
-            await self._deepen(directory, remote, DEEPER[0])  # less than all that lies behind an old tag
+            await self._deepen(
+                directory, remote, DEEPER[0]
+            )  # less than all that lies behind an old tag
             commit = await commit_of(directory, at)
         if commit is None:
             why = _why(await _fetched(directory, *_BESIDE, remote, name))
@@ -174,12 +186,20 @@ class Clones:
             if newest and (commit := await commit_of(directory, newest)) is not None:
                 return Main(commit, fresh=True)
             named = f"refs/remotes/{remote}"
-            refs = [f"{named}/{branch}"] if branch else [f"{named}/HEAD", f"{named}/main", f"{named}/master"]
+            refs = (
+                [f"{named}/{branch}"]
+                if branch
+                else [f"{named}/HEAD", f"{named}/main", f"{named}/master"]
+            )
             for ref in refs:
                 if (commit := await commit_of(directory, ref)) is not None:
                     return Main(commit, fresh=False)
         refs = ["refs/heads/main", "refs/heads/master"]
-        if remote is None or (await attempt(directory, "rev-parse", "--is-bare-repository")).text.strip() == "true":
+        if (
+            remote is None
+            or (await attempt(directory, "rev-parse", "--is-bare-repository")).text.strip()
+            == "true"
+        ):
             refs += (await attempt(directory, "symbolic-ref", "--quiet", "HEAD")).text.split()
         for ref in refs:
             if (commit := await commit_of(directory, ref)) is not None:
@@ -229,7 +249,9 @@ class Clones:
         cut = await cut_at(directory)
         if not cut:
             return False
-        told = await attempt(directory, "rev-list", "--max-parents=0", "--end-of-options", f"{one}...{other}", "--")
+        told = await attempt(
+            directory, "rev-list", "--max-parents=0", "--end-of-options", f"{one}...{other}", "--"
+        )
         return not cut.isdisjoint(sound(told, "rev-list").text.split())
 
     # --- contents that were left out -------------------------------------------------------------------------------
@@ -240,23 +262,44 @@ class Clones:
         What does not come is missed by whoever reads it.
         """
         remote = await promisor(directory)
-        listing = ("log", "--raw", "--no-renames", "--no-abbrev", "--format=", f"--max-count={BROUGHT}", *of_log)
+        listing = (
+            "log",
+            "--raw",
+            "--no-renames",
+            "--no-abbrev",
+            "--format=",
+            f"--max-count={BROUGHT}",
+            *of_log,
+        )
         listed = await attempt(directory, *listing)
         if listed.code and not listed.truncated:  # not even the trees are there
             commits = of_log[: of_log.index("--")]
             trees = await attempt(
-                directory, "rev-list", "--boundary", "--format=%T", f"--max-count={BROUGHT}", *commits
+                directory,
+                "rev-list",
+                "--boundary",
+                "--format=%T",
+                f"--max-count={BROUGHT}",
+                *commits,
             )
-            await self._objects(directory, remote, [row for row in trees.text.split("\n") if _WHOLE_SHA.fullmatch(row)])
+            await self._objects(
+                directory,
+                remote,
+                [row for row in trees.text.split("\n") if _WHOLE_SHA.fullmatch(row)],
+            )
             listed = await attempt(directory, *listing)
-        blobs = [sha.decode() for pair in _BLOBS.findall(listed.out) for sha in pair if sha.strip(b"0")]
+        blobs = [
+            sha.decode() for pair in _BLOBS.findall(listed.out) for sha in pair if sha.strip(b"0")
+        ]
         await self._objects(directory, remote, blobs)
 
     async def _objects(self, directory: str, remote: str, objects: Sequence[str]) -> None:
         """As git itself asks for them (https://git-scm.com/docs/partial-clone#_fetching_missing_objects)."""
         wanted = list(dict.fromkeys(objects))[:BROUGHT]
         if wanted and remote:
-            told = await _fetched(directory, *_BESIDE, "--filter=blob:none", remote, *wanted, before=_ALL_OF_IT)
+            told = await _fetched(
+                directory, *_BESIDE, "--filter=blob:none", remote, *wanted, before=_ALL_OF_IT
+            )
             if why := _why(told):
                 log.warning("contents of a partial clone did not come: %s", why)
 
@@ -274,7 +317,9 @@ async def cut_at(directory: str) -> frozenset[str]:
         return frozenset((Path(directory) / path).read_text(encoding="ascii").split())
     except OSError as error:
         raise PortError(
-            "git", f"where the clone's history is cut cannot be read: {error.strerror}", retryable=True
+            "git",
+            f"where the clone's history is cut cannot be read: {error.strerror}",
+            retryable=True,
         ) from error
 
 
@@ -284,12 +329,18 @@ async def remote_of(directory: str) -> str | None:
     if "origin" in names or len(names) == 1:
         return "origin" if "origin" in names else names[0]
     branch = (await attempt(directory, "symbolic-ref", "--quiet", "--short", "HEAD")).text.strip()
-    upstream = (await attempt(directory, "config", "--get", f"branch.{branch}.remote")).text.strip() if branch else ""
+    upstream = (
+        (await attempt(directory, "config", "--get", f"branch.{branch}.remote")).text.strip()
+        if branch
+        else ""
+    )
     return upstream if upstream in names else None
 
 
 async def _there(directory: str, ref: str) -> bool:
-    return not (await attempt(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", ref)).code
+    return not (
+        await attempt(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", ref)
+    ).code
 
 
 async def _at_remote(directory: str, remote: str, ref: str) -> str | None:
@@ -303,7 +354,15 @@ async def _at_remote(directory: str, remote: str, ref: str) -> str | None:
 async def _fetched(directory: str, *arguments: str, before: tuple[str, ...] = ()) -> str:
     """What git said of a fetch, also of one that was stopped; empty where it had nothing to say."""
     try:
-        output = await git(directory, *before, "fetch", "--no-progress", *arguments, seconds=FETCH_SECONDS, online=True)
+        output = await git(
+            directory,
+            *before,
+            "fetch",
+            "--no-progress",
+            *arguments,
+            seconds=FETCH_SECONDS,
+            online=True,
+        )
     except CommandFailed as error:
         return f"fatal: {error.text}"
     said = output.err.decode("utf-8", "replace")
@@ -312,7 +371,11 @@ async def _fetched(directory: str, *arguments: str, before: tuple[str, ...] = ()
 
 def _why(told: str) -> str:
     """What went wrong, in git's words; empty where nothing did."""
-    return complaint(Output(1, b"", told.encode())) if re.search(r"(?m)^(?:fatal: |error: | ! \[)", told) else ""
+    return (
+        complaint(Output(1, b"", told.encode()))
+        if re.search(r"(?m)^(?:fatal: |error: | ! \[)", told)
+        else ""
+    )
 
 
 async def _told(directory: str, *arguments: str) -> str | None:

@@ -40,7 +40,9 @@ def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commi
                 subject=subject[:300],
                 body=body.strip()[:BODY_LIMIT],
                 files=tuple(
-                    CommitFile(path=path, added=added, deleted=deleted, patch=patch_of.get((sha, path), ""))
+                    CommitFile(
+                        path=path, added=added, deleted=deleted, patch=patch_of.get((sha, path), "")
+                    )
                     for path, added, deleted in _numstat(files)
                 ),
             )

@@ -87,14 +87,20 @@ _ERROR = re.compile(rb"(?m)^(?:error|fatal): ")
 
 
 async def git(
-    directory: str, *arguments: str, seconds: float = SECONDS, limit: int = LOG_BYTES, online: bool = False
+    directory: str,
+    *arguments: str,
+    seconds: float = SECONDS,
+    limit: int = LOG_BYTES,
+    online: bool = False,
 ) -> Output:
     """One call of git in `directory`; raises `CommandFailed` when it cannot be started or does not end in time.
 
     Only where `online` may it reach another host.
     """
     extra = _ENVIRONMENT | (await _doors(directory) if online else _OFFLINE)
-    return await run(["git", *_SETTINGS, *arguments], cwd=directory, seconds=seconds, limit=limit, extra=extra)
+    return await run(
+        ["git", *_SETTINGS, *arguments], cwd=directory, seconds=seconds, limit=limit, extra=extra
+    )
 
 
 async def _doors(directory: str) -> dict[str, str]:
@@ -117,14 +123,22 @@ async def _doors(directory: str) -> dict[str, str]:
 def checkout_of(service: Service) -> str:
     """The clone's directory; raises `NotSetUp` where the catalogue names none, or it is not there."""
     if not service.checkout:
-        raise NotSetUp("git", f"no local clone of {service.name} is set up (`checkout` in the catalogue)")
+        raise NotSetUp(
+            "git", f"no local clone of {service.name} is set up (`checkout` in the catalogue)"
+        )
     if not Path(service.checkout).is_dir():
-        raise NotSetUp("git", f"the local clone of {service.name} is not there (`checkout` in the catalogue)")
+        raise NotSetUp(
+            "git", f"the local clone of {service.name} is not there (`checkout` in the catalogue)"
+        )
     return service.checkout
 
 
 async def attempt(
-    directory: str, *arguments: str, seconds: float = SECONDS, limit: int = LOG_BYTES, online: bool = False
+    directory: str,
+    *arguments: str,
+    seconds: float = SECONDS,
+    limit: int = LOG_BYTES,
+    online: bool = False,
 ) -> Output:
     """A call whose failure is an answer; only a git that cannot be asked at all is an error."""
     try:
@@ -141,7 +155,9 @@ def refusal(output: Output) -> NotSetUp | None:
     if output.code != 128:
         return None
     if b"not a git repository" in output.err:
-        return NotSetUp("git", "the directory that the catalogue names as `checkout` is no git clone")
+        return NotSetUp(
+            "git", "the directory that the catalogue names as `checkout` is no git clone"
+        )
     if b"dubious ownership" in output.err or b"unsafe repository" in output.err:
         text = "the clone belongs to another user: `git config --global --add safe.directory <its directory>`, as the bot's user"
         return NotSetUp("git", text)
@@ -167,7 +183,9 @@ async def read(
     try:
         return await git(directory, *arguments, seconds=CONTENTS_SECONDS, limit=limit, online=True)
     except CommandFailed as error:
-        text = f"the clone is a partial one, and its remote did not give what it lacks ({error.text})"
+        text = (
+            f"the clone is a partial one, and its remote did not give what it lacks ({error.text})"
+        )
         raise PortError("git", text, retryable=error.timed_out) from error
 
 
@@ -194,8 +212,12 @@ def sound(output: Output, what: str, answers: tuple[int, ...] = (0,)) -> Output:
 
 def complaint(output: Output) -> str:
     """The first line that git calls an error: behind it stand what follows from it, and what to try by hand."""
-    lines = [line.strip() for line in output.err.decode("utf-8", "replace").split("\n") if line.strip()]
-    first = next((n for n, line in enumerate(lines) if line.startswith(("fatal: ", "error: ", "! ["))), None)
+    lines = [
+        line.strip() for line in output.err.decode("utf-8", "replace").split("\n") if line.strip()
+    ]
+    first = next(
+        (n for n, line in enumerate(lines) if line.startswith(("fatal: ", "error: ", "! ["))), None
+    )
     if first is None:
         return redact(output.complaint)
     why = f"{lines[first - 1]} " if first and _NOT_GIT.match(lines[first]) else ""
@@ -207,7 +229,9 @@ async def promisor(directory: str) -> str:
 
     https://git-scm.com/docs/partial-clone
     """
-    told = await attempt(directory, "config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$")
+    told = await attempt(
+        directory, "config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$"
+    )
     for row in told.text.splitlines():
         key, _, value = row.partition(" ")
         if key == "extensions.partialclone" and value:
@@ -242,5 +266,7 @@ async def resolve(directory: str, service: Service, name: str) -> str | None:
 
 async def commit_of(directory: str, name: str) -> str | None:
     """The commit that a full ref, a sha or an annotated tag stands for."""
-    output = await attempt(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    output = await attempt(
+        directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+    )
     return output.text.strip() if not output.code else None

@@ -50,8 +50,13 @@ class LocalGit:
         """What the newest answers are without: a fetch that had trouble, history that was cut, patches that could not be read."""
         directory = service.checkout or ""
         trouble = self._clones.trouble(directory)
-        told = [f"The clone of {service.name} is used as it is: not all that is new could be fetched ({trouble})."]
-        return [*(told if trouble else []), *(why for (of, _), why in self._without.items() if of == directory)]
+        told = [
+            f"The clone of {service.name} is used as it is: not all that is new could be fetched ({trouble})."
+        ]
+        return [
+            *(told if trouble else []),
+            *(why for (of, _), why in self._without.items() if of == directory),
+        ]
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         directory = checkout_of(service)
@@ -64,7 +69,11 @@ class LocalGit:
                 return await self._with_patches(directory, span)
         except (PortError, TimeoutError) as error:
             named = await _log(directory, span)
-            why = error.text if isinstance(error, PortError) else f"not within {HISTORY_SECONDS:.0f} s"
+            why = (
+                error.text
+                if isinstance(error, PortError)
+                else f"not within {HISTORY_SECONDS:.0f} s"
+            )
             told = f"Of the commits only the names of their files could be read ({why})."
             self._without[directory, "patches"] = told
             return named
@@ -72,9 +81,18 @@ class LocalGit:
     async def _with_patches(self, directory: str, span: Sequence[str]) -> Sequence[Commit]:
         common = ("--no-ext-diff", "--no-textconv", "-M", f"--max-count={COMMITS}", *span)
         bring = partial(self._clones.bring, directory, f"--max-count={COMMITS}", *span[1:])
-        listed = await ask(directory, "log", f"--format={FORMAT}", "--numstat", "-z", *common, before=bring)
+        listed = await ask(
+            directory, "log", f"--format={FORMAT}", "--numstat", "-z", *common, before=bring
+        )
         patched = await ask(
-            directory, "log", "--format=%x1e%H", "-p", "-U3", *common, seconds=2 * SECONDS, limit=PATCH_BYTES
+            directory,
+            "log",
+            "--format=%x1e%H",
+            "-p",
+            "-U3",
+            *common,
+            seconds=2 * SECONDS,
+            limit=PATCH_BYTES,
         )
         return read_log(listed.out, patches(patched.out, PATCH_OF_A_FILE))
 
@@ -101,14 +119,25 @@ class LocalGit:
 
     async def _blame(self, directory: str, commit: str, path: str, line: int) -> Suspect | None:
         above = (await attempt(directory, "rev-parse", "--show-cdup")).text.strip()
-        asked = ("-C", above or ".", "blame", "--porcelain", f"-L{line},{line}", commit, "--", path)  # from the top
+        asked = (
+            "-C",
+            above or ".",
+            "blame",
+            "--porcelain",
+            f"-L{line},{line}",
+            commit,
+            "--",
+            path,
+        )  # from the top
         bring = partial(self._clones.bring, directory, commit, "--", path)
         output = await read(directory, *asked, before=bring)
         if output.code and b" has only " in output.err:
             return None  # the file has fewer lines
         return _blamed(sound(output, "blame").text)
 
-    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+    async def snippet(
+        self, service: Service, release: str, file: str, line: int
+    ) -> Sequence[tuple[int, str]]:
         directory = checkout_of(service)
         commit = await self._commit(service, release)
         path = await self._path(directory, commit, file)
@@ -118,7 +147,9 @@ class LocalGit:
         lines = blob.text.splitlines()
         if not 1 <= line <= len(lines):
             if blob.truncated:
-                raise PortError("git", f"{path[:200]} is too large to look at line {line}", retryable=False)
+                raise PortError(
+                    "git", f"{path[:200]} is too large to look at line {line}", retryable=False
+                )
             return ()
         first, last = max(1, line - SNIPPET_AROUND), min(len(lines), line + SNIPPET_AROUND)
         return tuple((number, lines[number - 1][:300]) for number in range(first, last + 1))
@@ -156,7 +187,15 @@ class LocalGit:
         directory = checkout_of(service)
         ends = (await self._commit(service, older), await self._commit(service, newer))
         output = await ask(
-            directory, "diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", "--end-of-options", *ends, "--"
+            directory,
+            "diff",
+            "--name-only",
+            "--no-renames",
+            "--no-ext-diff",
+            "-z",
+            "--end-of-options",
+            *ends,
+            "--",
         )
         return tuple(p for p in output.text.split("\0") if p)
 
@@ -169,28 +208,40 @@ class LocalGit:
         if not SHA.fullmatch(commit):
             return None
         main = await self._clones.main(directory)
-        there = await attempt(directory, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}")
+        there = await attempt(
+            directory, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}"
+        )
         if there.code:
             return None
         if await self._holds(directory, main.commit, commit):
             return True
-        await self._clones.whole(directory, partial(self._clones.cut_between, directory, main.commit, commit))
+        await self._clones.whole(
+            directory, partial(self._clones.cut_between, directory, main.commit, commit)
+        )
         if await self._holds(directory, main.commit, commit):
             return True
         if not main.fresh:
             why = self._clones.trouble(directory) or "its remote did not answer"
-            raise PortError("git", f"whether it is merged by now is not known ({why})", retryable=True)
+            raise PortError(
+                "git", f"whether it is merged by now is not known ({why})", retryable=True
+            )
         return False
 
     async def _holds(self, directory: str, main: str, commit: str) -> bool:
-        ancestor = await read(directory, "merge-base", "--is-ancestor", "--end-of-options", commit, main)
+        ancestor = await read(
+            directory, "merge-base", "--is-ancestor", "--end-of-options", commit, main
+        )
         if sound(ancestor, "merge-base", (0, 1)).code == 0:
             return True
         # https://git-scm.com/docs/git-cherry: `-` stands before what has its equal in the main branch.
         picked = (await ask(directory, "cherry", main, commit)).text.splitlines()
         if len(picked) > 1 and not all(row.startswith("-") for row in picked):
             squashed = await self._squashed(directory, main, commit)
-            picked = (await ask(directory, "cherry", main, squashed)).text.splitlines() if squashed else picked
+            picked = (
+                (await ask(directory, "cherry", main, squashed)).text.splitlines()
+                if squashed
+                else picked
+            )
         return bool(picked) and all(row.startswith("-") for row in picked)
 
     async def _squashed(self, directory: str, main: str, commit: str) -> str:
@@ -198,7 +249,14 @@ class LocalGit:
         base = await attempt(directory, "merge-base", main, commit)
         author = ("-c", "user.name=Firebreak", "-c", "user.email=firebreak@localhost")
         made = await attempt(
-            directory, *author, "commit-tree", f"{commit}^{{tree}}", "-p", base.text.strip(), "-m", "squashed"
+            directory,
+            *author,
+            "commit-tree",
+            f"{commit}^{{tree}}",
+            "-p",
+            base.text.strip(),
+            "-m",
+            "squashed",
         )
         return "" if base.code or made.code else made.text.strip()
 
@@ -210,7 +268,9 @@ class LocalGit:
         async def is_cut() -> bool:
             return known in await cut_at(directory)
 
-        await self._clones.whole(directory, is_cut)  # it would seem to have brought every file that there is
+        await self._clones.whole(
+            directory, is_cut
+        )  # it would seem to have brought every file that there is
         options = (
             "--max-count=1",
             f"--format={FORMAT}",
@@ -221,8 +281,12 @@ class LocalGit:
             "-M",
             "--no-ext-diff",
         )
-        bring = partial(self._clones.bring, directory, "--max-count=1", "--first-parent", known, "--")
-        listed = await ask(directory, "log", *options, "--end-of-options", known, "--", before=bring)
+        bring = partial(
+            self._clones.bring, directory, "--max-count=1", "--first-parent", known, "--"
+        )
+        listed = await ask(
+            directory, "log", *options, "--end-of-options", known, "--", before=bring
+        )
         return next(iter(read_log(listed.out, {})), None)
 
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
@@ -269,7 +333,14 @@ class LocalGit:
     async def _index(self, directory: str, commit: str) -> tuple[PathIndex, bool]:
         if (directory, commit) not in self._paths:
             output = await ask(
-                directory, "ls-tree", "-r", "--full-tree", "--name-only", "-z", commit, limit=PATCH_BYTES
+                directory,
+                "ls-tree",
+                "-r",
+                "--full-tree",
+                "--name-only",
+                "-z",
+                commit,
+                limit=PATCH_BYTES,
             )
             if len(self._paths) > 20:
                 self._paths.clear()
@@ -284,7 +355,9 @@ async def _log(directory: str, span: Sequence[str]) -> Sequence[Commit]:
     head = (f"--format={FORMAT}", f"--max-count={COMMITS}")
     listed = await attempt(directory, "log", *head, "--raw", "--no-renames", "-z", *span)
     if listed.code and not listed.truncated:
-        listed = await ask(directory, "rev-list", *head, *span)  # `git log` reads trees, whatever it is to show
+        listed = await ask(
+            directory, "rev-list", *head, *span
+        )  # `git log` reads trees, whatever it is to show
     return read_log(listed.out, {})
 
 

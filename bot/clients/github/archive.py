@@ -41,7 +41,10 @@ class GitHubArchive:
         """Over the files of the default branch and our open pull requests. Raises `PortError`."""
         repository, _ = _place(service)
         written = (await self.numbering(service)).highest
-        pulls = read(shapes.Pulls, {"rows": await self._github.pages(calls.PULLS, repository, {"state": "open"})}).rows
+        pulls = read(
+            shapes.Pulls,
+            {"rows": await self._github.pages(calls.PULLS, repository, {"state": "open"})},
+        ).rows
         asked = (_BRANCH.fullmatch(pull.head.ref) for pull in pulls)
         return max((written, *(int(found.group(1)) for found in asked if found)))
 
@@ -63,7 +66,11 @@ class GitHubArchive:
                 raise
             return ""
         found = read(shapes.Content, answer)
-        return base64.b64decode(found.content).decode("utf-8", "replace") if found.type == "file" else ""
+        return (
+            base64.b64decode(found.content).decode("utf-8", "replace")
+            if found.type == "file"
+            else ""
+        )
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         """A branch with the file, and its pull request; each is looked for first. Raises `PortError`."""
@@ -73,9 +80,13 @@ class GitHubArchive:
         base = await self._github.default_branch(repository)
         if url is None:
             await self._branch(repository, branch, base)
-        names = await self._paths(repository, place.path, branch) or await self._paths(repository, place.path, base)
+        names = await self._paths(repository, place.path, branch) or await self._paths(
+            repository, place.path, base
+        )
         ways = Numbering.of(names)
-        there = (name for name in names if is_of(name, incident) and ways.number(name) == number)  # an earlier try
+        there = (
+            name for name in names if is_of(name, incident) and ways.number(name) == number
+        )  # an earlier try
         path = f"{place.path}/{next(there, None) or ways.file(incident, number)}"
         if url is None:
             title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
@@ -83,7 +94,9 @@ class GitHubArchive:
             url = await self._open(repository, branch, base, title, incident)
         return Adr(number=number, path=path, url=url)
 
-    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+    async def revise(
+        self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
+    ) -> str | None:
         """On the pull request's own branch until it is merged; then in a pull request of its own. Raises `PortError`."""
         repository, _ = _place(service)
         if incident.adr is None:
@@ -101,11 +114,17 @@ class GitHubArchive:
             await self._branch(repository, branch, base)
         found = await self._content(repository, path, branch)
         if found is None:
-            raise PortError(SYSTEM, f"{path} is neither merged nor in an open pull request", retryable=False)
+            raise PortError(
+                SYSTEM, f"{path} is neither merged nor in an open pull request", retryable=False
+            )
         sha, text = found
         if (changed := revised(text)) != text:
             await self._put(repository, branch, path, changed, {"message": why, "sha": sha})
-        return await self._open(repository, branch, base, why, incident) if merged is not None else incident.adr.url
+        return (
+            await self._open(repository, branch, base, why, incident)
+            if merged is not None
+            else incident.adr.url
+        )
 
     def repository(self, service: Service) -> str:
         """Repository and path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
@@ -117,16 +136,26 @@ class GitHubArchive:
     async def _paths(self, repository: str, path: str, ref: str = "") -> list[str]:
         """Paths of the files below a folder, and in the folders in it. Raises `PortError` where GitHub does not tell all of them."""
         rows = await self._rows(repository, path, ref)
-        folders = [row.name for row in rows if row.type == "dir" and row.name[:1] != "." and row.name.isprintable()]
+        folders = [
+            row.name
+            for row in rows
+            if row.type == "dir" and row.name[:1] != "." and row.name.isprintable()
+        ]
         if len(folders) > FOLDERS:
             folders = sorted(folders)[-FOLDERS:]  # years and numbers: the newest
-        inside = await asyncio.gather(*(self._rows(repository, f"{path}/{folder}", ref) for folder in folders))
+        inside = await asyncio.gather(
+            *(self._rows(repository, f"{path}/{folder}", ref) for folder in folders)
+        )
         files = [row.name for row in rows if row.type != "dir"]
-        return files + [f"{at}/{row.name}" for at, found in zip(folders, inside, strict=True) for row in found]
+        return files + [
+            f"{at}/{row.name}" for at, found in zip(folders, inside, strict=True) for row in found
+        ]
 
     async def _rows(self, repository: str, path: str, ref: str) -> Sequence[shapes.Entry]:
         try:
-            answer = await self._github.get(calls.CONTENTS, repository, {"ref": ref} if ref else None, path=path)
+            answer = await self._github.get(
+                calls.CONTENTS, repository, {"ref": ref} if ref else None, path=path
+            )
         except HttpError as error:
             if error.status != 404:
                 raise
@@ -140,7 +169,10 @@ class GitHubArchive:
     async def _content(self, repository: str, path: str, ref: str) -> tuple[str, str] | None:
         """Blob and text of a file; None where the branch or the file is not there."""
         try:
-            found = read(shapes.Content, await self._github.get(calls.CONTENTS, repository, {"ref": ref}, path=path))
+            found = read(
+                shapes.Content,
+                await self._github.get(calls.CONTENTS, repository, {"ref": ref}, path=path),
+            )
         except HttpError as error:
             if error.status != 404:
                 raise
@@ -148,12 +180,20 @@ class GitHubArchive:
         return found.sha, base64.b64decode(found.content).decode("utf-8", "replace")
 
     async def _pull(self, repository: str, branch: str) -> str | None:
-        asked = {"head": f"{repository.partition('/')[0]}:{branch}", "state": "all", "per_page": PAGE}
-        pulls = read(shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}).rows
+        asked = {
+            "head": f"{repository.partition('/')[0]}:{branch}",
+            "state": "all",
+            "per_page": PAGE,
+        }
+        pulls = read(
+            shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}
+        ).rows
         return next((pull.html_url for pull in pulls if pull.head.ref == branch), None)
 
     async def _branch(self, repository: str, branch: str, base: str) -> None:
-        newest = read(shapes.GitRef, await self._github.get(calls.GIT_REF, repository, ref=f"heads/{base}"))
+        newest = read(
+            shapes.GitRef, await self._github.get(calls.GIT_REF, repository, ref=f"heads/{base}")
+        )
         wanted = {"ref": f"refs/heads/{branch}", "sha": newest.object.sha}
         try:
             await self._github.write(calls.CREATE_REF, repository, wanted, repeatable=True)
@@ -173,17 +213,27 @@ class GitHubArchive:
             return  # an earlier try came so far
         await self._put(repository, branch, path, text, {"message": message})
 
-    async def _put(self, repository: str, branch: str, path: str, text: str, more: dict[str, str]) -> None:
+    async def _put(
+        self, repository: str, branch: str, path: str, text: str, more: dict[str, str]
+    ) -> None:
         """One commit. Sent again after a fault, it is refused where it was taken before: the branch shows it then."""
         body = {**more, "content": base64.b64encode(text.encode()).decode(), "branch": branch}
         try:
-            await self._github.write(calls.PUT_CONTENTS, repository, body, repeatable=True, path=path)
+            await self._github.write(
+                calls.PUT_CONTENTS, repository, body, repeatable=True, path=path
+            )
         except HttpError as error:
-            there = await self._content(repository, path, branch) if error.status in (409, 422) else None
+            there = (
+                await self._content(repository, path, branch)
+                if error.status in (409, 422)
+                else None
+            )
             if there is None or there[1] != text:
                 raise
 
-    async def _open(self, repository: str, branch: str, base: str, title: str, incident: Incident) -> str:
+    async def _open(
+        self, repository: str, branch: str, base: str, title: str, incident: Incident
+    ) -> str:
         body = {
             "title": title,
             "head": branch,
@@ -211,7 +261,10 @@ class Archives:
         if service.adr is None or service.adr.repository is None:
             return self._local
         if self._github is None:
-            raise NotSetUp(SYSTEM, f"post-mortems of {service.name} go to a pull request, and GITHUB_TOKEN is not set")
+            raise NotSetUp(
+                SYSTEM,
+                f"post-mortems of {service.name} go to a pull request, and GITHUB_TOKEN is not set",
+            )
         return self._github
 
     async def highest(self, service: Service) -> int:
@@ -223,7 +276,9 @@ class Archives:
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
         return await self._of(service).write(service, incident, number, text)
 
-    async def revise(self, service: Service, incident: Incident, revised: Callable[[str], str], why: str) -> str | None:
+    async def revise(
+        self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
+    ) -> str | None:
         return await self._of(service).revise(service, incident, revised, why)
 
     def repository(self, service: Service) -> str:
@@ -233,5 +288,9 @@ class Archives:
 def _place(service: Service) -> tuple[str, AdrPlace]:
     place = service.adr
     if place is None or place.repository is None:
-        raise NotSetUp(SYSTEM, f"no repository for the post-mortems of {service.name} is set up (`adr`)")
-    return place.repository, place.model_copy(update={"path": place.path.removeprefix("./").strip("/")})
+        raise NotSetUp(
+            SYSTEM, f"no repository for the post-mortems of {service.name} is set up (`adr`)"
+        )
+    return place.repository, place.model_copy(
+        update={"path": place.path.removeprefix("./").strip("/")}
+    )

@@ -72,15 +72,25 @@ def pull_checks(node: Mapping[str, Any]) -> PullChecks:
         checks = [_check(one) for one in told if one is not None]
         if hidden := sum(one is None for one in told):
             checks.append(
-                Check(name=f"{hidden} check run{'s' if hidden > 1 else ''}", conclusion="hidden from our token")
+                Check(
+                    name=f"{hidden} check run{'s' if hidden > 1 else ''}",
+                    conclusion="hidden from our token",
+                )
             )
-        return PullChecks(pull_request=f"#{node['number']}", url=node.get("url"), checks=tuple(checks))
+        return PullChecks(
+            pull_request=f"#{node['number']}", url=node.get("url"), checks=tuple(checks)
+        )
     except KeyError as error:
-        raise HttpError(SYSTEM, "GitHub's checks have not the documented shape", retryable=True) from error
+        raise HttpError(
+            SYSTEM, "GitHub's checks have not the documented shape", retryable=True
+        ) from error
 
 
 def _check(one: Mapping[str, Any]) -> Check:
     run = one["__typename"] == "CheckRun"
     said = one["conclusion"] if run else one["state"]
     name = str(one["name"] if run else one["context"])
-    return Check(name=name[:60], conclusion=_WORDS.get(said or "", (said or "did not end").lower().replace("_", " ")))
+    return Check(
+        name=name[:60],
+        conclusion=_WORDS.get(said or "", (said or "did not end").lower().replace("_", " ")),
+    )

@@ -31,7 +31,11 @@ log = logging.getLogger(__name__)
 SYSTEM = "GitHub"
 API_VERSION = "2022-11-28"
 """https://docs.github.com/en/rest/about-the-rest-api/api-versions"""
-HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": API_VERSION, "User-Agent": "firebreak"}
+HEADERS = {
+    "Accept": "application/vnd.github+json",
+    "X-GitHub-Api-Version": API_VERSION,
+    "User-Agent": "firebreak",
+}
 SECONDARY_SECONDS = 60.0
 """Without `Retry-After` and with calls left, wait at least a minute:
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit"""
@@ -75,13 +79,21 @@ class GitHub:
         await self._graphql.aclose()
 
     async def get(
-        self, call: Call, repository: str, params: Mapping[str, Any] | None = None, **parts: str | int
+        self,
+        call: Call,
+        repository: str,
+        params: Mapping[str, Any] | None = None,
+        **parts: str | int,
     ) -> Any:
         """The answer's JSON."""
         return self._rest.json(await self._send(call, repository, params=params, parts=parts))
 
     async def polled(
-        self, call: Call, repository: str, params: Mapping[str, Any] | None = None, **parts: str | int
+        self,
+        call: Call,
+        repository: str,
+        params: Mapping[str, Any] | None = None,
+        **parts: str | int,
     ) -> Any:
         """As `get`, asked conditionally: where nothing changed GitHub answers 304, which costs nothing of the limit.
 
@@ -90,7 +102,11 @@ class GitHub:
         return (await self._polled(call, repository, params, parts))[0]
 
     async def _polled(
-        self, call: Call, repository: str, params: Mapping[str, Any] | None, parts: Mapping[str, str | int]
+        self,
+        call: Call,
+        repository: str,
+        params: Mapping[str, Any] | None,
+        parts: Mapping[str, str | int],
     ) -> tuple[Any, bool | None]:
         """The answer's JSON, and whether a next page is there; None where no `Link` says so."""
         key = (filled(call, repository, parts), repr(sorted((params or {}).items())))
@@ -110,7 +126,12 @@ class GitHub:
         return body, goes_on
 
     async def pages(
-        self, call: Call, repository: str, params: Mapping[str, Any] | None = None, *, most: int = PAGES
+        self,
+        call: Call,
+        repository: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        most: int = PAGES,
     ) -> list[Any]:
         """The rows of a list, page by page as `Link` says that it goes on.
 
@@ -126,7 +147,13 @@ class GitHub:
         return rows
 
     async def write(
-        self, call: Call, repository: str, json: Mapping[str, Any], *, repeatable: bool = False, **parts: str | int
+        self,
+        call: Call,
+        repository: str,
+        json: Mapping[str, Any],
+        *,
+        repeatable: bool = False,
+        **parts: str | int,
     ) -> Any:
         """The answer's JSON, or None where it has none (204). Never sent twice by itself but where that is harmless (`repeatable`)."""
         answer = await self._send(call, repository, json=json, parts=parts, repeatable=repeatable)
@@ -143,7 +170,9 @@ class GitHub:
             self._branches[repository] = (time.monotonic(), branch)
         return branch
 
-    async def graphql(self, document: str, variables: Mapping[str, Any], *, permission: str) -> dict[str, Any]:
+    async def graphql(
+        self, document: str, variables: Mapping[str, Any], *, permission: str
+    ) -> dict[str, Any]:
         """`data`; raises where there is none. Errors come with 200 and `errors[]`.
 
         https://docs.github.com/en/graphql/guides/forming-calls-with-graphql
@@ -211,14 +240,23 @@ class GitHub:
             path = self._new_place(repository, call, parts, answer)
         raise HttpError(SYSTEM, f"{repository} is sent round in circles by GitHub", retryable=False)
 
-    def _new_place(self, repository: str, call: Call, parts: Mapping[str, str | int], answer: httpx.Response) -> str:
+    def _new_place(
+        self, repository: str, call: Call, parts: Mapping[str, str | int], answer: httpx.Response
+    ) -> str:
         """The path that a redirect leads to, below our own address. Raises where it leads away from there."""
         try:
             place = self._base.join(answer.headers.get("Location", ""))
         except httpx.InvalidURL:
             place = httpx.URL("")
-        ours = (place.scheme, place.host, place.port) == (self._base.scheme, self._base.host, self._base.port)
-        below, path = self._base.raw_path.decode().rstrip("/"), place.raw_path.decode().partition("?")[0]
+        ours = (place.scheme, place.host, place.port) == (
+            self._base.scheme,
+            self._base.host,
+            self._base.port,
+        )
+        below, path = (
+            self._base.raw_path.decode().rstrip("/"),
+            place.raw_path.decode().partition("?")[0],
+        )
         if not ours or not answer.headers.get("Location") or not path.startswith(f"{below}/"):
             text = f"{repository} was renamed or moved to another server: name it anew in the catalogue (`repository`)"
             raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
@@ -242,15 +280,21 @@ class GitHub:
     def _may_send(self, dispatcher: Dispatcher) -> None:
         left = self._wait_until[dispatcher] - time.monotonic()
         if left > 0:
-            raise HttpError(SYSTEM, _slowly(left), retryable=True, retry_after=left, sent=False, limited=True)
+            raise HttpError(
+                SYSTEM, _slowly(left), retryable=True, retry_after=left, sent=False, limited=True
+            )
 
-    def _refuse_limits(self, answer: httpx.Response, permission: str, dispatcher: Dispatcher) -> None:
+    def _refuse_limits(
+        self, answer: httpx.Response, permission: str, dispatcher: Dispatcher
+    ) -> None:
         if answer.status_code not in (403, 429):
             return
         said = _said(answer)
         if answer.status_code == 429 or _limited(answer.headers) or "rate limit" in said.lower():
             raise self._slow_down(answer, dispatcher)
-        raise HttpError(SYSTEM, redact(forbidden(permission, said)), retryable=False, status=403, said=said)
+        raise HttpError(
+            SYSTEM, redact(forbidden(permission, said)), retryable=False, status=403, said=said
+        )
 
     def _slow_down(self, answer: httpx.Response, dispatcher: Dispatcher) -> HttpError:
         wait = retry_after(answer.headers)
@@ -265,7 +309,9 @@ class GitHub:
         log.warning("GitHub asks us to slow down for %.0f s", wait)
         count_limited(SYSTEM)
         text = _slowly(wait)
-        return HttpError(SYSTEM, text, retryable=True, retry_after=wait, status=answer.status_code, limited=True)
+        return HttpError(
+            SYSTEM, text, retryable=True, retry_after=wait, status=answer.status_code, limited=True
+        )
 
 
 def _slowly(seconds: float) -> str:
@@ -292,7 +338,9 @@ def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
     for key, value in {"owner": owner, "repo": name, **parts}.items():
         text = str(value)
         if any(step in ("", ".", "..") for step in text.split("/")) or not text.isprintable():
-            raise PortError(SYSTEM, f"{text[:80]!r} is nothing that can be asked for", retryable=False)
+            raise PortError(
+                SYSTEM, f"{text[:80]!r} is nothing that can be asked for", retryable=False
+            )
         path = path.replace(f"{{{key}}}", quote(text, safe="/" if key in ("path", "ref") else ""))
     return path
 

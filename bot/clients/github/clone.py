@@ -39,7 +39,9 @@ class CloneOnGitHub:
     async def blame(self, service: Service, release: str, file: str, line: int) -> Suspect | None:
         return await self._git.blame(service, release, file, line)
 
-    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+    async def snippet(
+        self, service: Service, release: str, file: str, line: int
+    ) -> Sequence[tuple[int, str]]:
         return await self._git.snippet(service, release, file, line)
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
@@ -71,6 +73,10 @@ class CloneOnGitHub:
             async with asyncio.timeout(HUB_SECONDS):
                 return await self._hub.hotfixes(service)
         except (PortError, TimeoutError) as error:
-            said = error.text if isinstance(error, PortError) else f"no answer within {HUB_SECONDS:g} s"
+            said = (
+                error.text
+                if isinstance(error, PortError)
+                else f"no answer within {HUB_SECONDS:g} s"
+            )
             log.warning("the pull requests of %s are not shown: %s", service.name, said)
             return ()

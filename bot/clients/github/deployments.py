@@ -17,7 +17,13 @@ from typing import Any
 
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
-from bot.clients.github.models import Deployment, Deployments, DeploymentStatus, DeploymentStatuses, Tags
+from bot.clients.github.models import (
+    Deployment,
+    Deployments,
+    DeploymentStatus,
+    DeploymentStatuses,
+    Tags,
+)
 from bot.clients.github.source import AT_ONCE
 from bot.clients.http.client import HttpError
 from phases.ports.ports import PortError
@@ -73,17 +79,25 @@ class GitHubDeployments:
         except TimeoutError as error:
             text = f"GitHub did not show its deployments within {SECONDS:g} s"
             raise PortError(SYSTEM, text, retryable=True) from error
-        return sorted((d for deploys in found for d in deploys), key=lambda d: d.started_at, reverse=True)
+        return sorted(
+            (d for deploys in found for d in deploys), key=lambda d: d.started_at, reverse=True
+        )
 
     async def newest(self, service: Service, most: int = LOOKED_AT) -> Sequence[Deployment]:
         """The newest deployments to the environment that counts, whatever became of them; newest first."""
         environment, repository = environment_of(service), service.repository or ""
         asked = {"environment": environment, "per_page": most}
-        rows = read(Deployments, {"rows": await self._github.polled(calls.DEPLOYMENTS, repository, asked)}).rows
+        rows = read(
+            Deployments, {"rows": await self._github.polled(calls.DEPLOYMENTS, repository, asked)}
+        ).rows
         if not rows:  # the environment may be written with other capitals, which that list may not take for the same
             answer = await self._github.polled(calls.DEPLOYMENTS, repository, {"per_page": PAGE})
             every = read(Deployments, {"rows": answer}).rows
-            rows = tuple(row for row in every if environment_among(row.environment, [environment]) is not None)
+            rows = tuple(
+                row
+                for row in every
+                if environment_among(row.environment, [environment]) is not None
+            )
         return sorted(rows, key=lambda d: d.created_at, reverse=True)[:most]
 
     async def release(self, service: Service, ref: str, sha: str, told: str) -> Release | None:
@@ -97,10 +111,15 @@ class GitHubDeployments:
                 async with asyncio.timeout(NAME_SECONDS):
                     known = await self._known(service, [ref])
             except (PortError, TimeoutError):
-                log.warning("the tags of %s are not known: a deployment is named without them", service.repository)
+                log.warning(
+                    "the tags of %s are not known: a deployment is named without them",
+                    service.repository,
+                )
         return service.deployed(ref, sha, told, known.tags, known.gone)
 
-    async def named(self, service: Service, rows: Sequence[Deployment]) -> list[tuple[Deployment, Release]]:
+    async def named(
+        self, service: Service, rows: Sequence[Deployment]
+    ) -> list[tuple[Deployment, Release]]:
         """Return those that are the service's, with their releases; without the tags where these cannot be asked for."""
         known = _UNKNOWN
         try:
@@ -118,7 +137,9 @@ class GitHubDeployments:
             found = await self._running(service, await self.newest(service, PAGE))
         return found
 
-    async def _running(self, service: Service, rows: Sequence[Deployment]) -> tuple[Deployment, Release] | None:
+    async def _running(
+        self, service: Service, rows: Sequence[Deployment]
+    ) -> tuple[Deployment, Release] | None:
         ours = await self.named(service, rows)
         # A later deploy of another service makes it inactive, too: `auto_inactive` goes by the environment's name alone
         # (https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status).
@@ -145,7 +166,11 @@ class GitHubDeployments:
         rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
         tags = {tag.name: tag.commit.sha for tag in read(Tags, {"rows": rows}).rows}
         complete = len(rows) < TAG_PAGES * PAGE
-        names = [name for name in dict.fromkeys(refs) if name not in tags and not name.startswith("refs/")]
+        names = [
+            name
+            for name in dict.fromkeys(refs)
+            if name not in tags and not name.startswith("refs/")
+        ]
         # What fits no pattern and is no tag is a branch, or was one: nothing more need be known of it.
         unclear = [name for name in names if not complete or service.version_in(name) is not None]
         gate = asyncio.Semaphore(AT_ONCE)
@@ -161,10 +186,14 @@ class GitHubDeployments:
                 return True
 
         branches = await asyncio.gather(*(branch(name) for name in unclear))
-        gone = frozenset(name for name, is_branch in zip(unclear, branches, strict=True) if not is_branch)
+        gone = frozenset(
+            name for name, is_branch in zip(unclear, branches, strict=True) if not is_branch
+        )
         return Known(tags, gone)
 
-    async def statuses(self, service: Service, one: Deployment, *, most: int = STATUSES) -> Sequence[DeploymentStatus]:
+    async def statuses(
+        self, service: Service, one: Deployment, *, most: int = STATUSES
+    ) -> Sequence[DeploymentStatus]:
         """Newest first."""
         asked = {"per_page": most}
         answer = await self._github.polled(
@@ -196,7 +225,9 @@ class GitHubDeployments:
                     if error.status != 404:
                         raise
                     hidden.append(error)
-                    return _deploy(service, deployment, release, None)  # deleted meanwhile: how it ended is not known
+                    return _deploy(
+                        service, deployment, release, None
+                    )  # deleted meanwhile: how it ended is not known
 
         found = await asyncio.gather(*(one(row, release) for row, release in ours))
         if hidden and len(hidden) == len(found):
@@ -219,7 +250,11 @@ class GitHubDeployments:
         if statuses and statuses[0].state not in _GOING_ON:
             self._remember(key, None)
             return None
-        return _deploy(service, deployment, release, None) if _under_way(deployment, statuses) else None
+        return (
+            _deploy(service, deployment, release, None)
+            if _under_way(deployment, statuses)
+            else None
+        )
 
     def _remember(self, key: tuple[str, int], at: datetime | None) -> None:
         self._ended[key] = at
@@ -234,7 +269,11 @@ def _under_way(deployment: Deployment, statuses: Sequence[DeploymentStatus]) -> 
 
 def environment_of(service: Service) -> str:
     """The environment on GitHub that counts for the service."""
-    return service.deploy.environment if isinstance(service.deploy, DeployWorkflow) else service.environment
+    return (
+        service.deploy.environment
+        if isinstance(service.deploy, DeployWorkflow)
+        else service.environment
+    )
 
 
 def told_in(deployment: Deployment) -> Mapping[str, Any]:
@@ -255,12 +294,16 @@ def named(service: Service, deployment: Deployment, known: Known = _UNKNOWN) -> 
     return service.deployed(deployment.ref, deployment.sha, called, known.tags, known.gone)
 
 
-def _deploy(service: Service, deployment: Deployment, release: Release, finished_at: datetime | None) -> DeploySeen:
+def _deploy(
+    service: Service, deployment: Deployment, release: Release, finished_at: datetime | None
+) -> DeploySeen:
     return DeploySeen(
         release=release,
         service=service.name,
         started_at=deployment.created_at,
         finished_at=finished_at,
-        by=deployment.creator.login[:60] if deployment.creator and deployment.creator.login else None,
+        by=deployment.creator.login[:60]
+        if deployment.creator and deployment.creator.login
+        else None,
         source="github",
     )

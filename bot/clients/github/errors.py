@@ -30,13 +30,18 @@ def forbidden(permission: str, said: str) -> str:
     if ARCHIVED in said.lower():
         return f"the repository is archived on GitHub: nothing can be changed or started there ({said})"
     if not said or any(word in said.lower() for word in _LACKS):
-        return f"our token may not do this in GitHub: it needs {permission}" + (f" ({said})" if said else "")
+        return f"our token may not do this in GitHub: it needs {permission}" + (
+            f" ({said})" if said else ""
+        )
     return f"GitHub refuses it ({said})"
 
 
 def asks_to_wait(error: Mapping[str, Any]) -> bool:
     """A primary limit has a type of its own; a secondary one says so in its message alone."""
-    return error.get("type") in _LIMITS or "secondary rate limit" in str(error.get("message") or "").lower()
+    return (
+        error.get("type") in _LIMITS
+        or "secondary rate limit" in str(error.get("message") or "").lower()
+    )
 
 
 def refusal(errors: Sequence[Mapping[str, Any]], permission: str) -> HttpError:
@@ -51,8 +56,13 @@ def refusal(errors: Sequence[Mapping[str, Any]], permission: str) -> HttpError:
             retryable=False,
             status=403,
         )
-    if not errors or any("something went wrong" in str(e.get("message") or "").lower() for e in errors):
+    if not errors or any(
+        "something went wrong" in str(e.get("message") or "").lower() for e in errors
+    ):
         return HttpError(
-            SYSTEM, redact(f"GitHub has a fault of its own ({said or 'no answer'})"), retryable=True, status=502
+            SYSTEM,
+            redact(f"GitHub has a fault of its own ({said or 'no answer'})"),
+            retryable=True,
+            status=502,
         )
     return HttpError(SYSTEM, redact(f"GitHub refused it ({said})"), retryable=False, said=said)

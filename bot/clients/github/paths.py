@@ -6,7 +6,13 @@ from phases.ports.source_paths import JVM, folders_of, written
 
 ROOTS = ("", "src/", "app/", "lib/")
 """Below what the files of a repository may lie that a frame names by their package …"""
-JVM_ROOTS = ("src/main/java/", "src/main/kotlin/", "src/main/scala/", "app/src/main/java/", "app/src/main/kotlin/")
+JVM_ROOTS = (
+    "src/main/java/",
+    "src/main/kotlin/",
+    "src/main/scala/",
+    "app/src/main/java/",
+    "app/src/main/kotlin/",
+)
 """… or by their class."""
 SUFFIXES = 8
 

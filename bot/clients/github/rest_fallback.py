@@ -102,7 +102,9 @@ class RestInstead:
     async def pulls(self, repository: str) -> list[dict[str, Any]]:
         """The open ones, changed last first."""
         asked = {"state": "open", "sort": "updated", "direction": "desc", "per_page": SHOWN}
-        rows = read(_Pulls, {"rows": await self._github.polled(calls.PULLS, repository, asked)}).rows
+        rows = read(
+            _Pulls, {"rows": await self._github.polled(calls.PULLS, repository, asked)}
+        ).rows
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def rolled(pull: _Pull) -> Mapping[str, Any] | None:
@@ -115,27 +117,40 @@ class RestInstead:
 
     async def pulls_of(self, repository: str, sha: str) -> list[dict[str, Any]]:
         """Those that brought a commit: the merged one first, with its checks."""
-        rows = read(_Pulls, {"rows": await self._github.polled(calls.COMMIT_PULLS, repository, commit_sha=sha)}).rows
+        rows = read(
+            _Pulls,
+            {"rows": await self._github.polled(calls.COMMIT_PULLS, repository, commit_sha=sha)},
+        ).rows
         pull = next((row for row in rows if row.merged_at), rows[0] if rows else None)
         return [_node(pull, await self.rollup(repository, pull.head.sha))] if pull else []
 
     async def rollup(self, repository: str, sha: str) -> Mapping[str, Any] | None:
         """Check runs and commit statuses together. None where there are none; without a state where not all may be seen."""
         runs, statuses = await asyncio.gather(
-            self._seen(calls.CHECK_RUNS, repository, sha), self._seen(calls.COMBINED_STATUS, repository, sha)
+            self._seen(calls.CHECK_RUNS, repository, sha),
+            self._seen(calls.COMBINED_STATUS, repository, sha),
         )
         checks = read(_CheckRuns, runs).check_runs if runs is not None else ()
         told = read(_Statuses, statuses).statuses if statuses is not None else ()
         if not checks and not told:
             return None
         nodes: list[dict[str, Any]] = [
-            {"__typename": "CheckRun", "name": one.name, "conclusion": one.conclusion and one.conclusion.upper()}
+            {
+                "__typename": "CheckRun",
+                "name": one.name,
+                "conclusion": one.conclusion and one.conclusion.upper(),
+            }
             for one in checks
         ]
-        nodes += [{"__typename": "StatusContext", "context": one.context, "state": one.state.upper()} for one in told]
+        nodes += [
+            {"__typename": "StatusContext", "context": one.context, "state": one.state.upper()}
+            for one in told
+        ]
         ended = [one.conclusion for one in checks if one.status == "completed" and one.conclusion]
         states = [one.state for one in told]
-        if any(conclusion not in _GREEN for conclusion in ended) or {"failure", "error"} & set(states):
+        if any(conclusion not in _GREEN for conclusion in ended) or {"failure", "error"} & set(
+            states
+        ):
             state = "FAILURE"
         elif len(ended) < len(checks) or "pending" in states:
             state = "PENDING"
@@ -145,13 +160,17 @@ class RestInstead:
 
     async def files(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
         """Those of the paths at which there is a file, in their order."""
-        looked_in = list(dict.fromkeys(place.rpartition("/")[0] or place for place in places))[:FOLDERS]
+        looked_in = list(dict.fromkeys(place.rpartition("/")[0] or place for place in places))[
+            :FOLDERS
+        ]
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def entries(path: str) -> list[str]:
             async with gate:
                 try:
-                    told = await self._github.polled(calls.CONTENTS, repository, {"ref": commit}, path=path)
+                    told = await self._github.polled(
+                        calls.CONTENTS, repository, {"ref": commit}, path=path
+                    )
                 except HttpError as error:
                     if error.status != 404:
                         raise
@@ -159,7 +178,11 @@ class RestInstead:
             rows = read(_Entries, {"rows": told if isinstance(told, list) else [told]}).rows
             return [row.path for row in rows if row.type == "file"]
 
-        there = {path for found in await asyncio.gather(*(entries(path) for path in looked_in)) for path in found}
+        there = {
+            path
+            for found in await asyncio.gather(*(entries(path) for path in looked_in))
+            for path in found
+        }
         return [place for place in places if place in there]
 
     async def _seen(self, call: calls.Call, repository: str, sha: str) -> Any:
@@ -173,7 +196,11 @@ class RestInstead:
 
 
 def _node(pull: _Pull, rollup: Mapping[str, Any] | None) -> dict[str, Any]:
-    own = pull.head.repo is not None and pull.base.repo is not None and pull.head.repo == pull.base.repo
+    own = (
+        pull.head.repo is not None
+        and pull.base.repo is not None
+        and pull.head.repo == pull.base.repo
+    )
     return {
         "number": pull.number,
         "title": pull.title,

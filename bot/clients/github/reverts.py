@@ -47,10 +47,14 @@ class GitHubReverts:
         if number is None:
             raise PortError(SYSTEM, f"{pull_request[:100]} is no pull request", retryable=False)
         asked = {"owner": owner, "name": name, "number": int(number.group(1))}
-        found = (await self._github.graphql(FIND, asked, permission=PERMISSION)).get("repository") or {}
+        found = (await self._github.graphql(FIND, asked, permission=PERMISSION)).get(
+            "repository"
+        ) or {}
         pull = found.get("pullRequest")
         if pull is None:
-            raise PortError(SYSTEM, f"{repository} has no pull request #{asked['number']}", retryable=False)
+            raise PortError(
+                SYSTEM, f"{repository} has no pull request #{asked['number']}", retryable=False
+            )
         for node in (found.get("pullRequests") or {}).get("nodes") or []:
             if str(node["headRefName"]).startswith(f"revert-{asked['number']}-"):
                 return str(node["url"])
@@ -58,9 +62,13 @@ class GitHubReverts:
             text = f"#{asked['number']} is not merged, so there is nothing to revert"
             raise PortError(SYSTEM, text, retryable=False)
         wanted = {"pullRequestId": pull["id"], "body": why}
-        made = (await self._github.graphql(MAKE, {"input": wanted}, permission=PERMISSION)).get("revertPullRequest")
+        made = (await self._github.graphql(MAKE, {"input": wanted}, permission=PERMISSION)).get(
+            "revertPullRequest"
+        )
         if not made or not made.get("revertPullRequest"):
             raise PortError(
-                SYSTEM, f"#{asked['number']} cannot be reverted by itself: git has conflicts", retryable=False
+                SYSTEM,
+                f"#{asked['number']} cannot be reverted by itself: git has conflicts",
+                retryable=False,
             )
         return str(made["revertPullRequest"]["url"])

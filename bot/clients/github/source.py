@@ -150,19 +150,28 @@ class GitHubSource:
             return None
         asked = {**_names(repository), "commit": commit, "path": path}
         data = await self._github.graphql(BLAME, asked, permission="Contents: read")
-        blamed = (((data.get("repository") or {}).get("object") or {}).get("blame") or {}).get("ranges") or []
+        blamed = (((data.get("repository") or {}).get("object") or {}).get("blame") or {}).get(
+            "ranges"
+        ) or []
         found = next((r for r in blamed if r["startingLine"] <= line <= r["endingLine"]), None)
         return _suspect(found["commit"]) if found else None
 
-    async def snippet(self, service: Service, release: str, file: str, line: int) -> Sequence[tuple[int, str]]:
+    async def snippet(
+        self, service: Service, release: str, file: str, line: int
+    ) -> Sequence[tuple[int, str]]:
         repository = repository_of(service)
         commit = await self._sha(service, release)
         path = await self._place(repository, commit, file)
         if path is None:
             return ()
-        content = read(shapes.Content, await self._github.get(calls.CONTENTS, repository, {"ref": commit}, path=path))
+        content = read(
+            shapes.Content,
+            await self._github.get(calls.CONTENTS, repository, {"ref": commit}, path=path),
+        )
         if content.type == "file" and content.encoding != "base64":
-            raise PortError(SYSTEM, f"{path[:200]} is too large for GitHub to show its lines", retryable=False)
+            raise PortError(
+                SYSTEM, f"{path[:200]} is too large for GitHub to show its lines", retryable=False
+            )
         lines = _text(content).splitlines()
         if not 1 <= line <= len(lines):
             return ()
@@ -173,14 +182,20 @@ class GitHubSource:
         """Open pull requests of the repository's own branches. Left out are forks', which anybody can open, and post-mortems."""
         repository = repository_of(service)
         try:
-            data = await self._github.graphql(PULLS, _names(repository), permission="Pull requests: read")
+            data = await self._github.graphql(
+                PULLS, _names(repository), permission="Pull requests: read"
+            )
             nodes = ((data.get("repository") or {}).get("pullRequests") or {}).get("nodes") or []
         except HttpError as error:
             if not without_graphql(error):
                 raise
             nodes = await self._rest.pulls(repository)
         own = [node for node in nodes if node and not node.get("isCrossRepository", True)]
-        found = [_hotfix(node) for node in own if not str(node.get("headRefName") or "").startswith(BRANCH)]
+        found = [
+            _hotfix(node)
+            for node in own
+            if not str(node.get("headRefName") or "").startswith(BRANCH)
+        ]
         return tuple(found[:HOTFIXES])
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
@@ -194,19 +209,25 @@ class GitHubSource:
         if any(len(side.files) >= FILES_SHOWN for side in sides):
             text = f"{FILES_SHOWN} or more files changed from {older} to {newer}, and GitHub shows no more of them"
             raise PortError(SYSTEM, text, retryable=False)
-        paths = (p for side in sides for f in side.files for p in (f.filename, f.previous_filename) if p)
+        paths = (
+            p for side in sides for f in side.files for p in (f.filename, f.previous_filename) if p
+        )
         return tuple(dict.fromkeys(paths))
 
     async def pull_request(self, service: Service, sha: str) -> str | None:
         """The address of the pull request that brought a commit."""
-        answer = await self._github.polled(calls.COMMIT_PULLS, repository_of(service), commit_sha=sha)
+        answer = await self._github.polled(
+            calls.COMMIT_PULLS, repository_of(service), commit_sha=sha
+        )
         rows = read(shapes.PullNumbers, {"rows": answer}).rows
         merged = [row for row in rows if row.merged_at is not None]
         return next((row.html_url for row in (*merged, *rows)), None)
 
     async def commit(self, service: Service, sha: str) -> Commit | None:
         try:
-            answer = await self._github.polled(calls.COMMIT, repository_of(service), {"per_page": 1}, ref=sha)
+            answer = await self._github.polled(
+                calls.COMMIT, repository_of(service), {"per_page": 1}, ref=sha
+            )
         except HttpError as error:
             if error.status not in (404, 422):
                 raise
@@ -232,8 +253,12 @@ class GitHubSource:
         repository = repository_of(service)
         asked = {**_names(repository), "commit": sha}
         try:
-            data = await self._github.graphql(ASK_CHECKS, asked, permission="Pull requests: read, Checks: read")
-            found = ((data.get("repository") or {}).get("object") or {}).get("associatedPullRequests") or {}
+            data = await self._github.graphql(
+                ASK_CHECKS, asked, permission="Pull requests: read, Checks: read"
+            )
+            found = ((data.get("repository") or {}).get("object") or {}).get(
+                "associatedPullRequests"
+            ) or {}
             nodes = [node for node in found.get("nodes") or [] if node]
         except HttpError as error:
             if not without_graphql(error):
@@ -246,7 +271,9 @@ class GitHubSource:
 
     async def _compare(self, repository: str, base: str, head: str, page: int) -> shapes.Comparison:
         asked = {"per_page": PAGE, "page": page}
-        answer = await self._github.get(calls.COMPARE, repository, asked, basehead=f"{base}...{head}")
+        answer = await self._github.get(
+            calls.COMPARE, repository, asked, basehead=f"{base}...{head}"
+        )
         return read(shapes.Comparison, answer)
 
     async def _few(self, asked: Sequence[Any]) -> list[Any]:
@@ -270,12 +297,22 @@ class GitHubSource:
             async with asyncio.timeout(DETAIL_SECONDS):
                 await self._few([detail(sha) for sha in shas])
         except TimeoutError:
-            log.warning("GitHub did not show the files of all %d commits within %.0f s", len(shas), DETAIL_SECONDS)
+            log.warning(
+                "GitHub did not show the files of all %d commits within %.0f s",
+                len(shas),
+                DETAIL_SECONDS,
+            )
         except HttpError as error:
             if not error.retryable:
                 raise
-            log.warning("GitHub does not show the files of all %d commits: %s", len(shas), error.text)
-        known = {sha: self._detailed[repository, sha] for sha in shas if (repository, sha) in self._detailed}
+            log.warning(
+                "GitHub does not show the files of all %d commits: %s", len(shas), error.text
+            )
+        known = {
+            sha: self._detailed[repository, sha]
+            for sha in shas
+            if (repository, sha) in self._detailed
+        }
         while len(self._detailed) > COMMITS:
             self._detailed.popitem(last=False)
         return known
@@ -300,7 +337,9 @@ class GitHubSource:
             if ref is short and not _SHORT_SHA.fullmatch(short):
                 continue
             try:
-                answer = await self._github.polled(calls.COMMIT, repository, {"per_page": 1}, ref=ref)
+                answer = await self._github.polled(
+                    calls.COMMIT, repository, {"per_page": 1}, ref=ref
+                )
             except HttpError as error:
                 if error.status not in (404, 409, 422):
                     raise
@@ -309,7 +348,9 @@ class GitHubSource:
             self._shas[repository, name] = (time.monotonic(), sha)
             return sha
         raise PortError(
-            SYSTEM, f"{name[:100]} is not known in {repository} (its tag would be {tag[:100]})", retryable=False
+            SYSTEM,
+            f"{name[:100]} is not known in {repository} (its tag would be {tag[:100]})",
+            retryable=False,
         )
 
     async def _place(self, repository: str, commit: str, file: str) -> str | None:
@@ -318,7 +359,9 @@ class GitHubSource:
         if key in self._places:
             return self._places[key]
         index = await self._tree(repository, commit)
-        there = index.locate(file) if index else await self._there(repository, commit, candidates(file))
+        there = (
+            index.locate(file) if index else await self._there(repository, commit, candidates(file))
+        )
         found = there[0] if there and (index is None or len(there) == 1) else None
         self._places[key] = found
         while len(self._places) > REMEMBERED:
@@ -334,15 +377,23 @@ class GitHubSource:
             if key not in self._trees:
                 try:
                     async with asyncio.timeout(TREE_SECONDS):
-                        answer = await self._github.get(calls.TREE, repository, {"recursive": "1"}, tree_sha=commit)
+                        answer = await self._github.get(
+                            calls.TREE, repository, {"recursive": "1"}, tree_sha=commit
+                        )
                 except (HttpError, TimeoutError) as error:
-                    said = error.text if isinstance(error, HttpError) else f"no answer within {TREE_SECONDS:g} s"
+                    said = (
+                        error.text
+                        if isinstance(error, HttpError)
+                        else f"no answer within {TREE_SECONDS:g} s"
+                    )
                     log.warning("the list of files of %s at %s: %s", repository, commit[:9], said)
                     self._without_tree = {key: time.monotonic()}
                     return None
                 tree = read(shapes.Tree, answer)
                 paths = [entry["path"] for entry in tree.tree if entry["type"] == "blob"]
-                self._trees[key] = None if tree.truncated else await asyncio.to_thread(PathIndex, paths)
+                self._trees[key] = (
+                    None if tree.truncated else await asyncio.to_thread(PathIndex, paths)
+                )
                 while len(self._trees) > TREES:
                     self._trees.popitem(last=False)
             return self._trees[key]
@@ -353,7 +404,9 @@ class GitHubSource:
             return []
         variables = {f"e{n}": f"{commit}:{place}" for n, place in enumerate(places)}
         declared = "".join(f", ${name}: String!" for name in variables)
-        asked = " ".join(f"p{n}: object(expression: $e{n}) {{ __typename }}" for n in range(len(places)))
+        asked = " ".join(
+            f"p{n}: object(expression: $e{n}) {{ __typename }}" for n in range(len(places))
+        )
         document = (
             f"query FirebreakPlace($owner: String!, $name: String!{declared}) "
             f"{{ repository(owner: $owner, name: $name) {{ {asked} }} }}"
@@ -367,13 +420,19 @@ class GitHubSource:
                 raise
             return await self._rest.files(repository, commit, places)
         there = data.get("repository") or {}
-        return [p for n, p in enumerate(places) if (there.get(f"p{n}") or {}).get("__typename") == "Blob"]
+        return [
+            p
+            for n, p in enumerate(places)
+            if (there.get(f"p{n}") or {}).get("__typename") == "Blob"
+        ]
 
 
 def repository_of(service: Service) -> str:
     """Raises `NotSetUp` where the catalogue names none."""
     if not service.repository:
-        raise NotSetUp(SYSTEM, f"no repository of {service.name} is set up (`repository` in the catalogue)")
+        raise NotSetUp(
+            SYSTEM, f"no repository of {service.name} is set up (`repository` in the catalogue)"
+        )
     return service.repository
 
 
@@ -393,7 +452,12 @@ def _commit(found: shapes.Commit) -> Commit:
         subject=subject[:300],
         body=body.strip()[:BODY_LIMIT],
         files=tuple(
-            CommitFile(path=f.filename, added=f.additions, deleted=f.deletions, patch=f.patch[:PATCH_OF_A_FILE])
+            CommitFile(
+                path=f.filename,
+                added=f.additions,
+                deleted=f.deletions,
+                patch=f.patch[:PATCH_OF_A_FILE],
+            )
             for f in (() if found.merges else found.files)
         ),
         url=found.html_url,
@@ -406,13 +470,17 @@ def _suspect(blamed: Mapping[str, Any]) -> Suspect:
         return Suspect(
             sha=blamed["oid"],
             author=(blamed.get("author") or {}).get("name") or "",
-            at=datetime.fromisoformat(str(blamed["authoredDate"]).replace("Z", "+00:00")).astimezone(UTC),
+            at=datetime.fromisoformat(
+                str(blamed["authoredDate"]).replace("Z", "+00:00")
+            ).astimezone(UTC),
             subject=str(blamed.get("messageHeadline") or "")[:200],
             url=blamed.get("url"),
             pull_request=pulls[0]["url"] if pulls else None,
         )
     except (KeyError, ValueError, ValidationError) as error:
-        raise HttpError(SYSTEM, "GitHub's blame has not the shape that is documented", retryable=True) from error
+        raise HttpError(
+            SYSTEM, "GitHub's blame has not the shape that is documented", retryable=True
+        ) from error
 
 
 def _hotfix(node: Mapping[str, Any]) -> HotfixRef:
@@ -427,7 +495,9 @@ def _hotfix(node: Mapping[str, Any]) -> HotfixRef:
             checks=CHECKS.get(str(rollup.get("state"))) if rollup else None,
         )
     except (KeyError, ValidationError) as error:
-        raise HttpError(SYSTEM, "GitHub's pull requests have not the documented shape", retryable=True) from error
+        raise HttpError(
+            SYSTEM, "GitHub's pull requests have not the documented shape", retryable=True
+        ) from error
 
 
 def _text(content: shapes.Content) -> str:
@@ -437,4 +507,6 @@ def _text(content: shapes.Content) -> str:
     try:
         return base64.b64decode(content.content).decode("utf-8", "replace")
     except binascii.Error as error:
-        raise HttpError(SYSTEM, "GitHub sent a file that cannot be decoded", retryable=True) from error
+        raise HttpError(
+            SYSTEM, "GitHub sent a file that cannot be decoded", retryable=True
+        ) from error

@@ -98,22 +98,32 @@ class Http:
         self._passing = passing
         self._pauses = tuple(pauses)
         self._secrets = tuple(
-            word for key, value in headers.items() if _secret(key) for word in value.split() if len(word) >= 8
+            word
+            for key, value in headers.items()
+            if _secret(key)
+            for word in value.split()
+            if len(word) >= 8
         )
         try:
             clean = httpx.Headers(dict(headers), encoding="ascii")
         except UnicodeEncodeError as error:
             unsent = why(system, error)
-            raise HttpError(system, unsent.says, retryable=False, sent=False, mend=unsent.mend) from None
+            raise HttpError(
+                system, unsent.says, retryable=False, sent=False, mend=unsent.mend
+            ) from None
         self._client = httpx.AsyncClient(
             headers=clean,
             verify=context(),
             timeout=httpx.Timeout(timeout, connect=self._connect),
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0),
+            limits=httpx.Limits(
+                max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0
+            ),
             follow_redirects=False,
         )
 
-    async def get(self, path: str, params: Params | None = None, *, scope: str | None = None) -> httpx.Response:
+    async def get(
+        self, path: str, params: Params | None = None, *, scope: str | None = None
+    ) -> httpx.Response:
         """GET; sent again where the connection was lost or the system had a fault of its own."""
         return await self.request("GET", path, params=params, scope=scope)
 
@@ -193,7 +203,10 @@ class Http:
             return httpx.URL(f"{self._base}{path}")
         except httpx.InvalidURL as error:
             raise HttpError(
-                self.system, f"the address set for {self.system} is no URL", retryable=False, sent=False
+                self.system,
+                f"the address set for {self.system} is no URL",
+                retryable=False,
+                sent=False,
             ) from error
 
     def json(self, answer: httpx.Response) -> Any:
@@ -215,7 +228,9 @@ class Http:
         status = answer.status_code
         wait = retry_after(answer.headers)
         said = self._reason(answer)
-        first = said.partition(". ")[0].rstrip(".")  # the advice behind it is for who wrote the query
+        first = said.partition(". ")[0].rstrip(
+            "."
+        )  # the advice behind it is for who wrote the query
         retryable = limited = False
         mend = ""
         passing = self._passing is not None and self._passing(status, said)
@@ -227,7 +242,10 @@ class Http:
             text, retryable = f"{self.system} asks us to slow down", True
             limited = True
         elif passing and status < 500:
-            text, retryable = f"{self.system} is overloaded ({status}{f': {first}' if first else ''})", True
+            text, retryable = (
+                f"{self.system} is overloaded ({status}{f': {first}' if first else ''})",
+                True,
+            )
         elif status == 401:
             text = f"{self.system} does not accept our token"
         elif status == 407:
@@ -296,13 +314,19 @@ def _elsewhere(answer: httpx.Response) -> str:
     if there.scheme != answer.request.url.scheme:
         return f"{answer.status_code}, to {there.scheme}://"
     return (
-        f"{answer.status_code}, to {there.host}" if there.host != answer.request.url.host else str(answer.status_code)
+        f"{answer.status_code}, to {there.host}"
+        if there.host != answer.request.url.host
+        else str(answer.status_code)
     )
 
 
 def _wants_tls(answer: httpx.Response) -> bool:
     """nginx and Go's server say so in a page with 400: "The plain HTTP request was sent to HTTPS port"."""
-    return answer.status_code == 400 and answer.request.url.scheme == "http" and b"HTTPS" in answer.content[:2000]
+    return (
+        answer.status_code == 400
+        and answer.request.url.scheme == "http"
+        and b"HTTPS" in answer.content[:2000]
+    )
 
 
 def _told(body: Any) -> str:
@@ -324,8 +348,14 @@ def _told(body: Any) -> str:
             value = _told(value)
         if isinstance(value, str):
             return _with_details(value, body.get("errors"))
-    fields = ((name, value) for name, value in body.items() if isinstance(value, list | dict) and name != "errors")
-    return "; ".join(f"{name}: {said}" for name, value in list(fields)[:3] if (said := _told(value)))
+    fields = (
+        (name, value)
+        for name, value in body.items()
+        if isinstance(value, list | dict) and name != "errors"
+    )
+    return "; ".join(
+        f"{name}: {said}" for name, value in list(fields)[:3] if (said := _told(value))
+    )
 
 
 def _one_fault(error: Any) -> str:
@@ -355,7 +385,9 @@ def _with_details(said: str, errors: Any) -> str:
 def part(text: str, system: str) -> str:
     """One part of a path, quoted. Raises `HttpError` for what would lead to another path: `..` is no id of anything."""
     if text in ("", ".", ".."):
-        raise HttpError(system, f"{text[:80]!r} is nothing that can be asked for", retryable=False, sent=False)
+        raise HttpError(
+            system, f"{text[:80]!r} is nothing that can be asked for", retryable=False, sent=False
+        )
     return quote(text, safe="")
 
 
@@ -400,7 +432,9 @@ def _limited(headers: Mapping[str, str]) -> bool:
 
 
 def _secret(header: str) -> bool:
-    return header.lower() in ("authorization", "cookie") or any(w in header.lower() for w in ("token", "key", "secret"))
+    return header.lower() in ("authorization", "cookie") or any(
+        w in header.lower() for w in ("token", "key", "secret")
+    )
 
 
 def _pairs(params: Params | None) -> tuple[tuple[str, str], ...] | None:

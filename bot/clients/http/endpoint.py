@@ -26,7 +26,10 @@ class HttpEndpoint:
         self._timeout = timeout
         self._pause = pause
         self._client = httpx.AsyncClient(
-            timeout=timeout, follow_redirects=False, headers={"User-Agent": "firebreak-check"}, verify=context()
+            timeout=timeout,
+            follow_redirects=False,
+            headers={"User-Agent": "firebreak-check"},
+            verify=context(),
         )
 
     async def call(self, url: str) -> EndpointAnswer:
@@ -49,7 +52,9 @@ class HttpEndpoint:
             async with asyncio.timeout(self._timeout), self._client.stream("GET", url) as answer:
                 took = round((time.monotonic() - began) * 1000)
                 count(SYSTEM, "GET", answer.status_code)
-                return EndpointAnswer(ok=answer.is_success, said=f"{answer.status_code} in {took} ms")
+                return EndpointAnswer(
+                    ok=answer.is_success, said=f"{answer.status_code} in {took} ms"
+                )
         except (TimeoutError, httpx.TimeoutException):
             count(SYSTEM, "GET", NO_ANSWER)
             return EndpointAnswer(ok=False, said=f"no answer within {self._timeout:g} s")
@@ -58,4 +63,6 @@ class HttpEndpoint:
         except (httpx.HTTPError, ssl.SSLError) as error:
             count(SYSTEM, "GET", NO_ANSWER)
             told = why("the endpoint", error, url)
-            return EndpointAnswer(ok=False, said=f"{told.says}: {told.mend}" if told.mend else told.says)
+            return EndpointAnswer(
+                ok=False, said=f"{told.says}: {told.mend}" if told.mend else told.says
+            )

@@ -22,17 +22,28 @@ SAID = "; to trust it, name its authority's certificate in SSL_CERT_FILE"
 TRUST = "SSL_CERT_FILE: a file with the certificate, in PEM form, of the authority that signed it (docs/operations.md)"
 NOT_TRUSTED = {
     # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
-    9: ("is not valid yet by the clock here", "set the clock here right, or have a valid certificate issued"),
+    9: (
+        "is not valid yet by the clock here",
+        "set the clock here right, or have a valid certificate issued",
+    ),
     10: ("has expired by the clock here", "have it renewed where the system runs"),
     18: ("is self-signed and not trusted here" + SAID, TRUST),
     19: ("has an unknown issuer, which is self-signed" + SAID, TRUST),
     20: ("has an unknown issuer" + SAID, TRUST),
     21: ("has an unknown issuer" + SAID, TRUST),
     23: ("was revoked", "have another one issued where the system runs"),
-    62: ("is for another host name", "write the name that stands in the certificate into the settings"),
-    64: ("is for another host than this IP address", "write the name that stands in the certificate into the settings"),
+    62: (
+        "is for another host name",
+        "write the name that stands in the certificate into the settings",
+    ),
+    64: (
+        "is for another host than this IP address",
+        "write the name that stands in the certificate into the settings",
+    ),
 }
-NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+NO_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+)
 """What OpenSSL reads where the other side does not speak TLS."""
 OWN_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
 """TLS 1.2 says only *handshake failure* for the same."""
@@ -62,12 +73,19 @@ def why(system: str, error: BaseException, url: str = "") -> Why:
         one for one in chain if not isinstance(one, aiohttp.ClientError)
     ]  # whose classes are TLS's, too, and empty
     if found := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
-        says, mend = NOT_TRUSTED.get(found.verify_code, (f"is not accepted: {found.verify_message}", ""))
+        says, mend = NOT_TRUSTED.get(
+            found.verify_code, (f"is not accepted: {found.verify_message}", "")
+        )
         return Why(f"{system}'s certificate {says}", mend, by_people=True)
-    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError):
+    if isinstance(
+        error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError
+    ):
         return _never_sent(system, error)
     if (by := _by_proxy(chain)) is not None:
-        return Why(f"{system} cannot be reached through the proxy: {by}", "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+        return Why(
+            f"{system} cannot be reached through the proxy: {by}",
+            "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+        )
     if (broken := _first(below, ssl.SSLError)) and not _lost(broken):
         return _without_tls(system, broken)
     if (odd := _first(chain, httpx.RemoteProtocolError)) and "illegal" in str(odd):
@@ -84,7 +102,9 @@ def _never_sent(system: str, error: BaseException) -> Why:
     if isinstance(error, httpx.LocalProtocolError) and "header" not in str(error).lower():
         return Why(f"{NEVER_SENT} to {system}: it breaks the rules of HTTP", final=True)
     says = f"{NEVER_SENT} to {system}: a header has a character that none may have"
-    return Why(says, f"set the token of {system} anew, without a line break or a blank in it", final=True)
+    return Why(
+        says, f"set the token of {system} anew, without a line break or a blank in it", final=True
+    )
 
 
 def _by_proxy(chain: list[BaseException]) -> str | None:
@@ -103,9 +123,13 @@ def _without_tls(system: str, error: ssl.SSLError) -> Why:
     if error.reason in OWN_CERTIFICATE:
         # https://www.rfc-editor.org/rfc/rfc8446#section-6.2
         says = "cannot be reached: what answers there wants a certificate of the bot's own, and the bot has none"
-        return Why(f"{system} {says}", "let the bot in there without a client certificate", by_people=True)
+        return Why(
+            f"{system} {says}", "let the bot in there without a client certificate", by_people=True
+        )
     if error.reason in NO_TLS:
-        return Why(f"{system} cannot be reached: what answers on that port does not speak TLS, as https:// asks for")
+        return Why(
+            f"{system} cannot be reached: what answers on that port does not speak TLS, as https:// asks for"
+        )
     said = (error.reason or "for no reason given").replace("_", " ").lower()
     return Why(f"{system} cannot be reached: TLS failed ({said})")
 
@@ -120,16 +144,20 @@ def _not_connected(chain: list[BaseException]) -> str | None:
     """Why there was no connection; None where there was one, or nobody knows."""
     if unknown := _first(chain, socket.gaierror):
         name_server = unknown.errno == socket.EAI_AGAIN
-        return (
-            f"its host name cannot be resolved ({'the name server does not answer' if name_server else 'no such name'})"
-        )
+        return f"its host name cannot be resolved ({'the name server does not answer' if name_server else 'no such name'})"
     if _first(chain, ConnectionRefusedError):
         return "connection refused, nothing listens there"
     if any(isinstance(one, OSError) and one.errno in NO_ROUTE for one in chain):
         return "there is no route to it"
     if _first(chain, httpx.ConnectError) or _first(chain, aiohttp.ClientConnectorError):
-        below = next((one for one in reversed(chain) if isinstance(one, OSError) and one.errno), None)
-        return os.strerror(below.errno).lower() if below is not None and below.errno else "no connection"
+        below = next(
+            (one for one in reversed(chain) if isinstance(one, OSError) and one.errno), None
+        )
+        return (
+            os.strerror(below.errno).lower()
+            if below is not None and below.errno
+            else "no connection"
+        )
     return None
 
 

@@ -30,13 +30,17 @@ KNOWN_SECONDS = 600
 """How long a team and its states are remembered."""
 
 # https://github.com/linear/linear/blob/master/packages/sdk/src/error.ts: the kinds of errors that may go away by themselves.
-_PASSING = frozenset({"RATELIMITED", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "NETWORK_ERROR", "LOCK_TIMEOUT"})
+_PASSING = frozenset(
+    {"RATELIMITED", "INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "NETWORK_ERROR", "LOCK_TIMEOUT"}
+)
 
 
 class LinearError(PortError):
     """An answer of Linear's with `errors`; `code` from the extensions, in capitals."""
 
-    def __init__(self, text: str, *, code: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, text: str, *, code: str, message: str, retry_after: float | None = None
+    ) -> None:
         super().__init__(SYSTEM, text, retryable=code in _PASSING, retry_after=retry_after)
         self.code = code
         self.message = message
@@ -46,7 +50,9 @@ class LinearError(PortError):
         """A second creation under the same id is refused with `conflict on insert of Issue`, shown to people as `Entity
         Issue with id … already exists.`; code INPUT_ERROR, HTTP 400."""
         said = f"{self.message} {self.text}".lower()
-        return self.code == "INPUT_ERROR" and ("conflict on insert" in said or "already exists" in said)
+        return self.code == "INPUT_ERROR" and (
+            "conflict on insert" in said or "already exists" in said
+        )
 
 
 A = TypeVar("A", bound=shapes.Read)
@@ -60,7 +66,9 @@ class _Known:
 
 def made_id(kind: str, key: str) -> str:
     """The id that `key` always gets: a hash in the form of a UUID of version 4, which is the form that Linear takes."""
-    return str(uuid.UUID(bytes=hashlib.sha256(f"firebreak:{kind}:{key}".encode()).digest()[:16], version=4))
+    return str(
+        uuid.UUID(bytes=hashlib.sha256(f"firebreak:{kind}:{key}".encode()).digest()[:16], version=4)
+    )
 
 
 class Linear:
@@ -72,7 +80,14 @@ class Linear:
         self._known: dict[str, _Known] = {}
 
     async def open(
-        self, service: Service, *, key: str, title: str, body: str, priority: int, parent: Ticket | None = None
+        self,
+        service: Service,
+        *,
+        key: str,
+        title: str,
+        body: str,
+        priority: int,
+        parent: Ticket | None = None,
     ) -> Ticket:
         """The ticket of `key`, made if it is not there yet, in the team's first state of type `started`. Raises `PortError`."""
         team = await self._team(service)
@@ -125,14 +140,21 @@ class Linear:
         active = {"active": {"eq": True}}
         if email:
             found = await self._ask(
-                shapes.PERSON, {"filter": {**active, "email": {"eqIgnoreCase": email}}}, shapes.UsersAnswer
+                shapes.PERSON,
+                {"filter": {**active, "email": {"eqIgnoreCase": email}}},
+                shapes.UsersAnswer,
             )
             if len(found.users.nodes) == 1:
                 return found.users.nodes[0].id
         if not name.strip():
             return None
-        called = [{"name": {"eqIgnoreCase": name.strip()}}, {"displayName": {"eqIgnoreCase": name.strip()}}]
-        found = await self._ask(shapes.PERSON, {"filter": {**active, "or": called}}, shapes.UsersAnswer)
+        called = [
+            {"name": {"eqIgnoreCase": name.strip()}},
+            {"displayName": {"eqIgnoreCase": name.strip()}},
+        ]
+        found = await self._ask(
+            shapes.PERSON, {"filter": {**active, "or": called}}, shapes.UsersAnswer
+        )
         return found.users.nodes[0].id if len(found.users.nodes) == 1 else None
 
     async def look(self, id: str) -> Sequence[LinearIssue]:
@@ -145,7 +167,9 @@ class Linear:
             raise
         return (seen.told, *(child.told for child in seen.children.nodes))
 
-    async def move(self, id: str, *, state: str | None = None, priority: int | None = None) -> LinearIssue:
+    async def move(
+        self, id: str, *, state: str | None = None, priority: int | None = None
+    ) -> LinearIssue:
         """Into the first state of that type of the team that the issue is in by now. Raises `PortError`."""
         given: dict[str, Any] = {} if priority is None else {"priority": priority}
         if state is not None:
@@ -156,12 +180,16 @@ class Linear:
                 raise PortError(SYSTEM, text, retryable=False)
             given["stateId"] = found
         try:
-            moved = (await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.MoveAnswer)).moved
+            moved = (
+                await self._ask(shapes.MOVE, {"id": id, "input": given}, shapes.MoveAnswer)
+            ).moved
         except LinearError:
             self._known.clear()  # the team or its states may have changed; the next try asks again
             raise
         if not moved.success or moved.issue is None:
-            raise PortError(SYSTEM, "Linear did not change the issue and does not say why", retryable=True)
+            raise PortError(
+                SYSTEM, "Linear did not change the issue and does not say why", retryable=True
+            )
         return moved.issue.told
 
     async def _look(self, id: str) -> shapes.Looked:
@@ -171,7 +199,9 @@ class Linear:
         """The team that an issue is in by now: people may move it to another one."""
         known = self._known.get(id)
         if known is None or known.until < time.monotonic():
-            self._known[id] = known = _Known((await self._look(id)).team, time.monotonic() + KNOWN_SECONDS)
+            self._known[id] = known = _Known(
+                (await self._look(id)).team, time.monotonic() + KNOWN_SECONDS
+            )
         return known.team
 
     async def _create(self, id: str, given: Mapping[str, Any]) -> shapes.Issue:
@@ -189,7 +219,9 @@ class Linear:
             return found
         made = answer.created.issue or await self._find(id)
         if not answer.created.success or made is None:
-            raise PortError(SYSTEM, "Linear did not create the issue and does not say why", retryable=True)
+            raise PortError(
+                SYSTEM, "Linear did not create the issue and does not say why", retryable=True
+            )
         return made
 
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None:
@@ -208,7 +240,9 @@ class Linear:
                 return
             if (
                 error.code != "INPUT_ERROR"
-                or not (await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.CommentsAnswer)).comments.nodes
+                or not (
+                    await self._ask(shapes.FIND_COMMENT, {"id": id}, shapes.CommentsAnswer)
+                ).comments.nodes
             ):
                 raise
 
@@ -223,7 +257,11 @@ class Linear:
     async def lacks(self, service: Service) -> tuple[str, ...]:
         """Types of states that tickets and action items go through and the team has none of (`firebreak doctor`). Raises `PortError`."""
         team = await self._team(service)
-        return tuple(one for one in ("unstarted", "started", "completed", "canceled") if team.state(one) is None)
+        return tuple(
+            one
+            for one in ("unstarted", "started", "completed", "canceled")
+            if team.state(one) is None
+        )
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -231,7 +269,9 @@ class Linear:
     async def find(self, identifier: str) -> Ticket | None:
         """`issue(id:)` takes an identifier, too (https://linear.app/developers/graphql). Raises `PortError`."""
         try:
-            return (await self._ask(shapes.NAMED_ISSUE, {"identifier": identifier}, shapes.NamedAnswer)).issue.ticket
+            return (
+                await self._ask(shapes.NAMED_ISSUE, {"identifier": identifier}, shapes.NamedAnswer)
+            ).issue.ticket
         except LinearError as error:
             if error.code == "INPUT_ERROR":  # "Entity not found: Issue"
                 return None
@@ -252,9 +292,7 @@ class Linear:
             text = f"there is no team {key} in Linear, or our key may not see it: mend linear_team of {service.name}"
         else:
             teams = (await self._ask(shapes.ONLY_TEAM, {}, shapes.TeamsAnswer)).teams.nodes
-            text = (
-                f"set linear_team of {service.name} in the catalogue: Linear has {'several teams' if teams else 'none'}"
-            )
+            text = f"set linear_team of {service.name} in the catalogue: Linear has {'several teams' if teams else 'none'}"
         if len(teams) != 1:
             raise PortError(SYSTEM, text, retryable=False)
         self._known[key] = _Known(teams[0], time.monotonic() + KNOWN_SECONDS)
@@ -305,7 +343,9 @@ def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
     extensions = first.get("extensions") or {}
     message = str(first.get("message") or "")
     code = str(extensions.get("code") or extensions.get("type") or "").upper().replace(" ", "_")
-    code = code or {401: "AUTHENTICATION_ERROR", 403: "FORBIDDEN", 429: "RATELIMITED"}.get(answer.status_code, "")
+    code = code or {401: "AUTHENTICATION_ERROR", 403: "FORBIDDEN", 429: "RATELIMITED"}.get(
+        answer.status_code, ""
+    )
     said = redact(str(extensions.get("userPresentableMessage") or message))[:200]
     wait: float | None = None
     match code:
@@ -315,9 +355,17 @@ def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
         case "AUTHENTICATION_ERROR":
             text = "Linear does not accept LINEAR_API_KEY: make a new key in Linear, Settings, Security & access"
         case "FORBIDDEN":
-            text = f"LINEAR_API_KEY may not do this: {said}" if said else "LINEAR_API_KEY may not do this"
+            text = (
+                f"LINEAR_API_KEY may not do this: {said}"
+                if said
+                else "LINEAR_API_KEY may not do this"
+            )
         case _:
-            text = f"Linear refused: {said}" if said else f"Linear refused the request ({answer.status_code})"
+            text = (
+                f"Linear refused: {said}"
+                if said
+                else f"Linear refused the request ({answer.status_code})"
+            )
     return LinearError(text, code=code, message=message, retry_after=wait)
 
 

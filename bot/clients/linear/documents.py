@@ -136,7 +136,11 @@ class Issue(Read):
     @property
     def sub_issue(self) -> SubIssue:
         return SubIssue(
-            id=self.id, identifier=self.identifier, url=self.url, state=self.state.type, state_at=self.updated_at
+            id=self.id,
+            identifier=self.identifier,
+            url=self.url,
+            state=self.state.type,
+            state_at=self.updated_at,
         )
 
 

@@ -21,12 +21,18 @@ _OURS = re.compile(
     r"(?:SLACK|SENTRY|LINEAR|DISCORD|PAGERDUTY)_\w*|GITHUB_(?:TOKEN|WEBHOOK_SECRET)|DEPLOY_WEBHOOK_SECRET|REDIS_URL"
 )
 """The bot's own settings (contract: Settings): a deploy script or an old commit under bisect has no use for them."""
-_GIT_PLACE = re.compile(r"GIT_(?:DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|NAMESPACE|PREFIX)")
+_GIT_PLACE = re.compile(
+    r"GIT_(?:DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|NAMESPACE|PREFIX)"
+)
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a command: the bot's own without its secrets, and without a git directory that is not meant."""
-    kept = {k: v for k, v in os.environ.items() if not _OURS.fullmatch(k) and not _GIT_PLACE.fullmatch(k)}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not _OURS.fullmatch(k) and not _GIT_PLACE.fullmatch(k)
+    }
     return kept | dict(extra or {})
 
 
@@ -47,7 +53,11 @@ class Output:
     def complaint(self) -> str:
         """The last line that the command said on stderr, else on stdout."""
         for stream in (self.err, self.out):
-            lines = [line.strip() for line in stream.decode("utf-8", "replace").splitlines() if line.strip()]
+            lines = [
+                line.strip()
+                for line in stream.decode("utf-8", "replace").splitlines()
+                if line.strip()
+            ]
             if lines:
                 return foreign(lines[-1][:300])
         return f"exit code {self.code}"
@@ -82,7 +92,9 @@ async def run(
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise CommandFailed(f"{argv[0]!r} cannot be started: {_why(error, argv[0], cwd)}") from error
+        raise CommandFailed(
+            f"{argv[0]!r} cannot be started: {_why(error, argv[0], cwd)}"
+        ) from error
     assert process.stdout is not None
     assert process.stderr is not None
     try:
@@ -93,7 +105,9 @@ async def run(
             )
             code = await process.wait()
     except TimeoutError as error:
-        raise CommandFailed(f"{argv[0]!r} did not end within {seconds:g} s", timed_out=True) from error
+        raise CommandFailed(
+            f"{argv[0]!r} did not end within {seconds:g} s", timed_out=True
+        ) from error
     finally:
         if process.returncode is None:
             await _end_group(process)
@@ -137,7 +151,11 @@ def _kill_group(pid: int) -> None:
 
 def _why(error: OSError | ValueError, program: str, cwd: str) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"the directory {cwd} does not exist" if not os.path.isdir(cwd) else "there is no such program"
+        return (
+            f"the directory {cwd} does not exist"
+            if not os.path.isdir(cwd)
+            else "there is no such program"
+        )
     if isinstance(error, PermissionError):
         return "it may not be executed"
     return str(error)

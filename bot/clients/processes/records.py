@@ -140,10 +140,16 @@ def _started(pid: int) -> str | None:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             return None
-        fields = stat.rpartition(")")[2].split()  # the name in brackets may hold blanks and brackets
+        fields = stat.rpartition(")")[
+            2
+        ].split()  # the name in brackets may hold blanks and brackets
         return None if fields[0] in "ZX" else f"{_boot()}:{fields[19]}"
     shown = subprocess.run(
-        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=5
+        ["ps", "-o", "state=,lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=5,
     ).stdout.strip()
     state, _, started = shown.partition(" ")
     return None if not started or state.startswith("Z") else " ".join(started.split())
@@ -168,7 +174,9 @@ def when(text: object) -> datetime | None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with open(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
         json.dump(content, file, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())

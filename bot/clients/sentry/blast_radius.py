@@ -51,7 +51,9 @@ def counting(table: RowsShape | HttpError, *, of: int | None = None) -> RowsShap
     if any(number(row.get("count()")) is None for row in table.data):
         return untold("count()")
     if not table.data and of is not None and of > 0:
-        return HttpError("Sentry", f"Sentry counts {of:,} events and tells of none of them", retryable=True)
+        return HttpError(
+            "Sentry", f"Sentry counts {of:,} events and tells of none of them", retryable=True
+        )
     return table
 
 
@@ -71,14 +73,19 @@ def of_tables(
     totals = counting(totals)
     total = next(iter(rows_of(totals)), {})
     some = count_of(total, "count()")
-    people, transactions, places = (counting(table, of=some) for table in (people, transactions, places))
+    people, transactions, places = (
+        counting(table, of=some) for table in (people, transactions, places)
+    )
     tables = (totals, people, transactions, places)
     errors = [one for one in tables if isinstance(one, HttpError)]
     if len(errors) == len(tables):
         raise errors[0]
     region, org = tag(service.region_tag), tag(service.org_tag)
     users = split_users(
-        ((r.get("user"), count_of(r, "count()"), count_of(r, "count_unique(user.ip)")) for r in rows_of(people)),
+        (
+            (r.get("user"), count_of(r, "count()"), count_of(r, "count_unique(user.ip)"))
+            for r in rows_of(people)
+        ),
         service.not_users,
     )
     events = count_of(total, "count()")
@@ -97,10 +104,14 @@ def of_tables(
         events_without_user=users.events_without,
         events_of_not_users=users.events_of_not_users,
         addresses=count_of(total, "count_unique(user.ip)") or None,
-        transactions=shares((r.get("transaction"), count_of(r, "count()")) for r in rows_of(transactions)),
+        transactions=shares(
+            (r.get("transaction"), count_of(r, "count()")) for r in rows_of(transactions)
+        ),
         regions=shares((r.get(region), count_of(r, "count()")) for r in rows_of(places)),
         organisations=shares((r.get(org), count_of(r, "count()")) for r in rows_of(places)),
-        sampled=any(t.meta.dataScanned == "partial" for t in tables if not isinstance(t, HttpError)),
+        sampled=any(
+            t.meta.dataScanned == "partial" for t in tables if not isinstance(t, HttpError)
+        ),
         unknown=tuple(part for part, lacking in lacks.items() if lacking),
         why=tuple(dict.fromkeys(error.text for error in errors)),
         passing=any(error.retryable for error in errors),
@@ -127,7 +138,9 @@ def _distinct(
 
 
 def of_tags(
-    service: Service, issues: Sequence[str], answers: Mapping[TagKey, TagDetailShape | HttpError | None]
+    service: Service,
+    issues: Sequence[str],
+    answers: Mapping[TagKey, TagDetailShape | HttpError | None],
 ) -> EventPicture:
     """Return the picture of the loudest issues over their lives.
 
@@ -145,19 +158,28 @@ def of_tags(
             events=0,
             unknown=("users", "features", "places"),
             per_issue=True,
-            why=tuple(dict.fromkeys(error.text for error in errors)) or ("Sentry has no tags of these issues",),
+            why=tuple(dict.fromkeys(error.text for error in errors))
+            or ("Sentry has no tags of these issues",),
             passing=any(error.retryable for error in errors),
         )
 
     def failed(*wanted: str) -> bool:
-        return any(isinstance(answers.get((issue, key)), HttpError) for issue in issues for key in wanted)
+        return any(
+            isinstance(answers.get((issue, key)), HttpError) for issue in issues for key in wanted
+        )
 
     def rows(key: str) -> Iterable[tuple[str | None, int]]:
-        return [(v.value, v.count) for (_, k), tag in told.items() if k == key for v in tag.topValues]
+        return [
+            (v.value, v.count) for (_, k), tag in told.items() if k == key for v in tag.topValues
+        ]
 
     joined = {s.name: s.events for s in shares(rows("user"))}
-    users = split_users(((name, events, None) for name, events in joined.items()), service.not_users)
-    events = sum(max((told[i, k].totalValues for k in keys if (i, k) in told), default=0) for i in issues)
+    users = split_users(
+        ((name, events, None) for name, events in joined.items()), service.not_users
+    )
+    events = sum(
+        max((told[i, k].totalValues for k in keys if (i, k) in told), default=0) for i in issues
+    )
     named = sum(t.totalValues for (_, k), t in told.items() if k == "user")
     most = max((t.uniqueValues for (_, k), t in told.items() if k == "user"), default=0)
     lacks: dict[Part, bool] = {
@@ -193,5 +215,7 @@ def of_some(found: EventPicture, others: int) -> EventPicture:
         lacks.add("features")
     why = f"the tags of {others} more issues were not asked for"
     return found.model_copy(
-        update={"unknown": tuple(sorted(lacks, reverse=True)), "why": (*found.why, why)} if lacks else {}
+        update={"unknown": tuple(sorted(lacks, reverse=True)), "why": (*found.why, why)}
+        if lacks
+        else {}
     )

@@ -46,7 +46,9 @@ LOOKUPS = 6  # releases whose deploys are asked for one by one, beside the list
 AGAIN = (0.15, 0.45)  # a triage asks in three rounds, and has 3 s with all that is asked again
 OLDER = "discover"
 LACKING = (403, 404, 405)  # a plan, or a Sentry, that has no such call
-INGESTION = timedelta(seconds=90)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
+INGESTION = timedelta(
+    seconds=90
+)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
 PER_ISSUE = 3  # issues whose tags are asked for where there is no Discover
 
 
@@ -92,30 +94,52 @@ class Sentry:
     # --- issues ------------------------------------------------------------------------------------------------
 
     async def page(
-        self, services: Sequence[Service], since: datetime, until: datetime, *, after: str | None = None
+        self,
+        services: Sequence[Service],
+        since: datetime,
+        until: datetime,
+        *,
+        after: str | None = None,
     ) -> IssuePage:
         """https://docs.sentry.io/api/events/list-an-organizations-issues/ ; a query without `is:` finds every status."""
         where = await self._places.where(services)
         if where is None:
             return IssuePage(rows=(), missing=await self._places.unseen(services))
-        params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq"), ("limit", str(PAGE))]
+        params: Pairs = [
+            *_span(since, until),
+            ("query", ERRORS),
+            ("sort", "freq"),
+            ("limit", str(PAGE)),
+        ]
         params += [("groupStatsPeriod", "24h")]
         try:
             if self.glitchtip:
                 return await self._glitchtip.page(where, since, after)
-            answers, lost = await self._apart.some("/issues/", where, params, every=self._places.every(), after=after)
+            answers, lost = await self._apart.some(
+                "/issues/", where, params, every=self._places.every(), after=after
+            )
         except HttpError as error:
             if self.glitchtip or not self._is_glitchtip(error):
                 raise
             return await self._glitchtip.page(where, since, after)
-        rows = [i.row(since) for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
+        rows = [
+            i.row(since)
+            for answer in answers.values()
+            for i in read(self._http, list[IssueShape], answer)
+        ]
         rows = sorted(rows, key=lambda row: -row.events) if len(answers) > 1 else rows
-        page = IssuePage(rows=tuple(rows), next=following(answers), since=self._places.since(services))
+        page = IssuePage(
+            rows=tuple(rows), next=following(answers), since=self._places.since(services)
+        )
         if not lost:
             return page
-        return page.model_copy(update={"missing": lost[0].text, "passing": any(one.retryable for one in lost)})
+        return page.model_copy(
+            update={"missing": lost[0].text, "passing": any(one.retryable for one in lost)}
+        )
 
-    async def new_issues(self, service: Service, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
+    async def new_issues(
+        self, service: Service, release: str, since: datetime, until: datetime
+    ) -> Sequence[IssueRow]:
         where = await self._places.where([service])
         if where is None or until - since < timedelta(seconds=1):
             return ()
@@ -133,7 +157,11 @@ class Sentry:
             if self.glitchtip or not self._is_glitchtip(error):
                 raise
             return await self._glitchtip.new_issues(where, name, since, until)
-        rows = [i.row() for answer in answers.values() for i in read(self._http, list[IssueShape], answer)]
+        rows = [
+            i.row()
+            for answer in answers.values()
+            for i in read(self._http, list[IssueShape], answer)
+        ]
         return [r for r in rows if r.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
@@ -163,7 +191,9 @@ class Sentry:
         if self.glitchtip:
             return await self._glitchtip.latest(issue)
         try:
-            answer = await self._http.get(f"/issues/{part(issue, 'Sentry')}/events/latest/", params, scope=EVENTS)
+            answer = await self._http.get(
+                f"/issues/{part(issue, 'Sentry')}/events/latest/", params, scope=EVENTS
+            )
         except HttpError as error:
             if error.status == 404:
                 return None
@@ -180,14 +210,21 @@ class Sentry:
         where = await self._places.where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [*_span(since, until), ("query", of(issues)), ("yAxis", "count()"), ("interval", "1m")]
+        params: Pairs = [
+            *_span(since, until),
+            ("query", of(issues)),
+            ("yAxis", "count()"),
+            ("interval", "1m"),
+        ]
         if self._stats_until < time.monotonic():
             try:
                 return self._series(await self._of_errors("/events-timeseries/", where, params))
             except HttpError as error:
                 if error.status is None:  # it is slow, or away: the older call would be the same
                     raise
-                if not error.retryable:  # no such call here, or its answer is of another shape; else only this time
+                if (
+                    not error.retryable
+                ):  # no such call here, or its answer is of another shape; else only this time
                     self._stats_until = time.monotonic() + KNOWN_SECONDS
         try:
             answers = await self._of_errors("/events-stats/", where, params)
@@ -198,7 +235,10 @@ class Sentry:
             return Minutes(known=False)
         found: dict[datetime, int] = {}
         for at, points in (
-            row for answer in answers.values() for row in read(self._http, StatsShape, answer).data if row[1]
+            row
+            for answer in answers.values()
+            for row in read(self._http, StatsShape, answer).data
+            if row[1]
         ):
             found[_minute(at)] = found.get(_minute(at), 0) + int(points[0].count or 0)
         return Minutes(
@@ -208,7 +248,9 @@ class Sentry:
 
     def _series(self, answers: Mapping[str, httpx.Response]) -> Minutes:
         series = [
-            s for answer in answers.values() for s in read_numbers(self._http, TimeseriesShape, answer).timeSeries
+            s
+            for answer in answers.values()
+            for s in read_numbers(self._http, TimeseriesShape, answer).timeSeries
         ]
         points = [p for s in series for p in s.values or ()]
         counts: dict[datetime, int] = {}
@@ -218,7 +260,9 @@ class Sentry:
                 counts[at] = counts.get(at, 0) + int(value)
         return Minutes(
             counts={at: n for at, n in counts.items() if n},
-            incomplete=tuple(dict.fromkeys(_minute(p["timestamp"] / 1000) for p in points if p.get("incomplete"))),
+            incomplete=tuple(
+                dict.fromkeys(_minute(p["timestamp"] / 1000) for p in points if p.get("incomplete"))
+            ),
             sampled=any(s.meta is not None and s.meta.dataScanned == "partial" for s in series),
         )
 
@@ -229,7 +273,9 @@ class Sentry:
         value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
         return moment(value) if value else None
 
-    async def count(self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime) -> int:
+    async def count(
+        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
+    ) -> int:
         if not issues or until <= since:
             return 0
         rows = await self._rows(services, since, until, ["count()"], of(issues), anywhere=True)
@@ -255,14 +301,22 @@ class Sentry:
     async def releases(
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
-        rows = await self._rows([service], since, until, ["release", "count()"], of(issues), "-count()")
+        rows = await self._rows(
+            [service], since, until, ["release", "count()"], of(issues), "-count()"
+        )
         if rows is not None and any(number(r.get("count()")) is None for r in rows.data):
             raise untold("count()")
-        return shares(((r.get("release"), count_of(r, "count()")) for r in rows.data), empty=True) if rows else ()
+        return (
+            shares(((r.get("release"), count_of(r, "count()")) for r in rows.data), empty=True)
+            if rows
+            else ()
+        )
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
         rows = await self._rows([service], since, until, ["count_unique(user.ip)"], "")
-        return next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
+        return (
+            next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
+        )
 
     async def picture(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
@@ -273,9 +327,24 @@ class Sentry:
         most = "-count()"
         totals, people, transactions, places = await asyncio.gather(
             tried(
-                self._rows(services, since, until, ["count()", "count_unique(user)", "count_unique(user.ip)"], query)
+                self._rows(
+                    services,
+                    since,
+                    until,
+                    ["count()", "count_unique(user)", "count_unique(user.ip)"],
+                    query,
+                )
             ),
-            tried(self._rows(services, since, until, ["user", "count()", "count_unique(user.ip)"], query, most)),
+            tried(
+                self._rows(
+                    services,
+                    since,
+                    until,
+                    ["user", "count()", "count_unique(user.ip)"],
+                    query,
+                    most,
+                )
+            ),
             tried(self._rows(services, since, until, ["transaction", "count()"], query, most)),
             tried(self._rows(services, since, until, [region, org, "count()"], query, most)),
         )
@@ -325,7 +394,9 @@ class Sentry:
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
             answers = await self._of_errors("/events/", where, params, services)
-            return joined([read(self._http, RowsShape, answer) for answer in answers.values()], sort)
+            return joined(
+                [read(self._http, RowsShape, answer) for answer in answers.values()], sort
+            )
         except HttpError as error:
             if error.status not in LACKING:
                 raise
@@ -386,7 +457,11 @@ class Sentry:
         listed: list[ReleaseShape] = []
         more: str | None = None
         while True:
-            params = [*where, ("per_page", str(RELEASES_LOOKED_AT)), *([("cursor", more)] if more else [])]
+            params = [
+                *where,
+                ("per_page", str(RELEASES_LOOKED_AT)),
+                *([("cursor", more)] if more else []),
+            ]
             answer = await self._http.get("/releases/", params, scope=sentry_releases.SCOPE)
             page = read(self._http, list[ReleaseShape], answer)
             listed += page
@@ -404,12 +479,17 @@ class Sentry:
 
     async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
         path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
-        return read(self._http, list[DeployShape], await self._http.get(path, scope=sentry_releases.SCOPE))
+        return read(
+            self._http, list[DeployShape], await self._http.get(path, scope=sentry_releases.SCOPE)
+        )
 
 
 def _span(since: datetime, until: datetime) -> Pairs:
     """https://docs.sentry.io/api/explore/ : ISO 8601 in UTC, without a zone."""
-    return [("start", f"{utc(since):%Y-%m-%dT%H:%M:%S.%f}"), ("end", f"{utc(until):%Y-%m-%dT%H:%M:%S.%f}")]
+    return [
+        ("start", f"{utc(since):%Y-%m-%dT%H:%M:%S.%f}"),
+        ("end", f"{utc(until):%Y-%m-%dT%H:%M:%S.%f}"),
+    ]
 
 
 def _minute(seconds: float) -> datetime:

@@ -65,10 +65,13 @@ class FrameShape(Shape):
             file=file[:300],
             function=(self.function or "")[:200],
             line=line,
-            in_app=bool(self.inApp) or (self.inApp is None and not told and not foreign(file, module)),
+            in_app=bool(self.inApp)
+            or (self.inApp is None and not told and not foreign(file, module)),
             module=module,
             context=tuple(around[:CONTEXT_LINES]),
-            path=built_at[:300] if built_at.startswith("package:") else "/".join(written(built_at)[-LOOKED_AT:]),
+            path=built_at[:300]
+            if built_at.startswith("package:")
+            else "/".join(written(built_at)[-LOOKED_AT:]),
         )
 
 
@@ -152,7 +155,9 @@ class SdkShape(Shape):
     def newest_first(self) -> bool:
         """Whether it sends a chain the wrong way round, as Dart's did up to 8.x:
         https://github.com/getsentry/sentry-dart/blob/8.14.2/dart/lib/src/recursive_exception_cause_extractor.dart `flatten`"""
-        return self.name.startswith("sentry.dart") and re.match(r"[0-8]\.", self.version) is not None
+        return (
+            self.name.startswith("sentry.dart") and re.match(r"[0-8]\.", self.version) is not None
+        )
 
 
 class EventShape(Shape):
@@ -162,21 +167,29 @@ class EventShape(Shape):
     sdk: SdkShape = SdkShape()
 
     def detail(self) -> EventDetail:
-        values = [ExceptionShape.model_validate(row) for entry in self._of("exception") for row in entry.rows()]
+        values = [
+            ExceptionShape.model_validate(row)
+            for entry in self._of("exception")
+            for row in entry.rows()
+        ]
         if self.sdk.newest_first and all(value.mechanism.exception_id is None for value in values):
             values.reverse()
         raised = _raised(values)
         told, frames = self._frames(values, raised)
         tags = {t.key: t.value for t in self.tags}
         release = (self.release or {}).get("version") or tags.get("release")
-        handled = next((v.mechanism.handled for v in reversed(values) if v.mechanism.handled is not None), None)
+        handled = next(
+            (v.mechanism.handled for v in reversed(values) if v.mechanism.handled is not None), None
+        )
         if handled is None and tags.get("handled") in ("yes", "no"):
             handled = tags["handled"] == "yes"
         cause = next((v for v in raised.chain if v.type or v.value), None)
         outer = raised.chain[raised.chain.index(cause) + 1 :] if cause is not None else []
         return EventDetail(
             exception_type=nobodys_call(cause.type)[:TYPE] if cause and cause.type else None,
-            exception_value=nobodys_call(scrubbed((cause.value or "") if cause else "")).strip()[:VALUE],
+            exception_value=nobodys_call(scrubbed((cause.value or "") if cause else "")).strip()[
+                :VALUE
+            ],
             wrapped_in=tuple(nobodys_call(v.type)[:TYPE] for v in outer if v.type),
             handled=handled,
             frames=_most_telling(frames),
@@ -193,19 +206,30 @@ class EventShape(Shape):
         there = {entry.type for entry in self.entries}
         return next((kind for kind in ("exception", *REPORTS, "message") if kind in there), "")
 
-    def _frames(self, values: Sequence[ExceptionShape], raised: _Raised) -> tuple[bool, list[Frame]]:
+    def _frames(
+        self, values: Sequence[ExceptionShape], raised: _Raised
+    ) -> tuple[bool, list[Frame]]:
         """Whether any is marked as in-app; and the exceptions' frames, else those of the entry `stacktrace`, else of the thread."""
         shapes = [frame for value in values for frame in value.frames]
         if shapes:
             told = any(frame.inApp for frame in shapes)
             stacks = [
-                [(v.name, [f.frame(told=told) for f in v.frames]) for v in of] for of in (raised.chain, raised.beside)
+                [(v.name, [f.frame(told=told) for f in v.frames]) for v in of]
+                for of in (raised.chain, raised.beside)
             ]
             return told, evidence(*stacks)
-        alone = [StackShape.model_validate(e.data) for e in self._of("stacktrace") if isinstance(e.data, dict)]
+        alone = [
+            StackShape.model_validate(e.data)
+            for e in self._of("stacktrace")
+            if isinstance(e.data, dict)
+        ]
         shapes = next((stack.frames[::-1] for stack in alone if stack.frames), [])
         if not shapes:
-            threads = [ThreadShape.model_validate(row) for entry in self._of("threads") for row in entry.rows()]
+            threads = [
+                ThreadShape.model_validate(row)
+                for entry in self._of("threads")
+                for row in entry.rows()
+            ]
             shapes = _thread(threads, [v.threadId for v in raised.chain if v.threadId]).frames
         told = any(frame.inApp for frame in shapes)
         return told, [frame.frame(told=told) for frame in shapes]
@@ -275,17 +299,22 @@ def _parent(told: MechanismShape) -> int | None:
     return told.parent_id
 
 
-def _inner(values: Sequence[ExceptionShape], inside: dict[int, list[int]], outer: int) -> int | None:
+def _inner(
+    values: Sequence[ExceptionShape], inside: dict[int, list[int]], outer: int
+) -> int | None:
     """What an exception was raised because of: of a group a member, else its cause. What was suppressed on the way is neither:
     https://github.com/getsentry/sentry-java/blob/main/sentry/src/main/java/io/sentry/SentryExceptionFactory.java
     Nor is a tree of components."""
     wrapped = [
         n
         for n in inside.get(outer, [])
-        if values[n].mechanism.type != "suppressed" and not (values[n].type or "").startswith(COMPONENTS)
+        if values[n].mechanism.type != "suppressed"
+        and not (values[n].type or "").startswith(COMPONENTS)
     ]
     members = [n for n in wrapped if _MEMBER.search(values[n].mechanism.source or "")]
-    if values[outer].mechanism.is_exception_group and not any(values[n].mechanism.source for n in wrapped):
+    if values[outer].mechanism.is_exception_group and not any(
+        values[n].mechanism.source for n in wrapped
+    ):
         members = wrapped
     if not members:
         return wrapped[-1] if wrapped else None

@@ -45,13 +45,21 @@ class GlitchTip:
         seen = [one for one in shapes if one.lastSeen is None or utc(one.lastSeen) >= since]
         rows = [_counted(one.row(), since) for one in seen if one.level in LEVELS]
         rows.sort(key=lambda row: -row.events)
-        return IssuePage(rows=tuple(rows), next=cursor(answer) if len(seen) == len(shapes) else None)
+        return IssuePage(
+            rows=tuple(rows), next=cursor(answer) if len(seen) == len(shapes) else None
+        )
 
-    async def new_issues(self, where: Pairs, release: str, since: datetime, until: datetime) -> Sequence[IssueRow]:
+    async def new_issues(
+        self, where: Pairs, release: str, since: datetime, until: datetime
+    ) -> Sequence[IssueRow]:
         """Return the issues first seen in that span with an event of the release."""
         span: Pairs = [("start", utc(since).isoformat()), ("end", utc(until).isoformat())]
-        answer = await self._list([*where, *span, ("query", f'release:"{release}"'), ("sort", "-first_seen")])
-        rows = [one.row() for one in read(self._http, list[IssueShape], answer) if one.level in LEVELS]
+        answer = await self._list(
+            [*where, *span, ("query", f'release:"{release}"'), ("sort", "-first_seen")]
+        )
+        rows = [
+            one.row() for one in read(self._http, list[IssueShape], answer) if one.level in LEVELS
+        ]
         return [row for row in rows if row.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
@@ -60,7 +68,9 @@ class GlitchTip:
 
     async def latest(self, issue: str) -> EventDetail | None:
         try:
-            answer = await self._site.get(f"/issues/{part(issue, 'Sentry')}/events/latest/", scope=EVENTS)
+            answer = await self._site.get(
+                f"/issues/{part(issue, 'Sentry')}/events/latest/", scope=EVENTS
+            )
         except HttpError as error:
             if error.status == 404:
                 return None
@@ -69,8 +79,13 @@ class GlitchTip:
 
     async def tag(self, issue: str, key: str) -> TagDetailShape | None:
         """None: no event has it."""
-        answer = await self._site.get(f"/issues/{part(issue, 'Sentry')}/tags/", [("key", key)], scope=EVENTS)
-        return next((one for one in read(self._site, list[TagDetailShape], answer) if one.key in ("", key)), None)
+        answer = await self._site.get(
+            f"/issues/{part(issue, 'Sentry')}/tags/", [("key", key)], scope=EVENTS
+        )
+        return next(
+            (one for one in read(self._site, list[TagDetailShape], answer) if one.key in ("", key)),
+            None,
+        )
 
     async def _list(self, params: Pairs) -> httpx.Response:
         named = [(name, value) for name, value in params if (name, value) != ("environment", "")]

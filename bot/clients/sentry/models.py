@@ -25,7 +25,9 @@ from phases.triage.recommendation import STANDS_IN, UNTOLD
 
 ROLLOUT = timedelta(minutes=15)  # a deploy whose start is not told took at most this long
 
-_SALT = secrets.token_bytes(16)  # lives as long as the process: keys cannot be compared with anything outside
+_SALT = secrets.token_bytes(
+    16
+)  # lives as long as the process: keys cannot be compared with anything outside
 _PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
@@ -45,7 +47,9 @@ class Shape(BaseModel):
     @classmethod
     def _without_nulls(cls, value: Any) -> Any:
         """What is null is what is not told: Sentry's serializers leave either."""
-        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        return (
+            {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        )
 
 
 class ProjectShape(Shape):
@@ -103,7 +107,9 @@ class IssueShape(Shape):
         pairs = [row for row in rows if isinstance(row, list) and len(row) == 2]
         return {
             "24h": [
-                (at, n or 0) for at, n in pairs if isinstance(at, int | float) and isinstance(n, int | float | None)
+                (at, n or 0)
+                for at, n in pairs
+                if isinstance(at, int | float) and isinstance(n, int | float | None)
             ]
         }
 
@@ -116,7 +122,9 @@ class IssueShape(Shape):
             id=self.id,
             short_id=self.shortId,
             title=scrubbed(self.title),
-            url=self.permalink if (self.permalink or "").startswith(("https://", "http://")) else None,
+            url=self.permalink
+            if (self.permalink or "").startswith(("https://", "http://"))
+            else None,
             category=self.category,
             project=self.project.slug,
             level=self.level,
@@ -137,7 +145,9 @@ class IssueShape(Shape):
         begin = datetime.fromtimestamp(min(at for at, _ in buckets), UTC)
         if begin >= since:
             return 0, 0.0
-        return max(sum(n for _, n in buckets) - self.count, 0), (since - begin) / timedelta(minutes=1)
+        return max(sum(n for _, n in buckets) - self.count, 0), (since - begin) / timedelta(
+            minutes=1
+        )
 
 
 class ShortIdShape(Shape):
@@ -188,10 +198,15 @@ class ReleaseShape(Shape):
         version = service.version_in_sentry(self.version)
         if version is None:
             return None
-        commit = next((c for c in (self.ref, self.lastCommit and self.lastCommit.id) if c and len(c) == 40), None)
+        commit = next(
+            (c for c in (self.ref, self.lastCommit and self.lastCommit.id) if c and len(c) == 40),
+            None,
+        )
         return Release(version=version, commit=commit)
 
-    def seen(self, service: Service, deploys: Iterable[DeployShape], *, untold: bool = False) -> list[DeploySeen]:
+    def seen(
+        self, service: Service, deploys: Iterable[DeployShape], *, untold: bool = False
+    ) -> list[DeploySeen]:
         """Its deploys to the counted environments, and its first event there. `untold`: its list could not be asked for."""
         release = self.release(service)
         if release is None:
@@ -210,7 +225,9 @@ class ReleaseShape(Shape):
         ]
         if first is not None:
             source = UNTOLD if untold else STANDS_IN
-            found.append(DeploySeen(release=release, service=service.name, started_at=first, source=source))
+            found.append(
+                DeploySeen(release=release, service=service.name, started_at=first, source=source)
+            )
         return found
 
 
@@ -286,7 +303,9 @@ class UserRows(Shape):
     events_without: int = 0
 
 
-def split_users(rows: Iterable[tuple[str | None, int, int | None]], not_users: Sequence[str]) -> UserRows:
+def split_users(
+    rows: Iterable[tuple[str | None, int, int | None]], not_users: Sequence[str]
+) -> UserRows:
     """`rows`: user tag, events, addresses."""
     found = UserRows(users=[])
     for value, events, addresses in rows:
@@ -296,7 +315,9 @@ def split_users(rows: Iterable[tuple[str | None, int, int | None]], not_users: S
             found.not_users += 1
             found.events_of_not_users += events
         else:
-            found.users.append(UserShare(key=hashed(value), events=events, addresses=addresses or None))
+            found.users.append(
+                UserShare(key=hashed(value), events=events, addresses=addresses or None)
+            )
     return found
 
 
@@ -307,4 +328,6 @@ def shares(rows: Iterable[tuple[object, int]], *, empty: bool = False) -> tuple[
         name = "" if value is None else scrubbed(str(value))
         if name or empty:
             found[name] = found.get(name, 0) + events
-    return tuple(Share(name=n[:200], events=e) for n, e in sorted(found.items(), key=lambda x: (-x[1], x[0])))
+    return tuple(
+        Share(name=n[:200], events=e) for n, e in sorted(found.items(), key=lambda x: (-x[1], x[0]))
+    )

@@ -35,4 +35,6 @@ def passing(status: int, said: str) -> bool:
     """Return whether the same question may be answered a moment later."""
     if status in PASSING or status >= 500:
         return True
-    return status in (400, 422) and _FINAL.match(said) is None and _OVERLOAD.search(said) is not None
+    return (
+        status in (400, 422) and _FINAL.match(said) is None and _OVERLOAD.search(said) is not None
+    )

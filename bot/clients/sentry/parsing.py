@@ -67,4 +67,6 @@ def number(value: object) -> int | None:
 
 def untold(field: str) -> HttpError:
     """Return the error of a number that an answer has not: it may be any, and surely is not zero."""
-    return HttpError("Sentry", f"Sentry answered in a shape that is not known ({field})", retryable=False)
+    return HttpError(
+        "Sentry", f"Sentry answered in a shape that is not known ({field})", retryable=False
+    )

@@ -37,7 +37,13 @@ class Apart:
         self._until = 0.0
 
     async def get(
-        self, path: str, where: Pairs, params: Pairs, *, every: Sequence[str] = (), after: str | None = None
+        self,
+        path: str,
+        where: Pairs,
+        params: Pairs,
+        *,
+        every: Sequence[str] = (),
+        after: str | None = None,
     ) -> dict[str, httpx.Response]:
         """`every`: what `project=-1` stands for. `after`: what `after()` made of the last answers.
 
@@ -49,10 +55,18 @@ class Apart:
         return answers
 
     async def some(
-        self, path: str, where: Pairs, params: Pairs, *, every: Sequence[str] = (), after: str | None = None
+        self,
+        path: str,
+        where: Pairs,
+        params: Pairs,
+        *,
+        every: Sequence[str] = (),
+        after: str | None = None,
     ) -> tuple[dict[str, httpx.Response], list[HttpError]]:
         """As `get`, of those that answered, with why the others did not. Raises `HttpError` where none did."""
-        cursors = dict(part.split("=", 1) for part in after.split()) if after and "=" in after else {}
+        cursors = (
+            dict(part.split("=", 1) for part in after.split()) if after and "=" in after else {}
+        )
         if not cursors and self._until < time.monotonic():
             more: Pairs = [("cursor", after)] if after else []
             try:
@@ -70,15 +84,23 @@ class Apart:
             more: Pairs = [("cursor", cursors[project])] if project in cursors else []
             async with slots:
                 try:
-                    return await self._http.get(path, [("project", project), *rest, *params, *more], scope=EVENTS)
+                    return await self._http.get(
+                        path, [("project", project), *rest, *params, *more], scope=EVENTS
+                    )
                 except HttpError as error:
                     return error
 
-        told = dict(zip(projects, await asyncio.gather(*(one(project) for project in projects)), strict=True))
+        told = dict(
+            zip(
+                projects, await asyncio.gather(*(one(project) for project in projects)), strict=True
+            )
+        )
         lost = [answer for answer in told.values() if isinstance(answer, HttpError)]
         if lost and len(lost) == len(told):
             raise lost[0]
-        return {name: answer for name, answer in told.items() if not isinstance(answer, HttpError)}, lost
+        return {
+            name: answer for name, answer in told.items() if not isinstance(answer, HttpError)
+        }, lost
 
 
 def _refuses_several(error: HttpError) -> bool:
@@ -94,7 +116,11 @@ def cursor(answer: httpx.Response) -> str | None:
 
 def after(answers: dict[str, httpx.Response]) -> str | None:
     """Where all of them go on; None where none does."""
-    going_on = {project: found for project, answer in answers.items() if (found := cursor(answer)) is not None}
+    going_on = {
+        project: found
+        for project, answer in answers.items()
+        if (found := cursor(answer)) is not None
+    }
     if "" in going_on:
         return going_on[""]
     return " ".join(f"{project}={found}" for project, found in going_on.items()) or None
@@ -113,7 +139,9 @@ def joined(tables: Sequence[RowsShape], sort: str | None) -> RowsShape:
     data = list(rows.values())
     if sort:
         data.sort(key=lambda row: row.get(sort.lstrip("-")) or 0, reverse=sort.startswith("-"))
-    partial = next((table.meta for table in tables if table.meta.dataScanned == "partial"), RowsMeta())
+    partial = next(
+        (table.meta for table in tables if table.meta.dataScanned == "partial"), RowsMeta()
+    )
     return RowsShape(data=data, meta=partial)
 
 

@@ -12,7 +12,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SEMVER = re.compile(r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.+-]+)?")
+SEMVER = re.compile(
+    r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.+-]+)?"
+)
 """`package@1.2.3`: https://docs.sentry.io/product/releases/ (without a package nothing is semantic)."""
 
 
@@ -43,7 +45,11 @@ def after(rows: Sequence[ReleaseRow], taken_back: str, projects: Sequence[str]) 
     ours = [row for row in rows if not projects or {p.slug for p in row.projects} & set(projects)]
     above = [row for row in ours if row.firstEvent is None and _above(row, old)]
     if _number(old.version) is not None:
-        return min(above, key=lambda row: _number(row.version) or (), default=old).version if above else None
+        return (
+            min(above, key=lambda row: _number(row.version) or (), default=old).version
+            if above
+            else None
+        )
     return min(above, key=_dated).version if above else None
 
 
@@ -63,4 +69,8 @@ def _dated(row: ReleaseRow) -> datetime:
 def _number(version: str) -> tuple[int, ...] | None:
     """Of a semantic version; one that is no final release stands below it, and beside others of its kind."""
     found = SEMVER.fullmatch(version)
-    return None if found is None else (*(int(part or 0) for part in found.groups()[:4]), 0 if found[5] else 1)
+    return (
+        None
+        if found is None
+        else (*(int(part or 0) for part in found.groups()[:4]), 0 if found[5] else 1)
+    )

@@ -66,7 +66,9 @@ async def _listed(http: Http, service: Service, where: Pairs, release: str) -> S
         if error.status not in (400, 403, 404):
             raise
         return None
-    read_as = ((one.version, one.release(service)) for one in read(http, list[ReleaseShape], answer))
+    read_as = (
+        (one.version, one.release(service)) for one in read(http, list[ReleaseShape], answer)
+    )
     return tuple(name for name, found in read_as if found is not None and found.same_as(wanted))
 
 

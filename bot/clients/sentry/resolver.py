@@ -51,7 +51,9 @@ class SentryIssues:
         self._site = url.rstrip("/")
         self._org = quote(org, safe="")
         base = f"{self._site}/api/0/organizations/{self._org}"
-        self._http = Http("Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout, passing=passing)
+        self._http = Http(
+            "Sentry", base, {"Authorization": f"Bearer {token}"}, timeout=timeout, passing=passing
+        )
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
@@ -73,7 +75,9 @@ class SentryIssues:
     async def after(self, taken_back: str, projects: Sequence[str]) -> str | None:
         """The release that Sentry knows already as the next one after `taken_back`; None: there is none, or it does not say."""
         try:
-            answer = await self._http.get("/releases/", [("project", "-1"), ("per_page", "100")], scope=RELEASES)
+            answer = await self._http.get(
+                "/releases/", [("project", "-1"), ("per_page", "100")], scope=RELEASES
+            )
         except HttpError as error:
             if error.retryable:
                 raise
@@ -93,7 +97,9 @@ class SentryIssues:
                 except HttpError as error:
                     if error.status == 404:
                         return error
-                    if error.status != 400 or error.retryable:  # 400: this project has no such release, or none at all
+                    if (
+                        error.status != 400 or error.retryable
+                    ):  # 400: this project has no such release, or none at all
                         raise
             try:
                 return await self._put(issue, PLAINLY)
@@ -109,6 +115,8 @@ class SentryIssues:
         https://gitlab.com/glitchtip/glitchtip-backend, `apps/issue_events/api/issues.py`): resolved in no release.
         """
         body = {"status": "resolved", **way.details}
-        answer = await self._http.request("PUT", f"/issues/{part(issue, 'Sentry')}/", json=body, scope=SCOPE)
+        answer = await self._http.request(
+            "PUT", f"/issues/{part(issue, 'Sentry')}/", json=body, scope=SCOPE
+        )
         told = self._http.json(answer) if answer.content else None
         return way if not isinstance(told, dict) or told.get("statusDetails") else PLAINLY

@@ -46,12 +46,16 @@ class Places:
             if self._known is None or self._known.until < time.monotonic():
                 self._known = Known(time.monotonic() + KNOWN_SECONDS, await self._projects())
             known = self._known.projects
-            environments = await self._seen_environments(services[0].environments, self.every(services)[:1])
+            environments = await self._seen_environments(
+                services[0].environments, self.every(services)[:1]
+            )
         slugs = [slug for s in services for slug in s.sentry] if services[0].sentry else []
         missing = [slug for slug in services[0].sentry if slug not in known]
         if missing:
             raise HttpError(
-                "Sentry", f"Sentry has no project {', '.join(missing)}, or our token may not see it", retryable=False
+                "Sentry",
+                f"Sentry has no project {', '.join(missing)}, or our token may not see it",
+                retryable=False,
             )
         projects = [known[slug].id for slug in slugs if slug in known] or ["-1"]
         if not environments:
@@ -75,7 +79,9 @@ class Places:
             if (more := cursor(answer)) is None:
                 return found
 
-    async def _seen_environments(self, wanted: tuple[str, ...], project: Sequence[str]) -> tuple[str, ...]:
+    async def _seen_environments(
+        self, wanted: tuple[str, ...], project: Sequence[str]
+    ) -> tuple[str, ...]:
         """Those the organisation knows; an event without an environment counts as the first, and is asked for as ``.
 
         Any one project does (several at once are not in every plan). Sentry answers 404 where one of them was never seen
@@ -88,7 +94,9 @@ class Places:
             params: Pairs = [("project", p) for p in project or ("-1",)]
             params += [*(("environment", e) for e in some), ("statsPeriod", "1h")]
             try:
-                await self._http.get("/issues/", [*params, ("query", ""), ("limit", "1")], scope=EVENTS)
+                await self._http.get(
+                    "/issues/", [*params, ("query", ""), ("limit", "1")], scope=EVENTS
+                )
             except HttpError as error:
                 if error.status == 404:
                     continue

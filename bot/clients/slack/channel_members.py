@@ -33,7 +33,10 @@ class ChannelMembers:
             async with asyncio.timeout(ASK_SECONDS):
                 now = frozenset(await self._slack.members(channel))
         except (PortError, TimeoutError) as error:
-            log.warning("who is in a private channel: %s", error.text if isinstance(error, PortError) else "no answer")
+            log.warning(
+                "who is in a private channel: %s",
+                error.text if isinstance(error, PortError) else "no answer",
+            )
             return known if age < LAST_KNOWN_SECONDS else frozenset()
         self._known[channel] = (time.monotonic(), now)
         return now

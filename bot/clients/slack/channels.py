@@ -55,7 +55,14 @@ class Channels:
         self._listing = self._listed("public_channel,private_channel")
 
     def _listed(self, types: str) -> Listing[Found]:
-        return Listing(self._slack, "conversations.list", "channels", Found.read, types=types, exclude_archived="true")
+        return Listing(
+            self._slack,
+            "conversations.list",
+            "channels",
+            Found.read,
+            types=types,
+            exclude_archived="true",
+        )
 
     async def find(self, written: str) -> Found | None:
         """Return the channel, or None where there is none that the bot can see.

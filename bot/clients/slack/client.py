@@ -69,9 +69,17 @@ class Counting(AsyncWebClient):
 class Slack:
     """One kept session. `retry_handlers=[]`: a lost answer of a post must not become two posts."""
 
-    def __init__(self, token: str, base_url: str = "https://slack.com/api/", taste: rich.Taste | None = None) -> None:
+    def __init__(
+        self, token: str, base_url: str = "https://slack.com/api/", taste: rich.Taste | None = None
+    ) -> None:
         self.taste = taste or rich.NEVER
-        self.web = Counting(token=token, base_url=base_url, timeout=TIMEOUT_SECONDS, retry_handlers=[], ssl=context())
+        self.web = Counting(
+            token=token,
+            base_url=base_url,
+            timeout=TIMEOUT_SECONDS,
+            retry_handlers=[],
+            ssl=context(),
+        )
         self.session: aiohttp.ClientSession | None = None
         self.channels = Channels(self)
 
@@ -81,17 +89,23 @@ class Slack:
         stay.on_request_redirect.append(_refuse_to_go)
         stay.on_request_end.append(self._answered)
         stay.on_request_exception.append(self._unanswered)
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), trace_configs=[stay])
+        self.session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), trace_configs=[stay]
+        )
         self.web.session = self.session
 
     async def aclose(self) -> None:
         if self.session is not None:
             await self.session.close()
 
-    async def _answered(self, session: object, context: object, params: aiohttp.TraceRequestEndParams) -> None:
+    async def _answered(
+        self, session: object, context: object, params: aiohttp.TraceRequestEndParams
+    ) -> None:
         self._count_answer(str(params.url), params.response.status)
 
-    async def _unanswered(self, session: object, context: object, params: aiohttp.TraceRequestExceptionParams) -> None:
+    async def _unanswered(
+        self, session: object, context: object, params: aiohttp.TraceRequestExceptionParams
+    ) -> None:
         self._count_answer(str(params.url), NO_ANSWER)
 
     def _count_answer(self, url: str, status: int | str) -> None:
@@ -107,9 +121,13 @@ class Slack:
         """One reading call; conversations.* and users.* take their arguments as a form, not as JSON. Raises as `call`."""
         return await self._ask(method, "params", arguments)
 
-    async def _ask(self, method: str, way: Literal["json", "params"], arguments: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, way: Literal["json", "params"], arguments: dict[str, Any]
+    ) -> dict[str, Any]:
         given = {key: value for key, value in arguments.items() if value is not None}
-        pauses = list(AGAIN_PAUSES) if way == "params" else []  # a read may be sent again at once after a fault
+        pauses = (
+            list(AGAIN_PAUSES) if way == "params" else []
+        )  # a read may be sent again at once after a fault
         while True:
             await people_first()
             try:
@@ -123,10 +141,14 @@ class Slack:
                 else:
                     raise
 
-    async def _asked(self, method: str, way: Literal["json", "params"], given: dict[str, Any]) -> dict[str, Any]:
+    async def _asked(
+        self, method: str, way: Literal["json", "params"], given: dict[str, Any]
+    ) -> dict[str, Any]:
         try:
             answer = await (
-                self.web.api_call(method, json=given) if way == "json" else self.web.api_call(method, params=given)
+                self.web.api_call(method, json=given)
+                if way == "json"
+                else self.web.api_call(method, params=given)
             )
         except SlackApiError as error:
             raise _refusal(method, error) from error
@@ -140,7 +162,9 @@ class Slack:
             text = f"Slack sends us elsewhere ({error}), and SLACK_API_URL must be the address that answers"
             return HttpError("slack", text, retryable=True)
         if isinstance(error, TimeoutError):
-            return HttpError("slack", f"Slack did not answer {method} within {TIMEOUT_SECONDS} s", retryable=True)
+            return HttpError(
+                "slack", f"Slack did not answer {method} within {TIMEOUT_SECONDS} s", retryable=True
+            )
         told = why("Slack", error, self.web.base_url)
         text = f"Slack did not answer {method}: {told.says}"  # without Slack nobody could be told: it is waited for
         return HttpError("slack", text, retryable=not told.final, sent=told.sent, mend=told.mend)
@@ -166,7 +190,9 @@ class Slack:
             raise _refusal("auth.test", error) from error
         except UNANSWERED as error:
             raise self._unheard("auth.test", error) from error
-        header = next((str(v) for k, v in answer.headers.items() if k.lower() == "x-oauth-scopes"), "")
+        header = next(
+            (str(v) for k, v in answer.headers.items() if k.lower() == "x-oauth-scopes"), ""
+        )
         data = dict(answer.data) if isinstance(answer.data, dict) else {}
         return data, frozenset(scope.strip() for scope in header.split(",") if scope.strip())
 
@@ -188,7 +214,10 @@ class Slack:
 
         `live` names a message of which there is one, whichever effect posts it.
         """
-        if maybe_posted and (found := await self.posted(channel, effect, since, thread_ts, live)) is not None:
+        if (
+            maybe_posted
+            and (found := await self.posted(channel, effect, since, thread_ts, live)) is not None
+        ):
             return found
         marked = {"incident": incident, "effect": effect, **({"live": live} if live else {})}
         answer = await self._put(
@@ -211,17 +240,28 @@ class Slack:
         return await rich.send(self.taste, message, put)
 
     async def posted(
-        self, channel: str, effect: str, since: datetime, thread_ts: str | None, live: str | None = None
+        self,
+        channel: str,
+        effect: str,
+        since: datetime,
+        thread_ts: str | None,
+        live: str | None = None,
     ) -> str | None:
         """The `ts` of the message whose metadata names `effect` or `live`; None where there is none since then."""
         # clocks differ: a minute of grace. https://docs.slack.dev/reference/methods/conversations.history
         oldest = f"{since.timestamp() - 60:.6f}"
-        method, more = ("conversations.replies", {"ts": thread_ts}) if thread_ts else ("conversations.history", {})
+        method, more = (
+            ("conversations.replies", {"ts": thread_ts})
+            if thread_ts
+            else ("conversations.history", {})
+        )
         async for one in self.pages(
             method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
         ):
             payload = (one.get("metadata") or {}).get("event_payload") or {}
-            if payload.get("effect") == effect or (live is not None and payload.get("live") == live):
+            if payload.get("effect") == effect or (
+                live is not None and payload.get("live") == live
+            ):
                 return str(one["ts"])
         return None
 
@@ -247,7 +287,9 @@ class Slack:
     async def permalink(self, channel: str, ts: str) -> str | None:
         """None where there is no such message any more."""
         try:
-            return str((await self.get("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
+            return str(
+                (await self.get("chat.getPermalink", channel=channel, message_ts=ts))["permalink"]
+            )
         except SlackRefused as refused:
             if refused.retryable:
                 raise
@@ -257,10 +299,20 @@ class Slack:
         await self._put(message, "chat.update", channel=channel, ts=ts)
 
     async def ephemeral(
-        self, channel: str, user: str, text: str, blocks: Blocks | None = None, thread_ts: str | None = None
+        self,
+        channel: str,
+        user: str,
+        text: str,
+        blocks: Blocks | None = None,
+        thread_ts: str | None = None,
     ) -> None:
         await self.call(
-            "chat.postEphemeral", channel=channel, user=user, text=text, blocks=blocks or None, thread_ts=thread_ts
+            "chat.postEphemeral",
+            channel=channel,
+            user=user,
+            text=text,
+            blocks=blocks or None,
+            thread_ts=thread_ts,
         )
 
     async def pin(self, channel: str, ts: str) -> None:
@@ -293,7 +345,11 @@ class Slack:
 
     async def our_channel(self, name: str, marker: str, since: datetime) -> str | None:
         # at most 999 a page: https://docs.slack.dev/reference/methods/users.conversations
-        kinds = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": 999}
+        kinds = {
+            "types": "public_channel,private_channel",
+            "exclude_archived": "true",
+            "limit": 999,
+        }
         async for one in self.pages("users.conversations", "channels", **kinds):
             if one.get("name") != name:
                 continue
@@ -309,7 +365,9 @@ class Slack:
         return found.id if found is not None and not found.archived else None
 
     async def join(self, channel: str) -> None:
-        await self._unless({"method_not_supported_for_channel_type"}, "conversations.join", channel=channel)
+        await self._unless(
+            {"method_not_supported_for_channel_type"}, "conversations.join", channel=channel
+        )
 
     async def set_topic(self, channel: str, topic: str) -> None:
         await self.call("conversations.setTopic", channel=channel, topic=topic[:250])
@@ -330,7 +388,10 @@ class Slack:
         for person in people:
             try:
                 await self._unless(
-                    {"already_in_channel", "cant_invite_self"}, "conversations.invite", channel=channel, users=person
+                    {"already_in_channel", "cant_invite_self"},
+                    "conversations.invite",
+                    channel=channel,
+                    users=person,
                 )
             except SlackRefused as refused:
                 if refused.retryable:
@@ -343,7 +404,9 @@ class Slack:
         found: list[str] = []
         cursor: str | None = None
         while True:
-            answer = await self.get("conversations.members", channel=channel, limit=PAGE, cursor=cursor)
+            answer = await self.get(
+                "conversations.members", channel=channel, limit=PAGE, cursor=cursor
+            )
             found += [str(one) for one in answer.get("members") or []]
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
             if cursor is None:
@@ -352,7 +415,9 @@ class Slack:
     async def talked_since(self, channel: str, since: datetime) -> bool:
         """Whether a person wrote in the channel; what bots post and Slack itself notes does not count."""
         oldest = f"{since.timestamp():.6f}"
-        async for one in self.pages("conversations.history", "messages", channel=channel, oldest=oldest):
+        async for one in self.pages(
+            "conversations.history", "messages", channel=channel, oldest=oldest
+        ):
             if by_person(one):
                 return True
         return False
@@ -361,7 +426,9 @@ class Slack:
         """https://docs.slack.dev/reference/methods/conversations.archive"""
         await self._unless({"already_archived"}, "conversations.archive", channel=channel)
 
-    async def bookmark(self, channel: str, title: str, link: str, *, known: str | None, maybe_added: bool) -> str:
+    async def bookmark(
+        self, channel: str, title: str, link: str, *, known: str | None, maybe_added: bool
+    ) -> str:
         """Adds a bookmark, or makes the known one right; its id. https://docs.slack.dev/reference/methods/bookmarks.add
 
         Where an earlier try may have added it, it is looked for; without the scope for that there may be two.
@@ -370,12 +437,16 @@ class Slack:
             known = await self._bookmarked(channel, link)
         if known is not None:
             try:
-                await self.call("bookmarks.edit", channel_id=channel, bookmark_id=known, title=title, link=link)
+                await self.call(
+                    "bookmarks.edit", channel_id=channel, bookmark_id=known, title=title, link=link
+                )
                 return known
             except SlackRefused as refused:
                 if refused.retryable or refused.error not in ("bookmark_not_found", "not_found"):
                     raise
-        answer = await self.call("bookmarks.add", channel_id=channel, title=title, type="link", link=link)
+        answer = await self.call(
+            "bookmarks.add", channel_id=channel, title=title, type="link", link=link
+        )
         return str(answer["bookmark"]["id"])
 
     async def _bookmarked(self, channel: str, link: str) -> str | None:
@@ -399,7 +470,9 @@ class Slack:
                 raise
 
 
-async def _refuse_to_go(session: object, context: object, params: aiohttp.TraceRequestRedirectParams) -> None:
+async def _refuse_to_go(
+    session: object, context: object, params: aiohttp.TraceRequestRedirectParams
+) -> None:
     """aiohttp follows redirects by itself, and would take the token along; Slack's API never sends us elsewhere."""
     raise SentElsewhere(str(params.response.status))
 
@@ -408,7 +481,9 @@ def _refusal(method: str, error: SlackApiError) -> SlackRefused:
     data = error.response.data if isinstance(error.response.data, dict) else {}
     word = _word(error)
     details = (data.get("response_metadata") or {}).get("messages") or []
-    again = word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
+    again = (
+        word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
+    )
     said = f"{word} ({'; '.join(str(d) for d in details[:2])})" if details else word
     kind = BlocksRefused if word in rich.REFUSALS else SlackRefused
     refused = kind(method, word, retryable=again, retry_after=retry_after(error.response.headers))

@@ -23,8 +23,15 @@ LIMITS = frozenset({"ratelimited", "rate_limited", "HTTP 429"})
 class SlackRefused(PortError):
     """Slack answered `ok: false`; `error` is its word, e.g. `channel_not_found`."""
 
-    def __init__(self, method: str, error: str, *, retryable: bool, retry_after: float | None = None) -> None:
-        super().__init__("slack", f"Slack refused {method}: {error}", retryable=retryable, retry_after=retry_after)
+    def __init__(
+        self, method: str, error: str, *, retryable: bool, retry_after: float | None = None
+    ) -> None:
+        super().__init__(
+            "slack",
+            f"Slack refused {method}: {error}",
+            retryable=retryable,
+            retry_after=retry_after,
+        )
         self.error = error
 
 

@@ -31,7 +31,12 @@ class Listing(Generic[T]):
     """The entries of `method`, as `read` makes them; where it answers None, nothing is kept."""
 
     def __init__(
-        self, slack: Reads, method: str, key: str, read: Callable[[Mapping[str, Any]], T | None], **arguments: str
+        self,
+        slack: Reads,
+        method: str,
+        key: str,
+        read: Callable[[Mapping[str, Any]], T | None],
+        **arguments: str,
     ) -> None:
         self._slack, self._method, self._key, self._read = slack, method, key, read
         self._arguments = arguments
@@ -82,7 +87,9 @@ class Listing(Generic[T]):
                 raise
 
     async def _ask(self) -> None:
-        answer = await self._slack.get(self._method, limit=LISTED, cursor=self._cursor, **self._arguments)
+        answer = await self._slack.get(
+            self._method, limit=LISTED, cursor=self._cursor, **self._arguments
+        )
         read = (self._read(one) for one in answer.get(self._key) or [])
         self._rows.extend(one for one in read if one is not None)
         self._cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None

@@ -41,7 +41,9 @@ class SlackPeople:
 
     async def person(self, id: str, team: str | None, enterprise: str | None = None) -> Person:
         """A full member of our workspace, or not. Raises `PortError` where Slack cannot be asked."""
-        ours = team in (None, self._team) or (self._enterprise is not None and enterprise == self._enterprise)
+        ours = team in (None, self._team) or (
+            self._enterprise is not None and enterprise == self._enterprise
+        )
         if not ours:
             return Person(id=id, name="somebody of another workspace", member=False)
         kept = self._known.get(id)
@@ -51,7 +53,9 @@ class SlackPeople:
         if asking is None:
             asking = self._asking[id] = asyncio.create_task(self._ask(id))
             asking.add_done_callback(lambda _: self._asking.pop(id, None))
-            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, though nobody waits
+            asking.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # seen, though nobody waits
         # Who waits no longer leaves the answer to the next click, which so finds it.
         return await asyncio.shield(asking)
 
@@ -75,13 +79,19 @@ class SlackPeople:
         )
         profile = user.get("profile") or {}
         name = (
-            profile.get("display_name") or user.get("real_name") or profile.get("real_name") or user.get("name") or id
+            profile.get("display_name")
+            or user.get("real_name")
+            or profile.get("real_name")
+            or user.get("name")
+            or id
         )
         offset = user.get("tz_offset")
         person = Person(
             id=id,
             name=str(name),
-            member=self._at_home(user) and id != SLACKBOT and not any(user.get(flag) for flag in no),
+            member=self._at_home(user)
+            and id != SLACKBOT
+            and not any(user.get(flag) for flag in no),
             offset=offset if isinstance(offset, int) else 0,
         )
         self._known[id] = (time.monotonic(), person)
@@ -139,7 +149,9 @@ class SlackPeople:
                     raise
                 unknown = unknown or error
         if service.owners and not found:  # nobody would mean: any full member
-            nobody = PortError("slack", "nobody is in the owners' groups of the catalogue", retryable=False)
+            nobody = PortError(
+                "slack", "nobody is in the owners' groups of the catalogue", retryable=False
+            )
             raise unknown or nobody
         return tuple(dict.fromkeys(found))
 
@@ -167,7 +179,9 @@ class SlackPeople:
                 raise
             refused = error
         if group is not None:
-            return tuple((await self._slack.get("usergroups.users.list", usergroup=group)).get("users", []))
+            return tuple(
+                (await self._slack.get("usergroups.users.list", usergroup=group)).get("users", [])
+            )
         try:
             return await self._user_named(handle)
         except PortError as error:
@@ -188,10 +202,17 @@ class SlackPeople:
             found = await self._users_named(word)
         if len(found) == 1:
             return tuple(found)
-        said = "is what several people are called: write their Slack ids" if found else "is not known to Slack"
+        said = (
+            "is what several people are called: write their Slack ids"
+            if found
+            else "is not known to Slack"
+        )
         who = f"the owners' group or user @{word} of the catalogue"
         if "@" in word:  # not repeated: no address is said or logged
-            who, said = "an owner of the catalogue", "is written as an e-mail address: write the name or id in Slack"
+            who, said = (
+                "an owner of the catalogue",
+                "is written as an e-mail address: write the name or id in Slack",
+            )
         raise PortError("slack", f"{who} {said}", retryable=False)
 
     async def _users_named(self, word: str) -> list[str]:
@@ -217,7 +238,11 @@ def _user(shape: Mapping[str, Any]) -> _User | None:
     if shape.get("deleted") or shape.get("is_bot") or shape.get("id") == SLACKBOT:
         return None
     profile = shape.get("profile") or {}
-    shown = (profile.get("display_name"), profile.get("display_name_normalized"), profile.get("real_name"))
+    shown = (
+        profile.get("display_name"),
+        profile.get("display_name_normalized"),
+        profile.get("real_name"),
+    )
     names = (*shown, profile.get("real_name_normalized"), shape.get("real_name"))
     return _User(
         id=str(shape["id"]),

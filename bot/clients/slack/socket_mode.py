@@ -66,9 +66,16 @@ class Client(SocketModeClient):
 class SocketMode(AsyncBaseSocketModeHandler):
     """`timed`: measures from an envelope until its ack, which is Bolt's last act."""
 
-    def __init__(self, app: AsyncApp, app_token: str, timed: Callable[[str], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, app: AsyncApp, app_token: str, timed: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
         self.app = app
-        self.client = Client(app_token=app_token, logger=app.logger, web_client=app.client, ping_interval=PING_SECONDS)
+        self.client = Client(
+            app_token=app_token,
+            logger=app.logger,
+            web_client=app.client,
+            ping_interval=PING_SECONDS,
+        )
         self.client.socket_mode_request_listeners.append(self.handle)
         self._timed = timed
         self._answering: set[asyncio.Task[Any]] = set()
