@@ -249,11 +249,11 @@ async def test_a_rollback_that_fails_says_so_pages_and_is_decided_again(small: W
     assert "exit" in failed, "why"
     assert runs(world) == "v1.3.0"
     await eventually(world, lambda: len(world.pagerduty.events) > pages, "people are paged")
-    assert "failed" in world.pagerduty.events[-1].summary
+    assert any("failed" in event.summary for event in world.pagerduty.events[pages:])
     assert len({event.dedup_key for event in world.pagerduty.events}) == 1, "one key an incident"
-    assert [event.state for event in world.pagerduty.events] == ["resolved", "triggered"], (
-        "an open alert calls nobody anew"
-    )
+    *ended, newest = [event.state for event in world.pagerduty.events]
+    assert set(ended) == {"resolved"}, "an open alert calls nobody anew"
+    assert newest == "triggered"
 
     again = await alice.sees("Decision 2", channel)
     assert "failed" in plain(again)
