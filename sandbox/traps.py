@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .sentry import Sentry
+from sandbox.sentry import Sentry
 
 BEFORE = 30.0
 """Seconds that the trouble is old when it is let loose."""

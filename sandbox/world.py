@@ -27,27 +27,28 @@ from starlette.routing import BaseRoute, Mount, Route
 from sandbox.discord import BOT_TOKEN as DISCORD_BOT_TOKEN
 from sandbox.discord import Discord, discord_app
 from sandbox.faults import Faults, Hanging
-from sandbox.github import TOKEN as GITHUB_TOKEN
-from sandbox.github_api import github_app
-from sandbox.github_hooks import Hooks
-from sandbox.linear import Linear, linear_app
-from sandbox.linear_hooks import Webhooks
-from sandbox.page.desk import Desk
+from sandbox.github.api import github_app
+from sandbox.github.state import TOKEN as GITHUB_TOKEN
+from sandbox.github.webhooks import Hooks
+from sandbox.linear.state import Linear, linear_app
+from sandbox.linear.webhooks import Webhooks
+from sandbox.page.faults_panel import FaultSwitches
+from sandbox.page.panel import WorldPanel, WorldParts
 from sandbox.page.routes import Page
-from sandbox.page.stage import WorldStage
+from sandbox.page.slack_view import SlackView
 from sandbox.pagerduty import PagerDuty, pagerduty_app
-from sandbox.post import Post
 from sandbox.process import Failed, KeptProcess
 from sandbox.sentry import ALL_SCOPES, Alerts, Sentry, sentry_app
 from sandbox.serving import HOST, PortTaken, bound, free_port, serving
 from sandbox.shop.shop import Shop
 from sandbox.slack.api import APP_TOKEN, BOT_TOKEN, slack_app
 from sandbox.slack.channels import ALICE, BOB, BOT_USER, GUEST
-from sandbox.slack.delivery import Delivery
 from sandbox.slack.people import Person
-from sandbox.slack.socket import SocketMode
+from sandbox.slack.to_app.delivery import Delivery
+from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.slack.workspace import Workspace
 from sandbox.traps import Traps
+from sandbox.webhook_delivery import Post
 
 SIGNING_SECRET = "sandbox-signing-secret"
 SENTRY_TOKEN = "sntryi_sandbox"
@@ -161,7 +162,7 @@ class World:
             ready=lambda: asyncio.create_task(self._bot_is_ready()),
             name="The bot",
         )
-        self.page = Page(Desk(self.workspace, self.delivery), WorldStage(self))
+        self.page = Page(SlackView(self.workspace, self.delivery), self._panel())
 
     async def __aenter__(self) -> World:
         try:
@@ -213,6 +214,22 @@ class World:
             'If something burns: say "prod is down" here, or type `/incident` and what you see. '
             f"<@{BOT_USER}> takes it from there: what is hit, what to do, did it help.",
         )
+
+    def _panel(self) -> WorldPanel:
+        parts = WorldParts(
+            sentry=self.sentry,
+            alerts=self.alerts,
+            traps=self.traps,
+            linear=self.linear,
+            discord=self.discord,
+            pagerduty=self.pagerduty,
+            shop=self.shop,
+            bot=self.bot,
+            delivery=self.delivery,
+            recheck_after=self.recheck_after,
+            window=self.window,
+        )
+        return WorldPanel(parts, FaultSwitches(self.faults, self.workspace, self.socket_mode, self.deliver_twice))
 
     # The bot
 

@@ -159,7 +159,7 @@ class Panel:
     shortened: str = ""
 
 
-class Stage(Protocol):
+class PanelSource(Protocol):
     """The world around the workspace."""
 
     def panel(self) -> Panel: ...

@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from sandbox.page import charts, emoji, markdown, mrkdwn
-from sandbox.page.desk import QUIET, Desk
 from sandbox.page.model import Json
+from sandbox.page.slack_view import QUIET, SlackView
 
 _FOLLOWS_SECONDS = 300
 _HERE = Path(__file__).parent
@@ -28,20 +28,20 @@ class Author(NamedTuple):
     tone: int
 
 
-def environment(desk: Desk) -> Environment:
-    """The templates of `desk`'s page."""
+def environment(slack: SlackView) -> Environment:
+    """The templates of `slack`'s page."""
     env = Environment(
         loader=FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    tones = {person.id: index for index, person in enumerate(desk.people())}
+    tones = {person.id: index for index, person in enumerate(slack.people())}
 
     def author(message: Json) -> Author:
         user = message.get("user", "")
         if message.get("bot_id"):
             profile = message.get("bot_profile") or {}
-            name = message.get("username") or desk.user(user) or profile.get("name") or "Firebreak"
+            name = message.get("username") or slack.user(user) or profile.get("name") or "Firebreak"
             return Author(name, True, name[:1].upper(), 0)
-        name = desk.user(user) or user or "Slack"
+        name = slack.user(user) or user or "Slack"
         return Author(name, False, name[:1].upper(), tones.get(user, 3))
 
     def follows(message: Json, previous: Json) -> bool:
@@ -55,14 +55,14 @@ def environment(desk: Desk) -> Environment:
         )
 
     def to_mrkdwn(text: object) -> Markup:
-        return mrkdwn.render(str(text), desk)
+        return mrkdwn.render(str(text), slack)
 
     def summary(message: Json) -> Markup:
         """A line of a message for the list of pins."""
         text = message.get("text") or ""
-        return mrkdwn.inline(" ".join(text.split())[:160], desk)
+        return mrkdwn.inline(" ".join(text.split())[:160], slack)
 
-    env.globals["desk"] = desk
+    env.globals["slack"] = slack
     env.filters |= {
         "mrkdwn": to_mrkdwn,
         "markdown": lambda text: markdown.render(str(text)),
@@ -81,7 +81,7 @@ def environment(desk: Desk) -> Environment:
         "follows": follows,
         "summary": summary,
         "own_words": own_words,
-        "user_name": lambda user: desk.user(user) or user,
+        "user_name": lambda user: slack.user(user) or user,
         "tone": lambda user: tones.get(user, 3),
         "colour": colour,
         "keyed": keyed,

@@ -13,9 +13,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox.page.desk import APP, Desk
-from sandbox.page.model import Json, Panel, Stage
+from sandbox.page.model import Json, Panel, PanelSource
 from sandbox.page.render import environment, fingerprint
+from sandbox.page.slack_view import APP, SlackView
 from sandbox.slack.errors import ClientRefused, SlackError
 
 _STATIC = Path(__file__).parent / "static"
@@ -27,12 +27,12 @@ _POLICY = (
 
 
 class Page:
-    """The page over one workspace (`desk`) and the world around it (`stage`)."""
+    """The page over one workspace (`slack`) and the world around it (`panel`)."""
 
-    def __init__(self, desk: Desk, stage: Stage) -> None:
-        self.desk = desk
-        self.stage = stage
-        self._env = environment(desk)
+    def __init__(self, slack: SlackView, panel: PanelSource) -> None:
+        self.slack = slack
+        self.panel = panel
+        self._env = environment(slack)
         self._closing = False
         self._queues: set[asyncio.Queue[tuple[str, Json]]] = set()
 
@@ -83,27 +83,27 @@ class Page:
         return JSONResponse({"html": html, "channel": context["channel"]}, headers={"Cache-Control": "no-store"})
 
     async def log(self, request: Request) -> Response:
-        return JSONResponse({"text": self.stage.log()}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"text": self.panel.log()}, headers={"Cache-Control": "no-store"})
 
     def _context(self, request: Request) -> dict[str, Any]:
         query = request.query_params
         me = query.get("me", "")
-        if not self.desk.knows(me):
-            me = self.desk.people()[0].id
-        at = self.desk.open_channel(me, query.get("channel") or "general") or self.desk.open_channel(me, "general")
+        if not self.slack.knows(me):
+            me = self.slack.people()[0].id
+        at = self.slack.open_channel(me, query.get("channel") or "general") or self.slack.open_channel(me, "general")
         channel = at.row.id if at else APP
         if query.get("seen") != "no":
-            self.desk.mark_read(me, channel)
-        rows = self.desk.channels(me)
+            self.slack.mark_read(me, channel)
+        rows = self.slack.channels(me)
         return {
             "me": me,
             "at": at,
             "channel": channel,
             "thread": query.get("thread") or None,
             "tab": query.get("tab") or "sentry",
-            "view": self.desk.view(me),
-            "panel": self.stage.panel(),
-            "rate": round(self.stage.rate()[-1][1]),
+            "view": self.slack.view(me),
+            "panel": self.panel.panel(),
+            "rate": round(self.panel.rate()[-1][1]),
             "incident": next((row for row in rows if row.kind == "incident"), None),
         }
 
@@ -138,7 +138,7 @@ class Page:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _workspace_events(self, me: str, queue: asyncio.Queue[tuple[str, Json]]) -> None:
-        with self.desk.workspace.subscribe() as changes:
+        with self.slack.workspace.subscribe() as changes:
             async for change in changes:
                 if change.user not in (None, me):
                     continue
@@ -150,12 +150,12 @@ class Page:
     async def _world_events(self, queue: asyncio.Queue[tuple[str, Json]]) -> None:
         known: dict[str, str] = {}
         while True:
-            fresh = _panel_parts(self.stage.panel())
+            fresh = _panel_parts(self.panel.panel())
             changed = [name for name, mark in fresh.items() if known.get(name) != mark]
             if known and changed:
                 queue.put_nowait(("parts", {"parts": changed}))
             known = fresh
-            queue.put_nowait(("rate", {"rate": self.stage.rate(), "marks": self.stage.marks()}))
+            queue.put_nowait(("rate", {"rate": self.panel.rate(), "marks": self.panel.marks()}))
             await asyncio.sleep(_BEAT_SECONDS)
 
     # Doing
@@ -169,7 +169,7 @@ class Page:
                 body = await request.json()
             except ValueError:
                 return JSONResponse({"problem": "not JSON"}, status_code=400)
-            if not isinstance(body, dict) or not self.desk.knows(str(body.get("me"))):
+            if not isinstance(body, dict) or not self.slack.knows(str(body.get("me"))):
                 return JSONResponse({"problem": "nobody here is called that"}, status_code=400)
             try:
                 return JSONResponse(await act(str(body["me"]), body))
@@ -184,49 +184,49 @@ class Page:
         text, thread = str(body["text"]).strip(), body.get("thread") or None
         files = [str(name)[:255] for name in body.get("files") or []][:10]
         broadcast = bool(thread and body.get("broadcast"))
-        return _answer(await self.desk.say(me, body["channel"], text, thread, files, broadcast=broadcast))
+        return _answer(await self.slack.say(me, body["channel"], text, thread, files, broadcast=broadcast))
 
     async def _press(self, me: str, body: Json) -> Json:
         return _answer(
-            await self.desk.press(me, body["where"], body["action"], body.get("value"), body.get("typed") or {})
+            await self.slack.press(me, body["where"], body["action"], body.get("value"), body.get("typed") or {})
         )
 
     async def _submit(self, me: str, body: Json) -> Json:
-        return {"errors": await self.desk.submit(me, body["view"], body.get("typed") or {})}
+        return {"errors": await self.slack.submit(me, body["view"], body.get("typed") or {})}
 
     async def _close_view(self, me: str, body: Json) -> Json:
-        await self.desk.close(me, body["view"], body.get("typed") or {})
+        await self.slack.close(me, body["view"], body.get("typed") or {})
         return {}
 
     async def _shortcut(self, me: str, body: Json) -> Json:
-        return _answer(await self.desk.shortcut(me, body["callback"], body["channel"], body.get("ts")))
+        return _answer(await self.slack.shortcut(me, body["callback"], body["channel"], body.get("ts")))
 
     async def _pin(self, me: str, body: Json) -> Json:
-        self.desk.pin(me, body["channel"], body["ts"], pinned=bool(body["on"]))
+        self.slack.pin(me, body["channel"], body["ts"], pinned=bool(body["on"]))
         return {}
 
     async def _react(self, me: str, body: Json) -> Json:
-        self.desk.react(me, body["channel"], body["ts"], body["name"], on=bool(body["on"]))
+        self.slack.react(me, body["channel"], body["ts"], body["name"], on=bool(body["on"]))
         return {}
 
     async def _edit(self, me: str, body: Json) -> Json:
-        self.desk.edit(me, body["channel"], body["ts"], str(body["text"]).strip())
+        self.slack.edit(me, body["channel"], body["ts"], str(body["text"]).strip())
         return {}
 
     async def _delete(self, me: str, body: Json) -> Json:
-        self.desk.delete(me, body["channel"], body["ts"])
+        self.slack.delete(me, body["channel"], body["ts"])
         return {}
 
     async def _dismiss(self, me: str, body: Json) -> Json:
-        self.desk.dismiss(me, body["ts"])
+        self.slack.dismiss(me, body["ts"])
         return {}
 
     async def _home(self, me: str, body: Json) -> Json:
-        await self.desk.open_home(me)
+        await self.slack.open_home(me)
         return {}
 
     async def _world(self, me: str, body: Json) -> Json:
-        return _answer(await self.stage.act(str(body["act"]), bool(body.get("on"))))
+        return _answer(await self.panel.act(str(body["act"]), bool(body.get("on"))))
 
 
 _PARTS = (

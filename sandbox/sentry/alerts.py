@@ -17,11 +17,11 @@ from typing import Any
 
 import httpx
 
-from sandbox.post import Post
-
-from . import shapes
-from .events import Event, Payload, iso
-from .state import Issue, Sentry
+from sandbox.sentry import shapes
+from sandbox.sentry.events import Event, Payload, iso
+from sandbox.sentry.models import Issue
+from sandbox.sentry.state import Sentry
+from sandbox.webhook_delivery import Post
 
 log = logging.getLogger(__name__)
 

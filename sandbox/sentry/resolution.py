@@ -9,27 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .state import Issue, Release
+from sandbox.sentry.models import Issue, Release, Resolution
 
 SEMVER = re.compile(r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.+-]+)?")
 """`package@1.2.3-rc.1+build`: without a package nothing is semantic (https://docs.sentry.io/product/releases/)."""
 
 Number = tuple[int, int, int, int, tuple[int, tuple[tuple[int, int, str], ...]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What `GroupResolution` keeps: the release, its type, and for "next" the newest release so far."""
-
-    release: str
-    next: bool = False
-    """Its type: the next release is not known yet."""
-    current: str = ""
-    """Resolved in the next release after this one."""
 
 
 def semver(version: str) -> Number | None:

@@ -12,9 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from .events import Event, Payload, exceptions, iso, main_exception, threads
-from .projects import project_shape
-from .state import Deploy, Issue, Release, Sentry
+from sandbox.sentry.api.projects import project_shape
+from sandbox.sentry.events import Event, Payload, exceptions, iso, main_exception, threads
+from sandbox.sentry.models import Deploy, Issue, Release
+from sandbox.sentry.state import Sentry
 
 TOP_VALUES = 9
 """TOP_VALUES_DEFAULT_LIMIT of sentry/tagstore/base.py."""

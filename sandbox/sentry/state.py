@@ -10,13 +10,12 @@ import time
 import uuid
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from . import resolution
-from .events import Event, Payload, base32, fingerprint, from_sdk, iso, metadata
-from .resolution import Resolution
+from sandbox.sentry import resolution
+from sandbox.sentry.events import Event, Payload, fingerprint, from_sdk, iso, metadata
+from sandbox.sentry.models import Deploy, Issue, Project, Release, Resolution
 
 MAX_EVENTS = 200_000
 """Older ones are dropped; issues keep their counts."""
@@ -26,75 +25,6 @@ PROJECT_AGE = 90 * 86_400.0
 ALL_SCOPES = frozenset({"org:read", "project:read", "project:releases", "event:read", "event:write"})
 
 STATUSES = ("unresolved", "resolved", "ignored")
-
-
-@dataclass(slots=True)
-class Project:
-    id: int
-    slug: str
-    public_key: str
-    created: float
-    platform: str = "python"
-
-
-@dataclass(slots=True, eq=False)
-class Issue:
-    id: int
-    project: Project
-    number: int
-    fingerprint: str
-    title: str
-    culprit: str
-    level: str
-    metadata: Payload
-    first_seen: float
-    last_seen: float
-    status: str = "unresolved"
-    substatus: str | None = "new"
-    changed: float = 0.0
-    """When the status was last set."""
-    resolution: Resolution | None = None
-    """In which release it was set to resolved, if one was named, or the next one."""
-    by: Payload | None = None
-    """Who set the status, as a webhook names them; None: Sentry itself."""
-    times_seen: int = 0
-    first_release: str = ""
-    last_release: str = ""
-    events: list[Event] = field(default_factory=list)
-    """Oldest first."""
-
-    @property
-    def short_id(self) -> str:
-        return f"{self.project.slug.upper()}-{base32(self.number)}"
-
-    @property
-    def in_release(self) -> str:
-        return self.resolution.release if self.resolution and not self.resolution.next else ""
-
-
-@dataclass(slots=True)
-class Deploy:
-    id: int
-    environment: str
-    finished: float
-    started: float | None = None
-    name: str | None = None
-    url: str | None = None
-
-
-@dataclass(slots=True)
-class Release:
-    version: str
-    created: float
-    projects: set[str] = field(default_factory=set)
-    released: float | None = None
-    ref: str | None = None
-    url: str | None = None
-    deploys: list[Deploy] = field(default_factory=list)
-    commits: list[Payload] = field(default_factory=list)
-    new_groups: int = 0
-    first_event: float | None = None
-    last_event: float | None = None
 
 
 Change = Callable[[str, Any], None]

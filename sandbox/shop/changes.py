@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .git import Author
-from .history import JONAS, MARA, PRIYA, TOMAS, Files, replaced
+from sandbox.shop.git import Author
+from sandbox.shop.history import JONAS, MARA, PRIYA, TOMAS, Files, replaced
 
 Read = Callable[[str], str]
 """A file of the tree, by name."""

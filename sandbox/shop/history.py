@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from .git import Author, Tree
+from sandbox.shop.git import Author, Tree
 
 SOURCE = Path(__file__).parent / "app"
 

@@ -18,15 +18,14 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from sandbox.github import CI_TOKEN
+from sandbox.github.state import CI_TOKEN
 from sandbox.sentry import Sentry
 from sandbox.serving import free_port
-
-from . import catalogue, data, history
-from .git import Tree
-from .hub import ShopGitHub
-from .traffic import Traffic
-from .work import Breakage, Work, unmended
+from sandbox.shop import catalogue, data, history
+from sandbox.shop.git import Tree
+from sandbox.shop.github import ShopGitHub
+from sandbox.shop.traffic import Traffic
+from sandbox.shop.work import Breakage, Work, unmended
 
 BACKGROUND_ERRORS = 0.01
 """The share of first pages on which the recommender is too slow."""

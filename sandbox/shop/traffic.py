@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from .data import User
+from sandbox.shop.data import User
 
 PAGES = {"catalog": ("/",), "cart": ("/cart", "/cart/add"), "pay": ("/pay", "/pay/confirm")}
 WEIGHTS = {"catalog": 4, "cart": 3, "pay": 3}

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from .changes import EVERYTHING, INNOCENT, ONE_FEATURE, Change, Fault, Innocent, migration
-from .git import Author, GitFailed, Tree
+from sandbox.shop.changes import EVERYTHING, INNOCENT, ONE_FEATURE, Change, Fault, Innocent, migration
+from sandbox.shop.git import Author, GitFailed, Tree
 
 FAULTS = {"everything": EVERYTHING, "one-feature": ONE_FEATURE}
 

@@ -6,12 +6,12 @@ https://docs.slack.dev/surfaces/modals#response_actions
 
 from __future__ import annotations
 
+from sandbox.slack.block_kit.limits import check_message_blocks, check_view
 from sandbox.slack.changes import Json
 from sandbox.slack.channels import Channel
-from sandbox.slack.delivery import Ack
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks, check_view
-from sandbox.slack.response_urls import answer
+from sandbox.slack.to_app.delivery import Ack
+from sandbox.slack.to_app.response_urls import answer
 from sandbox.slack.workspace import Workspace
 
 TROUBLE = "We had some trouble connecting. Try again?"

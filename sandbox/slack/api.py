@@ -17,12 +17,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
+from sandbox.slack.block_kit.limits import check_message_blocks
 from sandbox.slack.changes import Json
-from sandbox.slack.delivery import Delivery
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks
 from sandbox.slack.methods import METHODS
 from sandbox.slack.methods.call import Call
+from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import ApiCall, Workspace
 
 BOT_TOKEN = "xoxb-sandbox"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.slack.blocks import STATEFUL, TEXT_INPUTS, elements
+from sandbox.slack.block_kit.blocks import STATEFUL, TEXT_INPUTS, elements
 from sandbox.slack.changes import Json
 from sandbox.slack.errors import ClientRefused
 from sandbox.slack.workspace import Workspace

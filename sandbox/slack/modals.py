@@ -8,7 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
-from sandbox.slack.blocks import stored
+from sandbox.slack.block_kit.blocks import stored
 from sandbox.slack.changes import Change, Changes, Json
 from sandbox.slack.channels import APP, BOT, TEAM
 from sandbox.slack.errors import SlackError

@@ -8,16 +8,16 @@ from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
-from sandbox.slack import payloads
 from sandbox.slack.acks import command_acked, interaction_acked, submission_acked
-from sandbox.slack.blocks import action_ids, elements, plain
+from sandbox.slack.block_kit.blocks import action_ids, elements, plain
 from sandbox.slack.changes import Json
 from sandbox.slack.channels import TEAM, Channel
-from sandbox.slack.delivery import Ack, Delivery
 from sandbox.slack.errors import ClientRefused, NeverHappened, SlackError
-from sandbox.slack.events import app_home_opened
 from sandbox.slack.files import shared
 from sandbox.slack.forms import chosen, missing, state_values
+from sandbox.slack.to_app import payloads
+from sandbox.slack.to_app.delivery import Ack, Delivery
+from sandbox.slack.to_app.events import app_home_opened
 from sandbox.slack.workspace import Workspace
 
 WAIT = 30.0

@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sandbox.slack.blocks import stored
+from sandbox.slack.block_kit.blocks import stored
 from sandbox.slack.changes import Change, Changes, Json, Subscription
 from sandbox.slack.channels import ALICE, APP, BOB, BOT, BOT_USER, GUEST, TEAM, Channel, checkout_oncall, everybody
 from sandbox.slack.errors import SlackError

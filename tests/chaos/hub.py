@@ -22,9 +22,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phases.incident import Incident
 from sandbox.faults import Hanging
-from sandbox.github import CI_TOKEN, TOKEN, GitHub, Run
-from sandbox.github_api import github_app
-from sandbox.github_hooks import Hooks
+from sandbox.github.api import github_app
+from sandbox.github.state import CI_TOKEN, TOKEN, GitHub, Run
+from sandbox.github.webhooks import Hooks
 from sandbox.serving import HOST, bound, serving
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused

@@ -20,7 +20,7 @@ from phases.report import DeploySeen, Release, Suspect, TriageReport
 from phases.service import Service
 from phases.triage import triage
 from sandbox.faults import Faults
-from sandbox.sentry.api import sentry_app
+from sandbox.sentry.api.app import sentry_app
 from sandbox.sentry.state import Sentry as LocalSentry
 from tests.unit.local_http import serving
 

@@ -24,8 +24,8 @@ from starlette.routing import Mount, Route
 from sandbox.faults import Faults
 from sandbox.slack.api import BOT_TOKEN, slack_app
 from sandbox.slack.channels import ALICE, BOB, GUEST, OTHER
-from sandbox.slack.delivery import Delivery
 from sandbox.slack.people import Person
+from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
 
 SECRET = "shhh"

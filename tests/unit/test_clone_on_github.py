@@ -14,7 +14,7 @@ from bot.clients.git import LocalGit
 from bot.store import Store
 from phases.ports import PullRequests, SourceCode
 from sandbox.faults import Fault
-from sandbox.github import Pull
+from sandbox.github.state import Pull
 
 
 @pytest.fixture

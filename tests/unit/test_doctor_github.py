@@ -13,7 +13,7 @@ from bot.checkup.services import decisions, release_names
 from bot.store import Store
 from phases.service import AdrPlace, ReleaseNames
 from sandbox.faults import Fault
-from sandbox.github import Workflow
+from sandbox.github.state import Workflow
 
 HEAD = "ab" * 20
 

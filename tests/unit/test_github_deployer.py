@@ -22,7 +22,7 @@ from phases.ports import Deployer, HotfixRef, PortError
 from phases.report import Release
 from phases.service import DeployWorkflow
 from sandbox.faults import Fault
-from sandbox.github import TOKEN, Pull
+from sandbox.github.state import TOKEN, Pull
 
 ID = "inc-0042-1"
 TO = Release(version="1.2.0")

@@ -19,7 +19,7 @@ from phases.root_cause import investigate
 from phases.service import Service
 from phases.triage import fix_of
 from sandbox.faults import Fault
-from sandbox.github import File, Pull
+from sandbox.github.state import File, Pull
 
 CART = "def total(cart):\n    rate = cart.rate\n    return cart.sum / rate\n\n\n# the end\n"
 BAD = "b" * 40

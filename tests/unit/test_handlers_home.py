@@ -14,7 +14,7 @@ from handlers import home as homes
 from phases.actions import SetSeverity, TakeLead
 from phases.incident import Severity
 from sandbox.faults import Fault
-from sandbox.slack.blocks import plain
+from sandbox.slack.block_kit.blocks import plain
 
 
 @pytest.fixture

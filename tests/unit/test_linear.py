@@ -15,7 +15,7 @@ from phases.incident import Ticket
 from phases.ports import PortError, Tickets
 from phases.service import Service
 from sandbox.faults import Fault, Faults
-from sandbox.linear import API_KEY, Linear, linear_app
+from sandbox.linear.state import API_KEY, Linear, linear_app
 
 SHOP = Service(name="shop", linear_team="shop")
 

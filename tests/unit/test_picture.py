@@ -19,8 +19,8 @@ from phases.papers import Postmortem
 from phases.picture import LONGEST, POINTS, begins, drawn, in_words, marks, mermaid, points, quick
 from phases.ports import Minutes
 from phases.report import DeploySeen, Picture, Release
-from sandbox.slack.blocks import plain
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.block_kit.blocks import plain
+from sandbox.slack.block_kit.limits import check_message_blocks
 
 MINUTE = timedelta(minutes=1)
 WINDOW = timedelta(minutes=15)

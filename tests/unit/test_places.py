@@ -21,7 +21,7 @@ from phases.root_cause import investigate
 from phases.service import ReleaseNames, Service
 from phases.source import Place, placed
 from sandbox.faults import Fault
-from sandbox.github import File
+from sandbox.github.state import File
 
 TREE = (
     "README.md",

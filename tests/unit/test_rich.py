@@ -22,8 +22,8 @@ from handlers.turn import Turn
 from handlers.views.blocks import Message, message, section
 from handlers.views.rich import chart, table
 from sandbox.slack.api import BOT_TOKEN
-from sandbox.slack.blocks import plain
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.block_kit.blocks import plain
+from sandbox.slack.block_kit.limits import check_message_blocks
 
 texts = st.one_of(
     st.text(max_size=60),

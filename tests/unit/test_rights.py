@@ -26,10 +26,10 @@ from handlers.grammar import NAMES
 from phases.actions import ChannelOpened, Declare, TakeLead, Triaged
 from phases.incident import Channel, Incident, Source, Status
 from phases.report import Choice
-from sandbox.slack import payloads
 from sandbox.slack.channels import BOT_USER, OTHER_TEAM, TEAM, person
-from sandbox.slack.delivery import Ack
-from sandbox.slack.events import app_home_opened
+from sandbox.slack.to_app import payloads
+from sandbox.slack.to_app.delivery import Ack
+from sandbox.slack.to_app.events import app_home_opened
 
 PAGE = (Path(__file__).parents[2] / "docs/permissions.md").read_text(encoding="utf-8")
 NO = "Only full members of this workspace can use Firebreak here. Nothing was done."

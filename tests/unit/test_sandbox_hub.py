@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from sandbox.faults import Faults
-from sandbox.github import CI_TOKEN, GitHubRefusal
-from sandbox.github_api import github_app
+from sandbox.github.api import github_app
+from sandbox.github.state import CI_TOKEN, GitHubRefusal
 from sandbox.shop import history
 from sandbox.shop.git import Tree
-from sandbox.shop.hub import ShopGitHub
+from sandbox.shop.github import ShopGitHub
 from sandbox.shop.work import Work
 
 

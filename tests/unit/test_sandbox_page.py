@@ -13,12 +13,12 @@ from local_http import serving
 from starlette.applications import Starlette
 
 from sandbox.page import markdown, mrkdwn
-from sandbox.page.desk import Desk
 from sandbox.page.model import Panel
 from sandbox.page.render import colour, safe_address
 from sandbox.page.routes import Page
+from sandbox.page.slack_view import SlackView
 from sandbox.slack.channels import ALICE, BOB, BOT_USER, GUEST
-from sandbox.slack.delivery import Delivery
+from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
 
 
@@ -113,7 +113,7 @@ def test_addresses_and_colours_that_are_none() -> None:
     assert colour('red;background:url("x")') == "var(--line-strong)"
 
 
-class QuietStage:
+class QuietPanel:
     def panel(self) -> Panel:
         return Panel()
 
@@ -151,7 +151,7 @@ class Tab:
 async def tab() -> AsyncIterator[Tab]:
     workspace = Workspace()
     delivery = Delivery(workspace, request_url="http://127.0.0.1:1/slack/events", signing_secret="s")
-    page = Page(Desk(workspace, delivery), QuietStage())
+    page = Page(SlackView(workspace, delivery), QuietPanel())
     async with (
         serving(Starlette(routes=page.routes())) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.page.trouble import COUNTING, OVERLOAD
+from sandbox.page.faults_panel import COUNTING, OVERLOAD
 from sandbox.sentry import Alerts, Rule, Sentry, sentry_app, sign
 
 ORG = "/sentry/api/0/organizations/acme"

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.sentry import Alerts, Sentry
-from sandbox.sentry.resolution import Resolution, follows_semver, in_next, semver
+from sandbox.sentry.models import Resolution
+from sandbox.sentry.resolution import follows_semver, in_next, semver
 from tests.unit.local_http import serving
 
 T = 1_800_000_000.0

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import World, slack_world
 
 from sandbox.faults import Fault
-from sandbox.slack.blocks import plain
+from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.channels import ALICE, BOB, BOT, BOT_USER, GUEST, OTHER, TEAM
 
 GENERAL, INCIDENTS = "C0GENERAL", "C0INCIDENTS"

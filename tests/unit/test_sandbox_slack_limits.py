@@ -9,8 +9,8 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_world import slack_world
 
+from sandbox.slack.block_kit.limits import check_message_blocks, check_view
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks, check_view
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import World, slack_world
 
 from sandbox.slack.errors import SlackError
-from sandbox.slack.socket import SocketMode
+from sandbox.slack.to_app.socket_mode import SocketMode
 
 BUTTON = {
     "type": "actions",

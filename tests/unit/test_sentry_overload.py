@@ -22,7 +22,7 @@ from phases.report import Choice, IssueSeen, Release, TriageReport, Word
 from phases.tracked import EventPicture
 from phases.triage_steps import headline
 from sandbox.faults import Fault
-from sandbox.page.trouble import OVERLOAD
+from sandbox.page.faults_panel import OVERLOAD
 
 SINCE = NOW - timedelta(minutes=15)
 TIMEOUT = OVERLOAD[0]

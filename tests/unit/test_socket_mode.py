@@ -18,7 +18,7 @@ from bot.socket_mode import SocketMode as OurEnd
 from handlers.dispatch import App
 from handlers.listeners import build_app
 from sandbox.slack.api import BOT_TOKEN
-from sandbox.slack.socket import SocketMode
+from sandbox.slack.to_app.socket_mode import SocketMode
 
 
 def untimed(_: str) -> AbstractContextManager[None]:

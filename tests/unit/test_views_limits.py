@@ -62,7 +62,7 @@ from phases.report import (
     Verdict,
     Word,
 )
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.block_kit.limits import check_message_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from sandbox.faults import Faults
-from sandbox.github import TOKEN, File, GitHub, Pull, Run
-from sandbox.github_api import github_app
+from sandbox.github.api import github_app
+from sandbox.github.state import TOKEN, File, GitHub, Pull, Run
 from sandbox.serving import bound, serving
 from sandbox.slack.people import Json
 from sandbox.world import World

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.faults import Faults
-from sandbox.github import TOKEN, GitHub, Pull
-from sandbox.github_api import github_app
-from sandbox.github_hooks import Hooks
+from sandbox.github.api import github_app
+from sandbox.github.state import TOKEN, GitHub, Pull
+from sandbox.github.webhooks import Hooks
 from sandbox.serving import bound, serving
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, plain

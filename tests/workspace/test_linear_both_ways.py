@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sandbox.faults import Fault
-from sandbox.linear import Issue
+from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World

@@ -7,7 +7,7 @@ import signal
 import time
 
 from sandbox.faults import Fault
-from sandbox.page.trouble import COUNTING, OVERLOAD
+from sandbox.page.faults_panel import COUNTING, OVERLOAD
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.workspace.dump import valkey

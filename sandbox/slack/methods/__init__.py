@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sandbox.slack.methods import about, chat, conversations, history, marks, membership, users, views
+from sandbox.slack.methods import auth, chat, conversations, history, membership, pins_and_bookmarks, users, views
 from sandbox.slack.methods.call import Method
 
 METHODS: dict[str, Method] = {
-    **about.METHODS,
+    **auth.METHODS,
     **chat.METHODS,
     **conversations.METHODS,
     **membership.METHODS,
     **history.METHODS,
-    **marks.METHODS,
+    **pins_and_bookmarks.METHODS,
     **users.METHODS,
     **views.METHODS,
 }

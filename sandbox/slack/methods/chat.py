@@ -5,10 +5,10 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from sandbox.slack.block_kit.limits import check_message_blocks
 from sandbox.slack.changes import Json
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks
 from sandbox.slack.methods.call import Call, Method
 
 POST_CHARACTERS = 40_000

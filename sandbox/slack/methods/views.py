@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from copy import deepcopy
 
+from sandbox.slack.block_kit.limits import check_view
 from sandbox.slack.changes import Json
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_view
 from sandbox.slack.methods.call import Call, Method
 
 

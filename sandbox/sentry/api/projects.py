@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .events import Payload
-from .state import Project
+from sandbox.sentry.events import Payload
+from sandbox.sentry.models import Project
 
 HAS = (
     *("Access", "Feedbacks", "Flags", "MinifiedStackTrace", "Monitors", "NewFeedbacks", "Profiles", "Replays"),

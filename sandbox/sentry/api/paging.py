@@ -13,9 +13,9 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from .events import Event
-from .search import InvalidQuery, number_or_time, seconds
-from .state import Sentry
+from sandbox.sentry.events import Event
+from sandbox.sentry.search import InvalidQuery, number_or_time, seconds
+from sandbox.sentry.state import Sentry
 
 T = TypeVar("T")
 

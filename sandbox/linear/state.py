@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.graphql import BadDocument, Selected, root_fields, shaped
-from sandbox.linear_rules import (
+from sandbox.linear.graphql import BadDocument, Selected, root_fields, shaped
+from sandbox.linear.rules import (
     CREATE_FIELDS,
     UPDATE_FIELDS,
     LinearError,

@@ -20,9 +20,9 @@ from typing import Any
 
 import httpx
 
-from sandbox.linear import Issue, Linear, Updated, User
-from sandbox.linear_rules import iso
-from sandbox.post import Post
+from sandbox.linear.rules import iso
+from sandbox.linear.state import Issue, Linear, Updated, User
+from sandbox.webhook_delivery import Post
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import shapes
-from .discover import reader
-from .events import Event
-from .paging import Missing, asked_environments, asked_events, asked_projects, page, paged, window
-from .resolution import Resolution, in_next
-from .routes import READ_EVENTS, WRITE_EVENTS, Call, asked_issue
-from .search import InvalidQuery, Matcher, Value
-from .state import STATUSES, Issue, Sentry
+from sandbox.sentry import shapes
+from sandbox.sentry.api.call import READ_EVENTS, WRITE_EVENTS, Call, asked_issue
+from sandbox.sentry.api.discover import reader
+from sandbox.sentry.api.paging import Missing, asked_environments, asked_events, asked_projects, page, paged, window
+from sandbox.sentry.events import Event
+from sandbox.sentry.models import Issue, Resolution
+from sandbox.sentry.resolution import in_next
+from sandbox.sentry.search import InvalidQuery, Matcher, Value
+from sandbox.sentry.state import STATUSES, Sentry
 
 DEFAULT_QUERY = "is:unresolved"
 """When there is no `query` at all; an empty one asks for every issue."""

@@ -12,12 +12,12 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import discover, projects
-from .events import Event, iso
-from .paging import asked_events, page, paged, window
-from .routes import READ_EVENTS, READ_PROJECTS, Call
-from .search import InvalidQuery, Matcher, seconds
-from .state import Sentry
+from sandbox.sentry.api import discover, projects
+from sandbox.sentry.api.call import READ_EVENTS, READ_PROJECTS, Call
+from sandbox.sentry.api.paging import asked_events, page, paged, window
+from sandbox.sentry.events import Event, iso
+from sandbox.sentry.search import InvalidQuery, Matcher, seconds
+from sandbox.sentry.state import Sentry
 
 DATASETS = ("errors", "discover", "issuePlatform", "logs", "ourlogs", "spans", "transactions", "tracemetrics")
 

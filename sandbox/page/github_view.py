@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from sandbox.github import Deployment, GitHub, GitHubRefusal, Pull
+from sandbox.github.state import Deployment, GitHub, GitHubRefusal, Pull
 from sandbox.page.model import Row
 
 PULLS = 8

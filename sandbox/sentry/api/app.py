@@ -17,12 +17,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sandbox.faults import Fault, Faults
-
-from . import envelope, explore_routes, issue_routes, release_routes
-from .paging import Forbidden, Missing
-from .routes import Call
-from .search import InvalidQuery
-from .state import Sentry
+from sandbox.sentry import envelope
+from sandbox.sentry.api import explore as explore_routes
+from sandbox.sentry.api import issues as issue_routes
+from sandbox.sentry.api import releases as release_routes
+from sandbox.sentry.api.call import Call
+from sandbox.sentry.api.paging import Forbidden, Missing
+from sandbox.sentry.search import InvalidQuery
+from sandbox.sentry.state import Sentry
 
 SENTRY_KEY = re.compile(r"sentry_key=([0-9a-f]+)")
 

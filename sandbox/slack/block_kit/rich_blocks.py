@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.slack.block_kit.checker import Checker
 from sandbox.slack.changes import Json
-from sandbox.slack.checker import Checker
 
 RICH_BLOCKS = frozenset({"plan", "task_card", "data_table", "data_visualization"})
 STATUSES = ("pending", "in_progress", "complete", "error")

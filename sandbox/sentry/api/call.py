@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .paging import Missing
-from .state import Issue, Sentry
+from sandbox.sentry.api.paging import Missing
+from sandbox.sentry.models import Issue
+from sandbox.sentry.state import Sentry
 
 READ_EVENTS = frozenset({"event:read", "event:write", "event:admin"})
 WRITE_EVENTS = frozenset({"event:write", "event:admin"})

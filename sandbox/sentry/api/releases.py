@@ -12,12 +12,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import shapes
-from .events import read_time
-from .paging import Missing, asked_environments, asked_projects, paged
-from .routes import READ_RELEASES, WRITE_RELEASES, Call
-from .search import InvalidQuery
-from .state import Deploy, Release, Sentry
+from sandbox.sentry import shapes
+from sandbox.sentry.api.call import READ_RELEASES, WRITE_RELEASES, Call
+from sandbox.sentry.api.paging import Missing, asked_environments, asked_projects, paged
+from sandbox.sentry.events import read_time
+from sandbox.sentry.models import Deploy, Release
+from sandbox.sentry.search import InvalidQuery
+from sandbox.sentry.state import Sentry
 
 
 def _release(sentry: Sentry, request: Request) -> Release:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sandbox.faults import Fault
-
-if TYPE_CHECKING:
-    from sandbox.world import World
+from sandbox.faults import Fault, Faults
+from sandbox.slack.to_app.socket_mode import SocketMode
+from sandbox.slack.workspace import Workspace
 
 HANG_SECONDS = 30.0
 STORM = tuple(Fault(status=429, retry_after=seconds) for seconds in (1, 3, 5, 2, 4))
@@ -80,41 +79,50 @@ ACTS = (("socket:refresh_requested", "Slack asks to reconnect"), ("socket:drop",
 KEYS = frozenset(one.key for one in (*PLAIN, *ODD, *SOCKET)) | DOWN.keys()
 
 
-class Troubles:
-    """Which switches are on, and what that does to the world."""
+class FaultSwitches:
+    """The switches, and what turning one does to the systems around the bot."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(
+        self,
+        faults: Faults,
+        workspace: Workspace,
+        socket_mode: SocketMode | None,
+        deliver_twice: Callable[[bool], None],
+    ) -> None:
+        self._faults = faults
+        self._workspace = workspace
+        self._socket_mode = socket_mode
+        self._deliver_twice = deliver_twice
         self._on: set[str] = set()
 
     @property
     def on(self) -> frozenset[str]:
-        return frozenset(self._on if self._world.workspace.rich_blocks else {*self._on, NO_CHARTS})
+        return frozenset(self._on if self._workspace.rich_blocks else {*self._on, NO_CHARTS})
 
     def odd(self) -> list[Switch]:
-        return [*ODD, *(SOCKET if self._world.socket_mode is not None else ())]
+        return [*ODD, *(SOCKET if self._socket_mode is not None else ())]
 
     def acts(self) -> list[tuple[str, str]]:
         """Buttons: lever and label."""
-        return list(ACTS) if self._world.socket_mode is not None else []
+        return list(ACTS) if self._socket_mode is not None else []
 
     async def switch(self, key: str, on: bool) -> None:
         (self._on.add if on else self._on.discard)(key)
         if key == NO_CHARTS:
             self._on.discard(key)
-            self._world.workspace.rich_blocks = not on
+            self._workspace.rich_blocks = not on
         elif key == TWICE:
-            self._world.deliver_twice(on)
-        elif key == NO_SOCKET and (socket := self._world.socket_mode) is not None:
+            self._deliver_twice(on)
+        elif key == NO_SOCKET and (socket := self._socket_mode) is not None:
             if on:
                 await socket.disconnect("link_disabled")
             socket.on = not on
-        self._world.faults.clear()
+        self._faults.clear()
         for name in self._on:
             self._stage(name)
 
     async def socket(self, what: str) -> str | None:
-        socket = self._world.socket_mode
+        socket = self._socket_mode
         if socket is None or not socket.connected:
             return "No socket is connected."
         if what == "drop":
@@ -124,7 +132,7 @@ class Troubles:
         return None
 
     def _stage(self, name: str) -> None:
-        faults = self._world.faults
+        faults = self._faults
         others = [system for system in SYSTEMS if system not in ("slack", "linear")]
         if name in DOWN:
             faults.always(*DOWN[name])

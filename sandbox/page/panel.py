@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from sandbox.linear import Issue
-from sandbox.linear_rules import LinearError
-from sandbox.page import hub
+from sandbox.discord import Discord
+from sandbox.linear.rules import LinearError
+from sandbox.linear.state import Issue, Linear
+from sandbox.page import github_view
+from sandbox.page.faults_panel import KEYS, PLAIN, FaultSwitches
 from sandbox.page.model import Break, Document, Panel, Row, Ticket
-from sandbox.page.trouble import KEYS, PLAIN, Troubles
+from sandbox.pagerduty import PagerDuty
+from sandbox.process import KeptProcess
+from sandbox.sentry.alerts import Alerts
+from sandbox.sentry.state import Sentry
+from sandbox.shop.shop import Shop
 from sandbox.shop.work import Breakage, unmended
-from sandbox.slack.delivery import Delivered
+from sandbox.slack.to_app.delivery import Delivered, Delivery
 from sandbox.traps import BY_KEY as TRAPS_BY_KEY
-from sandbox.traps import TRAPS
-
-if TYPE_CHECKING:
-    from sandbox.world import World
+from sandbox.traps import TRAPS, Traps
 
 CHART_SECONDS = 600
 CHART_STEP = 2
@@ -49,13 +53,30 @@ BREAKS = (
 )
 
 
-class WorldStage:
+@dataclass(frozen=True, slots=True)
+class WorldParts:
+    """The parts of the world that the panel reads and moves. Times are in seconds."""
+
+    sentry: Sentry
+    alerts: Alerts
+    traps: Traps
+    linear: Linear
+    discord: Discord
+    pagerduty: PagerDuty
+    shop: Shop | None
+    bot: KeptProcess
+    delivery: Delivery
+    recheck_after: int
+    window: int
+
+
+class WorldPanel:
     """Reads the world's parts each time it is asked; keeps only which switches are on."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: WorldParts, switches: FaultSwitches) -> None:
         self._world = world
+        self._switches = switches
         self._ever_broken = False
-        self._troubles = Troubles(world)
         self._began = world.sentry.clock()
 
     # Looking
@@ -72,18 +93,18 @@ class WorldStage:
             breaks=list(BREAKS) if shop else [],
             traps=[Break(trap.key, trap.label, trap.about) for trap in TRAPS],
             broken=frozenset(one.kind for one in self._broken()),
-            fixes=[hub.fix_name(shop.github, one.fix_branch) for one in self._broken() if one.fix_branch]
+            fixes=[github_view.fix_name(shop.github, one.fix_branch) for one in self._broken() if one.fix_branch]
             if shop
             else [],
             next_deploy_fails=bool(shop and (shop.run / "next-deploy").exists()),
-            faults=self._troubles.on,
+            faults=self._switches.on,
             switches=[(one.key, one.label, one.about) for one in PLAIN],
-            odd=[(one.key, one.label, one.about) for one in self._troubles.odd()],
-            odd_acts=self._troubles.acts(),
+            odd=[(one.key, one.label, one.about) for one in self._switches.odd()],
+            odd_acts=self._switches.acts(),
             issues=self._issues(),
             deploys=self._deploys(),
-            pulls=hub.pulls(shop.github) if shop else [],
-            deployments=hub.deployments(shop.github) if shop else [],
+            pulls=github_view.pulls(shop.github) if shop else [],
+            deployments=github_view.deployments(shop.github) if shop else [],
             tickets=self._tickets(),
             discord=[
                 Row(
@@ -144,9 +165,9 @@ class WorldStage:
         """Move a lever. Answers what to tell the person if it did not work."""
         what, _, detail = verb.partition(":")
         if what == "fault" and detail in KEYS:
-            return await self._troubles.switch(detail, on)
+            return await self._switches.switch(detail, on)
         if what == "socket":
-            return await self._troubles.socket(detail)
+            return await self._switches.socket(detail)
         if what == "trap" and detail in TRAPS_BY_KEY:
             self._world.alerts.forget()
             self._world.traps.let_loose(detail)
@@ -169,7 +190,7 @@ class WorldStage:
         }
         if what.startswith("pull-"):
             async with shop.github.working():
-                return hub.act(shop.github, what.removeprefix("pull-"), detail)
+                return github_view.act(shop.github, what.removeprefix("pull-"), detail)
         if verb == "next-deploy-fails":
             shop.next_deploy("fail" if on else "")
             return None

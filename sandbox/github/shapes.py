@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.github import Commit, Deployment, File, GitHub, Pull, Run, Workflow, blob_sha
-from sandbox.graphql import BadDocument, Selected, shaped
+from sandbox.github.state import Commit, Deployment, File, GitHub, Pull, Run, Workflow, blob_sha
+from sandbox.linear.graphql import BadDocument, Selected, shaped
 
 
 def address(github: GitHub, rest: str) -> str:

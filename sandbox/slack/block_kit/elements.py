@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.slack.blocks import CHOICES, PICKERS, SELECTS, TEXT_INPUTS
+from sandbox.slack.block_kit.blocks import CHOICES, PICKERS, SELECTS, TEXT_INPUTS
+from sandbox.slack.block_kit.checker import Checker
 from sandbox.slack.changes import Json
-from sandbox.slack.checker import Checker
 
 ANY_TEXT = ("plain_text", "mrkdwn")
 PLAIN = ("plain_text",)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from .events import Event, Payload, exceptions
-from .search import InvalidQuery, Value
-from .state import Sentry
+from sandbox.sentry.events import Event, Payload, exceptions
+from sandbox.sentry.search import InvalidQuery, Value
+from sandbox.sentry.state import Sentry
 
 FUNCTION = re.compile(r"(count|count_unique|min|max|last_seen|first_seen|epm|eps)\(([^()]*)\)")
 

@@ -19,8 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.github import GitHub, GitHubRefusal, Pull, blob_sha
-from sandbox.github_shapes import (
+from sandbox.github.shapes import (
     address,
     commit_row,
     deployment_row,
@@ -31,7 +30,8 @@ from sandbox.github_shapes import (
     tree_rows,
     workflow_row,
 )
-from sandbox.graphql import BadDocument, root_fields
+from sandbox.github.state import GitHub, GitHubRefusal, Pull, blob_sha
+from sandbox.linear.graphql import BadDocument, root_fields
 from sandbox.slack.api import lose_answer
 
 MERGE_KINDS = ("merge_commit", "squash_merge", "rebase_merge")

@@ -17,8 +17,8 @@ from aiohttp import WSMsgType, web
 
 from sandbox.slack.changes import Json
 from sandbox.slack.channels import APP
-from sandbox.slack.delivery import Ack
 from sandbox.slack.errors import SlackError
+from sandbox.slack.to_app.delivery import Ack
 
 ENVELOPES = {"command": "slash_commands", "event": "events_api"}
 CLOSES_SECONDS = 10.0

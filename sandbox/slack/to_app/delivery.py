@@ -19,12 +19,12 @@ from urllib.parse import urlencode
 
 import httpx
 
-from sandbox.post import LATER_SECONDS
 from sandbox.slack.changes import Change, Json
-from sandbox.slack.events import BOT_EVENTS, event_of
-from sandbox.slack.payloads import event_callback, new_event_id
-from sandbox.slack.response_urls import ResponseUrls
+from sandbox.slack.to_app.events import BOT_EVENTS, event_of
+from sandbox.slack.to_app.payloads import event_callback, new_event_id
+from sandbox.slack.to_app.response_urls import ResponseUrls
 from sandbox.slack.workspace import Workspace
+from sandbox.webhook_delivery import LATER_SECONDS
 
 ACK_SECONDS = 3.0
 RETRY_DELAYS = (0.0, 60.0, 300.0)

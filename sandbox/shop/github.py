@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sandbox.github import Commit, GitHub, GitHubRefusal, Pull
-
-from .git import Author, GitFailed, Tree
-from .history import AUTHORS
-from .work import Work
+from sandbox.github.state import Commit, GitHub, GitHubRefusal, Pull
+from sandbox.shop.git import Author, GitFailed, Tree
+from sandbox.shop.history import AUTHORS
+from sandbox.shop.work import Work
 
 REPOSITORY = "acme/shop"
 SEPARATOR = "\x1f"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.page.model import ChannelPage, ChannelRow, Command, Json, PersonCard, Shortcut
-from sandbox.slack.blocks import plain
+from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
-from sandbox.slack.delivery import Delivery
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Person
+from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
 
 APP = "app"
@@ -22,7 +22,7 @@ QUIET = (
 """What Slack itself writes into a channel; it makes no channel unread."""
 
 
-class Desk:
+class SlackView:
     """`me` is always the id of the person in the tab. What a person does returns what to tell them, if it went wrong."""
 
     commands = (Command("/incident", "what is happening", "Declare an incident, or: status, rollback, resolve, help"),)

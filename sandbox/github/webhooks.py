@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from sandbox.github import Deployment, GitHub, Pull, Run
-from sandbox.github_shapes import deployment_row, pull_row, run_row
-from sandbox.post import Post
+from sandbox.github.shapes import deployment_row, pull_row, run_row
+from sandbox.github.state import Deployment, GitHub, Pull, Run
+from sandbox.webhook_delivery import Post
 
 EVENTS = ("deployment_status", "pull_request", "workflow_run")
 SECONDS = 10.0  # https://docs.github.com/en/webhooks/using-webhooks/handling-webhook-deliveries#timing

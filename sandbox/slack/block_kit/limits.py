@@ -9,12 +9,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.slack.blocks import plain
+from sandbox.slack.block_kit.blocks import plain
+from sandbox.slack.block_kit.checker import Checker
+from sandbox.slack.block_kit.elements import check_element, check_text
+from sandbox.slack.block_kit.rich_blocks import RICH_BLOCKS, check_rich_block
 from sandbox.slack.changes import Json
-from sandbox.slack.checker import Checker
-from sandbox.slack.elements import check_element, check_text
 from sandbox.slack.errors import SlackError
-from sandbox.slack.rich import RICH_BLOCKS, check_rich_block
 
 MESSAGE_BLOCKS, VIEW_BLOCKS = 50, 100
 ALL_BLOCKS_CHARACTERS = 13_000
