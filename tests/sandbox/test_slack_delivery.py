@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from slack_world import Received, World, slack_world
 from starlette.responses import PlainTextResponse, Response
 
 from sandbox.slack.channels import ALICE, BOT, BOT_USER, TEAM
 from sandbox.slack.errors import ClientRefused
+from tests.unit.slack_world import Received, World, slack_world
 
 GENERAL = "C0GENERAL"
 

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 import sentry_sdk
-from local_http import serving
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +19,7 @@ from starlette.routing import Mount, Route
 from sandbox.faults import Fault, Faults
 from sandbox.page.faults_panel import COUNTING, OVERLOAD
 from sandbox.sentry import Alerts, Rule, Sentry, sentry_app, sign
+from tests.unit.local_http import serving
 
 ORG = "/sentry/api/0/organizations/acme"
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from slack_world import World, slack_world
-from test_sandbox_page import Tab
-from test_sandbox_page import tab as tab
+
+from tests.sandbox.page_tab import Tab
+from tests.unit.slack_world import World, slack_world
 
 GENERAL = "C0GENERAL"
 

@@ -9,10 +9,10 @@ import pytest
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_world import World, slack_world
 
 from sandbox.slack.errors import SlackError
 from sandbox.slack.to_app.socket_mode import SocketMode
+from tests.unit.slack_world import World, slack_world
 
 BUTTON = {
     "type": "actions",

@@ -11,11 +11,11 @@ import httpx
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_world import World, slack_world
 
 from sandbox.faults import Fault
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.channels import ALICE, BOB, BOT, BOT_USER, GUEST, OTHER, TEAM
+from tests.unit.slack_world import World, slack_world
 
 GENERAL, INCIDENTS = "C0GENERAL", "C0INCIDENTS"
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "*on fire*"}}

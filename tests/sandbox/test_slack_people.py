@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
-from slack_world import World, bolt, slack_world
 
 from sandbox.slack.channels import ALICE, TEAM
 from sandbox.slack.errors import ClientRefused, NeverHappened, SlackError
 from sandbox.slack.workspace import Workspace
+from tests.unit.slack_world import World, bolt, slack_world
 
 GENERAL = "C0GENERAL"
 Json = dict[str, Any]

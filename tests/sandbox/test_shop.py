@@ -17,7 +17,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from local_http import serving
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,6 +26,7 @@ from sandbox.sentry import Event, Sentry, sentry_app
 from sandbox.shop import Breakage, Shop
 from sandbox.shop.catalogue import REPRODUCE, deploy_command
 from sandbox.shop.git import Tree
+from tests.unit.local_http import serving
 
 
 @pytest.fixture
