@@ -38,7 +38,8 @@ class Span:
         while at < self.end:
             number = round(at * per_second)
             one = {
-                key: value[number % len(value)] if isinstance(value, tuple) else value for key, value in fields.items()
+                key: value[number % len(value)] if isinstance(value, tuple) else value
+                for key, value in fields.items()
             }
             users = [one.pop("user")] if one.get("user") else []
             one.pop("user", None)
@@ -79,7 +80,9 @@ def running(sentry: Sentry) -> str:
 
 def _one_customer(span: Span) -> None:
     tags = {"region": "eu-west", "customer": "nordwind"}
-    span.errors("KeyError: 'vat_id'", 2, user=PEOPLE[:12], transaction="/cart", function="vat", tags=tags)
+    span.errors(
+        "KeyError: 'vat_id'", 2, user=PEOPLE[:12], transaction="/cart", function="vat", tags=tags
+    )
 
 
 def _no_users(span: Span) -> None:
@@ -91,7 +94,14 @@ def _one_user(span: Span) -> None:
 
 
 def _health_checker(span: Span) -> None:
-    span.errors("TimeoutError: probe", 2, user="healthcheck", transaction="/health", ip="127.0.0.1", function="probe")
+    span.errors(
+        "TimeoutError: probe",
+        2,
+        user="healthcheck",
+        transaction="/health",
+        ip="127.0.0.1",
+        function="probe",
+    )
 
 
 def _attacker(span: Span) -> None:
@@ -107,7 +117,11 @@ def _many_addresses(sentry: Sentry) -> None:
     """Ordinary traffic comes from everywhere."""
     for n in range(12):
         sentry.load(
-            "Warning: slow page", at=sentry.clock() - 600 - n, level="warning", users=[PEOPLE[n]], ip=f"10.20.7.{n}"
+            "Warning: slow page",
+            at=sentry.clock() - 600 - n,
+            level="warning",
+            users=[PEOPLE[n]],
+            ip=f"10.20.7.{n}",
         )
 
 
@@ -116,9 +130,17 @@ OLD = {"module": "shop.mail", "function": "send", "lineno": 8, "handled": True}
 
 def _louder_before(sentry: Sentry) -> None:
     now = sentry.clock()
-    sentry.load("OSError: mail queue is full", at=now - 12 * DAY, users=["1003"], transaction="/pay", **OLD)
     sentry.load(
-        "OSError: mail queue is full", at=now - DAY, every=1800, times=47, users=["1003"], transaction="/pay", **OLD
+        "OSError: mail queue is full", at=now - 12 * DAY, users=["1003"], transaction="/pay", **OLD
+    )
+    sentry.load(
+        "OSError: mail queue is full",
+        at=now - DAY,
+        every=1800,
+        times=47,
+        users=["1003"],
+        transaction="/pay",
+        **OLD,
     )
 
 
@@ -140,7 +162,11 @@ def _staging(span: Span) -> None:
 
 def _archived_before(sentry: Sentry) -> None:
     event = sentry.load(
-        "LookupError: coupon", at=sentry.clock() - 20 * DAY, users=["1005"], transaction="/cart", function="coupon"
+        "LookupError: coupon",
+        at=sentry.clock() - 20 * DAY,
+        users=["1005"],
+        transaction="/cart",
+        function="coupon",
     )
     sentry.set_status(event[0].issue_id, "ignored")
 
@@ -160,7 +186,14 @@ def _tiny(span: Span) -> None:
 def _over(span: Span) -> None:
     # Events are counted by the minute. The peak ends late in one, so that its silence shows while it is still in the window.
     back = 5 if (span.end - 5) % 60 >= 32 else (span.end % 60 + 2) % 60
-    span.errors("RuntimeError: cache is cold", 4, back=back, user=PEOPLE[:6], transaction="/", function="cache")
+    span.errors(
+        "RuntimeError: cache is cold",
+        4,
+        back=back,
+        user=PEOPLE[:6],
+        transaction="/",
+        function="cache",
+    )
 
 
 def _few(span: Span) -> None:

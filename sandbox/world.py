@@ -29,9 +29,10 @@ from sandbox.discord import Discord, discord_app
 from sandbox.faults import Faults, Hanging
 from sandbox.github.api import github_app
 from sandbox.github.state import TOKEN as GITHUB_TOKEN
-from sandbox.github.webhooks import Hooks
-from sandbox.linear.state import Linear, linear_app
-from sandbox.linear.webhooks import Webhooks
+from sandbox.github.webhooks import Webhooks as GitHubWebhooks
+from sandbox.linear.api import linear_app
+from sandbox.linear.state import Linear
+from sandbox.linear.webhooks import Webhooks as LinearWebhooks
 from sandbox.page.faults_panel import FaultSwitches
 from sandbox.page.panel import WorldPanel, WorldParts
 from sandbox.page.routes import Page
@@ -48,7 +49,7 @@ from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.slack.workspace import Workspace
 from sandbox.traps import Traps
-from sandbox.webhook_delivery import Post
+from sandbox.webhook_delivery import WebhookDelivery
 
 SIGNING_SECRET = "sandbox-signing-secret"
 SENTRY_TOKEN = "sntryi_sandbox"
@@ -59,7 +60,17 @@ GITHUB_SECRET = "sandbox-github-secret"
 GIT_SECONDS = 1.0
 RECHECK_SECONDS = 20
 WINDOW_SECONDS = 60
-KEPT_FROM_OURS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "PYTHONPATH", "VIRTUAL_ENV")
+KEPT_FROM_OURS = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+)
 """What the bot gets of this program's environment: settings of a real bot must not find their way in here."""
 OURS = ("valkey", "shop", "bot.log", "services.toml", "deploys")
 """What a world keeps in its folder; an earlier world's is removed at the start, for its Slack is gone too."""
@@ -111,7 +122,7 @@ class World:
         self.recheck_after = recheck_after
         self.window = window
         self.faults = Faults()
-        self.post = Post()
+        self.webhook_delivery = WebhookDelivery()
         self._with_bot = with_bot
         self._talking = talking
         self._say = say
@@ -137,23 +148,40 @@ class World:
         self.alice = Person(self.workspace, self.delivery, ALICE)
         self.bob = Person(self.workspace, self.delivery, BOB)
         self.guest = Person(self.workspace, self.delivery, GUEST)
-        self.sentry = Sentry(org="sandbox", tokens={SENTRY_TOKEN: ALL_SCOPES}, base_url=f"{self.url}/sentry")
-        self.alerts = Alerts(self.sentry, url=f"{self.bot_url}/webhooks/sentry", secret=SENTRY_SECRET, post=self.post)
+        self.sentry = Sentry(
+            org="sandbox", tokens={SENTRY_TOKEN: ALL_SCOPES}, base_url=f"{self.url}/sentry"
+        )
+        self.alerts = Alerts(
+            self.sentry,
+            url=f"{self.bot_url}/webhooks/sentry",
+            secret=SENTRY_SECRET,
+            delivery=self.webhook_delivery,
+        )
         self.traps = Traps(self.sentry)
         self.linear = Linear(teams={"ENG": "Engineering"}, public_url=f"{self.url}/linear")
         told = f"{self.bot_url}/webhooks/linear"
-        self.linear_hooks = Webhooks(self.linear, url=told, secret=LINEAR_SECRET, post=self.post)
+        self.linear_webhooks = LinearWebhooks(
+            self.linear, url=told, secret=LINEAR_SECRET, delivery=self.webhook_delivery
+        )
         self.discord = Discord()
         self.pagerduty = PagerDuty()
         deploys = (f"{self.bot_url}/webhooks/deploys", DEPLOY_SECRET)
         hub = f"{self.url}/github"
         shop = self.folder / "shop"
-        self.shop = Shop(shop, self.sentry, deploy_webhook=deploys, github_url=hub) if with_shop else None
-        self.hooks: Hooks | None = None
+        self.shop = (
+            Shop(shop, self.sentry, deploy_webhook=deploys, github_url=hub) if with_shop else None
+        )
+        self.github_webhooks: GitHubWebhooks | None = None
         if self.shop is not None:
             self.shop.github.web = self.url
             told = f"{self.bot_url}/webhooks/github"
-            self.hooks = Hooks(self.shop.github, told, GITHUB_SECRET, events=("pull_request",), post=self.post)
+            self.github_webhooks = GitHubWebhooks(
+                self.shop.github,
+                told,
+                GITHUB_SECRET,
+                events=("pull_request",),
+                delivery=self.webhook_delivery,
+            )
         self.bot = KeptProcess(
             # -P: the folder that the world is started in may hold packages of these names, too (PYTHONPATH leads to ours)
             [sys.executable, "-P", "-m", "bot", "serve"],
@@ -179,22 +207,26 @@ class World:
         self._stack.callback(self._lock.close)
         for name in OURS:
             left = self.folder / name
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(
+                missing_ok=True
+            )
         await self._stack.enter_async_context(serving(self._app(), self._socket, self.page.close))
-        self._stack.push_async_callback(self.post.stop)
+        self._stack.push_async_callback(self.webhook_delivery.stop)
         if self.socket_mode is not None:
             await self._stack.enter_async_context(self.socket_mode)
         await self.alerts.start()
         self._stack.push_async_callback(self.alerts.stop)
-        await self.linear_hooks.start()
-        self._stack.push_async_callback(self.linear_hooks.stop)
+        await self.linear_webhooks.start()
+        self._stack.push_async_callback(self.linear_webhooks.stop)
         self._stack.push_async_callback(self.traps.close)
         self._say(f"Slack, Sentry, Linear, Discord and PagerDuty at {self.url}")
         if self.shop is not None:
             self._stack.push_async_callback(self.shop.stop)
             await self._stack.enter_async_context(self._looking_at_git(self.shop))
             await self.shop.start()
-            self._say(f"The shop, {self.shop.current_release()}, with {len(self.shop.users)} customers in it")
+            self._say(
+                f"The shop, {self.shop.current_release()}, with {len(self.shop.users)} customers in it"
+            )
         self._write_services(self.folder / "services.toml")
         if self._talking:
             self.talk()
@@ -207,7 +239,9 @@ class World:
         """What stands in #general before anything has happened: how to begin."""
         general = self.workspace.channel("general")
         release = self.shop and self.shop.current_release()
-        self.workspace.post(general, BOB, f"{release or 'The shop'} is live, all quiet. :shopping_trolley:")
+        self.workspace.post(
+            general, BOB, f"{release or 'The shop'} is live, all quiet. :shopping_trolley:"
+        )
         self.workspace.post(
             general,
             BOB,
@@ -229,7 +263,9 @@ class World:
             recheck_after=self.recheck_after,
             window=self.window,
         )
-        return WorldPanel(parts, FaultSwitches(self.faults, self.workspace, self.socket_mode, self.deliver_twice))
+        return WorldPanel(
+            parts, FaultSwitches(self.faults, self.workspace, self.socket_mode, self.deliver_twice)
+        )
 
     # The bot
 
@@ -261,7 +297,9 @@ class World:
         return {
             **ours,
             "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [ours.get("PYTHONPATH")])]),
+            "PYTHONPATH": os.pathsep.join(
+                [str(Path(__file__).parents[1]), *filter(None, [ours.get("PYTHONPATH")])]
+            ),
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,
             "SLACK_API_URL": f"{self.url}/slack/api/",
@@ -295,7 +333,7 @@ class World:
 
     def deliver_twice(self, on: bool) -> None:
         """Everything that the bot is told comes twice and out of order: Slack, and the webhooks of all others."""
-        self.delivery.twice = self.post.twice = on
+        self.delivery.twice = self.webhook_delivery.twice = on
         if self.shop is not None:
             self.shop.tell_twice(on)
 
@@ -317,8 +355,8 @@ class World:
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
-            if self.hooks is not None:
-                await self.hooks.stop()
+            if self.github_webhooks is not None:
+                await self.github_webhooks.stop()
 
     def _app(self) -> Starlette:
         return Starlette(
@@ -327,7 +365,11 @@ class World:
                 *_addresses_for_people(),
                 self._system("sentry", sentry_app(self.sentry, self.faults)),
                 self._system("linear", linear_app(self.linear, self.faults)),
-                *([self._system("github", github_app(self.shop.github, self.faults))] if self.shop is not None else []),
+                *(
+                    [self._system("github", github_app(self.shop.github, self.faults))]
+                    if self.shop is not None
+                    else []
+                ),
                 self._system("discord", discord_app(self.discord, self.faults)),
                 self._system("pagerduty", pagerduty_app(self.pagerduty, self.faults)),
                 *self.page.routes(),
@@ -390,7 +432,14 @@ async def run(folder: Path, port: int, recheck_after: int, *, socket_mode: bool 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     try:
-        world = World(folder, port=port, recheck_after=recheck_after, talking=True, socket_mode=socket_mode, say=_tick)
+        world = World(
+            folder,
+            port=port,
+            recheck_after=recheck_after,
+            talking=True,
+            socket_mode=socket_mode,
+            say=_tick,
+        )
     except (PortTaken, FolderTaken) as taken:
         hint = " Try --port 0 for any free one." if isinstance(taken, PortTaken) else ""
         raise SystemExit(f"{taken}{hint}") from taken

@@ -1,6 +1,6 @@
-"""A local GitHub: one repository with tags, commits, pull requests, workflows and deployments. The wire is `github_api.py`.
+"""The state of a local GitHub: one repository with commits, pull requests, workflows and deployments.
 
-It knows what a chat-ops bot asks for, refuses what GitHub refuses, and lets whoever stages a story say how a run goes on.
+It refuses what GitHub refuses. Tests and the page say how a run or a deployment goes on.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ BOT_LOGIN = "firebreak[bot]"
 REPOSITORY = "acme/shop"
 INPUTS = ("release", "commit", "decision", "hotfix")
 RUN_NAME = "Deploy ${{ inputs.release }} (${{ inputs.decision }})"
+_INPUT = re.compile(r"\$\{\{ inputs\.(\w+) \}\}")
 
 
 @dataclass(slots=True)
@@ -51,23 +52,23 @@ class Pull:
     head_sha: str
     head_ref: str
     checks: str | None = "SUCCESS"
-    """The rollup of its head commit: SUCCESS, FAILURE, PENDING, …; None: it has no checks."""
+    """Rollup of its head commit (SUCCESS, FAILURE, PENDING, …); None: it has no checks."""
     body: str = ""
     draft: bool = False
     merged: bool = False
     conflicts: bool = False
-    """Neither it nor its revert can be made by itself."""
+    """Git can make neither its merge nor its revert."""
     fork: bool = False
     closed: bool = False
     """Without a merge."""
     merged_at: datetime | None = None
     merged_by: str = ""
     blocked: str = ""
-    """Why the branch's protection does not let it in, in GitHub's words."""
+    """GitHub's words, where the branch's protection does not let it in."""
     opened_at: datetime | None = None
     by: str = "ada"
     runs: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
-    """Its check runs: name and conclusion, None while one runs."""
+    """Check runs: name and conclusion, None while one runs."""
 
 
 @dataclass(slots=True)
@@ -77,11 +78,14 @@ class Workflow:
     run_name: str = RUN_NAME
     required: tuple[str, ...] = ()
     state: str = "active"
-    """https://docs.github.com/en/rest/actions/workflows#get-a-workflow: `disabled_manually`, `disabled_inactivity`, `deleted`, …"""
+    """`disabled_manually`, `disabled_inactivity`, `deleted`, …
+
+    https://docs.github.com/en/rest/actions/workflows#get-a-workflow
+    """
     branch: str | None = None
-    """Where its file is; None: on the default branch."""
+    """The branch of its file; None: the default branch."""
     by_hand: bool = True
-    """Whether it has a `workflow_dispatch` trigger."""
+    """It has a `workflow_dispatch` trigger."""
 
 
 @dataclass(slots=True)
@@ -96,7 +100,7 @@ class Run:
     status: str = "queued"
     conclusion: str | None = None
     hidden: bool = False
-    """Taken, but not shown yet: what the real one does for some seconds."""
+    """Accepted, but not listed yet; so is a real run for some seconds."""
 
 
 @dataclass(slots=True)
@@ -119,6 +123,8 @@ def blob_sha(text: str) -> str:
 
 
 class GitHubRefusal(Exception):
+    """An answer with an error status."""
+
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -126,7 +132,7 @@ class GitHubRefusal(Exception):
 
 
 class GitHub:
-    """The state. Stories write to its lists; `dispatched` is called with every new run."""
+    """The state. Tests write to its lists."""
 
     def __init__(
         self,
@@ -136,9 +142,9 @@ class GitHub:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.tokens = {token: BOT_LOGIN, CI_TOKEN: "ci"}
-        """Token → who it says that one is."""
+        """Token → login of its owner."""
         self.web = "https://github.com"
-        """Where people look at it."""
+        """Address for people; links begin with it."""
         self.repository = repository
         self.default_branch = "main"
         self.tags: dict[str, str] = {}
@@ -151,42 +157,44 @@ class GitHub:
         self.files: dict[tuple[str, str], str] = {}
         """(sha, path) → text."""
         self.listed = 100_000
-        """Entries of a recursive tree; there are no more of them in an answer: https://docs.github.com/en/rest/git/trees#get-a-tree"""
+        """The most entries of a recursive tree: https://docs.github.com/en/rest/git/trees#get-a-tree"""
         self.blame: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         """(sha, path) → (first line, last line, sha that last touched them)."""
         self.merge_methods: tuple[str, ...] = ("merge", "squash", "rebase")
         self.older_heads: list[str] = []
         """Heads that pull requests had, and GitHub still knows."""
         self.built_on: set[tuple[str, str]] = set()
-        """(older, newer): heads of a pull request of which the newer holds the older."""
+        """(older, newer): heads of a pull request; the newer is built on the older."""
         self.branches: dict[str, str] = {}
-        """Name → sha, beside the default branch."""
+        """Name → sha, without the default branch."""
         self.workflows: dict[str, Workflow] = {
             "deploy.yml": Workflow("deploy.yml"),
             "hotfix.yml": Workflow("hotfix.yml"),
         }
         self.archived = False
         self.actions = True
-        """Whether GitHub Actions is enabled there."""
+        """GitHub Actions is enabled."""
         self.runs: list[Run] = []
         self.deployments: list[Deployment] = []
         self.details = True
-        """Whether `return_run_details` is known; without it the answer to a dispatch is empty."""
+        """`return_run_details` is known; without it the answer to a dispatch is empty."""
         self.on_change: Callable[[], None] = lambda: None
-        self.tell: Callable[[str, dict[str, Any]], None] = lambda event, about: None
-        """Called with what a webhook would tell; `github_api.py` makes its body."""
+        self.on_event: Callable[[str, dict[str, Any]], None] = lambda event, about: None
+        """Called with a webhook's event and the values of its body; see `webhooks.py`."""
         self._now = now
 
-    # --- what a story does ---------------------------------------------------------------------------------------
+    # --- by tests, the page and the shop ---------------------------------------------------------
 
-    def commit(self, sha: str, message: str = "change", *files: File, author: str = "Ada", tag: str = "") -> Commit:
-        """The next commit of the default branch, with its tag."""
+    def commit(
+        self, sha: str, message: str = "change", *files: File, author: str = "Ada", tag: str = ""
+    ) -> Commit:
+        """Add a commit to the default branch, with its tag."""
         parent = self.commits[-1].sha if self.commits else None
-        made = Commit(sha, message, author, self._now(), list(files), parent=parent)
-        self.commits.append(made)
+        commit = Commit(sha, message, author, self._now(), list(files), parent=parent)
+        self.commits.append(commit)
         if tag:
             self.tags[tag] = sha
-        return made
+        return commit
 
     def deploy(
         self,
@@ -198,110 +206,119 @@ class GitHub:
         by: str = "ci",
         **payload: Any,
     ) -> Deployment:
-        """A deployment as a workflow makes it, begun and ended at `at`."""
-        sha = self.resolve(ref) or ref
-        made = Deployment(len(self.deployments) + 1, ref, sha, environment, payload, at or self._now(), by=by)
-        self.deployments.append(made)
-        self.say_status(made, state, at=at)
-        return made
+        """Add a deployment as a workflow makes it, begun and ended at `at`."""
+        sha, number = self.resolve(ref) or ref, len(self.deployments) + 1
+        deployment = Deployment(number, ref, sha, environment, payload, at or self._now(), by=by)
+        self.deployments.append(deployment)
+        self.set_status(deployment, state, at=at)
+        return deployment
 
     def open_deployment(
-        self, ref: str, sha: str, environment: str, payload: dict[str, Any], by: str | None
+        self, ref: str, sha: str, environment: str, payload: dict[str, Any], by: str
     ) -> Deployment:
-        """As `POST …/deployments` makes it: without a status."""
-        made = Deployment(len(self.deployments) + 1, ref, sha, environment, payload, self._now(), by=by or "ci")
-        self.deployments.append(made)
+        """Add a deployment without a status, as `POST …/deployments` does."""
+        number = len(self.deployments) + 1
+        deployment = Deployment(number, ref, sha, environment, payload, self._now(), by=by)
+        self.deployments.append(deployment)
         self.on_change()
-        return made
+        return deployment
 
-    def say_status(self, deployment: Deployment, state: str, *, at: datetime | None = None) -> None:
-        """How a deployment stands; webhooks tell of it. Success makes an earlier successful one inactive, but in production:
-        https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status (`auto_inactive`)."""
+    def set_status(self, deployment: Deployment, state: str, *, at: datetime | None = None) -> None:
+        """Add a status to a deployment. Outside production, success makes earlier ones inactive.
+
+        https://docs.github.com/en/rest/deployments/statuses#create-a-deployment-status (`auto_inactive`)
+        """
         at = at or self._now()
         if state == "success" and deployment.environment != "production":
             for other in self.deployments:
-                there = other is not deployment and other.environment == deployment.environment
-                if there and other.statuses and other.statuses[-1][0] == "success":
+                same_place = other is not deployment and other.environment == deployment.environment
+                if same_place and other.statuses and other.statuses[-1][0] == "success":
                     other.statuses.append(("inactive", at))
         deployment.statuses.append((state, at))
         status = {"state": state, "created_at": at.isoformat(), "creator": {"login": deployment.by}}
-        told = {"action": "created", "deployment_status": status, "deployment": deployment}
-        self.tell("deployment_status", told)
+        values = {"action": "created", "deployment_status": status, "deployment": deployment}
+        self.on_event("deployment_status", values)
         self.on_change()
 
-    def go_on(self, run: Run, status: str) -> None:
+    def advance(self, run: Run, status: str) -> None:
         run.status, run.updated_at, run.hidden = status, self._now(), False
-        self.tell("workflow_run", {"action": "completed" if status == "completed" else status, "workflow_run": run})
+        self.on_event("workflow_run", {"action": status, "workflow_run": run})
         self.on_change()
 
     def finish(self, run: Run, conclusion: str = "success", *, deploys: bool = True) -> None:
-        """Ends a run as the documented workflows do: with a deployment of what it was asked for, where it succeeds."""
+        """End a run as the documented workflows do: success makes a deployment of its inputs."""
         if conclusion == "success" and deploys:
             hotfix = run.inputs.get("hotfix") == "true"
             ref = run.inputs["commit"] if hotfix else f"v{run.inputs['release']}"
             self.deploy(ref, decision=run.inputs["decision"], release=run.inputs["release"])
         run.conclusion = conclusion
-        self.go_on(run, "completed")
+        self.advance(run, "completed")
 
     def revert(self, number: int, body: str) -> Pull | None:
-        """The pull request that takes a merged one back; None where git has conflicts."""
-        meant = next(p for p in self.pulls if p.number == number)
-        if not meant.merged or meant.conflicts:
+        """Open the pull request that takes a merged one back; None where git has conflicts."""
+        reverted = next(pull for pull in self.pulls if pull.number == number)
+        if not reverted.merged or reverted.conflicts:
             return None
-        made = Pull(
-            max(p.number for p in self.pulls) + 1,
-            f'Revert "{meant.title}"',
-            f"{number:x}e".rjust(40, "e"),
-            f"revert-{number}-{meant.head_ref}",
-            "PENDING",
-            body,
+        sha = f"{number:x}e".rjust(40, "e")
+        branch = f"revert-{number}-{reverted.head_ref}"
+        revert = Pull(
+            self.next_number(), f'Revert "{reverted.title}"', sha, branch, "PENDING", body
         )
-        self.pulls.append(made)
+        self.pulls.append(revert)
         self.on_change()
-        return made
+        return revert
+
+    def next_number(self) -> int:
+        return max((pull.number for pull in self.pulls), default=0) + 1
 
     async def refresh(self) -> None:
-        """Called before each request: a repository that is really there may have changed."""
+        """Read anew what may have changed; called before each request."""
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Around each request that writes."""
+        """Entered around each request that writes."""
         yield
 
     def merge(self, pull: Pull, by: str) -> str:
-        """Somebody merges it, by the bot's call or by the green button; the merge commit. Raises `GitHubRefusal` as GitHub refuses."""
-        if pull.merged or pull.closed or pull.draft or pull.conflicts:
-            why = "Pull Request is still a draft" if pull.draft else "Pull Request is not mergeable"
-            raise GitHubRefusal(405, why)
+        """Merge a pull request, and return the merge commit. Raises `GitHubRefusal`."""
+        if pull.draft:
+            raise GitHubRefusal(405, "Pull Request is still a draft")
+        if pull.merged or pull.closed or pull.conflicts:
+            raise GitHubRefusal(405, "Pull Request is not mergeable")
         if pull.blocked:
             raise GitHubRefusal(405, pull.blocked)
-        sha = self.bring_in(pull)
+        sha = self.make_merge_commit(pull)
         pull.merged, pull.merged_at, pull.merged_by = True, self._now(), by
-        self.tell("pull_request", {"action": "closed", "number": pull.number, "pull_request": pull})
+        self.tell_of(pull, "closed")
         self.on_change()
         return sha
 
-    def bring_in(self, pull: Pull) -> str:
-        """The merge commit. A repository that is really there makes a real one; `GitHubRefusal` where git has conflicts."""
-        sha = hashlib.sha1(f"merge:{pull.number}:{pull.head_sha}".encode(), usedforsecurity=False).hexdigest()
+    def make_merge_commit(self, pull: Pull) -> str:
+        """Return the commit that brings in a pull request. Raises `GitHubRefusal`."""
+        sha = _sha(f"merge:{pull.number}:{pull.head_sha}")
         return self.commit(sha, f"Merge pull request #{pull.number}", author=pull.by).sha
 
     def push(self, pull: Pull, sha: str) -> None:
-        """Another head of an open pull request."""
+        """Give an open pull request another head."""
         self.older_heads.append(pull.head_sha)
         pull.head_sha, pull.checks = sha, "PENDING"
-        self.tell("pull_request", {"action": "synchronize", "number": pull.number, "pull_request": pull})
+        self.tell_of(pull, "synchronize")
         self.on_change()
 
     def close(self, pull: Pull) -> None:
+        """Close a pull request without a merge."""
         pull.closed = True
-        self.tell("pull_request", {"action": "closed", "number": pull.number, "pull_request": pull})
+        self.tell_of(pull, "closed")
         self.on_change()
 
-    # --- what GitHub does ----------------------------------------------------------------------------------------
+    def tell_of(self, pull: Pull, action: str) -> None:
+        values = {"action": action, "number": pull.number, "pull_request": pull}
+        self.on_event("pull_request", values)
+
+    # --- by calls of the API ---------------------------------------------------------------------
 
     def dispatch(self, file: str, body: Mapping[str, Any]) -> Run:
-        """Raises `GitHubRefusal` as `POST …/dispatches` refuses."""
+        """Start a run. Raises `GitHubRefusal` as `POST …/dispatches` does."""
         workflow = self.workflows.get(file)
         if workflow is None:
             raise GitHubRefusal(404, "Not Found")
@@ -311,18 +328,18 @@ class GitHub:
             raise GitHubRefusal(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
         if body.get("ref") != self.default_branch:
             raise GitHubRefusal(422, f"No ref found for: {body.get('ref')}")
-        if not workflow.by_hand or workflow.state == "deleted" or workflow.branch not in (None, body["ref"]):
+        there = workflow.state != "deleted" and workflow.branch in (None, body["ref"])
+        if not workflow.by_hand or not there:
             raise GitHubRefusal(422, "Workflow does not have 'workflow_dispatch' trigger")
-        inputs = {str(k): str(v) for k, v in (body.get("inputs") or {}).items()}
-        strange = [name for name in inputs if name not in workflow.inputs]
-        if strange:
-            raise GitHubRefusal(422, f"Unexpected inputs provided: {json.dumps(strange)}")
+        inputs = {str(name): str(value) for name, value in (body.get("inputs") or {}).items()}
+        if unexpected := [name for name in inputs if name not in workflow.inputs]:
+            raise GitHubRefusal(422, f"Unexpected inputs provided: {json.dumps(unexpected)}")
         for name in workflow.required:
             if not inputs.get(name):
                 raise GitHubRefusal(422, f"Required input '{name}' not provided")
-        title = re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda m: inputs.get(m.group(1), ""), workflow.run_name)
-        now = self._now()
-        run = Run(30_000_000_000 + len(self.runs) + 1, file, title, inputs, str(body["ref"]), now, now)
+        title = _INPUT.sub(lambda name: inputs.get(name[1], ""), workflow.run_name)
+        now, number = self._now(), 30_000_000_000 + len(self.runs) + 1
+        run = Run(number, file, title, inputs, str(body["ref"]), now, now)
         self.runs.append(run)
         self.on_change()
         return run
@@ -335,55 +352,66 @@ class GitHub:
         self.on_change()
 
     def put(self, branch: str, path: str, text: str, blob: str | None = None) -> None:
-        """A commit on a branch of its own; `blob`: of the file that is replaced."""
+        """Commit a file on a branch. `blob` is the sha of the file that it replaces."""
         if branch not in self.branches:
             raise GitHubRefusal(404, f"Branch {branch} not found")
-        there = self.files.get((self.branches[branch], path))
-        if there is not None and blob is None:
-            raise GitHubRefusal(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
-        if there is not None and blob != blob_sha(there):
-            raise GitHubRefusal(409, f"{path} does not match {blob}")
         before = self.branches[branch]
-        sha = hashlib.sha1(f"{before}:{path}:{text}".encode(), usedforsecurity=False).hexdigest()
-        self.files |= {(sha, name): kept for (at, name), kept in self.files.items() if at == before}
+        replaced = self.files.get((before, path))
+        if replaced is not None and blob is None:
+            raise GitHubRefusal(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
+        if replaced is not None and blob != blob_sha(replaced):
+            raise GitHubRefusal(409, f"{path} does not match {blob}")
+        sha = _sha(f"{before}:{path}:{text}")
+        unchanged = {name: old for (at, name), old in self.files.items() if at == before}
+        self.files |= {(sha, name): old for name, old in unchanged.items()}
         self.files[sha, path] = text
         self.branches[branch] = sha
         self.on_change()
 
     def open_pull(self, head: str, title: str, body: str) -> Pull:
-        if any(p.head_ref == head and not p.merged for p in self.pulls):
-            raise GitHubRefusal(422, f"A pull request already exists for {self.repository.partition('/')[0]}:{head}.")
-        made = Pull(max((p.number for p in self.pulls), default=0) + 1, title, self.branches[head], head, None, body)
-        self.pulls.append(made)
+        owner = self.repository.partition("/")[0]
+        if any(pull.head_ref == head and not pull.merged for pull in self.pulls):
+            raise GitHubRefusal(422, f"A pull request already exists for {owner}:{head}.")
+        pull = Pull(self.next_number(), title, self.branches[head], head, None, body)
+        self.pulls.append(pull)
         self.on_change()
-        return made
+        return pull
 
     def head(self, branch: str) -> str | None:
-        """Of a branch by its whole name; a tag or a commit is none: https://docs.github.com/en/rest/git/refs#get-a-reference"""
+        """Return the newest commit of a branch, given by its whole name.
+
+        https://docs.github.com/en/rest/git/refs#get-a-reference
+        """
         if branch == self.default_branch:
             return self.commits[-1].sha if self.commits else None
         return self.branches.get(branch)
 
     def resolve(self, ref: str) -> str | None:
-        """The sha of a tag, the default branch, or an (abbreviated) sha."""
+        """Return the sha of a tag, a branch, or an (abbreviated) sha."""
         name = ref.removeprefix("refs/").removeprefix("tags/").removeprefix("heads/")
         if name in self.tags:
             return self.tags[name]
-        if name in self.branches:
-            return self.branches[name]
-        if name == self.default_branch:
-            return self.commits[-1].sha if self.commits else None
-        known = [c.sha for c in self.commits] + [p.head_sha for p in self.pulls] + self.older_heads
+        if name in self.branches or name == self.default_branch:
+            return self.head(name)
+        heads = [pull.head_sha for pull in self.pulls]
+        known = [*(commit.sha for commit in self.commits), *heads, *self.older_heads]
         return next((sha for sha in known if len(name) >= 7 and sha.startswith(name)), None)
 
-    def aside(self, base: str, head: str) -> str | None:
-        """How two commits stand of which one is on no line of ours: only that is known of them."""
-        line = {c.sha for c in self.commits}
+    def relation_beside_main(self, base: str, head: str) -> str | None:
+        """Return the comparison's status where one commit is not on the main line, else None."""
+        line = {commit.sha for commit in self.commits}
         if base in line and head in line:
             return None
-        return "ahead" if (base, head) in self.built_on else "diverged"
+        return "ahead" if self.is_built_on(base, head) else "diverged"
+
+    def is_built_on(self, base: str, head: str) -> bool:
+        return (base, head) in self.built_on
 
     def between(self, base: str, head: str) -> list[Commit]:
-        """Commits of head that are not in base, oldest first; empty where head is behind."""
-        order = [c.sha for c in self.commits]
+        """Return the commits of `head` that are not in `base`, oldest first; none where it is behind."""
+        order = [commit.sha for commit in self.commits]
         return self.commits[order.index(base) + 1 : order.index(head) + 1]
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,77 +1,77 @@
-"""What the local GitHub tells by webhook, signed as GitHub signs; a delivery that is not taken is not sent again, as on GitHub.
+"""Webhooks of the local GitHub, signed. A delivery that is not taken is not sent again, as on GitHub.
 
 https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
-https://docs.github.com/en/webhooks/webhook-events-and-payloads (#deployment_status, #pull_request, #workflow_run)
+https://docs.github.com/en/webhooks/webhook-events-and-payloads
+(#deployment_status, #pull_request, #workflow_run)
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
+from sandbox.background import BackgroundTasks
 from sandbox.github.shapes import deployment_row, pull_row, run_row
 from sandbox.github.state import Deployment, GitHub, Pull, Run
-from sandbox.webhook_delivery import Post
+from sandbox.webhook_delivery import WebhookDelivery
+from sandbox.wire import Json
 
 EVENTS = ("deployment_status", "pull_request", "workflow_run")
-SECONDS = 10.0  # https://docs.github.com/en/webhooks/using-webhooks/handling-webhook-deliveries#timing
+ANSWER_SECONDS = 10.0
+"""https://docs.github.com/en/webhooks/using-webhooks/handling-webhook-deliveries#timing"""
 
 
-class Hooks:
-    """Tells `url` of what happens on `github`. `delivered` holds (event, status); a status of 0: nobody answered."""
+class Webhooks:
+    """Sends `url` the chosen events of `github`."""
 
     def __init__(
-        self, github: GitHub, url: str, secret: str, *, events: tuple[str, ...] = EVENTS, post: Post | None = None
+        self,
+        github: GitHub,
+        url: str,
+        secret: str,
+        *,
+        events: tuple[str, ...] = EVENTS,
+        delivery: WebhookDelivery | None = None,
     ) -> None:
         self.github = github
         self.url = url
         self.secret = secret
         self.events = events
-        self.on = True
-        self._carrying = post or Post()
-        self.delivered: list[tuple[str, int]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        github.tell = self.tell
-
-    def tell(self, event: str, about: dict[str, Any]) -> None:
-        if not self.on or event not in self.events:
-            return
-        task = asyncio.ensure_future(self._deliver(event, _body(self.github, about)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.enabled = True
+        self.delivered: list[tuple[str, int | None]] = []
+        """Event and status of the answer; None: nobody answered."""
+        self._delivery = delivery or WebhookDelivery()
+        self._sending = BackgroundTasks()
+        github.on_event = self._on_event
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sending.stop()
 
-    async def _deliver(self, event: str, body: dict[str, Any]) -> None:
+    def _on_event(self, event: str, values: Mapping[str, Any]) -> None:
+        if self.enabled and event in self.events:
+            self._sending.start(self._send(event, _body(self.github, values)))
+
+    async def _send(self, event: str, body: Json) -> None:
         raw = json.dumps(body).encode()
+        signature = hmac.new(self.secret.encode(), raw, hashlib.sha256).hexdigest()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "GitHub-Hookshot/sandbox",
             "X-GitHub-Event": event,
             "X-GitHub-Delivery": str(uuid.uuid4()),
-            "X-Hub-Signature-256": "sha256=" + hmac.new(self.secret.encode(), raw, hashlib.sha256).hexdigest(),
+            "X-Hub-Signature-256": f"sha256={signature}",
         }
-        try:
-            async with self._carrying.client(SECONDS) as http:
-                status = (await http.post(self.url, content=raw, headers=headers)).status_code
-        except httpx.HTTPError:
-            status = 0
+        status = await self._delivery.post(self.url, raw, headers, seconds=ANSWER_SECONDS)
         self.delivered.append((event, status))
 
 
-def _body(github: GitHub, about: dict[str, Any]) -> dict[str, Any]:
-    """What a story tells of in its own words, in GitHub's."""
-    body: dict[str, Any] = {"repository": {"full_name": github.repository}, "sender": {"login": "ada"}}
-    for key, value in about.items():
+def _body(github: GitHub, values: Mapping[str, Any]) -> Json:
+    body: Json = {"repository": {"full_name": github.repository}, "sender": {"login": "ada"}}
+    for key, value in values.items():
         match value:
             case Pull():
                 body[key] = pull_row(github, value)

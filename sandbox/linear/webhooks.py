@@ -1,8 +1,8 @@
-"""Linear's webhooks: every change of an issue, signed, to one address. https://linear.app/developers/webhooks
+"""Linear's webhooks: every change of an issue, signed. https://linear.app/developers/webhooks
 
-Headers `Linear-Delivery`, `Linear-Event`, `Linear-Signature` (hex HMAC-SHA256 of the raw body), body as `EntityWebhookPayload`
-of Linear's schema. The real one sends again after a minute, an hour and six hours what nobody took; here after `retry_delays`, and
-`redeliver` does, when a test or a person wants it.
+Headers `Linear-Delivery`, `Linear-Event`, `Linear-Signature` (hex HMAC-SHA256 of the raw body); the
+body is `EntityWebhookPayload` of Linear's schema. The real one sends what nobody took again after a
+minute, an hour and six hours. This one does so after `retry_delays`, and when `redeliver` is called.
 """
 
 from __future__ import annotations
@@ -11,23 +11,18 @@ import asyncio
 import hashlib
 import hmac
 import json
-import logging
 import uuid
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import httpx
-
+from sandbox.background import BackgroundTasks
 from sandbox.linear.rules import iso
 from sandbox.linear.state import Issue, Linear, Updated, User
-from sandbox.webhook_delivery import Post
+from sandbox.webhook_delivery import WebhookDelivery
+from sandbox.wire import Json
 
-log = logging.getLogger(__name__)
-
-ANSWER_WITHIN = 5.0
-"""Seconds that Linear waits for an answer."""
+ANSWER_SECONDS = 5.0
 PRIORITIES = ("No priority", "Urgent", "High", "Medium", "Low")
 ORGANISATION, WEBHOOK = str(uuid.uuid4()), str(uuid.uuid4())
 
@@ -42,60 +37,50 @@ class Delivered:
 
 
 class Webhooks:
-    """Sends what `linear` tells, one after the other, while it is started."""
+    """Sends the changes of `linear`, one after the other, while it is started."""
 
-    def __init__(self, linear: Linear, *, url: str, secret: str, post: Post | None = None) -> None:
+    def __init__(
+        self, linear: Linear, *, url: str, secret: str, delivery: WebhookDelivery | None = None
+    ) -> None:
         self.url, self.secret = url, secret
         self.enabled = True
         self.retry_delays: tuple[float, ...] = ()
-        """Seconds before each time that it is sent again where nobody answered 200."""
-        self._carrying = post or Post()
+        """Seconds before each time that what nobody took with 200 is sent again."""
         self.deliveries: deque[Delivered] = deque(maxlen=200)
-        self._linear = linear
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
-        self._again: set[asyncio.Task[None]] = set()
-        linear.on_update = self.told
+        self._delivery = delivery or WebhookDelivery()
+        self._queue: asyncio.Queue[Json] = asyncio.Queue()
+        self._sending = BackgroundTasks()
+        linear.on_update = self._on_update
 
-    def told(self, updated: Updated) -> None:
+    async def start(self) -> None:
+        self._sending.start(self._send_all())
+
+    async def stop(self) -> None:
+        await self._sending.stop()
+
+    async def redeliver(self, earlier: Delivered) -> Delivered:
+        """Send a delivery once more: same id, same event, sent now."""
+        return await self._send(json.loads(earlier.body), earlier.id)
+
+    def _on_update(self, updated: Updated) -> None:
         if self.enabled:
             self._queue.put_nowait(payload(updated))
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._send_all())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            tasks = (self._task, *self._again)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._task = None
-
-    async def redeliver(self, earlier: Delivered) -> Delivered:
-        """The same delivery once more: same id, same event, sent now."""
-        body = {**json.loads(earlier.body), "webhookTimestamp": _now_ms()}
-        async with self._carrying.client(ANSWER_WITHIN) as client:
-            return await self._post(client, body, earlier.id)
-
     async def _send_all(self) -> None:
-        async with self._carrying.client(ANSWER_WITHIN) as client:
-            while True:
-                event = await self._queue.get()
-                sent = await self._post(client, {**event, "webhookTimestamp": _now_ms()}, str(uuid.uuid4()))
-                if sent.status != 200 and self.retry_delays:
-                    task = asyncio.create_task(self._until_taken(sent))
-                    self._again.add(task)
-                    task.add_done_callback(self._again.discard)
+        while True:
+            delivered = await self._send(await self._queue.get(), str(uuid.uuid4()))
+            if delivered.status != 200:
+                self._sending.start(self._retry(delivered))
 
-    async def _until_taken(self, sent: Delivered) -> None:
+    async def _retry(self, delivered: Delivered) -> None:
         for seconds in self.retry_delays:
             await asyncio.sleep(seconds)
-            if (await self.redeliver(sent)).status == 200:
+            if (await self.redeliver(delivered)).status == 200:
                 return
 
-    async def _post(self, client: httpx.AsyncClient, event: dict[str, Any], id: str) -> Delivered:
-        body = json.dumps(event).encode()
+    async def _send(self, event: Json, id: str) -> Delivered:
+        now = round(datetime.now(UTC).timestamp() * 1000)
+        body = json.dumps({**event, "webhookTimestamp": now}).encode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Linear-Webhook",
@@ -103,17 +88,13 @@ class Webhooks:
             "Linear-Event": "Issue",
             "Linear-Signature": hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest(),
         }
-        status: int | None = None
-        try:
-            status = (await client.post(self.url, content=body, headers=headers)).status_code
-        except httpx.HTTPError as failed:
-            log.info("a webhook of Linear's was not taken: %s", type(failed).__name__)
+        status = await self._delivery.post(self.url, body, headers, seconds=ANSWER_SECONDS)
         delivered = Delivered(id, body, status)
         self.deliveries.append(delivered)
         return delivered
 
 
-def payload(updated: Updated) -> dict[str, Any]:
+def payload(updated: Updated) -> Json:
     """`EntityWebhookPayload` with `IssueWebhookPayload` in `data`."""
     issue, by = updated.issue, updated.by
     return {
@@ -135,7 +116,7 @@ def payload(updated: Updated) -> dict[str, Any]:
     }
 
 
-def _data(issue: Issue) -> dict[str, Any]:
+def _data(issue: Issue) -> Json:
     team, state = issue.team, issue.state
     return {
         "id": issue.id,
@@ -172,7 +153,3 @@ def _child(user: User) -> dict[str, str]:
 
 def _site(issue: Issue) -> str:
     return issue.url.partition("/issue/")[0]
-
-
-def _now_ms() -> int:
-    return round(datetime.now(UTC).timestamp() * 1000)

@@ -19,7 +19,9 @@ def data_visualization(block: dict[str, Any]) -> Markup:
     title = block.get("title") or ""
     title = title.get("text", "") if isinstance(title, dict) else title
     drawing = _parts(chart.get("segments") or []) if chart.get("type") == "pie" else _axes(chart)
-    return Markup('<figure class="b graph"><figcaption>{}</figcaption>{}</figure>').format(title, drawing)
+    return Markup('<figure class="b graph"><figcaption>{}</figcaption>{}</figure>').format(
+        title, drawing
+    )
 
 
 def _parts(segments: list[dict[str, Any]]) -> Markup:
@@ -68,7 +70,11 @@ def _axes(chart: dict[str, Any]) -> Markup:
             width = (_WIDTH - _LEFT) / slots * 0.7 / len(values)
             out += [
                 Markup('<rect x="{}" y="{}" width="{}" height="{}" rx="2" fill="{}"/>').format(
-                    round(x(i) + (number - len(values) / 2) * width, 1), y(v), round(width, 1), y(0) - y(v), colour
+                    round(x(i) + (number - len(values) / 2) * width, 1),
+                    y(v),
+                    round(width, 1),
+                    y(0) - y(v),
+                    colour,
                 )
                 for i, v in enumerate(one)
             ]
@@ -81,12 +87,14 @@ def _axes(chart: dict[str, Any]) -> Markup:
                 )
             )
         out.append(
-            Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="2" stroke-linejoin="round"/>').format(
-                points, colour
-            )
+            Markup(
+                '<polyline points="{}" fill="none" stroke="{}" stroke-width="2" stroke-linejoin="round"/>'
+            ).format(points, colour)
         )
     legend = Markup("").join(
-        Markup('<span style="color:{}">● <span>{}</span></span>').format(_COLOURS[i % len(_COLOURS)], one["name"])
+        Markup('<span style="color:{}">● <span>{}</span></span>').format(
+            _COLOURS[i % len(_COLOURS)], one["name"]
+        )
         for i, one in enumerate(series)
     )
     axis = chart.get("axis_config") or {}
@@ -95,14 +103,18 @@ def _axes(chart: dict[str, Any]) -> Markup:
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg><div class="legend">{} <span>{}</span></div>'
     )
     said = ", ".join(f"{label}: {one[at]:g}" for one in values for at, label in enumerate(labels))
-    return drawing.format(_WIDTH, _HEIGHT, said, Markup("").join(out), legend if len(series) > 1 else "", named)
+    return drawing.format(
+        _WIDTH, _HEIGHT, said, Markup("").join(out), legend if len(series) > 1 else "", named
+    )
 
 
 def _readable(labels: list[str]) -> list[tuple[int, str]]:
     """Labels that do not run into each other; those with words in them first."""
     width = (_WIDTH - _LEFT) / max(1, len(labels))
     kept: list[tuple[int, str]] = []
-    for index, label in sorted(enumerate(labels), key=lambda one: (not any(c.isalpha() for c in one[1]), one[0])):
+    for index, label in sorted(
+        enumerate(labels), key=lambda one: (not any(c.isalpha() for c in one[1]), one[0])
+    ):
         reach = 3.2 * len(label) + 3
         if all(abs(index - other) * width > reach + 3.2 * len(said) + 3 for other, said in kept):
             kept.append((index, label))

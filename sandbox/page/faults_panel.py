@@ -12,7 +12,9 @@ from sandbox.slack.workspace import Workspace
 HANG_SECONDS = 30.0
 STORM = tuple(Fault(status=429, retry_after=seconds) for seconds in (1, 3, 5, 2, 4))
 """Slack: https://docs.slack.dev/apis/web-api/rate-limits; Sentry: https://docs.sentry.io/api/ratelimits/; both say how long."""
-LINEAR_STORM = tuple(Fault(status=400, error="RATELIMITED", retry_after=seconds) for seconds in (1, 3, 2))
+LINEAR_STORM = tuple(
+    Fault(status=400, error="RATELIMITED", retry_after=seconds) for seconds in (1, 3, 2)
+)
 """https://linear.app/developers/rate-limiting: HTTP 400 with the code in `errors[].extensions`."""
 
 OVERLOAD = (
@@ -21,7 +23,10 @@ OVERLOAD = (
         error="\nQuery timeout. Please try again. If the problem persists try a smaller date range or fewer projects. "
         "Also consider a\nfilter on the transaction field if you're filtering performance data.\n",
     ),
-    Fault(status=429, error="Rate limit exceeded. Please try your query with a smaller date range or fewer projects."),
+    Fault(
+        status=429,
+        error="Rate limit exceeded. Please try your query with a smaller date range or fewer projects.",
+    ),
     Fault(status=504, error="Query timeout. Please try again."),
 )
 """Sentry's store of events is overloaded, in the ways of its versions (`handle_query_errors`, https://github.com/getsentry/sentry):
@@ -32,7 +37,10 @@ DOWN = {
     "sentry": ("sentry.*", Fault(status=503, error="Sentry is down (a switch of the sandbox)")),
     "linear": ("linear.*", Fault(status=503)),
     "github": ("github.*", Fault(status=503)),
-    "merge-refused": ("github.merge", Fault(status=405, error="At least 1 approving review is required")),
+    "merge-refused": (
+        "github.merge",
+        Fault(status=405, error="At least 1 approving review is required"),
+    ),
     "head-moved": (
         "github.merge",
         Fault(status=409, error="Head branch was modified. Review and try the merge again."),
@@ -56,7 +64,11 @@ class Switch:
 
 PLAIN = (
     Switch("sentry", "Sentry down"),
-    Switch("sentry-busy", "Sentry overloaded", "its issues are told; whoever counts events is refused: 400, 429, 504"),
+    Switch(
+        "sentry-busy",
+        "Sentry overloaded",
+        "its issues are told; whoever counts events is refused: 400, 429, 504",
+    ),
     Switch("linear", "Linear down"),
     Switch("linear-busy", "Linear rate-limited"),
     Switch("github", "GitHub down"),
@@ -65,13 +77,25 @@ PLAIN = (
 )
 ODD = (
     Switch("slack-429", "Slack says 429", "every second call, for 1 to 5 s"),
-    Switch("others-429", "The others say 429", "Sentry, Linear, GitHub, Discord, PagerDuty: every second call"),
+    Switch(
+        "others-429",
+        "The others say 429",
+        "Sentry, Linear, GitHub, Discord, PagerDuty: every second call",
+    ),
     Switch("slack-5xx", "Slack fails", "every third call: 503"),
     Switch("others-5xx", "The others fail", "every third call: 503, Linear with HTTP 200"),
-    Switch("slack-hangs", "Slack hangs", "30 s without an answer; every second call is carried out"),
+    Switch(
+        "slack-hangs", "Slack hangs", "30 s without an answer; every second call is carried out"
+    ),
     Switch("sentry-hangs", "Sentry hangs", "30 s without an answer"),
-    Switch("linear-hangs", "Linear hangs", "30 s without an answer; every second call is carried out"),
-    Switch("lost", "Answers get lost", "the first call of each method is carried out, and its answer never comes"),
+    Switch(
+        "linear-hangs", "Linear hangs", "30 s without an answer; every second call is carried out"
+    ),
+    Switch(
+        "lost",
+        "Answers get lost",
+        "the first call of each method is carried out, and its answer never comes",
+    ),
     Switch(TWICE, "Deliver twice", "Slack and all webhooks: twice, and out of order"),
 )
 SOCKET = (Switch(NO_SOCKET, "Socket Mode off", "as in the app's settings: link_disabled"),)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from markupsafe import Markup, escape
 
-from sandbox.page import emoji
+from sandbox.page.shortcodes import with_emoji
 
 _PRE = re.compile(r"```\n?(.+?)\n?```", re.DOTALL)
 _INLINE = re.compile(
@@ -48,7 +48,7 @@ def render(text: str, names: Names) -> Markup:
     position = 0
     for found in _PRE.finditer(text):
         out.append(_lines(text[position : found.start()].removesuffix("\n"), names))
-        out.append(Markup("<pre>{}</pre>").format(_linked(_pre(found[1]))))
+        out.append(Markup("<pre>{}</pre>").format(linked(_pre(found[1]))))
         position = found.end()
         if text.startswith("\n", position):
             position += 1
@@ -56,21 +56,19 @@ def render(text: str, names: Names) -> Markup:
     return Markup("").join(out)
 
 
-def plain(text: str) -> str:
-    """A `plain_text` object's text, or a header's: emoji, and nothing else."""
-    return emoji.replace(text)
-
-
 def _pre(text: str) -> str:
     """Code keeps its characters, but a link in it shows its label, as in Slack."""
-    return unescape(re.sub(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>", lambda found: found[2] or found[1], text))
+    return unescape(
+        re.sub(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>", lambda found: found[2] or found[1], text)
+    )
 
 
-def _linked(code: str) -> Markup:
-    """Addresses in a block of code can be followed, as in Slack."""
-    pieces = _ADDRESS.split(code)
+def linked(text: str) -> Markup:
+    """A plain text as HTML in which addresses can be followed."""
+    pieces = _ADDRESS.split(text)
     return Markup("").join(
-        link(piece, escape(piece)) if index % 2 else escape(piece) for index, piece in enumerate(pieces)
+        link(piece, escape(piece)) if index % 2 else escape(piece)
+        for index, piece in enumerate(pieces)
     )
 
 
@@ -137,7 +135,7 @@ def inline(text: str, names: Names) -> Markup:
 
 
 def _text(text: str) -> Markup:
-    return escape(emoji.replace(unescape(text)))
+    return escape(with_emoji(unescape(text)))
 
 
 def _token(found: re.Match[str], names: Names) -> Markup:
@@ -159,7 +157,9 @@ def _angle(body: str, names: Names) -> Markup:
     if target.startswith("@"):
         return mention("user", "@" + (names.user(target[1:]) or label or target[1:]))
     if target.startswith("#"):
-        return mention("channel", "#" + (names.channel(target[1:]) or label or target[1:]), target[1:])
+        return mention(
+            "channel", "#" + (names.channel(target[1:]) or label or target[1:]), target[1:]
+        )
     if target.startswith("!subteam^"):
         return mention("group", names.group(target[9:]) or label or "@group")
     if target.startswith("!date^"):
@@ -178,11 +178,18 @@ def mention(kind: str, label: str, channel: str = "") -> Markup:
     return Markup('<span class="mention {}">{}</span>').format(kind, label)
 
 
+def may_be_followed(address: str) -> bool:
+    """Return whether a click may follow `address`: `javascript:` and the like are refused."""
+    return _SAFE_ADDRESS.match(address) is not None
+
+
 def link(address: str, label: Markup) -> Markup:
     """A link, if its address is one that a click may follow; else its label alone."""
-    if not _SAFE_ADDRESS.match(address):
+    if not may_be_followed(address):
         return label
-    return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(address, label)
+    return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(
+        address, label
+    )
 
 
 def _date(target: str, fallback: str) -> Markup:
@@ -200,5 +207,8 @@ def date(epoch: int, pattern: str, fallback: str) -> Markup:
     except (OverflowError, OSError, ValueError):
         return escape(fallback)
     return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{}">{}</time>').format(
-        moment.isoformat(), epoch, unescape(pattern), unescape(fallback) or f"{moment:%Y-%m-%d %H:%M} UTC"
+        moment.isoformat(),
+        epoch,
+        unescape(pattern),
+        unescape(fallback) or f"{moment:%Y-%m-%d %H:%M} UTC",
     )

@@ -32,7 +32,12 @@ FAILING_RATE = 8.0
 """Errors a minute from which the panel calls production failing."""
 OTHERS = ("ci", "start")
 """Who deploys here besides the bot."""
-MOVES = (("Todo", "unstarted"), ("In Progress", "started"), ("Done", "completed"), ("Canceled", "canceled"))
+MOVES = (
+    ("Todo", "unstarted"),
+    ("In Progress", "started"),
+    ("Done", "completed"),
+    ("Canceled", "canceled"),
+)
 COLLEAGUE = "Bob Okafor"
 """Who moves things in Linear here."""
 LOUD_EVENTS = 5
@@ -93,7 +98,11 @@ class WorldPanel:
             breaks=list(BREAKS) if shop else [],
             traps=[Break(trap.key, trap.label, trap.about) for trap in TRAPS],
             broken=frozenset(one.kind for one in self._broken()),
-            fixes=[github_view.fix_name(shop.github, one.fix_branch) for one in self._broken() if one.fix_branch]
+            fixes=[
+                github_view.fix_name(shop.github, one.fix_branch)
+                for one in self._broken()
+                if one.fix_branch
+            ]
             if shop
             else [],
             next_deploy_fails=bool(shop and (shop.run / "next-deploy").exists()),
@@ -147,14 +156,19 @@ class WorldPanel:
             if event.level in ("error", "fatal") and index < len(counts):
                 counts[index] += 1
         return [
-            (float(begin + number * CHART_STEP), sum(counts[number : number + steps]) * 60 / SMOOTH_SECONDS)
+            (
+                float(begin + number * CHART_STEP),
+                sum(counts[number : number + steps]) * 60 / SMOOTH_SECONDS,
+            )
             for number in range((end - begin) // CHART_STEP + 1)
         ]
 
     def marks(self) -> list[tuple[float, str]]:
         """Deploys, for the chart."""
         since = self._world.sentry.clock() - CHART_SECONDS
-        return [(row.at, row.title) for row in reversed(self._deploys()) if row.at and row.at > since]
+        return [
+            (row.at, row.title) for row in reversed(self._deploys()) if row.at and row.at > since
+        ]
 
     def log(self) -> str:
         return self._world.bot.tail(400)
@@ -217,7 +231,11 @@ class WorldPanel:
         shop, runs = self._world.shop, self._runs()
         if shop is None or runs is None:
             return []
-        return [one for one in unmended(shop.work.breakages) if one.kind == "bad-data" or one.release == runs["to"]]
+        return [
+            one
+            for one in unmended(shop.work.breakages)
+            if one.kind == "bad-data" or one.release == runs["to"]
+        ]
 
     def _health(self) -> Literal["healthy", "failing", "deploying", "off"]:
         shop = self._world.shop
@@ -259,7 +277,9 @@ class WorldPanel:
             Row(
                 f"{entry['to']}-{entry['started']}",
                 _short(entry["to"]),
-                f"over {_short(entry['from'])}, by {entry['who']}" if entry["from"] else f"by {entry['who']}",
+                f"over {_short(entry['from'])}, by {entry['who']}"
+                if entry["from"]
+                else f"by {entry['who']}",
                 "" if entry["result"] == "succeeded" else entry["result"],
                 "good" if entry["result"] == "succeeded" else "bad",
                 _seconds(entry["finished"]),
@@ -269,7 +289,9 @@ class WorldPanel:
         ]
         if under_way := shop.deploying():
             title, by = _short(under_way["to"]), f"by {under_way['who']}"
-            rows.insert(0, Row("now", title, by, "deploying", "warn", _seconds(under_way["started"])))
+            rows.insert(
+                0, Row("now", title, by, "deploying", "warn", _seconds(under_way["started"]))
+            )
         return rows
 
     def _tickets(self) -> list[Ticket]:
@@ -278,8 +300,11 @@ class WorldPanel:
 
     def _ticket(self, issue: Issue) -> Ticket:
         linear = self._world.linear
-        comments, attachments = linear.of(issue)
-        states = [(name, f"linear:{issue.identifier}:state:{type}") for name, type in MOVES if type != issue.state.type]
+        states = [
+            (name, f"linear:{issue.identifier}:state:{type}")
+            for name, type in MOVES
+            if type != issue.state.type
+        ]
         levels = [
             (name, f"linear:{issue.identifier}:priority:{number}")
             for number, name in enumerate(_PRIORITIES)
@@ -299,9 +324,12 @@ class WorldPanel:
             levels=[] if issue.parent_id else levels,
             items=[self._ticket(one) for one in linear.below(issue)],
             comments=[
-                Row(comment.id, "Firebreak", at=comment.at.timestamp(), body=comment.body) for comment in comments
+                Row(comment.id, "Firebreak", at=comment.at.timestamp(), body=comment.body)
+                for comment in linear.comments_on(issue)
             ],
-            attachments=[Row(a.id, a.title, a.url, href=a.url) for a in attachments],
+            attachments=[
+                Row(a.id, a.title, a.url, href=a.url) for a in linear.attachments_on(issue)
+            ],
         )
 
     def _in_linear(self, detail: str) -> None:
@@ -327,7 +355,9 @@ class WorldPanel:
     def _steps_done(self) -> frozenset[int]:
         done = {1} if self._ever_broken else set[int]()
         log = self._world.shop.deploy_log() if self._world.shop else []
-        deployed = any(entry["who"] not in OTHERS and entry["result"] == "succeeded" for entry in log)
+        deployed = any(
+            entry["who"] not in OTHERS and entry["result"] == "succeeded" for entry in log
+        )
         if deployed or any(map(_is_decision, self._world.delivery.log)):
             done |= {1, 2}
         if self._documents():
@@ -366,7 +396,11 @@ def _seconds(moment: str) -> float:
 
 def _is_decision(delivered: Delivered) -> bool:
     """*Investigate*, or what was done instead; a rollback or hotfix is seen in the deploy log."""
-    clicked = any(action.get("action_id") == "decision.investigate" for action in delivered.body.get("actions", []))
+    clicked = any(
+        action.get("action_id") == "decision.investigate"
+        for action in delivered.body.get("actions", [])
+    )
     return clicked or (
-        delivered.body.get("type") == "view_submission" and delivered.body["view"]["callback_id"] == "incident.fixed"
+        delivered.body.get("type") == "view_submission"
+        and delivered.body["view"]["callback_id"] == "incident.fixed"
     )

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
-from sandbox.page import charts, emoji, markdown, mrkdwn
+from sandbox.page import charts, markdown, mrkdwn
 from sandbox.page.model import Json
+from sandbox.page.shortcodes import with_emoji
 from sandbox.page.slack_view import QUIET, SlackView
 
 _FOLLOWS_SECONDS = 300
@@ -31,7 +32,10 @@ class Author(NamedTuple):
 def environment(slack: SlackView) -> Environment:
     """The templates of `slack`'s page."""
     env = Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     tones = {person.id: index for index, person in enumerate(slack.people())}
 
@@ -66,11 +70,13 @@ def environment(slack: SlackView) -> Environment:
     env.filters |= {
         "mrkdwn": to_mrkdwn,
         "markdown": lambda text: markdown.render(str(text)),
-        "emoji": lambda text: emoji.replace(str(text)),
+        "emoji": lambda text: with_emoji(str(text)),
         "breaks": breaks,
         "anchor": lambda label, address: mrkdwn.link(str(address or ""), escape(label)),
         "safe_address": safe_address,
-        "date_leaf": lambda leaf: mrkdwn.date(leaf["timestamp"], leaf.get("format", ""), leaf.get("fallback") or ""),
+        "date_leaf": lambda leaf: mrkdwn.date(
+            leaf["timestamp"], leaf.get("format", ""), leaf.get("fallback") or ""
+        ),
         "chart": charts.data_visualization,
         "clock": clock,
         "lately": lately,
@@ -96,12 +102,12 @@ def own_words(message: Json) -> str:
 
 def breaks(text: object) -> Markup:
     """Plain text with its line breaks."""
-    return Markup("<br>").join(escape(line) for line in emoji.replace(str(text)).split("\n"))
+    return Markup("<br>").join(escape(line) for line in with_emoji(str(text)).split("\n"))
 
 
 def safe_address(address: object) -> str:
-    """The address itself, or `#` for one that a click must not follow (`javascript:` and the like)."""
-    return str(address) if re.match(r"^(?:https?://|mailto:)", str(address), re.IGNORECASE) else "#"
+    """The address itself, or `#` for one that a click must not follow."""
+    return str(address) if mrkdwn.may_be_followed(str(address)) else "#"
 
 
 def colour(value: object) -> str:
@@ -109,7 +115,11 @@ def colour(value: object) -> str:
     named = {"good": "var(--good)", "warning": "var(--warn)", "danger": "var(--bad)"}
     if str(value) in named:
         return named[str(value)]
-    return f"#{str(value).lstrip('#')}" if re.fullmatch(r"#?[0-9a-fA-F]{6}", str(value)) else "var(--line-strong)"
+    return (
+        f"#{str(value).lstrip('#')}"
+        if re.fullmatch(r"#?[0-9a-fA-F]{6}", str(value))
+        else "var(--line-strong)"
+    )
 
 
 def clock(moment: object) -> Markup:
@@ -125,15 +135,17 @@ def lately(moment: object) -> Markup:
     at = _moment(moment)
     if at.date() == datetime.now(UTC).astimezone().date():
         return clock(moment)
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), f"{at.day} {at:%b}")
+    return Markup('<time datetime="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), f"{at.day} {at:%b}"
+    )
 
 
 def since(moment: object) -> Markup:
     """A time of day with its date, which the browser says in short where it is today."""
     at = _moment(moment)
-    return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{{date_short_pretty}} {{time}}">{}</time>').format(
-        at.isoformat(timespec="seconds"), int(at.timestamp()), f"{at:%Y-%m-%d %H:%M}"
-    )
+    return Markup(
+        '<time datetime="{}" data-epoch="{}" data-pattern="{{date_short_pretty}} {{time}}">{}</time>'
+    ).format(at.isoformat(timespec="seconds"), int(at.timestamp()), f"{at:%Y-%m-%d %H:%M}")
 
 
 def day(moment: object) -> str:

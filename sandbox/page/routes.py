@@ -73,14 +73,20 @@ class Page:
     async def whole(self, request: Request) -> Response:
         context = self._context(request)
         body = self._env.get_template("page.html").render(context)
-        return HTMLResponse(body, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
+        return HTMLResponse(
+            body, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+        )
 
     async def parts(self, request: Request) -> Response:
         """Some parts of the page, and the channel they are of: another one, where this person may not look."""
         context = self._context(request)
-        wanted = [name for name in request.query_params.get("want", "").split(",") if name in _PARTS]
+        wanted = [
+            name for name in request.query_params.get("want", "").split(",") if name in _PARTS
+        ]
         html = {name: self._env.get_template(f"{name}.html").render(context) for name in wanted}
-        return JSONResponse({"html": html, "channel": context["channel"]}, headers={"Cache-Control": "no-store"})
+        return JSONResponse(
+            {"html": html, "channel": context["channel"]}, headers={"Cache-Control": "no-store"}
+        )
 
     async def log(self, request: Request) -> Response:
         return JSONResponse({"text": self.panel.log()}, headers={"Cache-Control": "no-store"})
@@ -90,7 +96,9 @@ class Page:
         me = query.get("me", "")
         if not self.slack.knows(me):
             me = self.slack.people()[0].id
-        at = self.slack.open_channel(me, query.get("channel") or "general") or self.slack.open_channel(me, "general")
+        at = self.slack.open_channel(
+            me, query.get("channel") or "general"
+        ) or self.slack.open_channel(me, "general")
         channel = at.row.id if at else APP
         if query.get("seen") != "no":
             self.slack.mark_read(me, channel)
@@ -160,11 +168,15 @@ class Page:
 
     # Doing
 
-    def _doing(self, act: Callable[[str, Json], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
+    def _doing(
+        self, act: Callable[[str, Json], Awaitable[Json]]
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             # A header that no other site's page can send without asking first: nobody else presses our buttons.
             if request.headers.get("X-Sandbox-Page") != "1":
-                return JSONResponse({"problem": "only the page itself may do that"}, status_code=403)
+                return JSONResponse(
+                    {"problem": "only the page itself may do that"}, status_code=403
+                )
             try:
                 body = await request.json()
             except ValueError:
@@ -184,11 +196,15 @@ class Page:
         text, thread = str(body["text"]).strip(), body.get("thread") or None
         files = [str(name)[:255] for name in body.get("files") or []][:10]
         broadcast = bool(thread and body.get("broadcast"))
-        return _answer(await self.slack.say(me, body["channel"], text, thread, files, broadcast=broadcast))
+        return _answer(
+            await self.slack.say(me, body["channel"], text, thread, files, broadcast=broadcast)
+        )
 
     async def _press(self, me: str, body: Json) -> Json:
         return _answer(
-            await self.slack.press(me, body["where"], body["action"], body.get("value"), body.get("typed") or {})
+            await self.slack.press(
+                me, body["where"], body["action"], body.get("value"), body.get("typed") or {}
+            )
         )
 
     async def _submit(self, me: str, body: Json) -> Json:
@@ -199,7 +215,9 @@ class Page:
         return {}
 
     async def _shortcut(self, me: str, body: Json) -> Json:
-        return _answer(await self.slack.shortcut(me, body["callback"], body["channel"], body.get("ts")))
+        return _answer(
+            await self.slack.shortcut(me, body["callback"], body["channel"], body.get("ts"))
+        )
 
     async def _pin(self, me: str, body: Json) -> Json:
         self.slack.pin(me, body["channel"], body["ts"], pinned=bool(body["on"]))
@@ -239,9 +257,15 @@ def _panel_parts(panel: Panel) -> dict[str, str]:
     """A fingerprint of each part of the page that shows the world."""
     return {
         "status": fingerprint(panel.bot, panel.bot_note),
-        "production": fingerprint(panel.release, panel.released_at, panel.health, panel.health_note),
+        "production": fingerprint(
+            panel.release, panel.released_at, panel.health, panel.health_note
+        ),
         "breaks": fingerprint(
-            panel.breaks, sorted(panel.broken), panel.fixes, panel.next_deploy_fails, sorted(panel.faults)
+            panel.breaks,
+            sorted(panel.broken),
+            panel.fixes,
+            panel.next_deploy_fails,
+            sorted(panel.faults),
         ),
         "evidence": fingerprint(
             panel.issues,

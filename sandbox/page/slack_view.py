@@ -16,7 +16,14 @@ from sandbox.slack.workspace import Workspace
 APP = "app"
 """What stands for a channel id when a tab looks at the app's own pane: its Home, and the direct message with it."""
 QUIET = (
-    *("channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name", "channel_archive"),
+    *(
+        "channel_join",
+        "channel_leave",
+        "channel_topic",
+        "channel_purpose",
+        "channel_name",
+        "channel_archive",
+    ),
     *("group_join", "group_topic", "group_purpose", "pinned_item", "bot_add"),
 )
 """What Slack itself writes into a channel; it makes no channel unread."""
@@ -25,7 +32,13 @@ QUIET = (
 class SlackView:
     """`me` is always the id of the person in the tab. What a person does returns what to tell them, if it went wrong."""
 
-    commands = (Command("/incident", "what is happening", "Declare an incident, or: status, rollback, resolve, help"),)
+    commands = (
+        Command(
+            "/incident",
+            "what is happening",
+            "Declare an incident, or: status, rollback, resolve, help",
+        ),
+    )
     shortcuts = (
         Shortcut("message", "incident.declare", "Make it an incident"),
         Shortcut("global", "incident.declare", "Declare an incident"),
@@ -44,8 +57,18 @@ class SlackView:
         for user in self._people:
             shape = self.workspace.users[user]
             guest = bool(shape["is_restricted"])
-            title = "Guest: may look, not decide" if guest else "On call for checkout" if user in on_call else "Member"
-            cards.append(PersonCard(user, shape["real_name"].split()[0], f"{shape['real_name']} · {title}", guest))
+            title = (
+                "Guest: may look, not decide"
+                if guest
+                else "On call for checkout"
+                if user in on_call
+                else "Member"
+            )
+            cards.append(
+                PersonCard(
+                    user, shape["real_name"].split()[0], f"{shape['real_name']} · {title}", guest
+                )
+            )
         return cards
 
     def knows(self, user: str) -> bool:
@@ -67,8 +90,14 @@ class SlackView:
 
     def channels(self, me: str) -> list[ChannelRow]:
         """Incidents first and the newest of them on top, then the other channels, then the app."""
-        rows = [self._row(me, channel) for channel in self.workspace.channels_of(me) if not channel.is_im]
-        incidents = sorted((row for row in rows if row.kind == "incident"), key=lambda row: row.name, reverse=True)
+        rows = [
+            self._row(me, channel)
+            for channel in self.workspace.channels_of(me)
+            if not channel.is_im
+        ]
+        incidents = sorted(
+            (row for row in rows if row.kind == "incident"), key=lambda row: row.name, reverse=True
+        )
         direct = self._direct(me)
         unread = self._unread(me, APP, direct.messages if direct else [])
         return [
@@ -80,7 +109,10 @@ class SlackView:
     def open_channel(self, me: str, channel: str) -> ChannelPage | None:
         """None for a channel that is not there, or that `me` may not look into."""
         if channel == APP:
-            return ChannelPage(ChannelRow(APP, "Firebreak", "app"), topic="The app's Home, and what it told you alone")
+            return ChannelPage(
+                ChannelRow(APP, "Firebreak", "app"),
+                topic="The app's Home, and what it told you alone",
+            )
         found = self._visible(me, channel)
         if found is None:
             return None
@@ -99,13 +131,17 @@ class SlackView:
         found = self._direct(me) if channel == APP else self._visible(me, channel)
         if found is None:
             return []
-        return sorted([*found.roots(), *self._whispers(me, found, None)], key=lambda message: message["ts"])
+        return sorted(
+            [*found.roots(), *self._whispers(me, found, None)], key=lambda message: message["ts"]
+        )
 
     def thread(self, me: str, channel: str, ts: str) -> list[Json]:
         found = self._direct(me) if channel == APP else self._visible(me, channel)
         if found is None:
             return []
-        return sorted([*found.thread(ts), *self._whispers(me, found, ts)], key=lambda message: message["ts"])
+        return sorted(
+            [*found.thread(ts), *self._whispers(me, found, ts)], key=lambda message: message["ts"]
+        )
 
     def view(self, me: str) -> Json | None:
         return self._people[me].modal()
@@ -137,7 +173,9 @@ class SlackView:
         is_command = text.startswith("/") and not is_me and not files
         if is_command and thread:
             return "Slash commands cannot be used in threads."
-        if is_command and text.split(maxsplit=1)[0] not in {command.name for command in self.commands}:
+        if is_command and text.split(maxsplit=1)[0] not in {
+            command.name for command in self.commands
+        }:
             return f"{text.split(maxsplit=1)[0]} is not a command here. Try /incident."
         if me not in where.members:
             person.join(where)
@@ -149,7 +187,9 @@ class SlackView:
             person.say(where, text, thread, files=files, broadcast=broadcast)
         return None
 
-    async def press(self, me: str, where: Json, action_id: str, value: Any, typed: Json) -> str | None:
+    async def press(
+        self, me: str, where: Json, action_id: str, value: Any, typed: Json
+    ) -> str | None:
         """Press or choose an element. `where` is `{"view": id}`, or `{"channel": id, "ts": ts}`; `typed` is by block id."""
         person = self._people[me]
         target = self._target(me, where)
@@ -218,7 +258,9 @@ class SlackView:
     # Inside
 
     def _row(self, me: str, channel: Channel) -> ChannelRow:
-        unread = self._unread(me, channel.id, [*channel.roots(), *self._whispers(me, channel, None)])
+        unread = self._unread(
+            me, channel.id, [*channel.roots(), *self._whispers(me, channel, None)]
+        )
         return ChannelRow(
             channel.id,
             channel.name,
@@ -231,7 +273,11 @@ class SlackView:
 
     def _unread(self, me: str, channel: str, messages: list[Json]) -> list[Json]:
         mark = self._read.get((me, channel), "")
-        return [m for m in messages if m["ts"] > mark and m.get("user") != me and m.get("subtype") not in QUIET]
+        return [
+            m
+            for m in messages
+            if m["ts"] > mark and m.get("user") != me and m.get("subtype") not in QUIET
+        ]
 
     def _whispers(self, me: str, channel: Channel, thread: str | None) -> list[Json]:
         mine = self.workspace.ephemerals.get(me, [])

@@ -91,7 +91,11 @@ def from_sdk(payload: Payload, *, project_id: int, received: float) -> Event:
     value = str(exception.get("value") or "") or str(
         message.get("formatted") or message.get("message") or payload.get("message") or ""
     )
-    user = {str(key): str(entry) for key, entry in (payload.get("user") or {}).items() if entry not in (None, "")}
+    user = {
+        str(key): str(entry)
+        for key, entry in (payload.get("user") or {}).items()
+        if entry not in (None, "")
+    }
     event = Event(
         id=str(payload.get("event_id") or uuid.uuid4().hex).replace("-", ""),
         project_id=project_id,
@@ -136,7 +140,11 @@ def _of_group(values: list[Payload], outer: Payload) -> Payload:
     told = outer.get("mechanism") or {}
     if not told.get("is_exception_group"):
         return outer
-    inside = [v for v in values if (v.get("mechanism") or {}).get("parent_id") == told.get("exception_id") is not None]
+    inside = [
+        v
+        for v in values
+        if (v.get("mechanism") or {}).get("parent_id") == told.get("exception_id") is not None
+    ]
     members = [_of_group(values, v) for v in inside if v is not outer]
     kinds = {(m.get("type"), str(top_frame(m).get("function"))) for m in members}
     return members[-1] if len(kinds) == 1 else outer
@@ -195,7 +203,12 @@ def user_tag(user: dict[str, str]) -> str:
     The order is that of KEYWORD_MAP in
     https://github.com/getsentry/sentry/blob/master/src/sentry/utils/eventuser.py
     """
-    for key, name in (("id", "id"), ("username", "username"), ("email", "email"), ("ip_address", "ip")):
+    for key, name in (
+        ("id", "id"),
+        ("username", "username"),
+        ("email", "email"),
+        ("ip_address", "ip"),
+    ):
         if user.get(key):
             return f"{name}:{user[key]}"
     return ""
@@ -204,11 +217,17 @@ def user_tag(user: dict[str, str]) -> str:
 def fingerprint(event: Event) -> str:
     """What makes two events one issue: the SDK's own fingerprint, else exception type and in-app top frame."""
     given = [str(part) for part in event.payload.get("fingerprint") or []]
-    default = [event.type, str(event.frame.get("module") or event.frame.get("filename") or ""), frame_function(event)]
+    default = [
+        event.type,
+        str(event.frame.get("module") or event.frame.get("filename") or ""),
+        frame_function(event),
+    ]
     if not event.type:
         default = ["message", event.value]
     parts = given or ["{{ default }}"]
-    whole = [piece for part in parts for piece in (default if part.strip("{ }") == "default" else [part])]
+    whole = [
+        piece for part in parts for piece in (default if part.strip("{ }") == "default" else [part])
+    ]
     return hashlib.sha256("\0".join([str(event.project_id), *whole]).encode()).hexdigest()[:32]
 
 

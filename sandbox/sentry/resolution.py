@@ -12,7 +12,9 @@ from collections.abc import Iterable
 
 from sandbox.sentry.models import Issue, Release, Resolution
 
-SEMVER = re.compile(r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.+-]+)?")
+SEMVER = re.compile(
+    r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.+-]+)?"
+)
 """`package@1.2.3-rc.1+build`: without a package nothing is semantic (https://docs.sentry.io/product/releases/)."""
 
 Number = tuple[int, int, int, int, tuple[int, tuple[tuple[int, int, str], ...]]]
@@ -49,7 +51,9 @@ def in_next(issue: Issue, releases: list[Release]) -> Resolution | None:
         return None
     newest = max(releases, key=dated)
     if follows_semver(releases, newest.version):
-        numbered = [(number, one) for one in releases if (number := semver(one.version)) is not None]
+        numbered = [
+            (number, one) for one in releases if (number := semver(one.version)) is not None
+        ]
         greatest = max(numbered, key=lambda pair: pair[0])[1]
         return Resolution(newest.version, current=greatest.version)
     by_name = {one.version: one for one in releases}
@@ -92,6 +96,11 @@ def holds(resolution: Resolution | None, release: Release | None, releases: list
 def came(resolution: Resolution, created: Release, releases: list[Release]) -> Resolution:
     """A release was made: where the next one was waited for, this is it (tasks/clear_expired_resolutions.py)."""
     waited = {one.version: one for one in releases}.get(resolution.release)
-    if not resolution.next or waited is None or waited is created or waited.created >= created.created:
+    if (
+        not resolution.next
+        or waited is None
+        or waited is created
+        or waited.created >= created.created
+    ):
         return resolution
     return Resolution(created.version, current=resolution.current)

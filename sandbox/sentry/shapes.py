@@ -25,7 +25,9 @@ def users(events: Sequence[Event]) -> int:
     return len({event.tags["user"] for event in events if "user" in event.tags})
 
 
-def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period: str = "24h") -> Payload:
+def issue_item(
+    sentry: Sentry, issue: Issue, events: Sequence[Event], *, period: str = "24h"
+) -> Payload:
     """An issue in a list. `events` are those of the asked window: count and userCount are over them, the rest is over
     the issue's whole life. No `firstRelease` and no `tags` here."""
     shape = issue_shape(sentry, issue, events)
@@ -38,7 +40,9 @@ def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period:
     }
     listed = {
         **dict.fromkeys(("priorityLockedAt", "seerFixabilityScore", "seerAutofixLastTriggered")),
-        **dict.fromkeys(("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")),
+        **dict.fromkeys(
+            ("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")
+        ),
         **{name: {} for name in ("inbox", "owners")},
         "filtered": None,
         **{name: [] for name in ("integrationIssues", "sentryAppIssues")},
@@ -127,7 +131,9 @@ def short_release(sentry: Sentry, version: str) -> Payload | None:
 
 def stats(sentry: Sentry, issue: Issue, period: str) -> list[list[int]]:
     """[[start of the bucket in seconds, events], …] of the last day by the hour, else of 14 or 30 days by the day."""
-    size, count = {"24h": (3600, 24), "14d": (86_400, 14), "30d": (86_400, 30)}.get(period, (3600, 24))
+    size, count = {"24h": (3600, 24), "14d": (86_400, 14), "30d": (86_400, 30)}.get(
+        period, (3600, 24)
+    )
     last = int(sentry.clock()) // size * size
     found = {last - number * size: 0 for number in range(count - 1, -1, -1)}
     for event in sentry.window(last - (count - 1) * size, last + size, issue.events):
@@ -135,7 +141,9 @@ def stats(sentry: Sentry, issue: Issue, period: str) -> list[list[int]]:
     return [[start, number] for start, number in found.items()]
 
 
-def tag_detail(issue: Issue, key: str, events: Sequence[Event], *, limit: int = TOP_VALUES) -> Payload | None:
+def tag_detail(
+    issue: Issue, key: str, events: Sequence[Event], *, limit: int = TOP_VALUES
+) -> Payload | None:
     """`GET issues/{id}/tags/{key}/`: over the whole life of the issue; None when no event has the tag."""
     tagged = [event for event in events if key in event.tags]
     if not tagged:
@@ -244,7 +252,10 @@ def entries(event: Event) -> list[Payload]:
     if values:
         shapes = [exception_shape(value) for value in values]
         found.append(
-            {"type": "exception", "data": {"values": shapes, "hasSystemFrames": True, "excOmitted": None}},
+            {
+                "type": "exception",
+                "data": {"values": shapes, "hasSystemFrames": True, "excOmitted": None},
+            },
         )
     elif event.value:
         found.append({"type": "message", "data": {"formatted": event.value}})
@@ -260,8 +271,18 @@ def entries(event: Event) -> list[Payload]:
         found.append({"type": "breadcrumbs", "data": {"values": crumbs}})
     if request := event.payload.get("request"):
         headers = [[key, value] for key, value in (request.get("headers") or {}).items()]
-        shape = {"method": request.get("method"), "url": request.get("url"), "query": [], "headers": headers}
-        found.append({"type": "request", "data": shape | {"cookies": [], "data": request.get("data"), "env": None}})
+        shape = {
+            "method": request.get("method"),
+            "url": request.get("url"),
+            "query": [],
+            "headers": headers,
+        }
+        found.append(
+            {
+                "type": "request",
+                "data": shape | {"cookies": [], "data": request.get("data"), "env": None},
+            }
+        )
     return found
 
 
@@ -367,7 +388,12 @@ def release_shape(sentry: Sentry, release: Release) -> Payload:
         "lastDeploy": deploy_shape(release.deploys[-1]) if release.deploys else None,
         "authors": [],
         "projects": [
-            {"id": sentry.projects[slug].id, "slug": slug, "name": slug, "newGroups": release.new_groups}
+            {
+                "id": sentry.projects[slug].id,
+                "slug": slug,
+                "name": slug,
+                "newGroups": release.new_groups,
+            }
             | {"platform": sentry.projects[slug].platform, "platforms": [], "hasHealthData": False}
             for slug in sorted(release.projects)
         ],
@@ -406,7 +432,9 @@ def webhook_event(sentry: Sentry, event: Event) -> Payload:
         "environment": event.environment or None,
         "transaction": event.transaction or None,
         "location": event.frame.get("filename"),
-        "exception": {"values": exceptions(event.payload)} if main_exception(event.payload) else None,
+        "exception": {"values": exceptions(event.payload)}
+        if main_exception(event.payload)
+        else None,
         "contexts": event.payload.get("contexts") or {},
         "request": event.payload.get("request"),
         "sdk": event.payload.get("sdk"),

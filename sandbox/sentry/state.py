@@ -22,7 +22,9 @@ MAX_EVENTS = 200_000
 
 PROJECT_AGE = 90 * 86_400.0
 
-ALL_SCOPES = frozenset({"org:read", "project:read", "project:releases", "event:read", "event:write"})
+ALL_SCOPES = frozenset(
+    {"org:read", "project:read", "project:releases", "event:read", "event:write"}
+)
 
 STATUSES = ("unresolved", "resolved", "ignored")
 
@@ -116,9 +118,15 @@ class Sentry:
         resolved = (
             issue.status == "resolved"
         )  # `_handle_regression` of sentry/event_manager.py: by release, never by time
-        if resolved and not resolution.holds(issue.resolution, release, self.releases_of(issue.project.slug)):
+        if resolved and not resolution.holds(
+            issue.resolution, release, self.releases_of(issue.project.slug)
+        ):
             self.set_status(issue.id, "unresolved", substatus="regressed")
-        elif not created and issue.substatus == "new" and event.timestamp - issue.first_seen > 7 * 86_400:
+        elif (
+            not created
+            and issue.substatus == "new"
+            and event.timestamp - issue.first_seen > 7 * 86_400
+        ):
             issue.substatus = "ongoing"
         self._tell("event", event)
         if created:
@@ -130,7 +138,9 @@ class Sentry:
             return None
         release = self.releases.get(event.release)
         if release is None:
-            release = self.add_release(event.release, projects=[project.slug], created=event.timestamp)
+            release = self.add_release(
+                event.release, projects=[project.slug], created=event.timestamp
+            )
         release.projects.add(project.slug)
         release.first_event = min(release.first_event or event.timestamp, event.timestamp)
         release.last_event = max(release.last_event or event.timestamp, event.timestamp)
@@ -189,13 +199,17 @@ class Sentry:
     ) -> Release:
         release = self.releases.get(version)
         if release is None:
-            release = self.releases[version] = Release(version, self.clock() if created is None else created)
+            release = self.releases[version] = Release(
+                version, self.clock() if created is None else created
+            )
             self._tell("release", release)
         added = set(projects) - release.projects
         release.projects.update(projects)
         for issue in self.issues.values():
             if issue.project.slug in added and issue.resolution is not None:
-                issue.resolution = resolution.came(issue.resolution, release, self.releases_of(issue.project.slug))
+                issue.resolution = resolution.came(
+                    issue.resolution, release, self.releases_of(issue.project.slug)
+                )
         return release
 
     def releases_of(self, slug: str) -> list[Release]:
@@ -213,7 +227,9 @@ class Sentry:
     ) -> Deploy:
         """Record a deploy of a known release (KeyError otherwise)."""
         release = self.releases[version]
-        deploy = Deploy(self._next_deploy, environment, self.clock() if finished is None else finished, started)
+        deploy = Deploy(
+            self._next_deploy, environment, self.clock() if finished is None else finished, started
+        )
         deploy.name, deploy.url = name, url
         self._next_deploy += 1
         release.deploys.append(deploy)
@@ -245,14 +261,20 @@ class Sentry:
         issue = self.issues[issue_id]
         usual = {"unresolved": "ongoing", "resolved": None, "ignored": "archived_until_escalating"}
         changed = issue.status != status
-        issue.status, issue.substatus, issue.changed = status, substatus or usual[status], self.clock()
+        issue.status, issue.substatus, issue.changed = (
+            status,
+            substatus or usual[status],
+            self.clock(),
+        )
         issue.resolution, issue.by = resolution, by
         if changed:
             self._tell(f"issue.{'archived' if status == 'ignored' else status}", issue)
         return issue
 
     def by_short_id(self, short_id: str) -> Issue | None:
-        return next((issue for issue in self.issues.values() if issue.short_id == short_id.upper()), None)
+        return next(
+            (issue for issue in self.issues.values() if issue.short_id == short_id.upper()), None
+        )
 
     def event(self, event_id: str) -> Event | None:
         return self._by_id.get(event_id)
@@ -291,7 +313,9 @@ class Sentry:
                 "level": issue.level,
                 "count": issue.times_seen,
                 "last_minute": len(self.window(now - 60, now + 60, issue.events)),
-                "users": len({event.tags["user"] for event in issue.events if "user" in event.tags}),
+                "users": len(
+                    {event.tags["user"] for event in issue.events if "user" in event.tags}
+                ),
                 "first_seen": iso(issue.first_seen),
                 "last_seen": iso(issue.last_seen),
                 "first_release": issue.first_release,

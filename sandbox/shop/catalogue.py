@@ -59,7 +59,11 @@ def section(name: str, keys: dict[str, Any]) -> str:
 def toml(value: Any) -> str:
     """A TOML value. A JSON string is a TOML basic string, as long as it is ASCII-escaped without surrogates."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {toml(entry)}" for key, entry in value.items()) + " }"
+        return (
+            "{ "
+            + ", ".join(f"{json.dumps(key)} = {toml(entry)}" for key, entry in value.items())
+            + " }"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(toml(entry) for entry in value) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -38,7 +38,9 @@ class Read:
 class ShopGitHub(GitHub):
     """`work` and `busy` are the developers': one of them at a time works in their tree."""
 
-    def __init__(self, repo: Tree, work: Callable[[], Work], busy: asyncio.Lock, **more: Any) -> None:
+    def __init__(
+        self, repo: Tree, work: Callable[[], Work], busy: asyncio.Lock, **more: Any
+    ) -> None:
         super().__init__(repository=REPOSITORY, **more)
         self._repo = repo
         self._work = work
@@ -48,7 +50,9 @@ class ShopGitHub(GitHub):
 
     async def refresh(self) -> None:
         async with self._reading:
-            refs = await asyncio.to_thread(self._repo.git, "for-each-ref", "refs/heads", "refs/tags")
+            refs = await asyncio.to_thread(
+                self._repo.git, "for-each-ref", "refs/heads", "refs/tags"
+            )
             if refs != self._refs:
                 self._take(await asyncio.to_thread(self._read))
                 self._refs = refs
@@ -59,7 +63,7 @@ class ShopGitHub(GitHub):
         async with self._busy:
             yield
 
-    def bring_in(self, pull: Pull) -> str:
+    def make_merge_commit(self, pull: Pull) -> str:
         try:
             message = f"Merge pull request #{pull.number} from acme/{pull.head_ref}\n\n{pull.title}"
             return self._work().merge(pull.head_sha, message, GITHUB_ITSELF)
@@ -75,7 +79,14 @@ class ShopGitHub(GitHub):
             sha = self._work().revert(meant.head_sha, branch, GITHUB_ITSELF)
         except GitFailed:
             return None
-        made = Pull(self._next(), f'Revert "{meant.title}"', sha, branch, body=body, by="firebreak[bot]")
+        made = Pull(
+            self.next_number(),
+            f'Revert "{meant.title}"',
+            sha,
+            branch,
+            body=body,
+            by="firebreak[bot]",
+        )
         made.opened_at = self._now()
         self.pulls.append(made)
         self.on_change()
@@ -84,23 +95,32 @@ class ShopGitHub(GitHub):
     def resolve(self, ref: str) -> str | None:
         return super().resolve(ref) or self._repo.resolve(ref)
 
-    def aside(self, base: str, head: str) -> str | None:
-        line = {c.sha for c in self.commits}
-        if base in line and head in line:
-            return None
-        older = self._repo.try_git("merge-base", "--is-ancestor", base, head) is not None
-        return "ahead" if older else "diverged"
+    def is_built_on(self, base: str, head: str) -> bool:
+        return self._repo.try_git("merge-base", "--is-ancestor", base, head) is not None
 
     # --- what git says -------------------------------------------------------------------------------------------
 
     def _read(self) -> Read:
         rows = [
-            row.split(SEPARATOR) for row in self._repo.git("log", "--reverse", f"--format={LOG}", "main").splitlines()
+            row.split(SEPARATOR)
+            for row in self._repo.git("log", "--reverse", f"--format={LOG}", "main").splitlines()
         ]
-        main = tuple((sha, tuple(up.split()), who, datetime.fromisoformat(at), says) for sha, up, who, at, says in rows)
-        listed = ("--format=%(objectname)%1f%(refname:short)%1f%(authorname)%1f%(subject)", "--sort=committerdate")
-        tags = [row.split(SEPARATOR) for row in self._repo.git("for-each-ref", *listed, "refs/tags").splitlines()]
-        heads = [row.split(SEPARATOR) for row in self._repo.git("for-each-ref", *listed, "refs/heads").splitlines()]
+        main = tuple(
+            (sha, tuple(up.split()), who, datetime.fromisoformat(at), says)
+            for sha, up, who, at, says in rows
+        )
+        listed = (
+            "--format=%(objectname)%1f%(refname:short)%1f%(authorname)%1f%(subject)",
+            "--sort=committerdate",
+        )
+        tags = [
+            row.split(SEPARATOR)
+            for row in self._repo.git("for-each-ref", *listed, "refs/tags").splitlines()
+        ]
+        heads = [
+            row.split(SEPARATOR)
+            for row in self._repo.git("for-each-ref", *listed, "refs/heads").splitlines()
+        ]
         return Read(
             main=main,
             tags={name: sha for sha, name, _, _ in tags},
@@ -109,7 +129,10 @@ class ShopGitHub(GitHub):
 
     def _take(self, found: Read) -> None:
         line = {sha for sha, *_ in found.main}
-        self.tags, self.branches = found.tags, {name: sha for name, (sha, _, _) in found.branches.items()}
+        self.tags, self.branches = (
+            found.tags,
+            {name: sha for name, (sha, _, _) in found.branches.items()},
+        )
         for pull in self.pulls:
             pushed = self.branches.get(pull.head_ref)
             if pushed is not None and pushed != pull.head_sha and not (pull.merged or pull.closed):
@@ -122,7 +145,9 @@ class ShopGitHub(GitHub):
                 self._arrived(sha, who, at, says)
         numbers = {pull.head_sha: pull.number for pull in self.pulls if pull.merged}
         self.commits = [
-            Commit(sha, says, who, at, pull=numbers.get(sha), parent=parents[0] if parents else None)
+            Commit(
+                sha, says, who, at, pull=numbers.get(sha), parent=parents[0] if parents else None
+            )
             for sha, parents, who, at, says in found.main
         ]
         self._branches(found, line)
@@ -131,12 +156,19 @@ class ShopGitHub(GitHub):
         """As GitHub does: a pull request whose head is in the main branch by whatever way is merged."""
         for pull in self.pulls:
             if pull.head_sha in line and not (pull.merged or pull.closed):
-                pull.merged, pull.merged_at, pull.merged_by = True, self._now(), login(found.main[-1][2])
-                self.tell("pull_request", {"action": "closed", "number": pull.number, "pull_request": pull})
+                pull.merged, pull.merged_at, pull.merged_by = (
+                    True,
+                    self._now(),
+                    login(found.main[-1][2]),
+                )
+                self.on_event(
+                    "pull_request",
+                    {"action": "closed", "number": pull.number, "pull_request": pull},
+                )
 
     def _arrived(self, sha: str, who: str, at: datetime, says: str) -> None:
         """A change that is on main already: it came by a pull request, too."""
-        pull = Pull(self._next(), says, sha, f"change/{sha[:7]}", by=login(who), merged=True)
+        pull = Pull(self.next_number(), says, sha, f"change/{sha[:7]}", by=login(who), merged=True)
         pull.opened_at = pull.merged_at = at
         pull.merged_by = login(who)
         self.pulls.append(pull)
@@ -144,14 +176,15 @@ class ShopGitHub(GitHub):
     def _branches(self, found: Read, line: set[str]) -> None:
         mended = {one.fix_branch for one in self._work().breakages if one.mended}
         for name, (sha, who, says) in found.branches.items():
-            pull = next((p for p in reversed(self.pulls) if p.head_ref == name and not p.merged), None)
+            pull = next(
+                (p for p in reversed(self.pulls) if p.head_ref == name and not p.merged), None
+            )
             if pull is None and sha not in line and name not in mended:
-                self.pulls.append(Pull(self._next(), says, sha, name, by=login(who), opened_at=self._now()))
+                self.pulls.append(
+                    Pull(self.next_number(), says, sha, name, by=login(who), opened_at=self._now())
+                )
             elif pull is not None and name in mended and not pull.closed:
                 self.close(pull)  # the fix came to main in another way
-
-    def _next(self) -> int:
-        return max((p.number for p in self.pulls), default=0) + 1
 
 
 def login(name: str) -> str:

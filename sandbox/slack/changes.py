@@ -96,7 +96,9 @@ class Changes:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def until(self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = "") -> T:
+    async def until(
+        self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = ""
+    ) -> T:
         """Wait until `predicate()` is truthy and return its value; it is asked again after every change.
 
         It is also asked four times a second, for predicates that look at more than this workspace.

@@ -49,7 +49,9 @@ class Channel:
     def roots(self) -> list[Json]:
         """What the channel itself shows, oldest first: no replies, except those that were also sent to the channel."""
         return [
-            m for m in self.messages if m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast"
+            m
+            for m in self.messages
+            if m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast"
         ]
 
     def thread(self, ts: str) -> list[Json]:
@@ -104,7 +106,13 @@ class Channel:
 
 
 def person(
-    user_id: str, name: str, real_name: str, *, team: str = TEAM, guest: bool = False, bot: bool = False
+    user_id: str,
+    name: str,
+    real_name: str,
+    *,
+    team: str = TEAM,
+    guest: bool = False,
+    bot: bool = False,
 ) -> Json:
     """A user object: https://docs.slack.dev/reference/objects/user-object"""
     shape: Json = {

@@ -57,4 +57,11 @@ def _file(workspace: Workspace, user: str, name: str) -> Json:
 def _elsewhere(workspace: Workspace) -> Json:
     """Of a workspace that shares the channel: https://docs.slack.dev/apis/slack-connect/#files"""
     id = workspace.new_id("F")
-    return {"id": id, "mode": "file_access", "file_access": "check_file_info", "created": 0, "timestamp": 0, "user": ""}
+    return {
+        "id": id,
+        "mode": "file_access",
+        "file_access": "check_file_info",
+        "created": 0,
+        "timestamp": 0,
+        "user": "",
+    }

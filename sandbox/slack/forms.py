@@ -22,7 +22,10 @@ def initial(element: Json) -> Json:
     if kind in TEXT_INPUTS:
         return {"type": kind, "value": element.get("initial_value")}
     if kind == "checkboxes" or kind in ("multi_static_select", "multi_external_select"):
-        return {"type": kind, "selected_options": [_plain_option(o) for o in element.get("initial_options", [])]}
+        return {
+            "type": kind,
+            "selected_options": [_plain_option(o) for o in element.get("initial_options", [])],
+        }
     if kind in ("radio_buttons", "static_select", "external_select"):
         option = element.get("initial_option")
         return {"type": kind, "selected_option": _plain_option(option) if option else None}
@@ -46,14 +49,20 @@ def chosen(workspace: Workspace, element: Json, value: Any) -> Json:
     if kind in ("radio_buttons", "static_select"):
         return {"type": kind, "selected_option": None if value is None else _option(element, value)}
     if kind in ("checkboxes", "multi_static_select"):
-        return {"type": kind, "selected_options": [_option(element, one) for one in _list(element, value)]}
+        return {
+            "type": kind,
+            "selected_options": [_option(element, one) for one in _list(element, value)],
+        }
     if kind == "external_select":
         return {"type": kind, "selected_option": value}
     if kind == "multi_external_select":
         return {"type": kind, "selected_options": _list(element, value)}
     for what in ("user", "conversation", "channel"):
         if kind == f"{what}s_select":
-            return {"type": kind, f"selected_{what}": None if value is None else _reference(workspace, what, value)}
+            return {
+                "type": kind,
+                f"selected_{what}": None if value is None else _reference(workspace, what, value),
+            }
         if kind == f"multi_{what}s_select":
             many = [_reference(workspace, what, one) for one in _list(element, value)]
             return {"type": kind, f"selected_{what}s": many}
@@ -110,9 +119,13 @@ def _text(element: Json, value: Any) -> str | None:
         return None
     text = str(value)
     if len(text) < element.get("min_length", 0):
-        raise ClientRefused(f"{element['action_id']} needs at least {element['min_length']} characters")
+        raise ClientRefused(
+            f"{element['action_id']} needs at least {element['min_length']} characters"
+        )
     if len(text) > element.get("max_length", 3000):
-        raise ClientRefused(f"{element['action_id']} takes at most {element.get('max_length', 3000)} characters")
+        raise ClientRefused(
+            f"{element['action_id']} takes at most {element.get('max_length', 3000)} characters"
+        )
     if element["type"] == "number_input":
         _check_number(element, text)
     if element["type"] == "plain_text_input" and not element.get("multiline") and "\n" in text:
@@ -131,7 +144,9 @@ def _check_number(element: Json, text: str) -> None:
 
 
 def _list(element: Json, value: Any) -> list[Any]:
-    many = [] if value is None else list(value) if isinstance(value, (list, tuple, set)) else [value]
+    many = (
+        [] if value is None else list(value) if isinstance(value, (list, tuple, set)) else [value]
+    )
     if len(many) > element.get("max_selected_items", len(many)):
         raise ClientRefused(f"{element['action_id']} takes at most {element['max_selected_items']}")
     return many

@@ -144,7 +144,11 @@ class Modals:
     def show_errors(self, view_id: str, errors: dict[str, str]) -> None:
         self.errors[view_id] = errors
         self._changes.tell(
-            Change("view_errors", user=self.owners[view_id], data={"view_id": view_id, "errors": errors})
+            Change(
+                "view_errors",
+                user=self.owners[view_id],
+                data={"view_id": view_id, "errors": errors},
+            )
         )
 
     def _put_on_top(self, user: str, view: Json) -> Json:
@@ -172,7 +176,9 @@ class Modals:
 
     def _check_external_id(self, view: Json, own: str | None) -> None:
         external = view.get("external_id")
-        if external and any(v["external_id"] == external and v["id"] != own for v in self.views.values()):
+        if external and any(
+            v["external_id"] == external and v["id"] != own for v in self.views.values()
+        ):
             raise SlackError("duplicate_external_id")
 
     def _id(self) -> str:
@@ -190,7 +196,8 @@ class Modals:
             "callback_id": view.get("callback_id", ""),
             "state": {"values": {}},
             "hash": f"{int(self._now())}.{secrets.token_urlsafe(6)}",
-            "title": view.get("title") or {"type": "plain_text", "text": "View Title", "emoji": True},
+            "title": view.get("title")
+            or {"type": "plain_text", "text": "View Title", "emoji": True},
             "clear_on_close": bool(view.get("clear_on_close")),
             "notify_on_close": bool(view.get("notify_on_close")),
             "close": view.get("close"),

@@ -59,10 +59,20 @@ class Person:
         where = self._own_channel(channel)
         if files:
             beside = {"upload": False, "display_as_bot": False, "bot_id": None}
-            more |= {"subtype": "file_share", "files": shared(self.workspace, self.id, files), **beside}
+            more |= {
+                "subtype": "file_share",
+                "files": shared(self.workspace, self.id, files),
+                **beside,
+            }
         said, own = payloads.escaped(self.workspace, text), str(uuid.uuid4())
         message = self.workspace.post(
-            where, self.id, said, thread_ts=thread_ts, broadcast=broadcast, client_msg_id=own, **more
+            where,
+            self.id,
+            said,
+            thread_ts=thread_ts,
+            broadcast=broadcast,
+            client_msg_id=own,
+            **more,
         )
         return self._seen(where, message)
 
@@ -84,13 +94,17 @@ class Person:
             "channel_id": origin.id,
             "is_msg_unfurl": True,
             "is_share": True,
-            "message_blocks": [{"team": TEAM, "channel": origin.id, "ts": message["ts"], "message": inside}],
+            "message_blocks": [
+                {"team": TEAM, "channel": origin.id, "ts": message["ts"], "message": inside}
+            ],
             "from_url": self.workspace.permalink(origin.id, message["ts"]),
             "fallback": words,
             "text": message["text"],
             "mrkdwn_in": ["text"],
         }
-        return self.say(channel, text, attachments=[attachment, *deepcopy(message.get("attachments") or [])])
+        return self.say(
+            channel, text, attachments=[attachment, *deepcopy(message.get("attachments") or [])]
+        )
 
     def react(self, message: Json, name: str = "pushpin") -> None:
         """Put an emoji on a message; the same person's second one of a kind is refused."""
@@ -114,7 +128,9 @@ class Person:
         where, mine = self._own_message(message)
         self.workspace.delete(where, mine["ts"])
 
-    async def command(self, line: str, channel: str | Channel = "general", *, seconds: float = 5.0) -> Ack:
+    async def command(
+        self, line: str, channel: str | Channel = "general", *, seconds: float = 5.0
+    ) -> Ack:
         """Type a slash command, e.g. `/incident checkout is failing`, in a channel that they are in.
 
         Whoever has just seen a channel may be invited a moment later: that is waited for, at most `seconds`.
@@ -133,19 +149,25 @@ class Person:
         command_acked(self.workspace, self.id, where, fields["command"], ack)
         return ack
 
-    async def click(self, where: Json, action_id: str, value: str | None = None, *, confirm: bool = True) -> Ack | None:
+    async def click(
+        self, where: Json, action_id: str, value: str | None = None, *, confirm: bool = True
+    ) -> Ack | None:
         """Press a button of a message or view, as it stands in `where`; `value` tells two of one action id apart.
 
         A button with a confirm dialog: `confirm=False` presses Cancel there, nothing is sent, and None is returned.
         Raises `ClientRefused` when there is no such button.
         """
-        block, element = self._element(where, action_id, lambda e: value is None or e.get("value") == value)
+        block, element = self._element(
+            where, action_id, lambda e: value is None or e.get("value") == value
+        )
         if element["type"] != "button":
             raise ClientRefused(f"{action_id} is a {element['type']}, not a button: use choose")
         if "confirm" in element and not confirm:
             return None
         action = {
-            key: element[key] for key in ("action_id", "text", "value", "style", "url", "confirm") if key in element
+            key: element[key]
+            for key in ("action_id", "text", "value", "style", "url", "confirm")
+            if key in element
         }
         return await self._act(where, block, element, action)
 
@@ -157,12 +179,18 @@ class Person:
         block, element = self._element(where, action_id, lambda _: True)
         if element["type"] == "overflow":
             picked = chosen(self.workspace, {**element, "type": "static_select"}, value)
-            return await self._act(where, block, element, {"selected_option": picked["selected_option"]})
+            return await self._act(
+                where, block, element, {"selected_option": picked["selected_option"]}
+            )
         entered = chosen(self.workspace, element, value)
         self.workspace.modals.type_in(_key(where), block["block_id"], action_id, entered)
         if block["type"] == "input" and not block.get("dispatch_action"):
             return None
-        more = {key: element[key] for key in ("placeholder", "initial_option", "confirm") if key in element}
+        more = {
+            key: element[key]
+            for key in ("placeholder", "initial_option", "confirm")
+            if key in element
+        }
         return await self._act(where, block, element, {**entered, **more})
 
     def fill(self, view: Json, values: dict[str, Any]) -> None:
@@ -171,14 +199,20 @@ class Person:
         for name, value in values.items():
             place = next(
                 ((b, e) for b, e in elements(current["blocks"]) if b["block_id"] == name),
-                next(((b, e) for b, e in elements(current["blocks"]) if e["action_id"] == name), None),
+                next(
+                    ((b, e) for b, e in elements(current["blocks"]) if e["action_id"] == name), None
+                ),
             )
             if place is None:
-                fields = [f"{b['block_id']}/{e['action_id']}" for b, e in elements(current["blocks"])]
+                fields = [
+                    f"{b['block_id']}/{e['action_id']}" for b, e in elements(current["blocks"])
+                ]
                 raise ClientRefused(f"the form has no field {name!r}; it has {fields}")
             block, element = place
             entered = chosen(self.workspace, element, value)
-            self.workspace.modals.type_in(current["id"], block["block_id"], element["action_id"], entered)
+            self.workspace.modals.type_in(
+                current["id"], block["block_id"], element["action_id"], entered
+            )
 
     async def submit(self, view: Json, values: dict[str, Any] | None = None) -> Ack:
         """Fill in `values` and press Submit. Raises `ClientRefused` when a required field is empty."""
@@ -191,7 +225,9 @@ class Person:
             raise ClientRefused(f"please complete the required fields: {labels}")
         sent = self._with_state(current)
         ack = await self.delivery.interaction(
-            payloads.submission(self.workspace, self.id, sent, self.workspace.modals.trigger(self.id, current["id"]))
+            payloads.submission(
+                self.workspace, self.id, sent, self.workspace.modals.trigger(self.id, current["id"])
+            )
         )
         submission_acked(self.workspace, self.id, current["id"], ack)
         return ack
@@ -205,7 +241,9 @@ class Person:
         else:
             self.workspace.modals.pop(self.id)
         if current["notify_on_close"]:
-            body = payloads.closing(self.workspace, self.id, sent, is_cleared=current["clear_on_close"])
+            body = payloads.closing(
+                self.workspace, self.id, sent, is_cleared=current["clear_on_close"]
+            )
             await self.delivery.interaction(body)
 
     async def shortcut(
@@ -218,7 +256,9 @@ class Person:
         else:
             where = self._channel(channel or message["channel"])
             url = self.delivery.response_urls.make(self.id, where, message)
-            body = payloads.message_shortcut(self.workspace, self.id, callback_id, where, message, url, trigger_id)
+            body = payloads.message_shortcut(
+                self.workspace, self.id, callback_id, where, message, url, trigger_id
+            )
         ack = await self.delivery.interaction(body)
         interaction_acked(self.workspace, self.id, ack)
         return ack
@@ -242,7 +282,12 @@ class Person:
     # Seeing
 
     async def sees(
-        self, text: str, channel: str | Channel | None = None, *, after: str = "", seconds: float = WAIT
+        self,
+        text: str,
+        channel: str | Channel | None = None,
+        *,
+        after: str = "",
+        seconds: float = WAIT,
     ) -> Json:
         """Wait for a message, ephemeral ones included, that holds `text` in its text or any block; the newest one.
 
@@ -267,12 +312,18 @@ class Person:
         what = f"{self.id} sees a message change to {text!r}"
         return self._seen(where, await self.workspace.until(look, seconds=seconds, what=what))
 
-    async def open_modal(self, callback_id: str | None = None, *, text: str = "", seconds: float = WAIT) -> Json:
+    async def open_modal(
+        self, callback_id: str | None = None, *, text: str = "", seconds: float = WAIT
+    ) -> Json:
         """Wait until a view (with this callback id, holding `text`) is on top for this person; return it."""
 
         def look() -> Json | None:
             view = self.workspace.modals.top(self.id)
-            return view if view and callback_id in (None, view["callback_id"]) and text in plain(view) else None
+            return (
+                view
+                if view and callback_id in (None, view["callback_id"]) and text in plain(view)
+                else None
+            )
 
         what = f"{self.id} has a modal {callback_id or ''} open"
         return deepcopy(await self.workspace.until(look, seconds=seconds, what=what))
@@ -292,11 +343,15 @@ class Person:
         """Wait for a channel that this person can see and whose name begins like this; the newest one."""
 
         def look() -> Channel | None:
-            mine = (c for c in self.workspace.channels.values() if self.workspace.may_see(c, self.id))
+            mine = (
+                c for c in self.workspace.channels.values() if self.workspace.may_see(c, self.id)
+            )
             found = [channel for channel in mine if channel.name.startswith(name_prefix)]
             return found[-1] if found else None
 
-        return await self.workspace.until(look, seconds=seconds, what=f"{self.id} sees a channel {name_prefix}…")
+        return await self.workspace.until(
+            look, seconds=seconds, what=f"{self.id} sees a channel {name_prefix}…"
+        )
 
     def messages(self, channel: str | Channel) -> list[Json]:
         """The channel as it shows, oldest first, without replies and without ephemeral messages."""
@@ -349,12 +404,18 @@ class Person:
 
     async def _joined(self, channel: Channel, seconds: float) -> None:
         with suppress(NeverHappened):
-            await self.workspace.until(lambda: channel.is_archived or self.id in channel.members, seconds=seconds)
+            await self.workspace.until(
+                lambda: channel.is_archived or self.id in channel.members, seconds=seconds
+            )
 
     def _own_message(self, message: Json) -> tuple[Channel, Json]:
         where = self._own_channel(message["channel"])
         found = self.workspace.message(where, message["ts"])
-        if found.get("user") != self.id or found.get("subtype") not in (None, "file_share", "thread_broadcast"):
+        if found.get("user") != self.id or found.get("subtype") not in (
+            None,
+            "file_share",
+            "thread_broadcast",
+        ):
             raise ClientRefused("only one's own messages can be edited and deleted")
         return where, found
 
@@ -363,7 +424,9 @@ class Person:
 
     def _everything(self, channel: str | Channel | None) -> list[Json]:
         places = self.workspace.channels_of(self.id) if channel is None else self._visible(channel)
-        posted = [{**message, "channel": place.id} for place in places for message in place.messages]
+        posted = [
+            {**message, "channel": place.id} for place in places for message in place.messages
+        ]
         ids = {place.id for place in places}
         whispered = [m for m in self.workspace.ephemerals.get(self.id, []) if m["channel"] in ids]
         return sorted([*posted, *whispered], key=lambda m: m["ts"])
@@ -372,24 +435,33 @@ class Person:
         """The channel, or none while it does not exist yet."""
         if isinstance(channel, Channel):
             return [channel]
-        found = self.workspace.channels.get(channel) or self.workspace.channel_named(channel.removeprefix("#"))
+        found = self.workspace.channels.get(channel) or self.workspace.channel_named(
+            channel.removeprefix("#")
+        )
         return [found] if found and self.workspace.may_see(found, self.id) else []
 
     def _element(self, where: Json, action_id: str, fits: Any) -> tuple[Json, Json]:
         for block, element in elements(where.get("blocks", [])):
             if element["action_id"] == action_id and fits(element):
                 return block, element
-        raise ClientRefused(f"no {action_id} to press here, but {action_ids(where)} in: {plain(where)[:200]}")
+        raise ClientRefused(
+            f"no {action_id} to press here, but {action_ids(where)} in: {plain(where)[:200]}"
+        )
 
     def _open_view(self, view: Json) -> Json:
         current = self.workspace.modals.views.get(view["id"])
         if current is None:
-            raise ClientRefused(f"the view {view.get('callback_id') or view['id']} is not open any more")
+            raise ClientRefused(
+                f"the view {view.get('callback_id') or view['id']} is not open any more"
+            )
         return current
 
     def _with_state(self, view: Json) -> Json:
         typed = self.workspace.modals.typed.get(view["id"], {})
-        return {**deepcopy(view), "state": {"values": deepcopy(state_values(view["blocks"], typed))}}
+        return {
+            **deepcopy(view),
+            "state": {"values": deepcopy(state_values(view["blocks"], typed))},
+        }
 
     async def _act(self, where: Json, block: Json, element: Json, action: Json) -> Ack:
         action = {
@@ -401,13 +473,17 @@ class Person:
         }
         if "ts" not in where:
             trigger_id = self.workspace.modals.trigger(self.id, where["id"])
-            body = payloads.view_click(self.workspace, self.id, self._with_state(where), action, trigger_id)
+            body = payloads.view_click(
+                self.workspace, self.id, self._with_state(where), action, trigger_id
+            )
         else:
             channel = self._channel(where["channel"])
             state = state_values(where["blocks"], self.workspace.modals.typed.get(_key(where), {}))
             url = self.delivery.response_urls.make(self.id, channel, where)
             trigger_id = self.workspace.modals.trigger(self.id)
-            body = payloads.message_click(self.workspace, self.id, channel, where, action, state, url, trigger_id)
+            body = payloads.message_click(
+                self.workspace, self.id, channel, where, action, state, url, trigger_id
+            )
         ack = await self.delivery.interaction(body)
         interaction_acked(self.workspace, self.id, ack)
         return ack

@@ -13,14 +13,33 @@ from typing import Any, TypeVar
 
 from sandbox.slack.block_kit.blocks import stored
 from sandbox.slack.changes import Change, Changes, Json, Subscription
-from sandbox.slack.channels import ALICE, APP, BOB, BOT, BOT_USER, GUEST, TEAM, Channel, checkout_oncall, everybody
+from sandbox.slack.channels import (
+    ALICE,
+    APP,
+    BOB,
+    BOT,
+    BOT_USER,
+    GUEST,
+    TEAM,
+    Channel,
+    checkout_oncall,
+    everybody,
+)
 from sandbox.slack.errors import SlackError
 from sandbox.slack.modals import Modals
 
 T = TypeVar("T")
 
 BOT_SCOPES = (
-    *("commands", "chat:write", "chat:write.public", "users:read", "usergroups:read", "pins:write", "bookmarks:write"),
+    *(
+        "commands",
+        "chat:write",
+        "chat:write.public",
+        "users:read",
+        "usergroups:read",
+        "pins:write",
+        "bookmarks:write",
+    ),
     *("channels:manage", "channels:join", "channels:read", "channels:history"),
     *("groups:write", "groups:read", "groups:history", "im:write", "im:history", "reactions:read"),
 )
@@ -43,7 +62,9 @@ class Workspace:
     Messages, users, views are plain JSON in Slack's shapes. Refusals are raised as `SlackError` with Slack's string.
     """
 
-    def __init__(self, *, now: Callable[[], float] = time.time, url: str = "https://firebreak.slack.com/") -> None:
+    def __init__(
+        self, *, now: Callable[[], float] = time.time, url: str = "https://firebreak.slack.com/"
+    ) -> None:
         self.now = now
         self.url = url
         """Where people look at this workspace; permalinks begin with it."""
@@ -71,7 +92,9 @@ class Workspace:
         self._counter = itertools.count(1)
         self._last_ts = 0
         for channel_id, name in (("C0GENERAL", "general"), ("C0INCIDENTS", "incidents")):
-            self.channels[channel_id] = Channel(channel_id, name, ALICE, int(now()), members=[ALICE, BOB])
+            self.channels[channel_id] = Channel(
+                channel_id, name, ALICE, int(now()), members=[ALICE, BOB]
+            )
         self.channels["C0GENERAL"].members += [GUEST, BOT_USER]
 
     # Listening
@@ -80,7 +103,9 @@ class Workspace:
         """Every change from now on: `with workspace.subscribe() as changes: async for change in changes: …`"""
         return self.changes.subscribe()
 
-    async def until(self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = "") -> T:
+    async def until(
+        self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = ""
+    ) -> T:
         """Wait until `predicate()` is truthy; return its value. Raises `NeverHappened` after `seconds`."""
         return await self.changes.until(predicate, seconds=seconds, what=what)
 
@@ -98,7 +123,10 @@ class Workspace:
 
     def channels_of(self, user: str) -> list[Channel]:
         """The channels that `user` can look into, direct messages last."""
-        return sorted((c for c in self.channels.values() if self.may_see(c, user)), key=lambda c: (c.is_im, c.name))
+        return sorted(
+            (c for c in self.channels.values() if self.may_see(c, user)),
+            key=lambda c: (c.is_im, c.name),
+        )
 
     def may_see(self, channel: Channel, user: str) -> bool:
         """Full members see public channels; guests and people of other workspaces only those that they are in."""
@@ -149,7 +177,13 @@ class Workspace:
         if channel.is_archived:
             raise SlackError("is_archived")
         team = self.users[user]["team_id"] if user in self.users else TEAM
-        message: Json = {"type": "message", "user": user, "text": text, "ts": self.timestamp(), "team": team}
+        message: Json = {
+            "type": "message",
+            "user": user,
+            "text": text,
+            "ts": self.timestamp(),
+            "team": team,
+        }
         if user == BOT_USER:
             message |= {"bot_id": BOT, "app_id": APP, "bot_profile": self.bot_profile()}
         if blocks:
@@ -174,15 +208,27 @@ class Workspace:
         self.changes.tell(Change("message", channel.id, data=message))
         return message
 
-    def alert(self, channel: Channel, app: str, text: str = "", *, webhook: bool = False, **more: Any) -> Json:
+    def alert(
+        self, channel: Channel, app: str, text: str = "", *, webhook: bool = False, **more: Any
+    ) -> Json:
         """Another program's message, `attachments` and `blocks` as it sends them; `webhook`: by an incoming one, without a user.
 
         https://docs.slack.dev/reference/events/message/bot_message
         """
         for number, attachment in enumerate(more.get("attachments", []), 1):
-            attachment |= {"id": number, "fallback": attachment.get("fallback") or "[no preview available]"}
-        who = {"bot_id": f"B0{app.upper()}", "username": app, "bot_profile": {"name": app, "deleted": False}}
-        more |= {**who, **({"subtype": "bot_message"} if webhook else {"app_id": f"A0{app.upper()}"})}
+            attachment |= {
+                "id": number,
+                "fallback": attachment.get("fallback") or "[no preview available]",
+            }
+        who = {
+            "bot_id": f"B0{app.upper()}",
+            "username": app,
+            "bot_profile": {"name": app, "deleted": False},
+        }
+        more |= {
+            **who,
+            **({"subtype": "bot_message"} if webhook else {"app_id": f"A0{app.upper()}"}),
+        }
         return self.post(channel, "" if webhook else f"U0{app.upper()}", text, **more)
 
     def _count_reply(self, root: Json, reply: Json) -> None:
@@ -207,17 +253,31 @@ class Workspace:
                 message.pop(key, None)
             else:
                 message[key] = stored(value) if key == "blocks" else value
-        self.changes.tell(Change("message_changed", channel.id, data={"message": message, "previous_message": before}))
+        self.changes.tell(
+            Change(
+                "message_changed", channel.id, data={"message": message, "previous_message": before}
+            )
+        )
         return message
 
     def delete(self, channel: Channel, ts: str) -> None:
         message = self.message(channel, ts)
         channel.messages.remove(message)
         channel.pins = [pin for pin in channel.pins if pin["ts"] != ts]
-        self.changes.tell(Change("message_deleted", channel.id, data={"deleted_ts": ts, "previous_message": message}))
+        self.changes.tell(
+            Change(
+                "message_deleted", channel.id, data={"deleted_ts": ts, "previous_message": message}
+            )
+        )
 
     def whisper(
-        self, channel: Channel, user: str, text: str, *, blocks: list[Json] | None = None, thread_ts: str | None = None
+        self,
+        channel: Channel,
+        user: str,
+        text: str,
+        *,
+        blocks: list[Json] | None = None,
+        thread_ts: str | None = None,
     ) -> Json:
         """An ephemeral message: only `user` sees it, and no history has it."""
         message: Json = {
@@ -267,7 +327,14 @@ class Workspace:
         check_channel_name(name)
         if self.channel_named(name):
             raise SlackError("name_taken")
-        channel = Channel(self.new_id("C"), name, creator, int(self.now()), is_private=is_private, members=[creator])
+        channel = Channel(
+            self.new_id("C"),
+            name,
+            creator,
+            int(self.now()),
+            is_private=is_private,
+            members=[creator],
+        )
         self.channels[channel.id] = channel
         self._tell_channel(channel, "created")
         self.system(channel, creator, "channel_join", f"<@{creator}> has joined the channel")
@@ -309,7 +376,9 @@ class Workspace:
         if len(value) > 250:
             raise SlackError("too_long")
         setattr(channel, what, {"value": value, "creator": user, "last_set": int(self.now())})
-        self.system(channel, user, f"channel_{what}", f"set the channel {what}: {value}", **{what: value})
+        self.system(
+            channel, user, f"channel_{what}", f"set the channel {what}: {value}", **{what: value}
+        )
         self._tell_channel(channel, what)
 
     def archive(self, channel: Channel, user: str) -> None:
@@ -325,7 +394,9 @@ class Workspace:
         for channel in self.channels.values():
             if channel.im_user == user:
                 return channel
-        channel = Channel(self.new_id("D"), "", BOT_USER, int(self.now()), im_user=user, members=[user, BOT_USER])
+        channel = Channel(
+            self.new_id("D"), "", BOT_USER, int(self.now()), im_user=user, members=[user, BOT_USER]
+        )
         self.channels[channel.id] = channel
         self._tell_channel(channel, "created")
         return channel
@@ -382,7 +453,9 @@ class Workspace:
             del message["reactions"]
         self._tell_reaction("removed", channel, message, name, user)
 
-    def _tell_reaction(self, what: str, channel: Channel, message: Json, name: str, user: str) -> None:
+    def _tell_reaction(
+        self, what: str, channel: Channel, message: Json, name: str, user: str
+    ) -> None:
         data = {"what": what, "reaction": name, "by": user, "message": message}
         self.changes.tell(Change("reaction", channel.id, data=data))
 

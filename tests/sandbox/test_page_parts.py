@@ -55,26 +55,10 @@ def test_mrkdwn(source: str, html: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from("<>\"'&*_~`:|!@#^ \nabjscript:/=()[]-1>"), max_size=120))
 def test_no_text_can_open_a_tag_or_leave_an_attribute(source: str) -> None:
-    allowed = ("b", "em", "s", "code", "pre", "blockquote", "br", "a", "span", "i", "time")
-    allowed += (
-        "p",
-        "ul",
-        "ol",
-        "li",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-    )
+    allowed = {
+        *("b", "strong", "em", "s", "code", "pre", "blockquote", "br", "a", "span", "i", "time", "p", "ul", "ol")
+    }
+    allowed |= {*("li", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "table", "thead", "tbody", "tr", "th", "td")}
     for html in (str(mrkdwn.render(source, Names())), str(markdown.render(source))):
         for piece in html.split("<")[1:]:
             tag, _, _ = piece.partition(">")
@@ -85,7 +69,7 @@ def test_no_text_can_open_a_tag_or_leave_an_attribute(source: str) -> None:
 
 def test_a_hard_line_break_is_one() -> None:
     html = str(markdown.render("07:20 alert  \n07:21 rolled\nback\\\n07:22 over"))
-    assert html == "<p>07:20 alert<br>07:21 rolled back<br>07:22 over</p>"
+    assert html == "<p>07:20 alert<br>\n07:21 rolled\nback<br>\n07:22 over</p>\n"
 
 
 def test_markdown_shows_a_post_mortem() -> None:
@@ -93,9 +77,18 @@ def test_markdown_shows_a_post_mortem() -> None:
         "# A\n\n- [x] one\n- two\n  - deep\n\n| k | v |\n| - | - |\n| a | **b** |\n\n```\n<x>\n```\n"
     )
     assert "<h1>A</h1>" in html
-    assert '<li><span class="box on"></span> one</li><li>two<ul><li>deep</li></ul></li>' in html
-    assert "<td>a</td><td><b>b</b></td>" in html
+    assert '<li><span class="box on"></span> one</li>\n<li>two\n<ul>\n<li>deep</li>\n</ul>\n</li>' in html
+    assert "<td>a</td>\n<td><strong>b</strong></td>" in html
     assert "<pre>&lt;x&gt;</pre>" in html
+
+
+def test_only_safe_addresses_of_a_markdown_text_are_links() -> None:
+    html = str(
+        markdown.render("[a](javascript:x) [b](https://b.example) https://c.example/d_e_f. ![i](https://i.example)")
+    )
+    assert html.count("<a ") == 3
+    assert 'href="https://c.example/d_e_f" target="_blank" rel="noopener noreferrer"' in html
+    assert "[a](javascript:x)" in html
 
 
 def test_addresses_and_colours_that_are_none() -> None:

@@ -36,7 +36,7 @@ async def hub(work: Work) -> ShopGitHub:
 
 async def test_a_fix_is_a_pull_request_that_is_merged_for_real(work: Work, hub: ShopGitHub) -> None:
     told: list[tuple[str, Any]] = []
-    hub.tell = lambda event, about: told.append((event, about["action"]))
+    hub.on_event = lambda event, about: told.append((event, about["action"]))
     assert len(hub.pulls) == 12
     assert all(p.merged for p in hub.pulls)
     breakage = await asyncio.to_thread(work.release_bad, "everything")

@@ -93,6 +93,7 @@ async def test_out_of_calls_the_commits_are_there_without_their_files(world: Wor
 
 
 async def test_blame_says_who_when_and_which_pull_request(world: World) -> None:
+    world.github.pulls.append(Pull(7, "Rates", BAD, "rates", merged=True))
     found = await world.source.blame(SHOP, "1.4.0", "/app/shop/cart.py", 3)
     assert found is not None
     assert (found.sha, found.author, found.subject) == (BAD, "Bo", "Rates")

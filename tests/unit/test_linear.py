@@ -15,7 +15,8 @@ from phases.incident import Ticket
 from phases.ports import PortError, Tickets
 from phases.service import Service
 from sandbox.faults import Fault, Faults
-from sandbox.linear.state import API_KEY, Linear, linear_app
+from sandbox.linear.api import linear_app
+from sandbox.linear.state import API_KEY, Linear
 
 SHOP = Service(name="shop", linear_team="shop")
 
@@ -61,7 +62,7 @@ async def test_from_open_to_closed(world: World) -> None:
     await tickets.comment(ticket, key="c", body="Recovered: 20 → 0 events a minute")
     (issue,) = world.linear.issues
     assert (issue.title, issue.priority, issue.state.name) == ("checkout is failing", 1, "In Progress")
-    comments, attachments = world.linear.of(issue)
+    comments, attachments = world.linear.comments_on(issue), world.linear.attachments_on(issue)
     assert [c.body for c in comments] == ["Recovered: 20 → 0 events a minute"]
     assert [(a.url, a.title) for a in attachments] == [("https://sentry.io/issues/1", "Sentry SHOP-3")]
     told = await tickets.move(ticket.id, state="completed", priority=3)

@@ -84,7 +84,7 @@ async def test_a_rollback_by_workflow(world: World, github: GitHub) -> None:
     run = await started(world, github, "deploy.yml")
     assert re.fullmatch(r"inc-0001-[0-9a-z]{4}-1", run.inputs["decision"]), "unlike that of another incident 1"
     assert {**run.inputs, "decision": ""} == {"release": "1.2.0", "commit": "", "decision": "", "hotfix": "false"}
-    github.go_on(run, "in_progress")
+    github.advance(run, "in_progress")
     world.kill_bot()
     await world.bot.until_running()
     github.finish(run)

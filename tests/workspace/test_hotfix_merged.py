@@ -12,7 +12,7 @@ import pytest
 from sandbox.faults import Faults
 from sandbox.github.api import github_app
 from sandbox.github.state import TOKEN, GitHub, Pull
-from sandbox.github.webhooks import Hooks
+from sandbox.github.webhooks import Webhooks
 from sandbox.serving import bound, serving
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, plain
@@ -48,7 +48,7 @@ async def world(tmp_path: Path, github: GitHub, faults: Faults) -> AsyncIterator
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving(github_app(github, faults), listening, lambda: None))
         made = await stack.enter_async_context(town(tmp_path, services=services, env=env))
-        hooks = Hooks(github, f"{made.bot_url}/webhooks/github", SECRET)
+        hooks = Webhooks(github, f"{made.bot_url}/webhooks/github", SECRET)
         stack.push_async_callback(hooks.stop)
         try:
             yield made

@@ -107,7 +107,7 @@ async def test_an_update_is_asked_for_posted_everywhere_and_put_off(small: World
     assert not any("The pool of db-2" in plain(m) for m in incidents.roots() if m is not root)
     ticket = world.linear.issues[0]
     await eventually(
-        world, lambda: any("The pool of db-2" in c.body for c in world.linear.of(ticket)[0]), "on the ticket"
+        world, lambda: any("The pool of db-2" in c.body for c in world.linear.comments_on(ticket)), "on the ticket"
     )
     await eventually(world, lambda: "The pool of db-2" in world.discord.posts[0].content, "on Discord")
 

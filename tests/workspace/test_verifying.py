@@ -131,7 +131,7 @@ async def test_not_recovered_is_paged_and_decided_again(small: World):
     await eventually(world, lambda: "To decide" in status(channel), "the pinned status")
     ticket = world.linear.issues[0]
     await eventually(
-        world, lambda: any("did not help" in c.body for c in world.linear.of(ticket)[0]), "the ticket follows"
+        world, lambda: any("did not help" in c.body for c in world.linear.comments_on(ticket)), "the ticket follows"
     )
     # What was tried is not recommended again.
     measured = plain(await alice.sees_change(again, "Recommended", seconds=20))

@@ -5,7 +5,6 @@ Paths and parameters as in https://docs.sentry.io/api/ ; mounted at some path, s
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from sandbox.faults import Fault, Faults
 from sandbox.sentry import envelope
@@ -28,12 +26,7 @@ from sandbox.sentry.state import Sentry
 
 SENTRY_KEY = re.compile(r"sentry_key=([0-9a-f]+)")
 
-
-class Lost(Response):
-    """A response that breaks off: the client sees a closed connection, never an answer."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
@@ -41,10 +34,16 @@ def sentry_app(sentry: Sentry, faults: Faults | None = None) -> Starlette:
     faults = faults or Faults()
     calls = [*issue_routes.CALLS, *explore_routes.CALLS, *release_routes.CALLS]
     routes = [
-        Route(f"/api/0/organizations/{{org}}/{call.path}", _guarded(sentry, faults, call), methods=[call.method])
+        Route(
+            f"/api/0/organizations/{{org}}/{call.path}",
+            _guarded(sentry, faults, call),
+            methods=[call.method],
+        )
         for call in calls
     ]
-    routes.append(Route("/api/{project:int}/envelope/", _envelopes(sentry, faults), methods=["POST"]))
+    routes.append(
+        Route("/api/{project:int}/envelope/", _envelopes(sentry, faults), methods=["POST"])
+    )
     routes.append(Route("/api/0/{rest:path}", _nowhere, methods=["GET", "POST", "PUT", "DELETE"]))
     return Starlette(routes=routes)
 
@@ -53,17 +52,16 @@ async def _nowhere(request: Request) -> Response:
     return failure(404, "The requested resource does not exist")
 
 
-def _guarded(sentry: Sentry, faults: Faults, call: Call) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        fault = faults.take(f"sentry.{call.name}")
-        if early := await obey(fault):
-            return early
-        refused = _refuse(sentry, call, request)
-        response = refused or await _run(sentry, call, request)
-        response.headers.update(QUOTA)
-        return Lost() if fault and fault.lose_answer else response
+def _guarded(sentry: Sentry, faults: Faults, call: Call) -> Endpoint:
+    async def handle(request: Request) -> Response:
+        async def answer() -> Response:
+            response = _refuse(sentry, call, request) or await _run(sentry, call, request)
+            response.headers.update(QUOTA)
+            return response
 
-    return answer
+        return await faults.around(f"sentry.{call.name}", request, answer, _staged)
+
+    return handle
 
 
 # As a client far from its limits sees them: https://docs.sentry.io/api/ratelimits/
@@ -75,19 +73,12 @@ QUOTA: Mapping[str, str] = {
 }
 
 
-async def obey(fault: Fault | None) -> Response | None:
-    """Wait as long as the fault says; answer as it says, if it does."""
-    if fault is None:
-        return None
-    if fault.delay:
-        await asyncio.sleep(fault.delay)
-    if fault.status is None:
-        return None
-    headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
+def _staged(fault: Fault) -> Response:
+    headers, detail = fault.retry_header(), "Internal Error"
     if fault.status == 429:
         headers["X-Sentry-Rate-Limit-Remaining"] = "0"
-    usual = "You are attempting to use this endpoint too frequently." if fault.status == 429 else "Internal Error"
-    return JSONResponse({"detail": fault.error or usual}, status_code=fault.status, headers=headers)
+        detail = "You are attempting to use this endpoint too frequently."
+    return JSONResponse({"detail": fault.error or detail}, fault.status or 500, headers)
 
 
 def failure(status: int, detail: str) -> JSONResponse:
@@ -120,23 +111,29 @@ async def _run(sentry: Sentry, call: Call, request: Request) -> Response:
     except Forbidden:
         return failure(403, "You do not have permission to perform this action.")
     except InvalidQuery as wrong:
-        return failure(400, str(wrong)) if wrong.fields is None else JSONResponse(wrong.fields, status_code=400)
+        return (
+            failure(400, str(wrong))
+            if wrong.fields is None
+            else JSONResponse(wrong.fields, status_code=400)
+        )
 
 
-def _envelopes(sentry: Sentry, faults: Faults) -> Callable[[Request], Awaitable[Response]]:
-    """`POST /api/<project id>/envelope/`: https://develop.sentry.dev/sdk/data-model/envelopes/#ingestion"""
+def _envelopes(sentry: Sentry, faults: Faults) -> Endpoint:
+    """`POST /api/<project id>/envelope/`
 
-    async def take(request: Request) -> Response:
-        fault = faults.take("ingest.envelope")
-        if early := await obey(fault):
-            return early
+    https://develop.sentry.dev/sdk/data-model/envelopes/#ingestion
+    """
+
+    async def store(request: Request) -> Response:
         project = sentry.project(request.path_params["project"])
-        key = SENTRY_KEY.search(request.headers.get("x-sentry-auth", "") or str(request.url.query))
+        credentials = request.headers.get("x-sentry-auth", "") or str(request.url.query)
+        key = SENTRY_KEY.search(credentials)
         if project is None or key is None or key[1] != project.public_key:
             return failure(403, "event submission rejected with_reason: ProjectId")
         stored: str | None = None
         try:
-            body = envelope.decompress(await request.body(), request.headers.get("content-encoding", ""))
+            encoding = request.headers.get("content-encoding", "")
+            body = envelope.decompress(await request.body(), encoding)
             for header, content in envelope.items(body):
                 if header.get("type") == "event":
                     stored = sentry.ingest(json.loads(content), project=project.slug).id
@@ -144,6 +141,9 @@ def _envelopes(sentry: Sentry, faults: Faults) -> Callable[[Request], Awaitable[
             return failure(415, str(wrong))
         except ValueError as wrong:
             return failure(400, f"bad request: {wrong}")
-        return Lost() if fault and fault.lose_answer else JSONResponse({"id": stored})
+        return JSONResponse({"id": stored})
 
-    return take
+    async def handle(request: Request) -> Response:
+        return await faults.around("ingest.envelope", request, lambda: store(request), _staged)
+
+    return handle

@@ -55,7 +55,14 @@ def reader(sentry: Sentry) -> Callable[[Event, str], Value]:
             case "user.ip":
                 return event.user.get("ip_address")
             case "user.display":
-                return next((event.user[k] for k in ("email", "username", "id", "ip_address") if k in event.user), None)
+                return next(
+                    (
+                        event.user[k]
+                        for k in ("email", "username", "id", "ip_address")
+                        if k in event.user
+                    ),
+                    None,
+                )
             case "error.type":
                 return [str(value.get("type") or "") for value in exceptions(event.payload)]
             case "error.value":
@@ -96,7 +103,9 @@ def utc(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
-def aggregate(read: Callable[[Event, str], Value], events: Sequence[Event], function: str, span: float) -> Any:
+def aggregate(
+    read: Callable[[Event, str], Value], events: Sequence[Event], function: str, span: float
+) -> Any:
     """The value of `count()`, `count_unique(user)`, `min(timestamp)`, … over these events."""
     match = FUNCTION.fullmatch(function)
     if match is None:
@@ -125,7 +134,11 @@ def aggregate(read: Callable[[Event, str], Value], events: Sequence[Event], func
 
 
 def field_type(name: str) -> str:
-    if name == "timestamp" or name.endswith("(timestamp)") or name in ("last_seen()", "first_seen()"):
+    if (
+        name == "timestamp"
+        or name.endswith("(timestamp)")
+        or name in ("last_seen()", "first_seen()")
+    ):
         return "date"
     if name.startswith(("count", "issue.id", "project.id")):
         return "integer"
@@ -135,7 +148,12 @@ def field_type(name: str) -> str:
 
 
 def table(
-    sentry: Sentry, events: Sequence[Event], fields: Sequence[str], sort: Sequence[str], *, span: float
+    sentry: Sentry,
+    events: Sequence[Event],
+    fields: Sequence[str],
+    sort: Sequence[str],
+    *,
+    span: float,
 ) -> list[Payload]:
     """The rows of `events/`: one an event, or one a group when a function is among the fields.
 
@@ -145,7 +163,9 @@ def table(
     if not fields:
         raise InvalidQuery("No columns selected")
     if len(fields) > MAX_FIELDS:
-        raise InvalidQuery(f"You can view up to {MAX_FIELDS} fields at a time. Please delete some and try again.")
+        raise InvalidQuery(
+            f"You can view up to {MAX_FIELDS} fields at a time. Please delete some and try again."
+        )
     read = reader(sentry)
     functions = [name for name in fields if "(" in name]
     columns = [name for name in fields if "(" not in name]
@@ -153,23 +173,33 @@ def table(
         columns.append("issue.id")
     if functions:
         rows = [
-            dict(zip(columns, key, strict=True)) | {name: aggregate(read, group, name, span) for name in functions}
+            dict(zip(columns, key, strict=True))
+            | {name: aggregate(read, group, name, span) for name in functions}
             for key, group in grouped(read, events, columns, alone=not columns)
         ]
     else:
-        rows = [{name: field_value(read, event, name) for name in [*columns, "id", "project.name"]} for event in events]
+        rows = [
+            {name: field_value(read, event, name) for name in [*columns, "id", "project.name"]}
+            for event in events
+        ]
     ordered(rows, sort, [*fields, *columns])
     return rows
 
 
 def grouped(
-    read: Callable[[Event, str], Value], events: Sequence[Event], columns: Sequence[str], *, alone: bool
+    read: Callable[[Event, str], Value],
+    events: Sequence[Event],
+    columns: Sequence[str],
+    *,
+    alone: bool,
 ) -> list[tuple[tuple[Any, ...], list[Event]]]:
     """Events by the values of `columns`; `alone`: one group even when there are no events."""
     groups: dict[tuple[Any, ...], list[Event]] = defaultdict(list)
     for event in events:
         values = (field_value(read, event, name) for name in columns)
-        groups[tuple(tuple(value) if isinstance(value, list) else value for value in values)].append(event)
+        groups[
+            tuple(tuple(value) if isinstance(value, list) else value for value in values)
+        ].append(event)
     if alone and not groups:
         groups[()] = []
     return list(groups.items())
@@ -193,7 +223,9 @@ def _comparable(value: Any) -> tuple[bool, Any]:
 
 
 def default_sort(fields: Sequence[str]) -> list[str]:
-    return ["-timestamp"] if "timestamp" in fields and not any("(" in name for name in fields) else []
+    return (
+        ["-timestamp"] if "timestamp" in fields and not any("(" in name for name in fields) else []
+    )
 
 
 def alias(name: str) -> str:
@@ -202,7 +234,9 @@ def alias(name: str) -> str:
 
 
 def meta(fields: Sequence[str]) -> Payload:
-    names = [*fields, "issue.id"] if "issue" in fields and "issue.id" not in fields else list(fields)
+    names = (
+        [*fields, "issue.id"] if "issue" in fields and "issue.id" not in fields else list(fields)
+    )
     return {
         "fields": {name: field_type(name) for name in names},
         "units": dict.fromkeys(names),
@@ -237,7 +271,9 @@ def series(
         bucket = int(event.timestamp // interval * interval)
         if bucket in found:
             found[bucket].append(event)
-    return [(bucket, aggregate(read, inside, axis, interval) or 0) for bucket, inside in found.items()]
+    return [
+        (bucket, aggregate(read, inside, axis, interval) or 0) for bucket, inside in found.items()
+    ]
 
 
 def timeseries(
@@ -270,7 +306,9 @@ def timeseries(
         return [one(events, axis) for axis in axes]
     if not group_by:
         raise InvalidQuery("groupBy is a required parameter when doing topEvents")
-    groups = sorted(grouped(reader(sentry), events, group_by, alone=False), key=lambda group: -len(group[1]))
+    groups = sorted(
+        grouped(reader(sentry), events, group_by, alone=False), key=lambda group: -len(group[1])
+    )
     found: list[Payload] = []
     for order, (key, inside) in enumerate(groups[:top]):
         names = [{"key": name, "value": value} for name, value in zip(group_by, key, strict=True)]

@@ -19,7 +19,16 @@ from sandbox.sentry.events import Event, iso
 from sandbox.sentry.search import InvalidQuery, Matcher, seconds
 from sandbox.sentry.state import Sentry
 
-DATASETS = ("errors", "discover", "issuePlatform", "logs", "ourlogs", "spans", "transactions", "tracemetrics")
+DATASETS = (
+    "errors",
+    "discover",
+    "issuePlatform",
+    "logs",
+    "ourlogs",
+    "spans",
+    "transactions",
+    "tracemetrics",
+)
 
 MAX_POINTS = 10_000
 
@@ -101,7 +110,9 @@ async def show_stats(sentry: Sentry, request: Request) -> Response:
 
 
 def _interval(params: QueryParams, span: float) -> int:
-    interval = seconds(params["interval"]) if params.get("interval") else discover.usual_interval(span)
+    interval = (
+        seconds(params["interval"]) if params.get("interval") else discover.usual_interval(span)
+    )
     if span / interval > MAX_POINTS:
         raise InvalidQuery("Your interval and date range would create too many results.")
     return interval

@@ -15,7 +15,15 @@ from starlette.responses import JSONResponse, Response
 from sandbox.sentry import shapes
 from sandbox.sentry.api.call import READ_EVENTS, WRITE_EVENTS, Call, asked_issue
 from sandbox.sentry.api.discover import reader
-from sandbox.sentry.api.paging import Missing, asked_environments, asked_events, asked_projects, page, paged, window
+from sandbox.sentry.api.paging import (
+    Missing,
+    asked_environments,
+    asked_events,
+    asked_projects,
+    page,
+    paged,
+    window,
+)
 from sandbox.sentry.events import Event
 from sandbox.sentry.models import Issue, Resolution
 from sandbox.sentry.resolution import in_next
@@ -27,7 +35,11 @@ DEFAULT_QUERY = "is:unresolved"
 
 NO_RELEASES = "No release data present in the system to form a basis for 'Next Release'"
 
-INTEGRATION = {"type": "application", "id": "c1d3f5a7-0b2e-4c6d-8f9a-1b3c5d7e9f01", "name": "Firebreak"}
+INTEGRATION = {
+    "type": "application",
+    "id": "c1d3f5a7-0b2e-4c6d-8f9a-1b3c5d7e9f01",
+    "name": "Firebreak",
+}
 """Whose token it is, as webhooks name an integration (sentry_apps/api/serializers/app_platform_event.py)."""
 
 SORTS = ("date", "freq", "new", "user", "trends", "inbox", "recommended")
@@ -51,7 +63,9 @@ async def list_issues(sentry: Sentry, request: Request) -> Response:
     if sort not in SORTS:
         raise InvalidQuery(f"Invalid sort: {sort}")
     entries.sort(key=_order(sort), reverse=True)
-    return paged(request, entries, lambda entry: shapes.issue_item(sentry, entry[0], entry[1], period=period))
+    return paged(
+        request, entries, lambda entry: shapes.issue_item(sentry, entry[0], entry[1], period=period)
+    )
 
 
 def _order(sort: str) -> Callable[[Entry], Any]:
@@ -121,13 +135,17 @@ async def change_issues(sentry: Sentry, request: Request) -> Response:
     asked = request.query_params.getlist("id")
     asked_projects(sentry, request.query_params)
     change = await _change(request)
-    issues = [sentry.issues[int(name)] for name in asked if name.isdigit() and int(name) in sentry.issues]
+    issues = [
+        sentry.issues[int(name)] for name in asked if name.isdigit() and int(name) in sentry.issues
+    ]
     if not issues:
         return Response(status_code=204)
     for issue in issues:
         if "status" in change:
             _set_status(sentry, issue, change)
-    return JSONResponse({"status": issues[0].status, "substatus": issues[0].substatus, "statusDetails": {}})
+    return JSONResponse(
+        {"status": issues[0].status, "substatus": issues[0].substatus, "statusDetails": {}}
+    )
 
 
 async def _change(request: Request) -> dict[str, Any]:
@@ -141,22 +159,31 @@ async def _change(request: Request) -> dict[str, Any]:
 
 
 def _set_status(sentry: Sentry, issue: Issue, change: dict[str, Any]) -> None:
-    status = {"resolvedInNextRelease": "resolved", "archived": "ignored"}.get(change["status"], change["status"])
+    status = {"resolvedInNextRelease": "resolved", "archived": "ignored"}.get(
+        change["status"], change["status"]
+    )
     if status not in STATUSES:
         raise InvalidQuery(f'"{change["status"]}" is not a valid choice.')
     details = change.get("statusDetails") or {}
     release = str(details.get("inRelease") or "") if isinstance(details, dict) else ""
-    if release and (release not in sentry.releases or issue.project.slug not in sentry.releases[release].projects):
+    if release and (
+        release not in sentry.releases
+        or issue.project.slug not in sentry.releases[release].projects
+    ):
         # https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/validators/status_details.py
         raise InvalidQuery(
-            fields={"statusDetails": {"inRelease": ["Unable to find a release with the given version."]}}
+            fields={
+                "statusDetails": {"inRelease": ["Unable to find a release with the given version."]}
+            }
         )
     made = Resolution(release) if release else None
     if isinstance(details, dict) and details.get("inNextRelease"):
         made = in_next(issue, sentry.releases_of(issue.project.slug))
         if made is None:
             raise InvalidQuery(fields={"statusDetails": {"inNextRelease": [NO_RELEASES]}})
-    sentry.set_status(issue.id, status, substatus=change.get("substatus"), resolution=made, by=INTEGRATION)
+    sentry.set_status(
+        issue.id, status, substatus=change.get("substatus"), resolution=made, by=INTEGRATION
+    )
 
 
 async def show_short_id(sentry: Sentry, request: Request) -> Response:
@@ -179,7 +206,9 @@ async def show_event(sentry: Sentry, request: Request) -> Response:
     issue, which = asked_issue(sentry, request), request.path_params["event"]
     params = request.query_params
     environments = asked_environments(sentry, params)
-    events = [event for event in issue.events if not environments or event.environment in environments]
+    events = [
+        event for event in issue.events if not environments or event.environment in environments
+    ]
     if params.get("start") or params.get("statsPeriod"):
         events = sentry.window(*window(params, sentry.clock(), "90d"), events)
     if params.get("query"):
@@ -204,13 +233,26 @@ async def list_issue_events(sentry: Sentry, request: Request) -> Response:
         if not environments or event.environment in environments
     ]
     full = request.query_params.get("full") in ("1", "true")
-    brief = ("id", "eventID", "groupID", "projectID", "title", "message", "culprit", "location", "platform", "tags")
+    brief = (
+        "id",
+        "eventID",
+        "groupID",
+        "projectID",
+        "title",
+        "message",
+        "culprit",
+        "location",
+        "platform",
+        "tags",
+    )
 
     def shape(event: Event) -> dict[str, Any]:
         whole = shapes.event_detail(sentry, event)
         if full:
             return whole
-        return {key: whole[key] for key in (*brief, "dateCreated", "user")} | {"event.type": whole["type"]}
+        return {key: whole[key] for key in (*brief, "dateCreated", "user")} | {
+            "event.type": whole["type"]
+        }
 
     return paged(request, events, shape)
 

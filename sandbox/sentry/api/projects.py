@@ -6,9 +6,32 @@ from sandbox.sentry.events import Payload
 from sandbox.sentry.models import Project
 
 HAS = (
-    *("Access", "Feedbacks", "Flags", "MinifiedStackTrace", "Monitors", "NewFeedbacks", "Profiles", "Replays"),
-    *("Sessions", "InsightsHttp", "InsightsDb", "InsightsAssets", "InsightsAppStart", "InsightsScreenLoad"),
-    *("InsightsVitals", "InsightsCaches", "InsightsQueues", "InsightsAgentMonitoring", "InsightsMCP", "Logs"),
+    *(
+        "Access",
+        "Feedbacks",
+        "Flags",
+        "MinifiedStackTrace",
+        "Monitors",
+        "NewFeedbacks",
+        "Profiles",
+        "Replays",
+    ),
+    *(
+        "Sessions",
+        "InsightsHttp",
+        "InsightsDb",
+        "InsightsAssets",
+        "InsightsAppStart",
+        "InsightsScreenLoad",
+    ),
+    *(
+        "InsightsVitals",
+        "InsightsCaches",
+        "InsightsQueues",
+        "InsightsAgentMonitoring",
+        "InsightsMCP",
+        "Logs",
+    ),
     *("TraceMetrics", "UserReports"),
 )
 """Which features of Sentry a project uses: github.com/getsentry/sentry-api-schema, "List an Organization's Projects"."""

@@ -41,7 +41,11 @@ async def _body(request: Request) -> dict[str, Any]:
 async def list_releases(sentry: Sentry, request: Request) -> Response:
     """Newest first, by the day they were made or released."""
     params = request.query_params
-    slugs = {project.slug for project in sentry.projects.values() if project.id in asked_projects(sentry, params)}
+    slugs = {
+        project.slug
+        for project in sentry.projects.values()
+        if project.id in asked_projects(sentry, params)
+    }
     environments = asked_environments(sentry, params)
     rows = [
         release
@@ -57,7 +61,10 @@ async def list_releases(sentry: Sentry, request: Request) -> Response:
 def _was_in(sentry: Sentry, release: Release, environments: set[str]) -> bool:
     if any(deploy.environment in environments for deploy in release.deploys):
         return True
-    return any(event.release == release.version and event.environment in environments for event in sentry.events)
+    return any(
+        event.release == release.version and event.environment in environments
+        for event in sentry.events
+    )
 
 
 async def create_release(sentry: Sentry, request: Request) -> Response:
@@ -68,7 +75,9 @@ async def create_release(sentry: Sentry, request: Request) -> Response:
         missing = "version" if not version else "projects"
         return JSONResponse({missing: ["This field is required."]}, status_code=400)
     if wrong := [slug for slug in slugs if slug not in sentry.projects]:
-        return JSONResponse({"projects": [f"Invalid project slugs: {', '.join(wrong)}"]}, status_code=400)
+        return JSONResponse(
+            {"projects": [f"Invalid project slugs: {', '.join(wrong)}"]}, status_code=400
+        )
     known = version in sentry.releases
     release = sentry.add_release(version, projects=slugs)
     release.ref, release.url = body.get("ref") or release.ref, body.get("url") or release.url
@@ -87,7 +96,10 @@ def _commit(given: dict[str, Any]) -> dict[str, Any]:
         "message": given.get("message"),
         "dateCreated": given.get("timestamp"),
         "author": author,
-        "repository": {"name": given.get("repository"), "provider": {"id": "unknown", "name": "Unknown Provider"}},
+        "repository": {
+            "name": given.get("repository"),
+            "provider": {"id": "unknown", "name": "Unknown Provider"},
+        },
         "suspectCommitType": "",
     }
 

@@ -10,7 +10,18 @@ from typing import Any
 from sandbox.slack.changes import Json
 
 # Keys under which Block Kit keeps words that a reader sees; `value`, `action_id`, `url` and the like are not shown.
-_SHOWN = ("text", "title", "label", "hint", "placeholder", "description", "alt_text", "caption", "subtitle", "body")
+_SHOWN = (
+    "text",
+    "title",
+    "label",
+    "hint",
+    "placeholder",
+    "description",
+    "alt_text",
+    "caption",
+    "subtitle",
+    "body",
+)
 _INSIDE = (
     *(
         "fields",
@@ -119,7 +130,9 @@ def _short_id() -> str:
     return secrets.token_urlsafe(4)[:5]
 
 
-TEXT_INPUTS = frozenset({"plain_text_input", "email_text_input", "url_text_input", "number_input", "rich_text_input"})
+TEXT_INPUTS = frozenset(
+    {"plain_text_input", "email_text_input", "url_text_input", "number_input", "rich_text_input"}
+)
 SELECTS = frozenset(
     f"{many}{kind}_select"
     for many in ("", "multi_")
@@ -129,4 +142,10 @@ CHOICES = frozenset({"checkboxes", "radio_buttons"})
 PICKERS = frozenset({"datepicker", "timepicker", "datetimepicker"})
 STATEFUL = TEXT_INPUTS | SELECTS | CHOICES | PICKERS
 """Elements whose value is part of `state.values`."""
-INTERACTIVE = STATEFUL | {"button", "overflow", "workflow_button", "feedback_buttons", "icon_button"}
+INTERACTIVE = STATEFUL | {
+    "button",
+    "overflow",
+    "workflow_button",
+    "feedback_buttons",
+    "icon_button",
+}

@@ -20,7 +20,9 @@ class Checker:
         if len(text) < least:
             self.fault(f"must be more than {least - 1} characters", at)
 
-    def string(self, owner: Json, key: str, at: str, most: int, *, least: int = 1, required: bool = False) -> None:
+    def string(
+        self, owner: Json, key: str, at: str, most: int, *, least: int = 1, required: bool = False
+    ) -> None:
         """A string at `key`, of `least` to `most` characters, if it is there."""
         value = owner.get(key)
         if value is None:
@@ -47,7 +49,9 @@ class Checker:
         for key in owner.keys() - allowed:
             self.fault(f"invalid additional property: {key}", f"{at}/{key}")
 
-    def one_of(self, owner: Json, key: str, at: str, allowed: tuple[str, ...], *, required: bool = False) -> None:
+    def one_of(
+        self, owner: Json, key: str, at: str, allowed: tuple[str, ...], *, required: bool = False
+    ) -> None:
         value = owner.get(key)
         if value is None and not required:
             return

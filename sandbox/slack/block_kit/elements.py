@@ -16,7 +16,11 @@ from sandbox.slack.changes import Json
 ANY_TEXT = ("plain_text", "mrkdwn")
 PLAIN = ("plain_text",)
 
-_IN_SECTIONS = SELECTS | CHOICES | {"button", "image", "overflow", "datepicker", "timepicker", "workflow_button"}
+_IN_SECTIONS = (
+    SELECTS
+    | CHOICES
+    | {"button", "image", "overflow", "datepicker", "timepicker", "workflow_button"}
+)
 _IN_ACTIONS = SELECTS | CHOICES | PICKERS | {"button", "overflow", "workflow_button"}
 ALLOWED = {
     "section": _IN_SECTIONS,
@@ -28,15 +32,23 @@ COMMON = {"type", "action_id"}
 ASKING = COMMON | {"placeholder", "focus_on_load", "confirm"}
 
 
-def check_text(checker: Checker, text: Any, at: str, most: int, *, kinds: tuple[str, ...] = ANY_TEXT) -> None:
+def check_text(
+    checker: Checker, text: Any, at: str, most: int, *, kinds: tuple[str, ...] = ANY_TEXT
+) -> None:
     """A text object of one of `kinds`, of 1 to `most` characters."""
     if not isinstance(text, dict):
         checker.fault("missing required text object", at)
         return
     if text.get("type") not in kinds:
-        checker.fault(f"unsupported type: {text.get('type')} (must be {' or '.join(kinds)})", f"{at}/type")
+        checker.fault(
+            f"unsupported type: {text.get('type')} (must be {' or '.join(kinds)})", f"{at}/type"
+        )
     checker.only(
-        text, at, {"type", "text", "emoji"} if text.get("type") == "plain_text" else {"type", "text", "verbatim"}
+        text,
+        at,
+        {"type", "text", "emoji"}
+        if text.get("type") == "plain_text"
+        else {"type", "text", "verbatim"},
     )
     checker.string(text, "text", at, most, required=True)
 
@@ -70,7 +82,9 @@ def _check_for(kind: str) -> Callable[[Checker, Json, str], None]:
 
 
 def _button(checker: Checker, element: Json, at: str) -> None:
-    checker.only(element, at, COMMON | {"text", "url", "value", "style", "confirm", "accessibility_label"})
+    checker.only(
+        element, at, COMMON | {"text", "url", "value", "style", "confirm", "accessibility_label"}
+    )
     check_text(checker, element.get("text"), f"{at}/text", 75, kinds=PLAIN)
     checker.string(element, "value", at, 2000, least=0)
     checker.string(element, "url", at, 3000)
@@ -130,7 +144,9 @@ def _other_select(checker: Checker, element: Json, at: str) -> None:
 
 
 def _picker(checker: Checker, element: Json, at: str) -> None:
-    key = {"datepicker": "date", "timepicker": "time", "datetimepicker": "date_time"}[element["type"]]
+    key = {"datepicker": "date", "timepicker": "time", "datetimepicker": "date_time"}[
+        element["type"]
+    ]
     checker.only(element, at, ASKING | {f"initial_{key}", "timezone"})
     initial = element.get(f"initial_{key}")
     pattern = {"date": r"\d{4}-\d{2}-\d{2}", "time": r"\d{2}:\d{2}", "date_time": r"\d{10}"}[key]
@@ -160,7 +176,9 @@ def _anything(_checker: Checker, _element: Json, _at: str) -> None:
     """Elements whose inside is not looked at (workflow buttons): nothing here makes them."""
 
 
-def _options(checker: Checker, owner: Json, at: str, most: int, *, kinds: tuple[str, ...] = PLAIN) -> None:
+def _options(
+    checker: Checker, owner: Json, at: str, most: int, *, kinds: tuple[str, ...] = PLAIN
+) -> None:
     for index, option in enumerate(checker.items(owner, "options", at, most)):
         here = f"{at}/options/{index}"
         if not isinstance(option, dict):
@@ -180,7 +198,9 @@ def _check_initial(checker: Checker, element: Json, at: str, offered: list[Any])
     if "initial_options" in element:
         for index, option in enumerate(checker.items(element, "initial_options", at, 100)):
             if option not in offered:
-                checker.fault("initial_options must be some of the options", f"{at}/initial_options/{index}")
+                checker.fault(
+                    "initial_options must be some of the options", f"{at}/initial_options/{index}"
+                )
 
 
 def _confirm(checker: Checker, confirm: Any, at: str) -> None:

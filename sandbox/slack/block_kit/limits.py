@@ -41,7 +41,9 @@ def check_message_blocks(blocks: Any, *, rich: bool) -> None:
 def check_view(view: Any, *, rich: bool, home: bool = False) -> None:
     """Raises `invalid_arguments` with every fault found, or `view_too_large`."""
     if not isinstance(view, dict):
-        raise SlackError("invalid_arguments", response_metadata={"messages": ["[ERROR] view must be an object"]})
+        raise SlackError(
+            "invalid_arguments", response_metadata={"messages": ["[ERROR] view must be an object"]}
+        )
     checker = Checker()
     kind = view.get("type")
     if kind != ("home" if home else "modal"):
@@ -59,7 +61,9 @@ def check_view(view: Any, *, rich: bool, home: bool = False) -> None:
         for name in ("submit", "close"):
             if view.get(name) is not None:
                 check_text(checker, view[name], f"/view/{name}", 24, kinds=("plain_text",))
-        if view.get("submit") is None and any(isinstance(b, dict) and b.get("type") == "input" for b in blocks):
+        if view.get("submit") is None and any(
+            isinstance(b, dict) and b.get("type") == "input" for b in blocks
+        ):
             checker.fault("missing required field: submit", "/view")
     checker.string(view, "private_metadata", "/view", 3000, least=0)
     checker.string(view, "callback_id", "/view", 255, least=0)
@@ -151,7 +155,9 @@ def _actions(checker: Checker, block: Json, at: str) -> None:
 
 
 def _input(checker: Checker, block: Json, at: str) -> None:
-    checker.only(block, at, {"type", "block_id", "label", "element", "dispatch_action", "hint", "optional"})
+    checker.only(
+        block, at, {"type", "block_id", "label", "element", "dispatch_action", "hint", "optional"}
+    )
     check_text(checker, block.get("label"), f"{at}/label", 2000, kinds=("plain_text",))
     if block.get("hint") is not None:
         check_text(checker, block["hint"], f"{at}/hint", 2000, kinds=("plain_text",))

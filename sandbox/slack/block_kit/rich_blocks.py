@@ -39,28 +39,39 @@ def _task_card(checker: Checker, task: Any, at: str, *, alone: bool) -> None:
     if not isinstance(task, dict) or task.get("type") not in (None, "task_card"):
         checker.fault("failed to match all allowed schemas", at)
         return
-    checker.only(task, at, {"type", "block_id", "task_id", "title", "details", "output", "sources", "status"})
+    checker.only(
+        task, at, {"type", "block_id", "task_id", "title", "details", "output", "sources", "status"}
+    )
     checker.string(task, "task_id", at, 255, required=True)
     checker.string(task, "title", at, 3000, required=True)
     checker.one_of(task, "status", at, STATUSES[1:] if alone else STATUSES, required=True)
     for key in ("details", "output"):
-        if key in task and (not isinstance(task[key], dict) or task[key].get("type") != "rich_text"):
+        if key in task and (
+            not isinstance(task[key], dict) or task[key].get("type") != "rich_text"
+        ):
             checker.fault("must be a rich_text block", f"{at}/{key}")
 
 
 def _data_table(checker: Checker, block: Json, at: str) -> None:
-    checker.only(block, at, {"type", "block_id", "rows", "caption", "page_size", "row_header_column_index"})
+    checker.only(
+        block, at, {"type", "block_id", "rows", "caption", "page_size", "row_header_column_index"}
+    )
     checker.string(block, "caption", at, 3000, required=True)
     rows = checker.items(block, "rows", at, MAX_ROWS, least=2)
     widths = {len(row) if isinstance(row, list) else 0 for row in rows}
     if rows and (len(widths) > 1 or not 1 <= max(widths) <= MAX_COLUMNS):
         checker.fault("every row must have the same number of cells, 1 to 20", f"{at}/rows")
-    for key, least, most in (("page_size", 1, 100), ("row_header_column_index", 0, MAX_COLUMNS - 1)):
+    for key, least, most in (
+        ("page_size", 1, 100),
+        ("row_header_column_index", 0, MAX_COLUMNS - 1),
+    ):
         if key in block and not (isinstance(block[key], int) and least <= block[key] <= most):
             checker.fault(f"must be {least} to {most}", f"{at}/{key}")
     characters = 0
     for index, row in enumerate(rows):
-        allowed = {"raw_text", "raw_number"} if index == 0 else {"raw_text", "raw_number", "rich_text"}
+        allowed = (
+            {"raw_text", "raw_number"} if index == 0 else {"raw_text", "raw_number", "rich_text"}
+        )
         for column, cell in enumerate(row if isinstance(row, list) else []):
             here = f"{at}/rows/{index}/{column}"
             if not isinstance(cell, dict) or cell.get("type") not in allowed:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sandbox.slack.methods import auth, chat, conversations, history, membership, pins_and_bookmarks, users, views
+from sandbox.slack.methods import (
+    auth,
+    chat,
+    conversations,
+    history,
+    membership,
+    pins_and_bookmarks,
+    users,
+    views,
+)
 from sandbox.slack.methods.call import Method
 
 METHODS: dict[str, Method] = {

@@ -78,11 +78,15 @@ class Call:
     def needs_for(self, channel: Channel, verb: str) -> None:
         """`channels:`, `groups:` or `im:` scope, after the kind of channel; `manage` is called `write` for the latter."""
         if channel.is_im or channel.is_private:
-            self.needs(f"{'im' if channel.is_im else 'groups'}:{'write' if verb == 'manage' else verb}")
+            self.needs(
+                f"{'im' if channel.is_im else 'groups'}:{'write' if verb == 'manage' else verb}"
+            )
         else:
             self.needs(f"channels:{verb}")
 
-    def channel(self, name: str = "channel", *, by_name: bool = False, member: bool = False) -> Channel:
+    def channel(
+        self, name: str = "channel", *, by_name: bool = False, member: bool = False
+    ) -> Channel:
         """Raises `channel_not_found`, also for a private channel that the bot is not in, and `not_in_channel`."""
         reference = self.text(name)
         found = self.workspace.channels.get(reference)

@@ -41,7 +41,10 @@ def update(call: Call) -> Json:
     call.needs("chat:write")
     channel = call.channel()
     message = call.workspace.message(channel, call.required("ts"))
-    if message.get("user") != call.caller or message.get("subtype") not in (None, "thread_broadcast"):
+    if message.get("user") != call.caller or message.get("subtype") not in (
+        None,
+        "thread_broadcast",
+    ):
         raise SlackError("cant_update_message")
     if channel.is_archived:
         raise SlackError("is_inactive")
@@ -58,7 +61,12 @@ def update(call: Call) -> Json:
     if (metadata := _metadata(call)) is not None:
         new["metadata"] = metadata
     edited = call.workspace.edit(channel, message["ts"], **new)
-    return {"channel": channel.id, "ts": edited["ts"], "text": edited["text"], "message": deepcopy(edited)}
+    return {
+        "channel": channel.id,
+        "ts": edited["ts"],
+        "text": edited["text"],
+        "message": deepcopy(edited),
+    }
 
 
 def delete(call: Call) -> Json:
@@ -81,7 +89,11 @@ def post_ephemeral(call: Call) -> Json:
     if not text and not blocks:
         raise SlackError("no_text")
     message = call.workspace.whisper(
-        channel, user, text[:POST_CHARACTERS], blocks=blocks, thread_ts=call.text("thread_ts") or None
+        channel,
+        user,
+        text[:POST_CHARACTERS],
+        blocks=blocks,
+        thread_ts=call.text("thread_ts") or None,
     )
     return {"message_ts": message["ts"]}
 

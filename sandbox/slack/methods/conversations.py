@@ -32,7 +32,10 @@ def info(call: Call) -> Json:
 
 
 def list_all(call: Call) -> Json:
-    return _listing(call, [c for c in call.workspace.channels.values() if call.workspace.may_see(c, call.caller)])
+    return _listing(
+        call,
+        [c for c in call.workspace.channels.values() if call.workspace.may_see(c, call.caller)],
+    )
 
 
 def of_user(call: Call) -> Json:
@@ -40,7 +43,9 @@ def of_user(call: Call) -> Json:
     user = call.text("user") or call.caller
     call.workspace.user(user)
     channels = [
-        c for c in call.workspace.channels.values() if user in c.members and call.workspace.may_see(c, call.caller)
+        c
+        for c in call.workspace.channels.values()
+        if user in c.members and call.workspace.may_see(c, call.caller)
     ]
     return _listing(call, channels)
 
@@ -57,10 +62,16 @@ def _listing(call: Call, channels: list[Channel]) -> Json:
     wanted = [
         channel
         for channel in page
-        if ("im" if channel.is_im else "private_channel" if channel.is_private else "public_channel") in types
+        if (
+            "im" if channel.is_im else "private_channel" if channel.is_private else "public_channel"
+        )
+        in types
         and not (channel.is_archived and call.flag("exclude_archived"))
     ]
-    return {"channels": [c.shape(call.caller) for c in wanted], "response_metadata": {"next_cursor": cursor}}
+    return {
+        "channels": [c.shape(call.caller) for c in wanted],
+        "response_metadata": {"next_cursor": cursor},
+    }
 
 
 def open_direct(call: Call) -> Json:

@@ -107,7 +107,9 @@ def reactions_add(call: Call) -> Json:
     call.needs("reactions:write")
     channel = call.channel(member=True)
     name = call.required("name", "invalid_name").strip(":")
-    call.workspace.react(channel, call.required("timestamp", "no_item_specified"), name, call.caller)
+    call.workspace.react(
+        channel, call.required("timestamp", "no_item_specified"), name, call.caller
+    )
     return {}
 
 

@@ -37,7 +37,9 @@ def update(call: Call) -> Json:
 def publish(call: Call) -> Json:
     user = call.workspace.user(call.required("user_id"))
     view = _view(call, home=True)
-    return {"view": deepcopy(call.workspace.modals.publish(user["id"], view, call.text("hash") or None))}
+    return {
+        "view": deepcopy(call.workspace.modals.publish(user["id"], view, call.text("hash") or None))
+    }
 
 
 def _view(call: Call, *, home: bool = False) -> Json:

@@ -72,7 +72,9 @@ class Socket(Protocol):
         """An address for one connection: `ws://…?ticket=…`."""
         ...
 
-    async def send(self, kind: str, payload: Json, *, retry: int, reason: str, seconds: float) -> Ack: ...
+    async def send(
+        self, kind: str, payload: Json, *, retry: int, reason: str, seconds: float
+    ) -> Ack: ...
 
 
 class Delivery:
@@ -128,7 +130,12 @@ class Delivery:
     # Staging, for tests
 
     def twist(
-        self, kind: str, *, copies: int = 1, fresh_event_id: bool = False, gate: asyncio.Event | None = None
+        self,
+        kind: str,
+        *,
+        copies: int = 1,
+        fresh_event_id: bool = False,
+        gate: asyncio.Event | None = None,
     ) -> None:
         """Make the next delivery of `kind` odd: sent twice, or held back until `gate` is set.
 
@@ -169,7 +176,10 @@ class Delivery:
         twist = await self._staged(delivered.kind)
         if self.twice:
             self.in_background(self._once_more(delivered))
-        copies = [delivered, *(Delivered(delivered.kind, delivered.body) for _ in range(twist.copies - 1))]
+        copies = [
+            delivered,
+            *(Delivered(delivered.kind, delivered.body) for _ in range(twist.copies - 1)),
+        ]
         acks = await asyncio.gather(*(self._attempt(copy) for copy in copies))
         return acks[0]
 
@@ -196,7 +206,9 @@ class Delivery:
             if ack.ok:
                 return
             await asyncio.sleep(delay)
-            ack = await self._attempt(delivered, retry=number, reason=ack.failure or "unknown_error")
+            ack = await self._attempt(
+                delivered, retry=number, reason=ack.failure or "unknown_error"
+            )
 
     async def _attempt(self, delivered: Delivered, *, retry: int = 0, reason: str = "") -> Ack:
         if not delivered.acks:
@@ -216,13 +228,18 @@ class Delivery:
         elif delivered.kind == "command":
             content_type, raw = "application/x-www-form-urlencoded", urlencode(delivered.body)
         else:
-            content_type, raw = "application/x-www-form-urlencoded", urlencode({"payload": json.dumps(delivered.body)})
+            content_type, raw = (
+                "application/x-www-form-urlencoded",
+                urlencode({"payload": json.dumps(delivered.body)}),
+            )
         headers = {"Content-Type": content_type, **self.signature(raw)}
         if retry:
             headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": reason}
         try:
             async with asyncio.timeout(self.ack_seconds):
-                response = await self._http.post(self.request_url, content=raw.encode(), headers=headers)
+                response = await self._http.post(
+                    self.request_url, content=raw.encode(), headers=headers
+                )
         except TimeoutError:
             return Ack(failure="http_timeout")
         except httpx.TransportError:
@@ -237,7 +254,9 @@ class Delivery:
     def signature(self, raw: str, *, at: int | None = None) -> dict[str, str]:
         """The headers that prove a request to be ours, for a body sent at `at` (Unix seconds, default now)."""
         timestamp = str(int(self.workspace.now()) if at is None else at)
-        digest = hmac.new(self.signing_secret.encode(), f"v0:{timestamp}:{raw}".encode(), hashlib.sha256).hexdigest()
+        digest = hmac.new(
+            self.signing_secret.encode(), f"v0:{timestamp}:{raw}".encode(), hashlib.sha256
+        ).hexdigest()
         return {
             "X-Slack-Request-Timestamp": timestamp,
             "X-Slack-Signature": f"v0={digest}",

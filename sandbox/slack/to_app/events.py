@@ -33,7 +33,9 @@ def event_of(workspace: Workspace, change: Change, subscribed: set[str]) -> Json
     if BOT_USER not in channel.members:
         return None
     if change.kind in ("message", "message_changed", "message_deleted"):
-        surface = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}[channel.type]
+        surface = {"channel": "message.channels", "group": "message.groups", "im": "message.im"}[
+            channel.type
+        ]
         return _message_event(workspace, channel, change) if surface in subscribed else None
     if change.kind == "reaction":
         return _reaction_event(workspace, channel, change.data, subscribed)
@@ -61,16 +63,27 @@ def _message_event(workspace: Workspace, channel: Channel, change: Change) -> Js
         event = {**_without_metadata(change.data), **place, "event_ts": change.data["ts"]}
         root = channel.message(change.data.get("thread_ts", ""))
         if change.data.get("subtype") == "thread_broadcast" and root is not None:
-            event["root"] = _without_metadata(root)  # https://docs.slack.dev/reference/events/message/thread_broadcast
+            event["root"] = _without_metadata(
+                root
+            )  # https://docs.slack.dev/reference/events/message/thread_broadcast
         return event
     now = workspace.timestamp()
-    event = {"type": "message", "subtype": change.kind, "hidden": True, "ts": now, "event_ts": now, **place}
+    event = {
+        "type": "message",
+        "subtype": change.kind,
+        "hidden": True,
+        "ts": now,
+        "event_ts": now,
+        **place,
+    }
     for key, value in change.data.items():
         event[key] = _without_metadata(value) if isinstance(value, dict) else value
     return event
 
 
-def _reaction_event(workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]) -> Json | None:
+def _reaction_event(
+    workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]
+) -> Json | None:
     """Without `item_user` where a bot wrote what was reacted to: https://docs.slack.dev/reference/events/reaction_added"""
     name = f"reaction_{data['what']}"
     if name not in subscribed or "reactions:read" not in workspace.scopes:
@@ -86,7 +99,9 @@ def _reaction_event(workspace: Workspace, channel: Channel, data: Json, subscrib
     return event if message.get("bot_id") else {**event, "item_user": message.get("user", "")}
 
 
-def _channel_event(workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]) -> Json | None:
+def _channel_event(
+    workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]
+) -> Json | None:
     now = workspace.timestamp()
     family = "group" if channel.is_private else "channel"
     match data["what"]:
@@ -109,7 +124,10 @@ def _channel_event(workspace: Workspace, channel: Channel, data: Json, subscribe
                 "name_normalized": channel.name,
                 "created": channel.created,
             }
-            event = {"type": f"{family}_rename", "channel": {**about, "is_channel": not channel.is_private}}
+            event = {
+                "type": f"{family}_rename",
+                "channel": {**about, "is_channel": not channel.is_private},
+            }
         case _:
             return None
     return {**event, "event_ts": now} if event["type"] in subscribed else None

@@ -27,11 +27,18 @@ def team_of(workspace: Workspace, user: str) -> Json:
 
 def actor(workspace: Workspace, user: str) -> Json:
     shape = workspace.user(user)
-    return {"id": user, "username": shape["name"], "name": shape["name"], "team_id": shape["team_id"]}
+    return {
+        "id": user,
+        "username": shape["name"],
+        "name": shape["name"],
+        "team_id": shape["team_id"],
+    }
 
 
 def channel_of(channel: Channel) -> Json:
-    name = "directmessage" if channel.is_im else "privategroup" if channel.is_private else channel.name
+    name = (
+        "directmessage" if channel.is_im else "privategroup" if channel.is_private else channel.name
+    )
     return {"id": channel.id, "name": name}
 
 
@@ -105,7 +112,9 @@ def message_click(
     )
     if not ephemeral:
         # An ephemeral message is kept nowhere, so Slack cannot send it along.
-        payload["message"] = {k: v for k, v in deepcopy(message).items() if k not in ("channel", "metadata")}
+        payload["message"] = {
+            k: v for k, v in deepcopy(message).items() if k not in ("channel", "metadata")
+        }
     return payload
 
 
@@ -123,7 +132,9 @@ def view_click(workspace: Workspace, user: str, view: Json, action: Json, trigge
 
 def submission(workspace: Workspace, user: str, view: Json, trigger_id: str) -> Json:
     """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload"""
-    return interaction(workspace, "view_submission", user, trigger_id=trigger_id, view=view, response_urls=[])
+    return interaction(
+        workspace, "view_submission", user, trigger_id=trigger_id, view=view, response_urls=[]
+    )
 
 
 def closing(workspace: Workspace, user: str, view: Json, *, is_cleared: bool) -> Json:
@@ -133,7 +144,12 @@ def closing(workspace: Workspace, user: str, view: Json, *, is_cleared: bool) ->
 def shortcut(workspace: Workspace, user: str, callback_id: str, trigger_id: str) -> Json:
     """https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload"""
     return interaction(
-        workspace, "shortcut", user, callback_id=callback_id, trigger_id=trigger_id, action_ts=workspace.timestamp()
+        workspace,
+        "shortcut",
+        user,
+        callback_id=callback_id,
+        trigger_id=trigger_id,
+        action_ts=workspace.timestamp(),
     )
 
 
@@ -190,7 +206,9 @@ def new_event_id() -> str:
     return f"Ev0{secrets.token_hex(5).upper()}"
 
 
-_TOKENS = re.compile(r"(?P<url>https?://[^\s<>|]+)|(?<!\w)@(?P<user>[\w.-]+)|(?<![\w&])#(?P<channel>[\w-]+)")
+_TOKENS = re.compile(
+    r"(?P<url>https?://[^\s<>|]+)|(?<!\w)@(?P<user>[\w.-]+)|(?<![\w&])#(?P<channel>[\w-]+)"
+)
 
 
 def escaped(workspace: Workspace, typed: str, *, with_names: bool = False) -> str:
@@ -201,7 +219,9 @@ def escaped(workspace: Workspace, typed: str, *, with_names: bool = False) -> st
     """
     text = typed.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     by_name = {user["name"].lower(): user for user in workspace.users.values()}
-    by_first_name = {user["real_name"].split()[0].lower(): user for user in workspace.users.values()}
+    by_first_name = {
+        user["real_name"].split()[0].lower(): user for user in workspace.users.values()
+    }
     groups = {group["handle"]: group for group in workspace.usergroups.values()}
 
     def one(match: re.Match[str]) -> str:
@@ -214,7 +234,11 @@ def escaped(workspace: Workspace, typed: str, *, with_names: bool = False) -> st
         if name in ("here", "channel", "everyone"):
             return f"<!{name}>"
         if group := groups.get(name):
-            return f"<!subteam^{group['id']}|@{group['handle']}>" if with_names else f"<!subteam^{group['id']}>"
+            return (
+                f"<!subteam^{group['id']}|@{group['handle']}>"
+                if with_names
+                else f"<!subteam^{group['id']}>"
+            )
         user = by_name.get(name) or by_first_name.get(name)
         if user is None:
             return match[0]

@@ -73,7 +73,9 @@ class ResponseUrls:
         elif body is None:
             self._workspace.delete(channel, url.message_ts)
         else:
-            self._workspace.edit(channel, url.message_ts, text=body.get("text", ""), blocks=body.get("blocks"))
+            self._workspace.edit(
+                channel, url.message_ts, text=body.get("text", ""), blocks=body.get("blocks")
+            )
 
 
 def answer(workspace: Workspace, user: str, channel: Channel, body: Json) -> None:

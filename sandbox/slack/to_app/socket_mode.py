@@ -103,7 +103,9 @@ class SocketMode:
         self._tickets.add(ticket)
         return f"ws://{self._host}:{self._port}/link?ticket={ticket}"
 
-    async def send(self, kind: str, payload: Json, *, retry: int, reason: str, seconds: float) -> Ack:
+    async def send(
+        self, kind: str, payload: Json, *, retry: int, reason: str, seconds: float
+    ) -> Ack:
         """Send one envelope over one of the connections; wait `seconds` for its ack. One that dies with it acks nothing."""
         # Over one that is about to close only where there is no other.
         links = [link for link in self._links if not link.leaving] or self._links
@@ -153,7 +155,9 @@ class SocketMode:
                 await link.socket.send_json(_disconnect(reason))
             except ConnectionError:
                 continue  # it is gone already
-            task = asyncio.create_task(_close(link, 0.0 if reason == "link_disabled" else CLOSES_SECONDS))
+            task = asyncio.create_task(
+                _close(link, 0.0 if reason == "link_disabled" else CLOSES_SECONDS)
+            )
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
