@@ -17,6 +17,8 @@ from sandbox.page.model import Break, Document, Panel, Row, Ticket
 from sandbox.pagerduty import PagerDuty
 from sandbox.process import KeptProcess
 from sandbox.sentry.alerts import Alerts
+from sandbox.sentry.models import Issue as SentryIssue
+from sandbox.sentry.shapes import users
 from sandbox.sentry.state import Sentry
 from sandbox.shop.shop import Shop
 from sandbox.shop.work import Breakage, unmended
@@ -40,6 +42,7 @@ MOVES = (
 )
 COLLEAGUE = "Bob Okafor"
 """Who moves things in Linear here."""
+ISSUES = 12
 LOUD_EVENTS = 5
 """Events in the last minute from which an issue is marked as burning."""
 
@@ -246,27 +249,33 @@ class WorldPanel:
         return "failing" if self.rate()[-1][1] >= FAILING_RATE else "healthy"
 
     def _issues(self) -> list[Row]:
-        rows: list[Row] = []
-        for issue in self._world.sentry.issue_rows()[:12]:
-            loud = issue["last_minute"] >= LOUD_EVENTS and issue["status"] == "unresolved"
-            rows.append(
-                Row(
-                    issue["id"],
-                    issue["title"],
-                    issue["culprit"],
-                    issue["short_id"],
-                    "bad" if loud else "good" if issue["status"] == "resolved" else "quiet",
-                    datetime.fromisoformat(issue["last_seen"]).timestamp(),
-                    fields=[
-                        ("last minute", f"{issue['last_minute']:,}"),
-                        ("in all", f"{issue['count']:,}"),
-                        ("users", f"{issue['users']:,}"),
-                        ("since", issue["first_release"] or "?"),
-                        *([("", issue["status"])] if issue["status"] != "unresolved" else []),
-                    ],
-                )
-            )
-        return rows
+        """Issues of Sentry, last seen first."""
+        sentry = self._world.sentry
+        newest_first = sorted(sentry.issues.values(), key=lambda issue: -issue.last_seen)
+        return [self._issue(issue, sentry.last_minute(issue)) for issue in newest_first[:ISSUES]]
+
+    def _issue(self, issue: SentryIssue, last_minute: int) -> Row:
+        fields = [
+            ("last minute", f"{last_minute:,}"),
+            ("in all", f"{issue.times_seen:,}"),
+            ("users", f"{users(issue.events):,}"),
+            ("since", issue.first_release or "?"),
+        ]
+        tone = "quiet"
+        if issue.status != "unresolved":
+            fields.append(("", issue.status))
+            tone = "good" if issue.status == "resolved" else "quiet"
+        elif last_minute >= LOUD_EVENTS:
+            tone = "bad"
+        return Row(
+            str(issue.id),
+            issue.title,
+            issue.culprit,
+            issue.short_id,
+            tone,
+            issue.last_seen,
+            fields=fields,
+        )
 
     def _deploys(self) -> list[Row]:
         """Newest first, the one under way on top."""

@@ -16,30 +16,34 @@ from typing import Any
 
 from sandbox.background import BackgroundTasks
 from sandbox.sentry import shapes
-from sandbox.sentry.events import Event, Payload, iso
+from sandbox.sentry.events import Event, iso
 from sandbox.sentry.models import Issue
 from sandbox.sentry.state import Sentry
 from sandbox.webhook_delivery import WebhookDelivery
+from sandbox.wire import Json
 
 ANSWER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """ "More than `threshold` events of an issue in `window` seconds": told once an issue in `every` seconds."""
+    """An alert for more than `threshold` events of an issue in `window` seconds.
+
+    It fires once an issue in `every` seconds.
+    """
 
     name: str = "More than 10 events in a minute"
     threshold: int = 10
     window: float = 60.0
     every: float = 300.0
     delay: float = 2.0
-    """Seconds until it is told: frequency conditions are looked at in batches, never at the very event."""
+    """Seconds until it fires: Sentry checks frequency conditions in batches, not at each event."""
     environment: str = "production"
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRule:
-    """A metric alert over all errors of the environment: critical above `critical` events in `window` seconds."""
+    """A metric alert, critical above `critical` errors of an environment in `window` seconds."""
 
     name: str = "Too many errors"
     critical: int = 60
@@ -49,7 +53,7 @@ class MetricRule:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one webhook. `status` None: nobody answered."""
+    """One webhook that was sent. `status` None: nobody answered."""
 
     resource: str
     action: str
@@ -60,7 +64,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Alerts:
-    """Watches a Sentry and tells `url`. Nothing is sent while `url` is None or `enabled` is False."""
+    """Watches a Sentry and sends webhooks to `url`, unless that is None or `enabled` is False."""
 
     sentry: Sentry
     url: str | None = None
@@ -91,7 +95,7 @@ class Alerts:
         self._told.clear()
         self._critical = None
 
-    # -- what is watched -----------------------------------------------------------------------------------------------
+    # -- rules ------------------------------------------------------------------------------------
 
     def _changed(self, what: str, thing: Any) -> None:
         if not (self.enabled and self.url):
@@ -138,10 +142,10 @@ class Alerts:
         await asyncio.sleep(delay)
         await self.event_alert(event)
 
-    # -- what is sent --------------------------------------------------------------------------------------------------
+    # -- webhooks ---------------------------------------------------------------------------------
 
     async def event_alert(self, event: Event) -> Delivery:
-        """An issue alert rule fired on this event."""
+        """Send that an issue alert rule fired on this event."""
         name = self.rule.name if self.rule else Rule().name
         data = {
             "event": shapes.webhook_event(self.sentry, event),
@@ -151,7 +155,9 @@ class Alerts:
         return await self.send("event_alert", "triggered", data)
 
     async def issue(self, issue: Issue, *, action: str = "created") -> Delivery:
-        """`created`, `resolved`, `archived` or `unresolved`; of an issue that escalates, too, it is `unresolved`.
+        """Send `created`, `resolved`, `archived` or `unresolved`.
+
+        An issue that escalates is `unresolved`, too.
 
         https://github.com/getsentry/sentry/blob/master/src/sentry/receivers/sentry_apps.py
         """
@@ -160,11 +166,11 @@ class Alerts:
         )
 
     async def metric_alert(self, action: str = "critical") -> Delivery:
-        """`critical`, `warning` or `resolved`: the shape of a metric alert names projects, no issue."""
+        """Send `critical`, `warning` or `resolved`; a metric alert names projects, no issue."""
         rule, now = self.metric_rule or MetricRule(), iso(self.sentry.clock())
         minutes = round(rule.window / 60)
         title = f"{action.capitalize()}: {rule.name}"
-        alert: Payload = {
+        alert: Json = {
             "id": "4",
             "identifier": "1",
             "organization_id": "1",
@@ -215,7 +221,7 @@ class Alerts:
         return await self.send("metric_alert", action, data)
 
     async def send(
-        self, resource: str, action: str, data: Payload, *, by: Payload | None = None
+        self, resource: str, action: str, data: Json, *, by: Json | None = None
     ) -> Delivery:
         """Sign and post one webhook; what became of it is kept in `deliveries`.
 

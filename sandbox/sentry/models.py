@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sandbox.sentry.events import Event, Payload, base32
+from sandbox.sentry.events import Event, base32
+from sandbox.wire import Json
 
 
 @dataclass(slots=True)
@@ -18,7 +19,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What `GroupResolution` keeps: the release, its type, and for "next" the newest release so far."""
+    """A `GroupResolution`: the release, its type, and for "next" the newest release so far."""
 
     release: str
     next: bool = False
@@ -36,17 +37,17 @@ class Issue:
     title: str
     culprit: str
     level: str
-    metadata: Payload
+    metadata: Json
     first_seen: float
     last_seen: float
     status: str = "unresolved"
     substatus: str | None = "new"
     changed: float = 0.0
-    """When the status was last set."""
+    """Time at which the status was last set."""
     resolution: Resolution | None = None
     """In which release it was set to resolved, if one was named, or the next one."""
-    by: Payload | None = None
-    """Who set the status, as a webhook names them; None: Sentry itself."""
+    by: Json | None = None
+    """The one who set the status, as a webhook names them; None: Sentry itself."""
     times_seen: int = 0
     first_release: str = ""
     last_release: str = ""
@@ -81,7 +82,6 @@ class Release:
     ref: str | None = None
     url: str | None = None
     deploys: list[Deploy] = field(default_factory=list)
-    commits: list[Payload] = field(default_factory=list)
     new_groups: int = 0
     first_event: float | None = None
     last_event: float | None = None

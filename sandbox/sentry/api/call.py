@@ -1,7 +1,8 @@
-"""What one call of the API is made of."""
+"""Calls of Sentry's API: their scopes, and the parts of a request that several read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,9 @@ from starlette.responses import Response
 
 from sandbox.sentry.api.paging import Missing
 from sandbox.sentry.models import Issue
+from sandbox.sentry.search import InvalidQuery
 from sandbox.sentry.state import Sentry
+from sandbox.wire import Json
 
 READ_EVENTS = frozenset({"event:read", "event:write", "event:admin"})
 WRITE_EVENTS = frozenset({"event:write", "event:admin"})
@@ -33,9 +36,20 @@ class Call:
 
 
 def asked_issue(sentry: Sentry, request: Request) -> Issue:
-    """The issue of the path: by its number, or by its short id, as the real endpoint takes it too."""
+    """Return the issue of the path, named by its number or its short id. Raises `Missing`."""
     name = request.path_params["issue"]
-    found = sentry.issues.get(int(name)) if name.isdigit() else sentry.by_short_id(name)
-    if found is None:
+    issue = sentry.issues.get(int(name)) if name.isdigit() else sentry.by_short_id(name)
+    if issue is None:
         raise Missing
-    return found
+    return issue
+
+
+async def json_body(request: Request) -> Json:
+    """Raises `InvalidQuery` where it is no JSON object."""
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError as wrong:
+        raise InvalidQuery(f"JSON parse error - {wrong}") from wrong
+    if not isinstance(body, dict):
+        raise InvalidQuery("Invalid data. Expected a dictionary.")
+    return body

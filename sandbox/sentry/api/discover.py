@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.sentry.events import Event, Payload, exceptions
+from sandbox.sentry.events import Event, exceptions
 from sandbox.sentry.search import InvalidQuery, Value
 from sandbox.sentry.state import Sentry
+from sandbox.wire import Json
 
 FUNCTION = re.compile(r"(count|count_unique|min|max|last_seen|first_seen|epm|eps)\(([^()]*)\)")
 
@@ -154,7 +155,7 @@ def table(
     sort: Sequence[str],
     *,
     span: float,
-) -> list[Payload]:
+) -> list[Json]:
     """The rows of `events/`: one an event, or one a group when a function is among the fields.
 
     Raises:
@@ -205,7 +206,7 @@ def grouped(
     return list(groups.items())
 
 
-def ordered(rows: list[Payload], sort: Sequence[str], fields: Sequence[str]) -> None:
+def ordered(rows: list[Json], sort: Sequence[str], fields: Sequence[str]) -> None:
     aliases = {alias(name): name for name in fields}
     for one in reversed(sort or default_sort(fields)):
         name = one.lstrip("-")
@@ -214,7 +215,7 @@ def ordered(rows: list[Payload], sort: Sequence[str], fields: Sequence[str]) -> 
         rows.sort(key=_by(aliases.get(name, name)), reverse=one.startswith("-"))
 
 
-def _by(name: str) -> Callable[[Payload], tuple[bool, Any]]:
+def _by(name: str) -> Callable[[Json], tuple[bool, Any]]:
     return lambda row: _comparable(row[name])
 
 
@@ -233,7 +234,7 @@ def alias(name: str) -> str:
     return re.sub(r"\W+", "_", name).strip("_")
 
 
-def meta(fields: Sequence[str]) -> Payload:
+def meta(fields: Sequence[str]) -> Json:
     names = (
         [*fields, "issue.id"] if "issue" in fields and "issue.id" not in fields else list(fields)
     )
@@ -284,36 +285,22 @@ def timeseries(
     start: float,
     end: float,
     interval: int,
-    group_by: Sequence[str] = (),
-    top: int = 0,
-    exclude_other: bool = False,
-) -> list[Payload]:
-    """The `timeSeries` of `events-timeseries/`. As there, `groupBy` counts only together with `topEvents`."""
+) -> list[Json]:
+    """Return the `timeSeries` of `events-timeseries/`: one an axis."""
 
-    def one(inside: Sequence[Event], axis: str, **more: Any) -> Payload:
+    def along(axis: str) -> Json:
         values = []
-        for bucket, value in series(sentry, inside, axis, start=start, end=end, interval=interval):
-            row: Payload = {"timestamp": bucket * 1000, "value": value, "incomplete": False}
+        for bucket, value in series(sentry, events, axis, start=start, end=end, interval=interval):
+            row: Json = {"timestamp": bucket * 1000, "value": value, "incomplete": False}
             if bucket + interval >= sentry.clock() - INGESTION_DELAY:
                 row |= {"incomplete": True, "incompleteReason": "INCOMPLETE_BUCKET"}
             values.append(row)
-        kind = {"valueType": field_type(axis), "valueUnit": None, "interval": interval * 1000}
-        kind["dataScanned"] = "partial" if sentry.sampled else "full"
-        extra = {key: more.pop(key) for key in ("order", "isOther") if key in more}
-        return {"values": values, "yAxis": axis, "meta": kind | extra} | more
+        meta = {
+            "valueType": field_type(axis),
+            "valueUnit": None,
+            "interval": interval * 1000,
+            "dataScanned": "partial" if sentry.sampled else "full",
+        }
+        return {"values": values, "yAxis": axis, "meta": meta}
 
-    if not top:
-        return [one(events, axis) for axis in axes]
-    if not group_by:
-        raise InvalidQuery("groupBy is a required parameter when doing topEvents")
-    groups = sorted(
-        grouped(reader(sentry), events, group_by, alone=False), key=lambda group: -len(group[1])
-    )
-    found: list[Payload] = []
-    for order, (key, inside) in enumerate(groups[:top]):
-        names = [{"key": name, "value": value} for name, value in zip(group_by, key, strict=True)]
-        found += [one(inside, axis, groupBy=names, order=order, isOther=False) for axis in axes]
-    others = [event for _, inside in groups[top:] for event in inside]
-    if others and not exclude_other:
-        found += [one(others, axis, groupBy=[], order=top, isOther=True) for axis in axes]
-    return found
+    return [along(axis) for axis in axes]

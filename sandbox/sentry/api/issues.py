@@ -5,22 +5,19 @@ https://docs.sentry.io/api/events/list-an-organizations-issues/ and its neighbou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.sentry import shapes
-from sandbox.sentry.api.call import READ_EVENTS, WRITE_EVENTS, Call, asked_issue
+from sandbox.sentry import event_shapes, shapes
+from sandbox.sentry.api.call import READ_EVENTS, WRITE_EVENTS, Call, asked_issue, json_body
 from sandbox.sentry.api.discover import reader
 from sandbox.sentry.api.paging import (
     Missing,
     asked_environments,
     asked_events,
-    asked_projects,
-    page,
     paged,
     window,
 )
@@ -31,7 +28,7 @@ from sandbox.sentry.search import InvalidQuery, Matcher, Value
 from sandbox.sentry.state import STATUSES, Sentry
 
 DEFAULT_QUERY = "is:unresolved"
-"""When there is no `query` at all; an empty one asks for every issue."""
+"""Used where there is no `query` at all; an empty one asks for every issue."""
 
 NO_RELEASES = "No release data present in the system to form a basis for 'Next Release'"
 
@@ -40,7 +37,10 @@ INTEGRATION = {
     "id": "c1d3f5a7-0b2e-4c6d-8f9a-1b3c5d7e9f01",
     "name": "Firebreak",
 }
-"""Whose token it is, as webhooks name an integration (sentry_apps/api/serializers/app_platform_event.py)."""
+"""The token's owner, as webhooks name an integration.
+
+sentry_apps/api/serializers/app_platform_event.py
+"""
 
 SORTS = ("date", "freq", "new", "user", "trends", "inbox", "recommended")
 
@@ -81,7 +81,7 @@ def _order(sort: str) -> Callable[[Entry], Any]:
 
 
 def _issue_reader(sentry: Sentry) -> Callable[[Entry, str], Value]:
-    """Keys of the issue itself; every other key is read off its events in the window."""
+    """Return a reader of an issue's own keys; every other key is read off its events."""
     read_event = reader(sentry)
 
     def read(entry: Entry, key: str) -> Value:
@@ -124,38 +124,10 @@ async def show_issue(sentry: Sentry, request: Request) -> Response:
 async def change_issue(sentry: Sentry, request: Request) -> Response:
     """`PUT issues/{id}/` with `status`: resolved, unresolved, ignored."""
     issue = asked_issue(sentry, request)
-    change = await _change(request)
+    change = await json_body(request)
     if "status" in change:
         _set_status(sentry, issue, change)
     return JSONResponse(shapes.issue_shape(sentry, issue, issue.events))
-
-
-async def change_issues(sentry: Sentry, request: Request) -> Response:
-    """`PUT issues/?id=…&id=…`"""
-    asked = request.query_params.getlist("id")
-    asked_projects(sentry, request.query_params)
-    change = await _change(request)
-    issues = [
-        sentry.issues[int(name)] for name in asked if name.isdigit() and int(name) in sentry.issues
-    ]
-    if not issues:
-        return Response(status_code=204)
-    for issue in issues:
-        if "status" in change:
-            _set_status(sentry, issue, change)
-    return JSONResponse(
-        {"status": issues[0].status, "substatus": issues[0].substatus, "statusDetails": {}}
-    )
-
-
-async def _change(request: Request) -> dict[str, Any]:
-    try:
-        change = json.loads(await request.body() or b"{}")
-    except ValueError as wrong:
-        raise InvalidQuery(f"JSON parse error - {wrong}") from wrong
-    if not isinstance(change, dict):
-        raise InvalidQuery("Invalid data. Expected a dictionary.")
-    return change
 
 
 def _set_status(sentry: Sentry, issue: Issue, change: dict[str, Any]) -> None:
@@ -202,13 +174,10 @@ async def show_short_id(sentry: Sentry, request: Request) -> Response:
 
 
 async def show_event(sentry: Sentry, request: Request) -> Response:
-    """`latest`, `oldest`, `recommended`, or an event's id; `environment`, `start`, `end` and `query` narrow the choice."""
+    """Answer `latest`, `oldest`, `recommended`, or an event's id, among those that are asked for."""
     issue, which = asked_issue(sentry, request), request.path_params["event"]
     params = request.query_params
-    environments = asked_environments(sentry, params)
-    events = [
-        event for event in issue.events if not environments or event.environment in environments
-    ]
+    events = _events_of(sentry, issue, request)
     if params.get("start") or params.get("statsPeriod"):
         events = sentry.window(*window(params, sentry.clock(), "90d"), events)
     if params.get("query"):
@@ -219,72 +188,33 @@ async def show_event(sentry: Sentry, request: Request) -> Response:
         events = [event for event in events if event.id == which.replace("-", "")]
     if not events:
         raise Missing
-    return JSONResponse(shapes.event_detail(sentry, events[0] if which == "oldest" else events[-1]))
-
-
-async def list_issue_events(sentry: Sentry, request: Request) -> Response:
-    """Newest first; `full=true` gives whole events."""
-    issue = asked_issue(sentry, request)
-    start, end = window(request.query_params, sentry.clock(), "90d")
-    environments = asked_environments(sentry, request.query_params)
-    events = [
-        event
-        for event in reversed(sentry.window(start, end, issue.events))
-        if not environments or event.environment in environments
-    ]
-    full = request.query_params.get("full") in ("1", "true")
-    brief = (
-        "id",
-        "eventID",
-        "groupID",
-        "projectID",
-        "title",
-        "message",
-        "culprit",
-        "location",
-        "platform",
-        "tags",
+    return JSONResponse(
+        event_shapes.event_detail(sentry, events[0] if which == "oldest" else events[-1])
     )
-
-    def shape(event: Event) -> dict[str, Any]:
-        whole = shapes.event_detail(sentry, event)
-        if full:
-            return whole
-        return {key: whole[key] for key in (*brief, "dateCreated", "user")} | {
-            "event.type": whole["type"]
-        }
-
-    return paged(request, events, shape)
 
 
 async def show_tag(sentry: Sentry, request: Request) -> Response:
-    """Over the issue's whole life: `start`, `end` and `statsPeriod` are not read."""
+    """A tag over the issue's whole life: `start`, `end` and `statsPeriod` are not read."""
     issue, key = asked_issue(sentry, request), request.path_params["key"]
-    detail = shapes.tag_detail(issue, key, _of_environment(sentry, issue, request))
+    detail = shapes.tag_detail(key, _events_of(sentry, issue, request))
     if detail is None:
         raise Missing
     return JSONResponse(detail)
 
 
-async def list_tag_values(sentry: Sentry, request: Request) -> Response:
-    issue, key = asked_issue(sentry, request), request.path_params["key"]
-    rows, headers = page(request, shapes.tag_values(key, _of_environment(sentry, issue, request)))
-    return JSONResponse(rows, headers=headers)
-
-
-def _of_environment(sentry: Sentry, issue: Issue, request: Request) -> list[Event]:
-    asked = asked_environments(sentry, request.query_params)
-    return [event for event in issue.events if not asked or event.environment in asked]
+def _events_of(sentry: Sentry, issue: Issue, request: Request) -> list[Event]:
+    """Return the events of the environments that are asked for."""
+    environments = asked_environments(sentry, request.query_params)
+    if not environments:
+        return issue.events
+    return [event for event in issue.events if event.environment in environments]
 
 
 CALLS = (
     Call("issues", "GET", "issues/", READ_EVENTS, list_issues),
-    Call("issue", "PUT", "issues/", WRITE_EVENTS, change_issues),
     Call("issue", "GET", "issues/{issue}/", READ_EVENTS, show_issue),
     Call("issue", "PUT", "issues/{issue}/", WRITE_EVENTS, change_issue),
     Call("issue", "GET", "shortids/{short_id}/", READ_EVENTS, show_short_id),
-    Call("event", "GET", "issues/{issue}/events/", READ_EVENTS, list_issue_events),
     Call("event", "GET", "issues/{issue}/events/{event}/", READ_EVENTS, show_event),
     Call("tags", "GET", "issues/{issue}/tags/{key}/", READ_EVENTS, show_tag),
-    Call("tags", "GET", "issues/{issue}/tags/{key}/values/", READ_EVENTS, list_tag_values),
 )

@@ -1,6 +1,7 @@
 """Windows, pages and filters that most calls share.
 
-https://docs.sentry.io/api/pagination/ : `Link` with `rel`, `results="true|false"` and `cursor="<value>:<offset>:<is previous>"`.
+https://docs.sentry.io/api/pagination/: `Link` with `rel`, `results="true|false"` and
+`cursor="<value>:<offset>:<is previous>"`.
 """
 
 from __future__ import annotations
@@ -55,37 +56,35 @@ def asked_projects(sentry: Sentry, params: QueryParams) -> set[int]:
         InvalidQuery: not a number.
         Forbidden: no such project here.
     """
-    found: set[int] = set()
-    for value in params.getlist("project"):
-        try:
-            found.add(int(value))
-        except ValueError as wrong:
-            raise InvalidQuery("Invalid project parameter. Values must be numbers.") from wrong
-    if not found or found == {-1}:
+    try:
+        numbers = {int(value) for value in params.getlist("project")}
+    except ValueError as wrong:
+        raise InvalidQuery("Invalid project parameter. Values must be numbers.") from wrong
+    if not numbers or numbers == {-1}:
         return {project.id for project in sentry.projects.values()}
-    if any(sentry.project(number) is None for number in found):
+    if any(sentry.project(number) is None for number in numbers):
         raise Forbidden
-    return found
+    return numbers
 
 
 def asked_environments(sentry: Sentry, params: QueryParams) -> set[str]:
-    """The `environment` parameters; none means every environment, and `` the events that name none.
+    """The `environment` parameters; none means every environment, an empty one events without.
 
-    As in https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py
+    https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py
 
     Raises:
         Missing: one of them was never seen.
     """
-    found = set(params.getlist("environment"))
-    if not found <= sentry.environments:
+    environments = set(params.getlist("environment"))
+    if not environments <= sentry.environments:
         raise Missing
-    return found
+    return environments
 
 
 def asked_events(sentry: Sentry, params: QueryParams, start: float, end: float) -> list[Event]:
-    """The events of the asked window, projects and environments.
+    """Return the events of the window, projects and environments that are asked for.
 
-    Environments come first, as in https://github.com/getsentry/sentry/blob/master/src/sentry/issues/endpoints/organization_group_index.py
+    Environments are checked first, as in Sentry's issues/endpoints/organization_group_index.py.
 
     Raises:
         InvalidQuery: several projects, and the plan has no `organizations:global-views`.
@@ -101,7 +100,7 @@ def asked_events(sentry: Sentry, params: QueryParams, start: float, end: float) 
 
 
 def page(request: Request, rows: Sequence[T]) -> tuple[list[T], dict[str, str]]:
-    """The asked page of `rows`, and its headers.
+    """Return the page of `rows` that is asked for, and its headers.
 
     Raises:
         InvalidQuery
@@ -141,6 +140,6 @@ def _link(request: Request, rel: str, offset: int, *, back: int, results: bool) 
 
 
 def paged(request: Request, rows: Sequence[T], shape: Any) -> JSONResponse:
-    """One page of `rows`, each made JSON by `shape`."""
-    found, headers = page(request, rows)
-    return JSONResponse([shape(row) for row in found], headers=headers)
+    """Answer one page of `rows`, each made JSON by `shape`."""
+    shown, headers = page(request, rows)
+    return JSONResponse([shape(row) for row in shown], headers=headers)

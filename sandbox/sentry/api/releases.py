@@ -1,4 +1,4 @@
-"""Releases, their commits, and deploys.
+"""Releases and deploys.
 
 https://docs.sentry.io/api/releases/
 https://github.com/getsentry/sentry/blob/master/src/sentry/releases/endpoints/release_deploys.py
@@ -6,36 +6,22 @@ https://github.com/getsentry/sentry/blob/master/src/sentry/releases/endpoints/re
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.sentry import shapes
-from sandbox.sentry.api.call import READ_RELEASES, WRITE_RELEASES, Call
+from sandbox.sentry.api.call import READ_RELEASES, WRITE_RELEASES, Call, json_body
 from sandbox.sentry.api.paging import Missing, asked_environments, asked_projects, paged
 from sandbox.sentry.events import read_time
 from sandbox.sentry.models import Deploy, Release
-from sandbox.sentry.search import InvalidQuery
 from sandbox.sentry.state import Sentry
 
 
 def _release(sentry: Sentry, request: Request) -> Release:
-    found = sentry.releases.get(request.path_params["version"])
-    if found is None:
+    release = sentry.releases.get(request.path_params["version"])
+    if release is None:
         raise Missing
-    return found
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body() or b"{}")
-    except ValueError as wrong:
-        raise InvalidQuery(f"JSON parse error - {wrong}") from wrong
-    if not isinstance(body, dict):
-        raise InvalidQuery("Invalid data. Expected a dictionary.")
-    return body
+    return release
 
 
 async def list_releases(sentry: Sentry, request: Request) -> Response:
@@ -69,7 +55,7 @@ def _was_in(sentry: Sentry, release: Release, environments: set[str]) -> bool:
 
 async def create_release(sentry: Sentry, request: Request) -> Response:
     """201, or 208 for one that exists."""
-    body = await _body(request)
+    body = await json_body(request)
     version, slugs = str(body.get("version") or "").strip(), body.get("projects")
     if not version or not slugs:
         missing = "version" if not version else "projects"
@@ -83,37 +69,14 @@ async def create_release(sentry: Sentry, request: Request) -> Response:
     release.ref, release.url = body.get("ref") or release.ref, body.get("url") or release.url
     if body.get("dateReleased"):
         release.released = read_time(body["dateReleased"], sentry.clock())
-    if body.get("commits"):
-        release.commits = [_commit(commit) for commit in body["commits"]]
     return JSONResponse(shapes.release_shape(sentry, release), status_code=208 if known else 201)
 
 
-def _commit(given: dict[str, Any]) -> dict[str, Any]:
-    """As `…/commits/` gives it back."""
-    author = {"name": given.get("author_name"), "email": given.get("author_email")}
-    return {
-        "id": given.get("id"),
-        "message": given.get("message"),
-        "dateCreated": given.get("timestamp"),
-        "author": author,
-        "repository": {
-            "name": given.get("repository"),
-            "provider": {"id": "unknown", "name": "Unknown Provider"},
-        },
-        "suspectCommitType": "",
-    }
-
-
-async def show_release(sentry: Sentry, request: Request) -> Response:
-    return JSONResponse(shapes.release_shape(sentry, _release(sentry, request)))
-
-
-async def list_commits(sentry: Sentry, request: Request) -> Response:
-    return paged(request, _release(sentry, request).commits, lambda commit: commit)
-
-
 async def list_deploys(sentry: Sentry, request: Request) -> Response:
-    """Only the last deploy of the release to each environment (last_deploy_id of ReleaseProjectEnvironment)."""
+    """The last deploy of the release to each environment.
+
+    Sentry knows no others: `last_deploy_id` of ReleaseProjectEnvironment.
+    """
     last: dict[str, Deploy] = {}
     for deploy in _release(sentry, request).deploys:
         last[deploy.environment] = deploy
@@ -122,7 +85,7 @@ async def list_deploys(sentry: Sentry, request: Request) -> Response:
 
 
 async def create_deploy(sentry: Sentry, request: Request) -> Response:
-    release, body = _release(sentry, request), await _body(request)
+    release, body = _release(sentry, request), await json_body(request)
     environment = body.get("environment")
     if not environment or "/" in environment or "\n" in environment:
         problem = "This field is required." if not environment else "Invalid value for environment"
@@ -149,6 +112,4 @@ CALLS = (
     Call("releases", "POST", "releases/", WRITE_RELEASES, create_release),
     Call("deploys", "GET", "releases/{version:path}/deploys/", READ_RELEASES, list_deploys),
     Call("deploys", "POST", "releases/{version:path}/deploys/", WRITE_RELEASES, create_deploy),
-    Call("releases", "GET", "releases/{version:path}/commits/", READ_RELEASES, list_commits),
-    Call("releases", "GET", "releases/{version:path}/", READ_RELEASES, show_release),
 )
