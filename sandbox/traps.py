@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.background import BackgroundTasks
 from sandbox.sentry import Sentry
 
 BEFORE = 30.0
@@ -240,7 +241,7 @@ class Traps:
 
     def __init__(self, sentry: Sentry) -> None:
         self._sentry = sentry
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = BackgroundTasks()
 
     def let_loose(self, key: str) -> None:
         """Raises KeyError for a trap that there is not."""
@@ -249,9 +250,7 @@ class Traps:
         now = self._sentry.clock()
         trap.load(Span(self._sentry, now - BEFORE, now))
         if trap.goes_on:
-            task = asyncio.create_task(self._go_on(trap, now), name=f"trap {key}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._running.start(self._go_on(trap, now))
 
     async def _go_on(self, trap: Trap, begin: float) -> None:
         ends = begin + LASTS
@@ -262,6 +261,4 @@ class Traps:
             begin = now
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._running.stop()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-Json = dict[str, Any]
+from sandbox.wire import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from sandbox.page import charts, markdown, mrkdwn
-from sandbox.page.model import Json
 from sandbox.page.shortcodes import with_emoji
 from sandbox.page.slack_view import QUIET, SlackView
+from sandbox.wire import Json
 
 _FOLLOWS_SECONDS = 300
 _HERE = Path(__file__).parent

@@ -13,10 +13,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox.page.model import Json, Panel, PanelSource
+from sandbox.page.model import Panel, PanelSource
 from sandbox.page.render import environment, fingerprint
 from sandbox.page.slack_view import APP, SlackView
 from sandbox.slack.errors import ClientRefused, SlackError
+from sandbox.wire import Json
 
 _STATIC = Path(__file__).parent / "static"
 _BEAT_SECONDS = 1.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.page.model import ChannelPage, ChannelRow, Command, Json, PersonCard, Shortcut
+from sandbox.page.model import ChannelPage, ChannelRow, Command, PersonCard, Shortcut
 from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Person
 from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 APP = "app"
 """What stands for a channel id when a tab looks at the app's own pane: its Home, and the direct message with it."""
@@ -225,7 +226,7 @@ class SlackView:
         message = self._target(me, {"channel": channel, "ts": ts})
         if message is None:
             return "That message is not there any more."
-        await self._people[me].shortcut(callback_id, message["channel"], message)
+        await self._people[me].shortcut(callback_id, message)
         return None
 
     def pin(self, me: str, channel: str, ts: str, *, pinned: bool) -> None:

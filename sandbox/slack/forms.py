@@ -1,4 +1,4 @@
-"""What a person's Slack client does with elements: the value of each, checked as the client checks it.
+"""Values of form elements, checked as a person's Slack client checks them.
 
 State shapes: https://docs.slack.dev/reference/block-kit/block-elements and `state.values` in
 https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload
@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.slack.block_kit.blocks import STATEFUL, TEXT_INPUTS, elements
-from sandbox.slack.changes import Json
 from sandbox.slack.errors import ClientRefused
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 Typed = dict[tuple[str, str], Json]
 
 
 def initial(element: Json) -> Json:
-    """The value of an element nobody has touched, as it stands in `state.values`."""
+    """Return the value of an element that nobody has touched, as in `state.values`."""
     kind = element["type"]
     if kind in TEXT_INPUTS:
         return {"type": kind, "value": element.get("initial_value")}
@@ -39,9 +39,10 @@ def initial(element: Json) -> Json:
 
 
 def chosen(workspace: Workspace, element: Json, value: Any) -> Json:
-    """The value of `element` after a person entered `value`: a text, an option's value or text, a name, a list of these.
+    """Return the value of `element` after a person entered `value`; None empties it.
 
-    None empties it. Raises `ClientRefused` for what the client does not let them enter.
+    `value` is a text, an option's value or text, a name, or a list of these.
+    Raises `ClientRefused` where the client does not let them enter it.
     """
     kind = element["type"]
     if kind in TEXT_INPUTS:
@@ -64,8 +65,8 @@ def chosen(workspace: Workspace, element: Json, value: Any) -> Json:
                 f"selected_{what}": None if value is None else _reference(workspace, what, value),
             }
         if kind == f"multi_{what}s_select":
-            many = [_reference(workspace, what, one) for one in _list(element, value)]
-            return {"type": kind, f"selected_{what}s": many}
+            ids = [_reference(workspace, what, name) for name in _list(element, value)]
+            return {"type": kind, f"selected_{what}s": ids}
     key = {"datepicker": "date", "timepicker": "time", "datetimepicker": "date_time"}.get(kind)
     if key is None:
         raise ClientRefused(f"nothing can be entered in a {kind}")
@@ -77,7 +78,7 @@ def is_empty(value: Json) -> bool:
 
 
 def state_values(blocks: list[Json], typed: Typed) -> dict[str, dict[str, Json]]:
-    """`state.values`: initial values, overridden by what was typed, for every element that has a value."""
+    """Return `state.values`: typed values over initial ones, of every element that has a value."""
     values: dict[str, dict[str, Json]] = {}
     for block, element in elements(blocks):
         if element["type"] in STATEFUL:
@@ -87,7 +88,7 @@ def state_values(blocks: list[Json], typed: Typed) -> dict[str, dict[str, Json]]
 
 
 def missing(blocks: list[Json], typed: Typed) -> list[str]:
-    """Labels of required inputs that are empty: the client marks them and does not send the form."""
+    """Return labels of required inputs that are empty: the client does not send such a form."""
     labels: list[str] = []
     for block, element in elements(blocks):
         if block["type"] != "input" or block.get("optional"):
@@ -153,7 +154,7 @@ def _list(element: Json, value: Any) -> list[Any]:
 
 
 def _reference(workspace: Workspace, what: str, value: str) -> str:
-    """An id, from an id or a name."""
+    """Return the id of a user or channel, given by id or name."""
     name = value.lstrip("@#")
     if what == "user":
         for user in workspace.users.values():

@@ -1,4 +1,4 @@
-"""The state of the local Slack workspace, and the changes that it tells of. No HTTP here: see `api` and `delivery`."""
+"""The state of the local Slack workspace. Its HTTP sides are `api` and `to_app`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sandbox.slack.block_kit.blocks import stored
-from sandbox.slack.changes import Change, Changes, Json, Subscription
+from sandbox.slack.changes import Change, Changes, Subscription
 from sandbox.slack.channels import (
     ALICE,
     APP,
@@ -27,6 +27,7 @@ from sandbox.slack.channels import (
 )
 from sandbox.slack.errors import SlackError
 from sandbox.slack.modals import Modals
+from sandbox.wire import Json
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ BOT_SCOPES = (
     *("channels:manage", "channels:join", "channels:read", "channels:history"),
     *("groups:write", "groups:read", "groups:history", "im:write", "im:history", "reactions:read"),
 )
-"""What the app's manifest asks for; a call that needs more is refused with `missing_scope`, as by Slack."""
+"""The scopes of the app's manifest; a call that needs another one is refused, as by Slack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class ApiCall:
 
 
 class Workspace:
-    """Everything that is in the workspace, in memory. Runs in one event loop; methods that change state are synchronous.
+    """Everything in the workspace, in memory.
 
-    Messages, users, views are plain JSON in Slack's shapes. Refusals are raised as `SlackError` with Slack's string.
+    Messages, users, views are plain JSON in Slack's shapes. Refusals are raised as `SlackError`.
     """
 
     def __init__(
@@ -67,10 +68,10 @@ class Workspace:
     ) -> None:
         self.now = now
         self.url = url
-        """Where people look at this workspace; permalinks begin with it."""
+        """Address for people; permalinks begin with it."""
         self.scopes: set[str] = set(BOT_SCOPES)
         self.rich_blocks = True
-        """Whether the blocks that Slack is still rolling out (plan, task_card, data_table, …) are taken."""
+        """Blocks that Slack is still rolling out (plan, task_card, data_table, …) are taken."""
         self.team: Json = {
             "id": TEAM,
             "name": "Firebreak Sandbox",
@@ -84,9 +85,9 @@ class Workspace:
         self.ephemerals: dict[str, list[Json]] = {}
         """User id → ephemeral messages, each with its `channel`."""
         self.toasts: dict[str, list[str]] = {}
-        """User id → what their Slack client told them beside the messages, oldest first."""
+        """User id → notices of their Slack client beside the messages, oldest first."""
         self.calls: deque[ApiCall] = deque(maxlen=5000)
-        """What the app called, oldest first."""
+        """Calls of the app, oldest first."""
         self.changes = Changes()
         self.modals = Modals(self.changes, now)
         self._counter = itertools.count(1)
@@ -100,7 +101,7 @@ class Workspace:
     # Listening
 
     def subscribe(self) -> Subscription:
-        """Every change from now on: `with workspace.subscribe() as changes: async for change in changes: …`"""
+        """Every change from now on; a context manager and an async iterator."""
         return self.changes.subscribe()
 
     async def until(
@@ -112,24 +113,24 @@ class Workspace:
     # Looking things up
 
     def channel(self, reference: str) -> Channel:
-        """By id, `name` or `#name`. Raises `channel_not_found`."""
-        found = self.channels.get(reference) or self.channel_named(reference.removeprefix("#"))
-        if found is None:
+        """Return a channel by id, `name` or `#name`. Raises `channel_not_found`."""
+        channel = self.channels.get(reference) or self.channel_named(reference.removeprefix("#"))
+        if channel is None:
             raise SlackError("channel_not_found")
-        return found
+        return channel
 
     def channel_named(self, name: str) -> Channel | None:
         return next((c for c in self.channels.values() if not c.is_im and c.name == name), None)
 
     def channels_of(self, user: str) -> list[Channel]:
-        """The channels that `user` can look into, direct messages last."""
+        """Return the channels that `user` can look into, direct messages last."""
         return sorted(
             (c for c in self.channels.values() if self.may_see(c, user)),
             key=lambda c: (c.is_im, c.name),
         )
 
     def may_see(self, channel: Channel, user: str) -> bool:
-        """Full members see public channels; guests and people of other workspaces only those that they are in."""
+        """Full members see public channels; guests and strangers only those that they are in."""
         if user in channel.members:
             return True
         shape = self.users[user]
@@ -137,22 +138,22 @@ class Workspace:
         return full and not (channel.is_private or channel.is_im)
 
     def user(self, user_id: str) -> Json:
-        found = self.users.get(user_id)
-        if found is None:
+        user = self.users.get(user_id)
+        if user is None:
             raise SlackError("user_not_found")
-        return found
+        return user
 
     def message(self, channel: Channel, ts: str) -> Json:
-        found = channel.message(ts)
-        if found is None:
+        message = channel.message(ts)
+        if message is None:
             raise SlackError("message_not_found")
-        return found
+        return message
 
     def permalink(self, channel: str, ts: str) -> str:
         return f"{self.url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
 
     def timestamp(self) -> str:
-        """A new message `ts`: unique and increasing, a string, as Slack's."""
+        """Return a new message `ts`: unique and increasing, a string, as Slack's."""
         self._last_ts = max(self._last_ts + 1, int(self.now() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
@@ -170,10 +171,12 @@ class Workspace:
         blocks: list[Json] | None = None,
         thread_ts: str | None = None,
         broadcast: bool = False,
-        metadata: Json | None = None,
         **more: Any,
     ) -> Json:
-        """Put a message into a channel. Bots' messages carry `bot_id`, like those of chat.postMessage."""
+        """Put a message into a channel. The bot's carry `bot_id`, as those of chat.postMessage do.
+
+        `more` stands in the message as it is.
+        """
         if channel.is_archived:
             raise SlackError("is_archived")
         team = self.users[user]["team_id"] if user in self.users else TEAM
@@ -188,8 +191,6 @@ class Workspace:
             message |= {"bot_id": BOT, "app_id": APP, "bot_profile": self.bot_profile()}
         if blocks:
             message["blocks"] = stored(blocks)
-        if metadata:
-            message["metadata"] = deepcopy(metadata)
         message |= more
         if message.get("subtype") in ("file_share", "me_message"):
             del message["team"]  # https://github.com/slackapi/slack-api-specs/issues/62
@@ -211,8 +212,9 @@ class Workspace:
     def alert(
         self, channel: Channel, app: str, text: str = "", *, webhook: bool = False, **more: Any
     ) -> Json:
-        """Another program's message, `attachments` and `blocks` as it sends them; `webhook`: by an incoming one, without a user.
+        """Put another program's message into a channel, `attachments` and `blocks` as it sends them.
 
+        By an incoming webhook it has no user.
         https://docs.slack.dev/reference/events/message/bot_message
         """
         for number, attachment in enumerate(more.get("attachments", []), 1):
@@ -241,7 +243,7 @@ class Workspace:
         root["latest_reply"] = reply["ts"]
 
     def system(self, channel: Channel, user: str, subtype: str, text: str, **more: Any) -> None:
-        """What Slack itself writes into a channel: somebody joined, the topic was set, …"""
+        """Write what Slack itself writes: somebody joined, the topic was set, …"""
         self.post(channel, user, text, subtype=subtype, **more)
 
     def edit(self, channel: Channel, ts: str, **new: Any) -> Json:
@@ -300,12 +302,12 @@ class Workspace:
 
     def rewhisper(self, user: str, ts: str, replacement: Json | None) -> None:
         """Replace the text and blocks of an ephemeral message, or take it away."""
-        mine = self.ephemerals.get(user, [])
-        message = next((m for m in mine if m["ts"] == ts), None)
+        whispered = self.ephemerals.get(user, [])
+        message = next((message for message in whispered if message["ts"] == ts), None)
         if message is None:
             raise SlackError("message_not_found")
         if replacement is None:
-            mine.remove(message)
+            whispered.remove(message)
         else:
             message.pop("blocks", None)
             message |= {"text": replacement.get("text", "")}
@@ -389,7 +391,7 @@ class Workspace:
         self._tell_channel(channel, "archived", user=user)
 
     def direct(self, user: str) -> Channel:
-        """The direct message between the bot and `user`, made when there is none."""
+        """Return the direct message between the bot and `user`; it is made when there is none."""
         self.user(user)
         for channel in self.channels.values():
             if channel.im_user == user:

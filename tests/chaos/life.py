@@ -122,7 +122,7 @@ async def written(town: Town, number: int, channel: Channel, patience: float) ->
             continue
         async with town.form:
             ends += time.monotonic() - before
-            alice.workspace.modals.clear(alice.id)
+            alice.workspace.modals.close(alice.id)
             await alice.command(f"/incident postmortem {incident}")
             try:
                 form = await alice.open_modal("incident.postmortem", text="Root cause", seconds=AGAIN)

@@ -141,7 +141,7 @@ async def test_only_what_the_bot_is_in_and_asked_for(world: World) -> None:
 async def test_the_channels_life_as_events(world: World) -> None:
     here = (await world.client.conversations_create(name="inc-0001"))["channel"]["id"]
     await world.client.conversations_invite(channel=here, users=ALICE)
-    await world.client.conversations_rename(channel=here, name="inc-0001-a")
+    world.workspace.rename(world.workspace.channel(here), "inc-0001-a", ALICE)
     await world.client.conversations_archive(channel=here)
     await world.delivery.idle()
     joined = world.app.of_type("member_joined_channel")

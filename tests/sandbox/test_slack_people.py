@@ -220,7 +220,7 @@ async def test_errors_for_a_field_that_is_not_there_are_trouble(world: World) ->
     assert world.alice.toasts() == ["We had some trouble connecting. Try again?"]
 
 
-@pytest.mark.parametrize(("action", "left"), [("update", ["next"]), ("push", ["declare", "next"]), ("clear", [])])
+@pytest.mark.parametrize(("action", "left"), [("update", ["next"]), ("clear", [])])
 async def test_response_actions(world: World, action: str, left: list[str]) -> None:
     app = declaring(world)
 
@@ -229,15 +229,8 @@ async def test_response_actions(world: World, action: str, left: list[str]) -> N
         await ack({"response_action": action, "view": form(callback_id="next", submit=None)})
 
     await world.alice.command("/incident")
-    first = await world.alice.open_modal()
-    await world.alice.submit(first, {"what": "help"})
-    modals = world.workspace.modals
-    assert [modals.views[view_id]["callback_id"] for view_id in modals.stacks[ALICE]] == left
-    if action == "push":
-        top = await world.alice.open_modal("next")
-        assert (top["previous_view_id"], top["root_view_id"]) == (first["id"], first["id"])
-        await world.alice.close(top)
-        assert (await world.alice.open_modal())["id"] == first["id"]
+    await world.alice.submit(await world.alice.open_modal(), {"what": "help"})
+    assert [view["callback_id"] for view in world.workspace.modals.views.values()] == left
 
 
 async def test_closing_is_told_to_those_who_ask(world: World) -> None:
@@ -291,20 +284,19 @@ async def test_a_wrong_view_is_refused_and_the_trigger_id_stays_good(world: Worl
     await world.client.views_open(trigger_id=trigger_id, view=DECLARE)
 
 
-async def test_pushing_from_a_click_in_a_view(world: World) -> None:
+async def test_a_click_in_a_view_says_where_it_was(world: World) -> None:
     app = declaring(world, form({"type": "actions", "block_id": "more", "elements": [button("more")]}))
+    containers: list[Json] = []
 
     @app.action("more")
     async def more(ack: Any, body: Json) -> None:
-        assert body["container"] == {"type": "view", "view_id": body["view"]["id"]}
+        containers.append(body["container"])
         await ack()
-        await world.client.views_push(trigger_id=body["trigger_id"], view=form(callback_id="second"))
 
     await world.alice.command("/incident")
-    await world.alice.click(await world.alice.open_modal(), "more")
-    assert (await world.alice.open_modal("second"))["previous_view_id"]
-    with pytest.raises(SlackApiError, match="not_found"):
-        await world.client.views_push(trigger_id=world.workspace.modals.trigger(ALICE), view=form())
+    view = await world.alice.open_modal()
+    await world.alice.click(view, "more")
+    assert containers == [{"type": "view", "view_id": view["id"]}]
 
 
 # Shortcuts, App Home

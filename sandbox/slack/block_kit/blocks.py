@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from sandbox.slack.changes import Json
+from sandbox.wire import Json
 
 # Keys under which Block Kit keeps words that a reader sees; `value`, `action_id`, `url` and the like are not shown.
 _SHOWN = (
@@ -55,9 +55,9 @@ _INSIDE = (
 
 
 def plain(thing: Json) -> str:
-    """Every word a person can read in a message, view or block, one text a line, its `text` first.
+    """Return every word that a person can read in a message, view or block, one text a line.
 
-    The fall-back `text` of a message with blocks is included: it is what a notification shows.
+    The fall-back `text` of a message with blocks is included, because notifications show it.
     """
     return "\n".join(_texts(thing))
 
@@ -94,17 +94,17 @@ def elements(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
 
 
 def action_ids(thing: Json) -> list[str]:
-    """What can be pressed or chosen in a message or view."""
+    """Return the ids of what can be pressed or chosen in a message or view."""
     return [element["action_id"] for _, element in elements(thing.get("blocks", []))]
 
 
 def stored(blocks: list[Json]) -> list[Json]:
-    """A copy as Slack keeps it: ids filled in where the app left them out, text objects with their defaults."""
-    kept = deepcopy(blocks)
-    for block in kept:
+    """Return a copy as Slack stores it, with missing ids and the defaults of text objects."""
+    complete = deepcopy(blocks)
+    for block in complete:
         block.setdefault("block_id", _short_id())
         _complete(block)
-    return kept
+    return complete
 
 
 def _complete(thing: Any) -> None:

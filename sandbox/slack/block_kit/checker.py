@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.slack.changes import Json
+from sandbox.wire import Json
 
 
 class Checker:

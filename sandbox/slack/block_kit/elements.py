@@ -1,6 +1,7 @@
 """Slack's checks of block elements and composition objects.
 
-https://docs.slack.dev/reference/block-kit/block-elements and https://docs.slack.dev/reference/block-kit/composition-objects
+https://docs.slack.dev/reference/block-kit/block-elements and
+https://docs.slack.dev/reference/block-kit/composition-objects
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from sandbox.slack.block_kit.blocks import CHOICES, PICKERS, SELECTS, TEXT_INPUTS
 from sandbox.slack.block_kit.checker import Checker
-from sandbox.slack.changes import Json
+from sandbox.wire import Json
 
 ANY_TEXT = ("plain_text", "mrkdwn")
 PLAIN = ("plain_text",)
@@ -173,7 +174,7 @@ def _text_input(checker: Checker, element: Json, at: str) -> None:
 
 
 def _anything(_checker: Checker, _element: Json, _at: str) -> None:
-    """Elements whose inside is not looked at (workflow buttons): nothing here makes them."""
+    """Elements such as workflow buttons are not looked into: nothing here makes them."""
 
 
 def _options(

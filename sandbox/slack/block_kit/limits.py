@@ -13,12 +13,12 @@ from sandbox.slack.block_kit.blocks import plain
 from sandbox.slack.block_kit.checker import Checker
 from sandbox.slack.block_kit.elements import check_element, check_text
 from sandbox.slack.block_kit.rich_blocks import RICH_BLOCKS, check_rich_block
-from sandbox.slack.changes import Json
 from sandbox.slack.errors import SlackError
+from sandbox.wire import Json
 
 MESSAGE_BLOCKS, VIEW_BLOCKS = 50, 100
 ALL_BLOCKS_CHARACTERS = 13_000
-"""Over all blocks of a message; undocumented, measured by others: https://github.com/slackapi/bolt-js/issues/2509"""
+"""Over all blocks of a message. Not documented: https://github.com/slackapi/bolt-js/issues/2509"""
 BLOCK_OVERHEAD = 30
 VIEW_BYTES = 250_000
 
@@ -82,7 +82,7 @@ def refusal(error: str, checker: Checker) -> SlackError:
 def _check_blocks(checker: Checker, blocks: list[Any], at: str, most: int, rich: bool) -> None:
     if len(blocks) > most:
         checker.fault(f"no more than {most} items allowed", at)
-    seen: set[str] = set()
+    ids: set[str] = set()
     for index, block in enumerate(blocks):
         here = f"{at}/{index}"
         if not isinstance(block, dict):
@@ -90,9 +90,9 @@ def _check_blocks(checker: Checker, blocks: list[Any], at: str, most: int, rich:
             continue
         block_id = block.get("block_id")
         if isinstance(block_id, str) and block_id:
-            if block_id in seen:
+            if block_id in ids:
                 checker.fault(f"`block_id` already exists: {block_id}", f"{here}/block_id")
-            seen.add(block_id)
+            ids.add(block_id)
         _check_block(checker, block, here, rich)
 
 
@@ -116,7 +116,7 @@ def _check_action_ids(checker: Checker, block: Json, at: str) -> None:
         if isinstance(elements, list)
         else []
     )
-    for action_id in {one for one in ids if ids.count(one) > 1}:
+    for action_id in {id for id in ids if ids.count(id) > 1}:
         checker.fault(f"`action_id` {action_id!r} already exists in this block", f"{at}/elements")
 
 

@@ -1,6 +1,7 @@
-"""The blocks that Slack is rolling out: a workspace takes them only when it has them (`Workspace.rich_blocks`).
+"""Blocks that Slack is still rolling out: not every workspace takes them.
 
-https://docs.slack.dev/reference/block-kit/blocks/plan-block, task-card-block, data-table-block, data-visualization-block
+https://docs.slack.dev/reference/block-kit/blocks/ plan-block, task-card-block, data-table-block,
+data-visualization-block
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.slack.block_kit.checker import Checker
-from sandbox.slack.changes import Json
+from sandbox.wire import Json
 
 RICH_BLOCKS = frozenset({"plan", "task_card", "data_table", "data_visualization"})
 STATUSES = ("pending", "in_progress", "complete", "error")
@@ -110,7 +111,8 @@ def _data_visualization(checker: Checker, block: Json, at: str) -> None:
     categories = axis.get("categories")
     for key in ("x_label", "y_label"):
         checker.string(axis, key, f"{here}/axis_config", TITLE)
-    names = [one.get("name") for one in chart.get("series") or [] if isinstance(one, dict)]
+    series_list = [series for series in chart.get("series") or [] if isinstance(series, dict)]
+    names = [series.get("name") for series in series_list]
     if len(names) != len(set(map(str, names))):
         checker.fault("series names must be unique", f"{here}/series")
     for index, series in enumerate(checker.items(chart, "series", here, MAX_SERIES)):

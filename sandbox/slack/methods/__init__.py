@@ -1,4 +1,7 @@
-"""The Web API methods that this Slack knows, by name; one file a family. https://docs.slack.dev/reference/methods"""
+"""The Web API methods that this Slack knows, by name; one file a family.
+
+https://docs.slack.dev/reference/methods
+"""
 
 from __future__ import annotations
 

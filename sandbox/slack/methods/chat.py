@@ -6,10 +6,10 @@ from copy import deepcopy
 from typing import Any
 
 from sandbox.slack.block_kit.limits import check_message_blocks
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 POST_CHARACTERS = 40_000
 """Longer texts of new messages are cut: https://docs.slack.dev/reference/methods/chat.postMessage#truncating"""
@@ -31,7 +31,7 @@ def post_message(call: Call) -> Json:
         blocks=blocks,
         thread_ts=call.text("thread_ts") or None,
         broadcast=call.flag("reply_broadcast"),
-        metadata=metadata,
+        **({"metadata": deepcopy(metadata)} if metadata else {}),
     )
     return {"channel": channel.id, "ts": message["ts"], "message": deepcopy(message)}
 
@@ -105,8 +105,10 @@ def get_permalink(call: Call) -> Json:
 
 
 def _destination(call: Call) -> Channel:
-    """By id or name; a user id means the direct message with them. Posting to a public channel the bot is not in needs
-    `chat:write.public`."""
+    """Return the channel that is named; a user id means the direct message with them.
+
+    A public channel that the bot is not in needs `chat:write.public`.
+    """
     reference = call.text("channel")
     if reference in call.workspace.users:
         return call.workspace.direct(reference)

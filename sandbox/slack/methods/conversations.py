@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 TYPE_SCOPES = {
     "public_channel": "channels:read",
@@ -56,7 +56,7 @@ def _listing(call: Call, channels: list[Channel]) -> Json:
         if kind not in TYPE_SCOPES:
             raise SlackError("invalid_types")
         call.needs(TYPE_SCOPES[kind])
-    # A page may hold fewer than were asked for: what is left out is left out of the page, not of the list.
+    # A page may hold fewer than were asked for: rows are left out of the page, not of the list.
     # https://docs.slack.dev/reference/methods/conversations.list#arguments
     page, cursor = call.page(channels, default=100, most=1000)
     wanted = [
@@ -110,15 +110,6 @@ def _describe(call: Call, what: str) -> Json:
     return {"channel": channel.shape(call.caller)}
 
 
-def rename(call: Call) -> Json:
-    channel = call.channel(member=True)
-    call.needs_for(channel, "manage")
-    if channel.creator != call.caller:
-        raise SlackError("not_authorized")
-    call.workspace.rename(channel, call.text("name"), call.caller)
-    return {"channel": channel.shape(call.caller)}
-
-
 def archive(call: Call) -> Json:
     channel = call.channel(member=True)
     call.needs_for(channel, "manage")
@@ -136,6 +127,5 @@ METHODS: dict[str, Method] = {
     "conversations.open": open_direct,
     "conversations.setTopic": set_topic,
     "conversations.setPurpose": set_purpose,
-    "conversations.rename": rename,
     "conversations.archive": archive,
 }

@@ -1,13 +1,14 @@
-"""What people and apps put on messages and channels: `pins.*`, `bookmarks.*`, `reactions.add`."""
+"""`pins.add` and `bookmarks.*`."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 
-from sandbox.slack.changes import Change, Json
+from sandbox.slack.changes import Change
 from sandbox.slack.channels import APP, TEAM, Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 MAX_PINS, MAX_BOOKMARKS = 100, 100
 
@@ -19,31 +20,6 @@ def pins_add(call: Call) -> Json:
         raise SlackError("too_many_pins")
     call.workspace.pin(channel, call.required("timestamp", "no_item_specified"), call.caller)
     return {}
-
-
-def pins_remove(call: Call) -> Json:
-    call.needs("pins:write")
-    call.workspace.unpin(call.channel(member=True), call.required("timestamp", "no_item_specified"))
-    return {}
-
-
-def pins_list(call: Call) -> Json:
-    call.needs("pins:read")
-    channel = call.channel(member=True)
-    return {"items": [_pinned(call, channel, pin) for pin in channel.pins]}
-
-
-def _pinned(call: Call, channel: Channel, pin: Json) -> Json:
-    message = deepcopy(call.workspace.message(channel, pin["ts"]))
-    message.pop("metadata", None)
-    message["permalink"] = call.workspace.permalink(channel.id, pin["ts"])
-    return {
-        "type": "message",
-        "created": pin["created"],
-        "created_by": pin["created_by"],
-        "channel": channel.id,
-        "message": message,
-    }
 
 
 def bookmarks_add(call: Call) -> Json:
@@ -103,22 +79,9 @@ def _with_bookmarks(call: Call) -> Channel:
     return call.channel("channel_id", member=True)
 
 
-def reactions_add(call: Call) -> Json:
-    call.needs("reactions:write")
-    channel = call.channel(member=True)
-    name = call.required("name", "invalid_name").strip(":")
-    call.workspace.react(
-        channel, call.required("timestamp", "no_item_specified"), name, call.caller
-    )
-    return {}
-
-
 METHODS: dict[str, Method] = {
     "pins.add": pins_add,
-    "pins.remove": pins_remove,
-    "pins.list": pins_list,
     "bookmarks.add": bookmarks_add,
     "bookmarks.edit": bookmarks_edit,
     "bookmarks.list": bookmarks_list,
-    "reactions.add": reactions_add,
 }

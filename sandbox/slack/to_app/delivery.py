@@ -1,4 +1,4 @@
-"""From the workspace to the app: signed HTTP requests (or Socket Mode), their acks, retries of events, response URLs.
+"""Delivery to the app: signed HTTP requests or Socket Mode, acks, retries of events.
 
 Signing: https://docs.slack.dev/authentication/verifying-requests-from-slack
 Retries: https://docs.slack.dev/apis/events-api/#retries
@@ -12,19 +12,21 @@ import hmac
 import json
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import httpx
 
-from sandbox.slack.changes import Change, Json
+from sandbox.background import BackgroundTasks
+from sandbox.slack.changes import Change
 from sandbox.slack.to_app.events import BOT_EVENTS, event_of
 from sandbox.slack.to_app.payloads import event_callback, new_event_id
 from sandbox.slack.to_app.response_urls import ResponseUrls
 from sandbox.slack.workspace import Workspace
 from sandbox.webhook_delivery import LATER_SECONDS
+from sandbox.wire import Json
 
 ACK_SECONDS = 3.0
 RETRY_DELAYS = (0.0, 60.0, 300.0)
@@ -33,7 +35,7 @@ RETRY_DELAYS = (0.0, 60.0, 300.0)
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What came back for one request. `failure` is one of Slack's retry reasons, or None when it was acked."""
+    """An answer to one request. `failure` is one of Slack's retry reasons; None: it was acked."""
 
     status: int | None = None
     body: Any = None
@@ -47,7 +49,10 @@ class Ack:
 
 @dataclass(slots=True)
 class Delivered:
-    """One thing that was sent, with every ack that came for it. `kind` is "command", "event" or an interaction's type."""
+    """A command, event or interaction that was sent, with every ack that came for it.
+
+    `kind` is "command", "event" or an interaction's type.
+    """
 
     kind: str
     body: Json
@@ -56,7 +61,7 @@ class Delivered:
 
 @dataclass(slots=True)
 class Twist:
-    """What shall be odd about the next delivery of its kind."""
+    """An oddity of the next delivery of its kind."""
 
     copies: int = 1
     fresh_event_id: bool = False
@@ -66,7 +71,7 @@ class Twist:
 
 
 class Socket(Protocol):
-    """The Socket Mode side: `sandbox.slack.socket.SocketMode`."""
+    """A Socket Mode server: `sandbox.slack.to_app.socket_mode.SocketMode`."""
 
     def url(self) -> str:
         """An address for one connection: `ws://…?ticket=…`."""
@@ -78,7 +83,7 @@ class Socket(Protocol):
 
 
 class Delivery:
-    """Sends to the app what happens in the workspace. Use as an async context manager."""
+    """Sends the app commands, interactions and events. Use as an async context manager."""
 
     def __init__(
         self,
@@ -90,7 +95,7 @@ class Delivery:
         ack_seconds: float = ACK_SECONDS,
         retry_delays: tuple[float, ...] = RETRY_DELAYS,
     ) -> None:
-        """`request_url` is the app's one URL for everything; `public_url` is where `slack_routes` is mounted."""
+        """`request_url` is the app's one URL for everything; `public_url` the mount of `slack_app`."""
         self.workspace = workspace
         self.request_url = request_url
         self.signing_secret = signing_secret
@@ -100,12 +105,12 @@ class Delivery:
         """Event subscriptions of the app, named as in a manifest."""
         self.response_urls = ResponseUrls(workspace, public_url)
         self.socket: Socket | None = None
-        """Where it is set, the app has Socket Mode on, and nothing goes over HTTP."""
+        """While it is set, the app has Socket Mode on, and nothing goes over HTTP."""
         self.twice = False
         """Everything comes a second time, a little later, and events overtake each other."""
         self.log: deque[Delivered] = deque(maxlen=1000)
         self._twists: dict[str, deque[Twist]] = {}
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._background = BackgroundTasks()
         self._http = httpx.AsyncClient(timeout=None, trust_env=False)
         self._stop: Callable[[], None] | None = None
 
@@ -116,16 +121,12 @@ class Delivery:
     async def __aexit__(self, *_: object) -> None:
         if self._stop is not None:
             self._stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.stop()
         await self._http.aclose()
 
     async def idle(self) -> None:
         """Wait until every event that is under way has been acked or given up."""
-        while self._tasks:
-            # From Python 3.12 on `gather` of finished tasks never yields, so their done callbacks never run.
-            await asyncio.wait(self._tasks)
+        await self._background.idle()
 
     # Staging, for tests
 
@@ -144,7 +145,7 @@ class Delivery:
         self._twists.setdefault(kind, deque()).append(Twist(copies, fresh_event_id, gate))
 
     async def again(self, delivered: Delivered, *, event_id: str | None = None) -> Ack:
-        """Send the same thing once more (same trigger id, same event id unless another is given), newly signed."""
+        """Send the same once more, newly signed; an event may get another event id."""
         if event_id is not None:
             delivered.body = {**delivered.body, "event_id": event_id}
         return await self._attempt(delivered)
@@ -167,15 +168,10 @@ class Delivery:
             copies.append(Delivered("event", {**delivered.body, "event_id": event_id}))
         await asyncio.gather(*(self._event_until_acked(copy) for copy in copies))
 
-    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
-        task: asyncio.Task[object] = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _deliver(self, delivered: Delivered) -> Ack:
         twist = await self._staged(delivered.kind)
         if self.twice:
-            self.in_background(self._once_more(delivered))
+            self._background.start(self._once_more(delivered))
         copies = [
             delivered,
             *(Delivered(delivered.kind, delivered.body) for _ in range(twist.copies - 1)),
@@ -193,13 +189,13 @@ class Delivery:
         return Twist()
 
     async def _once_more(self, delivered: Delivered) -> None:
-        """The same payload, trigger id and all; whoever acted sees nothing of what is answered to it."""
+        """Send the same payload, trigger id and all; its ack has no effect."""
         await asyncio.sleep(random.uniform(0, LATER_SECONDS))
         await self._attempt(Delivered(delivered.kind, delivered.body))
 
     async def _event_until_acked(self, delivered: Delivered) -> None:
         if self.twice:
-            self.in_background(self._once_more(delivered))
+            self._background.start(self._once_more(delivered))
             await asyncio.sleep(random.uniform(0, LATER_SECONDS))
         ack = await self._attempt(delivered)
         for number, delay in enumerate(self.retry_delays, start=1):
@@ -252,7 +248,7 @@ class Delivery:
             return Ack(response.status_code, failure="http_error")
 
     def signature(self, raw: str, *, at: int | None = None) -> dict[str, str]:
-        """The headers that prove a request to be ours, for a body sent at `at` (Unix seconds, default now)."""
+        """Return the headers of a signed request, for a body sent at `at` (default now)."""
         timestamp = str(int(self.workspace.now()) if at is None else at)
         digest = hmac.new(
             self.signing_secret.encode(), f"v0:{timestamp}:{raw}".encode(), hashlib.sha256
@@ -266,7 +262,7 @@ class Delivery:
     def _on_change(self, change: Change) -> None:
         event = event_of(self.workspace, change, self.events)
         if event is not None:
-            self.in_background(self.event(event))
+            self._background.start(self.event(event))
 
 
 def _decoded(response: httpx.Response) -> Any:

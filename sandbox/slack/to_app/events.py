@@ -1,16 +1,17 @@
-"""Which changes the app is told of, and how each event looks.
+"""Events: the changes that the app hears of, and their shapes.
 
-Shapes: https://docs.slack.dev/reference/events (`message`, `member_joined_channel`, `channel_archive`, `channel_rename`,
-`app_home_opened`, `reaction_added`, `reaction_removed`).
+https://docs.slack.dev/reference/events: `message`, `member_joined_channel`, `channel_archive`,
+`channel_rename`, `app_home_opened`, `reaction_added`, `reaction_removed`.
 """
 
 from __future__ import annotations
 
 from copy import deepcopy
 
-from sandbox.slack.changes import Change, Json
+from sandbox.slack.changes import Change
 from sandbox.slack.channels import BOT_USER, TEAM, Channel
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 BOT_EVENTS = (
     "message.channels",
@@ -22,11 +23,14 @@ BOT_EVENTS = (
     "reaction_added",
     "reaction_removed",
 )
-"""What the app's manifest subscribes to."""
+"""The subscriptions of the app's manifest."""
 
 
 def event_of(workspace: Workspace, change: Change, subscribed: set[str]) -> Json | None:
-    """The event that `change` makes, or None. An app hears only of conversations that its bot is in."""
+    """Return the event that `change` makes, or None.
+
+    An app hears only of conversations that its bot is in.
+    """
     if change.channel is None:
         return None
     channel = workspace.channels[change.channel]
@@ -63,9 +67,8 @@ def _message_event(workspace: Workspace, channel: Channel, change: Change) -> Js
         event = {**_without_metadata(change.data), **place, "event_ts": change.data["ts"]}
         root = channel.message(change.data.get("thread_ts", ""))
         if change.data.get("subtype") == "thread_broadcast" and root is not None:
-            event["root"] = _without_metadata(
-                root
-            )  # https://docs.slack.dev/reference/events/message/thread_broadcast
+            # https://docs.slack.dev/reference/events/message/thread_broadcast
+            event["root"] = _without_metadata(root)
         return event
     now = workspace.timestamp()
     event = {
@@ -84,7 +87,10 @@ def _message_event(workspace: Workspace, channel: Channel, change: Change) -> Js
 def _reaction_event(
     workspace: Workspace, channel: Channel, data: Json, subscribed: set[str]
 ) -> Json | None:
-    """Without `item_user` where a bot wrote what was reacted to: https://docs.slack.dev/reference/events/reaction_added"""
+    """It has no `item_user` where a bot wrote the message.
+
+    https://docs.slack.dev/reference/events/reaction_added
+    """
     name = f"reaction_{data['what']}"
     if name not in subscribed or "reactions:read" not in workspace.scopes:
         return None

@@ -1,7 +1,8 @@
-"""What Slack sends to an app: slash commands, interaction payloads, event callbacks.
+"""Payloads: slash commands, interactions, event callbacks.
 
-Shapes: https://docs.slack.dev/interactivity/implementing-slash-commands, https://docs.slack.dev/reference/interaction-payloads,
-https://docs.slack.dev/apis/events-api, and the recorded ones in slackapi/bolt-python `tests/scenario_tests_async/` and
+Shapes: https://docs.slack.dev/interactivity/implementing-slash-commands,
+https://docs.slack.dev/reference/interaction-payloads, https://docs.slack.dev/apis/events-api, and
+the recorded ones in slackapi/bolt-python `tests/scenario_tests_async/` and
 slackapi/java-slack-sdk `json-logs/samples/app-backend/`.
 """
 
@@ -12,15 +13,15 @@ import secrets
 from copy import deepcopy
 from typing import Any
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import APP, BOT_USER, TEAM, Channel
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 VERIFICATION_TOKEN = "sandbox-verification-token"
 
 
 def team_of(workspace: Workspace, user: str) -> Json:
-    """`team` is that of the person who acts, also when they are of another workspace (Slack Connect)."""
+    """The team of the person who acts, also where that is another workspace (Slack Connect)."""
     team = workspace.user(user)["team_id"]
     return {"id": team, "domain": workspace.team["domain"] if team == TEAM else "other"}
 
@@ -43,9 +44,9 @@ def channel_of(channel: Channel) -> Json:
 
 
 def command(
-    workspace: Workspace, user: str, channel: Channel, line: str, response_url: str, trigger_id: str
+    workspace: Workspace, user: str, channel: Channel, line: str, response_url: str
 ) -> dict[str, str]:
-    """Form fields of a slash command. `line` is what was typed, command first."""
+    """Return the form fields of a slash command. `line` is the typed line, command first."""
     name, text, *_ = [*line.split(maxsplit=1), "", ""]
     shape = workspace.user(user)
     return {
@@ -61,11 +62,85 @@ def command(
         "api_app_id": APP,
         "is_enterprise_install": "false",
         "response_url": response_url,
-        "trigger_id": trigger_id,
+        "trigger_id": workspace.modals.trigger(user),
     }
 
 
-def interaction(workspace: Workspace, kind: str, user: str, **more: Any) -> Json:
+def message_click(
+    workspace: Workspace, user: str, message: Json, action: Json, state: Json, response_url: str
+) -> Json:
+    """https://docs.slack.dev/reference/interaction-payloads/block_actions-payload"""
+    channel = workspace.channel(message["channel"])
+    ephemeral = bool(message.get("is_ephemeral"))
+    container = {
+        "type": "message",
+        "message_ts": message["ts"],
+        "channel_id": channel.id,
+        "is_ephemeral": ephemeral,
+    }
+    if "thread_ts" in message:
+        container["thread_ts"] = message["thread_ts"]
+    payload = _triggering(
+        workspace,
+        "block_actions",
+        user,
+        container=container,
+        channel=channel_of(channel),
+        state={"values": state},
+        response_url=response_url,
+        actions=[action],
+    )
+    if not ephemeral:
+        # An ephemeral message is kept nowhere, so Slack cannot send it along.
+        payload["message"] = _as_sent(message)
+    return payload
+
+
+def view_click(workspace: Workspace, user: str, view: Json, action: Json) -> Json:
+    container = {"type": "view", "view_id": view["id"]}
+    return _triggering(
+        workspace, "block_actions", user, container=container, view=view, actions=[action]
+    )
+
+
+def submission(workspace: Workspace, user: str, view: Json) -> Json:
+    """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload"""
+    return _triggering(workspace, "view_submission", user, view=view, response_urls=[])
+
+
+def closing(workspace: Workspace, user: str, view: Json) -> Json:
+    cleared = view["clear_on_close"]
+    return _interaction(workspace, "view_closed", user, view=view, is_cleared=cleared)
+
+
+def shortcut(workspace: Workspace, user: str, callback_id: str) -> Json:
+    """https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload"""
+    now = workspace.timestamp()
+    return _triggering(workspace, "shortcut", user, callback_id=callback_id, action_ts=now)
+
+
+def message_shortcut(
+    workspace: Workspace, user: str, callback_id: str, message: Json, response_url: str
+) -> Json:
+    return _triggering(
+        workspace,
+        "message_action",
+        user,
+        callback_id=callback_id,
+        action_ts=workspace.timestamp(),
+        channel=channel_of(workspace.channel(message["channel"])),
+        message_ts=message["ts"],
+        message=_as_sent(message),
+        response_url=response_url,
+    )
+
+
+def _triggering(workspace: Workspace, kind: str, user: str, **more: Any) -> Json:
+    """An interaction to which an app may answer with a view."""
+    return _interaction(workspace, kind, user, trigger_id=workspace.modals.trigger(user), **more)
+
+
+def _interaction(workspace: Workspace, kind: str, user: str, **more: Any) -> Json:
     """The part that every interaction payload has."""
     return {
         "type": kind,
@@ -79,101 +154,10 @@ def interaction(workspace: Workspace, kind: str, user: str, **more: Any) -> Json
     }
 
 
-def message_click(
-    workspace: Workspace,
-    user: str,
-    channel: Channel,
-    message: Json,
-    action: Json,
-    state: Json,
-    response_url: str,
-    trigger_id: str,
-) -> Json:
-    """https://docs.slack.dev/reference/interaction-payloads/block_actions-payload"""
-    ephemeral = bool(message.get("is_ephemeral"))
-    container = {
-        "type": "message",
-        "message_ts": message["ts"],
-        "channel_id": channel.id,
-        "is_ephemeral": ephemeral,
+def _as_sent(message: Json) -> Json:
+    return {
+        key: value for key, value in deepcopy(message).items() if key not in ("channel", "metadata")
     }
-    if "thread_ts" in message:
-        container["thread_ts"] = message["thread_ts"]
-    payload = interaction(
-        workspace,
-        "block_actions",
-        user,
-        container=container,
-        trigger_id=trigger_id,
-        channel=channel_of(channel),
-        state={"values": state},
-        response_url=response_url,
-        actions=[action],
-    )
-    if not ephemeral:
-        # An ephemeral message is kept nowhere, so Slack cannot send it along.
-        payload["message"] = {
-            k: v for k, v in deepcopy(message).items() if k not in ("channel", "metadata")
-        }
-    return payload
-
-
-def view_click(workspace: Workspace, user: str, view: Json, action: Json, trigger_id: str) -> Json:
-    return interaction(
-        workspace,
-        "block_actions",
-        user,
-        container={"type": "view", "view_id": view["id"]},
-        trigger_id=trigger_id,
-        view=view,
-        actions=[action],
-    )
-
-
-def submission(workspace: Workspace, user: str, view: Json, trigger_id: str) -> Json:
-    """https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload"""
-    return interaction(
-        workspace, "view_submission", user, trigger_id=trigger_id, view=view, response_urls=[]
-    )
-
-
-def closing(workspace: Workspace, user: str, view: Json, *, is_cleared: bool) -> Json:
-    return interaction(workspace, "view_closed", user, view=view, is_cleared=is_cleared)
-
-
-def shortcut(workspace: Workspace, user: str, callback_id: str, trigger_id: str) -> Json:
-    """https://docs.slack.dev/reference/interaction-payloads/shortcuts-interaction-payload"""
-    return interaction(
-        workspace,
-        "shortcut",
-        user,
-        callback_id=callback_id,
-        trigger_id=trigger_id,
-        action_ts=workspace.timestamp(),
-    )
-
-
-def message_shortcut(
-    workspace: Workspace,
-    user: str,
-    callback_id: str,
-    channel: Channel,
-    message: Json,
-    response_url: str,
-    trigger_id: str,
-) -> Json:
-    return interaction(
-        workspace,
-        "message_action",
-        user,
-        callback_id=callback_id,
-        trigger_id=trigger_id,
-        action_ts=workspace.timestamp(),
-        channel=channel_of(channel),
-        message_ts=message["ts"],
-        message={k: v for k, v in deepcopy(message).items() if k not in ("channel", "metadata")},
-        response_url=response_url,
-    )
 
 
 def event_callback(workspace: Workspace, event: Json, event_id: str | None = None) -> Json:
@@ -212,10 +196,11 @@ _TOKENS = re.compile(
 
 
 def escaped(workspace: Workspace, typed: str, *, with_names: bool = False) -> str:
-    """What a person typed, as apps get it: `&<>` escaped; mentions, channels and links in angle brackets.
+    """Return a typed text as apps get it: `&<>` escaped, mentions and links in angle brackets.
 
-    Names stay beside ids in slash commands with `should_escape` (`<@U0ALICE|alice>`), not in messages.
-    https://docs.slack.dev/messaging/formatting-message-text#escaping, https://docs.slack.dev/interactivity/implementing-slash-commands
+    Names stay beside ids in slash commands with `should_escape` (`<@U0ALICE|alice>`), not in
+    messages. https://docs.slack.dev/messaging/formatting-message-text#escaping,
+    https://docs.slack.dev/interactivity/implementing-slash-commands
     """
     text = typed.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     by_name = {user["name"].lower(): user for user in workspace.users.values()}
@@ -224,7 +209,7 @@ def escaped(workspace: Workspace, typed: str, *, with_names: bool = False) -> st
     }
     groups = {group["handle"]: group for group in workspace.usergroups.values()}
 
-    def one(match: re.Match[str]) -> str:
+    def rewritten(match: re.Match[str]) -> str:
         if match["url"]:
             return f"<{match['url']}>"
         if match["channel"]:
@@ -244,4 +229,4 @@ def escaped(workspace: Workspace, typed: str, *, with_names: bool = False) -> st
             return match[0]
         return f"<@{user['id']}|{user['name']}>" if with_names else f"<@{user['id']}>"
 
-    return _TOKENS.sub(one, text)
+    return _TOKENS.sub(rewritten, text)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import BOT_USER, Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 USES = 5
 LIFE_SECONDS = 30 * 60
@@ -31,7 +31,7 @@ class ResponseUrl:
 class ResponseUrls:
     def __init__(self, workspace: Workspace, public_url: str) -> None:
         self.public_url = public_url
-        """Where this Slack is mounted, as the app reaches it, e.g. `http://127.0.0.1:8080/slack`."""
+        """Mount of this Slack, as the app reaches it, e.g. `http://127.0.0.1:8080/slack`."""
         self._workspace = workspace
         self._known: dict[str, ResponseUrl] = {}
 
@@ -47,7 +47,10 @@ class ResponseUrls:
         return f"{self.public_url.rstrip('/')}/response/{key}"
 
     def use(self, key: str, body: Json) -> None:
-        """Do what an app posted to a response URL. Raises `SlackError` (`expired_url`, `used_url`, `no_text`, …)."""
+        """Carry out an app's post to a response URL.
+
+        Raises `SlackError` (`expired_url`, `used_url`, `no_text`, …).
+        """
         url = self._known.get(key)
         if url is None or self._workspace.now() > url.made + LIFE_SECONDS:
             raise SlackError("expired_url")
@@ -79,7 +82,7 @@ class ResponseUrls:
 
 
 def answer(workspace: Workspace, user: str, channel: Channel, body: Json) -> None:
-    """A message in answer to `user`: for their eyes only, unless `response_type` is `in_channel`."""
+    """Answer `user`: for their eyes only, unless `response_type` is `in_channel`."""
     text, blocks, thread_ts = body.get("text", ""), body.get("blocks"), body.get("thread_ts")
     if body.get("response_type") == "in_channel":
         workspace.post(channel, BOT_USER, text, blocks=blocks, thread_ts=thread_ts)

@@ -1,7 +1,8 @@
 """Socket Mode: the WebSocket over which an app without a public URL gets everything.
 
-Envelopes: https://docs.slack.dev/apis/events-api/using-socket-mode (`hello`, `disconnect` with its reasons, `slash_commands`, `interactive`,
-`events_api`; acked by `envelope_id`, with a payload where `accepts_response_payload`).
+https://docs.slack.dev/apis/events-api/using-socket-mode: `hello`, `disconnect` with its reasons,
+`slash_commands`, `interactive`, `events_api`; acked by `envelope_id`, with a payload where
+`accepts_response_payload`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
-from sandbox.slack.changes import Json
+from sandbox.background import BackgroundTasks
 from sandbox.slack.channels import APP
 from sandbox.slack.errors import SlackError
 from sandbox.slack.to_app.delivery import Ack
+from sandbox.wire import Json
 
 ENVELOPES = {"command": "slash_commands", "event": "events_api"}
 CLOSES_SECONDS = 10.0
-"""After a `warning` or `refresh_requested` a connection stays that long, unless the app has opened another one."""
+"""A connection stays that long after `disconnect`, unless the app has opened another one."""
 
 MOST = 10
 """Connections of one app: https://docs.slack.dev/apis/events-api/using-socket-mode"""
 
 Reason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
-"""The last one comes instead of `hello`, and ends the connection: https://github.com/slackapi/bolt-js/issues/2238"""
+"""`too_many_websockets` comes instead of `hello`, and ends the connection.
+
+https://github.com/slackapi/bolt-js/issues/2238
+"""
 
 
 @dataclass(eq=False, slots=True)
@@ -40,14 +45,14 @@ class _Link:
     leaving: bool = False
     """It was told that it is about to close: nothing new is sent over it."""
     deaf: bool = False
-    """What comes over it is not heard any more."""
+    """The app's messages over it are not heard any more."""
     waits_for: set[asyncio.Future[Ack]] = field(default_factory=set[asyncio.Future[Ack]])
 
 
 class SocketMode:
-    """A small server of its own on localhost. Use as an async context manager, and set `Delivery.socket` to it.
+    """A server of its own on localhost. Use as an async context manager, for `Delivery.socket`.
 
-    An app may hold several connections (one a replica); each envelope goes to one of them, as Slack says.
+    An app may hold several connections (one a replica); each envelope goes to one of them.
     """
 
     def __init__(self, host: str = "127.0.0.1") -> None:
@@ -57,7 +62,7 @@ class SocketMode:
         self._links: list[_Link] = []
         self._turn = itertools.count()
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing = BackgroundTasks()
         self._runner: web.AppRunner | None = None
         self.on = True
         """The switch in the app's settings. Turned off, no connection can be opened."""
@@ -65,7 +70,7 @@ class SocketMode:
         self.refused = 0
         """Connections for which there was no place."""
         self.arrived = asyncio.Event()
-        """Set when an app has connected; cleared when it has gone, or was asked to connect anew."""
+        """Set while an app is connected and was not asked to connect anew."""
 
     async def __aenter__(self) -> SocketMode:
         app = web.Application()
@@ -79,8 +84,7 @@ class SocketMode:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._closing:
-            task.cancel()
+        await self._closing.stop()
         for link in list(self._links):
             await _close(link)
         if self._runner is not None:
@@ -95,9 +99,9 @@ class SocketMode:
         return len(self._links)
 
     def url(self) -> str:
-        """What `apps.connections.open` answers; the ticket opens one connection. Raises `SlackError` while it is off."""
+        """Return the address of one connection. Raises `SlackError` while Socket Mode is off."""
         if not self.on:
-            # The documentation names no word for this; whatever it is, there is no address.
+            # The documentation does not name this error.
             raise SlackError("socket_mode_disabled")
         ticket = secrets.token_urlsafe(12)
         self._tickets.add(ticket)
@@ -106,8 +110,8 @@ class SocketMode:
     async def send(
         self, kind: str, payload: Json, *, retry: int, reason: str, seconds: float
     ) -> Ack:
-        """Send one envelope over one of the connections; wait `seconds` for its ack. One that dies with it acks nothing."""
-        # Over one that is about to close only where there is no other.
+        """Send an envelope over one of the connections, and wait `seconds` for its ack."""
+        # One that is about to close is used only where there is no other.
         links = [link for link in self._links if not link.leaving] or self._links
         if not links:
             return Ack(failure="connection_failed")
@@ -138,11 +142,11 @@ class SocketMode:
             del self._waiting[envelope_id]
 
     async def refresh(self) -> None:
-        """Ask the app to connect anew, as Slack does every few hours; the old connection closes when the new one is there."""
+        """Ask the app to connect anew, as Slack does every few hours."""
         await self.disconnect("refresh_requested")
 
     async def disconnect(self, reason: Reason) -> None:
-        """Say to every connection that it ends. `link_disabled`: somebody turned Socket Mode off, and it ends at once.
+        """Announce the end of every connection; with `link_disabled` it comes at once.
 
         https://docs.slack.dev/apis/events-api/using-socket-mode#disconnect
         """
@@ -155,21 +159,18 @@ class SocketMode:
                 await link.socket.send_json(_disconnect(reason))
             except ConnectionError:
                 continue  # it is gone already
-            task = asyncio.create_task(
-                _close(link, 0.0 if reason == "link_disabled" else CLOSES_SECONDS)
-            )
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            after = 0.0 if reason == "link_disabled" else CLOSES_SECONDS
+            self._closing.start(_close(link, after))
 
     def drop(self) -> int:
-        """Break every connection without a word, as a network does. Returns how many there were."""
+        """Break every connection, as a network does. Return how many there were."""
         links = list(self._links)
         for link in links:
             link.transport.abort()
         return len(links)
 
     def deafen(self) -> None:
-        """Leave every connection standing and hear nothing over it any more, as behind a gateway that forgot it."""
+        """Leave every connection open and hear nothing over it, as a gateway that forgot it does."""
         for link in self._links:
             link.deaf = True
             link.transport.pause_reading()
