@@ -1,17 +1,20 @@
-"""Switches of the panel: the systems around the bot in trouble. What each looks like from outside: docs/operations.md."""
+"""Switches of the panel that put the systems around the bot into trouble.
+
+docs/operations.md says how each shows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sandbox.faults import Fault, Faults
+from sandbox.page.model import Lever
 from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.slack.workspace import Workspace
 
 HANG_SECONDS = 30.0
 STORM = tuple(Fault(status=429, retry_after=seconds) for seconds in (1, 3, 5, 2, 4))
-"""Slack: https://docs.slack.dev/apis/web-api/rate-limits; Sentry: https://docs.sentry.io/api/ratelimits/; both say how long."""
+"""https://docs.slack.dev/apis/web-api/rate-limits, https://docs.sentry.io/api/ratelimits/"""
 LINEAR_STORM = tuple(
     Fault(status=400, error="RATELIMITED", retry_after=seconds) for seconds in (1, 3, 2)
 )
@@ -29,8 +32,11 @@ OVERLOAD = (
     ),
     Fault(status=504, error="Query timeout. Please try again."),
 )
-"""Sentry's store of events is overloaded, in the ways of its versions (`handle_query_errors`, https://github.com/getsentry/sentry):
-only calls that count events meet it; issues and releases live elsewhere."""
+"""Sentry's store of events is overloaded, as its versions say it.
+
+Only calls that count events meet it: issues and releases live elsewhere.
+`handle_query_errors` of https://github.com/getsentry/sentry
+"""
 COUNTING = ("sentry.events", "sentry.timeseries")
 
 DOWN = {
@@ -50,57 +56,48 @@ DOWN = {
 }
 SYSTEMS = ("slack", "sentry", "linear", "github", "discord", "pagerduty")
 NO_CHARTS = "slack-plain"
-"""A switch, too: a workspace that has not got Slack's newer blocks yet."""
+"""The workspace has not got Slack's newer blocks yet."""
 TWICE = "twice"
 NO_SOCKET = "socket-off"
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
-    key: str
-    label: str
-    about: str = ""
-
-
 PLAIN = (
-    Switch("sentry", "Sentry down"),
-    Switch(
+    Lever("sentry", "Sentry down"),
+    Lever(
         "sentry-busy",
         "Sentry overloaded",
         "its issues are told; whoever counts events is refused: 400, 429, 504",
     ),
-    Switch("linear", "Linear down"),
-    Switch("linear-busy", "Linear rate-limited"),
-    Switch("github", "GitHub down"),
-    Switch("slack-slow", "Slack slow", "each call takes 2 s"),
-    Switch(NO_CHARTS, "Slack without charts"),
+    Lever("linear", "Linear down"),
+    Lever("linear-busy", "Linear rate-limited"),
+    Lever("github", "GitHub down"),
+    Lever("slack-slow", "Slack slow", "each call takes 2 s"),
+    Lever(NO_CHARTS, "Slack without charts"),
 )
 ODD = (
-    Switch("slack-429", "Slack says 429", "every second call, for 1 to 5 s"),
-    Switch(
+    Lever("slack-429", "Slack says 429", "every second call, for 1 to 5 s"),
+    Lever(
         "others-429",
         "The others say 429",
         "Sentry, Linear, GitHub, Discord, PagerDuty: every second call",
     ),
-    Switch("slack-5xx", "Slack fails", "every third call: 503"),
-    Switch("others-5xx", "The others fail", "every third call: 503, Linear with HTTP 200"),
-    Switch(
-        "slack-hangs", "Slack hangs", "30 s without an answer; every second call is carried out"
-    ),
-    Switch("sentry-hangs", "Sentry hangs", "30 s without an answer"),
-    Switch(
+    Lever("slack-5xx", "Slack fails", "every third call: 503"),
+    Lever("others-5xx", "The others fail", "every third call: 503, Linear with HTTP 200"),
+    Lever("slack-hangs", "Slack hangs", "30 s without an answer; every second call is carried out"),
+    Lever("sentry-hangs", "Sentry hangs", "30 s without an answer"),
+    Lever(
         "linear-hangs", "Linear hangs", "30 s without an answer; every second call is carried out"
     ),
-    Switch(
+    Lever(
         "lost",
         "Answers get lost",
         "the first call of each method is carried out, and its answer never comes",
     ),
-    Switch(TWICE, "Deliver twice", "Slack and all webhooks: twice, and out of order"),
+    Lever(TWICE, "Deliver twice", "Slack and all webhooks: twice, and out of order"),
 )
-SOCKET = (Switch(NO_SOCKET, "Socket Mode off", "as in the app's settings: link_disabled"),)
+SOCKET = (Lever(NO_SOCKET, "Socket Mode off", "as in the app's settings: link_disabled"),)
 ACTS = (("socket:refresh_requested", "Slack asks to reconnect"), ("socket:drop", "Drop the socket"))
-KEYS = frozenset(one.key for one in (*PLAIN, *ODD, *SOCKET)) | DOWN.keys()
+KEYS = frozenset(lever.key for lever in (*PLAIN, *ODD, *SOCKET)) | DOWN.keys()
 
 
 class FaultSwitches:
@@ -123,7 +120,7 @@ class FaultSwitches:
     def on(self) -> frozenset[str]:
         return frozenset(self._on if self._workspace.rich_blocks else {*self._on, NO_CHARTS})
 
-    def odd(self) -> list[Switch]:
+    def odd(self) -> list[Lever]:
         return [*ODD, *(SOCKET if self._socket_mode is not None else ())]
 
     def acts(self) -> list[tuple[str, str]]:

@@ -1,18 +1,17 @@
-"""The shop's GitHub as the panel shows it: pull requests with their checks, and what was deployed."""
+"""The shop's GitHub as the panel shows it: pull requests with their checks, and deployments."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from sandbox.github.state import Deployment, GitHub, GitHubRefusal, Pull
-from sandbox.page.model import Row
+from sandbox.page.model import Row, Tone
 
 PULLS = 8
 DEPLOYMENTS = 5
 
 _CHECKS = {"SUCCESS": "green", "PENDING": "running", "FAILURE": "failed", None: "none"}
-_STATES: dict[str, Literal["", "good", "bad", "warn", "quiet"]] = {
+_STATES: dict[str, Tone] = {
     "success": "good",
     "failure": "bad",
     "error": "bad",
@@ -21,26 +20,28 @@ _STATES: dict[str, Literal["", "good", "bad", "warn", "quiet"]] = {
 
 
 def pulls(github: GitHub) -> list[Row]:
-    """What is open first, then what was merged last."""
+    """Return open pull requests first, then the others, newest first."""
 
     def newest(pull: Pull) -> tuple[bool, float, int]:
         return _is_open(pull), _seconds(pull.merged_at or pull.opened_at) or 0.0, pull.number
 
-    return [_pull(github, one) for one in sorted(github.pulls, key=newest, reverse=True)[:PULLS]]
+    shown = sorted(github.pulls, key=newest, reverse=True)[:PULLS]
+    return [_pull(github, pull) for pull in shown]
 
 
 def deployments(github: GitHub) -> list[Row]:
-    return [_deployment(one) for one in reversed(github.deployments[-DEPLOYMENTS:])]
+    newest_first = reversed(github.deployments[-DEPLOYMENTS:])
+    return [_deployment(deployment) for deployment in newest_first]
 
 
 def fix_name(github: GitHub, branch: str) -> str:
-    """The pull request of a branch, as people speak of it; the branch where it has none yet."""
+    """Return the pull request of a branch as people call it; the branch where it has none."""
     pull = next((p for p in reversed(github.pulls) if p.head_ref == branch), None)
     return f"#{pull.number} {branch}" if pull is not None else branch
 
 
 def act(github: GitHub, what: str, number: str) -> str | None:
-    """A colleague does something with a pull request on GitHub. Answers what to tell the person if it did not work."""
+    """Let a colleague change a pull request. Return what to tell the person if it did not work."""
     pull = next((p for p in github.pulls if str(p.number) == number), None)
     if pull is None or not _is_open(pull):
         return "That pull request is not open any more."
@@ -61,7 +62,6 @@ def _pull(github: GitHub, pull: Pull) -> Row:
     state = "open" if is_open else "merged" if pull.merged else "closed"
     by = f", merged by {pull.merged_by}" if pull.merged and pull.merged_by != pull.by else ""
     return Row(
-        f"pull-{pull.number}",
         f"#{pull.number} {pull.title}",
         f"{pull.head_ref} @ {pull.head_sha[:7]}, by {pull.by}{by}",
         state,
@@ -87,7 +87,6 @@ def _deployment(deployment: Deployment) -> Row:
     by = deployment.payload.get("by") or deployment.by
     at = _seconds(deployment.created_at)
     return Row(
-        f"deployment-{deployment.id}",
         ref,
         f"to {deployment.environment}, by {by}",
         state,

@@ -1,4 +1,4 @@
-"""Templates and what they need: mrkdwn, times, names, colours. Everything is autoescaped."""
+"""Templates and their filters: mrkdwn, times, names, colours. Everything is autoescaped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HERE = Path(__file__).parent
 
 
 class Author(NamedTuple):
-    """Who a message shows as its writer."""
+    """The writer that a message shows."""
 
     name: str
     bot: bool
@@ -30,73 +30,86 @@ class Author(NamedTuple):
 
 
 def environment(slack: SlackView) -> Environment:
-    """The templates of `slack`'s page."""
+    """Return the templates of the page, with the filters that they use."""
     env = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tones = {person.id: index for index, person in enumerate(slack.people())}
-
-    def author(message: Json) -> Author:
-        user = message.get("user", "")
-        if message.get("bot_id"):
-            profile = message.get("bot_profile") or {}
-            name = message.get("username") or slack.user(user) or profile.get("name") or "Firebreak"
-            return Author(name, True, name[:1].upper(), 0)
-        name = slack.user(user) or user or "Slack"
-        return Author(name, False, name[:1].upper(), tones.get(user, 3))
-
-    def follows(message: Json, previous: Json) -> bool:
-        """Whether a message is shown without its writer's name, right under the one before it."""
-        return (
-            author(message) == author(previous)
-            and previous.get("subtype") not in QUIET
-            and not previous.get("is_ephemeral")
-            and float(message["ts"]) - float(previous["ts"]) < _FOLLOWS_SECONDS
-            and day(message["ts"]) == day(previous["ts"])
-        )
-
-    def to_mrkdwn(text: object) -> Markup:
-        return mrkdwn.render(str(text), slack)
-
-    def summary(message: Json) -> Markup:
-        """A line of a message for the list of pins."""
-        text = message.get("text") or ""
-        return mrkdwn.inline(" ".join(text.split())[:160], slack)
-
+    names = _Names(slack)
     env.globals["slack"] = slack
     env.filters |= {
-        "mrkdwn": to_mrkdwn,
+        "mrkdwn": lambda text: mrkdwn.render(str(text), slack),
         "markdown": lambda text: markdown.render(str(text)),
         "emoji": lambda text: with_emoji(str(text)),
         "breaks": breaks,
         "anchor": lambda label, address: mrkdwn.link(str(address or ""), escape(label)),
         "safe_address": safe_address,
-        "date_leaf": lambda leaf: mrkdwn.date(
-            leaf["timestamp"], leaf.get("format", ""), leaf.get("fallback") or ""
-        ),
+        "date_leaf": _date_leaf,
         "chart": charts.data_visualization,
         "clock": clock,
         "lately": lately,
         "since": since,
         "day": day,
         "day_name": day_name,
-        "author": author,
-        "follows": follows,
-        "summary": summary,
+        "author": names.author,
+        "follows": names.follows,
+        "summary": names.summary,
         "own_words": own_words,
-        "user_name": lambda user: slack.user(user) or user,
-        "tone": lambda user: tones.get(user, 3),
+        "user_name": names.user_name,
+        "tone": names.tone,
         "colour": colour,
         "keyed": keyed,
     }
     return env
 
 
+class _Names:
+    """Filters that need the names of people."""
+
+    def __init__(self, slack: SlackView) -> None:
+        self._slack = slack
+        self._tones = {person.id: index for index, person in enumerate(slack.people())}
+
+    def user_name(self, user: str) -> str:
+        return self._slack.user(user) or user
+
+    def tone(self, user: str) -> int:
+        return self._tones.get(user, 3)
+
+    def author(self, message: Json) -> Author:
+        user = message.get("user", "")
+        if message.get("bot_id"):
+            profile = message.get("bot_profile") or {}
+            name = message.get("username") or self._slack.user(user) or profile.get("name")
+            name = name or "Firebreak"
+            return Author(name, True, name[:1].upper(), 0)
+        name = self._slack.user(user) or user or "Slack"
+        return Author(name, False, name[:1].upper(), self.tone(user))
+
+    def follows(self, message: Json, previous: Json) -> bool:
+        """Return whether a message shows no writer: it is the same one's, shortly after."""
+        return (
+            self.author(message) == self.author(previous)
+            and previous.get("subtype") not in QUIET
+            and not previous.get("is_ephemeral")
+            and float(message["ts"]) - float(previous["ts"]) < _FOLLOWS_SECONDS
+            and day(message["ts"]) == day(previous["ts"])
+        )
+
+    def summary(self, message: Json) -> Markup:
+        """Return a line of a message for the list of pins."""
+        text = message.get("text") or ""
+        return mrkdwn.inline(" ".join(text.split())[:160], self._slack)
+
+
+def _date_leaf(leaf: Json) -> Markup:
+    return mrkdwn.date(leaf["timestamp"], leaf.get("format", ""), leaf.get("fallback") or "")
+
+
 def own_words(message: Json) -> str:
-    """What Slack wrote about somebody, without their name: it stands in front already."""
+    """Return Slack's words about somebody without their name: it stands in front already."""
     return str(message.get("text", "")).removeprefix(f"<@{message.get('user')}> ")
 
 

@@ -1,4 +1,4 @@
-"""HTTP of the page: the page itself, its parts when something changed, the stream that says so, and what people do."""
+"""HTTP of the page: the page, its parts, the stream of changes, and the acts of people."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Page:
             Route("/page/stream", self.stream),
             Route("/page/log", self.log),
             *(
-                Route(f"/page/{name}", self._doing(act), methods=["POST"])
+                Route(f"/page/{name}", self._act(act), methods=["POST"])
                 for name, act in (
                     ("say", self._say),
                     ("press", self._press),
@@ -69,7 +69,7 @@ class Page:
             Mount("/static", StaticFiles(directory=_STATIC)),
         ]
 
-    # Showing
+    # Reading
 
     async def whole(self, request: Request) -> Response:
         context = self._context(request)
@@ -79,7 +79,7 @@ class Page:
         )
 
     async def parts(self, request: Request) -> Response:
-        """Some parts of the page, and the channel they are of: another one, where this person may not look."""
+        """Some parts of the page, and their channel: another one, where this person may not look."""
         context = self._context(request)
         wanted = [
             name for name in request.query_params.get("want", "").split(",") if name in _PARTS
@@ -116,10 +116,10 @@ class Page:
             "incident": next((row for row in rows if row.kind == "incident"), None),
         }
 
-    # Telling
+    # Changes
 
     async def stream(self, request: Request) -> Response:
-        """Server-sent events: what changed in the workspace, and once a second how the world is."""
+        """Server-sent events: changes of the workspace and, once a second, of the world."""
         me = request.query_params.get("me", "")
         return StreamingResponse(
             self._events(me),
@@ -167,13 +167,13 @@ class Page:
             queue.put_nowait(("rate", {"rate": self.panel.rate(), "marks": self.panel.marks()}))
             await asyncio.sleep(_BEAT_SECONDS)
 
-    # Doing
+    # Acts of people
 
-    def _doing(
+    def _act(
         self, act: Callable[[str, Json], Awaitable[Json]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            # A header that no other site's page can send without asking first: nobody else presses our buttons.
+            # No other site's page can send this header without asking first.
             if request.headers.get("X-Sandbox-Page") != "1":
                 return JSONResponse(
                     {"problem": "only the page itself may do that"}, status_code=403
@@ -258,9 +258,7 @@ def _panel_parts(panel: Panel) -> dict[str, str]:
     """A fingerprint of each part of the page that shows the world."""
     return {
         "status": fingerprint(panel.bot, panel.bot_note),
-        "production": fingerprint(
-            panel.release, panel.released_at, panel.health, panel.health_note
-        ),
+        "production": fingerprint(panel.release, panel.released_at, panel.health),
         "breaks": fingerprint(
             panel.breaks,
             sorted(panel.broken),

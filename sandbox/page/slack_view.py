@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.page.model import ChannelPage, ChannelRow, Command, PersonCard, Shortcut
-from sandbox.slack.block_kit.blocks import plain
+from sandbox.slack.block_kit.blocks import elements, plain
 from sandbox.slack.channels import ALICE, BOB, GUEST, Channel
 from sandbox.slack.errors import ClientRefused, SlackError
 from sandbox.slack.people import Person
@@ -15,7 +15,7 @@ from sandbox.slack.workspace import Workspace
 from sandbox.wire import Json
 
 APP = "app"
-"""What stands for a channel id when a tab looks at the app's own pane: its Home, and the direct message with it."""
+"""Stands for a channel id where a tab shows the app's Home, and the direct message with it."""
 QUIET = (
     *(
         "channel_join",
@@ -27,11 +27,14 @@ QUIET = (
     ),
     *("group_join", "group_topic", "group_purpose", "pinned_item", "bot_add"),
 )
-"""What Slack itself writes into a channel; it makes no channel unread."""
+"""Subtypes of Slack's own messages; they make no channel unread."""
 
 
 class SlackView:
-    """`me` is always the id of the person in the tab. What a person does returns what to tell them, if it went wrong."""
+    """The workspace for tabs; `me` is always the id of the person in the tab.
+
+    An act returns what to tell the person, if it went wrong.
+    """
 
     commands = (
         Command(
@@ -80,17 +83,17 @@ class SlackView:
         return shape["real_name"] if shape else None
 
     def channel(self, channel_id: str) -> str | None:
-        found = self.workspace.channels.get(channel_id)
-        return found.name if found else None
+        channel = self.workspace.channels.get(channel_id)
+        return channel.name if channel else None
 
     def group(self, group_id: str) -> str | None:
-        found = self.workspace.usergroups.get(group_id)
-        return f"@{found['handle']}" if found else None
+        group = self.workspace.usergroups.get(group_id)
+        return f"@{group['handle']}" if group else None
 
-    # Looking
+    # Reading
 
     def channels(self, me: str) -> list[ChannelRow]:
-        """Incidents first and the newest of them on top, then the other channels, then the app."""
+        """Return incidents first, newest on top, then the other channels, then the app."""
         rows = [
             self._row(me, channel)
             for channel in self.workspace.channels_of(me)
@@ -108,41 +111,39 @@ class SlackView:
         ]
 
     def open_channel(self, me: str, channel: str) -> ChannelPage | None:
-        """None for a channel that is not there, or that `me` may not look into."""
+        """Return None for a channel that is not there, or that `me` may not look into."""
         if channel == APP:
             return ChannelPage(
                 ChannelRow(APP, "Firebreak", "app"),
                 topic="The app's Home, and what it told you alone",
             )
-        found = self._visible(me, channel)
-        if found is None:
+        where = self._visible(me, channel)
+        if where is None:
             return None
-        pins = [message for pin in found.pins if (message := found.message(pin["ts"]))]
+        pins = [message for pin in where.pins if (message := where.message(pin["ts"]))]
         return ChannelPage(
-            self._row(me, found),
-            found.topic["value"],
-            found.purpose["value"],
-            len(found.members),
+            self._row(me, where),
+            where.topic["value"],
+            where.purpose["value"],
+            len(where.members),
             pins,
-            found.bookmarks,
+            where.bookmarks,
         )
 
     def messages(self, me: str, channel: str) -> list[Json]:
-        """What the channel shows to `me`, oldest first: root messages, and what only they can see."""
-        found = self._direct(me) if channel == APP else self._visible(me, channel)
-        if found is None:
+        """Return root messages and those that only `me` can see, oldest first."""
+        where = self._where(me, channel)
+        if where is None:
             return []
-        return sorted(
-            [*found.roots(), *self._whispers(me, found, None)], key=lambda message: message["ts"]
-        )
+        messages = [*where.roots(), *self._whispers(me, where, None)]
+        return sorted(messages, key=lambda message: message["ts"])
 
     def thread(self, me: str, channel: str, ts: str) -> list[Json]:
-        found = self._direct(me) if channel == APP else self._visible(me, channel)
-        if found is None:
+        where = self._where(me, channel)
+        if where is None:
             return []
-        return sorted(
-            [*found.thread(ts), *self._whispers(me, found, ts)], key=lambda message: message["ts"]
-        )
+        messages = [*where.thread(ts), *self._whispers(me, where, ts)]
+        return sorted(messages, key=lambda message: message["ts"])
 
     def view(self, me: str) -> Json | None:
         return self._people[me].modal()
@@ -155,7 +156,7 @@ class SlackView:
         if messages:
             self._read[me, channel] = messages[-1]["ts"]
 
-    # Doing
+    # Acts
 
     async def say(
         self,
@@ -167,7 +168,7 @@ class SlackView:
         *,
         broadcast: bool = False,
     ) -> str | None:
-        """Send what was typed: a slash command when it begins with `/`, else a message. Whoever speaks, joins."""
+        """Send a typed line: a slash command, `/me`, or a message. The person joins the channel."""
         person = self._people[me]
         where = self.workspace.direct(me) if channel == APP else self.workspace.channel(channel)
         is_me = text.startswith("/me ") and not files
@@ -191,7 +192,10 @@ class SlackView:
     async def press(
         self, me: str, where: Json, action_id: str, value: Any, typed: Json
     ) -> str | None:
-        """Press or choose an element. `where` is `{"view": id}`, or `{"channel": id, "ts": ts}`; `typed` is by block id."""
+        """Press or choose an element.
+
+        `where` is `{"view": id}`, or `{"channel": id, "ts": ts}`; `typed` is by block id.
+        """
         person = self._people[me]
         target = self._target(me, where)
         if target is None:
@@ -205,7 +209,7 @@ class SlackView:
         return None
 
     async def submit(self, me: str, view_id: str, typed: Json) -> dict[str, str]:
-        """Send a form. Answers the messages to show under its fields, by block id; none when it was taken."""
+        """Send a form. Return messages under its fields, by block id; none when it was taken."""
         view = self._people[me].modal()
         if view is None or view["id"] != view_id:
             raise ClientRefused("This form is not open any more.")
@@ -281,40 +285,37 @@ class SlackView:
         ]
 
     def _whispers(self, me: str, channel: Channel, thread: str | None) -> list[Json]:
-        mine = self.workspace.ephemerals.get(me, [])
-        return [m for m in mine if m["channel"] == channel.id and m.get("thread_ts") == thread]
+        whispered = self.workspace.ephemerals.get(me, [])
+        return [m for m in whispered if m["channel"] == channel.id and m.get("thread_ts") == thread]
 
     def _visible(self, me: str, channel: str) -> Channel | None:
-        found = self.workspace.channels.get(channel) or self.workspace.channel_named(channel)
-        return found if found and self.workspace.may_see(found, me) else None
+        where = self.workspace.channels.get(channel) or self.workspace.channel_named(channel)
+        return where if where and self.workspace.may_see(where, me) else None
+
+    def _where(self, me: str, channel: str) -> Channel | None:
+        return self._direct(me) if channel == APP else self._visible(me, channel)
 
     def _direct(self, me: str) -> Channel | None:
         return next((c for c in self.workspace.channels.values() if c.im_user == me), None)
 
     def _target(self, me: str, where: Json) -> Json | None:
-        """The view, or the message as it stands now, that somebody presses something in."""
+        """Return the view, or the message as it stands now, in which somebody presses something."""
         if where.get("home"):
             return self._people[me].home()
         if "view" in where:
             view = self._people[me].modal()
             return view if view and view["id"] == where["view"] else None
-        found = self._direct(me) if where["channel"] == APP else self._visible(me, where["channel"])
-        if found is None:
+        channel = self._where(me, where["channel"])
+        if channel is None:
             return None
-        for message in self._people[me].ephemerals(found):
+        for message in self._people[me].ephemerals(channel):
             if message["ts"] == where["ts"]:
                 return message
         try:
-            return self._people[me].now({"channel": found.id, "ts": where["ts"]})
+            return self._people[me].now({"channel": channel.id, "ts": where["ts"]})
         except SlackError:
             return None
 
     def _is_button(self, target: Json, action_id: str) -> bool:
-        def search(node: Any) -> bool:
-            if isinstance(node, dict):
-                if node.get("action_id") == action_id:
-                    return node.get("type") == "button"
-                return any(search(child) for child in node.values())
-            return isinstance(node, list) and any(search(child) for child in node)
-
-        return search(target.get("blocks", []))
+        fitting = (e for _, e in elements(target.get("blocks", [])) if e["action_id"] == action_id)
+        return any(element["type"] == "button" for element in fitting)
