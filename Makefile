@@ -12,7 +12,7 @@ sandbox: $(VENV)/.runtime
 	@$(BIN)/python -m bot sandbox $(ARGS)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest tests/unit tests/workspace -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest tests/unit tests/sandbox tests/workspace -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-browser: $(VENV)/.dev
 	@$(BIN)/python -m pytest tests/browser $(ARGS)

@@ -1,12 +1,11 @@
-"""A local Discord channel behind one webhook, and a bot in it that may read and pin.
+"""A local Discord channel behind one webhook, with a bot in it that may read and pin.
 
 https://docs.discord.com/developers/resources/webhook, https://docs.discord.com/developers/resources/message
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,13 +16,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.slack.api import lose_answer
+from sandbox.wire import Json
 
 CONTENT_LIMIT = 2000
 PINS = 250
 """A channel's most: https://docs.discord.com/developers/topics/opcodes-and-status-codes#json, 30003"""
 BOT_TOKEN = "sandbox-discord-bot"
 WEBHOOK, CHANNEL, SERVER = "1", "1", "1"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Post:
 
 
 class Discord:
-    """The state: the channel's posts, oldest first."""
+    """The channel: its posts, oldest first."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.posts: list[Post] = []
@@ -50,7 +51,9 @@ class Discord:
         self._now = now
 
     def post(self, content: str, author: str = "incidents") -> Post:
-        post = Post(str(1_000_000_000_000_000_000 + len(self.posts) + 1), content, self._now(), author)
+        post = Post(
+            str(1_000_000_000_000_000_000 + len(self.posts) + 1), content, self._now(), author
+        )
         self.posts.append(post)
         self.on_change()
         return post
@@ -75,113 +78,143 @@ class Discord:
         return [post for post in self.posts if post.pinned]
 
 
-def discord_app(discord: Discord, faults: Faults) -> Starlette:
-    """`/api/webhooks/1/sandbox` and its messages, and what a bot does: calls `discord.post`, `.edit`, `.messages`, `.pin`, `.unpin`."""
+@dataclass(frozen=True, slots=True)
+class DiscordApi:
+    """The webhook `/api/webhooks/1/sandbox`, and what a bot does in its channel.
 
-    async def execute(request: Request) -> Response:
-        fault = faults.take("discord.post")
-        if fault is not None and (instead := await _before(fault)) is not None:
-            return instead
+    Calls to the faults: `discord.post`, `.edit`, `.messages`, `.pin` and `.unpin`.
+    """
+
+    discord: Discord
+    faults: Faults
+
+    def routes(self) -> list[Route]:
+        webhook, channel = "/api/webhooks/1/sandbox", "/api/channels/{channel}/messages"
+        return [
+            Route(webhook, self._faulty("post", self.post), methods=["POST"]),
+            Route(webhook, self.webhook, methods=["GET"]),
+            Route(
+                f"{webhook}/messages/{{message}}",
+                self._faulty("edit", self.edit),
+                methods=["PATCH"],
+            ),
+            Route("/api/webhooks/{rest:path}", self.unknown, methods=["GET", "POST", "PATCH"]),
+            Route("/api/users/@me", self.me, methods=["GET"]),
+            Route(channel, self._of_bot(self._faulty("messages", self.messages)), methods=["GET"]),
+            Route(f"{channel}/pins", self._of_bot(self.pins), methods=["GET"]),
+            Route(
+                f"{channel}/pins/{{message}}",
+                self._of_bot(self._faulty("pin", self.pin)),
+                methods=["PUT"],
+            ),
+            Route(
+                f"{channel}/pins/{{message}}",
+                self._of_bot(self._faulty("unpin", self.unpin)),
+                methods=["DELETE"],
+            ),
+        ]
+
+    async def post(self, request: Request) -> Response:
         content = await _content(request)
         if isinstance(content, Response):
             return content
         author = (await request.json()).get("username") or "incidents"
-        post = discord.post(content, author)
-        if fault is not None and fault.lose_answer:
-            await lose_answer(request)
+        post = self.discord.post(content, author)
+        if request.query_params.get("wait") == "true":
+            return JSONResponse(_message(post))
         # Without `wait` the answer is empty: "Execute Webhook", query parameters.
-        return JSONResponse(_message(post)) if request.query_params.get("wait") == "true" else Response(status_code=204)
+        return Response(status_code=204)
 
-    async def edit(request: Request) -> Response:
-        fault = faults.take("discord.edit")
-        if fault is not None and (instead := await _before(fault)) is not None:
-            return instead
+    async def edit(self, request: Request) -> Response:
         content = await _content(request)
         if isinstance(content, Response):
             return content
-        post = discord.edit(request.path_params["message"], content)
-        if post is None:
-            return _refused(404, 10008, "Unknown Message")
-        if fault is not None and fault.lose_answer:
-            await lose_answer(request)
-        return JSONResponse(_message(post))
+        post = self.discord.edit(request.path_params["message"], content)
+        return JSONResponse(_message(post)) if post else _refused(404, 10008, "Unknown Message")
 
-    async def show(request: Request) -> Response:
+    async def webhook(self, _: Request) -> Response:
         """https://docs.discord.com/developers/resources/webhook#get-webhook-with-token"""
-        shown = {"type": 1, "name": "incidents", "guild_id": SERVER, "channel_id": CHANNEL, "token": "sandbox"}
-        return JSONResponse({"id": WEBHOOK, **shown})
+        place = {"guild_id": SERVER, "channel_id": CHANNEL}
+        return JSONResponse(
+            {"id": WEBHOOK, "type": 1, "name": "incidents", "token": "sandbox", **place}
+        )
 
-    def barred(request: Request) -> Response | None:
-        """Who asks is no bot that may see the channel."""
-        if request.headers.get("authorization") != f"Bot {BOT_TOKEN}":
-            return _refused(401, 0, "401: Unauthorized")
-        if request.path_params.get("channel", CHANNEL) != CHANNEL:
-            return _refused(404, 10003, "Unknown Channel")
-        return None if discord.may_see else _refused(403, 50001, "Missing Access")
+    async def unknown(self, _: Request) -> Response:
+        return _refused(404, 10015, "Unknown Webhook")
 
-    async def me(request: Request) -> Response:
+    async def me(self, request: Request) -> Response:
         """https://docs.discord.com/developers/resources/user#get-current-user"""
-        if request.headers.get("authorization") != f"Bot {BOT_TOKEN}":
+        if not _is_bot(request):
             return _refused(401, 0, "401: Unauthorized")
-        return JSONResponse({**_user("2", "Firebreak", "0"), "mfa_enabled": False, "locale": "en-US"})
+        return JSONResponse(
+            {**_user("2", "Firebreak", "0"), "mfa_enabled": False, "locale": "en-US"}
+        )
 
-    async def messages(request: Request) -> Response:
-        """https://docs.discord.com/developers/resources/message#get-channel-messages: the newest first, without their words."""
-        if (no := barred(request)) is not None:
-            return no
-        fault = faults.take("discord.messages")
-        if fault is not None and (instead := await _before(fault)) is not None:
-            return instead
+    async def messages(self, request: Request) -> Response:
+        """The newest first, without their words.
+
+        A bot without the privileged intent MESSAGE_CONTENT is not shown what others wrote.
+        https://docs.discord.com/developers/resources/message#get-channel-messages
+        """
         limit = int(request.query_params.get("limit", "50"))
         if not 1 <= limit <= 100:
             return _refused(400, 50035, "Invalid Form Body")
-        newest = discord.posts[::-1][:limit] if discord.may_read else []
-        # Without the privileged intent MESSAGE_CONTENT a bot is not shown what others wrote.
-        return JSONResponse([{**_message(post), "content": ""} for post in newest])
+        newest = self.discord.posts[::-1][:limit] if self.discord.may_read else []
+        return JSONResponse([_without_words(post) for post in newest])
 
-    async def pins(request: Request) -> Response:
+    async def pins(self, _: Request) -> Response:
         """https://docs.discord.com/developers/resources/message#get-channel-pins"""
-        if (no := barred(request)) is not None:
-            return no
-        shown = discord.pins if discord.may_read else []
-        items = [{"pinned_at": post.at.isoformat(), "message": {**_message(post), "content": ""}} for post in shown]
+        pinned = self.discord.pins if self.discord.may_read else []
+        items = [
+            {"pinned_at": post.at.isoformat(), "message": _without_words(post)} for post in pinned
+        ]
         return JSONResponse({"items": items, "has_more": False})
 
-    async def pin(request: Request) -> Response:
-        """https://docs.discord.com/developers/resources/message#pin-message, …#unpin-message"""
-        if (no := barred(request)) is not None:
-            return no
-        wanted = request.method == "PUT"
-        fault = faults.take("discord.pin" if wanted else "discord.unpin")
-        if fault is not None and (instead := await _before(fault)) is not None:
-            return instead
-        if not discord.may_pin:
+    async def pin(self, request: Request) -> Response:
+        """https://docs.discord.com/developers/resources/message#pin-message"""
+        return self._set_pin(request, pinned=True)
+
+    async def unpin(self, request: Request) -> Response:
+        """https://docs.discord.com/developers/resources/message#unpin-message"""
+        return self._set_pin(request, pinned=False)
+
+    def _set_pin(self, request: Request, *, pinned: bool) -> Response:
+        if not self.discord.may_pin:
             return _refused(403, 50013, "Missing Permissions")
-        post = discord.find(request.path_params["message"])
+        post = self.discord.find(request.path_params["message"])
         if post is None:
             return _refused(404, 10008, "Unknown Message")
-        if wanted and not post.pinned and len(discord.pins) + discord.pins_elsewhere >= PINS:
+        full = len(self.discord.pins) + self.discord.pins_elsewhere >= PINS
+        if pinned and not post.pinned and full:
             return _refused(400, 30003, f"Maximum number of pins reached ({PINS})")
-        discord.pin(post, wanted)
-        if fault is not None and fault.lose_answer:
-            await lose_answer(request)
+        self.discord.pin(post, pinned)
         return Response(status_code=204)
 
-    async def unknown(request: Request) -> Response:
-        return _refused(404, 10015, "Unknown Webhook")
+    def _faulty(self, call: str, endpoint: Endpoint) -> Endpoint:
+        async def handle(request: Request) -> Response:
+            return await self.faults.around(
+                f"discord.{call}", request, lambda: endpoint(request), _staged
+            )
 
-    return Starlette(
-        routes=[
-            Route("/api/webhooks/1/sandbox", execute, methods=["POST"]),
-            Route("/api/webhooks/1/sandbox", show, methods=["GET"]),
-            Route("/api/webhooks/1/sandbox/messages/{message}", edit, methods=["PATCH"]),
-            Route("/api/webhooks/{rest:path}", unknown, methods=["GET", "POST", "PATCH"]),
-            Route("/api/users/@me", me, methods=["GET"]),
-            Route("/api/channels/{channel}/messages", messages, methods=["GET"]),
-            Route("/api/channels/{channel}/messages/pins", pins, methods=["GET"]),
-            Route("/api/channels/{channel}/messages/pins/{message}", pin, methods=["PUT", "DELETE"]),
-        ]
-    )
+        return handle
+
+    def _of_bot(self, endpoint: Endpoint) -> Endpoint:
+        """An endpoint for a bot that may see the channel."""
+
+        async def handle(request: Request) -> Response:
+            if not _is_bot(request):
+                return _refused(401, 0, "401: Unauthorized")
+            if request.path_params["channel"] != CHANNEL:
+                return _refused(404, 10003, "Unknown Channel")
+            if not self.discord.may_see:
+                return _refused(403, 50001, "Missing Access")
+            return await endpoint(request)
+
+        return handle
+
+
+def discord_app(discord: Discord, faults: Faults) -> Starlette:
+    return Starlette(routes=DiscordApi(discord, faults).routes())
 
 
 async def _content(request: Request) -> str | Response:
@@ -196,13 +229,19 @@ async def _content(request: Request) -> str | Response:
     return content
 
 
-def _user(id: str, name: str, discriminator: str) -> dict[str, Any]:
+def _user(id: str, name: str, discriminator: str) -> Json:
     """https://docs.discord.com/developers/resources/user#user-object"""
-    nothing = {"avatar": None, "global_name": None, "primary_guild": None, "flags": 0, "public_flags": 0}
+    nothing = {
+        "avatar": None,
+        "global_name": None,
+        "primary_guild": None,
+        "flags": 0,
+        "public_flags": 0,
+    }
     return {"id": id, "username": name, "discriminator": discriminator, "bot": True, **nothing}
 
 
-def _message(post: Post) -> dict[str, Any]:
+def _message(post: Post) -> Json:
     """https://docs.discord.com/developers/resources/message#message-object"""
     empty: dict[str, list[Any]] = {
         name: [] for name in ("mentions", "mention_roles", "attachments", "embeds", "components")
@@ -228,14 +267,18 @@ def _refused(status: int, code: int, message: str) -> Response:
     return JSONResponse({"message": message, "code": code}, status)
 
 
-async def _before(fault: Fault) -> Response | None:
-    if fault.delay:
-        await asyncio.sleep(fault.delay)
+def _without_words(post: Post) -> Json:
+    return {**_message(post), "content": ""}
+
+
+def _is_bot(request: Request) -> bool:
+    return request.headers.get("authorization") == f"Bot {BOT_TOKEN}"
+
+
+def _staged(fault: Fault) -> Response:
     if fault.status == 429:
-        # https://docs.discord.com/developers/topics/rate-limits: seconds, in the body and in the header.
+        # https://docs.discord.com/developers/topics/rate-limits: seconds, in the body.
         wait = float(fault.retry_after or 1)
         body = {"message": "You are being rate limited.", "retry_after": wait, "global": False}
         return JSONResponse(body, 429)
-    if fault.status is not None or fault.error is not None:
-        return _refused(fault.status or 400, 0, fault.error or "Internal Server Error")
-    return None
+    return _refused(fault.status or 400, 0, fault.error or "Internal Server Error")

@@ -1,8 +1,8 @@
 """Faults that a test or the page can put in front of the next calls of any emulated system.
 
 A call is named `<system>.<method>`: `slack.chat.postMessage`, `sentry.events`, `linear.issueCreate`, `discord.post`,
-`pagerduty.enqueue`. Every emulator asks `take` once for each request it receives, and obeys what it gets. A system that hangs
-does so in front of its emulator: `Hanging`.
+`pagerduty.enqueue`. Every emulator answers its calls through `Faults.around`. A system that hangs does so in front of its
+emulator: `Hanging`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import asyncio
 import math
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.wire import lose_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,9 @@ class Fault:
     retry_after: int | None = None
     lose_answer: bool = False
     """The call takes effect, and the connection is closed without an answer."""
+
+    def retry_header(self) -> dict[str, str]:
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 @dataclass(slots=True)
@@ -109,7 +116,28 @@ class Faults:
         self._hanging.clear()
         self._limits.clear()
 
+    async def around(
+        self,
+        call: str,
+        request: Request,
+        answer: Callable[[], Awaitable[Response]],
+        staged: Callable[[Fault], Response],
+    ) -> Response:
+        """Answer a call as its fault has it: late, by `staged`, or carried out without an answer."""
+        fault = self.take(call)
+        if fault is None:
+            return await answer()
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.status is not None or fault.error is not None:
+            return staged(fault)
+        response = await answer()
+        if fault.lose_answer:
+            await lose_answer(request)
+        return response
+
     def take(self, call: str) -> Fault | None:
+        """The fault that the next call named `call` meets; it is used up."""
         limit = self._limits.get(call)
         if limit is not None and (refusal := limit.refusal(time.monotonic())) is not None:
             return refusal
@@ -140,7 +168,9 @@ class Hanging:
         self._app, self._system, self._faults = app, system, faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        seconds, carried_out = self._faults.hangs(self._system) if scope["type"] == "http" else (0.0, True)
+        seconds, carried_out = (
+            self._faults.hangs(self._system) if scope["type"] == "http" else (0.0, True)
+        )
         if not seconds:
             await self._app(scope, receive, send)
         elif carried_out:
@@ -154,7 +184,13 @@ class Hanging:
                 for message in answer:
                     await send(message)
         elif not await _gone(receive, seconds):
-            await send({"type": "http.response.start", "status": 504, "headers": [(b"content-length", b"0")]})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 504,
+                    "headers": [(b"content-length", b"0")],
+                }
+            )
             await send({"type": "http.response.body"})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.faults import Faults
-from sandbox.slack.api import lose_answer
+from sandbox.faults import Fault, Faults
+from sandbox.wire import Json
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 SEVERITIES = ("critical", "error", "warning", "info")
@@ -22,7 +21,7 @@ SEVERITIES = ("critical", "error", "warning", "info")
 
 @dataclass(slots=True)
 class PagerEvent:
-    """An alert: one for each `dedup_key` until it is resolved, however often it was sent."""
+    """An alert. Events of its `dedup_key` belong to it until it is resolved."""
 
     dedup_key: str
     summary: str
@@ -32,21 +31,24 @@ class PagerEvent:
     at: datetime
     times: int = 1
     state: str = "triggered"
-    """Then `acknowledged`, or `resolved`."""
+    """`triggered`, `acknowledged` or `resolved`."""
 
 
 class PagerDuty:
-    """The state: alerts, oldest first."""
+    """Alerts, oldest first."""
 
     def __init__(
-        self, *, routing_key: str = ROUTING_KEY, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        *,
+        routing_key: str = ROUTING_KEY,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.routing_key = routing_key
         self.events: list[PagerEvent] = []
         self.on_change: Callable[[], None] = lambda: None
         self._now = now
 
-    def trigger(self, body: dict[str, Any]) -> str:
+    def trigger(self, body: Json) -> str:
         payload, key = body["payload"], str(body.get("dedup_key") or f"made-{len(self.events)}")
         known = self._open(key)
         if known is not None:
@@ -65,68 +67,76 @@ class PagerDuty:
         self.on_change()
         return key
 
-    def follow(self, key: str, what: str) -> str:
-        """Acknowledges or resolves an alert; of a key that is not known PagerDuty takes it and does nothing."""
+    def follow(self, key: str, action: str) -> str:
+        """Acknowledge or resolve an alert. A key that is not known is accepted, and nothing happens."""
         known = self._open(key)
         if known is not None:
-            known.state = "acknowledged" if what == "acknowledge" else "resolved"
+            known.state = "acknowledged" if action == "acknowledge" else "resolved"
             self.on_change()
         return key
 
     def _open(self, key: str) -> PagerEvent | None:
-        return next((e for e in reversed(self.events) if e.dedup_key == key and e.state != "resolved"), None)
+        return next(
+            (e for e in reversed(self.events) if e.dedup_key == key and e.state != "resolved"), None
+        )
 
-    def refuses(self, body: Any) -> list[str]:
-        """What is wrong with an event."""
-        if not isinstance(body, dict):
-            return ["Event object is invalid"]
-        wrong: list[str] = []
-        if len(str(body.get("routing_key") or "")) != 32:
-            wrong.append("Length of 'routing_key' is incorrect (should be 32 characters)")
-        if body.get("event_action") not in ("trigger", "acknowledge", "resolve"):
-            wrong.append("'event_action' is invalid")
-        elif body["event_action"] != "trigger":
-            # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/: only a trigger has a payload
-            return wrong if body.get("dedup_key") else [*wrong, "'dedup_key' is missing or blank"]
-        payload = body.get("payload")
-        if not isinstance(payload, dict):
-            return [*wrong, "'payload' is missing or blank"]
-        wrong += [f"'payload.{k}' is missing or blank" for k in ("summary", "source", "severity") if not payload.get(k)]
-        if payload.get("severity") and payload["severity"] not in SEVERITIES:
-            wrong.append(
-                "'payload.severity' is invalid (must be one of the following: 'critical', 'warning', 'error' or 'info')"
-            )
-        if len(str(payload.get("summary") or "")) > 1024:
-            wrong.append("'payload.summary' is too long")
-        if len(str(body.get("dedup_key") or "")) > 255:
-            wrong.append("'dedup_key' is too long")
-        return wrong
+
+def event_errors(body: Any) -> list[str]:
+    """Return what is wrong with an event."""
+    if not isinstance(body, dict):
+        return ["Event object is invalid"]
+    errors: list[str] = []
+    if len(str(body.get("routing_key") or "")) != 32:
+        errors.append("Length of 'routing_key' is incorrect (should be 32 characters)")
+    if body.get("event_action") not in ("trigger", "acknowledge", "resolve"):
+        errors.append("'event_action' is invalid")
+    elif body["event_action"] != "trigger":
+        # Only a trigger has a payload.
+        return errors if body.get("dedup_key") else [*errors, "'dedup_key' is missing or blank"]
+    payload = body.get("payload")
+    if not isinstance(payload, dict):
+        return [*errors, "'payload' is missing or blank"]
+    required = ("summary", "source", "severity")
+    errors += [f"'payload.{key}' is missing or blank" for key in required if not payload.get(key)]
+    if payload.get("severity") and payload["severity"] not in SEVERITIES:
+        known = "'critical', 'warning', 'error' or 'info'"
+        errors.append(f"'payload.severity' is invalid (must be one of the following: {known})")
+    if len(str(payload.get("summary") or "")) > 1024:
+        errors.append("'payload.summary' is too long")
+    if len(str(body.get("dedup_key") or "")) > 255:
+        errors.append("'dedup_key' is too long")
+    return errors
 
 
 def pagerduty_app(pagerduty: PagerDuty, faults: Faults) -> Starlette:
     """`POST /v2/enqueue`; the call `pagerduty.enqueue`."""
 
     async def enqueue(request: Request) -> Response:
-        fault = faults.take("pagerduty.enqueue")
-        if fault is not None:
-            if fault.delay:
-                await asyncio.sleep(fault.delay)
-            if fault.status is not None or fault.error is not None:
-                headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
-                return JSONResponse({"message": fault.error or "staged"}, fault.status or 400, headers)
         try:
             body = await request.json()
         except ValueError:
             body = {}
-        wrong = pagerduty.refuses(body)
-        if not wrong and body["routing_key"] != pagerduty.routing_key:
-            wrong = ["The routing key is not known"]
-        if wrong:
-            return JSONResponse({"status": "invalid event", "message": "Event object is invalid", "errors": wrong}, 400)
+        errors = event_errors(body)
+        if not errors and body["routing_key"] != pagerduty.routing_key:
+            errors = ["The routing key is not known"]
+        if errors:
+            text = "Event object is invalid"
+            refusal = {"status": "invalid event", "message": text, "errors": errors}
+            return JSONResponse(refusal, 400)
         action = body["event_action"]
-        key = pagerduty.trigger(body) if action == "trigger" else pagerduty.follow(str(body["dedup_key"]), action)
-        if fault is not None and fault.lose_answer:
-            await lose_answer(request)
-        return JSONResponse({"status": "success", "message": "Event processed", "dedup_key": key}, 202)
+        if action == "trigger":
+            key = pagerduty.trigger(body)
+        else:
+            key = pagerduty.follow(str(body["dedup_key"]), action)
+        answer = {"status": "success", "message": "Event processed", "dedup_key": key}
+        return JSONResponse(answer, 202)
 
-    return Starlette(routes=[Route("/v2/enqueue", enqueue, methods=["POST"])])
+    async def handle(request: Request) -> Response:
+        return await faults.around("pagerduty.enqueue", request, lambda: enqueue(request), _staged)
+
+    return Starlette(routes=[Route("/v2/enqueue", handle, methods=["POST"])])
+
+
+def _staged(fault: Fault) -> Response:
+    body = {"message": fault.error or "staged"}
+    return JSONResponse(body, fault.status or 400, fault.retry_header())

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-LEASH = Path(__file__).with_name("leash.py")
+LEASH = Path(__file__).with_name("process_guard.py")
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits before a program that died is started again: the first death after a good life waits the least."""
 GOOD_LIFE_SECONDS = 20.0

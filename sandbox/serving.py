@@ -55,10 +55,17 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listening: socket.socket, before_stop: Callable[[], None]) -> AsyncIterator[None]:
+async def serving(
+    app: ASGIApp, listening: socket.socket, before_stop: Callable[[], None]
+) -> AsyncIterator[None]:
     """Serve `app`; `before_stop` ends its endless responses, which would hold up the end."""
     config = uvicorn.Config(
-        app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
+        app,
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        ws="none",
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .sentry import Sentry
+from sandbox.background import BackgroundTasks
+from sandbox.sentry import Sentry
 
 BEFORE = 30.0
 """Seconds that the trouble is old when it is let loose."""
@@ -38,7 +39,8 @@ class Span:
         while at < self.end:
             number = round(at * per_second)
             one = {
-                key: value[number % len(value)] if isinstance(value, tuple) else value for key, value in fields.items()
+                key: value[number % len(value)] if isinstance(value, tuple) else value
+                for key, value in fields.items()
             }
             users = [one.pop("user")] if one.get("user") else []
             one.pop("user", None)
@@ -79,7 +81,9 @@ def running(sentry: Sentry) -> str:
 
 def _one_customer(span: Span) -> None:
     tags = {"region": "eu-west", "customer": "nordwind"}
-    span.errors("KeyError: 'vat_id'", 2, user=PEOPLE[:12], transaction="/cart", function="vat", tags=tags)
+    span.errors(
+        "KeyError: 'vat_id'", 2, user=PEOPLE[:12], transaction="/cart", function="vat", tags=tags
+    )
 
 
 def _no_users(span: Span) -> None:
@@ -91,7 +95,14 @@ def _one_user(span: Span) -> None:
 
 
 def _health_checker(span: Span) -> None:
-    span.errors("TimeoutError: probe", 2, user="healthcheck", transaction="/health", ip="127.0.0.1", function="probe")
+    span.errors(
+        "TimeoutError: probe",
+        2,
+        user="healthcheck",
+        transaction="/health",
+        ip="127.0.0.1",
+        function="probe",
+    )
 
 
 def _attacker(span: Span) -> None:
@@ -107,7 +118,11 @@ def _many_addresses(sentry: Sentry) -> None:
     """Ordinary traffic comes from everywhere."""
     for n in range(12):
         sentry.load(
-            "Warning: slow page", at=sentry.clock() - 600 - n, level="warning", users=[PEOPLE[n]], ip=f"10.20.7.{n}"
+            "Warning: slow page",
+            at=sentry.clock() - 600 - n,
+            level="warning",
+            users=[PEOPLE[n]],
+            ip=f"10.20.7.{n}",
         )
 
 
@@ -116,9 +131,17 @@ OLD = {"module": "shop.mail", "function": "send", "lineno": 8, "handled": True}
 
 def _louder_before(sentry: Sentry) -> None:
     now = sentry.clock()
-    sentry.load("OSError: mail queue is full", at=now - 12 * DAY, users=["1003"], transaction="/pay", **OLD)
     sentry.load(
-        "OSError: mail queue is full", at=now - DAY, every=1800, times=47, users=["1003"], transaction="/pay", **OLD
+        "OSError: mail queue is full", at=now - 12 * DAY, users=["1003"], transaction="/pay", **OLD
+    )
+    sentry.load(
+        "OSError: mail queue is full",
+        at=now - DAY,
+        every=1800,
+        times=47,
+        users=["1003"],
+        transaction="/pay",
+        **OLD,
     )
 
 
@@ -140,7 +163,11 @@ def _staging(span: Span) -> None:
 
 def _archived_before(sentry: Sentry) -> None:
     event = sentry.load(
-        "LookupError: coupon", at=sentry.clock() - 20 * DAY, users=["1005"], transaction="/cart", function="coupon"
+        "LookupError: coupon",
+        at=sentry.clock() - 20 * DAY,
+        users=["1005"],
+        transaction="/cart",
+        function="coupon",
     )
     sentry.set_status(event[0].issue_id, "ignored")
 
@@ -160,7 +187,14 @@ def _tiny(span: Span) -> None:
 def _over(span: Span) -> None:
     # Events are counted by the minute. The peak ends late in one, so that its silence shows while it is still in the window.
     back = 5 if (span.end - 5) % 60 >= 32 else (span.end % 60 + 2) % 60
-    span.errors("RuntimeError: cache is cold", 4, back=back, user=PEOPLE[:6], transaction="/", function="cache")
+    span.errors(
+        "RuntimeError: cache is cold",
+        4,
+        back=back,
+        user=PEOPLE[:6],
+        transaction="/",
+        function="cache",
+    )
 
 
 def _few(span: Span) -> None:
@@ -207,7 +241,7 @@ class Traps:
 
     def __init__(self, sentry: Sentry) -> None:
         self._sentry = sentry
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = BackgroundTasks()
 
     def let_loose(self, key: str) -> None:
         """Raises KeyError for a trap that there is not."""
@@ -216,9 +250,7 @@ class Traps:
         now = self._sentry.clock()
         trap.load(Span(self._sentry, now - BEFORE, now))
         if trap.goes_on:
-            task = asyncio.create_task(self._go_on(trap, now), name=f"trap {key}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._running.start(self._go_on(trap, now))
 
     async def _go_on(self, trap: Trap, begin: float) -> None:
         ends = begin + LASTS
@@ -229,6 +261,4 @@ class Traps:
             begin = now
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._running.stop()

@@ -5,24 +5,27 @@ Shape: https://docs.slack.dev/reference/block-kit/blocks/data-visualization-bloc
 
 from __future__ import annotations
 
-from typing import Any
-
 from markupsafe import Markup
+
+from sandbox.wire import Json
 
 _COLOURS = ("#c2410c", "#2f6f8f", "#3f7d58", "#7c4d9e", "#b7791f", "#64748b")
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 560, 170, 36, 22, 8
 
 
-def data_visualization(block: dict[str, Any]) -> Markup:
+def data_visualization(block: Json) -> Markup:
     """Line, area and bar charts as drawings; a pie as the list of its parts."""
     chart = block.get("chart") or {}
     title = block.get("title") or ""
     title = title.get("text", "") if isinstance(title, dict) else title
-    drawing = _parts(chart.get("segments") or []) if chart.get("type") == "pie" else _axes(chart)
-    return Markup('<figure class="b graph"><figcaption>{}</figcaption>{}</figure>').format(title, drawing)
+    pie = chart.get("type") == "pie"
+    drawing = _parts(chart.get("segments") or []) if pie else _Drawing(chart).html()
+    return Markup('<figure class="b graph"><figcaption>{}</figcaption>{}</figure>').format(
+        title, drawing
+    )
 
 
-def _parts(segments: list[dict[str, Any]]) -> Markup:
+def _parts(segments: list[Json]) -> Markup:
     total = sum(float(segment["value"]) for segment in segments) or 1.0
     rows = (
         Markup("<tr><td>{}</td><td>{}</td><td>{} %</td></tr>").format(
@@ -33,77 +36,115 @@ def _parts(segments: list[dict[str, Any]]) -> Markup:
     return Markup("<table>{}</table>").format(Markup("").join(rows))
 
 
-def _axes(chart: dict[str, Any]) -> Markup:
-    series = chart.get("series") or []
-    labels = (chart.get("axis_config") or {}).get("categories") or [
-        str(point["label"]) for point in (series[0]["data"] if series else [])
-    ]
-    values = [[float(point["value"]) for point in one["data"]] for one in series]
-    top = max([1.0, *(value for one in values for value in one)])
-    slots = max(1, len(labels))
-    plot = _HEIGHT - _BOTTOM - _TOP
+class _Drawing:
+    """A chart with axes."""
 
-    def x(index: float) -> float:
-        return round(_LEFT + (index + 0.5) * (_WIDTH - _LEFT) / slots, 1)
+    def __init__(self, chart: Json) -> None:
+        series = chart.get("series") or []
+        axis = chart.get("axis_config") or {}
+        first = [str(point["label"]) for point in series[0]["data"]] if series else []
+        self.kind = chart.get("type")
+        self.names = [row["name"] for row in series]
+        self.labels: list[str] = axis.get("categories") or first
+        self.values = [[float(point["value"]) for point in row["data"]] for row in series]
+        self.top = max([1.0, *(value for row in self.values for value in row)])
+        self.slot = (_WIDTH - _LEFT) / max(1, len(self.labels))
+        self.axes = " · ".join(str(axis[key]) for key in ("y_label", "x_label") if axis.get(key))
 
-    def y(value: float) -> float:
-        return round(_TOP + plot * (1 - value / top), 1)
+    def x(self, index: float) -> float:
+        return round(_LEFT + (index + 0.5) * self.slot, 1)
 
-    out: list[Markup] = [
-        Markup(
-            '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="currentColor" stroke-opacity=".15"/>'
-            '<text x="{}" y="{}" font-size="10" fill="currentColor" opacity=".6" text-anchor="end">{:g}</text>'
-        ).format(_LEFT, _WIDTH, y(value), y(value), _LEFT - 6, y(value) + 3, round(value, 1))
-        for value in (0.0, top / 2, top)
-    ]
-    out += [
-        Markup(
-            '<text x="{}" y="{}" font-size="10" fill="currentColor" opacity=".6" text-anchor="middle">{}</text>'
-        ).format(min(x(index), _WIDTH - 3.2 * len(label)), _HEIGHT - 6, label)
-        for index, label in _readable(labels)
-    ]
-    for number, one in enumerate(values):
-        colour = _COLOURS[number % len(_COLOURS)]
-        if chart.get("type") == "bar":
-            width = (_WIDTH - _LEFT) / slots * 0.7 / len(values)
-            out += [
-                Markup('<rect x="{}" y="{}" width="{}" height="{}" rx="2" fill="{}"/>').format(
-                    round(x(i) + (number - len(values) / 2) * width, 1), y(v), round(width, 1), y(0) - y(v), colour
-                )
-                for i, v in enumerate(one)
-            ]
-            continue
-        points = " ".join(f"{x(i)},{y(v)}" for i, v in enumerate(one))
-        if chart.get("type") == "area" and one:
-            out.append(
-                Markup('<polygon points="{} {},{} {},{}" fill="{}" fill-opacity=".18"/>').format(
-                    points, x(len(one) - 1), y(0), x(0), y(0), colour
-                )
-            )
-        out.append(
-            Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="2" stroke-linejoin="round"/>').format(
-                points, colour
-            )
+    def y(self, value: float) -> float:
+        return round(_TOP + (_HEIGHT - _BOTTOM - _TOP) * (1 - value / self.top), 1)
+
+    def html(self) -> Markup:
+        plots = [self.plot(number, row) for number, row in enumerate(self.values)]
+        words = ", ".join(
+            f"{label}: {row[index]:g}"
+            for row in self.values
+            for index, label in enumerate(self.labels)
         )
-    legend = Markup("").join(
-        Markup('<span style="color:{}">● <span>{}</span></span>').format(_COLOURS[i % len(_COLOURS)], one["name"])
-        for i, one in enumerate(series)
-    )
-    axis = chart.get("axis_config") or {}
-    named = " · ".join(str(axis[key]) for key in ("y_label", "x_label") if axis.get(key))
-    drawing = Markup(
-        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg><div class="legend">{} <span>{}</span></div>'
-    )
-    said = ", ".join(f"{label}: {one[at]:g}" for one in values for at, label in enumerate(labels))
-    return drawing.format(_WIDTH, _HEIGHT, said, Markup("").join(out), legend if len(series) > 1 else "", named)
+        return Markup(
+            '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>'
+            '<div class="legend">{} <span>{}</span></div>'
+        ).format(
+            *(_WIDTH, _HEIGHT, words, self.levels(), self.categories(), Markup("").join(plots)),
+            *(self.legend(), self.axes),
+        )
+
+    def levels(self) -> Markup:
+        level = Markup(
+            '<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="currentColor" stroke-opacity=".15"/>'
+            '<text x="{}" y="{}" font-size="10" fill="currentColor" opacity=".6"'
+            ' text-anchor="end">{:g}</text>'
+        )
+        return Markup("").join(
+            level.format(_LEFT, _WIDTH, y, y, _LEFT - 6, y + 3, round(value, 1))
+            for value in (0.0, self.top / 2, self.top)
+            for y in (self.y(value),)
+        )
+
+    def categories(self) -> Markup:
+        category = Markup(
+            '<text x="{}" y="{}" font-size="10" fill="currentColor" opacity=".6"'
+            ' text-anchor="middle">{}</text>'
+        )
+        return Markup("").join(
+            category.format(min(self.x(index), _WIDTH - 3.2 * len(label)), _HEIGHT - 6, label)
+            for index, label in _readable(self.labels)
+        )
+
+    def plot(self, number: int, values: list[float]) -> Markup:
+        """One series: bars, or a line with or without an area below it."""
+        colour = _colour(number)
+        if self.kind == "bar":
+            width = self.slot * 0.7 / len(self.values)
+            shift = (number - len(self.values) / 2) * width
+            bar = Markup('<rect x="{}" y="{}" width="{}" height="{}" rx="2" fill="{}"/>')
+            return Markup("").join(
+                bar.format(
+                    *(round(self.x(index) + shift, 1), self.y(value), round(width, 1)),
+                    *(self.y(0) - self.y(value), colour),
+                )
+                for index, value in enumerate(values)
+            )
+        points = " ".join(f"{self.x(index)},{self.y(value)}" for index, value in enumerate(values))
+        line = Markup(
+            '<polyline points="{}" fill="none" stroke="{}" stroke-width="2"'
+            ' stroke-linejoin="round"/>'
+        ).format(points, colour)
+        if self.kind != "area" or not values:
+            return line
+        corners = f"{self.x(len(values) - 1)},{self.y(0)} {self.x(0)},{self.y(0)}"
+        area = Markup('<polygon points="{} {}" fill="{}" fill-opacity=".18"/>')
+        return area.format(points, corners, colour) + line
+
+    def legend(self) -> Markup:
+        if len(self.names) < 2:
+            return Markup("")
+        entry = Markup('<span style="color:{}">● <span>{}</span></span>')
+        return Markup("").join(
+            entry.format(_colour(number), name) for number, name in enumerate(self.names)
+        )
+
+
+def _colour(number: int) -> str:
+    return _COLOURS[number % len(_COLOURS)]
 
 
 def _readable(labels: list[str]) -> list[tuple[int, str]]:
-    """Labels that do not run into each other; those with words in them first."""
+    """Return labels that do not run into each other; those with words in them go first."""
     width = (_WIDTH - _LEFT) / max(1, len(labels))
-    kept: list[tuple[int, str]] = []
-    for index, label in sorted(enumerate(labels), key=lambda one: (not any(c.isalpha() for c in one[1]), one[0])):
+
+    def words_first(entry: tuple[int, str]) -> tuple[bool, int]:
+        return not any(character.isalpha() for character in entry[1]), entry[0]
+
+    readable: list[tuple[int, str]] = []
+    for index, label in sorted(enumerate(labels), key=words_first):
         reach = 3.2 * len(label) + 3
-        if all(abs(index - other) * width > reach + 3.2 * len(said) + 3 for other, said in kept):
-            kept.append((index, label))
-    return kept
+        if all(
+            abs(index - other) * width > reach + 3.2 * len(neighbour) + 3
+            for other, neighbour in readable
+        ):
+            readable.append((index, label))
+    return readable

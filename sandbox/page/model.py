@@ -1,16 +1,16 @@
-"""What the page shows. Messages, views and blocks stay what they are on the wire: Slack's own JSON."""
+"""Values that the page shows. Messages, views and blocks stay Slack's own JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-Json = dict[str, Any]
+from sandbox.wire import Json
 
 
 @dataclass(frozen=True, slots=True)
 class PersonCard:
-    """Somebody whom a tab can be."""
+    """A person whom a tab can be."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True)
 class ChannelPage:
-    """The channel that a tab looks at."""
+    """The channel that a tab shows."""
 
     row: ChannelRow
     topic: str = ""
@@ -65,15 +65,17 @@ class Command:
     about: str
 
 
+Tone = Literal["", "good", "bad", "warn", "quiet"]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a list in the world panel. `tone` colours it; `at` is in seconds since 1970."""
+    """A line of a list in the world panel. `tone` colours it; `at` is in seconds since 1970."""
 
-    key: str
     title: str
     detail: str = ""
     badge: str = ""
-    tone: Literal["", "good", "bad", "warn", "quiet"] = ""
+    tone: Tone = ""
     at: float | None = None
     href: str = ""
     body: str = ""
@@ -91,16 +93,14 @@ class Ticket:
     state: str
     state_type: str
     description: str = ""
-    url: str = ""
     priority: str = ""
     owner: str = ""
     due: str = ""
     moves: list[tuple[str, str]] = field(default_factory=list)
-    """What a person can do with it in Linear: label and lever."""
+    """Other states, as buttons: label and lever."""
     levels: list[tuple[str, str]] = field(default_factory=list)
-    """The other priorities, as levers, too."""
+    """Other priorities, as buttons: label and lever."""
     items: list[Ticket] = field(default_factory=list)
-    """Its sub-issues."""
     comments: list[Row] = field(default_factory=list)
     attachments: list[Row] = field(default_factory=list)
 
@@ -114,37 +114,36 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """One way to break production."""
+class Lever:
+    """A button or switch that moves the world."""
 
     key: str
     label: str
-    about: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The world, now. Rates are errors a minute."""
+    """The world, now."""
 
     release: str = ""
     released_at: float | None = None
     health: Literal["healthy", "failing", "deploying", "off"] = "healthy"
-    health_note: str = ""
     bot: Literal["running", "restarting", "stopped", "off"] = "off"
     bot_note: str = ""
-    breaks: list[Break] = field(default_factory=list)
-    traps: list[Break] = field(default_factory=list)
-    """What misleads a triage, to be tried."""
+    breaks: list[Lever] = field(default_factory=list)
+    traps: list[Lever] = field(default_factory=list)
     broken: frozenset[str] = frozenset()
+    """Keys of `breaks` that production suffers from."""
     fixes: list[str] = field(default_factory=list)
     """Pull requests and branches that mend what is broken now."""
     next_deploy_fails: bool = False
     faults: frozenset[str] = frozenset()
-    """Switches that are on."""
-    switches: list[tuple[str, str, str]] = field(default_factory=list)
-    """Systems in trouble: key, label, what it does."""
-    odd: list[tuple[str, str, str]] = field(default_factory=list)
-    """The same, for who wants to see more."""
+    """Keys of the switches that are on."""
+    switches: list[Lever] = field(default_factory=list)
+    """Systems in trouble."""
+    odd: list[Lever] = field(default_factory=list)
+    """More such switches, folded away."""
     odd_acts: list[tuple[str, str]] = field(default_factory=list)
     """Buttons beside them: lever and label."""
     issues: list[Row] = field(default_factory=list)
@@ -159,7 +158,7 @@ class Panel:
     shortened: str = ""
 
 
-class Stage(Protocol):
+class PanelSource(Protocol):
     """The world around the workspace."""
 
     def panel(self) -> Panel: ...

@@ -1,7 +1,7 @@
 """Slack's mrkdwn as safe HTML.
 
-The text is parsed, never passed on: every piece leaves through `markupsafe.escape`, and a link's address must be http,
-https or mailto. Source of the grammar: https://docs.slack.dev/messaging/formatting-message-text
+Every piece leaves through `markupsafe.escape`, and a link's address must be http, https or mailto.
+Grammar: https://docs.slack.dev/messaging/formatting-message-text
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from markupsafe import Markup, escape
 
-from sandbox.page import emoji
+from sandbox.page.shortcodes import with_emoji
 
 _PRE = re.compile(r"```\n?(.+?)\n?```", re.DOTALL)
 _INLINE = re.compile(
@@ -30,7 +30,7 @@ _SAFE_ADDRESS = re.compile(r"^(?:https?://|mailto:)", re.IGNORECASE)
 
 
 class Names(Protocol):
-    """Who and what an id in a text stands for."""
+    """Names of the ids in a text."""
 
     def user(self, user_id: str) -> str | None: ...
     def channel(self, channel_id: str) -> str | None: ...
@@ -46,31 +46,29 @@ def render(text: str, names: Names) -> Markup:
     """Mrkdwn as HTML: code, quotes, emphasis, links, mentions, dates, emoji."""
     out: list[Markup] = []
     position = 0
-    for found in _PRE.finditer(text):
-        out.append(_lines(text[position : found.start()].removesuffix("\n"), names))
-        out.append(Markup("<pre>{}</pre>").format(_linked(_pre(found[1]))))
-        position = found.end()
+    for code in _PRE.finditer(text):
+        out.append(_lines(text[position : code.start()].removesuffix("\n"), names))
+        out.append(Markup("<pre>{}</pre>").format(linked(_pre(code[1]))))
+        position = code.end()
         if text.startswith("\n", position):
             position += 1
     out.append(_lines(text[position:], names))
     return Markup("").join(out)
 
 
-def plain(text: str) -> str:
-    """A `plain_text` object's text, or a header's: emoji, and nothing else."""
-    return emoji.replace(text)
-
-
 def _pre(text: str) -> str:
     """Code keeps its characters, but a link in it shows its label, as in Slack."""
-    return unescape(re.sub(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>", lambda found: found[2] or found[1], text))
+    return unescape(
+        re.sub(r"<([^<>|\n]+)(?:\|([^<>\n]*))?>", lambda angle: angle[2] or angle[1], text)
+    )
 
 
-def _linked(code: str) -> Markup:
-    """Addresses in a block of code can be followed, as in Slack."""
-    pieces = _ADDRESS.split(code)
+def linked(text: str) -> Markup:
+    """A plain text as HTML in which addresses can be followed."""
+    pieces = _ADDRESS.split(text)
     return Markup("").join(
-        link(piece, escape(piece)) if index % 2 else escape(piece) for index, piece in enumerate(pieces)
+        link(piece, escape(piece)) if index % 2 else escape(piece)
+        for index, piece in enumerate(pieces)
     )
 
 
@@ -128,30 +126,30 @@ def inline(text: str, names: Names) -> Markup:
     """One line, without its line structure."""
     out: list[Markup] = []
     position = 0
-    for found in _INLINE.finditer(text):
-        out.append(_text(text[position : found.start()]))
-        out.append(_token(found, names))
-        position = found.end()
+    for token in _INLINE.finditer(text):
+        out.append(_text(text[position : token.start()]))
+        out.append(_token(token, names))
+        position = token.end()
     out.append(_text(text[position:]))
     return Markup("").join(out)
 
 
 def _text(text: str) -> Markup:
-    return escape(emoji.replace(unescape(text)))
+    return escape(with_emoji(unescape(text)))
 
 
-def _token(found: re.Match[str], names: Names) -> Markup:
-    if found["code"]:
-        return Markup("<code>{}</code>").format(_pre(found["code"]))
-    if found["angle"]:
-        return _angle(found["angle"], names)
-    if found["url"]:
-        return link(unescape(found["url"]), escape(unescape(found["url"])))
-    if found["bold"]:
-        return Markup("<b>{}</b>").format(inline(found["b"], names))
-    if found["italic"]:
-        return Markup("<em>{}</em>").format(inline(found["i"], names))
-    return Markup("<s>{}</s>").format(inline(found["s"], names))
+def _token(token: re.Match[str], names: Names) -> Markup:
+    if token["code"]:
+        return Markup("<code>{}</code>").format(_pre(token["code"]))
+    if token["angle"]:
+        return _angle(token["angle"], names)
+    if token["url"]:
+        return link(unescape(token["url"]), escape(unescape(token["url"])))
+    if token["bold"]:
+        return Markup("<b>{}</b>").format(inline(token["b"], names))
+    if token["italic"]:
+        return Markup("<em>{}</em>").format(inline(token["i"], names))
+    return Markup("<s>{}</s>").format(inline(token["s"], names))
 
 
 def _angle(body: str, names: Names) -> Markup:
@@ -159,7 +157,9 @@ def _angle(body: str, names: Names) -> Markup:
     if target.startswith("@"):
         return mention("user", "@" + (names.user(target[1:]) or label or target[1:]))
     if target.startswith("#"):
-        return mention("channel", "#" + (names.channel(target[1:]) or label or target[1:]), target[1:])
+        return mention(
+            "channel", "#" + (names.channel(target[1:]) or label or target[1:]), target[1:]
+        )
     if target.startswith("!subteam^"):
         return mention("group", names.group(target[9:]) or label or "@group")
     if target.startswith("!date^"):
@@ -178,11 +178,18 @@ def mention(kind: str, label: str, channel: str = "") -> Markup:
     return Markup('<span class="mention {}">{}</span>').format(kind, label)
 
 
+def may_be_followed(address: str) -> bool:
+    """Return whether a click may follow `address`: `javascript:` and the like are refused."""
+    return _SAFE_ADDRESS.match(address) is not None
+
+
 def link(address: str, label: Markup) -> Markup:
     """A link, if its address is one that a click may follow; else its label alone."""
-    if not _SAFE_ADDRESS.match(address):
+    if not may_be_followed(address):
         return label
-    return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(address, label)
+    return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(
+        address, label
+    )
 
 
 def _date(target: str, fallback: str) -> Markup:
@@ -194,11 +201,14 @@ def _date(target: str, fallback: str) -> Markup:
 
 
 def date(epoch: int, pattern: str, fallback: str) -> Markup:
-    """A moment, that the browser writes in the reader's own time zone after `pattern` (`{date_short} at {time}`)."""
+    """Return a moment that the browser writes after `pattern` in the reader's time zone."""
     try:
         moment = datetime.fromtimestamp(epoch, UTC)
     except (OverflowError, OSError, ValueError):
         return escape(fallback)
     return Markup('<time datetime="{}" data-epoch="{}" data-pattern="{}">{}</time>').format(
-        moment.isoformat(), epoch, unescape(pattern), unescape(fallback) or f"{moment:%Y-%m-%d %H:%M} UTC"
+        moment.isoformat(),
+        epoch,
+        unescape(pattern),
+        unescape(fallback) or f"{moment:%Y-%m-%d %H:%M} UTC",
     )

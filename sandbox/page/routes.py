@@ -1,4 +1,4 @@
-"""HTTP of the page: the page itself, its parts when something changed, the stream that says so, and what people do."""
+"""HTTP of the page: the page, its parts, the stream of changes, and the acts of people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox.page.desk import APP, Desk
-from sandbox.page.model import Json, Panel, Stage
+from sandbox.page.model import Panel, PanelSource
 from sandbox.page.render import environment, fingerprint
+from sandbox.page.slack_view import APP, SlackView
 from sandbox.slack.errors import ClientRefused, SlackError
+from sandbox.wire import Json
 
 _STATIC = Path(__file__).parent / "static"
 _BEAT_SECONDS = 1.0
@@ -27,12 +28,12 @@ _POLICY = (
 
 
 class Page:
-    """The page over one workspace (`desk`) and the world around it (`stage`)."""
+    """The page over one workspace (`slack`) and the world around it (`panel`)."""
 
-    def __init__(self, desk: Desk, stage: Stage) -> None:
-        self.desk = desk
-        self.stage = stage
-        self._env = environment(desk)
+    def __init__(self, slack: SlackView, panel: PanelSource) -> None:
+        self.slack = slack
+        self.panel = panel
+        self._env = environment(slack)
         self._closing = False
         self._queues: set[asyncio.Queue[tuple[str, Json]]] = set()
 
@@ -49,7 +50,7 @@ class Page:
             Route("/page/stream", self.stream),
             Route("/page/log", self.log),
             *(
-                Route(f"/page/{name}", self._doing(act), methods=["POST"])
+                Route(f"/page/{name}", self._act(act), methods=["POST"])
                 for name, act in (
                     ("say", self._say),
                     ("press", self._press),
@@ -68,49 +69,57 @@ class Page:
             Mount("/static", StaticFiles(directory=_STATIC)),
         ]
 
-    # Showing
+    # Reading
 
     async def whole(self, request: Request) -> Response:
         context = self._context(request)
         body = self._env.get_template("page.html").render(context)
-        return HTMLResponse(body, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
+        return HTMLResponse(
+            body, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+        )
 
     async def parts(self, request: Request) -> Response:
-        """Some parts of the page, and the channel they are of: another one, where this person may not look."""
+        """Some parts of the page, and their channel: another one, where this person may not look."""
         context = self._context(request)
-        wanted = [name for name in request.query_params.get("want", "").split(",") if name in _PARTS]
+        wanted = [
+            name for name in request.query_params.get("want", "").split(",") if name in _PARTS
+        ]
         html = {name: self._env.get_template(f"{name}.html").render(context) for name in wanted}
-        return JSONResponse({"html": html, "channel": context["channel"]}, headers={"Cache-Control": "no-store"})
+        return JSONResponse(
+            {"html": html, "channel": context["channel"]}, headers={"Cache-Control": "no-store"}
+        )
 
     async def log(self, request: Request) -> Response:
-        return JSONResponse({"text": self.stage.log()}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"text": self.panel.log()}, headers={"Cache-Control": "no-store"})
 
     def _context(self, request: Request) -> dict[str, Any]:
         query = request.query_params
         me = query.get("me", "")
-        if not self.desk.knows(me):
-            me = self.desk.people()[0].id
-        at = self.desk.open_channel(me, query.get("channel") or "general") or self.desk.open_channel(me, "general")
+        if not self.slack.knows(me):
+            me = self.slack.people()[0].id
+        at = self.slack.open_channel(
+            me, query.get("channel") or "general"
+        ) or self.slack.open_channel(me, "general")
         channel = at.row.id if at else APP
         if query.get("seen") != "no":
-            self.desk.mark_read(me, channel)
-        rows = self.desk.channels(me)
+            self.slack.mark_read(me, channel)
+        rows = self.slack.channels(me)
         return {
             "me": me,
             "at": at,
             "channel": channel,
             "thread": query.get("thread") or None,
             "tab": query.get("tab") or "sentry",
-            "view": self.desk.view(me),
-            "panel": self.stage.panel(),
-            "rate": round(self.stage.rate()[-1][1]),
+            "view": self.slack.view(me),
+            "panel": self.panel.panel(),
+            "rate": round(self.panel.rate()[-1][1]),
             "incident": next((row for row in rows if row.kind == "incident"), None),
         }
 
-    # Telling
+    # Changes
 
     async def stream(self, request: Request) -> Response:
-        """Server-sent events: what changed in the workspace, and once a second how the world is."""
+        """Server-sent events: changes of the workspace and, once a second, of the world."""
         me = request.query_params.get("me", "")
         return StreamingResponse(
             self._events(me),
@@ -138,7 +147,7 @@ class Page:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _workspace_events(self, me: str, queue: asyncio.Queue[tuple[str, Json]]) -> None:
-        with self.desk.workspace.subscribe() as changes:
+        with self.slack.workspace.subscribe() as changes:
             async for change in changes:
                 if change.user not in (None, me):
                     continue
@@ -150,26 +159,30 @@ class Page:
     async def _world_events(self, queue: asyncio.Queue[tuple[str, Json]]) -> None:
         known: dict[str, str] = {}
         while True:
-            fresh = _panel_parts(self.stage.panel())
+            fresh = _panel_parts(self.panel.panel())
             changed = [name for name, mark in fresh.items() if known.get(name) != mark]
             if known and changed:
                 queue.put_nowait(("parts", {"parts": changed}))
             known = fresh
-            queue.put_nowait(("rate", {"rate": self.stage.rate(), "marks": self.stage.marks()}))
+            queue.put_nowait(("rate", {"rate": self.panel.rate(), "marks": self.panel.marks()}))
             await asyncio.sleep(_BEAT_SECONDS)
 
-    # Doing
+    # Acts of people
 
-    def _doing(self, act: Callable[[str, Json], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
+    def _act(
+        self, act: Callable[[str, Json], Awaitable[Json]]
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            # A header that no other site's page can send without asking first: nobody else presses our buttons.
+            # No other site's page can send this header without asking first.
             if request.headers.get("X-Sandbox-Page") != "1":
-                return JSONResponse({"problem": "only the page itself may do that"}, status_code=403)
+                return JSONResponse(
+                    {"problem": "only the page itself may do that"}, status_code=403
+                )
             try:
                 body = await request.json()
             except ValueError:
                 return JSONResponse({"problem": "not JSON"}, status_code=400)
-            if not isinstance(body, dict) or not self.desk.knows(str(body.get("me"))):
+            if not isinstance(body, dict) or not self.slack.knows(str(body.get("me"))):
                 return JSONResponse({"problem": "nobody here is called that"}, status_code=400)
             try:
                 return JSONResponse(await act(str(body["me"]), body))
@@ -184,49 +197,55 @@ class Page:
         text, thread = str(body["text"]).strip(), body.get("thread") or None
         files = [str(name)[:255] for name in body.get("files") or []][:10]
         broadcast = bool(thread and body.get("broadcast"))
-        return _answer(await self.desk.say(me, body["channel"], text, thread, files, broadcast=broadcast))
+        return _answer(
+            await self.slack.say(me, body["channel"], text, thread, files, broadcast=broadcast)
+        )
 
     async def _press(self, me: str, body: Json) -> Json:
         return _answer(
-            await self.desk.press(me, body["where"], body["action"], body.get("value"), body.get("typed") or {})
+            await self.slack.press(
+                me, body["where"], body["action"], body.get("value"), body.get("typed") or {}
+            )
         )
 
     async def _submit(self, me: str, body: Json) -> Json:
-        return {"errors": await self.desk.submit(me, body["view"], body.get("typed") or {})}
+        return {"errors": await self.slack.submit(me, body["view"], body.get("typed") or {})}
 
     async def _close_view(self, me: str, body: Json) -> Json:
-        await self.desk.close(me, body["view"], body.get("typed") or {})
+        await self.slack.close(me, body["view"], body.get("typed") or {})
         return {}
 
     async def _shortcut(self, me: str, body: Json) -> Json:
-        return _answer(await self.desk.shortcut(me, body["callback"], body["channel"], body.get("ts")))
+        return _answer(
+            await self.slack.shortcut(me, body["callback"], body["channel"], body.get("ts"))
+        )
 
     async def _pin(self, me: str, body: Json) -> Json:
-        self.desk.pin(me, body["channel"], body["ts"], pinned=bool(body["on"]))
+        self.slack.pin(me, body["channel"], body["ts"], pinned=bool(body["on"]))
         return {}
 
     async def _react(self, me: str, body: Json) -> Json:
-        self.desk.react(me, body["channel"], body["ts"], body["name"], on=bool(body["on"]))
+        self.slack.react(me, body["channel"], body["ts"], body["name"], on=bool(body["on"]))
         return {}
 
     async def _edit(self, me: str, body: Json) -> Json:
-        self.desk.edit(me, body["channel"], body["ts"], str(body["text"]).strip())
+        self.slack.edit(me, body["channel"], body["ts"], str(body["text"]).strip())
         return {}
 
     async def _delete(self, me: str, body: Json) -> Json:
-        self.desk.delete(me, body["channel"], body["ts"])
+        self.slack.delete(me, body["channel"], body["ts"])
         return {}
 
     async def _dismiss(self, me: str, body: Json) -> Json:
-        self.desk.dismiss(me, body["ts"])
+        self.slack.dismiss(me, body["ts"])
         return {}
 
     async def _home(self, me: str, body: Json) -> Json:
-        await self.desk.open_home(me)
+        await self.slack.open_home(me)
         return {}
 
     async def _world(self, me: str, body: Json) -> Json:
-        return _answer(await self.stage.act(str(body["act"]), bool(body.get("on"))))
+        return _answer(await self.panel.act(str(body["act"]), bool(body.get("on"))))
 
 
 _PARTS = (
@@ -239,9 +258,13 @@ def _panel_parts(panel: Panel) -> dict[str, str]:
     """A fingerprint of each part of the page that shows the world."""
     return {
         "status": fingerprint(panel.bot, panel.bot_note),
-        "production": fingerprint(panel.release, panel.released_at, panel.health, panel.health_note),
+        "production": fingerprint(panel.release, panel.released_at, panel.health),
         "breaks": fingerprint(
-            panel.breaks, sorted(panel.broken), panel.fixes, panel.next_deploy_fails, sorted(panel.faults)
+            panel.breaks,
+            sorted(panel.broken),
+            panel.fixes,
+            panel.next_deploy_fails,
+            sorted(panel.faults),
         ),
         "evidence": fingerprint(
             panel.issues,

@@ -1,9 +1,10 @@
 """A local Sentry: envelopes in from the real SDK, the API and signed webhooks out."""
 
-from .alerts import Alerts, Delivery, MetricRule, Rule, sign
-from .api import sentry_app
-from .events import Event
-from .state import ALL_SCOPES, Deploy, Issue, Project, Release, Sentry
+from sandbox.sentry.alerts import Alerts, Delivery, MetricRule, Rule, sign
+from sandbox.sentry.api.app import sentry_app
+from sandbox.sentry.events import Event
+from sandbox.sentry.models import Deploy, Issue, Project, Release
+from sandbox.sentry.state import ALL_SCOPES, Sentry
 
 __all__ = [
     "ALL_SCOPES",

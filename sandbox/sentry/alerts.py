@@ -9,42 +9,41 @@ import asyncio
 import hashlib
 import hmac
 import json
-import logging
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+from sandbox.background import BackgroundTasks
+from sandbox.sentry import shapes
+from sandbox.sentry.events import Event, iso
+from sandbox.sentry.models import Issue
+from sandbox.sentry.state import Sentry
+from sandbox.webhook_delivery import WebhookDelivery
+from sandbox.wire import Json
 
-from sandbox.post import Post
-
-from . import shapes
-from .events import Event, Payload, iso
-from .state import Issue, Sentry
-
-log = logging.getLogger(__name__)
-
-ANSWER_WITHIN = 1.0
-"""Seconds that Sentry waits for an integration's answer."""
+ANSWER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """ "More than `threshold` events of an issue in `window` seconds": told once an issue in `every` seconds."""
+    """An alert for more than `threshold` events of an issue in `window` seconds.
+
+    It fires once an issue in `every` seconds.
+    """
 
     name: str = "More than 10 events in a minute"
     threshold: int = 10
     window: float = 60.0
     every: float = 300.0
     delay: float = 2.0
-    """Seconds until it is told: frequency conditions are looked at in batches, never at the very event."""
+    """Seconds until it fires: Sentry checks frequency conditions in batches, not at each event."""
     environment: str = "production"
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRule:
-    """A metric alert over all errors of the environment: critical above `critical` events in `window` seconds."""
+    """A metric alert, critical above `critical` errors of an environment in `window` seconds."""
 
     name: str = "Too many errors"
     critical: int = 60
@@ -54,7 +53,7 @@ class MetricRule:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one webhook. `status` None: nobody answered."""
+    """One webhook that was sent. `status` None: nobody answered."""
 
     resource: str
     action: str
@@ -65,7 +64,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class Alerts:
-    """Watches a Sentry and tells `url`. Nothing is sent while `url` is None or `enabled` is False."""
+    """Watches a Sentry and sends webhooks to `url`, unless that is None or `enabled` is False."""
 
     sentry: Sentry
     url: str | None = None
@@ -75,48 +74,45 @@ class Alerts:
     issue_webhooks: bool = False
     enabled: bool = True
     deliveries: deque[Delivery] = field(default_factory=lambda: deque(maxlen=200))
-    post: Post = field(default_factory=Post)
-    _client: httpx.AsyncClient | None = None
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    delivery: WebhookDelivery = field(default_factory=WebhookDelivery)
+    _sending: BackgroundTasks = field(default_factory=BackgroundTasks)
     _told: dict[int, float] = field(default_factory=dict)
     _critical: float | None = None
     _stop: Any = None
     _installation: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     async def start(self) -> None:
-        self._client = self.post.client(ANSWER_WITHIN)
         self._stop = self.sentry.subscribe(self._changed)
 
     async def stop(self) -> None:
         if self._stop:
             self._stop()
             self._stop = None
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client:
-            await self._client.aclose()
-            self._client = None
+        await self._sending.stop()
 
     def forget(self) -> None:
         """Let the next event above a threshold alert again at once."""
         self._told.clear()
         self._critical = None
 
-    # -- what is watched -----------------------------------------------------------------------------------------------
+    # -- rules ------------------------------------------------------------------------------------
 
     def _changed(self, what: str, thing: Any) -> None:
-        if not (self.enabled and self.url and self._client):
+        if not (self.enabled and self.url):
             return
         if what == "event":
             self._check_rule(thing)
             self._check_metric()
         elif what.startswith("issue.") and self.issue_webhooks:
-            self._later(self.issue(thing, action=what.removeprefix("issue.")))
+            self._sending.start(self.issue(thing, action=what.removeprefix("issue.")))
 
     def _check_rule(self, event: Event) -> None:
         rule, now = self.rule, self.sentry.clock()
-        if rule is None or event.environment != rule.environment or event.level not in ("error", "fatal"):
+        if (
+            rule is None
+            or event.environment != rule.environment
+            or event.level not in ("error", "fatal")
+        ):
             return
         if now - self._told.get(event.issue_id, float("-inf")) < rule.every:
             return
@@ -125,34 +121,31 @@ class Alerts:
             return
         if len(self.sentry.window(now - rule.window, now + 60, issue.events)) > rule.threshold:
             self._told[event.issue_id] = now
-            self._later(self._fire(event, rule.delay))
+            self._sending.start(self._fire(event, rule.delay))
 
     def _check_metric(self) -> None:
         rule, now = self.metric_rule, self.sentry.clock()
         if rule is None:
             return
         events = self.sentry.window(now - rule.window, now + 60)
-        count = sum(event.environment == rule.environment and event.level != "warning" for event in events)
+        count = sum(
+            event.environment == rule.environment and event.level != "warning" for event in events
+        )
         if count > rule.critical and self._critical is None:
             self._critical = now
-            self._later(self.metric_alert("critical"))
+            self._sending.start(self.metric_alert("critical"))
         elif count <= rule.critical and self._critical is not None:
             self._critical = None
-            self._later(self.metric_alert("resolved"))
+            self._sending.start(self.metric_alert("resolved"))
 
     async def _fire(self, event: Event, delay: float) -> None:
         await asyncio.sleep(delay)
         await self.event_alert(event)
 
-    def _later(self, sending: Any) -> None:
-        task = asyncio.get_running_loop().create_task(sending)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    # -- what is sent --------------------------------------------------------------------------------------------------
+    # -- webhooks ---------------------------------------------------------------------------------
 
     async def event_alert(self, event: Event) -> Delivery:
-        """An issue alert rule fired on this event."""
+        """Send that an issue alert rule fired on this event."""
         name = self.rule.name if self.rule else Rule().name
         data = {
             "event": shapes.webhook_event(self.sentry, event),
@@ -162,18 +155,22 @@ class Alerts:
         return await self.send("event_alert", "triggered", data)
 
     async def issue(self, issue: Issue, *, action: str = "created") -> Delivery:
-        """`created`, `resolved`, `archived` or `unresolved`; of an issue that escalates, too, it is `unresolved`.
+        """Send `created`, `resolved`, `archived` or `unresolved`.
+
+        An issue that escalates is `unresolved`, too.
 
         https://github.com/getsentry/sentry/blob/master/src/sentry/receivers/sentry_apps.py
         """
-        return await self.send("issue", action, {"issue": shapes.webhook_issue(self.sentry, issue)}, by=issue.by)
+        return await self.send(
+            "issue", action, {"issue": shapes.webhook_issue(self.sentry, issue)}, by=issue.by
+        )
 
     async def metric_alert(self, action: str = "critical") -> Delivery:
-        """`critical`, `warning` or `resolved`: the shape of a metric alert names projects, no issue."""
+        """Send `critical`, `warning` or `resolved`; a metric alert names projects, no issue."""
         rule, now = self.metric_rule or MetricRule(), iso(self.sentry.clock())
         minutes = round(rule.window / 60)
         title = f"{action.capitalize()}: {rule.name}"
-        alert: Payload = {
+        alert: Json = {
             "id": "4",
             "identifier": "1",
             "organization_id": "1",
@@ -205,7 +202,14 @@ class Alerts:
                 "created_by": None,
                 "date_created": now,
                 "date_modified": now,
-                "triggers": [{"id": "1", "label": "critical", "alert_threshold": rule.critical, "actions": []}],
+                "triggers": [
+                    {
+                        "id": "1",
+                        "label": "critical",
+                        "alert_threshold": rule.critical,
+                        "actions": [],
+                    }
+                ],
             },
         }
         data = {
@@ -216,17 +220,24 @@ class Alerts:
         }
         return await self.send("metric_alert", action, data)
 
-    async def send(self, resource: str, action: str, data: Payload, *, by: Payload | None = None) -> Delivery:
+    async def send(
+        self, resource: str, action: str, data: Json, *, by: Json | None = None
+    ) -> Delivery:
         """Sign and post one webhook; what became of it is kept in `deliveries`.
 
         Raises:
-            RuntimeError: not started, or no url.
+            RuntimeError: there is no url.
         """
-        if self._client is None or self.url is None:
-            raise RuntimeError("alerts are not started, or have no url")
+        if self.url is None:
+            raise RuntimeError("alerts have no url")
         actor = by or {"type": "application", "id": "sentry", "name": "Sentry"}
         body = json.dumps(
-            {"action": action, "actor": actor, "data": data, "installation": {"uuid": self._installation}},
+            {
+                "action": action,
+                "actor": actor,
+                "data": data,
+                "installation": {"uuid": self._installation},
+            },
             separators=(",", ":"),
         ).encode()
         request_id = uuid.uuid4().hex
@@ -238,13 +249,7 @@ class Alerts:
             "Sentry-Hook-Timestamp": str(int(now)),
             "Sentry-Hook-Signature": sign(body, self.secret),
         }
-        status: int | None = None
-        try:
-            answer = await self._client.post(self.url, content=body, headers=headers)
-            status = answer.status_code
-        except httpx.HTTPError as failed:
-            # As with the real one: a webhook that nobody takes is lost; the rule fires again later.
-            log.info("webhook %s was not taken: %s", resource, type(failed).__name__)
+        status = await self.delivery.post(self.url, body, headers, seconds=ANSWER_SECONDS)
         delivery = Delivery(resource, action, now, status, request_id)
         self.deliveries.append(delivery)
         return delivery

@@ -35,7 +35,7 @@ def decompress(body: bytes, encoding: str) -> bytes:
             case "deflate":
                 return zlib.decompress(body)
             case "br":
-                # The SDK compresses with brotli only where that package is installed, and then it is here, too.
+                # The SDK uses brotli only where that package is installed, and then it is here, too.
                 return bytes(importlib.import_module("brotli").decompress(body))
             case other:
                 raise UnsupportedEncoding(f"content encoding {other}")
@@ -46,7 +46,7 @@ def decompress(body: bytes, encoding: str) -> bytes:
 
 
 def items(body: bytes) -> list[tuple[dict[str, Any], bytes]]:
-    """The items of an envelope: header and payload of each.
+    """Return the items of an envelope: header and payload of each.
 
     Raises:
         BadEnvelope
@@ -54,7 +54,7 @@ def items(body: bytes) -> list[tuple[dict[str, Any], bytes]]:
     if len(body) > MAX_ENVELOPE:
         raise BadEnvelope("envelope too large")
     _, position = _line(body, 0)
-    found: list[tuple[dict[str, Any], bytes]] = []
+    read: list[tuple[dict[str, Any], bytes]] = []
     while position < len(body):
         if body[position : position + 1] == b"\n":
             position += 1
@@ -68,9 +68,9 @@ def items(body: bytes) -> list[tuple[dict[str, Any], bytes]]:
             end = position + int(length)
             if end > len(body):
                 raise BadEnvelope("item is shorter than its header says")
-        found.append((header, body[position:end]))
+        read.append((header, body[position:end]))
         position = end + 1
-    return found
+    return read
 
 
 def _line(body: bytes, start: int) -> tuple[dict[str, Any], int]:

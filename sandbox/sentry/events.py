@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-Payload = dict[str, Any]
+from sandbox.wire import Json
 
 LEVELS = ("fatal", "error", "warning", "info", "debug")
 
@@ -28,16 +28,16 @@ class Event:
     transaction: str
     tags: dict[str, str]
     user: dict[str, str]
-    payload: Payload
+    payload: Json
     type: str = ""
     value: str = ""
     issue_id: int = 0
-    frame: Payload = field(default_factory=dict)
+    frame: Json = field(default_factory=dict)
     """The in-app frame nearest to the crash, as the SDK sent it."""
 
     @property
     def title(self) -> str:
-        """`KeyError: 'region'`, as in https://docs.sentry.io/concepts/data-management/event-grouping/."""
+        """`KeyError: 'region'`: https://docs.sentry.io/concepts/data-management/event-grouping/"""
         if not self.type:
             return self.value or "<unlabeled event>"
         first_line = self.value.splitlines()[0] if self.value else ""
@@ -80,7 +80,7 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def from_sdk(payload: Payload, *, project_id: int, received: float) -> Event:
+def from_sdk(payload: Json, *, project_id: int, received: float) -> Event:
     """Read what an SDK sent.
 
     Raises:
@@ -91,7 +91,11 @@ def from_sdk(payload: Payload, *, project_id: int, received: float) -> Event:
     value = str(exception.get("value") or "") or str(
         message.get("formatted") or message.get("message") or payload.get("message") or ""
     )
-    user = {str(key): str(entry) for key, entry in (payload.get("user") or {}).items() if entry not in (None, "")}
+    user = {
+        str(key): str(entry)
+        for key, entry in (payload.get("user") or {}).items()
+        if entry not in (None, "")
+    }
     event = Event(
         id=str(payload.get("event_id") or uuid.uuid4().hex).replace("-", ""),
         project_id=project_id,
@@ -121,55 +125,73 @@ def read_time(value: Any, fallback: float) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def main_exception(payload: Payload) -> Payload:
-    """What was caught last, which Sentry names the issue after: `get_metadata` of
-    https://github.com/getsentry/sentry/blob/master/src/sentry/eventtypes/error.py. The cause stands first."""
-    values = exceptions(payload)
-    return _of_group(values, values[-1]) if values else {}
+def main_exception(payload: Json) -> Json:
+    """Return the exception that was caught last: Sentry names the issue after it.
 
-
-def _of_group(values: list[Payload], outer: Payload) -> Payload:
-    """The member of a group after which an issue is named, where all members are of one kind; else the group.
-
-    `main_exception_id` of https://github.com/getsentry/sentry/blob/master/src/sentry/grouping/strategies/newstyle.py
+    `get_metadata` of https://github.com/getsentry/sentry/blob/master/src/sentry/eventtypes/error.py
     """
-    told = outer.get("mechanism") or {}
-    if not told.get("is_exception_group"):
+    values = exceptions(payload)
+    return _named_by(values, values[-1]) if values else {}
+
+
+def _named_by(values: list[Json], outer: Json) -> Json:
+    """Return the last member of a group whose members are all of one kind; else the group.
+
+    `main_exception_id` of sentry/grouping/strategies/newstyle.py
+    """
+    mechanism = outer.get("mechanism") or {}
+    id = mechanism.get("exception_id")
+    if not mechanism.get("is_exception_group") or id is None:
         return outer
-    inside = [v for v in values if (v.get("mechanism") or {}).get("parent_id") == told.get("exception_id") is not None]
-    members = [_of_group(values, v) for v in inside if v is not outer]
-    kinds = {(m.get("type"), str(top_frame(m).get("function"))) for m in members}
+    members = [
+        _named_by(values, value)
+        for value in values
+        if value is not outer and (value.get("mechanism") or {}).get("parent_id") == id
+    ]
+    kinds = {(member.get("type"), str(top_frame(member).get("function"))) for member in members}
     return members[-1] if len(kinds) == 1 else outer
 
 
-def exceptions(payload: Payload) -> list[Payload]:
-    chain = payload.get("exception") or {}
-    values = chain.get("values") if isinstance(chain, dict) else chain
+def exceptions(payload: Json) -> list[Json]:
+    return _listed(payload, "exception")
+
+
+def threads(payload: Json) -> list[Json]:
+    """The threads of a logged message with its stack, or of a native crash.
+
+    https://develop.sentry.dev/sdk/data-model/event-payloads/threads/
+    """
+    return _listed(payload, "threads")
+
+
+def _listed(payload: Json, key: str) -> list[Json]:
+    """Return a list that stands under `values`, or by itself."""
+    given = payload.get(key) or {}
+    values = given.get("values") if isinstance(given, dict) else given
     return [value for value in values or [] if value]
 
 
-def threads(payload: Payload) -> list[Payload]:
-    """A logged message with its stack, a native crash: https://develop.sentry.dev/sdk/data-model/event-payloads/threads/"""
-    told = payload.get("threads") or {}
-    values = told.get("values") if isinstance(told, dict) else told
-    return [value for value in values or [] if value]
+def current_thread(payload: Json) -> Json:
+    """Return the thread that crashed: `get_crashing_thread` of sentry/utils/event_frames.py."""
+    given = threads(payload)
+    for candidates in (
+        [thread for thread in given if thread.get("crashed")]
+        or [thread for thread in given if thread.get("current")],
+        given,
+    ):
+        if len(candidates) == 1:
+            return candidates[0]
+    return {}
 
 
-def current_thread(payload: Payload) -> Payload:
-    """https://github.com/getsentry/sentry/blob/master/src/sentry/utils/event_frames.py `get_crashing_thread`"""
-    found = threads(payload)
-    marked = [t for t in found if t.get("crashed")] or [t for t in found if t.get("current")]
-    return marked[0] if len(marked) == 1 else found[0] if len(found) == 1 else {}
-
-
-def top_frame(exception: Payload) -> Payload:
+def top_frame(exception: Json) -> Json:
     """The in-app frame nearest to the crash; frames are listed oldest call first."""
     frames = (exception.get("stacktrace") or {}).get("frames") or []
     in_app = [frame for frame in frames if frame.get("in_app")]
     return (in_app or frames or [{}])[-1]
 
 
-def collect_tags(event: Event, exception: Payload) -> dict[str, str]:
+def collect_tags(event: Event, exception: Json) -> dict[str, str]:
     """The tags of the SDK and those that Sentry adds by itself when it stores an event."""
     payload = event.payload
     given = payload.get("tags") or {}
@@ -195,20 +217,34 @@ def user_tag(user: dict[str, str]) -> str:
     The order is that of KEYWORD_MAP in
     https://github.com/getsentry/sentry/blob/master/src/sentry/utils/eventuser.py
     """
-    for key, name in (("id", "id"), ("username", "username"), ("email", "email"), ("ip_address", "ip")):
+    for key, name in (
+        ("id", "id"),
+        ("username", "username"),
+        ("email", "email"),
+        ("ip_address", "ip"),
+    ):
         if user.get(key):
             return f"{name}:{user[key]}"
     return ""
 
 
 def fingerprint(event: Event) -> str:
-    """What makes two events one issue: the SDK's own fingerprint, else exception type and in-app top frame."""
+    """Return what two events of one issue have in common.
+
+    It is the SDK's own fingerprint, else exception type and in-app top frame.
+    """
     given = [str(part) for part in event.payload.get("fingerprint") or []]
-    default = [event.type, str(event.frame.get("module") or event.frame.get("filename") or ""), frame_function(event)]
+    default = [
+        event.type,
+        str(event.frame.get("module") or event.frame.get("filename") or ""),
+        frame_function(event),
+    ]
     if not event.type:
         default = ["message", event.value]
     parts = given or ["{{ default }}"]
-    whole = [piece for part in parts for piece in (default if part.strip("{ }") == "default" else [part])]
+    whole = [
+        piece for part in parts for piece in (default if part.strip("{ }") == "default" else [part])
+    ]
     return hashlib.sha256("\0".join([str(event.project_id), *whole]).encode()).hexdigest()[:32]
 
 
@@ -216,8 +252,8 @@ def frame_function(event: Event) -> str:
     return str(event.frame.get("function") or "")
 
 
-def metadata(event: Event) -> Payload:
-    """What the issue list shows of an event's exception."""
+def metadata(event: Event) -> Json:
+    """Return the part of an event's exception that lists of issues show."""
     if not event.type:
         return {"title": event.title}
     return {
@@ -229,7 +265,7 @@ def metadata(event: Event) -> Payload:
 
 
 def base32(number: int) -> str:
-    """Crockford's alphabet, as short ids have it: https://github.com/getsentry/sentry/blob/master/src/sentry/utils/numbers.py"""
+    """Write a number in Crockford's alphabet, as in short ids: sentry/utils/numbers.py."""
     alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
     digits = ""
     while number:

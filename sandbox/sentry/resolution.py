@@ -1,4 +1,4 @@
-"""Sentry's order of releases, and its rule for what is a regression of a resolved issue.
+"""Sentry's order of releases, and its rule for regressions of resolved issues.
 
 https://github.com/getsentry/sentry/blob/master/src/sentry/models/groupresolution.py (`has_resolution`)
 https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/group_index/update.py (what a resolution stores)
@@ -9,36 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .state import Issue, Release
+from sandbox.sentry.models import Issue, Release, Resolution
 
-SEMVER = re.compile(r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.+-]+)?")
+SEMVER = re.compile(
+    r".+@(\d+)\.(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.+-]+)?"
+)
 """`package@1.2.3-rc.1+build`: without a package nothing is semantic (https://docs.sentry.io/product/releases/)."""
 
 Number = tuple[int, int, int, int, tuple[int, tuple[tuple[int, int, str], ...]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What `GroupResolution` keeps: the release, its type, and for "next" the newest release so far."""
-
-    release: str
-    next: bool = False
-    """Its type: the next release is not known yet."""
-    current: str = ""
-    """Resolved in the next release after this one."""
-
-
 def semver(version: str) -> Number | None:
-    """The parts that versions are compared by; None: this is no semantic version."""
-    found = SEMVER.fullmatch(version)
-    if found is None:
+    """Return the parts that versions are compared by; None for no semantic version."""
+    parsed = SEMVER.fullmatch(version)
+    if parsed is None:
         return None
-    major, minor, patch, revision = (int(part or 0) for part in found.groups()[:4])
-    pre = found[5]
+    major, minor, patch, revision = (int(part or 0) for part in parsed.groups()[:4])
+    pre = parsed[5]
     parts = tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in (pre or "").split("."))
     return major, minor, patch, revision, ((0, parts) if pre else (1, ()))
 
@@ -49,40 +37,43 @@ def dated(release: Release) -> float:
 
 
 def follows_semver(releases: Iterable[Release], version: str = "") -> bool:
-    """One of the newest three is semantic and, of ten or more, three of the newest ten; and so is `version`."""
-    newest = sorted(releases, key=lambda one: one.created, reverse=True)[:10]
-    fits = [semver(one.version) is not None for one in newest]
+    """Return whether a project's releases are semantic, and `version` with them.
+
+    They are where one of the newest three is and, of ten or more, three of the newest ten.
+    """
+    newest = sorted(releases, key=lambda release: release.created, reverse=True)[:10]
+    fits = [semver(release.version) is not None for release in newest]
     recent = fits[:1] if len(newest) <= 2 else fits[:3]
     follows = any(recent) and (len(newest) < 10 or sum(fits) >= 3)
     return follows and (not version or semver(version) is not None)
 
 
 def in_next(issue: Issue, releases: list[Release]) -> Resolution | None:
-    """`inNextRelease` of an issue whose project has these releases; None where it has none: refused."""
+    """Return the resolution of `inNextRelease`; None where the project has no releases."""
     if not releases:
         return None
+    by_name = {release.version: release for release in releases}
     newest = max(releases, key=dated)
     if follows_semver(releases, newest.version):
-        numbered = [(number, one) for one in releases if (number := semver(one.version)) is not None]
+        numbered = [(number, name) for name in by_name if (number := semver(name)) is not None]
         greatest = max(numbered, key=lambda pair: pair[0])[1]
-        return Resolution(newest.version, current=greatest.version)
-    by_name = {one.version: one for one in releases}
+        return Resolution(newest.version, current=greatest)
     last = by_name.get(issue.last_release)  # of the newest event of the issue, whatever runs
     if last is None:
         return Resolution(newest.version, next=True)
-    later = [one for one in releases if one.created > last.created]
+    later = [release for release in releases if release.created > last.created]
     if later:
         return Resolution(min(later, key=dated).version, current=last.version)
     return Resolution(newest.version, next=True, current=last.version)
 
 
 def holds(resolution: Resolution | None, release: Release | None, releases: list[Release]) -> bool:
-    """Whether an event of this release leaves a resolved issue resolved: it is no regression."""
+    """Return whether an event of this release is no regression: the issue stays resolved."""
     if resolution is None:
         return False
     if release is None:
         return True
-    by_name = {one.version: one for one in releases}
+    by_name = {other.version: other for other in releases}
     resolved_in, current = by_name.get(resolution.release), by_name.get(resolution.current)
     number = semver(release.version) if follows_semver(releases, release.version) else None
     if resolution.current:
@@ -104,8 +95,13 @@ def holds(resolution: Resolution | None, release: Release | None, releases: list
 
 
 def came(resolution: Resolution, created: Release, releases: list[Release]) -> Resolution:
-    """A release was made: where the next one was waited for, this is it (tasks/clear_expired_resolutions.py)."""
-    waited = {one.version: one for one in releases}.get(resolution.release)
-    if not resolution.next or waited is None or waited is created or waited.created >= created.created:
+    """Return a resolution after a release was made: it is the next one that was waited for.
+
+    tasks/clear_expired_resolutions.py
+    """
+    newest = {release.version: release for release in releases}.get(resolution.release)
+    if not resolution.next or newest is None or newest is created:
+        return resolution
+    if newest.created >= created.created:
         return resolution
     return Resolution(created.version, current=resolution.current)

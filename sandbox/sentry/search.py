@@ -28,7 +28,7 @@ Value = str | float | list[str] | None
 
 
 class InvalidQuery(ValueError):
-    """Answered with 400: with its text as `detail`, or with the faults by field as Sentry's validators give them."""
+    """Answered with 400: its text as `detail`, or the faults by field as Sentry's validators do."""
 
     def __init__(self, text: str = "", fields: dict[str, object] | None = None) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ class InvalidQuery(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """`key:value`; key `` is free text. More than one value is `key:[a,b]`."""
+    """`key:value`, or `key:[a,b]` for more than one value. Free text has an empty key."""
 
     key: str
     values: tuple[str, ...]
@@ -68,7 +68,7 @@ def parse(query: str) -> Node:
 
 
 def _tokens(query: str) -> list[str | Term]:
-    found: list[str | Term] = []
+    tokens: list[str | Term] = []
     position = 0
     stripped = query.rstrip()
     while position < len(stripped):
@@ -77,16 +77,16 @@ def _tokens(query: str) -> list[str | Term]:
             raise InvalidQuery(f"Parse error at {position + 1}")
         position = match.end()
         if match["open"]:
-            found.append("(")
+            tokens.append("(")
         elif match["close"]:
-            found.append(")")
+            tokens.append(")")
         elif match["key"]:
-            found.append(_term(match))
+            tokens.append(_term(match))
         elif match["text"] in ("AND", "OR"):
-            found.append(match["text"])
+            tokens.append(match["text"])
         else:
-            found.append(Term("", (_unquote(match["text"]),)))
-    return found
+            tokens.append(Term("", (_unquote(match["text"]),)))
+    return tokens
 
 
 def _term(match: re.Match[str]) -> Term:
@@ -139,7 +139,7 @@ def _all_of(tokens: list[str | Term]) -> tuple[Node, list[str | Term]]:
 
 
 class Matcher(Generic[T]):
-    """A parsed query over things whose values `read(thing, key)` knows; None: the thing has no such key."""
+    """A parsed query over things; `read(thing, key)` returns a value, None where there is none."""
 
     def __init__(self, query: str, read: Callable[[T, str], Value], *, now: float) -> None:
         self._node = parse(query)
@@ -169,7 +169,7 @@ class Matcher(Generic[T]):
 
     def _equals(self, value: Value, wanted: str, compare: str) -> bool:
         if isinstance(value, list):
-            return any(self._equals(one, wanted, compare) for one in value)
+            return any(self._equals(part, wanted, compare) for part in value)
         if isinstance(value, int | float):
             return self._compares(value, wanted, compare)
         if compare:

@@ -10,23 +10,55 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-from .events import Event, Payload, exceptions, iso, main_exception, threads
-from .projects import project_shape
-from .state import Deploy, Issue, Release, Sentry
+from sandbox.sentry.events import Event, exceptions, iso, main_exception
+from sandbox.sentry.models import Deploy, Issue, Project, Release
+from sandbox.sentry.state import Sentry
+from sandbox.wire import Json
 
 TOP_VALUES = 9
 """TOP_VALUES_DEFAULT_LIMIT of sentry/tagstore/base.py."""
+FEATURES = [
+    "Access",
+    "Feedbacks",
+    "Flags",
+    "MinifiedStackTrace",
+    "Monitors",
+    "NewFeedbacks",
+    "Profiles",
+    "Replays",
+    "Sessions",
+    "InsightsHttp",
+    "InsightsDb",
+    "InsightsAssets",
+    "InsightsAppStart",
+    "InsightsScreenLoad",
+    "InsightsVitals",
+    "InsightsCaches",
+    "InsightsQueues",
+    "InsightsAgentMonitoring",
+    "InsightsMCP",
+    "Logs",
+    "TraceMetrics",
+    "UserReports",
+]
+"""Features of Sentry that a project uses or not.
+
+https://github.com/getsentry/sentry-api-schema, "List an Organization's Projects"
+"""
 
 
 def users(events: Sequence[Event]) -> int:
     return len({event.tags["user"] for event in events if "user" in event.tags})
 
 
-def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period: str = "24h") -> Payload:
-    """An issue in a list. `events` are those of the asked window: count and userCount are over them, the rest is over
-    the issue's whole life. No `firstRelease` and no `tags` here."""
+def issue_item(
+    sentry: Sentry, issue: Issue, events: Sequence[Event], *, period: str = "24h"
+) -> Json:
+    """An issue in a list, without `firstRelease` and `tags`.
+
+    Count and userCount are over `events`, those of the window; the rest is over its whole life.
+    """
     shape = issue_shape(sentry, issue, events)
     life = {
         "count": str(issue.times_seen),
@@ -37,7 +69,9 @@ def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period:
     }
     listed = {
         **dict.fromkeys(("priorityLockedAt", "seerFixabilityScore", "seerAutofixLastTriggered")),
-        **dict.fromkeys(("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")),
+        **dict.fromkeys(
+            ("seerExplorerAutofixLastTriggered", "matchingEventId", "matchingEventEnvironment")
+        ),
         **{name: {} for name in ("inbox", "owners")},
         "filtered": None,
         **{name: [] for name in ("integrationIssues", "sentryAppIssues")},
@@ -48,8 +82,8 @@ def issue_item(sentry: Sentry, issue: Issue, events: Sequence[Event], *, period:
     return shape | listed | {"stats": {period: stats(sentry, issue, period)}, "lifetime": life}
 
 
-def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payload:
-    """What every form of an issue has."""
+def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Json:
+    """The keys that every form of an issue has."""
     kind, category = issue.events[-1].kind if issue.events else ("error", "error")
     return {
         "id": str(issue.id),
@@ -86,14 +120,14 @@ def issue_shape(sentry: Sentry, issue: Issue, events: Sequence[Event]) -> Payloa
     }
 
 
-def status_details(issue: Issue) -> Payload:
-    """As api/serializers/models/group.py tells a resolution."""
+def status_details(issue: Issue) -> Json:
+    """A resolution as api/serializers/models/group.py writes it."""
     if issue.resolution is None:
         return {}
     return {"inNextRelease": True} if issue.resolution.next else {"inRelease": issue.in_release}
 
 
-def issue_detail(sentry: Sentry, issue: Issue) -> Payload:
+def issue_detail(sentry: Sentry, issue: Issue) -> Json:
     """`GET issues/{id}/`: over the whole life of the issue."""
     keys = Counter(key for event in issue.events for key in event.tags)
     values: dict[str, set[str]] = defaultdict(set)
@@ -119,23 +153,25 @@ def issue_detail(sentry: Sentry, issue: Issue) -> Payload:
     }
 
 
-def short_release(sentry: Sentry, version: str) -> Payload | None:
+def short_release(sentry: Sentry, version: str) -> Json | None:
     release = sentry.releases.get(version)
     return release_shape(sentry, release) if release else None
 
 
 def stats(sentry: Sentry, issue: Issue, period: str) -> list[list[int]]:
-    """[[start of the bucket in seconds, events], …] of the last day by the hour, else of 14 or 30 days by the day."""
-    size, count = {"24h": (3600, 24), "14d": (86_400, 14), "30d": (86_400, 30)}.get(period, (3600, 24))
+    """[[start of the bucket in seconds, events], …]: a day by the hour, 14 or 30 days by the day."""
+    size, count = {"24h": (3600, 24), "14d": (86_400, 14), "30d": (86_400, 30)}.get(
+        period, (3600, 24)
+    )
     last = int(sentry.clock()) // size * size
-    found = {last - number * size: 0 for number in range(count - 1, -1, -1)}
+    counts = {last - number * size: 0 for number in range(count - 1, -1, -1)}
     for event in sentry.window(last - (count - 1) * size, last + size, issue.events):
-        found[int(event.timestamp) // size * size] += 1
-    return [[start, number] for start, number in found.items()]
+        counts[int(event.timestamp) // size * size] += 1
+    return [[start, number] for start, number in counts.items()]
 
 
-def tag_detail(issue: Issue, key: str, events: Sequence[Event], *, limit: int = TOP_VALUES) -> Payload | None:
-    """`GET issues/{id}/tags/{key}/`: over the whole life of the issue; None when no event has the tag."""
+def tag_detail(key: str, events: Sequence[Event]) -> Json | None:
+    """A tag over the whole life of an issue; None where no event has it."""
     tagged = [event for event in events if key in event.tags]
     if not tagged:
         return None
@@ -145,19 +181,18 @@ def tag_detail(issue: Issue, key: str, events: Sequence[Event], *, limit: int = 
         "name": key.replace("_", " ").title(),
         "uniqueValues": len(rows),
         "totalValues": len(tagged),
-        "topValues": rows[:limit],
+        "topValues": rows[:TOP_VALUES],
     }
 
 
-def tag_values(key: str, tagged: Sequence[Event]) -> list[Payload]:
+def tag_values(key: str, tagged: Sequence[Event]) -> list[Json]:
     """Every value, the most frequent first."""
     groups: dict[str, list[Event]] = defaultdict(list)
     for event in tagged:
-        if key in event.tags:
-            groups[event.tags[key]].append(event)
-    rows: list[Payload] = []
+        groups[event.tags[key]].append(event)
+    rows: list[Json] = []
     for value, inside in sorted(groups.items(), key=lambda group: -len(group[1])):
-        row: Payload = {
+        row: Json = {
             "key": key,
             "name": value,
             "value": value,
@@ -180,156 +215,7 @@ def tag_values(key: str, tagged: Sequence[Event]) -> list[Payload]:
     return rows
 
 
-def event_detail(sentry: Sentry, event: Event) -> Payload:
-    """`GET issues/{id}/events/latest/` and its neighbours."""
-    issue = sentry.issues[event.issue_id]
-    place = issue.events.index(event)
-    return {
-        "id": event.id,
-        "eventID": event.id,
-        "groupID": str(issue.id),
-        "projectID": str(issue.project.id),
-        "projectSlug": issue.project.slug,
-        "size": len(str(event.payload)),
-        "type": "error" if event.type else "default",
-        "title": event.title,
-        "message": event.value if not event.type else "",
-        "culprit": event.culprit,
-        "location": event.frame.get("filename"),
-        "platform": event.payload.get("platform", "other"),
-        "dist": event.payload.get("dist"),
-        "dateCreated": iso(event.timestamp).split(".")[0] + "Z",
-        "dateReceived": iso(event.received),
-        "metadata": issue.metadata,
-        "tags": [tag_shape(key, value) for key, value in sorted(event.tags.items())],
-        "user": user_shape(event),
-        "entries": entries(event),
-        "contexts": event.payload.get("contexts") or {},
-        "context": event.payload.get("extra") or {},
-        "packages": event.payload.get("modules") or {},
-        "sdk": {key: (event.payload.get("sdk") or {}).get(key) for key in ("name", "version")},
-        "release": short_release(sentry, event.release),
-        "fingerprints": [issue.fingerprint],
-        "errors": [],
-        "occurrence": None,
-        "crashFile": None,
-        "resolvedWith": [],
-        "sdkUpdates": [],
-        "userReport": None,
-        "groupingConfig": {"id": "newstyle:2023-01-11", "enhancements": ""},
-        "nextEventID": issue.events[place + 1].id if place + 1 < len(issue.events) else None,
-        "previousEventID": issue.events[place - 1].id if place else None,
-        "_meta": {},
-    }
-
-
-def tag_shape(key: str, value: str) -> Payload:
-    if key == "user":
-        kind, _, rest = value.partition(":")
-        return {"key": key, "value": value, "query": f'user.{kind}:"{rest}"'}
-    return {"key": key, "value": value}
-
-
-def user_shape(event: Event) -> Payload | None:
-    if not event.user:
-        return None
-    keys = ("id", "email", "username", "ip_address", "name")
-    return {key: event.user.get(key) for key in keys} | {"geo": None, "data": None}
-
-
-def entries(event: Event) -> list[Payload]:
-    found: list[Payload] = []
-    values = exceptions(event.payload)
-    if values:
-        shapes = [exception_shape(value) for value in values]
-        found.append(
-            {"type": "exception", "data": {"values": shapes, "hasSystemFrames": True, "excOmitted": None}},
-        )
-    elif event.value:
-        found.append({"type": "message", "data": {"formatted": event.value}})
-    if rows := threads(event.payload):
-        found.append({"type": "threads", "data": {"values": [thread_shape(row) for row in rows]}})
-    if stack := stack_shape(event.payload.get("stacktrace")):
-        found.append({"type": "stacktrace", "data": stack})
-    if report := event.payload.get("csp"):
-        found.append({"type": "csp", "data": report})
-    crumbs = event.payload.get("breadcrumbs") or {}
-    crumbs = crumbs.get("values") if isinstance(crumbs, dict) else crumbs
-    if crumbs:
-        found.append({"type": "breadcrumbs", "data": {"values": crumbs}})
-    if request := event.payload.get("request"):
-        headers = [[key, value] for key, value in (request.get("headers") or {}).items()]
-        shape = {"method": request.get("method"), "url": request.get("url"), "query": [], "headers": headers}
-        found.append({"type": "request", "data": shape | {"cookies": [], "data": request.get("data"), "env": None}})
-    return found
-
-
-def exception_shape(value: Payload) -> Payload:
-    return {
-        "type": value.get("type"),
-        "value": str(value["value"]) if value.get("value") else None,
-        "module": value.get("module"),
-        "mechanism": value.get("mechanism"),
-        "threadId": value.get("thread_id"),
-        "stacktrace": stack_shape(value.get("stacktrace")),
-        "rawStacktrace": stack_shape(value.get("raw_stacktrace")),
-    }
-
-
-def thread_shape(thread: Payload) -> Payload:
-    """https://github.com/getsentry/sentry/blob/master/src/sentry/interfaces/threads.py"""
-    return {
-        "id": thread.get("id"),
-        "name": thread.get("name"),
-        "crashed": bool(thread.get("crashed")),
-        "current": bool(thread.get("current")),
-        "stacktrace": stack_shape(thread.get("stacktrace")),
-        "rawStacktrace": stack_shape(thread.get("raw_stacktrace")),
-    }
-
-
-def stack_shape(trace: Payload | None) -> Payload | None:
-    """A stack without frames is none: https://github.com/getsentry/sentry/blob/master/src/sentry/interfaces/exception.py"""
-    frames = [frame for frame in (trace or {}).get("frames") or [] if frame]
-    if not frames:
-        return None
-    shown = [frame_shape(frame) for frame in frames]
-    marked = any(frame["inApp"] for frame in shown)
-    return {"frames": shown, "framesOmitted": None, "hasSystemFrames": marked, "registers": None}
-
-
-def frame_shape(frame: Payload) -> Payload:
-    return {
-        "filename": frame.get("filename") or frame.get("abs_path"),
-        "absPath": frame.get("abs_path") or frame.get("filename"),
-        "module": frame.get("module"),
-        "package": frame.get("package"),
-        "platform": frame.get("platform"),
-        "function": frame.get("function"),
-        "lineNo": frame.get("lineno"),
-        "colNo": frame.get("colno"),
-        "inApp": bool(frame.get("in_app")),
-        "context": context(frame),
-        "vars": frame.get("vars"),
-        "errors": None,
-        "symbol": None,
-        "symbolAddr": None,
-        "instructionAddr": None,
-        "trust": None,
-    }
-
-
-def context(frame: Payload) -> list[list[Any]]:
-    """[[line number, text], …] around the line."""
-    line = frame.get("lineno")
-    if line is None or frame.get("context_line") is None:
-        return []
-    before, after = frame.get("pre_context") or [], frame.get("post_context") or []
-    texts = [*before, frame["context_line"], *after]
-    return [[line - len(before) + number, text] for number, text in enumerate(texts)]
-
-
-def deploy_shape(deploy: Deploy) -> Payload:
+def deploy_shape(deploy: Deploy) -> Json:
     return {
         "id": str(deploy.id),
         "environment": deploy.environment,
@@ -340,7 +226,7 @@ def deploy_shape(deploy: Deploy) -> Payload:
     }
 
 
-def release_shape(sentry: Sentry, release: Release) -> Payload:
+def release_shape(sentry: Sentry, release: Release) -> Json:
     package, _, version = release.version.rpartition("@")
     return {
         "id": sorted(sentry.releases).index(release.version) + 1,
@@ -360,13 +246,18 @@ def release_shape(sentry: Sentry, release: Release) -> Payload:
         "data": {},
         "newGroups": release.new_groups,
         "owner": None,
-        "commitCount": len(release.commits),
-        "lastCommit": release.commits[0] if release.commits else None,
+        "commitCount": 0,
+        "lastCommit": None,
         "deployCount": len(release.deploys),
         "lastDeploy": deploy_shape(release.deploys[-1]) if release.deploys else None,
         "authors": [],
         "projects": [
-            {"id": sentry.projects[slug].id, "slug": slug, "name": slug, "newGroups": release.new_groups}
+            {
+                "id": sentry.projects[slug].id,
+                "slug": slug,
+                "name": slug,
+                "newGroups": release.new_groups,
+            }
             | {"platform": sentry.projects[slug].platform, "platforms": [], "hasHealthData": False}
             for slug in sorted(release.projects)
         ],
@@ -381,7 +272,7 @@ def short_hash(version: str) -> str:
     return version[:12] if re.fullmatch(r"[0-9a-f]{40}", version) else version
 
 
-def webhook_event(sentry: Sentry, event: Event) -> Payload:
+def webhook_event(sentry: Sentry, event: Event) -> Json:
     """`data.event` of an issue alert: the stored event in the SDK's own spelling, with links.
 
     https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issue-alerts/
@@ -405,7 +296,9 @@ def webhook_event(sentry: Sentry, event: Event) -> Payload:
         "environment": event.environment or None,
         "transaction": event.transaction or None,
         "location": event.frame.get("filename"),
-        "exception": {"values": exceptions(event.payload)} if main_exception(event.payload) else None,
+        "exception": {"values": exceptions(event.payload)}
+        if main_exception(event.payload)
+        else None,
         "contexts": event.payload.get("contexts") or {},
         "request": event.payload.get("request"),
         "sdk": event.payload.get("sdk"),
@@ -419,10 +312,31 @@ def webhook_event(sentry: Sentry, event: Event) -> Payload:
     }
 
 
-def webhook_issue(sentry: Sentry, issue: Issue) -> Payload:
+def webhook_issue(sentry: Sentry, issue: Issue) -> Json:
     """`data.issue`: https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues/"""
     return issue_shape(sentry, issue, issue.events) | {
         "url": f"{sentry.base_url}/api/0/organizations/{sentry.org}/issues/{issue.id}/",
         "web_url": sentry.issue_url(issue),
         "project_url": f"{sentry.base_url}/organizations/{sentry.org}/issues/?project={issue.project.id}",
+    }
+
+
+def project_shape(project: Project) -> Json:
+    return {
+        "id": str(project.id),
+        "name": project.slug,
+        "slug": project.slug,
+        "platform": project.platform,
+    }
+
+
+def project_row(project: Project) -> Json:
+    """A row of the organisation's list, complete as Sentry describes it."""
+    return {
+        **project_shape(project),
+        **{f"has{feature}": feature == "Access" for feature in FEATURES},
+        **{name: [] for name in ("features", "access", "teams", "platforms", "environments")},
+        **dict.fromkeys(("firstEvent", "team", "latestRelease")),
+        **dict.fromkeys(("isBookmarked", "firstTransactionEvent"), False),
+        "isMember": True,
     }

@@ -1,7 +1,6 @@
-"""What the local Sentry knows: projects, issues, events, releases and deploys, in memory.
+"""The state of the local Sentry: projects, issues, events, releases and deploys, in memory.
 
-Everything happens in one event loop; `ingest` and the rest are plain calls. Times are seconds since 1970 unless a name
-says otherwise.
+Times are seconds since 1970.
 """
 
 from __future__ import annotations
@@ -10,91 +9,25 @@ import time
 import uuid
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
-from . import resolution
-from .events import Event, Payload, base32, fingerprint, from_sdk, iso, metadata
-from .resolution import Resolution
+from sandbox.sentry import resolution
+from sandbox.sentry.events import Event, fingerprint, from_sdk, metadata
+from sandbox.sentry.models import Deploy, Issue, Project, Release, Resolution
+from sandbox.sentry.synthetic import ErrorFields, error_event
+from sandbox.wire import Json
 
 MAX_EVENTS = 200_000
 """Older ones are dropped; issues keep their counts."""
 
 PROJECT_AGE = 90 * 86_400.0
 
-ALL_SCOPES = frozenset({"org:read", "project:read", "project:releases", "event:read", "event:write"})
+ALL_SCOPES = frozenset(
+    {"org:read", "project:read", "project:releases", "event:read", "event:write"}
+)
 
 STATUSES = ("unresolved", "resolved", "ignored")
-
-
-@dataclass(slots=True)
-class Project:
-    id: int
-    slug: str
-    public_key: str
-    created: float
-    platform: str = "python"
-
-
-@dataclass(slots=True, eq=False)
-class Issue:
-    id: int
-    project: Project
-    number: int
-    fingerprint: str
-    title: str
-    culprit: str
-    level: str
-    metadata: Payload
-    first_seen: float
-    last_seen: float
-    status: str = "unresolved"
-    substatus: str | None = "new"
-    changed: float = 0.0
-    """When the status was last set."""
-    resolution: Resolution | None = None
-    """In which release it was set to resolved, if one was named, or the next one."""
-    by: Payload | None = None
-    """Who set the status, as a webhook names them; None: Sentry itself."""
-    times_seen: int = 0
-    first_release: str = ""
-    last_release: str = ""
-    events: list[Event] = field(default_factory=list)
-    """Oldest first."""
-
-    @property
-    def short_id(self) -> str:
-        return f"{self.project.slug.upper()}-{base32(self.number)}"
-
-    @property
-    def in_release(self) -> str:
-        return self.resolution.release if self.resolution and not self.resolution.next else ""
-
-
-@dataclass(slots=True)
-class Deploy:
-    id: int
-    environment: str
-    finished: float
-    started: float | None = None
-    name: str | None = None
-    url: str | None = None
-
-
-@dataclass(slots=True)
-class Release:
-    version: str
-    created: float
-    projects: set[str] = field(default_factory=set)
-    released: float | None = None
-    ref: str | None = None
-    url: str | None = None
-    deploys: list[Deploy] = field(default_factory=list)
-    commits: list[Payload] = field(default_factory=list)
-    new_groups: int = 0
-    first_event: float | None = None
-    last_event: float | None = None
 
 
 Change = Callable[[str, Any], None]
@@ -104,8 +37,9 @@ Change = Callable[[str, Any], None]
 class Sentry:
     """One organisation.
 
-    `tokens` maps a bearer token to its scopes. `discover=False` is an organisation whose plan has no Discover: there
-    `events/`, `events-stats/` and `events-timeseries/` do not exist. `several=False`: its plan refuses questions over several projects.
+    `tokens` maps a bearer token to its scopes. A plan without `discover` has no `events/`,
+    `events-stats/` and `events-timeseries/`. A plan without `several` refuses questions over
+    several projects.
     """
 
     def __init__(
@@ -132,7 +66,7 @@ class Sentry:
         self.events: list[Event] = []
         self.releases: dict[str, Release] = {}
         self.environments: set[str] = set()
-        """Those that an event or a deploy named; `` where an event named none. Asking for another one is a 404."""
+        """Names that an event or a deploy gave; empty for none. Asking for another one is a 404."""
         self._by_id: dict[str, Event] = {}
         self._by_fingerprint: dict[str, Issue] = {}
         self._numbers: dict[int, int] = {}
@@ -145,7 +79,7 @@ class Sentry:
     # -- projects ------------------------------------------------------------------------------------------------------
 
     def add_project(self, slug: str, *, created: float | None = None) -> Project:
-        """`created`: seconds since 1970; by default it is a quarter of a year old."""
+        """Add a project; by default it is a quarter of a year old."""
         key = uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.org}/{slug}").hex
         born = self.clock() - PROJECT_AGE if created is None else created
         project = Project(len(self.projects) + 1, slug, key, born)
@@ -156,7 +90,7 @@ class Sentry:
         return next((project for project in self.projects.values() if project.id == number), None)
 
     def dsn(self, slug: str = "shop") -> str:
-        """What a `sentry_sdk.init` in this project takes."""
+        """Return the DSN with which an SDK reports to this project."""
         project = self.projects[slug]
         scheme, rest = self.base_url.split("://", 1)
         return f"{scheme}://{project.public_key}@{rest}/{project.id}"
@@ -164,12 +98,12 @@ class Sentry:
     # -- in ------------------------------------------------------------------------------------------------------------
 
     def subscribe(self, change: Change) -> Callable[[], None]:
-        """Call `change` after everything that happens from now on; call the answer to stop."""
+        """Call `change` after everything that happens from now on; return what stops it."""
         self._subscribers.append(change)
         return lambda: self._subscribers.remove(change)
 
-    def ingest(self, payload: Payload, *, project: str = "shop") -> Event:
-        """Store one event as an SDK sends it, and group it. An id that is known already is not counted twice.
+    def ingest(self, payload: Json, *, project: str = "shop") -> Event:
+        """Store an event as an SDK sends it, and group it. A known id is not counted twice.
 
         Raises:
             ValueError: not an event.
@@ -183,24 +117,31 @@ class Sentry:
         release = self._note_release(event, self.projects[project])
         issue, created = self._group(event, self.projects[project], release)
         self._store(event, issue)
-        resolved = (
-            issue.status == "resolved"
-        )  # `_handle_regression` of sentry/event_manager.py: by release, never by time
-        if resolved and not resolution.holds(issue.resolution, release, self.releases_of(issue.project.slug)):
+        # `_handle_regression` of sentry/event_manager.py: by release, never by time.
+        if issue.status == "resolved" and not self._stays_resolved(issue, release):
             self.set_status(issue.id, "unresolved", substatus="regressed")
-        elif not created and issue.substatus == "new" and event.timestamp - issue.first_seen > 7 * 86_400:
+        elif (
+            not created
+            and issue.substatus == "new"
+            and event.timestamp - issue.first_seen > 7 * 86_400
+        ):
             issue.substatus = "ongoing"
         self._tell("event", event)
         if created:
             self._tell("issue.created", issue)
         return event
 
+    def _stays_resolved(self, issue: Issue, release: Release | None) -> bool:
+        return resolution.holds(issue.resolution, release, self.releases_of(issue.project.slug))
+
     def _note_release(self, event: Event, project: Project) -> Release | None:
         if not event.release:
             return None
         release = self.releases.get(event.release)
         if release is None:
-            release = self.add_release(event.release, projects=[project.slug], created=event.timestamp)
+            release = self.add_release(
+                event.release, projects=[project.slug], created=event.timestamp
+            )
         release.projects.add(project.slug)
         release.first_event = min(release.first_event or event.timestamp, event.timestamp)
         release.last_event = max(release.last_event or event.timestamp, event.timestamp)
@@ -259,13 +200,17 @@ class Sentry:
     ) -> Release:
         release = self.releases.get(version)
         if release is None:
-            release = self.releases[version] = Release(version, self.clock() if created is None else created)
+            release = self.releases[version] = Release(
+                version, self.clock() if created is None else created
+            )
             self._tell("release", release)
         added = set(projects) - release.projects
         release.projects.update(projects)
         for issue in self.issues.values():
             if issue.project.slug in added and issue.resolution is not None:
-                issue.resolution = resolution.came(issue.resolution, release, self.releases_of(issue.project.slug))
+                issue.resolution = resolution.came(
+                    issue.resolution, release, self.releases_of(issue.project.slug)
+                )
         return release
 
     def releases_of(self, slug: str) -> list[Release]:
@@ -283,7 +228,9 @@ class Sentry:
     ) -> Deploy:
         """Record a deploy of a known release (KeyError otherwise)."""
         release = self.releases[version]
-        deploy = Deploy(self._next_deploy, environment, self.clock() if finished is None else finished, started)
+        deploy = Deploy(
+            self._next_deploy, environment, self.clock() if finished is None else finished, started
+        )
         deploy.name, deploy.url = name, url
         self._next_deploy += 1
         release.deploys.append(deploy)
@@ -302,9 +249,9 @@ class Sentry:
         *,
         substatus: str | None = None,
         resolution: Resolution | None = None,
-        by: Payload | None = None,
+        by: Json | None = None,
     ) -> Issue:
-        """`unresolved`, `resolved` or `ignored` (archived). `by`: who did it, as webhooks name them; None: Sentry.
+        """Set `unresolved`, `resolved` or `ignored` (archived), by somebody or by Sentry itself.
 
         Raises:
             ValueError: another status.
@@ -315,65 +262,39 @@ class Sentry:
         issue = self.issues[issue_id]
         usual = {"unresolved": "ongoing", "resolved": None, "ignored": "archived_until_escalating"}
         changed = issue.status != status
-        issue.status, issue.substatus, issue.changed = status, substatus or usual[status], self.clock()
+        issue.status, issue.substatus, issue.changed = (
+            status,
+            substatus or usual[status],
+            self.clock(),
+        )
         issue.resolution, issue.by = resolution, by
         if changed:
             self._tell(f"issue.{'archived' if status == 'ignored' else status}", issue)
         return issue
 
     def by_short_id(self, short_id: str) -> Issue | None:
-        return next((issue for issue in self.issues.values() if issue.short_id == short_id.upper()), None)
+        return next(
+            (issue for issue in self.issues.values() if issue.short_id == short_id.upper()), None
+        )
 
     def event(self, event_id: str) -> Event | None:
         return self._by_id.get(event_id)
 
     def window(self, start: float, end: float, events: list[Event] | None = None) -> list[Event]:
-        """The events with start <= time < end, oldest first."""
+        """Return the events with start <= time < end, oldest first."""
         source = self.events if events is None else events
         first = bisect_left(source, start, key=lambda event: event.timestamp)
         return source[first : bisect_left(source, end, key=lambda event: event.timestamp)]
 
-    # -- for the page --------------------------------------------------------------------------------------------------
-
-    def per_minute(self, minutes: int = 30) -> list[tuple[int, int]]:
-        """(start of the minute in seconds since 1970, errors in it), oldest first; the last minute still runs."""
-        this_minute = int(self.clock()) // 60 * 60
-        first = this_minute - (minutes - 1) * 60
-        counts = dict.fromkeys(range(first, this_minute + 60, 60), 0)
-        start = bisect_left(self.events, first, key=lambda event: event.timestamp)
-        for event in self.events[start:]:
-            minute = int(event.timestamp) // 60 * 60
-            if minute in counts and event.level in ("error", "fatal"):
-                counts[minute] += 1
-        return list(counts.items())
-
-    def issue_rows(self) -> list[dict[str, Any]]:
-        """What a list of issues shows, last seen first."""
+    def last_minute(self, issue: Issue) -> int:
+        """Return the number of its events in the last minute."""
         now = self.clock()
-        return [
-            {
-                "id": str(issue.id),
-                "short_id": issue.short_id,
-                "title": issue.title,
-                "culprit": issue.culprit,
-                "status": issue.status,
-                "substatus": issue.substatus,
-                "level": issue.level,
-                "count": issue.times_seen,
-                "last_minute": len(self.window(now - 60, now + 60, issue.events)),
-                "users": len({event.tags["user"] for event in issue.events if "user" in event.tags}),
-                "first_seen": iso(issue.first_seen),
-                "last_seen": iso(issue.last_seen),
-                "first_release": issue.first_release,
-                "url": self.issue_url(issue),
-            }
-            for issue in sorted(self.issues.values(), key=lambda issue: -issue.last_seen)
-        ]
+        return len(self.window(now - 60, now + 60, issue.events))
 
     def issue_url(self, issue: Issue) -> str:
         return f"{self.base_url}/organizations/{self.org}/issues/{issue.id}/"
 
-    # -- for tests -----------------------------------------------------------------------------------------------------
+    # -- for tests and traps ----------------------------------------------------------------------
 
     def load(
         self,
@@ -384,59 +305,16 @@ class Sentry:
         times: int = 1,
         users: Sequence[str] = (),
         project: str = "shop",
-        function: str = "current_visitor",
-        module: str = "shop.session",
-        filename: str | None = None,
-        lineno: int = 21,
-        transaction: str = "/",
-        release: str | None = "shop@1.2.0",
-        environment: str | None = "production",
-        level: str = "error",
-        handled: bool = False,
-        ip: str | None = None,
-        tags: dict[str, str] | None = None,
+        **fields: Unpack[ErrorFields],
     ) -> list[Event]:
-        """Store `times` synthetic events, the first `at` (seconds or datetime; default now), one `every` seconds.
+        """Store `times` synthetic events, the first `at` (default now), one `every` seconds.
 
         `users` are given to the events in turn; none: events without a user.
         """
         start = self.clock() if at is None else at.timestamp() if isinstance(at, datetime) else at
-        kind, _, value = error.partition(": ")
-        loaded: list[Event] = []
+        events: list[Event] = []
         for number in range(times):
-            user = {"id": users[number % len(users)]} if users else {}
-            if ip:
-                user["ip_address"] = ip
-            frame = {
-                "function": function,
-                "module": module,
-                "filename": filename or module.replace(".", "/") + ".py",
-                "lineno": lineno,
-                "in_app": True,
-                "pre_context": ["    account = store.account(user_id)"],
-                "context_line": f"    raise {kind}({value})",
-                "post_context": ["    return account"],
-            }
-            payload: Payload = {
-                "event_id": uuid.uuid4().hex,
-                "timestamp": start + number * every,
-                "platform": "python",
-                "level": level,
-                "transaction": transaction,
-                "release": release,
-                "environment": environment,
-                "user": user or None,
-                "tags": dict(tags or {}),
-                "exception": {
-                    "values": [
-                        {
-                            "type": kind,
-                            "value": value,
-                            "mechanism": {"type": "generic", "handled": handled},
-                            "stacktrace": {"frames": [frame]},
-                        }
-                    ]
-                },
-            }
-            loaded.append(self.ingest(payload, project=project))
-        return loaded
+            user = users[number % len(users)] if users else None
+            event = error_event(error, start + number * every, user, fields)
+            events.append(self.ingest(event, project=project))
+        return events

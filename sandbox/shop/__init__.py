@@ -1,8 +1,8 @@
 """A small shop in production: a real process, a real repository, real deploys, and three ways to break it."""
 
-from .catalogue import service, write
-from .shop import Deployed, Shop
-from .traffic import Traffic
-from .work import Breakage
+from sandbox.shop.catalogue import service, write
+from sandbox.shop.shop import Deployed, Shop
+from sandbox.shop.traffic import Traffic
+from sandbox.shop.work import Breakage
 
 __all__ = ["Breakage", "Deployed", "Shop", "Traffic", "service", "write"]

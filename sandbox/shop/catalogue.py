@@ -1,4 +1,4 @@
-"""The services.toml of the sandbox: what the bot is told about the shop."""
+"""The services.toml of the sandbox: the catalogue in which the bot reads about the shop."""
 
 from __future__ import annotations
 
@@ -11,22 +11,30 @@ REPRODUCE = Path(__file__).parent / "bin" / "reproduce.py"
 
 
 def deploy_command(python: str, home: Path, *arguments: str) -> list[str]:
-    """The argv of the deploy script."""
+    """Return the argv of the deploy script."""
     return [python, str(DEPLOY), "--home", str(home), *arguments]
 
 
+PLAIN: dict[str, Any] = {
+    "aliases": ["checkout", "store", "cart", "webshop"],
+    "owners": "@checkout-oncall",
+    "sentry": ["shop"],
+    "features": {"catalog": "/", "cart": "/cart*", "payment": "/pay*"},
+    "region_tag": "region",
+    "org_tag": "customer",
+    "not_users": ["healthcheck*"],
+    "release": {"sentry": "shop@{version}"},
+    "linear_team": "ENG",
+}
+"""The shop where nothing can be deployed."""
+
+
 def service(python: str, home: Path, port: int, repository: str | None = None) -> dict[str, Any]:
-    """The shop as one service of the catalogue; `repository`: its name on the local GitHub."""
+    """Return the shop as one service; `repository` is its name on the local GitHub."""
     return {
+        **PLAIN,
         **({"repository": repository} if repository else {}),
-        "aliases": ["checkout", "store", "cart", "webshop"],
-        "owners": "@checkout-oncall",
-        "sentry": ["shop"],
         "environments": ["production"],
-        "features": {"catalog": "/", "cart": "/cart*", "payment": "/pay*"},
-        "region_tag": "region",
-        "org_tag": "customer",
-        "not_users": ["healthcheck*"],
         "release": {"sentry": "shop@{version}", "tag": "v{version}", "deploy": "v{version}"},
         "runbook": "https://wiki.shop.example/runbook",
         "one_way": ["migrations/**"],
@@ -41,7 +49,6 @@ def service(python: str, home: Path, port: int, repository: str | None = None) -
         "checkout": str(home / "repo"),
         "bisect": [python, str(REPRODUCE), str(home / "sample")],
         "endpoint": f"http://127.0.0.1:{port}/health",
-        "linear_team": "ENG",
         "adr": {"directory": str(home / "repo" / "docs" / "adr")},
     }
 
@@ -57,9 +64,10 @@ def section(name: str, keys: dict[str, Any]) -> str:
 
 
 def toml(value: Any) -> str:
-    """A TOML value. A JSON string is a TOML basic string, as long as it is ASCII-escaped without surrogates."""
+    """Return a TOML value. TOML takes a JSON string without surrogates as a basic string."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {toml(entry)}" for key, entry in value.items()) + " }"
+        pairs = (f"{json.dumps(key)} = {toml(entry)}" for key, entry in value.items())
+        return "{ " + ", ".join(pairs) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(toml(entry) for entry in value) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .git import Author
-from .history import JONAS, MARA, PRIYA, TOMAS, Files, replaced
+from sandbox.shop.git import Author
+from sandbox.shop.history import JONAS, MARA, PRIYA, TOMAS, Files, replaced
 
 Read = Callable[[str], str]
 """A file of the tree, by name."""
@@ -26,7 +26,9 @@ class Change:
 Innocent = Callable[[Read, int], Change]
 
 
-def setting(name: str, constant: str, values: tuple[str, ...], message: str, author: Author) -> Innocent:
+def setting(
+    name: str, constant: str, values: tuple[str, ...], message: str, author: Author
+) -> Innocent:
     """Another value for a constant."""
 
     def make(read: Read, turn: int) -> Change:
@@ -57,12 +59,20 @@ PRODUCTS = (
 def sell(read: Read, turn: int) -> Change:
     sku, name, cents = PRODUCTS[turn % len(PRODUCTS)]
     sku = sku if turn < len(PRODUCTS) else f"{sku}-{turn}"
-    text = replaced(read("shop/products.py"), "]\n", f'    Product("{sku}", "{name}", {cents}),\n]\n')
+    text = replaced(
+        read("shop/products.py"), "]\n", f'    Product("{sku}", "{name}", {cents}),\n]\n'
+    )
     return Change(f"Sell a {name.lower()}", JONAS, {"shop/products.py": text})
 
 
 def note(read: Read, turn: int) -> Change:
-    lines = ("faster first page", "clearer receipts", "fewer cookies", "kinder words in the cart", "new photos")
+    lines = (
+        "faster first page",
+        "clearer receipts",
+        "fewer cookies",
+        "kinder words in the cart",
+        "new photos",
+    )
     text = read("CHANGELOG.md") + f"- {lines[turn % len(lines)]} ({turn + 1})\n"
     return Change(f"Changelog: {lines[turn % len(lines)]}", MARA, {"CHANGELOG.md": text})
 
@@ -76,8 +86,16 @@ def test_price(read: Read, turn: int) -> Change:
 
 
 def runbook(read: Read, turn: int) -> Change:
-    hints = ("who is on call", "where the dashboards are", "how to read the deploy log", "what to tell customers")
-    text = read("docs/runbook.md") + f"- To be found here: {hints[turn % len(hints)]} (page {turn + 2}).\n"
+    hints = (
+        "who is on call",
+        "where the dashboards are",
+        "how to read the deploy log",
+        "what to tell customers",
+    )
+    text = (
+        read("docs/runbook.md")
+        + f"- To be found here: {hints[turn % len(hints)]} (page {turn + 2}).\n"
+    )
     return Change(f"Runbook: {hints[turn % len(hints)]}", TOMAS, {"docs/runbook.md": text})
 
 

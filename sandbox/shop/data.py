@@ -29,7 +29,9 @@ def users(count: int = USERS) -> list[User]:
     for number in range(count):
         place = number % len(CUSTOMERS)
         region = REGIONS[(place + (number // len(CUSTOMERS) % 5 == 4)) % len(REGIONS)]
-        found.append(User(str(1001 + number), CUSTOMERS[place], region, f"10.20.{place}.{number + 1}"))
+        found.append(
+            User(str(1001 + number), CUSTOMERS[place], region, f"10.20.{place}.{number + 1}")
+        )
     return found
 
 
@@ -44,7 +46,10 @@ def write(directory: Path, people: list[User]) -> None:
 
 
 def lines(number: int) -> list[dict[str, Any]]:
-    return [{"sku": SKUS[(number + step) % len(SKUS)], "quantity": 1 + step} for step in range(1 + number % 3)]
+    return [
+        {"sku": SKUS[(number + step) % len(SKUS)], "quantity": 1 + step}
+        for step in range(1 + number % 3)
+    ]
 
 
 def put(directory: Path, kind: str, user_id: str, content: dict[str, Any]) -> None:
@@ -65,7 +70,12 @@ CORRUPT: tuple[dict[str, Any], ...] = (
 
 def corrupt_cart(directory: Path, user: User, turn: int) -> None:
     """Give one person's cart a line that an import went wrong with."""
-    put(directory, "carts", user.id, {"lines": [*lines(int(user.id) - 1001), CORRUPT[turn % len(CORRUPT)]]})
+    put(
+        directory,
+        "carts",
+        user.id,
+        {"lines": [*lines(int(user.id) - 1001), CORRUPT[turn % len(CORRUPT)]]},
+    )
 
 
 def repair_cart(directory: Path, user: User) -> None:

@@ -25,7 +25,12 @@ class Author:
 def environment(author: Author | None = None, at: datetime | None = None) -> dict[str, str]:
     """What git runs with: only our own settings, so that it works the same on every machine."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    clean |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    clean |= {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
     who = author or Author("Shop CI", "ci@shop.example")
     for role in ("AUTHOR", "COMMITTER"):
         clean |= {f"GIT_{role}_NAME": who.name, f"GIT_{role}_EMAIL": who.email}
@@ -91,7 +96,9 @@ class Tree:
 
     def resolve(self, name: str) -> str | None:
         """The full name of a commit; None when there is none of this name."""
-        return self.try_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        return self.try_git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        )
 
     def tags(self) -> list[str]:
         """Releases, the highest version first."""

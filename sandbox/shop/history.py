@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from .git import Author, Tree
+from sandbox.shop.git import Author, Tree
 
 SOURCE = Path(__file__).parent / "app"
 
@@ -39,7 +39,9 @@ README = """# Shop
 A catalogue, a cart, a till. `python -m shop` serves it; `/health` says whether each feature answers.
 """
 
-ACCOUNTS_SQL = "create table accounts (id bigint primary key, customer text not null, region text not null);\n"
+ACCOUNTS_SQL = (
+    "create table accounts (id bigint primary key, customer text not null, region text not null);\n"
+)
 
 RECEIPTS_SQL = "create table receipts (number bigint primary key, account bigint not null, cents bigint not null);\n"
 
@@ -116,7 +118,9 @@ def entries() -> list[Entry]:
     with_suggestion = replaced(
         replaced(
             replaced(
-                catalog, "from .money import format_price\n", "from . import observe\nfrom .money import format_price\n"
+                catalog,
+                "from .money import format_price\n",
+                "from . import observe\nfrom .money import format_price\n",
             ),
             "from .session import Visitor\n",
             "from .recommend import recommend\nfrom .session import Visitor\n",
@@ -140,7 +144,12 @@ def entries() -> list[Entry]:
     invited = replaced(cart, '"Your cart is empty."', '"Your cart is empty. Have a look around!"')
     basics = {"README.md": README, ".gitignore": "__pycache__/\n", "CHANGELOG.md": "# Changes\n"}
     return [
-        Entry("Prices and products", MARA, 34, basics | source("__init__.py", "money.py", "products.py")),
+        Entry(
+            "Prices and products",
+            MARA,
+            34,
+            basics | source("__init__.py", "money.py", "products.py"),
+        ),
         Entry(
             "Read accounts, carts and orders from the data directory",
             TOMAS,
@@ -148,7 +157,12 @@ def entries() -> list[Entry]:
             source("store.py") | {"migrations/0001_accounts.sql": ACCOUNTS_SQL},
         ),
         Entry("Know who is in the shop", PRIYA, 31, source("session.py")),
-        Entry("First page, cart and till", MARA, 29, source("catalog.py", "cart.py", "pay.py", "routes.py")),
+        Entry(
+            "First page, cart and till",
+            MARA,
+            29,
+            source("catalog.py", "cart.py", "pay.py", "routes.py"),
+        ),
         Entry(
             "Serve it over HTTP and report errors to Sentry",
             TOMAS,
@@ -163,9 +177,13 @@ def entries() -> list[Entry]:
             {"shop/recommend.py": RECOMMEND, "shop/catalog.py": with_suggestion},
         ),
         Entry("Test prices and carts", JONAS, 14, {"tests/test_shop.py": TESTS}),
-        Entry("Keep receipts", TOMAS, 10, {"migrations/0002_receipts.sql": RECEIPTS_SQL}, tag="v1.1.0"),
+        Entry(
+            "Keep receipts", TOMAS, 10, {"migrations/0002_receipts.sql": RECEIPTS_SQL}, tag="v1.1.0"
+        ),
         Entry("Sell braided cables", JONAS, 7, {"shop/products.py": more}),
-        Entry("Invite people with an empty cart to look around", PRIYA, 4, {"shop/cart.py": invited}),
+        Entry(
+            "Invite people with an empty cart to look around", PRIYA, 4, {"shop/cart.py": invited}
+        ),
         Entry("Write down how to roll back", MARA, 3, {"docs/runbook.md": RUNBOOK}, tag="v1.2.0"),
     ]
 

@@ -18,15 +18,14 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from sandbox.github import CI_TOKEN
+from sandbox.github.state import CI_TOKEN
 from sandbox.sentry import Sentry
 from sandbox.serving import free_port
-
-from . import catalogue, data, history
-from .git import Tree
-from .hub import ShopGitHub
-from .traffic import Traffic
-from .work import Breakage, Work, unmended
+from sandbox.shop import catalogue, data, history
+from sandbox.shop.git import Tree
+from sandbox.shop.github import ShopGitHub
+from sandbox.shop.traffic import Traffic
+from sandbox.shop.work import Breakage, Work, unmended
 
 BACKGROUND_ERRORS = 0.01
 """The share of first pages on which the recommender is too slow."""
@@ -147,7 +146,9 @@ class Shop:
             history.build(self.repo, now)
             for name, at in (("live", "v1.2.0"), ("work", "main")):
                 shutil.rmtree(self.home / name, ignore_errors=True)
-                Tree(self.repo).git("worktree", "add", "--quiet", "--detach", "--force", str(self.home / name), at)
+                Tree(self.repo).git(
+                    "worktree", "add", "--quiet", "--detach", "--force", str(self.home / name), at
+                )
             data.write(self.home / "data", self.users)
         data.write(self.home / "sample", self.users[:6])
         config = {
@@ -164,7 +165,10 @@ class Shop:
         if self.deploy_webhook:
             config["deploy_webhook"], config["deploy_webhook_secret"] = self.deploy_webhook
         if self.github_url:
-            config["github"] = {"url": f"{self.github_url}/repos/{self.github.repository}", "token": CI_TOKEN}
+            config["github"] = {
+                "url": f"{self.github_url}/repos/{self.github.repository}",
+                "token": CI_TOKEN,
+            }
         (self.home / "shop.json").write_text(json.dumps(config, indent=1))
 
     def _tell_history(self) -> None:
@@ -177,15 +181,27 @@ class Shop:
                 finished = started + 41
                 version = f"shop@{tag[1:]}"
                 self.sentry.add_release(version, created=started - 600)
-                self.sentry.add_deploy(version, started=started, finished=finished, name=f"{tag} by ci")
+                self.sentry.add_deploy(
+                    version, started=started, finished=finished, name=f"{tag} by ci"
+                )
                 self.github.deploy(tag, at=datetime.fromtimestamp(started, UTC), release=tag)
-                entry = {"who": "ci", "from": before, "to": tag, "commit": commit, "started": _iso(started)}
-                log.write(json.dumps(entry | {"finished": _iso(finished), "result": "succeeded"}) + "\n")
+                entry = {
+                    "who": "ci",
+                    "from": before,
+                    "to": tag,
+                    "commit": commit,
+                    "started": _iso(started),
+                }
+                log.write(
+                    json.dumps(entry | {"finished": _iso(finished), "result": "succeeded"}) + "\n"
+                )
                 before = tag
 
     async def _boot(self) -> Deployed:
         """Bring up what ran last: this is the machine starting, not a deploy."""
-        last = next(entry["to"] for entry in reversed(self.deploy_log()) if entry["result"] == "succeeded")
+        last = next(
+            entry["to"] for entry in reversed(self.deploy_log()) if entry["result"] == "succeeded"
+        )
         return await self._script("--boot", *([] if last.startswith("v") else ["--hotfix"]), last)
 
     def _stop_process(self) -> None:
@@ -277,7 +293,9 @@ class Shop:
             user = self.users[(16 + 7 * turn) % len(self.users)]
             data.corrupt_cart(self.home / "data", user, turn)
             error = ("ValueError", "LookupError")[turn % 2]
-            breakage = Breakage("bad-data", "cart-import", error, user_id=user.id, customer=user.customer)
+            breakage = Breakage(
+                "bad-data", "cart-import", error, user_id=user.id, customer=user.customer
+            )
             self.work.note(breakage)
             self.traffic.send(user.id, "cart")
             return breakage
@@ -286,7 +304,9 @@ class Shop:
         """Put every broken cart in order again; how many there were."""
         broken = [one for one in unmended(self.work.breakages) if one.kind == "bad-data"]
         for one in broken:
-            data.repair_cart(self.home / "data", next(user for user in self.users if user.id == one.user_id))
+            data.repair_cart(
+                self.home / "data", next(user for user in self.users if user.id == one.user_id)
+            )
             self.work.mended(one)
         return len(broken)
 
@@ -323,13 +343,20 @@ class Shop:
             "release": await asyncio.to_thread(self.current_release),
             "deploying": self.deploying(),
             "deploys": list(reversed(self.deploy_log()))[:ANSWER_LINES],
-            "next_deploy": (self.run / "next-deploy").read_text() if (self.run / "next-deploy").exists() else "",
+            "next_deploy": (self.run / "next-deploy").read_text()
+            if (self.run / "next-deploy").exists()
+            else "",
             "pages_a_second": round(self.traffic.rate(), 1),
             "served": self.traffic.served,
             "failed": self.traffic.failed,
             "people": len(self.users),
             "broken": [
-                {"kind": one.kind, "release": one.release, "fix_branch": one.fix_branch, "fix_commit": one.fix_commit}
+                {
+                    "kind": one.kind,
+                    "release": one.release,
+                    "fix_branch": one.fix_branch,
+                    "fix_commit": one.fix_commit,
+                }
                 for one in (unmended(self._work.breakages) if self._work else [])
             ],
         }
@@ -337,7 +364,9 @@ class Shop:
     def write_services(self, path: Path) -> None:
         """Write the services.toml with the shop in it."""
         repository = self.github.repository if self.github_url else None
-        catalogue.write(path, {"shop": catalogue.service(self.python, self.home, self.port, repository)})
+        catalogue.write(
+            path, {"shop": catalogue.service(self.python, self.home, self.port, repository)}
+        )
 
 
 def history_of_errors(sentry: Sentry, people: list[data.User]) -> None:
@@ -367,7 +396,11 @@ def history_of_errors(sentry: Sentry, people: list[data.User]) -> None:
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def _keep_house(path: Path) -> TextIO:
@@ -384,7 +417,9 @@ def _keep_house(path: Path) -> TextIO:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 handle.close()
-                raise RuntimeError(f"another sandbox keeps a shop in {path.parent.parent}") from None
+                raise RuntimeError(
+                    f"another sandbox keeps a shop in {path.parent.parent}"
+                ) from None
             time.sleep(0.05)
         else:
             return handle

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from .data import User
+from sandbox.shop.data import User
 
 PAGES = {"catalog": ("/",), "cart": ("/cart", "/cart/add"), "pay": ("/pay", "/pay/confirm")}
 WEIGHTS = {"catalog": 4, "cart": 3, "pay": 3}
@@ -46,10 +46,13 @@ class Traffic:
 
     async def start(self) -> None:
         limits = httpx.Limits(max_connections=len(self.people) + 10, max_keepalive_connections=20)
-        self._client = httpx.AsyncClient(base_url=self.base_url, timeout=10, limits=limits, trust_env=False)
+        self._client = httpx.AsyncClient(
+            base_url=self.base_url, timeout=10, limits=limits, trust_env=False
+        )
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(self._shop(user, random.Random(f"{self.seed}/{user.id}"))) for user in self.people
+            loop.create_task(self._shop(user, random.Random(f"{self.seed}/{user.id}")))
+            for user in self.people
         ]
 
     async def stop(self) -> None:

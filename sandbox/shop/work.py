@@ -12,8 +12,16 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from .changes import EVERYTHING, INNOCENT, ONE_FEATURE, Change, Fault, Innocent, migration
-from .git import Author, GitFailed, Tree
+from sandbox.shop.changes import (
+    EVERYTHING,
+    INNOCENT,
+    ONE_FEATURE,
+    Change,
+    Fault,
+    Innocent,
+    migration,
+)
+from sandbox.shop.git import Author, GitFailed, Tree
 
 FAULTS = {"everything": EVERYTHING, "one-feature": ONE_FEATURE}
 
@@ -55,7 +63,11 @@ class Work:
             self.breakages = [Breakage(**one) for one in kept["breakages"]]
 
     def save(self) -> None:
-        kept = {"changes": self.changes, "turns": self.turns, "breakages": [asdict(one) for one in self.breakages]}
+        kept = {
+            "changes": self.changes,
+            "turns": self.turns,
+            "breakages": [asdict(one) for one in self.breakages],
+        }
         fresh = self._file.with_suffix(".new")
         fresh.write_text(json.dumps(kept, indent=1))
         fresh.replace(self._file)
@@ -148,7 +160,10 @@ class Work:
 
     def _mended(self, breakage: Breakage) -> bool:
         """Whether what is checked out has the fix already: somebody merged the branch."""
-        return self.tree.try_git("merge-base", "--is-ancestor", breakage.fix_commit, "HEAD") is not None
+        return (
+            self.tree.try_git("merge-base", "--is-ancestor", breakage.fix_commit, "HEAD")
+            is not None
+        )
 
     def note(self, breakage: Breakage) -> None:
         self.breakages.append(breakage)
@@ -170,7 +185,9 @@ class Work:
         return [first + (now - first) * (number + 1) / (commits + 1) for number in range(commits)]
 
     def _commit(self, change: Change, at: datetime) -> str:
-        return self.tree.commit(change.message, change.files, author=change.author, at=at.replace(microsecond=0))
+        return self.tree.commit(
+            change.message, change.files, author=change.author, at=at.replace(microsecond=0)
+        )
 
     def _tag(self) -> str:
         """Bring `main` to what is checked out, and make the next release of it."""

@@ -1,4 +1,4 @@
-"""What an app's ack does in front of the person who acted.
+"""The effect of an app's ack in front of the person who acted.
 
 https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response and
 https://docs.slack.dev/surfaces/modals#response_actions
@@ -6,19 +6,19 @@ https://docs.slack.dev/surfaces/modals#response_actions
 
 from __future__ import annotations
 
-from sandbox.slack.changes import Json
+from sandbox.slack.block_kit.limits import check_message_blocks, check_view
 from sandbox.slack.channels import Channel
-from sandbox.slack.delivery import Ack
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks, check_view
-from sandbox.slack.response_urls import answer
+from sandbox.slack.to_app.delivery import Ack
+from sandbox.slack.to_app.response_urls import answer
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 TROUBLE = "We had some trouble connecting. Try again?"
 
 
 def command_acked(workspace: Workspace, user: str, channel: Channel, name: str, ack: Ack) -> None:
-    """The body of a command's ack is an answer to the person; no ack is a failure that they are told."""
+    """The body of a command's ack is an answer to the person; without an ack they see a failure."""
     if not ack.ok:
         error = "operation_timeout" if ack.failure == "http_timeout" else "dispatch_failed"
         workspace.toast(user, f'{name} failed with the error "{error}"')
@@ -35,7 +35,7 @@ def command_acked(workspace: Workspace, user: str, channel: Channel, name: str, 
 
 
 def interaction_acked(workspace: Workspace, user: str, ack: Ack) -> None:
-    """The body of a click's or shortcut's ack means nothing; a missing one shows as a warning sign at the button."""
+    """The body of a click's or shortcut's ack means nothing; a missing ack shows as a warning."""
     if not ack.ok:
         workspace.toast(user, TROUBLE)
 
@@ -52,28 +52,24 @@ def submission_acked(workspace: Workspace, user: str, view_id: str, ack: Ack) ->
     body: Json = ack.body if isinstance(ack.body, dict) else {}
     try:
         match body.get("response_action"):
-            case None:
-                modals.done(view_id)
-            case "clear":
-                modals.clear(user)
+            case None | "clear":
+                if modals.shown.get(user) == view_id:
+                    modals.close(user)
             case "errors":
                 _check_errors(view, body["errors"])
                 modals.show_errors(view_id, dict(body["errors"]))
             case "update":
                 check_view(body["view"], rich=workspace.rich_blocks)
                 modals.update(view, body["view"])
-            case "push":
-                check_view(body["view"], rich=workspace.rich_blocks)
-                modals.push(user, body["view"])
             case other:
                 raise SlackError(f"unknown response_action {other}")
     except (SlackError, KeyError):
-        # A malformed answer is shown by Slack as if none had come.
+        # Slack shows a malformed answer as it shows a missing one.
         workspace.toast(user, TROUBLE)
 
 
 def _check_errors(view: Json, errors: Json) -> None:
-    """Errors may name only input blocks of the view, by block id; else Slack refuses the whole answer."""
+    """Raises `SlackError` where errors do not name input blocks of the view, by block id."""
     inputs = {block["block_id"] for block in view["blocks"] if block["type"] == "input"}
     if not errors or not set(errors) <= inputs:
         raise SlackError("invalid_errors")

@@ -1,14 +1,13 @@
-"""The Web API over HTTP, and the response URLs: `slack_app(…)` is mounted at `/slack` of the local world.
+"""Slack's Web API over HTTP, and the response URLs. The local world mounts it at `/slack`.
 
-Requests: https://docs.slack.dev/apis/web-api/ (form, JSON or query arguments, GET or POST, bearer token or `token` argument).
+https://docs.slack.dev/apis/web-api/: form, JSON or query arguments, GET or POST, bearer token or
+`token` argument.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -17,13 +16,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import Fault, Faults
-from sandbox.slack.changes import Json
-from sandbox.slack.delivery import Delivery
+from sandbox.slack.block_kit.limits import check_message_blocks
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks
 from sandbox.slack.methods import METHODS
 from sandbox.slack.methods.call import Call
+from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import ApiCall, Workspace
+from sandbox.wire import Json
 
 BOT_TOKEN = "xoxb-sandbox"
 APP_TOKEN = "xapp-sandbox"
@@ -47,33 +46,38 @@ class SlackApi:
 
     async def method(self, request: Request) -> Response:
         method = request.path_params["method"].strip("/")
-        fault = self.faults.take(f"slack.{method}")
-        if (instead := await _before(fault)) is not None:
-            return instead
-        args: Json = {}
-        try:
-            args = await _arguments(request)
-            answer: Json = {"ok": True, **self._perform(method, args, request)}
-        except SlackError as error:
-            answer = {"ok": False, "error": error.error, **error.extra}
-        self.workspace.calls.append(ApiCall(method, args, answer, self.workspace.now()))
-        if fault is not None and fault.lose_answer:
-            await lose_answer(request)
-        return JSONResponse(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.workspace.scopes))})
+
+        async def answer() -> Response:
+            args: Json = {}
+            try:
+                args = await _arguments(request)
+                body: Json = {"ok": True, **self._perform(method, args, request)}
+            except SlackError as error:
+                body = {"ok": False, "error": error.error, **error.extra}
+            self.workspace.calls.append(ApiCall(method, args, body, self.workspace.now()))
+            scopes = ",".join(sorted(self.workspace.scopes))
+            return JSONResponse(body, headers={"X-OAuth-Scopes": scopes})
+
+        return await self.faults.around(f"slack.{method}", request, answer, _staged)
 
     def _perform(self, method: str, args: Json, request: Request) -> Json:
         perform = METHODS.get(method)
         if perform is None:
             raise SlackError("unknown_method", req_method=method)
-        token = str(args.pop("token", "") or request.headers.get("authorization", "").removeprefix("Bearer ").strip())
-        if method != "api.test":
-            self._check_token(method, token)
+        token = str(
+            args.pop("token", "")
+            or request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        )
+        self._check_token(method, token)
         socket = self.delivery.socket
         call = Call(self.workspace, method, args, socket.url if socket is not None else None)
         answer = perform(call)
         if call.warnings:
             answer["warning"] = ",".join(call.warnings)
-            answer["response_metadata"] = {**answer.get("response_metadata", {}), "warnings": call.warnings}
+            answer["response_metadata"] = {
+                **answer.get("response_metadata", {}),
+                "warnings": call.warnings,
+            }
         return answer
 
     def _check_token(self, method: str, token: str) -> None:
@@ -85,57 +89,32 @@ class SlackApi:
             raise SlackError("not_allowed_token_type")
 
     async def response_url(self, request: Request) -> Response:
-        fault = self.faults.take("slack.response_url")
-        if (instead := await _before(fault)) is not None:
-            return instead
-        try:
-            body = await request.json()
-            if body.get("blocks") is not None:
-                check_message_blocks(body["blocks"], rich=self.workspace.rich_blocks)
-            self.delivery.response_urls.use(request.path_params["key"], body)
-        except ValueError:
-            return PlainTextResponse("invalid_payload", 400)
-        except SlackError as error:
-            return PlainTextResponse(error.error, 404 if error.error.endswith("_url") else 400)
-        if fault is not None and fault.lose_answer:
-            await lose_answer(request)
-        return PlainTextResponse("ok")
+        async def answer() -> Response:
+            try:
+                body = await request.json()
+                if body.get("blocks") is not None:
+                    check_message_blocks(body["blocks"], rich=self.workspace.rich_blocks)
+                self.delivery.response_urls.use(request.path_params["key"], body)
+            except ValueError:
+                return PlainTextResponse("invalid_payload", 400)
+            except SlackError as error:
+                gone = error.error.endswith("_url")
+                return PlainTextResponse(error.error, 404 if gone else 400)
+            return PlainTextResponse("ok")
 
-
-def slack_routes(workspace: Workspace, delivery: Delivery, faults: Faults, **tokens: str) -> list[Route]:
-    return SlackApi(workspace, delivery, faults, **tokens).routes()
+        return await self.faults.around("slack.response_url", request, answer, _staged)
 
 
 def slack_app(workspace: Workspace, delivery: Delivery, faults: Faults, **tokens: str) -> Starlette:
-    """Mount at `/slack`; then `SLACK_API_URL` is `<origin>/slack/api/` and `Delivery.public_url` `<origin>/slack`."""
-    return Starlette(routes=slack_routes(workspace, delivery, faults, **tokens))
+    """Mounted at `<mount>`, it answers `SLACK_API_URL=<mount>/api/` and `Delivery.public_url`."""
+    return Starlette(routes=SlackApi(workspace, delivery, faults, **tokens).routes())
 
 
-async def _before(fault: Fault | None) -> Response | None:
-    """What a fault does before the call is looked at: wait, or answer in its place."""
-    if fault is None:
-        return None
-    if fault.delay:
-        await asyncio.sleep(fault.delay)
-    headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after is not None else {}
-    if fault.status is not None:
-        error = fault.error or ("ratelimited" if fault.status == 429 else "internal_error")
-        return JSONResponse({"ok": False, "error": error}, fault.status, headers)
-    if fault.error is not None:
-        status = 429 if fault.error == "ratelimited" else 200
-        return JSONResponse({"ok": False, "error": fault.error}, status, headers)
-    return None
-
-
-async def lose_answer(request: Request) -> None:
-    """Close the connection without an answer, as a network does that breaks after the request went through.
-
-    ASGI has no word for this. uvicorn's `receive` is a method of the object that holds the transport.
-    """
-    cycle: Any = getattr(request.receive, "__self__", None)
-    cycle.transport.abort()
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+def _staged(fault: Fault) -> Response:
+    limited = fault.status == 429 or fault.error == "ratelimited"
+    error = fault.error or ("ratelimited" if limited else "internal_error")
+    status = fault.status or (429 if limited else 200)
+    return JSONResponse({"ok": False, "error": error}, status, fault.retry_header())
 
 
 async def _arguments(request: Request) -> Json:
@@ -151,6 +130,10 @@ async def _arguments(request: Request) -> Json:
             if not isinstance(body, dict):
                 raise SlackError("json_not_object")
             return args | body
-        return args | dict(parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=kind == ""))
+        return args | dict(
+            parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=kind == "")
+        )
     except ValueError as error:
-        raise SlackError("invalid_json" if kind == "application/json" else "invalid_form_data") from error
+        raise SlackError(
+            "invalid_json" if kind == "application/json" else "invalid_form_data"
+        ) from error

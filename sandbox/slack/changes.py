@@ -1,16 +1,16 @@
-"""What happens in the workspace, told to everybody who listens: the page, waiting tests, the event delivery."""
+"""Changes of the workspace, and those who listen: the page, tests that wait, event delivery."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from sandbox.slack.errors import NeverHappened
+from sandbox.wire import Json
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
 ChangeKind = Literal[
     "message",  # data: the message
@@ -71,7 +71,7 @@ class Subscription:
 
 
 class Changes:
-    """The workspace's voice. Everything runs in one event loop, so no locks."""
+    """Passes each change on to everybody who listens."""
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
@@ -92,15 +92,17 @@ class Changes:
         return subscription
 
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `listener` at every change, at once; returns what stops it."""
+        """Call `listener` at every change, at once; return what stops it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def until(self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = "") -> T:
-        """Wait until `predicate()` is truthy and return its value; it is asked again after every change.
+    async def until(
+        self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = ""
+    ) -> T:
+        """Wait until `predicate()` is truthy, and return its value.
 
-        It is also asked four times a second, for predicates that look at more than this workspace.
-        Raises `NeverHappened` after `seconds`.
+        It is asked after every change, and four times a second for those that look at more than
+        this workspace. Raises `NeverHappened` after `seconds`.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -109,8 +111,8 @@ class Changes:
         try:
             while True:
                 waiter.clear()
-                if found := predicate():
-                    return found
+                if value := predicate():
+                    return value
                 left = deadline - loop.time()
                 if left <= 0:
                     raise NeverHappened(f"not within {seconds:g} s: {what or predicate}")

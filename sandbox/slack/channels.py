@@ -1,10 +1,10 @@
-"""One conversation: a channel, public or private, or a direct message with the bot; and the people of the workspace."""
+"""Conversations and people of the workspace: their state, and their shapes on the wire."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sandbox.slack.changes import Json
+from sandbox.wire import Json
 
 TEAM = "T0FIREBREAK"
 OTHER_TEAM = "T0OTHER"
@@ -16,7 +16,10 @@ ALICE, BOB, GUEST, OTHER = "U0ALICE", "U0BOB", "U0GUEST", "U0OTHER"
 
 @dataclass(slots=True)
 class Channel:
-    """State of one conversation. `messages` holds roots and replies, in the order of their `ts`."""
+    """A channel, public or private, or a direct message with the bot.
+
+    `messages` holds roots and replies, in the order of their `ts`.
+    """
 
     id: str
     name: str
@@ -47,16 +50,24 @@ class Channel:
         return next((message for message in self.messages if message["ts"] == ts), None)
 
     def roots(self) -> list[Json]:
-        """What the channel itself shows, oldest first: no replies, except those that were also sent to the channel."""
+        """Return the messages of the channel itself, oldest first.
+
+        Replies are among them only where they were also sent to the channel.
+        """
         return [
-            m for m in self.messages if m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast"
+            m
+            for m in self.messages
+            if m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast"
         ]
 
     def thread(self, ts: str) -> list[Json]:
         return [m for m in self.messages if m["ts"] == ts or m.get("thread_ts") == ts]
 
     def shape(self, viewer: str, team: str = TEAM) -> Json:
-        """A conversation object as `viewer` gets it: https://docs.slack.dev/reference/objects/conversation-object"""
+        """Return it as `viewer` gets it.
+
+        https://docs.slack.dev/reference/objects/conversation-object
+        """
         if self.is_im:
             return {
                 "id": self.id,
@@ -104,7 +115,13 @@ class Channel:
 
 
 def person(
-    user_id: str, name: str, real_name: str, *, team: str = TEAM, guest: bool = False, bot: bool = False
+    user_id: str,
+    name: str,
+    real_name: str,
+    *,
+    team: str = TEAM,
+    guest: bool = False,
+    bot: bool = False,
 ) -> Json:
     """A user object: https://docs.slack.dev/reference/objects/user-object"""
     shape: Json = {

@@ -1,4 +1,4 @@
-"""How the workspace says no: to an app by Slack's error strings, to a person as their Slack client would."""
+"""Refusals: of an app by Slack's error strings, of a person by their Slack client."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ class ClientRefused(Exception):
 
 
 class NeverHappened(TimeoutError):
-    """What a person or a test waited for did not come before the deadline."""
+    """A person or a test waited for something until the deadline, in vain."""

@@ -1,7 +1,7 @@
-"""Files beside a message, as the Web API and events show them; nothing is stored but their names.
+"""Files beside a message, as the Web API and events show them; only their names are stored.
 
 Shapes: https://docs.slack.dev/reference/objects/file-object,
-https://docs.slack.dev/reference/events/message/file_share (its example has `bot_id: null`, and no `team`; it needs no scope of its own).
+https://docs.slack.dev/reference/events/message/file_share
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Sequence
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import TEAM
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 
 def shared(workspace: Workspace, user: str, names: Sequence[str]) -> list[Json]:
-    """The files of a message that `user` posts, with these names."""
-    strange = workspace.user(user)["team_id"] != TEAM
-    return [_elsewhere(workspace) if strange else _file(workspace, user, name) for name in names]
+    """Return the files of a message that `user` posts, with these names."""
+    if workspace.user(user)["team_id"] != TEAM:
+        return [_file_of_another_workspace(workspace) for _ in names]
+    return [_file(workspace, user, name) for name in names]
 
 
 def _file(workspace: Workspace, user: str, name: str) -> Json:
@@ -54,7 +55,14 @@ def _file(workspace: Workspace, user: str, name: str) -> Json:
     }
 
 
-def _elsewhere(workspace: Workspace) -> Json:
-    """Of a workspace that shares the channel: https://docs.slack.dev/apis/slack-connect/#files"""
+def _file_of_another_workspace(workspace: Workspace) -> Json:
+    """https://docs.slack.dev/apis/slack-connect/#files"""
     id = workspace.new_id("F")
-    return {"id": id, "mode": "file_access", "file_access": "check_file_info", "created": 0, "timestamp": 0, "user": ""}
+    return {
+        "id": id,
+        "mode": "file_access",
+        "file_access": "check_file_info",
+        "created": 0,
+        "timestamp": 0,
+        "user": "",
+    }

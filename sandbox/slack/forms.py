@@ -1,4 +1,4 @@
-"""What a person's Slack client does with elements: the value of each, checked as the client checks it.
+"""Values of form elements, checked as a person's Slack client checks them.
 
 State shapes: https://docs.slack.dev/reference/block-kit/block-elements and `state.values` in
 https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.slack.blocks import STATEFUL, TEXT_INPUTS, elements
-from sandbox.slack.changes import Json
+from sandbox.slack.block_kit.blocks import STATEFUL, TEXT_INPUTS, elements
 from sandbox.slack.errors import ClientRefused
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 Typed = dict[tuple[str, str], Json]
 
 
 def initial(element: Json) -> Json:
-    """The value of an element nobody has touched, as it stands in `state.values`."""
+    """Return the value of an element that nobody has touched, as in `state.values`."""
     kind = element["type"]
     if kind in TEXT_INPUTS:
         return {"type": kind, "value": element.get("initial_value")}
     if kind == "checkboxes" or kind in ("multi_static_select", "multi_external_select"):
-        return {"type": kind, "selected_options": [_plain_option(o) for o in element.get("initial_options", [])]}
+        return {
+            "type": kind,
+            "selected_options": [_plain_option(o) for o in element.get("initial_options", [])],
+        }
     if kind in ("radio_buttons", "static_select", "external_select"):
         option = element.get("initial_option")
         return {"type": kind, "selected_option": _plain_option(option) if option else None}
@@ -36,9 +39,10 @@ def initial(element: Json) -> Json:
 
 
 def chosen(workspace: Workspace, element: Json, value: Any) -> Json:
-    """The value of `element` after a person entered `value`: a text, an option's value or text, a name, a list of these.
+    """Return the value of `element` after a person entered `value`; None empties it.
 
-    None empties it. Raises `ClientRefused` for what the client does not let them enter.
+    `value` is a text, an option's value or text, a name, or a list of these.
+    Raises `ClientRefused` where the client does not let them enter it.
     """
     kind = element["type"]
     if kind in TEXT_INPUTS:
@@ -46,17 +50,23 @@ def chosen(workspace: Workspace, element: Json, value: Any) -> Json:
     if kind in ("radio_buttons", "static_select"):
         return {"type": kind, "selected_option": None if value is None else _option(element, value)}
     if kind in ("checkboxes", "multi_static_select"):
-        return {"type": kind, "selected_options": [_option(element, one) for one in _list(element, value)]}
+        return {
+            "type": kind,
+            "selected_options": [_option(element, one) for one in _list(element, value)],
+        }
     if kind == "external_select":
         return {"type": kind, "selected_option": value}
     if kind == "multi_external_select":
         return {"type": kind, "selected_options": _list(element, value)}
     for what in ("user", "conversation", "channel"):
         if kind == f"{what}s_select":
-            return {"type": kind, f"selected_{what}": None if value is None else _reference(workspace, what, value)}
+            return {
+                "type": kind,
+                f"selected_{what}": None if value is None else _reference(workspace, what, value),
+            }
         if kind == f"multi_{what}s_select":
-            many = [_reference(workspace, what, one) for one in _list(element, value)]
-            return {"type": kind, f"selected_{what}s": many}
+            ids = [_reference(workspace, what, name) for name in _list(element, value)]
+            return {"type": kind, f"selected_{what}s": ids}
     key = {"datepicker": "date", "timepicker": "time", "datetimepicker": "date_time"}.get(kind)
     if key is None:
         raise ClientRefused(f"nothing can be entered in a {kind}")
@@ -68,7 +78,7 @@ def is_empty(value: Json) -> bool:
 
 
 def state_values(blocks: list[Json], typed: Typed) -> dict[str, dict[str, Json]]:
-    """`state.values`: initial values, overridden by what was typed, for every element that has a value."""
+    """Return `state.values`: typed values over initial ones, of every element that has a value."""
     values: dict[str, dict[str, Json]] = {}
     for block, element in elements(blocks):
         if element["type"] in STATEFUL:
@@ -78,7 +88,7 @@ def state_values(blocks: list[Json], typed: Typed) -> dict[str, dict[str, Json]]
 
 
 def missing(blocks: list[Json], typed: Typed) -> list[str]:
-    """Labels of required inputs that are empty: the client marks them and does not send the form."""
+    """Return labels of required inputs that are empty: the client does not send such a form."""
     labels: list[str] = []
     for block, element in elements(blocks):
         if block["type"] != "input" or block.get("optional"):
@@ -110,9 +120,13 @@ def _text(element: Json, value: Any) -> str | None:
         return None
     text = str(value)
     if len(text) < element.get("min_length", 0):
-        raise ClientRefused(f"{element['action_id']} needs at least {element['min_length']} characters")
+        raise ClientRefused(
+            f"{element['action_id']} needs at least {element['min_length']} characters"
+        )
     if len(text) > element.get("max_length", 3000):
-        raise ClientRefused(f"{element['action_id']} takes at most {element.get('max_length', 3000)} characters")
+        raise ClientRefused(
+            f"{element['action_id']} takes at most {element.get('max_length', 3000)} characters"
+        )
     if element["type"] == "number_input":
         _check_number(element, text)
     if element["type"] == "plain_text_input" and not element.get("multiline") and "\n" in text:
@@ -131,14 +145,16 @@ def _check_number(element: Json, text: str) -> None:
 
 
 def _list(element: Json, value: Any) -> list[Any]:
-    many = [] if value is None else list(value) if isinstance(value, (list, tuple, set)) else [value]
+    many = (
+        [] if value is None else list(value) if isinstance(value, (list, tuple, set)) else [value]
+    )
     if len(many) > element.get("max_selected_items", len(many)):
         raise ClientRefused(f"{element['action_id']} takes at most {element['max_selected_items']}")
     return many
 
 
 def _reference(workspace: Workspace, what: str, value: str) -> str:
-    """An id, from an id or a name."""
+    """Return the id of a user or channel, given by id or name."""
     name = value.lstrip("@#")
     if what == "user":
         for user in workspace.users.values():

@@ -1,4 +1,4 @@
-"""The state of the local Slack workspace, and the changes that it tells of. No HTTP here: see `api` and `delivery`."""
+"""The state of the local Slack workspace. Its HTTP sides are `api` and `to_app`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,40 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sandbox.slack.blocks import stored
-from sandbox.slack.changes import Change, Changes, Json, Subscription
-from sandbox.slack.channels import ALICE, APP, BOB, BOT, BOT_USER, GUEST, TEAM, Channel, checkout_oncall, everybody
+from sandbox.slack.block_kit.blocks import stored
+from sandbox.slack.changes import Change, Changes, Subscription
+from sandbox.slack.channels import (
+    ALICE,
+    APP,
+    BOB,
+    BOT,
+    BOT_USER,
+    GUEST,
+    TEAM,
+    Channel,
+    checkout_oncall,
+    everybody,
+)
 from sandbox.slack.errors import SlackError
 from sandbox.slack.modals import Modals
+from sandbox.wire import Json
 
 T = TypeVar("T")
 
 BOT_SCOPES = (
-    *("commands", "chat:write", "chat:write.public", "users:read", "usergroups:read", "pins:write", "bookmarks:write"),
+    *(
+        "commands",
+        "chat:write",
+        "chat:write.public",
+        "users:read",
+        "usergroups:read",
+        "pins:write",
+        "bookmarks:write",
+    ),
     *("channels:manage", "channels:join", "channels:read", "channels:history"),
     *("groups:write", "groups:read", "groups:history", "im:write", "im:history", "reactions:read"),
 )
-"""What the app's manifest asks for; a call that needs more is refused with `missing_scope`, as by Slack."""
+"""The scopes of the app's manifest; a call that needs another one is refused, as by Slack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +58,20 @@ class ApiCall:
 
 
 class Workspace:
-    """Everything that is in the workspace, in memory. Runs in one event loop; methods that change state are synchronous.
+    """Everything in the workspace, in memory.
 
-    Messages, users, views are plain JSON in Slack's shapes. Refusals are raised as `SlackError` with Slack's string.
+    Messages, users, views are plain JSON in Slack's shapes. Refusals are raised as `SlackError`.
     """
 
-    def __init__(self, *, now: Callable[[], float] = time.time, url: str = "https://firebreak.slack.com/") -> None:
+    def __init__(
+        self, *, now: Callable[[], float] = time.time, url: str = "https://firebreak.slack.com/"
+    ) -> None:
         self.now = now
         self.url = url
-        """Where people look at this workspace; permalinks begin with it."""
+        """Address for people; permalinks begin with it."""
         self.scopes: set[str] = set(BOT_SCOPES)
         self.rich_blocks = True
-        """Whether the blocks that Slack is still rolling out (plan, task_card, data_table, …) are taken."""
+        """Blocks that Slack is still rolling out (plan, task_card, data_table, …) are taken."""
         self.team: Json = {
             "id": TEAM,
             "name": "Firebreak Sandbox",
@@ -63,45 +85,52 @@ class Workspace:
         self.ephemerals: dict[str, list[Json]] = {}
         """User id → ephemeral messages, each with its `channel`."""
         self.toasts: dict[str, list[str]] = {}
-        """User id → what their Slack client told them beside the messages, oldest first."""
+        """User id → notices of their Slack client beside the messages, oldest first."""
         self.calls: deque[ApiCall] = deque(maxlen=5000)
-        """What the app called, oldest first."""
+        """Calls of the app, oldest first."""
         self.changes = Changes()
         self.modals = Modals(self.changes, now)
         self._counter = itertools.count(1)
         self._last_ts = 0
         for channel_id, name in (("C0GENERAL", "general"), ("C0INCIDENTS", "incidents")):
-            self.channels[channel_id] = Channel(channel_id, name, ALICE, int(now()), members=[ALICE, BOB])
+            self.channels[channel_id] = Channel(
+                channel_id, name, ALICE, int(now()), members=[ALICE, BOB]
+            )
         self.channels["C0GENERAL"].members += [GUEST, BOT_USER]
 
     # Listening
 
     def subscribe(self) -> Subscription:
-        """Every change from now on: `with workspace.subscribe() as changes: async for change in changes: …`"""
+        """Every change from now on; a context manager and an async iterator."""
         return self.changes.subscribe()
 
-    async def until(self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = "") -> T:
+    async def until(
+        self, predicate: Callable[[], T | None], *, seconds: float = 10.0, what: str = ""
+    ) -> T:
         """Wait until `predicate()` is truthy; return its value. Raises `NeverHappened` after `seconds`."""
         return await self.changes.until(predicate, seconds=seconds, what=what)
 
     # Looking things up
 
     def channel(self, reference: str) -> Channel:
-        """By id, `name` or `#name`. Raises `channel_not_found`."""
-        found = self.channels.get(reference) or self.channel_named(reference.removeprefix("#"))
-        if found is None:
+        """Return a channel by id, `name` or `#name`. Raises `channel_not_found`."""
+        channel = self.channels.get(reference) or self.channel_named(reference.removeprefix("#"))
+        if channel is None:
             raise SlackError("channel_not_found")
-        return found
+        return channel
 
     def channel_named(self, name: str) -> Channel | None:
         return next((c for c in self.channels.values() if not c.is_im and c.name == name), None)
 
     def channels_of(self, user: str) -> list[Channel]:
-        """The channels that `user` can look into, direct messages last."""
-        return sorted((c for c in self.channels.values() if self.may_see(c, user)), key=lambda c: (c.is_im, c.name))
+        """Return the channels that `user` can look into, direct messages last."""
+        return sorted(
+            (c for c in self.channels.values() if self.may_see(c, user)),
+            key=lambda c: (c.is_im, c.name),
+        )
 
     def may_see(self, channel: Channel, user: str) -> bool:
-        """Full members see public channels; guests and people of other workspaces only those that they are in."""
+        """Full members see public channels; guests and strangers only those that they are in."""
         if user in channel.members:
             return True
         shape = self.users[user]
@@ -109,22 +138,22 @@ class Workspace:
         return full and not (channel.is_private or channel.is_im)
 
     def user(self, user_id: str) -> Json:
-        found = self.users.get(user_id)
-        if found is None:
+        user = self.users.get(user_id)
+        if user is None:
             raise SlackError("user_not_found")
-        return found
+        return user
 
     def message(self, channel: Channel, ts: str) -> Json:
-        found = channel.message(ts)
-        if found is None:
+        message = channel.message(ts)
+        if message is None:
             raise SlackError("message_not_found")
-        return found
+        return message
 
     def permalink(self, channel: str, ts: str) -> str:
         return f"{self.url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
 
     def timestamp(self) -> str:
-        """A new message `ts`: unique and increasing, a string, as Slack's."""
+        """Return a new message `ts`: unique and increasing, a string, as Slack's."""
         self._last_ts = max(self._last_ts + 1, int(self.now() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
@@ -142,20 +171,26 @@ class Workspace:
         blocks: list[Json] | None = None,
         thread_ts: str | None = None,
         broadcast: bool = False,
-        metadata: Json | None = None,
         **more: Any,
     ) -> Json:
-        """Put a message into a channel. Bots' messages carry `bot_id`, like those of chat.postMessage."""
+        """Put a message into a channel. The bot's carry `bot_id`, as those of chat.postMessage do.
+
+        `more` stands in the message as it is.
+        """
         if channel.is_archived:
             raise SlackError("is_archived")
         team = self.users[user]["team_id"] if user in self.users else TEAM
-        message: Json = {"type": "message", "user": user, "text": text, "ts": self.timestamp(), "team": team}
+        message: Json = {
+            "type": "message",
+            "user": user,
+            "text": text,
+            "ts": self.timestamp(),
+            "team": team,
+        }
         if user == BOT_USER:
             message |= {"bot_id": BOT, "app_id": APP, "bot_profile": self.bot_profile()}
         if blocks:
             message["blocks"] = stored(blocks)
-        if metadata:
-            message["metadata"] = deepcopy(metadata)
         message |= more
         if message.get("subtype") in ("file_share", "me_message"):
             del message["team"]  # https://github.com/slackapi/slack-api-specs/issues/62
@@ -174,15 +209,28 @@ class Workspace:
         self.changes.tell(Change("message", channel.id, data=message))
         return message
 
-    def alert(self, channel: Channel, app: str, text: str = "", *, webhook: bool = False, **more: Any) -> Json:
-        """Another program's message, `attachments` and `blocks` as it sends them; `webhook`: by an incoming one, without a user.
+    def alert(
+        self, channel: Channel, app: str, text: str = "", *, webhook: bool = False, **more: Any
+    ) -> Json:
+        """Put another program's message into a channel, `attachments` and `blocks` as it sends them.
 
+        By an incoming webhook it has no user.
         https://docs.slack.dev/reference/events/message/bot_message
         """
         for number, attachment in enumerate(more.get("attachments", []), 1):
-            attachment |= {"id": number, "fallback": attachment.get("fallback") or "[no preview available]"}
-        who = {"bot_id": f"B0{app.upper()}", "username": app, "bot_profile": {"name": app, "deleted": False}}
-        more |= {**who, **({"subtype": "bot_message"} if webhook else {"app_id": f"A0{app.upper()}"})}
+            attachment |= {
+                "id": number,
+                "fallback": attachment.get("fallback") or "[no preview available]",
+            }
+        who = {
+            "bot_id": f"B0{app.upper()}",
+            "username": app,
+            "bot_profile": {"name": app, "deleted": False},
+        }
+        more |= {
+            **who,
+            **({"subtype": "bot_message"} if webhook else {"app_id": f"A0{app.upper()}"}),
+        }
         return self.post(channel, "" if webhook else f"U0{app.upper()}", text, **more)
 
     def _count_reply(self, root: Json, reply: Json) -> None:
@@ -195,7 +243,7 @@ class Workspace:
         root["latest_reply"] = reply["ts"]
 
     def system(self, channel: Channel, user: str, subtype: str, text: str, **more: Any) -> None:
-        """What Slack itself writes into a channel: somebody joined, the topic was set, …"""
+        """Write what Slack itself writes: somebody joined, the topic was set, …"""
         self.post(channel, user, text, subtype=subtype, **more)
 
     def edit(self, channel: Channel, ts: str, **new: Any) -> Json:
@@ -207,17 +255,31 @@ class Workspace:
                 message.pop(key, None)
             else:
                 message[key] = stored(value) if key == "blocks" else value
-        self.changes.tell(Change("message_changed", channel.id, data={"message": message, "previous_message": before}))
+        self.changes.tell(
+            Change(
+                "message_changed", channel.id, data={"message": message, "previous_message": before}
+            )
+        )
         return message
 
     def delete(self, channel: Channel, ts: str) -> None:
         message = self.message(channel, ts)
         channel.messages.remove(message)
         channel.pins = [pin for pin in channel.pins if pin["ts"] != ts]
-        self.changes.tell(Change("message_deleted", channel.id, data={"deleted_ts": ts, "previous_message": message}))
+        self.changes.tell(
+            Change(
+                "message_deleted", channel.id, data={"deleted_ts": ts, "previous_message": message}
+            )
+        )
 
     def whisper(
-        self, channel: Channel, user: str, text: str, *, blocks: list[Json] | None = None, thread_ts: str | None = None
+        self,
+        channel: Channel,
+        user: str,
+        text: str,
+        *,
+        blocks: list[Json] | None = None,
+        thread_ts: str | None = None,
     ) -> Json:
         """An ephemeral message: only `user` sees it, and no history has it."""
         message: Json = {
@@ -240,12 +302,12 @@ class Workspace:
 
     def rewhisper(self, user: str, ts: str, replacement: Json | None) -> None:
         """Replace the text and blocks of an ephemeral message, or take it away."""
-        mine = self.ephemerals.get(user, [])
-        message = next((m for m in mine if m["ts"] == ts), None)
+        whispered = self.ephemerals.get(user, [])
+        message = next((message for message in whispered if message["ts"] == ts), None)
         if message is None:
             raise SlackError("message_not_found")
         if replacement is None:
-            mine.remove(message)
+            whispered.remove(message)
         else:
             message.pop("blocks", None)
             message |= {"text": replacement.get("text", "")}
@@ -267,7 +329,14 @@ class Workspace:
         check_channel_name(name)
         if self.channel_named(name):
             raise SlackError("name_taken")
-        channel = Channel(self.new_id("C"), name, creator, int(self.now()), is_private=is_private, members=[creator])
+        channel = Channel(
+            self.new_id("C"),
+            name,
+            creator,
+            int(self.now()),
+            is_private=is_private,
+            members=[creator],
+        )
         self.channels[channel.id] = channel
         self._tell_channel(channel, "created")
         self.system(channel, creator, "channel_join", f"<@{creator}> has joined the channel")
@@ -309,7 +378,9 @@ class Workspace:
         if len(value) > 250:
             raise SlackError("too_long")
         setattr(channel, what, {"value": value, "creator": user, "last_set": int(self.now())})
-        self.system(channel, user, f"channel_{what}", f"set the channel {what}: {value}", **{what: value})
+        self.system(
+            channel, user, f"channel_{what}", f"set the channel {what}: {value}", **{what: value}
+        )
         self._tell_channel(channel, what)
 
     def archive(self, channel: Channel, user: str) -> None:
@@ -320,12 +391,14 @@ class Workspace:
         self._tell_channel(channel, "archived", user=user)
 
     def direct(self, user: str) -> Channel:
-        """The direct message between the bot and `user`, made when there is none."""
+        """Return the direct message between the bot and `user`; it is made when there is none."""
         self.user(user)
         for channel in self.channels.values():
             if channel.im_user == user:
                 return channel
-        channel = Channel(self.new_id("D"), "", BOT_USER, int(self.now()), im_user=user, members=[user, BOT_USER])
+        channel = Channel(
+            self.new_id("D"), "", BOT_USER, int(self.now()), im_user=user, members=[user, BOT_USER]
+        )
         self.channels[channel.id] = channel
         self._tell_channel(channel, "created")
         return channel
@@ -382,7 +455,9 @@ class Workspace:
             del message["reactions"]
         self._tell_reaction("removed", channel, message, name, user)
 
-    def _tell_reaction(self, what: str, channel: Channel, message: Json, name: str, user: str) -> None:
+    def _tell_reaction(
+        self, what: str, channel: Channel, message: Json, name: str, user: str
+    ) -> None:
         data = {"what": what, "reaction": name, "by": user, "message": message}
         self.changes.tell(Change("reaction", channel.id, data=data))
 

@@ -64,7 +64,7 @@ async def test_every_form_and_the_home(
             world.workspace.modals.open(ALICE, view.payload())
             await expect(tab.page.locator("#view-title")).to_have_text(view.title)
             await tab.part(tab.page.locator("#view"), f"{name}-{where}")
-            world.workspace.modals.clear(ALICE)
+            world.workspace.modals.close(ALICE)
             await expect(tab.page.locator("#view")).not_to_be_visible()
         assert await tab.fits()
         assert tab.problems == []

@@ -17,14 +17,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phases.record.incident import Incident
 from sandbox.faults import Hanging
-from sandbox.github import CI_TOKEN, TOKEN, GitHub, Run
-from sandbox.github_api import github_app
-from sandbox.github_hooks import Hooks
+from sandbox.github.api import github_app
+from sandbox.github.state import CI_TOKEN, TOKEN, GitHub, Run
+from sandbox.github.webhooks import Webhooks
 from sandbox.serving import HOST, bound, serving
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import ClientRefused
@@ -117,7 +116,12 @@ class HubTown(Town):
             _history(hub)
         async with serving(self._app(), self._listening, lambda: None), super().open():
             hooks = [
-                Hooks(hub, f"{self.front}/webhooks/github", SECRET, post=self.world.post)
+                Webhooks(
+                    hub,
+                    f"{self.front}/webhooks/github",
+                    SECRET,
+                    delivery=self.world.webhook_delivery,
+                )
                 for hub in self.hubs.values()
             ]
             for number, hub in self.hubs.items():
@@ -148,7 +152,7 @@ class HubTown(Town):
 
     async def _run(self, number: int, hub: GitHub, run: Run) -> None:
         await asyncio.sleep(HIDDEN_SECONDS)
-        hub.go_on(run, "in_progress")
+        hub.advance(run, "in_progress")
         await asyncio.sleep(RUNS_SECONDS)
         hub.finish(run)
         await self.ci(number, run.inputs["release"])
@@ -165,18 +169,11 @@ class HubTown(Town):
         }
         body = json.dumps(told).encode()
         signature = "sha256=" + hmac.new(DEPLOY_SECRET.encode(), body, hashlib.sha256).hexdigest()
-        async with self.world.post.client(10.0) as http:
-            while True:
-                try:
-                    headers = {"X-Firebreak-Signature": signature}
-                    answer = await http.post(
-                        f"{self.front}/webhooks/deploys", content=body, headers=headers
-                    )
-                    if answer.status_code == 200:
-                        return
-                except httpx.HTTPError:
-                    pass  # as good as refused
-                await asyncio.sleep(TOLD_AGAIN_SECONDS)
+        url, headers = f"{self.front}/webhooks/deploys", {"X-Firebreak-Signature": signature}
+        while True:
+            if await self.world.webhook_delivery.post(url, body, headers, seconds=10.0) == 200:
+                return
+            await asyncio.sleep(TOLD_AGAIN_SECONDS)
 
 
 class _ByRepository:

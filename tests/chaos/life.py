@@ -124,7 +124,7 @@ async def written(town: Town, number: int, channel: Channel, patience: float) ->
             continue
         async with town.form:
             ends += time.monotonic() - before
-            alice.workspace.modals.clear(alice.id)
+            alice.workspace.modals.close(alice.id)
             await alice.command(f"/incident postmortem {incident}")
             try:
                 form = await alice.open_modal(

@@ -27,7 +27,7 @@ from bot.store.incident_store import Store
 from bot.store.redis import connect
 from sandbox.process import KeptProcess
 from sandbox.serving import HOST, bound, free_port, serving
-from sandbox.slack.api import lose_answer
+from sandbox.wire import lose_answer
 from sandbox.world import World
 
 Moment = Literal["before", "during", "after"]
@@ -115,7 +115,7 @@ class Town:
             3.0,
             20.0,
         )  # Slack's own are at once, a minute, five
-        self.world.linear_hooks.retry_delays = (1.0, 3.0, 20.0)
+        self.world.linear_webhooks.retry_delays = (1.0, 3.0, 20.0)
         self._client = httpx.AsyncClient(trust_env=False, timeout=60)
         self.store = Store(connect(redis_url, read_seconds=JUDGE_SECONDS))
         self.form = asyncio.Lock()
@@ -185,7 +185,7 @@ class Town:
         front = self.front = f"http://{HOST}:{balancer.getsockname()[1]}"
         self.world.delivery.request_url = f"{front}/slack/events"
         self.world.alerts.url = f"{front}/webhooks/sentry"
-        self.world.linear_hooks.url = f"{front}/webhooks/linear"
+        self.world.linear_webhooks.url = f"{front}/webhooks/linear"
         outside = Starlette(
             routes=[Route("/r{replica:int}/{rest:path}", self._through, methods=VERBS)]
         )

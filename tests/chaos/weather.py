@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from sandbox.faults import Fault
-from sandbox.page.trouble import HANG_SECONDS, LINEAR_STORM, STORM
-from sandbox.slack.socket import MOST, Reason
+from sandbox.page.faults_panel import HANG_SECONDS, LINEAR_STORM, STORM
+from sandbox.slack.to_app.socket_mode import MOST, Reason
 from tests.chaos.kill import BY_ALERT, BY_GITHUB, Outcome, Way, batch
 from tests.chaos.life import channels
 from tests.chaos.town import Town, eventually

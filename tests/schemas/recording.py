@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox import post
+from sandbox.webhook_delivery import WebhookDelivery
 from sandbox.world import World
 
 FOLDER = "SCHEMA_RECORDS"
@@ -82,20 +81,26 @@ def _raw(scope: Scope) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def _recording() -> Iterator[None]:
     log = Log(Path(os.environ[FOLDER]))
-    system, carry = World._system, post._Carrier.handle_async_request
+    system, post = World._system, WebhookDelivery.post
 
     def mounted(world: World, name: str, app: Starlette) -> Mount:
         mount = system(world, name, app)
         return Mount(mount.path, Recorded(mount.app, name, log))
 
-    async def carried(carrier: post._Carrier, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        event = request.headers.get("x-github-event")
+    async def posted(
+        delivery: WebhookDelivery,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        seconds: float,
+    ) -> int | None:
+        event = headers.get("X-GitHub-Event")
         if event is not None:
-            log.write(system="github", webhook=event, body=request.content.decode())
-        return await carry(carrier, request)
+            log.write(system="github", webhook=event, body=body.decode())
+        return await post(delivery, url, body, headers, seconds=seconds)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(World, "_system", mounted)
-        patch.setattr(post._Carrier, "handle_async_request", carried)
+        patch.setattr(WebhookDelivery, "post", posted)
         yield

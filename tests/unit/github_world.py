@@ -23,8 +23,8 @@ from bot.store.dispatch_ledger import Dispatches
 from bot.store.incident_store import Store
 from phases.record.service import DeployWorkflow, ReleaseNames, Service
 from sandbox.faults import Faults
-from sandbox.github import REPOSITORY, TOKEN, GitHub
-from sandbox.github_api import github_app
+from sandbox.github.api import github_app
+from sandbox.github.state import REPOSITORY, TOKEN, GitHub
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "github" / "openapi-subset.json"
 SHOP = Service(

@@ -21,7 +21,7 @@ from phases.record.incident import Incident, Source
 from phases.record.service import Service
 from phases.triage.measure import triage
 from sandbox.faults import Faults
-from sandbox.sentry.api import sentry_app
+from sandbox.sentry.api.app import sentry_app
 from sandbox.sentry.state import Sentry as LocalSentry
 from tests.unit.local_http import serving
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from local_http import serving
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
@@ -24,9 +23,10 @@ from starlette.routing import Mount, Route
 from sandbox.faults import Faults
 from sandbox.slack.api import BOT_TOKEN, slack_app
 from sandbox.slack.channels import ALICE, BOB, GUEST, OTHER
-from sandbox.slack.delivery import Delivery
 from sandbox.slack.people import Person
+from sandbox.slack.to_app.delivery import Delivery
 from sandbox.slack.workspace import Workspace
+from tests.unit.local_http import serving
 
 SECRET = "shhh"
 

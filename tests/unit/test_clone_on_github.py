@@ -14,7 +14,7 @@ from bot.clients.github.clone import CloneOnGitHub
 from bot.store.incident_store import Store
 from phases.ports.ports import PullRequests, SourceCode
 from sandbox.faults import Fault
-from sandbox.github import Pull
+from sandbox.github.state import Pull
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bot.cli.checks.services import decisions, release_names
 from bot.store.incident_store import Store
 from phases.record.service import AdrPlace, ReleaseNames
 from sandbox.faults import Fault
-from sandbox.github import Workflow
+from sandbox.github.state import Workflow
 
 HEAD = "ab" * 20
 

@@ -22,7 +22,7 @@ from phases.ports.ports import Deployer, HotfixRef, PortError
 from phases.record.findings import Release
 from phases.record.service import DeployWorkflow
 from sandbox.faults import Fault
-from sandbox.github import TOKEN, Pull
+from sandbox.github.state import TOKEN, Pull
 
 ID = "inc-0042-1"
 TO = Release(version="1.2.0")
@@ -53,7 +53,7 @@ async def test_a_rollback_from_start_to_end(world: World) -> None:
         ("waiting", "to approve it"),
         ("in_progress", "is running"),
     ):
-        world.github.go_on(run, status)
+        world.github.advance(run, status)
         state = await deployer.look(SHOP, ID)
         assert (state.state, state.started_at) == ("running", run.created_at)
         assert says in state.lines[0]
@@ -105,7 +105,7 @@ async def test_without_any_state_of_ours_the_run_is_looked_for_by_its_name(
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
     ten, one = world.github.runs
     world.github.finish(ten, "failure")
-    world.github.go_on(one, "in_progress")
+    world.github.advance(one, "in_progress")
     # The title of inc-0042-10 holds inc-0042-1, too, but not as a whole word.
     assert (await world.deployer.look(SHOP, ID)).state == "running"
     assert (await world.deployer.look(SHOP, "inc-0042-10")).state == "failed"
@@ -199,7 +199,7 @@ async def test_how_a_run_fails(world: World, conclusion: str) -> None:
 
 async def test_a_run_that_hangs_is_unknown(world: World) -> None:
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
-    world.github.go_on(world.github.runs[0], "in_progress")
+    world.github.advance(world.github.runs[0], "in_progress")
     world.github.runs[0].created_at = back(31 * 60)
     state = await world.deployer.look(SHOP, ID)
     assert (state.state, state.started_at) == ("unknown", world.github.runs[0].created_at)
@@ -254,7 +254,7 @@ async def test_what_is_no_release_is_never_dispatched(world: World, version: str
 
 async def test_polling_what_did_not_change_costs_nothing(world: World) -> None:
     await world.deployer.start(SHOP, ID, TO, hotfix=False)
-    world.github.go_on(world.github.runs[0], "in_progress")
+    world.github.advance(world.github.runs[0], "in_progress")
     for _ in range(3):
         assert (await world.deployer.look(SHOP, ID)).state == "running"
     polls = [one for one in world.asked if "/actions/runs/" in one.path]
@@ -349,11 +349,11 @@ async def test_a_rollback_by_deployment_from_start_to_end(world: World, store: S
         "running",
         ("The deployment waits for somebody to take it.",),
     )
-    github.say_status(made, "in_progress")
+    github.set_status(made, "in_progress")
     assert "is running" in (await world.deployer.look(shop, ID)).lines[0]
     await store.redis.flushall()  # found again by our id in its payload
     await world.deployer.start(shop, ID, TO, hotfix=False)
-    github.say_status(made, "success")
+    github.set_status(made, "success")
     assert (await world.deployer.look(shop, ID)).state == "done"
     assert await world.deployer.running(shop) == Release(version="1.2.0", commit="2" * 40)
     assert len(world.sent("POST", "/deployments")) == 1
@@ -368,7 +368,7 @@ async def test_a_hotfix_by_deployment_and_how_deployments_fail(world: World) -> 
     await world.deployer.start(BY_DEPLOYMENTS, ID, fix, hotfix=True)
     (made,) = world.github.deployments[2:]
     assert (made.ref, made.payload["release"]) == (HEAD, fix.version)
-    world.github.say_status(made, "failure")
+    world.github.set_status(made, "failure")
     state = await world.deployer.look(BY_DEPLOYMENTS, ID)
     assert (state.state, state.reason) == ("failed", "the deployment ended as failure")
     made.statuses.clear()
@@ -376,7 +376,7 @@ async def test_a_hotfix_by_deployment_and_how_deployments_fail(world: World) -> 
     assert (
         "nobody has taken the deployment" in (await world.deployer.look(BY_DEPLOYMENTS, ID)).reason
     )
-    world.github.say_status(made, "in_progress")
+    world.github.set_status(made, "in_progress")
     made.created_at = back(31 * 60)
     assert (await world.deployer.look(BY_DEPLOYMENTS, ID)).state == "unknown"
 

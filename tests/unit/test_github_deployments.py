@@ -92,7 +92,7 @@ async def test_asked_again_only_what_is_new_costs_something(
     statuses = [one for one in world.asked if one.path.endswith("/statuses")]
     assert ["if-none-match" in one.headers for one in listed] == [False, True, True]
     assert len(statuses) == 1 + 3, "what has ended is not asked for again"
-    world.github.say_status(going_on, "success")
+    world.github.set_status(going_on, "success")
     assert await told(hub) == [("1.3.0", True), ("1.2.0", True)]
 
 
@@ -147,7 +147,7 @@ async def test_a_tag_that_is_gone_still_names_its_version_and_a_branch_never_doe
     for ref, minutes in (("v0.9.0", 300), ("v2", 200), ("main", 100)):
         made = github.open_deployment(ref, "3" * 40, "production", {}, "ci")
         made.created_at = back(minutes)
-        github.say_status(made, "success", at=back(minutes))
+        github.set_status(made, "success", at=back(minutes))
     github.branches["v2"] = "3" * 40
     assert await told(hub) == [("1.3.0", True), ("1.3.0", True), ("0.9.0", True)]
 
@@ -160,7 +160,7 @@ async def test_with_more_tags_than_are_listed_a_ref_is_asked_about_by_itself(
     for ref, minutes in (("billing-v7.1.0", 20), ("main", 10)):
         made = github.open_deployment(ref, "2" * 40, "production", {}, "ci")
         made.created_at = back(minutes)
-        github.say_status(made, "success", at=back(minutes))
+        github.set_status(made, "success", at=back(minutes))
     assert await told(hub) == [("2" * 40, True)], "its tag is beyond those that are listed"
 
 

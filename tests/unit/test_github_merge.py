@@ -16,7 +16,7 @@ from phases.ports.ports import HotfixRef, Merges, PortError
 from phases.record.findings import MergeState
 from phases.record.service import Service
 from sandbox.faults import Fault
-from sandbox.github import Pull
+from sandbox.github.state import Pull
 
 HEAD, NEXT = "ab" * 20, "cd" * 20
 FIX = HotfixRef(name="#12", commit=HEAD).release

@@ -12,7 +12,7 @@ from bot.store.incident_store import Store
 from phases.ports.ports import PortError
 from phases.record.findings import Release
 from sandbox.faults import Fault
-from sandbox.github import INPUTS, GitHub, Workflow
+from sandbox.github.state import INPUTS, GitHub, Workflow
 
 TO = Release(version="1.2.0")
 NEEDS = "the inputs release"

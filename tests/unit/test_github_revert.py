@@ -22,7 +22,7 @@ from phases.root_cause.revert import culprit
 from phases.steps.change import Change, Refused
 from phases.workflow import step
 from sandbox.faults import Fault
-from sandbox.github import Pull
+from sandbox.github.state import Pull
 
 NOW = datetime(2026, 3, 4, 14, 0, tzinfo=UTC)
 PULL = "https://github.com/acme/shop/pull/7"

@@ -19,7 +19,7 @@ from phases.record.service import Service
 from phases.root_cause.investigate import investigate
 from phases.triage.measure import fix_of
 from sandbox.faults import Fault
-from sandbox.github import File, Pull
+from sandbox.github.state import File, Pull
 
 CART = "def total(cart):\n    rate = cart.rate\n    return cart.sum / rate\n\n\n# the end\n"
 BAD = "b" * 40
@@ -99,6 +99,7 @@ async def test_out_of_calls_the_commits_are_there_without_their_files(world: Wor
 
 
 async def test_blame_says_who_when_and_which_pull_request(world: World) -> None:
+    world.github.pulls.append(Pull(7, "Rates", BAD, "rates", merged=True))
     found = await world.source.blame(SHOP, "1.4.0", "/app/shop/cart.py", 3)
     assert found is not None
     assert (found.sha, found.author, found.subject) == (BAD, "Bo", "Rates")

@@ -14,7 +14,7 @@ from handlers.events import app_home as homes
 from phases.messages.commands import SetSeverity, TakeLead
 from phases.record.incident import Severity
 from sandbox.faults import Fault
-from sandbox.slack.blocks import plain
+from sandbox.slack.block_kit.blocks import plain
 
 
 @pytest.fixture

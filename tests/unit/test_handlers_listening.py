@@ -189,7 +189,7 @@ async def test_make_it_an_incident_reads_the_alert(home: House, app: str) -> Non
     parts = {key: value for key, value in message.items() if key in ("text", "attachments")}
     parts |= {"blocks": message["blocks"]} if "blocks" in message else {}
     alert = home.slack.workspace.alert(general, app, webhook="subtype" in message, **parts)
-    await bob.shortcut("incident.declare", general, {**alert, "channel": general.id})
+    await bob.shortcut("incident.declare", {**alert, "channel": general.id})
     await bob.submit(await bob.open_modal("incident.declare"))
     incident = await home.newest()
     assert (incident.title, incident.service) == (title, "shop")
@@ -202,7 +202,7 @@ async def test_an_alert_of_a_fire_that_burns_becomes_evidence(home: House) -> No
     await home.slack.alice.command("/incident the shop is down")
     general, bob = home.slack.workspace.channel("general"), home.slack.bob
     alert = home.slack.workspace.alert(general, "grafana", attachments=GRAFANA["attachments"])
-    await bob.shortcut("incident.declare", general, {**alert, "channel": general.id})
+    await bob.shortcut("incident.declare", {**alert, "channel": general.id})
     await bob.submit(await bob.open_modal("incident.declare"))
     view = await bob.open_modal("incident.declared")
     await bob.click(view, "incident.go_there")

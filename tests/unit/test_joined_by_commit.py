@@ -46,7 +46,7 @@ def by_branch(hub: Hub, ref: str = "main") -> None:
     for sha, minutes in ((X, 900), (Y, 600), (Z, 8)):
         made = hub.github.open_deployment(ref, sha, "production", {}, "ci")
         made.created_at = ago(minutes)
-        hub.github.say_status(made, "success", at=ago(minutes - 1))
+        hub.github.set_status(made, "success", at=ago(minutes - 1))
     hub.github.branches[ref.removeprefix("refs/heads/")] = Z
 
 

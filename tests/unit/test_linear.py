@@ -15,7 +15,8 @@ from phases.ports.ports import PortError, Tickets
 from phases.record.documents import Ticket
 from phases.record.service import Service
 from sandbox.faults import Fault, Faults
-from sandbox.linear import API_KEY, Linear, linear_app
+from sandbox.linear.api import linear_app
+from sandbox.linear.state import API_KEY, Linear
 
 SHOP = Service(name="shop", linear_team="shop")
 
@@ -65,7 +66,7 @@ async def test_from_open_to_closed(world: World) -> None:
         1,
         "In Progress",
     )
-    comments, attachments = world.linear.of(issue)
+    comments, attachments = world.linear.comments_on(issue), world.linear.attachments_on(issue)
     assert [c.body for c in comments] == ["Recovered: 20 → 0 events a minute"]
     assert [(a.url, a.title) for a in attachments] == [
         ("https://sentry.io/issues/1", "Sentry SHOP-3")

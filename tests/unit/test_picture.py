@@ -29,8 +29,8 @@ from phases.verification.event_chart import (
     points,
     quick,
 )
-from sandbox.slack.blocks import plain
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.block_kit.blocks import plain
+from sandbox.slack.block_kit.limits import check_message_blocks
 
 MINUTE = timedelta(minutes=1)
 WINDOW = timedelta(minutes=15)

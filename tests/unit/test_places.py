@@ -21,7 +21,7 @@ from phases.record.findings import Choice, Frame, Investigation, Release, Triage
 from phases.record.service import ReleaseNames, Service
 from phases.root_cause.investigate import investigate
 from sandbox.faults import Fault
-from sandbox.github import File
+from sandbox.github.state import File
 
 TREE = (
     "README.md",

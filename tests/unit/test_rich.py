@@ -23,8 +23,8 @@ from handlers.slack.rich_blocks import NEVER
 from handlers.views.blocks import Message, message, section
 from handlers.views.charts import chart, table
 from sandbox.slack.api import BOT_TOKEN
-from sandbox.slack.blocks import plain
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.block_kit.blocks import plain
+from sandbox.slack.block_kit.limits import check_message_blocks
 
 texts = st.one_of(
     st.text(max_size=60),

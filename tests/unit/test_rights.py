@@ -27,10 +27,10 @@ from phases.messages.commands import Declare, TakeLead
 from phases.messages.results import ChannelOpened, Triaged
 from phases.record.findings import Choice
 from phases.record.incident import Channel, Incident, Source, Status
-from sandbox.slack import payloads
 from sandbox.slack.channels import BOT_USER, OTHER_TEAM, TEAM, person
-from sandbox.slack.delivery import Ack
-from sandbox.slack.events import app_home_opened
+from sandbox.slack.to_app import payloads
+from sandbox.slack.to_app.delivery import Ack
+from sandbox.slack.to_app.events import app_home_opened
 
 PAGE = (Path(__file__).parents[2] / "docs/permissions.md").read_text(encoding="utf-8")
 NO = "Only full members of this workspace can use Firebreak here. Nothing was done."
@@ -127,7 +127,7 @@ class Town:
                 pipe.restore(key, 0, value)
             await pipe.execute()
         self.home.slack.workspace.ephemerals.clear()
-        self.home.slack.workspace.modals.stacks.clear()
+        self.home.slack.workspace.modals.shown.clear()
         self.home.slack.workspace.modals.homes.clear()
         self.log.clear()
 
@@ -304,7 +304,7 @@ class Try:
         assert ack is None or ack.ok, ack
         workspace = self.slack.workspace
         seen = [ack.body if ack is not None else "", workspace.ephemerals.get(self.user, [])]
-        seen += [workspace.modals.top(self.user), workspace.modals.homes.get(self.user)]
+        seen += [workspace.modals.current(self.user), workspace.modals.homes.get(self.user)]
         return json.dumps(seen, ensure_ascii=False)
 
     def theirs(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -318,8 +318,7 @@ class Try:
         workspace, channel = self.slack.workspace, self.slack.workspace.channel("general")
         line = "/incident " + WORDS.get(id, f"{id} {{id}}").format(id=self.incident)
         url = self.slack.delivery.response_urls.make(self.user, channel)
-        trigger = workspace.modals.trigger(self.user)
-        body = payloads.command(workspace, self.user, channel, line, url, trigger)
+        body = payloads.command(workspace, self.user, channel, line, url)
         if self.who == "Slack Connect":
             body["team_id"] = TEAM
         return await self.slack.delivery.command(body)
@@ -339,10 +338,7 @@ class Try:
         told = json.dumps(value_of(id, self.incident))
         action |= {"selected_option": {"value": told}} if id == "incident.more" else {"value": told}
         url = self.slack.delivery.response_urls.make(self.user, channel, self.message)
-        trigger = workspace.modals.trigger(self.user)
-        body = payloads.message_click(
-            workspace, self.user, channel, self.message, action, {}, url, trigger
-        )
+        body = payloads.message_click(workspace, self.user, self.message, action, {}, url)
         return await self.slack.delivery.interaction(self.theirs(body))
 
     def view(self, id: str) -> dict[str, Any]:
@@ -368,8 +364,8 @@ class Try:
 
     async def form(self, id: str) -> Ack:
         workspace, view = self.slack.workspace, self.view(id)
-        workspace.modals.stacks.clear()
-        body = payloads.submission(workspace, self.user, view, workspace.modals.trigger(self.user))
+        workspace.modals.shown.clear()
+        body = payloads.submission(workspace, self.user, view)
         return await self.slack.delivery.interaction(self.theirs(body))
 
     async def in_form(self, id: str) -> Ack:
@@ -383,20 +379,17 @@ class Try:
             "value": told,
             "action_ts": "1.0",
         }
-        body = payloads.view_click(
-            workspace, self.user, view, action, workspace.modals.trigger(self.user, view["id"])
-        )
+        body = payloads.view_click(workspace, self.user, view, action)
         return await self.slack.delivery.interaction(self.theirs(body))
 
     async def shortcut(self, id: str) -> Ack:
         workspace, where = self.slack.workspace, self.slack.workspace.channel("general")
-        trigger = workspace.modals.trigger(self.user)
         if id == "global":
-            body = payloads.shortcut(workspace, self.user, "incident.declare", trigger)
+            body = payloads.shortcut(workspace, self.user, "incident.declare")
         else:
             url = self.slack.delivery.response_urls.make(self.user, where, self.message)
             body = payloads.message_shortcut(
-                workspace, self.user, "incident.declare", where, self.message, url, trigger
+                workspace, self.user, "incident.declare", self.message, url
             )
         return await self.slack.delivery.interaction(self.theirs(body))
 

@@ -22,7 +22,7 @@ from phases.record.incident import Severity
 from phases.triage.blast_radius import severity_of, users, with_others
 from phases.triage.steps import headline
 from sandbox.faults import Fault
-from sandbox.page.trouble import OVERLOAD
+from sandbox.page.faults_panel import OVERLOAD
 
 SINCE = NOW - timedelta(minutes=15)
 TIMEOUT = OVERLOAD[0]

@@ -18,7 +18,7 @@ from bot.clients.slack.socket_mode import SocketMode as OurEnd
 from handlers.app import build_app
 from handlers.slack.bolt import App
 from sandbox.slack.api import BOT_TOKEN
-from sandbox.slack.socket import SocketMode
+from sandbox.slack.to_app.socket_mode import SocketMode
 
 
 def untimed(_: str) -> AbstractContextManager[None]:

@@ -61,7 +61,7 @@ from phases.record.incident import (
     Status,
 )
 from phases.record.memories import PastIncident
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.block_kit.limits import check_message_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 

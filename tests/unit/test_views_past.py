@@ -13,7 +13,7 @@ from handlers.views import history as views
 from handlers.views.blocks import MESSAGE_BLOCKS, Message
 from phases.memory.trends import trends
 from phases.record.memories import PastIncident
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.block_kit.limits import check_message_blocks
 from tests.unit.test_trends import one
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)

@@ -18,7 +18,7 @@ from sentry_world import World, world
 from bot.store.incident_store import Store
 from sandbox.faults import Fault
 from sandbox.sentry import shapes
-from sandbox.sentry.state import Issue
+from sandbox.sentry.models import Issue
 from tests.unit.test_handlers_routes import event_alert
 
 JANE = {"type": "user", "id": 7, "name": "Jane"}

@@ -16,7 +16,7 @@ import httpx
 from sandbox.sentry.alerts import sign
 from sandbox.slack.api import APP_TOKEN
 from sandbox.slack.people import plain
-from sandbox.slack.socket import SocketMode
+from sandbox.slack.to_app.socket_mode import SocketMode
 from sandbox.world import LINEAR_SECRET, SENTRY_SECRET, World
 from tests.workspace.stage import asked, burn, declared, incidents, opened, runs, told, town
 

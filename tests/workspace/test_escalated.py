@@ -13,7 +13,7 @@ from tests.workspace.stage import burn, eventually, said, told
 def bug(world: World, title: str) -> Any:
     """A Linear issue that somebody wrote days ago."""
     team = world.linear.teams[0]
-    world.linear.mutation_issueCreate({"input": {"teamId": team.id, "title": title}})
+    world.linear.create_issue({"teamId": team.id, "title": title})
     return world.linear.issues[-1]
 
 
@@ -35,8 +35,8 @@ async def test_a_sentry_issue_and_a_linear_bug_are_adopted(two_services: World):
     assert ticket.parent_id == known.id
 
     def both_ways() -> bool:
-        up = [c.body for c in world.linear.of(known)[0]]
-        down = [c.body for c in world.linear.of(ticket)[0]]
+        up = [c.body for c in world.linear.comments_on(known)]
+        down = [c.body for c in world.linear.comments_on(ticket)]
         return any(ticket.url in body for body in up) and any(known.url in body for body in down)
 
     await eventually(world, both_ways, "a comment both ways")

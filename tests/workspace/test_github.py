@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from sandbox.faults import Faults
-from sandbox.github import TOKEN, File, GitHub, Pull, Run
-from sandbox.github_api import github_app
+from sandbox.github.api import github_app
+from sandbox.github.state import TOKEN, File, GitHub, Pull, Run
 from sandbox.serving import bound, serving
 from sandbox.slack.people import Json
 from sandbox.world import World
@@ -105,7 +105,7 @@ async def test_a_rollback_by_workflow(world: World, github: GitHub) -> None:
         "decision": "",
         "hotfix": "false",
     }
-    github.go_on(run, "in_progress")
+    github.advance(run, "in_progress")
     world.kill_bot()
     await world.bot.until_running()
     github.finish(run)

@@ -31,7 +31,7 @@ async def test_a_fire_that_comes_back_without_an_alert_opens_it_again_over_a_res
     ticket = small.linear.issues[0]
     comments = await eventually(
         small,
-        lambda: [c for c in small.linear.of(ticket)[0] if "It is back" in c.body],
+        lambda: [c for c in small.linear.comments_on(ticket) if "It is back" in c.body],
         "the ticket follows",
     )
     assert len(comments) == 1

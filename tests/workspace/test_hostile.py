@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 
-from sandbox.slack import payloads
 from sandbox.slack.people import plain
+from sandbox.slack.to_app import payloads
 from sandbox.world import World
 from tests.workspace.stage import DEPLOY, asked, burn, declared, eventually, everything
 from tests.workspace.test_words import formatted

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.faults import Faults
-from sandbox.github import TOKEN, GitHub, Pull
-from sandbox.github_api import github_app
-from sandbox.github_hooks import Hooks
+from sandbox.github.api import github_app
+from sandbox.github.state import TOKEN, GitHub, Pull
+from sandbox.github.webhooks import Webhooks
 from sandbox.serving import bound, serving
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, plain
@@ -50,7 +50,7 @@ async def world(tmp_path: Path, github: GitHub, faults: Faults) -> AsyncIterator
             serving(github_app(github, faults), listening, lambda: None)
         )
         made = await stack.enter_async_context(town(tmp_path, services=services, env=env))
-        hooks = Hooks(github, f"{made.bot_url}/webhooks/github", SECRET)
+        hooks = Webhooks(github, f"{made.bot_url}/webhooks/github", SECRET)
         stack.push_async_callback(hooks.stop)
         try:
             yield made

@@ -36,7 +36,7 @@ async def test_a_duplicate_ends_and_the_other_has_all_of_it(two_services: World)
     ticket = world.linear.issues[0]
     await eventually(
         world,
-        lambda: any("INC-0002 is the same" in c.body for c in world.linear.of(ticket)[0]),
+        lambda: any("INC-0002 is the same" in c.body for c in world.linear.comments_on(ticket)),
         "the ticket says so",
     )
 

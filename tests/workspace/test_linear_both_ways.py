@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sandbox.faults import Fault
-from sandbox.linear import Issue
+from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Json, Person, plain
 from sandbox.world import World
@@ -20,7 +20,7 @@ def ticket(world: World) -> Issue:
 
 
 def comments(world: World) -> str:
-    return "\n".join(one.body for one in world.linear.of(ticket(world))[0])
+    return "\n".join(one.body for one in world.linear.comments_on(ticket(world)))
 
 
 def roots(world: World, channel: Channel, words: str) -> list[Json]:
@@ -80,7 +80,7 @@ async def test_what_people_move_in_linear_is_heard_in_slack_and_nothing_bounces(
     channel = await opened(world)
 
     def attached(begins: str) -> bool:
-        return any(a.title.startswith(begins) for a in world.linear.of(ticket(world))[1])
+        return any(a.title.startswith(begins) for a in world.linear.attachments_on(ticket(world)))
 
     await eventually(world, lambda: attached("Sentry"), "the Sentry issue hangs on the ticket")
     await eventually(world, lambda: attached(f"Slack: #{channel.name}"), "and the channel")
@@ -103,12 +103,12 @@ async def test_what_people_move_in_linear_is_heard_in_slack_and_nothing_bounces(
     assert "is not over" in comments(world)
 
     # A delivery that comes twice, and a late one of before, change nothing.
-    priority = next(d for d in world.linear_hooks.deliveries if b'"priority": 3' in d.body)
-    again = await world.linear_hooks.redeliver(priority)
+    priority = next(d for d in world.linear_webhooks.deliveries if b'"priority": 3' in d.body)
+    again = await world.linear_webhooks.redeliver(priority)
     assert again.status == 200
     stale = type(priority)(id="another", body=priority.body, status=None)
-    assert (await world.linear_hooks.redeliver(stale)).status == 200
-    assert all(d.status == 200 for d in world.linear_hooks.deliveries)
+    assert (await world.linear_webhooks.redeliver(stale)).status == 200
+    assert all(d.status == 200 for d in world.linear_webhooks.deliveries)
     await alice.command("/incident update Still here", channel)
     await eventually(
         world, lambda: "Still here" in comments(world), "the update, after everything else"
@@ -186,7 +186,7 @@ async def test_action_items_are_followed_to_the_end_over_a_restart(small: World)
     await alice.sees_change(listed, "2 of 3 action items done")
     assert "done by Bob Okafor" in plain(alice.now(listed))
     world.kill_bot()
-    world.linear_hooks.enabled = False
+    world.linear_webhooks.enabled = False
     world.linear.move(third.identifier, "canceled")
     await world.bot.until_running()
     await overdue(world, "ticket")

@@ -7,7 +7,7 @@ import signal
 import time
 
 from sandbox.faults import Fault
-from sandbox.page.trouble import COUNTING, OVERLOAD
+from sandbox.page.faults_panel import COUNTING, OVERLOAD
 from sandbox.slack.people import plain
 from sandbox.world import World
 from tests.workspace.dump import valkey
@@ -120,11 +120,13 @@ async def test_without_linear_and_pager_the_incident_goes_on_and_catches_up(smal
     await alice.click(failed, "incident.try_again")
     await eventually(world, lambda: world.linear.issues, "the ticket, later")
     comments = await eventually(
-        world, lambda: world.linear.of(world.linear.issues[0])[0], "what happened meanwhile"
+        world, lambda: world.linear.comments_on(world.linear.issues[0]), "what happened meanwhile"
     )
     assert "rollback to 1.2.0" in " ".join(c.body.lower() for c in comments)
     await eventually(
-        world, lambda: world.linear.of(world.linear.issues[0])[1], "Sentry's issue is attached"
+        world,
+        lambda: world.linear.attachments_on(world.linear.issues[0]),
+        "Sentry's issue is attached",
     )
     await eventually(
         world, lambda: "could not be opened" not in status(channel), "nobody needs to try again"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from sandbox.faults import Fault
-from sandbox.linear import Issue
+from sandbox.linear.state import Issue
 from sandbox.slack.channels import Channel
 from sandbox.slack.people import Person, plain
 from sandbox.world import World

@@ -79,7 +79,7 @@ async def opened(world: World, *, alerts: bool) -> Channel:
 @pytest.mark.parametrize("key", [trap.key for trap in TRAPS])
 async def test_a_trap_of_the_sandbox(trapped: World, key: str):
     world, trap = trapped, BY_KEY[key]
-    assert await world.page.stage.act(f"trap:{key}", True) is None
+    assert await world.page.panel.act(f"trap:{key}", True) is None
     channel = await opened(world, alerts=trap.alerts)
     await decision_says(world, channel, SAYS[key])
     assert len(incidents(world)) == 1

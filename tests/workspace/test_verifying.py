@@ -145,7 +145,7 @@ async def test_not_recovered_is_paged_and_decided_again(small: World):
     ticket = world.linear.issues[0]
     await eventually(
         world,
-        lambda: any("did not help" in c.body for c in world.linear.of(ticket)[0]),
+        lambda: any("did not help" in c.body for c in world.linear.comments_on(ticket)),
         "the ticket follows",
     )
     # What was tried is not recommended again.

@@ -167,13 +167,15 @@ async def test_everything_that_can_be_asked_and_told_while_it_burns(small: World
     ticket = world.linear.issues[0]
     await eventually(
         world,
-        lambda: any("Card payments" in c.body for c in world.linear.of(ticket)[0]),
+        lambda: any("Card payments" in c.body for c in world.linear.comments_on(ticket)),
         "the update, on the ticket",
     )
-    assert not any("<@" in c.body for c in world.linear.of(ticket)[0]), "people have names there"
-    assert any("KeyError" in a.title or "SHOP-1" in a.title for a in world.linear.of(ticket)[1]), (
-        "Sentry's issue"
+    assert not any("<@" in c.body for c in world.linear.comments_on(ticket)), (
+        "people have names there"
     )
+    assert any(
+        "KeyError" in a.title or "SHOP-1" in a.title for a in world.linear.attachments_on(ticket)
+    ), "Sentry's issue"
 
     await bob.command("/incident update", channel)
     form: Json = await bob.open_modal("incident.update")

@@ -2,10 +2,11 @@
 
 import { draw } from "./chart.js";
 import "./composer.js";
-import { place, refresh, times, toEnd } from "./parts.js";
+import { place, refresh, toEnd } from "./parts.js";
 import { closeMenus } from "./press.js";
 import { go, post, state, toast } from "./state.js";
-import { showView } from "./views.js";
+import { times } from "./times.js";
+import { connectViews, showView } from "./views.js";
 
 const body = document.body;
 const CONVERSATION = ["sidebar", "header", "messages", "thread", "view"];
@@ -155,6 +156,7 @@ addEventListener("popstate", () => {
 });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh("sidebar", "messages"); });
 
+connectViews(refresh);
 const wanted = new URLSearchParams(location.search).get("tab");
 if (wanted) state.tab = wanted;
 go({ thread: state.thread }, { push: false });

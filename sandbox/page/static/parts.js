@@ -1,7 +1,8 @@
 // Parts of the page: fetched when something changed, and put in place without disturbing what stayed the same.
 
 import { go, query, state } from "./state.js";
-import { showView } from "./views.js";
+import { times } from "./times.js";
+import { keepTyped, showView } from "./views.js";
 
 const wanted = new Set();
 let running = false;
@@ -100,44 +101,3 @@ function reconcile(list, next) {
   }
   have.forEach((item) => item.remove());
 }
-
-/** What somebody has entered stays when a message or form around it is drawn anew. */
-export function keepTyped(old, item) {
-  for (const field of old.querySelectorAll("[data-touched]")) {
-    const same = item.querySelector(`[data-block="${CSS.escape(field.dataset.block)}"][data-action="${CSS.escape(field.dataset.action)}"]`);
-    if (!same || !("value" in same)) continue;
-    same.value = field.value;
-    same.dataset.touched = "";
-    if (field === document.activeElement) queueMicrotask(() => { same.focus(); same.setSelectionRange?.(field.selectionStart, field.selectionEnd); });
-  }
-}
-
-/** Write every moment in the reader's time zone: https://docs.slack.dev/messaging/formatting-message-text#date-formatting */
-export function times(root) {
-  for (const node of root.querySelectorAll("time[data-epoch]")) {
-    const at = new Date(Number(node.dataset.epoch) * 1000);
-    node.textContent = node.dataset.pattern.replace(/\{(\w+)\}/g, (whole, token) => FORMATS[token]?.(at) ?? whole);
-    node.title = at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "medium" });
-  }
-}
-
-const write = (options) => (at) => at.toLocaleString(undefined, options);
-const pretty = (fallback) => (at) => {
-  const days = Math.round((new Date(at).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86400000);
-  return { "0": "today", "-1": "yesterday", "1": "tomorrow" }[days] ?? fallback(at);
-};
-const long = write({ weekday: "long", year: "numeric", month: "long", day: "numeric" });
-const medium = write({ year: "numeric", month: "long", day: "numeric" });
-const short = write({ year: "numeric", month: "short", day: "numeric" });
-const FORMATS = {
-  time: write({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
-  time_secs: write({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
-  date: medium, date_num: (at) => `${at.getFullYear()}-${String(at.getMonth() + 1).padStart(2, "0")}-${String(at.getDate()).padStart(2, "0")}`,
-  date_long: long, date_short: short,
-  date_pretty: pretty(medium), date_long_pretty: pretty(long), date_short_pretty: pretty(short),
-  ago: (at) => {
-    const seconds = Math.round((at - Date.now()) / 1000);
-    const [unit, size] = Math.abs(seconds) < 60 ? ["second", 1] : Math.abs(seconds) < 3600 ? ["minute", 60] : Math.abs(seconds) < 86400 ? ["hour", 3600] : ["day", 86400];
-    return new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(Math.round(seconds / size), unit);
-  },
-};

@@ -1,9 +1,20 @@
 // Modals: what the app opened for this person, what they enter, and what it says about that.
 
-import { keepTyped, refresh, times } from "./parts.js";
 import { post } from "./state.js";
+import { times } from "./times.js";
 
 const dialog = document.querySelector("#view");
+
+/** What somebody has entered stays when a message or form around it is drawn anew. */
+export function keepTyped(old, item) {
+  for (const field of old.querySelectorAll("[data-touched]")) {
+    const same = item.querySelector(`[data-block="${CSS.escape(field.dataset.block)}"][data-action="${CSS.escape(field.dataset.action)}"]`);
+    if (!same || !("value" in same)) continue;
+    same.value = field.value;
+    same.dataset.touched = "";
+    if (field === document.activeElement) queueMicrotask(() => { same.focus(); same.setSelectionRange?.(field.selectionStart, field.selectionEnd); });
+  }
+}
 
 /** Put the top view in front of the person, or take the dialog away. */
 export function showView(at, html) {
@@ -81,7 +92,7 @@ function emptyRequired(form) {
   return errors;
 }
 
-async function submit(form) {
+async function submit(form, refresh) {
   const missing = emptyRequired(form);
   paintErrors(form, missing);
   if (Object.keys(missing).length) return;
@@ -93,13 +104,17 @@ async function submit(form) {
   refresh("view");
 }
 
-export async function closeView() {
+async function close(refresh) {
   const form = dialog.querySelector(".view");
   if (form) await post("close", { view: form.dataset.view, typed: typedIn(form) });
   refresh("view");
 }
 
-dialog.addEventListener("submit", (event) => { event.preventDefault(); submit(event.target); });
-dialog.addEventListener("cancel", (event) => { event.preventDefault(); closeView(); });
-dialog.addEventListener("click", (event) => { if (event.target.closest("[data-close-view]")) closeView(); });
+/** Let the dialog send and close forms; `refresh` draws parts of the page anew. */
+export function connectViews(refresh) {
+  dialog.addEventListener("submit", (event) => { event.preventDefault(); submit(event.target, refresh); });
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); close(refresh); });
+  dialog.addEventListener("click", (event) => { if (event.target.closest("[data-close-view]")) close(refresh); });
+}
+
 document.addEventListener("input", (event) => { const field = event.target.closest("[data-el]"); if (field) field.dataset.touched = ""; });

@@ -10,5 +10,8 @@ PAGE_SIZE = 12
 
 
 def page(visitor: Visitor) -> str:
-    lines = [f"{product.name}: {format_price(product.cents, visitor.currency)}" for product in PRODUCTS[:PAGE_SIZE]]
+    lines = [
+        f"{product.name}: {format_price(product.cents, visitor.currency)}"
+        for product in PRODUCTS[:PAGE_SIZE]
+    ]
     return "\n".join(lines)

@@ -46,6 +46,8 @@ def report(*, handled: bool) -> None:
     if not client.is_active():
         return
     event, hint = event_from_exception(
-        sys.exc_info(), client_options=client.options, mechanism={"type": "shop", "handled": handled}
+        sys.exc_info(),
+        client_options=client.options,
+        mechanism={"type": "shop", "handled": handled},
     )
     sentry_sdk.capture_event(event, hint=hint)

@@ -28,7 +28,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
         if path == "/healthz":
-            self.answer_json(200, {"release": os.environ.get("SHOP_RELEASE", ""), "pid": os.getpid()})
+            self.answer_json(
+                200, {"release": os.environ.get("SHOP_RELEASE", ""), "pid": os.getpid()}
+            )
         elif path == "/health" or path.startswith("/health/"):
             found = health.check(self.store, path.removeprefix("/health").strip("/"))
             well = bool(found) and set(found.values()) == {"ok"}

@@ -80,7 +80,13 @@ class House:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         clean |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
         done = subprocess.run(
-            ["git", *arguments], cwd=self.live, env=clean, capture_output=True, text=True, timeout=30, check=False
+            ["git", *arguments],
+            cwd=self.live,
+            env=clean,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
         if done.returncode:
             raise DeployFailed(f"git {arguments[0]}: {done.stderr.strip()}")
@@ -92,7 +98,9 @@ class House:
     def current(self) -> str | None:
         """What the running process says it is; None when nothing answers."""
         try:
-            with opener().open(f"http://127.0.0.1:{self.config['port']}/healthz", timeout=2) as answer:
+            with opener().open(
+                f"http://127.0.0.1:{self.config['port']}/healthz", timeout=2
+            ) as answer:
                 return str(json.load(answer)["release"])
         except (OSError, ValueError, KeyError):
             return None
@@ -121,7 +129,9 @@ class House:
 
     def start(self, name: str, *, broken: bool = False) -> subprocess.Popen[bytes]:
         """Start what is checked out, as `name`; it outlives us."""
-        keep = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        keep = {
+            key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ
+        }
         keep |= {
             "SHOP_RELEASE": name,
             "SENTRY_RELEASE": sentry_name(self.config, name),
@@ -150,11 +160,16 @@ class House:
     def come_up(self, name: str, *, broken: bool = False) -> int:
         """Start and wait until it answers; DeployFailed otherwise, with nothing left running."""
         process = self.start(name, broken=broken)
-        if wait(lambda: process.poll() is not None or self.current() == name, UP_WITHIN) and process.poll() is None:
+        if (
+            wait(lambda: process.poll() is not None or self.current() == name, UP_WITHIN)
+            and process.poll() is None
+        ):
             return process.pid
         if process.poll() is not None:
             last = (self.run / "shop.log").read_text(errors="replace").strip().splitlines()[-1:]
-            raise DeployFailed(f"the process ended at once: {' '.join(last) or f'exit {process.returncode}'}")
+            raise DeployFailed(
+                f"the process ended at once: {' '.join(last) or f'exit {process.returncode}'}"
+            )
         process.kill()
         process.wait()
         raise DeployFailed(f"it did not answer within {UP_WITHIN:.0f} s")
@@ -222,7 +237,10 @@ def tell_sentry(config: dict[str, Any], name: str, who: str, started: str, finis
     )
     try:
         for url, body in calls:
-            headers = {"Authorization": f"Bearer {config['sentry_token']}", "Content-Type": "application/json"}
+            headers = {
+                "Authorization": f"Bearer {config['sentry_token']}",
+                "Content-Type": "application/json",
+            }
             request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
             opener().open(request, timeout=5).close()
     except OSError as error:
@@ -241,7 +259,9 @@ def github(config: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str,
         "User-Agent": "deploy.py",
         "Content-Type": "application/json",
     }
-    request = urllib.request.Request(f"{where['url']}{path}", json.dumps(body).encode(), headers, method="POST")
+    request = urllib.request.Request(
+        f"{where['url']}{path}", json.dumps(body).encode(), headers, method="POST"
+    )
     try:
         with opener().open(request, timeout=5) as answer:
             return json.loads(answer.read())
@@ -252,8 +272,15 @@ def github(config: dict[str, Any], path: str, body: dict[str, Any]) -> dict[str,
 
 def begin_deployment(config: dict[str, Any], name: str, who: str) -> int | None:
     """https://docs.github.com/en/rest/deployments/deployments#create-a-deployment"""
-    body = {"ref": name, "environment": config["environment"], "auto_merge": False, "required_contexts": []}
-    made = github(config, "/deployments", body | {"payload": {"release": name, "by": who}}).get("id")
+    body = {
+        "ref": name,
+        "environment": config["environment"],
+        "auto_merge": False,
+        "required_contexts": [],
+    }
+    made = github(config, "/deployments", body | {"payload": {"release": name, "by": who}}).get(
+        "id"
+    )
     if made is not None:
         github(config, f"/deployments/{made}/statuses", {"state": "in_progress"})
     return made
@@ -278,7 +305,9 @@ def tell_webhook(house: House, name: str, finished: str) -> None:
     said: dict[str, Any] = {}
     try:
         for _ in range(2 if (house.run / "tell-twice").exists() else 1):
-            with opener().open(urllib.request.Request(url, body, headers, method="POST"), timeout=5) as answer:
+            with opener().open(
+                urllib.request.Request(url, body, headers, method="POST"), timeout=5
+            ) as answer:
                 said = json.loads(answer.read() or b"{}")
     except (OSError, ValueError) as error:
         say(f"  nobody took the deploy webhook: {error}")
@@ -327,7 +356,13 @@ def deploy(house: House, name: str, commit: str, who: str) -> int:
         say(f"{name} already runs: nothing to do")
         return DONE
     started = now()
-    entry: dict[str, Any] = {"who": who, "from": before, "to": name, "commit": commit, "started": started}
+    entry: dict[str, Any] = {
+        "who": who,
+        "from": before,
+        "to": name,
+        "commit": commit,
+        "started": started,
+    }
     house.begin(entry)
     signal.signal(signal.SIGTERM, cancel)
     result, reason = "failed", "ended before it was done"
@@ -341,7 +376,11 @@ def deploy(house: House, name: str, commit: str, who: str) -> int:
         reason = str(failed)
     finally:
         finished = now()
-        house.log(entry | {"finished": finished, "result": result} | ({"reason": reason} if reason else {}))
+        house.log(
+            entry
+            | {"finished": finished, "result": result}
+            | ({"reason": reason} if reason else {})
+        )
         house.end()
     end_deployment(house.config, deployment, well=result == "succeeded")
     if result != "succeeded":
@@ -372,7 +411,9 @@ def replace(house: House, name: str, commit: str, before: str | None, who: str) 
     old = house.git("rev-parse", f"{before}^{{commit}}" if before else "HEAD")
     changed = house.git("diff", "--name-only", old, commit).splitlines()
     house.check_out(commit)
-    say(f"  checked out {commit[:7]} ({len(changed)} {'file differs' if len(changed) == 1 else 'files differ'})")
+    say(
+        f"  checked out {commit[:7]} ({len(changed)} {'file differs' if len(changed) == 1 else 'files differ'})"
+    )
     if stopped := house.stop():
         say(f"  stopped {before or 'the old process'} (pid {stopped})")
     begun = time.monotonic()
@@ -432,7 +473,9 @@ def main(argv: list[str]) -> int:
         return DONE
     target = wanted(house, arguments)
     if target is None:
-        say(f"{arguments.hotfix or arguments.release} is not a release or commit of this shop: nothing was done")
+        say(
+            f"{arguments.hotfix or arguments.release} is not a release or commit of this shop: nothing was done"
+        )
         return UNKNOWN_RELEASE
     with alone(house) as free:
         if not free:

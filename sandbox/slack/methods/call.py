@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import BOT_USER, Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Json
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Call:
         parts = value if isinstance(value, list) else str(value or "").split(",")
         return [str(part).strip() for part in parts if str(part).strip()]
 
-    # What every method checks
+    # Checks of every method
 
     def needs(self, *scopes: str) -> None:
         """Raises `missing_scope` unless the app has one of `scopes`."""
@@ -76,14 +76,21 @@ class Call:
             raise SlackError("missing_scope", needed=scopes[0], provided=provided)
 
     def needs_for(self, channel: Channel, verb: str) -> None:
-        """`channels:`, `groups:` or `im:` scope, after the kind of channel; `manage` is called `write` for the latter."""
+        """Raises `missing_scope` unless the app has the scope for this kind of channel.
+
+        `manage` is called `write` for private channels and direct messages.
+        """
         if channel.is_im or channel.is_private:
-            self.needs(f"{'im' if channel.is_im else 'groups'}:{'write' if verb == 'manage' else verb}")
+            self.needs(
+                f"{'im' if channel.is_im else 'groups'}:{'write' if verb == 'manage' else verb}"
+            )
         else:
             self.needs(f"channels:{verb}")
 
-    def channel(self, name: str = "channel", *, by_name: bool = False, member: bool = False) -> Channel:
-        """Raises `channel_not_found`, also for a private channel that the bot is not in, and `not_in_channel`."""
+    def channel(
+        self, name: str = "channel", *, by_name: bool = False, member: bool = False
+    ) -> Channel:
+        """Raises `channel_not_found`, also for channels that the bot may not see, or `not_in_channel`."""
         reference = self.text(name)
         found = self.workspace.channels.get(reference)
         if found is None and by_name:
@@ -98,7 +105,7 @@ class Call:
         return self.workspace.user(self.required(name, "user_not_found"))
 
     def page(self, things: Sequence[T], *, default: int, most: int) -> tuple[list[T], str]:
-        """One page of `things` by `cursor` and `limit`, and the cursor of the next one ("" after the last)."""
+        """Return a page of `things`, and the cursor of the next one ("" after the last)."""
         begin = decoded_cursor(self.text("cursor"))
         end = begin + self.number("limit", default, most)
         return list(things[begin:end]), encoded_cursor(end) if end < len(things) else ""

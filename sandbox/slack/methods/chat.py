@@ -5,11 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from sandbox.slack.changes import Json
+from sandbox.slack.block_kit.limits import check_message_blocks
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 POST_CHARACTERS = 40_000
 """Longer texts of new messages are cut: https://docs.slack.dev/reference/methods/chat.postMessage#truncating"""
@@ -31,7 +31,7 @@ def post_message(call: Call) -> Json:
         blocks=blocks,
         thread_ts=call.text("thread_ts") or None,
         broadcast=call.flag("reply_broadcast"),
-        metadata=metadata,
+        **({"metadata": deepcopy(metadata)} if metadata else {}),
     )
     return {"channel": channel.id, "ts": message["ts"], "message": deepcopy(message)}
 
@@ -41,7 +41,10 @@ def update(call: Call) -> Json:
     call.needs("chat:write")
     channel = call.channel()
     message = call.workspace.message(channel, call.required("ts"))
-    if message.get("user") != call.caller or message.get("subtype") not in (None, "thread_broadcast"):
+    if message.get("user") != call.caller or message.get("subtype") not in (
+        None,
+        "thread_broadcast",
+    ):
         raise SlackError("cant_update_message")
     if channel.is_archived:
         raise SlackError("is_inactive")
@@ -58,7 +61,12 @@ def update(call: Call) -> Json:
     if (metadata := _metadata(call)) is not None:
         new["metadata"] = metadata
     edited = call.workspace.edit(channel, message["ts"], **new)
-    return {"channel": channel.id, "ts": edited["ts"], "text": edited["text"], "message": deepcopy(edited)}
+    return {
+        "channel": channel.id,
+        "ts": edited["ts"],
+        "text": edited["text"],
+        "message": deepcopy(edited),
+    }
 
 
 def delete(call: Call) -> Json:
@@ -81,7 +89,11 @@ def post_ephemeral(call: Call) -> Json:
     if not text and not blocks:
         raise SlackError("no_text")
     message = call.workspace.whisper(
-        channel, user, text[:POST_CHARACTERS], blocks=blocks, thread_ts=call.text("thread_ts") or None
+        channel,
+        user,
+        text[:POST_CHARACTERS],
+        blocks=blocks,
+        thread_ts=call.text("thread_ts") or None,
     )
     return {"message_ts": message["ts"]}
 
@@ -93,8 +105,10 @@ def get_permalink(call: Call) -> Json:
 
 
 def _destination(call: Call) -> Channel:
-    """By id or name; a user id means the direct message with them. Posting to a public channel the bot is not in needs
-    `chat:write.public`."""
+    """Return the channel that is named; a user id means the direct message with them.
+
+    A public channel that the bot is not in needs `chat:write.public`.
+    """
     reference = call.text("channel")
     if reference in call.workspace.users:
         return call.workspace.direct(reference)

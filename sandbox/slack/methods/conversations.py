@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 TYPE_SCOPES = {
     "public_channel": "channels:read",
@@ -32,7 +32,10 @@ def info(call: Call) -> Json:
 
 
 def list_all(call: Call) -> Json:
-    return _listing(call, [c for c in call.workspace.channels.values() if call.workspace.may_see(c, call.caller)])
+    return _listing(
+        call,
+        [c for c in call.workspace.channels.values() if call.workspace.may_see(c, call.caller)],
+    )
 
 
 def of_user(call: Call) -> Json:
@@ -40,7 +43,9 @@ def of_user(call: Call) -> Json:
     user = call.text("user") or call.caller
     call.workspace.user(user)
     channels = [
-        c for c in call.workspace.channels.values() if user in c.members and call.workspace.may_see(c, call.caller)
+        c
+        for c in call.workspace.channels.values()
+        if user in c.members and call.workspace.may_see(c, call.caller)
     ]
     return _listing(call, channels)
 
@@ -51,16 +56,22 @@ def _listing(call: Call, channels: list[Channel]) -> Json:
         if kind not in TYPE_SCOPES:
             raise SlackError("invalid_types")
         call.needs(TYPE_SCOPES[kind])
-    # A page may hold fewer than were asked for: what is left out is left out of the page, not of the list.
+    # A page may hold fewer than were asked for: rows are left out of the page, not of the list.
     # https://docs.slack.dev/reference/methods/conversations.list#arguments
     page, cursor = call.page(channels, default=100, most=1000)
     wanted = [
         channel
         for channel in page
-        if ("im" if channel.is_im else "private_channel" if channel.is_private else "public_channel") in types
+        if (
+            "im" if channel.is_im else "private_channel" if channel.is_private else "public_channel"
+        )
+        in types
         and not (channel.is_archived and call.flag("exclude_archived"))
     ]
-    return {"channels": [c.shape(call.caller) for c in wanted], "response_metadata": {"next_cursor": cursor}}
+    return {
+        "channels": [c.shape(call.caller) for c in wanted],
+        "response_metadata": {"next_cursor": cursor},
+    }
 
 
 def open_direct(call: Call) -> Json:
@@ -99,15 +110,6 @@ def _describe(call: Call, what: str) -> Json:
     return {"channel": channel.shape(call.caller)}
 
 
-def rename(call: Call) -> Json:
-    channel = call.channel(member=True)
-    call.needs_for(channel, "manage")
-    if channel.creator != call.caller:
-        raise SlackError("not_authorized")
-    call.workspace.rename(channel, call.text("name"), call.caller)
-    return {"channel": channel.shape(call.caller)}
-
-
 def archive(call: Call) -> Json:
     channel = call.channel(member=True)
     call.needs_for(channel, "manage")
@@ -125,6 +127,5 @@ METHODS: dict[str, Method] = {
     "conversations.open": open_direct,
     "conversations.setTopic": set_topic,
     "conversations.setPurpose": set_purpose,
-    "conversations.rename": rename,
     "conversations.archive": archive,
 }

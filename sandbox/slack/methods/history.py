@@ -5,9 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from decimal import Decimal, InvalidOperation
 
-from sandbox.slack.changes import Json
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 
 def history(call: Call) -> Json:

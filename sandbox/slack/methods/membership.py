@@ -1,11 +1,11 @@
-"""Who is in a channel: `conversations.join`, `.leave`, `.invite`, `.members`."""
+"""Members of channels: `conversations.join`, `.invite`, `.members`."""
 
 from __future__ import annotations
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import TEAM, Channel
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 
 def join(call: Call) -> Json:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from sandbox.slack.changes import Json
 from sandbox.slack.channels import TEAM
 from sandbox.slack.errors import SlackError
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 
 def info(call: Call) -> Json:

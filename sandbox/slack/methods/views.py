@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from sandbox.slack.changes import Json
+from sandbox.slack.block_kit.limits import check_view
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_view
 from sandbox.slack.methods.call import Call, Method
+from sandbox.wire import Json
 
 
 def open_modal(call: Call) -> Json:
     view = _view(call)
     trigger = call.workspace.modals.exchange(_trigger_id(call))
     return {"view": deepcopy(call.workspace.modals.open(trigger.user, view))}
-
-
-def push(call: Call) -> Json:
-    """On top of the view in which the trigger id was made."""
-    view = _view(call)
-    trigger = call.workspace.modals.exchange(_trigger_id(call))
-    if trigger.view_id is None or trigger.view_id not in call.workspace.modals.views:
-        raise SlackError("not_found")
-    return {"view": deepcopy(call.workspace.modals.push(trigger.user, view))}
 
 
 def update(call: Call) -> Json:
@@ -37,7 +28,9 @@ def update(call: Call) -> Json:
 def publish(call: Call) -> Json:
     user = call.workspace.user(call.required("user_id"))
     view = _view(call, home=True)
-    return {"view": deepcopy(call.workspace.modals.publish(user["id"], view, call.text("hash") or None))}
+    return {
+        "view": deepcopy(call.workspace.modals.publish(user["id"], view, call.text("hash") or None))
+    }
 
 
 def _view(call: Call, *, home: bool = False) -> Json:
@@ -52,7 +45,6 @@ def _trigger_id(call: Call) -> str:
 
 METHODS: dict[str, Method] = {
     "views.open": open_modal,
-    "views.push": push,
     "views.update": update,
     "views.publish": publish,
 }

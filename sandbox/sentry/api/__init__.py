@@ -1,0 +1,1 @@
+"""The local Sentry on the wire: envelopes in, the API out."""

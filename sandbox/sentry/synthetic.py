@@ -1,0 +1,73 @@
+"""Events that no SDK sent: what tests and traps put into the local Sentry."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TypedDict
+
+from sandbox.wire import Json
+
+
+class ErrorFields(TypedDict, total=False):
+    """Fields of an event; those that are left out are the shop's usual ones."""
+
+    function: str
+    module: str
+    filename: str | None
+    lineno: int
+    transaction: str
+    release: str | None
+    environment: str | None
+    level: str
+    handled: bool
+    ip: str | None
+    tags: dict[str, str]
+
+
+USUAL = ErrorFields(
+    function="current_visitor",
+    module="shop.session",
+    lineno=21,
+    transaction="/",
+    release="shop@1.2.0",
+    environment="production",
+    level="error",
+    handled=False,
+)
+
+
+def error_event(error: str, at: float, user: str | None, fields: ErrorFields) -> Json:
+    """Return an event as an SDK sends it. `error` is `<type>: <value>`, `at` in seconds since 1970."""
+    chosen: Json = {**USUAL, **fields}
+    kind, _, value = error.partition(": ")
+    sender = {"id": user} if user else {}
+    if ip := chosen.get("ip"):
+        sender["ip_address"] = ip
+    frame = {
+        "function": chosen["function"],
+        "module": chosen["module"],
+        "filename": chosen.get("filename") or chosen["module"].replace(".", "/") + ".py",
+        "lineno": chosen["lineno"],
+        "in_app": True,
+        "pre_context": ["    account = store.account(user_id)"],
+        "context_line": f"    raise {kind}({value})",
+        "post_context": ["    return account"],
+    }
+    exception = {
+        "type": kind,
+        "value": value,
+        "mechanism": {"type": "generic", "handled": chosen["handled"]},
+        "stacktrace": {"frames": [frame]},
+    }
+    return {
+        "event_id": uuid.uuid4().hex,
+        "timestamp": at,
+        "platform": "python",
+        "level": chosen["level"],
+        "transaction": chosen["transaction"],
+        "release": chosen["release"],
+        "environment": chosen["environment"],
+        "user": sender or None,
+        "tags": dict(chosen.get("tags") or {}),
+        "exception": {"values": [exception]},
+    }

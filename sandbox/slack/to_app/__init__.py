@@ -1,0 +1,1 @@
+"""Everything that Slack sends to an app: commands, interactions, events and the answers to them."""

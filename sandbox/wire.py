@@ -1,0 +1,21 @@
+"""What all emulated systems have in common on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+
+async def lose_answer(request: Request) -> None:
+    """Close the connection without an answer, as a network does that breaks after the request went through.
+
+    ASGI has no word for this. uvicorn's `receive` is a method of the object that holds the transport.
+    """
+    cycle: Any = getattr(request.receive, "__self__", None)
+    cycle.transport.abort()
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,71 @@
+"""The faults that can be put in front of the emulated systems: each n-th call, the first of each method, a system that hangs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from sandbox.faults import Fault, Faults, Hanging
+from tests.unit.local_http import serving
+
+BUSY, BROKEN, LOST = Fault(status=429, retry_after=1), Fault(status=503), Fault(lose_answer=True)
+
+
+def test_each_nth_call_of_a_system_meets_the_faults_in_turn() -> None:
+    faults = Faults()
+    faults.always("slack.*", (BUSY, BROKEN), every=2)
+    met = [faults.take(f"slack.{name}") for name in "abcdef"]
+    assert met == [None, BUSY, None, BROKEN, None, BUSY]
+    assert faults.take("sentry.events") is None
+
+
+def test_a_calls_own_fault_goes_before_its_systems_and_what_is_queued_before_both() -> None:
+    faults = Faults()
+    faults.always("slack.*", BROKEN)
+    faults.always("slack.views.open", BUSY)
+    faults.next("slack.views.open", LOST)
+    assert [faults.take("slack.views.open") for _ in range(2)] == [LOST, BUSY]
+    assert faults.take("slack.pins.add") is BROKEN
+    faults.clear()
+    assert faults.take("slack.views.open") is None
+
+
+def test_the_first_call_of_each_method_meets_what_is_once_each() -> None:
+    faults = Faults()
+    faults.once_each("linear", LOST)
+    calls = ("linear.issues", "linear.issues", "linear.issueCreate", "linear.issueCreate")
+    assert [faults.take(call) for call in calls] == [LOST, None, LOST, None]
+
+
+async def test_a_system_that_hangs_carries_out_every_second_call_and_none_after_its_caller_has_gone() -> (
+    None
+):
+    faults, did = Faults(), list[str]()
+
+    async def act(request: Request) -> Response:
+        did.append(request.url.path)
+        return PlainTextResponse("done")
+
+    app = Starlette(routes=[Route("/{rest:path}", act, methods=["POST"])])
+    async with (
+        serving(Hanging(app, "slack", faults)) as url,
+        httpx.AsyncClient(trust_env=False, base_url=url) as http,
+    ):
+        assert (await http.post("/quick")).text == "done"
+        faults.hang("slack", 30)
+        for path in ("/one", "/two"):
+            with pytest.raises(httpx.ReadTimeout):
+                await http.post(path, timeout=0.3)
+        faults.hang("slack", 0.05)
+        assert (await http.post("/three")).status_code == 504
+        assert (await http.post("/four")).text == "done"
+        faults.hang("slack", 0)
+        assert (await http.post("/five")).text == "done"
+        await asyncio.sleep(0)
+    assert did == ["/quick", "/two", "/four", "/five"]
