@@ -150,6 +150,9 @@ async def test_a_deploy_that_hangs_blocks_others_and_can_be_cancelled(shop: Shop
     assert shop.current_release() == "v1.2.0"
 
 
+PAGES = {"/", "/cart", "/pay"}
+
+
 @pytest.mark.parametrize(("kind", "turns"), [("everything", 2), ("one-feature", 2)])
 async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
     shop: Shop, tmp_path: Path, kind: str, turns: int
@@ -166,9 +169,8 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
             lambda since_=start: len({event.tags["user"] for event in since(shop, since_)}) >= 30
         )
         if kind == "everything":
-            every = {"/", "/cart", "/pay"}
             await until(
-                lambda since_=start: every <= {event.transaction for event in since(shop, since_)}
+                lambda since_=start: PAGES <= {event.transaction for event in since(shop, since_)}
             )
         events = [
             event for event in since(shop, start) if event.release == f"shop@{broken.release[1:]}"
