@@ -170,7 +170,7 @@ async def test_a_bad_release_breaks_it_and_bisect_finds_the_commit(
         )
         if kind == "everything":
             await until(
-                lambda since_=start: PAGES <= {event.transaction for event in since(shop, since_)}
+                lambda since_=start: {event.transaction for event in since(shop, since_)} >= PAGES
             )
         events = [
             event for event in since(shop, start) if event.release == f"shop@{broken.release[1:]}"
