@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bot.runtime.worker import Worker
 from bot.store.errors import said
 from bot.store.incident_store import Store
 
@@ -20,7 +21,7 @@ TAKES_WRITES = "takes writes"
 
 def routes(
     store: Store,
-    workers: Callable[[], Mapping[str, bool]],
+    workers: Iterable[Worker],
     systems: Callable[[], Awaitable[Mapping[str, str]]],
 ) -> list[Route]:
     async def healthz(request: Request) -> Response:
@@ -49,7 +50,7 @@ def routes(
         """200 when a click can be recorded and acted on; 503 else. Slack and the others never make it 503."""
         del request
         redis = await redis_now()
-        running = dict(workers())
+        running = {worker.name: worker.running() for worker in workers if worker.running}
         ready = redis == TAKES_WRITES and all(running.values())
         body = {
             "ready": ready,

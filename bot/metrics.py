@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.live.editor import Live
 from bot.outbox.worker import Outbox
+from bot.runtime.worker import Worker
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
 from bot.store.redis import NotRecorded, answering
@@ -92,24 +93,14 @@ async def what_stands(store: Store) -> Standing:
     )
 
 
-class Worker(Protocol):
-    @property
-    def running(self) -> bool: ...
-
-
 class Metrics:
     """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, clock: Clock, live: Live, watch: Worker | None = None
+        self, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[Worker]
     ) -> None:
-        self._store, self._outbox, self._clock, self._live, self._watch = (
-            store,
-            outbox,
-            clock,
-            live,
-            watch,
-        )
+        self._store, self._workers = store, tuple(workers)
+        self._outbox, self._clock, self._live = outbox, clock, live
         self._registry = CollectorRegistry(auto_describe=False)
         self.acks = Histogram(
             "firebreak_ack_seconds",
@@ -162,13 +153,9 @@ class Metrics:
         workers = GaugeMetricFamily(
             "firebreak_worker_running", "1 while the worker runs", labels=("worker",)
         )
-        for name, running in (
-            ("outbox", self._outbox.running),
-            ("clock", self._clock.running),
-            ("live", self._live.running),
-            *([("watch", self._watch.running)] if self._watch else []),
-        ):
-            workers.add_metric((name,), float(running))
+        for worker in self._workers:
+            if worker.running is not None:
+                workers.add_metric((worker.name,), float(worker.running()))
         yield workers
         unread = len(self._store.unreadable)
         yield _gauge(

@@ -20,7 +20,6 @@ from starlette.types import ASGIApp
 
 from bot import health
 from bot.clients.advice import at_start
-from bot.clients.slack.channel_members import ChannelMembers
 from bot.clients.slack.socket_mode import SocketMode
 from bot.config import catalogue as catalogues
 from bot.config import settings as settings_module
@@ -31,14 +30,11 @@ from bot.metrics import Metrics, Timed
 from bot.runtime import logs
 from bot.runtime.ack_priority import Courtesy
 from bot.self_test import CannotUse
-from bot.store.drafts import RedisDrafts
 from bot.store.embedded import ValkeyError
 from bot.store.eviction import ThrowsAway
-from bot.store.home_viewers import StoreViewers
-from bot.store.throttle import StoreOnce
 from bot.store.webhook_log import Arrivals, opened
-from bot.wiring import Bot, now, wire, workers
-from handlers.app import Listeners, listeners
+from bot.wiring import Bot, now, wire, work
+from handlers.app import Listeners, Secrets, listeners
 from phases.ports.ports import PortError
 
 log = logging.getLogger("firebreak")
@@ -105,32 +101,9 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             return
         for line in (*catalogue.warnings, *settings.warnings(), *settings.describe_off()):
             log.warning("%s", line)
-        heard = listeners(
-            dispatcher=bot.dispatcher,
-            catalogue=catalogue,
-            people=bot.people,
-            slack=bot.slack.web,
-            me=bot.me,
-            source_for=bot.source_for,
-            deployer_for=bot.deployer_for,
-            once=StoreOnce(bot.store),
-            deploys=bot.deploys,
-            drafts=RedisDrafts(bot.store),
-            viewers=StoreViewers(bot.store),
-            pulls_for=bot.pulls_for,
-            memory=bot.memory,
-            settings=settings,
-            now=now,
-            sentry=bot.tracker,
-            whereabouts=bot.tracker,
-            deployments=bot.deployments,
-            members=ChannelMembers(bot.slack),
-            owner=bot.store.owner,
-            taste=bot.slack.taste,
-            asked=bot.courtesy.somebody_asks,
-        )
-        stack.push_async_callback(heard.tasks.drain, LAST_SECONDS)
-        metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.watch)
+        heard = listeners(bot.context, _secrets(settings), bot.courtesy.somebody_asks)
+        stack.push_async_callback(bot.context.tasks.drain, LAST_SECONDS)
+        metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.workers)
         server = Server(
             uvicorn.Config(
                 _http(bot, heard, metrics),
@@ -142,7 +115,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
                 lifespan="off",
             )
         )
-        working = asyncio.create_task(workers(bot), name="workers")
+        working = asyncio.create_task(work(bot.workers), name="workers")
         serving = asyncio.create_task(server.serve(), name="http")
         drawing = asyncio.create_task(heard.homes.run(), name="app home")
         listening = asyncio.create_task(
@@ -159,10 +132,20 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         server.should_exit = True
         for task in (drawing, listening, working):
             task.cancel()
-        stopping = heard.tasks.drain(GRACE_SECONDS)
+        stopping = bot.context.tasks.drain(GRACE_SECONDS)
         await asyncio.gather(serving, drawing, listening, working, stopping, return_exceptions=True)
         for task in done - {told}:
             task.result()  # what ended by itself ended wrongly: let it be seen
+
+
+def _secrets(settings: Settings) -> Secrets:
+    return Secrets(
+        slack=settings.slack_signing_secret,
+        sentry=settings.sentry_webhook_secret,
+        github=settings.github_webhook_secret,
+        linear=settings.linear_webhook_secret,
+        deploys=settings.deploy_webhook_secret,
+    )
 
 
 async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) -> Bot | None:
@@ -218,14 +201,6 @@ async def _socket_mode(
 
 
 def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
-    def running() -> Mapping[str, bool]:
-        return {
-            "outbox": bot.outbox.running,
-            "clock": bot.clock.running,
-            "live": bot.live.running,
-            "watch": bot.watch.running,
-        }
-
     async def systems() -> Mapping[str, str]:
         settings = bot.settings
         on = {
@@ -237,7 +212,7 @@ def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
         }
         return {name: "set up" if is_on else "off" for name, is_on in on.items()}
 
-    routes = [*health.routes(bot.store, running, systems), metrics.route(), *heard.routes]
+    routes = [*health.routes(bot.store, bot.workers, systems), metrics.route(), *heard.routes]
     arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(bot.settings), now)
     arrivals.begin()
     return Timed(arrivals, metrics.acks, [route.path for route in routes])

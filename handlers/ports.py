@@ -7,18 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from phases.ports.tracker_values import IssueRow
 from phases.postmortem.gate import Parts
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import Service
-
-
-class Issues(Protocol):
-    """Of Sentry, what adoption asks."""
-
-    async def issue(self, id: str) -> IssueRow: ...
-
-    async def by_short_id(self, short_id: str) -> IssueRow: ...
 
 
 class Once(Protocol):
@@ -86,21 +77,6 @@ class Viewers(Protocol):
 
     async def drawn(self, user: str, shown: str) -> None:
         """What they see now; empty: they are not to be drawn for any more."""
-        ...
-
-
-class Whereabouts(Protocol):
-    async def elsewhere(self, service: Service, issue: str) -> str | None:
-        """The environment that an issue burns in, where it does in none that counts; None: it does, or nobody can tell.
-
-        Raises `PortError`.
-        """
-        ...
-
-    async def count(
-        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
-    ) -> int:
-        """Events of these issues in the counted environments. Raises `PortError`."""
         ...
 
 

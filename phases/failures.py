@@ -13,10 +13,8 @@ from phases.messages.actions import RetryDue
 from phases.messages.commands import TryAgain
 from phases.messages.effects import (
     EFFECT,
-    AttachChannel,
-    AttachToTicket,
+    RETRY_SECONDS,
     CatchUp,
-    CloseTicket,
     CommentTicket,
     Effect,
     FollowBisect,
@@ -28,17 +26,15 @@ from phases.messages.effects import (
     LookBack,
     MergePullRequest,
     OpenChannel,
-    OpenItems,
     OpenTicket,
     Page,
     PostLive,
     Say,
     StartBisect,
     StartDeploy,
-    SyncItem,
-    SyncTicket,
     TellDiscord,
     Triage,
+    policy,
 )
 from phases.messages.results import EffectFailed, GuardLooked
 from phases.mitigation.hotfix_merge import look_later, refuse_merge
@@ -51,67 +47,13 @@ from phases.record.wording import short
 from phases.root_cause.steps import move_bisect
 from phases.steps.announce import tell_discord
 from phases.steps.change import Change, Draft, Refused
-from phases.steps.resolution import AFTER_THE_END
 from phases.triage.steps import overdue
 from phases.verification.steps import unreachable
 
 KEPT = 8  # failures kept and shown
-RETRY_SECONDS = (
-    60  # without channel, decision, triage or question nobody can go on: tried again by itself
-)
-TICKET_RETRY_SECONDS = 15 * 60  # architecture, 5: the ticket is tried again every 15 minutes
 LONGEST_RETRY_SECONDS = 15 * 60
 COMMIT_SECONDS = 2  # bot/store/redis.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
 SLOWER = 10  # what has failed for an hour is tried every sixth minute
-
-WORDS: dict[str, str] = {
-    "open.channel": "The incident channel could not be opened",
-    "bookmark": "A bookmark could not be set",
-    "archive": "The channel could not be archived",
-    "set.topic": "The topic could not be set",
-    "invite": "People could not be invited",
-    "post.live": "A message could not be posted",
-    "pin": "The status could not be pinned",
-    "say": "A message could not be posted",
-    "remind": "The lead could not be reminded of the update",
-    "message.read": "A pinned message could not be read",
-    "post.summary": "The summary could not be posted",
-    "triage": "Sentry could not be asked",
-    "investigate": "The investigation could not run",
-    "bisect.start": "The bisect could not be started",
-    "bisect.follow": "The bisect could not be followed",
-    "revert": "The revert could not be prepared",
-    "deploy.start": "The deploy could not be started",
-    "deploy.follow": "The deploy could not be followed",
-    "issues.lookup": "The issues that were named could not be looked up",
-    "merge": "The pull request could not be merged",
-    "merge.look": "Whether the hotfix is merged could not be asked",
-    "look": "The check could not be made",
-    "guard.look": "Sentry could not be looked at after recovery",
-    "issues.resolve": "Sentry's issues could not be set to resolved",
-    "ticket.open": "The ticket could not be opened",
-    "ticket.attach": "The Sentry issue could not be attached to the ticket",
-    "ticket.comment": "The ticket could not be commented",
-    "ticket.parent": "The issue it was escalated from could not be commented",
-    "ticket.close": "The ticket could not be closed",
-    "ticket.channel": "The channel could not be attached to the ticket",
-    "ticket.catch_up": "The ticket is not up to date",
-    "ticket.sync": "The ticket's state and priority could not be set",
-    "ticket.look": "The ticket could not be looked at",
-    "items.open": "The action items could not be opened in Linear",
-    "items.sync": "An action item could not be set in Linear",
-    "items.remind": "The owner of an overdue action item could not be reminded",
-    "adr.complete": "The post-mortem's status could not be changed",
-    "discord": "Discord could not be told",
-    "discord.pin": "The post in Discord could not be pinned",
-    "page": "Nobody could be paged",
-    "page.follow": "PagerDuty could not be told",
-    "zone": "The lead's time zone could not be asked",
-    "adr.revise": "The post-mortem could not be brought up to date",
-    "adr.number": "The post-mortem's number could not be found",
-    "adr.write": "The post-mortem could not be written",
-    "remember": "The incident could not be remembered",
-}
 
 
 def effect_failed(
@@ -169,7 +111,7 @@ def effect_failed(
     )
     others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
-    again = _retried(effect)
+    again = _retry_seconds(effect)
     if again is not None:
         wait = min(max(again, (now - failure.at).total_seconds() / SLOWER), LONGEST_RETRY_SECONDS)
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
@@ -186,7 +128,7 @@ def try_again(
     if (failure := _find(incident, action.effect_id)) is None:
         return Refused("stale", "That is done, or was tried again already.")
     draft = Draft(incident, now).note(
-        "failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by
+        "failure", f"Tried again: {policy(failure.kind).words.lower()}", by=action.by
     )
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
@@ -211,18 +153,11 @@ def retry_due(incident: Incident, action: RetryDue, service: Service, now: datet
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
     """The newest, in their order; those on which the way on hangs are the last to be forgotten."""
-    needed = {f.effect_id for f in failures if f.kind in _NEEDED}
+    needed = {f.effect_id for f in failures if policy(f.kind).needed}
     left = list(failures)
     while len(left) > most:
         left.remove(next((f for f in left if f.effect_id not in needed), left[0]))
     return tuple(left)
-
-
-_NEEDED = ("open.channel", "post.live", "triage", "ticket.open", "adr.number", "adr.write")
-
-
-def _words(kind: str) -> str:
-    return WORDS.get(kind, "Something could not be done")
 
 
 def _find(incident: Incident, effect_id: str) -> Failure | None:
@@ -237,26 +172,11 @@ def _again(draft: Draft, effect: Effect) -> Draft:
     return draft.want(effect)
 
 
-def _retried(effect: Effect) -> float | None:
-    """Seconds after which it is tried again by itself, where people cannot go on without it."""
-    match effect:
-        case OpenChannel() | PostLive() | Triage():
-            return RETRY_SECONDS
-        case Say(ask="recovered"):
-            return RETRY_SECONDS
-        case (
-            OpenTicket()
-            | SyncTicket()
-            | CloseTicket()
-            | CatchUp()
-            | AttachToTicket()
-            | AttachChannel()
-        ):
-            return TICKET_RETRY_SECONDS
-        case OpenItems() | SyncItem():
-            return TICKET_RETRY_SECONDS
-        case _:
-            return None
+def _retry_seconds(effect: Effect) -> float | None:
+    """Return the seconds until it is tried again by itself, where people need it to go on."""
+    if isinstance(effect, Say) and effect.ask == "recovered":
+        return RETRY_SECONDS
+    return effect.retry_seconds
 
 
 def _still_wanted(incident: Incident, effect: Effect) -> bool:
@@ -273,23 +193,13 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
             return asked and incident.status is Status.VERIFYING
         case OpenTicket():
             return incident.status is not Status.CANCELLED and incident.ticket is None
-        case (
-            SyncTicket()
-            | CloseTicket()
-            | CatchUp()
-            | AttachToTicket()
-            | AttachChannel()
-            | OpenItems()
-            | SyncItem()
-        ):
-            return incident.ticket is not None
         case _:
-            return incident.open
+            return incident.ticket is not None if effect.system == "linear" else incident.open
 
 
 def _matters(incident: Incident, effect: Effect) -> bool:
     """Whether trying it again could still be of use."""
-    over = effect.type in AFTER_THE_END or (isinstance(effect, PostLive) and effect.name == "items")
+    over = effect.after_end or (isinstance(effect, PostLive) and effect.name == "items")
     return incident.open or (
         over and not (isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED)
     )
@@ -298,7 +208,7 @@ def _matters(incident: Incident, effect: Effect) -> bool:
 def _say_once(
     draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool
 ) -> None:
-    words = f"{_words(failure.kind)}: {failure.reason.rstrip('.')}."
+    words = f"{policy(failure.kind).words}: {failure.reason.rstrip('.')}."
     draft.note("failure", words)
     if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button
@@ -307,47 +217,14 @@ def _say_once(
             Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id)
         )
         return
-    by_itself = " I keep trying." if _retried(effect) is not None else ""
+    by_itself = " I keep trying." if _retry_seconds(effect) is not None else ""
     quiet = _quiet(draft.incident, effect)
     draft.want(Say(text=f"{words}{by_itself}", try_again=failure.effect_id, thread=quiet))
 
 
-SMALL = frozenset(
-    {
-        "investigate",
-        "bisect.start",
-        "bisect.follow",
-        "revert",
-        "remind",
-        "message.read",
-        "issues.lookup",
-        "set.topic",
-        "bookmark",
-        "ticket.attach",
-        "ticket.channel",
-        "ticket.sync",
-        "ticket.catch_up",
-        "ticket.comment",
-        "items.sync",
-        "ticket.parent",
-        "discord",
-        "discord.pin",
-        "remember",
-        "pin",
-        "invite",
-        "zone",
-    }
-)
-
-
-def small(kind: str) -> bool:
-    """Whether people can do without it: what goes on beside the incident, and nothing that moves it on."""
-    return kind in SMALL
-
-
 def _quiet(incident: Incident, effect: Effect) -> bool:
     """Small failures go to the thread; where there is none yet, to the channel."""
-    return small(effect.type) and "decision:1" in incident.messages
+    return effect.small and "decision:1" in incident.messages
 
 
 def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from phases.messages.base import Action
 from phases.record.documents import Postmortem
-from phases.record.findings import Release, Value, Verdict, Word
+from phases.record.findings import Release, Verdict, Word
 from phases.record.incident import Incident, Severity, Source
 
 
-class Declare(Value):
+class Declare(Action):
     """Opens an incident. `number` is the door's: the next free one, taken as a claim."""
 
     type: Literal["declare"] = "declare"
@@ -37,7 +38,7 @@ class Declare(Value):
     """Claim that makes the same words, person and channel within 60 s the same incident."""
 
 
-class DecideRollback(Value):
+class DecideRollback(Action):
     type: Literal["decide.rollback"] = "decide.rollback"
     by: str
     round: int
@@ -49,7 +50,7 @@ class DecideRollback(Value):
     break_glass: str | None = None
 
 
-class DecideHotfix(Value):
+class DecideHotfix(Action):
     type: Literal["decide.hotfix"] = "decide.hotfix"
     by: str
     round: int
@@ -61,13 +62,13 @@ class DecideHotfix(Value):
     break_glass: str | None = None
 
 
-class DecideInvestigate(Value):
+class DecideInvestigate(Action):
     type: Literal["decide.investigate"] = "decide.investigate"
     by: str
     round: int
 
 
-class DecideFixed(Value):
+class DecideFixed(Action):
     type: Literal["decide.fixed"] = "decide.fixed"
     by: str
     round: int
@@ -76,7 +77,7 @@ class DecideFixed(Value):
     sentence: str
 
 
-class ManualTriage(Value):
+class ManualTriage(Action):
     """The manual form: what people report where Sentry cannot be asked (workflow, failure conditions)."""
 
     type: Literal["manual.triage"] = "manual.triage"
@@ -87,7 +88,7 @@ class ManualTriage(Value):
     report: str
 
 
-class PostUpdate(Value):
+class PostUpdate(Action):
     type: Literal["update"] = "update"
     by: str
     text: str
@@ -100,14 +101,14 @@ class PostUpdate(Value):
     """When the next update was promised; None: as the severity says."""
 
 
-class SnoozeUpdate(Value):
+class SnoozeUpdate(Action):
     """The update that is due can wait a little."""
 
     type: Literal["update.snooze"] = "update.snooze"
     by: str
 
 
-class MessageTouched(Value):
+class MessageTouched(Action):
     """Somebody set `:pushpin:` on a message or took it off, or a pinned message was edited or deleted."""
 
     type: Literal["message.touched"] = "message.touched"
@@ -118,25 +119,25 @@ class MessageTouched(Value):
     """A pin was set; anything else matters only to messages that were pinned."""
 
 
-class SetSeverity(Value):
+class SetSeverity(Action):
     type: Literal["severity"] = "severity"
     by: str
     severity: Severity
 
 
-class TakeLead(Value):
+class TakeLead(Action):
     type: Literal["lead"] = "lead"
     by: str
     lead: str
 
 
-class AddHypothesis(Value):
+class AddHypothesis(Action):
     type: Literal["hypothesis.add"] = "hypothesis.add"
     by: str
     says: str
 
 
-class JudgeHypothesis(Value):
+class JudgeHypothesis(Action):
     type: Literal["hypothesis.judge"] = "hypothesis.judge"
     by: str
     id: str
@@ -144,7 +145,7 @@ class JudgeHypothesis(Value):
     reason: str = ""
 
 
-class NameCause(Value):
+class NameCause(Action):
     type: Literal["cause"] = "cause"
     by: str
     text: str
@@ -152,12 +153,12 @@ class NameCause(Value):
     release: str | None = None
 
 
-class RecheckNow(Value):
+class RecheckNow(Action):
     type: Literal["recheck"] = "recheck"
     by: str
 
 
-class ConfirmRecovery(Value):
+class ConfirmRecovery(Action):
     """A person's word where the bot could not tell: marked "not measured"."""
 
     type: Literal["confirm.recovery"] = "confirm.recovery"
@@ -166,12 +167,12 @@ class ConfirmRecovery(Value):
     recovered: bool
 
 
-class SubmitPostmortem(Value):
+class SubmitPostmortem(Action):
     type: Literal["postmortem"] = "postmortem"
     postmortem: Postmortem
 
 
-class MarkItem(Value):
+class MarkItem(Action):
     """An action item is done, or is not done after all."""
 
     type: Literal["item.mark"] = "item.mark"
@@ -180,30 +181,30 @@ class MarkItem(Value):
     done: bool = True
 
 
-class Resolve(Value):
+class Resolve(Action):
     type: Literal["resolve"] = "resolve"
     by: str
 
 
-class Cancel(Value):
+class Cancel(Action):
     type: Literal["cancel"] = "cancel"
     by: str
     reason: str
 
 
-class TryAgain(Value):
+class TryAgain(Action):
     type: Literal["try.again"] = "try.again"
     by: str
     effect_id: str
 
 
-class PrepareRevert(Value):
+class PrepareRevert(Action):
     type: Literal["prepare.revert"] = "prepare.revert"
     by: str
     pull_request: str
 
 
-class MergeHotfix(Value):
+class MergeHotfix(Action):
     """The pull request of the hotfix that runs shall be merged, by the ordinary call."""
 
     type: Literal["merge.hotfix"] = "merge.hotfix"
@@ -211,7 +212,7 @@ class MergeHotfix(Value):
     round: int
 
 
-class HotfixIsIn(Value):
+class HotfixIsIn(Action):
     """A person's word, where nobody else can tell: what was shipped is in the default branch."""
 
     type: Literal["hotfix.is.in"] = "hotfix.is.in"
@@ -219,19 +220,19 @@ class HotfixIsIn(Value):
     round: int
 
 
-class CauseFixed(Value):
+class CauseFixed(Action):
     """What brought it is mended: deploys need not wait any more."""
 
     type: Literal["cause.fixed"] = "cause.fixed"
     by: str
 
 
-class CancelBisect(Value):
+class CancelBisect(Action):
     type: Literal["bisect.cancel"] = "bisect.cancel"
     by: str
 
 
-class MergeDuplicate(Value):
+class MergeDuplicate(Action):
     """Said to the incident that goes on. `found` is the door's: the duplicate as it was read."""
 
     type: Literal["merge.duplicate"] = "merge.duplicate"
@@ -240,7 +241,7 @@ class MergeDuplicate(Value):
     found: Incident | None = None
 
 
-class Reopen(Value):
+class Reopen(Action):
     type: Literal["reopen"] = "reopen"
     by: str
     beside: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from phases.messages.base import Action
 from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
 from phases.record.findings import (
     Bisect,
@@ -16,25 +17,24 @@ from phases.record.findings import (
     Picture,
     Release,
     TriageReport,
-    Value,
 )
 from phases.record.incident import Channel, GuardLook, MessageRef
 from phases.record.memories import PastIncident, Recollection
 
 
-class ArchiveDue(Value):
+class ArchiveDue(Action):
     """A week after the end: the channel is archived."""
 
     type: Literal["archive.due"] = "archive.due"
 
 
-class PutOffArchive(Value):
+class PutOffArchive(Action):
     """Somebody wrote in the channel within the last day."""
 
     type: Literal["archive.put.off"] = "archive.put.off"
 
 
-class ChannelArchived(Value):
+class ChannelArchived(Action):
     """By the bot, or by a person."""
 
     type: Literal["channel.archived"] = "channel.archived"
@@ -42,21 +42,21 @@ class ChannelArchived(Value):
     by: str | None = None
 
 
-class BookmarkSet(Value):
+class BookmarkSet(Action):
     type: Literal["bookmark.set"] = "bookmark.set"
     name: str
     id: str
     """Slack's."""
 
 
-class ChannelOpened(Value):
+class ChannelOpened(Action):
     type: Literal["channel.opened"] = "channel.opened"
     channel: Channel
     reason: str = ""
     """Why it runs in a thread instead, where it does."""
 
 
-class MessagePosted(Value):
+class MessagePosted(Action):
     """A live message exists; `name` as in `Incident.messages`."""
 
     type: Literal["message.posted"] = "message.posted"
@@ -64,25 +64,21 @@ class MessagePosted(Value):
     ref: MessageRef
 
 
-class Pinned(Value):
-    type: Literal["pinned"] = "pinned"
-
-
-class Invited(Value):
+class Invited(Action):
     type: Literal["invited"] = "invited"
     people: tuple[str, ...]
     failed: tuple[str, ...] = ()
     """`<@U…>: reason`, one each: who could not be invited does not stop the others."""
 
 
-class Triaged(Value):
+class Triaged(Action):
     type: Literal["triaged"] = "triaged"
     report: TriageReport
     past: tuple[PastIncident, ...] = ()
     recollection: Recollection | None = None
 
 
-class IssuesLookedUp(Value):
+class IssuesLookedUp(Action):
     """Of the short ids that people named: the issues' ids, and what Sentry does not know."""
 
     type: Literal["issues.looked.up"] = "issues.looked.up"
@@ -92,32 +88,32 @@ class IssuesLookedUp(Value):
     lost: tuple[str, ...] = ()
 
 
-class Investigated(Value):
+class Investigated(Action):
     type: Literal["investigated"] = "investigated"
     investigation: Investigation
 
 
-class BisectMoved(Value):
+class BisectMoved(Action):
     """A bisect was started, moved on or ended."""
 
     type: Literal["bisect.moved"] = "bisect.moved"
     bisect: Bisect
 
 
-class RevertPrepared(Value):
+class RevertPrepared(Action):
     type: Literal["revert.prepared"] = "revert.prepared"
     pull_request: str
     url: str
 
 
-class DeployStarted(Value):
+class DeployStarted(Action):
     type: Literal["deploy.started"] = "deploy.started"
     deploy_id: str
     running: Release | None = None
     """What ran before, read from the deployer; None where it was started by an earlier try."""
 
 
-class DeployNotStarted(Value):
+class DeployNotStarted(Action):
     """Nothing was started: something else runs by now, or the deployer refused."""
 
     type: Literal["deploy.not.started"] = "deploy.not.started"
@@ -126,14 +122,14 @@ class DeployNotStarted(Value):
     reason: str
 
 
-class DeployProgressed(Value):
+class DeployProgressed(Action):
     type: Literal["deploy.progressed"] = "deploy.progressed"
     deploy_id: str
     lines: tuple[str, ...] = ()
     output: DeployOutput | None = None
 
 
-class MergeSeen(Value):
+class MergeSeen(Action):
     """How the hotfix's branch or pull request stands; None: nobody can tell here."""
 
     type: Literal["merge.seen"] = "merge.seen"
@@ -141,13 +137,13 @@ class MergeSeen(Value):
     state: MergeState | None
 
 
-class MergeRefused(Value):
+class MergeRefused(Action):
     type: Literal["merge.refused"] = "merge.refused"
     round: int
     reason: str
 
 
-class DeployFinished(Value):
+class DeployFinished(Action):
     type: Literal["deploy.finished"] = "deploy.finished"
     deploy_id: str
     result: Literal["done", "failed", "unknown"]
@@ -159,7 +155,7 @@ class DeployFinished(Value):
     """Of a hotfix: somebody may have merged it while it was deployed."""
 
 
-class Looked(Value):
+class Looked(Action):
     type: Literal["looked"] = "looked"
     round: int
     look: Look
@@ -167,7 +163,7 @@ class Looked(Value):
     """Of a recovery, where Sentry has minutes."""
 
 
-class GuardLooked(Value):
+class GuardLooked(Action):
     """What a look after recovery saw: `back` is said only where it is sure, and leads on only then."""
 
     type: Literal["guard.looked"] = "guard.looked"
@@ -177,7 +173,6 @@ class GuardLooked(Value):
     """`fires`: something else does, of which an alarm told. `not asked`: Sentry could not be."""
     text: str = ""
     """What fires; or why Sentry could not be asked."""
-    url: str | None = None
     stragglers: int = 0
     """So many of the events are of releases that no longer run …"""
     gone: tuple[str, ...] = ()
@@ -189,7 +184,7 @@ class GuardLooked(Value):
     """Up to so many events are normal."""
 
 
-class IssuesResolved(Value):
+class IssuesResolved(Action):
     """Sentry's issues after recovery: how many are resolved, or why we may not."""
 
     type: Literal["issues.resolved"] = "issues.resolved"
@@ -201,21 +196,21 @@ class IssuesResolved(Value):
     links: tuple[str, ...] = ()
 
 
-class TicketOpened(Value):
+class TicketOpened(Action):
     type: Literal["ticket.opened"] = "ticket.opened"
     ticket: Ticket
     parent: Ticket | None = None
     """What the incident was escalated from, where it was found."""
 
 
-class TicketLooked(Value):
+class TicketLooked(Action):
     """How ticket and sub-issues stand in Linear."""
 
     type: Literal["ticket.looked"] = "ticket.looked"
     issues: tuple[LinearIssue, ...]
 
 
-class TicketSynced(Value):
+class TicketSynced(Action):
     """The ticket as it stands after we wrote these of its fields; none: nothing had to be written."""
 
     type: Literal["ticket.synced"] = "ticket.synced"
@@ -224,26 +219,26 @@ class TicketSynced(Value):
     kind: str = "ticket.sync"
 
 
-class ItemsOpened(Value):
+class ItemsOpened(Action):
     """The sub-issues of these items, by number."""
 
     type: Literal["items.opened"] = "items.opened"
     issues: dict[int, SubIssue]
 
 
-class ItemSynced(Value):
+class ItemSynced(Action):
     type: Literal["items.synced"] = "items.synced"
     number: int
     issue: LinearIssue
 
 
-class DiscordPosted(Value):
+class DiscordPosted(Action):
     type: Literal["discord.posted"] = "discord.posted"
     id: str
     channel: str | None = None
 
 
-class MessageRead(Value):
+class MessageRead(Action):
     """A message that was pinned, as it stands now."""
 
     type: Literal["message.read"] = "message.read"
@@ -258,42 +253,38 @@ class MessageRead(Value):
     url: str | None = None
 
 
-class Paged(Value):
+class Paged(Action):
     type: Literal["paged"] = "paged"
     key: str
     via: str
     """`PagerDuty`, or `mention` where no pager is set up."""
 
 
-class LeadZone(Value):
+class LeadZone(Action):
     type: Literal["lead.zone"] = "lead.zone"
     offset: int
     """Seconds that the lead's clock is ahead of UTC."""
 
 
-class Zones(Value):
+class Zones(Action):
     """Seconds that people's clocks are ahead of UTC, by Slack id."""
 
     type: Literal["zones"] = "zones"
     offsets: dict[str, int]
 
 
-class AdrNumbered(Value):
+class AdrNumbered(Action):
     type: Literal["adr.numbered"] = "adr.numbered"
     repository: str
     number: int
 
 
-class AdrWritten(Value):
+class AdrWritten(Action):
     type: Literal["adr.written"] = "adr.written"
     adr: Adr
 
 
-class Remembered(Value):
-    type: Literal["remembered"] = "remembered"
-
-
-class EffectDone(Value):
+class EffectDone(Action):
     """An effect succeeded and there is nothing more to say of it."""
 
     type: Literal["effect.done"] = "effect.done"
@@ -302,7 +293,7 @@ class EffectDone(Value):
     """Which of its kind it was, where there may be several: words of the effect."""
 
 
-class EffectFailed(Value):
+class EffectFailed(Action):
     type: Literal["effect.failed"] = "effect.failed"
     effect_id: str
     kind: str
