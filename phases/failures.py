@@ -1,6 +1,7 @@
-"""Effects that ended without success: each is said where people are, with *Try again*, and none is the end of the incident.
+"""Effects that failed: people are told of each, with *Try again*, and none ends the incident.
 
-Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall back to manual", "Rollback fails → page humans".
+Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall back to manual",
+"Rollback fails → page humans".
 """
 
 from __future__ import annotations
@@ -52,51 +53,29 @@ from phases.verification.steps import unreachable
 
 KEPT = 8  # failures kept and shown
 LONGEST_RETRY_SECONDS = 15 * 60
-COMMIT_SECONDS = 2  # bot/store/redis.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
-SLOWER = 10  # what has failed for an hour is tried every sixth minute
+COMMIT_SECONDS = 2
+"""bot/store/redis.py SAY_SECONDS: a timeline entry may be this much older than its effect."""
+SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
 
 
 def effect_failed(
     incident: Incident, action: EffectFailed, service: Service, now: datetime
 ) -> Change:
-    """Every effect's failure is an action that this accepts, in every state. What is tried again by itself is said once."""
+    """Accept the failure of every effect, in every state.
+
+    A failure that is tried again by itself is said once.
+    """
     effect = EFFECT.validate_json(action.effect)
-    match effect:
-        case (
-            StartDeploy() | FollowDeploy()
-        ):  # never started again: the round ends as unknown, and people decide
-            return deploy_lost(
-                Draft(incident, now), service, effect.deploy_id, action.reason
-            ).done()
-        case MergePullRequest(round=number):
-            return refuse_merge(Draft(incident, now), number, action.reason).done()
-        case LookAtMerge(
-            round=number
-        ):  # looked at again by itself; until then it counts as not merged
-            return look_later(Draft(incident, now), number).done()
-        case LookAtTicket():
-            return Draft(
-                incident, now
-            ).done()  # it is looked at again by itself, and nothing hangs on this one look
-        case CommentTicket():  # what was to be said is in the timeline: when Linear is back, one comment says it all
-            effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
-            body = EFFECT.dump_json(effect).decode()
-            behind = next((f for f in incident.failures if f.kind == effect.type), None)
-            if behind is not None:
-                return Draft(incident, now).done()
-            action = action.model_copy(update={"kind": effect.type, "effect": body})
-        case LookAgain(number=number) if number > 0:
-            return unreachable(
-                incident, effect.round, number, short(action.reason, REASON), service, now
-            )
-        case LookBack(
-            look=look
-        ):  # once more a little later; nobody hears of it, because nobody waits for it
-            return guard_looked(
-                incident, GuardLooked(look=look, at=now, found="not asked"), service, now
-            )
-        case _:
-            pass
+    change = _settled(incident, effect, action.reason, service, now)
+    if change is not None:
+        return change
+    if isinstance(effect, CommentTicket):
+        # The timeline has what was to be said: when Linear is back, one comment says all of it.
+        effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
+        if any(failure.kind == effect.type for failure in incident.failures):
+            return Draft(incident, now).done()
+        body = EFFECT.dump_json(effect).decode()
+        action = action.model_copy(update={"kind": effect.type, "effect": body})
     draft = Draft(incident, now)
     known = next((f for f in incident.failures if EFFECT.validate_json(f.effect) == effect), None)
     _go_on(draft, effect, action.reason)
@@ -111,14 +90,42 @@ def effect_failed(
     )
     others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
-    again = _retry_seconds(effect)
-    if again is not None:
-        wait = min(max(again, (now - failure.at).total_seconds() / SLOWER), LONGEST_RETRY_SECONDS)
+    seconds = _retry_seconds(effect)
+    if seconds is not None:
+        slower = (now - failure.at).total_seconds() / SLOWER
+        wait = min(max(seconds, slower), LONGEST_RETRY_SECONDS)
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
     if known is None:
         new_decision = draft.incident.round is not None and incident.round is None
         _say_once(draft, effect, failure, service, in_channel=not new_decision)
     return draft.done()
+
+
+def _settled(
+    incident: Incident, effect: Effect, reason: str, service: Service, now: datetime
+) -> Change | None:
+    """Return what the phase of the effect makes of its failure; None: it is kept and shown."""
+    match effect:
+        case StartDeploy() | FollowDeploy():
+            # It is never started again: the round ends as unknown, and people decide.
+            return deploy_lost(Draft(incident, now), service, effect.deploy_id, reason).done()
+        case MergePullRequest(round=number):
+            return refuse_merge(Draft(incident, now), number, reason).done()
+        case LookAtMerge(round=number):
+            # It is looked at again by itself; until then it counts as not merged.
+            return look_later(Draft(incident, now), number).done()
+        case LookAtTicket():
+            # It is looked at again by itself, and nothing depends on this look.
+            return Draft(incident, now).done()
+        case LookAgain(number=number) if number > 0:
+            why = short(reason, REASON)
+            return unreachable(incident, effect.round, number, why, service, now)
+        case LookBack(look=look):
+            # It is looked at again a little later. Nobody hears of it, because nobody waits for it.
+            looked = GuardLooked(look=look, at=now, found="not asked")
+            return guard_looked(incident, looked, service, now)
+        case _:
+            return None
 
 
 def try_again(
@@ -139,7 +146,10 @@ def try_again(
 
 
 def retry_due(incident: Incident, action: RetryDue, service: Service, now: datetime) -> Change:
-    """Tried again by itself. The failure stays in sight until it has worked, and is not said a second time."""
+    """Try it again by itself.
+
+    The failure is shown until it has worked, and is not said a second time.
+    """
     del service
     draft = Draft(incident, now)
     if (failure := _find(incident, action.effect_id)) is None:
@@ -152,7 +162,7 @@ def retry_due(incident: Incident, action: RetryDue, service: Service, now: datet
 
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
-    """The newest, in their order; those on which the way on hangs are the last to be forgotten."""
+    """Return the newest failures, in their order; needed effects are the last to be forgotten."""
     needed = {f.effect_id for f in failures if policy(f.kind).needed}
     left = list(failures)
     while len(left) > most:
@@ -173,7 +183,7 @@ def _again(draft: Draft, effect: Effect) -> Draft:
 
 
 def _retry_seconds(effect: Effect) -> float | None:
-    """Return the seconds until it is tried again by itself, where people need it to go on."""
+    """Return the seconds until it is tried again by itself; None: only a person tries it again."""
     if isinstance(effect, Say) and effect.ask == "recovered":
         return RETRY_SECONDS
     return effect.retry_seconds
@@ -193,16 +203,19 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
             return asked and incident.status is Status.VERIFYING
         case OpenTicket():
             return incident.status is not Status.CANCELLED and incident.ticket is None
+        case _ if effect.system == "linear":
+            return incident.ticket is not None
         case _:
-            return incident.ticket is not None if effect.system == "linear" else incident.open
+            return incident.open
 
 
 def _matters(incident: Incident, effect: Effect) -> bool:
-    """Whether trying it again could still be of use."""
-    over = effect.after_end or (isinstance(effect, PostLive) and effect.name == "items")
-    return incident.open or (
-        over and not (isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED)
-    )
+    """Return whether another try could be of use."""
+    if incident.open:
+        return True
+    if isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED:
+        return False
+    return effect.after_end or (isinstance(effect, PostLive) and effect.name == "items")
 
 
 def _say_once(
@@ -212,23 +225,18 @@ def _say_once(
     draft.note("failure", words)
     if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button
+    try_again = failure.effect_id
     if isinstance(effect, Page):
-        draft.want(
-            Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id)
-        )
+        draft.want(Say(text=f"{words} {effect.text}", mention=service.owners, try_again=try_again))
         return
     by_itself = " I keep trying." if _retry_seconds(effect) is not None else ""
-    quiet = _quiet(draft.incident, effect)
-    draft.want(Say(text=f"{words}{by_itself}", try_again=failure.effect_id, thread=quiet))
+    # A small failure goes to the thread; where there is none yet, to the channel.
+    thread = effect.small and "decision:1" in draft.incident.messages
+    draft.want(Say(text=f"{words}{by_itself}", try_again=try_again, thread=thread))
 
 
-def _quiet(incident: Incident, effect: Effect) -> bool:
-    """Small failures go to the thread; where there is none yet, to the channel."""
-    return effect.small and "decision:1" in incident.messages
-
-
-def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:
-    """What the incident does without what failed, so that it always has a way on."""
+def _go_on(draft: Draft, effect: Effect, reason: str) -> None:
+    """Do without the failed effect, so that the incident always has a way on."""
     incident = draft.incident
     match effect:
         case Triage():
@@ -244,10 +252,7 @@ def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:
         case StartBisect() | FollowBisect():
             bisect = incident.bisect
             if bisect is not None and bisect.id == effect.bisect_id and bisect.state == "running":
-                move_bisect(
-                    draft,
-                    bisect.model_copy(update={"state": "failed", "reason": short(reason, 200)}),
-                )
+                failed = {"state": "failed", "reason": short(reason, 200)}
+                move_bisect(draft, bisect.model_copy(update=failed))
         case _:
             pass
-    return draft

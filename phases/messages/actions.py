@@ -17,21 +17,27 @@ from phases.record.documents import LinearIssue
 from phases.record.findings import DeploySeen, Evidence
 from phases.record.incident import GuardLook
 
-# --- said by other programs ------------------------------------------------------------------------------------
+# --- reported by other programs -----------------------------------------------------------------
 
 
 class AddEvidence(Action):
-    """An alert of the same storm, or a neighbour's; becomes a line in the timeline, a seed for the next triage."""
+    """An alert of the same storm, or of a neighbour.
+
+    It becomes a line of the timeline and a seed for the next triage.
+    """
 
     type: Literal["evidence"] = "evidence"
     evidence: Evidence
     issue: str | None = None
     looked: bool = False
-    """Somebody looked already, and saw that it burns: after recovery people hear of it at once."""
+    """Somebody has seen already that it burns: after recovery people hear of it at once."""
 
 
 class SeenAgain(Action):
-    """The same Sentry issue fires within the guard: the bot looks, and opens the incident again where it burns."""
+    """The same Sentry issue fires again after recovery.
+
+    The bot looks, and opens the incident again where it burns.
+    """
 
     type: Literal["seen.again"] = "seen.again"
     issue: str
@@ -46,23 +52,27 @@ class DeployedByOthers(Action):
 
 
 class TicketTold(Action):
-    """Linear says by webhook that somebody changed the ticket, or an item's sub-issue. Our own changes come back so, too."""
+    """Linear's webhook: the ticket or an item's sub-issue changed. Our own changes come, too."""
 
     type: Literal["ticket.told"] = "ticket.told"
     issue: LinearIssue
     changed: tuple[Literal["state", "priority"], ...]
     by: str = ""
-    """Who it was, as Linear names them; empty where it does not say."""
+    """The author of the change, as Linear names them; empty where it does not say."""
 
 
-# --- said by timers --------------------------------------------------------------------------------------------
+# --- reported by timers -----------------------------------------------------------------
 
 
 class TriageOverdue(Action):
+    """Triage has not ended in its time."""
+
     type: Literal["triage.overdue"] = "triage.overdue"
 
 
 class NobodyActed(Action):
+    """Nobody has acted on the decision in time."""
+
     type: Literal["nobody.acted"] = "nobody.acted"
 
 
@@ -73,7 +83,7 @@ class PostmortemDue(Action):
 
 
 class UpdateDue(Action):
-    """Nobody has said how it stands for as long as the severity allows."""
+    """Nobody has posted an update for as long as the severity allows."""
 
     type: Literal["update.due"] = "update.due"
 
@@ -85,36 +95,44 @@ class MeasureDue(Action):
 
 
 class DeployTick(Action):
+    """A deploy under way is looked at again."""
+
     type: Literal["deploy.tick"] = "deploy.tick"
     deploy_id: str
 
 
 class BisectTick(Action):
+    """A bisect under way is looked at again."""
+
     type: Literal["bisect.tick"] = "bisect.tick"
     bisect_id: str
 
 
 class MergeDue(Action):
-    """Is the hotfix merged by now? Also said by GitHub's webhook, so that nobody waits for the next look."""
+    """The hotfix may be merged by now. GitHub's webhook reports it, too: nobody waits then."""
 
     type: Literal["merge.due"] = "merge.due"
     round: int
 
 
 class LookDue(Action):
+    """A re-check is due."""
+
     type: Literal["look.due"] = "look.due"
     round: int
     number: int
 
 
 class GuardDue(Action):
-    """After recovery: does it burn again?"""
+    """A look after recovery is due."""
 
     type: Literal["guard.due"] = "guard.due"
     look: GuardLook
 
 
 class TicketLookDue(Action):
+    """The ticket is looked at, in case a webhook was lost."""
+
     type: Literal["ticket.look.due"] = "ticket.look.due"
 
 
@@ -125,7 +143,7 @@ class ItemsDue(Action):
 
 
 class RetryDue(Action):
-    """What failed and is tried again by itself: channel, decision, triage, a question; the ticket every 15 minutes."""
+    """A failed effect is tried again by itself (`Effect.retry_seconds`)."""
 
     type: Literal["retry.due"] = "retry.due"
     effect_id: str

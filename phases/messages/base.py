@@ -8,6 +8,9 @@ from pydantic import Field, TypeAdapter
 
 from phases.record.findings import Value
 
+RETRY_SECONDS = 60
+"""Nobody can go on without channel, decision, triage or question: each is tried again by itself."""
+
 M = TypeVar("M", bound=Value)
 
 
