@@ -1,4 +1,4 @@
-"""`/healthz`: the process is alive. `/readyz`: Redis takes a commit and the workers run; the outside systems are only listed."""
+"""`/healthz`: the process is alive. `/readyz`: Redis takes a commit and the workers run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def routes(
     workers: Iterable[Worker],
     systems: Callable[[], Awaitable[Mapping[str, str]]],
 ) -> list[Route]:
-    async def healthz(request: Request) -> Response:
-        del request
+    async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def _redis() -> str:
@@ -38,7 +37,7 @@ def routes(
     known, asked_at, asking = "", float("-inf"), asyncio.Lock()
 
     async def redis_now() -> str:
-        """Anybody may ask, and each answer is a write on a disk: one a second serves all of them."""
+        """Return Redis's answer, asked once a second: each one is a write, and anybody may ask."""
         nonlocal known, asked_at
         async with asking:
             if time.monotonic() - asked_at >= READY_SECONDS:
@@ -46,9 +45,11 @@ def routes(
                 asked_at = time.monotonic()
             return known
 
-    async def readyz(request: Request) -> Response:
-        """200 when a click can be recorded and acted on; 503 else. Slack and the others never make it 503."""
-        del request
+    async def readyz(_request: Request) -> Response:
+        """Answer 200 when a click can be recorded and acted on, else 503.
+
+        Slack and the other systems are listed; they never make it 503.
+        """
         redis = await redis_now()
         running = {worker.name: worker.running() for worker in workers if worker.running}
         ready = redis == TAKES_WRITES and all(running.values())

@@ -1,7 +1,8 @@
-"""`/metrics` for Prometheus: what this process counted since its start, and what stands in Redis now. No secret, no person, no text.
+"""`/metrics` for Prometheus: counts of this process since its start, and what stands in Redis now.
 
-Names as Prometheus asks for (https://prometheus.io/docs/practices/naming/). Each replica answers for itself; what stands in
-Redis is the same at each of them. What each alarm means: docs/operations.md.
+No secret, no person, no text. Names are as Prometheus asks for
+(https://prometheus.io/docs/practices/naming/). Each replica answers for itself; what stands in
+Redis is the same at each of them. docs/operations.md explains each alarm.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from bot.timers.scheduler import Clock
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
 ACK_BUCKETS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 LATE_SECONDS = 1.0
-"""A timer that is due for longer than this is late: the clock sweeps every 250 ms."""
+"""A timer that is due for longer than this is late: timers are swept every 250 ms."""
 UNKNOWN_PATH = "other"
-"""Paths that are not ours are counted together: whoever tries addresses must not make metrics."""
+"""All paths that are not ours: a person who tries addresses must not make metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands in Redis at one moment; ages in seconds."""
+    """The state of Redis at one moment; ages in seconds."""
 
     open_incidents: int
     queued: int
@@ -54,7 +55,7 @@ class Standing:
 
 
 async def standing(store: Store) -> Standing | None:
-    """None where Redis cannot be read."""
+    """Return the state of Redis; None where it cannot be read."""
     try:
         return await what_stands(store)
     except NotRecorded:
@@ -62,7 +63,7 @@ async def standing(store: Store) -> Standing | None:
 
 
 async def what_stands(store: Store) -> Standing:
-    """Raises `NotRecorded` where Redis cannot be read."""
+    """Return the state of Redis. Raises `NotRecorded` where it cannot be read."""
     keys = store.keys
     pipe = store.redis.pipeline(transaction=False)
     pipe.time()
@@ -112,7 +113,7 @@ class Metrics:
 
     @contextmanager
     def timed(self, path: str) -> Iterator[None]:
-        """Times what is no HTTP request: 200 where it ended well, 500 where it raised."""
+        """Time something that is no HTTP request: 200 where it ended well, 500 where it raised."""
         began, status = time.perf_counter(), "500"
         try:
             yield
@@ -121,8 +122,7 @@ class Metrics:
             self.acks.labels(path, status).observe(time.perf_counter() - began)
 
     def route(self) -> Route:
-        async def metrics(request: Request) -> Response:
-            del request
+        async def metrics(_request: Request) -> Response:
             now = _Now(self._counted(), await standing(self._store))
             text = generate_latest(_Both(self._registry, now))
             return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE_LATEST})
@@ -219,7 +219,7 @@ class _Now(Collector):
 
 
 class _Both(CollectorRegistry):
-    """What is kept in `registry`, and what was looked up for this answer."""
+    """The metrics that are kept in `registry`, and those that were read for this answer."""
 
     def __init__(self, registry: CollectorRegistry, now: Collector) -> None:
         super().__init__(auto_describe=False)

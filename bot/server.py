@@ -1,4 +1,4 @@
-"""`firebreak serve`: settings checked, everything wired, HTTP and (with an app token) Socket Mode, until it is told to stop."""
+"""`firebreak serve`: check settings, wire the bot, serve HTTP and Socket Mode until a signal."""
 
 from __future__ import annotations
 
@@ -40,17 +40,20 @@ from phases.ports.ports import PortError
 log = logging.getLogger("firebreak")
 
 GRACE_SECONDS = 5
-"""What runs may finish for so long after a signal; requests, effects and answers to people at the same time."""
+"""After a signal requests, effects and answers to people have this long to finish."""
 STOP_SECONDS = 9.5
-"""Then the process ends whatever holds it: a thread, a name server. Every state is in Redis, and what was held is taken over."""
+"""Then the process ends, whatever holds it: a thread, a name server.
+
+Every state is in Redis, and other replicas take over what was held.
+"""
 LAST_SECONDS = 0.5
-"""For what a request started in its last moment."""
+"""Time for what a request started in its last moment."""
 COLLECT_AFTER = 10_000
-"""Objects between two looks of the collector at the young ones; Python's own 700 come together within one click."""
+"""New objects between two collections; Python's own 700 come together within one click."""
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to us: the workers must end, too."""
+    """A server that leaves signals to us: the workers must end, too."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -58,7 +61,10 @@ class Server(uvicorn.Server):
 
 
 def serve() -> int:
-    """Exit code 0 after a signal, 1 when it cannot run, 2 when settings or catalogue are wrong (every fault at once)."""
+    """Return the exit code: 0 after a signal, 1 when it cannot run, 2 when settings are wrong.
+
+    Every fault of settings and catalogue is printed at once.
+    """
     try:
         settings, catalogue = _read()
         logs.set_up(settings.log_level)
@@ -81,7 +87,7 @@ def serve() -> int:
 
 
 def _read() -> tuple[Settings, Catalogue]:
-    """Raises `Faults` with what is wrong in both: whoever sets the bot up mends it once, not twice."""
+    """Return settings and catalogue. Raises `Faults` with everything that is wrong in both."""
     try:
         settings = settings_module.load()
     except Faults as wrong:
@@ -135,7 +141,7 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         stopping = bot.context.tasks.drain(GRACE_SECONDS)
         await asyncio.gather(serving, drawing, listening, working, stopping, return_exceptions=True)
         for task in done - {told}:
-            task.result()  # what ended by itself ended wrongly: let it be seen
+            task.result()  # a task that ended by itself failed: raise its error
 
 
 def _secrets(settings: Settings) -> Secrets:
@@ -149,7 +155,7 @@ def _secrets(settings: Settings) -> Secrets:
 
 
 async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) -> Bot | None:
-    """None where it was told to stop meanwhile: while Slack does not answer, a bot waits for it for as long as that takes."""
+    """Return the wired bot, or None where a signal came first: Slack may not answer for long."""
     starting, told = (
         asyncio.create_task(wiring, name="start"),
         asyncio.create_task(ended.wait(), name="signal"),
@@ -165,7 +171,7 @@ async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) 
 
 
 def _settle() -> None:
-    """What was made until now stays for good: the collector need not walk over it again and again, which holds up an ack.
+    """Keep the objects of the start out of later collections, which would delay an ack.
 
     https://docs.python.org/3/library/gc.html#gc.freeze
     """

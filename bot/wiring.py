@@ -1,4 +1,4 @@
-"""Wires everything: settings → store, clients, performers, workers, listeners, HTTP. What each part does stands in its own file."""
+"""The composition root: settings become stores, clients, one context for them, and workers."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ STATE_BESIDE_REDIS = Path(".firebreak-state")
 """Records of deploys and bisects, where Redis is elsewhere and DATA_DIR is not set."""
 ATTEMPT_SECONDS = 2.0
 AGAIN_SECONDS = 5.0
-"""After a worker failed."""
+"""Between the failure of a worker and its next start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """What runs, once it is wired."""
+    """Everything that runs, once it is wired."""
 
     settings: Settings
     context: EffectContext
@@ -107,28 +107,21 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
 
     Raises what makes a start impossible.
     """
-    url = await _redis_url(settings, stack)
-    store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
-    stack.push_async_callback(store.close)
-    await must_work(url, wait_replicas=settings.redis_wait_replicas)
-    await must_keep(store.redis)
-    dispatcher = Incidents(store, step, catalogue)
-
-    taste = StoreTaste(store, settings.slack_rich_blocks)
+    process = await _process(settings, stack)
+    store, taste = process.store, StoreTaste(process.store, settings.slack_rich_blocks)
     slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
     await slack.start()
     stack.push_async_callback(slack.aclose)
     me = await identify(slack)
     slack.channels.remembers = StoreRemembers(store)
     announced = Announced(slack, settings.incidents_channel)
-
     outside = Outside.of(settings, stack)
     if outside.tracker is not None:
         await _warm(outside.tracker, catalogue)
     code = Code(outside.github, store, settings.data_dir or STATE_BESIDE_REDIS)
+    dispatcher = Incidents(store, step, catalogue)
     render = renderer(catalogue, reverts=code.reverts is not None)
-    courtesy, steady, memory = Courtesy(), Steady(), RedisMemory(store)
-    live = Live(store, dispatcher, render, slack, courtesy=courtesy)
+    live = Live(store, dispatcher, render, slack, courtesy=process.courtesy)
     context = EffectContext(
         dispatcher=dispatcher,
         catalogue=catalogue,
@@ -153,7 +146,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         deploys=Deploys(store, watching=outside.tracker is not None),
         drafts=RedisDrafts(store),
         viewers=StoreViewers(store),
-        memory=memory,
+        memory=RedisMemory(store),
         members=ChannelMembers(slack),
         watched=frozenset(settings.watched),
         taste=taste,
@@ -162,20 +155,46 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         render=render,
         posted=live.posted,
         incidents_channel=announced.channel,
-        forward_since=steady.forward_since,
+        forward_since=process.steady.forward_since,
     )
+    return _bot(process, context, live, announced)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The base of everything else: settings, Redis, and the order and clock of this process."""
+
+    settings: Settings
+    url: str
+    store: Store
+    courtesy: Courtesy
+    steady: Steady
+
+
+async def _process(settings: Settings, stack: AsyncExitStack) -> Process:
+    url = await _redis_url(settings, stack)
+    store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
+    stack.push_async_callback(store.close)
+    await must_work(url, wait_replicas=settings.redis_wait_replicas)
+    await must_keep(store.redis)
+    return Process(settings, url, store, Courtesy(), Steady())
+
+
+def _bot(process: Process, context: EffectContext, live: Live, announced: Announced) -> Bot:
+    """Build what runs beside requests."""
+    settings, store, dispatcher = process.settings, process.store, context.dispatcher
     outbox = Outbox(
         store,
         dispatcher,
         registered(context),
         {kind: effect.system for kind, effect in KINDS.items()},
-        url=url,
+        url=process.url,
         alone=settings.redis_url is None,
-        courtesy=courtesy,
+        courtesy=process.courtesy,
     )
-    clock = Clock(store, dispatcher, steady=steady)
-    watch = Watch(context.deploys, dispatcher, outside.tracker, catalogue, now=now)
-    looking_back = LookingBack(store, memory, slack, announced.channel, now=now)
+    clock = Clock(store, dispatcher, steady=process.steady)
+    watch = Watch(context.deploys, dispatcher, context.tracker, context.catalogue, now=now)
+    looking_back = LookingBack(store, context.memory, context.slack, announced.channel, now=now)
     return Bot(
         settings=settings,
         context=context,
@@ -191,7 +210,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
             Worker("looking back", looking_back.run),
             Worker("looking for channels", announced.early),
         ),
-        courtesy=courtesy,
+        courtesy=process.courtesy,
     )
 
 
@@ -283,7 +302,7 @@ async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
 
 
 async def identify(slack: Slack) -> Identity:
-    """Asks until Slack answers; a refused token is for the caller to say. Raises `PortError`."""
+    """Ask until Slack answers. Raises `PortError` where it refuses the token."""
     while True:
         try:
             answer = await slack.call("auth.test")
@@ -291,8 +310,8 @@ async def identify(slack: Slack) -> Identity:
             if not error.retryable:
                 raise
             mend = error.mend if isinstance(error, HttpError) else ""
-            why = f"{error.text} ({mend})" if mend else error.text
-            log.warning("%s; trying again in %.0f s", why, ATTEMPT_SECONDS)
+            reason = f"{error.text} ({mend})" if mend else error.text
+            log.warning("%s; trying again in %.0f s", reason, ATTEMPT_SECONDS)
             await asyncio.sleep(error.retry_after or ATTEMPT_SECONDS)
         else:
             return Identity(
@@ -305,7 +324,7 @@ async def identify(slack: Slack) -> Identity:
 
 
 async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
-    """Looks up what a first triage would have to; a Sentry that is away at the start is met again at triage."""
+    """Look up what a first triage needs. A Sentry that is away now is asked again then."""
     try:
         async with asyncio.timeout(ATTEMPT_SECONDS):
             await tracker.warm(catalogue.all())

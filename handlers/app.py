@@ -1,4 +1,4 @@
-"""All listeners on one Bolt app, the HTTP routes beside it, and the one place where an exception becomes an answer."""
+"""All listeners on one Bolt app, the HTTP routes beside it, and the answer to every exception."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ from phases.ports.ports import (
 
 log = logging.getLogger(__name__)
 
-SORRY = "Something went wrong on my side. I cannot say whether it was recorded: look at the incident, then try again."
+SORRY = (
+    "Something went wrong on my side. I cannot say whether it was recorded: "
+    "look at the incident, then try again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,10 @@ def listeners(
 
 
 def build_app(client: AsyncWebClient, me: Identity) -> App:
-    """Bolt behind our own route, which has verified the raw bytes.
+    """Return Bolt for our own route, which has verified the raw bytes.
 
-    `authorize` answers from what auth.test said at the start, with bot_id and bot_user_id: without them Bolt's filter of
-    the bot's own messages is off.
+    `authorize` answers with what auth.test said at the start. Without bot_id and bot_user_id Bolt's
+    filter of the bot's own messages would be off.
     """
 
     async def authorize() -> AuthorizeResult:
@@ -123,7 +126,7 @@ def build_app(client: AsyncWebClient, me: Identity) -> App:
             bot_token=client.token,
         )
 
-    # Bolt finds SLACK_BOT_TOKEN in the environment by itself, and warns at every start that it does not use it.
+    # Bolt finds SLACK_BOT_TOKEN in the environment, and warns at every start that it is not used.
     bolt = logging.getLogger("slack_bolt.AsyncApp")
     level = bolt.level
     bolt.setLevel(logging.ERROR)
@@ -175,11 +178,11 @@ def register_all(app: AsyncApp, ctx: Context, homes: Homes) -> None:
 
 
 def _rest(app: AsyncApp, ctx: Context) -> None:
-    """What nobody else takes: clicks on what an older version posted; and every error."""
+    """Register what no other listener takes: clicks on messages of older versions, and errors."""
 
     @app.action(re.compile(r".*"))
     async def unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Links send a click, too; they need no answer."""
+        """Tell the person, unless it is a link: a link sends a click, too, and needs no answer."""
         clicked = (body.get("actions") or [{}])[0]
         if clicked.get("type") == "button" and not clicked.get("url"):
             from_interaction(ctx, body).tell(
@@ -189,11 +192,11 @@ def _rest(app: AsyncApp, ctx: Context) -> None:
 
     @app.error
     async def failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
-        """Never a bare 500 to a person, and never a body in the log."""
+        """Answer a person in words, never with a bare 500; never log a body."""
         if isinstance(error, BoltUnhandledRequestError):
             log.info("nothing listens to a %s from Slack", request.body.get("type") or "request")
             return BoltResponse(status=200, body="")
-        # Where it broke, not what it said: the text of an error may hold what a person wrote.
+        # The log says where it broke, and not the error's text: a person may have written that.
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(
             f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames)
@@ -223,5 +226,5 @@ def _sorry(ctx: Context, body: dict[str, Any], text: str, *, again: bool) -> Bol
         if body.get("trigger_id"):
             from_interaction(ctx, body).tell(message)
         return BoltResponse(status=200, body="")
-    # An event: Slack sends it again where that may help; what fails by its shape would fail again.
+    # An event. Slack sends it again after a 500; one that fails by its shape would fail again.
     return BoltResponse(status=500 if again else 200, body="")

@@ -1,4 +1,4 @@
-"""What performers work with: one context with every store and client, and the register of performers."""
+"""The context of performers, with every store and client, and their register."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.store.deploy_history import Deploys
+from bot.store.memory import RedisMemory
 from handlers.slack.context import Context
 from handlers.views.blocks import Message
 from phases.messages.base import Action, Effect
@@ -55,6 +56,7 @@ class EffectContext(Context):
 
     people: SlackPeople
     deploys: Deploys
+    memory: RedisMemory
     deployments: GitHubDeployments | None = None
     slack: Slack
     bisector_for: Callable[[Service], Bisector | None]

@@ -1,4 +1,4 @@
-"""Effects on production: a deploy is started once under a record, and then asked about until it has ended."""
+"""Effects on production: a deploy starts once under a record and is followed to its end."""
 
 from __future__ import annotations
 

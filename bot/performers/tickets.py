@@ -207,7 +207,7 @@ async def close_ticket(
 async def _sync(on: OnTicket, kind: str) -> TicketSynced | TicketLooked:
     """Write state and priority where they differ.
 
-    Linear is asked first: a person may have moved the ticket meanwhile, and that is not overwritten.
+    Linear is asked first: what a person has moved meanwhile is not overwritten.
     """
     issues = await on.tickets.look(on.ticket.id)
     if not issues:

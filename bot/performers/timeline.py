@@ -1,4 +1,4 @@
-"""Reads what people pinned to the timeline: the message as it stands now, and if it is still pinned."""
+"""Reads a pinned message for the timeline: its words now, and if it is still pinned."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def _pinned(message: dict[str, Any], effect: ReadMessage, context: EffectC
 
 
 def _text(message: dict[str, Any]) -> str:
-    """Return its words. Our own charts and buttons have none: then it is the notification's line."""
+    """Return its words; of our own messages the notification, because charts have no words."""
     ours = (message.get("metadata") or {}).get("event_type") == METADATA
     words = slack_text.plain(str(message.get("text") or "")) if ours else message_text(message)
     return words or "(no words)"
