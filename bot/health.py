@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -19,11 +19,7 @@ READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"
 
 
-def routes(
-    store: Store,
-    workers: Iterable[Worker],
-    systems: Callable[[], Awaitable[Mapping[str, str]]],
-) -> list[Route]:
+def routes(store: Store, workers: Sequence[Worker], systems: Mapping[str, str]) -> list[Route]:
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
@@ -57,7 +53,7 @@ def routes(
             "ready": ready,
             "redis": redis,
             "workers": running,
-            "systems": dict(await systems()),
+            "systems": dict(systems),
         }
         return JSONResponse(body, status_code=200 if ready else 503)
 

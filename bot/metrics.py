@@ -16,7 +16,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -52,14 +51,6 @@ class Standing:
     late: int
     latest: float
     dirty: int
-
-
-async def standing(store: Store) -> Standing | None:
-    """Return the state of Redis; None where it cannot be read."""
-    try:
-        return await what_stands(store)
-    except NotRecorded:
-        return None
 
 
 async def what_stands(store: Store) -> Standing:
@@ -123,8 +114,12 @@ class Metrics:
 
     def route(self) -> Route:
         async def metrics(_request: Request) -> Response:
-            now = _Now(self._counted(), await standing(self._store))
-            text = generate_latest(_Both(self._registry, now))
+            try:
+                state = await what_stands(self._store)
+            except NotRecorded:
+                state = None
+            families = (*self._registry.collect(), *self._counted(), *_gauges(state))
+            text = generate_latest(_Families(families))
             return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE_LATEST})
 
         return Route("/metrics", metrics)
@@ -190,44 +185,41 @@ class Timed:
             self._acks.labels(path, str(status)).observe(time.perf_counter() - began)
 
 
-class _Now(Collector):
-    def __init__(self, counted: Iterable[Metric], now: Standing | None) -> None:
-        self._counted, self._now = counted, now
+class _Families(CollectorRegistry):
+    """The metrics of one answer, as `generate_latest` takes them."""
 
-    def collect(self) -> Iterator[Metric]:
-        yield from self._counted
-        yield _gauge("redis_up", "1 while Redis can be read", float(self._now is not None))
-        if (now := self._now) is None:
-            return
-        yield _gauge(
+    def __init__(self, families: Iterable[Metric]) -> None:
+        super().__init__(auto_describe=False)
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _gauges(state: Standing | None) -> Iterator[Metric]:
+    yield _gauge("redis_up", "1 while Redis can be read", float(state is not None))
+    if state is None:
+        return
+    for name, says, value in (
+        (
             "open_incidents",
             "Incidents that are not resolved, closed or cancelled",
-            now.open_incidents,
-        )
-        yield _gauge("effects_queued", "Effects that wait for a worker or run", now.queued)
-        yield _gauge("effects_oldest_seconds", "Age of the oldest of them", now.oldest_queued)
-        yield _gauge("effects_waiting", "Effects that will be tried again", now.waiting)
-        yield _gauge(
+            state.open_incidents,
+        ),
+        ("effects_queued", "Effects that wait for a worker or run", state.queued),
+        ("effects_oldest_seconds", "Age of the oldest of them", state.oldest_queued),
+        ("effects_waiting", "Effects that will be tried again", state.waiting),
+        (
             "effects_aside",
             "Effects and timers set aside: another version can read them",
-            now.aside,
-        )
-        yield _gauge("timers", "Timers that are set", now.timers)
-        yield _gauge("timers_late", "Timers that are due for more than a second", now.late)
-        yield _gauge("timers_latest_seconds", "How late the latest of them is", now.latest)
-        yield _gauge("live_messages_dirty", "Live messages that wait for an edit", now.dirty)
-
-
-class _Both(CollectorRegistry):
-    """The metrics that are kept in `registry`, and those that were read for this answer."""
-
-    def __init__(self, registry: CollectorRegistry, now: Collector) -> None:
-        super().__init__(auto_describe=False)
-        self._of, self._with = registry, now
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._of.collect()
-        yield from self._with.collect()
+            state.aside,
+        ),
+        ("timers", "Timers that are set", state.timers),
+        ("timers_late", "Timers that are due for more than a second", state.late),
+        ("timers_latest_seconds", "How late the latest of them is", state.latest),
+        ("live_messages_dirty", "Live messages that wait for an edit", state.dirty),
+    ):
+        yield _gauge(name, says, value)
 
 
 def _counter(name: str, says: str, labels: tuple[str, ...]) -> CounterMetricFamily:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -127,20 +127,22 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
         listening = asyncio.create_task(
             _socket_mode(settings, heard, metrics, bot.courtesy), name="socket mode"
         )
-        told = asyncio.create_task(ended.wait(), name="signal")
+        signalled = asyncio.create_task(ended.wait(), name="signal")
         _settle()
         log.info(
             "Firebreak is up: %s",
             "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}",
         )
-        done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            {working, serving, signalled}, return_when=asyncio.FIRST_COMPLETED
+        )
         _end_surely()
         server.should_exit = True
         for task in (drawing, listening, working):
             task.cancel()
         stopping = bot.context.tasks.drain(GRACE_SECONDS)
         await asyncio.gather(serving, drawing, listening, working, stopping, return_exceptions=True)
-        for task in done - {told}:
+        for task in done - {signalled}:
             task.result()  # a task that ended by itself failed: raise its error
 
 
@@ -156,12 +158,10 @@ def _secrets(settings: Settings) -> Secrets:
 
 async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) -> Bot | None:
     """Return the wired bot, or None where a signal came first: Slack may not answer for long."""
-    starting, told = (
-        asyncio.create_task(wiring, name="start"),
-        asyncio.create_task(ended.wait(), name="signal"),
-    )
-    await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    starting = asyncio.create_task(wiring, name="start")
+    signalled = asyncio.create_task(ended.wait(), name="signal")
+    await asyncio.wait({starting, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
     if starting.done():
         return starting.result()
     _end_surely()
@@ -207,18 +207,16 @@ async def _socket_mode(
 
 
 def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
-    async def systems() -> Mapping[str, str]:
-        settings = bot.settings
-        on = {
-            "slack": True,
-            "sentry": settings.sentry_on,
-            "linear": settings.linear_on,
-            "discord": settings.discord_on,
-            "pagerduty": settings.pagerduty_on,
-        }
-        return {name: "set up" if is_on else "off" for name, is_on in on.items()}
-
+    settings = bot.settings
+    on = {
+        "slack": True,
+        "sentry": settings.sentry_on,
+        "linear": settings.linear_on,
+        "discord": settings.discord_on,
+        "pagerduty": settings.pagerduty_on,
+    }
+    systems = {name: "set up" if is_on else "off" for name, is_on in on.items()}
     routes = [*health.routes(bot.store, bot.workers, systems), metrics.route(), *heard.routes]
-    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(bot.settings), now)
+    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(settings), now)
     arrivals.begin()
     return Timed(arrivals, metrics.acks, [route.path for route in routes])

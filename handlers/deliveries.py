@@ -62,5 +62,5 @@ def part(delivery: Delivery, of: str) -> Delivery:
 
 def echo(user: str, channel: str, text: str) -> str:
     """Return the claim of a person's words in a channel (rules: within 60 s one incident)."""
-    said = "\n".join((user, channel, " ".join(text.split()).casefold()))
-    return f"echo:{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
+    words = "\n".join((user, channel, " ".join(text.split()).casefold()))
+    return f"echo:{hashlib.sha256(words.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"

@@ -100,15 +100,15 @@ async def _burning(context: EffectContext, service: Service, asking: Incident) -
 @performs(LookUpIssues)
 async def look_up_issues(effect: LookUpIssues, _job: Job, context: EffectContext) -> IssuesLookedUp:
     tracker = need_tracker(context)
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for short_id in effect.short_ids:
         try:
-            found[short_id] = (await tracker.by_short_id(short_id)).id
+            ids[short_id] = (await tracker.by_short_id(short_id)).id
         except PortError as error:
             if error.retryable:
                 raise
-    lost = tuple(short_id for short_id in effect.short_ids if short_id not in found)
-    return IssuesLookedUp(found=tuple(found.values()), said=", ".join(found), lost=lost)
+    lost = tuple(short_id for short_id in effect.short_ids if short_id not in ids)
+    return IssuesLookedUp(found=tuple(ids.values()), said=", ".join(ids), lost=lost)
 
 
 @performs(Investigate)

@@ -117,15 +117,15 @@ def printed(
     if not from_the_start:
         output = output.partition(b"\n")[2]
     every = _lines(output)
-    kept: list[str] = []
+    newest: list[str] = []
     room = OUTPUT_BYTES
     for line in reversed(every[-OUTPUT_LINES:]):
         room -= len(line.encode()) + 1
         if room < 0:
             break
-        kept.append(line)
+        newest.append(line)
     return DeployOutput(
-        lines=tuple(reversed(kept)), cut=not from_the_start or len(kept) < len(every)
+        lines=tuple(reversed(newest)), cut=not from_the_start or len(newest) < len(every)
     )
 
 

@@ -1,4 +1,4 @@
-"""What runs beside requests, until the bot is stopped."""
+"""Work that runs beside requests, until the bot is stopped."""
 
 from __future__ import annotations
 

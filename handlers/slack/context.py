@@ -1,4 +1,4 @@
-"""What the listeners work with, handed in once when they are registered."""
+"""The context of the listeners, handed in once when they are registered."""
 
 from __future__ import annotations
 
