@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.runtime.worker import Worker
+from bot.runtime.workers import WorkerEntry
 from bot.store.errors import said
 from bot.store.incident_store import Store
 
@@ -19,7 +19,7 @@ READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"
 
 
-def routes(store: Store, workers: Sequence[Worker], systems: Mapping[str, str]) -> list[Route]:
+def routes(store: Store, workers: Sequence[WorkerEntry], systems: Mapping[str, str]) -> list[Route]:
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 

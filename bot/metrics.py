@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.live.editor import Live
 from bot.outbox.worker import Outbox
-from bot.runtime.worker import Worker
+from bot.runtime.workers import WorkerEntry
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
 from bot.store.redis import NotRecorded, answering
@@ -89,7 +89,7 @@ class Metrics:
     """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[Worker]
+        self, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[WorkerEntry]
     ) -> None:
         self._store, self._workers = store, tuple(workers)
         self._outbox, self._clock, self._live = outbox, clock, live

@@ -46,7 +46,7 @@ from bot.outbox.worker import Outbox
 from bot.performers import EffectContext, registered
 from bot.runtime.ack_priority import Courtesy
 from bot.runtime.clock_jump import Steady
-from bot.runtime.worker import Worker
+from bot.runtime.workers import WorkerEntry
 from bot.self_test import must_work
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
@@ -94,7 +94,7 @@ class Bot:
     outbox: Outbox
     clock: Clock
     live: Live
-    workers: tuple[Worker, ...]
+    workers: tuple[WorkerEntry, ...]
     courtesy: Courtesy
 
 
@@ -203,12 +203,12 @@ def _bot(process: Process, context: EffectContext, live: Live, announced: Announ
         clock=clock,
         live=live,
         workers=(
-            Worker("outbox", outbox.run, lambda: outbox.running),
-            Worker("clock", clock.run, lambda: clock.running),
-            Worker("live", live.run, lambda: live.running),
-            Worker("watch", watch.run, lambda: watch.running),
-            Worker("looking back", looking_back.run),
-            Worker("looking for channels", announced.early),
+            WorkerEntry("outbox", outbox.run, lambda: outbox.running),
+            WorkerEntry("clock", clock.run, lambda: clock.running),
+            WorkerEntry("live", live.run, lambda: live.running),
+            WorkerEntry("watch", watch.run, lambda: watch.running),
+            WorkerEntry("looking back", looking_back.run),
+            WorkerEntry("looking for channels", announced.early),
         ),
         courtesy=process.courtesy,
     )
@@ -334,7 +334,7 @@ async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
         )
 
 
-async def work(workers: Iterable[Worker]) -> None:
+async def work(workers: Iterable[WorkerEntry]) -> None:
     """Run the workers until cancelled."""
     async with asyncio.TaskGroup() as group:
         for worker in workers:

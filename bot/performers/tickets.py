@@ -147,7 +147,7 @@ async def comment(effect: CommentTicket, job: Job, context: EffectContext) -> Ef
     if on is not None and on.public:
         behind = any(failure.kind == "ticket.catch_up" for failure in on.incident.failures)
         if not behind:  # otherwise the one comment that catches up says this, too
-            await _comment(on.incident, on.tickets, on.ticket, effect.text, job, context)
+            await _comment(on, effect.text, job, context)
     return EffectDone(kind=effect.type)
 
 
@@ -157,7 +157,7 @@ async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> EffectD
     on = await on_ticket(job, context)
     if on is not None and on.public:
         text = meanwhile(await context.dispatcher.timeline(on.incident.id), effect.since)
-        await _comment(on.incident, on.tickets, on.ticket, text, job, context)
+        await _comment(on, text, job, context)
     return EffectDone(kind=effect.type)
 
 
@@ -165,20 +165,14 @@ async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> EffectD
 async def comment_parent(effect: CommentParent, job: Job, context: EffectContext) -> EffectDone:
     incident = await context.incident(job)
     if incident.parent is not None and context.tickets is not None and not incident.private:
-        await _comment(incident, context.tickets, incident.parent, effect.text, job, context)
+        parent = OnTicket(incident, context.tickets, incident.parent)
+        await _comment(parent, effect.text, job, context)
     return EffectDone(kind=effect.type)
 
 
-async def _comment(
-    incident: Incident,
-    tickets: Tickets,
-    ticket: Ticket,
-    text: str,
-    job: Job,
-    context: EffectContext,
-) -> None:
-    key = f"{incident.ulid}:{job.effect_id}"
-    await tickets.comment(ticket, key=key, body=await _prose(context, text))
+async def _comment(on: OnTicket, text: str, job: Job, context: EffectContext) -> None:
+    key = f"{on.incident.ulid}:{job.effect_id}"
+    await on.tickets.comment(on.ticket, key=key, body=await _prose(context, text))
 
 
 @performs(SyncTicket)

@@ -23,7 +23,7 @@ from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.metrics import Metrics, Timed
 from bot.outbox.worker import Job, Outbox
-from bot.runtime.worker import Worker
+from bot.runtime.workers import WorkerEntry
 from bot.store.incident_store import Store
 from bot.timers.scheduler import Clock
 from phases.messages.actions import Action
@@ -49,8 +49,8 @@ def metrics_of(world: World, outbox: Outbox) -> Metrics:
     live = Live(world.store, world.dispatcher, render, _Nobody())
     clock = Clock(world.store, world.dispatcher)
     workers = [
-        Worker("outbox", outbox.run, lambda: outbox.running),
-        Worker("clock", clock.run, lambda: clock.running),
+        WorkerEntry("outbox", outbox.run, lambda: outbox.running),
+        WorkerEntry("clock", clock.run, lambda: clock.running),
     ]
     return Metrics(world.store, outbox, clock, live, workers)
 

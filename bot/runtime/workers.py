@@ -1,4 +1,4 @@
-"""Work that runs beside requests, until the bot is stopped."""
+"""The list of workers: work that runs beside requests, until the bot is stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerEntry:
     name: str
     run: Callable[[], Coroutine[Any, Any, None]]
     running: Callable[[], bool] | None = None
