@@ -46,7 +46,17 @@ class Effect(Value):
     """Seconds until a failed one is tried again by itself; None: only a person tries it again."""
 
 
+def kinds(base: type[M]) -> tuple[type[M], ...]:
+    """Return every kind: the subclasses of `base`, at any depth, that have a `type`."""
+    every: list[type[M]] = []
+    for subclass in base.__subclasses__():
+        if not subclass.model_fields["type"].is_required():
+            every.append(subclass)
+        every.extend(kinds(subclass))
+    return tuple(every)
+
+
 def adapter(base: type[M]) -> TypeAdapter[M]:
-    """Return what reads and writes the subclasses of `base` as JSON, told apart by `type`."""
-    kinds = cast(Any, Union)[tuple(base.__subclasses__())]
-    return TypeAdapter(cast(Any, Annotated[kinds, Field(discriminator="type")]))
+    """Return what reads and writes every kind of `base` as JSON, told apart by `type`."""
+    union = cast(Any, Union)[kinds(base)]
+    return TypeAdapter(cast(Any, Annotated[union, Field(discriminator="type")]))

@@ -11,6 +11,21 @@ from phases.record.findings import Release, Verdict, Word
 from phases.record.incident import Incident, Severity, Source
 
 
+class Command(Action):
+    """An action of one person."""
+
+    by: str
+    """The person's Slack id."""
+
+
+class Decision(Command):
+    """A choice for production in one round."""
+
+    round: int
+    forward: bool = False
+    """Chosen in a form after recovery: fix forward in a new round. No button sets it."""
+
+
 class Declare(Action):
     """Opens an incident. The dispatcher sets `number`: the next free one, taken as a claim."""
 
@@ -38,69 +53,54 @@ class Declare(Action):
     """A claim: the same words, person and channel within 60 s are the same incident."""
 
 
-class DecideRollback(Action):
+class DecideRollback(Decision):
     """Rolls back to `target`."""
 
     type: Literal["decide.rollback"] = "decide.rollback"
-    by: str
-    round: int
-    forward: bool = False
-    """Chosen in a form after recovery: fix forward in a new round. No button sets it."""
     target: Release
     running: Release | None = None
     """The release that ran when the person confirmed."""
     break_glass: str | None = None
 
 
-class DecideHotfix(Action):
+class DecideHotfix(Decision):
     """Ships a hotfix."""
 
     type: Literal["decide.hotfix"] = "decide.hotfix"
-    by: str
-    round: int
-    forward: bool = False
-    """Chosen in a form after recovery: fix forward in a new round. No button sets it."""
     fix: Release
     """`hotfix <branch>@<sha7>` with its full commit."""
     running: Release | None = None
     break_glass: str | None = None
 
 
-class DecideInvestigate(Action):
+class DecideInvestigate(Command):
     """Investigates before anybody acts on production."""
 
     type: Literal["decide.investigate"] = "decide.investigate"
-    by: str
     round: int
 
 
-class DecideFixed(Action):
+class DecideFixed(Decision):
     """Reports that it was fixed another way, in a sentence."""
 
     type: Literal["decide.fixed"] = "decide.fixed"
-    by: str
-    round: int
-    forward: bool = False
-    """Chosen in a form after recovery: fix forward in a new round. No button sets it."""
     sentence: str
 
 
-class ManualTriage(Action):
+class ManualTriage(Command):
     """Reports the blast radius by hand, while Sentry is away (workflow, failure conditions)."""
 
     type: Literal["manual.triage"] = "manual.triage"
-    by: str
     users: Word
     features: Word
     feature_names: tuple[str, ...] = ()
     report: str
 
 
-class PostUpdate(Action):
+class PostUpdate(Command):
     """Tells the channel how it stands."""
 
     type: Literal["update"] = "update"
-    by: str
     text: str
     """The known facts."""
     users: str = ""
@@ -111,11 +111,10 @@ class PostUpdate(Action):
     """Minutes until the next update; None: as the severity says."""
 
 
-class SnoozeUpdate(Action):
+class SnoozeUpdate(Command):
     """Puts the update that is due off for a little."""
 
     type: Literal["update.snooze"] = "update.snooze"
-    by: str
 
 
 class MessageTouched(Action):
@@ -129,62 +128,55 @@ class MessageTouched(Action):
     """A pin was set. Anything else matters only to messages that are pinned."""
 
 
-class SetSeverity(Action):
+class SetSeverity(Command):
     """Sets the severity."""
 
     type: Literal["severity"] = "severity"
-    by: str
     severity: Severity
 
 
-class TakeLead(Action):
+class TakeLead(Command):
     """Makes a person the lead."""
 
     type: Literal["lead"] = "lead"
-    by: str
     lead: str
 
 
-class AddHypothesis(Action):
+class AddHypothesis(Command):
     """Adds a hypothesis of a person."""
 
     type: Literal["hypothesis.add"] = "hypothesis.add"
-    by: str
     says: str
 
 
-class JudgeHypothesis(Action):
+class JudgeHypothesis(Command):
     """Confirms or rules out a hypothesis."""
 
     type: Literal["hypothesis.judge"] = "hypothesis.judge"
-    by: str
     id: str
     verdict: Verdict
     reason: str = ""
 
 
-class NameCause(Action):
+class NameCause(Command):
     """Names the root cause."""
 
     type: Literal["cause"] = "cause"
-    by: str
     text: str
     commit: str | None = None
     release: str | None = None
 
 
-class RecheckNow(Action):
+class RecheckNow(Command):
     """Checks now, and not when the next look is due."""
 
     type: Literal["recheck"] = "recheck"
-    by: str
 
 
-class ConfirmRecovery(Action):
+class ConfirmRecovery(Command):
     """Answers where the bot could not tell; the record says "not measured"."""
 
     type: Literal["confirm.recovery"] = "confirm.recovery"
-    by: str
     round: int
     recovered: bool
 
@@ -196,89 +188,78 @@ class SubmitPostmortem(Action):
     postmortem: Postmortem
 
 
-class MarkItem(Action):
+class MarkItem(Command):
     """Marks an action item as done, or as not done after all."""
 
     type: Literal["item.mark"] = "item.mark"
-    by: str
     number: int
     done: bool = True
 
 
-class Resolve(Action):
+class Resolve(Command):
     """Resolves the incident."""
 
     type: Literal["resolve"] = "resolve"
-    by: str
 
 
-class Cancel(Action):
+class Cancel(Command):
     """Cancels a false alarm or a duplicate."""
 
     type: Literal["cancel"] = "cancel"
-    by: str
     reason: str
 
 
-class TryAgain(Action):
+class TryAgain(Command):
     """Tries a failed effect again."""
 
     type: Literal["try.again"] = "try.again"
-    by: str
     effect_id: str
 
 
-class PrepareRevert(Action):
+class PrepareRevert(Command):
     """Asks for the pull request that reverts another one."""
 
     type: Literal["prepare.revert"] = "prepare.revert"
-    by: str
     pull_request: str
 
 
-class MergeHotfix(Action):
+class MergeHotfix(Command):
     """Merges the pull request of the hotfix that runs, by the ordinary call."""
 
     type: Literal["merge.hotfix"] = "merge.hotfix"
-    by: str
     round: int
 
 
-class HotfixIsIn(Action):
+class HotfixIsIn(Command):
     """Reports that the hotfix is in the default branch, where no system can tell."""
 
     type: Literal["hotfix.is.in"] = "hotfix.is.in"
-    by: str
     round: int
 
 
-class CauseFixed(Action):
+class CauseFixed(Command):
     """Reports that the root cause is fixed: deploys need not wait any more."""
 
     type: Literal["cause.fixed"] = "cause.fixed"
-    by: str
 
 
-class CancelBisect(Action):
+class CancelBisect(Command):
     """Stops the bisect."""
 
     type: Literal["bisect.cancel"] = "bisect.cancel"
-    by: str
 
 
-class MergeDuplicate(Action):
+class MergeDuplicate(Command):
     """Merges a duplicate into this incident. The dispatcher sets `found`: the duplicate as read."""
 
     type: Literal["merge.duplicate"] = "merge.duplicate"
-    by: str
     duplicate: str
     found: Incident | None = None
 
 
-class Reopen(Action):
+class Reopen(Command):
     """Opens an incident again that was over."""
 
     type: Literal["reopen"] = "reopen"
-    by: str
     beside: str | None = None
     """An open incident of the service that this is said to be different from."""

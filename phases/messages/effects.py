@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from phases.messages.base import RETRY_SECONDS, Effect, adapter
+from phases.messages.base import RETRY_SECONDS, Effect, adapter, kinds
 from phases.messages.notifications import *  # noqa: F403  handed on
 from phases.record.findings import Release
 from phases.record.incident import ActionKind, GuardLook
@@ -357,9 +357,7 @@ class CompleteAdr(Effect):
 
 EFFECT: TypeAdapter[Effect] = adapter(Effect)
 """Reads and writes an effect as JSON."""
-KINDS: dict[str, type[Effect]] = {
-    kind.model_fields["type"].default: kind for kind in Effect.__subclasses__()
-}
+KINDS: dict[str, type[Effect]] = {kind.model_fields["type"].default: kind for kind in kinds(Effect)}
 """Every kind of effect by its `type`."""
 
 
