@@ -18,13 +18,16 @@ from phases.ports.ports import PortError
 log = logging.getLogger(__name__)
 
 CHECKED_SECONDS = 600.0
-"""After so long the channel is asked for again: it may be archived, and another one have its name."""
+"""Then the channel is looked up again: another one may have its name by now."""
 EARLY_SECONDS = 60.0
 AGAIN_SECONDS = 30.0
 
 
 class StoreRemembers:
-    """Ids by name in Redis, for every replica and the next start. Out of reach, the list is read."""
+    """Channel ids by name in Redis, for every replica and the next start.
+
+    While Redis is away, the caller reads Slack's list.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -52,7 +55,7 @@ class StoreRemembers:
 
 
 class Announced:
-    """The channel in which incidents are announced: found by id or name, joined once."""
+    """The channel in which incidents are announced: looked up by id or name, joined once."""
 
     def __init__(self, slack: Slack, written: str | None) -> None:
         self._slack = slack
@@ -62,7 +65,10 @@ class Announced:
         self._joined: str | None = None
 
     async def channel(self) -> str | None:
-        """None where it is not set. Raises `PortError` where it cannot be found or joined."""
+        """Return its id; None where it is not set.
+
+        Raises `PortError` where it cannot be found or joined.
+        """
         if self._written is None:
             return None
         if self._id is None or time.monotonic() - self._checked > CHECKED_SECONDS:
@@ -73,7 +79,7 @@ class Announced:
         return self._id
 
     async def early(self) -> None:
-        """Look for it before the first incident does: a large workspace's list takes its time."""
+        """Look for it before the first incident does: the list of a large workspace takes long."""
         while self._written is not None:
             try:
                 with patient(EARLY_SECONDS):
@@ -87,18 +93,22 @@ class Announced:
 
     async def _look(self, written: str) -> None:
         try:
-            found = await self._slack.channels.find(written)
+            channel = await self._slack.channels.find(written)
         except PortError as error:
             if self._id is None or not error.retryable:
                 raise
-            return  # the one that is known may still be there
-        if found is None or found.archived:
-            raise PortError("slack", missing("INCIDENTS_CHANNEL", written, found), retryable=False)
-        self._id, self._checked = found.id, time.monotonic()
+            return  # the known channel may still be there
+        if channel is None or channel.archived:
+            reason = missing("INCIDENTS_CHANNEL", written, channel)
+            raise PortError("slack", reason, retryable=False)
+        self._id, self._checked = channel.id, time.monotonic()
 
 
-def missing(setting: str, written: str, found: Found | None) -> str:
-    """Return why nothing can be said there."""
-    if found is not None and found.archived:
-        return f"{setting} {written}: the channel #{found.name} is archived"
-    return f"{setting} {written}: there is no such channel, or it is archived, or private and the bot is not in it"
+def missing(setting: str, written: str, channel: Found | None) -> str:
+    """Return the reason why nothing can be posted there."""
+    if channel is not None and channel.archived:
+        return f"{setting} {written}: the channel #{channel.name} is archived"
+    return (
+        f"{setting} {written}: there is no such channel, or it is archived, "
+        "or private and the bot is not in it"
+    )

@@ -1,16 +1,17 @@
-"""`/healthz`: the process is alive. `/readyz`: Redis takes a commit and the workers run; the outside systems are only listed."""
+"""`/healthz`: the process is alive. `/readyz`: Redis takes a commit and the workers run."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bot.runtime.workers import WorkerEntry
 from bot.store.errors import said
 from bot.store.incident_store import Store
 
@@ -18,13 +19,8 @@ READY_SECONDS = 1.0
 TAKES_WRITES = "takes writes"
 
 
-def routes(
-    store: Store,
-    workers: Callable[[], Mapping[str, bool]],
-    systems: Callable[[], Awaitable[Mapping[str, str]]],
-) -> list[Route]:
-    async def healthz(request: Request) -> Response:
-        del request
+def routes(store: Store, workers: Sequence[WorkerEntry], systems: Mapping[str, str]) -> list[Route]:
+    async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def _redis() -> str:
@@ -37,7 +33,7 @@ def routes(
     known, asked_at, asking = "", float("-inf"), asyncio.Lock()
 
     async def redis_now() -> str:
-        """Anybody may ask, and each answer is a write on a disk: one a second serves all of them."""
+        """Return Redis's answer, asked once a second: each one is a write, and anybody may ask."""
         nonlocal known, asked_at
         async with asking:
             if time.monotonic() - asked_at >= READY_SECONDS:
@@ -45,17 +41,19 @@ def routes(
                 asked_at = time.monotonic()
             return known
 
-    async def readyz(request: Request) -> Response:
-        """200 when a click can be recorded and acted on; 503 else. Slack and the others never make it 503."""
-        del request
+    async def readyz(_request: Request) -> Response:
+        """Answer 200 when a click can be recorded and acted on, else 503.
+
+        Slack and the other systems are listed; they never make it 503.
+        """
         redis = await redis_now()
-        running = dict(workers())
+        running = {worker.name: worker.running() for worker in workers if worker.running}
         ready = redis == TAKES_WRITES and all(running.values())
         body = {
             "ready": ready,
             "redis": redis,
             "workers": running,
-            "systems": dict(await systems()),
+            "systems": dict(systems),
         }
         return JSONResponse(body, status_code=200 if ready else 503)
 

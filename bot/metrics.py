@@ -1,7 +1,8 @@
-"""`/metrics` for Prometheus: what this process counted since its start, and what stands in Redis now. No secret, no person, no text.
+"""`/metrics` for Prometheus: counts of this process since its start, and what stands in Redis now.
 
-Names as Prometheus asks for (https://prometheus.io/docs/practices/naming/). Each replica answers for itself; what stands in
-Redis is the same at each of them. What each alarm means: docs/operations.md.
+No secret, no person, no text. Names are as Prometheus asks for
+(https://prometheus.io/docs/practices/naming/). Each replica answers for itself; what stands in
+Redis is the same at each of them. docs/operations.md explains each alarm.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.clients.http.call_counts import CALLS, LIMITED
 from bot.live.editor import Live
 from bot.outbox.worker import Outbox
+from bot.runtime.workers import WorkerEntry
 from bot.store.commit import from_ms
 from bot.store.incident_store import Store
 from bot.store.redis import NotRecorded, answering
@@ -32,14 +33,14 @@ from bot.timers.scheduler import Clock
 # Slack waits 3 s for an ack; the goal is a p99 of 15 ms.
 ACK_BUCKETS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 LATE_SECONDS = 1.0
-"""A timer that is due for longer than this is late: the clock sweeps every 250 ms."""
+"""A timer that is due for longer than this is late: timers are swept every 250 ms."""
 UNKNOWN_PATH = "other"
-"""Paths that are not ours are counted together: whoever tries addresses must not make metrics."""
+"""All paths that are not ours: a person who tries addresses must not make metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands in Redis at one moment; ages in seconds."""
+    """The state of Redis at one moment; ages in seconds."""
 
     open_incidents: int
     queued: int
@@ -52,16 +53,8 @@ class Standing:
     dirty: int
 
 
-async def standing(store: Store) -> Standing | None:
-    """None where Redis cannot be read."""
-    try:
-        return await what_stands(store)
-    except NotRecorded:
-        return None
-
-
 async def what_stands(store: Store) -> Standing:
-    """Raises `NotRecorded` where Redis cannot be read."""
+    """Return the state of Redis. Raises `NotRecorded` where it cannot be read."""
     keys = store.keys
     pipe = store.redis.pipeline(transaction=False)
     pipe.time()
@@ -92,24 +85,14 @@ async def what_stands(store: Store) -> Standing:
     )
 
 
-class Worker(Protocol):
-    @property
-    def running(self) -> bool: ...
-
-
 class Metrics:
     """Collects for one bot. `acks` is filled by `Timed`, and by Socket Mode."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, clock: Clock, live: Live, watch: Worker | None = None
+        self, store: Store, outbox: Outbox, clock: Clock, live: Live, workers: Iterable[WorkerEntry]
     ) -> None:
-        self._store, self._outbox, self._clock, self._live, self._watch = (
-            store,
-            outbox,
-            clock,
-            live,
-            watch,
-        )
+        self._store, self._workers = store, tuple(workers)
+        self._outbox, self._clock, self._live = outbox, clock, live
         self._registry = CollectorRegistry(auto_describe=False)
         self.acks = Histogram(
             "firebreak_ack_seconds",
@@ -121,7 +104,7 @@ class Metrics:
 
     @contextmanager
     def timed(self, path: str) -> Iterator[None]:
-        """Times what is no HTTP request: 200 where it ended well, 500 where it raised."""
+        """Time something that is no HTTP request: 200 where it ended well, 500 where it raised."""
         began, status = time.perf_counter(), "500"
         try:
             yield
@@ -130,10 +113,13 @@ class Metrics:
             self.acks.labels(path, status).observe(time.perf_counter() - began)
 
     def route(self) -> Route:
-        async def metrics(request: Request) -> Response:
-            del request
-            now = _Now(self._counted(), await standing(self._store))
-            text = generate_latest(_Both(self._registry, now))
+        async def metrics(_request: Request) -> Response:
+            try:
+                state = await what_stands(self._store)
+            except NotRecorded:
+                state = None
+            families = (*self._registry.collect(), *self._counted(), *_gauges(state))
+            text = generate_latest(_Families(families))
             return Response(text, media_type=None, headers={"content-type": CONTENT_TYPE_LATEST})
 
         return Route("/metrics", metrics)
@@ -162,13 +148,9 @@ class Metrics:
         workers = GaugeMetricFamily(
             "firebreak_worker_running", "1 while the worker runs", labels=("worker",)
         )
-        for name, running in (
-            ("outbox", self._outbox.running),
-            ("clock", self._clock.running),
-            ("live", self._live.running),
-            *([("watch", self._watch.running)] if self._watch else []),
-        ):
-            workers.add_metric((name,), float(running))
+        for worker in self._workers:
+            if worker.running is not None:
+                workers.add_metric((worker.name,), float(worker.running()))
         yield workers
         unread = len(self._store.unreadable)
         yield _gauge(
@@ -203,44 +185,41 @@ class Timed:
             self._acks.labels(path, str(status)).observe(time.perf_counter() - began)
 
 
-class _Now(Collector):
-    def __init__(self, counted: Iterable[Metric], now: Standing | None) -> None:
-        self._counted, self._now = counted, now
+class _Families(CollectorRegistry):
+    """The metrics of one answer, as `generate_latest` takes them."""
 
-    def collect(self) -> Iterator[Metric]:
-        yield from self._counted
-        yield _gauge("redis_up", "1 while Redis can be read", float(self._now is not None))
-        if (now := self._now) is None:
-            return
-        yield _gauge(
+    def __init__(self, families: Iterable[Metric]) -> None:
+        super().__init__(auto_describe=False)
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _gauges(state: Standing | None) -> Iterator[Metric]:
+    yield _gauge("redis_up", "1 while Redis can be read", float(state is not None))
+    if state is None:
+        return
+    for name, says, value in (
+        (
             "open_incidents",
             "Incidents that are not resolved, closed or cancelled",
-            now.open_incidents,
-        )
-        yield _gauge("effects_queued", "Effects that wait for a worker or run", now.queued)
-        yield _gauge("effects_oldest_seconds", "Age of the oldest of them", now.oldest_queued)
-        yield _gauge("effects_waiting", "Effects that will be tried again", now.waiting)
-        yield _gauge(
+            state.open_incidents,
+        ),
+        ("effects_queued", "Effects that wait for a worker or run", state.queued),
+        ("effects_oldest_seconds", "Age of the oldest of them", state.oldest_queued),
+        ("effects_waiting", "Effects that will be tried again", state.waiting),
+        (
             "effects_aside",
             "Effects and timers set aside: another version can read them",
-            now.aside,
-        )
-        yield _gauge("timers", "Timers that are set", now.timers)
-        yield _gauge("timers_late", "Timers that are due for more than a second", now.late)
-        yield _gauge("timers_latest_seconds", "How late the latest of them is", now.latest)
-        yield _gauge("live_messages_dirty", "Live messages that wait for an edit", now.dirty)
-
-
-class _Both(CollectorRegistry):
-    """What is kept in `registry`, and what was looked up for this answer."""
-
-    def __init__(self, registry: CollectorRegistry, now: Collector) -> None:
-        super().__init__(auto_describe=False)
-        self._of, self._with = registry, now
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._of.collect()
-        yield from self._with.collect()
+            state.aside,
+        ),
+        ("timers", "Timers that are set", state.timers),
+        ("timers_late", "Timers that are due for more than a second", state.late),
+        ("timers_latest_seconds", "How late the latest of them is", state.latest),
+        ("live_messages_dirty", "Live messages that wait for an edit", state.dirty),
+    ):
+        yield _gauge(name, says, value)
 
 
 def _counter(name: str, says: str, labels: tuple[str, ...]) -> CounterMetricFamily:

@@ -1,4 +1,4 @@
-"""`firebreak serve`: settings checked, everything wired, HTTP and (with an app token) Socket Mode, until it is told to stop."""
+"""`firebreak serve`: check settings, wire the bot, serve HTTP and Socket Mode until a signal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -20,7 +20,6 @@ from starlette.types import ASGIApp
 
 from bot import health
 from bot.clients.advice import at_start
-from bot.clients.slack.channel_members import ChannelMembers
 from bot.clients.slack.socket_mode import SocketMode
 from bot.config import catalogue as catalogues
 from bot.config import settings as settings_module
@@ -31,30 +30,30 @@ from bot.metrics import Metrics, Timed
 from bot.runtime import logs
 from bot.runtime.ack_priority import Courtesy
 from bot.self_test import CannotUse
-from bot.store.drafts import RedisDrafts
 from bot.store.embedded import ValkeyError
 from bot.store.eviction import ThrowsAway
-from bot.store.home_viewers import StoreViewers
-from bot.store.throttle import StoreOnce
 from bot.store.webhook_log import Arrivals, opened
-from bot.wiring import Bot, now, wire, workers
-from handlers.app import Listeners, listeners
+from bot.wiring import Bot, now, wire, work
+from handlers.app import Listeners, Secrets, listeners
 from phases.ports.ports import PortError
 
 log = logging.getLogger("firebreak")
 
 GRACE_SECONDS = 5
-"""What runs may finish for so long after a signal; requests, effects and answers to people at the same time."""
+"""After a signal requests, effects and answers to people have this long to finish."""
 STOP_SECONDS = 9.5
-"""Then the process ends whatever holds it: a thread, a name server. Every state is in Redis, and what was held is taken over."""
+"""Then the process ends, whatever holds it: a thread, a name server.
+
+Every state is in Redis, and other replicas take over what was held.
+"""
 LAST_SECONDS = 0.5
-"""For what a request started in its last moment."""
+"""Time for what a request started in its last moment."""
 COLLECT_AFTER = 10_000
-"""Objects between two looks of the collector at the young ones; Python's own 700 come together within one click."""
+"""New objects between two collections; Python's own 700 come together within one click."""
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to us: the workers must end, too."""
+    """A server that leaves signals to us: the workers must end, too."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -62,7 +61,10 @@ class Server(uvicorn.Server):
 
 
 def serve() -> int:
-    """Exit code 0 after a signal, 1 when it cannot run, 2 when settings or catalogue are wrong (every fault at once)."""
+    """Return the exit code: 0 after a signal, 1 when it cannot run, 2 when settings are wrong.
+
+    Every fault of settings and catalogue is printed at once.
+    """
     try:
         settings, catalogue = _read()
         logs.set_up(settings.log_level)
@@ -85,7 +87,7 @@ def serve() -> int:
 
 
 def _read() -> tuple[Settings, Catalogue]:
-    """Raises `Faults` with what is wrong in both: whoever sets the bot up mends it once, not twice."""
+    """Return settings and catalogue. Raises `Faults` with everything that is wrong in both."""
     try:
         settings = settings_module.load()
     except Faults as wrong:
@@ -105,32 +107,9 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
             return
         for line in (*catalogue.warnings, *settings.warnings(), *settings.describe_off()):
             log.warning("%s", line)
-        heard = listeners(
-            dispatcher=bot.dispatcher,
-            catalogue=catalogue,
-            people=bot.people,
-            slack=bot.slack.web,
-            me=bot.me,
-            source_for=bot.source_for,
-            deployer_for=bot.deployer_for,
-            once=StoreOnce(bot.store),
-            deploys=bot.deploys,
-            drafts=RedisDrafts(bot.store),
-            viewers=StoreViewers(bot.store),
-            pulls_for=bot.pulls_for,
-            memory=bot.memory,
-            settings=settings,
-            now=now,
-            sentry=bot.tracker,
-            whereabouts=bot.tracker,
-            deployments=bot.deployments,
-            members=ChannelMembers(bot.slack),
-            owner=bot.store.owner,
-            taste=bot.slack.taste,
-            asked=bot.courtesy.somebody_asks,
-        )
-        stack.push_async_callback(heard.tasks.drain, LAST_SECONDS)
-        metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.watch)
+        heard = listeners(bot.context, _secrets(settings), bot.courtesy.somebody_asks)
+        stack.push_async_callback(bot.context.tasks.drain, LAST_SECONDS)
+        metrics = Metrics(bot.store, bot.outbox, bot.clock, bot.live, bot.workers)
         server = Server(
             uvicorn.Config(
                 _http(bot, heard, metrics),
@@ -142,37 +121,47 @@ async def _serve(settings: Settings, catalogue: Catalogue) -> None:
                 lifespan="off",
             )
         )
-        working = asyncio.create_task(workers(bot), name="workers")
+        working = asyncio.create_task(work(bot.workers), name="workers")
         serving = asyncio.create_task(server.serve(), name="http")
         drawing = asyncio.create_task(heard.homes.run(), name="app home")
         listening = asyncio.create_task(
             _socket_mode(settings, heard, metrics, bot.courtesy), name="socket mode"
         )
-        told = asyncio.create_task(ended.wait(), name="signal")
+        signalled = asyncio.create_task(ended.wait(), name="signal")
         _settle()
         log.info(
             "Firebreak is up: %s",
             "Socket Mode" if settings.socket_mode else f"HTTP on port {settings.port}",
         )
-        done, _ = await asyncio.wait({working, serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            {working, serving, signalled}, return_when=asyncio.FIRST_COMPLETED
+        )
         _end_surely()
         server.should_exit = True
         for task in (drawing, listening, working):
             task.cancel()
-        stopping = heard.tasks.drain(GRACE_SECONDS)
+        stopping = bot.context.tasks.drain(GRACE_SECONDS)
         await asyncio.gather(serving, drawing, listening, working, stopping, return_exceptions=True)
-        for task in done - {told}:
-            task.result()  # what ended by itself ended wrongly: let it be seen
+        for task in done - {signalled}:
+            task.result()  # a task that ended by itself failed: raise its error
+
+
+def _secrets(settings: Settings) -> Secrets:
+    return Secrets(
+        slack=settings.slack_signing_secret,
+        sentry=settings.sentry_webhook_secret,
+        github=settings.github_webhook_secret,
+        linear=settings.linear_webhook_secret,
+        deploys=settings.deploy_webhook_secret,
+    )
 
 
 async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) -> Bot | None:
-    """None where it was told to stop meanwhile: while Slack does not answer, a bot waits for it for as long as that takes."""
-    starting, told = (
-        asyncio.create_task(wiring, name="start"),
-        asyncio.create_task(ended.wait(), name="signal"),
-    )
-    await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    """Return the wired bot, or None where a signal came first: Slack may not answer for long."""
+    starting = asyncio.create_task(wiring, name="start")
+    signalled = asyncio.create_task(ended.wait(), name="signal")
+    await asyncio.wait({starting, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
     if starting.done():
         return starting.result()
     _end_surely()
@@ -182,7 +171,7 @@ async def _unless_ended(wiring: Coroutine[Any, Any, Bot], ended: asyncio.Event) 
 
 
 def _settle() -> None:
-    """What was made until now stays for good: the collector need not walk over it again and again, which holds up an ack.
+    """Keep the objects of the start out of later collections, which would delay an ack.
 
     https://docs.python.org/3/library/gc.html#gc.freeze
     """
@@ -218,26 +207,16 @@ async def _socket_mode(
 
 
 def _http(bot: Bot, heard: Listeners, metrics: Metrics) -> ASGIApp:
-    def running() -> Mapping[str, bool]:
-        return {
-            "outbox": bot.outbox.running,
-            "clock": bot.clock.running,
-            "live": bot.live.running,
-            "watch": bot.watch.running,
-        }
-
-    async def systems() -> Mapping[str, str]:
-        settings = bot.settings
-        on = {
-            "slack": True,
-            "sentry": settings.sentry_on,
-            "linear": settings.linear_on,
-            "discord": settings.discord_on,
-            "pagerduty": settings.pagerduty_on,
-        }
-        return {name: "set up" if is_on else "off" for name, is_on in on.items()}
-
-    routes = [*health.routes(bot.store, running, systems), metrics.route(), *heard.routes]
-    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(bot.settings), now)
+    settings = bot.settings
+    on = {
+        "slack": True,
+        "sentry": settings.sentry_on,
+        "linear": settings.linear_on,
+        "discord": settings.discord_on,
+        "pagerduty": settings.pagerduty_on,
+    }
+    systems = {name: "set up" if is_on else "off" for name, is_on in on.items()}
+    routes = [*health.routes(bot.store, bot.workers, systems), metrics.route(), *heard.routes]
+    arrivals = Arrivals(Starlette(routes=routes), bot.store, opened(settings), now)
     arrivals.begin()
     return Timed(arrivals, metrics.acks, [route.path for route in routes])

@@ -1,16 +1,18 @@
-"""Wires everything: settings → store, clients, performers, workers, listeners, HTTP. What each part does stands in its own file."""
+"""The composition root: settings become stores, clients, one context for them, and workers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+from pydantic import SecretStr
 
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
@@ -32,6 +34,7 @@ from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.client import Sentry
 from bot.clients.sentry.resolver import SentryIssues
+from bot.clients.slack.channel_members import ChannelMembers
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
@@ -40,30 +43,33 @@ from bot.configured_channels import Announced, StoreRemembers
 from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.outbox.worker import Outbox
-from bot.performers import SYSTEMS, performers
-from bot.performers.context import EffectContext
+from bot.performers import EffectContext, registered
 from bot.runtime.ack_priority import Courtesy
 from bot.runtime.clock_jump import Steady
+from bot.runtime.workers import WorkerEntry
 from bot.self_test import must_work
 from bot.store.deploy_history import Deploys
 from bot.store.dispatch_ledger import Dispatches
+from bot.store.drafts import RedisDrafts
 from bot.store.embedded import embedded
 from bot.store.eviction import must_keep
+from bot.store.home_viewers import StoreViewers
 from bot.store.incident_store import Store
 from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
 from bot.store.redis import end_if_cancelled
 from bot.store.rich_blocks import StoreTaste
+from bot.store.throttle import StoreOnce
 from bot.timers.deploy_watch import Watch
 from bot.timers.monthly_trends import LookingBack
 from bot.timers.scheduler import Clock
+from handlers.slack.context import Identity
+from phases.messages.effects import KINDS
 from phases.ports.ports import (
     Bisector,
     Deployer,
-    ErrorTracker,
     PortError,
     PullRequests,
-    Reverts,
     SourceCode,
 )
 from phases.record.service import Service
@@ -75,48 +81,21 @@ STATE_BESIDE_REDIS = Path(".firebreak-state")
 """Records of deploys and bisects, where Redis is elsewhere and DATA_DIR is not set."""
 ATTEMPT_SECONDS = 2.0
 AGAIN_SECONDS = 5.0
-"""After a worker failed."""
+"""Between the failure of a worker and its next start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """What runs, once it is wired."""
+    """Everything that runs, once it is wired."""
 
     settings: Settings
-    catalogue: Catalogue
+    context: EffectContext
     store: Store
-    dispatcher: Incidents
-    slack: Slack
-    me: Identity
-    people: SlackPeople
     outbox: Outbox
     clock: Clock
     live: Live
-    tracker: ErrorTracker | None
-    deploys: Deploys
-    memory: RedisMemory
-    watch: Watch
-    looking_back: LookingBack
-    deployer_for: Callable[[Service], Deployer | None]
-    source_for: Callable[[Service], SourceCode | None]
-    pulls_for: Callable[[Service], PullRequests | None]
-    deployments: GitHubDeployments | None
-    incidents_channel: Callable[[], Awaitable[str | None]]
-    look_early: Callable[[], Coroutine[Any, Any, None]]
-    """Finds what the settings name before somebody waits for it."""
+    workers: tuple[WorkerEntry, ...]
     courtesy: Courtesy
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who the token says that we are (auth.test)."""
-
-    team: str
-    enterprise: str | None
-    user: str
-    bot: str
-    url: str
-    """Where people find this workspace."""
 
 
 def now() -> datetime:
@@ -124,142 +103,195 @@ def now() -> datetime:
 
 
 async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) -> Bot:
-    """Builds the whole bot; everything that was opened is closed by `stack`. Raises what makes a start impossible."""
-    state = settings.data_dir or STATE_BESIDE_REDIS
+    """Build the whole bot. `stack` closes everything that was opened.
+
+    Raises what makes a start impossible.
+    """
+    process = await _process(settings, stack)
+    store, taste = process.store, StoreTaste(process.store, settings.slack_rich_blocks)
+    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
+    await slack.start()
+    stack.push_async_callback(slack.aclose)
+    me = await identify(slack)
+    slack.channels.remembers = StoreRemembers(store)
+    announced = Announced(slack, settings.incidents_channel)
+    outside = Outside.of(settings, stack)
+    if outside.tracker is not None:
+        await _warm(outside.tracker, catalogue)
+    code = Code(outside.github, store, settings.data_dir or STATE_BESIDE_REDIS)
+    dispatcher = Incidents(store, step, catalogue)
+    render = renderer(catalogue, reverts=code.reverts is not None)
+    live = Live(store, dispatcher, render, slack, courtesy=process.courtesy)
+    context = EffectContext(
+        dispatcher=dispatcher,
+        catalogue=catalogue,
+        people=SlackPeople(slack, me.team, me.enterprise),
+        client=slack.web,
+        me=me,
+        source_for=code.source_for,
+        deployer_for=code.deployer_for,
+        pulls_for=code.pulls_for,
+        bisector_for=code.bisector_for,
+        merges=code.merges,
+        reverts=code.reverts,
+        archive=code.archive,
+        deployments=code.deployments,
+        tracker=outside.tracker,
+        resolver=outside.resolver,
+        tickets=outside.tickets,
+        announcer=outside.announcer,
+        pager=outside.pager,
+        endpoint=outside.endpoint,
+        once=StoreOnce(store),
+        deploys=Deploys(store, watching=outside.tracker is not None),
+        drafts=RedisDrafts(store),
+        viewers=StoreViewers(store),
+        memory=RedisMemory(store),
+        members=ChannelMembers(slack),
+        watched=frozenset(settings.watched),
+        taste=taste,
+        now=now,
+        slack=slack,
+        render=render,
+        posted=live.posted,
+        incidents_channel=announced.channel,
+        forward_since=process.steady.forward_since,
+    )
+    return _bot(process, context, live, announced)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The base of everything else: settings, Redis, and the order and clock of this process."""
+
+    settings: Settings
+    url: str
+    store: Store
+    courtesy: Courtesy
+    steady: Steady
+
+
+async def _process(settings: Settings, stack: AsyncExitStack) -> Process:
     url = await _redis_url(settings, stack)
     store = Store.open(url, wait_replicas=settings.redis_wait_replicas)
     stack.push_async_callback(store.close)
     await must_work(url, wait_replicas=settings.redis_wait_replicas)
     await must_keep(store.redis)
-    dispatcher = Incidents(store, step, catalogue)
+    return Process(settings, url, store, Courtesy(), Steady())
 
-    taste = StoreTaste(store, settings.slack_rich_blocks)
-    slack = Slack(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, taste)
-    await slack.start()
-    stack.push_async_callback(slack.aclose)
-    me = await identify(slack)
-    people = SlackPeople(slack, me.team, me.enterprise)
 
-    tracker = linear = discord = pager = resolver = None
-    if settings.sentry_on and settings.sentry_org and settings.sentry_auth_token:
-        tracker = Sentry(
-            settings.sentry_url, settings.sentry_org, settings.sentry_auth_token.get_secret_value()
-        )
-        stack.push_async_callback(tracker.aclose)
-        await _warm(tracker, catalogue)
-        if settings.sentry_resolve == "on":
-            resolver = SentryIssues(
-                settings.sentry_url,
-                settings.sentry_org,
-                settings.sentry_auth_token.get_secret_value(),
-            )
-            stack.push_async_callback(resolver.aclose)
-    if settings.linear_api_key is not None:
-        linear = Linear(settings.linear_api_url, settings.linear_api_key.get_secret_value())
-        stack.push_async_callback(linear.aclose)
-    if settings.discord_webhook_url is not None:
-        bot_token = (
-            settings.discord_bot_token.get_secret_value() if settings.discord_bot_token else None
-        )
-        discord = Discord(settings.discord_webhook_url.get_secret_value(), bot_token)
-        stack.push_async_callback(discord.aclose)
-    if settings.pagerduty_routing_key is not None:
-        pager = PagerDuty(
-            settings.pagerduty_events_url, settings.pagerduty_routing_key.get_secret_value()
-        )
-        stack.push_async_callback(pager.aclose)
-    endpoint = HttpEndpoint()
-    stack.push_async_callback(endpoint.aclose)
-    deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
-    hub: GitHubSource | None = None
-    reverts: Reverts | None = None
-    github: GitHub | None = None
-    adrs: GitHubArchive | None = None
-    if settings.github_token is not None:
-        github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
-        stack.push_async_callback(github.aclose)
-        reverts, adrs = GitHubReverts(github), GitHubArchive(github)
-        deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
-    git, bisector = LocalGit(), LocalBisector(state / "bisects")
-    deployments = GitHubDeployments(github) if github is not None else None
-    merges = HotfixMerges(github, git)
-    both = CloneOnGitHub(git, hub) if hub is not None else None
-
-    def the_deployer(service: Service) -> Deployer | None:
-        return deployer_for(service, deployers)
-
-    def the_source(service: Service) -> SourceCode | None:
-        if both is not None and service.checkout and service.repository:
-            return both
-        return git if service.checkout else hub if service.repository else None
-
-    def the_bisector(service: Service) -> Bisector | None:
-        return bisector if service.checkout and service.bisect else None
-
-    memory = RedisMemory(store)
-    deploys = Deploys(store, watching=tracker is not None)
-    slack.channels.remembers = StoreRemembers(store)
-    announced = Announced(slack, settings.incidents_channel)
-    render = renderer(catalogue, reverts=reverts is not None)
-    courtesy = Courtesy()
-    live = Live(store, dispatcher, render, slack, courtesy=courtesy)
-    steady = Steady()
-    ctx = EffectContext(
-        dispatcher=dispatcher,
-        slack=slack,
-        people=people,
-        catalogue=catalogue,
-        tracker=tracker,
-        deployer_for=the_deployer,
-        source_for=the_source,
-        bisector_for=the_bisector,
-        tickets=linear,
-        announcer=discord,
-        pager=pager,
-        endpoint=endpoint,
-        archive=Archives(LocalArchive(), adrs),
-        memory=memory,
-        claimed=store.owner,
-        told_deploys=deploys.known,
-        deploy_history=deployments,
-        render=render,
-        posted=live.posted,
-        incidents_channel=announced.channel,
-        now=now,
-        forward_since=steady.forward_since,
+def _bot(process: Process, context: EffectContext, live: Live, announced: Announced) -> Bot:
+    """Build what runs beside requests."""
+    settings, store, dispatcher = process.settings, process.store, context.dispatcher
+    outbox = Outbox(
+        store,
+        dispatcher,
+        registered(context),
+        {kind: effect.system for kind, effect in KINDS.items()},
+        url=process.url,
+        alone=settings.redis_url is None,
+        courtesy=process.courtesy,
     )
+    clock = Clock(store, dispatcher, steady=process.steady)
+    watch = Watch(context.deploys, dispatcher, context.tracker, context.catalogue, now=now)
+    looking_back = LookingBack(store, context.memory, context.slack, announced.channel, now=now)
     return Bot(
         settings=settings,
-        catalogue=catalogue,
+        context=context,
         store=store,
-        dispatcher=dispatcher,
-        slack=slack,
-        me=me,
-        people=people,
-        outbox=Outbox(
-            store,
-            dispatcher,
-            performers(ctx, merges, reverts, resolver),
-            SYSTEMS,
-            url=url,
-            alone=settings.redis_url is None,
-            courtesy=courtesy,
-        ),
-        clock=Clock(store, dispatcher, steady=steady),
+        outbox=outbox,
+        clock=clock,
         live=live,
-        tracker=tracker,
-        deploys=deploys,
-        memory=memory,
-        watch=Watch(deploys, dispatcher, tracker, catalogue, now=now),
-        looking_back=LookingBack(store, memory, slack, announced.channel, now=now),
-        deployer_for=the_deployer,
-        source_for=the_source,
-        pulls_for=lambda service: hub if service.repository else None,
-        deployments=deployments,
-        incidents_channel=announced.channel,
-        look_early=announced.early,
-        courtesy=courtesy,
+        workers=(
+            WorkerEntry("outbox", outbox.run, lambda: outbox.running),
+            WorkerEntry("clock", clock.run, lambda: clock.running),
+            WorkerEntry("live", live.run, lambda: live.running),
+            WorkerEntry("watch", watch.run, lambda: watch.running),
+            WorkerEntry("looking back", looking_back.run),
+            WorkerEntry("looking for channels", announced.early),
+        ),
+        courtesy=process.courtesy,
     )
+
+
+class Closing(Protocol):
+    async def aclose(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closing)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The clients of outside systems; None: not set up."""
+
+    tracker: Sentry | None
+    resolver: SentryIssues | None
+    tickets: Linear | None
+    announcer: Discord | None
+    pager: PagerDuty | None
+    github: GitHub | None
+    endpoint: HttpEndpoint
+
+    @classmethod
+    def of(cls, settings: Settings, stack: AsyncExitStack) -> Outside:
+        def opened(client: C) -> C:
+            stack.push_async_callback(client.aclose)
+            return client
+
+        def secret(value: SecretStr | None) -> str | None:
+            return value.get_secret_value() if value is not None else None
+
+        tracker = resolver = None
+        token = secret(settings.sentry_auth_token)
+        if settings.sentry_on and settings.sentry_org and token:
+            tracker = opened(Sentry(settings.sentry_url, settings.sentry_org, token))
+            if settings.sentry_resolve == "on":
+                resolver = opened(SentryIssues(settings.sentry_url, settings.sentry_org, token))
+        linear, pager = secret(settings.linear_api_key), secret(settings.pagerduty_routing_key)
+        discord, github = secret(settings.discord_webhook_url), secret(settings.github_token)
+        discord_bot = secret(settings.discord_bot_token)
+        return cls(
+            tracker=tracker,
+            resolver=resolver,
+            tickets=opened(Linear(settings.linear_api_url, linear)) if linear else None,
+            announcer=opened(Discord(discord, discord_bot)) if discord else None,
+            pager=opened(PagerDuty(settings.pagerduty_events_url, pager)) if pager else None,
+            github=opened(GitHub(settings.github_api_url, github)) if github else None,
+            endpoint=opened(HttpEndpoint()),
+        )
+
+
+class Code:
+    """A service's source, deploys and post-mortems: by a local clone, by GitHub, or by both."""
+
+    def __init__(self, github: GitHub | None, store: Store, state: Path) -> None:
+        self._git, self._bisector = LocalGit(), LocalBisector(state / "bisects")
+        self._deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
+        self._hub = GitHubSource(github) if github is not None else None
+        self._both = CloneOnGitHub(self._git, self._hub) if self._hub is not None else None
+        if github is not None:
+            self._deployers["github"] = GitHubDeployer(github, Dispatches(store))
+        self.reverts = GitHubReverts(github) if github is not None else None
+        self.deployments = GitHubDeployments(github) if github is not None else None
+        self.merges = HotfixMerges(github, self._git)
+        self.archive = Archives(
+            LocalArchive(), GitHubArchive(github) if github is not None else None
+        )
+
+    def deployer_for(self, service: Service) -> Deployer | None:
+        return deployer_for(service, self._deployers)
+
+    def source_for(self, service: Service) -> SourceCode | None:
+        if self._both is not None and service.checkout and service.repository:
+            return self._both
+        return self._git if service.checkout else self._hub if service.repository else None
+
+    def bisector_for(self, service: Service) -> Bisector | None:
+        return self._bisector if service.checkout and service.bisect else None
+
+    def pulls_for(self, service: Service) -> PullRequests | None:
+        return self._hub if service.repository else None
 
 
 async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
@@ -270,7 +302,7 @@ async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str:
 
 
 async def identify(slack: Slack) -> Identity:
-    """Asks until Slack answers; a refused token is for the caller to say. Raises `PortError`."""
+    """Ask until Slack answers. Raises `PortError` where it refuses the token."""
     while True:
         try:
             answer = await slack.call("auth.test")
@@ -278,8 +310,8 @@ async def identify(slack: Slack) -> Identity:
             if not error.retryable:
                 raise
             mend = error.mend if isinstance(error, HttpError) else ""
-            why = f"{error.text} ({mend})" if mend else error.text
-            log.warning("%s; trying again in %.0f s", why, ATTEMPT_SECONDS)
+            reason = f"{error.text} ({mend})" if mend else error.text
+            log.warning("%s; trying again in %.0f s", reason, ATTEMPT_SECONDS)
             await asyncio.sleep(error.retry_after or ATTEMPT_SECONDS)
         else:
             return Identity(
@@ -292,7 +324,7 @@ async def identify(slack: Slack) -> Identity:
 
 
 async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
-    """Looks up what a first triage would have to; a Sentry that is away at the start is met again at triage."""
+    """Look up what a first triage needs. A Sentry that is away now is asked again then."""
     try:
         async with asyncio.timeout(ATTEMPT_SECONDS):
             await tracker.warm(catalogue.all())
@@ -302,41 +334,38 @@ async def _warm(tracker: Sentry, catalogue: Catalogue) -> None:
         )
 
 
-async def workers(bot: Bot) -> None:
-    """Outbox, clock, live messages, the watch after deploys and the look back, until cancelled."""
+async def work(workers: Iterable[WorkerEntry]) -> None:
+    """Run the workers until cancelled."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(lasting("outbox", bot.outbox.run), name="outbox")
-        group.create_task(lasting("clock", bot.clock.run), name="clock")
-        group.create_task(lasting("live messages", bot.live.run), name="live")
-        group.create_task(lasting("watch", bot.watch.run), name="watch")
-        group.create_task(lasting("looking back", bot.looking_back.run), name="looking back")
-        group.create_task(lasting("looking for channels", bot.look_early), name="channels")
+        for worker in workers:
+            group.create_task(lasting(worker.name, worker.run), name=worker.name)
 
 
 async def lasting(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """A worker that fails in a way nobody thought of begins again: what it does stands in Redis, and would fail the next process as well.
+    """Run a worker, and begin again when it fails in a way that nobody expected.
 
-    Ended, it would take clicks and the other workers with it, at every start anew.
+    Its work stands in Redis, and would fail the next process as well. If it ended, it would end
+    the clicks and the other workers with it, at every start anew.
     """
     while True:
         try:
-            # A task of its own: before Python 3.13 a `TaskGroup` that fails leaves the task around it marked as cancelled.
+            # A task of its own: before Python 3.13 a `TaskGroup` that fails leaves the task around
+            # it marked as cancelled.
             await asyncio.create_task(run(), name=name)
             return
-        except Exception as error:  # noqa: BLE001  said, and begun again
+        except Exception as error:  # noqa: BLE001  logged, and begun again
             end_if_cancelled()
-            frames = (
-                frame for one in _all(error) for frame in traceback.format_tb(one.__traceback__)
+            errors = _leaves(error)
+            kinds = ", ".join(type(leaf).__name__ for leaf in errors)
+            frames = "".join(
+                frame for leaf in errors for frame in traceback.format_tb(leaf.__traceback__)
             )
-            kinds = ", ".join(type(one).__name__ for one in _all(error))
-            log.critical("%s failed with %s; it begins again\n%s", name, kinds, "".join(frames))
+            log.critical("%s failed with %s; it begins again\n%s", name, kinds, frames)
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _all(error: Exception) -> list[Exception]:
-    """What is in a group of a `TaskGroup`, or the one."""
-    return (
-        [e for one in error.exceptions for e in _all(one)]
-        if isinstance(error, ExceptionGroup)
-        else [error]
-    )
+def _leaves(error: Exception) -> list[Exception]:
+    """Return the errors in the group of a `TaskGroup`, or the error itself."""
+    if isinstance(error, ExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]

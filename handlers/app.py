@@ -1,4 +1,4 @@
-"""All listeners on one Bolt app, the HTTP routes beside it, and the one place where an exception becomes an answer."""
+"""All listeners on one Bolt app, the HTTP routes beside it, and the answer to every exception."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import SecretStr
 from slack_bolt.app.async_app import AsyncApp
@@ -22,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from starlette.routing import Route
 
 from handlers.command import router
-from handlers.dispatcher import Dispatcher, StoreUnavailable
+from handlers.dispatcher import StoreUnavailable
 from handlers.events import app_home, declare_phrases, join, pins
 from handlers.events.app_home import Homes
 from handlers.incident import (
@@ -43,73 +42,36 @@ from handlers.incident import (
     triage,
     update,
 )
-from handlers.ports import Deployments, Deploys, Drafts, Issues, Members, Once, Viewers, Whereabouts
-from handlers.slack.background import Tasks
 from handlers.slack.bolt import App
-from handlers.slack.context import Context
+from handlers.slack.context import Context, Identity
 from handlers.slack.payloads import from_interaction
-from handlers.slack.rich_blocks import NEVER, Taste
 from handlers.views import forms, notes
 from handlers.webhooks.deploys import deploys_route
 from handlers.webhooks.github import github_route
-from handlers.webhooks.linear import Owner, linear_route
+from handlers.webhooks.linear import linear_route
 from handlers.webhooks.sentry import sentry_route
 from handlers.webhooks.slack import slack_route
 from phases.ports.ports import (
-    Catalogue,
-    Deployer,
-    Memory,
-    People,
     PortError,
-    PullRequests,
-    SourceCode,
 )
-from phases.record.service import Service
 
 log = logging.getLogger(__name__)
 
-SORRY = "Something went wrong on my side. I cannot say whether it was recorded: look at the incident, then try again."
+SORRY = (
+    "Something went wrong on my side. I cannot say whether it was recorded: "
+    "look at the incident, then try again."
+)
 
 
-class Me(Protocol):
-    """Who the token says that we are (auth.test)."""
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The secrets of the HTTP routes; a route without one does not exist."""
 
-    @property
-    def team(self) -> str: ...
-
-    @property
-    def enterprise(self) -> str | None: ...
-
-    @property
-    def user(self) -> str: ...
-
-    @property
-    def bot(self) -> str: ...
-
-    @property
-    def url(self) -> str: ...
-
-
-class Wanted(Protocol):
-    """Of the settings, what the listeners need."""
-
-    @property
-    def slack_signing_secret(self) -> SecretStr | None: ...
-
-    @property
-    def sentry_webhook_secret(self) -> SecretStr | None: ...
-
-    @property
-    def github_webhook_secret(self) -> SecretStr | None: ...
-
-    @property
-    def linear_webhook_secret(self) -> SecretStr | None: ...
-
-    @property
-    def deploy_webhook_secret(self) -> SecretStr | None: ...
-
-    @property
-    def watched(self) -> tuple[str, ...]: ...
+    slack: SecretStr | None = None
+    sentry: SecretStr | None = None
+    github: SecretStr | None = None
+    linear: SecretStr | None = None
+    deploys: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,86 +79,42 @@ class Listeners:
     app: App
     """Also what Socket Mode dispatches to."""
     routes: tuple[Route, ...]
-    tasks: Tasks
     ctx: Context
     homes: Homes
-    """To be run beside: keeps the open App Homes current."""
+    """Keeps the open App Homes current; to be run beside."""
 
 
 def listeners(
-    *,
-    dispatcher: Dispatcher,
-    catalogue: Catalogue,
-    people: People,
-    slack: AsyncWebClient,
-    me: Me,
-    source_for: Callable[[Service], SourceCode | None],
-    deployer_for: Callable[[Service], Deployer | None],
-    once: Once,
-    deploys: Deploys,
-    drafts: Drafts,
-    viewers: Viewers,
-    memory: Memory,
-    settings: Wanted,
-    now: Callable[[], datetime],
-    pulls_for: Callable[[Service], PullRequests | None] = lambda _: None,
-    sentry: Issues | None = None,
-    whereabouts: Whereabouts | None = None,
+    context: Context,
+    secrets: Secrets,
     asked: Callable[[], AbstractContextManager[None]] = nullcontext,
-    members: Members | None = None,
-    taste: Taste | None = None,
-    owner: Owner | None = None,
-    deployments: Deployments | None = None,
 ) -> Listeners:
-    """Everything that is heard: `app` with all listeners, and the routes that settings allow."""
-    tasks = Tasks()
-    ctx = Context(
-        dispatcher=dispatcher,
-        catalogue=catalogue,
-        people=people,
-        client=slack,
-        source_for=source_for,
-        deployer_for=deployer_for,
-        once=once,
-        deploys=deploys,
-        drafts=drafts,
-        viewers=viewers,
-        pulls_for=pulls_for,
-        memory=memory,
-        tasks=tasks,
-        now=now,
-        watched=frozenset(settings.watched),
-        sentry=sentry,
-        whereabouts=whereabouts,
-        deployments=deployments,
-        members=members,
-        me=me.user,
-        site=me.url,
-        taste=taste or NEVER,
-    )
-    app, homes = build_app(slack, me), Homes(ctx)
-    register_all(app, ctx, homes)
+    """Return the app with all listeners, and the routes for which there is a secret.
+
+    `asked` is entered while a request of Slack's is answered.
+    """
+    app, homes = build_app(context.client, context.me), Homes(context)
+    register_all(app, context, homes)
     routes: list[Route] = []
-    if settings.slack_signing_secret is not None:
-        routes.append(
-            slack_route(app, settings.slack_signing_secret.get_secret_value(), asked=asked)
-        )
-    if settings.sentry_webhook_secret is not None:
-        routes.append(sentry_route(ctx, settings.sentry_webhook_secret.get_secret_value()))
-    if settings.github_webhook_secret is not None:
-        routes.append(github_route(ctx, settings.github_webhook_secret.get_secret_value()))
-    if settings.linear_webhook_secret is not None and owner is not None:
-        routes.append(linear_route(ctx, settings.linear_webhook_secret.get_secret_value(), owner))
-    if settings.deploy_webhook_secret is not None:
-        routes.append(deploys_route(ctx, settings.deploy_webhook_secret.get_secret_value()))
-    return Listeners(app=app, routes=tuple(routes), tasks=tasks, ctx=ctx, homes=homes)
+    if secrets.slack is not None:
+        routes.append(slack_route(app, secrets.slack.get_secret_value(), asked=asked))
+    if secrets.sentry is not None:
+        routes.append(sentry_route(context, secrets.sentry.get_secret_value()))
+    if secrets.github is not None:
+        routes.append(github_route(context, secrets.github.get_secret_value()))
+    if secrets.linear is not None:
+        owner = context.dispatcher.owner
+        routes.append(linear_route(context, secrets.linear.get_secret_value(), owner))
+    if secrets.deploys is not None:
+        routes.append(deploys_route(context, secrets.deploys.get_secret_value()))
+    return Listeners(app=app, routes=tuple(routes), ctx=context, homes=homes)
 
 
-def build_app(client: AsyncWebClient, me: Me) -> App:
-    """Bolt behind our own route, which has verified the raw bytes.
+def build_app(client: AsyncWebClient, me: Identity) -> App:
+    """Return Bolt for our own route, which has verified the raw bytes.
 
-    `authorize` answers from what auth.test said at the start, with bot_id and bot_user_id: without them Bolt's filter of
-    the bot's own messages is off.
+    `authorize` answers with what auth.test said at the start. Without bot_id and bot_user_id Bolt's
+    filter of the bot's own messages would be off.
     """
 
     async def authorize() -> AuthorizeResult:
@@ -208,7 +126,7 @@ def build_app(client: AsyncWebClient, me: Me) -> App:
             bot_token=client.token,
         )
 
-    # Bolt finds SLACK_BOT_TOKEN in the environment by itself, and warns at every start that it does not use it.
+    # Bolt finds SLACK_BOT_TOKEN in the environment, and warns at every start that it is not used.
     bolt = logging.getLogger("slack_bolt.AsyncApp")
     level = bolt.level
     bolt.setLevel(logging.ERROR)
@@ -260,11 +178,11 @@ def register_all(app: AsyncApp, ctx: Context, homes: Homes) -> None:
 
 
 def _rest(app: AsyncApp, ctx: Context) -> None:
-    """What nobody else takes: clicks on what an older version posted; and every error."""
+    """Register what no other listener takes: clicks on messages of older versions, and errors."""
 
     @app.action(re.compile(r".*"))
     async def unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Links send a click, too; they need no answer."""
+        """Tell the person, unless it is a link: a link sends a click, too, and needs no answer."""
         clicked = (body.get("actions") or [{}])[0]
         if clicked.get("type") == "button" and not clicked.get("url"):
             from_interaction(ctx, body).tell(
@@ -274,11 +192,11 @@ def _rest(app: AsyncApp, ctx: Context) -> None:
 
     @app.error
     async def failed(error: Exception, request: AsyncBoltRequest) -> BoltResponse:
-        """Never a bare 500 to a person, and never a body in the log."""
+        """Answer a person in words, never with a bare 500; never log a body."""
         if isinstance(error, BoltUnhandledRequestError):
             log.info("nothing listens to a %s from Slack", request.body.get("type") or "request")
             return BoltResponse(status=200, body="")
-        # Where it broke, not what it said: the text of an error may hold what a person wrote.
+        # The log says where it broke, and not the error's text: a person may have written that.
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(
             f"{f.name} {f.filename.rpartition('/')[2]}:{f.lineno}" for f in reversed(frames)
@@ -308,5 +226,5 @@ def _sorry(ctx: Context, body: dict[str, Any], text: str, *, again: bool) -> Bol
         if body.get("trigger_id"):
             from_interaction(ctx, body).tell(message)
         return BoltResponse(status=200, body="")
-    # An event: Slack sends it again where that may help; what fails by its shape would fail again.
+    # An event. Slack sends it again after a 500; one that fails by its shape would fail again.
     return BoltResponse(status=500 if again else 200, body="")

@@ -1,4 +1,4 @@
-"""Which claims make a delivery count once (rules: Delivery claims). Pure."""
+"""The claims that make a delivery count once (rules: Delivery claims). Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from handlers.dispatcher import Delivery
 
 
 def interaction(body: Mapping[str, Any]) -> Delivery:
-    """A command, shortcut or block action by its trigger id; a submission by view and hash.
+    """Return a command, shortcut or block action by its trigger id; a submission by view and hash.
 
-    Raises ValueError where the payload names neither: then nothing is recorded.
+    Raises ValueError where the payload names neither: nothing is recorded then.
     """
     if body.get("type") == "view_submission":
         view = body.get("view") or {}
@@ -24,7 +24,7 @@ def interaction(body: Mapping[str, Any]) -> Delivery:
 
 
 def event(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Both claims of an event: two deliveries of one message can carry different event ids."""
+    """Return both claims of an event: deliveries of one message can have different ids."""
     inner = body.get("event") or {}
     at = inner.get("event_ts") or inner.get("ts") or ""
     who = inner.get("user") or ""
@@ -36,31 +36,31 @@ def event(body: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def sentry(raw: bytes) -> Delivery:
-    """A Sentry webhook by its raw body."""
+    """Return a Sentry webhook by its raw body."""
     return Delivery((f"sentry:{hashlib.sha256(raw).hexdigest()}",))
 
 
 def github(id: str, incident: str) -> Delivery:
-    """A GitHub webhook by its `X-GitHub-Delivery`, once for each incident that it is told to."""
+    """Return a GitHub webhook by its `X-GitHub-Delivery`, once for each incident it goes to."""
     return Delivery((f"github:{id}:{incident}",))
 
 
 def linear(id: str) -> Delivery:
-    """A Linear webhook by its `Linear-Delivery`."""
+    """Return a Linear webhook by its `Linear-Delivery`."""
     return Delivery((f"linear:{id}",))
 
 
 def deploy(raw: bytes) -> Delivery:
-    """A deploy webhook by its raw body."""
+    """Return a deploy webhook by its raw body."""
     return Delivery((f"deploy:{hashlib.sha256(raw).hexdigest()}",))
 
 
 def part(delivery: Delivery, of: str) -> Delivery:
-    """A second word of the same delivery: counted once by itself."""
+    """Return a part of a delivery that counts once by itself."""
     return Delivery(tuple(f"{claim}:{of}" for claim in delivery.claims))
 
 
 def echo(user: str, channel: str, text: str) -> str:
-    """The claim of the same person, channel and words (rules: within 60 s one incident)."""
-    said = "\n".join((user, channel, " ".join(text.split()).casefold()))
-    return f"echo:{hashlib.sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
+    """Return the claim of a person's words in a channel (rules: within 60 s one incident)."""
+    words = "\n".join((user, channel, " ".join(text.split()).casefold()))
+    return f"echo:{hashlib.sha256(words.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"

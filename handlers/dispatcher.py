@@ -1,4 +1,4 @@
-"""The one door to an incident: what handlers, timers and effects say goes through it, and nothing else changes a record."""
+"""The dispatcher: the only way in which handlers, timers and effects change a record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phases.steps.change import Refused
 
 
 class StoreUnavailable(Exception):
-    """What is recorded cannot be read now. `text` is for people."""
+    """The store cannot be read now. `text` is for people."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -21,14 +21,14 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Something from outside: its claims are kept for 15 minutes, so that it counts once (rules: Delivery claims)."""
+    """A delivery from outside; its claims, kept for 15 minutes, make it count once."""
 
     claims: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TimerDue:
-    """A timer fired; its action's commit removes it, or finds it gone."""
+    """A timer fired. The commit of its action removes it, or finds it gone."""
 
     incident: str
     name: str
@@ -37,7 +37,7 @@ class TimerDue:
 
 @dataclass(frozen=True, slots=True)
 class EffectEnded:
-    """An effect ended; its result's commit acks and deletes the outbox entry, or finds it gone."""
+    """An effect ended. The commit of its result removes the outbox entry, or finds it gone."""
 
     entry: str
 
@@ -47,7 +47,7 @@ Trigger = Delivery | TimerDue | EffectEnded
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """It is in Redis. `again` where this very delivery, timer or effect had been dealt with before."""
+    """The action is in Redis. `again`: this delivery, timer or effect was handled before."""
 
     incident: Incident
     again: bool = False
@@ -55,7 +55,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The answer was lost: it may be recorded or not. Saying it again counts once."""
+    """The answer was lost: the action may be recorded or not. A second try counts once."""
 
     text: str = "I could not see whether this was recorded; click again, it counts once."
 
@@ -68,33 +68,36 @@ class Dispatcher(Protocol):
         trigger: Trigger | None = None,
         deadline: datetime | None = None,
     ) -> Recorded | Refused | Unknown:
-        """Loads, steps, commits; again on a conflict. `deadline` in server time: later nothing is committed."""
+        """Load, step and commit; again on a conflict.
+
+        After `deadline`, in the time of the Redis server, nothing is committed.
+        """
         ...
 
     async def load(self, incident: str) -> Incident | None:
-        """Raises `StoreUnavailable`, as do `timeline` and `find`."""
+        """Return the newest state. Raises `StoreUnavailable`, as do `timeline` and `find`."""
         ...
 
     async def timeline(self, incident: str) -> list[Entry]: ...
 
     async def owner(self, claim: str) -> str | None:
-        """The incident that holds a claim; None where it is free."""
+        """Return the id of the incident that holds a claim; None where it is free."""
         ...
 
     async def owing(self) -> list[Incident]:
-        """Incidents that left action items which nobody has done yet, newest first."""
+        """Return incidents with action items that nobody has done yet, newest first."""
         ...
 
     async def holding(self, service: str) -> list[Incident]:
-        """Resolved ones of a service that a deploy could bring back, or undo (rules: Hold); newest first."""
+        """Return resolved incidents that a deploy could bring back (rules: Hold), newest first."""
         ...
 
     async def changed(self) -> str:
-        """Another word after anything that people see of an incident has changed; cheap to ask for."""
+        """Return a token that differs after any change that people see; cheap to ask for."""
         ...
 
     async def find(
         self, *, channel: str | None = None, service: str | None = None, open_only: bool = True
     ) -> list[Incident]:
-        """Incidents by channel or service, newest first."""
+        """Return incidents by channel or service, newest first."""
         ...

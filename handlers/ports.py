@@ -1,4 +1,4 @@
-"""What handlers need from outside, as small protocols; `bot/` keeps them."""
+"""The ports of handlers, as small protocols; `bot/` implements them."""
 
 from __future__ import annotations
 
@@ -7,35 +7,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from phases.ports.tracker_values import IssueRow
 from phases.postmortem.gate import Parts
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import Service
 
 
-class Issues(Protocol):
-    """Of Sentry, what adoption asks."""
-
-    async def issue(self, id: str) -> IssueRow: ...
-
-    async def by_short_id(self, short_id: str) -> IssueRow: ...
-
-
 class Once(Protocol):
     async def first(self, key: str, seconds: int) -> bool:
-        """True for the first who asks for `key` within `seconds`, over all replicas. Raises `PortError`."""
+        """Return True for the first call with `key` within `seconds`, over all replicas.
+
+        Raises `PortError`.
+        """
         ...
 
 
 class Deploys(Protocol):
     async def told(self, deploy: DeploySeen, environment: str) -> None:
-        """Remembers a finished deploy and begins its watch; twice is once. Raises `PortError`."""
+        """Record a finished deploy and begin its watch; twice is once. Raises `PortError`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of a person's form: a draft, or only that they have it open."""
+    """A person's form: its draft, or only that they have it open."""
 
     by: str
     at: datetime
@@ -45,66 +39,57 @@ class Kept:
 
 class Deployments(Protocol):
     async def release(self, service: Service, ref: str, sha: str, told: str) -> Release | None:
-        """What a deployment is called (`Service.deployed`), as well as can be told in 2 s; None: it is another service's."""
+        """Return the release of a deployment (`Service.deployed`), as far as 2 s allow.
+
+        None: the deployment belongs to another service.
+        """
         ...
 
 
 class Drafts(Protocol):
-    """Drafts of post-mortems, one a person and incident: nobody's draft overwrites another's. Raises `PortError`."""
+    """Drafts of post-mortems, one for each person and incident. Raises `PortError`."""
 
     async def of(self, incident: str) -> Sequence[Kept]: ...
 
     async def keep(
         self, incident: str, by: str, parts: Parts, at: datetime, *, writing: bool
     ) -> None:
-        """In place of this person's earlier draft; `writing`: they have the form open still."""
+        """Replace this person's earlier draft. `writing`: they have the form open still."""
         ...
 
     async def opened(self, incident: str, by: str, at: datetime | None) -> None:
-        """They have the form open since `at`; None: they closed it. A draft that is kept stays."""
+        """Record that they have the form open since `at`; None: they closed it. Drafts stay."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Whose App Home is to be kept current, with what each of them sees; `mark` grows with every change."""
+    """The people whose App Home is open, and what each of them sees.
+
+    `mark` grows with every change.
+    """
 
     mark: str
     shown: Mapping[str, str]
 
 
 class Viewers(Protocol):
-    """Who has App Home open, over all replicas. Raises `handlers.dispatcher.StoreUnavailable`."""
+    """The people who have App Home open, over all replicas. Raises `StoreUnavailable`."""
 
     async def opened(self, user: str, seconds: float, at_most: int) -> None:
-        """They look at it for so long; of more than `at_most` the ones that looked last are kept."""
+        """Record that they look at it for `seconds`; the latest `at_most` people are kept."""
         ...
 
     async def looking(self) -> Looking | None:
-        """None where nobody looks, or another replica draws for them."""
+        """Return the people to draw for; None where another replica does, or nobody looks."""
         ...
 
     async def drawn(self, user: str, shown: str) -> None:
-        """What they see now; empty: they are not to be drawn for any more."""
-        ...
-
-
-class Whereabouts(Protocol):
-    async def elsewhere(self, service: Service, issue: str) -> str | None:
-        """The environment that an issue burns in, where it does in none that counts; None: it does, or nobody can tell.
-
-        Raises `PortError`.
-        """
-        ...
-
-    async def count(
-        self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
-    ) -> int:
-        """Events of these issues in the counted environments. Raises `PortError`."""
+        """Record what they see now; empty: nothing is drawn for them any more."""
         ...
 
 
 class Members(Protocol):
     async def of(self, channel: str) -> Collection[str]:
-        """Slack ids of who is in a channel; nobody where Slack cannot say."""
+        """Return the Slack ids of a channel's members; none where Slack cannot say."""
         ...

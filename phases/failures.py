@@ -1,6 +1,7 @@
-"""Effects that ended without success: each is said where people are, with *Try again*, and none is the end of the incident.
+"""Effects that failed: people are told of each, with *Try again*, and none ends the incident.
 
-Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall back to manual", "Rollback fails → page humans".
+Workflow, failure conditions: "Sentry inaccessible → surface immediately, fall back to manual",
+"Rollback fails → page humans".
 """
 
 from __future__ import annotations
@@ -13,10 +14,8 @@ from phases.messages.actions import RetryDue
 from phases.messages.commands import TryAgain
 from phases.messages.effects import (
     EFFECT,
-    AttachChannel,
-    AttachToTicket,
+    RETRY_SECONDS,
     CatchUp,
-    CloseTicket,
     CommentTicket,
     Effect,
     FollowBisect,
@@ -28,17 +27,15 @@ from phases.messages.effects import (
     LookBack,
     MergePullRequest,
     OpenChannel,
-    OpenItems,
     OpenTicket,
     Page,
     PostLive,
     Say,
     StartBisect,
     StartDeploy,
-    SyncItem,
-    SyncTicket,
     TellDiscord,
     Triage,
+    policy,
 )
 from phases.messages.results import EffectFailed, GuardLooked
 from phases.mitigation.hotfix_merge import look_later, refuse_merge
@@ -51,110 +48,34 @@ from phases.record.wording import short
 from phases.root_cause.steps import move_bisect
 from phases.steps.announce import tell_discord
 from phases.steps.change import Change, Draft, Refused
-from phases.steps.resolution import AFTER_THE_END
 from phases.triage.steps import overdue
 from phases.verification.steps import unreachable
 
 KEPT = 8  # failures kept and shown
-RETRY_SECONDS = (
-    60  # without channel, decision, triage or question nobody can go on: tried again by itself
-)
-TICKET_RETRY_SECONDS = 15 * 60  # architecture, 5: the ticket is tried again every 15 minutes
 LONGEST_RETRY_SECONDS = 15 * 60
-COMMIT_SECONDS = 2  # bot/store/redis.py SAY_SECONDS: a line of the timeline may be so much older than what was wanted with it
-SLOWER = 10  # what has failed for an hour is tried every sixth minute
-
-WORDS: dict[str, str] = {
-    "open.channel": "The incident channel could not be opened",
-    "bookmark": "A bookmark could not be set",
-    "archive": "The channel could not be archived",
-    "set.topic": "The topic could not be set",
-    "invite": "People could not be invited",
-    "post.live": "A message could not be posted",
-    "pin": "The status could not be pinned",
-    "say": "A message could not be posted",
-    "remind": "The lead could not be reminded of the update",
-    "message.read": "A pinned message could not be read",
-    "post.summary": "The summary could not be posted",
-    "triage": "Sentry could not be asked",
-    "investigate": "The investigation could not run",
-    "bisect.start": "The bisect could not be started",
-    "bisect.follow": "The bisect could not be followed",
-    "revert": "The revert could not be prepared",
-    "deploy.start": "The deploy could not be started",
-    "deploy.follow": "The deploy could not be followed",
-    "issues.lookup": "The issues that were named could not be looked up",
-    "merge": "The pull request could not be merged",
-    "merge.look": "Whether the hotfix is merged could not be asked",
-    "look": "The check could not be made",
-    "guard.look": "Sentry could not be looked at after recovery",
-    "issues.resolve": "Sentry's issues could not be set to resolved",
-    "ticket.open": "The ticket could not be opened",
-    "ticket.attach": "The Sentry issue could not be attached to the ticket",
-    "ticket.comment": "The ticket could not be commented",
-    "ticket.parent": "The issue it was escalated from could not be commented",
-    "ticket.close": "The ticket could not be closed",
-    "ticket.channel": "The channel could not be attached to the ticket",
-    "ticket.catch_up": "The ticket is not up to date",
-    "ticket.sync": "The ticket's state and priority could not be set",
-    "ticket.look": "The ticket could not be looked at",
-    "items.open": "The action items could not be opened in Linear",
-    "items.sync": "An action item could not be set in Linear",
-    "items.remind": "The owner of an overdue action item could not be reminded",
-    "adr.complete": "The post-mortem's status could not be changed",
-    "discord": "Discord could not be told",
-    "discord.pin": "The post in Discord could not be pinned",
-    "page": "Nobody could be paged",
-    "page.follow": "PagerDuty could not be told",
-    "zone": "The lead's time zone could not be asked",
-    "adr.revise": "The post-mortem could not be brought up to date",
-    "adr.number": "The post-mortem's number could not be found",
-    "adr.write": "The post-mortem could not be written",
-    "remember": "The incident could not be remembered",
-}
+COMMIT_SECONDS = 2
+"""bot/store/redis.py SAY_SECONDS: a timeline entry may be this much older than its effect."""
+SLOWER = 10  # an effect that has failed for an hour is tried every sixth minute
 
 
 def effect_failed(
     incident: Incident, action: EffectFailed, service: Service, now: datetime
 ) -> Change:
-    """Every effect's failure is an action that this accepts, in every state. What is tried again by itself is said once."""
+    """Accept the failure of every effect, in every state.
+
+    A failure that is tried again by itself is said once.
+    """
     effect = EFFECT.validate_json(action.effect)
-    match effect:
-        case (
-            StartDeploy() | FollowDeploy()
-        ):  # never started again: the round ends as unknown, and people decide
-            return deploy_lost(
-                Draft(incident, now), service, effect.deploy_id, action.reason
-            ).done()
-        case MergePullRequest(round=number):
-            return refuse_merge(Draft(incident, now), number, action.reason).done()
-        case LookAtMerge(
-            round=number
-        ):  # looked at again by itself; until then it counts as not merged
-            return look_later(Draft(incident, now), number).done()
-        case LookAtTicket():
-            return Draft(
-                incident, now
-            ).done()  # it is looked at again by itself, and nothing hangs on this one look
-        case CommentTicket():  # what was to be said is in the timeline: when Linear is back, one comment says it all
-            effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
-            body = EFFECT.dump_json(effect).decode()
-            behind = next((f for f in incident.failures if f.kind == effect.type), None)
-            if behind is not None:
-                return Draft(incident, now).done()
-            action = action.model_copy(update={"kind": effect.type, "effect": body})
-        case LookAgain(number=number) if number > 0:
-            return unreachable(
-                incident, effect.round, number, short(action.reason, REASON), service, now
-            )
-        case LookBack(
-            look=look
-        ):  # once more a little later; nobody hears of it, because nobody waits for it
-            return guard_looked(
-                incident, GuardLooked(look=look, at=now, found="not asked"), service, now
-            )
-        case _:
-            pass
+    change = _settled(incident, effect, action.reason, service, now)
+    if change is not None:
+        return change
+    if isinstance(effect, CommentTicket):
+        # The timeline has what was to be said: when Linear is back, one comment says all of it.
+        effect = CatchUp(since=(action.wanted_at or now) - timedelta(seconds=COMMIT_SECONDS))
+        if any(failure.kind == effect.type for failure in incident.failures):
+            return Draft(incident, now).done()
+        body = EFFECT.dump_json(effect).decode()
+        action = action.model_copy(update={"kind": effect.type, "effect": body})
     draft = Draft(incident, now)
     known = next((f for f in incident.failures if EFFECT.validate_json(f.effect) == effect), None)
     _go_on(draft, effect, action.reason)
@@ -169,14 +90,42 @@ def effect_failed(
     )
     others = (f for f in draft.incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=kept((*others, failure), KEPT)).dirty("status")
-    again = _retried(effect)
-    if again is not None:
-        wait = min(max(again, (now - failure.at).total_seconds() / SLOWER), LONGEST_RETRY_SECONDS)
+    seconds = _retry_seconds(effect)
+    if seconds is not None:
+        slower = (now - failure.at).total_seconds() / SLOWER
+        wait = min(max(seconds, slower), LONGEST_RETRY_SECONDS)
         draft.timer(f"retry:{failure.effect_id}", wait, RetryDue(effect_id=failure.effect_id))
     if known is None:
         new_decision = draft.incident.round is not None and incident.round is None
         _say_once(draft, effect, failure, service, in_channel=not new_decision)
     return draft.done()
+
+
+def _settled(
+    incident: Incident, effect: Effect, reason: str, service: Service, now: datetime
+) -> Change | None:
+    """Return what the phase of the effect makes of its failure; None: it is kept and shown."""
+    match effect:
+        case StartDeploy() | FollowDeploy():
+            # It is never started again: the round ends as unknown, and people decide.
+            return deploy_lost(Draft(incident, now), service, effect.deploy_id, reason).done()
+        case MergePullRequest(round=number):
+            return refuse_merge(Draft(incident, now), number, reason).done()
+        case LookAtMerge(round=number):
+            # It is looked at again by itself; until then it counts as not merged.
+            return look_later(Draft(incident, now), number).done()
+        case LookAtTicket():
+            # It is looked at again by itself, and nothing depends on this look.
+            return Draft(incident, now).done()
+        case LookAgain(number=number) if number > 0:
+            why = short(reason, REASON)
+            return unreachable(incident, effect.round, number, why, service, now)
+        case LookBack(look=look):
+            # It is looked at again a little later. Nobody hears of it, because nobody waits for it.
+            looked = GuardLooked(look=look, at=now, found="not asked")
+            return guard_looked(incident, looked, service, now)
+        case _:
+            return None
 
 
 def try_again(
@@ -186,7 +135,7 @@ def try_again(
     if (failure := _find(incident, action.effect_id)) is None:
         return Refused("stale", "That is done, or was tried again already.")
     draft = Draft(incident, now).note(
-        "failure", f"Tried again: {_words(failure.kind).lower()}", by=action.by
+        "failure", f"Tried again: {policy(failure.kind).words.lower()}", by=action.by
     )
     left = tuple(f for f in incident.failures if f.effect_id != failure.effect_id)
     draft.set(failures=left).dirty("status").cancel(f"retry:{failure.effect_id}")
@@ -197,7 +146,10 @@ def try_again(
 
 
 def retry_due(incident: Incident, action: RetryDue, service: Service, now: datetime) -> Change:
-    """Tried again by itself. The failure stays in sight until it has worked, and is not said a second time."""
+    """Try it again by itself.
+
+    The failure is shown until it has worked, and is not said a second time.
+    """
     del service
     draft = Draft(incident, now)
     if (failure := _find(incident, action.effect_id)) is None:
@@ -210,19 +162,12 @@ def retry_due(incident: Incident, action: RetryDue, service: Service, now: datet
 
 
 def kept(failures: tuple[Failure, ...], most: int) -> tuple[Failure, ...]:
-    """The newest, in their order; those on which the way on hangs are the last to be forgotten."""
-    needed = {f.effect_id for f in failures if f.kind in _NEEDED}
+    """Return the newest failures, in their order; needed effects are the last to be forgotten."""
+    needed = {f.effect_id for f in failures if policy(f.kind).needed}
     left = list(failures)
     while len(left) > most:
         left.remove(next((f for f in left if f.effect_id not in needed), left[0]))
     return tuple(left)
-
-
-_NEEDED = ("open.channel", "post.live", "triage", "ticket.open", "adr.number", "adr.write")
-
-
-def _words(kind: str) -> str:
-    return WORDS.get(kind, "Something could not be done")
 
 
 def _find(incident: Incident, effect_id: str) -> Failure | None:
@@ -237,26 +182,11 @@ def _again(draft: Draft, effect: Effect) -> Draft:
     return draft.want(effect)
 
 
-def _retried(effect: Effect) -> float | None:
-    """Seconds after which it is tried again by itself, where people cannot go on without it."""
-    match effect:
-        case OpenChannel() | PostLive() | Triage():
-            return RETRY_SECONDS
-        case Say(ask="recovered"):
-            return RETRY_SECONDS
-        case (
-            OpenTicket()
-            | SyncTicket()
-            | CloseTicket()
-            | CatchUp()
-            | AttachToTicket()
-            | AttachChannel()
-        ):
-            return TICKET_RETRY_SECONDS
-        case OpenItems() | SyncItem():
-            return TICKET_RETRY_SECONDS
-        case _:
-            return None
+def _retry_seconds(effect: Effect) -> float | None:
+    """Return the seconds until it is tried again by itself; None: only a person tries it again."""
+    if isinstance(effect, Say) and effect.ask == "recovered":
+        return RETRY_SECONDS
+    return effect.retry_seconds
 
 
 def _still_wanted(incident: Incident, effect: Effect) -> bool:
@@ -273,85 +203,40 @@ def _still_wanted(incident: Incident, effect: Effect) -> bool:
             return asked and incident.status is Status.VERIFYING
         case OpenTicket():
             return incident.status is not Status.CANCELLED and incident.ticket is None
-        case (
-            SyncTicket()
-            | CloseTicket()
-            | CatchUp()
-            | AttachToTicket()
-            | AttachChannel()
-            | OpenItems()
-            | SyncItem()
-        ):
+        case _ if effect.system == "linear":
             return incident.ticket is not None
         case _:
             return incident.open
 
 
 def _matters(incident: Incident, effect: Effect) -> bool:
-    """Whether trying it again could still be of use."""
-    over = effect.type in AFTER_THE_END or (isinstance(effect, PostLive) and effect.name == "items")
-    return incident.open or (
-        over and not (isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED)
-    )
+    """Return whether another try could be of use."""
+    if incident.open:
+        return True
+    if isinstance(effect, OpenTicket) and incident.status is Status.CANCELLED:
+        return False
+    return effect.after_end or (isinstance(effect, PostLive) and effect.name == "items")
 
 
 def _say_once(
     draft: Draft, effect: Effect, failure: Failure, service: Service, *, in_channel: bool
 ) -> None:
-    words = f"{_words(failure.kind)}: {failure.reason.rstrip('.')}."
+    words = f"{policy(failure.kind).words}: {failure.reason.rstrip('.')}."
     draft.note("failure", words)
     if draft.incident.channel is None or not in_channel or isinstance(effect, Say | PostLive):
         return  # the pinned status shows it, with its button
+    try_again = failure.effect_id
     if isinstance(effect, Page):
-        draft.want(
-            Say(text=f"{words} {effect.text}", mention=service.owners, try_again=failure.effect_id)
-        )
+        draft.want(Say(text=f"{words} {effect.text}", mention=service.owners, try_again=try_again))
         return
-    by_itself = " I keep trying." if _retried(effect) is not None else ""
-    quiet = _quiet(draft.incident, effect)
-    draft.want(Say(text=f"{words}{by_itself}", try_again=failure.effect_id, thread=quiet))
+    by_itself = " I keep trying." if _retry_seconds(effect) is not None else ""
+    # A small failure goes to the thread; where there is none yet, to the channel.
+    thread = effect.small and "decision:1" in draft.incident.messages
+    draft.want(Say(text=f"{words}{by_itself}", try_again=try_again, thread=thread))
 
 
-SMALL = frozenset(
-    {
-        "investigate",
-        "bisect.start",
-        "bisect.follow",
-        "revert",
-        "remind",
-        "message.read",
-        "issues.lookup",
-        "set.topic",
-        "bookmark",
-        "ticket.attach",
-        "ticket.channel",
-        "ticket.sync",
-        "ticket.catch_up",
-        "ticket.comment",
-        "items.sync",
-        "ticket.parent",
-        "discord",
-        "discord.pin",
-        "remember",
-        "pin",
-        "invite",
-        "zone",
-    }
-)
-
-
-def small(kind: str) -> bool:
-    """Whether people can do without it: what goes on beside the incident, and nothing that moves it on."""
-    return kind in SMALL
-
-
-def _quiet(incident: Incident, effect: Effect) -> bool:
-    """Small failures go to the thread; where there is none yet, to the channel."""
-    return small(effect.type) and "decision:1" in incident.messages
-
-
-def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:
-    """What the incident does without what failed, so that it always has a way on."""
+def _go_on(draft: Draft, effect: Effect, reason: str) -> None:
+    """Do without the failed effect, so that the incident always has a way on."""
     incident = draft.incident
     match effect:
         case Triage():
@@ -367,10 +252,7 @@ def _go_on(draft: Draft, effect: Effect, reason: str) -> Draft:
         case StartBisect() | FollowBisect():
             bisect = incident.bisect
             if bisect is not None and bisect.id == effect.bisect_id and bisect.state == "running":
-                move_bisect(
-                    draft,
-                    bisect.model_copy(update={"state": "failed", "reason": short(reason, 200)}),
-                )
+                failed = {"state": "failed", "reason": short(reason, 200)}
+                move_bisect(draft, bisect.model_copy(update=failed))
         case _:
             pass
-    return draft

@@ -118,7 +118,6 @@ TABLE: dict[type[Any], Row] = {
     # Phase 4: coordinate
     actions.ChannelOpened: Row(ANY, declare.channel_opened),
     actions.MessagePosted: Row(ANY, declare.message_posted),
-    actions.Pinned: Row(ANY, declare.pinned),
     actions.Invited: Row(ANY, declare.invited),
     actions.TicketOpened: Row(ANY, ticket.ticket_opened),
     actions.TicketTold: Row(ANY, ticket.ticket_told),
@@ -165,7 +164,6 @@ TABLE: dict[type[Any], Row] = {
     actions.ItemSynced: Row(ANY, action_items.item_synced),
     actions.ItemsDue: Row(ANY, action_items.items_due),
     actions.Zones: Row(ANY, action_items.zones_known),
-    actions.Remembered: Row(ANY, postmortem_steps.remembered),
     actions.ShrinkDue: Row(ANY, compaction.shrink_due),
     # Effects that failed
     actions.EffectFailed: Row(ANY, failures.effect_failed),

@@ -1,10 +1,12 @@
-"""Effects on production: a deploy is started once under a record, and then asked about until it has ended."""
+"""Effects on production: a deploy starts once under a record and is followed to its end."""
 
 from __future__ import annotations
 
 import logging
+from datetime import datetime
+from typing import Literal
 
-from bot.performers.context import EffectContext, JobLike, Performer
+from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import FollowDeploy, StartDeploy
 from phases.messages.results import (
     DeployFinished,
@@ -13,9 +15,9 @@ from phases.messages.results import (
     DeployStarted,
 )
 from phases.mitigation.steps import NOTHING_DEPLOYED
-from phases.ports.ports import Deployer, Merges, NotSetUp, PortError
+from phases.ports.ports import Deployer, NotSetUp, PortError
 from phases.record.findings import DeployProof, MergeState, Release
-from phases.record.incident import ActionKind, RoundAction
+from phases.record.incident import ActionKind, Incident, RoundAction
 from phases.record.service import Service
 
 log = logging.getLogger(__name__)
@@ -24,148 +26,162 @@ DEPLOYER_TRIES = 4
 """Some seconds: production burns while nobody is told that nothing is being deployed."""
 
 ASKED_WHAT_RUNS = 4
-"""Tries, over about 7 s, to read back what runs after a deploy has ended, before that is said to be unknown."""
+"""Tries, over about 7 s, to read back what runs after a deploy has ended.
+
+After them it is said to be unknown.
+"""
 
 
-def same(one: Release | None, other: Release | None) -> bool:
-    """The same release: by version, or by the head commit of a hotfix."""
-    return one is not None and other is not None and one.same_as(other)
+@performs(StartDeploy)
+async def start_deploy(
+    effect: StartDeploy, job: Job, context: EffectContext
+) -> DeployStarted | DeployNotStarted:
+    incident = await context.incident(job)
+    service = context.service(incident)
+    if incident.drill:  # the rules want no deploy in a drill; one that is wanted ends here
+        return DeployNotStarted(deploy_id=effect.deploy_id, reason=NOTHING_DEPLOYED)
+    try:
+        return await _start(effect, service, _deployer(context, service))
+    except PortError as error:
+        if error.retryable and job.attempt < DEPLOYER_TRIES:
+            raise
+        if error.retryable and not await _given_up(context, service, effect.deploy_id):
+            # Nobody knows whether it started: people are paged.
+            raise PortError(error.system, error.text, retryable=False) from error
+        return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
 
 
-def acting(ctx: EffectContext, merges: Merges) -> dict[str, Performer]:
-    def deployer(service: Service) -> Deployer:
-        found = ctx.deployer_for(service)
-        if found is None:
-            raise NotSetUp("deployer", f"{service.name} has no deployer in the catalogue")
-        return found
+async def _start(
+    effect: StartDeploy, service: Service, deployer: Deployer
+) -> DeployStarted | DeployNotStarted:
+    """Start it, unless an earlier try did, or something else runs than the decision assumed."""
+    state = await deployer.look(service, effect.deploy_id)
+    if state.taken and (state.state != "unknown" or state.started_at is not None):
+        return DeployStarted(deploy_id=effect.deploy_id)  # following it tells the rest
+    running = await deployer.running(service)
+    if effect.running is not None and not same(running, effect.running):
+        version = running.version if running else "something unnamed"
+        reason = f"{version} runs by now, not {effect.running.version}; decide again"
+        return DeployNotStarted(deploy_id=effect.deploy_id, running=version, reason=reason)
+    if effect.kind is ActionKind.ROLLBACK and running is not None and same(running, effect.to):
+        reason = f"{effect.to.version} is what runs already"
+        return DeployNotStarted(deploy_id=effect.deploy_id, running=running.version, reason=reason)
+    hotfix = effect.kind is ActionKind.HOTFIX
+    await deployer.start(service, effect.deploy_id, effect.to, hotfix=hotfix)
+    return DeployStarted(deploy_id=effect.deploy_id, running=running)
 
-    async def start_deploy(effect: StartDeploy, job: JobLike) -> DeployStarted | DeployNotStarted:
-        incident = await ctx.incident(job)
-        service = ctx.service(incident)
-        if (
-            incident.drill
-        ):  # the rules ask for no deploy in a drill; were one asked for, it would end here
-            return DeployNotStarted(deploy_id=effect.deploy_id, reason=NOTHING_DEPLOYED)
-        try:
-            port = deployer(service)
-            state = await port.look(service, effect.deploy_id)
-            if state.taken and (state.state != "unknown" or state.started_at is not None):
-                return DeployStarted(
-                    deploy_id=effect.deploy_id
-                )  # an earlier try started it; following tells the rest
-            running = await port.running(service)
-            if effect.running is not None and not same(running, effect.running):
-                now = running.version if running else "something unnamed"
-                said = f"{now} runs by now, not {effect.running.version}; decide again"
-                return DeployNotStarted(deploy_id=effect.deploy_id, running=now, reason=said)
-            if (
-                effect.kind is ActionKind.ROLLBACK
-                and running is not None
-                and same(running, effect.to)
-            ):
-                said = f"{effect.to.version} is what runs already"
-                return DeployNotStarted(
-                    deploy_id=effect.deploy_id, running=running.version, reason=said
-                )
-            await port.start(
-                service, effect.deploy_id, effect.to, hotfix=effect.kind is ActionKind.HOTFIX
-            )
-        except PortError as error:
-            if error.retryable and job.attempt < DEPLOYER_TRIES:
-                raise
-            if error.retryable and not await _given_up(service, effect.deploy_id):
-                raise PortError(
-                    error.system, error.text, retryable=False
-                ) from error  # unknown: people are paged
-            return DeployNotStarted(deploy_id=effect.deploy_id, reason=error.text)
-        return DeployStarted(deploy_id=effect.deploy_id, running=running)
 
-    async def _given_up(service: Service, deploy_id: str) -> bool:
-        try:
-            return await deployer(service).give_up(service, deploy_id)
-        except PortError:
-            return False
+@performs(FollowDeploy)
+async def follow_deploy(
+    effect: FollowDeploy, job: Job, context: EffectContext
+) -> DeployProgressed | DeployFinished:
+    incident = await context.incident(job)
+    service = context.service(incident)
+    action = _action(incident, effect.deploy_id)
+    deployer = _deployer(context, service)
+    state = await deployer.look(service, effect.deploy_id)
+    if state.state == "running":
+        return DeployProgressed(deploy_id=effect.deploy_id, lines=state.lines, output=state.output)
+    result, reason, after = state.state, state.reason, None
+    try:
+        after = await _running(deployer, service)
+    except PortError as error:
+        if error.retryable and job.attempt < ASKED_WHAT_RUNS:
+            raise
+        # It has ended, and people wait: what runs is said to be unknown, and not asked for minutes.
+        result = "failed" if result == "failed" else "unknown"
+        reason = f"{reason or 'the deploy ended'}; {error.text}"
+    result, reason = _checked(result, reason, after, action)
+    hotfix_is_out = result == "done" and action.kind is ActionKind.HOTFIX
+    return DeployFinished(
+        deploy_id=effect.deploy_id,
+        result=result,
+        reason=reason,
+        lines=state.lines,
+        output=state.output,
+        merge=await _merge(context, service, action) if hotfix_is_out else None,
+        proof=_proof(action, after, state.started_at or action.started_at, context.now()),
+    )
 
-    async def follow_deploy(
-        effect: FollowDeploy, job: JobLike
-    ) -> DeployProgressed | DeployFinished:
-        incident = await ctx.incident(job)
-        service = ctx.service(incident)
-        acted = next(
-            (
-                r.action
-                for r in incident.rounds
-                if r.action and r.action.deploy_id == effect.deploy_id
-            ),
-            None,
-        )
-        if acted is None:
-            raise PortError(
-                "deployer", f"deploy {effect.deploy_id} belongs to no round", retryable=False
-            )
-        port = deployer(service)
-        state = await port.look(service, effect.deploy_id)
-        if state.state == "running":
-            return DeployProgressed(
-                deploy_id=effect.deploy_id, lines=state.lines, output=state.output
-            )
-        result, reason, after = state.state, state.reason, None
-        try:
-            after = await _runs(port, service)
-        except PortError as error:
-            if error.retryable and job.attempt < ASKED_WHAT_RUNS:
-                raise
-            # It has ended, and people wait for the word: what runs is said to be unknown rather than asked for minutes.
-            result = "failed" if result == "failed" else "unknown"
-            reason = f"{reason or 'the deploy ended'}; {error.text}"
-        if result == "done" and not same(after, acted.to_release):
-            result, reason = (
-                "failed",
-                f"the deployer says done, but {after.version if after else 'nothing named'} runs",
-            )
-        elif result == "unknown" and after is not None and same(after, acted.to_release):
-            result, reason = "done", "read back from the deployer"
-        return DeployFinished(
-            deploy_id=effect.deploy_id,
-            result=result,
-            reason=reason,
-            lines=state.lines,
-            output=state.output,
-            merge=await _merge(service, acted)
-            if result == "done" and acted.kind is ActionKind.HOTFIX
-            else None,
-            proof=_proof(acted, after, state.started_at or acted.started_at),
-        )
 
-    async def _merge(service: Service, acted: RoundAction) -> MergeState | None:
-        """Asked before it is said that the hotfix is not merged; who cannot be asked is asked again (phases/mitigation/hotfix_merge.py)."""
-        try:
-            return (
-                await merges.state(service, acted.to_release)
-                if acted.to_release is not None
-                else None
-            )
-        except PortError as error:
-            log.warning("whether a hotfix is merged could not be asked: %s", error.text)
-            return None
+def same(release: Release | None, other: Release | None) -> bool:
+    """Return whether both are the same release: by version, or by the commit of a hotfix."""
+    return release is not None and other is not None and release.same_as(other)
 
-    async def _runs(port: Deployer, service: Service) -> Release | None:
-        try:
-            return await port.running(service)
-        except PortError as error:
-            if error.retryable:
-                raise
-            return None  # the deployer cannot name it; the proof then says so
 
-    def _proof(acted: RoundAction, after: Release | None, started_at: object) -> DeployProof:
-        named = acted.to_release if same(after, acted.to_release) else after
-        return DeployProof.model_validate(
-            {
-                "before": acted.from_release.version if acted.from_release else None,
-                "after": named.version if named else None,
-                "started_at": started_at,
-                "finished_at": ctx.now(),
-            }
-        )
+def _deployer(context: EffectContext, service: Service) -> Deployer:
+    deployer = context.deployer_for(service)
+    if deployer is None:
+        raise NotSetUp("deployer", f"{service.name} has no deployer in the catalogue")
+    return deployer
 
-    return {"deploy.start": start_deploy, "deploy.follow": follow_deploy}
+
+async def _given_up(context: EffectContext, service: Service, deploy_id: str) -> bool:
+    try:
+        return await _deployer(context, service).give_up(service, deploy_id)
+    except PortError:
+        return False
+
+
+def _action(incident: Incident, deploy_id: str) -> RoundAction:
+    """Return the action of this deploy. Raises `PortError` where no round has it."""
+    for decided in incident.rounds:
+        if decided.action is not None and decided.action.deploy_id == deploy_id:
+            return decided.action
+    raise PortError("deployer", f"deploy {deploy_id} belongs to no round", retryable=False)
+
+
+Result = Literal["done", "failed", "unknown"]
+
+
+def _checked(
+    result: Result, reason: str, after: Release | None, action: RoundAction
+) -> tuple[Result, str]:
+    """Return the deployer's word and its reason, held against what runs now."""
+    if result == "done" and not same(after, action.to_release):
+        runs = after.version if after else "nothing named"
+        return "failed", f"the deployer says done, but {runs} runs"
+    if result == "unknown" and after is not None and same(after, action.to_release):
+        return "done", "read back from the deployer"
+    return result, reason
+
+
+async def _merge(
+    context: EffectContext, service: Service, action: RoundAction
+) -> MergeState | None:
+    """Return how the hotfix's pull request stands, or None where nobody can be asked now.
+
+    It is asked before people are told that the hotfix is not merged. Where nobody answers, it is
+    asked again later (phases/mitigation/hotfix_merge.py).
+    """
+    if action.to_release is None:
+        return None
+    try:
+        return await context.merges.state(service, action.to_release)
+    except PortError as error:
+        log.warning("whether a hotfix is merged could not be asked: %s", error.text)
+        return None
+
+
+async def _running(deployer: Deployer, service: Service) -> Release | None:
+    """Return what runs, or None where the deployer cannot name it: the proof then says so."""
+    try:
+        return await deployer.running(service)
+    except PortError as error:
+        if error.retryable:
+            raise
+        return None
+
+
+def _proof(
+    action: RoundAction, after: Release | None, started_at: datetime | None, now: datetime
+) -> DeployProof:
+    named = action.to_release if same(after, action.to_release) else after
+    return DeployProof.model_validate(
+        {
+            "before": action.from_release.version if action.from_release else None,
+            "after": named.version if named else None,
+            "started_at": started_at,
+            "finished_at": now,
+        }
+    )

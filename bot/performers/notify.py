@@ -1,100 +1,100 @@
-"""Effects of coordination: Discord, pages, memory. A system without settings is off, and nothing fails."""
+"""Effects on Discord and PagerDuty. A system without settings is off, and nothing fails."""
 
 from __future__ import annotations
 
-from bot.performers.context import EffectContext, JobLike, Performer
+from bot.performers.context import EffectContext, Job, performs
 from handlers import views
 from phases.coordination.discord import discord_text
-from phases.messages.effects import Page, PinDiscord, Remember, Say, TellDiscord, TellPager
-from phases.messages.results import DiscordPosted, EffectDone, Paged, Remembered
-from phases.ports.ports import PortError
+from phases.messages.effects import Page, PinDiscord, Say, TellDiscord, TellPager
+from phases.messages.results import DiscordPosted, EffectDone, Paged
+from phases.ports.ports import Pager, PortError
+from phases.record.incident import Incident
 from phases.record.markdown import one_line
 from phases.record.privacy import page_text
 
-PAGE_LIMIT = 1000  # https://developer.pagerduty.com/docs/events-api-v2/trigger-events/: a summary has 1,024 characters
+# A summary has 1,024 characters:
+# https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
+PAGE_LIMIT = 1000
 NEWEST_TRIES = 3
-"""Edits of one effect until what was told is still the newest; what comes after that has an effect of its own."""
+"""Edits of one effect until Discord shows the newest state; a later change has its own effect."""
 PAGER_TRIES = 3
-"""Some seconds: who is not paged is mentioned then, because a page that comes after 15 minutes of trying comes too late."""
+"""Some seconds, and then the owners are mentioned: a page after 15 minutes comes too late."""
 
 
-def coordinating(ctx: EffectContext) -> dict[str, Performer]:
-    async def discord(effect: TellDiscord, job: JobLike) -> DiscordPosted | EffectDone:
-        incident = await ctx.incident(job)
-        if ctx.announcer is None or incident.apart:
-            return EffectDone(kind=effect.type)
-        text = discord_text(incident, await ctx.names(incident))
-        if incident.discord_id is not None:
-            for _ in range(NEWEST_TRIES):
-                await ctx.announcer.edit(incident.discord_id, text)
-                # Another replica may have told something newer while this edit was under way, and this one came last.
-                incident, told = await ctx.incident(job), text
-                text = discord_text(incident, await ctx.names(incident))
-                if text == told or incident.discord_id is None:
-                    break
-            return EffectDone(kind=effect.type)
-        posted = await ctx.announcer.post(
-            text,
-            author=f"Firebreak {incident.id}",
-            maybe_posted_since=job.created if job.attempt > 1 else None,
-        )
-        return DiscordPosted(id=posted.id, channel=posted.channel)
-
-    async def pin_discord(effect: PinDiscord, job: JobLike) -> EffectDone:
-        incident = await ctx.incident(job)
-        if ctx.announcer is not None and incident.discord_id is not None:
-            for _ in range(NEWEST_TRIES):
-                pinned = incident.open
-                await ctx.announcer.pin(
-                    incident.discord_id, incident.discord_channel, pinned=pinned
-                )
-                incident = await ctx.incident(job)
-                if incident.open is pinned or incident.discord_id is None:
-                    break
+@performs(TellDiscord)
+async def tell_discord(
+    effect: TellDiscord, job: Job, context: EffectContext
+) -> DiscordPosted | EffectDone:
+    incident = await context.incident(job)
+    if context.announcer is None or incident.apart:
         return EffectDone(kind=effect.type)
+    text = discord_text(incident, await context.names(incident))
+    if incident.discord_id is not None:
+        for _ in range(NEWEST_TRIES):
+            await context.announcer.edit(incident.discord_id, text)
+            # Another replica may have sent a newer text meanwhile, and this edit came last.
+            incident, sent = await context.incident(job), text
+            text = discord_text(incident, await context.names(incident))
+            if text == sent or incident.discord_id is None:
+                break
+        return EffectDone(kind=effect.type)
+    posted = await context.announcer.post(
+        text,
+        author=f"Firebreak {incident.id}",
+        maybe_posted_since=job.created if job.attempt > 1 else None,
+    )
+    return DiscordPosted(id=posted.id, channel=posted.channel)
 
-    async def page(effect: Page, job: JobLike) -> Paged:
-        incident = await ctx.incident(job)
-        via = "mention"
-        if incident.drill:
-            return Paged(key=effect.key, via="nobody: a drill")
-        if ctx.pager is not None:
-            text = one_line(
-                await ctx.people.plain(page_text(incident, effect.text)), {}, PAGE_LIMIT
+
+@performs(PinDiscord)
+async def pin_discord(effect: PinDiscord, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    if context.announcer is not None and incident.discord_id is not None:
+        for _ in range(NEWEST_TRIES):
+            pinned = incident.open
+            await context.announcer.pin(
+                incident.discord_id, incident.discord_channel, pinned=pinned
             )
-            try:
-                if incident.paged[:1] != (
-                    effect.key,
-                ):  # an alert that is open calls nobody anew: it ends, and another begins
-                    await ctx.pager.follow(key=incident.ulid, what="resolve")
-                await ctx.pager.page(key=incident.ulid, text=text, severity="critical", url=None)
-            except PortError as error:
-                if error.retryable and job.attempt < PAGER_TRIES:
-                    raise
-                via = f"mention, because {error.system} failed: {error.text}"
-            else:
-                return Paged(key=effect.key, via="PagerDuty")
-        channel, thread = ctx.channel(incident)
-        owners, unknown = await ctx.owners(incident)
-        message = views.say(Say(text=effect.text + unknown, mention=owners), incident)
-        await ctx.post(job, message, channel, thread)
-        return Paged(key=effect.key, via=via)
+            incident = await context.incident(job)
+            if incident.open is pinned or incident.discord_id is None:
+                break
+    return EffectDone(kind=effect.type)
 
-    async def follow_page(effect: TellPager, job: JobLike) -> EffectDone:
-        incident = await ctx.incident(job)
-        if ctx.pager is not None and not incident.drill and len(incident.paged) == effect.pages:
-            await ctx.pager.follow(key=incident.ulid, what=effect.what)
-        return EffectDone(kind=effect.type)
 
-    async def remember(effect: Remember, job: JobLike) -> Remembered:
-        """Asked for by an older version: the commit of the answer brings the memory with it, as every commit does."""
-        del effect, job
-        return Remembered()
+@performs(Page)
+async def page(effect: Page, job: Job, context: EffectContext) -> Paged:
+    """Page by PagerDuty; where that fails or is off, mention the owners in the channel."""
+    incident = await context.incident(job)
+    if incident.drill:
+        return Paged(key=effect.key, via="nobody: a drill")
+    via = "mention"
+    if context.pager is not None:
+        text = await context.people.plain(page_text(incident, effect.text))
+        try:
+            await _page(context.pager, incident, effect.key, one_line(text, {}, PAGE_LIMIT))
+            return Paged(key=effect.key, via="PagerDuty")
+        except PortError as error:
+            if error.retryable and job.attempt < PAGER_TRIES:
+                raise
+            via = f"mention, because {error.system} failed: {error.text}"
+    channel, thread = context.channel(incident)
+    owners, unknown = await context.owners(incident)
+    message = views.say(Say(text=effect.text + unknown, mention=owners), incident)
+    await context.post(job, message, channel, thread)
+    return Paged(key=effect.key, via=via)
 
-    return {
-        "discord": discord,
-        "discord.pin": pin_discord,
-        "page": page,
-        "page.follow": follow_page,
-        "remember": remember,
-    }
+
+async def _page(pager: Pager, incident: Incident, key: str, text: str) -> None:
+    if incident.paged[:1] != (key,):
+        # An alert that is open calls nobody anew: it ends, and another begins.
+        await pager.follow(key=incident.ulid, what="resolve")
+    await pager.page(key=incident.ulid, text=text, severity="critical", url=None)
+
+
+@performs(TellPager)
+async def tell_pager(effect: TellPager, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    newest = len(incident.paged) == effect.pages
+    if context.pager is not None and not incident.drill and newest:
+        await context.pager.follow(key=incident.ulid, what=effect.what)
+    return EffectDone(kind=effect.type)

@@ -1,10 +1,10 @@
-"""Effects of the post-mortem: its number, its file (written, written again, brought up to date), and when its writer's morning is."""
+"""Effects of the post-mortem: its number, its file, and the time zone of its writer."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from bot.performers.context import EffectContext, JobLike, Performer
+from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import AskZone, CompleteAdr, NumberAdr, ReviseAdr, WriteAdr
 from phases.messages.results import AdrNumbered, AdrWritten, EffectDone, LeadZone, Zones
 from phases.ports.ports import Archive, NotSetUp, PortError
@@ -16,96 +16,102 @@ from phases.record.privacy import outside
 from phases.record.wording import stamp
 
 
-def writing(ctx: EffectContext) -> dict[str, Performer]:
-    def archive() -> Archive:
-        if ctx.archive is None:
-            raise NotSetUp("git", "no place for post-mortems is set up (`adr` in the catalogue)")
-        return ctx.archive
+@performs(NumberAdr)
+async def number_adr(effect: NumberAdr, job: Job, context: EffectContext) -> AdrNumbered:
+    """Find the next number that neither the directory nor another incident's claim holds."""
+    incident = await context.incident(job)
+    service = context.service(incident)
+    archive = _archive(context)
+    repository = archive.repository(service)
+    number = max(await archive.highest(service), effect.above) + 1
+    while await context.dispatcher.owner(f"adr:{repository}:{number}") not in (None, incident.id):
+        number += 1
+    return AdrNumbered(repository=repository, number=number)
 
-    async def number_adr(effect: NumberAdr, job: JobLike) -> AdrNumbered:
-        """The next number that neither the directory nor another incident's claim holds."""
-        incident = await ctx.incident(job)
-        service = ctx.service(incident)
-        repository = archive().repository(service)
-        number = max(await archive().highest(service), effect.above) + 1
-        while await ctx.claimed(f"adr:{repository}:{number}") not in (None, incident.id):
-            number += 1
-        return AdrNumbered(repository=repository, number=number)
 
-    async def adr(incident: Incident, number: int) -> str:
-        """The whole file, in the folder's own shape."""
-        entries = [] if incident.private else await ctx.dispatcher.timeline(incident.id)
-        incident = outside(incident)
-        names = await ctx.names(incident, entries)
-        return adr_text(
-            incident, entries, number, names, await archive().template(ctx.service(incident))
+@performs(WriteAdr)
+async def write_adr(effect: WriteAdr, job: Job, context: EffectContext) -> AdrWritten:
+    """Write the file; of an incident that went on after it was written, the same file anew."""
+    incident = await context.incident(job)
+    if incident.adr is not None:
+        return AdrWritten(adr=incident.adr)
+    archive, service = _archive(context), context.service(incident)
+    text = await _whole_file(context, archive, incident, effect.number)
+    incident = outside(incident)  # the file's name and Git's message are public, too
+    before = incident.adr_before
+    if before is None:
+        return AdrWritten(adr=await archive.write(service, incident, effect.number, text))
+    sent = incident.postmortem.at if incident.postmortem else context.now()
+    known = incident.model_copy(update={"adr": before})
+    message = f"{before.name}: written again {stamp(sent)}"
+    url = await archive.revise(service, known, lambda _: text, message)
+    return AdrWritten(adr=before.model_copy(update={"url": url or before.url}))
+
+
+async def _whole_file(
+    context: EffectContext, archive: Archive, incident: Incident, number: int
+) -> str:
+    """Return the whole file, in the shape of its folder."""
+    entries = [] if incident.private else await context.dispatcher.timeline(incident.id)
+    incident = outside(incident)
+    names = await context.names(incident, entries)
+    template = await archive.template(context.service(incident))
+    return adr_text(incident, entries, number, names, template)
+
+
+@performs(ReviseAdr)
+async def revise_adr(effect: ReviseAdr, job: Job, context: EffectContext) -> EffectDone:
+    """Write into the file that recovery is verified."""
+    incident = await context.incident(job)
+    number = incident.adr.number if incident.adr else 0
+    names, shown = await context.names(incident), outside(incident)
+    if number:
+        message = f"ADR-{number:04d}: recovery of {incident.id} is verified"
+        await _archive(context).revise(
+            context.service(incident),
+            shown,
+            lambda text: up_to_date(text, shown, number, names),
+            message,
         )
+    return EffectDone(kind=effect.type)
 
-    async def write_adr(effect: WriteAdr, job: JobLike) -> AdrWritten:
-        """Of an incident that went on after it was written: the same file anew."""
-        incident = await ctx.incident(job)
-        if incident.adr is not None:
-            return AdrWritten(adr=incident.adr)
-        text, service = await adr(incident, effect.number), ctx.service(incident)
-        incident = outside(incident)  # the file's name and what Git says of it, too
-        before = incident.adr_before
-        if before is None:
-            return AdrWritten(adr=await archive().write(service, incident, effect.number, text))
-        sent = incident.postmortem.at if incident.postmortem else ctx.now()
-        known = incident.model_copy(update={"adr": before})
-        url = await archive().revise(
-            service, known, lambda _: text, f"{before.name}: written again {stamp(sent)}"
+
+@performs(CompleteAdr)
+async def complete_adr(effect: CompleteAdr, job: Job, context: EffectContext) -> EffectDone:
+    """Write into the file what became of its action items."""
+    incident = await context.incident(job)
+    if incident.adr is not None and incident.closed_at is not None:
+        revision = partial(
+            completed,
+            items=items(incident),
+            at=incident.closed_at,
+            names=await context.names(incident),
         )
-        return AdrWritten(adr=before.model_copy(update={"url": url or before.url}))
+        message = f"{incident.adr.name}: the action items of {incident.id} are done"
+        await _archive(context).revise(context.service(incident), incident, revision, message)
+    return EffectDone(kind=effect.type)
 
-    async def revise_adr(effect: ReviseAdr, job: JobLike) -> EffectDone:
-        incident = await ctx.incident(job)
-        number = incident.adr.number if incident.adr else 0
-        names, shown = await ctx.names(incident), outside(incident)
-        if number:
-            why = f"ADR-{number:04d}: recovery of {incident.id} is verified"
-            await archive().revise(
-                ctx.service(incident),
-                shown,
-                lambda text: up_to_date(text, shown, number, names),
-                why,
-            )
-        return EffectDone(kind=effect.type)
 
-    async def complete_adr(effect: CompleteAdr, job: JobLike) -> EffectDone:
-        """The file says what became of its action items."""
-        incident = await ctx.incident(job)
-        if incident.adr is not None and incident.closed_at is not None:
-            done = partial(
-                completed,
-                items=items(incident),
-                at=incident.closed_at,
-                names=await ctx.names(incident),
-            )
-            why = f"{incident.adr.name}: the action items of {incident.id} are done"
-            await archive().revise(ctx.service(incident), incident, done, why)
-        return EffectDone(kind=effect.type)
+@performs(AskZone)
+async def ask_zone(effect: AskZone, job: Job, context: EffectContext) -> LeadZone | Zones:
+    if effect.people:
+        return Zones(offsets={person: await _offset(context, person) for person in effect.people})
+    incident = await context.incident(job)
+    lead = incident.lead or incident.declared_by
+    return LeadZone(offset=await _offset(context, lead) if lead else 0)
 
-    async def ask_zone(effect: AskZone, job: JobLike) -> LeadZone | Zones:
-        if effect.people:
-            return Zones(offsets={person: await offset(person) for person in effect.people})
-        incident = await ctx.incident(job)
-        lead = incident.lead or incident.declared_by
-        return LeadZone(offset=await offset(lead) if lead else 0)
 
-    async def offset(person: str) -> int:
-        """Where Slack cannot say, it is nine in UTC."""
-        try:
-            return (await ctx.people.person(person, None)).offset
-        except PortError as error:
-            if error.retryable:
-                raise
-            return 0
+async def _offset(context: EffectContext, person: str) -> int:
+    """Return the seconds that a person's clock is ahead of UTC; 0 where Slack cannot say."""
+    try:
+        return (await context.people.person(person, None)).offset
+    except PortError as error:
+        if error.retryable:
+            raise
+        return 0
 
-    return {
-        "adr.number": number_adr,
-        "adr.write": write_adr,
-        "adr.revise": revise_adr,
-        "adr.complete": complete_adr,
-        "zone": ask_zone,
-    }
+
+def _archive(context: EffectContext) -> Archive:
+    if context.archive is None:
+        raise NotSetUp("git", "no place for post-mortems is set up (`adr` in the catalogue)")
+    return context.archive

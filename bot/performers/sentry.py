@@ -1,10 +1,10 @@
-"""Effects that measure: triage, investigation, bisect, the re-check. Read-only on everything outside."""
+"""Effects that measure: triage, investigation, bisect, re-checks. They only read outside."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.performers.context import EffectContext, JobLike, Performer, need_tracker
+from bot.performers.context import EffectContext, Job, need_tracker, performs
 from phases.memory import recall
 from phases.messages.effects import (
     FollowBisect,
@@ -24,117 +24,149 @@ from phases.messages.results import (
     Triaged,
 )
 from phases.ports.ports import Bisector, NotSetUp, PortError
+from phases.record.findings import DeploySeen
+from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
 from phases.verification import recheck, recurrence
 
 
-def measuring(ctx: EffectContext) -> dict[str, Performer]:
-    async def measure(effect: Triage, job: JobLike) -> Triaged:
-        del effect
-        tracker = need_tracker(ctx)
-        incident = await ctx.incident(job)
-        service = ctx.service(incident)
-        answer = await triage.triage(
-            incident,
-            service,
-            ctx.neighbours(service),
-            tracker,
-            ctx.deployer_for(service),
-            ctx.source_for(service),
-            [*await ctx.own_deploys(service), *await ctx.told_deploys(service.name)],
-            ctx.now(),
-            burning=await ctx.burning(service, incident),
-            elsewhere=ctx.deploy_history,
+@performs(Triage)
+async def measure(_effect: Triage, job: Job, context: EffectContext) -> Triaged:
+    tracker = need_tracker(context)
+    incident = await context.incident(job)
+    service = context.service(incident)
+    answer = await triage.triage(
+        incident,
+        service,
+        context.neighbours(service),
+        tracker,
+        context.deployer_for(service),
+        context.source_for(service),
+        [*await _own_deploys(context, service), *await context.deploys.known(service.name)],
+        context.now(),
+        burning=await _burning(context, service, incident),
+        elsewhere=context.deployments,
+    )
+    question = recall.question(incident, answer.report, context.now())
+    try:
+        memories = await context.memory.recall(question)
+    except PortError as error:  # the blast radius does not wait for earlier incidents
+        notes = (*answer.report.notes, f"Earlier incidents are not known ({error.text}).")
+        report = answer.report.model_copy(update={"notes": notes})
+        return answer.model_copy(update={"report": report})
+    recollection = recall.recollect(memories, question, context.now())
+    return answer.model_copy(
+        update={"past": recall.in_record(memories), "recollection": recollection}
+    )
+
+
+async def _own_deploys(context: EffectContext, service: Service) -> list[DeploySeen]:
+    """Return what the bot itself deployed on this service, newest first."""
+    incidents = await context.dispatcher.find(service=service.name, open_only=False)
+    deploys = [
+        DeploySeen(
+            release=action.to_release,
+            service=service.name,
+            started_at=action.started_at,
+            finished_at=action.finished_at,
+            by=f"<@{action.by}>",
+            source="bot",
         )
-        asked = recall.question(incident, answer.report, ctx.now())
-        try:
-            recalled = await ctx.memory.recall(asked)
-        except PortError as error:  # who is hit does not wait for what was there before
-            notes = (*answer.report.notes, f"Earlier incidents are not known ({error.text}).")
-            return answer.model_copy(
-                update={"report": answer.report.model_copy(update={"notes": notes})}
-            )
-        found = recall.recollect(recalled, asked, ctx.now())
-        return answer.model_copy(update={"past": recall.in_record(recalled), "recollection": found})
+        for incident in incidents
+        if not incident.drill  # nothing that a drill decides is deployed
+        for decided in incident.rounds
+        if (action := decided.action) and action.result == "done"
+        if action.to_release and action.started_at
+    ]
+    return sorted(deploys, key=lambda deploy: deploy.started_at, reverse=True)
 
-    async def look_up(effect: LookUpIssues, job: JobLike) -> IssuesLookedUp:
-        del job
-        tracker = need_tracker(ctx)
-        found: dict[str, str] = {}
-        for short_id in effect.short_ids:
-            try:
-                found[short_id] = (await tracker.by_short_id(short_id)).id
-            except PortError as error:
-                if error.retryable:
-                    raise
-        lost = tuple(one for one in effect.short_ids if one not in found)
-        return IssuesLookedUp(found=tuple(found.values()), said=", ".join(found), lost=lost)
 
-    async def investigate(effect: Investigate, job: JobLike) -> Investigated:
-        del effect
-        incident = await ctx.incident(job)
-        service = ctx.service(incident)
-        return await root_cause.investigate(
-            incident,
-            service,
-            ctx.source_for(service),
-            ctx.bisector_for(service) is not None,
-            ctx.now(),
-        )
+async def _burning(context: EffectContext, service: Service, asking: Incident) -> set[str]:
+    """Return versions that another open incident of this service suspects.
 
-    def bisector(service: Service) -> Bisector:
-        found = ctx.bisector_for(service)
-        if found is None:
-            raise NotSetUp("git", f"{service.name} has no `checkout` and `bisect` in the catalogue")
-        return found
-
-    async def start_bisect(effect: StartBisect, job: JobLike) -> BisectMoved:
-        service = ctx.service(await ctx.incident(job))
-        return BisectMoved(
-            bisect=await bisector(service).start(service, effect.bisect_id, effect.good, effect.bad)
-        )
-
-    async def follow_bisect(effect: FollowBisect, job: JobLike) -> BisectMoved:
-        service = ctx.service(await ctx.incident(job))
-        port = bisector(service)
-        ask = port.cancel if effect.cancel else port.look
-        return BisectMoved(bisect=await ask(service, effect.bisect_id))
-
-    async def look_again(effect: LookAgain, job: JobLike) -> Looked:
-        incident = await ctx.incident(job)
-        service = ctx.service(incident)
-        now = ctx.now()
-        begun = next(
-            (r.clock_started_at for r in incident.rounds if r.number == effect.round), None
-        )
-        forward = timedelta(seconds=ctx.forward_since(begun or now))
-        return await recheck.look_again(
-            incident,
-            service,
-            effect.round,
-            effect.number,
-            ctx.tracker,
-            ctx.endpoint,
-            now,
-            forward=forward,
-        )
-
-    async def look_back(effect: LookBack, job: JobLike) -> GuardLooked:
-        incident = await ctx.incident(job)
-        forward = timedelta(seconds=ctx.forward_since(recurrence.recovery(effect.look)))
-        service = ctx.service(incident)
-        return await recurrence.look_back(
-            incident, service, effect.look, ctx.tracker, ctx.now(), forward=forward
-        )
-
+    None of them is a target for a rollback.
+    """
+    incidents = await context.dispatcher.find(service=service.name, open_only=True)
     return {
-        "triage": measure,
-        "issues.lookup": look_up,
-        "investigate": investigate,
-        "bisect.start": start_bisect,
-        "bisect.follow": follow_bisect,
-        "look": look_again,
-        "guard.look": look_back,
+        incident.triage.suspect.version
+        for incident in incidents
+        if incident.id != asking.id and not incident.drill
+        if incident.triage is not None and incident.triage.suspect is not None
     }
+
+
+@performs(LookUpIssues)
+async def look_up_issues(effect: LookUpIssues, _job: Job, context: EffectContext) -> IssuesLookedUp:
+    tracker = need_tracker(context)
+    ids: dict[str, str] = {}
+    for short_id in effect.short_ids:
+        try:
+            ids[short_id] = (await tracker.by_short_id(short_id)).id
+        except PortError as error:
+            if error.retryable:
+                raise
+    lost = tuple(short_id for short_id in effect.short_ids if short_id not in ids)
+    return IssuesLookedUp(found=tuple(ids.values()), said=", ".join(ids), lost=lost)
+
+
+@performs(Investigate)
+async def investigate(_effect: Investigate, job: Job, context: EffectContext) -> Investigated:
+    incident = await context.incident(job)
+    service = context.service(incident)
+    can_bisect = context.bisector_for(service) is not None
+    return await root_cause.investigate(
+        incident, service, context.source_for(service), can_bisect, context.now()
+    )
+
+
+@performs(StartBisect)
+async def start_bisect(effect: StartBisect, job: Job, context: EffectContext) -> BisectMoved:
+    service = context.service(await context.incident(job))
+    bisector = _bisector(context, service)
+    return BisectMoved(
+        bisect=await bisector.start(service, effect.bisect_id, effect.good, effect.bad)
+    )
+
+
+@performs(FollowBisect)
+async def follow_bisect(effect: FollowBisect, job: Job, context: EffectContext) -> BisectMoved:
+    service = context.service(await context.incident(job))
+    bisector = _bisector(context, service)
+    ask = bisector.cancel if effect.cancel else bisector.look
+    return BisectMoved(bisect=await ask(service, effect.bisect_id))
+
+
+def _bisector(context: EffectContext, service: Service) -> Bisector:
+    bisector = context.bisector_for(service)
+    if bisector is None:
+        raise NotSetUp("git", f"{service.name} has no `checkout` and `bisect` in the catalogue")
+    return bisector
+
+
+@performs(LookAgain)
+async def look_again(effect: LookAgain, job: Job, context: EffectContext) -> Looked:
+    incident = await context.incident(job)
+    now = context.now()
+    begun = next((r.clock_started_at for r in incident.rounds if r.number == effect.round), None)
+    return await recheck.look_again(
+        incident,
+        context.service(incident),
+        effect.round,
+        effect.number,
+        context.tracker,
+        context.endpoint,
+        now,
+        forward=timedelta(seconds=context.forward_since(begun or now)),
+    )
+
+
+@performs(LookBack)
+async def look_back(effect: LookBack, job: Job, context: EffectContext) -> GuardLooked:
+    incident = await context.incident(job)
+    forward = timedelta(seconds=context.forward_since(recurrence.recovery(effect.look)))
+    service = context.service(incident)
+    return await recurrence.look_back(
+        incident, service, effect.look, context.tracker, context.now(), forward=forward
+    )

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, JobLike, Performer
+from bot.performers.context import EffectContext, Job, performs
 from handlers import views
 from handlers.views.text import plain
 from phases.messages.effects import (
@@ -28,7 +28,6 @@ from phases.messages.results import (
     EffectDone,
     Invited,
     MessagePosted,
-    Pinned,
     PutOffArchive,
 )
 from phases.ports.ports import PortError
@@ -39,7 +38,7 @@ from phases.steps.rounds import decision_name
 CHANNEL_LIMIT = 80  # https://docs.slack.dev/reference/methods/conversations.create#naming
 GIVE_UP_SECONDS = 10  # rules, When Slack itself gets in the way: 10 s of errors
 DECISION_TRIES = 4
-"""Some seconds: then its output is posted without its decision."""
+"""Some seconds: then the output of a deploy is posted without its decision."""
 NO_CHANNEL = frozenset(
     {
         "restricted_action",
@@ -49,37 +48,133 @@ NO_CHANNEL = frozenset(
         "missing_scope",
     }
 )
+STILL_TALKING = timedelta(days=1)
+"""A channel in which somebody wrote within this time is not archived."""
+USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 
 
 def channel_name(incident: Incident) -> str:
-    """`inc-0042-<slug>`, at most 80 characters of a-z 0-9 - _ (contract: Slack)."""
+    """Return `inc-0042-<slug>`, at most 80 characters of a-z 0-9 - _ (contract: Slack)."""
     slug = re.sub(r"[^a-z0-9]+", "-", incident.title.lower()).strip("-")
     return f"{incident.id.lower()}-{slug}"[:CHANNEL_LIMIT].rstrip("-")
 
 
-def _newest_decision(incident: Incident) -> str | None:
-    """Where evidence and small things go: the thread of the newest decision that is posted."""
-    newest = incident.round
-    posted = incident.messages.get(decision_name(newest.number)) if newest else None
-    posted = posted or incident.messages.get(decision_name(1))
-    return posted.ts if posted else None
+# --- the channel -----------------------------------------------------------------------------
 
 
-def _decision_of(incident: Incident, number: str, job: JobLike) -> str | None:
-    """The thread of this round's decision, which may be posted at this moment."""
-    posted = incident.messages.get(decision_name(int(number)))
-    if posted is None and job.attempt < DECISION_TRIES:
-        raise PortError("slack", "the decision is not posted yet", retryable=True)
-    return posted.ts if posted is not None else _newest_decision(incident)
+@performs(OpenChannel)
+async def open_channel(effect: OpenChannel, job: Job, context: EffectContext) -> ChannelOpened:
+    incident = await context.incident(job)
+    if incident.channel is not None:
+        return ChannelOpened(channel=incident.channel)
+    name = channel_name(incident)
+    try:
+        id, name = await context.slack.create_channel(
+            name,
+            purpose=f"{plain(f'{incident.id}: {incident.title}', 200)} ({incident.ulid})",
+            marker=incident.ulid,
+            private=incident.private,
+            since=job.created,
+        )
+    except PortError as error:
+        waited = (context.now() - job.created).total_seconds()
+        refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
+        if not refused and waited < GIVE_UP_SECONDS:
+            raise
+        # It may be there, and only its purpose could not be set.
+        made = (
+            None if refused else await context.slack.our_channel(name, incident.ulid, job.created)
+        )
+        if made is None:
+            return await _open_thread(incident, job, context, error)
+        id = made
+    return ChannelOpened(channel=Channel(id=id, name=name))
 
 
-STILL_TALKING = timedelta(
-    days=1
-)  # a channel in which somebody wrote within the last day is not archived
+async def _open_thread(
+    incident: Incident, job: Job, context: EffectContext, error: PortError
+) -> ChannelOpened:
+    """Begin a thread in place of the channel. A private incident never goes to a public place."""
+    if not incident.private:
+        channel = await context.incidents_channel()
+    elif incident.declared_by is not None:
+        channel = await context.slack.direct_message(incident.declared_by)
+    else:
+        channel = None
+    if channel is None:
+        raise error
+    message = views.say(Say(text=f"{incident.id}: {incident.title}"), incident)
+    ts = await context.post(job, message, channel)
+    thread = Channel(id=channel, name="a thread", thread_ts=ts)
+    return ChannelOpened(channel=thread, reason=error.text)
+
+
+@performs(SetTopic)
+async def set_topic(effect: SetTopic, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    channel, thread = context.channel(incident)
+    if thread is None:
+        await context.slack.set_topic(channel, views.topic(incident))
+    return EffectDone(kind=effect.type)
+
+
+@performs(Invite)
+async def invite(effect: Invite, job: Job, context: EffectContext) -> Invited:
+    incident = await context.incident(job)
+    channel, _ = context.channel(incident)
+    failed: list[str] = []
+    people = [person for person in effect.people if USER_ID.fullmatch(person)]
+    try:
+        if effect.owners and not incident.apart:
+            people.extend(await context.people.owners(context.service(incident)))
+    except PortError as error:
+        if error.retryable:
+            raise
+        failed.append(error.text)
+    if effect.members_of is not None:
+        people.extend(await context.slack.members(effect.members_of))
+    people = list(dict.fromkeys(people))
+    not_invited = await context.slack.invite(channel, people)
+    failed.extend(f"<@{person}>: {reason}" for person, reason in not_invited.items())
+    invited = tuple(person for person in people if person not in not_invited)
+    return Invited(people=invited, failed=tuple(failed))
+
+
+@performs(ArchiveChannel)
+async def archive_channel(
+    effect: ArchiveChannel, job: Job, context: EffectContext
+) -> ChannelArchived | PutOffArchive | EffectDone:
+    incident = await context.incident(job)
+    if incident.open or incident.channel is None or incident.channel.thread_ts is not None:
+        return EffectDone(kind=effect.type)
+    channel = incident.channel.id
+    if await context.slack.talked_since(channel, context.now() - STILL_TALKING):
+        return PutOffArchive()
+    await context.slack.archive(channel)
+    return ChannelArchived(channel=channel)
+
+
+@performs(SetBookmark)
+async def set_bookmark(
+    effect: SetBookmark, job: Job, context: EffectContext
+) -> BookmarkSet | EffectDone:
+    incident = await context.incident(job)
+    bookmark = incident.bookmarks.get(effect.name)
+    channel = incident.channel
+    if bookmark is None or channel is None or channel.thread_ts is not None:
+        return EffectDone(kind=effect.type)
+    id = await context.slack.bookmark(
+        channel.id,
+        bookmark_title(effect.name, incident),
+        bookmark.link,
+        known=bookmark.id,
+        maybe_added=job.attempt > 1,
+    )
+    return BookmarkSet(name=effect.name, id=id)
 
 
 def bookmark_title(name: str, incident: Incident) -> str:
-    """What a bookmark is called: `Ticket ENG-42`, `ADR-0007`, `Sentry`, `Runbook`."""
+    """Return the title of a bookmark: `Ticket ENG-42`, `ADR-0007`, `Sentry`, `Runbook`."""
     if name == "ticket" and incident.ticket is not None:
         return plain(f"Ticket {incident.ticket.identifier}", 80)
     if name == "adr" and incident.adr is not None:
@@ -87,186 +182,127 @@ def bookmark_title(name: str, incident: Incident) -> str:
     return name.capitalize()
 
 
-def speaking(ctx: EffectContext) -> dict[str, Performer]:
-    async def open_channel(effect: OpenChannel, job: JobLike) -> ChannelOpened:
-        incident = await ctx.incident(job)
-        if incident.channel is not None:
-            return ChannelOpened(channel=incident.channel)
-        try:
-            id, name = await ctx.slack.create_channel(
-                channel_name(incident),
-                purpose=f"{plain(f'{incident.id}: {incident.title}', 200)} ({incident.ulid})",
-                marker=incident.ulid,
-                private=incident.private,
-                since=job.created,
-            )
-        except PortError as error:
-            waited = (ctx.now() - job.created).total_seconds()
-            refused = isinstance(error, SlackRefused) and error.error in NO_CHANNEL
-            if not refused and waited < GIVE_UP_SECONDS:
-                raise
-            made = (
-                None
-                if refused
-                else await ctx.slack.our_channel(channel_name(incident), incident.ulid, job.created)
-            )
-            if made is None:
-                return await _in_a_thread(incident, job, error)
-            id, name = (
-                made,
-                channel_name(incident),
-            )  # it is there, and only its purpose could not be set
-        return ChannelOpened(channel=Channel(id=id, name=name))
+# --- messages --------------------------------------------------------------------------------
 
-    async def _in_a_thread(incident: Incident, job: JobLike, error: PortError) -> ChannelOpened:
-        """A private incident never falls back to a public place."""
-        if incident.private:
-            if incident.declared_by is None:
-                raise error
-            channel = await ctx.slack.direct_message(incident.declared_by)
-        else:
-            found = await ctx.incidents_channel()
-            if found is None:
-                raise error
-            channel = found
-        text = f"{incident.id}: {incident.title}"
-        message = views.say(Say(text=text), incident)
-        ts = await ctx.post(job, message, channel)
-        return ChannelOpened(
-            channel=Channel(id=channel, name="a thread", thread_ts=ts), reason=error.text
-        )
 
-    async def set_topic(effect: SetTopic, job: JobLike) -> EffectDone:
-        incident = await ctx.incident(job)
-        channel, thread = ctx.channel(incident)
-        if thread is None:
-            await ctx.slack.set_topic(channel, views.topic(incident))
+@performs(PostLive)
+async def post_live(
+    effect: PostLive, job: Job, context: EffectContext
+) -> MessagePosted | EffectDone:
+    """Post a live message, once over all effects that want it.
+
+    An earlier effect may have been given up and have posted it for all that: then it is looked for.
+    """
+    incident = await context.incident(job)
+    if effect.name in incident.messages:
         return EffectDone(kind=effect.type)
-
-    async def invite(effect: Invite, job: JobLike) -> Invited:
-        incident = await ctx.incident(job)
-        channel, _ = ctx.channel(incident)
-        failed: list[str] = []
-        people = [one for one in effect.people if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
-        try:
-            if effect.owners and not incident.apart:
-                people.extend(await ctx.people.owners(ctx.service(incident)))
-        except PortError as error:
-            if error.retryable:
-                raise
-            failed.append(error.text)
-        if effect.members_of is not None:
-            people.extend(await ctx.slack.members(effect.members_of))
-        people = list(dict.fromkeys(people))
-        not_invited = await ctx.slack.invite(channel, people)
-        failed.extend(f"<@{who}>: {why}" for who, why in not_invited.items())
-        return Invited(
-            people=tuple(p for p in people if p not in not_invited), failed=tuple(failed)
-        )
-
-    async def archive(
-        effect: ArchiveChannel, job: JobLike
-    ) -> ChannelArchived | PutOffArchive | EffectDone:
-        incident = await ctx.incident(job)
-        if incident.open or incident.channel is None or incident.channel.thread_ts is not None:
-            return EffectDone(kind=effect.type)
-        channel = incident.channel.id
-        if await ctx.slack.talked_since(channel, ctx.now() - STILL_TALKING):
-            return PutOffArchive()
-        await ctx.slack.archive(channel)
-        return ChannelArchived(channel=channel)
-
-    async def bookmark(effect: SetBookmark, job: JobLike) -> BookmarkSet | EffectDone:
-        incident = await ctx.incident(job)
-        mark = incident.bookmarks.get(effect.name)
-        if mark is None or incident.channel is None or incident.channel.thread_ts is not None:
-            return EffectDone(kind=effect.type)
-        title = bookmark_title(effect.name, incident)
-        id = await ctx.slack.bookmark(
-            incident.channel.id, title, mark.link, known=mark.id, maybe_added=job.attempt > 1
-        )
-        return BookmarkSet(name=effect.name, id=id)
-
-    async def post_live(effect: PostLive, job: JobLike) -> MessagePosted | EffectDone:
-        incident = await ctx.incident(job)
-        if effect.name in incident.messages:
-            return EffectDone(kind=effect.type)
-        channel, thread = ctx.channel(incident)
-        if effect.name == "announcement":
-            found = await ctx.incidents_channel()
-            if found is None:
-                return EffectDone(kind=effect.type)
-            channel, thread = found, None
-        elif effect.name in ("tree", "evidence"):
-            thread = thread or _newest_decision(incident)
-        elif effect.name.startswith("progress:"):
-            thread = thread or _decision_of(incident, effect.name.removeprefix("progress:"), job)
-        message = await ctx.render(effect.name, incident, ctx.now())
-        ts = await ctx.post_live(job, incident, effect, message, channel, thread)
-        await ctx.posted(incident.id, effect.name, message)
-        return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
-
-    async def pin(effect: Pin, job: JobLike) -> Pinned | EffectDone:
-        incident = await ctx.incident(job)
-        status = incident.messages.get("status")
-        if status is None:
-            return EffectDone(kind=effect.type)
-        await ctx.slack.pin(status.channel, status.ts)
-        return Pinned()
-
-    async def say(effect: Say, job: JobLike) -> EffectDone:
-        incident = await ctx.incident(job)
-        channel, thread = ctx.channel(incident)
-        if effect.goes_to == "announcement":
-            announced = incident.messages.get("announcement")
-            if announced is None:
-                return EffectDone(kind=effect.type)
-            channel, thread = announced.channel, announced.ts
-        elif effect.thread and thread is None:
-            thread = _newest_decision(incident)
-        mentions = () if incident.drill else effect.mention
-        people = [one for one in mentions if re.fullmatch(r"[UW][A-Z0-9]{2,}", one)]
-        text = effect.text
-        if len(people) < len(mentions):
-            owners, unknown = await ctx.owners(incident)
-            mentions, text = tuple(dict.fromkeys((*people, *owners))), text + unknown
-        message = views.say(effect.model_copy(update={"mention": mentions, "text": text}), incident)
-        await ctx.post(job, message, channel, thread)
+    place = await _place_of_live(effect.name, job, incident, context)
+    if place is None:
         return EffectDone(kind=effect.type)
+    channel, thread = place
+    message = await context.render(effect.name, incident, context.now())
+    given_up = effect.again or any(
+        failure.kind == effect.type
+        and PostLive.model_validate_json(failure.effect).name == effect.name
+        for failure in incident.failures
+    )
+    ts = await context.slack.post(
+        channel,
+        message,
+        incident=job.incident,
+        effect=job.effect_id,
+        since=incident.declared_at if given_up else job.created,
+        maybe_posted=given_up or job.attempt > 1,
+        thread_ts=thread,
+        live=f"{incident.ulid}:{effect.name}",
+    )
+    await context.posted(incident.id, effect.name, message)
+    return MessagePosted(name=effect.name, ref=MessageRef(channel=channel, ts=ts))
 
-    async def remind(effect: Remind, job: JobLike) -> EffectDone:
-        incident = await ctx.incident(job)
-        try:
-            alone = await ctx.slack.direct_message(effect.who)
-            await ctx.post(job, views.reminder(effect.text, incident), alone)
-        except SlackRefused as refused:
-            if refused.retryable:
-                raise
-            channel, thread = ctx.channel(incident)
-            message = views.say(
-                Say(text=effect.text, mention=(effect.who,), ask="update"), incident
-            )
-            await ctx.post(job, message, channel, thread)
-        return EffectDone(kind=effect.type)
 
-    async def post_summary(effect: PostSummary, job: JobLike) -> EffectDone:
-        incident = await ctx.incident(job)
-        channel, thread = ctx.channel(incident)
-        who = f" by <@{effect.by}>" if effect.by else ""
-        over = "" if effect.said else f"{incident.id} is resolved{who}."
-        message = views.summary(adr.summary(incident, await ctx.names(incident)), over)
-        await ctx.post(job, message, channel, thread)
-        return EffectDone(kind=effect.type)
+async def _place_of_live(
+    name: str, job: Job, incident: Incident, context: EffectContext
+) -> tuple[str, str | None] | None:
+    """Return channel and thread of a live message; None where it has no place."""
+    channel, thread = context.channel(incident)
+    if name == "announcement":
+        announcements = await context.incidents_channel()
+        return None if announcements is None else (announcements, None)
+    if name in ("tree", "evidence"):
+        thread = thread or _newest_decision(incident)
+    elif name.startswith("progress:"):
+        thread = thread or _decision_of(incident, int(name.removeprefix("progress:")), job)
+    return channel, thread
 
-    return {
-        "open.channel": open_channel,
-        "archive": archive,
-        "bookmark": bookmark,
-        "set.topic": set_topic,
-        "invite": invite,
-        "post.live": post_live,
-        "pin": pin,
-        "say": say,
-        "remind": remind,
-        "post.summary": post_summary,
-    }
+
+def _newest_decision(incident: Incident) -> str | None:
+    """Return the thread for evidence and small things: of the newest decision that is posted."""
+    newest = incident.round
+    posted = incident.messages.get(decision_name(newest.number)) if newest else None
+    posted = posted or incident.messages.get(decision_name(1))
+    return posted.ts if posted else None
+
+
+def _decision_of(incident: Incident, number: int, job: Job) -> str | None:
+    """Return the thread of this round's decision, which may be posted at this moment."""
+    posted = incident.messages.get(decision_name(number))
+    if posted is None and job.attempt < DECISION_TRIES:
+        raise PortError("slack", "the decision is not posted yet", retryable=True)
+    return posted.ts if posted is not None else _newest_decision(incident)
+
+
+@performs(Pin)
+async def pin(effect: Pin, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    status = incident.messages.get("status")
+    if status is not None:
+        await context.slack.pin(status.channel, status.ts)
+    return EffectDone(kind=effect.type)
+
+
+@performs(Say)
+async def say(effect: Say, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    channel, thread = context.channel(incident)
+    if effect.goes_to == "announcement":
+        announced = incident.messages.get("announcement")
+        if announced is None:
+            return EffectDone(kind=effect.type)
+        channel, thread = announced.channel, announced.ts
+    elif effect.thread and thread is None:
+        thread = _newest_decision(incident)
+    mentions = () if incident.drill else effect.mention
+    people = [person for person in mentions if USER_ID.fullmatch(person)]
+    text = effect.text
+    if len(people) < len(mentions):
+        owners, unknown = await context.owners(incident)
+        mentions, text = tuple(dict.fromkeys((*people, *owners))), text + unknown
+    message = views.say(effect.model_copy(update={"mention": mentions, "text": text}), incident)
+    await context.post(job, message, channel, thread)
+    return EffectDone(kind=effect.type)
+
+
+@performs(Remind)
+async def remind(effect: Remind, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    try:
+        direct_message = await context.slack.direct_message(effect.who)
+        await context.post(job, views.reminder(effect.text, incident), direct_message)
+    except SlackRefused as refused:
+        if refused.retryable:
+            raise
+        channel, thread = context.channel(incident)
+        reminder = Say(text=effect.text, mention=(effect.who,), ask="update")
+        await context.post(job, views.say(reminder, incident), channel, thread)
+    return EffectDone(kind=effect.type)
+
+
+@performs(PostSummary)
+async def post_summary(effect: PostSummary, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    channel, thread = context.channel(incident)
+    by = f" by <@{effect.by}>" if effect.by else ""
+    heading = "" if effect.said else f"{incident.id} is resolved{by}."
+    message = views.summary(adr.summary(incident, await context.names(incident)), heading)
+    await context.post(job, message, channel, thread)
+    return EffectDone(kind=effect.type)

@@ -1,9 +1,14 @@
-"""Effects in Linear: the ticket, what is said on it, its state and priority, and the action items below it. Off without a key."""
+"""Effects in Linear: the ticket, its comments, state and priority, and the action items below it.
+
+Without a key Linear is off, and each of them is done at once.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, JobLike, Performer
+from bot.performers.context import EffectContext, Job, performs
 from handlers import views
 from phases.coordination.ticket import (
     meanwhile,
@@ -50,229 +55,259 @@ PATIENCE_SECONDS = 10.0
 """Where Linear asks us to wait for longer than this, people are told at once."""
 
 
-def ticketing(ctx: EffectContext) -> dict[str, Performer]:
-    async def prose(text: str) -> str:
-        """Linear's descriptions and comments are Markdown; whoever wrote the words, they stay words."""
-        return paragraphs(await ctx.people.plain(text), {})
+@dataclass(frozen=True, slots=True)
+class OnTicket:
+    """An incident with a ticket, while Linear is set up."""
 
-    async def on_ticket(job: JobLike) -> tuple[Incident, Tickets | None, Ticket | None]:
-        """The newest state, and its ticket where there is one and Linear is set up."""
-        incident = await ctx.incident(job)
-        return incident, ctx.tickets, incident.ticket if ctx.tickets is not None else None
+    incident: Incident
+    tickets: Tickets
+    ticket: Ticket
 
-    async def open_ticket(effect: OpenTicket, job: JobLike) -> TicketOpened | EffectDone:
-        incident, tickets, ticket = await on_ticket(job)
-        service = ctx.service(incident)
-        if ticket is not None or tickets is None or service.linear_team is None:
-            return EffectDone(kind=effect.type)
-        body = await prose(ticket_body(incident))
-        key, title = f"{incident.ulid}:ticket", ticket_title(incident)
-        try:
-            named = incident.escalated if not incident.private else None
-            parent = await tickets.find(named) if named else None
-            opened = await tickets.open(
-                service,
-                key=key,
-                title=title,
-                body=body,
-                priority=wanted_priority(incident),
-                parent=parent,
-            )
-        except PortError as error:
-            raise _said_soon(error, job) from error
-        return TicketOpened(ticket=opened, parent=parent)
+    @property
+    def public(self) -> bool:
+        return not self.incident.private
 
-    async def attach(effect: AttachToTicket, job: JobLike) -> EffectDone:
-        incident, tickets, ticket = await on_ticket(job)
-        if ticket is not None and tickets is not None and not incident.private:
-            await tickets.attach(
-                ticket, key=f"{incident.ulid}:{effect.url}", url=effect.url, title=effect.title
-            )
-        return EffectDone(kind=effect.type, about=effect.url)
 
-    async def attach_channel(effect: AttachChannel, job: JobLike) -> EffectDone:
-        incident, tickets, ticket = await on_ticket(job)
-        status = incident.messages.get("status")
-        if (
-            ticket is not None
-            and tickets is not None
-            and status is not None
-            and incident.channel is not None
-        ):
-            url = await ctx.slack.permalink(status.channel, status.ts)
-            if url is not None:
-                name = "a private channel" if incident.private else incident.channel.name
-                title = f"Slack: {name}" if name.startswith("a ") else f"Slack: #{name}"
-                await tickets.attach(ticket, key=f"{incident.ulid}:channel", url=url, title=title)
+async def on_ticket(job: Job, context: EffectContext) -> OnTicket | None:
+    """Return the newest state with its ticket; None without a ticket, or while Linear is off."""
+    incident = await context.incident(job)
+    if context.tickets is None or incident.ticket is None:
+        return None
+    return OnTicket(incident, context.tickets, incident.ticket)
+
+
+async def _prose(context: EffectContext, text: str) -> str:
+    """Return the Markdown that shows these words as they are, whoever wrote them."""
+    return paragraphs(await context.people.plain(text), {})
+
+
+# --- the ticket ------------------------------------------------------------------------------
+
+
+@performs(OpenTicket)
+async def open_ticket(
+    effect: OpenTicket, job: Job, context: EffectContext
+) -> TicketOpened | EffectDone:
+    incident = await context.incident(job)
+    tickets, service = context.tickets, context.service(incident)
+    if incident.ticket is not None or tickets is None or service.linear_team is None:
         return EffectDone(kind=effect.type)
-
-    async def comment(effect: CommentTicket, job: JobLike) -> EffectDone:
-        incident, tickets, ticket = await on_ticket(job)
-        behind = any(failure.kind == "ticket.catch_up" for failure in incident.failures)
-        if ticket is not None and tickets is not None and not incident.private and not behind:
-            body = await prose(effect.text)
-            await tickets.comment(ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
-        return EffectDone(kind=effect.type)
-
-    async def catch_up(effect: CatchUp, job: JobLike) -> EffectDone:
-        """Everything that could not be said while Linear was away, in one comment."""
-        incident, tickets, ticket = await on_ticket(job)
-        if ticket is not None and tickets is not None and not incident.private:
-            said = meanwhile(await ctx.dispatcher.timeline(incident.id), effect.since)
-            body = await prose(said)
-            await tickets.comment(ticket, key=f"{incident.ulid}:{job.effect_id}", body=body)
-        return EffectDone(kind=effect.type)
-
-    async def comment_parent(effect: CommentParent, job: JobLike) -> EffectDone:
-        incident, tickets, _ = await on_ticket(job)
-        if incident.parent is not None and tickets is not None and not incident.private:
-            body = await prose(effect.text)
-            await tickets.comment(
-                incident.parent, key=f"{incident.ulid}:{job.effect_id}", body=body
-            )
-        return EffectDone(kind=effect.type)
-
-    async def sync(
-        effect: SyncTicket | CloseTicket, job: JobLike
-    ) -> TicketSynced | TicketLooked | EffectDone:
-        """Looks first: what a person has moved meanwhile is heard before anything is written over it."""
-        incident, tickets, ticket = await on_ticket(job)
-        if ticket is None or tickets is None:
-            return EffectDone(kind=effect.type)
-        seen = await tickets.look(ticket.id)
-        if not seen:
-            raise PortError("Linear", f"{ticket.identifier} is not there any more", retryable=False)
-        if people_moved(incident, seen[0]):
-            return TicketLooked(issues=tuple(seen))
-        state = (
-            None if state_fits(wanted_state(incident), seen[0].state) else wanted_state(incident)
+    body = await _prose(context, ticket_body(incident))
+    try:
+        named = incident.escalated if not incident.private else None
+        parent = await tickets.find(named) if named else None
+        ticket = await tickets.open(
+            service,
+            key=f"{incident.ulid}:ticket",
+            title=ticket_title(incident),
+            body=body,
+            priority=wanted_priority(incident),
+            parent=parent,
         )
-        priority = (
-            None if seen[0].priority == wanted_priority(incident) else wanted_priority(incident)
-        )
-        if state is None and priority is None:
-            return TicketSynced(issue=seen[0], kind=effect.type)
-        written = await tickets.move(ticket.id, state=state, priority=priority)
-        wrote = [
-            field
-            for field, value in (("state", state), ("priority", priority))
-            if value is not None
-        ]
-        return TicketSynced.model_validate({"issue": written, "wrote": wrote, "kind": effect.type})
-
-    async def close_ticket(
-        effect: CloseTicket, job: JobLike
-    ) -> TicketSynced | TicketLooked | EffectDone:
-        """The resolution is said before the state changes: who is told that it is done finds there why."""
-        incident, tickets, ticket = await on_ticket(job)
-        if (
-            ticket is not None
-            and tickets is not None
-            and not effect.cancelled
-            and not incident.private
-        ):
-            body = f"```\n{summary(incident, await ctx.names(incident))}\n```"
-            await tickets.comment(
-                ticket, key=f"{incident.ulid}:{job.effect_id}:resolution", body=body
-            )
-        return await sync(effect, job)
-
-    async def look(effect: LookAtTicket, job: JobLike) -> TicketLooked | EffectDone:
-        _, tickets, ticket = await on_ticket(job)
-        if ticket is None or tickets is None:
-            return EffectDone(kind=effect.type)
-        return TicketLooked(issues=tuple(await tickets.look(ticket.id)))
-
-    # --- action items ------------------------------------------------------------------------------------------
-
-    async def open_items(effect: OpenItems, job: JobLike) -> ItemsOpened | EffectDone:
-        incident, tickets, ticket = await on_ticket(job)
-        if ticket is None or tickets is None:
-            return EffectDone(kind=effect.type)
-        where = await _place(incident) if incident.private else ""
-        made: dict[int, SubIssue] = {}
-        for number, one in enumerate(items(incident), 1):
-            if one.open and one.ticket is None:
-                made[number] = await _sub_issue(tickets, incident, ticket, number, one, where)
-        return ItemsOpened(issues=made)
-
-    async def _sub_issue(
-        tickets: Tickets,
-        incident: Incident,
-        ticket: Ticket,
-        number: int,
-        one: ActionItem,
-        where: str,
-    ) -> SubIssue:
-        name = await ctx.people.name(one.person) if one.person else one.owner
-        email = await ctx.people.email(one.person) if one.person else None
-        return await tickets.open_item(
-            ctx.service(incident),
-            ticket,
-            key=f"{incident.ulid}:item:{number}",
-            title=one_line(
-                await ctx.people.plain(sub_issue_title(incident, number, one)), {}, TITLE_LIMIT
-            ),
-            body=await prose(sub_issue_body(incident, one, where)),
-            due=one.due,
-            assignee=await tickets.person(name=name, email=email),
-        )
-
-    async def _place(incident: Incident) -> str:
-        """Leads its members to the list of items; nobody else gets anything from it."""
-        told = incident.messages.get("items") or incident.messages.get("status")
-        return (await ctx.slack.permalink(told.channel, told.ts) or "") if told is not None else ""
-
-    async def sync_item(effect: SyncItem, job: JobLike) -> ItemSynced | EffectDone:
-        incident, tickets, _ = await on_ticket(job)
-        every = items(incident)
-        one = every[effect.number - 1] if effect.number <= len(every) else None
-        if one is None or one.ticket is None or tickets is None:
-            return EffectDone(kind=effect.type, about=f'"number":{effect.number}')
-        state = "completed" if one.done else "canceled" if one.dropped else "unstarted"
-        return ItemSynced(
-            number=effect.number, issue=await tickets.move(one.ticket.id, state=state)
-        )
-
-    async def remind(effect: RemindOwner, job: JobLike) -> EffectDone:
-        """In a direct message; where that cannot be, and of a private incident always, in its channel: there are its members."""
-        incident = await ctx.incident(job)
-        direct = await _direct(effect.person) if effect.person and not incident.private else None
-        place, thread = (direct, None) if direct else ctx.channel(incident)
-        mention = None if direct else effect.person
-        await ctx.post(
-            job, views.overdue(incident, effect.numbers, effect.day, mention=mention), place, thread
-        )
-        return EffectDone(kind=effect.type)
-
-    async def _direct(person: str) -> str | None:
-        """None where Slack does not let us write to them: they left, or never were there."""
-        try:
-            return await ctx.slack.direct_message(person)
-        except SlackRefused as refused:
-            if refused.retryable:
-                raise
-            return None
-
-    return {
-        "ticket.open": open_ticket,
-        "ticket.attach": attach,
-        "ticket.channel": attach_channel,
-        "ticket.comment": comment,
-        "ticket.catch_up": catch_up,
-        "ticket.parent": comment_parent,
-        "ticket.sync": sync,
-        "ticket.close": close_ticket,
-        "ticket.look": look,
-        "items.open": open_items,
-        "items.sync": sync_item,
-        "items.remind": remind,
-    }
+    except PortError as error:
+        raise _final_when_it_lasts(error, job) from error
+    return TicketOpened(ticket=ticket, parent=parent)
 
 
-def _said_soon(error: PortError, job: JobLike) -> PortError:
-    """The same error; one that has lasted, or will last, is told to people now."""
+def _final_when_it_lasts(error: PortError, job: Job) -> PortError:
+    """Return the error; one that has lasted, or will last, as one that people are told of now."""
     lasts = job.attempt >= TRIES or (error.retry_after or 0) > PATIENCE_SECONDS
-    return (
-        PortError(error.system, error.text, retryable=False) if error.retryable and lasts else error
+    if not (error.retryable and lasts):
+        return error
+    return PortError(error.system, error.text, retryable=False)
+
+
+@performs(AttachToTicket)
+async def attach(effect: AttachToTicket, job: Job, context: EffectContext) -> EffectDone:
+    on = await on_ticket(job, context)
+    if on is not None and on.public:
+        key = f"{on.incident.ulid}:{effect.url}"
+        await on.tickets.attach(on.ticket, key=key, url=effect.url, title=effect.title)
+    return EffectDone(kind=effect.type, about=effect.url)
+
+
+@performs(AttachChannel)
+async def attach_channel(effect: AttachChannel, job: Job, context: EffectContext) -> EffectDone:
+    on = await on_ticket(job, context)
+    if on is None or on.incident.channel is None:
+        return EffectDone(kind=effect.type)
+    status = on.incident.messages.get("status")
+    url = await context.slack.permalink(status.channel, status.ts) if status else None
+    if url is not None:
+        name = "a private channel" if on.incident.private else on.incident.channel.name
+        title = f"Slack: {name}" if name.startswith("a ") else f"Slack: #{name}"
+        key = f"{on.incident.ulid}:channel"
+        await on.tickets.attach(on.ticket, key=key, url=url, title=title)
+    return EffectDone(kind=effect.type)
+
+
+@performs(CommentTicket)
+async def comment(effect: CommentTicket, job: Job, context: EffectContext) -> EffectDone:
+    on = await on_ticket(job, context)
+    if on is not None and on.public:
+        behind = any(failure.kind == "ticket.catch_up" for failure in on.incident.failures)
+        if not behind:  # otherwise the one comment that catches up says this, too
+            await _comment(on, effect.text, job, context)
+    return EffectDone(kind=effect.type)
+
+
+@performs(CatchUp)
+async def catch_up(effect: CatchUp, job: Job, context: EffectContext) -> EffectDone:
+    """Say everything that could not be said while Linear was away, in one comment."""
+    on = await on_ticket(job, context)
+    if on is not None and on.public:
+        text = meanwhile(await context.dispatcher.timeline(on.incident.id), effect.since)
+        await _comment(on, text, job, context)
+    return EffectDone(kind=effect.type)
+
+
+@performs(CommentParent)
+async def comment_parent(effect: CommentParent, job: Job, context: EffectContext) -> EffectDone:
+    incident = await context.incident(job)
+    if incident.parent is not None and context.tickets is not None and not incident.private:
+        parent = OnTicket(incident, context.tickets, incident.parent)
+        await _comment(parent, effect.text, job, context)
+    return EffectDone(kind=effect.type)
+
+
+async def _comment(on: OnTicket, text: str, job: Job, context: EffectContext) -> None:
+    key = f"{on.incident.ulid}:{job.effect_id}"
+    await on.tickets.comment(on.ticket, key=key, body=await _prose(context, text))
+
+
+@performs(SyncTicket)
+async def sync(
+    effect: SyncTicket, job: Job, context: EffectContext
+) -> TicketSynced | TicketLooked | EffectDone:
+    on = await on_ticket(job, context)
+    return EffectDone(kind=effect.type) if on is None else await _sync(on, effect.type)
+
+
+@performs(CloseTicket)
+async def close_ticket(
+    effect: CloseTicket, job: Job, context: EffectContext
+) -> TicketSynced | TicketLooked | EffectDone:
+    """Say the resolution before the state changes: people who hear of the state find it there."""
+    on = await on_ticket(job, context)
+    if on is None:
+        return EffectDone(kind=effect.type)
+    if not effect.cancelled and on.public:
+        body = f"```\n{summary(on.incident, await context.names(on.incident))}\n```"
+        key = f"{on.incident.ulid}:{job.effect_id}:resolution"
+        await on.tickets.comment(on.ticket, key=key, body=body)
+    return await _sync(on, effect.type)
+
+
+async def _sync(on: OnTicket, kind: str) -> TicketSynced | TicketLooked:
+    """Write state and priority where they differ.
+
+    Linear is asked first: what a person has moved meanwhile is not overwritten.
+    """
+    issues = await on.tickets.look(on.ticket.id)
+    if not issues:
+        raise PortError("Linear", f"{on.ticket.identifier} is not there any more", retryable=False)
+    issue, incident = issues[0], on.incident
+    if people_moved(incident, issue):
+        return TicketLooked(issues=tuple(issues))
+    wanted = wanted_state(incident)
+    state = None if state_fits(wanted, issue.state) else wanted
+    priority = wanted_priority(incident)
+    if issue.priority == priority:
+        priority = None
+    if state is None and priority is None:
+        return TicketSynced(issue=issue, kind=kind)
+    written = await on.tickets.move(on.ticket.id, state=state, priority=priority)
+    changes = {"state": state, "priority": priority}
+    wrote = [field for field, value in changes.items() if value is not None]
+    return TicketSynced.model_validate({"issue": written, "wrote": wrote, "kind": kind})
+
+
+@performs(LookAtTicket)
+async def look_at_ticket(
+    effect: LookAtTicket, job: Job, context: EffectContext
+) -> TicketLooked | EffectDone:
+    on = await on_ticket(job, context)
+    if on is None:
+        return EffectDone(kind=effect.type)
+    return TicketLooked(issues=tuple(await on.tickets.look(on.ticket.id)))
+
+
+# --- action items ----------------------------------------------------------------------------
+
+
+@performs(OpenItems)
+async def open_items(
+    effect: OpenItems, job: Job, context: EffectContext
+) -> ItemsOpened | EffectDone:
+    on = await on_ticket(job, context)
+    if on is None:
+        return EffectDone(kind=effect.type)
+    link = await _link_to_items(on.incident, context) if on.incident.private else ""
+    opened: dict[int, SubIssue] = {}
+    for number, item in enumerate(items(on.incident), 1):
+        if item.open and item.ticket is None:
+            opened[number] = await _open_item(on, context, number, item, link)
+    return ItemsOpened(issues=opened)
+
+
+async def _open_item(
+    on: OnTicket, context: EffectContext, number: int, item: ActionItem, link: str
+) -> SubIssue:
+    name = await context.people.name(item.person) if item.person else item.owner
+    email = await context.people.email(item.person) if item.person else None
+    title = await context.people.plain(sub_issue_title(on.incident, number, item))
+    return await on.tickets.open_item(
+        context.service(on.incident),
+        on.ticket,
+        key=f"{on.incident.ulid}:item:{number}",
+        title=one_line(title, {}, TITLE_LIMIT),
+        body=await _prose(context, sub_issue_body(on.incident, item, link)),
+        due=item.due,
+        assignee=await on.tickets.person(name=name, email=email),
     )
+
+
+async def _link_to_items(incident: Incident, context: EffectContext) -> str:
+    """Return a link to the list of items in the channel: it leads its members alone there."""
+    message = incident.messages.get("items") or incident.messages.get("status")
+    if message is None:
+        return ""
+    return await context.slack.permalink(message.channel, message.ts) or ""
+
+
+@performs(SyncItem)
+async def sync_item(effect: SyncItem, job: Job, context: EffectContext) -> ItemSynced | EffectDone:
+    every = items(await context.incident(job))
+    item = every[effect.number - 1] if effect.number <= len(every) else None
+    if item is None or item.ticket is None or context.tickets is None:
+        return EffectDone(kind=effect.type, about=f'"number":{effect.number}')
+    state = "completed" if item.done else "canceled" if item.dropped else "unstarted"
+    issue = await context.tickets.move(item.ticket.id, state=state)
+    return ItemSynced(number=effect.number, issue=issue)
+
+
+@performs(RemindOwner)
+async def remind_owner(effect: RemindOwner, job: Job, context: EffectContext) -> EffectDone:
+    """Remind in a direct message; where that is not possible, in the channel.
+
+    A reminder of a private incident always goes to its channel, where its members are.
+    """
+    incident = await context.incident(job)
+    direct = None
+    if effect.person and not incident.private:
+        direct = await _direct_message(context, effect.person)
+    channel, thread = (direct, None) if direct else context.channel(incident)
+    mention = None if direct else effect.person
+    message = views.overdue(incident, effect.numbers, effect.day, mention=mention)
+    await context.post(job, message, channel, thread)
+    return EffectDone(kind=effect.type)
+
+
+async def _direct_message(context: EffectContext, person: str) -> str | None:
+    """Return the channel of a direct message; None where Slack does not let us write to them."""
+    try:
+        return await context.slack.direct_message(person)
+    except SlackRefused as refused:
+        if refused.retryable:
+            raise
+        return None

@@ -1,4 +1,4 @@
-"""Reading what people pinned to the timeline: the message as it stands now, and whether a full member still pins it."""
+"""Reads a pinned message for the timeline: its words now, and if it is still pinned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.clients.slack.client import METADATA
 from bot.clients.slack.errors import SlackRefused
-from bot.performers.context import EffectContext, JobLike, Performer
+from bot.performers.context import EffectContext, Job, performs
 from handlers.slack import slack_text
 from handlers.slack.message_text import message_text
 from phases.coordination.pinned_messages import PUSHPIN
@@ -15,55 +15,60 @@ from phases.messages.effects import ReadMessage
 from phases.messages.results import MessageRead
 
 ASKED = 10
-"""So many of those who pinned a message are looked up until one is a full member."""
+"""People with a pin on the message who are looked up, until one of them is a full member."""
 GONE = frozenset({"channel_not_found", "message_not_found", "thread_not_found", "not_in_channel"})
 
 
-def reading(ctx: EffectContext) -> dict[str, Performer]:
-    async def read_message(effect: ReadMessage, job: JobLike) -> MessageRead:
-        incident = await ctx.incident(job)
-        channel, thread = ctx.channel(incident)
-        at = datetime.fromtimestamp(float(effect.ts), UTC)
-        nothing = MessageRead(ts=effect.ts, seen=effect.seen, at=at)
-        try:
-            message = await ctx.slack.message(channel, effect.ts)
-        except SlackRefused as refused:
-            if refused.error not in GONE:
-                raise
-            message = None
-        if message is None or message.get("subtype") == "tombstone":
-            return nothing
-        if thread is not None and message.get("thread_ts") != thread:
-            return nothing  # it runs in a thread, and this is said beside it
-        if not await _pinned(message, effect):
-            return nothing
-        return MessageRead(
-            ts=effect.ts,
-            seen=effect.seen,
-            at=at,
-            text=_text(message)[:2000],
-            by=None if message.get("bot_id") else message.get("user"),
-            url=await ctx.slack.permalink(channel, effect.ts),
-        )
+@performs(ReadMessage)
+async def read_message(effect: ReadMessage, job: Job, context: EffectContext) -> MessageRead:
+    incident = await context.incident(job)
+    channel, thread = context.channel(incident)
+    at = datetime.fromtimestamp(float(effect.ts), UTC)
+    nothing = MessageRead(ts=effect.ts, seen=effect.seen, at=at)
+    try:
+        message = await context.slack.message(channel, effect.ts)
+    except SlackRefused as refused:
+        if refused.error not in GONE:
+            raise
+        return nothing
+    if message is None or message.get("subtype") == "tombstone":
+        return nothing
+    if thread is not None and message.get("thread_ts") != thread:
+        return nothing  # the incident runs in a thread, and the message stands beside it
+    if not await _pinned(message, effect, context):
+        return nothing
+    return MessageRead(
+        ts=effect.ts,
+        seen=effect.seen,
+        at=at,
+        text=_text(message)[:2000],
+        by=None if message.get("bot_id") else message.get("user"),
+        url=await context.slack.permalink(channel, effect.ts),
+    )
 
-    async def _pinned(message: dict[str, Any], effect: ReadMessage) -> bool:
-        """Whether a full member pins it (rules: Who may). A message that does not say who reacted is as Slack told it."""
-        reactions = message.get("reactions")
-        if reactions is None:
-            return effect.pinned
-        people = [
-            who for one in reactions if one.get("name") == PUSHPIN for who in one.get("users", [])
-        ]
-        for who in people[:ASKED]:
-            if (await ctx.people.person(str(who), None)).member:
-                return True
-        return False
 
-    return {"message.read": read_message}
+async def _pinned(message: dict[str, Any], effect: ReadMessage, context: EffectContext) -> bool:
+    """Return whether a full member pins it (rules: Who may).
+
+    Where the message does not list its reactions, Slack's event decides.
+    """
+    reactions = message.get("reactions")
+    if reactions is None:
+        return effect.pinned
+    people = [
+        str(person)
+        for reaction in reactions
+        if reaction.get("name") == PUSHPIN
+        for person in reaction.get("users", [])
+    ]
+    for person in people[:ASKED]:
+        if (await context.people.person(person, None)).member:
+            return True
+    return False
 
 
 def _text(message: dict[str, Any]) -> str:
-    """What it says; of our own, whose charts and buttons are no words, the line for notifications."""
+    """Return its words; of our own messages the notification, because charts have no words."""
     ours = (message.get("metadata") or {}).get("event_type") == METADATA
-    said = slack_text.plain(str(message.get("text") or "")) if ours else message_text(message)
-    return said or "(no words)"
+    words = slack_text.plain(str(message.get("text") or "")) if ours else message_text(message)
+    return words or "(no words)"

@@ -1,7 +1,7 @@
-"""People first: while Slack waits for an ack, what runs in the background waits for it, too, and then goes on piece by piece.
+"""People first: while Slack waits for an ack, background work waits, and then goes on in pieces.
 
-Twenty incidents that open at once are two seconds of work for one core. Without this a click would share every turn of the
-event loop with all twenty, and be acked when they are done.
+Twenty incidents that open at once are two seconds of work for one core. Without this a click would
+share every turn of the event loop with all twenty, and be acked when they are done.
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 LONGEST_SECONDS = 0.1
-"""A piece of background work waits no longer than this, however many people ask: it must come to its end, too."""
+"""The longest wait of a piece of background work, however many people ask: it must end, too."""
 
 
 class Courtesy:
-    """One for a process. Pieces of background work go one a turn of the event loop, and none while somebody waits for an ack."""
+    """The order of one process.
+
+    One piece of background work runs in a turn of the event loop, and none while Slack waits for an
+    ack.
+    """
 
     def __init__(self) -> None:
         self._asking = 0
         self._waiting: dict[asyncio.Future[None], None] = {}
-        """Who waits longest stands first."""
+        """Pieces that wait; the longest wait stands first."""
         self._given = False
-        """A piece goes in this turn of the loop: the next one is for the turn after it."""
+        """A piece runs in this turn of the loop: the next one runs in the turn after it."""
 
     @contextmanager
     def somebody_asks(self) -> Iterator[None]:
-        """While a request of Slack's is answered."""
+        """Be entered while a request of Slack's is answered."""
         self._asking += 1
         try:
             yield
@@ -37,22 +41,23 @@ class Courtesy:
                 self._give()
 
     def in_background(self) -> None:
-        """From now on this task, and every task that it begins, is background work."""
+        """Make this task, and every task that it begins from now on, background work."""
         _courtesy.set(self)
 
-    async def interaction(self) -> None:
+    async def turn(self) -> None:
+        """Wait until the next piece of background work may run."""
         if not self._asking and not self._given and not self._waiting:
             self._give()
             return
         loop = asyncio.get_running_loop()
-        mine = loop.create_future()
-        self._waiting[mine] = None
-        late = loop.call_later(LONGEST_SECONDS, _let_go, mine)
+        may_run = loop.create_future()
+        self._waiting[may_run] = None
+        late = loop.call_later(LONGEST_SECONDS, _let_go, may_run)
         try:
-            await mine
+            await may_run
         finally:
             late.cancel()
-            self._waiting.pop(mine, None)
+            self._waiting.pop(may_run, None)
 
     def _give(self) -> None:
         if not self._given:
@@ -62,16 +67,19 @@ class Courtesy:
     def _next(self) -> None:
         self._given = False
         if self._waiting and not self._asking:
-            one = next(iter(self._waiting))
-            del self._waiting[one]
-            _let_go(one)
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            _let_go(longest)
             self._give()
 
 
 async def people_first() -> None:
-    """Before a piece of background work, and after each answer that it waited for. For people's own requests it does nothing."""
+    """Wait before a piece of background work, and after each answer that it waited for.
+
+    In a person's own request this does nothing.
+    """
     if (courtesy := _courtesy.get()) is not None:
-        await courtesy.interaction()
+        await courtesy.turn()
 
 
 def _let_go(waiting: asyncio.Future[None]) -> None:

@@ -1,7 +1,8 @@
-"""Who can wait for a system that asks to slow down: an effect can, a click cannot.
+"""Waiting for a system that asks to slow down: an effect can wait, a click cannot.
 
-A call that was refused for now has done nothing, so it can be made again as soon as the system says: even one that creates.
-Beginning an effect of many calls anew for it would meet the same limit again and again.
+A call that was refused for now has done nothing. It can be made again as soon as the system says,
+even one that creates something. An effect of many calls that began anew would meet the same limit
+again and again.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 LONGEST_SECONDS = 10.0
-"""Who is told to wait longer goes back to the queue, so that others have their turn."""
+"""An effect that has to wait longer goes back to the queue, so that others have their turn."""
 
 _until: ContextVar[float] = ContextVar("patient until", default=0.0)
 
 
 @contextmanager
 def patient(seconds: float) -> Iterator[None]:
-    """What is called in here may wait for so long, in all."""
+    """Allow the calls in here to wait for so long, in all."""
     before = _until.set(time.monotonic() + seconds)
     try:
         yield
@@ -29,7 +30,7 @@ def patient(seconds: float) -> Iterator[None]:
 
 
 async def waited(seconds: float | None) -> bool:
-    """Whether it was waited for as long as a system said; else nobody here has the time, and the caller says so."""
+    """Wait as long as a system said, and return True; False where there is no time for that."""
     if seconds is None or seconds > LONGEST_SECONDS or time.monotonic() + seconds > _until.get():
         return False
     await asyncio.sleep(seconds)

@@ -1,4 +1,7 @@
-"""Whether this machine's clock was set forward: then minutes that never passed would look quiet, and quiet would look like recovery."""
+"""Notices that this machine's clock was set forward.
+
+Minutes that never passed would look quiet, and quiet would look like recovery.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 LEAST_SECONDS = 5.0
-"""Less is no step: an hour asleep ends with some of it, and a look has a grace of that size."""
+"""The smallest step that counts: waking up after an hour moves the clock a little, too."""
 KEPT = 20
 
 
 def passed() -> float:
-    """Seconds since the machine started, also those it was asleep, whatever its clock is set to."""
+    """Return the seconds since the machine started, asleep or not, whatever its clock says."""
     boot = getattr(
         time, "CLOCK_BOOTTIME", None
     )  # https://man7.org/linux/man-pages/man2/clock_gettime.2.html
@@ -20,7 +23,7 @@ def passed() -> float:
 
 
 class Steady:
-    """Asked now and then (`look`), it notes by how much the clock was set forward, and when."""
+    """The steps by which the clock was set forward. `look` has to be called now and then."""
 
     def __init__(
         self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = passed
@@ -28,7 +31,7 @@ class Steady:
         self._wall, self._passed = wall, passed
         self._parted = wall() - passed()
         self._steps: list[tuple[float, float]] = []
-        """When it was noticed, by the new clock, and by how many seconds."""
+        """The time by the new clock at which each step was noticed, and its seconds."""
 
     def look(self) -> None:
         wall = self._wall()
@@ -38,6 +41,6 @@ class Steady:
             self._steps = [*self._steps, (wall, step)][-KEPT:]
 
     def forward_since(self, at: datetime) -> float:
-        """Seconds by which it was set forward after this moment."""
+        """Return the seconds by which the clock was set forward after this moment."""
         self.look()
         return sum(step for when, step in self._steps if datetime.fromtimestamp(when, UTC) > at)

@@ -1,20 +1,20 @@
-"""Logging: JSON lines when nobody watches, short lines on a terminal; never a token, a body, or an end user."""
+"""Logging: short lines on a terminal, else JSON; never a token, a body, or an end user."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from bot.runtime.redaction import redact
+from bot.runtime.redaction import CONTROL, redact
 
 QUIET = {
-    # Bolt logs whole bodies of requests it refuses at INFO and of all requests at DEBUG; slack_sdk logs requests and their
-    # answers at DEBUG; httpx and httpcore log URLs at INFO, and a Discord webhook's URL is a secret; APScheduler logs
-    # every run at INFO, four times a second.
+    # Bolt logs whole bodies: of requests that it refuses at INFO, of all requests at DEBUG.
+    # slack_sdk logs requests and their answers at DEBUG. httpx and httpcore log URLs at INFO, and
+    # the URL of a Discord webhook is a secret. APScheduler logs every run at INFO, four times a
+    # second.
     "slack_bolt": logging.ERROR,
     "slack_sdk": logging.WARNING,
     "httpx": logging.WARNING,
@@ -24,7 +24,6 @@ QUIET = {
     "uvicorn.access": logging.WARNING,
     "asyncio": logging.WARNING,
 }
-_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {
     "message",
     "asctime",
@@ -34,7 +33,7 @@ _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {
 
 
 class Redact(logging.Filter):
-    """Hides what looks like a secret in the message, its arguments, the extra fields and the traceback."""
+    """Hides secrets in the message, its arguments, the extra fields and the traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _visible(redact(record.getMessage()))
@@ -53,15 +52,18 @@ class Redact(logging.Filter):
 
 
 def _visible(text: str) -> str:
-    """Nothing that a terminal would obey, or that turns the line around; a second line stands indented, and is no line of its own."""
-    shown = _OBEYED.sub(
-        lambda found: found[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n")
+    """Return the text without what a terminal would obey. A second line is indented."""
+    shown = CONTROL.sub(
+        lambda match: match[0].encode("unicode_escape").decode("ascii"), text.replace("\r\n", "\n")
     )
     return shown.replace("\n", "\n    ")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: `at` (UTC), `level`, `logger`, `said`, the extra fields, `error` with the traceback."""
+    """One JSON object a line.
+
+    Keys are `at` (UTC), `level`, `logger`, `said`, the extra fields, `error` with the traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -90,7 +92,7 @@ class Lines(logging.Formatter):
 
 
 def set_up(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Takes the root logger over: one handler on `stream` (stderr). May be called again, for instance by tests."""
+    """Give the root logger one handler on `stream` (stderr). It may be called again."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(Redact())
     handler.setFormatter(Lines() if handler.stream.isatty() else JsonLines())

@@ -12,10 +12,11 @@ import traceback
 from collections.abc import Callable
 from datetime import datetime
 
+from ulid import ULID
+
 from bot.store.deploy_history import Deploys
 from bot.store.redis import StoreError
 from handlers.dispatcher import Delivery, Dispatcher
-from handlers.ids import new_ulid
 from handlers.slack import slack_text
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
 from phases.ports.ports import Catalogue, ErrorTracker, PortError
@@ -147,7 +148,9 @@ class Watch:
             ),
         )
         delivery = Delivery((f"watch:{watched.key}",))
-        owner = await raise_alarm(self._dispatcher, self._catalogue, new_ulid, alarm, delivery)
+        owner = await raise_alarm(
+            self._dispatcher, self._catalogue, lambda: str(ULID()), alarm, delivery
+        )
         if owner is not None:
             log.info("after the deploy of %s: %s new issues, %s", service.name, len(new), owner)
         return True if owner is not None else None

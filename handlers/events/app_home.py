@@ -166,7 +166,7 @@ class Homes:
             owned=await self._owned(user),
             owing=await seen_by(ctx.members, user, found.owing),
             months=(last, this),
-            site=ctx.site,
+            site=ctx.me.url,
         )
         return shown, True
 

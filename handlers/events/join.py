@@ -69,6 +69,6 @@ def register(app: AsyncApp, ctx: Context) -> None:
     @app.event("member_joined_channel")
     async def came_in(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
         """https://docs.slack.dev/reference/events/member_joined_channel"""
-        if event.get("user") and event["user"] != ctx.me:
+        if event.get("user") and event["user"] != ctx.me.user:
             ctx.tasks.start(brief(body), "show a newcomer how things stand")
         await ack()

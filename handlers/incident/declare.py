@@ -115,7 +115,9 @@ def ask_form(
 async def _service(ctx: Context, text: str) -> Service | None:
     """Sentry is only asked where the words alone do not name the service."""
     found = service_named(text, ctx.catalogue)
-    return found or service_named(text, ctx.catalogue, await adopt(text, ctx.catalogue, ctx.sentry))
+    return found or service_named(
+        text, ctx.catalogue, await adopt(text, ctx.catalogue, ctx.tracker)
+    )
 
 
 def _which(ctx: Context) -> str:
@@ -130,7 +132,7 @@ async def declare(interaction: Interaction, said: Said) -> Recorded | Refused | 
     way = said.way if said.way in WAY else "command"
     where = WAY["form" if way in ("message", "phrase") and not said.place else way]
     service = ctx.catalogue.get(said.service)
-    adopted = await adopt(text, ctx.catalogue, ctx.sentry)
+    adopted = await adopt(text, ctx.catalogue, ctx.tracker)
     description = "\n".join(
         one
         for one in (slack_text.cut(said.description, slack_text.DESCRIPTION - 200), adopted.note)

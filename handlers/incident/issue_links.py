@@ -13,9 +13,8 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from handlers.ports import Issues
 from handlers.slack import slack_text
-from phases.ports.ports import Catalogue, PortError
+from phases.ports.ports import Catalogue, ErrorTracker, PortError
 from phases.ports.tracker_values import IssueRow
 from phases.record.service import Service
 
@@ -113,7 +112,7 @@ def service_named(
     return next(iter(services.values())) if len(services) == 1 else None
 
 
-async def adopt(text: str, catalogue: Catalogue, sentry: Issues | None) -> Adopted:
+async def adopt(text: str, catalogue: Catalogue, sentry: ErrorTracker | None) -> Adopted:
     """Looks up in Sentry what the text names, briefly; what is not known is said, what is slow is left for later."""
     found = named(text, catalogue)
     # A link holds the id; the look-up would only tell its project, which one service does not need.

@@ -92,6 +92,6 @@ def register(app: AsyncApp, ctx: Context) -> None:
     @app.event("channel_archive")
     async def heard(ack: AsyncAck, body: dict[str, Any], event: dict[str, Any]) -> None:
         """https://docs.slack.dev/reference/events/channel_archive"""
-        if event.get("user") != ctx.me:
+        if event.get("user") != ctx.me.user:
             ctx.tasks.start(archived(body), "a channel was archived")
         await ack()

@@ -22,8 +22,8 @@ from handlers.views.text import (
     words,
 )
 from phases.coordination.updates import waits
-from phases.failures import WORDS, small
 from phases.memory import recall
+from phases.messages.effects import policy
 from phases.mitigation.deploy_hold import hold
 from phases.mitigation.hotfix_merge import unmerged
 from phases.postmortem.action_items import open_items, settled
@@ -291,11 +291,11 @@ def _failures(incident: Incident) -> list[Fact]:
     newest = incident.failures[-1]
     more = len(incident.failures) - 1
     others = f" (and {phrasing.count(more, 'earlier failure')})" if more else ""
-    what = WORDS.get(newest.kind, "Something could not be done")
+    what = policy(newest.kind).words
     return [
         Fact(
             f"{WRONG} *{what}*{others}: {words(newest.reason, 300)}",
-            (4, 6, 6) if small(newest.kind) else (2, 4, 6),
+            (4, 6, 6) if policy(newest.kind).small else (2, 4, 6),
         )
     ]
 

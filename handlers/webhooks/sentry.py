@@ -26,12 +26,11 @@ from starlette.routing import Route
 
 from handlers import deliveries
 from handlers.dispatcher import Delivery
-from handlers.ports import Whereabouts
 from handlers.slack import slack_text
 from handlers.slack.context import Context
 from handlers.webhooks.alerts import Alarm, Found, raise_alarm
 from handlers.webhooks.signature import hmac_fits, refused, signed_body
-from phases.ports.ports import PortError
+from phases.ports.ports import ErrorTracker, PortError
 from phases.record.incident import Source
 from phases.record.service import Service
 from phases.record.wording import foreign
@@ -336,7 +335,7 @@ def _time(ctx: Context, text: str | None) -> datetime:
 async def tell(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
     """Declares, or adds to the incident that is open; its id, `NOT_OURS`, or None where it could not be recorded."""
     service = ctx.catalogue.get(alert.service) or Service(name=alert.service)
-    whereabouts, issue = ctx.whereabouts, alert.issue
+    whereabouts, issue = ctx.tracker, alert.issue
 
     async def concerns_us() -> bool:
         """Whoever cannot be asked in time keeps no alarm back."""
@@ -370,7 +369,7 @@ async def tell(ctx: Context, alert: Alert, delivery: Delivery) -> str | None:
     return await raise_alarm(ctx.dispatcher, ctx.catalogue, ctx.ulid, alarm, delivery)
 
 
-async def _burns(sentry: Whereabouts, service: Service, issue: str, now: datetime) -> bool:
+async def _burns(sentry: ErrorTracker, service: Service, issue: str, now: datetime) -> bool:
     """Whether the issue spikes as phase 1 has it: enough events in the window, and three times those of the day before."""
     since = now - service.window
     events = await sentry.count([service], [issue], since, now)

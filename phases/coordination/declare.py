@@ -19,6 +19,7 @@ from phases.messages.effects import (
     PostLive,
     SetTopic,
     Triage,
+    policy,
 )
 from phases.messages.results import (
     ChannelOpened,
@@ -27,7 +28,6 @@ from phases.messages.results import (
     Invited,
     MessagePosted,
     Paged,
-    Pinned,
 )
 from phases.record.claims import fingerprint_claim, open_claim
 from phases.record.incident import Incident, MessageRef
@@ -155,11 +155,6 @@ def message_posted(
     return draft.done()
 
 
-def pinned(incident: Incident, action: Pinned, service: Service, now: datetime) -> Change:
-    del action, service
-    return worked(Draft(incident, now), "pin").set(pinned=True).done()
-
-
 def invited(incident: Incident, action: Invited, service: Service, now: datetime) -> Change:
     """Who could not be invited does not stop the others; it is said once."""
     del service
@@ -187,28 +182,12 @@ def paged(incident: Incident, action: Paged, service: Service, now: datetime) ->
     return draft.note("page", f"Page sent by {action.via}").done()
 
 
-ONE_OF_A_KIND = (
-    "set.topic",
-    "ticket.open",
-    "ticket.close",
-    "ticket.catch_up",
-    "ticket.channel",
-    "items.open",
-    "adr.complete",
-    "post.summary",
-    "discord",
-    "discord.pin",
-    "pin",
-)
-"""Effects that are the same whenever they are wanted: one that succeeded makes up for one that failed."""
-
-
 def effect_done(incident: Incident, action: EffectDone, service: Service, now: datetime) -> Change:
     del service
     draft = Draft(incident, now)
     if action.kind == "ticket.open" and incident.ticket is None:
         draft.set(ticket_off=True).dirty("status")
-    if action.kind in ONE_OF_A_KIND or action.about:
+    if policy(action.kind).one_of_a_kind or action.about:
         worked(draft, action.kind, action.about)
     return draft.done()
 

@@ -191,7 +191,6 @@ def fresh_channel(draft: Draft) -> Draft:
     draft.set(
         channel=None,
         channel_archived=False,
-        pinned=False,
         tree_asked=False,
         messages=left,
         rounds=rounds,

@@ -1,1 +1,1 @@
-"""All that can be reported to an incident (actions) and all that it wants done outside (effects)."""
+"""Actions: everything that can be reported to an incident. Effects: everything it wants done."""

@@ -1,17 +1,33 @@
-"""What people say to an incident, by a command, a button or a form. What programs, timers and effects say: `actions.py`."""
+"""Commands: actions of people, by a slash command, a button or a form."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
 
+from phases.messages.base import Action
 from phases.record.documents import Postmortem
-from phases.record.findings import Release, Value, Verdict, Word
+from phases.record.findings import Release, Verdict, Word
 from phases.record.incident import Incident, Severity, Source
 
 
-class Declare(Value):
-    """Opens an incident. `number` is the door's: the next free one, taken as a claim."""
+class Command(Action):
+    """An action of one person."""
+
+    by: str
+    """The person's Slack id."""
+
+
+class Decision(Command):
+    """A choice for production in one round."""
+
+    round: int
+    forward: bool = False
+    """Chosen in a form after recovery: fix forward in a new round. No button sets it."""
+
+
+class Declare(Action):
+    """Opens an incident. The dispatcher sets `number`: the next free one, taken as a claim."""
 
     type: Literal["declare"] = "declare"
     number: int = 0
@@ -27,221 +43,223 @@ class Declare(Value):
     severity: Severity | None = None
     seeds: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
-    """Short ids of Sentry issues that could not be looked up in the moment there was: they are looked up afterwards."""
+    """Short ids of Sentry issues that were not looked up in time: an effect does it afterwards."""
     parent: str | None = None
-    """A Linear issue (`ENG-123`) that the person named: the bug that turned out to be on fire."""
+    """A Linear issue (`ENG-123`) that the person named: the bug that became this incident."""
     detected_at: datetime | None = None
     else_of: str | None = None
-    """Said to be something else than this open incident: then no `open:` claim is taken."""
+    """An open incident that this is said to be different from: no `open:` claim is taken then."""
     echo: str | None = None
-    """Claim that makes the same words, person and channel within 60 s the same incident."""
+    """A claim: the same words, person and channel within 60 s are the same incident."""
 
 
-class DecideRollback(Value):
+class DecideRollback(Decision):
+    """Rolls back to `target`."""
+
     type: Literal["decide.rollback"] = "decide.rollback"
-    by: str
-    round: int
-    forward: bool = False
-    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
     target: Release
     running: Release | None = None
-    """What ran when the person confirmed: the *from* of the confirm."""
+    """The release that ran when the person confirmed."""
     break_glass: str | None = None
 
 
-class DecideHotfix(Value):
+class DecideHotfix(Decision):
+    """Ships a hotfix."""
+
     type: Literal["decide.hotfix"] = "decide.hotfix"
-    by: str
-    round: int
-    forward: bool = False
-    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
     fix: Release
     """`hotfix <branch>@<sha7>` with its full commit."""
     running: Release | None = None
     break_glass: str | None = None
 
 
-class DecideInvestigate(Value):
+class DecideInvestigate(Command):
+    """Investigates before anybody acts on production."""
+
     type: Literal["decide.investigate"] = "decide.investigate"
-    by: str
     round: int
 
 
-class DecideFixed(Value):
+class DecideFixed(Decision):
+    """Reports that it was fixed another way, in a sentence."""
+
     type: Literal["decide.fixed"] = "decide.fixed"
-    by: str
-    round: int
-    forward: bool = False
-    """Said in a form that was opened after recovery: fix forward in a new round. A button never says this."""
     sentence: str
 
 
-class ManualTriage(Value):
-    """The manual form: what people report where Sentry cannot be asked (workflow, failure conditions)."""
+class ManualTriage(Command):
+    """Reports the blast radius by hand, while Sentry is away (workflow, failure conditions)."""
 
     type: Literal["manual.triage"] = "manual.triage"
-    by: str
     users: Word
     features: Word
     feature_names: tuple[str, ...] = ()
     report: str
 
 
-class PostUpdate(Value):
+class PostUpdate(Command):
+    """Tells the channel how it stands."""
+
     type: Literal["update"] = "update"
-    by: str
     text: str
-    """What is known."""
+    """The known facts."""
     users: str = ""
-    """What users see."""
+    """The trouble as users see it."""
     doing: str = ""
-    """What is being done."""
+    """The work that is under way."""
     next_minutes: int | None = None
-    """When the next update was promised; None: as the severity says."""
+    """Minutes until the next update; None: as the severity says."""
 
 
-class SnoozeUpdate(Value):
-    """The update that is due can wait a little."""
+class SnoozeUpdate(Command):
+    """Puts the update that is due off for a little."""
 
     type: Literal["update.snooze"] = "update.snooze"
-    by: str
 
 
-class MessageTouched(Value):
-    """Somebody set `:pushpin:` on a message or took it off, or a pinned message was edited or deleted."""
+class MessageTouched(Action):
+    """A message got or lost `:pushpin:`, or a pinned message was edited or deleted."""
 
     type: Literal["message.touched"] = "message.touched"
     ts: str
     seen: str
-    """`event_ts` of what Slack told."""
+    """The `event_ts` of Slack's event."""
     pinned: bool = False
-    """A pin was set; anything else matters only to messages that were pinned."""
+    """A pin was set. Anything else matters only to messages that are pinned."""
 
 
-class SetSeverity(Value):
+class SetSeverity(Command):
+    """Sets the severity."""
+
     type: Literal["severity"] = "severity"
-    by: str
     severity: Severity
 
 
-class TakeLead(Value):
+class TakeLead(Command):
+    """Makes a person the lead."""
+
     type: Literal["lead"] = "lead"
-    by: str
     lead: str
 
 
-class AddHypothesis(Value):
+class AddHypothesis(Command):
+    """Adds a hypothesis of a person."""
+
     type: Literal["hypothesis.add"] = "hypothesis.add"
-    by: str
     says: str
 
 
-class JudgeHypothesis(Value):
+class JudgeHypothesis(Command):
+    """Confirms or rules out a hypothesis."""
+
     type: Literal["hypothesis.judge"] = "hypothesis.judge"
-    by: str
     id: str
     verdict: Verdict
     reason: str = ""
 
 
-class NameCause(Value):
+class NameCause(Command):
+    """Names the root cause."""
+
     type: Literal["cause"] = "cause"
-    by: str
     text: str
     commit: str | None = None
     release: str | None = None
 
 
-class RecheckNow(Value):
+class RecheckNow(Command):
+    """Checks now, and not when the next look is due."""
+
     type: Literal["recheck"] = "recheck"
-    by: str
 
 
-class ConfirmRecovery(Value):
-    """A person's word where the bot could not tell: marked "not measured"."""
+class ConfirmRecovery(Command):
+    """Answers where the bot could not tell; the record says "not measured"."""
 
     type: Literal["confirm.recovery"] = "confirm.recovery"
-    by: str
     round: int
     recovered: bool
 
 
-class SubmitPostmortem(Value):
+class SubmitPostmortem(Action):
+    """Hands in the post-mortem."""
+
     type: Literal["postmortem"] = "postmortem"
     postmortem: Postmortem
 
 
-class MarkItem(Value):
-    """An action item is done, or is not done after all."""
+class MarkItem(Command):
+    """Marks an action item as done, or as not done after all."""
 
     type: Literal["item.mark"] = "item.mark"
-    by: str
     number: int
     done: bool = True
 
 
-class Resolve(Value):
+class Resolve(Command):
+    """Resolves the incident."""
+
     type: Literal["resolve"] = "resolve"
-    by: str
 
 
-class Cancel(Value):
+class Cancel(Command):
+    """Cancels a false alarm or a duplicate."""
+
     type: Literal["cancel"] = "cancel"
-    by: str
     reason: str
 
 
-class TryAgain(Value):
+class TryAgain(Command):
+    """Tries a failed effect again."""
+
     type: Literal["try.again"] = "try.again"
-    by: str
     effect_id: str
 
 
-class PrepareRevert(Value):
+class PrepareRevert(Command):
+    """Asks for the pull request that reverts another one."""
+
     type: Literal["prepare.revert"] = "prepare.revert"
-    by: str
     pull_request: str
 
 
-class MergeHotfix(Value):
-    """The pull request of the hotfix that runs shall be merged, by the ordinary call."""
+class MergeHotfix(Command):
+    """Merges the pull request of the hotfix that runs, by the ordinary call."""
 
     type: Literal["merge.hotfix"] = "merge.hotfix"
-    by: str
     round: int
 
 
-class HotfixIsIn(Value):
-    """A person's word, where nobody else can tell: what was shipped is in the default branch."""
+class HotfixIsIn(Command):
+    """Reports that the hotfix is in the default branch, where no system can tell."""
 
     type: Literal["hotfix.is.in"] = "hotfix.is.in"
-    by: str
     round: int
 
 
-class CauseFixed(Value):
-    """What brought it is mended: deploys need not wait any more."""
+class CauseFixed(Command):
+    """Reports that the root cause is fixed: deploys need not wait any more."""
 
     type: Literal["cause.fixed"] = "cause.fixed"
-    by: str
 
 
-class CancelBisect(Value):
+class CancelBisect(Command):
+    """Stops the bisect."""
+
     type: Literal["bisect.cancel"] = "bisect.cancel"
-    by: str
 
 
-class MergeDuplicate(Value):
-    """Said to the incident that goes on. `found` is the door's: the duplicate as it was read."""
+class MergeDuplicate(Command):
+    """Merges a duplicate into this incident. The dispatcher sets `found`: the duplicate as read."""
 
     type: Literal["merge.duplicate"] = "merge.duplicate"
-    by: str
     duplicate: str
     found: Incident | None = None
 
 
-class Reopen(Value):
+class Reopen(Command):
+    """Opens an incident again that was over."""
+
     type: Literal["reopen"] = "reopen"
-    by: str
     beside: str | None = None
-    """Said to be something else than this open incident of the service."""
+    """An open incident of the service that this is said to be different from."""

@@ -1,407 +1,366 @@
-"""What an incident wants done outside. Each may run twice; how each is safe then stands in docs/code.md."""
+"""Everything that an incident wants done outside, with the policy of each kind.
+
+Effects that people see stand in `notifications.py` and are handed on from here. A new effect is
+its class, a performer in `bot/performers/`, and the rule that wants it.
+"""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
-from phases.record.findings import Release, Value
+from phases.messages.base import RETRY_SECONDS, Effect, adapter, kinds
+from phases.messages.notifications import *  # noqa: F403  handed on
+from phases.record.findings import Release
 from phases.record.incident import ActionKind, GuardLook
 
-# --- Slack -----------------------------------------------------------------------------------------------------
+TICKET_RETRY_SECONDS = 15 * 60
+"""Linear may be away for long: architecture, 5, tries the ticket again every 15 minutes."""
+
+# --- Sentry, Git, deployer -------------------------------------------------------------------
 
 
-class OpenChannel(Value):
-    type: Literal["open.channel"] = "open.channel"
+class Triage(Effect):
+    """Measures the blast radius."""
 
-
-class SetTopic(Value):
-    type: Literal["set.topic"] = "set.topic"
-
-
-class Invite(Value):
-    type: Literal["invite"] = "invite"
-    people: tuple[str, ...]
-    """Slack user ids; owners as the catalogue writes them are resolved by the performer."""
-    members_of: str | None = None
-    """A channel whose people come along: a duplicate's."""
-    owners: bool = True
-    """The service's owners, too."""
-
-
-class ArchiveChannel(Value):
-    """Unless somebody wrote in it within the last day."""
-
-    type: Literal["archive"] = "archive"
-
-
-class SetBookmark(Value):
-    """One of the channel's bookmarks, by its name in `Incident.bookmarks`."""
-
-    type: Literal["bookmark"] = "bookmark"
-    name: str
-
-
-class PostLive(Value):
-    """Posts a live message for the first time: `status`, `decision:1`, `tree`, `announcement`. Edits are dirty marks."""
-
-    type: Literal["post.live"] = "post.live"
-    name: str
-    again: bool = False
-    """A person tries it again: an earlier one was given up, and may have posted it for all that."""
-
-
-class Pin(Value):
-    type: Literal["pin"] = "pin"
-
-
-class Say(Value):
-    """One sentence of the bot in the incident's channel, or in the thread of the newest decision."""
-
-    type: Literal["say"] = "say"
-    text: str
-    thread: bool = False
-    mention: tuple[str, ...] = ()
-    """People (Slack ids) to be mentioned in front."""
-    try_again: str | None = None
-    """Effect id for a *Try again* button under it."""
-    goes_to: Literal["incident", "announcement"] = "incident"
-    ask: Literal[
-        "recovered", "not over", "foreign deploy", "fixed", "update", "postmortem", "after", ""
-    ] = ""
-    """A question with its buttons under it."""
-    picture: bool = False
-    """With the picture of events a minute under it."""
-    due: datetime | None = None
-    """When the next update is promised, under it."""
-
-
-class Remind(Value):
-    """Tells the lead alone that an update is due; where Slack lets nobody write to them, the channel."""
-
-    type: Literal["remind"] = "remind"
-    who: str
-    text: str
-
-
-class ReadMessage(Value):
-    """Reads a message of the channel, and who pins it to the timeline."""
-
-    type: Literal["message.read"] = "message.read"
-    ts: str
-    seen: str
-    pinned: bool
-    """What Slack told: a pin was set. Counts where the message as it is read does not say who reacted."""
-
-
-class PostSummary(Value):
-    """That it is resolved, with the PRODUCTION INCIDENT summary in its exact layout."""
-
-    type: Literal["post.summary"] = "post.summary"
-    by: str | None = None
-    """Who resolved it; None: it resolved by itself, as everything was there."""
-    said: bool = False
-    """That it is resolved was said with other news already."""
-
-
-# --- Sentry, Git, deployer -------------------------------------------------------------------------------------
-
-
-class Triage(Value):
     type: Literal["triage"] = "triage"
+    words = "Sentry could not be asked"
+    system = "sentry"
+    needed = True
+    retry_seconds = RETRY_SECONDS
 
 
-class LookUpIssues(Value):
-    """Short ids that people named, and that Sentry did not answer for within the moment that a command has."""
+class LookUpIssues(Effect):
+    """Looks up short ids that Sentry did not answer for while the command waited."""
 
     type: Literal["issues.lookup"] = "issues.lookup"
+    words = "The issues that were named could not be looked up"
+    system = "sentry"
+    small = True
     short_ids: tuple[str, ...]
 
 
-class Investigate(Value):
+class Investigate(Effect):
+    """Looks for the root cause."""
+
     type: Literal["investigate"] = "investigate"
+    words = "The investigation could not run"
+    system = "git"
+    small = True
 
 
-class StartBisect(Value):
+class StartBisect(Effect):
+    """Starts a bisect between two commits."""
+
     type: Literal["bisect.start"] = "bisect.start"
+    words = "The bisect could not be started"
+    system = "git"
+    small = True
     bisect_id: str
     good: str
     bad: str
 
 
-class FollowBisect(Value):
+class FollowBisect(Effect):
+    """Asks how the bisect stands, or stops it."""
+
     type: Literal["bisect.follow"] = "bisect.follow"
+    words = "The bisect could not be followed"
+    system = "git"
+    small = True
     bisect_id: str
     cancel: bool = False
 
 
-class Revert(Value):
+class Revert(Effect):
     """Makes the pull request that reverts this one, or finds it."""
 
     type: Literal["revert"] = "revert"
+    words = "The revert could not be prepared"
+    system = "github"
+    small = True
     pull_request: str
 
 
-class StartDeploy(Value):
-    """Reads what runs; if that is not `running`, nothing is started."""
+class StartDeploy(Effect):
+    """Starts a deploy, unless something else runs than `running`."""
 
     type: Literal["deploy.start"] = "deploy.start"
+    words = "The deploy could not be started"
+    system = "deployer"
     deploy_id: str
     kind: ActionKind
     running: Release | None
     to: Release
-    by: str
 
 
-class FollowDeploy(Value):
+class FollowDeploy(Effect):
+    """Asks how the deploy stands."""
+
     type: Literal["deploy.follow"] = "deploy.follow"
+    words = "The deploy could not be followed"
+    system = "deployer"
     deploy_id: str
 
 
-class MergePullRequest(Value):
-    """The ordinary merge of a hotfix's pull request, at the commit that was shipped; never past a check or a rule."""
+class MergePullRequest(Effect):
+    """Merges a hotfix's pull request at the shipped commit; never past a check or a rule."""
 
     type: Literal["merge"] = "merge"
+    words = "The pull request could not be merged"
+    system = "github"
     round: int
     number: int
     commit: str
 
 
-class LookAtMerge(Value):
-    """Whether the hotfix of this round is merged by now."""
+class LookAtMerge(Effect):
+    """Asks if the hotfix of this round is merged by now."""
 
     type: Literal["merge.look"] = "merge.look"
+    words = "Whether the hotfix is merged could not be asked"
+    system = "github"
     round: int
 
 
-class LookAgain(Value):
-    """One look at Sentry and the endpoint (workflow, phase 5)."""
+class LookAgain(Effect):
+    """Looks once at Sentry and the endpoint (workflow, phase 5)."""
 
     type: Literal["look"] = "look"
+    words = "The check could not be made"
+    system = "sentry"
     round: int
     number: int
 
 
-class LookBack(Value):
-    """After recovery: one look at Sentry whether it burns again; reads only (rules: Guard)."""
+class LookBack(Effect):
+    """Looks at Sentry after recovery, for the same trouble; reads only (rules: Guard)."""
 
     type: Literal["guard.look"] = "guard.look"
+    words = "Sentry could not be looked at after recovery"
+    system = "sentry"
     look: GuardLook
 
 
-class ResolveIssues(Value):
+class ResolveIssues(Effect):
     """Sets Sentry's issues to resolved; twice is once.
 
-    After a hotfix in its release; after a rollback so that `taken_back` and older releases are no regression; else plainly.
+    After a hotfix they are resolved in its release. After a rollback they are resolved so that
+    events of `taken_back` and of older releases are no regression.
     """
 
     type: Literal["issues.resolve"] = "issues.resolve"
+    words = "Sentry's issues could not be set to resolved"
+    system = "sentry"
+    after_end = True
     issues: tuple[str, ...]
     release: str | None = None
-    """A version, as the catalogue writes it …"""
+    """The version of a hotfix, as the catalogue writes it."""
     commit: str | None = None
-    """… or a hotfix's commit: its release may be called by that."""
+    """The commit of a hotfix: its release may be called by that."""
     taken_back: str | None = None
     """The version that a rollback took back; empty where nobody could name it."""
 
 
-# --- coordination ----------------------------------------------------------------------------------------------
+# --- coordination ----------------------------------------------------------------------------
 
 
-class OpenTicket(Value):
+class OpenTicket(Effect):
+    """Opens the ticket."""
+
     type: Literal["ticket.open"] = "ticket.open"
+    words = "The ticket could not be opened"
+    system = "linear"
+    needed = True
+    after_end = True
+    one_of_a_kind = True
+    retry_seconds = TICKET_RETRY_SECONDS
 
 
-class AttachToTicket(Value):
-    """Keyed by `url`: attaching twice is attaching once."""
+class AttachToTicket(Effect):
+    """Attaches a link; twice is once, because Linear keys attachments by `url`."""
 
     type: Literal["ticket.attach"] = "ticket.attach"
+    words = "The Sentry issue could not be attached to the ticket"
+    system = "linear"
+    small = True
+    after_end = True
+    retry_seconds = TICKET_RETRY_SECONDS
     url: str
     title: str
 
 
-class CommentTicket(Value):
+class CommentTicket(Effect):
+    """Comments on the ticket."""
+
     type: Literal["ticket.comment"] = "ticket.comment"
+    words = "The ticket could not be commented"
+    system = "linear"
+    small = True
+    after_end = True
     text: str
 
 
-class AttachChannel(Value):
-    """The incident's channel on its ticket; keyed by its address, like every attachment."""
+class AttachChannel(Effect):
+    """Attaches the incident's channel to its ticket."""
 
     type: Literal["ticket.channel"] = "ticket.channel"
+    words = "The channel could not be attached to the ticket"
+    system = "linear"
+    small = True
+    after_end = True
+    one_of_a_kind = True
+    retry_seconds = TICKET_RETRY_SECONDS
 
 
-class CatchUp(Value):
-    """What the timeline says since then, in one comment: Linear was out of reach meanwhile."""
+class CatchUp(Effect):
+    """Comments once with the timeline since then: Linear was away meanwhile."""
 
     type: Literal["ticket.catch_up"] = "ticket.catch_up"
+    words = "The ticket is not up to date"
+    system = "linear"
+    small = True
+    after_end = True
+    one_of_a_kind = True
+    retry_seconds = TICKET_RETRY_SECONDS
     since: datetime
 
 
-class SyncTicket(Value):
-    """Asks how the ticket stands, and writes state and priority where they are not the incident's."""
+class SyncTicket(Effect):
+    """Writes the ticket's state and priority where they are not the incident's."""
 
     type: Literal["ticket.sync"] = "ticket.sync"
+    words = "The ticket's state and priority could not be set"
+    system = "linear"
+    small = True
+    after_end = True
+    retry_seconds = TICKET_RETRY_SECONDS
 
 
-class LookAtTicket(Value):
+class LookAtTicket(Effect):
     """Asks how the ticket and its sub-issues stand: a webhook may be lost, or not set up."""
 
     type: Literal["ticket.look"] = "ticket.look"
+    words = "The ticket could not be looked at"
+    system = "linear"
 
 
-class OpenItems(Value):
-    """A sub-issue for every action item that has none; each has an id of its own making."""
+class OpenItems(Effect):
+    """Opens a sub-issue for every action item that has none."""
 
     type: Literal["items.open"] = "items.open"
+    words = "The action items could not be opened in Linear"
+    system = "linear"
+    after_end = True
+    one_of_a_kind = True
+    retry_seconds = TICKET_RETRY_SECONDS
 
 
-class SyncItem(Value):
+class SyncItem(Effect):
     """Writes in Linear that an item is done, or not done after all."""
 
     type: Literal["items.sync"] = "items.sync"
+    words = "An action item could not be set in Linear"
+    system = "linear"
+    small = True
+    after_end = True
+    retry_seconds = TICKET_RETRY_SECONDS
     number: int
 
 
-class RemindOwner(Value):
-    """Tells a person of overdue items, in a direct message; `day` makes each week's reminder one."""
+class RemindOwner(Effect):
+    """Reminds a person of overdue items in a direct message, once a week (`day`)."""
 
     type: Literal["items.remind"] = "items.remind"
+    words = "The owner of an overdue action item could not be reminded"
+    after_end = True
     person: str | None
     numbers: tuple[int, ...]
     day: date
 
 
-class CommentParent(Value):
-    """Said under the Linear issue that the incident was escalated from."""
+class CommentParent(Effect):
+    """Comments on the Linear issue that the incident was escalated from."""
 
     type: Literal["ticket.parent"] = "ticket.parent"
+    words = "The issue it was escalated from could not be commented"
+    system = "linear"
+    small = True
+    after_end = True
     text: str
 
 
-class CloseTicket(Value):
-    """Says the resolution on the ticket, and moves it to a state of type `completed`, or `canceled` for a false alarm."""
+class CloseTicket(Effect):
+    """Comments the resolution and moves the ticket to a state of type `completed` or `canceled`."""
 
     type: Literal["ticket.close"] = "ticket.close"
+    words = "The ticket could not be closed"
+    system = "linear"
+    after_end = True
+    one_of_a_kind = True
+    retry_seconds = TICKET_RETRY_SECONDS
     cancelled: bool = False
 
 
-class TellDiscord(Value):
-    """Posts the status to Discord, or edits what was posted."""
-
-    type: Literal["discord"] = "discord"
+# --- post-mortem and memory ------------------------------------------------------------------
 
 
-class PinDiscord(Value):
-    """Pins the post in Discord while the incident is open, and takes the pin off when it is over."""
-
-    type: Literal["discord.pin"] = "discord.pin"
-
-
-class Page(Value):
-    type: Literal["page"] = "page"
-    key: str
-    text: str
-
-
-class TellPager(Value):
-    """Somebody acts on it, or it is over. `pages` is how often was paged by then: an older word says nothing of a newer page."""
-
-    type: Literal["page.follow"] = "page.follow"
-    what: Literal["acknowledge", "resolve"]
-    pages: int
-
-
-# --- post-mortem and memory ------------------------------------------------------------------------------------
-
-
-class AskZone(Value):
-    """Asks Slack what time it is where the lead is, or these people are; reads only."""
+class AskZone(Effect):
+    """Asks Slack for the time zone of the lead, or of these people; reads only."""
 
     type: Literal["zone"] = "zone"
+    words = "The lead's time zone could not be asked"
+    small = True
     people: tuple[str, ...] = ()
 
 
-class NumberAdr(Value):
-    """Looks for the next free ADR number; taken as a claim by the action it ends in."""
+class NumberAdr(Effect):
+    """Looks for the next free ADR number; the action it ends in claims the number."""
 
     type: Literal["adr.number"] = "adr.number"
+    words = "The post-mortem's number could not be found"
+    system = "git"
+    needed = True
     above: int = 0
 
 
-class WriteAdr(Value):
+class WriteAdr(Effect):
+    """Writes the post-mortem's file."""
+
     type: Literal["adr.write"] = "adr.write"
+    words = "The post-mortem could not be written"
+    system = "git"
+    needed = True
     number: int
 
 
-class ReviseAdr(Value):
-    """Brings summary and proofs of a file that was written before recovery up to date; the same text is no commit."""
+class ReviseAdr(Effect):
+    """Brings a file that was written before recovery up to date; the same text is no commit."""
 
     type: Literal["adr.revise"] = "adr.revise"
+    words = "The post-mortem could not be brought up to date"
+    system = "git"
+    after_end = True
 
 
-class CompleteAdr(Value):
-    """The post-mortem's file says that its action items are done."""
+class CompleteAdr(Effect):
+    """Writes into the post-mortem's file that its action items are done."""
 
     type: Literal["adr.complete"] = "adr.complete"
+    words = "The post-mortem's status could not be changed"
+    system = "git"
+    after_end = True
+    one_of_a_kind = True
 
 
-class Remember(Value):
-    """What an older version asked for; now every commit brings its memory with it."""
-
-    type: Literal["remember"] = "remember"
-
-
-Effect = Annotated[
-    OpenChannel
-    | ArchiveChannel
-    | SetBookmark
-    | SetTopic
-    | Invite
-    | PostLive
-    | Pin
-    | Say
-    | Remind
-    | ReadMessage
-    | PostSummary
-    | Triage
-    | LookUpIssues
-    | Investigate
-    | StartBisect
-    | FollowBisect
-    | Revert
-    | StartDeploy
-    | FollowDeploy
-    | MergePullRequest
-    | LookAtMerge
-    | LookAgain
-    | LookBack
-    | ResolveIssues
-    | OpenTicket
-    | AttachToTicket
-    | CommentTicket
-    | CatchUp
-    | AttachChannel
-    | SyncTicket
-    | LookAtTicket
-    | OpenItems
-    | SyncItem
-    | RemindOwner
-    | CommentParent
-    | CloseTicket
-    | TellDiscord
-    | PinDiscord
-    | Page
-    | TellPager
-    | AskZone
-    | NumberAdr
-    | WriteAdr
-    | ReviseAdr
-    | CompleteAdr
-    | Remember,
-    Field(discriminator="type"),
-]
-EFFECT: TypeAdapter[Effect] = TypeAdapter(Effect)
+EFFECT: TypeAdapter[Effect] = adapter(Effect)
 """Reads and writes an effect as JSON."""
+KINDS: dict[str, type[Effect]] = {kind.model_fields["type"].default: kind for kind in kinds(Effect)}
+"""Every kind of effect by its `type`."""
+
+
+def policy(kind: str) -> type[Effect]:
+    """Return the class of this kind, or `Effect` itself where this version does not know it."""
+    return KINDS.get(kind, Effect)

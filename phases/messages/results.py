@@ -1,10 +1,11 @@
-"""What the end of an effect says to its incident: how it went, and what came out. What else can be said: `actions.py`."""
+"""Results: actions that report how an effect ended, and what came out of it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
 
+from phases.messages.base import Action
 from phases.record.documents import Adr, LinearIssue, SubIssue, Ticket
 from phases.record.findings import (
     Bisect,
@@ -16,47 +17,50 @@ from phases.record.findings import (
     Picture,
     Release,
     TriageReport,
-    Value,
 )
 from phases.record.incident import Channel, GuardLook, MessageRef
 from phases.record.memories import PastIncident, Recollection
 
 
-class ArchiveDue(Value):
-    """A week after the end: the channel is archived."""
+class ArchiveDue(Action):
+    """The end was a week ago: the channel is archived."""
 
     type: Literal["archive.due"] = "archive.due"
 
 
-class PutOffArchive(Value):
+class PutOffArchive(Action):
     """Somebody wrote in the channel within the last day."""
 
     type: Literal["archive.put.off"] = "archive.put.off"
 
 
-class ChannelArchived(Value):
-    """By the bot, or by a person."""
+class ChannelArchived(Action):
+    """The channel is archived, by the bot or by a person."""
 
     type: Literal["channel.archived"] = "channel.archived"
     channel: str
     by: str | None = None
 
 
-class BookmarkSet(Value):
+class BookmarkSet(Action):
+    """A bookmark stands in the channel."""
+
     type: Literal["bookmark.set"] = "bookmark.set"
     name: str
     id: str
-    """Slack's."""
+    """Slack's id of it."""
 
 
-class ChannelOpened(Value):
+class ChannelOpened(Action):
+    """The incident has a channel, or a thread in place of one."""
+
     type: Literal["channel.opened"] = "channel.opened"
     channel: Channel
     reason: str = ""
-    """Why it runs in a thread instead, where it does."""
+    """The reason for a thread; empty for a channel."""
 
 
-class MessagePosted(Value):
+class MessagePosted(Action):
     """A live message exists; `name` as in `Incident.messages`."""
 
     type: Literal["message.posted"] = "message.posted"
@@ -64,60 +68,67 @@ class MessagePosted(Value):
     ref: MessageRef
 
 
-class Pinned(Value):
-    type: Literal["pinned"] = "pinned"
+class Invited(Action):
+    """People were invited into the channel."""
 
-
-class Invited(Value):
     type: Literal["invited"] = "invited"
     people: tuple[str, ...]
     failed: tuple[str, ...] = ()
-    """`<@U…>: reason`, one each: who could not be invited does not stop the others."""
+    """`<@U…>: reason` for each person who could not be invited."""
 
 
-class Triaged(Value):
+class Triaged(Action):
+    """The blast radius is measured."""
+
     type: Literal["triaged"] = "triaged"
     report: TriageReport
     past: tuple[PastIncident, ...] = ()
     recollection: Recollection | None = None
 
 
-class IssuesLookedUp(Value):
-    """Of the short ids that people named: the issues' ids, and what Sentry does not know."""
+class IssuesLookedUp(Action):
+    """The issues whose short ids people named were looked up."""
 
     type: Literal["issues.looked.up"] = "issues.looked.up"
     found: tuple[str, ...] = ()
     said: str = ""
     """The short ids of `found`, for people."""
     lost: tuple[str, ...] = ()
+    """Short ids that Sentry does not know."""
 
 
-class Investigated(Value):
+class Investigated(Action):
+    """The root cause was looked for."""
+
     type: Literal["investigated"] = "investigated"
     investigation: Investigation
 
 
-class BisectMoved(Value):
+class BisectMoved(Action):
     """A bisect was started, moved on or ended."""
 
     type: Literal["bisect.moved"] = "bisect.moved"
     bisect: Bisect
 
 
-class RevertPrepared(Value):
+class RevertPrepared(Action):
+    """The pull request that reverts another one is there."""
+
     type: Literal["revert.prepared"] = "revert.prepared"
     pull_request: str
     url: str
 
 
-class DeployStarted(Value):
+class DeployStarted(Action):
+    """The deploy is under way."""
+
     type: Literal["deploy.started"] = "deploy.started"
     deploy_id: str
     running: Release | None = None
-    """What ran before, read from the deployer; None where it was started by an earlier try."""
+    """The release that ran before; None where an earlier try started the deploy."""
 
 
-class DeployNotStarted(Value):
+class DeployNotStarted(Action):
     """Nothing was started: something else runs by now, or the deployer refused."""
 
     type: Literal["deploy.not.started"] = "deploy.not.started"
@@ -126,28 +137,34 @@ class DeployNotStarted(Value):
     reason: str
 
 
-class DeployProgressed(Value):
+class DeployProgressed(Action):
+    """The deploy goes on."""
+
     type: Literal["deploy.progressed"] = "deploy.progressed"
     deploy_id: str
     lines: tuple[str, ...] = ()
     output: DeployOutput | None = None
 
 
-class MergeSeen(Value):
-    """How the hotfix's branch or pull request stands; None: nobody can tell here."""
+class MergeSeen(Action):
+    """The state of the hotfix's branch or pull request; None: nobody can tell here."""
 
     type: Literal["merge.seen"] = "merge.seen"
     round: int
     state: MergeState | None
 
 
-class MergeRefused(Value):
+class MergeRefused(Action):
+    """The pull request could not be merged."""
+
     type: Literal["merge.refused"] = "merge.refused"
     round: int
     reason: str
 
 
-class DeployFinished(Value):
+class DeployFinished(Action):
+    """The deploy has ended."""
+
     type: Literal["deploy.finished"] = "deploy.finished"
     deploy_id: str
     result: Literal["done", "failed", "unknown"]
@@ -156,67 +173,70 @@ class DeployFinished(Value):
     lines: tuple[str, ...] = ()
     output: DeployOutput | None = None
     merge: MergeState | None = None
-    """Of a hotfix: somebody may have merged it while it was deployed."""
+    """The state of a hotfix's pull request: it may have been merged during the deploy."""
 
 
-class Looked(Value):
+class Looked(Action):
+    """A re-check was made."""
+
     type: Literal["looked"] = "looked"
     round: int
     look: Look
     picture: Picture | None = None
-    """Of a recovery, where Sentry has minutes."""
+    """The chart of a recovery, where Sentry has counts by the minute."""
 
 
-class GuardLooked(Value):
-    """What a look after recovery saw: `back` is said only where it is sure, and leads on only then."""
+class GuardLooked(Action):
+    """A look after recovery was made. `back` is sure, and only it changes anything."""
 
     type: Literal["guard.looked"] = "guard.looked"
     look: GuardLook
     at: datetime
     found: Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
-    """`fires`: something else does, of which an alarm told. `not asked`: Sentry could not be."""
+    """`fires`: another issue does, as an alarm said. `not asked`: Sentry was away."""
     text: str = ""
-    """What fires; or why Sentry could not be asked."""
-    url: str | None = None
+    """The issue that fires, or the reason why Sentry could not be asked."""
     stragglers: int = 0
-    """So many of the events are of releases that no longer run …"""
+    """The number of events of releases that no longer run."""
     gone: tuple[str, ...] = ()
-    """… which are these."""
+    """The releases of `stragglers`."""
     events: int = 0
     minutes: float = 0.0
-    """Counted over the minutes until `at`."""
+    """The minutes before `at` over which `events` were counted."""
     allowed: int = 0
-    """Up to so many events are normal."""
+    """The number of events up to which it is normal."""
 
 
-class IssuesResolved(Value):
-    """Sentry's issues after recovery: how many are resolved, or why we may not."""
+class IssuesResolved(Action):
+    """Sentry's issues were resolved after recovery, or `refused` says why not."""
 
     type: Literal["issues.resolved"] = "issues.resolved"
     resolved: int
     release: str | None
     next: bool = False
-    """In the next release that Sentry will hear of."""
+    """They are resolved in the next release that Sentry will hear of."""
     refused: str = ""
     links: tuple[str, ...] = ()
 
 
-class TicketOpened(Value):
+class TicketOpened(Action):
+    """The ticket is there."""
+
     type: Literal["ticket.opened"] = "ticket.opened"
     ticket: Ticket
     parent: Ticket | None = None
-    """What the incident was escalated from, where it was found."""
+    """The issue that the incident was escalated from, where it was found."""
 
 
-class TicketLooked(Value):
-    """How ticket and sub-issues stand in Linear."""
+class TicketLooked(Action):
+    """Ticket and sub-issues were looked at in Linear."""
 
     type: Literal["ticket.looked"] = "ticket.looked"
     issues: tuple[LinearIssue, ...]
 
 
-class TicketSynced(Value):
-    """The ticket as it stands after we wrote these of its fields; none: nothing had to be written."""
+class TicketSynced(Action):
+    """The ticket has the incident's state and priority; `wrote` names the fields we changed."""
 
     type: Literal["ticket.synced"] = "ticket.synced"
     issue: LinearIssue
@@ -224,85 +244,95 @@ class TicketSynced(Value):
     kind: str = "ticket.sync"
 
 
-class ItemsOpened(Value):
-    """The sub-issues of these items, by number."""
+class ItemsOpened(Action):
+    """These items, by number, have sub-issues."""
 
     type: Literal["items.opened"] = "items.opened"
     issues: dict[int, SubIssue]
 
 
-class ItemSynced(Value):
+class ItemSynced(Action):
+    """An item's sub-issue has the item's state."""
+
     type: Literal["items.synced"] = "items.synced"
     number: int
     issue: LinearIssue
 
 
-class DiscordPosted(Value):
+class DiscordPosted(Action):
+    """The post in Discord is there."""
+
     type: Literal["discord.posted"] = "discord.posted"
     id: str
     channel: str | None = None
 
 
-class MessageRead(Value):
-    """A message that was pinned, as it stands now."""
+class MessageRead(Action):
+    """A pinned message was read, as it stands now."""
 
     type: Literal["message.read"] = "message.read"
     ts: str
     seen: str
-    """Of the event for which it was read."""
+    """The `event_ts` for which it was read."""
     at: datetime
     text: str = ""
-    """Empty: nobody pins it any more, or it is gone."""
+    """Empty: nobody pins the message any more, or it is gone."""
     by: str | None = None
-    """Who wrote it; None for a bot."""
+    """The author; None for a bot."""
     url: str | None = None
 
 
-class Paged(Value):
+class Paged(Action):
+    """Somebody was paged."""
+
     type: Literal["paged"] = "paged"
     key: str
     via: str
     """`PagerDuty`, or `mention` where no pager is set up."""
 
 
-class LeadZone(Value):
+class LeadZone(Action):
+    """The lead's time zone is known."""
+
     type: Literal["lead.zone"] = "lead.zone"
     offset: int
     """Seconds that the lead's clock is ahead of UTC."""
 
 
-class Zones(Value):
-    """Seconds that people's clocks are ahead of UTC, by Slack id."""
+class Zones(Action):
+    """Time zones of people are known: seconds ahead of UTC by Slack id."""
 
     type: Literal["zones"] = "zones"
     offsets: dict[str, int]
 
 
-class AdrNumbered(Value):
+class AdrNumbered(Action):
+    """A free number for the post-mortem was found."""
+
     type: Literal["adr.numbered"] = "adr.numbered"
     repository: str
     number: int
 
 
-class AdrWritten(Value):
+class AdrWritten(Action):
+    """The post-mortem's file is written."""
+
     type: Literal["adr.written"] = "adr.written"
     adr: Adr
 
 
-class Remembered(Value):
-    type: Literal["remembered"] = "remembered"
-
-
-class EffectDone(Value):
-    """An effect succeeded and there is nothing more to say of it."""
+class EffectDone(Action):
+    """An effect succeeded, and nothing came out of it."""
 
     type: Literal["effect.done"] = "effect.done"
     kind: str
     about: str = ""
-    """Which of its kind it was, where there may be several: words of the effect."""
+    """Words of the effect that tell it from others of its kind; empty where there is one."""
 
 
-class EffectFailed(Value):
+class EffectFailed(Action):
+    """An effect was given up."""
+
     type: Literal["effect.failed"] = "effect.failed"
     effect_id: str
     kind: str
@@ -311,4 +341,4 @@ class EffectFailed(Value):
     """The effect as JSON."""
     at: datetime
     wanted_at: datetime | None = None
-    """When the effect was committed."""
+    """The time at which the effect was committed."""

@@ -186,7 +186,7 @@ def _deploy(
     _act(
         draft, draft.incident.round or current, acted, f"{mentioned(said.by)} {verb} {ends}.{glass}"
     )
-    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=said.running, to=to, by=said.by))
+    draft.want(StartDeploy(deploy_id=deploy_id, kind=kind, running=said.running, to=to))
     if said.break_glass:
         key, what = f"break glass: {current.number}", what_was_done(acted)
         page(

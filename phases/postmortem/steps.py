@@ -10,7 +10,7 @@ from datetime import datetime
 
 from phases.messages.commands import SubmitPostmortem
 from phases.messages.effects import NumberAdr, WriteAdr
-from phases.messages.results import AdrNumbered, AdrWritten, Remembered
+from phases.messages.results import AdrNumbered, AdrWritten
 from phases.record.documents import Postmortem
 from phases.record.findings import Cause
 from phases.record.incident import Incident, Status
@@ -117,8 +117,3 @@ def adr_written(incident: Incident, action: AdrWritten, service: Service, now: d
             f"{action.adr.name} is written. {incident.id} resolves when recovery is verified.",
         )
     return resolve_if_ready(draft).done()
-
-
-def remembered(incident: Incident, action: Remembered, service: Service, now: datetime) -> Change:
-    del action, service
-    return worked(Draft(incident, now), "remember").set(remembered=True).done()

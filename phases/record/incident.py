@@ -244,7 +244,6 @@ class Incident(Value):
     """No bot can open it again: who opens the incident again gets another one."""
     bookmarks: dict[str, Bookmark] = Field(default_factory=dict[str, Bookmark])
     """The channel's bookmarks by name: `sentry`, `ticket`, `adr`, `runbook`."""
-    pinned: bool = False
     invited: tuple[str, ...] = ()
 
     seeds: tuple[str, ...] = ()
@@ -327,7 +326,6 @@ class Incident(Value):
     pins: dict[str, PinnedMessage] = Field(default_factory=dict[str, PinnedMessage])
     """Messages in the timeline by `ts`, the newest told of last (rules: Timeline)."""
     failures: tuple[Failure, ...] = ()
-    remembered: bool = False
     shrunk_at: datetime | None = None
     """Since then only what says how it went is left of the record (rules: Size and memory)."""
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from phases.messages.commands import Cancel, Resolve
-from phases.messages.effects import CloseTicket, FollowBisect, PostSummary, ReviseAdr, SetTopic
+from phases.messages.effects import (
+    CloseTicket,
+    FollowBisect,
+    PostSummary,
+    ReviseAdr,
+    SetTopic,
+    policy,
+)
 from phases.messages.results import ArchiveDue
 from phases.record.claims import fingerprint_claim, issues_of, open_claim
 from phases.record.incident import Incident, Status
@@ -28,32 +35,6 @@ ARCHIVE = "archive"  # timer
 ARCHIVE_SECONDS = 7 * 24 * 60 * 60  # the channel is archived a week after the end
 TIMERS = ("triage", "measure", "nobody", "deploy", "look")
 """What ends with the incident. A bisect is told to stop, and followed until it has."""
-AFTER_THE_END = (
-    "say",
-    "message.read",
-    "post.summary",
-    "ticket.open",
-    "ticket.sync",
-    "ticket.channel",
-    "ticket.catch_up",
-    "ticket.comment",
-    "ticket.attach",
-    "ticket.parent",
-    "ticket.close",
-    "issues.resolve",
-    "discord",
-    "discord.pin",
-    "page",
-    "page.follow",
-    "adr.revise",
-    "items.open",
-    "items.sync",
-    "items.remind",
-    "adr.complete",
-    "remember",
-    "archive",
-)
-"""Effects that are worth trying again when the incident is over."""
 
 
 def missing(incident: Incident) -> tuple[str, ...]:
@@ -154,7 +135,7 @@ def end(draft: Draft) -> Draft:
     """What goes on of an incident that is over: nothing but a bisect until it has stopped, and what is still to be said."""
     incident = draft.incident
     draft.cancel(*TIMERS).set(
-        failures=tuple(f for f in incident.failures if f.kind in AFTER_THE_END)
+        failures=tuple(f for f in incident.failures if policy(f.kind).after_end)
     )
     if incident.bisect is not None and incident.bisect.state == "running":
         draft.want(FollowBisect(bisect_id=incident.bisect.id, cancel=True))

@@ -389,7 +389,6 @@ async def _others(
                 told,
                 found="fires",
                 text=foreign(f"{row.short_id} {row.title}: {lately}"),
-                url=row.url,
             )
     return told
 

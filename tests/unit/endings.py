@@ -63,8 +63,6 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.one_of(
                 done, st.sampled_from([said.ChannelArchived(channel="C1"), said.PutOffArchive()])
             )
-        case wanted.Pin():
-            return st.one_of(done, st.just(said.Pinned()))
         case wanted.Invite(people=people):
             return st.just(said.Invited(people=people))
         case wanted.Triage():
@@ -214,7 +212,5 @@ def endings(effect: wanted.Effect, now: datetime) -> st.SearchStrategy[said.Acti
             return st.just(
                 said.AdrWritten(adr=Adr(number=number, path="docs/adr/0002-inc-0001.md"))
             )
-        case wanted.Remember():
-            return st.just(said.Remembered())
         case _:
             return done

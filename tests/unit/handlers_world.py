@@ -31,12 +31,13 @@ from bot.store.incidents import Incidents
 from bot.store.memory import RedisMemory
 from bot.store.throttle import StoreOnce
 from handlers import views
-from handlers.app import Listeners, listeners
+from handlers.app import Listeners, Secrets, listeners
 from handlers.dispatcher import Recorded
-from handlers.ports import Deployments, Whereabouts
+from handlers.ports import Deployments
+from handlers.slack.context import Context, Identity
 from phases.messages.actions import Action
 from phases.messages.results import ChannelOpened, MessagePosted, Triaged
-from phases.ports.ports import DeployState, HotfixRef
+from phases.ports.ports import DeployState, ErrorTracker, HotfixRef
 from phases.ports.source_values import Commit, CommitFile, Covered, Place
 from phases.record.findings import Choice, Frame, Release, TriageReport
 from phases.record.incident import Channel, Incident, MessageRef
@@ -99,23 +100,14 @@ class Shop:
         return Covered(files=41)
 
 
-@dataclass(frozen=True)
-class Me:
-    team: str = TEAM
-    enterprise: str | None = None
-    user: str = BOT_USER
-    bot: str = BOT
-    url: str = "https://firebreak.slack.com/"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    watched: tuple[str, ...] = ()
-    slack_signing_secret: SecretStr | None = SLACK_SECRET
-    sentry_webhook_secret: SecretStr | None = SENTRY_SECRET
-    github_webhook_secret: SecretStr | None = GITHUB_SECRET
-    linear_webhook_secret: SecretStr | None = LINEAR_SECRET
-    deploy_webhook_secret: SecretStr | None = DEPLOY_SECRET
+ME = Identity(TEAM, None, BOT_USER, BOT, "https://firebreak.slack.com/")
+SECRETS = Secrets(
+    slack=SLACK_SECRET,
+    sentry=SENTRY_SECRET,
+    github=GITHUB_SECRET,
+    linear=LINEAR_SECRET,
+    deploys=DEPLOY_SECRET,
+)
 
 
 @dataclass
@@ -171,7 +163,7 @@ class House:
         return await self.slack.alice.sees("Recommended:", incident.channel.id)
 
     async def idle(self) -> None:
-        await self.heard.tasks.idle()
+        await self.heard.ctx.tasks.idle()
         await self.slack.delivery.idle()
 
     async def sentry(
@@ -189,7 +181,7 @@ async def house(
     *services: Service,
     watched: tuple[str, ...] = (),
     private: bool = False,
-    whereabouts: Whereabouts | None = None,
+    tracker: ErrorTracker | None = None,
     deployments: Deployments | None = None,
 ) -> AsyncIterator[House]:
     with pytest.MonkeyPatch.context() as patch:
@@ -198,7 +190,7 @@ async def house(
             "handlers.incident.decide.OWNERS_SECONDS",
         ):
             patch.setattr(limit, 20.0)  # a busy machine must not refuse anybody here
-        async with _house(store, services, watched, private, whereabouts, deployments) as opened:
+        async with _house(store, services, watched, private, tracker, deployments) as opened:
             yield opened
 
 
@@ -208,7 +200,7 @@ async def _house(
     services: tuple[Service, ...],
     watched: tuple[str, ...],
     private: bool,
-    whereabouts: Whereabouts | None,
+    tracker: ErrorTracker | None,
     deployments: Deployments | None,
 ) -> AsyncIterator[House]:
     async with slack_world() as world, httpx.AsyncClient(trust_env=False) as http:
@@ -216,30 +208,31 @@ async def _house(
         slack = Slack(world.client.token or "", world.client.base_url)
         await slack.start()
         dispatcher, shop = Incidents(store, step, catalogue), Shop()
-        heard = listeners(
+        ctx = Context(
             dispatcher=dispatcher,
             catalogue=catalogue,
             people=SlackPeople(slack, TEAM, None),
-            slack=slack.web,
-            me=Me(),
+            client=slack.web,
+            me=ME,
             source_for=lambda _: shop,  # pyright: ignore[reportArgumentType]  of SourceCode only this much is asked
             deployer_for=lambda one: shop if one.deployer else None,
+            tracker=tracker,
+            deployments=deployments,
             once=StoreOnce(store),
             deploys=Deploys(store, watching=True),
             drafts=RedisDrafts(store),
             viewers=StoreViewers(store),
             memory=RedisMemory(store),
-            settings=Wanted(watched=watched),
             members=ChannelMembers(slack) if private else None,
-            whereabouts=whereabouts,
-            deployments=deployments,
+            watched=watched,
             now=lambda: datetime.now(UTC),
         )
+        heard = listeners(ctx, SECRETS)
         try:
             async with serving(Starlette(routes=list(heard.routes))) as url:
                 world.delivery.request_url = f"{url}/slack/events"
                 yield House(world, dispatcher, heard, shop, url, http)
-                await heard.tasks.idle()
+                await heard.ctx.tasks.idle()
                 await world.delivery.idle()
         finally:
             await slack.aclose()

@@ -15,7 +15,7 @@ from phases.steps.change import Change, Refused, Timer
 from phases.workflow import step
 from tests.factories import BAD, FIX, GOOD, NOW, TICKET, declare, look, postmortem, report, service
 
-E = TypeVar("E", bound=wanted.Value)
+E = TypeVar("E", bound=wanted.Effect)
 Found = Literal["back", "fires", "quiet", "cannot tell", "not asked", "not set up"]
 
 

@@ -18,12 +18,12 @@ import pytest
 from bot.clients.deployers import deployer_for
 from bot.clients.deployers.command import CommandDeployer
 from bot.clients.processes import commands, records
-from bot.performers.context import EffectContext
-from bot.performers.deploys import acting
+from bot.performers.context import Job
+from bot.performers.deploys import start_deploy
 from phases.messages.actions import Action
 from phases.messages.effects import StartDeploy
 from phases.messages.results import DeployNotStarted, DeployStarted
-from phases.ports.ports import DeployState, Merges, NotSetUp, PortError
+from phases.ports.ports import DeployState, NotSetUp, PortError
 from phases.record.findings import Release
 from phases.record.incident import ActionKind
 from phases.record.service import DeployCommands, ReleaseNames, Service
@@ -266,13 +266,14 @@ def starter(service: Service, deployer: CommandDeployer) -> Callable[[int], Awai
     async def found(job: object) -> SimpleNamespace:
         return incident
 
-    ctx = SimpleNamespace(
+    ctx: Any = SimpleNamespace(
         incident=found, service=lambda _: service, deployer_for=lambda _: deployer
     )
-    perform = acting(cast("EffectContext", ctx), cast("Merges", None))["deploy.start"]
     running, to = Release(version="43"), Release(version="42")
-    effect = StartDeploy(deploy_id="d", kind=ActionKind.ROLLBACK, to=to, running=running, by="U1")
-    return lambda attempt: perform(effect, SimpleNamespace(incident="INC-0001", attempt=attempt))
+    effect = StartDeploy(deploy_id="d", kind=ActionKind.ROLLBACK, to=to, running=running)
+    return lambda attempt: start_deploy(
+        effect, cast("Job", SimpleNamespace(incident="INC-0001", attempt=attempt)), ctx
+    )
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:

@@ -35,6 +35,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
         ("https://discordapp.com/api/webhooks/1/xyz", "1/xyz"),
         ("xapp-1-A0-1234567890", "xapp-1-A0-1234567890"),
         ("with github_pat_0123456789abcdefghij", "github_pat_0123456789abcdefghij"),
+        ("github_pat_11ABCDE0123456789_abc", "github_pat_11ABCDE0123456789_abc"),
         ("with glpat-0123456789abcdef", "glpat-0123456789abcdef"),
         ("sntrys_0123456789abcdefghij", "sntrys_0123456789abcdefghij"),
         ("sntryi_0123456789abcdefghij", "sntryi_0123456789abcdefghij"),

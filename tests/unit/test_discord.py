@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import cast
+from typing import Any
 
 import pytest
 from factories import incident
@@ -14,8 +14,7 @@ from local_http import serving
 from small_world import until
 
 from bot.clients.discord import Discord as Client
-from bot.performers.context import EffectContext
-from bot.performers.notify import coordinating
+from bot.performers import registered
 from phases.coordination.discord import discord_text
 from phases.messages.effects import PinDiscord, TellDiscord
 from phases.ports.ports import Announcer, PortError
@@ -211,12 +210,13 @@ async def test_of_two_replicas_the_one_that_comes_last_does_not_leave_what_is_ol
     async def names(of: Incident) -> dict[str, str]:
         return {}
 
-    ctx = SimpleNamespace(incident=found, names=names, announcer=world)
-    perform = coordinating(cast("EffectContext", ctx))[effect.type]
-    slow = asyncio.create_task(perform(effect, SimpleNamespace(attempt=1)))
+    ctx: Any = SimpleNamespace(incident=found, names=names, announcer=world)
+    perform = registered(ctx)[effect.type]
+    job: Any = SimpleNamespace(attempt=1)
+    slow = asyncio.create_task(perform(effect, job))
     await until(lambda: world.calls > 0)
     newest[0] = newest[0].model_copy(update={"status": Status.RESOLVED})
-    await perform(effect, SimpleNamespace(attempt=1))
+    await perform(effect, job)
     world.may_land.set()
     await slow
     if isinstance(effect, TellDiscord):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from handlers_world import Me
+from handlers_world import ME
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
@@ -35,7 +35,7 @@ async def dispatched(app: App, body: dict[str, Any]) -> int:
 
 
 async def test_of_many_commands_a_few_go_at_a_time_and_a_click_waits_for_none() -> None:
-    app = build_app(AsyncWebClient(token="xoxb-1"), Me())
+    app = build_app(AsyncWebClient(token="xoxb-1"), ME)
     going, most = 0, 0
 
     @app.command("/incident")
@@ -59,7 +59,7 @@ async def test_of_many_commands_a_few_go_at_a_time_and_a_click_waits_for_none() 
 
 
 async def test_commands_that_wait_for_somebody_else_do_not_stop_the_others() -> None:
-    app = build_app(AsyncWebClient(token="xoxb-1"), Me())
+    app = build_app(AsyncWebClient(token="xoxb-1"), ME)
     stuck, held = asyncio.Event(), 0
 
     @app.command("/incident")

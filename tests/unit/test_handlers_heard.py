@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from handlers import deliveries
-from handlers.ids import new_ulid
 from handlers.slack import slack_text
 from handlers.slack.background import Tasks
 
@@ -62,13 +61,6 @@ def test_claims_of_deliveries() -> None:
     assert deliveries.echo("U1", "C1", "shop is down") != deliveries.echo(
         "U2", "C1", "shop is down"
     )
-
-
-def test_ulids_sort_by_time_and_differ() -> None:
-    made = [new_ulid() for _ in range(50)]
-    assert len(set(made)) == 50
-    assert all(len(u) == 26 for u in made)
-    assert made[0][:8] <= made[-1][:8]
 
 
 async def test_tasks_are_waited_for_and_their_failures_named_by_kind(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from handlers_world import House, house
+from handlers_world import ME, House, house
 from sentry_world import ago, world
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import SECRET
@@ -273,7 +273,7 @@ async def test_an_issue_of_an_environment_that_does_not_count_is_nothing_to_us(
     store: Store, environments: tuple[str | None, ...], opened: int
 ) -> None:
     """Sentry's issue webhook does not say where it burns; its events do (rules: The picture)."""
-    async with world() as w, house(store, whereabouts=w.client) as home:
+    async with world() as w, house(store, tracker=w.client) as home:
         other = w.local.load("Other: b", at=ago(90), function="g", environment="production")
         for number, environment in enumerate(environments):
             w.local.load("Oops: a", at=ago(5 - number), function="f", environment=environment)
@@ -284,7 +284,7 @@ async def test_an_issue_of_an_environment_that_does_not_count_is_nothing_to_us(
 
 
 async def test_a_sentry_that_cannot_say_where_keeps_no_alarm_back(store: Store) -> None:
-    async with world() as w, house(store, whereabouts=w.client) as home:
+    async with world() as w, house(store, tracker=w.client) as home:
         staged = w.local.load("Oops: a", at=ago(5), function="f", environment="staging")
         w.faults.always("sentry.*", Fault(status=503))
         await home.sentry("issue", issue(id=str(staged[0].issue_id)))
@@ -355,10 +355,7 @@ def test_starting_says_nothing_of_the_token_in_the_environment(
 ) -> None:
     """Bolt takes `SLACK_BOT_TOKEN` by itself and warns that it does not use it: nothing that an operator can mend."""
 
-    class Me:
-        team, enterprise, user, bot, url = "T1", None, "U1", "B1", ""
-
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-of-the-environment")
     with caplog.at_level(logging.INFO):
-        build_app(AsyncWebClient(token="xoxb-1"), Me())
+        build_app(AsyncWebClient(token="xoxb-1"), ME)
     assert not caplog.records

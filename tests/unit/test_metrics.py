@@ -23,6 +23,7 @@ from bot.live.editor import Live
 from bot.live.rendering import renderer
 from bot.metrics import Metrics, Timed
 from bot.outbox.worker import Job, Outbox
+from bot.runtime.workers import WorkerEntry
 from bot.store.incident_store import Store
 from bot.timers.scheduler import Clock
 from phases.messages.actions import Action
@@ -45,12 +46,13 @@ class _Nobody:
 
 def metrics_of(world: World, outbox: Outbox) -> Metrics:
     render = renderer(None, reverts=False)  # type: ignore[arg-type]  nothing is rendered here
-    return Metrics(
-        world.store,
-        outbox,
-        Clock(world.store, world.dispatcher),
-        Live(world.store, world.dispatcher, render, _Nobody()),
-    )
+    live = Live(world.store, world.dispatcher, render, _Nobody())
+    clock = Clock(world.store, world.dispatcher)
+    workers = [
+        WorkerEntry("outbox", outbox.run, lambda: outbox.running),
+        WorkerEntry("clock", clock.run, lambda: clock.running),
+    ]
+    return Metrics(world.store, outbox, clock, live, workers)
 
 
 async def read(url: str) -> dict[tuple[str, Mapping[str, str]], float]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from factories import NOW, incident
 from slack_world import slack_world
 
 from bot.clients.slack.client import Slack
-from bot.performers.context import EffectContext
-from bot.performers.slack import speaking
+from bot.performers.context import EffectContext, Job
+from bot.performers.slack import post_live
 from handlers.views.blocks import Message
 from phases.messages.effects import EFFECT, PostLive
 from phases.messages.results import MessagePosted
@@ -34,6 +34,13 @@ FAILURE = Failure(
 
 async def render(name: str, of: Incident, now: datetime) -> Message:
     return Message(f"{of.id} {name}")
+
+
+def job(effect_id: str) -> Job:
+    return cast(
+        "Job",
+        SimpleNamespace(incident="INC-0001", effect_id=effect_id, created=NOW, attempt=1),
+    )
 
 
 async def unheard(id: str, name: str, message: Message) -> None:
@@ -65,21 +72,14 @@ async def test_what_was_posted_without_an_answer_and_given_up_is_found_by_the_ne
                 "now": lambda: NOW,
             }
         )
-        post = speaking(ctx)["post.live"]
         world.faults.next("slack.chat.postMessage", Fault(lose_answer=True))
         with pytest.raises(PortError):
-            await post(
-                STATUS,
-                SimpleNamespace(
-                    incident="INC-0001", effect_id="INC-0001.2.1", created=NOW, attempt=1
-                ),
-            )
+            await post_live(STATUS, job("INC-0001.2.1"), ctx)
 
         # It was given up, and is tried again: by itself, its failure in sight; or by a person.
         known[0] = record.model_copy(update={"failures": (FAILURE,)}) if by_itself else record
         effect = STATUS if by_itself else PostLive(name="status", again=True)
-        job = SimpleNamespace(incident="INC-0001", effect_id="INC-0001.9.1", created=NOW, attempt=1)
-        done = await post(effect, job)
+        done = await post_live(effect, job("INC-0001.9.1"), ctx)
         posted = [
             m for m in world.workspace.channel("general").messages if "INC-0001 status" in m["text"]
         ]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 from factories import service
-from handlers_world import Me
+from handlers_world import ME
 from local_http import serving
 from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -88,7 +88,7 @@ async def response_url(url: str, stack: AsyncExitStack) -> None:
 
 async def socket_mode(url: str, stack: AsyncExitStack) -> None:
     slack = await _slack(url, stack)
-    handler = SocketMode(build_app(slack.web, Me()), TOKEN, lambda _: nullcontext())
+    handler = SocketMode(build_app(slack.web, ME), TOKEN, lambda _: nullcontext())
     stack.push_async_callback(handler.client.close)
     await handler.client.issue_new_wss_url()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from handlers_world import Me
+from handlers_world import ME
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_world import World, slack_world
 from small_world import running, until
@@ -26,7 +26,7 @@ def untimed(_: str) -> AbstractContextManager[None]:
 
 
 def our_end(world: World) -> tuple[App, OurEnd]:
-    app = build_app(AsyncWebClient(token=BOT_TOKEN, base_url=f"{world.url}/slack/api/"), Me())
+    app = build_app(AsyncWebClient(token=BOT_TOKEN, base_url=f"{world.url}/slack/api/"), ME)
     return app, OurEnd(app, "xapp-sandbox", untimed)
 
 

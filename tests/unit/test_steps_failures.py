@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phases.failures import KEPT, WORDS, kept
+from phases.failures import KEPT, kept
 from phases.messages import actions as said
 from phases.messages import effects as wanted
 from phases.record.findings import LookVerdict
@@ -17,11 +17,6 @@ RETRY = "retry:INC-0001.9.1"
 
 def opened() -> Story:
     return Story().opened().measured(one_feature())
-
-
-def test_every_effect_has_words_for_its_failure():
-    kinds = {one.model_fields["type"].default for one in wanted.Effect.__origin__.__args__}
-    assert set(WORDS) == kinds
 
 
 def test_a_failure_is_said_with_try_again_and_shown_until_it_worked():

@@ -35,7 +35,7 @@ def test_a_rollback_takes_the_service_starts_once_and_says_who_from_and_to():
     assert "deploying:shop" in story.claims
     assert story.wants(wanted.StartDeploy) == [
         wanted.StartDeploy(
-            deploy_id="inc-0001-inc1-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD, by="U0BOB"
+            deploy_id="inc-0001-inc1-1", kind=ActionKind.ROLLBACK, running=BAD, to=GOOD
         )
     ]
     assert story.in_channel == ["<@U0BOB> rolls shop back from 1.3.0 to 1.2.0."]
@@ -362,7 +362,6 @@ def test_a_fix_forward_that_failed_is_no_recovery_any_more():
             kind=ActionKind.ROLLBACK,
             running=BAD,
             to=GOOD,
-            by="U0ALICE",
         ),
         wanted.FollowDeploy(deploy_id="inc-0001-inc1-1"),
     ],

@@ -202,8 +202,6 @@ def test_the_summary_can_be_tried_again_after_the_end():
     assert [f.kind for f in story.record.failures] == ["post.summary"]
     story.say(said.TryAgain(by="U0BOB", effect_id="INC-0001.9.1"))
     assert story.wants(wanted.PostSummary) == [wanted.PostSummary()]
-    story.say(said.Remembered())  # the end of what an older version asked for
-    assert story.record.remembered
 
 
 def test_the_second_of_two_who_resolve_is_told():

@@ -27,7 +27,7 @@ JANE = {"type": "user", "id": 7, "name": "Jane"}
 @asynccontextmanager
 async def shop(store: Store) -> AsyncIterator[tuple[World, House]]:
     """Its clock is that of this machine: what is fresh and what is old is judged by it."""
-    async with world() as w, house(store, whereabouts=w.client) as home:
+    async with world() as w, house(store, tracker=w.client) as home:
         w.local.clock = lambda: datetime.now(UTC).timestamp()
         yield w, home
 

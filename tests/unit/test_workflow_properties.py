@@ -306,7 +306,7 @@ class Life(RuleBasedStateMachine):
             case _:
                 self.seen_again("41", late=False)
 
-    def ends(self, kind: type[wanted.Value], action: said.Action) -> None:
+    def ends(self, kind: type[wanted.Effect], action: said.Action) -> None:
         effect = next((e for e in self.pending if isinstance(e, kind)), None)
         if effect is not None:
             self.pending.remove(effect)
