@@ -26,12 +26,11 @@ from bot.clients.github.clone import CloneOnGitHub
 from bot.clients.github.deployments import GitHubDeployments
 from bot.clients.github.reverts import GitHubReverts
 from bot.clients.github.source import GitHubSource
-from bot.clients.http.client import HttpError
 from bot.clients.http.endpoint import HttpEndpoint
+from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.client import Sentry
-from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.slack.client import Slack
 from bot.clients.slack.people import SlackPeople
 from bot.config.catalogue import Catalogue
@@ -148,12 +147,7 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
         stack.push_async_callback(tracker.aclose)
         await _warm(tracker, catalogue)
         if settings.sentry_resolve == "on":
-            resolver = SentryIssues(
-                settings.sentry_url,
-                settings.sentry_org,
-                settings.sentry_auth_token.get_secret_value(),
-            )
-            stack.push_async_callback(resolver.aclose)
+            resolver = tracker.issues()
     if settings.linear_api_key is not None:
         linear = Linear(settings.linear_api_url, settings.linear_api_key.get_secret_value())
         stack.push_async_callback(linear.aclose)

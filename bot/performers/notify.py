@@ -67,7 +67,7 @@ def coordinating(ctx: EffectContext) -> dict[str, Performer]:
                     effect.key,
                 ):  # an alert that is open calls nobody anew: it ends, and another begins
                     await ctx.pager.follow(key=incident.ulid, what="resolve")
-                await ctx.pager.page(key=incident.ulid, text=text, severity="critical", url=None)
+                await ctx.pager.page(key=incident.ulid, text=text)
             except PortError as error:
                 if error.retryable and job.attempt < PAGER_TRIES:
                     raise

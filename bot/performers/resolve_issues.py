@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.clients.sentry.resolver import Way
 from bot.performers.context import EffectContext, JobLike, Performer
 from phases.messages.effects import ResolveIssues

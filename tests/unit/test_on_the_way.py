@@ -23,8 +23,9 @@ from bot.cli.checks import outside, sentry
 from bot.clients.advice import advice
 from bot.clients.discord import Discord
 from bot.clients.github.client import GitHub
-from bot.clients.http.client import Http, HttpError
+from bot.clients.http.client import Http
 from bot.clients.http.endpoint import HttpEndpoint
+from bot.clients.http.errors import HttpError
 from bot.clients.http.unreachable import why
 from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty

@@ -21,7 +21,7 @@ from bot.clients.github import endpoints as calls
 from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
 from bot.clients.github.deployments import GitHubDeployments
 from bot.clients.github.models import Dispatched, Releases, Tags, WorkflowRun, WorkflowRuns
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import DeployState, NotSetUp, PortError
 from phases.record.findings import Release
 from phases.record.service import DEPLOYABLE, DeployWorkflow, Service

@@ -14,7 +14,7 @@ import re
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import GitHub, read
 from bot.clients.github.models import Directory, Workflow
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 from phases.record.wording import listed
 

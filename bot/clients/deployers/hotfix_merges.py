@@ -16,7 +16,7 @@ from bot.clients.github.client import SYSTEM, GitHub, read
 from bot.clients.github.models import Comparison, PullState, Repository
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
 from bot.clients.github.source import CHECKS, repository_of
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.mitigation.hotfix_merge import pull_of
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.findings import MergeState, Release

@@ -15,7 +15,7 @@ from bot.clients.git.archive import LocalArchive
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
 from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import Archive, NotSetUp, PortError
 from phases.postmortem.adr import BRANCH
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.clients.github.client import SYSTEM
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.source_values import Check, PullChecks
 
 ASK_CHECKS = """

@@ -1,58 +1,39 @@
-"""GitHub: one REST and one GraphQL door, with its limits kept and polling by ETag. https://docs.github.com/en/rest
+"""GitHub: one way to its REST API and one to GraphQL, and polling by ETag.
 
-Which calls there are: `github_calls.py`; what GraphQL's errors mean: `github_errors.py`. The deployer and the source code stand on this.
+https://docs.github.com/en/rest. The calls are listed in `endpoints.py`; limits and errors are in
+`http.py`. The deployer and the source code stand on this.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from bot.clients.github.endpoints import REPOSITORY, Call
-from bot.clients.github.errors import asks_to_wait, forbidden, refusal
+from bot.clients.github.http import REDIRECTS, SYSTEM, GraphQL, Rest
 from bot.clients.github.models import Repository
-from bot.clients.http.call_counts import count_limited
-from bot.clients.http.client import AGAIN_PAUSES, Http, HttpError, retry_after
-from bot.runtime.backoff import waited
-from bot.runtime.redaction import redact
+from bot.clients.http.client import adapter, place_of
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
 
-SYSTEM = "GitHub"
-API_VERSION = "2022-11-28"
-"""https://docs.github.com/en/rest/about-the-rest-api/api-versions"""
-HEADERS = {
-    "Accept": "application/vnd.github+json",
-    "X-GitHub-Api-Version": API_VERSION,
-    "User-Agent": "firebreak",
-}
-SECONDARY_SECONDS = 60.0
-"""Without `Retry-After` and with calls left, wait at least a minute:
-https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit"""
 PAGE = 100
 REMEMBERED = 200
 """Answers kept with their ETag."""
 BRANCH_SECONDS = 600.0
 PAGES = 5
 """Of a list that goes on and on no more is read."""
-REDIRECTS = (301, 302, 307, 308)
-"""A renamed or moved repository: "you should follow the redirect", each request with its own method.
-https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects"""
 HOPS = 3
 
-S = TypeVar("S", bound=BaseModel)
-T = TypeVar("T")
-Dispatcher = Literal["rest", "graphql"]
+S = TypeVar("S")
 
 
 class GitHub:
@@ -61,18 +42,15 @@ class GitHub:
     A renamed repository is followed to where it is now, on the same host alone; nothing else that an answer names is called.
     """
 
-    def __init__(self, api_url: str, token: str, *, timeout: float = 10.0) -> None:
-        headers = {**HEADERS, "Authorization": f"Bearer {token}"}
-        self._rest = Http(SYSTEM, api_url, headers, timeout=timeout)
-        self._graphql = Http(SYSTEM, graphql_url(api_url), headers, timeout=timeout)
+    def __init__(self, api_url: str, token: str) -> None:
+        wait_until: dict[str, float] = {}
+        self._rest = Rest(api_url, token, wait_until)
+        self._graphql = GraphQL(graphql_url(api_url), token, wait_until)
         self._etags: OrderedDict[tuple[str, str], tuple[str, Any, bool | None]] = OrderedDict()
         self._branches: dict[str, tuple[float, str]] = {}
         self._base = httpx.URL(api_url.rstrip("/"))
         self._moved: dict[str, str] = {}
         """Where the repositories are now that were renamed, as GitHub's redirects name it."""
-        self._wait_until = {"rest": 0.0, "graphql": 0.0}
-        """Each door has a primary limit of its own; a secondary one is shared by both:
-        https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api"""
 
     async def aclose(self) -> None:
         await self._rest.aclose()
@@ -173,34 +151,15 @@ class GitHub:
     async def graphql(
         self, document: str, variables: Mapping[str, Any], *, permission: str
     ) -> dict[str, Any]:
-        """`data`; raises where there is none. Errors come with 200 and `errors[]`.
-
-        https://docs.github.com/en/graphql/guides/forming-calls-with-graphql
-        """
-        asks = {"query": document, "variables": dict(variables)}
-        reads = not document.lstrip().startswith("mutation")
-
-        async def once() -> tuple[Any, list[dict[str, Any]]]:
-            answer = await self._graphql.request(
-                "POST", "", json=asks, scope=permission, accept=(403, 429), repeatable=reads
-            )
-            self._refuse_limits(answer, permission, "graphql")
-            body = self._graphql.json(answer)
-            body = body if isinstance(body, dict) else {}
-            errors = [e for e in body.get("errors") or [] if isinstance(e, dict)]
-            if any(asks_to_wait(e) for e in errors):
-                raise self._slow_down(answer, "graphql")
-            return body.get("data"), errors
-
-        pauses = list(AGAIN_PAUSES) if reads else []
-        while True:
-            data, errors = await self._within_limits(once, "graphql")
-            if isinstance(data, dict) and (not errors or any(data.values())):
-                return data
-            refused = refusal(errors, permission)
-            if not (refused.retryable and pauses):
-                raise refused
-            await asyncio.sleep(pauses.pop(0))
+        """Return `data`. Raises where there is none."""
+        answer = await self._graphql.request(
+            "POST",
+            "",
+            json={"query": document, "variables": dict(variables)},
+            scope=permission,
+            repeatable=not document.lstrip().startswith("mutation"),
+        )
+        return self._graphql.json(answer)["data"]
 
     # --- one request ---------------------------------------------------------------------------------------------
 
@@ -219,7 +178,7 @@ class GitHub:
         if repository in self._moved:
             path = self._moved[repository] + path.removeprefix(_root(repository))
 
-        async def once() -> httpx.Response:
+        for _ in range(HOPS):
             answer = await self._rest.request(
                 call.method,
                 path,
@@ -227,14 +186,8 @@ class GitHub:
                 json=dict(json) if json is not None else None,
                 headers=headers,
                 scope=call.permission,
-                accept=(*REDIRECTS, 403, 429),
                 repeatable=repeatable,
             )
-            self._refuse_limits(answer, call.permission, "rest")
-            return answer
-
-        for _ in range(HOPS):
-            answer = await self._within_limits(once, "rest")
             if answer.status_code not in REDIRECTS:
                 return answer
             path = self._new_place(repository, call, parts, answer)
@@ -267,58 +220,6 @@ class GitHub:
             log.warning("%s was renamed or moved: name it anew in the catalogue", repository)
         return path
 
-    async def _within_limits(self, once: Callable[[], Awaitable[T]], dispatcher: Dispatcher) -> T:
-        """What is refused because of them has done nothing, and is asked again by whoever can wait so long."""
-        while True:
-            try:
-                self._may_send(dispatcher)
-                return await once()
-            except HttpError as error:
-                if not (error.limited and await waited(error.retry_after)):
-                    raise
-
-    def _may_send(self, dispatcher: Dispatcher) -> None:
-        left = self._wait_until[dispatcher] - time.monotonic()
-        if left > 0:
-            raise HttpError(
-                SYSTEM, _slowly(left), retryable=True, retry_after=left, sent=False, limited=True
-            )
-
-    def _refuse_limits(
-        self, answer: httpx.Response, permission: str, dispatcher: Dispatcher
-    ) -> None:
-        if answer.status_code not in (403, 429):
-            return
-        said = _said(answer)
-        if answer.status_code == 429 or _limited(answer.headers) or "rate limit" in said.lower():
-            raise self._slow_down(answer, dispatcher)
-        raise HttpError(
-            SYSTEM, redact(forbidden(permission, said)), retryable=False, status=403, said=said
-        )
-
-    def _slow_down(self, answer: httpx.Response, dispatcher: Dispatcher) -> HttpError:
-        wait = retry_after(answer.headers)
-        reset = answer.headers.get("X-RateLimit-Reset", "")
-        used_up = answer.headers.get("X-RateLimit-Remaining") == "0"
-        if wait is None and used_up and reset.isdecimal():
-            wait = min(max(float(reset) - datetime.now(UTC).timestamp(), 1.0), 3600.0)
-        wait = SECONDARY_SECONDS if wait is None else wait
-        doors: tuple[Dispatcher, ...] = (dispatcher,) if used_up else ("rest", "graphql")
-        for one in doors:
-            self._wait_until[one] = max(self._wait_until[one], time.monotonic() + wait)
-        log.warning("GitHub asks us to slow down for %.0f s", wait)
-        count_limited(SYSTEM)
-        text = _slowly(wait)
-        return HttpError(
-            SYSTEM, text, retryable=True, retry_after=wait, status=answer.status_code, limited=True
-        )
-
-
-def _slowly(seconds: float) -> str:
-    """In the words of whoever waits for it."""
-    how_long = f" for {-(-seconds // 60):.0f} min" if seconds > 90 else ""
-    return f"GitHub asks us to slow down{how_long}"
-
 
 def _root(repository: str) -> str:
     owner, _, name = repository.partition("/")
@@ -345,24 +246,11 @@ def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
     return path
 
 
-def read(model: type[S], value: Any) -> S:
-    """An answer as its shape; raises a retryable `HttpError` for one that does not fit."""
+def read(shape: type[S], value: Any) -> S:
+    """Return an answer as its shape. Raises a retryable `HttpError` for one that does not fit."""
     try:
-        return model.model_validate(value)
+        return adapter(shape).validate_python(value)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        text = f"GitHub's answer has not the shape that its documentation gives ({model.__name__}: {where})"
+        where = f"{shape.__name__}: {place_of(error)}"
+        text = f"GitHub's answer has not the shape that its documentation gives ({where})"
         raise HttpError(SYSTEM, text, retryable=True) from error
-
-
-def _limited(headers: Mapping[str, str]) -> bool:
-    return "Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"
-
-
-def _said(answer: httpx.Response) -> str:
-    try:
-        body = answer.json()
-    except ValueError:
-        return ""
-    said = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(said or "").split())[:200]

@@ -25,7 +25,7 @@ from bot.clients.github.models import (
     Tags,
 )
 from bot.clients.github.source import AT_ONCE
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 from phases.record.findings import DeploySeen, Release
 from phases.record.service import DeployWorkflow, Service, environment_among

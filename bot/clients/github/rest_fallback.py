@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import PAGE, GitHub, read
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 
 SHOWN = 50
 CHECKED = 10

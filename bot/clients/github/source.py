@@ -25,7 +25,7 @@ from bot.clients.github.checks import ASK_CHECKS, pull_checks, rollup_of
 from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
 from bot.clients.github.paths import candidates
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import HotfixRef, NotSetUp, PortError
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, CommitFile, Covered, Place, PullChecks, placed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 import uuid
@@ -12,15 +11,14 @@ from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import ValidationError
 
-from bot.clients.http.call_counts import count_limited
-from bot.clients.http.client import AGAIN_PAUSES, Http, HttpError, retry_after
+from bot.clients.http.client import Http
+from bot.clients.http.errors import HttpError, json_of, retry_after
 from bot.clients.linear import documents as shapes
-from bot.runtime.backoff import waited
 from bot.runtime.redaction import redact
 from phases.ports.ports import PortError
 from phases.record.documents import LinearIssue, SubIssue, Ticket
+from phases.record.markdown import cut
 from phases.record.service import Service
 
 SYSTEM = "Linear"
@@ -35,24 +33,55 @@ _PASSING = frozenset(
 )
 
 
-class LinearError(PortError):
-    """An answer of Linear's with `errors`; `code` from the extensions, in capitals."""
+class LinearError(HttpError):
+    """An answer of Linear's with `errors`; `code` is from the extensions, in capitals."""
 
     def __init__(
-        self, text: str, *, code: str, message: str, retry_after: float | None = None
+        self,
+        text: str,
+        *,
+        code: str,
+        message: str,
+        retry_after: float | None = None,
+        status: int | None = None,
     ) -> None:
-        super().__init__(SYSTEM, text, retryable=code in _PASSING, retry_after=retry_after)
+        limited = code == "RATELIMITED"
+        super().__init__(
+            SYSTEM,
+            text,
+            retryable=code in _PASSING,
+            retry_after=retry_after,
+            status=status,
+            passing=code in _PASSING and not limited,
+            limited=limited,
+        )
         self.code = code
         self.message = message
 
     @property
     def already_there(self) -> bool:
-        """A second creation under the same id is refused with `conflict on insert of Issue`, shown to people as `Entity
-        Issue with id … already exists.`; code INPUT_ERROR, HTTP 400."""
-        said = f"{self.message} {self.text}".lower()
+        """Return whether a second creation under the same id was refused.
+
+        Linear says `conflict on insert of Issue`, shown to people as `Entity Issue with id …
+        already exists.`; code INPUT_ERROR, HTTP 400.
+        """
+        words = f"{self.message} {self.text}".lower()
         return self.code == "INPUT_ERROR" and (
-            "conflict on insert" in said or "already exists" in said
+            "conflict on insert" in words or "already exists" in words
         )
+
+
+class LinearHttp(Http):
+    """Errors come with HTTP 200 and with 400, rate limits among them, in `errors` either way."""
+
+    def refusal(self, answer: httpx.Response, scope: str | None) -> PortError | None:
+        if not answer.is_success and answer.status_code not in (400, 401, 403, 429):
+            return super().refusal(answer, scope)
+        body = json_of(answer)
+        errors = body.get("errors") if isinstance(body, dict) else None
+        if not errors and answer.is_success:
+            return None
+        return _refused(answer, errors if isinstance(errors, list) else [])
 
 
 A = TypeVar("A", bound=shapes.Read)
@@ -74,9 +103,9 @@ def made_id(kind: str, key: str) -> str:
 class Linear:
     """Keeps `phases.ports.ports.Tickets`. A personal API key goes into `Authorization` as it is, an OAuth token as a Bearer."""
 
-    def __init__(self, api_url: str, key: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, api_url: str, key: str) -> None:
         authorization = f"Bearer {key}" if key.startswith("lin_oauth_") else key
-        self._http = Http(SYSTEM, api_url, {"Authorization": authorization}, timeout=timeout)
+        self._http = LinearHttp(SYSTEM, api_url, {"Authorization": authorization})
         self._known: dict[str, _Known] = {}
 
     async def open(
@@ -95,8 +124,8 @@ class Linear:
         given = {
             "id": id,
             "teamId": team.id,
-            "title": _cut(" ".join(title.split()) or "Incident", TITLE_LIMIT),
-            "description": _cut(body, BODY_LIMIT),
+            "title": cut(" ".join(title.split()) or "Incident", TITLE_LIMIT),
+            "description": cut(body, BODY_LIMIT),
             "priority": priority,
             "stateId": team.state("started"),
             "parentId": parent.id if parent else None,
@@ -121,8 +150,8 @@ class Linear:
             "id": id,
             "teamId": team.id,
             "parentId": parent.id,
-            "title": _cut(" ".join(title.split()) or "Action item", TITLE_LIMIT),
-            "description": _cut(body, BODY_LIMIT),
+            "title": cut(" ".join(title.split()) or "Action item", TITLE_LIMIT),
+            "description": cut(body, BODY_LIMIT),
             "stateId": team.state("unstarted"),
             "dueDate": due.isoformat() if due else None,
             "assigneeId": assignee,
@@ -226,13 +255,13 @@ class Linear:
 
     async def attach(self, ticket: Ticket, *, key: str, url: str, title: str) -> None:
         """Linear keys attachments by URL: attaching again changes the title. Raises `PortError`."""
-        given = {"issueId": ticket.id, "url": url, "title": _cut(title.strip() or url, TITLE_LIMIT)}
+        given = {"issueId": ticket.id, "url": url, "title": cut(title.strip() or url, TITLE_LIMIT)}
         await self._ask(shapes.ATTACH, {"input": given}, shapes.Anything)
 
     async def comment(self, ticket: Ticket, *, key: str, body: str) -> None:
         """Comments once for each `key`. Raises `PortError`."""
         id = made_id("comment", key)
-        given = {"id": id, "issueId": ticket.id, "body": _cut(body, BODY_LIMIT)}
+        given = {"id": id, "issueId": ticket.id, "body": cut(body, BODY_LIMIT)}
         try:
             await self._ask(shapes.COMMENT, {"input": given}, shapes.Anything)
         except LinearError as error:
@@ -299,43 +328,15 @@ class Linear:
         return teams[0]
 
     async def _ask(self, document: str, variables: Mapping[str, Any], shape: type[A]) -> A:
-        """Errors come with HTTP 200 and with 400, rate limits among them, in `errors` either way.
+        """Return the answer to a document of ours.
 
-        Every document of ours may be sent twice: ids are made here, and what is set is set again.
+        Each may be sent twice: ids are made here, and what is set is set again.
         """
-        pauses = list(AGAIN_PAUSES)
-        while True:
-            try:
-                return await self._asked(document, variables, shape)
-            except LinearError as error:
-                if error.retryable and error.code != "RATELIMITED" and pauses:
-                    await asyncio.sleep(pauses.pop(0))
-                elif error.code != "RATELIMITED" or not await waited(error.retry_after):
-                    raise
-
-    async def _asked(self, document: str, variables: Mapping[str, Any], shape: type[A]) -> A:
-        answer = await self._http.request(
-            "POST",
-            "",
-            json={"query": document, "variables": variables},
-            accept=(400, 401, 403, 429),
-            repeatable=True,
-        )
-        try:
-            body = self._http.json(answer)
-        except PortError:
-            if answer.is_success:
-                raise
-            body = None
-        body = body if isinstance(body, dict) else {}
-        errors = body.get("errors")
-        if errors or not answer.is_success:
-            raise _refused(answer, errors if isinstance(errors, list) else [])
-        try:
-            return shape.model_validate(body.get("data"))
-        except ValidationError as error:
-            text = "Linear answered in a shape that is not known here"
-            raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code) from error
+        asked = {"query": document, "variables": variables}
+        answer = await self._http.request("POST", "", json=asked, repeatable=True)
+        body = self._http.json(answer)
+        data = body.get("data") if isinstance(body, dict) else None
+        return self._http.read_value(shape, data, answer)
 
 
 def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
@@ -350,7 +351,6 @@ def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
     wait: float | None = None
     match code:
         case "RATELIMITED":
-            count_limited(SYSTEM)
             text, wait = "Linear asks us to slow down", _until_reset(answer.headers)
         case "AUTHENTICATION_ERROR":
             text = "Linear does not accept LINEAR_API_KEY: make a new key in Linear, Settings, Security & access"
@@ -366,7 +366,9 @@ def _refused(answer: httpx.Response, errors: list[Any]) -> LinearError:
                 if said
                 else f"Linear refused the request ({answer.status_code})"
             )
-    return LinearError(text, code=code, message=message, retry_after=wait)
+    return LinearError(
+        text, code=code, message=message, retry_after=wait, status=answer.status_code
+    )
 
 
 def _until_reset(headers: Mapping[str, str]) -> float | None:
@@ -378,7 +380,3 @@ def _until_reset(headers: Mapping[str, str]) -> float | None:
         and (reset := headers.get(f"X-RateLimit-{bucket}-Reset", "")).isdecimal()
     ]
     return min(max(*waits, 1.0), 3600.0) if waits else retry_after(headers)
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -14,12 +13,11 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clients.http.call_counts import NO_ANSWER, count, count_limited
 from bot.clients.http.certificates import context
-from bot.clients.http.client import AGAIN_PAUSES, HttpError, retry_after
+from bot.clients.http.client import AGAIN_PAUSES, repeated
+from bot.clients.http.errors import HttpError, retry_after
 from bot.clients.http.unreachable import why
 from bot.clients.slack.channels import Channels
 from bot.clients.slack.errors import LIMITS, WAITABLE, BlocksRefused, SlackRefused
-from bot.runtime.ack_priority import people_first
-from bot.runtime.backoff import waited
 from handlers.slack import rich_blocks as rich
 from handlers.slack.message_text import by_person
 
@@ -33,15 +31,11 @@ UNANSWERED = (TimeoutError, aiohttp.ClientError, SlackClientError, OSError, Valu
 Blocks = Sequence[Mapping[str, Any]]
 
 
-class Shown(Protocol):
+class Shown(rich.Shown, Protocol):
     """A message as `handlers.views` makes it."""
 
     @property
     def text(self) -> str: ...
-    @property
-    def blocks(self) -> Blocks: ...
-    @property
-    def rich(self) -> Blocks: ...
 
 
 class SentElsewhere(aiohttp.ClientError):
@@ -114,49 +108,38 @@ class Slack:
             count("Slack", "response_url", status)
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """One call as JSON. Raises `SlackRefused`, or `PortError` (retryable) where no answer came."""
-        return await self._ask(method, "json", arguments)
+        """Make one call as JSON.
+
+        Raises `SlackRefused`, or `PortError` (retryable) where no answer came.
+        """
+        given = _without_none(arguments)
+
+        async def send() -> dict[str, Any]:
+            return _data(await self._send(method, json=given))
+
+        return await repeated(send, ())
 
     async def get(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """One reading call; conversations.* and users.* take their arguments as a form, not as JSON. Raises as `call`."""
-        return await self._ask(method, "params", arguments)
+        """Make one reading call. Raises as `call`.
 
-    async def _ask(
-        self, method: str, way: Literal["json", "params"], arguments: dict[str, Any]
-    ) -> dict[str, Any]:
-        given = {key: value for key, value in arguments.items() if value is not None}
-        pauses = (
-            list(AGAIN_PAUSES) if way == "params" else []
-        )  # a read may be sent again at once after a fault
-        while True:
-            await people_first()
-            try:
-                return await self._asked(method, way, given)
-            except SlackRefused as refused:
-                if refused.error in LIMITS:
-                    if not await waited(refused.retry_after):
-                        raise
-                elif refused.retryable and pauses:
-                    await asyncio.sleep(pauses.pop(0))
-                else:
-                    raise
+        conversations.* and users.* take their arguments as a form, not as JSON.
+        """
+        given = _without_none(arguments)
 
-    async def _asked(
-        self, method: str, way: Literal["json", "params"], given: dict[str, Any]
-    ) -> dict[str, Any]:
+        async def send() -> dict[str, Any]:
+            return _data(await self._send(method, params=given))
+
+        return await repeated(send, AGAIN_PAUSES)
+
+    async def _send(self, method: str, **arguments: Any) -> AsyncSlackResponse:
         try:
-            answer = await (
-                self.web.api_call(method, json=given)
-                if way == "json"
-                else self.web.api_call(method, params=given)
-            )
+            return await self.web.api_call(method, **arguments)
         except SlackApiError as error:
             raise _refusal(method, error) from error
         except UNANSWERED as error:
-            raise self._unheard(method, error) from error
-        return dict(answer.data) if isinstance(answer.data, dict) else {}
+            raise self._unanswered_error(method, error) from error
 
-    def _unheard(self, method: str, error: BaseException) -> HttpError:
+    def _unanswered_error(self, method: str, error: BaseException) -> HttpError:
         """Why no answer came, in words."""
         if isinstance(error, SentElsewhere):
             text = f"Slack sends us elsewhere ({error}), and SLACK_API_URL must be the address that answers"
@@ -169,7 +152,7 @@ class Slack:
         text = f"Slack did not answer {method}: {told.says}"  # without Slack nobody could be told: it is waited for
         return HttpError("slack", text, retryable=not told.final, sent=told.sent, mend=told.mend)
 
-    async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+    async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[Any]:
         cursor: str | None = None
         while True:
             answer = await self.get(method, **{"limit": PAGE, "cursor": cursor, **arguments})
@@ -184,17 +167,13 @@ class Slack:
 
         https://docs.slack.dev/authentication/installing-with-oauth#scopes
         """
-        try:
-            answer = await self.web.api_call("auth.test")
-        except SlackApiError as error:
-            raise _refusal("auth.test", error) from error
-        except UNANSWERED as error:
-            raise self._unheard("auth.test", error) from error
+        answer = await self._send("auth.test")
         header = next(
             (str(v) for k, v in answer.headers.items() if k.lower() == "x-oauth-scopes"), ""
         )
-        data = dict(answer.data) if isinstance(answer.data, dict) else {}
-        return data, frozenset(scope.strip() for scope in header.split(",") if scope.strip())
+        return _data(answer), frozenset(
+            scope.strip() for scope in header.split(",") if scope.strip()
+        )
 
     # --- messages ----------------------------------------------------------------------------------------------
 
@@ -298,23 +277,6 @@ class Slack:
     async def update(self, channel: str, ts: str, message: Shown) -> None:
         await self._put(message, "chat.update", channel=channel, ts=ts)
 
-    async def ephemeral(
-        self,
-        channel: str,
-        user: str,
-        text: str,
-        blocks: Blocks | None = None,
-        thread_ts: str | None = None,
-    ) -> None:
-        await self.call(
-            "chat.postEphemeral",
-            channel=channel,
-            user=user,
-            text=text,
-            blocks=blocks or None,
-            thread_ts=thread_ts,
-        )
-
     async def pin(self, channel: str, ts: str) -> None:
         await self._unless({"already_pinned"}, "pins.add", channel=channel, timestamp=ts)
 
@@ -359,11 +321,6 @@ class Slack:
                 return str(one["id"])
         return None
 
-    async def channel_named(self, written: str) -> str | None:
-        """The id of a channel by id, name or link; None where there is none that the bot can see."""
-        found = await self.channels.find(written)
-        return found.id if found is not None and not found.archived else None
-
     async def join(self, channel: str) -> None:
         await self._unless(
             {"method_not_supported_for_channel_type"}, "conversations.join", channel=channel
@@ -401,16 +358,8 @@ class Slack:
 
     async def members(self, channel: str) -> list[str]:
         """Who is in a channel: https://docs.slack.dev/reference/methods/conversations.members"""
-        found: list[str] = []
-        cursor: str | None = None
-        while True:
-            answer = await self.get(
-                "conversations.members", channel=channel, limit=PAGE, cursor=cursor
-            )
-            found += [str(one) for one in answer.get("members") or []]
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
-            if cursor is None:
-                return found
+        pages = self.pages("conversations.members", "members", channel=channel)
+        return [str(member) async for member in pages]
 
     async def talked_since(self, channel: str, since: datetime) -> bool:
         """Whether a person wrote in the channel; what bots post and Slack itself notes does not count."""
@@ -475,6 +424,14 @@ async def _refuse_to_go(
 ) -> None:
     """aiohttp follows redirects by itself, and would take the token along; Slack's API never sends us elsewhere."""
     raise SentElsewhere(str(params.response.status))
+
+
+def _without_none(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def _data(answer: AsyncSlackResponse) -> dict[str, Any]:
+    return dict(answer.data) if isinstance(answer.data, dict) else {}
 
 
 def _refusal(method: str, error: SlackApiError) -> SlackRefused:
