@@ -169,22 +169,21 @@ async def wire(settings: Settings, catalogue: Catalogue, stack: AsyncExitStack) 
     reverts: Reverts | None = None
     github: GitHub | None = None
     adrs: GitHubArchive | None = None
+    deployments: GitHubDeployments | None = None
     if settings.github_token is not None:
         github = GitHub(settings.github_api_url, settings.github_token.get_secret_value())
         stack.push_async_callback(github.aclose)
         reverts, adrs = GitHubReverts(github), GitHubArchive(github)
-        deployers["github"], hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
-    git, bisector = LocalGit(), LocalBisector(state / "bisects")
-    deployments = GitHubDeployments(github) if github is not None else None
+        deployer, hub = GitHubDeployer(github, Dispatches(store)), GitHubSource(github)
+        deployers["github"], deployments = deployer, deployer.deployments
+    git = CloneOnGitHub(hub) if hub is not None else LocalGit()
+    bisector = LocalBisector(state / "bisects", git.clones)
     merges = HotfixMerges(github, git)
-    both = CloneOnGitHub(git, hub) if hub is not None else None
 
     def the_deployer(service: Service) -> Deployer | None:
         return deployer_for(service, deployers)
 
     def the_source(service: Service) -> SourceCode | None:
-        if both is not None and service.checkout and service.repository:
-            return both
         return git if service.checkout else hub if service.repository else None
 
     def the_bisector(service: Service) -> Bisector | None:

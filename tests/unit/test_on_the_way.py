@@ -109,7 +109,7 @@ async def test_a_private_authority_is_named_by_every_client(company: str) -> Non
         github.about("acme/shop"),
         linear.check(),
         discord.check(),
-        pagerduty.page(key="k", text="t", severity="error", url=None),
+        pagerduty.page(key="k", text="t"),
     )
     for question in asking:
         with pytest.raises(

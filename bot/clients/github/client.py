@@ -7,8 +7,7 @@ https://docs.github.com/en/rest. The calls are listed in `endpoints.py`; limits 
 from __future__ import annotations
 
 import logging
-import time
-from collections import OrderedDict
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -16,9 +15,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from bot.clients.github.endpoints import REPOSITORY, Call
+from bot.clients.cache import Cache
+from bot.clients.github.endpoints import REPOSITORY, TAGS, Call
 from bot.clients.github.http import REDIRECTS, SYSTEM, GraphQL, Rest
-from bot.clients.github.models import Repository
+from bot.clients.github.models import Repository, Tag
 from bot.clients.http.client import adapter, place_of
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
@@ -32,25 +32,28 @@ BRANCH_SECONDS = 600.0
 PAGES = 5
 """Of a list that goes on and on no more is read."""
 HOPS = 3
+TAG_PAGES = 3
+TAGS_LISTED = TAG_PAGES * PAGE
 
 S = TypeVar("S")
 
 
 class GitHub:
-    """Raises `HttpError` (a `PortError`). While GitHub wants us to wait nothing is sent: who can wait does (`patience.py`), others hear it at once.
+    """Methods raise `HttpError` (a `PortError`).
 
-    A renamed repository is followed to where it is now, on the same host alone; nothing else that an answer names is called.
+    A renamed repository is followed to its new place, on the same host alone. Nothing else that an
+    answer names is called.
     """
 
     def __init__(self, api_url: str, token: str) -> None:
         wait_until: dict[str, float] = {}
         self._rest = Rest(api_url, token, wait_until)
         self._graphql = GraphQL(graphql_url(api_url), token, wait_until)
-        self._etags: OrderedDict[tuple[str, str], tuple[str, Any, bool | None]] = OrderedDict()
-        self._branches: dict[str, tuple[float, str]] = {}
+        self._etags = Cache[tuple[str, str], tuple[str, Any, bool | None]](most=REMEMBERED)
+        self._branches = Cache[str, str](seconds=BRANCH_SECONDS)
         self._base = httpx.URL(api_url.rstrip("/"))
         self._moved: dict[str, str] = {}
-        """Where the repositories are now that were renamed, as GitHub's redirects name it."""
+        """The new places of renamed repositories, as GitHub's redirects name them."""
 
     async def aclose(self) -> None:
         await self._rest.aclose()
@@ -63,7 +66,7 @@ class GitHub:
         params: Mapping[str, Any] | None = None,
         **parts: str | int,
     ) -> Any:
-        """The answer's JSON."""
+        """Return the answer's JSON."""
         return self._rest.json(await self._send(call, repository, params=params, parts=parts))
 
     async def polled(
@@ -73,7 +76,7 @@ class GitHub:
         params: Mapping[str, Any] | None = None,
         **parts: str | int,
     ) -> Any:
-        """As `get`, asked conditionally: where nothing changed GitHub answers 304, which costs nothing of the limit.
+        """Return as `get`. Where nothing changed GitHub answers 304, which is free of the limit.
 
         https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
         """
@@ -86,21 +89,17 @@ class GitHub:
         params: Mapping[str, Any] | None,
         parts: Mapping[str, str | int],
     ) -> tuple[Any, bool | None]:
-        """The answer's JSON, and whether a next page is there; None where no `Link` says so."""
+        """Return the answer's JSON, and whether a next page is there; None: no `Link` says so."""
         key = (filled(call, repository, parts), repr(sorted((params or {}).items())))
         known = self._etags.get(key)
         headers = {"If-None-Match": known[0]} if known else None
         answer = await self._send(call, repository, params=params, parts=parts, headers=headers)
         if answer.status_code == 304 and known is not None:
-            self._etags.move_to_end(key)
             return known[1], known[2]
         body = self._rest.json(answer)
         goes_on = "next" in answer.links if "Link" in answer.headers else None
         if etag := answer.headers.get("ETag"):
             self._etags[key] = (etag, body, goes_on)
-            self._etags.move_to_end(key)
-            while len(self._etags) > REMEMBERED:
-                self._etags.popitem(last=False)
         return body, goes_on
 
     async def pages(
@@ -111,16 +110,16 @@ class GitHub:
         *,
         most: int = PAGES,
     ) -> list[Any]:
-        """The rows of a list, page by page as `Link` says that it goes on.
+        """Return the rows of a list, page by page as `Link` says that it goes on.
 
         https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
         """
         rows: list[Any] = []
         for page in range(1, most + 1):
             asked = {**(params or {}), "per_page": PAGE, "page": page}
-            found, goes_on = await self._polled(call, repository, asked, {})
-            rows += found if isinstance(found, list) else []
-            if not (goes_on if goes_on is not None else len(found) >= PAGE):
+            listed, goes_on = await self._polled(call, repository, asked, {})
+            rows += listed if isinstance(listed, list) else []
+            if not (goes_on if goes_on is not None else len(listed) >= PAGE):
                 break
         return rows
 
@@ -133,20 +132,30 @@ class GitHub:
         repeatable: bool = False,
         **parts: str | int,
     ) -> Any:
-        """The answer's JSON, or None where it has none (204). Never sent twice by itself but where that is harmless (`repeatable`)."""
+        """Return the answer's JSON, or None where it has none (204).
+
+        It is sent again after a fault only where that is harmless (`repeatable`).
+        """
         answer = await self._send(call, repository, json=json, parts=parts, repeatable=repeatable)
         return self._rest.json(answer) if answer.content else None
 
     async def about(self, repository: str) -> Repository:
         return read(Repository, await self.get(REPOSITORY, repository))
 
+    async def tags(self, repository: str) -> dict[str, str]:
+        """Return the tags with their commits, the highest first: GitHub does not list them by date.
+
+        There may be more of them where there are `TAGS_LISTED`.
+        """
+        rows = await self.pages(TAGS, repository, most=TAG_PAGES)
+        tags = {tag.name: tag.commit.sha for tag in read(list[Tag], rows)}
+        return {name: tags[name] for name in sorted(tags, key=_natural, reverse=True)}
+
     async def default_branch(self, repository: str) -> str:
-        """The branch whose workflow files run; asked for every ten minutes."""
-        at, branch = self._branches.get(repository, (0.0, ""))
-        if not branch or time.monotonic() - at > BRANCH_SECONDS:
-            branch = (await self.about(repository)).default_branch
-            self._branches[repository] = (time.monotonic(), branch)
-        return branch
+        """Return the branch whose workflow files run; it is asked for every ten minutes."""
+        if repository not in self._branches:
+            self._branches[repository] = (await self.about(repository)).default_branch
+        return self._branches[repository]
 
     async def graphql(
         self, document: str, variables: Mapping[str, Any], *, permission: str
@@ -161,7 +170,7 @@ class GitHub:
         )
         return self._graphql.json(answer)["data"]
 
-    # --- one request ---------------------------------------------------------------------------------------------
+    # --- one request ------------------------------------------------------------------------------
 
     async def _send(
         self,
@@ -196,7 +205,7 @@ class GitHub:
     def _new_place(
         self, repository: str, call: Call, parts: Mapping[str, str | int], answer: httpx.Response
     ) -> str:
-        """The path that a redirect leads to, below our own address. Raises where it leads away from there."""
+        """Return the path that a redirect leads to. Raises where it is not below our address."""
         try:
             place = self._base.join(answer.headers.get("Location", ""))
         except httpx.InvalidURL:
@@ -211,7 +220,8 @@ class GitHub:
             place.raw_path.decode().partition("?")[0],
         )
         if not ours or not answer.headers.get("Location") or not path.startswith(f"{below}/"):
-            text = f"{repository} was renamed or moved to another server: name it anew in the catalogue (`repository`)"
+            text = f"{repository} was renamed or moved to another server"
+            text += ": name it anew in the catalogue (`repository`)"
             raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
         path = path.removeprefix(below)
         rest = filled(call, repository, parts).removeprefix(_root(repository))
@@ -226,14 +236,22 @@ def _root(repository: str) -> str:
     return f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
 
 
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts 1.10 after 1.9."""
+    return [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", name)]
+
+
 def graphql_url(api_url: str) -> str:
-    """https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql: beside `/api/v3`."""
+    """Return the address of GraphQL; on an Enterprise Server it is beside `/api/v3`.
+
+    https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql
+    """
     base = api_url.rstrip("/")
     return f"{base.removesuffix('/v3')}/graphql"
 
 
 def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
-    """The path of a call. Raises `PortError` for a part that would lead to another path."""
+    """Return the path of a call. Raises `PortError` for a part that leads to another path."""
     owner, _, name = repository.partition("/")
     path = call.whole_path
     for key, value in {"owner": owner, "repo": name, **parts}.items():

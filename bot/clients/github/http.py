@@ -41,16 +41,19 @@ SECONDARY_SECONDS = 60.0
 """Without `Retry-After` and with calls left, wait at least a minute:
 https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit"""
 REDIRECTS = (301, 302, 307, 308)
-"""A renamed or moved repository: "you should follow the redirect", each request with its own method.
+"""A renamed or moved repository: "you should follow the redirect", with the request's method.
 https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects"""
 _LIMITS = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
-"""The second is what GitHub has sent since 2026: https://github.com/octokit/plugin-throttling.js/pull/848"""
+"""GitHub has sent the second since 2026:
+https://github.com/octokit/plugin-throttling.js/pull/848"""
 _NOT_ALLOWED = frozenset({"FORBIDDEN", "INSUFFICIENT_SCOPES"})
 _LACKS = ("not accessible", "must have", "scopes")
-"""What GitHub says of a token that lacks a permission, "Resource not accessible by personal access token":
+"""The words for a token that lacks a permission, as in "Resource not accessible by personal access
+token":
 https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#resource-not-accessible"""
 ARCHIVED = "archived so is read-only"
-"""https://github.com/hub4j/github-api/blob/main/src/main/java/org/kohsuke/github/GHRepository.java (`archive`)"""
+"""`archive` of
+https://github.com/hub4j/github-api/blob/main/src/main/java/org/kohsuke/github/GHRepository.java"""
 
 
 class GitHubHttp(Http):

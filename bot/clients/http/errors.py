@@ -159,7 +159,7 @@ def sentry_window_ends(headers: Mapping[str, str]) -> float | None:
 
 
 def json_of(answer: httpx.Response) -> Any:
-    """Return the answer's JSON with no text in it that mentions anybody, or None where it is none."""
+    """Return the answer's JSON without mentions of anybody, or None where it is none."""
     try:
         return without_mentions(answer.json())
     except (jsonlib.JSONDecodeError, UnicodeDecodeError):

@@ -118,15 +118,15 @@ def of_tables(service: Service, asked: Tables) -> EventPicture:
         transactions=shares(by("transaction", transactions)),
         regions=shares(by(tag(service.region_tag), places)),
         organisations=shares(by(tag(service.org_tag), places)),
-        sampled=any(
-            table.meta.dataScanned == "partial"
-            for table in tables
-            if not isinstance(table, HttpError)
-        ),
+        sampled=any(_is_sampled(table) for table in tables),
         unknown=tuple(part for part, lacking in lacks.items() if lacking),
         why=_reasons(errors),
         passing=any(error.retryable for error in errors),
     )
+
+
+def _is_sampled(table: Table) -> bool:
+    return not isinstance(table, HttpError) and table.meta.dataScanned == "partial"
 
 
 def _rows(table: Table) -> list[dict[str, Any]]:

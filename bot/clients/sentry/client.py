@@ -269,7 +269,7 @@ class Sentry:
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
-        rows = await self._rows(services, since, until, ["min(timestamp)"], of_issues(issues))
+        rows = await self._rows(services, (since, until), ["min(timestamp)"], of_issues(issues))
         value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
         return moment(value) if value else None
 
@@ -279,7 +279,7 @@ class Sentry:
         if not issues or until <= since:
             return 0
         rows = await self._rows(
-            services, since, until, ["count()"], of_issues(issues), anywhere=True
+            services, (since, until), ["count()"], of_issues(issues), anywhere=True
         )
         if rows is not None:
             if await self._projects.where(services) is None:
@@ -304,7 +304,7 @@ class Sentry:
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
         rows = await self._rows(
-            [service], since, until, ["release", "count()"], of_issues(issues), "-count()"
+            [service], (since, until), ["release", "count()"], of_issues(issues), "-count()"
         )
         if rows is not None and any(number(r.get("count()")) is None for r in rows.data):
             raise without_count()
@@ -315,7 +315,7 @@ class Sentry:
         )
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
-        rows = await self._rows([service], since, until, ["count_unique(user.ip)"], "")
+        rows = await self._rows([service], (since, until), ["count_unique(user.ip)"], "")
         return (
             next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
         )
@@ -331,7 +331,7 @@ class Sentry:
         query, most = of_issues(issues), "-count()"
 
         def table(*fields: str, sort: str | None = most) -> Awaitable[RowsShape | HttpError | None]:
-            return tried(self._rows(services, since, until, fields, query, sort))
+            return tried(self._rows(services, (since, until), fields, query, sort))
 
         totals, people, transactions, places = await asyncio.gather(
             table("count()", "count_unique(user)", "count_unique(user.ip)", sort=None),
@@ -361,8 +361,7 @@ class Sentry:
     async def _rows(
         self,
         services: Sequence[Service],
-        since: datetime,
-        until: datetime,
+        span: tuple[datetime, datetime],
         fields: Sequence[str],
         query: str,
         sort: str | None = None,
@@ -376,11 +375,11 @@ class Sentry:
         if "/events/" in self._remembered:
             return None
         where = await self._projects.where(services)
-        if where is None or until <= since:
+        if where is None or span[1] <= span[0]:
             return RowsShape(data=[])
         if anywhere:
             where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
-        params: Pairs = [*_span(since, until), *(("field", f) for f in fields)]
+        params: Pairs = [*_span(*span), *(("field", f) for f in fields)]
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
             answers = await self._of_errors("/events/", where, params, services)

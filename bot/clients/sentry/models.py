@@ -111,7 +111,8 @@ class IssueShape(Shape):
     """A string on the wire; with `start` and `end`: in the window."""
     firstSeen: datetime | None = None
     """Null where the environment's own record of the issue is not written yet
-    (`first_seen.get(item.id)`): https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group.py"""
+    (`first_seen.get(item.id)`):
+    https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group.py"""
     lastSeen: datetime | None = None
     lifetime: Lifetime | None = None
     project: ProjectShape

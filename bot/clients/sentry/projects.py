@@ -116,10 +116,11 @@ class Projects:
 
         An event without an environment counts as the first, and is asked for as ``. Any one project
         does (several at once are not in every plan). Sentry answers 404 where one of them was never
-        seen (https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py).
+        seen:
+        https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py
         """
-        if (seen := self._environments.get(wanted)) is not None:
-            return seen
+        if wanted in self._environments:
+            return self._environments[wanted]
         for some in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
             params: Pairs = [("project", p) for p in project or ("-1",)]
             params += [*(("environment", e) for e in some), ("statsPeriod", "1h")]

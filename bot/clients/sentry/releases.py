@@ -81,10 +81,10 @@ class Releases:
         }
         untold = {r.version for r in elsewhere} - more.keys()
         deploys = [
-            seen
+            deploy
             for release in listed
             for service in services
-            for seen in release.seen(
+            for deploy in release.seen(
                 service,
                 more.get(release.version) or [d for d in [release.lastDeploy] if d],
                 untold=release.version in untold,
