@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from bot.clients.deployers.github_deployments import ByDeployments
 from bot.clients.deployers.github_workflows import why_not_started
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
+from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
 from bot.clients.github.deployments import GitHubDeployments
 from bot.clients.github.models import Dispatched, Published, WorkflowRun, WorkflowRuns
 from bot.clients.http.errors import HttpError
@@ -211,15 +211,9 @@ class GitHubDeployer:
             if run is not None and handed is not None:
                 await self._ledger.became(deploy_id, run.id)
             return run
-        try:
-            return read(
-                WorkflowRun,
-                await self._github.polled(calls.WORKFLOW_RUN, repository, run_id=handed.run),
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
-            return None  # not there yet, or deleted
+        asked = self._github.polled(calls.WORKFLOW_RUN, repository, run_id=handed.run)
+        answer = await or_none(asked)  # None: not there yet, or deleted
+        return None if answer is None else read(WorkflowRun, answer)
 
     async def _find(self, service: Service, deploy_id: str) -> WorkflowRun | None:
         """Return the newest run whose title holds the id as a whole word."""
@@ -238,15 +232,9 @@ class GitHubDeployer:
 
     async def _runs(self, repository: str, workflow: str) -> Sequence[WorkflowRun]:
         asked = {"event": "workflow_dispatch", "per_page": RUNS_SHOWN}
-        try:
-            answer = await self._github.polled(
-                calls.WORKFLOW_RUNS, repository, asked, workflow_id=workflow
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
-            return ()  # a repository without this workflow
-        return read(WorkflowRuns, answer).workflow_runs
+        runs = self._github.polled(calls.WORKFLOW_RUNS, repository, asked, workflow_id=workflow)
+        answer = await or_none(runs)  # None: a repository without this workflow
+        return () if answer is None else read(WorkflowRuns, answer).workflow_runs
 
     async def _state(self, service: Service, run: WorkflowRun) -> DeployState:
         started = run.run_started_at or run.created_at

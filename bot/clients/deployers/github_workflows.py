@@ -15,7 +15,7 @@ import contextlib
 import re
 
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import GitHub, read
+from bot.clients.github.client import GitHub, or_none, read
 from bot.clients.github.models import Entry, Workflow
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
@@ -104,11 +104,8 @@ async def why_not_started(
 
 async def _files(github: GitHub, repository: str, branch: str) -> list[str] | None:
     """Return the workflow files on a branch, or None where they cannot be seen."""
-    try:
-        answer = await github.get(calls.CONTENTS, repository, {"ref": branch}, path=FOLDER)
-    except HttpError as error:
-        if error.status not in (403, 404):
-            raise
+    asked = github.get(calls.CONTENTS, repository, {"ref": branch}, path=FOLDER)
+    if (answer := await or_none(asked, 403, 404)) is None:
         return None
     rows = read(list[Entry], answer) if isinstance(answer, list) else ()
     return [row.name for row in rows if row.name.endswith((".yml", ".yaml"))]

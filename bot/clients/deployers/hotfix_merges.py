@@ -13,7 +13,7 @@ from typing import Literal
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
 from bot.clients.github.checks import rollup_of
-from bot.clients.github.client import SYSTEM, GitHub, read
+from bot.clients.github.client import SYSTEM, GitHub, or_none, read
 from bot.clients.github.models import Comparison, PullState, Repository
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
 from bot.clients.github.source import names_of, repository_of
@@ -97,13 +97,9 @@ class HotfixMerges:
         head = pull.head.sha
         if head == commit:
             return True
-        try:
-            answer = await github.polled(
-                calls.COMPARE, repository, {"per_page": 1}, basehead=f"{commit}...{head}"
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
+        basehead = f"{commit}...{head}"
+        asked = github.polled(calls.COMPARE, repository, {"per_page": 1}, basehead=basehead)
+        if (answer := await or_none(asked)) is None:
             return False  # the branch was written anew, and GitHub has forgotten what was shipped
         return read(Comparison, answer).status in ("ahead", "identical")
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from bot.clients.git.archive import LocalArchive
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
+from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
 from bot.clients.http.errors import HttpError
 from phases.ports.ports import Archive, NotSetUp, PortError
 from phases.postmortem.adr import BRANCH
@@ -153,13 +153,9 @@ class GitHubArchive:
         ]
 
     async def _rows(self, repository: str, path: str, ref: str) -> Sequence[shapes.Entry]:
-        try:
-            answer = await self._github.get(
-                calls.CONTENTS, repository, {"ref": ref} if ref else None, path=path
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
+        asked = {"ref": ref} if ref else None
+        answer = await or_none(self._github.get(calls.CONTENTS, repository, asked, path=path))
+        if answer is None:
             return ()  # the directory begins with its first file
         rows = read(list[shapes.Entry], answer)
         if len(rows) >= LISTED:
@@ -173,11 +169,8 @@ class GitHubArchive:
     ) -> tuple[str, str] | None:
         """Return blob and text of a file, or None where the branch or the file is not there."""
         asked = {"ref": ref} if ref else None
-        try:
-            answer = await self._github.get(calls.CONTENTS, repository, asked, path=path)
-        except HttpError as error:
-            if error.status != 404:
-                raise
+        answer = await or_none(self._github.get(calls.CONTENTS, repository, asked, path=path))
+        if answer is None:
             return None
         content = read(shapes.Content, answer)
         return content.sha, content.text
@@ -205,12 +198,8 @@ class GitHubArchive:
             await self._github.get(calls.GIT_REF, repository, ref=f"heads/{branch}")
 
     async def _file(self, repository: str, branch: str, path: str, text: str, message: str) -> None:
-        try:
-            await self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
-        except HttpError as error:
-            if error.status != 404:
-                raise
-        else:
+        asked = self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
+        if await or_none(asked) is not None:
             return  # an earlier try came so far
         await self._put(repository, branch, path, text, {"message": message})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -229,6 +229,16 @@ class GitHub:
             self._moved[repository] = path.removesuffix(rest)
             log.warning("%s was renamed or moved: name it anew in the catalogue", repository)
         return path
+
+
+async def or_none(answer: Awaitable[Any], *absent: int) -> Any:
+    """Return an answer, or None where its status is one of `absent` (404 where none is named)."""
+    try:
+        return await answer
+    except HttpError as error:
+        if error.status not in (absent or (404,)):
+            raise
+        return None
 
 
 def _root(repository: str) -> str:

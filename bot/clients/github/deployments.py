@@ -20,7 +20,7 @@ from typing import Any
 from bot.clients.cache import Cache
 from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, SYSTEM, TAGS_LISTED, GitHub, read
+from bot.clients.github.client import PAGE, SYSTEM, TAGS_LISTED, GitHub, or_none, read
 from bot.clients.github.models import Deployment, DeploymentStatus
 from bot.clients.github.source import AT_ONCE
 from bot.clients.http.errors import HttpError
@@ -182,13 +182,8 @@ class GitHubDeployments:
         unclear = [name for name in names if not complete or service.version_in(name) is not None]
 
         async def is_a_branch(name: str) -> bool:
-            try:
-                await self._github.polled(calls.GIT_REF, repository, ref=f"heads/{name}")
-            except HttpError as error:
-                if error.status != 404:
-                    raise
-                return False
-            return True
+            asked = self._github.polled(calls.GIT_REF, repository, ref=f"heads/{name}")
+            return await or_none(asked) is not None
 
         branches = await at_once(AT_ONCE, is_a_branch, unclear)
         gone = frozenset(

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, GitHub, read
+from bot.clients.github.client import PAGE, GitHub, or_none, read
 from bot.clients.http.errors import HttpError
 
 SHOWN = 50
@@ -159,13 +159,8 @@ class RestInstead:
         ]
 
         async def entries(path: str) -> list[str]:
-            try:
-                listed = await self._github.polled(
-                    calls.CONTENTS, repository, {"ref": commit}, path=path
-                )
-            except HttpError as error:
-                if error.status != 404:
-                    raise
+            asked = self._github.polled(calls.CONTENTS, repository, {"ref": commit}, path=path)
+            if (listed := await or_none(asked)) is None:
                 return []
             rows = read(list[_Entry], listed if isinstance(listed, list) else [listed])
             return [row.path for row in rows if row.type == "file"]
@@ -175,12 +170,8 @@ class RestInstead:
 
     async def _seen(self, call: calls.Call, repository: str, sha: str) -> Any:
         """Return the answer, or None where this token may not see it."""
-        try:
-            return await self._github.polled(call, repository, {"per_page": PAGE}, ref=sha)
-        except HttpError as error:
-            if error.status not in (403, 404):
-                raise
-            return None
+        asked = self._github.polled(call, repository, {"per_page": PAGE}, ref=sha)
+        return await or_none(asked, 403, 404)
 
 
 def _node(pull: _Pull, rollup: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
 from bot.clients.github.checks import ASK_CHECKS, pull_checks
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
+from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
 from bot.clients.github.paths import candidates
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
 from bot.clients.github.values import BLAME, PULLS, commit_of, hotfix_of, suspect_of
@@ -176,15 +176,9 @@ class GitHubSource:
         return next((row.html_url for row in (*merged, *rows)), None)
 
     async def commit(self, service: Service, sha: str) -> Commit | None:
-        try:
-            answer = await self._github.polled(
-                calls.COMMIT, repository_of(service), {"per_page": 1}, ref=sha
-            )
-        except HttpError as error:
-            if error.status not in (404, 422):
-                raise
-            return None
-        return commit_of(read(shapes.Commit, answer))
+        asked = self._github.polled(calls.COMMIT, repository_of(service), {"per_page": 1}, ref=sha)
+        answer = await or_none(asked, 404, 422)
+        return None if answer is None else commit_of(read(shapes.Commit, answer))
 
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
         """Return tests by their names: GitHub searches text on the default branch only.
@@ -280,13 +274,8 @@ class GitHubSource:
         for ref in (f"tags/{tag}", short):
             if ref is short and not ABBREVIATED.fullmatch(short):
                 continue
-            try:
-                answer = await self._github.polled(
-                    calls.COMMIT, repository, {"per_page": 1}, ref=ref
-                )
-            except HttpError as error:
-                if error.status not in (404, 409, 422):
-                    raise
+            asked = self._github.polled(calls.COMMIT, repository, {"per_page": 1}, ref=ref)
+            if (answer := await or_none(asked, 404, 409, 422)) is None:
                 continue
             sha = read(shapes.Commit, answer).sha
             self._shas[repository, name] = sha

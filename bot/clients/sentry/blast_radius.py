@@ -205,14 +205,10 @@ def of_tags(
         return [(value.value, value.count) for detail in details for value in detail.topValues]
 
     of_users = [detail for (_, key), detail in tags.items() if key == "user"]
-    users = split_users(
-        ((share.name, share.events, None) for share in shares(values("user"))), service.not_users
-    )
-    keys = tag_keys(service)
-    events = sum(
-        max((tags[i, key].totalValues for key in keys if (i, key) in tags), default=0)
-        for i in issues
-    )
+    rows = ((share.name, share.events, None) for share in shares(values("user")))
+    users = split_users(rows, service.not_users)
+    totals = ([tags[i, k].totalValues for k in tag_keys(service) if (i, k) in tags] for i in issues)
+    events = sum(max(counts, default=0) for counts in totals)
     events_with_user = sum(detail.totalValues for detail in of_users)
     most_users = max((detail.uniqueValues for detail in of_users), default=0)
     lacks: dict[Part, bool] = {

@@ -29,7 +29,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How an issue is resolved: in a release, in the next one, or in neither.
+    """A way to resolve an issue: in a release, in the next one, or in neither.
 
     Sentry then calls a regression (`has_resolution` of
     https://github.com/getsentry/sentry/blob/master/src/sentry/models/groupresolution.py): events of
