@@ -28,8 +28,8 @@ from bot.clients.github.clone import CloneOnGitHub
 from bot.clients.github.deployments import GitHubDeployments
 from bot.clients.github.reverts import GitHubReverts
 from bot.clients.github.source import GitHubSource
-from bot.clients.http.client import HttpError
 from bot.clients.http.endpoint import HttpEndpoint
+from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.client import Sentry
@@ -247,7 +247,7 @@ class Outside:
         if settings.sentry_on and settings.sentry_org and token:
             tracker = opened(Sentry(settings.sentry_url, settings.sentry_org, token))
             if settings.sentry_resolve == "on":
-                resolver = opened(SentryIssues(settings.sentry_url, settings.sentry_org, token))
+                resolver = tracker.issues()
         linear, pager = secret(settings.linear_api_key), secret(settings.pagerduty_routing_key)
         discord, github = secret(settings.discord_webhook_url), secret(settings.github_token)
         discord_bot = secret(settings.discord_bot_token)
@@ -266,14 +266,15 @@ class Code:
     """A service's source, deploys and post-mortems: by a local clone, by GitHub, or by both."""
 
     def __init__(self, github: GitHub | None, store: Store, state: Path) -> None:
-        self._git, self._bisector = LocalGit(), LocalBisector(state / "bisects")
-        self._deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
         self._hub = GitHubSource(github) if github is not None else None
-        self._both = CloneOnGitHub(self._git, self._hub) if self._hub is not None else None
+        self._git = CloneOnGitHub(self._hub) if self._hub is not None else LocalGit()
+        self._bisector = LocalBisector(state / "bisects", self._git.clones)
+        self._deployers: dict[str, Deployer] = {"command": CommandDeployer(state / "deploys")}
+        self.deployments: GitHubDeployments | None = None
         if github is not None:
-            self._deployers["github"] = GitHubDeployer(github, Dispatches(store))
+            deployer = GitHubDeployer(github, Dispatches(store))
+            self._deployers["github"], self.deployments = deployer, deployer.deployments
         self.reverts = GitHubReverts(github) if github is not None else None
-        self.deployments = GitHubDeployments(github) if github is not None else None
         self.merges = HotfixMerges(github, self._git)
         self.archive = Archives(
             LocalArchive(), GitHubArchive(github) if github is not None else None
@@ -283,8 +284,6 @@ class Code:
         return deployer_for(service, self._deployers)
 
     def source_for(self, service: Service) -> SourceCode | None:
-        if self._both is not None and service.checkout and service.repository:
-            return self._both
         return self._git if service.checkout else self._hub if service.repository else None
 
     def bisector_for(self, service: Service) -> Bisector | None:

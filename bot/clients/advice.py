@@ -1,13 +1,19 @@
-"""Which advice helps with which error: scopes and tokens where they were refused, and nothing that nobody said."""
+"""The advice that helps with an error.
+
+Scopes and tokens are named where they were refused, and nothing is guessed.
+"""
 
 from __future__ import annotations
 
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import LinearError
 from bot.clients.slack.errors import SlackRefused
 from phases.ports.ports import PortError
 
-REINSTALL = "at https://api.slack.com/apps, your app: paste manifest.yml under App Manifest, then Install App once more"
+REINSTALL = (
+    "at https://api.slack.com/apps, your app: paste manifest.yml under App Manifest, "
+    "then Install App once more"
+)
 SLACK_TOKEN = (
     "SLACK_BOT_TOKEN: copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions of your app"
 )
@@ -29,18 +35,21 @@ LINEAR_RIGHTS = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN"})
 
 
 def advice(error: PortError, mend: str) -> str:
-    """Return `mend`, which is about rights or a name, where the system itself refused; else what helps, where it is known."""
+    """Return `mend`, which is about rights or a name, where the system itself refused.
+
+    Else what helps, where it is known.
+    """
     match error:
-        case HttpError():
-            return error.mend or (mend if error.status in RIGHTS and not error.retryable else "")
         case LinearError():
             return mend if error.code in LINEAR_RIGHTS else ""
         case SlackRefused() if mend in (REINSTALL, SLACK_TOKEN):
-            return (
-                REINSTALL if error.error in SCOPES else SLACK_TOKEN if error.error in TOKENS else ""
-            )
+            if error.error in SCOPES:
+                return REINSTALL
+            return at_start(error)
         case SlackRefused():
             return "" if error.retryable else mend
+        case HttpError():
+            return error.mend or (mend if error.status in RIGHTS and not error.retryable else "")
         case _:
             return mend
 

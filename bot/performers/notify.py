@@ -88,7 +88,7 @@ async def _page(pager: Pager, incident: Incident, key: str, text: str) -> None:
     if incident.paged[:1] != (key,):
         # An alert that is open calls nobody anew: it ends, and another begins.
         await pager.follow(key=incident.ulid, what="resolve")
-    await pager.page(key=incident.ulid, text=text, severity="critical", url=None)
+    await pager.page(key=incident.ulid, text=text)
 
 
 @performs(TellPager)

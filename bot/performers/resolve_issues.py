@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.clients.sentry.resolver import SentryIssues, Way
 from bot.performers.context import EffectContext, Job, performs
 from phases.messages.effects import ResolveIssues

@@ -349,14 +349,7 @@ class Announcer(Protocol):
 
 
 class Pager(Protocol):
-    async def page(
-        self,
-        *,
-        key: str,
-        text: str,
-        severity: Literal["critical", "error", "warning"],
-        url: str | None,
-    ) -> None: ...
+    async def page(self, *, key: str, text: str) -> None: ...
 
     async def follow(self, *, key: str, what: Literal["acknowledge", "resolve"]) -> None:
         """Somebody is at it, or it is over; a key that nothing was triggered with is nothing."""

@@ -114,7 +114,7 @@ async def github_world(store: Store) -> AsyncIterator[World]:
     github.deploy("v1.3.0")
     recorder = Recorder(github_app(github, faults))
     async with serving(recorder) as url:
-        client = Client(url, TOKEN, timeout=3)
+        client = Client(url, TOKEN)
         yield World(
             github,
             faults,

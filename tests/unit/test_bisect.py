@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bot.clients.git.bisect import LocalBisector
+from bot.clients.git.clone import Clones
 from bot.clients.processes import records
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.findings import Bisect
@@ -65,9 +66,9 @@ def kill(marked: dict[str, Any]) -> None:
 def bot_that_starts(state: Path, service: Service) -> subprocess.Popen[bytes]:
     """Another process that starts the bisect `b`, and then is there until it is killed."""
     program = (
-        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.git.bisect import LocalBisector\n"
+        "import asyncio, sys, time\nfrom pathlib import Path\nfrom bot.clients.git.bisect import LocalBisector\nfrom bot.clients.git.clone import Clones\n"
         "from phases.record.service import Service\nservice = Service.model_validate_json(sys.argv[2])\n"
-        "asyncio.run(LocalBisector(Path(sys.argv[1])).start(service, 'b', '1', '2'))\ntime.sleep(600)"
+        "asyncio.run(LocalBisector(Path(sys.argv[1]), Clones()).start(service, 'b', '1', '2'))\ntime.sleep(600)"
     )
     return subprocess.Popen(
         [sys.executable, "-c", program, str(state), service.model_dump_json()],
@@ -102,7 +103,7 @@ async def until_file(path: Path) -> None:
 
 async def test_the_commit_that_broke_it_is_named(tmp_path: Path) -> None:
     repository, shas = shop(tmp_path / "shop")
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     started = await bisector.start(service(repository), "inc-1-bisect-1", "1", "2")
     assert started.state == "running"
     told = await until_over(bisector, service(repository), "inc-1-bisect-1")
@@ -127,7 +128,7 @@ async def test_progress_says_which_step_of_about_how_many(tmp_path: Path) -> Non
         tmp_path / "shop",
         script=f'#!/bin/sh\n[ "$(cat shop.txt)" = "fine 0" ] && while [ ! -e {gate} ]; do sleep 0.02; done\n! grep -q broken shop.txt\n',
     )
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     told = await until(bisector, service(repository), "b", lambda told: told.step == 2)
     assert (told.state, told.step, told.steps) == ("running", 2, 6)
@@ -138,7 +139,7 @@ async def test_progress_says_which_step_of_about_how_many(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("broken_at", "word"), [(0, "fails"), (99, "passes")])
 async def test_ends_that_agree_are_said_so(tmp_path: Path, broken_at: int, word: str) -> None:
     repository, _ = shop(tmp_path / "shop", broken_at=broken_at)
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     told = await until_over(bisector, service(repository), "b")
     assert told.state == "cannot tell"
@@ -151,7 +152,7 @@ async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:
         tmp_path / "shop",
         script='#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" -ge 5 ] && [ "$n" -le 8 ] && exit 125\n! grep -q broken shop.txt\n',
     )
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     told = await until_over(bisector, service(repository), "b")
     assert told.state == "cannot tell"
@@ -161,7 +162,7 @@ async def test_a_script_that_cannot_tell_is_believed(tmp_path: Path) -> None:
 
 async def test_a_script_that_stops_the_run_or_is_not_there(tmp_path: Path) -> None:
     repository, _ = shop(tmp_path / "shop", script="#!/bin/sh\nexit 200\n")
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "a", "1", "2")
     told = await until_over(bisector, service(repository), "a")
     assert told.state == "failed"
@@ -178,7 +179,7 @@ async def test_a_commit_that_hangs_cannot_be_told(tmp_path: Path) -> None:
         tmp_path / "shop",
         script='#!/bin/sh\nn=$(cut -d" " -f2 shop.txt)\n[ "$n" = 6 ] && sleep 600\n! grep -q broken shop.txt\n',
     )
-    bisector = LocalBisector(tmp_path / "state", step_seconds=1)
+    bisector = LocalBisector(tmp_path / "state", Clones(), step_seconds=1)
     await bisector.start(service(repository), "b", "1", "2")
     told = await until_over(bisector, service(repository), "b")
     assert told.state == "found"
@@ -191,7 +192,7 @@ async def test_releases_between_the_ends_come_first(tmp_path: Path) -> None:
     for number in (10, 20, 30):
         repository.git("tag", f"v1.{number}", shas[number])
     repository.git("tag", "unrelated", shas[24])
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     told = await until_over(bisector, service(repository), "b")
     assert told.culprit is not None
@@ -205,7 +206,7 @@ async def test_releases_between_the_ends_come_first(tmp_path: Path) -> None:
 async def test_a_script_that_no_commit_has_is_lent_by_the_clone(tmp_path: Path) -> None:
     repository, shas = shop(tmp_path / "shop")
     repository.write("new.sh", SCRIPT, executable=True)
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository, ("./new.sh",)), "b", "1", "2")
     told = await until_over(bisector, service(repository), "b")
     assert told.culprit is not None
@@ -218,7 +219,7 @@ async def test_cancelled_at_once_with_everything_it_started(tmp_path: Path) -> N
         tmp_path / "shop",
         script=f"#!/bin/sh\necho $$ > {hangs}.new\nmv {hangs}.new {hangs}\nsleep 600\n",
     )
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     await until_file(hangs)
     told = await bisector.cancel(service(repository), "b")
@@ -239,7 +240,7 @@ async def test_the_run_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None:
     os.killpg(bot.pid, signal.SIGKILL)
     bot.wait()
     gate.touch()
-    told = await until_over(LocalBisector(tmp_path / "state"), service(repository), "b")
+    told = await until_over(LocalBisector(tmp_path / "state", Clones()), service(repository), "b")
     assert told.culprit is not None
     assert told.culprit.sha == shas[8]
 
@@ -253,13 +254,13 @@ async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers
         script=f"#!/bin/sh\ncat shop.txt >> {asked}\nn=$(wc -l < {asked})\n"
         f'[ "$n" = 3 ] && while [ ! -e {gate} ]; do sleep 0.02; done\n! grep -q broken shop.txt\n',
     )
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(service(repository), "b", "1", "2")
     await until(bisector, service(repository), "b", lambda told: told.step == 3)
     run = next((tmp_path / "state").glob("bisects/*/process-1.json"))
     kill(records.read(run) or {})
     gate.touch()
-    told = await LocalBisector(tmp_path / "state").look(service(repository), "b")
+    told = await LocalBisector(tmp_path / "state", Clones()).look(service(repository), "b")
     assert "taken up again" in told.reason
     told = await until_over(bisector, service(repository), "b")
     assert told.culprit is not None
@@ -270,7 +271,7 @@ async def test_a_run_whose_process_was_killed_is_taken_up_again_with_its_answers
 
 async def test_what_cannot_be_started_is_said(tmp_path: Path) -> None:
     repository, _ = shop(tmp_path / "shop")
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     with pytest.raises(NotSetUp):
         await bisector.start(service(repository, ()), "b", "1", "2")
     with pytest.raises(PortError, match="9 is not known"):

@@ -100,7 +100,6 @@ async def test_an_id_is_one_call_in_a_workspace_of_any_size() -> None:
             assert found is not None
             assert found.name == "incidents"
             assert called(world) == ["conversations.info"]
-        assert await slack.channel_named("C0INCIDENTS") == "C0INCIDENTS"
 
 
 async def test_a_name_takes_pages_of_a_thousand_and_is_read_once() -> None:

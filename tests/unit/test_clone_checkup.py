@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.cli.checks.clones import clone as checked
+from bot.clients.git import clone as git_clone
 from bot.clients.git.bisect import LocalBisector
 from bot.clients.git.bisect_worker import Ended, Run, bisect
+from bot.clients.git.clone import Clones
+from bot.clients.git.source import LocalGit
 from bot.clients.processes.records import create
 from phases.ports.ports import PortError
 from phases.record.service import Service
@@ -87,7 +92,7 @@ def shallow(tmp_path: Path) -> tuple[Repository, list[str], Service]:
 
 async def test_a_bisect_deepens_a_shallow_clone(tmp_path: Path) -> None:
     _, shas, shop = shallow(tmp_path)
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(shop, "b", "1", "2")
     told = await until_over(bisector, shop, "b")
     assert told.culprit is not None
@@ -98,7 +103,7 @@ async def test_a_bisect_over_a_cut_that_stays_names_nobody(tmp_path: Path) -> No
     remote, shas, shop = shallow(tmp_path)
     unreachable(remote)
     with pytest.raises(PortError, match="history of the clone is cut"):
-        await LocalBisector(tmp_path / "state").start(shop, "b", "1", "2")
+        await LocalBisector(tmp_path / "state", Clones()).start(shop, "b", "1", "2")
     # Also where it was cut after the bisect had begun.
     job = {
         "good": "1",
@@ -118,8 +123,36 @@ async def test_a_bisect_fetches_a_release_that_the_clone_has_not_got(tmp_path: P
     shop = clone(remote, tmp_path / "clone")
     git(shop, "tag", "--delete", "v2")
     shop = shop.model_copy(update={"bisect": with_script(remote).bisect})
-    bisector = LocalBisector(tmp_path / "state")
+    bisector = LocalBisector(tmp_path / "state", Clones())
     await bisector.start(shop, "b", "1", "2")
     told = await until_over(bisector, shop, "b")
     assert told.culprit is not None
     assert told.culprit.sha == shas[8]
+
+
+async def test_the_bisect_and_the_source_fetch_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two fetches at a time would get into each other's lock files."""
+    remote, _ = broken_shop(tmp_path / "origin")
+    shop = clone(remote, tmp_path / "clone")
+    git(shop, "tag", "--delete", "v2")
+    shop = shop.model_copy(update={"bisect": with_script(remote).bisect})
+    under_way, most = 0, 0
+    fetched = git_clone._fetched  # pyright: ignore[reportPrivateUsage]
+
+    async def slowly(*arguments: str, **options: Any) -> str:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.05)
+        words = await fetched(*arguments, **options)
+        under_way -= 1
+        return words
+
+    monkeypatch.setattr(git_clone, "_fetched", slowly)
+    source = LocalGit()
+    bisector = LocalBisector(tmp_path / "state", source.clones)
+    await asyncio.gather(source.commits(shop, "1", "2"), bisector.start(shop, "b", "1", "2"))
+    await bisector.cancel(shop, "b")
+    assert most == 1

@@ -9,7 +9,6 @@ import pytest
 from github_world import SHOP, World, github_world
 from repositories import Repository
 
-from bot.clients.git.source import LocalGit
 from bot.clients.github.clone import CloneOnGitHub
 from bot.store.incident_store import Store
 from phases.ports.ports import PullRequests, SourceCode
@@ -36,7 +35,7 @@ async def test_pull_requests_come_first_and_branches_stay(world: World, tmp_path
         Pull(13, "Elsewhere", "e" * 40, "elsewhere"),
     ]
     shop = SHOP.model_copy(update={"checkout": str(repo.path)})
-    source: SourceCode = CloneOnGitHub(LocalGit(), world.source)
+    source: SourceCode = CloneOnGitHub(world.source)
     assert isinstance(source, PullRequests)
     found = [(fix.name, fix.commit, fix.checks) for fix in await source.hotfixes(shop)]
     assert found == [("#12", heads[0], "green"), ("spike", heads[1], None)]

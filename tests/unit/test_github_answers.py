@@ -25,7 +25,7 @@ from bot.clients.github.deployments import named
 from bot.clients.github.models import Deployment
 from bot.clients.github.rest_fallback import RestInstead
 from bot.clients.github.source import GitHubSource
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.store.dispatch_ledger import Dispatches
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from github_world import SHOP, World, github_world
 
-from bot.clients.github.errors import forbidden
+from bot.clients.github.http import forbidden
 from bot.store.incident_store import Store
 from phases.ports.ports import PortError
 from phases.record.findings import Release

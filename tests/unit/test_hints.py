@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.clients.advice import REINSTALL, SLACK_TOKEN, advice, at_start
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import LinearError
 from bot.clients.slack.errors import SlackRefused
 from phases.ports.ports import PortError

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http.client import Http, HttpError, retry_after
+from bot.clients.http.client import Http
+from bot.clients.http.errors import HttpError, retry_after
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.runtime.backoff import patient

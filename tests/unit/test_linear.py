@@ -24,7 +24,7 @@ SHOP = Service(name="shop", linear_team="shop")
 class World:
     def __init__(self, linear: Linear, faults: Faults, url: str) -> None:
         self.linear, self.faults, self.url = linear, faults, url
-        self.client = Client(f"{url}/graphql", API_KEY, timeout=5)
+        self.client = Client(f"{url}/graphql", API_KEY)
         self.changes = 0
         linear.on_change = self.changed
 

@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.clients.http.call_counts import CALLS, LIMITED
-from bot.clients.http.client import Http, HttpError
+from bot.clients.http.client import Http
+from bot.clients.http.errors import HttpError
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.live.editor import Live

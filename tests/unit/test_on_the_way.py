@@ -23,8 +23,9 @@ from bot.cli.checks import outside, sentry
 from bot.clients.advice import advice
 from bot.clients.discord import Discord
 from bot.clients.github.client import GitHub
-from bot.clients.http.client import Http, HttpError
+from bot.clients.http.client import Http
 from bot.clients.http.endpoint import HttpEndpoint
+from bot.clients.http.errors import HttpError
 from bot.clients.http.unreachable import why
 from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
@@ -108,7 +109,7 @@ async def test_a_private_authority_is_named_by_every_client(company: str) -> Non
         github.about("acme/shop"),
         linear.check(),
         discord.check(),
-        pagerduty.page(key="k", text="t", severity="error", url=None),
+        pagerduty.page(key="k", text="t"),
     )
     for question in asking:
         with pytest.raises(

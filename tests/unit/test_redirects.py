@@ -23,12 +23,12 @@ from starlette.routing import Route
 from bot.clients.discord import Discord
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import GitHub
-from bot.clients.http.client import HttpError, part
+from bot.clients.http.client import part
 from bot.clients.http.endpoint import HttpEndpoint
+from bot.clients.http.errors import HttpError
 from bot.clients.linear.client import Linear
 from bot.clients.pagerduty import PagerDuty
 from bot.clients.sentry.client import Sentry
-from bot.clients.sentry.resolver import SentryIssues
 from bot.clients.slack.client import Slack
 from bot.clients.slack.socket_mode import SocketMode
 from handlers.app import build_app
@@ -100,9 +100,9 @@ async def sentry(url: str, stack: AsyncExitStack) -> None:
 
 
 async def sentry_resolve(url: str, stack: AsyncExitStack) -> None:
-    client = SentryIssues(url, "acme", TOKEN)
+    client = Sentry(url, "acme", TOKEN)
     stack.push_async_callback(client.aclose)
-    await client.resolve(["41"], [])
+    await client.issues().resolve(["41"], [])
 
 
 async def linear(url: str, stack: AsyncExitStack) -> None:
@@ -126,7 +126,7 @@ async def github_graphql(url: str, stack: AsyncExitStack) -> None:
 async def pagerduty(url: str, stack: AsyncExitStack) -> None:
     client = PagerDuty(f"{url}/v2/enqueue", TOKEN)
     stack.push_async_callback(client.aclose)
-    await client.page(key="k", text="x", severity="critical", url=None)
+    await client.page(key="k", text="x")
 
 
 async def discord(url: str, stack: AsyncExitStack) -> None:

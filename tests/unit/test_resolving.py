@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
+from bot.clients.sentry.client import Sentry
 from bot.clients.sentry.resolver import SentryIssues, Way
 from phases.messages import actions as said
 from phases.messages import effects as wanted
@@ -25,10 +26,7 @@ from tests.unit.story import Story, verifying
 
 @asynccontextmanager
 async def resolver(w: World) -> AsyncIterator[SentryIssues]:
-    site = w.client._http._base.partition("/api/0/")[0]  # pyright: ignore[reportPrivateUsage]
-    issues = SentryIssues(site, "acme", "sntrys_local", timeout=5)
-    yield issues
-    await issues.aclose()
+    yield w.client.issues()
 
 
 def sends(w: World, release: str) -> str:
@@ -218,9 +216,9 @@ async def test_a_sentry_that_drops_the_release_resolved_it_in_none(
         return JSONResponse(body)
 
     async with serving(Starlette(routes=[Route("/{rest:path}", answer, methods=["PUT"])])) as url:
-        issues = SentryIssues(url, "acme", "t")
-        assert await issues.resolve(["1"], [Way(next=True)]) == (way,)
-        await issues.aclose()
+        sentry = Sentry(url, "acme", "t")
+        assert await sentry.issues().resolve(["1"], [Way(next=True)]) == (way,)
+        await sentry.aclose()
 
 
 # --- what the record wants -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.clients.sentry.client import Sentry
 from bot.clients.sentry.models import IssueShape, ReleaseShape, hashed, scrubbed, split_users
 from phases.ports.ports import ErrorTracker, PortError

@@ -16,7 +16,7 @@ from test_guard import recovered
 from test_sentry_overload import FEATURES, TOTALS, USERS, fire
 from test_verification import burned, look
 
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 from phases.record.findings import Choice, LookVerdict, Word
 from phases.record.incident import GuardLook, Severity

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.clients.sentry.client import Sentry
-from bot.clients.sentry.overload import passing
+from bot.clients.sentry.http import passing
 from phases.ports.ports import PortError
 from phases.ports.tracker_values import EventPicture
 from phases.record.findings import Choice, IssueSeen, Release, TriageReport, Word

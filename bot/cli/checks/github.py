@@ -7,12 +7,9 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from bot.cli.checks import Finding, broken, works
-from bot.clients.deployers.github import natural
 from bot.clients.deployers.github_workflows import state_of
-from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, GitHub, read
+from bot.clients.github.client import GitHub
 from bot.clients.github.deployments import GitHubDeployments
-from bot.clients.github.models import Tags
 from bot.config.settings import Settings
 from phases.ports.ports import PortError
 from phases.record.findings import Release
@@ -109,15 +106,6 @@ async def _asked(what: str, question: Awaitable[T], mend: str) -> T | Finding:
         return await question
     except PortError as error:
         return broken(what, f"{error.text}.", "" if error.retryable else mend)
-
-
-async def tags(service: Service, github: GitHub) -> dict[str, str]:
-    """With their commits, the highest first: GitHub does not list them by date."""
-    answer = await github.get(calls.TAGS, service.repository or "", {"per_page": PAGE})
-    rows = sorted(
-        read(Tags, {"rows": answer}).rows, key=lambda tag: natural(tag.name), reverse=True
-    )
-    return {tag.name: tag.commit.sha for tag in rows}
 
 
 async def deployed(service: Service, github: GitHub) -> list[str]:

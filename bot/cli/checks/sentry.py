@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from bot.cli.checks import Finding, broken, works
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from bot.clients.sentry.client import Sentry
 from bot.config.catalogue import Catalogue
 from bot.config.settings import Settings

@@ -161,7 +161,7 @@ async def release_names(
             commits = tags
             sides.append(("tag", names.tag, list(tags)))
     elif hub is not None and service.repository:
-        tagged = await asked(f"Releases, {service.name}", github.tags(service, hub))
+        tagged = await asked(f"Releases, {service.name}", hub.tags(service.repository or ""))
         if isinstance(tagged, Finding):
             found.append(tagged)
         else:

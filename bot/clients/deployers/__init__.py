@@ -1,4 +1,4 @@
-"""Which deployer a service has. Another kind is one more entry in the mapping that the wiring hands in."""
+"""The deployer of a service. Another kind is one more entry in the mapping of the wiring."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Deployers = Mapping[str, Deployer]
 
 
 def deployer_for(service: Service, deployers: Deployers) -> Deployer | None:
-    """The service's deployer, or None where it has none that is set up: then the bot can advise, but not deploy."""
+    """Return the service's deployer, or None where none is set up.
+
+    Then the bot can advise, but not deploy.
+    """
     return (
         deployers.get(service.deployer) if service.deployer and service.deploy is not None else None
     )

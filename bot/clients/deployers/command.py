@@ -1,15 +1,15 @@
-"""The `command` deployer: the catalogue's argv lists, run as detached local processes under a record (contract: services.toml).
+"""The `command` deployer: the catalogue's argv lists, run as detached local processes.
 
-A deploy is started at most once for a deploy id: the record is made before the process, and the process claims it. Past its
-`limit_seconds` a deploy is stopped (see `process_run.py`) and has failed. What runs afterwards is never concluded from the exit code:
-the caller reads it back with `running`.
+Each runs under a record. A deploy is started at most once for a deploy id: the record is made
+before the process, and the process claims it. Past its `limit_seconds` a deploy is stopped (see
+`watcher.py`) and has failed. The running release is never concluded from the exit code: the caller
+reads it back with `running`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,63 +24,64 @@ from bot.runtime.redaction import HIDDEN, LINES_SHOWN, printed, redact
 from phases.ports.ports import DeployState, NotSetUp, PortError
 from phases.record.findings import DeployOutput, Release
 from phases.record.markdown import cut
-from phases.record.service import DEPLOYABLE, DeployCommands, Service
+from phases.record.service import ABBREVIATED, COMMIT, DEPLOYABLE, DeployCommands, Service
 
 log = logging.getLogger(__name__)
 
 ASK_SECONDS = 15.0
-"""How long `current` and `releases` may take."""
+"""The time of `current` and `releases`."""
 START_SECONDS = 10.0
-"""How long it may take until the watcher has said that the command runs."""
+"""The time until the watcher has said that the command runs."""
 RELEASES_SHOWN = 200
 LAST_WORD = 160
 """Characters of the last line that stand beside the exit code: one message on a phone."""
 STANDS_STILL_SECONDS = 5.0
 """A line without its end is held back for so long: it may be half of a secret."""
 
-SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_ABBREVIATED = re.compile(r"[0-9a-f]{7,64}")
 _ROOT = Path(__file__).resolve().parents[3]
 
 
 class CommandDeployer:
-    """Keeps `phases.ports.ports.Deployer`. `state_dir` holds the records; several bots on one host may share it."""
+    """Keeps `phases.ports.ports.Deployer`.
+
+    `state_dir` holds the records; several bots on one host may share it.
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir.resolve()
 
     async def running(self, service: Service) -> Release | None:
-        """What the `current` command prints in its first line: a version, or the commit of a hotfix started from here."""
+        """Return the release in the first line of the `current` command.
+
+        It is a version, or the commit of a hotfix started from here.
+        """
         commands = _commands(service)
         output = await self._ask(service, commands.current, "what runs now")
         name = _first_line(output.text)
         if name is None:
             return None
         sha = name.lower()
-        if _ABBREVIATED.fullmatch(sha):
+        if ABBREVIATED.fullmatch(sha):
             for release in self._hotfixes(service):
                 if release.commit is not None and release.commit.startswith(sha):
                     return release
-        patterns = _patterns(service)
-        version = next(
-            (v for p in patterns if (v := service.release.version_of(p, name)) is not None), name
-        )
-        return Release(version=version, commit=sha if SHA.fullmatch(sha) else None)
+        read = (service.release.version_of(pattern, name) for pattern in _patterns(service))
+        version = next((version for version in read if version is not None), name)
+        return Release(version=version, commit=sha if COMMIT.fullmatch(sha) else None)
 
     async def release_names(self, service: Service) -> list[str]:
-        """The lines that the `releases` command prints, as they are (`firebreak doctor`)."""
+        """Return the lines that the `releases` command prints (`firebreak doctor`)."""
         output = await self._ask(service, _commands(service).releases, "which releases there are")
         return [line.strip() for line in output.text.splitlines() if line.strip()]
 
     async def releases(self, service: Service) -> Sequence[Release]:
-        """What the `releases` command prints, newest first, a name a line.
+        """Return the names that the `releases` command prints, newest first, a name a line.
 
-        All names are read by one pattern, `tag` or `deploy`, whichever says more of the two and fits any: with tags `v{version}`
-        a `nightly` beside them is no release. What fits not, or may not be deployed (rules: Releases and deploys), is left out.
+        All names are read by one pattern, `tag` or `deploy`, whichever says more of the two and
+        fits any: with tags `v{version}` a `nightly` beside them is no release. A name that does not
+        fit, or may not be deployed (rules: Releases and deploys), is left out.
         """
-        commands = _commands(service)
-        output = await self._ask(service, commands.releases, "which releases there are")
-        names = [line.strip() for line in output.text.splitlines() if line.strip()]
+        names = await self.release_names(service)
         for pattern in _patterns(service):
             versions = [
                 version
@@ -89,15 +90,16 @@ class CommandDeployer:
                 and not service.of_another(name, pattern)
             ]
             if versions:
-                fit = list(dict.fromkeys(v for v in versions if DEPLOYABLE.fullmatch(v)))[
-                    :RELEASES_SHOWN
-                ]
+                fit = list(dict.fromkeys(v for v in versions if DEPLOYABLE.fullmatch(v)))
                 commits = await self._commits(service)
-                return [Release(version=v, commit=_commit(service, v, commits)) for v in fit]
+                return [
+                    Release(version=version, commit=_commit(service, version, commits))
+                    for version in fit[:RELEASES_SHOWN]
+                ]
         return []
 
     async def _commits(self, service: Service) -> dict[str, str]:
-        """Return the commits of the clone's tags, by which others may know a release; none without a clone."""
+        """Return the commits of the clone's tags, by which others may know a release."""
         if not service.checkout:
             return {}
         try:
@@ -124,7 +126,8 @@ class CommandDeployer:
                 "at": records.now(),
             }
             records.create(folder / "job.json", job)
-        # A record that nobody claimed is what a bot leaves behind that was killed right here: the watcher takes it, or finds it taken.
+        # A bot that was killed right here leaves a record behind that nobody claimed. The watcher
+        # takes it, or finds it taken.
         if records.read(folder / "process.json") is None:
             await self._launch(folder)
 
@@ -136,7 +139,7 @@ class CommandDeployer:
                 state="unknown", reason="no record of this deploy on the host that was asked"
             )
         watcher = records.read(folder / "process.json")
-        found = records.find(watcher)
+        process = records.find(watcher)
         # Read after looking for the watcher: it writes the result and then ends.
         result = records.read(folder / "result.json")
         output = _printed(folder, going_on=result is None)
@@ -145,9 +148,9 @@ class CommandDeployer:
             return _ended(result, job, output, started)
         if watcher is None:
             return _never_seen(started)
-        if found == "running":
+        if process == "running":
             return _state("running", output, started)
-        if found == "elsewhere":
+        if process == "elsewhere":
             reason = (
                 f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
             )
@@ -155,7 +158,10 @@ class CommandDeployer:
         return self._without_watcher(folder, job, output, started)
 
     async def give_up(self, service: Service, deploy_id: str) -> bool:
-        """Takes the record as a watcher would: one that comes late (a host so busy that it was not waited for) finds it taken."""
+        """Take the record as a watcher would.
+
+        A watcher that comes late (on a host so busy that it was not waited for) finds it taken.
+        """
         folder = self._folder(deploy_id)
         if records.read(folder / "job.json") is None:
             return True
@@ -169,7 +175,10 @@ class CommandDeployer:
     def _without_watcher(
         self, folder: Path, job: dict[str, Any], output: DeployOutput, started: datetime | None
     ) -> DeployState:
-        """Somebody killed the watcher: the command may go on, but nobody will learn how it ends."""
+        """Return the state after somebody killed the watcher.
+
+        The command may go on, but nobody will learn how it ends.
+        """
         child = records.read(folder / "child.json")
         if records.find(child) == "running":
             limit = timedelta(seconds=float(job["limit_seconds"]))
@@ -184,7 +193,10 @@ class CommandDeployer:
         return _state("unknown", output, started, reason)
 
     async def _argv(self, service: Service, to: Release, *, hotfix: bool) -> list[str]:
-        """The command for this deploy. A placeholder fills one whole argument; nothing else is ever put into an argument."""
+        """Return the command for this deploy.
+
+        A placeholder fills one whole argument; nothing else is ever put into an argument.
+        """
         commands = _commands(service)
         if hotfix:
             if not commands.hotfix:
@@ -193,7 +205,7 @@ class CommandDeployer:
                     f"{service.name} has no hotfix command (`deploy.hotfix` in the catalogue)",
                 )
             commit = (to.commit or "").lower()
-            if not SHA.fullmatch(commit):
+            if not COMMIT.fullmatch(commit):
                 raise PortError(
                     "deployer",
                     "a hotfix is deployed by its full commit, and none was given",
@@ -214,7 +226,7 @@ class CommandDeployer:
         name = service.release.deploy.replace("{version}", to.version)
         filled = {"{release}": name, "{version}": to.version}
         if "{commit}" in commands.run:
-            if not to.commit or not SHA.fullmatch(to.commit):
+            if not to.commit or not COMMIT.fullmatch(to.commit):
                 raise PortError(
                     "deployer", f"the commit of {to.version} is not known", retryable=False
                 )
@@ -232,7 +244,7 @@ class CommandDeployer:
                 "deployer", f"nothing was started: {error.text}", retryable=True
             ) from error
         if output.code < 0 and records.read(folder / "process.json") is not None:
-            return  # who starts it was killed, and not before it had started: `look` tells the rest
+            return  # its starter was killed after the start: `look` tells the rest
         if output.code:
             job = records.read(folder / "job.json") or {"argv": ["the command"]}
             text = redact(f"nothing was started: {job['argv'][0]}: {output.complaint}")
@@ -254,13 +266,13 @@ class CommandDeployer:
         return output
 
     def _hotfixes(self, service: Service) -> list[Release]:
-        """Hotfixes that were started from this host, by the records that are left of them."""
-        found: list[Release] = []
+        """Return the hotfixes that were started from this host, by their records."""
+        hotfixes: list[Release] = []
         for path in sorted(self._state_dir.glob("deploys/*/job.json")):
             job = records.read(path)
             if job is not None and job["hotfix"] and job["service"] == service.name:
-                found.append(Release(version=job["version"], commit=job["commit"]))
-        return found
+                hotfixes.append(Release(version=job["version"], commit=job["commit"]))
+        return hotfixes
 
     def _folder(self, deploy_id: str) -> Path:
         return records.folder_of(self._state_dir, "deploys", deploy_id)
@@ -273,8 +285,8 @@ def _commands(service: Service) -> DeployCommands:
 
 
 def _commit(service: Service, version: str, tags: Mapping[str, str]) -> str | None:
-    """Of a version: its tag's, or itself."""
-    if SHA.fullmatch(version.lower()):
+    """Return the commit of a version: its tag's, or itself."""
+    if COMMIT.fullmatch(version.lower()):
         return version.lower()
     return tags.get(service.release.tag.replace("{version}", version))
 
@@ -308,7 +320,10 @@ def _ended(
 
 
 def _with_its_last_word(end: str, output: DeployOutput) -> str:
-    """What a command prints last before it fails mostly says why: people who decide again need not open the output."""
+    """Add the last line that a command printed before it failed; mostly it says why.
+
+    So people who decide again need not open the output.
+    """
     last = next((line.strip() for line in reversed(output.lines) if line.strip()), "")
     return f"{end}: {cut(last, LAST_WORD)}" if last and last != HIDDEN else end
 

@@ -1,7 +1,9 @@
-"""The `github` deployer: workflows of the service's own repository, started by dispatch and followed by polling (docs/github.md).
+"""The `github` deployer: workflows of the service's own repository (docs/github.md).
 
-A dispatch has no key of its own and its inputs cannot be read afterwards, so the workflow's `run-name` must hold the `decision` input: a
-run is found again by its title. What runs is never concluded from a run: it is the newest successful deployment of the environment.
+They are started by dispatch and followed by polling. A dispatch has no key of its own and its
+inputs cannot be read afterwards, so the workflow's `run-name` must hold the `decision` input: a run
+is found again by its title. The running release is never concluded from a run: it is the newest
+successful deployment of the environment.
 https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
 """
 
@@ -14,30 +16,28 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from bot.clients.deployers.command import SHA
 from bot.clients.deployers.github_deployments import ByDeployments
 from bot.clients.deployers.github_workflows import why_not_started
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
+from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
 from bot.clients.github.deployments import GitHubDeployments
-from bot.clients.github.models import Dispatched, Releases, Tags, WorkflowRun, WorkflowRuns
-from bot.clients.http.client import HttpError
+from bot.clients.github.models import Dispatched, Published, WorkflowRun, WorkflowRuns
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import DeployState, NotSetUp, PortError
 from phases.record.findings import Release
-from phases.record.service import DEPLOYABLE, DeployWorkflow, Service
+from phases.record.service import COMMIT, DEPLOYABLE, DeployWorkflow, Service
 
 log = logging.getLogger(__name__)
 
 SEEN_SECONDS = 60.0
-"""A dispatched run that does not show for so long is unknown (architecture: What each effect does)."""
+"""A dispatched run that does not show for so long is unknown."""
 LIMIT_SECONDS = 30 * 60.0
 """A run that takes longer hangs: its result is unknown, and people are paged."""
 SETTLE_SECONDS = 20.0
-"""After a run has succeeded, how long its deployment may take to show."""
+"""The time that the deployment of a successful run may take to show."""
 RUNS_SHOWN = 50
 RUN_AGE = timedelta(days=1)
 """Older runs belong to another life of the same incident number."""
-TAG_PAGES = 3
 RELEASES_SHOWN = 200
 
 _GOING_ON = frozenset({"queued", "in_progress", "requested", "waiting", "pending"})
@@ -70,7 +70,7 @@ class Handed(Protocol):
 
 
 class Ledger(Protocol):
-    """Which deploys were handed to GitHub, over all replicas. Raises `PortError`."""
+    """The deploys that were handed to GitHub, over all replicas. Raises `PortError`."""
 
     async def first(self, deploy_id: str) -> bool: ...
 
@@ -87,31 +87,32 @@ class GitHubDeployer:
     def __init__(self, github: GitHub, ledger: Ledger) -> None:
         self._github = github
         self._ledger = ledger
-        self._deployments = GitHubDeployments(github)
-        self._by_deployments = ByDeployments(github)
+        self.deployments = GitHubDeployments(github)
+        self._by_deployments = ByDeployments(github, self.deployments)
 
     async def running(self, service: Service) -> Release | None:
-        """The newest deployment of the environment that was successful and is not taken down."""
+        """Return the newest deployment that was successful and is not taken down."""
         _workflow(service)
-        newest = await self._deployments.running(service)
+        newest = await self.deployments.running(service)
         return newest[1] if newest else None
 
     async def releases(self, service: Service) -> Sequence[Release]:
-        """Published releases, newest first, then the other tags, the highest first; names that fit not are left out.
+        """Return published releases, newest first, then the other tags, the highest first.
 
-        Where nothing is said of how tags are written, releases may be commits: then those that were deployed before come first.
+        Names that do not fit are left out. Where the catalogue does not say how tags are written,
+        releases may be commits: then those that were deployed before come first.
         """
         repository, _ = _workflow(service)
-        released, *tags = await asyncio.gather(
+        released, tags = await asyncio.gather(
             self._github.polled(calls.RELEASES, repository, {"per_page": PAGE}),
-            self._tags(repository),
+            self._github.tags(repository),
         )
-        names = [r.tag_name for r in read(Releases, {"rows": released}).rows if not r.draft]
-        others = sorted(set(tags[0]) - set(names), key=natural, reverse=True)
+        names = [r.tag_name for r in read(list[Published], released) if not r.draft]
+        others = [name for name in tags if name not in names]
         fit: dict[str, Release] = {}
         if service.release.tag == "{version}":
-            seen = (one.release for one in await self._deployments.deploys([service]))
-            fit |= {one.version: one for one in seen if one.version == one.commit}
+            deployed = (deploy.release for deploy in await self.deployments.deploys([service]))
+            fit |= {r.version: r for r in deployed if r.version == r.commit}
         for name in (*names, *others):
             version = service.release.version_of(service.release.tag, name)
             if (
@@ -120,168 +121,120 @@ class GitHubDeployer:
                 or service.of_another(name, service.release.tag)
             ):
                 continue
-            fit.setdefault(version, Release(version=version, commit=tags[0].get(name) or None))
+            fit.setdefault(version, Release(version=version, commit=tags.get(name) or None))
         return list(fit.values())[:RELEASES_SHOWN]
 
     async def start(self, service: Service, deploy_id: str, to: Release, *, hotfix: bool) -> None:
         repository, deploy = _workflow(service)
         workflow = deploy.hotfix_workflow if hotfix else deploy.workflow
         inputs = await self._inputs(service, deploy_id, to, hotfix=hotfix)
-        if deploy.via == "deployments":
-            await self._deploy(service, deploy, deploy_id, inputs["release"], to, hotfix=hotfix)
+        by_deployment = deploy.via == "deployments"
+        branch = "" if by_deployment else await self._github.default_branch(repository)
+        if await self._ledger.known(deploy_id) is not None:
             return
-        branch = await self._github.default_branch(repository)
-        if (
-            await self._ledger.known(deploy_id) is not None
-            or await self._find(service, deploy_id) is not None
-        ):
+        find = self._by_deployments.find if by_deployment else self._find
+        if await find(service, deploy_id) is not None:
             return
         if not await self._ledger.first(deploy_id):
             return  # another replica was faster
-        body = {"ref": branch, "inputs": inputs, "return_run_details": True}
         try:
+            if by_deployment:
+                tag = service.release.tag.replace("{version}", to.version)
+                ref = inputs["commit"] if hotfix else tag
+                release = inputs["release"]
+                await self._by_deployments.create(service, deploy, deploy_id, ref, release)
+                return
+            body = {"ref": branch, "inputs": inputs, "return_run_details": True}
             answer = await self._dispatch(repository, workflow, body)
         except HttpError as error:
             if error.sent and (error.status is None or error.status >= 500 or error.status < 400):
-                # It may have been taken. Following it looks for its run, and never sends it again.
-                log.warning("the answer to a dispatch of %s was lost: %s", workflow, error.text)
+                # It may have been taken. Following it looks for it, and never sends it again.
+                log.warning("the answer to the start of %s was lost: %s", deploy_id, error.text)
                 return
             await self._ledger.forget(deploy_id)
+            if by_deployment:
+                raise
             why = await why_not_started(self._github, repository, workflow, branch, error)
             raise _not_taken(error, why) from error
         if answer is not None:
             await self._remember(deploy_id, answer)
 
     async def _dispatch(self, repository: str, workflow: str, body: Mapping[str, Any]) -> Any:
-        """`return_run_details` came in 2026; GitHub Enterprise Server up to 3.20 answers 400 to a key that it does not know:
-        https://github.com/cli/cli/issues/12672. What was refused was not started."""
+        """Start a workflow.
+
+        `return_run_details` came in 2026; GitHub Enterprise Server up to 3.20 answers 400 to a key
+        that it does not know: https://github.com/cli/cli/issues/12672. A refused one was not
+        started.
+        """
         try:
             return await self._github.write(calls.DISPATCH, repository, body, workflow_id=workflow)
         except HttpError as error:
-            if error.status != 400 and not (
-                error.status == 422 and "return_run_details" in error.said
-            ):
+            named = error.status == 422 and "return_run_details" in error.said
+            if error.status != 400 and not named:
                 raise
         plain = {key: value for key, value in body.items() if key != "return_run_details"}
         return await self._github.write(calls.DISPATCH, repository, plain, workflow_id=workflow)
 
-    async def _deploy(
-        self,
-        service: Service,
-        deploy: DeployWorkflow,
-        deploy_id: str,
-        name: str,
-        to: Release,
-        *,
-        hotfix: bool,
-    ) -> None:
-        ref = (
-            (to.commit or "").lower()
-            if hotfix
-            else service.release.tag.replace("{version}", to.version)
-        )
-        if await self._ledger.known(deploy_id) is not None or await self._by_deployments.find(
-            service, deploy_id
-        ):
-            return
-        if not await self._ledger.first(deploy_id):
-            return  # another replica was faster
-        try:
-            await self._by_deployments.create(service, deploy, deploy_id, ref, name)
-        except HttpError as error:
-            if error.sent and (error.status is None or error.status >= 500 or error.status < 400):
-                log.warning("the answer to a deployment was lost: %s", error.text)
-                return
-            await self._ledger.forget(deploy_id)
-            raise
-
     async def give_up(self, service: Service, deploy_id: str) -> bool:
-        """What was handed to GitHub may begin at any time."""
+        """Return False: a deploy that was handed to GitHub may begin at any time."""
         return False
 
-    async def _deployment(self, service: Service, deploy_id: str) -> DeployState:
-        handed = await self._ledger.known(deploy_id)
-        found = await self._by_deployments.find(service, deploy_id)
-        if found is not None:
-            return await self._by_deployments.state(service, found)
-        if handed is None:
-            return DeployState(state="unknown", reason="GitHub has no deployment for it")
-        if datetime.now(UTC) - handed.at < timedelta(seconds=SEEN_SECONDS):
-            waiting = ("GitHub does not show the deployment yet.",)
-            return DeployState(state="running", lines=waiting, started_at=handed.at)
-        reason = f"GitHub shows no deployment with {deploy_id} after {SEEN_SECONDS:.0f} s; it is not started again"
-        return DeployState(state="unknown", reason=reason, started_at=handed.at)
-
     async def look(self, service: Service, deploy_id: str) -> DeployState:
-        if _workflow(service)[1].via == "deployments":
-            return await self._deployment(service, deploy_id)
+        by_deployment = _workflow(service)[1].via == "deployments"
         handed = await self._ledger.known(deploy_id)
-        run = await self._run(service, deploy_id, handed)
-        if run is not None:
+        if by_deployment:
+            deployment = await self._by_deployments.find(service, deploy_id)
+            if deployment is not None:
+                return await self._by_deployments.state(service, deployment)
+        elif (run := await self._run(service, deploy_id, handed)) is not None:
             return await self._state(service, run)
+        what = "deployment" if by_deployment else "run"
         if handed is None:
-            return DeployState(state="unknown", reason="GitHub has no run for it")
+            return DeployState(state="unknown", reason=f"GitHub has no {what} for it")
         if datetime.now(UTC) - handed.at < timedelta(seconds=SEEN_SECONDS):
-            return DeployState(
-                state="running", lines=("GitHub does not show the run yet.",), started_at=handed.at
-            )
-        reason = (
-            f"GitHub shows no run with {deploy_id} in its name after {SEEN_SECONDS:.0f} s; it is not started again. "
-            "The workflow's `run-name` must hold the `decision` input"
-        )
+            lines = (f"GitHub does not show the {what} yet.",)
+            return DeployState(state="running", lines=lines, started_at=handed.at)
+        reason = f"GitHub shows no {what} with {deploy_id}{'' if by_deployment else ' in its name'}"
+        reason += f" after {SEEN_SECONDS:.0f} s; it is not started again"
+        if not by_deployment:
+            reason += ". The workflow's `run-name` must hold the `decision` input"
         return DeployState(state="unknown", reason=reason, started_at=handed.at)
 
-    # --- a run ---------------------------------------------------------------------------------------------------
+    # --- a run ------------------------------------------------------------------------------------
 
     async def _run(
         self, service: Service, deploy_id: str, handed: Handed | None
     ) -> WorkflowRun | None:
         repository, _ = _workflow(service)
         if handed is None or handed.run is None:
-            found = await self._find(service, deploy_id)
-            if found is not None and handed is not None:
-                await self._ledger.became(deploy_id, found.id)
-            return found
-        try:
-            return read(
-                WorkflowRun,
-                await self._github.polled(calls.WORKFLOW_RUN, repository, run_id=handed.run),
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
-            return None  # not there yet, or deleted
+            run = await self._find(service, deploy_id)
+            if run is not None and handed is not None:
+                await self._ledger.became(deploy_id, run.id)
+            return run
+        asked = self._github.polled(calls.WORKFLOW_RUN, repository, run_id=handed.run)
+        answer = await or_none(asked)  # None: not there yet, or deleted
+        return None if answer is None else read(WorkflowRun, answer)
 
     async def _find(self, service: Service, deploy_id: str) -> WorkflowRun | None:
-        """The newest run whose title holds the id as a whole word."""
+        """Return the newest run whose title holds the id as a whole word."""
         repository, deploy = _workflow(service)
         titled = re.compile(rf"(?<![\w-]){re.escape(deploy_id)}(?![\w-])", re.IGNORECASE)
         since = datetime.now(UTC) - RUN_AGE
-        pages = await asyncio.gather(
-            *(
-                self._runs(repository, name)
-                for name in dict.fromkeys((deploy.workflow, deploy.hotfix_workflow))
-            )
-        )
-        found = [
+        workflows = dict.fromkeys((deploy.workflow, deploy.hotfix_workflow))
+        pages = await asyncio.gather(*(self._runs(repository, name) for name in workflows))
+        ours = [
             run
             for page in pages
             for run in page
             if run.created_at > since and titled.search(run.display_title)
         ]
-        return max(found, key=lambda run: run.created_at, default=None)
+        return max(ours, key=lambda run: run.created_at, default=None)
 
     async def _runs(self, repository: str, workflow: str) -> Sequence[WorkflowRun]:
         asked = {"event": "workflow_dispatch", "per_page": RUNS_SHOWN}
-        try:
-            answer = await self._github.polled(
-                calls.WORKFLOW_RUNS, repository, asked, workflow_id=workflow
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
-            return ()  # a repository without this workflow
-        return read(WorkflowRuns, answer).workflow_runs
+        runs = self._github.polled(calls.WORKFLOW_RUNS, repository, asked, workflow_id=workflow)
+        answer = await or_none(runs)  # None: a repository without this workflow
+        return () if answer is None else read(WorkflowRuns, answer).workflow_runs
 
     async def _state(self, service: Service, run: WorkflowRun) -> DeployState:
         started = run.run_started_at or run.created_at
@@ -304,27 +257,25 @@ class GitHubDeployer:
                 state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended
             )
         if datetime.now(UTC) - ended < timedelta(seconds=SETTLE_SECONDS):
-            newest = await self._deployments.running(service)
+            newest = await self.deployments.running(service)
             if newest is None or newest[0].created_at < run.created_at:
                 waiting = ("The run succeeded; GitHub does not show its deployment yet.",)
                 return DeployState(state="running", lines=waiting, started_at=started)
         return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
 
-    # --- what is there -------------------------------------------------------------------------------------------
-
-    async def _tags(self, repository: str) -> dict[str, str]:
-        """With the commits that they point at."""
-        rows = await self._github.pages(calls.TAGS, repository, most=TAG_PAGES)
-        return {tag.name: tag.commit.sha for tag in read(Tags, {"rows": rows}).rows}
+    # --- what is there ----------------------------------------------------------------------------
 
     async def _inputs(
         self, service: Service, deploy_id: str, to: Release, *, hotfix: bool
     ) -> dict[str, str]:
-        """The four inputs that both workflows declare (docs/github.md). Raises where the release may not be deployed."""
+        """Return the four inputs that both workflows declare (docs/github.md).
+
+        Raises where the release may not be deployed.
+        """
         repository, _ = _workflow(service)
         commit = (to.commit or "").lower()
         if hotfix:
-            if not SHA.fullmatch(commit):
+            if not COMMIT.fullmatch(commit):
                 raise PortError(
                     "deployer",
                     "a hotfix is deployed by its full commit, and none was given",
@@ -340,7 +291,7 @@ class GitHubDeployer:
             raise PortError(
                 "deployer", f"{to.version[:200]!r} is no name that may be deployed", retryable=False
             )
-        by_commit = bool(SHA.fullmatch(to.version)) and service.release.tag == "{version}"
+        by_commit = bool(COMMIT.fullmatch(to.version)) and service.release.tag == "{version}"
         tag = service.release.tag.replace("{version}", to.version)
         try:
             if by_commit:
@@ -351,14 +302,15 @@ class GitHubDeployer:
             if error.status not in ((404, 422) if by_commit else (404,)):
                 raise
             what = "commit" if by_commit else "tag"
-            text = f"{to.version} is not in the deployer's list of releases: {repository} has no {what} {tag}"
+            text = f"{to.version} is not in the deployer's list of releases"
+            text += f": {repository} has no {what} {tag}"
             raise PortError("deployer", text, retryable=False) from error
         name = service.release.deploy.replace("{version}", to.version)
         commit = to.version if by_commit else ""
         return {"release": name, "commit": commit, "decision": deploy_id, "hotfix": "false"}
 
     async def _remember(self, deploy_id: str, answer: object) -> None:
-        """The run's id spares looking for it; without it the run is found by its title."""
+        """Keep the run's id, which spares looking for it by its title."""
         try:
             await self._ledger.became(deploy_id, read(Dispatched, answer).workflow_run_id)
         except PortError as error:
@@ -374,7 +326,7 @@ def _workflow(service: Service) -> tuple[str, DeployWorkflow]:
 
 
 def _not_taken(error: HttpError, why: str) -> HttpError:
-    """A refused dispatch, with its reason."""
+    """Return the error of a refused dispatch, with its reason."""
     return HttpError(
         SYSTEM,
         f"nothing was started: {why}",
@@ -383,8 +335,3 @@ def _not_taken(error: HttpError, why: str) -> HttpError:
         status=error.status,
         sent=error.sent,
     )
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """1.10 after 1.9."""
-    return [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", name)]

@@ -1,8 +1,10 @@
-"""Deploys by GitHub's Deployments API: a deployment is made, and whoever listens to deployments carries it out and says how it ended.
+"""Deploys by GitHub's Deployments API: a deployment is made, and a listener carries it out.
 
-Our id stands in its `payload`, so a deployment is found again whatever happened to the answer. Its state is its newest status.
-https://docs.github.com/en/rest/deployments/deployments#create-a-deployment. `required_contexts` is empty: the status checks of *this deployment*
-are skipped, as an emergency wants; no rule of a branch is touched, and `auto_merge` is off, so that nothing is merged into what is deployed.
+Our id stands in its `payload`, so a deployment is found again whatever happened to the answer. Its
+state is its newest status.
+https://docs.github.com/en/rest/deployments/deployments#create-a-deployment. `required_contexts` is
+empty: the status checks of *this deployment* are skipped, as an emergency wants. No rule of a
+branch is touched, and `auto_merge` is off, so that nothing is merged into what is deployed.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.clients.github import endpoints as calls
 from bot.clients.github.client import PAGE, GitHub
-from bot.clients.github.deployments import GitHubDeployments, told_in
+from bot.clients.github.deployments import GitHubDeployments, payload_of
 from bot.clients.github.models import Deployment
 from phases.ports.ports import DeployState
 from phases.record.service import DeployWorkflow, Service
@@ -33,19 +35,22 @@ _GOING_ON = {
 
 
 class ByDeployments:
-    def __init__(self, github: GitHub) -> None:
+    def __init__(self, github: GitHub, deployments: GitHubDeployments) -> None:
         self._github = github
-        self._deployments = GitHubDeployments(github)
+        self._deployments = deployments
 
     async def find(self, service: Service, deploy_id: str) -> Deployment | None:
-        """The newest deployment that carries our id."""
+        """Return the newest deployment that carries our id."""
         rows = await self._deployments.newest(service, PAGE)
-        return next((one for one in rows if told_in(one).get("decision") == deploy_id), None)
+        return next((row for row in rows if payload_of(row).get("decision") == deploy_id), None)
 
     async def create(
         self, service: Service, deploy: DeployWorkflow, deploy_id: str, ref: str, release: str
     ) -> None:
-        """Raises `HttpError`; where its answer was lost the deployment may be there, and `find` shows it."""
+        """Make a deployment. Raises `HttpError`.
+
+        Where its answer was lost the deployment may be there, and `find` shows it.
+        """
         hotfix = release.startswith("hotfix ")
         body = {
             "ref": ref,
@@ -58,12 +63,14 @@ class ByDeployments:
         }
         await self._github.write(calls.CREATE_DEPLOYMENT, service.repository or "", body)
 
-    async def state(self, service: Service, one: Deployment) -> DeployState:
-        statuses = await self._deployments.statuses(service, one, most=1)
-        age, started = datetime.now(UTC) - one.created_at, one.created_at
+    async def state(self, service: Service, deployment: Deployment) -> DeployState:
+        statuses = await self._deployments.statuses(service, deployment, most=1)
+        started = deployment.created_at
+        age = datetime.now(UTC) - started
         if not statuses:
             if age > timedelta(seconds=TAKEN_SECONDS):
-                reason = f"nobody has taken the deployment {one.id} for {TAKEN_SECONDS / 60:.0f} min: it has no status yet"
+                reason = f"nobody has taken the deployment {deployment.id}"
+                reason += f" for {TAKEN_SECONDS / 60:.0f} min: it has no status yet"
                 return DeployState(state="unknown", reason=reason, started_at=started)
             return DeployState(
                 state="running",
@@ -73,21 +80,20 @@ class ByDeployments:
         newest = statuses[0]
         address = newest.log_url or newest.target_url
         where = f": {address}" if address else ""
-        said = f" ({' '.join(newest.description.split())[:140]})" if newest.description else ""
-        if newest.state in _GOING_ON:
-            line = f"The deployment {_GOING_ON[newest.state]}{said}{where}"
+        words = f" ({' '.join(newest.description.split())[:140]})" if newest.description else ""
+        if (going_on := _GOING_ON.get(newest.state)) is not None:
+            line = f"The deployment {going_on}{words}{where}"
             if age > timedelta(seconds=LIMIT_SECONDS):
-                reason = f"the deployment {_GOING_ON[newest.state]} for more than {LIMIT_SECONDS / 60:.0f} min{where}"
+                limit = f"more than {LIMIT_SECONDS / 60:.0f} min"
+                reason = f"the deployment {going_on} for {limit}{where}"
                 return DeployState(state="unknown", reason=reason, started_at=started)
             return DeployState(state="running", lines=(line,), started_at=started)
         ended = newest.created_at
-        lines = (f"The deployment ended ({newest.state}){said}{where}",)
-        if newest.state in (
-            "success",
-            "inactive",
-        ):  # inactive: a newer one has succeeded since; what runs is read back
+        lines = (f"The deployment ended ({newest.state}){words}{where}",)
+        # Inactive: a newer one has succeeded since; the running release is read back.
+        if newest.state in ("success", "inactive"):
             return DeployState(state="done", lines=lines, started_at=started, finished_at=ended)
-        reason = f"the deployment ended as {newest.state}{said}{where}"
+        reason = f"the deployment ended as {newest.state}{words}{where}"
         return DeployState(
             state="failed", lines=lines, reason=reason, started_at=started, finished_at=ended
         )

@@ -1,7 +1,9 @@
-"""Why a workflow cannot be started: what GitHub says of it, and what can be read of the workflow and its file.
+"""The reasons why a workflow cannot be started.
 
-https://docs.github.com/en/rest/actions/workflows#get-a-workflow (`state`). The words of refused dispatches, all with
-422, stand in https://github.com/benc-uk/workflow-dispatch/issues/72 (disabled) and …/issues/65 (no trigger),
+They come from GitHub's words, and from the workflow and its file.
+https://docs.github.com/en/rest/actions/workflows#get-a-workflow (`state`). The words of refused
+dispatches, all with 422, stand in
+https://github.com/benc-uk/workflow-dispatch/issues/72 (disabled) and …/issues/65 (no trigger),
 https://github.com/Codex-/return-dispatch/issues/188 (inputs that are not declared) and
 https://github.com/backstage/backstage/issues/18511 (one that is required).
 """
@@ -9,12 +11,13 @@ https://github.com/backstage/backstage/issues/18511 (one that is required).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import GitHub, read
-from bot.clients.github.models import Directory, Workflow
-from bot.clients.http.client import HttpError
+from bot.clients.github.client import GitHub, or_none, read
+from bot.clients.github.models import Entry, Workflow
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 from phases.record.wording import listed
 
@@ -22,7 +25,7 @@ FOLDER = ".github/workflows"
 """https://docs.github.com/en/actions/writing-workflows/workflow-syntax-for-github-actions"""
 NEEDS = "the inputs release, commit, decision and hotfix (docs/github.md)"
 LOOKS_SECONDS = 3.0
-"""Somebody waits for the refusal: what cannot be read so fast is not said."""
+"""Somebody waits for the refusal: a reason that cannot be read so fast is left out."""
 FILES_NAMED = 5
 
 _STATES = {
@@ -39,8 +42,9 @@ async def state_of(github: GitHub, repository: str, file: str) -> str | None:
     Raises `PortError`.
     """
     branch = await github.default_branch(repository)
+    where = f"the workflow {file} of {repository}"
     try:
-        found = read(Workflow, await github.get(calls.WORKFLOW, repository, workflow_id=file))
+        workflow = read(Workflow, await github.get(calls.WORKFLOW, repository, workflow_id=file))
     except HttpError as error:
         if error.status != 404:
             raise
@@ -54,46 +58,44 @@ async def state_of(github: GitHub, repository: str, file: str) -> str | None:
                 return f"{repository} has no workflow {file}, or our token may not see it"
             return f"{repository} has no workflow {file}{_instead(there, branch)}"
         return None
-    if found.state == "deleted":
-        return f"the workflow {file} of {repository} was deleted{_instead(await _files(github, repository, branch), branch)}"
-    if found.state != "active":
-        how = _STATES.get(found.state, f"is not active ({found.state})")
-        return f"the workflow {file} of {repository} {how}: enable it on GitHub (Actions, {file}, Enable workflow)"
+    if workflow.state not in ("active", "deleted"):
+        how = _STATES.get(workflow.state, f"is not active ({workflow.state})")
+        return f"{where} {how}{_enable(file)}"
     there = await _files(github, repository, branch)
+    if workflow.state == "deleted":
+        return f"{where} was deleted{_instead(there, branch)}"
     if there is not None and file not in there:
-        return f"there is no {FOLDER}/{file} on {branch}, from where it is started{_instead(there, branch)}"
+        text = f"there is no {FOLDER}/{file} on {branch}, from where it is started"
+        return f"{text}{_instead(there, branch)}"
     return None
+
+
+def _enable(file: str) -> str:
+    return f": enable it on GitHub (Actions, {file}, Enable workflow)"
 
 
 async def why_not_started(
     github: GitHub, repository: str, file: str, branch: str, error: HttpError
 ) -> str:
-    """The reason of a refused dispatch. Never raises: what cannot be read is not said."""
-    said = error.said
-    if "actions has been disabled" in said.lower():
-        ours = (
-            ": enable it on GitHub (Settings, Actions, General)"
-            if "repository" in said.lower()
-            else ""
-        )
-        return f"GitHub Actions is disabled (“{said.rstrip('.')}”){ours}"
+    """Return the reason of a refused dispatch. Never raises: a reason may stay unknown."""
+    words, low = error.said, error.said.lower()
+    if "actions has been disabled" in low:
+        mend = ": enable it on GitHub (Settings, Actions, General)" if "repository" in low else ""
+        return f"GitHub Actions is disabled (“{words.rstrip('.')}”){mend}"
     if error.status not in (404, 422):
         return error.text
-    if said.lower().startswith("unexpected inputs"):
-        return f"{file} on {branch} does not declare all inputs ({said}): it needs {NEEDS}"
-    if (missing := _MISSING.search(said)) is not None:
-        return f"{file} on {branch} requires an input that the bot does not send, {missing[1]}: it may require {NEEDS}"
-    seen: str | None = None
-    try:
+    if low.startswith("unexpected inputs"):
+        return f"{file} on {branch} does not declare all inputs ({words}): it needs {NEEDS}"
+    if (missing := _MISSING.search(words)) is not None:
+        text = f"{file} on {branch} requires an input that the bot does not send, {missing[1]}"
+        return f"{text}: it may require {NEEDS}"
+    with contextlib.suppress(PortError, TimeoutError):
         async with asyncio.timeout(LOOKS_SECONDS):
-            seen = await state_of(github, repository, file)
-    except (PortError, TimeoutError):
-        seen = None
-    if seen is not None:
-        return seen
-    if "disabled workflow" in said.lower():
-        return f"the workflow {file} of {repository} is disabled: enable it on GitHub (Actions, {file}, Enable workflow)"
-    if "workflow_dispatch" in said.lower():
+            if (reason := await state_of(github, repository, file)) is not None:
+                return reason
+    if "disabled workflow" in low:
+        return f"the workflow {file} of {repository} is disabled{_enable(file)}"
+    if "workflow_dispatch" in low:
         return f"{file} on {branch} has no `workflow_dispatch` trigger: it needs one, with {NEEDS}"
     if error.status == 404:
         return f"{repository} has no workflow {file}, or our token may not see it"
@@ -101,15 +103,12 @@ async def why_not_started(
 
 
 async def _files(github: GitHub, repository: str, branch: str) -> list[str] | None:
-    """The workflow files on a branch; None where they cannot be seen."""
-    try:
-        answer = await github.get(calls.CONTENTS, repository, {"ref": branch}, path=FOLDER)
-    except HttpError as error:
-        if error.status not in (403, 404):
-            raise
+    """Return the workflow files on a branch, or None where they cannot be seen."""
+    asked = github.get(calls.CONTENTS, repository, {"ref": branch}, path=FOLDER)
+    if (answer := await or_none(asked, 403, 404)) is None:
         return None
-    rows = read(Directory, {"rows": answer}).rows if isinstance(answer, list) else ()
-    return [one.name for one in rows if one.name.endswith((".yml", ".yaml"))]
+    rows = read(list[Entry], answer) if isinstance(answer, list) else ()
+    return [row.name for row in rows if row.name.endswith((".yml", ".yaml"))]
 
 
 def _instead(there: list[str] | None, branch: str) -> str:

@@ -1,7 +1,8 @@
-"""Whether a shipped hotfix is merged: its pull request on GitHub, else its commit in the local clone. Keeps `phases.ports.ports.Merges`.
+"""The merge of a shipped hotfix: its pull request on GitHub, else its commit in the local clone.
 
-The merge is the ordinary call with the head `sha`: https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request. GitHub refuses it as it
-refuses anybody: 405 where the pull request may not be merged (yet), 409 where its head has moved.
+The merge is the ordinary call with the head `sha`:
+https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request. GitHub refuses it as it refuses
+anybody: 405 where the pull request may not be merged (yet), 409 where its head has moved.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import Literal
 from bot.clients.git.source import LocalGit
 from bot.clients.github import endpoints as calls
 from bot.clients.github.checks import rollup_of
-from bot.clients.github.client import SYSTEM, GitHub, read
+from bot.clients.github.client import SYSTEM, GitHub, or_none, read
 from bot.clients.github.models import Comparison, PullState, Repository
 from bot.clients.github.rest_fallback import RestInstead, without_graphql
-from bot.clients.github.source import CHECKS, repository_of
-from bot.clients.http.client import HttpError
+from bot.clients.github.source import names_of, repository_of
+from bot.clients.github.values import CHECKS
+from bot.clients.http.errors import HttpError
 from phases.mitigation.hotfix_merge import pull_of
 from phases.ports.ports import NotSetUp, PortError
 from phases.record.findings import MergeState, Release
@@ -25,13 +27,17 @@ from phases.record.service import Service
 ROLLUP = """
 query FirebreakChecks($owner: String!, $name: String!, $number: Int!) {
   repository(owner: $owner, name: $name) {
-    pullRequest(number: $number) { commits(last: 1) { nodes { commit { statusCheckRollup { state } } } } }
+    pullRequest(number: $number) {
+      commits(last: 1) { nodes { commit { statusCheckRollup { state } } } }
+    }
   }
 }
 """
 
 
 class HotfixMerges:
+    """Keeps `phases.ports.ports.Merges`. Methods raise `PortError`."""
+
     def __init__(self, github: GitHub | None, git: LocalGit) -> None:
         self._github = github
         self._git = git
@@ -49,67 +55,62 @@ class HotfixMerges:
         if self._github is None:
             raise NotSetUp(SYSTEM, "GITHUB_TOKEN is not set, so it has to be merged by hand")
         github, repository = self._github, repository_of(service)
-        found = read(PullState, await github.get(calls.PULL, repository, pull_number=number))
-        if found.merged:
-            return await self._told(github, repository, found, commit)
-        if found.state != "open":
-            raise _refusal(
-                f"it was closed without a merge. Open it again on GitHub, then merge it: {found.html_url}"
-            )
+        pull = read(PullState, await github.get(calls.PULL, repository, pull_number=number))
+        if pull.merged:
+            return await self._state(github, repository, pull, commit)
+        if pull.state != "open":
+            text = "it was closed without a merge. Open it again on GitHub, then merge it"
+            raise _refusal(f"{text}: {pull.html_url}")
         checks, known = await asyncio.gather(
-            self._checks(github, repository, number, found.head.sha),
+            self._checks(github, repository, number, pull.head.sha),
             github.get(calls.REPOSITORY, repository),
         )
         if checks in ("red", "running"):
             words = "have failed" if checks == "red" else "are still running"
-            raise _refusal(f"its checks {words}. Merge it when they are green: {found.html_url}")
+            raise _refusal(f"its checks {words}. Merge it when they are green: {pull.html_url}")
         body = {"sha": commit, "merge_method": _method(read(Repository, known))}
         try:
             await github.write(calls.MERGE, repository, body, pull_number=number)
         except HttpError as error:
-            raise _why(error, found, commit) from error
+            raise _why(error, pull, commit) from error
         return MergeState(merged=True, head=commit)
 
     async def _pull(self, github: GitHub, service: Service, number: int, commit: str) -> MergeState:
         repository = repository_of(service)
-        found = read(PullState, await github.polled(calls.PULL, repository, pull_number=number))
-        return await self._told(github, repository, found, commit)
+        pull = read(PullState, await github.polled(calls.PULL, repository, pull_number=number))
+        return await self._state(github, repository, pull, commit)
 
-    async def _told(
-        self, github: GitHub, repository: str, found: PullState, commit: str
+    async def _state(
+        self, github: GitHub, repository: str, pull: PullState, commit: str
     ) -> MergeState:
         return MergeState(
-            merged=found.merged,
-            closed=found.state == "closed" and not found.merged,
-            at=found.merged_at,
-            by=found.merged_by.login[:60] if found.merged_by else "",
-            head=found.head.sha,
-            holds=await self._holds(github, repository, found, commit) if found.merged else None,
+            merged=pull.merged,
+            closed=pull.state == "closed" and not pull.merged,
+            at=pull.merged_at,
+            by=pull.merged_by.login[:60] if pull.merged_by else "",
+            head=pull.head.sha,
+            holds=await self._holds(github, repository, pull, commit) if pull.merged else None,
         )
 
-    async def _holds(
-        self, github: GitHub, repository: str, found: PullState, commit: str
-    ) -> bool | None:
-        """Whether the merged head holds what was shipped: it is the same, or built on it."""
-        head = found.head.sha
+    async def _holds(self, github: GitHub, repository: str, pull: PullState, commit: str) -> bool:
+        """Return whether the merged head holds what was shipped: it is the same, or built on it."""
+        head = pull.head.sha
         if head == commit:
             return True
-        try:
-            answer = await github.polled(
-                calls.COMPARE, repository, {"per_page": 1}, basehead=f"{commit}...{head}"
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
+        basehead = f"{commit}...{head}"
+        asked = github.polled(calls.COMPARE, repository, {"per_page": 1}, basehead=basehead)
+        if (answer := await or_none(asked)) is None:
             return False  # the branch was written anew, and GitHub has forgotten what was shipped
         return read(Comparison, answer).status in ("ahead", "identical")
 
     async def _checks(
         self, github: GitHub, repository: str, number: int, head: str
     ) -> Literal["green", "red", "running"] | None:
-        """Where a branch is not protected GitHub would merge red checks, too; the bot does not."""
-        owner, _, name = repository.partition("/")
-        asked = {"owner": owner, "name": name, "number": number}
+        """Return the state of the checks.
+
+        Where a branch is not protected GitHub would merge red checks, too; the bot does not.
+        """
+        asked = {**names_of(repository), "number": number}
         try:
             data = await github.graphql(
                 ROLLUP, asked, permission="Pull requests, Checks and Commit statuses: read"
@@ -123,29 +124,26 @@ class HotfixMerges:
 
 
 def _method(known: Repository) -> str:
-    """A merge commit keeps what ran in production as it is; where the repository does not allow one, what it allows."""
-    if known.allow_merge_commit is False:
-        return (
-            "rebase" if known.allow_squash_merge is False and known.allow_rebase_merge else "squash"
-        )
-    return "merge"
+    """Return `merge`, which keeps what ran in production as it is, or what is allowed instead."""
+    if known.allow_merge_commit is not False:
+        return "merge"
+    rebase = known.allow_squash_merge is False and known.allow_rebase_merge
+    return "rebase" if rebase else "squash"
 
 
-def _why(error: HttpError, found: PullState, commit: str) -> PortError:
-    """A refused merge, with what mends it; another failure as it is."""
-    said = f" (“{error.said.rstrip('.')}”)" if error.said else ""
+def _why(error: HttpError, pull: PullState, commit: str) -> PortError:
+    """Return a refused merge, with what mends it; another failure as it is."""
+    reason = f" (“{error.said.rstrip('.')}”)" if error.said else ""
     if error.status == 405:
-        return _refusal(
-            f"GitHub does not allow it yet{said}. See what it waits for, then click again: {found.html_url}"
-        )
+        text = f"GitHub does not allow it yet{reason}. See what it waits for, then click again"
+        return _refusal(f"{text}: {pull.html_url}")
     if error.status == 409:
-        moved = f" from {commit[:7]} to {found.head.sha[:7]}" if found.head.sha != commit else ""
-        what = f"its head has moved{moved} since it was shipped{said}"
-        return _refusal(
-            f"{what}. Look at what is new, then ship that head as a hotfix, or merge it on GitHub: {found.html_url}"
-        )
+        moved = f" from {commit[:7]} to {pull.head.sha[:7]}" if pull.head.sha != commit else ""
+        text = f"its head has moved{moved} since it was shipped{reason}. Look at what is new, then"
+        text += " ship that head as a hotfix, or merge it on GitHub"
+        return _refusal(f"{text}: {pull.html_url}")
     if error.status is not None and 400 <= error.status < 500 and not error.retryable:
-        return _refusal(f"{error.text}. Merge it on GitHub: {found.html_url}")
+        return _refusal(f"{error.text}. Merge it on GitHub: {pull.html_url}")
     return error
 
 

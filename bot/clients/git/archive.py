@@ -1,7 +1,9 @@
-"""Where post-mortems are written: a directory of a local Git clone. One file and one commit an incident, and nothing else is touched.
+"""The archive of post-mortems in a directory of a local Git clone.
 
-The commit is made beside the index (https://git-scm.com/docs/git-commit-tree), so that staged changes, a merge under way and hooks
-stay as they are, and a clone whose HEAD a deploy has detached still gets the post-mortem on its branch.
+Each incident has one file and one commit, and nothing else is touched. The commit is made beside
+the index (https://git-scm.com/docs/git-commit-tree). So staged changes, a merge under way and hooks
+stay as they are, and a clone whose HEAD a deploy has detached still gets the post-mortem on its
+branch.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clients.git.clone import remote_of
-from bot.clients.git.run import complaint
-from bot.clients.processes.commands import CommandFailed, Output, run
+from bot.clients.git.run import complaint, git, promisor
+from bot.clients.processes.commands import CommandFailed, Output
 from phases.ports.ports import NotSetUp, PortError
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
 from phases.record.documents import Adr
@@ -27,32 +29,23 @@ from phases.record.service import Service
 log = logging.getLogger(__name__)
 
 SYSTEM = "git"
-SECONDS = 10.0
 DEEP = 3
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _NOTHING = "0" * 40
-_SETTINGS = (
-    "-c",
-    "core.quotePath=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "core.fsmonitor=false",
-)
-_ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0",
+_READING = ("show", "ls-tree", "read-tree")
+"""Calls for which a partial clone may have to ask its remote."""
+_AUTHOR = {
     "GIT_AUTHOR_NAME": "Firebreak",
     "GIT_AUTHOR_EMAIL": "firebreak@localhost",
     "GIT_COMMITTER_NAME": "Firebreak",
     "GIT_COMMITTER_EMAIL": "firebreak@localhost",
-    "LC_ALL": "C",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Clone:
     top: Path
-    """The work tree; where the branch is checked out, if it is anywhere."""
+    """The work tree in which the branch is checked out, if it is in any."""
     inside: str
     """The directory of the post-mortems below `top`, with `/`; empty for `top` itself."""
     branch: str
@@ -64,30 +57,33 @@ class _Clone:
 
 
 class LocalArchive:
-    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a directory."""
+    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a directory.
+
+    Methods raise `PortError`.
+    """
 
     def __init__(self) -> None:
         self._locks: dict[Path, asyncio.Lock] = {}
 
     async def highest(self, service: Service) -> int:
-        """Over the files that are there and those of the branch. Raises `PortError`."""
+        """Return the highest number among the files that are there and those of the branch."""
         return (await self.numbering(service)).highest
 
     async def numbering(self, service: Service) -> Numbering:
-        """How the folder names its files, over those that are there and those of the branch. Raises `PortError`."""
+        """Return the numbering of the files that are there and those of the branch."""
         directory = _directory(service)
         return Numbering.of(await _names(directory, await _clone(directory)))
 
     async def template(self, service: Service) -> str:
-        """Of the branch, else as it lies in the directory. Raises `PortError`."""
+        """Return the template of the branch, else as it lies in the directory."""
         directory = _directory(service)
         clone = await _clone(directory)
         name = template_among(await _committed(clone) if clone is not None else _listed(directory))
         if name is None:
             return ""
         if clone is not None:
-            kept = await _try(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
-            return "" if kept.code else kept.text
+            committed = await _try(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            return "" if committed.code else committed.text
         try:
             return (directory / name).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
@@ -95,9 +91,10 @@ class LocalArchive:
             return ""
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
-        """Writes and commits once: a second time finds the file by the incident's id and record, and changes nothing.
+        """Write and commit once.
 
-        A file that a crash left without its commit is written again and committed. Raises `PortError`.
+        A second time finds the file by the incident's id and record, and changes nothing. A file
+        that a crash left without its commit is written again and committed.
         """
         directory = _directory(service)
         clone = await _clone(directory)
@@ -119,7 +116,10 @@ class LocalArchive:
     async def revise(
         self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
     ) -> str | None:
-        """Changes the incident's file on the branch, and where it is checked out; what people changed in it stays. Raises `PortError`."""
+        """Change the incident's file on the branch, and where it is checked out.
+
+        What people changed in it stays.
+        """
         directory = _directory(service)
         clone = await _clone(directory)
         lock = self._locks.setdefault(clone.top if clone else directory, asyncio.Lock())
@@ -132,7 +132,7 @@ class LocalArchive:
         return None
 
     def repository(self, service: Service) -> str:
-        """The directory's real path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
+        """Return the directory's real path: the numbers of one directory are one sequence."""
         return str(_directory(service).resolve())
 
 
@@ -144,10 +144,8 @@ def _directory(service: Service) -> Path:
             f"no place for the post-mortems of {service.name} is set up (`adr` in the catalogue)",
         )
     if place.directory is None:
-        raise NotSetUp(
-            SYSTEM,
-            f"post-mortems of {service.name} cannot be written by pull request yet: set `adr.directory`",
-        )
+        text = f"post-mortems of {service.name} cannot be written by pull request yet"
+        raise NotSetUp(SYSTEM, f"{text}: set `adr.directory`")
     return Path(place.directory)
 
 
@@ -157,8 +155,8 @@ async def _write_in(clone: _Clone, incident: Incident, number: int, text: str) -
     ways = Numbering.of([*committed, *_listed(directory)])
     for name in committed:
         if is_of(name, incident):
-            kept = await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
-            if incident.ulid in kept.text:
+            file = await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")
+            if incident.ulid in file.text:
                 await _in_index(clone, name)
                 return Adr(number=_number(name, ways, number), path=clone.path(name))
     name = (_earlier(directory, incident) if clone.checked_out else None) or ways.file(
@@ -180,11 +178,11 @@ async def _revise_in(
     for name in await _committed(clone):
         if not is_of(name, incident):
             continue
-        kept = (await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")).text
-        if incident.ulid not in kept:
+        text = (await _git(clone.top, "show", f"{clone.branch}:{clone.path(name)}")).text
+        if incident.ulid not in text:
             continue
-        changed = revised(kept)
-        if changed != kept:
+        changed = revised(text)
+        if changed != text:
             await _commit(clone, name, changed, why)
         if clone.checked_out and (clone.top / clone.inside / name).is_file():
             _rewrite(clone.top / clone.inside, name, revised)
@@ -193,10 +191,13 @@ async def _revise_in(
 
 
 async def _staged(clone: _Clone, name: str, text: str) -> None:
-    """`git status` is as clean as before, where nobody has changed the file beside us."""
+    """Leave `git status` as clean as before, where nobody has changed the file beside us."""
     path = clone.top / clone.path(name)
-    if path.read_text(encoding="utf-8", errors="replace") != text:
-        return
+    if path.read_text(encoding="utf-8", errors="replace") == text:
+        await _add(clone, name)
+
+
+async def _add(clone: _Clone, name: str) -> None:
     added = await _try(clone.top, "update-index", "--add", "--", clone.path(name))
     if added.code:
         raise PortError(
@@ -214,7 +215,10 @@ def _rewrite(directory: Path, name: str, revised: Callable[[str], str]) -> None:
 
 
 async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
-    """The branch's newest commit with this one file more. Raises `PortError`, retryable where the branch moved meanwhile."""
+    """Commit this one file onto the branch's newest commit.
+
+    Raises `PortError`, retryable where the branch moved meanwhile.
+    """
     with tempfile.TemporaryDirectory(prefix="firebreak-adr-") as scratch:
         index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
         draft = Path(scratch, "adr.md")
@@ -254,28 +258,27 @@ async def _commit(clone: _Clone, name: str, text: str, message: str) -> None:
 
 
 async def _in_index(clone: _Clone, name: str) -> None:
-    """Makes the index know the new file, so that `git status` is as clean as before; only this path is touched."""
+    """Make the index know the new file, so that `git status` is as clean as before."""
     path = clone.path(name)
     if not clone.checked_out or not (clone.top / path).is_file():
         return
     if (await _git(clone.top, "ls-files", "--", f":(literal){path}")).text.strip():
         return
-    added = await _try(clone.top, "update-index", "--add", "--", path)
-    if added.code:
-        raise PortError(
-            SYSTEM, f"committed, but the index is in use: {complaint(added)}", retryable=True
-        )
+    await _add(clone, name)
 
 
 async def _clone(directory: Path) -> _Clone | None:
-    """The clone that the directory lies in; None outside of any. The directory itself may not exist yet."""
-    there = _nearest(directory)
-    found = await _try(there, "rev-parse", "--show-toplevel")
-    if found.code:
-        if "not a git repository" in found.err.decode("utf-8", "replace"):
+    """Return the clone that the directory lies in, or None outside of any.
+
+    The directory itself may not exist yet.
+    """
+    there = next((path for path in (directory, *directory.parents) if path.is_dir()), Path("/"))
+    shown = await _try(there, "rev-parse", "--show-toplevel")
+    if shown.code:
+        if b"not a git repository" in shown.err:
             return None
-        raise PortError(SYSTEM, f"git refuses {there}: {complaint(found)}", retryable=False)
-    top = Path(found.text.rstrip("\n"))
+        raise PortError(SYSTEM, f"git refuses {there}: {complaint(shown)}", retryable=False)
+    top = Path(shown.text.rstrip("\n"))
     inside = _inside(top, there, directory)
     head = await _try(top, "symbolic-ref", "--quiet", "HEAD")
     if not head.code:
@@ -286,7 +289,7 @@ async def _clone(directory: Path) -> _Clone | None:
 
 
 async def _default_branch(top: Path) -> str:
-    """Where HEAD is detached: the branch that the remote calls its default, else `main` or `master`. Raises `PortError`."""
+    """Return the branch for a detached HEAD: the remote's default, else `main` or `master`."""
     remote = f"refs/remotes/{await remote_of(str(top)) or 'origin'}/"
     own = await _try(top, "symbolic-ref", "--quiet", f"{remote}HEAD")
     named = [own.text.strip().removeprefix(remote)] if not own.code else []
@@ -302,7 +305,10 @@ async def _default_branch(top: Path) -> str:
 
 
 async def _checked_out_at(top: Path, branch: str) -> Path | None:
-    """The work tree that has the branch checked out (https://git-scm.com/docs/git-worktree, porcelain format)."""
+    """Return the work tree that has the branch checked out.
+
+    https://git-scm.com/docs/git-worktree, porcelain format
+    """
     listing = (await _git(top, "worktree", "list", "--porcelain")).text
     for block in listing.split("\n\n"):
         lines = block.splitlines()
@@ -311,8 +317,12 @@ async def _checked_out_at(top: Path, branch: str) -> Path | None:
     return None
 
 
+def _existing(directory: Path) -> Path | None:
+    return directory if directory.is_dir() else None
+
+
 async def _names(directory: Path, clone: _Clone | None) -> list[str]:
-    """Paths below the directory: of the files that are there, and of those that the branch has."""
+    """Return paths below the directory, of the files that are there and of the branch's."""
     names = _listed(directory)
     if clone is not None:
         names += [*await _committed(clone), *_listed(clone.top / clone.inside)]
@@ -320,27 +330,19 @@ async def _names(directory: Path, clone: _Clone | None) -> list[str]:
 
 
 async def _committed(clone: _Clone) -> list[str]:
-    """Paths of the files below the directory as the branch has it; none where branch or directory is not there yet."""
+    """Return paths of the files below the directory as the branch has it.
+
+    There are none where branch or directory is not there yet.
+    """
     place = f"{clone.branch}:{clone.inside}" if clone.inside else clone.branch
-    found = await _try(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
-    return (
-        [name for name in found.text.split("\0") if 0 < len(Path(name).parts) <= DEEP]
-        if not found.code
-        else []
-    )
-
-
-def _nearest(directory: Path) -> Path:
-    """The directory, or the nearest one above it that is there."""
-    return next((one for one in (directory, *directory.parents) if one.is_dir()), Path("/"))
-
-
-def _existing(directory: Path) -> Path | None:
-    return directory if directory.is_dir() else None
+    listing = await _try(clone.top, "ls-tree", "-r", "--full-tree", "--name-only", "-z", place)
+    if listing.code:
+        return []
+    return [name for name in listing.text.split("\0") if 0 < len(Path(name).parts) <= DEEP]
 
 
 def _inside(top: Path, there: Path, directory: Path) -> str:
-    """The directory below `top`, whichever links lead there; empty for `top` itself."""
+    """Return the directory below `top`, whichever links lead there; empty for `top` itself."""
     path = Path(
         os.path.relpath(there.resolve() / directory.relative_to(there), top.resolve())
     ).as_posix()
@@ -348,7 +350,7 @@ def _inside(top: Path, there: Path, directory: Path) -> str:
 
 
 def _listed(directory: Path) -> list[str]:
-    """Paths of the files below a directory; none where it is not there yet."""
+    """Return the paths of the files below a directory; none where it is not there yet."""
     try:
         os.listdir(directory)
     except FileNotFoundError:
@@ -357,17 +359,20 @@ def _listed(directory: Path) -> list[str]:
         raise PortError(
             SYSTEM, f"{directory} cannot be read: {error.strerror}", retryable=False
         ) from error
-    found: list[str] = []
+    paths: list[str] = []
     for folder, folders, names in os.walk(directory):
         inside = Path(folder).relative_to(directory)
         deeper = len(inside.parts) < DEEP - 1
-        folders[:] = [one for one in folders if not one.startswith(".")] if deeper else []
-        found += [(inside / name).as_posix() for name in names]
-    return found
+        folders[:] = [name for name in folders if not name.startswith(".")] if deeper else []
+        paths += [(inside / name).as_posix() for name in names]
+    return paths
 
 
 def _earlier(directory: Path, incident: Incident) -> str | None:
-    """The file that was written for this very incident before: ids may begin again at 1, the record's own id does not."""
+    """Return the file that was written for this very incident before.
+
+    Ids may begin again at 1; the record's own id does not.
+    """
     for name in sorted(_listed(directory)):
         if is_of(name, incident) and incident.ulid in (directory / name).read_text(
             encoding="utf-8", errors="replace"
@@ -382,7 +387,7 @@ def _number(name: str, ways: Numbering, otherwise: int) -> int:
 
 
 def _put(directory: Path, name: str, text: str) -> None:
-    """All of it or nothing: a crash leaves no half file."""
+    """Write all of a file or nothing: a crash leaves no half file."""
     try:
         folder = (directory / name).parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -400,20 +405,19 @@ def _put(directory: Path, name: str, text: str) -> None:
         ) from error
 
 
-async def _try(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
-    """A call whose failure is an answer. Raises `PortError` where git cannot be started or hangs."""
+async def _try(where: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Output:
+    """Return a call whose failure is an answer. Raises `PortError` where git hangs."""
+    environment = _AUTHOR | dict(extra or {})
     try:
-        return await run(
-            ["git", *_SETTINGS, *arguments],
-            cwd=str(where),
-            seconds=SECONDS,
-            extra=_ENVIRONMENT | (extra or {}),
-        )
+        output = await git(str(where), *arguments, extra=environment)
+        if output.code and arguments[0] in _READING and await promisor(str(where)):
+            output = await git(str(where), *arguments, online=True, extra=environment)
+        return output
     except CommandFailed as error:
         raise PortError(SYSTEM, error.text, retryable=error.timed_out) from error
 
 
-async def _git(where: Path, *arguments: str, extra: dict[str, str] | None = None) -> Output:
+async def _git(where: Path, *arguments: str, extra: Mapping[str, str] | None = None) -> Output:
     output = await _try(where, *arguments, extra=extra)
     if output.code:
         raise PortError(SYSTEM, f"git {arguments[0]}: {complaint(output)}", retryable=False)

@@ -1,7 +1,8 @@
-"""Bisect: `git bisect run` over a service's history, in a scratch worktree, as a detached process under a record that outlives the bot.
+"""Bisect over a service's history, in a scratch worktree, as a process that outlives the bot.
 
-The run itself is `bisect_run.py`. What a commit answered is kept, so that a run whose process is gone (a restarted host, kill -9) is taken
-up again where it stood, at most three times; that is reported in `reason`. A run on another host can only be reported.
+The run itself is `bisect_worker.py`. The answers of commits are kept. A run whose process is gone
+(a restarted host, kill -9) is taken up again where it stood, at most three times; that is reported
+in `reason`. A run on another host can only be reported.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from phases.record.service import Service
 from phases.record.wording import foreign
 
 STEP_SECONDS = 180.0
-"""How long the script may take for one commit; then that commit cannot be told."""
+"""The script's time for one commit; after that the commit cannot be told."""
 WHOLE_SECONDS = 3600.0
 START_SECONDS = 10.0
 ATTEMPTS = 3
@@ -31,11 +32,16 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 class LocalBisector:
-    """Keeps `phases.ports.ports.Bisector`. `state_dir` holds the records and the scratch worktrees; limits in seconds."""
+    """Keeps `phases.ports.ports.Bisector`.
+
+    `state_dir` holds the records and the scratch worktrees. `clones` are those of the source code,
+    so that one fetch at a time runs in a clone.
+    """
 
     def __init__(
         self,
         state_dir: Path,
+        clones: Clones,
         *,
         step_seconds: float = STEP_SECONDS,
         whole_seconds: float = WHOLE_SECONDS,
@@ -44,12 +50,13 @@ class LocalBisector:
         self._step_seconds = step_seconds
         self._whole_seconds = whole_seconds
         self._taking_up = asyncio.Lock()
-        self._clones = Clones()
+        self._clones = clones
 
     async def start(self, service: Service, bisect_id: str, good: str, bad: str) -> Bisect:
-        """Starts once; with a known id it looks.
+        """Start a bisect once; with a known id, look at it.
 
-        Raises `PortError` when an end is unknown, what lies between the ends was cut off, or nothing can be started.
+        Raises `PortError` when an end is unknown, when the history between the ends was cut off, or
+        when nothing can be started.
         """
         folder = self._folder(bisect_id)
         if records.read(folder / "job.json") is None:
@@ -83,46 +90,34 @@ class LocalBisector:
 
     async def _look(self, bisect_id: str) -> Bisect:
         folder = self._folder(bisect_id)
-        job = records.read(folder / "job.json")
-        if job is None:
-            raise PortError(
-                "bisect",
-                "nothing is known of this bisect on the host that was asked",
-                retryable=False,
-            )
+        job = _job(folder)
         attempts = len(list(folder.glob("process-*.json")))
         watcher = records.read(folder / f"process-{attempts}.json")
-        found = records.find(watcher)
+        process = records.find(watcher)
         # Read after looking for the process: it writes its last word and then ends.
         state = records.read(folder / "state.json") or {}
-        if state.get("state", "running") != "running" or found == "running":
-            return _told(job, state)
-        if found == "elsewhere" and watcher is not None:
+        if state.get("state", "running") != "running" or process == "running":
+            return _bisect(job, state)
+        if process == "elsewhere" and watcher is not None:
             reason = (
                 f"it was started on the host {watcher['host']}, from here nothing can be seen of it"
             )
-            return _told(job, {**state, "state": "failed", "reason": reason})
+            return _bisect(job, {**state, "state": "failed", "reason": reason})
         return await self._take_up(folder, job, state, attempts)
 
     async def cancel(self, service: Service, bisect_id: str) -> Bisect:
-        """Ends the run and its script, whatever they are doing, and clears the worktree away."""
+        """End the run and its script, whatever they are doing, and clear the worktree away."""
         folder = self._folder(bisect_id)
-        job = records.read(folder / "job.json")
-        if job is None:
-            raise PortError(
-                "bisect",
-                "nothing is known of this bisect on the host that was asked",
-                retryable=False,
-            )
+        job = _job(folder)
         state = records.read(folder / "state.json") or {}
         if state.get("state", "running") != "running":
-            return _told(job, state)
+            return _bisect(job, state)
         state = {**state, "state": "cancelled", "reason": "cancelled by a person"}
         records.replace(folder / "cancelled.json", {"at": records.now()})
         await asyncio.to_thread(_end, folder)
         records.replace(folder / "state.json", state)
         await _clear(folder, job)
-        return _told(job, state)
+        return _bisect(job, state)
 
     async def _take_up(
         self, folder: Path, job: dict[str, Any], state: dict[str, Any], attempts: int
@@ -132,7 +127,7 @@ class LocalBisector:
             state = {**state, "state": "failed", "reason": reason}
             records.replace(folder / "state.json", state)
             await _clear(folder, job)
-            return _told(job, state)
+            return _bisect(job, state)
         await asyncio.to_thread(_end, folder)  # what the lost run may have left behind
         if attempts:
             state = {
@@ -155,14 +150,22 @@ class LocalBisector:
             ) from error
         if output.code:
             raise PortError("bisect", f"nothing was started: {output.complaint}", retryable=True)
-        return _told(job, records.read(folder / "state.json") or state)
+        return _bisect(job, records.read(folder / "state.json") or state)
 
     def _folder(self, bisect_id: str) -> Path:
         return records.folder_of(self._state_dir, "bisects", bisect_id)
 
 
+def _job(folder: Path) -> dict[str, Any]:
+    job = records.read(folder / "job.json")
+    if job is None:
+        text = "nothing is known of this bisect on the host that was asked"
+        raise PortError("bisect", text, retryable=False)
+    return job
+
+
 def _end(folder: Path) -> None:
-    """The run first, so that no further script starts, then the script that is under way."""
+    """End the run first, so that no further script starts, then the script that is under way."""
     for path in sorted(folder.glob("process-*.json")):
         records.end_group(records.read(path))
     records.end_group(records.read(folder / "script.json"))
@@ -180,7 +183,7 @@ async def _clear(folder: Path, job: dict[str, Any]) -> None:
         await asyncio.to_thread(shutil.rmtree, worktree, ignore_errors=True)
 
 
-def _told(job: dict[str, Any], state: dict[str, Any]) -> Bisect:
+def _bisect(job: dict[str, Any], state: dict[str, Any]) -> Bisect:
     culprit = state.get("culprit")
     return Bisect(
         id=job["id"],
@@ -194,8 +197,6 @@ def _told(job: dict[str, Any], state: dict[str, Any]) -> Bisect:
     )
 
 
-def _suspect(told: dict[str, Any]) -> Suspect:
-    found = Suspect.model_validate(told)
-    return found.model_copy(
-        update={"author": foreign(found.author), "subject": foreign(found.subject)}
-    )
+def _suspect(culprit: dict[str, Any]) -> Suspect:
+    words = {"author": foreign(culprit["author"]), "subject": foreign(culprit["subject"])}
+    return Suspect.model_validate(culprit | words)

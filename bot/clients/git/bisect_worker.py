@@ -1,11 +1,14 @@
-"""One bisect, detached: `python -m bot.clients.git.bisect_worker <folder of the record> <attempt>`; the bot may die meanwhile.
+"""One bisect, detached: `python -m bot.clients.git.bisect_worker <folder of the record> <attempt>`.
 
-Both ends are tried first: where they agree, or cannot be told, no bisect is worth its time. Then the releases between them, where there are
-any, then the commits with `git bisect run`, whose script is this file again (`… step`): it runs the service's script with a time limit in a
-process group of its own, cleans up after it, keeps the answer, and writes down how far the run is. Exit codes of the script are those of
-`git bisect run`: 0 good, 125 cannot be tested, 1-127 bad, others stop the run (https://git-scm.com/docs/git-bisect#_bisect_run).
+The bot may die meanwhile. Both ends are tried first: where they agree, or cannot be told, no bisect
+is worth its time. Then come the releases between them, where there are any, then the commits as
+`git bisect` picks them. The service's script runs with a time limit in a process group of its own.
+What it leaves is cleaned up, its answer is kept, and the progress of the run is written down. Exit
+codes of the script are those of `git bisect run`: 0 good, 125 cannot be tested, 1-127 bad, others
+stop the run (https://git-scm.com/docs/git-bisect#_bisect_run).
 
-Only the standard library and `processes.py` are used: it must not fall over what an old commit has lying about.
+Only the standard library and `records.py` are used: the worker must not fall over what an old
+commit has lying about.
 """
 
 from __future__ import annotations
@@ -21,15 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-if __package__ in (
-    None,
-    "",
-):  # as `git bisect run` calls it, inside a worktree that may have a `bot` of its own
-    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from bot.clients.processes import records
 
 CANNOT_TELL = 125
-STOP = 128
 _GIT = (
     "git",
     "--no-pager",
@@ -46,9 +43,12 @@ _ENVIRONMENT = {
     "GIT_GRAFT_FILE": os.devnull,
     "LC_ALL": "C",
 }
-"""As `git_calls.py` reads history; nobody sits in front of it."""
+"""As `run.py` reads history; nobody sits in front of it."""
 _KEYS = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS")
-"""How the bot's own environment gets past a remote: a partial clone asks it for what a commit needs."""
+"""The way past a remote in the bot's own environment.
+
+A partial clone asks its remote for what a commit needs.
+"""
 
 
 class Ended(Exception):
@@ -70,6 +70,8 @@ class Run:
         self.job: dict[str, Any] = job
         self.worktree = folder / "worktree"
         self.log = folder / "output.log"
+        self.deadline = math.inf
+        """By the clock of `time.monotonic`."""
 
     @property
     def answers(self) -> dict[str, int]:
@@ -91,18 +93,15 @@ class Run:
             env=plain_environment() | _ENVIRONMENT,
         )
         if check and done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [
-                "it said nothing"
-            ]
-            told = next(
-                (line for line in said if line.startswith(("fatal: ", "error: "))), said[-1]
-            )
-            raise Ended("failed", f"git {arguments[0]}: {told[:300]}")
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            lines = lines or ["it said nothing"]
+            fatal = (line for line in lines if line.startswith(("fatal: ", "error: ")))
+            raise Ended("failed", f"git {arguments[0]}: {next(fatal, lines[-1])[:300]}")
         return done.stdout.decode("utf-8", "replace").strip()
 
 
 def plain_environment() -> dict[str, str]:
-    """Without what `git bisect run` tells its script about itself: the service's script may use git as well."""
+    """Return the environment without git's own variables: the service's script may use git, too."""
     return {
         k: v
         for k, v in os.environ.items()
@@ -110,26 +109,17 @@ def plain_environment() -> dict[str, str]:
     }
 
 
-# --- the whole run ---------------------------------------------------------------------------------------------
+# --- the whole run --------------------------------------------------------------------------------
 
 
 def main() -> int:
-    if sys.argv[1] == "step":
-        return step(Run(Path(sys.argv[2])))
     folder, attempt = Path(sys.argv[1]), sys.argv[2]
-    said, tell = os.pipe()
-    if os.fork():
-        os.close(tell)
-        with os.fdopen(said, "rb") as answer:
-            return 0 if answer.read() == b"claimed" else 1
-    os.close(said)
-    os.setsid()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
+    answer = records.detached()
+    if isinstance(answer, str):
+        return 0 if answer == "claimed" else 1
     claimed = records.create(folder / f"process-{attempt}.json", records.mark(os.getpid()))
-    os.write(tell, b"claimed")
-    os.close(tell)
+    os.write(answer, b"claimed")
+    os.close(answer)
     if claimed:
         drive(Run(folder))
     return 0
@@ -155,7 +145,10 @@ def drive(run: Run) -> None:
 
 
 def prepare(run: Run) -> None:
-    """A scratch worktree at the bad end. What an earlier attempt left is thrown away: the answers are kept beside it."""
+    """Make a scratch worktree at the bad end.
+
+    The leavings of an earlier attempt are thrown away: the answers are kept beside them.
+    """
     clear(run)
     run.git(
         "worktree",
@@ -189,9 +182,7 @@ def bisect(run: Run) -> None:
             f"there is no commit in {run.job['bad']} that is not in {run.job['good']} too",
         )
     run.say(step=len(run.answers), steps=2 + math.ceil(math.log2(commits)) if commits > 1 else 2)
-    records.replace(
-        run.folder / "deadline.json", {"deadline": time.time() + float(run.job["whole_seconds"])}
-    )
+    run.deadline = time.monotonic() + float(run.job["whole_seconds"])
     at_bad, at_good = test(run, bad), test(run, good)
     for name, code in ((run.job["bad"], at_bad), (run.job["good"], at_good)):
         if code == CANNOT_TELL:
@@ -203,22 +194,22 @@ def bisect(run: Run) -> None:
         both = "passes" if at_bad == 0 else "fails"
         raise Ended("cannot tell", f"good and bad agree: the script {both} at {names}")
     if at_bad == 0:
-        raise Ended(
-            "cannot tell",
-            f"the script passes at {run.job['bad']} and fails at {run.job['good']}: the ends are the wrong way round",
-        )
+        ends = f"the script passes at {run.job['bad']} and fails at {run.job['good']}"
+        raise Ended("cannot tell", f"{ends}: the ends are the wrong way round")
     base = run.git("merge-base", good, bad, check=False)
     if base != good and base and test(run, base) != 0:
-        raise Ended(
-            "cannot tell",
-            f"the script does not pass where {names} part: the trouble is older, and {run.job['good']} has a fix of its own",
-        )
+        where = f"the script does not pass where {names} part"
+        older = f"the trouble is older, and {run.job['good']} has a fix of its own"
+        raise Ended("cannot tell", f"{where}: {older}")
     good, bad = over_releases(run, base or good, bad)
     over_commits(run, good, bad)
 
 
 def cut(run: Run, good: str, bad: str) -> bool:
-    """Whether the commits between the ends are not all there: the first behind the cut would seem to have brought it."""
+    """Return whether the commits between the ends are not all there.
+
+    The first behind the cut would seem to have brought the trouble.
+    """
     shallow, path = run.git("rev-parse", "--is-shallow-repository", "--git-path", "shallow").split(
         "\n"
     )
@@ -231,7 +222,10 @@ def cut(run: Run, good: str, bad: str) -> bool:
 
 
 def over_releases(run: Run, good: str, bad: str) -> tuple[str, str]:
-    """Narrows the ends to two releases beside each other; a release that cannot be told is passed over."""
+    """Narrow the ends to two releases beside each other.
+
+    A release that cannot be told is passed over.
+    """
     pattern = run.job["tag"].replace("{version}", "*")
     listed = run.git(
         "for-each-ref",
@@ -261,43 +255,27 @@ def over_releases(run: Run, good: str, bad: str) -> tuple[str, str]:
     return good, bad
 
 
-def _is_ancestor(run: Run, one: str, other: str) -> bool:
-    return run.git("merge-base", one, other, check=False) == one
+def _is_ancestor(run: Run, older: str, newer: str) -> bool:
+    return run.git("merge-base", older, newer, check=False) == older
 
 
 def over_commits(run: Run, good: str, bad: str) -> None:
     run.git("bisect", "start", bad, good)
-    me = [sys.executable, "-I", str(Path(__file__).resolve()), "step", str(run.folder)]
-    with run.log.open("ab") as log:
-        subprocess.run(
-            [*_GIT, "bisect", "run", *me],
-            cwd=run.worktree,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=plain_environment() | _ENVIRONMENT,
-            check=False,
-        )
-    told = run.git("bisect", "log")
-    for line in told.splitlines():
-        if line.startswith("# first bad commit: ["):
-            raise Ended("found", "", culprit(run, line.split("[", 1)[1].split("]", 1)[0]))
-    if "# only skipped commits left to test" in told:
-        left = [
-            row.split("[", 1)[1][:9]
-            for row in told.splitlines()
-            if row.startswith("# possible first bad commit: [")
-        ]
-        raise Ended(
-            "cannot tell",
-            f"the script cannot tell (exit code 125) at the commits that are left: {', '.join(left[:8])}",
-        )
-    raise Ended("failed", why_stopped(run))
-
-
-def why_stopped(run: Run) -> str:
-    stopped = records.read(run.folder / "stopped.json") or {}
-    return stopped.get("reason", "git bisect run ended without an answer")
+    while "\n# first bad commit: [" not in (log := run.git("bisect", "log")):
+        if "# only skipped commits left to test" in log:
+            left = [
+                row.split("[", 1)[1][:9]
+                for row in log.splitlines()
+                if row.startswith("# possible first bad commit: [")
+            ]
+            reason = "the script cannot tell (exit code 125) at the commits that are left"
+            raise Ended("cannot tell", f"{reason}: {', '.join(left[:8])}")
+        code = test(run, run.git("rev-parse", "HEAD"))
+        word = "good" if code == 0 else "skip" if code == CANNOT_TELL else "bad"
+        # Its exit code says, too, that only skipped commits are left.
+        run.git("bisect", word, check=False)
+    sha = log.rpartition("# first bad commit: [")[2].split("]", 1)[0]
+    raise Ended("found", "", culprit(run, sha))
 
 
 def culprit(run: Run, sha: str) -> dict[str, Any]:
@@ -315,61 +293,39 @@ def culprit(run: Run, sha: str) -> dict[str, Any]:
     }
 
 
-# --- one commit ------------------------------------------------------------------------------------------------
+# --- one commit -----------------------------------------------------------------------------------
 
 
 def test(run: Run, commit: str) -> int:
-    """What the script answers at this commit; asked once, then known."""
+    """Return the script's answer at this commit; it is asked once, then known."""
     known = run.answers.get(commit)
     if known is not None:
         return known
     run.git("checkout", "--quiet", "--force", "--detach", commit)
-    code = try_here(run, commit)
-    if code == STOP:
-        raise Ended("failed", why_stopped(run))
-    return code
-
-
-def step(run: Run) -> int:
-    """As `git bisect run` calls it: the commit is checked out already."""
-    commit = run.git("rev-parse", "HEAD")
-    known = run.answers.get(commit)
-    try:
-        return known if known is not None else try_here(run, commit)
-    except Ended as ended:
-        records.replace(run.folder / "stopped.json", {"reason": ended.word["reason"]})
-        return STOP
-
-
-def try_here(run: Run, commit: str) -> int:
+    if time.monotonic() >= run.deadline:
+        raise Ended("failed", f"it did not end within {run.job['whole_seconds'] / 60:g} min")
     state = records.read(run.folder / "state.json") or {}
-    deadline = records.read(run.folder / "deadline.json") or {}
-    if time.time() >= float(deadline.get("deadline", math.inf)):
-        reason = f"it did not end within {run.job['whole_seconds'] / 60:g} min"
-        records.replace(run.folder / "stopped.json", {"reason": reason})
-        return STOP
     number = len(run.answers) + 1
     run.say(step=number, steps=max(int(state.get("steps", 0)), number))
     code = run_script(run)
     run.git("reset", "--quiet", "--hard")
     run.git("clean", "-ffdq")  # what is ignored stays: build caches make the next step faster
     if not 0 <= code <= 127:
-        records.replace(
-            run.folder / "stopped.json",
-            {"reason": f"the script stopped the run at {commit[:9]} with exit code {code}"},
-        )
-        return STOP
+        raise Ended("failed", f"the script stopped the run at {commit[:9]} with exit code {code}")
     records.replace(run.folder / "answers.json", {**run.answers, commit: code})
     return code
 
 
 def run_script(run: Run) -> int:
-    """Runs the service's script in the worktree, stopped after its time; then the commit cannot be told."""
+    """Run the service's script in the worktree, and return its exit code.
+
+    It is stopped after its time; then the commit cannot be told.
+    """
     argv = [str(a) for a in run.job["script"]]
     lend_script(run, argv[0])
     output = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     asked: list[int] = []
-    # Who cancels ends this run and then the script on record: it must not end in between the two.
+    # A cancel ends this run and then the script on record: the run must not end between the two.
     before = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     try:
         child = subprocess.Popen(
@@ -403,9 +359,8 @@ def run_script(run: Run) -> int:
                 code = CANNOT_TELL
                 break
     try:
-        os.killpg(
-            child.pid, signal.SIGKILL
-        )  # servers that it left running would answer for the next commit
+        # Servers that it left running would answer for the next commit.
+        os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         child.poll()
     child.wait()
@@ -413,7 +368,7 @@ def run_script(run: Run) -> int:
 
 
 def lend_script(run: Run, program: str) -> None:
-    """A script that the commit does not have yet is lent by the clone, as an untracked file would be."""
+    """Copy a script that the commit does not have yet from the clone, as an untracked file."""
     if "/" not in program or os.path.isabs(program):
         return
     there = run.worktree / program

@@ -1,7 +1,8 @@
-"""What a local clone holds, and what it may bring in: new commits and tags, history that was cut, contents that were left out.
+"""The contents of a local clone, and their completion from its remote.
 
-All of it comes from the clone's own remote, as `git fetch` would bring it, for a limited time. No branch or tag of the clone is moved
-or removed but by that fetch, and no lock file is taken away: it may be another git's.
+New commits and tags, history that was cut, and contents that were left out come from the clone's
+own remote, as `git fetch` would bring them, for a limited time. Only that fetch moves or removes a
+branch or tag of the clone. No lock file is taken away: it may be another git's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from bot.clients.git.run import (
 )
 from bot.clients.processes.commands import CommandFailed, Output
 from phases.ports.ports import PortError
-from phases.record.service import Service
+from phases.record.service import COMMIT, Service
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,6 @@ DEEPER = ("--deepen=500", "--unshallow")
 BROUGHT = 4000
 """Objects that are asked for in one request at most."""
 
-_WHOLE_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _BLOBS = re.compile(rb":\d{6} \d{6} ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ")
 _MOVED = re.compile(r"(?m)^ ! \[rejected\] +(\S+) +-> .*\(would clobber existing tag\)")
 _BESIDE = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
@@ -51,15 +51,15 @@ _NO_MORE = "its remote has no more"
 
 @dataclass(slots=True)
 class _Known:
-    """Of one clone, what is remembered while the bot runs."""
+    """The facts about one clone that are remembered while the bot runs."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One fetch at a time: they would get into each other's lock files."""
     fetched: float | None = None
     answers: bool = True
-    """Whether the remote answered the newest fetch."""
+    """The remote answered the newest fetch."""
     trouble: str = ""
-    """Why the newest fetch did not bring everything."""
+    """The reason why the newest fetch did not bring everything."""
     moved: frozenset[str] = frozenset()
     """Tags that stand for another commit at the remote."""
     head: tuple[str, str] | None = None
@@ -87,41 +87,43 @@ class Clones:
         self._known: defaultdict[str, _Known] = defaultdict(_Known)
 
     def trouble(self, directory: str) -> str:
-        """Why the clone may lack what is new; empty where nothing is known to be missing."""
+        """Return why the clone may lack what is new; empty where nothing is known to be missing."""
         return self._known[directory].trouble
 
-    # --- what is new -----------------------------------------------------------------------------------------------
+    # --- what is new ------------------------------------------------------------------------------
 
     async def fetch(self, directory: str) -> None:
-        """Brings new branches and tags in, at most once a minute. What did come is used, whatever git says of the rest."""
+        """Fetch new branches and tags, at most once a minute.
+
+        What did come is used, whatever git says of the rest.
+        """
         known = self._known[directory]
         async with known.lock:
             if known.fetched is not None and time.monotonic() - known.fetched < FETCH_EVERY_SECONDS:
                 return
             remote = await remote_of(directory)
             if remote is not None:
-                tags = (
-                    () if await cut_at(directory) else ("--tags",)
-                )  # old tags would bring all of what was cut
-                told, head = await asyncio.gather(
+                # Old tags would bring all of what was cut.
+                tags = () if await cut_at(directory) else ("--tags",)
+                words, head = await asyncio.gather(
                     _fetched(directory, *tags, "--no-recurse-submodules", remote),
-                    _told(directory, "ls-remote", "--symref", remote, "HEAD"),
+                    _answer(directory, "ls-remote", "--symref", remote, "HEAD"),
                 )
                 known.answers, known.head = head is not None, _head(head or "")
-                if (
-                    known.head is not None and await commit_of(directory, known.head[1]) is None
-                ):  # a clone of one branch
-                    await _fetched(directory, *_BESIDE, remote, "HEAD")
-                known.moved = frozenset(_MOVED.findall(told))
-                known.trouble = _why(
-                    "\n".join(row for row in told.split("\n") if not _MOVED.match(row))
-                )
+                if known.head is not None and await commit_of(directory, known.head[1]) is None:
+                    await _fetched(directory, *_BESIDE, remote, "HEAD")  # a clone of one branch
+                known.moved = frozenset(_MOVED.findall(words))
+                rest = (row for row in words.split("\n") if not _MOVED.match(row))
+                known.trouble = _why("\n".join(rest))
                 if known.trouble:
                     log.warning("git fetch in the clone: %s", known.trouble)
             known.fetched = time.monotonic()
 
     async def commit(self, service: Service, name: str) -> str:
-        """The commit of a version; raises `PortError` where neither clone nor remote knows it."""
+        """Return the commit of a version.
+
+        Raises `PortError` where neither clone nor remote knows it.
+        """
         directory = checkout_of(service)
         known, tag = self._known[directory], tag_of(service, name)
         commit = await resolve(directory, service, name)
@@ -138,16 +140,20 @@ class Clones:
         if commit is not None:
             text = f"the tag {tag} of the clone is another one at its remote, which did not give it"
         elif tag is not None and await _there(directory, f"refs/tags/{tag}"):
-            text = f"the tag {tag} is in the clone of {service.name}, and its commit cannot be read (`git fsck` there says why)"
+            text = f"the tag {tag} is in the clone of {service.name}, and its commit cannot be read"
+            text += " (`git fsck` there says why)"
         why = why or known.trouble
         raise PortError("git", f"{text} (git fetch: {why})" if why else text, retryable=False)
 
     async def _alone(
         self, directory: str, tag: str | None, sha: str | None
     ) -> tuple[str | None, str]:
-        """One tag, or one commit, straight from the remote, whatever else is the matter there. No ref of the clone is written."""
+        """Fetch one tag, or one commit, straight from the remote. No ref of the clone is written.
+
+        Return its commit, and why it did not come.
+        """
         remote, known = await remote_of(directory), self._known[directory]
-        whole = sha if sha is not None and _WHOLE_SHA.fullmatch(sha) else None
+        whole = sha if sha is not None and COMMIT.fullmatch(sha) else None
         name = f"refs/tags/{tag}" if tag is not None else whole
         if remote is None or name is None or not known.answers:
             return None, ""
@@ -166,51 +172,48 @@ class Clones:
     ) -> tuple[str | None, str]:
         why = ""
         if (commit := await commit_of(directory, at)) is None and await cut_at(directory):
-            await self._deepen(
-                directory, remote, DEEPER[0]
-            )  # less than all that lies behind an old tag
+            await self._deepen(directory, remote, DEEPER[0])  # less than all behind an old tag
             commit = await commit_of(directory, at)
         if commit is None:
             why = _why(await _fetched(directory, *_BESIDE, remote, name))
             commit = await commit_of(directory, at)
         return commit, why
 
-    # --- the main branch -------------------------------------------------------------------------------------------
+    # --- the main branch --------------------------------------------------------------------------
 
     async def main(self, directory: str) -> Main:
-        """The remote's own branch, as it says itself; where it cannot be asked, as the clone knows it. Raises `PortError`."""
+        """Return the remote's main branch, as it says itself. Raises `PortError`.
+
+        Where the remote cannot be asked, the branch is the one that the clone knows.
+        """
         await self.fetch(directory)
         remote = await remote_of(directory)
         if remote is not None:
             branch, newest = self._known[directory].head or ("", "")
             if newest and (commit := await commit_of(directory, newest)) is not None:
                 return Main(commit, fresh=True)
-            named = f"refs/remotes/{remote}"
-            refs = (
-                [f"{named}/{branch}"]
-                if branch
-                else [f"{named}/HEAD", f"{named}/main", f"{named}/master"]
-            )
-            for ref in refs:
+            for name in (branch,) if branch else ("HEAD", "main", "master"):
+                ref = f"refs/remotes/{remote}/{name}"
                 if (commit := await commit_of(directory, ref)) is not None:
                     return Main(commit, fresh=False)
         refs = ["refs/heads/main", "refs/heads/master"]
-        if (
-            remote is None
-            or (await attempt(directory, "rev-parse", "--is-bare-repository")).text.strip()
-            == "true"
-        ):
+        bare = (await attempt(directory, "rev-parse", "--is-bare-repository")).text.strip()
+        if remote is None or bare == "true":
             refs += (await attempt(directory, "symbolic-ref", "--quiet", "HEAD")).text.split()
         for ref in refs:
             if (commit := await commit_of(directory, ref)) is not None:
                 return Main(commit, fresh=remote is None)
-        text = "which branch is the main one is not known in the clone (`git remote set-head <remote> --auto` there says it)"
+        text = "which branch is the main one is not known in the clone"
+        text += " (`git remote set-head <remote> --auto` there says it)"
         raise PortError("git", text, retryable=False)
 
-    # --- history that was cut --------------------------------------------------------------------------------------
+    # --- history that was cut ---------------------------------------------------------------------
 
     async def whole(self, directory: str, is_cut: Callable[[], Awaitable[bool]]) -> None:
-        """Deepens a shallow clone for as long as `is_cut` says that it is needed. Raises `PortError` where that does not help."""
+        """Deepen a shallow clone for as long as `is_cut` says that it is needed.
+
+        Raises `PortError` where that does not help.
+        """
         if not await is_cut():
             return
         why = "it has no remote"
@@ -227,39 +230,41 @@ class Clones:
         mends = "`git fetch --unshallow` in the clone mends that"
         if remote is None or why == _NO_MORE:
             mends = "only a clone with all of it mends that"
-        told = f" ({why})" if why else ""
-        text = f"the history of the clone is cut (a shallow clone) and could not be deepened{told}; {mends}"
-        raise PortError("git", text, retryable=False)
+        text = "the history of the clone is cut (a shallow clone) and could not be deepened"
+        text += f" ({why})" if why else ""
+        raise PortError("git", f"{text}; {mends}", retryable=False)
 
     async def _deepen(self, directory: str, remote: str, more: str) -> str:
-        """Why it is not deeper than before; empty where it is."""
+        """Return why the clone is not deeper than before; empty where it is."""
         known, now = self._known[directory], time.monotonic()
         asked, why = known.deepened.get(more, (None, ""))
         if asked is not None and why and now - asked < FETCH_EVERY_SECONDS:
             return why
         before = await cut_at(directory)
-        told = await _fetched(directory, more, "--tags", "--no-recurse-submodules", remote)
+        words = await _fetched(directory, more, "--tags", "--no-recurse-submodules", remote)
         after = await cut_at(directory)
-        why = "" if after != before else _why(told) or _NO_MORE
+        why = "" if after != before else _why(words) or _NO_MORE
         known.deepened[more] = (now, why)
         return why
 
-    async def cut_between(self, directory: str, one: str, other: str) -> bool:
-        """Whether what one commit has and the other has not ends where the history was cut."""
+    async def cut_between(self, directory: str, older: str, newer: str) -> bool:
+        """Return whether the commits that only one of the two has end at the cut."""
         cut = await cut_at(directory)
         if not cut:
             return False
-        told = await attempt(
-            directory, "rev-list", "--max-parents=0", "--end-of-options", f"{one}...{other}", "--"
+        span = f"{older}...{newer}"
+        roots = await attempt(
+            directory, "rev-list", "--max-parents=0", "--end-of-options", span, "--"
         )
-        return not cut.isdisjoint(sound(told, "rev-list").text.split())
+        return not cut.isdisjoint(sound(roots, "rev-list").text.split())
 
-    # --- contents that were left out -------------------------------------------------------------------------------
+    # --- contents that were left out --------------------------------------------------------------
 
     async def bring(self, directory: str, *of_log: str) -> None:
-        """What `git log -p` of these commits reads, in one request: a partial clone would ask for one object after another.
+        """Fetch what `git log -p` of these commits reads, in one request.
 
-        What does not come is missed by whoever reads it.
+        A partial clone would ask for one object after another. An object that does not come is
+        missed by its reader.
         """
         remote = await promisor(directory)
         listing = (
@@ -282,11 +287,8 @@ class Clones:
                 f"--max-count={BROUGHT}",
                 *commits,
             )
-            await self._objects(
-                directory,
-                remote,
-                [row for row in trees.text.split("\n") if _WHOLE_SHA.fullmatch(row)],
-            )
+            shas = [row for row in trees.text.split("\n") if COMMIT.fullmatch(row)]
+            await self._objects(directory, remote, shas)
             listed = await attempt(directory, *listing)
         blobs = [
             sha.decode() for pair in _BLOBS.findall(listed.out) for sha in pair if sha.strip(b"0")
@@ -294,46 +296,47 @@ class Clones:
         await self._objects(directory, remote, blobs)
 
     async def _objects(self, directory: str, remote: str, objects: Sequence[str]) -> None:
-        """As git itself asks for them (https://git-scm.com/docs/partial-clone#_fetching_missing_objects)."""
+        """Fetch objects as git itself asks for them:
+        https://git-scm.com/docs/partial-clone#_fetching_missing_objects"""
         wanted = list(dict.fromkeys(objects))[:BROUGHT]
         if wanted and remote:
-            told = await _fetched(
+            words = await _fetched(
                 directory, *_BESIDE, "--filter=blob:none", remote, *wanted, before=_ALL_OF_IT
             )
-            if why := _why(told):
+            if why := _why(words):
                 log.warning("contents of a partial clone did not come: %s", why)
 
 
 async def cut_at(directory: str) -> frozenset[str]:
-    """Commits whose parents a shallow clone left out; empty where the history is whole.
+    """Return commits whose parents a shallow clone left out; none where the history is whole.
 
     https://git-scm.com/docs/shallow
     """
-    told = await attempt(directory, "rev-parse", "--is-shallow-repository", "--git-path", "shallow")
-    shallow, _, path = told.text.strip("\n").partition("\n")
+    asked = ("--is-shallow-repository", "--git-path", "shallow")
+    answer = (await attempt(directory, "rev-parse", *asked)).text
+    shallow, _, path = answer.strip("\n").partition("\n")
     if shallow != "true":
         return frozenset()
     try:
         return frozenset((Path(directory) / path).read_text(encoding="ascii").split())
     except OSError as error:
-        raise PortError(
-            "git",
-            f"where the clone's history is cut cannot be read: {error.strerror}",
-            retryable=True,
-        ) from error
+        text = f"where the clone's history is cut cannot be read: {error.strerror}"
+        raise PortError("git", text, retryable=True) from error
 
 
 async def remote_of(directory: str) -> str | None:
-    """The remote that `git fetch` would ask: `origin`, the only one, or that of the branch that is checked out."""
+    """Return the remote that `git fetch` would ask.
+
+    It is `origin`, the only one, or that of the branch that is checked out.
+    """
     names = (await attempt(directory, "remote")).text.split("\n")[:-1]
     if "origin" in names or len(names) == 1:
         return "origin" if "origin" in names else names[0]
     branch = (await attempt(directory, "symbolic-ref", "--quiet", "--short", "HEAD")).text.strip()
-    upstream = (
-        (await attempt(directory, "config", "--get", f"branch.{branch}.remote")).text.strip()
-        if branch
-        else ""
-    )
+    if not branch:
+        return None
+    setting = await attempt(directory, "config", "--get", f"branch.{branch}.remote")
+    upstream = setting.text.strip()
     return upstream if upstream in names else None
 
 
@@ -344,15 +347,15 @@ async def _there(directory: str, ref: str) -> bool:
 
 
 async def _at_remote(directory: str, remote: str, ref: str) -> str | None:
-    """What the remote says that a tag stands for: the commit below an annotated one."""
-    told = await _told(directory, "ls-remote", remote, ref, f"{ref}^{{}}") or ""
-    rows = {name: sha for sha, _, name in (row.partition("\t") for row in told.splitlines())}
-    found = rows.get(f"{ref}^{{}}") or rows.get(ref, "")
-    return found if _WHOLE_SHA.fullmatch(found) else None
+    """Return the commit of a tag at the remote; it stands below an annotated one."""
+    answer = await _answer(directory, "ls-remote", remote, ref, f"{ref}^{{}}") or ""
+    rows = {name: sha for sha, _, name in (row.partition("\t") for row in answer.splitlines())}
+    sha = rows.get(f"{ref}^{{}}") or rows.get(ref, "")
+    return sha if COMMIT.fullmatch(sha) else None
 
 
 async def _fetched(directory: str, *arguments: str, before: tuple[str, ...] = ()) -> str:
-    """What git said of a fetch, also of one that was stopped; empty where it had nothing to say."""
+    """Fetch, and return git's words, also where it was stopped; empty where it had none."""
     try:
         output = await git(
             directory,
@@ -365,21 +368,18 @@ async def _fetched(directory: str, *arguments: str, before: tuple[str, ...] = ()
         )
     except CommandFailed as error:
         return f"fatal: {error.text}"
-    said = output.err.decode("utf-8", "replace")
-    return said if not output.code or _why(said) else f"{said}\nfatal: exit code {output.code}"
+    words = output.err.decode("utf-8", "replace")
+    return words if not output.code or _why(words) else f"{words}\nfatal: exit code {output.code}"
 
 
-def _why(told: str) -> str:
-    """What went wrong, in git's words; empty where nothing did."""
-    return (
-        complaint(Output(1, b"", told.encode()))
-        if re.search(r"(?m)^(?:fatal: |error: | ! \[)", told)
-        else ""
-    )
+def _why(words: str) -> str:
+    """Return the fault in git's words; empty where there is none."""
+    failed = re.search(r"(?m)^(?:fatal: |error: | ! \[)", words)
+    return complaint(Output(1, b"", words.encode())) if failed else ""
 
 
-async def _told(directory: str, *arguments: str) -> str | None:
-    """What the remote answers; None where it does not."""
+async def _answer(directory: str, *arguments: str) -> str | None:
+    """Return the remote's answer, or None where it does not answer."""
     try:
         output = await git(directory, *arguments, seconds=FETCH_SECONDS, online=True)
     except CommandFailed as error:
@@ -388,8 +388,11 @@ async def _told(directory: str, *arguments: str) -> str | None:
     return output.text if not output.code else None
 
 
-def _head(told: str) -> tuple[str, str] | None:
-    """`ref: refs/heads/main TAB HEAD`, then `<sha> TAB HEAD`: https://git-scm.com/docs/git-ls-remote."""
-    branch = re.search(r"(?m)^ref: refs/heads/(\S+)\tHEAD$", told)
-    newest = re.search(r"(?m)^([0-9a-f]{40,64})\tHEAD$", told)
+def _head(answer: str) -> tuple[str, str] | None:
+    """Read `ref: refs/heads/main TAB HEAD`, then `<sha> TAB HEAD`.
+
+    https://git-scm.com/docs/git-ls-remote
+    """
+    branch = re.search(r"(?m)^ref: refs/heads/(\S+)\tHEAD$", answer)
+    newest = re.search(r"(?m)^([0-9a-f]{40,64})\tHEAD$", answer)
     return (branch[1] if branch else "", newest[1]) if newest else None

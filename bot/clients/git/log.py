@@ -1,4 +1,4 @@
-"""What `git log` prints, read: commits with files, and patches beside them. Pure text in, values out."""
+"""The output of `git log` as values: commits with files, and patches beside them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from phases.ports.source_values import Commit, CommitFile
 from phases.record.wording import foreign
 
 FORMAT = "%x1e%H%x00%an%x00%aI%x00%s%x00%b%x00"
-"""For `git log -z --numstat`: everything ends with NUL, which neither a message nor a file name can hold.
-For `git rev-list`, which writes `commit <sha>` in front of each, too."""
+"""For `git log -z --numstat`: everything ends with NUL, which no message or file name can hold.
+
+For `git rev-list`, too, which writes `commit <sha>` in front of each.
+"""
 
 BODY_LIMIT = 2000
 
@@ -23,7 +25,7 @@ _PATCH_HEAD = re.compile(rb"(?m)^diff --git ")
 
 
 def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commit, ...]:
-    """Commits as git ordered them, newest first. `patch_of`: (sha, path) → patch."""
+    """Return commits as git ordered them, newest first. `patch_of`: (sha, path) → patch."""
     words = [foreign(word) for word in out.decode("utf-8", "replace").split("\0")]
     begins = [i for i, word in enumerate(words) if _COMMIT.fullmatch(word)]
     commits: list[Commit] = []
@@ -51,16 +53,17 @@ def read_log(out: bytes, patch_of: Mapping[tuple[str, str], str]) -> tuple[Commi
 
 
 def _numstat(listed: Sequence[str]) -> list[tuple[str, int, int]]:
-    """`added TAB deleted TAB path NUL`; of a rename `added TAB deleted TAB NUL old NUL new NUL`; `-` stands for binary.
+    """Read `added TAB deleted TAB path NUL`; `-` stands for binary.
 
-    With `--raw` only names are told: `:modes shas status NUL path NUL`.
+    A rename is `added TAB deleted TAB NUL old NUL new NUL`. With `--raw` only names are told:
+    `:modes shas status NUL path NUL`.
     https://git-scm.com/docs/git-diff#_other_diff_formats
     """
-    found: list[tuple[str, int, int]] = []
+    files: list[tuple[str, int, int]] = []
     words = iter(listed)
     for word in words:
         if _RAW.fullmatch(word.lstrip("\n")):
-            found.append((next(words, ""), 0, 0))
+            files.append((next(words, ""), 0, 0))
             continue
         fields = word.lstrip("\n").split("\t", 2)
         if len(fields) != 3:
@@ -70,13 +73,16 @@ def _numstat(listed: Sequence[str]) -> list[tuple[str, int, int]]:
             next(words, "")
             path = next(words, "")
         if path:
-            found.append((path, _number(fields[0]), _number(fields[1])))
-    return found
+            files.append((path, _number(fields[0]), _number(fields[1])))
+    return files
 
 
 def patches(out: bytes, limit: int) -> dict[tuple[str, str], str]:
-    """(sha, path) → patch from `git log -p --format=%x1e%H`; a patch is cut after `limit` bytes."""
-    found: dict[tuple[str, str], str] = {}
+    """Return (sha, path) → patch from `git log -p --format=%x1e%H`.
+
+    A patch is cut after `limit` bytes.
+    """
+    by_file: dict[tuple[str, str], str] = {}
     heads = list(_PATCHED_COMMIT.finditer(out))
     ends = [*(h.start() for h in heads[1:]), len(out)]
     for head, end in zip(heads, ends, strict=False):  # without a commit there is an end and no head
@@ -87,12 +93,12 @@ def patches(out: bytes, limit: int) -> dict[tuple[str, str], str]:
             patch = rest[start:stop]
             path = _patched_path(patch)
             if path is not None:
-                found[sha, path] = patch[:limit].decode("utf-8", "replace")
-    return found
+                by_file[sha, path] = patch[:limit].decode("utf-8", "replace")
+    return by_file
 
 
 def _patched_path(patch: bytes) -> str | None:
-    """The file that a patch leaves, or removes; None for names that git writes in quotes."""
+    """Return the file that a patch leaves, or removes; None for names in quotes."""
     head = patch.partition(b"\n@@ ")[0].split(b"\n")
     for start in (b"+++ b/", b"rename to ", b"--- a/"):
         for line in head:

@@ -1,25 +1,26 @@
-"""One call of git in a local clone: its settings, its limits, and what git refuses in plain words.
+"""One call of git in a local clone: its settings, its limits, and its refusals in plain words.
 
-argv without a shell, a time and an output limit on every call, no prompt, no pager, no external diff. Names from outside never reach git
-as an option: a ref must fit a pattern and is asked for below `refs/` or as a sha, a path is one that git itself listed.
+Every call is an argv without a shell, with a time and an output limit, no prompt, no pager, and no
+external diff. Names from outside never reach git as an option: a ref must fit a pattern and is
+asked for below `refs/` or as a sha, and a path is one that git itself listed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from bot.clients.processes.commands import CommandFailed, Output, run
 from bot.runtime.redaction import redact
 from phases.ports.ports import NotSetUp, PortError
-from phases.record.service import Service
+from phases.record.service import ABBREVIATED, Service
 from phases.record.wording import foreign
 
 SECONDS = 10.0
 CONTENTS_SECONDS = 8.0
-"""What a call may take that asks the network for what a partial clone lacks."""
+"""The time of a call that asks the network for what a partial clone lacks."""
 LOG_BYTES = 8 * 1024 * 1024
 
 _ENVIRONMENT = {
@@ -30,31 +31,47 @@ _ENVIRONMENT = {
     "GIT_GRAFT_FILE": os.devnull,
     "LC_ALL": "C",
 }
-"""Replacements and grafts are left out: history is told as it was committed (https://git-scm.com/docs/git-replace)."""
+"""Replacements and grafts are left out: history is told as it was committed
+(https://git-scm.com/docs/git-replace)."""
 _OFFLINE = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
-"""In a partial clone any read may ask the network for an object, one at a time. `GIT_NO_LAZY_FETCH` came with git 2.45; before,
-no protocol is allowed to the fetch that git begins by itself (https://git-scm.com/docs/git#Documentation/git.txt-GIT_ALLOW_PROTOCOL)."""
-_QUIET_DOORS = {
+"""In a partial clone any read may ask the network for an object, one at a time.
+
+`GIT_NO_LAZY_FETCH` came with git 2.45; before, no protocol is allowed to the fetch that git begins
+by itself (https://git-scm.com/docs/git#Documentation/git.txt-GIT_ALLOW_PROTOCOL).
+"""
+_QUIET = {
     "GIT_ASKPASS": ("true", "core.askpass"),
     "SSH_ASKPASS": ("true", "core.askpass"),
     "GIT_SSH_COMMAND": ("ssh -oBatchMode=yes", "core.sshcommand"),
 }
-"""So that nothing asks a person. What the bot's environment or the clone sets (a deploy key, a program that knows a token) goes first:
-these variables would hide it (https://git-scm.com/docs/git-config#Documentation/git-config.txt-coresshCommand)."""
+"""Programs that never ask a person.
+
+The settings of the bot's environment or of the clone (a deploy key, a program that knows a token)
+go first: these variables would hide them
+(https://git-scm.com/docs/git-config#Documentation/git-config.txt-coresshCommand).
+"""
 _FUNCTIONS = "\n".join(
     (
-        r"!^[ \t]*(if|else|elif|for|foreach|while|do|switch|catch|with|return|case|throw|raise|new|await|yield)([^A-Za-z0-9_]|$)",
+        r"!^[ \t]*(if|else|elif|for|foreach|while|do|switch|catch|with|return|case|throw|raise|new"
+        r"|await|yield)([^A-Za-z0-9_]|$)",
         r"^[ \t]*((async[ \t]+)?(def|class|module)[ \t].*)$",
-        r"^[ \t]*((export[ \t]+)?(default[ \t]+)?(abstract[ \t]+)?((async[ \t]+)?function|class|interface)([^A-Za-z0-9_]|$).*)$",
-        r"^[ \t]*((export[ \t]+)?(const|let|var)[ \t]+[A-Za-z_$][A-Za-z0-9_$]*[ \t]*=[ \t]*(async[ \t]*)?(\(|function).*)$",
-        r"^[ \t]*((pub[^ \t]*[ \t]+)?(async[ \t]+)?(unsafe[ \t]+)?(fn|impl|trait)([^A-Za-z0-9_]|$).*)$",
-        r"^[ \t]*((public|private|protected|internal|static|override|virtual|final|abstract|func|fun|sub)[ \t].*)$",
+        r"^[ \t]*((export[ \t]+)?(default[ \t]+)?(abstract[ \t]+)?"
+        r"((async[ \t]+)?function|class|interface)([^A-Za-z0-9_]|$).*)$",
+        r"^[ \t]*((export[ \t]+)?(const|let|var)[ \t]+[A-Za-z_$][A-Za-z0-9_$]*[ \t]*=[ \t]*"
+        r"(async[ \t]*)?(\(|function).*)$",
+        r"^[ \t]*((pub[^ \t]*[ \t]+)?(async[ \t]+)?(unsafe[ \t]+)?"
+        r"(fn|impl|trait)([^A-Za-z0-9_]|$).*)$",
+        r"^[ \t]*((public|private|protected|internal|static|override|virtual|final|abstract"
+        r"|func|fun|sub)[ \t].*)$",
         r"^[ \t]*((async[ \t]+)?[A-Za-z_$][A-Za-z0-9_$]*\([^)]*\)[ \t]*\{)$",
         r"^([A-Za-z_$].*)$",
     )
 )
-"""What heads a hunk, in any language. Git's own default knows only lines that begin in the first column, so it would name a class where a
-method was changed. https://git-scm.com/docs/gitattributes#_defining_a_custom_hunk_header"""
+"""The heads of hunks, in any language.
+
+Git's own default knows only lines that begin in the first column, so it would name a class where a
+method was changed. https://git-scm.com/docs/gitattributes#_defining_a_custom_hunk_header
+"""
 _SETTINGS = (
     "--no-pager",
     *("-c", "core.quotePath=false"),
@@ -74,15 +91,14 @@ _SETTINGS = (
     *("-c", "maintenance.auto=false"),
     *("-c", f"diff.default.xfuncname={_FUNCTIONS}"),
 )
-SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_SHORT_SHA = re.compile(r"[0-9a-f]{7,64}")
 _HOTFIX = re.compile(r"hotfix .+@([0-9a-f]{7,64})")
 _REF = re.compile(
-    r"(?!.*(?:\.\.|@\{|//|\.lock(?:/|$)|/\.))[^\x00-\x20\x7f~^:?*\[\\./-][^\x00-\x20\x7f~^:?*\[\\]{0,199}(?<![./])"
+    r"(?!.*(?:\.\.|@\{|//|\.lock(?:/|$)|/\.))"
+    r"[^\x00-\x20\x7f~^:?*\[\\./-][^\x00-\x20\x7f~^:?*\[\\]{0,199}(?<![./])"
 )
-"""What may be the name of a ref: https://git-scm.com/docs/git-check-ref-format."""
+"""The names that a ref may have: https://git-scm.com/docs/git-check-ref-format."""
 _NOT_GIT = re.compile(r"fatal: (?:Could not read from remote repository|the remote end hung up)")
-"""What git says when another program, ssh mostly, has just said why."""
+"""Git's words after another program, ssh mostly, has just said why."""
 _ERROR = re.compile(rb"(?m)^(?:error|fatal): ")
 
 
@@ -92,44 +108,50 @@ async def git(
     seconds: float = SECONDS,
     limit: int = LOG_BYTES,
     online: bool = False,
+    extra: Mapping[str, str] | None = None,
 ) -> Output:
-    """One call of git in `directory`; raises `CommandFailed` when it cannot be started or does not end in time.
+    """Call git once in `directory`.
 
-    Only where `online` may it reach another host.
+    Only where `online` may it reach another host. `extra` is added to its environment. Raises
+    `CommandFailed` when it cannot be started or does not end in time.
     """
-    extra = _ENVIRONMENT | (await _doors(directory) if online else _OFFLINE)
+    environment = _ENVIRONMENT | (await _quiet_programs(directory) if online else _OFFLINE)
     return await run(
-        ["git", *_SETTINGS, *arguments], cwd=directory, seconds=seconds, limit=limit, extra=extra
+        ["git", *_SETTINGS, *arguments],
+        cwd=directory,
+        seconds=seconds,
+        limit=limit,
+        extra=environment | dict(extra or {}),
     )
 
 
-async def _doors(directory: str) -> dict[str, str]:
-    told = await run(
+async def _quiet_programs(directory: str) -> dict[str, str]:
+    settings = await run(
         ["git", "config", "--get-regexp", r"^core\.(sshcommand|askpass)$"],
         cwd=directory,
         seconds=SECONDS,
         extra=_ENVIRONMENT,
     )
-    set_there = {row.split(" ", 1)[0] for row in told.text.splitlines()}
+    set_there = {row.split(" ", 1)[0] for row in settings.text.splitlines()}
     taken = {"GIT_SSH_COMMAND"} if "GIT_SSH" in os.environ else set[str]()
     taken |= {"SSH_ASKPASS"} if "GIT_ASKPASS" in os.environ else set[str]()
     return {
         name: value
-        for name, (value, setting) in _QUIET_DOORS.items()
+        for name, (value, setting) in _QUIET.items()
         if name not in os.environ and name not in taken and setting not in set_there
     }
 
 
 def checkout_of(service: Service) -> str:
-    """The clone's directory; raises `NotSetUp` where the catalogue names none, or it is not there."""
+    """Return the clone's directory.
+
+    Raises `NotSetUp` where the catalogue names none, or it is not there.
+    """
+    key = "(`checkout` in the catalogue)"
     if not service.checkout:
-        raise NotSetUp(
-            "git", f"no local clone of {service.name} is set up (`checkout` in the catalogue)"
-        )
+        raise NotSetUp("git", f"no local clone of {service.name} is set up {key}")
     if not Path(service.checkout).is_dir():
-        raise NotSetUp(
-            "git", f"the local clone of {service.name} is not there (`checkout` in the catalogue)"
-        )
+        raise NotSetUp("git", f"the local clone of {service.name} is not there {key}")
     return service.checkout
 
 
@@ -138,11 +160,10 @@ async def attempt(
     *arguments: str,
     seconds: float = SECONDS,
     limit: int = LOG_BYTES,
-    online: bool = False,
 ) -> Output:
-    """A call whose failure is an answer; only a git that cannot be asked at all is an error."""
+    """Return a call whose failure is an answer. Only a git that cannot be asked is an error."""
     try:
-        output = await git(directory, *arguments, seconds=seconds, limit=limit, online=online)
+        output = await git(directory, *arguments, seconds=seconds, limit=limit)
     except CommandFailed as error:
         raise PortError("git", error.text, retryable=error.timed_out) from error
     if (refused := refusal(output)) is not None:
@@ -151,7 +172,7 @@ async def attempt(
 
 
 def refusal(output: Output) -> NotSetUp | None:
-    """Why git does not read this directory at all, in words that say what to do."""
+    """Return why git does not read this directory at all, in words that say what to do."""
     if output.code != 128:
         return None
     if b"not a git repository" in output.err:
@@ -159,8 +180,8 @@ def refusal(output: Output) -> NotSetUp | None:
             "git", "the directory that the catalogue names as `checkout` is no git clone"
         )
     if b"dubious ownership" in output.err or b"unsafe repository" in output.err:
-        text = "the clone belongs to another user: `git config --global --add safe.directory <its directory>`, as the bot's user"
-        return NotSetUp("git", text)
+        text = "the clone belongs to another user: `git config --global --add safe.directory "
+        return NotSetUp("git", f"{text}<its directory>`, as the bot's user")
     return None
 
 
@@ -171,7 +192,7 @@ async def read(
     limit: int = LOG_BYTES,
     before: Callable[[], Awaitable[None]] | None = None,
 ) -> Output:
-    """As `attempt`; where a partial clone lacks something of it, again with the network and for a limited time.
+    """Return as `attempt`; where a partial clone lacks something, again with the network.
 
     `before` may bring in one request what git would ask for one by one.
     """
@@ -183,10 +204,8 @@ async def read(
     try:
         return await git(directory, *arguments, seconds=CONTENTS_SECONDS, limit=limit, online=True)
     except CommandFailed as error:
-        text = (
-            f"the clone is a partial one, and its remote did not give what it lacks ({error.text})"
-        )
-        raise PortError("git", text, retryable=error.timed_out) from error
+        text = "the clone is a partial one, and its remote did not give what it lacks"
+        raise PortError("git", f"{text} ({error.text})", retryable=error.timed_out) from error
 
 
 async def ask(
@@ -196,14 +215,16 @@ async def ask(
     limit: int = LOG_BYTES,
     before: Callable[[], Awaitable[None]] | None = None,
 ) -> Output:
-    """As `read`, but a call that did not work is a `PortError` in git's own words."""
+    """Return as `read`. A call that did not work is a `PortError` in git's own words."""
     output = await read(directory, *arguments, seconds=seconds, limit=limit, before=before)
     return sound(output, arguments[0])
 
 
 def sound(output: Output, what: str, answers: tuple[int, ...] = (0,)) -> Output:
-    """The same output, if its exit code is an answer. Raises `PortError` for another one, and where git went on over
-    something that it could not read: half a history accuses the wrong commit.
+    """Return the same output, if its exit code is an answer.
+
+    Raises `PortError` for another one, and where git went on over something that it could not read:
+    half a history accuses the wrong commit.
     """
     if not output.truncated and (output.code not in answers or _ERROR.search(output.err)):
         raise PortError("git", f"git {what}: {complaint(output)}", retryable=False)
@@ -211,7 +232,10 @@ def sound(output: Output, what: str, answers: tuple[int, ...] = (0,)) -> Output:
 
 
 def complaint(output: Output) -> str:
-    """The first line that git calls an error: behind it stand what follows from it, and what to try by hand."""
+    """Return the first line that git calls an error.
+
+    Behind it stand what follows from it, and what to try by hand.
+    """
     lines = [
         line.strip() for line in output.err.decode("utf-8", "replace").split("\n") if line.strip()
     ]
@@ -225,14 +249,14 @@ def complaint(output: Output) -> str:
 
 
 async def promisor(directory: str) -> str:
-    """The remote that a partial clone asks for what it lacks; empty for a clone that has all of it.
+    """Return the remote that a partial clone asks for what it lacks; empty for a whole clone.
 
     https://git-scm.com/docs/partial-clone
     """
-    told = await attempt(
+    settings = await attempt(
         directory, "config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$"
     )
-    for row in told.text.splitlines():
+    for row in settings.text.splitlines():
         key, _, value = row.partition(" ")
         if key == "extensions.partialclone" and value:
             return value
@@ -242,20 +266,23 @@ async def promisor(directory: str) -> str:
 
 
 def tag_of(service: Service, name: str) -> str | None:
-    """The tag of a version; None where nothing of that name can be one."""
+    """Return the tag of a version, or None where nothing of that name can be one."""
     tag = service.release.tag.replace("{version}", name)
     return tag if _HOTFIX.fullmatch(name) is None and _REF.fullmatch(tag) else None
 
 
 def sha_of(name: str) -> str | None:
-    """The sha, whole or short, that a version or a `hotfix <branch>@<sha>` is."""
+    """Return the sha, whole or short, that a version or a `hotfix <branch>@<sha>` is."""
     hotfix = _HOTFIX.fullmatch(name)
     sha = hotfix.group(1) if hotfix else name.lower()
-    return sha if _SHORT_SHA.fullmatch(sha) else None
+    return sha if ABBREVIATED.fullmatch(sha) else None
 
 
 async def resolve(directory: str, service: Service, name: str) -> str | None:
-    """The full sha of a version, as its tag says; of a `hotfix <branch>@<sha>`; or of a sha. None where git does not know it."""
+    """Return the full sha of a version, as its tag says; of a hotfix; or of a sha.
+
+    A hotfix is named `hotfix <branch>@<sha>`. None: git does not know it.
+    """
     tag, sha = tag_of(service, name), sha_of(name)
     if tag is not None and (commit := await commit_of(directory, f"refs/tags/{tag}")) is not None:
         return commit
@@ -265,7 +292,7 @@ async def resolve(directory: str, service: Service, name: str) -> str | None:
 
 
 async def commit_of(directory: str, name: str) -> str | None:
-    """The commit that a full ref, a sha or an annotated tag stands for."""
+    """Return the commit that a full ref, a sha or an annotated tag stands for."""
     output = await attempt(
         directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
     )

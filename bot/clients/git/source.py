@@ -1,7 +1,8 @@
-"""Git: the local clone that a service names as its `checkout`, read by the real `git`. Nothing in its work tree is ever changed.
+"""Git: the local clone that a service names as its `checkout`, read by the real `git`.
 
-One call: `git_calls.py`. What the clone lacks, and how it is brought in: `git_clone.py`. Where history was cut, or cannot be read, nobody is
-named: the commit at the edge would stand for all that lies behind it.
+Nothing in its work tree is ever changed. `run.py` makes the calls, and `clone.py` brings in what
+the clone lacks. Where history was cut, or cannot be read, nobody is named: the commit at the edge
+would stand for all that lies behind it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from pathlib import PurePosixPath
 
 from bot.clients.git.clone import Clones, cut_at, remote_of
 from bot.clients.git.log import FORMAT, patches, read_log
-from bot.clients.git.run import SECONDS, SHA, ask, attempt, checkout_of, read, resolve, sound
+from bot.clients.git.run import SECONDS, ask, attempt, checkout_of, read, resolve, sound
 from phases.ports.ports import HotfixRef, PortError
 from phases.ports.source_paths import PathIndex
 from phases.ports.source_values import Commit, Covered, Place, placed
 from phases.postmortem import test_coverage
 from phases.postmortem.adr import BRANCH
 from phases.record.findings import Frame, Suspect
-from phases.record.service import DEPLOYABLE, Service
+from phases.record.service import COMMIT, DEPLOYABLE, Service
 from phases.record.wording import foreign
 
 COMMITS = 500
@@ -31,9 +32,12 @@ SNIPPET_AROUND = 2
 """Lines of code before and after the crashing one."""
 
 HISTORY_SECONDS = 18.0
-"""The commits of a range with their patches; then their names must do. An investigation has 25 s."""
+"""The time for the commits of a range with their patches; then their names must do.
+
+An investigation has 25 s.
+"""
 PATCH_BYTES = 24 * 1024 * 1024
-"""Patches beyond this are left out, the oldest first; the files are still known by name and size."""
+"""Patches beyond this are left out, the oldest first; names and sizes of files are still known."""
 PATCH_OF_A_FILE = 64 * 1024
 
 
@@ -41,27 +45,28 @@ class LocalGit:
     """Keeps `phases.ports.ports.SourceCode` over the clones that the catalogue names."""
 
     def __init__(self) -> None:
-        self._clones = Clones()
+        self.clones = Clones()
         self._paths: dict[tuple[str, str], tuple[PathIndex, bool]] = {}
         """(clone, commit) → its paths, and whether these are all."""
         self._without: dict[tuple[str, str], str] = {}
 
     def remarks(self, service: Service) -> Sequence[str]:
-        """What the newest answers are without: a fetch that had trouble, history that was cut, patches that could not be read."""
+        """Return what the newest answers lack.
+
+        A fetch had trouble, history was cut, or patches could not be read.
+        """
         directory = service.checkout or ""
-        trouble = self._clones.trouble(directory)
-        told = [
-            f"The clone of {service.name} is used as it is: not all that is new could be fetched ({trouble})."
-        ]
-        return [
-            *(told if trouble else []),
-            *(why for (of, _), why in self._without.items() if of == directory),
-        ]
+        remarks = [why for (of, _), why in self._without.items() if of == directory]
+        if trouble := self.clones.trouble(directory):
+            text = f"The clone of {service.name} is used as it is"
+            text += f": not all that is new could be fetched ({trouble})."
+            remarks.insert(0, text)
+        return remarks
 
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         directory = checkout_of(service)
         ends = (await self._commit(service, older), await self._commit(service, newer))
-        await self._clones.whole(directory, partial(self._clones.cut_between, directory, *ends))
+        await self.clones.whole(directory, partial(self.clones.cut_between, directory, *ends))
         span = ("--end-of-options", "..".join(ends), "--")
         self._without.pop((directory, "patches"), None)
         try:
@@ -69,18 +74,14 @@ class LocalGit:
                 return await self._with_patches(directory, span)
         except (PortError, TimeoutError) as error:
             named = await _log(directory, span)
-            why = (
-                error.text
-                if isinstance(error, PortError)
-                else f"not within {HISTORY_SECONDS:.0f} s"
-            )
-            told = f"Of the commits only the names of their files could be read ({why})."
-            self._without[directory, "patches"] = told
+            why = getattr(error, "text", f"not within {HISTORY_SECONDS:.0f} s")
+            text = f"Of the commits only the names of their files could be read ({why})."
+            self._without[directory, "patches"] = text
             return named
 
     async def _with_patches(self, directory: str, span: Sequence[str]) -> Sequence[Commit]:
         common = ("--no-ext-diff", "--no-textconv", "-M", f"--max-count={COMMITS}", *span)
-        bring = partial(self._clones.bring, directory, f"--max-count={COMMITS}", *span[1:])
+        bring = partial(self.clones.bring, directory, f"--max-count={COMMITS}", *span[1:])
         listed = await ask(
             directory, "log", f"--format={FORMAT}", "--numstat", "-z", *common, before=bring
         )
@@ -107,29 +108,21 @@ class LocalGit:
         path = await self._path(directory, commit, file)
         if path is None or line < 1:
             return None
-        found: Suspect | None = None
+        suspect: Suspect | None = None
 
         async def is_cut() -> bool:
-            nonlocal found
-            found = await self._blame(directory, commit, path, line)
-            return found is not None and found.sha in await cut_at(directory)
+            nonlocal suspect
+            suspect = await self._blame(directory, commit, path, line)
+            return suspect is not None and suspect.sha in await cut_at(directory)
 
-        await self._clones.whole(directory, is_cut)
-        return found
+        await self.clones.whole(directory, is_cut)
+        return suspect
 
     async def _blame(self, directory: str, commit: str, path: str, line: int) -> Suspect | None:
         above = (await attempt(directory, "rev-parse", "--show-cdup")).text.strip()
-        asked = (
-            "-C",
-            above or ".",
-            "blame",
-            "--porcelain",
-            f"-L{line},{line}",
-            commit,
-            "--",
-            path,
-        )  # from the top
-        bring = partial(self._clones.bring, directory, commit, "--", path)
+        from_the_top = ("-C", above or ".")
+        asked = (*from_the_top, "blame", "--porcelain", f"-L{line},{line}", commit, "--", path)
+        bring = partial(self.clones.bring, directory, commit, "--", path)
         output = await read(directory, *asked, before=bring)
         if output.code and b" has only " in output.err:
             return None  # the file has fewer lines
@@ -156,10 +149,11 @@ class LocalGit:
 
     async def hotfixes(self, service: Service) -> Sequence[HotfixRef]:
         directory = checkout_of(service)
-        main = await self._clones.main(directory)
+        main = await self.clones.main(directory)
         if await cut_at(directory):
-            told = f"The history of the clone of {service.name} is cut: a branch that is merged already may be among the hotfixes."
-            self._without[directory, "merged"] = told
+            text = f"The history of the clone of {service.name} is cut"
+            text += ": a branch that is merged already may be among the hotfixes."
+            self._without[directory, "merged"] = text
         else:
             self._without.pop((directory, "merged"), None)
         remote = f"refs/remotes/{await remote_of(directory) or 'origin'}/"
@@ -172,16 +166,16 @@ class LocalGit:
             "refs/heads/",
             remote,
         )
-        found: dict[str, HotfixRef] = {}
+        fixes: dict[str, HotfixRef] = {}
         for row in output.text.split("\n")[:-1]:
             ref, commit, subject = row.split("\x1f", 2)
             name = ref.removeprefix("refs/heads/").removeprefix(remote)
             fix = HotfixRef(name=name, commit=commit, subject=foreign(subject[:200]))
             if name.startswith(BRANCH):
                 continue
-            if name != "HEAD" and name not in found and DEPLOYABLE.fullmatch(fix.release.version):
-                found[name] = fix
-        return tuple(found.values())[:HOTFIXES]
+            if name != "HEAD" and name not in fixes and DEPLOYABLE.fullmatch(fix.release.version):
+                fixes[name] = fix
+        return tuple(fixes.values())[:HOTFIXES]
 
     async def changed_paths(self, service: Service, older: str, newer: str) -> Sequence[str]:
         directory = checkout_of(service)
@@ -200,14 +194,15 @@ class LocalGit:
         return tuple(p for p in output.text.split("\0") if p)
 
     async def merged(self, service: Service, commit: str) -> bool | None:
-        """Whether the main branch holds a commit, or the same changes picked onto it; None where the clone does not know it.
+        """Return whether the main branch holds a commit, or the same changes picked onto it.
 
-        Raises `PortError` where that it does not cannot be said: history is cut, or the main branch may be an old one.
+        None: the clone does not know the commit. Raises `PortError` where it cannot be told:
+        history is cut, or the main branch may be an old one.
         """
         directory = checkout_of(service)
-        if not SHA.fullmatch(commit):
+        if not COMMIT.fullmatch(commit):
             return None
-        main = await self._clones.main(directory)
+        main = await self.clones.main(directory)
         there = await attempt(
             directory, "cat-file", "-e", "--end-of-options", f"{commit}^{{commit}}"
         )
@@ -215,13 +210,13 @@ class LocalGit:
             return None
         if await self._holds(directory, main.commit, commit):
             return True
-        await self._clones.whole(
-            directory, partial(self._clones.cut_between, directory, main.commit, commit)
+        await self.clones.whole(
+            directory, partial(self.clones.cut_between, directory, main.commit, commit)
         )
         if await self._holds(directory, main.commit, commit):
             return True
         if not main.fresh:
-            why = self._clones.trouble(directory) or "its remote did not answer"
+            why = self.clones.trouble(directory) or "its remote did not answer"
             raise PortError(
                 "git", f"whether it is merged by now is not known ({why})", retryable=True
             )
@@ -233,19 +228,19 @@ class LocalGit:
         )
         if sound(ancestor, "merge-base", (0, 1)).code == 0:
             return True
-        # https://git-scm.com/docs/git-cherry: `-` stands before what has its equal in the main branch.
+        # `-` stands before a commit that has its equal in the main branch:
+        # https://git-scm.com/docs/git-cherry
         picked = (await ask(directory, "cherry", main, commit)).text.splitlines()
-        if len(picked) > 1 and not all(row.startswith("-") for row in picked):
-            squashed = await self._squashed(directory, main, commit)
-            picked = (
-                (await ask(directory, "cherry", main, squashed)).text.splitlines()
-                if squashed
-                else picked
-            )
+        several = len(picked) > 1 and not all(row.startswith("-") for row in picked)
+        if several and (squashed := await self._squashed(directory, main, commit)):
+            picked = (await ask(directory, "cherry", main, squashed)).text.splitlines()
         return bool(picked) and all(row.startswith("-") for row in picked)
 
     async def _squashed(self, directory: str, main: str, commit: str) -> str:
-        """Make one commit of all that a branch changes, as a squash merge does; no ref holds it. Empty where git cannot."""
+        """Make one commit of all that a branch changes, as a squash merge does.
+
+        No ref holds it. Empty where git cannot.
+        """
         base = await attempt(directory, "merge-base", main, commit)
         author = ("-c", "user.name=Firebreak", "-c", "user.email=firebreak@localhost")
         made = await attempt(
@@ -268,9 +263,8 @@ class LocalGit:
         async def is_cut() -> bool:
             return known in await cut_at(directory)
 
-        await self._clones.whole(
-            directory, is_cut
-        )  # it would seem to have brought every file that there is
+        # At a cut it would seem to have brought every file that there is.
+        await self.clones.whole(directory, is_cut)
         options = (
             "--max-count=1",
             f"--format={FORMAT}",
@@ -282,7 +276,7 @@ class LocalGit:
             "--no-ext-diff",
         )
         bring = partial(
-            self._clones.bring, directory, "--max-count=1", "--first-parent", known, "--"
+            self.clones.bring, directory, "--max-count=1", "--first-parent", known, "--"
         )
         listed = await ask(
             directory, "log", *options, "--end-of-options", known, "--", before=bring
@@ -290,7 +284,7 @@ class LocalGit:
         return next(iter(read_log(listed.out, {})), None)
 
     async def tests_of(self, service: Service, release: str, file: str) -> Covered | None:
-        """Those that are called after the file, then those that import it or say its path."""
+        """Return tests that are called after the file, then those that import or name it."""
         directory = checkout_of(service)
         commit = await self._commit(service, release)
         path = await self._path(directory, commit, file)
@@ -314,21 +308,23 @@ class LocalGit:
                 commit,
                 "--",
                 f":(top)*{PurePosixPath(path).suffix}",
-            )  # exit code 1: nothing found; more: a partial clone has not got the files, and a form waits for this
+            )
+            # Exit code 1: there is none. Others: a partial clone has not got the files, and a form
+            # waits for the answer.
             unread = output.code not in (0, 1)
             saying = {row.removeprefix(f"{commit}:") for row in output.text.split("\0")}
             naming += [test for test in tests if test in saying and test not in naming]
         return Covered(naming=tuple(naming[:TESTS_SHOWN]), files=len(tests), read=not unread)
 
-    # --- names -------------------------------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------------
 
     async def _commit(self, service: Service, name: str) -> str:
-        return await self._clones.commit(service, name)
+        return await self.clones.commit(service, name)
 
     async def _path(self, directory: str, commit: str, file: str) -> str | None:
-        """The repository's path for what a frame calls its file; None where no file, or more than one, fits."""
-        found = (await self._index(directory, commit))[0].locate(file)
-        return found[0] if len(found) == 1 else None
+        """Return the repository's path for a frame's file, or None where not exactly one fits."""
+        paths = (await self._index(directory, commit))[0].locate(file)
+        return paths[0] if len(paths) == 1 else None
 
     async def _index(self, directory: str, commit: str) -> tuple[PathIndex, bool]:
         if (directory, commit) not in self._paths:
@@ -351,13 +347,15 @@ class LocalGit:
 
 
 async def _log(directory: str, span: Sequence[str]) -> Sequence[Commit]:
-    """Commits without their patches, and, where the clone has not got its trees, without their files."""
+    """Return commits without their patches.
+
+    Where the clone has not got its trees, they come without their files, too.
+    """
     head = (f"--format={FORMAT}", f"--max-count={COMMITS}")
     listed = await attempt(directory, "log", *head, "--raw", "--no-renames", "-z", *span)
     if listed.code and not listed.truncated:
-        listed = await ask(
-            directory, "rev-list", *head, *span
-        )  # `git log` reads trees, whatever it is to show
+        # `git log` reads trees, whatever it is to show.
+        listed = await ask(directory, "rev-list", *head, *span)
     return read_log(listed.out, {})
 
 
@@ -366,7 +364,7 @@ def _blamed(porcelain: str) -> Suspect | None:
     head, *rest = porcelain.split("\n")
     sha = head.split(" ", 1)[0]
     fields = dict(row.split(" ", 1) for row in rest if " " in row and not row.startswith("\t"))
-    if not SHA.fullmatch(sha):
+    if not COMMIT.fullmatch(sha):
         return None
     at = datetime.fromtimestamp(int(fields["author-time"]), tz=UTC)
     author, subject = foreign(fields.get("author", "")), foreign(fields.get("summary", ""))

@@ -1,4 +1,7 @@
-"""A clone's tags with their commits: by these a tag and a release that is named by its commit are one."""
+"""A clone's tags with their commits.
+
+By these a tag and a release that is named by its commit are one.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ from bot.clients.git.run import ask
 
 
 async def tags_with_commits(directory: str) -> dict[str, str]:
-    """The newest first. Raises `PortError`."""
-    # An annotated tag points at a tag object, and that at the commit: https://git-scm.com/docs/git-for-each-ref (`*`)
+    """Return the tags, the newest first. Raises `PortError`."""
+    # An annotated tag points at a tag object, and that at the commit (`*`):
+    # https://git-scm.com/docs/git-for-each-ref
     form = "--format=%(refname:lstrip=2)%1f%(objectname)%1f%(*objectname)"
     output = await ask(directory, "for-each-ref", "--sort=-creatordate", form, "refs/tags/")
     rows = (line.split("\x1f") for line in output.text.splitlines())

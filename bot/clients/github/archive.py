@@ -1,6 +1,7 @@
-"""Post-mortems by pull request: `adr = { repository = "acme/shop", path = "docs/adr" }`. A branch and a pull request an incident.
+"""Post-mortems by pull request: `adr = { repository = "acme/shop", path = "docs/adr" }`.
 
-The branch carries the number and the incident's id, so that writing it twice is writing it once. Nothing is merged.
+Each incident has a branch and a pull request. The branch carries the number and the incident's id,
+so that writing it twice is writing it once. Nothing is merged.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Callable, Sequence
 from bot.clients.git.archive import LocalArchive
 from bot.clients.github import endpoints as calls
 from bot.clients.github import models as shapes
-from bot.clients.github.client import PAGE, SYSTEM, GitHub, read
-from bot.clients.http.client import HttpError
+from bot.clients.github.client import PAGE, SYSTEM, GitHub, or_none, read
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import Archive, NotSetUp, PortError
 from phases.postmortem.adr import BRANCH
 from phases.postmortem.adr_numbering import Numbering, is_of, template_among
@@ -25,55 +26,48 @@ from phases.record.markdown import in_git
 from phases.record.service import AdrPlace, Service
 
 LISTED = 1000
-"""So many entries of a folder GitHub lists at most: https://docs.github.com/en/rest/repos/contents#get-repository-content"""
+"""Most entries of a folder that GitHub lists:
+https://docs.github.com/en/rest/repos/contents#get-repository-content"""
 FOLDERS = 30
 """Folders below the archive's own that are looked into: one for each year, or for each decision."""
 _BRANCH = re.compile(rf"{BRANCH}(\d{{1,6}})-.+")
 
 
 class GitHubArchive:
-    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a repository."""
+    """Keeps `phases.ports.ports.Archive` for services whose `adr` names a repository.
+
+    Methods raise `PortError`.
+    """
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
     async def highest(self, service: Service) -> int:
-        """Over the files of the default branch and our open pull requests. Raises `PortError`."""
+        """Return the highest number in the default branch and our open pull requests."""
         repository, _ = _place(service)
         written = (await self.numbering(service)).highest
         pulls = read(
-            shapes.Pulls,
-            {"rows": await self._github.pages(calls.PULLS, repository, {"state": "open"})},
-        ).rows
-        asked = (_BRANCH.fullmatch(pull.head.ref) for pull in pulls)
-        return max((written, *(int(found.group(1)) for found in asked if found)))
+            list[shapes.Pull], await self._github.pages(calls.PULLS, repository, {"state": "open"})
+        )
+        branches = (_BRANCH.fullmatch(pull.head.ref) for pull in pulls)
+        return max((written, *(int(branch.group(1)) for branch in branches if branch)))
 
     async def numbering(self, service: Service) -> Numbering:
-        """How the folder names its files on the default branch. Raises `PortError`."""
+        """Return the numbering of the folder's files on the default branch."""
         repository, place = _place(service)
         return Numbering.of(await self._paths(repository, place.path))
 
     async def template(self, service: Service) -> str:
-        """Of the default branch. Raises `PortError`."""
+        """Return the template of the default branch."""
         repository, place = _place(service)
         name = template_among(await self._paths(repository, place.path))
         if name is None:
             return ""
-        try:
-            answer = await self._github.get(calls.CONTENTS, repository, path=f"{place.path}/{name}")
-        except HttpError as error:
-            if error.status != 404:
-                raise
-            return ""
-        found = read(shapes.Content, answer)
-        return (
-            base64.b64decode(found.content).decode("utf-8", "replace")
-            if found.type == "file"
-            else ""
-        )
+        content = await self._content(repository, f"{place.path}/{name}")
+        return content[1] if content is not None else ""
 
     async def write(self, service: Service, incident: Incident, number: int, text: str) -> Adr:
-        """A branch with the file, and its pull request; each is looked for first. Raises `PortError`."""
+        """Make a branch with the file, and its pull request; each is looked for first."""
         repository, place = _place(service)
         branch = f"{BRANCH}{number:04d}-{incident.id}-{incident.ulid[-6:]}".lower()
         url = await self._pull(repository, branch)
@@ -84,9 +78,8 @@ class GitHubArchive:
             repository, place.path, base
         )
         ways = Numbering.of(names)
-        there = (
-            name for name in names if is_of(name, incident) and ways.number(name) == number
-        )  # an earlier try
+        # The file of an earlier try.
+        there = (name for name in names if is_of(name, incident) and ways.number(name) == number)
         path = f"{place.path}/{next(there, None) or ways.file(incident, number)}"
         if url is None:
             title = f"ADR-{number:04d}: {incident.id}, {in_git(incident.title, {}, 100)}"
@@ -97,7 +90,10 @@ class GitHubArchive:
     async def revise(
         self, service: Service, incident: Incident, revised: Callable[[str], str], why: str
     ) -> str | None:
-        """On the pull request's own branch until it is merged; then in a pull request of its own. Raises `PortError`."""
+        """Revise the file on its own branch until that is merged.
+
+        Then it is revised in a pull request of its own.
+        """
         repository, _ = _place(service)
         if incident.adr is None:
             return None
@@ -112,12 +108,12 @@ class GitHubArchive:
             if revised(merged[1]) == merged[1]:
                 return None
             await self._branch(repository, branch, base)
-        found = await self._content(repository, path, branch)
-        if found is None:
+        content = await self._content(repository, path, branch)
+        if content is None:
             raise PortError(
                 SYSTEM, f"{path} is neither merged nor in an open pull request", retryable=False
             )
-        sha, text = found
+        sha, text = content
         if (changed := revised(text)) != text:
             await self._put(repository, branch, path, changed, {"message": why, "sha": sha})
         return (
@@ -127,14 +123,17 @@ class GitHubArchive:
         )
 
     def repository(self, service: Service) -> str:
-        """Repository and path: the numbers of one directory are one sequence. Raises `NotSetUp`."""
+        """Return repository and path: the numbers of one directory are one sequence."""
         repository, place = _place(service)
         return f"{repository}:{place.path}"
 
-    # --- one step each -------------------------------------------------------------------------------------------
+    # --- one step each ----------------------------------------------------------------------------
 
     async def _paths(self, repository: str, path: str, ref: str = "") -> list[str]:
-        """Paths of the files below a folder, and in the folders in it. Raises `PortError` where GitHub does not tell all of them."""
+        """Return the paths of the files below a folder, and in the folders in it.
+
+        Raises where GitHub does not tell all of them.
+        """
         rows = await self._rows(repository, path, ref)
         folders = [
             row.name
@@ -148,36 +147,33 @@ class GitHubArchive:
         )
         files = [row.name for row in rows if row.type != "dir"]
         return files + [
-            f"{at}/{row.name}" for at, found in zip(folders, inside, strict=True) for row in found
+            f"{at}/{row.name}"
+            for at, entries in zip(folders, inside, strict=True)
+            for row in entries
         ]
 
     async def _rows(self, repository: str, path: str, ref: str) -> Sequence[shapes.Entry]:
-        try:
-            answer = await self._github.get(
-                calls.CONTENTS, repository, {"ref": ref} if ref else None, path=path
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
+        asked = {"ref": ref} if ref else None
+        answer = await or_none(self._github.get(calls.CONTENTS, repository, asked, path=path))
+        if answer is None:
             return ()  # the directory begins with its first file
-        rows = read(shapes.Directory, {"rows": answer}).rows
+        rows = read(list[shapes.Entry], answer)
         if len(rows) >= LISTED:
-            text = f"{path} has {LISTED} entries or more, and GitHub lists no more: which number is free is not known. Move old ones into folders"
+            text = f"{path} has {LISTED} entries or more, and GitHub lists no more"
+            text += ": which number is free is not known. Move old ones into folders"
             raise PortError(SYSTEM, text, retryable=False)
         return rows
 
-    async def _content(self, repository: str, path: str, ref: str) -> tuple[str, str] | None:
-        """Blob and text of a file; None where the branch or the file is not there."""
-        try:
-            found = read(
-                shapes.Content,
-                await self._github.get(calls.CONTENTS, repository, {"ref": ref}, path=path),
-            )
-        except HttpError as error:
-            if error.status != 404:
-                raise
+    async def _content(
+        self, repository: str, path: str, ref: str | None = None
+    ) -> tuple[str, str] | None:
+        """Return blob and text of a file, or None where the branch or the file is not there."""
+        asked = {"ref": ref} if ref else None
+        answer = await or_none(self._github.get(calls.CONTENTS, repository, asked, path=path))
+        if answer is None:
             return None
-        return found.sha, base64.b64decode(found.content).decode("utf-8", "replace")
+        content = read(shapes.Content, answer)
+        return content.sha, content.text
 
     async def _pull(self, repository: str, branch: str) -> str | None:
         asked = {
@@ -185,9 +181,7 @@ class GitHubArchive:
             "state": "all",
             "per_page": PAGE,
         }
-        pulls = read(
-            shapes.Pulls, {"rows": await self._github.get(calls.PULLS, repository, asked)}
-        ).rows
+        pulls = read(list[shapes.Pull], await self._github.get(calls.PULLS, repository, asked))
         return next((pull.html_url for pull in pulls if pull.head.ref == branch), None)
 
     async def _branch(self, repository: str, branch: str, base: str) -> None:
@@ -204,19 +198,18 @@ class GitHubArchive:
             await self._github.get(calls.GIT_REF, repository, ref=f"heads/{branch}")
 
     async def _file(self, repository: str, branch: str, path: str, text: str, message: str) -> None:
-        try:
-            await self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
-        except HttpError as error:
-            if error.status != 404:
-                raise
-        else:
+        asked = self._github.get(calls.CONTENTS, repository, {"ref": branch}, path=path)
+        if await or_none(asked) is not None:
             return  # an earlier try came so far
         await self._put(repository, branch, path, text, {"message": message})
 
     async def _put(
         self, repository: str, branch: str, path: str, text: str, more: dict[str, str]
     ) -> None:
-        """One commit. Sent again after a fault, it is refused where it was taken before: the branch shows it then."""
+        """Make one commit.
+
+        Sent again after a fault, it is refused where it was taken before: the branch shows it then.
+        """
         body = {**more, "content": base64.b64encode(text.encode()).decode(), "branch": branch}
         try:
             await self._github.write(
@@ -234,12 +227,8 @@ class GitHubArchive:
     async def _open(
         self, repository: str, branch: str, base: str, title: str, incident: Incident
     ) -> str:
-        body = {
-            "title": title,
-            "head": branch,
-            "base": base,
-            "body": f"The post-mortem of {incident.id}, written in Slack by the people who were there.",
-        }
+        words = f"The post-mortem of {incident.id}, written in Slack by the people who were there."
+        body = {"title": title, "head": branch, "base": base, "body": words}
         try:
             made = await self._github.write(calls.CREATE_PULL, repository, body, repeatable=True)
             return read(shapes.Pull, made).html_url

@@ -1,4 +1,4 @@
-"""Which checks ran on a pull request: check runs and commit statuses, from one question.
+"""The checks of a pull request: check runs and commit statuses, from one question.
 
 https://docs.github.com/en/graphql/reference/objects#statuscheckrollup; conclusions:
 https://docs.github.com/en/graphql/reference/enums#checkconclusionstate and …#statusstate
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.clients.github.client import SYSTEM
-from bot.clients.http.client import HttpError
+from bot.clients.http.errors import HttpError
 from phases.ports.source_values import Check, PullChecks
 
 ASK_CHECKS = """
@@ -56,27 +56,29 @@ _WORDS = {
 
 
 def rollup_of(pull: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The `statusCheckRollup` of a pull request's newest commit; None where no check ran, or none may be seen."""
+    """Return the `statusCheckRollup` of a pull request's newest commit.
+
+    None: no check ran, or none may be seen.
+    """
     commits = (pull.get("commits") or {}).get("nodes") or []
     newest = commits[-1] if commits else None
     return ((newest or {}).get("commit") or {}).get("statusCheckRollup")
 
 
 def pull_checks(node: Mapping[str, Any]) -> PullChecks:
-    """Of a `PullRequest` as `ASK_CHECKS` asks for it. Raises `HttpError` where it has not the documented shape."""
+    """Return the checks of a `PullRequest` as `ASK_CHECKS` asks for it.
+
+    Raises `HttpError` where it has not the documented shape.
+    """
     rollup = rollup_of(node) or {}
     try:
-        told = (rollup.get("contexts") or {}).get("nodes") or []
+        nodes = (rollup.get("contexts") or {}).get("nodes") or []
         # A token that may not see check runs, as a fine-grained one, gets null in their places:
         # https://github.com/kirodotdev/KiroCrew/pull/4830
-        checks = [_check(one) for one in told if one is not None]
-        if hidden := sum(one is None for one in told):
-            checks.append(
-                Check(
-                    name=f"{hidden} check run{'s' if hidden > 1 else ''}",
-                    conclusion="hidden from our token",
-                )
-            )
+        checks = [_check(context) for context in nodes if context is not None]
+        if hidden := nodes.count(None):
+            name = f"{hidden} check run{'s' if hidden > 1 else ''}"
+            checks.append(Check(name=name, conclusion="hidden from our token"))
         return PullChecks(
             pull_request=f"#{node['number']}", url=node.get("url"), checks=tuple(checks)
         )
@@ -86,11 +88,9 @@ def pull_checks(node: Mapping[str, Any]) -> PullChecks:
         ) from error
 
 
-def _check(one: Mapping[str, Any]) -> Check:
-    run = one["__typename"] == "CheckRun"
-    said = one["conclusion"] if run else one["state"]
-    name = str(one["name"] if run else one["context"])
-    return Check(
-        name=name[:60],
-        conclusion=_WORDS.get(said or "", (said or "did not end").lower().replace("_", " ")),
-    )
+def _check(context: Mapping[str, Any]) -> Check:
+    run = context["__typename"] == "CheckRun"
+    state = (context["conclusion"] if run else context["state"]) or ""
+    name = str(context["name"] if run else context["context"])
+    words = (state or "did not end").lower().replace("_", " ")
+    return Check(name=name[:60], conclusion=_WORDS.get(state, words))

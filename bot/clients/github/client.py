@@ -1,78 +1,59 @@
-"""GitHub: one REST and one GraphQL door, with its limits kept and polling by ETag. https://docs.github.com/en/rest
+"""GitHub: one way to its REST API and one to GraphQL, and polling by ETag.
 
-Which calls there are: `github_calls.py`; what GraphQL's errors mean: `github_errors.py`. The deployer and the source code stand on this.
+https://docs.github.com/en/rest. The calls are listed in `endpoints.py`; limits and errors are in
+`http.py`. The deployer and the source code stand on this.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+import re
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from bot.clients.github.endpoints import REPOSITORY, Call
-from bot.clients.github.errors import asks_to_wait, forbidden, refusal
-from bot.clients.github.models import Repository
-from bot.clients.http.call_counts import count_limited
-from bot.clients.http.client import AGAIN_PAUSES, Http, HttpError, retry_after
-from bot.runtime.backoff import waited
-from bot.runtime.redaction import redact
+from bot.clients.cache import Cache
+from bot.clients.github.endpoints import REPOSITORY, TAGS, Call
+from bot.clients.github.http import REDIRECTS, SYSTEM, GraphQL, Rest
+from bot.clients.github.models import Repository, Tag
+from bot.clients.http.client import adapter, place_of
+from bot.clients.http.errors import HttpError
 from phases.ports.ports import PortError
 
 log = logging.getLogger(__name__)
 
-SYSTEM = "GitHub"
-API_VERSION = "2022-11-28"
-"""https://docs.github.com/en/rest/about-the-rest-api/api-versions"""
-HEADERS = {
-    "Accept": "application/vnd.github+json",
-    "X-GitHub-Api-Version": API_VERSION,
-    "User-Agent": "firebreak",
-}
-SECONDARY_SECONDS = 60.0
-"""Without `Retry-After` and with calls left, wait at least a minute:
-https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit"""
 PAGE = 100
 REMEMBERED = 200
 """Answers kept with their ETag."""
 BRANCH_SECONDS = 600.0
 PAGES = 5
 """Of a list that goes on and on no more is read."""
-REDIRECTS = (301, 302, 307, 308)
-"""A renamed or moved repository: "you should follow the redirect", each request with its own method.
-https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects"""
 HOPS = 3
+TAG_PAGES = 3
+TAGS_LISTED = TAG_PAGES * PAGE
 
-S = TypeVar("S", bound=BaseModel)
-T = TypeVar("T")
-Dispatcher = Literal["rest", "graphql"]
+S = TypeVar("S")
 
 
 class GitHub:
-    """Raises `HttpError` (a `PortError`). While GitHub wants us to wait nothing is sent: who can wait does (`patience.py`), others hear it at once.
+    """Methods raise `HttpError` (a `PortError`).
 
-    A renamed repository is followed to where it is now, on the same host alone; nothing else that an answer names is called.
+    A renamed repository is followed to its new place, on the same host alone. Nothing else that an
+    answer names is called.
     """
 
-    def __init__(self, api_url: str, token: str, *, timeout: float = 10.0) -> None:
-        headers = {**HEADERS, "Authorization": f"Bearer {token}"}
-        self._rest = Http(SYSTEM, api_url, headers, timeout=timeout)
-        self._graphql = Http(SYSTEM, graphql_url(api_url), headers, timeout=timeout)
-        self._etags: OrderedDict[tuple[str, str], tuple[str, Any, bool | None]] = OrderedDict()
-        self._branches: dict[str, tuple[float, str]] = {}
+    def __init__(self, api_url: str, token: str) -> None:
+        wait_until: dict[str, float] = {}
+        self._rest = Rest(api_url, token, wait_until)
+        self._graphql = GraphQL(graphql_url(api_url), token, wait_until)
+        self._etags = Cache[tuple[str, str], tuple[str, Any, bool | None]](most=REMEMBERED)
+        self._branches = Cache[str, str](seconds=BRANCH_SECONDS)
         self._base = httpx.URL(api_url.rstrip("/"))
         self._moved: dict[str, str] = {}
-        """Where the repositories are now that were renamed, as GitHub's redirects name it."""
-        self._wait_until = {"rest": 0.0, "graphql": 0.0}
-        """Each door has a primary limit of its own; a secondary one is shared by both:
-        https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api"""
+        """The new places of renamed repositories, as GitHub's redirects name them."""
 
     async def aclose(self) -> None:
         await self._rest.aclose()
@@ -85,7 +66,7 @@ class GitHub:
         params: Mapping[str, Any] | None = None,
         **parts: str | int,
     ) -> Any:
-        """The answer's JSON."""
+        """Return the answer's JSON."""
         return self._rest.json(await self._send(call, repository, params=params, parts=parts))
 
     async def polled(
@@ -95,7 +76,7 @@ class GitHub:
         params: Mapping[str, Any] | None = None,
         **parts: str | int,
     ) -> Any:
-        """As `get`, asked conditionally: where nothing changed GitHub answers 304, which costs nothing of the limit.
+        """Return as `get`. Where nothing changed GitHub answers 304, which is free of the limit.
 
         https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
         """
@@ -108,21 +89,17 @@ class GitHub:
         params: Mapping[str, Any] | None,
         parts: Mapping[str, str | int],
     ) -> tuple[Any, bool | None]:
-        """The answer's JSON, and whether a next page is there; None where no `Link` says so."""
+        """Return the answer's JSON, and whether a next page is there; None: no `Link` says so."""
         key = (filled(call, repository, parts), repr(sorted((params or {}).items())))
         known = self._etags.get(key)
         headers = {"If-None-Match": known[0]} if known else None
         answer = await self._send(call, repository, params=params, parts=parts, headers=headers)
         if answer.status_code == 304 and known is not None:
-            self._etags.move_to_end(key)
             return known[1], known[2]
         body = self._rest.json(answer)
         goes_on = "next" in answer.links if "Link" in answer.headers else None
         if etag := answer.headers.get("ETag"):
             self._etags[key] = (etag, body, goes_on)
-            self._etags.move_to_end(key)
-            while len(self._etags) > REMEMBERED:
-                self._etags.popitem(last=False)
         return body, goes_on
 
     async def pages(
@@ -133,16 +110,16 @@ class GitHub:
         *,
         most: int = PAGES,
     ) -> list[Any]:
-        """The rows of a list, page by page as `Link` says that it goes on.
+        """Return the rows of a list, page by page as `Link` says that it goes on.
 
         https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
         """
         rows: list[Any] = []
         for page in range(1, most + 1):
             asked = {**(params or {}), "per_page": PAGE, "page": page}
-            found, goes_on = await self._polled(call, repository, asked, {})
-            rows += found if isinstance(found, list) else []
-            if not (goes_on if goes_on is not None else len(found) >= PAGE):
+            listed, goes_on = await self._polled(call, repository, asked, {})
+            rows += listed if isinstance(listed, list) else []
+            if not (goes_on if goes_on is not None else len(listed) >= PAGE):
                 break
         return rows
 
@@ -155,54 +132,45 @@ class GitHub:
         repeatable: bool = False,
         **parts: str | int,
     ) -> Any:
-        """The answer's JSON, or None where it has none (204). Never sent twice by itself but where that is harmless (`repeatable`)."""
+        """Return the answer's JSON, or None where it has none (204).
+
+        It is sent again after a fault only where that is harmless (`repeatable`).
+        """
         answer = await self._send(call, repository, json=json, parts=parts, repeatable=repeatable)
         return self._rest.json(answer) if answer.content else None
 
     async def about(self, repository: str) -> Repository:
         return read(Repository, await self.get(REPOSITORY, repository))
 
+    async def tags(self, repository: str) -> dict[str, str]:
+        """Return the tags with their commits, the highest first: GitHub does not list them by date.
+
+        There may be more of them where there are `TAGS_LISTED`.
+        """
+        rows = await self.pages(TAGS, repository, most=TAG_PAGES)
+        tags = {tag.name: tag.commit.sha for tag in read(list[Tag], rows)}
+        return {name: tags[name] for name in sorted(tags, key=_natural, reverse=True)}
+
     async def default_branch(self, repository: str) -> str:
-        """The branch whose workflow files run; asked for every ten minutes."""
-        at, branch = self._branches.get(repository, (0.0, ""))
-        if not branch or time.monotonic() - at > BRANCH_SECONDS:
-            branch = (await self.about(repository)).default_branch
-            self._branches[repository] = (time.monotonic(), branch)
-        return branch
+        """Return the branch whose workflow files run; it is asked for every ten minutes."""
+        if repository not in self._branches:
+            self._branches[repository] = (await self.about(repository)).default_branch
+        return self._branches[repository]
 
     async def graphql(
         self, document: str, variables: Mapping[str, Any], *, permission: str
     ) -> dict[str, Any]:
-        """`data`; raises where there is none. Errors come with 200 and `errors[]`.
+        """Return `data`. Raises where there is none."""
+        answer = await self._graphql.request(
+            "POST",
+            "",
+            json={"query": document, "variables": dict(variables)},
+            scope=permission,
+            repeatable=not document.lstrip().startswith("mutation"),
+        )
+        return self._graphql.json(answer)["data"]
 
-        https://docs.github.com/en/graphql/guides/forming-calls-with-graphql
-        """
-        asks = {"query": document, "variables": dict(variables)}
-        reads = not document.lstrip().startswith("mutation")
-
-        async def once() -> tuple[Any, list[dict[str, Any]]]:
-            answer = await self._graphql.request(
-                "POST", "", json=asks, scope=permission, accept=(403, 429), repeatable=reads
-            )
-            self._refuse_limits(answer, permission, "graphql")
-            body = self._graphql.json(answer)
-            body = body if isinstance(body, dict) else {}
-            errors = [e for e in body.get("errors") or [] if isinstance(e, dict)]
-            if any(asks_to_wait(e) for e in errors):
-                raise self._slow_down(answer, "graphql")
-            return body.get("data"), errors
-
-        pauses = list(AGAIN_PAUSES) if reads else []
-        while True:
-            data, errors = await self._within_limits(once, "graphql")
-            if isinstance(data, dict) and (not errors or any(data.values())):
-                return data
-            refused = refusal(errors, permission)
-            if not (refused.retryable and pauses):
-                raise refused
-            await asyncio.sleep(pauses.pop(0))
-
-    # --- one request ---------------------------------------------------------------------------------------------
+    # --- one request ------------------------------------------------------------------------------
 
     async def _send(
         self,
@@ -219,7 +187,7 @@ class GitHub:
         if repository in self._moved:
             path = self._moved[repository] + path.removeprefix(_root(repository))
 
-        async def once() -> httpx.Response:
+        for _ in range(HOPS):
             answer = await self._rest.request(
                 call.method,
                 path,
@@ -227,14 +195,8 @@ class GitHub:
                 json=dict(json) if json is not None else None,
                 headers=headers,
                 scope=call.permission,
-                accept=(*REDIRECTS, 403, 429),
                 repeatable=repeatable,
             )
-            self._refuse_limits(answer, call.permission, "rest")
-            return answer
-
-        for _ in range(HOPS):
-            answer = await self._within_limits(once, "rest")
             if answer.status_code not in REDIRECTS:
                 return answer
             path = self._new_place(repository, call, parts, answer)
@@ -243,7 +205,7 @@ class GitHub:
     def _new_place(
         self, repository: str, call: Call, parts: Mapping[str, str | int], answer: httpx.Response
     ) -> str:
-        """The path that a redirect leads to, below our own address. Raises where it leads away from there."""
+        """Return the path that a redirect leads to. Raises where it is not below our address."""
         try:
             place = self._base.join(answer.headers.get("Location", ""))
         except httpx.InvalidURL:
@@ -258,7 +220,8 @@ class GitHub:
             place.raw_path.decode().partition("?")[0],
         )
         if not ours or not answer.headers.get("Location") or not path.startswith(f"{below}/"):
-            text = f"{repository} was renamed or moved to another server: name it anew in the catalogue (`repository`)"
+            text = f"{repository} was renamed or moved to another server"
+            text += ": name it anew in the catalogue (`repository`)"
             raise HttpError(SYSTEM, text, retryable=False, status=answer.status_code)
         path = path.removeprefix(below)
         rest = filled(call, repository, parts).removeprefix(_root(repository))
@@ -267,57 +230,15 @@ class GitHub:
             log.warning("%s was renamed or moved: name it anew in the catalogue", repository)
         return path
 
-    async def _within_limits(self, once: Callable[[], Awaitable[T]], dispatcher: Dispatcher) -> T:
-        """What is refused because of them has done nothing, and is asked again by whoever can wait so long."""
-        while True:
-            try:
-                self._may_send(dispatcher)
-                return await once()
-            except HttpError as error:
-                if not (error.limited and await waited(error.retry_after)):
-                    raise
 
-    def _may_send(self, dispatcher: Dispatcher) -> None:
-        left = self._wait_until[dispatcher] - time.monotonic()
-        if left > 0:
-            raise HttpError(
-                SYSTEM, _slowly(left), retryable=True, retry_after=left, sent=False, limited=True
-            )
-
-    def _refuse_limits(
-        self, answer: httpx.Response, permission: str, dispatcher: Dispatcher
-    ) -> None:
-        if answer.status_code not in (403, 429):
-            return
-        said = _said(answer)
-        if answer.status_code == 429 or _limited(answer.headers) or "rate limit" in said.lower():
-            raise self._slow_down(answer, dispatcher)
-        raise HttpError(
-            SYSTEM, redact(forbidden(permission, said)), retryable=False, status=403, said=said
-        )
-
-    def _slow_down(self, answer: httpx.Response, dispatcher: Dispatcher) -> HttpError:
-        wait = retry_after(answer.headers)
-        reset = answer.headers.get("X-RateLimit-Reset", "")
-        used_up = answer.headers.get("X-RateLimit-Remaining") == "0"
-        if wait is None and used_up and reset.isdecimal():
-            wait = min(max(float(reset) - datetime.now(UTC).timestamp(), 1.0), 3600.0)
-        wait = SECONDARY_SECONDS if wait is None else wait
-        doors: tuple[Dispatcher, ...] = (dispatcher,) if used_up else ("rest", "graphql")
-        for one in doors:
-            self._wait_until[one] = max(self._wait_until[one], time.monotonic() + wait)
-        log.warning("GitHub asks us to slow down for %.0f s", wait)
-        count_limited(SYSTEM)
-        text = _slowly(wait)
-        return HttpError(
-            SYSTEM, text, retryable=True, retry_after=wait, status=answer.status_code, limited=True
-        )
-
-
-def _slowly(seconds: float) -> str:
-    """In the words of whoever waits for it."""
-    how_long = f" for {-(-seconds // 60):.0f} min" if seconds > 90 else ""
-    return f"GitHub asks us to slow down{how_long}"
+async def or_none(answer: Awaitable[Any], *absent: int) -> Any:
+    """Return an answer, or None where its status is one of `absent` (404 where none is named)."""
+    try:
+        return await answer
+    except HttpError as error:
+        if error.status not in (absent or (404,)):
+            raise
+        return None
 
 
 def _root(repository: str) -> str:
@@ -325,14 +246,22 @@ def _root(repository: str) -> str:
     return f"/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
 
 
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts 1.10 after 1.9."""
+    return [(1, int(w), "") if w.isdecimal() else (0, 0, w) for w in re.split(r"(\d+)", name)]
+
+
 def graphql_url(api_url: str) -> str:
-    """https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql: beside `/api/v3`."""
+    """Return the address of GraphQL; on an Enterprise Server it is beside `/api/v3`.
+
+    https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql
+    """
     base = api_url.rstrip("/")
     return f"{base.removesuffix('/v3')}/graphql"
 
 
 def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
-    """The path of a call. Raises `PortError` for a part that would lead to another path."""
+    """Return the path of a call. Raises `PortError` for a part that leads to another path."""
     owner, _, name = repository.partition("/")
     path = call.whole_path
     for key, value in {"owner": owner, "repo": name, **parts}.items():
@@ -345,24 +274,11 @@ def filled(call: Call, repository: str, parts: Mapping[str, str | int]) -> str:
     return path
 
 
-def read(model: type[S], value: Any) -> S:
-    """An answer as its shape; raises a retryable `HttpError` for one that does not fit."""
+def read(shape: type[S], value: Any) -> S:
+    """Return an answer as its shape. Raises a retryable `HttpError` for one that does not fit."""
     try:
-        return model.model_validate(value)
+        return adapter(shape).validate_python(value)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        text = f"GitHub's answer has not the shape that its documentation gives ({model.__name__}: {where})"
+        where = f"{shape.__name__}: {place_of(error)}"
+        text = f"GitHub's answer has not the shape that its documentation gives ({where})"
         raise HttpError(SYSTEM, text, retryable=True) from error
-
-
-def _limited(headers: Mapping[str, str]) -> bool:
-    return "Retry-After" in headers or headers.get("X-RateLimit-Remaining") == "0"
-
-
-def _said(answer: httpx.Response) -> str:
-    try:
-        body = answer.json()
-    except ValueError:
-        return ""
-    said = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(said or "").split())[:200]

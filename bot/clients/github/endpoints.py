@@ -1,8 +1,10 @@
-"""Every REST call that may be made to GitHub, with the permission that it needs. The client can make no other.
+"""Every REST call that may be made to GitHub, with the permission that it needs.
 
-Paths, methods, parameters: https://docs.github.com/en/rest. Permissions as fine-grained tokens and GitHub Apps name them:
+The client can make no other. Paths, methods, parameters: https://docs.github.com/en/rest.
+Permissions as fine-grained tokens and GitHub Apps name them:
 https://docs.github.com/en/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens
-Nothing here merges past a gate or touches the protection of a branch, and nothing shall (rules: Hotfix).
+Nothing here merges past a gate or touches the protection of a branch, and nothing shall (rules:
+Hotfix).
 """
 
 from __future__ import annotations
@@ -45,34 +47,7 @@ WORKFLOW_RUN = Call("GET", "/actions/runs/{run_id}", "Actions: read")
 PULLS = Call("GET", "/pulls", "Pull requests: read")
 PULL = Call("GET", "/pulls/{pull_number}", "Pull requests: read")
 MERGE = Call("PUT", "/pulls/{pull_number}/merge", "Pull requests: write and Contents: write")
-"""The ordinary merge, always with the head `sha`: it obeys the branch's protection as anybody's does."""
+"""The ordinary merge, always with the head `sha`. It obeys the branch's protection."""
 CREATE_REF = Call("POST", "/git/refs", "Contents: write")
 PUT_CONTENTS = Call("PUT", "/contents/{path}", "Contents: write")
 CREATE_PULL = Call("POST", "/pulls", "Pull requests: write")
-
-CALLS = (
-    REPOSITORY,
-    RELEASES,
-    TAGS,
-    GIT_REF,
-    TREE,
-    COMPARE,
-    COMMIT,
-    COMMIT_PULLS,
-    CHECK_RUNS,
-    COMBINED_STATUS,
-    CONTENTS,
-    DEPLOYMENTS,
-    DEPLOYMENT_STATUSES,
-    CREATE_DEPLOYMENT,
-    WORKFLOW,
-    DISPATCH,
-    WORKFLOW_RUNS,
-    WORKFLOW_RUN,
-    PULLS,
-    PULL,
-    MERGE,
-    CREATE_REF,
-    PUT_CONTENTS,
-    CREATE_PULL,
-)

@@ -1,12 +1,20 @@
-"""What is read of GitHub's answers, by the names of its OpenAPI description: https://github.com/github/rest-api-description"""
+"""The parts of GitHub's answers that are read, by the names of its OpenAPI description.
+
+https://github.com/github/rest-api-description
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from bot.clients.github.http import SYSTEM
+from bot.clients.http.errors import HttpError
 
 
 class _Read(BaseModel):
@@ -22,7 +30,7 @@ class WorkflowRun(_Read):
 
     id: int
     display_title: str = ""
-    """What the workflow's `run-name` made."""
+    """The text that the workflow's `run-name` made."""
     status: str | None
     conclusion: str | None
     html_url: str
@@ -43,7 +51,8 @@ class Workflow(_Read):
 
 
 class Dispatched(_Read):
-    """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event, with `return_run_details`"""
+    """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event,
+    with `return_run_details`"""
 
     workflow_run_id: int
 
@@ -61,31 +70,20 @@ class Deployment(_Read):
     creator: Account | None = None
 
 
-class Deployments(_Read):
-    rows: tuple[Deployment, ...]
-
-
 class DeploymentStatus(_Read):
     state: str
     created_at: datetime
     description: str | None = None
     log_url: str | None = None
     target_url: str | None = None
-    """What `log_url` was called before; those who report still fill it."""
+    """The older name of `log_url`; those who report still fill it."""
 
 
-class DeploymentStatuses(_Read):
-    rows: tuple[DeploymentStatus, ...]
-    """Newest first."""
+class Published(_Read):
+    """A release: https://docs.github.com/en/rest/releases/releases#list-releases"""
 
-
-class Release(_Read):
     tag_name: str
     draft: bool = False
-
-
-class Releases(_Read):
-    rows: tuple[Release, ...]
 
 
 class _TagCommit(_Read):
@@ -95,10 +93,6 @@ class _TagCommit(_Read):
 class Tag(_Read):
     name: str
     commit: _TagCommit = _TagCommit()
-
-
-class Tags(_Read):
-    rows: tuple[Tag, ...]
 
 
 class ChangedFile(_Read):
@@ -138,7 +132,8 @@ class Commit(_Read):
 
 
 class Comparison(_Read):
-    """https://docs.github.com/en/rest/commits/commits#compare-two-commits: commits are oldest first, files on the first page only."""
+    """Commits are oldest first, and files are on the first page only:
+    https://docs.github.com/en/rest/commits/commits#compare-two-commits"""
 
     status: str
     total_commits: int
@@ -154,6 +149,17 @@ class Content(_Read):
     encoding: str = ""
     content: str = ""
 
+    @property
+    def text(self) -> str:
+        """Empty for a directory, and for a file over 1 MB, of which GitHub sends nothing here."""
+        if self.type != "file" or self.encoding != "base64":
+            return ""
+        try:
+            return base64.b64decode(self.content).decode("utf-8", "replace")
+        except binascii.Error as error:
+            text = "GitHub sent a file that cannot be decoded"
+            raise HttpError(SYSTEM, text, retryable=True) from error
+
 
 class TreeEntry(TypedDict):
     """One of up to 100,000: no object of its own."""
@@ -163,7 +169,8 @@ class TreeEntry(TypedDict):
 
 
 class Tree(_Read):
-    """https://docs.github.com/en/rest/git/trees#get-a-tree: `truncated` where there are over 100,000 entries, or 7 MB of them."""
+    """`truncated` where there are over 100,000 entries, or 7 MB of them:
+    https://docs.github.com/en/rest/git/trees#get-a-tree"""
 
     truncated: bool
     tree: tuple[TreeEntry, ...]
@@ -173,10 +180,6 @@ class PullNumber(_Read):
     number: int
     html_url: str
     merged_at: datetime | None = None
-
-
-class PullNumbers(_Read):
-    rows: tuple[PullNumber, ...]
 
 
 class _Head(_Read):
@@ -201,10 +204,6 @@ class Pull(_Read):
     head: _Head
 
 
-class Pulls(_Read):
-    rows: tuple[Pull, ...]
-
-
 class _Object(_Read):
     sha: str
 
@@ -216,10 +215,6 @@ class GitRef(_Read):
 class Entry(_Read):
     name: str
     type: str = "file"
-
-
-class Directory(_Read):
-    rows: tuple[Entry, ...]
 
 
 class Repository(_Read):

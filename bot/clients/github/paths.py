@@ -1,4 +1,7 @@
-"""Where a frame's file may lie in a repository whose files cannot be listed, and are asked for path by path."""
+"""The places of a frame's file in a repository whose files cannot be listed.
+
+They are asked for path by path.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ SUFFIXES = 8
 
 
 def candidates(file: str, module: str = "") -> list[str]:
-    """Paths that a frame's file may have, the likeliest first. Nothing that leads out of the repository."""
+    """Return the paths that a frame's file may have, the likeliest first.
+
+    None leads out of the repository.
+    """
     parts = written(file)
     if len(parts) == 1 and module:
         parts = [*folders_of(module, parts[0]), *parts]

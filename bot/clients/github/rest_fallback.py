@@ -1,30 +1,34 @@
-"""What is asked of GraphQL, asked of REST where GraphQL does not answer: pull requests with their checks, and which files there are.
+"""GraphQL's questions asked of REST, where GraphQL does not answer.
 
-GraphQL has outages and a limit of its own, and a token may be refused there. It answers with less calls and alone has blame and reverts, so it
-is asked first. Rows are told in GraphQL's names, so that whoever reads them need not know which of the two it was.
+They are pull requests with their checks, and files. GraphQL has outages and a limit of its own, and
+a token may be refused there. It needs fewer calls and alone has blame and reverts, so it is asked
+first. Rows have GraphQL's names, so that readers need not know which of the two it was.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from bot.clients.gather import at_once
 from bot.clients.github import endpoints as calls
-from bot.clients.github.client import PAGE, GitHub, read
-from bot.clients.http.client import HttpError
+from bot.clients.github.client import PAGE, GitHub, or_none, read
+from bot.clients.http.errors import HttpError
 
 SHOWN = 50
 CHECKED = 10
-"""Of so many of the pull requests changed last the checks are asked for: two calls each."""
+"""The checks of so many of the pull requests changed last are asked for: two calls each."""
 AT_ONCE = 8
 FOLDERS = 12
-"""In so many folders a file is looked for."""
+"""Folders in which a file is looked for."""
 
 _GREEN = frozenset({"success", "neutral", "skipped"})
-"""Of these a commit is green: https://docs.github.com/en/graphql/reference/enums#statusstate, as GitHub rolls them up."""
+"""With these a commit is green, as GitHub rolls them up:
+https://docs.github.com/en/graphql/reference/enums#statusstate"""
 
 
 class _Read(BaseModel):
@@ -52,10 +56,6 @@ class _Pull(_Read):
     merged_at: str | None = None
     head: _Side
     base: _Side = _Side()
-
-
-class _Pulls(_Read):
-    rows: tuple[_Pull, ...]
 
 
 class _CheckRun(_Read):
@@ -86,12 +86,11 @@ class _Entry(_Read):
     type: str
 
 
-class _Entries(_Read):
-    rows: tuple[_Entry, ...]
-
-
 def without_graphql(error: HttpError) -> bool:
-    """Whether REST may know what GraphQL did not say: it is not there, not for this token, broken, or its limit is used up."""
+    """Return whether REST may know what GraphQL did not say.
+
+    GraphQL is not there, not for this token, broken, or its limit is used up.
+    """
     return error.retryable or error.status in (403, 404, 405, 410, 501)
 
 
@@ -100,54 +99,49 @@ class RestInstead:
         self._github = github
 
     async def pulls(self, repository: str) -> list[dict[str, Any]]:
-        """The open ones, changed last first."""
+        """Return the open ones, changed last first."""
         asked = {"state": "open", "sort": "updated", "direction": "desc", "per_page": SHOWN}
-        rows = read(
-            _Pulls, {"rows": await self._github.polled(calls.PULLS, repository, asked)}
-        ).rows
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def rolled(pull: _Pull) -> Mapping[str, Any] | None:
-            async with gate:
-                return await self.rollup(repository, pull.head.sha)
-
-        rollups = await asyncio.gather(*(rolled(pull) for pull in rows[:CHECKED]))
-        rolled_up = [*rollups, *([None] * (len(rows) - len(rollups)))]
-        return [_node(pull, rollup) for pull, rollup in zip(rows, rolled_up, strict=True)]
+        rows = read(list[_Pull], await self._github.polled(calls.PULLS, repository, asked))
+        rollups = await at_once(
+            AT_ONCE, lambda pull: self.rollup(repository, pull.head.sha), rows[:CHECKED]
+        )
+        return [_node(pull, rollup) for pull, rollup in zip_longest(rows, rollups)]
 
     async def pulls_of(self, repository: str, sha: str) -> list[dict[str, Any]]:
-        """Those that brought a commit: the merged one first, with its checks."""
+        """Return the one that brought a commit, with its checks: a merged one before others."""
         rows = read(
-            _Pulls,
-            {"rows": await self._github.polled(calls.COMMIT_PULLS, repository, commit_sha=sha)},
-        ).rows
+            list[_Pull], await self._github.polled(calls.COMMIT_PULLS, repository, commit_sha=sha)
+        )
         pull = next((row for row in rows if row.merged_at), rows[0] if rows else None)
         return [_node(pull, await self.rollup(repository, pull.head.sha))] if pull else []
 
     async def rollup(self, repository: str, sha: str) -> Mapping[str, Any] | None:
-        """Check runs and commit statuses together. None where there are none; without a state where not all may be seen."""
+        """Return check runs and commit statuses together, or None where there are none.
+
+        It has no state where not all may be seen.
+        """
         runs, statuses = await asyncio.gather(
             self._seen(calls.CHECK_RUNS, repository, sha),
             self._seen(calls.COMBINED_STATUS, repository, sha),
         )
         checks = read(_CheckRuns, runs).check_runs if runs is not None else ()
-        told = read(_Statuses, statuses).statuses if statuses is not None else ()
-        if not checks and not told:
+        contexts = read(_Statuses, statuses).statuses if statuses is not None else ()
+        if not checks and not contexts:
             return None
         nodes: list[dict[str, Any]] = [
             {
                 "__typename": "CheckRun",
-                "name": one.name,
-                "conclusion": one.conclusion and one.conclusion.upper(),
+                "name": check.name,
+                "conclusion": check.conclusion and check.conclusion.upper(),
             }
-            for one in checks
+            for check in checks
         ]
         nodes += [
-            {"__typename": "StatusContext", "context": one.context, "state": one.state.upper()}
-            for one in told
+            {"__typename": "StatusContext", "context": row.context, "state": row.state.upper()}
+            for row in contexts
         ]
-        ended = [one.conclusion for one in checks if one.status == "completed" and one.conclusion]
-        states = [one.state for one in told]
+        ended = [c.conclusion for c in checks if c.status == "completed" and c.conclusion]
+        states = [row.state for row in contexts]
         if any(conclusion not in _GREEN for conclusion in ended) or {"failure", "error"} & set(
             states
         ):
@@ -159,40 +153,25 @@ class RestInstead:
         return {"state": state, "contexts": {"nodes": nodes}}
 
     async def files(self, repository: str, commit: str, places: Sequence[str]) -> list[str]:
-        """Those of the paths at which there is a file, in their order."""
+        """Return those of the paths at which there is a file, in their order."""
         looked_in = list(dict.fromkeys(place.rpartition("/")[0] or place for place in places))[
             :FOLDERS
         ]
-        gate = asyncio.Semaphore(AT_ONCE)
 
         async def entries(path: str) -> list[str]:
-            async with gate:
-                try:
-                    told = await self._github.polled(
-                        calls.CONTENTS, repository, {"ref": commit}, path=path
-                    )
-                except HttpError as error:
-                    if error.status != 404:
-                        raise
-                    return []
-            rows = read(_Entries, {"rows": told if isinstance(told, list) else [told]}).rows
+            asked = self._github.polled(calls.CONTENTS, repository, {"ref": commit}, path=path)
+            if (listed := await or_none(asked)) is None:
+                return []
+            rows = read(list[_Entry], listed if isinstance(listed, list) else [listed])
             return [row.path for row in rows if row.type == "file"]
 
-        there = {
-            path
-            for found in await asyncio.gather(*(entries(path) for path in looked_in))
-            for path in found
-        }
+        there = {path for paths in await at_once(AT_ONCE, entries, looked_in) for path in paths}
         return [place for place in places if place in there]
 
     async def _seen(self, call: calls.Call, repository: str, sha: str) -> Any:
-        """None where this token may not see it."""
-        try:
-            return await self._github.polled(call, repository, {"per_page": PAGE}, ref=sha)
-        except HttpError as error:
-            if error.status not in (403, 404):
-                raise
-            return None
+        """Return the answer, or None where this token may not see it."""
+        asked = self._github.polled(call, repository, {"per_page": PAGE}, ref=sha)
+        return await or_none(asked, 403, 404)
 
 
 def _node(pull: _Pull, rollup: Mapping[str, Any] | None) -> dict[str, Any]:

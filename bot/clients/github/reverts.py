@@ -1,4 +1,6 @@
-"""*Prepare revert*: GitHub makes the pull request that takes another one back. It is opened, and nothing more is done with it.
+"""*Prepare revert*: GitHub makes the pull request that takes another one back.
+
+It is opened, and nothing more is done with it.
 
 https://docs.github.com/en/graphql/reference/mutations#revertpullrequest
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import re
 
 from bot.clients.github.client import SYSTEM, GitHub
-from bot.clients.github.source import repository_of
+from bot.clients.github.source import names_of, repository_of
 from phases.ports.ports import PortError
 from phases.record.service import Service
 
@@ -40,22 +42,23 @@ class GitHubReverts:
         self._github = github
 
     async def prepare(self, service: Service, pull_request: str, why: str) -> str:
-        """The address of the revert. One that is open already is taken: GitHub names its branch `revert-<number>-…`."""
+        """Return the address of the revert.
+
+        One that is open already is taken: GitHub names its branch `revert-<number>-…`.
+        """
         repository = repository_of(service)
-        owner, _, name = repository.partition("/")
         number = _PULL.search(pull_request)
         if number is None:
             raise PortError(SYSTEM, f"{pull_request[:100]} is no pull request", retryable=False)
-        asked = {"owner": owner, "name": name, "number": int(number.group(1))}
-        found = (await self._github.graphql(FIND, asked, permission=PERMISSION)).get(
-            "repository"
-        ) or {}
-        pull = found.get("pullRequest")
+        asked = {**names_of(repository), "number": int(number.group(1))}
+        answer = await self._github.graphql(FIND, asked, permission=PERMISSION)
+        there = answer.get("repository") or {}
+        pull = there.get("pullRequest")
         if pull is None:
             raise PortError(
                 SYSTEM, f"{repository} has no pull request #{asked['number']}", retryable=False
             )
-        for node in (found.get("pullRequests") or {}).get("nodes") or []:
+        for node in (there.get("pullRequests") or {}).get("nodes") or []:
             if str(node["headRefName"]).startswith(f"revert-{asked['number']}-"):
                 return str(node["url"])
         if not pull["merged"]:

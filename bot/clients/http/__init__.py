@@ -1,1 +1,1 @@
-"""What every HTTP client shares."""
+"""The base of all HTTP clients."""

@@ -1,4 +1,4 @@
-"""How often each outside system was called by this process, by method and status: for `/metrics`."""
+"""The number of calls to each outside system, by method and status, for `/metrics`."""
 
 from __future__ import annotations
 

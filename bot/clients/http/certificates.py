@@ -1,7 +1,8 @@
-"""Whose certificates are believed: the public authorities, and those of SSL_CERT_FILE and SSL_CERT_DIR beside them.
+"""The trusted certificates: the public authorities, and those of SSL_CERT_FILE and SSL_CERT_DIR.
 
-By themselves httpx believes certifi's list *or* SSL_CERT_FILE, and aiohttp what the system's OpenSSL finds: a file with one's own
-authority would then take the public ones away from some clients and not from others.
+By themselves httpx believes certifi's list *or* SSL_CERT_FILE, and aiohttp what OpenSSL
+finds. A file with one's own authority would then take the public ones away from some clients and
+not from others.
 https://www.python-httpx.org/advanced/ssl/ and https://docs.python.org/3/library/ssl.html#ssl.SSLContext.load_default_certs
 """
 
@@ -23,7 +24,7 @@ def context() -> ssl.SSLContext:
 
 @cache
 def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """The arguments are read by OpenSSL itself; they are named so that a change of the environment counts."""
+    """OpenSSL reads the variables itself. As arguments they make a changed environment count."""
     del file, folder
     made = httpx.create_ssl_context(trust_env=False)
     made.load_default_certs()

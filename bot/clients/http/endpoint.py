@@ -1,4 +1,4 @@
-"""The affected endpoint, called by hand as it were (workflow, phase 5: "Hit affected endpoint manually to confirm")."""
+"""The affected endpoint (workflow, phase 5: "Hit affected endpoint manually to confirm")."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HttpEndpoint:
         )
 
     async def call(self, url: str) -> EndpointAnswer:
-        """The first good answer of three tries, else the last bad one. Never raises."""
+        """Return the first good answer of three tries, else the last bad one. Never raises."""
         answer = EndpointAnswer(ok=False, said="not called")
         for attempt in range(TRIES):
             if attempt:
@@ -62,7 +62,6 @@ class HttpEndpoint:
             return EndpointAnswer(ok=False, said="the catalogue's endpoint is no URL")
         except (httpx.HTTPError, ssl.SSLError) as error:
             count(SYSTEM, "GET", NO_ANSWER)
-            told = why("the endpoint", error, url)
-            return EndpointAnswer(
-                ok=False, said=f"{told.says}: {told.mend}" if told.mend else told.says
-            )
+            cause = why("the endpoint", error, url)
+            text = f"{cause.says}: {cause.mend}" if cause.mend else cause.says
+            return EndpointAnswer(ok=False, said=text)

@@ -1,6 +1,7 @@
-"""Why a request was not answered, in words: httpx and aiohttp say it in the errors below their own.
+"""The reasons why a request was not answered, in words.
 
-What is not known here is not guessed at. No address, header or certificate's content is said.
+httpx and aiohttp tell them in the errors below their own. What is not known here is not guessed at.
+No address, header or certificate's content is said.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import aiohttp
 import httpx
 
 SAID = "; to trust it, name its authority's certificate in SSL_CERT_FILE"
-TRUST = "SSL_CERT_FILE: a file with the certificate, in PEM form, of the authority that signed it (docs/operations.md)"
+TRUST = (
+    "SSL_CERT_FILE: a file with the certificate, in PEM form, of the authority that signed it "
+    "(docs/operations.md)"
+)
 NOT_TRUSTED = {
     # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/#error-codes
     9: (
@@ -63,19 +67,17 @@ class Why:
     final: bool = False
     """Sent again it would fail in the same way."""
     by_people: bool = False
-    """Only people can mend it, so whoever waits for an answer is told at once, and not after a quarter of an hour."""
+    """Only people can mend it, so whoever waits for an answer is told at once."""
 
 
 def why(system: str, error: BaseException, url: str = "") -> Why:
-    """Return why `error` came instead of an answer. `url`: where the request went, to know whether by a proxy."""
+    """Return why `error` came instead of an answer. `url` tells whether a proxy was used."""
     chain = list(_chain(error))
-    below = [
-        one for one in chain if not isinstance(one, aiohttp.ClientError)
-    ]  # whose classes are TLS's, too, and empty
-    if found := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
-        says, mend = NOT_TRUSTED.get(
-            found.verify_code, (f"is not accepted: {found.verify_message}", "")
-        )
+    # aiohttp's own classes are TLS's, too, and empty.
+    below = [cause for cause in chain if not isinstance(cause, aiohttp.ClientError)]
+    if fault := _first(below, ssl.SSLCertVerificationError):  # a ValueError, too: it comes first
+        unknown = (f"is not accepted: {fault.verify_message}", "")
+        says, mend = NOT_TRUSTED.get(fault.verify_code, unknown)
         return Why(f"{system}'s certificate {says}", mend, by_people=True)
     if isinstance(
         error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError
@@ -108,13 +110,13 @@ def _never_sent(system: str, error: BaseException) -> Why:
 
 
 def _by_proxy(chain: list[BaseException]) -> str | None:
-    """What the proxy itself says, or that it is not there."""
-    for one in chain:
-        if isinstance(one, httpx.ProxyError):
-            return " ".join(str(one).split())[:80] or "it refuses"
-        if isinstance(one, aiohttp.ClientHttpProxyError):
-            return f"{one.status} {one.message}"[:80]
-        if isinstance(one, aiohttp.ClientProxyConnectionError):
+    """Return the proxy's own words, or that it is not there."""
+    for cause in chain:
+        if isinstance(cause, httpx.ProxyError):
+            return " ".join(str(cause).split())[:80] or "it refuses"
+        if isinstance(cause, aiohttp.ClientHttpProxyError):
+            return f"{cause.status} {cause.message}"[:80]
+        if isinstance(cause, aiohttp.ClientProxyConnectionError):
             return _not_connected(chain) or "it cannot be reached"
     return None
 
@@ -122,16 +124,16 @@ def _by_proxy(chain: list[BaseException]) -> str | None:
 def _without_tls(system: str, error: ssl.SSLError) -> Why:
     if error.reason in OWN_CERTIFICATE:
         # https://www.rfc-editor.org/rfc/rfc8446#section-6.2
-        says = "cannot be reached: what answers there wants a certificate of the bot's own, and the bot has none"
-        return Why(
-            f"{system} {says}", "let the bot in there without a client certificate", by_people=True
+        says = (
+            f"{system} cannot be reached: what answers there wants a certificate of the bot's own"
         )
+        mend = "let the bot in there without a client certificate"
+        return Why(f"{says}, and the bot has none", mend, by_people=True)
     if error.reason in NO_TLS:
-        return Why(
-            f"{system} cannot be reached: what answers on that port does not speak TLS, as https:// asks for"
-        )
-    said = (error.reason or "for no reason given").replace("_", " ").lower()
-    return Why(f"{system} cannot be reached: TLS failed ({said})")
+        says = f"{system} cannot be reached: what answers on that port does not speak TLS"
+        return Why(f"{says}, as https:// asks for")
+    reason = (error.reason or "for no reason given").replace("_", " ").lower()
+    return Why(f"{system} cannot be reached: TLS failed ({reason})")
 
 
 def _no_http(system: str, error: BaseException) -> Why:
@@ -141,33 +143,29 @@ def _no_http(system: str, error: BaseException) -> Why:
 
 
 def _not_connected(chain: list[BaseException]) -> str | None:
-    """Why there was no connection; None where there was one, or nobody knows."""
+    """Return why there was no connection; None where there was one, or nobody knows."""
     if unknown := _first(chain, socket.gaierror):
-        name_server = unknown.errno == socket.EAI_AGAIN
-        return f"its host name cannot be resolved ({'the name server does not answer' if name_server else 'no such name'})"
+        away = unknown.errno == socket.EAI_AGAIN
+        why = "the name server does not answer" if away else "no such name"
+        return f"its host name cannot be resolved ({why})"
     if _first(chain, ConnectionRefusedError):
         return "connection refused, nothing listens there"
-    if any(isinstance(one, OSError) and one.errno in NO_ROUTE for one in chain):
+    if any(isinstance(cause, OSError) and cause.errno in NO_ROUTE for cause in chain):
         return "there is no route to it"
     if _first(chain, httpx.ConnectError) or _first(chain, aiohttp.ClientConnectorError):
-        below = next(
-            (one for one in reversed(chain) if isinstance(one, OSError) and one.errno), None
-        )
-        return (
-            os.strerror(below.errno).lower()
-            if below is not None and below.errno
-            else "no connection"
-        )
+        numbers = (cause.errno for cause in reversed(chain) if isinstance(cause, OSError))
+        number = next(filter(None, numbers), None)
+        return os.strerror(number).lower() if number else "no connection"
     return None
 
 
 def _lost(error: ssl.SSLError) -> bool:
-    """The other side was gone in the middle: no fault of TLS."""
+    """Return whether the other side was gone in the middle: no fault of TLS."""
     return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def _proxied(url: str) -> bool:
-    """Whether a proxy of the environment stands between, as httpx and the Slack SDK read it."""
+    """Return whether a proxy of the environment is used, as httpx and the Slack SDK read it."""
     parts, proxies = urlsplit(url), getproxies()
     if not (proxies.get(parts.scheme) or proxies.get("all")):
         return False
@@ -175,21 +173,21 @@ def _proxied(url: str) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and every one that it came from."""
-    seen: set[int] = set()
+    """Yield the error, and every one that it came from."""
+    known: set[int] = set()
     waiting: list[BaseException] = [error]
     while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
+        cause = waiting.pop(0)
+        if id(cause) in known:
             continue
-        seen.add(id(one))
-        yield one
-        below: list[object] = [one.__cause__, one.__context__]
-        below += [getattr(one, name, None) for name in ("certificate_error", "os_error")]  # aiohttp
-        if isinstance(one, BaseExceptionGroup):  # anyio, where a name has several addresses
-            below += one.exceptions
-        waiting += [found for found in below if isinstance(found, BaseException)]
+        known.add(id(cause))
+        yield cause
+        below: list[object] = [cause.__cause__, cause.__context__]
+        below += [getattr(cause, name, None) for name in ("certificate_error", "os_error")]
+        if isinstance(cause, BaseExceptionGroup):  # anyio, where a name has several addresses
+            below += cause.exceptions
+        waiting += [deeper for deeper in below if isinstance(deeper, BaseException)]
 
 
 def _first(chain: list[BaseException], kind: type[E]) -> E | None:
-    return next((one for one in chain if isinstance(one, kind)), None)
+    return next((cause for cause in chain if isinstance(cause, kind)), None)

@@ -1,4 +1,4 @@
-"""What is asked of Linear, document by document, and the shapes of its answers; no more of them than is used.
+"""The documents that are sent to Linear, and the parts of its answers that are used.
 
 https://github.com/linear/linear/blob/master/packages/sdk/src/schema.graphql
 """
@@ -44,7 +44,10 @@ query FirebreakComment($id: ID!) {
 """
 CREATE_ISSUE = """
 mutation FirebreakOpen($input: IssueCreateInput!) {
-  issueCreate(input: $input) { success issue { id identifier url priority updatedAt state { name type } } }
+  issueCreate(input: $input) {
+    success
+    issue { id identifier url priority updatedAt state { name type } }
+  }
 }
 """
 ATTACH = """
@@ -155,9 +158,9 @@ class Team(Read):
     states: States
 
     def state(self, type: str) -> str | None:
-        """The first state of that type, as the team orders them."""
-        found = sorted((s for s in self.states.nodes if s.type == type), key=lambda s: s.position)
-        return found[0].id if found else None
+        """Return the first state of that type, as the team orders them."""
+        states = sorted((s for s in self.states.nodes if s.type == type), key=lambda s: s.position)
+        return states[0].id if states else None
 
 
 class Teams(Read):

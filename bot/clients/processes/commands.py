@@ -1,4 +1,7 @@
-"""Short commands of the catalogue and of git: argv without a shell, with a time and an output limit, never with the bot's secrets."""
+"""Short commands of the catalogue and of git.
+
+Each is an argv without a shell, has a time and an output limit, and never the bot's secrets.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +18,29 @@ from phases.record.wording import foreign
 OUTPUT_LIMIT = 64 * 1024
 """Bytes of output that are kept of a command, unless it asks for more."""
 GRACE_SECONDS = 2.0
-"""What a command that is stopped may take to clear up: git leaves its lock files behind otherwise, and nobody gets past them."""
+"""The time of a command that is stopped to clear up.
+
+Without it git leaves its lock files behind, and nobody gets past them.
+"""
 
 _OURS = re.compile(
-    r"(?:SLACK|SENTRY|LINEAR|DISCORD|PAGERDUTY)_\w*|GITHUB_(?:TOKEN|WEBHOOK_SECRET)|DEPLOY_WEBHOOK_SECRET|REDIS_URL"
+    r"(?:SLACK|SENTRY|LINEAR|DISCORD|PAGERDUTY)_\w*|GITHUB_(?:TOKEN|WEBHOOK_SECRET)"
+    r"|DEPLOY_WEBHOOK_SECRET|REDIS_URL"
 )
-"""The bot's own settings (contract: Settings): a deploy script or an old commit under bisect has no use for them."""
+"""The bot's own settings: a deploy script or an old commit under bisect has no use for them."""
 _GIT_PLACE = re.compile(
     r"GIT_(?:DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|NAMESPACE|PREFIX)"
 )
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for a command: the bot's own without its secrets, and without a git directory that is not meant."""
-    kept = {
+    """Return the bot's environment without its secrets and without its own git directory."""
+    environment = {
         k: v
         for k, v in os.environ.items()
         if not _OURS.fullmatch(k) and not _GIT_PLACE.fullmatch(k)
     }
-    return kept | dict(extra or {})
+    return environment | dict(extra or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Output:
 
 
 class CommandFailed(Exception):
-    """The command could not be started, or did not end in time. Its process group is gone when this is raised."""
+    """The command could not be started, or did not end in time. Its process group is gone."""
 
     def __init__(self, text: str, *, timed_out: bool = False) -> None:
         super().__init__(text)
@@ -80,7 +87,10 @@ async def run(
     limit: int = OUTPUT_LIMIT,
     extra: Mapping[str, str] | None = None,
 ) -> Output:
-    """Runs `argv` in `cwd` and waits at most `seconds`; raises `CommandFailed`. The whole process group ends with it."""
+    """Run `argv` in `cwd` for at most `seconds`. The whole process group ends with it.
+
+    Raises `CommandFailed`.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -111,7 +121,7 @@ async def run(
     finally:
         if process.returncode is None:
             await _end_group(process)
-        # The pipes of a stopped command are let go here, not whenever the garbage collector comes by.
+        # The pipes of a stopped command are let go here, and not by the garbage collector.
         process._transport.close()  # type: ignore[attr-defined]
     return Output(code, out, err, cut)
 
@@ -119,20 +129,20 @@ async def run(
 async def _read(
     process: asyncio.subprocess.Process, stream: asyncio.StreamReader, limit: int, *, stop: bool
 ) -> tuple[bytes, bool]:
-    kept = bytearray()
+    output = bytearray()
     full = False
     while chunk := await stream.read(65536):
-        room = limit - len(kept)
-        kept += chunk[:room]
+        room = limit - len(output)
+        output += chunk[:room]
         if len(chunk) > room and not full:
             full = True
             if stop:
                 _kill_group(process.pid)
-    return bytes(kept), full
+    return bytes(output), full
 
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """Asked first, so that it can clear up; then killed, with whatever it has started."""
+    """Ask a command to end, so that it can clear up; then kill it and whatever it has started."""
     try:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

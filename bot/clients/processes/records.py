@@ -1,8 +1,9 @@
-"""Local processes that outlive the bot: each runs under a record on disk, so that whoever looks later can say what became of it.
+"""Local processes that outlive the bot. Each runs under a record on disk that tells its end.
 
-A record is a folder: `job.json` (what shall run, made first and only once), `process.json` (the watcher that claimed it: host, pid,
-start time), `child.json` (the command itself), `output.log`, `result.json`. The watcher is `process_run.py`. Only the standard library
-is used here, because the watcher must start quickly and must not fall over what the bot needs.
+A record is a folder: `job.json` (the job, made first and only once), `process.json` (the watcher
+that claimed it: host, pid, start time), `child.json` (the command itself), `output.log`,
+`result.json`. The watcher is `watcher.py`. Only the standard library is used here, because the
+watcher must start quickly and must not fall over what the bot needs.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 TAIL_BYTES = 64 * 1024
+GRACE_SECONDS = 2.0
 KEEP_OUTPUT_BYTES = 4 * 1024 * 1024
 """A log that grows beyond this is cut down to its tail."""
 
 
 def folder_of(state_dir: Path, kind: str, id: str) -> Path:
-    """The record's folder: readable, safe as a file name, and different for different ids."""
+    """Return the record's folder: readable, safe as a file name, different for different ids."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", id).strip("-.")[:60] or "job"
     return state_dir / kind / f"{readable}-{hashlib.sha256(id.encode()).hexdigest()[:10]}"
 
 
 def create(path: Path, content: dict[str, Any]) -> bool:
-    """Writes a file that did not exist, whole or not at all. False: somebody else was first."""
+    """Write a file that did not exist, whole or not at all. False: somebody else was first."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     _write(draft, content)
@@ -47,33 +49,33 @@ def create(path: Path, content: dict[str, Any]) -> bool:
 
 
 def replace(path: Path, content: dict[str, Any]) -> None:
-    """Writes a file anew; a reader sees the old content or the new one."""
+    """Write a file anew. A reader sees the old content or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     _write(draft, content)
     os.replace(draft, path)
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """What a file of the record says; None where there is none."""
+    """Return the content of a file of the record, or None where there is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def tail(path: Path, limit: int = TAIL_BYTES) -> bytes:
-    """The end of a log, at most `limit` bytes; empty where there is none."""
+def tail(path: Path) -> bytes:
+    """Return the end of a log, at most `TAIL_BYTES`; empty where there is none."""
     try:
         with path.open("rb") as log:
             log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - limit))
-            return log.read(limit)
+            log.seek(max(0, log.tell() - TAIL_BYTES))
+            return log.read(TAIL_BYTES)
     except FileNotFoundError:
         return b""
 
 
 def silent_seconds(path: Path) -> float:
-    """How long ago a log was last written to; 0 where there is none."""
+    """Return the seconds since a log was last written to; 0 where there is none."""
     try:
         return max(0.0, time.time() - path.stat().st_mtime)
     except FileNotFoundError:
@@ -81,26 +83,55 @@ def silent_seconds(path: Path) -> float:
 
 
 def cut_down(path: Path) -> None:
-    """Keeps the tail of a log that grew too large. Whoever writes to it must have opened it for appending."""
+    """Keep the tail of a log that grew too large. Its writer must have opened it for appending."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size <= KEEP_OUTPUT_BYTES:
             return
-        kept = tail(path)
+        end = tail(path)
         with path.open("r+b") as log:
             log.truncate(0)
-            log.write(b"[earlier output was cut]\n" + kept)
+            log.write(b"[earlier output was cut]\n" + end)
 
 
-# --- who is alive ----------------------------------------------------------------------------------------------
+# --- a process of its own -------------------------------------------------------------------------
+
+
+def detached() -> int | str:
+    """Go on in a child process that has left its parent behind.
+
+    The parent returns the child's answer, as text. The child returns the pipe to which it has to
+    write the answer, and which it has to close.
+    """
+    answers, pipe = os.pipe()
+    if os.fork():
+        os.close(pipe)
+        with os.fdopen(answers, "rb") as answer:
+            return answer.read().decode("utf-8", "replace")
+    os.close(answers)
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    os.close(nothing)
+    return pipe
+
+
+# --- who is alive ---------------------------------------------------------------------------------
 
 
 def mark(pid: int) -> dict[str, Any]:
-    """Host, pid and start time: names a process so that another one with the same pid, later, is not taken for it."""
+    """Return the name of a process: host, pid and start time.
+
+    By it another one with the same pid, later, is not taken for it.
+    """
     return {"host": socket.gethostname(), "pid": pid, "started": _started(pid), "at": now()}
 
 
 def find(marked: dict[str, Any] | None) -> Literal["running", "gone", "elsewhere"]:
-    """Whether the marked process still runs. `elsewhere`: it belongs to another host, nothing can be said from here."""
+    """Return whether the marked process still runs.
+
+    `elsewhere`: it belongs to another host, and nothing can be said from here.
+    """
     if not marked:
         return "gone"
     if marked.get("host") != socket.gethostname():
@@ -110,7 +141,7 @@ def find(marked: dict[str, Any] | None) -> Literal["running", "gone", "elsewhere
 
 
 def stop_group(marked: dict[str, Any] | None, number: signal.Signals) -> bool:
-    """Sends a signal to the process group that the marked process leads, if it is still that process."""
+    """Send a signal to the group that the marked process leads, if it is still that process."""
     if find(marked) != "running" or marked is None:
         return False
     try:
@@ -120,29 +151,28 @@ def stop_group(marked: dict[str, Any] | None, number: signal.Signals) -> bool:
     return True
 
 
-def end_group(marked: dict[str, Any] | None, patience: float = 2.0) -> None:
-    """Ends the marked process and its group: asked to first, made to after `patience` seconds. Blocks so long."""
+def end_group(marked: dict[str, Any] | None) -> None:
+    """End the marked process and its group, by force after `GRACE_SECONDS`. Blocks so long."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if not stop_group(marked, number):
             return
-        until = time.monotonic() + patience
+        until = time.monotonic() + GRACE_SECONDS
         while find(marked) == "running" and time.monotonic() < until:
             time.sleep(0.02)
 
 
 def _started(pid: int) -> str | None:
-    """Start time of a living process in the system's own words; None where it is gone or only waits to be collected.
+    """Return the start time of a living process in the system's own words.
 
-    Linux: field 22 of /proc/<pid>/stat (clock ticks since boot, proc(5)) with the boot's id; elsewhere `ps -o lstart=`.
+    None: it is gone, or only waits to be collected. Linux has it in field 22 of /proc/<pid>/stat
+    (clock ticks since boot, proc(5)), told with the boot's id; elsewhere it is `ps -o lstart=`.
     """
     if os.path.isdir("/proc/self"):
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             return None
-        fields = stat.rpartition(")")[
-            2
-        ].split()  # the name in brackets may hold blanks and brackets
+        fields = stat.rpartition(")")[2].split()  # the name before may hold blanks and brackets
         return None if fields[0] in "ZX" else f"{_boot()}:{fields[19]}"
     shown = subprocess.run(
         ["ps", "-o", "state=,lstart=", "-p", str(pid)],
@@ -162,7 +192,7 @@ def _boot() -> str:
         return "boot"
 
 
-# --- small things ----------------------------------------------------------------------------------------------
+# --- small things ---------------------------------------------------------------------------------
 
 
 def now() -> str:

@@ -1,11 +1,14 @@
-"""The watcher of one detached process: `python -m bot.clients.processes.watcher <folder of the record>`.
+"""The watcher of one detached process.
 
-It leaves its parent behind, claims the record (so that a record is never run twice, however often somebody tries), runs the command in a
-process group of its own, and writes down how it ended. The bot may die meanwhile. Exit code 0 when the command was started or the record
-was claimed already; 1, with one line on stderr, when nothing was started.
+Called as `python -m bot.clients.processes.watcher <folder of the record>`.
 
-Past its limit a command is stopped (SIGTERM to its group, SIGKILL 10 s later): left alone, it could wake up after the next decision and
-undo it.
+It leaves its parent behind and claims the record, so that a record is never run twice, however
+often somebody tries. It runs the command in a process group of its own, and writes down how it
+ended. The bot may die meanwhile. Exit code 0 when the command was started or the record was claimed
+already; 1, with one line on stderr, when nothing was started.
+
+Past its limit a command is stopped (SIGTERM to its group, SIGKILL 10 s later): left alone, it could
+wake up after the next decision and undo it.
 """
 
 from __future__ import annotations
@@ -25,29 +28,16 @@ GRACE_SECONDS = 10.0
 
 def main() -> int:
     folder = Path(sys.argv[1]).resolve()
-    said, say = os.pipe()
-    if os.fork():
-        os.close(say)
-        with os.fdopen(said, "rb") as answer:
-            word = answer.read().decode("utf-8", "replace")
-        if word == "started":
-            return 0
-        print(word or "the watcher ended before it could start anything", file=sys.stderr)
-        return 1
-    os.close(said)
-    os.setsid()
-    for ignored in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(ignored, signal.SIG_IGN)
-    _leave_the_streams()
-    _watch(folder, say)
-    return 0
-
-
-def _leave_the_streams() -> None:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
-    os.close(nothing)
+    answer = records.detached()
+    if isinstance(answer, int):
+        for ignored in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(ignored, signal.SIG_IGN)
+        _watch(folder, answer)
+        return 0
+    if answer == "started":
+        return 0
+    print(answer or "the watcher ended before it could start anything", file=sys.stderr)
+    return 1
 
 
 def _watch(folder: Path, say: int) -> None:
@@ -110,8 +100,7 @@ def _answer(say: int, word: str) -> None:
     try:
         os.write(say, word.encode())
     except BrokenPipeError:
-        # Nobody waits any more; the record tells the rest.
-        return
+        return  # Nobody waits any more; the record tells the rest.
     finally:
         os.close(say)
 

@@ -7,23 +7,34 @@ for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bot.clients.http.client import HttpError
-from bot.clients.sentry.models import RowsShape, TagDetailShape, UserRows, shares, split_users
-from bot.clients.sentry.parsing import count_of, number, untold
-from bot.clients.sentry.query import tag, tag_keys
+from bot.clients.http.errors import HttpError
+from bot.clients.sentry.models import (
+    RowsShape,
+    TagDetailShape,
+    UserRows,
+    count_of,
+    number,
+    shares,
+    split_users,
+    without_count,
+)
 from phases.ports.tracker_values import EventPicture
 from phases.record.findings import Part
 from phases.record.service import Service
 
 SECONDS = 6.0
 """The time of one of several questions: a triage asks in rounds, and ends within 30 s."""
+FIELDS_BY_THEMSELVES = ("geo.", "user.", "device.", "os.")
+"""Event fields that are no tags: https://docs.sentry.io/concepts/search/"""
 
 T = TypeVar("T")
 TagKey = tuple[str, str]
 """Issue and key."""
+Table = RowsShape | HttpError
 
 
 async def tried(asked: Awaitable[T]) -> T | HttpError:
@@ -40,101 +51,125 @@ async def tried(asked: Awaitable[T]) -> T | HttpError:
         return error
 
 
-def rows_of(answer: RowsShape | HttpError) -> list[dict[str, Any]]:
-    return [] if isinstance(answer, HttpError) else answer.data
+def tag(name: str) -> str:
+    return name if name.startswith(FIELDS_BY_THEMSELVES) else f"tags[{name}]"
 
 
-def counting(table: RowsShape | HttpError, *, of: int | None = None) -> RowsShape | HttpError:
-    """Return the table, or why it says nothing: a row without its count, or none at all beside events (`of`)."""
-    if isinstance(table, HttpError):
-        return table
-    if any(number(row.get("count()")) is None for row in table.data):
-        return untold("count()")
-    if not table.data and of is not None and of > 0:
-        return HttpError(
-            "Sentry", f"Sentry counts {of:,} events and tells of none of them", retryable=True
-        )
-    return table
+def tag_keys(service: Service) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(("user", "transaction", service.region_tag, service.org_tag)))
 
 
-def of_tables(
-    service: Service,
-    totals: RowsShape | HttpError,
-    people: RowsShape | HttpError,
-    transactions: RowsShape | HttpError,
-    places: RowsShape | HttpError,
-    most: int,
-) -> EventPicture:
+# --- from tables ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The answers to four questions. `page` is the size of a page: a shorter table is complete."""
+
+    totals: Table
+    people: Table
+    transactions: Table
+    places: Table
+    page: int
+
+
+def of_tables(service: Service, asked: Tables) -> EventPicture:
     """Return the picture of those tables that were answered.
 
-    `most` is the size of a page: a table with fewer rows is complete. Raises `HttpError` where no
-    table was answered.
+    Raises `HttpError` where none was.
     """
-    totals = counting(totals)
-    total = next(iter(rows_of(totals)), {})
-    some = count_of(total, "count()")
+    totals = _with_counts(asked.totals)
+    total = next(iter(_rows(totals)), {})
+    events = count_of(total, "count()")
     people, transactions, places = (
-        counting(table, of=some) for table in (people, transactions, places)
+        _with_counts(table, events=events)
+        for table in (asked.people, asked.transactions, asked.places)
     )
     tables = (totals, people, transactions, places)
-    errors = [one for one in tables if isinstance(one, HttpError)]
+    errors = [table for table in tables if isinstance(table, HttpError)]
     if len(errors) == len(tables):
         raise errors[0]
-    region, org = tag(service.region_tag), tag(service.org_tag)
     users = split_users(
         (
-            (r.get("user"), count_of(r, "count()"), count_of(r, "count_unique(user.ip)"))
-            for r in rows_of(people)
+            (row.get("user"), count_of(row, "count()"), count_of(row, "count_unique(user.ip)"))
+            for row in _rows(people)
         ),
         service.not_users,
     )
-    events = count_of(total, "count()")
     if isinstance(totals, HttpError):
-        events = max(sum(count_of(r, "count()") for r in rows_of(table)) for table in tables)
-    count = _distinct(service, totals, people, users, most)
+        events = max(sum(count_of(row, "count()") for row in _rows(table)) for table in tables)
+    user_count = _distinct_users(service, total, people, users, asked.page)
     lacks: dict[Part, bool] = {
-        "users": count is None,
+        "users": user_count is None,
         "features": isinstance(transactions, HttpError),
         "places": isinstance(places, HttpError),
     }
+
+    def by(field: str, table: Table) -> list[tuple[object, int]]:
+        return [(row.get(field), count_of(row, "count()")) for row in _rows(table)]
+
     return EventPicture(
         events=events,
         users=tuple(users.users),
-        user_count=count,
+        user_count=user_count,
         events_without_user=users.events_without,
         events_of_not_users=users.events_of_not_users,
         addresses=count_of(total, "count_unique(user.ip)") or None,
-        transactions=shares(
-            (r.get("transaction"), count_of(r, "count()")) for r in rows_of(transactions)
-        ),
-        regions=shares((r.get(region), count_of(r, "count()")) for r in rows_of(places)),
-        organisations=shares((r.get(org), count_of(r, "count()")) for r in rows_of(places)),
-        sampled=any(
-            t.meta.dataScanned == "partial" for t in tables if not isinstance(t, HttpError)
-        ),
+        transactions=shares(by("transaction", transactions)),
+        regions=shares(by(tag(service.region_tag), places)),
+        organisations=shares(by(tag(service.org_tag), places)),
+        sampled=any(_is_sampled(table) for table in tables),
         unknown=tuple(part for part, lacking in lacks.items() if lacking),
-        why=tuple(dict.fromkeys(error.text for error in errors)),
+        why=_reasons(errors),
         passing=any(error.retryable for error in errors),
     )
 
 
-def _distinct(
-    service: Service,
-    totals: RowsShape | HttpError,
-    people: RowsShape | HttpError,
-    users: UserRows,
-    most: int,
+def _is_sampled(table: Table) -> bool:
+    return not isinstance(table, HttpError) and table.meta.dataScanned == "partial"
+
+
+def _rows(table: Table) -> list[dict[str, Any]]:
+    return [] if isinstance(table, HttpError) else table.data
+
+
+def _with_counts(table: Table, *, events: int = 0) -> Table:
+    """Return the table, or why it says nothing.
+
+    It lacks a count, or it has no row although there are `events`.
+    """
+    if isinstance(table, HttpError):
+        return table
+    if any(number(row.get("count()")) is None for row in table.data):
+        return without_count()
+    if not table.data and events > 0:
+        text = f"Sentry counts {events:,} events and tells of none of them"
+        return HttpError("Sentry", text, retryable=True)
+    return table
+
+
+def _distinct_users(
+    service: Service, total: Mapping[str, Any], people: Table, users: UserRows, page: int
 ) -> int | None:
     """Return the distinct users without `not_users`, or None where nobody can tell.
 
     The total alone tells of many users where nobody has to be taken out of it.
     """
-    total = number(next(iter(rows_of(totals)), {}).get("count_unique(user)"))
+    distinct = number(total.get("count_unique(user)"))
     if isinstance(people, HttpError):
-        return total if total is not None and total >= 2 and not service.not_users else None
-    if total is None:
-        return len(users.users) if len(people.data) < most or len(users.users) >= 2 else None
-    return max(total - users.not_users, len(users.users))
+        many = distinct is not None and distinct >= 2 and not service.not_users
+        return distinct if many else None
+    if distinct is None:
+        known = len(people.data) < page or len(users.users) >= 2
+        return len(users.users) if known else None
+    return max(distinct - users.not_users, len(users.users))
+
+
+def _reasons(errors: Sequence[HttpError]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(error.text for error in errors))
+
+
+# --- from tags -----------------------------------------------------------------------------------
 
 
 def of_tags(
@@ -148,40 +183,34 @@ def of_tags(
     issue has no such tag, or Sentry has no such call. Where every answer is None, nothing is known.
     Raises `HttpError` where no tag was answered.
     """
-    keys = tag_keys(service)
-    told = {at: answer for at, answer in answers.items() if isinstance(answer, TagDetailShape)}
+    tags = {at: answer for at, answer in answers.items() if isinstance(answer, TagDetailShape)}
     errors = [answer for answer in answers.values() if isinstance(answer, HttpError)]
     if answers and len(errors) == len(answers):
         raise errors[0]
-    if not told:
+    passing = any(error.retryable for error in errors)
+    if not tags:
         return EventPicture(
             events=0,
             unknown=("users", "features", "places"),
             per_issue=True,
-            why=tuple(dict.fromkeys(error.text for error in errors))
-            or ("Sentry has no tags of these issues",),
-            passing=any(error.retryable for error in errors),
+            why=_reasons(errors) or ("Sentry has no tags of these issues",),
+            passing=passing,
         )
 
-    def failed(*wanted: str) -> bool:
-        return any(
-            isinstance(answers.get((issue, key)), HttpError) for issue in issues for key in wanted
-        )
+    def failed(*keys: str) -> bool:
+        return any(isinstance(answers.get((i, key)), HttpError) for i in issues for key in keys)
 
-    def rows(key: str) -> Iterable[tuple[str | None, int]]:
-        return [
-            (v.value, v.count) for (_, k), tag in told.items() if k == key for v in tag.topValues
-        ]
+    def values(key: str) -> list[tuple[str | None, int]]:
+        details = [detail for (_, its_key), detail in tags.items() if its_key == key]
+        return [(value.value, value.count) for detail in details for value in detail.topValues]
 
-    joined = {s.name: s.events for s in shares(rows("user"))}
-    users = split_users(
-        ((name, events, None) for name, events in joined.items()), service.not_users
-    )
-    events = sum(
-        max((told[i, k].totalValues for k in keys if (i, k) in told), default=0) for i in issues
-    )
-    named = sum(t.totalValues for (_, k), t in told.items() if k == "user")
-    most = max((t.uniqueValues for (_, k), t in told.items() if k == "user"), default=0)
+    of_users = [detail for (_, key), detail in tags.items() if key == "user"]
+    rows = ((share.name, share.events, None) for share in shares(values("user")))
+    users = split_users(rows, service.not_users)
+    totals = ([tags[i, k].totalValues for k in tag_keys(service) if (i, k) in tags] for i in issues)
+    events = sum(max(counts, default=0) for counts in totals)
+    events_with_user = sum(detail.totalValues for detail in of_users)
+    most_users = max((detail.uniqueValues for detail in of_users), default=0)
     lacks: dict[Part, bool] = {
         "users": failed("user"),
         "features": failed("transaction"),
@@ -190,32 +219,32 @@ def of_tags(
     return EventPicture(
         events=events,
         users=tuple(users.users),
-        user_count=max(len(users.users), most - users.not_users),
-        events_without_user=max(events - named, 0),
+        user_count=max(len(users.users), most_users - users.not_users),
+        events_without_user=max(events - events_with_user, 0),
         events_of_not_users=users.events_of_not_users,
-        transactions=shares(rows("transaction")),
-        regions=shares(rows(service.region_tag)),
-        organisations=shares(rows(service.org_tag)),
+        transactions=shares(values("transaction")),
+        regions=shares(values(service.region_tag)),
+        organisations=shares(values(service.org_tag)),
         per_issue=True,
         unknown=tuple(part for part, lacking in lacks.items() if lacking),
-        why=tuple(dict.fromkeys(error.text for error in errors)),
-        passing=any(error.retryable for error in errors),
+        why=_reasons(errors),
+        passing=passing,
     )
 
 
-def of_some(found: EventPicture, others: int) -> EventPicture:
-    """Return what the loudest issues show, where other issues were not asked about.
+def of_some(picture: EventPicture, others: int) -> EventPicture:
+    """Return what the loudest issues show, where `others` were not asked about.
 
     Two users or features are many whatever the others hold; fewer are not known.
     """
-    lacks = set(found.unknown)
-    if (found.user_count or 0) < 2:
+    lacks = set(picture.unknown)
+    if (picture.user_count or 0) < 2:
         lacks.add("users")
-    if len(found.transactions) < 2:
+    if len(picture.transactions) < 2:
         lacks.add("features")
+    if not lacks:
+        return picture
     why = f"the tags of {others} more issues were not asked for"
-    return found.model_copy(
-        update={"unknown": tuple(sorted(lacks, reverse=True)), "why": (*found.why, why)}
-        if lacks
-        else {}
+    return picture.model_copy(
+        update={"unknown": tuple(sorted(lacks, reverse=True)), "why": (*picture.why, why)}
     )

@@ -1,73 +1,84 @@
 """Sentry's API, as the phases ask it: https://docs.sentry.io/api/
 
-Scopes of the token: org:read, project:read, event:read (https://docs.sentry.io/api/permissions/). Whatever names an end user
-is counted or hashed here and goes no further.
+Scopes of the token: org:read, project:read, event:read (https://docs.sentry.io/api/permissions/).
+Whatever names an end user is counted or hashed here and goes no further.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import httpx
 
-from bot.clients.http.client import Http, HttpError, part
-from bot.clients.sentry import releases as sentry_releases
-from bot.clients.sentry.blast_radius import of_some, of_tables, of_tags, tried
+from bot.clients.cache import Cache
+from bot.clients.http.client import part
+from bot.clients.http.errors import HttpError
+from bot.clients.sentry.blast_radius import (
+    Tables,
+    of_some,
+    of_tables,
+    of_tags,
+    tag,
+    tag_keys,
+    tried,
+)
 from bot.clients.sentry.event import EventShape
 from bot.clients.sentry.glitchtip import REFUSED, GlitchTip, cannot_count
+from bot.clients.sentry.http import EVENTS, KNOWN_SECONDS, PAGE, Pairs, SentryHttp
 from bot.clients.sentry.models import (
-    DeployShape,
     IssueShape,
-    ReleaseShape,
     RowsShape,
     ShortIdShape,
     StatsShape,
     TagDetailShape,
     TimeseriesShape,
+    count_of,
+    moment,
+    number,
     shares,
     utc,
+    without_count,
 )
-from bot.clients.sentry.overload import passing
-from bot.clients.sentry.parsing import count_of, moment, number, read, read_numbers, untold
-from bot.clients.sentry.projects import EVENTS, Apart, cursor, joined
-from bot.clients.sentry.projects import after as following
-from bot.clients.sentry.query import ERRORS, of, tag, tag_keys
-from bot.clients.sentry.scope import KNOWN_SECONDS, PAGE, Pairs, Places
+from bot.clients.sentry.projects import ProjectQueries, Projects, joined, next_page
+from bot.clients.sentry.releases import Releases
+from bot.clients.sentry.resolver import SentryIssues
 from phases.ports.tracker_values import EventDetail, EventPicture, IssuePage, IssueRow, Minutes
 from phases.record.findings import DeploySeen, Share
 from phases.record.service import Service
 
-RELEASES_LOOKED_AT = 30
-LOOKUPS = 6  # releases whose deploys are asked for one by one, beside the list
-AGAIN = (0.15, 0.45)  # a triage asks in three rounds, and has 3 s with all that is asked again
 OLDER = "discover"
-LACKING = (403, 404, 405)  # a plan, or a Sentry, that has no such call
-INGESTION = timedelta(
-    seconds=90
-)  # younger buckets may still grow (Sentry: api/endpoints/timeseries.py)
-PER_ISSUE = 3  # issues whose tags are asked for where there is no Discover
+LACKING = (403, 404, 405)
+"""The answers of a plan, or of a Sentry, that has no such call."""
+INGESTION = timedelta(seconds=90)
+"""Younger buckets may still grow (Sentry: api/endpoints/timeseries.py)."""
+PER_ISSUE = 3
+"""Issues whose tags are asked for where there is no Discover."""
+ERRORS = "level:[error,fatal]"
+"""https://docs.sentry.io/concepts/search/"""
 
 
 class Sentry:
-    """One organisation of one Sentry. `url` as `https://sentry.io`; `timeout` in seconds a call."""
+    """One organisation of one Sentry. Methods raise `PortError`.
+
+    `url` is as `https://sentry.io`; `timeout` in seconds a call.
+    """
 
     def __init__(self, url: str, org: str, token: str, *, timeout: float = 10.0) -> None:
-        base = f"{url.rstrip('/')}/api/0/organizations/{quote(org, safe='')}"
-        headers = {"Authorization": f"Bearer {token}"}
-        self._http = Http("Sentry", base, headers, timeout=timeout, passing=passing, pauses=AGAIN)
-        site = f"{url.rstrip('/')}/api/0"
-        self._site = Http("Sentry", site, headers, timeout=timeout, passing=passing, pauses=AGAIN)
+        url, org = url.rstrip("/"), quote(org, safe="")
+        self._page_url = f"{url}/organizations/{org}"
+        site = f"{url}/api/0"
+        self._http = SentryHttp(f"{site}/organizations/{org}", token, timeout=timeout)
+        self._site = SentryHttp(site, token, timeout=timeout)
         self._glitchtip = GlitchTip(self._http, self._site)
-        self._glitchtip_until = 0.0
         self._dataset = "errors"
-        self._apart = Apart(self._http)
-        self._places = Places(self._http)
-        self._no_rows_until = 0.0
-        self._stats_until = 0.0
+        self._queries = ProjectQueries(self._http)
+        self._projects = Projects(self._http)
+        self._releases = Releases(self._http)
+        self._remembered = Cache[str, bool](seconds=KNOWN_SECONDS)
+        """`glitchtip`: the other side is GlitchTip. A path: this Sentry lacks the call."""
         self.lacking: dict[str, int] = {}
         """Calls that this Sentry has not, or not for us, with the status of its answer."""
 
@@ -75,23 +86,27 @@ class Sentry:
         await self._http.aclose()
         await self._site.aclose()
 
+    def issues(self) -> SentryIssues:
+        """Return the part that sets issues to resolved."""
+        return SentryIssues(self._http, self._page_url)
+
     @property
     def glitchtip(self) -> bool:
-        """Whether the other side turned out to be GlitchTip."""
-        return self._glitchtip_until > time.monotonic()
+        """Return whether the other side turned out to be GlitchTip."""
+        return "glitchtip" in self._remembered
 
     def _is_glitchtip(self, error: HttpError) -> bool:
         """Return whether an error is GlitchTip's refusal of an order; that is remembered."""
         if error.status == REFUSED:
-            self._glitchtip_until = time.monotonic() + KNOWN_SECONDS
+            self._remembered["glitchtip"] = True
         return error.status == REFUSED
 
     async def warm(self, services: Sequence[Service]) -> None:
-        """Looks up what every later call needs, so that the first triage need not. Raises `PortError`."""
+        """Look up what every later call needs, so that the first triage need not."""
         for service in services:
-            await self._places.where([service])
+            await self._projects.where([service])
 
-    # --- issues ------------------------------------------------------------------------------------------------
+    # --- issues ----------------------------------------------------------------------------------
 
     async def page(
         self,
@@ -101,131 +116,118 @@ class Sentry:
         *,
         after: str | None = None,
     ) -> IssuePage:
-        """https://docs.sentry.io/api/events/list-an-organizations-issues/ ; a query without `is:` finds every status."""
-        where = await self._places.where(services)
+        """Return the loudest issues of a span. A query without `is:` finds every status.
+
+        https://docs.sentry.io/api/events/list-an-organizations-issues/
+        """
+        where = await self._projects.where(services)
         if where is None:
-            return IssuePage(rows=(), missing=await self._places.unseen(services))
-        params: Pairs = [
-            *_span(since, until),
-            ("query", ERRORS),
-            ("sort", "freq"),
-            ("limit", str(PAGE)),
-        ]
-        params += [("groupStatsPeriod", "24h")]
+            return IssuePage(rows=(), missing=await self._projects.why_nothing(services))
+        params: Pairs = [*_span(since, until), ("query", ERRORS), ("sort", "freq")]
+        params += [("limit", str(PAGE)), ("groupStatsPeriod", "24h")]
         try:
             if self.glitchtip:
                 return await self._glitchtip.page(where, since, after)
-            answers, lost = await self._apart.some(
-                "/issues/", where, params, every=self._places.every(), after=after
+            answers, errors = await self._queries.get_some(
+                "/issues/", where, params, every=self._projects.ids(), after=after
             )
         except HttpError as error:
             if self.glitchtip or not self._is_glitchtip(error):
                 raise
             return await self._glitchtip.page(where, since, after)
-        rows = [
-            i.row(since)
-            for answer in answers.values()
-            for i in read(self._http, list[IssueShape], answer)
-        ]
+        rows = [issue.row(since) for issue in self._issues_in(answers)]
         rows = sorted(rows, key=lambda row: -row.events) if len(answers) > 1 else rows
-        page = IssuePage(
-            rows=tuple(rows), next=following(answers), since=self._places.since(services)
+        return IssuePage(
+            rows=tuple(rows),
+            next=next_page(answers),
+            since=self._projects.since(services),
+            missing=errors[0].text if errors else "",
+            passing=any(error.retryable for error in errors),
         )
-        if not lost:
-            return page
-        return page.model_copy(
-            update={"missing": lost[0].text, "passing": any(one.retryable for one in lost)}
-        )
+
+    def _issues_in(self, answers: Mapping[str, httpx.Response]) -> list[IssueShape]:
+        pages = [self._http.read(list[IssueShape], answer) for answer in answers.values()]
+        return [issue for page in pages for issue in page]
 
     async def new_issues(
         self, service: Service, release: str, since: datetime, until: datetime
     ) -> Sequence[IssueRow]:
-        where = await self._places.where([service])
+        where = await self._projects.where([service])
         if where is None or until - since < timedelta(seconds=1):
             return ()
         name = service.release.in_sentry(release)
         try:
             if self.glitchtip:
                 return await self._glitchtip.new_issues(where, name, since, until)
-            named = await sentry_releases.asked_by(self._http, service, where, release)
-            if named is None:
+            term = await self._releases.search_term(service, where, release)
+            if term is None:
                 return ()
-            params: Pairs = [*_span(since, until), ("query", f"{ERRORS} {named}")]
+            params: Pairs = [*_span(since, until), ("query", f"{ERRORS} {term}")]
             params += [("sort", "new"), ("limit", str(PAGE))]
-            answers = await self._apart.get("/issues/", where, params, every=self._places.every())
+            answers = await self._queries.get("/issues/", where, params, every=self._projects.ids())
         except HttpError as error:
             if self.glitchtip or not self._is_glitchtip(error):
                 raise
             return await self._glitchtip.new_issues(where, name, since, until)
-        rows = [
-            i.row()
-            for answer in answers.values()
-            for i in read(self._http, list[IssueShape], answer)
-        ]
-        return [r for r in rows if r.first_seen >= since]
+        rows = [issue.row() for issue in self._issues_in(answers)]
+        return [row for row in rows if row.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
         """https://docs.sentry.io/api/events/retrieve-an-issue/"""
         if self.glitchtip:
             return await self._glitchtip.issue(id)
         answer = await self._http.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
-        return read(self._http, IssueShape, answer).row()
+        return self._http.read(IssueShape, answer).row()
 
     async def by_short_id(self, short_id: str) -> IssueRow:
         """https://docs.sentry.io/api/organizations/resolve-a-short-id/"""
         answer = await self._http.get(f"/shortids/{part(short_id, 'Sentry')}/", scope=EVENTS)
-        return read(self._http, ShortIdShape, answer).group.row()
+        return self._http.read(ShortIdShape, answer).group.row()
 
     async def detail(self, service: Service, issue: str) -> EventDetail | None:
         """https://docs.sentry.io/api/events/retrieve-an-issue-event/"""
-        where = await self._places.where([service])
+        where = await self._projects.where([service])
         return await self._latest(issue, [pair for pair in where or [] if pair[0] == "environment"])
 
     async def elsewhere(self, service: Service, issue: str) -> str | None:
-        """The environment that an issue burns in, where it does in none that counts; None: it does, or Sentry cannot tell."""
-        found = await self.detail(service, issue) or await self._latest(issue, [])
-        where = found.environment if found is not None else ""
+        """Return the environment that an issue burns in, where it does in none that counts.
+
+        None: it does in one that counts, or Sentry cannot tell.
+        """
+        event = await self.detail(service, issue) or await self._latest(issue, [])
+        where = event.environment if event is not None else ""
         return where if where and where not in service.environments else None
 
     async def _latest(self, issue: str, params: Pairs) -> EventDetail | None:
         if self.glitchtip:
             return await self._glitchtip.latest(issue)
-        try:
-            answer = await self._http.get(
-                f"/issues/{part(issue, 'Sentry')}/events/latest/", params, scope=EVENTS
-            )
-        except HttpError as error:
-            if error.status == 404:
-                return None
-            raise
-        return read(self._http, EventShape, answer).detail()
+        path = f"/issues/{part(issue, 'Sentry')}/events/latest/"
+        answer = await self._http.get_or_none(path, params)
+        return None if answer is None else self._http.read(EventShape, answer).detail()
 
-    # --- events: rows and series -------------------------------------------------------------------------------
+    # --- events: rows and series -----------------------------------------------------------------
 
     async def per_minute(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> Minutes:
-        """https://docs.sentry.io/api/explore/query-explore-events-in-timeseries-format/ (milliseconds), else the older
-        `events-stats/` (seconds), else nothing."""
-        where = await self._places.where(services)
+        """Return the events of each minute.
+
+        https://docs.sentry.io/api/explore/query-explore-events-in-timeseries-format/ has
+        milliseconds; else the older `events-stats/` has seconds; else nothing is known.
+        """
+        where = await self._projects.where(services)
         if where is None:
             return Minutes()
-        params: Pairs = [
-            *_span(since, until),
-            ("query", of(issues)),
-            ("yAxis", "count()"),
-            ("interval", "1m"),
-        ]
-        if self._stats_until < time.monotonic():
+        params: Pairs = [*_span(since, until), ("query", of_issues(issues))]
+        params += [("yAxis", "count()"), ("interval", "1m")]
+        if "/events-timeseries/" not in self._remembered:
             try:
                 return self._series(await self._of_errors("/events-timeseries/", where, params))
             except HttpError as error:
                 if error.status is None:  # it is slow, or away: the older call would be the same
                     raise
-                if (
-                    not error.retryable
-                ):  # no such call here, or its answer is of another shape; else only this time
-                    self._stats_until = time.monotonic() + KNOWN_SECONDS
+                if not error.retryable:  # no such call here, or an answer of another shape
+                    self._remembered["/events-timeseries/"] = True
         try:
             answers = await self._of_errors("/events-stats/", where, params)
         except HttpError as error:
@@ -233,24 +235,22 @@ class Sentry:
                 raise
             self.lacking["events-stats/"] = error.status
             return Minutes(known=False)
-        found: dict[datetime, int] = {}
-        for at, points in (
-            row
-            for answer in answers.values()
-            for row in read(self._http, StatsShape, answer).data
-            if row[1]
-        ):
-            found[_minute(at)] = found.get(_minute(at), 0) + int(points[0].count or 0)
+        counts: dict[datetime, int] = {}
+        for answer in answers.values():
+            for seconds, points in self._http.read(StatsShape, answer).data:
+                if points:
+                    at = _minute(seconds)
+                    counts[at] = counts.get(at, 0) + int(points[0].count or 0)
         return Minutes(
-            counts={at: n for at, n in found.items() if n},
-            incomplete=tuple(at for at in found if at + timedelta(minutes=1) > until - INGESTION),
+            counts={at: count for at, count in counts.items() if count},
+            incomplete=tuple(at for at in counts if at + timedelta(minutes=1) > until - INGESTION),
         )
 
     def _series(self, answers: Mapping[str, httpx.Response]) -> Minutes:
         series = [
             s
             for answer in answers.values()
-            for s in read_numbers(self._http, TimeseriesShape, answer).timeSeries
+            for s in self._http.read_numbers(TimeseriesShape, answer).timeSeries
         ]
         points = [p for s in series for p in s.values or ()]
         counts: dict[datetime, int] = {}
@@ -269,7 +269,7 @@ class Sentry:
     async def first_event(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> datetime | None:
-        rows = await self._rows(services, since, until, ["min(timestamp)"], of(issues))
+        rows = await self._rows(services, (since, until), ["min(timestamp)"], of_issues(issues))
         value = next((r.get("min(timestamp)") for r in rows.data), None) if rows else None
         return moment(value) if value else None
 
@@ -278,34 +278,36 @@ class Sentry:
     ) -> int:
         if not issues or until <= since:
             return 0
-        rows = await self._rows(services, since, until, ["count()"], of(issues), anywhere=True)
+        rows = await self._rows(
+            services, (since, until), ["count()"], of_issues(issues), anywhere=True
+        )
         if rows is not None:
-            if await self._places.where(services) is None:
+            if await self._projects.where(services) is None:
                 return 0
             # A count of nothing is a row with zero.
             if not rows.data or any(number(r.get("count()")) is None for r in rows.data):
-                raise untold("count()")
+                raise without_count()
             return sum(count_of(r, "count()") for r in rows.data)
         wanted = set(issues)
-        found, after = 0, None
+        events, after = 0, None
         while True:
             page = await self.page(services, since, until, after=after)
             if self.glitchtip:
                 raise cannot_count()
             if page.missing:  # a part of the projects would be too mild a count
                 raise HttpError("Sentry", page.missing, retryable=page.passing)
-            found += sum(r.events for r in page.rows if r.id in wanted)
+            events += sum(row.events for row in page.rows if row.id in wanted)
             if (after := page.next) is None:
-                return found
+                return events
 
     async def releases(
         self, service: Service, issues: Sequence[str], since: datetime, until: datetime
     ) -> Sequence[Share]:
         rows = await self._rows(
-            [service], since, until, ["release", "count()"], of(issues), "-count()"
+            [service], (since, until), ["release", "count()"], of_issues(issues), "-count()"
         )
         if rows is not None and any(number(r.get("count()")) is None for r in rows.data):
-            raise untold("count()")
+            raise without_count()
         return (
             shares(((r.get("release"), count_of(r, "count()")) for r in rows.data), empty=True)
             if rows
@@ -313,7 +315,7 @@ class Sentry:
         )
 
     async def addresses(self, service: Service, since: datetime, until: datetime) -> int | None:
-        rows = await self._rows([service], since, until, ["count_unique(user.ip)"], "")
+        rows = await self._rows([service], (since, until), ["count_unique(user.ip)"], "")
         return (
             next((count_of(r, "count_unique(user.ip)") for r in rows.data), None) if rows else None
         )
@@ -321,87 +323,72 @@ class Sentry:
     async def picture(
         self, services: Sequence[Service], issues: Sequence[str], since: datetime, until: datetime
     ) -> EventPicture:
-        """https://docs.sentry.io/api/explore/query-explore-events-in-table-format/ , four tables at once."""
-        service, query = services[0], of(issues)
-        region, org = tag(service.region_tag), tag(service.org_tag)
-        most = "-count()"
+        """Return who is hit, from four tables at once.
+
+        https://docs.sentry.io/api/explore/query-explore-events-in-table-format/
+        """
+        region, org = tag(services[0].region_tag), tag(services[0].org_tag)
+        query, most = of_issues(issues), "-count()"
+
+        def table(*fields: str, sort: str | None = most) -> Awaitable[RowsShape | HttpError | None]:
+            return tried(self._rows(services, (since, until), fields, query, sort))
+
         totals, people, transactions, places = await asyncio.gather(
-            tried(
-                self._rows(
-                    services,
-                    since,
-                    until,
-                    ["count()", "count_unique(user)", "count_unique(user.ip)"],
-                    query,
-                )
-            ),
-            tried(
-                self._rows(
-                    services,
-                    since,
-                    until,
-                    ["user", "count()", "count_unique(user.ip)"],
-                    query,
-                    most,
-                )
-            ),
-            tried(self._rows(services, since, until, ["transaction", "count()"], query, most)),
-            tried(self._rows(services, since, until, [region, org, "count()"], query, most)),
+            table("count()", "count_unique(user)", "count_unique(user.ip)", sort=None),
+            table("user", "count()", "count_unique(user.ip)"),
+            table("transaction", "count()"),
+            table(region, org, "count()"),
         )
         if totals is None or people is None or transactions is None or places is None:
             return await self._per_issue(services, issues)
-        return of_tables(service, totals, people, transactions, places, PAGE)
+        return of_tables(services[0], Tables(totals, people, transactions, places, PAGE))
 
     async def _per_issue(self, services: Sequence[Service], issues: Sequence[str]) -> EventPicture:
-        """Without Discover: the tags of the loudest issues."""
+        """Return the picture without Discover, from the tags of the loudest issues."""
         loudest = issues[:PER_ISSUE]
         asked = [(i, k) for i in loudest for k in tag_keys(services[0])]
         answers = await asyncio.gather(*(tried(self._tag(i, k)) for i, k in asked))
-        found = of_tags(services[0], loudest, dict(zip(asked, answers, strict=True)))
-        return found if len(issues) <= PER_ISSUE else of_some(found, len(issues) - PER_ISSUE)
+        picture = of_tags(services[0], loudest, dict(zip(asked, answers, strict=True)))
+        return picture if len(issues) <= PER_ISSUE else of_some(picture, len(issues) - PER_ISSUE)
 
     async def _tag(self, issue: str, key: str) -> TagDetailShape | None:
         if self.glitchtip:
             return await self._glitchtip.tag(issue, key)
         path = f"/issues/{part(issue, 'Sentry')}/tags/{part(key, 'Sentry')}/"
-        try:
-            return read(self._http, TagDetailShape, await self._http.get(path, scope=EVENTS))
-        except HttpError as error:
-            if error.status == 404:
-                return None
-            raise
+        answer = await self._http.get_or_none(path)
+        return None if answer is None else self._http.read(TagDetailShape, answer)
 
     async def _rows(
         self,
         services: Sequence[Service],
-        since: datetime,
-        until: datetime,
+        span: tuple[datetime, datetime],
         fields: Sequence[str],
         query: str,
         sort: str | None = None,
         *,
         anywhere: bool = False,
     ) -> RowsShape | None:
-        """A table of `events/`; None where this plan has no Discover (403, 404). `anywhere`: issues of neighbours, too."""
-        if self._no_rows_until > time.monotonic():
+        """Return a table of `events/`, or None where this plan has no Discover (403, 404).
+
+        `anywhere`: issues of neighbours, too.
+        """
+        if "/events/" in self._remembered:
             return None
-        where = await self._places.where(services)
-        if where is None or until <= since:
+        where = await self._projects.where(services)
+        if where is None or span[1] <= span[0]:
             return RowsShape(data=[])
         if anywhere:
             where = [("project", "-1"), *(pair for pair in where if pair[0] == "environment")]
-        params: Pairs = [*_span(since, until), *(("field", f) for f in fields)]
+        params: Pairs = [*_span(*span), *(("field", f) for f in fields)]
         params += [("query", query), ("per_page", str(PAGE)), *([("sort", sort)] if sort else [])]
         try:
             answers = await self._of_errors("/events/", where, params, services)
-            return joined(
-                [read(self._http, RowsShape, answer) for answer in answers.values()], sort
-            )
+            return joined([self._http.read(RowsShape, answer) for answer in answers.values()], sort)
         except HttpError as error:
             if error.status not in LACKING:
                 raise
             self.lacking["events/"] = error.status
-            self._no_rows_until = time.monotonic() + KNOWN_SECONDS
+            self._remembered["/events/"] = True
             return None
 
     async def _of_errors(
@@ -410,78 +397,34 @@ class Sentry:
         """Ask the data set of errors; an older self-hosted Sentry has these in `discover` only."""
         try:
             asked = [*params, ("dataset", self._dataset)]
-            return await self._apart.get(path, where, asked, every=self._places.every(services))
+            return await self._queries.get(path, where, asked, every=self._projects.ids(services))
         except HttpError as error:
             if error.status != 400 or "dataset" not in error.said or self._dataset == OLDER:
                 raise
-            answers = await self._apart.get(
-                path, where, [*params, ("dataset", OLDER)], every=self._places.every(services)
+            answers = await self._queries.get(
+                path, where, [*params, ("dataset", OLDER)], every=self._projects.ids(services)
             )
             self._dataset = OLDER
             return answers
 
-    # --- releases ----------------------------------------------------------------------------------------------
+    # --- releases --------------------------------------------------------------------------------
 
     async def deploys(self, services: Sequence[Service]) -> Sequence[DeploySeen]:
-        """https://docs.sentry.io/api/releases/list-an-organizations-releases/ ; its `lastDeploy` may be of another
-        environment, then the release's own list is asked."""
-        where = await self._places.where(services)
-        if where is None:
-            return ()
-        listed = await self._newest(where)
-        counted = {e for s in services for e in s.environments}
-        elsewhere = [r for r in listed if r.deployed_elsewhere(counted)]
-        lists = await asyncio.gather(*(tried(self._deploys_of(r)) for r in elsewhere[:LOOKUPS]))
-        more = {
-            r.version: deploys
-            for r, deploys in zip(elsewhere, lists, strict=False)
-            if not isinstance(
-                deploys, HttpError
-            )  # gone meanwhile, an odd name: of that one nobody knows, the others stand
-        }
-        untold = {r.version for r in elsewhere[:LOOKUPS]} - more.keys()
-        found = [
-            seen
-            for release in listed
-            for service in services
-            for seen in release.seen(
-                service,
-                more.get(release.version) or [d for d in [release.lastDeploy] if d],
-                untold=release.version in untold,
-            )
-        ]
-        return sorted(found, key=lambda d: d.started_at, reverse=True)
-
-    async def _newest(self, where: Pairs) -> list[ReleaseShape]:
-        """The newest releases, page by page: a page may hold less than was asked for (https://docs.sentry.io/api/pagination/)."""
-        listed: list[ReleaseShape] = []
-        more: str | None = None
-        while True:
-            params = [
-                *where,
-                ("per_page", str(RELEASES_LOOKED_AT)),
-                *([("cursor", more)] if more else []),
-            ]
-            answer = await self._http.get("/releases/", params, scope=sentry_releases.SCOPE)
-            page = read(self._http, list[ReleaseShape], answer)
-            listed += page
-            more = cursor(answer)
-            if more is None or not page or len(listed) >= RELEASES_LOOKED_AT:
-                return listed[:RELEASES_LOOKED_AT]
+        where = await self._projects.where(services)
+        return () if where is None else await self._releases.deploys(services, where)
 
     async def release_names(self, service: Service) -> list[str]:
-        """The newest releases as Sentry writes them (`firebreak doctor`)."""
-        return await sentry_releases.newest(self._http, await self._places.where([service]) or [])
+        """Return the newest releases as Sentry writes them (`firebreak doctor`)."""
+        return await self._releases.newest_names(await self._projects.where([service]) or [])
 
     async def names_of(self, service: Service, release: str) -> Sequence[str]:
-        where = await self._places.where([service]) or []
-        return await sentry_releases.names_of(self._http, service, where, release)
+        where = await self._projects.where([service]) or []
+        return await self._releases.names_of(service, where, release)
 
-    async def _deploys_of(self, release: ReleaseShape) -> list[DeployShape]:
-        path = f"/releases/{part(release.version, 'Sentry')}/deploys/"
-        return read(
-            self._http, list[DeployShape], await self._http.get(path, scope=sentry_releases.SCOPE)
-        )
+
+def of_issues(issues: Sequence[str]) -> str:
+    """Return the search for these issues: https://docs.sentry.io/concepts/search/"""
+    return f"issue.id:[{','.join(i for i in issues if i.isdigit())}]" if issues else ERRORS
 
 
 def _span(since: datetime, until: datetime) -> Pairs:

@@ -1,8 +1,10 @@
-"""One event of Sentry, read: what was raised first, what it was wrapped in, and the frames of all of it, the crash first.
+"""One event of Sentry: the first exception, its wrappers, and all their frames, the crash first.
 
-The values of an event's exception are listed oldest first, "this includes both the stacktrace and the exception itself":
-https://github.com/getsentry/sentry/blob/master/src/sentry/interfaces/exception.py. So the first value is the cause, and the last one is what was
-caught last; Sentry names its issue after the last one. Groups form a tree by `exception_id` and `parent_id`:
+The values of an event's exception are listed oldest first, "this includes both the stacktrace and
+the exception itself":
+https://github.com/getsentry/sentry/blob/master/src/sentry/interfaces/exception.py. So the first
+value is the cause, and the last one was caught last; Sentry names its issue after the last one.
+Groups form a tree by `exception_id` and `parent_id`:
 https://github.com/getsentry/rfcs/blob/main/text/0079-exception-groups.md
 """
 
@@ -26,12 +28,16 @@ CONTEXT_LINES = 5
 CONTEXT_WIDTH = 200
 FRAMES = 30
 LOOKED_AT = 5
-"""So much of an absolute path tells a file; before that stand a machine's folders and its people."""
+"""Last parts of an absolute path that tell a file.
+
+Before them stand a machine's folders and its people.
+"""
 TYPE = 100
 VALUE = 500
 """Characters of an exception's text."""
 REPORTS = ("csp", "hpkp", "expectct", "expectstaple", "nel")
-"""What browsers report by themselves: https://github.com/getsentry/sentry/tree/master/src/sentry/interfaces (`security.py`, `nel.py`)"""
+"""The reports of browsers themselves (`security.py`, `nel.py`):
+https://github.com/getsentry/sentry/tree/master/src/sentry/interfaces"""
 _CONTEXT_OF = ("__cause__", "__context__")
 _MEMBER = re.compile(r"\[\d+\]$")
 _CANCELLED = re.compile(r"cancell?ed|cancellation|canceled|aborterror", re.IGNORECASE)
@@ -47,7 +53,10 @@ class FrameShape(Shape):
     context: list[tuple[int, str | None]] | None = None
 
     def frame(self, *, told: bool = True) -> Frame:
-        """`told`: whether any frame of the event is marked as in-app; else what is of no known library may be ours."""
+        """Return the frame. `told`: some frame of the event is marked as in-app.
+
+        Else what is of no known library may be ours.
+        """
         line = self.lineNo
         around = [(n, scrubbed(text or "")[:CONTEXT_WIDTH]) for n, text in self.context or []]
         if line is not None:
@@ -56,8 +65,9 @@ class FrameShape(Shape):
         file = without_query(self.filename or self.absPath or module.partition(", ")[0]) or "?"
         built_at = self.absPath or ""
         if not self.inApp or "/" not in file.replace("\\", "/"):
-            # Python and Ruby name a library's file as if it were ours (`django/db/models/query.py`). Rust, Go and Dart
-            # tell no folder at all, and mark as in-app what is not of the language itself:
+            # Python and Ruby name a library's file as if it were ours
+            # (`django/db/models/query.py`). Rust, Go and Dart tell no folder at all, and mark as
+            # in-app what is not of the language itself:
             # https://github.com/getsentry/sentry-rust/blob/master/sentry-backtrace/src/process.rs,
             # https://github.com/getsentry/sentry-go/blob/master/stacktrace.go `isInAppFrame`
             file = in_library(built_at) or file
@@ -82,7 +92,7 @@ class StackShape(Shape):
     @field_validator("frames", mode="before")
     @classmethod
     def _there(cls, value: Any) -> Any:
-        return [one for one in value if one is not None] if isinstance(value, list) else value
+        return [row for row in value if row is not None] if isinstance(value, list) else value
 
 
 class MechanismShape(Shape):
@@ -102,8 +112,8 @@ class Stacked(Shape):
     @property
     def frames(self) -> list[FrameShape]:
         """The crashing one first."""
-        told = next((s.frames for s in (self.stacktrace, self.rawStacktrace) if s and s.frames), [])
-        return told[::-1]
+        stacks = (self.stacktrace, self.rawStacktrace)
+        return next((stack.frames[::-1] for stack in stacks if stack and stack.frames), [])
 
 
 class ExceptionShape(Stacked):
@@ -139,7 +149,7 @@ class EntryShape(Shape):
 
     def rows(self) -> list[Any]:
         values = self.data.get("values") if isinstance(self.data, dict) else self.data
-        return [one for one in values if one] if isinstance(values, list) else []
+        return [row for row in values if row] if isinstance(values, list) else []
 
 
 class TagShape(Shape):
@@ -153,11 +163,12 @@ class SdkShape(Shape):
 
     @property
     def newest_first(self) -> bool:
-        """Whether it sends a chain the wrong way round, as Dart's did up to 8.x:
-        https://github.com/getsentry/sentry-dart/blob/8.14.2/dart/lib/src/recursive_exception_cause_extractor.dart `flatten`"""
-        return (
-            self.name.startswith("sentry.dart") and re.match(r"[0-8]\.", self.version) is not None
-        )
+        """Return whether it sends a chain the wrong way round, as Dart's did up to 8.x.
+
+        `flatten` of
+        https://github.com/getsentry/sentry-dart/blob/8.14.2/dart/lib/src/recursive_exception_cause_extractor.dart
+        """
+        return self.name.startswith("sentry.dart") and bool(re.match(r"[0-8]\.", self.version))
 
 
 class EventShape(Shape):
@@ -175,7 +186,7 @@ class EventShape(Shape):
         if self.sdk.newest_first and all(value.mechanism.exception_id is None for value in values):
             values.reverse()
         raised = _raised(values)
-        told, frames = self._frames(values, raised)
+        marked, frames = self._frames(values, raised)
         tags = {t.key: t.value for t in self.tags}
         release = (self.release or {}).get("version") or tags.get("release")
         handled = next(
@@ -196,7 +207,7 @@ class EventShape(Shape):
             release=str(release) if release else None,
             environment=tags.get("environment") or "",
             kind=self._kind(),
-            in_app_told=told or not frames,
+            in_app_told=marked or not frames,
         )
 
     def _of(self, kind: str) -> list[EntryShape]:
@@ -209,15 +220,18 @@ class EventShape(Shape):
     def _frames(
         self, values: Sequence[ExceptionShape], raised: _Raised
     ) -> tuple[bool, list[Frame]]:
-        """Whether any is marked as in-app; and the exceptions' frames, else those of the entry `stacktrace`, else of the thread."""
+        """Return whether any frame is marked as in-app, and the frames.
+
+        They are the exceptions', else those of the entry `stacktrace`, else of the thread.
+        """
         shapes = [frame for value in values for frame in value.frames]
         if shapes:
-            told = any(frame.inApp for frame in shapes)
+            marked = any(frame.inApp for frame in shapes)
             stacks = [
-                [(v.name, [f.frame(told=told) for f in v.frames]) for v in of]
+                [(v.name, [f.frame(told=marked) for f in v.frames]) for v in of]
                 for of in (raised.chain, raised.beside)
             ]
-            return told, evidence(*stacks)
+            return marked, evidence(*stacks)
         alone = [
             StackShape.model_validate(e.data)
             for e in self._of("stacktrace")
@@ -231,15 +245,16 @@ class EventShape(Shape):
                 for row in entry.rows()
             ]
             shapes = _thread(threads, [v.threadId for v in raised.chain if v.threadId]).frames
-        told = any(frame.inApp for frame in shapes)
-        return told, [frame.frame(told=told) for frame in shapes]
+        marked = any(frame.inApp for frame in shapes)
+        return marked, [frame.frame(told=marked) for frame in shapes]
 
 
 def _thread(threads: Sequence[ThreadShape], raised_in: Sequence[str]) -> ThreadShape:
-    """The thread that crashed: the exception's, the crashed one, the current one, or the only one there is.
+    """Return the thread of the exception, the crashed one, the current one, or the only one.
 
-    https://github.com/getsentry/sentry/blob/master/src/sentry/utils/event_frames.py `get_crashing_thread`; a logged message has its
-    stack in the current thread.
+    `get_crashing_thread` of
+    https://github.com/getsentry/sentry/blob/master/src/sentry/utils/event_frames.py. A logged
+    message has its stack in the current thread.
     """
     having = [thread for thread in threads if thread.frames]
     named = [thread for id in raised_in for thread in having if thread.id == id]
@@ -248,7 +263,7 @@ def _thread(threads: Sequence[ThreadShape], raised_in: Sequence[str]) -> ThreadS
     return next(iter((*named, *crashed, *current, *only)), ThreadShape())
 
 
-# --- what was raised of what -----------------------------------------------------------------------------------
+# --- what was raised of what ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +275,10 @@ class _Raised:
 
 
 def _raised(values: Sequence[ExceptionShape]) -> _Raised:
-    """From what was caught last inwards; of a group into the first of its members that is more than a cancellation."""
+    """Return the chain from what was caught last inwards.
+
+    Of a group it goes into the first of its members that is more than a cancellation.
+    """
     if not values:
         return _Raised()
     inside = _inside(values)
@@ -272,39 +290,45 @@ def _raised(values: Sequence[ExceptionShape]) -> _Raised:
 
 
 def _inside(values: Sequence[ExceptionShape]) -> dict[int, list[int]]:
-    """Position → positions of what it wraps, in the order of their ids.
+    """Return position → positions of what it wraps, in the order of their ids.
 
-    Without ids, or where they make no tree (doubled, missing, in a circle; some SDKs number them the wrong way round), the order alone
-    counts. A wrapper always stands behind what it wraps.
+    Without ids the order alone counts; likewise where they make no tree (doubled, missing, in a
+    circle; some SDKs number them the wrong way round). A wrapper stands behind what it wraps.
     """
     plain = {n: [n - 1] for n in range(1, len(values))}
     ids = [value.mechanism.exception_id for value in values]
     if None in ids or len(set(ids)) < len(ids):
         return plain
     where = {id: n for n, id in enumerate(ids)}
-    found: dict[int, list[int]] = {}
+    wrapped: dict[int, list[int]] = {}
     for position, value in enumerate(values[:-1]):
         outer = where.get(_parent(value.mechanism))
         if outer is None or outer <= position:
             return plain
-        found.setdefault(outer, []).append(position)
-    return {outer: sorted(inner, key=lambda n: ids[n] or 0) for outer, inner in found.items()}
+        wrapped.setdefault(outer, []).append(position)
+    return {outer: sorted(inner, key=lambda n: ids[n] or 0) for outer, inner in wrapped.items()}
 
 
-def _parent(told: MechanismShape) -> int | None:
-    """Python's SDK gives a cause inside of a group no parent of its own, and numbers it right behind what was raised from it:
-    https://github.com/getsentry/sentry-python/blob/master/sentry_sdk/utils.py `exceptions_from_error`"""
-    if told.source in _CONTEXT_OF and told.exception_id is not None:
-        return told.exception_id - 1
-    return told.parent_id
+def _parent(mechanism: MechanismShape) -> int | None:
+    """Return the id of the wrapper.
+
+    Python's SDK gives a cause inside of a group no parent of its own, and numbers it right behind
+    what was raised from it: `exceptions_from_error` of
+    https://github.com/getsentry/sentry-python/blob/master/sentry_sdk/utils.py
+    """
+    if mechanism.source in _CONTEXT_OF and mechanism.exception_id is not None:
+        return mechanism.exception_id - 1
+    return mechanism.parent_id
 
 
 def _inner(
     values: Sequence[ExceptionShape], inside: dict[int, list[int]], outer: int
 ) -> int | None:
-    """What an exception was raised because of: of a group a member, else its cause. What was suppressed on the way is neither:
+    """Return the reason of an exception: of a group a member, else its cause.
+
+    What was suppressed on the way is neither, and nor is a tree of components:
     https://github.com/getsentry/sentry-java/blob/main/sentry/src/main/java/io/sentry/SentryExceptionFactory.java
-    Nor is a tree of components."""
+    """
     wrapped = [
         n
         for n in inside.get(outer, [])
@@ -329,10 +353,10 @@ def _inner(
     return next((n for n in serious if ours(n)), serious[0])
 
 
-# --- frames ----------------------------------------------------------------------------------------------------
+# --- frames ---------------------------------------------------------------------------------------
 
 
 def _most_telling(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """At most `FRAMES`, ours before those of libraries, in their order: a framework's are many."""
-    kept = sorted(range(len(frames)), key=lambda n: (not frames[n].in_app, n))[:FRAMES]
-    return tuple(frames[n] for n in sorted(kept))
+    """Return at most `FRAMES` in their order. Ours go before those of libraries."""
+    telling = sorted(range(len(frames)), key=lambda n: (not frames[n].in_app, n))[:FRAMES]
+    return tuple(frames[n] for n in sorted(telling))

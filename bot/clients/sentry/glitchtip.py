@@ -16,24 +16,22 @@ from datetime import datetime
 
 import httpx
 
-from bot.clients.http.client import Http, HttpError, part
+from bot.clients.http.client import part
+from bot.clients.http.errors import HttpError
 from bot.clients.sentry.event import EventShape
+from bot.clients.sentry.http import EVENTS, PAGE, Pairs, SentryHttp, next_cursor
 from bot.clients.sentry.models import IssueShape, TagDetailShape, utc
-from bot.clients.sentry.parsing import read
-from bot.clients.sentry.projects import EVENTS, cursor
 from phases.ports.tracker_values import EventDetail, IssuePage, IssueRow
 from phases.triage.blast_radius import LEVELS, NEW
 
 REFUSED = 422
 """Its answer to a `sort` of Sentry's (Django Ninja)."""
-PAGE = 100
-Pairs = list[tuple[str, str]]
 
 
 class GlitchTip:
     """One organisation. `site` is the same system without the organisation in its paths."""
 
-    def __init__(self, organisation: Http, site: Http) -> None:
+    def __init__(self, organisation: SentryHttp, site: SentryHttp) -> None:
         self._http = organisation
         self._site = site
 
@@ -41,13 +39,12 @@ class GlitchTip:
         """Return the issues seen since then. An old one counts as one event: more is not told."""
         more: Pairs = [("cursor", after)] if after else []
         answer = await self._list([*where, ("sort", "-last_seen"), *more])
-        shapes = read(self._http, list[IssueShape], answer)
-        seen = [one for one in shapes if one.lastSeen is None or utc(one.lastSeen) >= since]
-        rows = [_counted(one.row(), since) for one in seen if one.level in LEVELS]
+        issues = self._http.read(list[IssueShape], answer)
+        seen_since = [i for i in issues if i.lastSeen is None or utc(i.lastSeen) >= since]
+        rows = [_counted(issue.row(), since) for issue in seen_since if issue.level in LEVELS]
         rows.sort(key=lambda row: -row.events)
-        return IssuePage(
-            rows=tuple(rows), next=cursor(answer) if len(seen) == len(shapes) else None
-        )
+        cursor = next_cursor(answer) if len(seen_since) == len(issues) else None
+        return IssuePage(rows=tuple(rows), next=cursor)
 
     async def new_issues(
         self, where: Pairs, release: str, since: datetime, until: datetime
@@ -57,35 +54,24 @@ class GlitchTip:
         answer = await self._list(
             [*where, *span, ("query", f'release:"{release}"'), ("sort", "-first_seen")]
         )
-        rows = [
-            one.row() for one in read(self._http, list[IssueShape], answer) if one.level in LEVELS
-        ]
+        issues = self._http.read(list[IssueShape], answer)
+        rows = [issue.row() for issue in issues if issue.level in LEVELS]
         return [row for row in rows if row.first_seen >= since]
 
     async def issue(self, id: str) -> IssueRow:
         answer = await self._site.get(f"/issues/{part(id, 'Sentry')}/", scope=EVENTS)
-        return read(self._site, IssueShape, answer).row()
+        return self._site.read(IssueShape, answer).row()
 
     async def latest(self, issue: str) -> EventDetail | None:
-        try:
-            answer = await self._site.get(
-                f"/issues/{part(issue, 'Sentry')}/events/latest/", scope=EVENTS
-            )
-        except HttpError as error:
-            if error.status == 404:
-                return None
-            raise
-        return read(self._site, EventShape, answer).detail()
+        answer = await self._site.get_or_none(f"/issues/{part(issue, 'Sentry')}/events/latest/")
+        return None if answer is None else self._site.read(EventShape, answer).detail()
 
     async def tag(self, issue: str, key: str) -> TagDetailShape | None:
-        """None: no event has it."""
-        answer = await self._site.get(
-            f"/issues/{part(issue, 'Sentry')}/tags/", [("key", key)], scope=EVENTS
-        )
-        return next(
-            (one for one in read(self._site, list[TagDetailShape], answer) if one.key in ("", key)),
-            None,
-        )
+        """Return the tag, or None where no event has it."""
+        path = f"/issues/{part(issue, 'Sentry')}/tags/"
+        answer = await self._site.get(path, [("key", key)], scope=EVENTS)
+        details = self._site.read(list[TagDetailShape], answer)
+        return next((detail for detail in details if detail.key in ("", key)), None)
 
     async def _list(self, params: Pairs) -> httpx.Response:
         named = [(name, value) for name, value in params if (name, value) != ("environment", "")]

@@ -1,7 +1,8 @@
-"""Sentry's answers as models, and what of them may leave the client: no value of an end user ever does.
+"""Sentry's answers as models. No value of an end user ever leaves the client.
 
 Shapes: https://docs.sentry.io/api/events/list-an-organizations-issues/,
-https://docs.sentry.io/api/events/retrieve-an-issue-event/, https://docs.sentry.io/api/releases/list-an-organizations-releases/,
+https://docs.sentry.io/api/events/retrieve-an-issue-event/,
+https://docs.sentry.io/api/releases/list-an-organizations-releases/,
 https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group_stream.py
 """
 
@@ -13,21 +14,23 @@ import secrets
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from math import isfinite
 from typing import Any, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from bot.clients.http.errors import HttpError
 from phases.ports.tracker_values import IssueRow, UserShare
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
 from phases.triage.recommendation import STANDS_IN, UNTOLD
 
-ROLLOUT = timedelta(minutes=15)  # a deploy whose start is not told took at most this long
+ROLLOUT = timedelta(minutes=15)
+"""A deploy whose start is not told took at most this long."""
 
-_SALT = secrets.token_bytes(
-    16
-)  # lives as long as the process: keys cannot be compared with anything outside
+_SALT = secrets.token_bytes(16)
+"""It lives as long as the process: keys cannot be compared with anything outside."""
 _PEOPLE = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
@@ -36,8 +39,36 @@ def utc(at: datetime) -> datetime:
 
 
 def scrubbed(text: str) -> str:
-    """Titles, paths and lines of source can carry end users' values: mail and network addresses are taken out."""
+    """Return the text without mail and network addresses.
+
+    Titles, paths and lines of source can carry end users' values.
+    """
     return _PEOPLE.sub("…", text)
+
+
+def moment(value: object) -> datetime | None:
+    """Return the time in a table's cell: ISO 8601, with a zone or in UTC without one."""
+    try:
+        return utc(datetime.fromisoformat(str(value)))
+    except ValueError:
+        return None
+
+
+def number(value: object) -> int | None:
+    """Return a count, which comes as a number of either kind, or as a string where it is large."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() else None
+    return int(value) if isinstance(value, int | float) and isfinite(value) else None
+
+
+def count_of(row: dict[str, Any], field: str) -> int:
+    return number(row.get(field)) or 0
+
+
+def without_count() -> HttpError:
+    """Return the error of an answer without its count: it may be any, and surely is not zero."""
+    text = "Sentry answered in a shape that is not known (count())"
+    return HttpError("Sentry", text, retryable=False)
 
 
 class Shape(BaseModel):
@@ -46,7 +77,7 @@ class Shape(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, value: Any) -> Any:
-        """What is null is what is not told: Sentry's serializers leave either."""
+        """Leave out what is null: it is not told. Sentry's serializers leave either."""
         return (
             {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
         )
@@ -79,7 +110,8 @@ class IssueShape(Shape):
     count: int = 0
     """A string on the wire; with `start` and `end`: in the window."""
     firstSeen: datetime | None = None
-    """Null where the environment's own record of the issue is not written yet (`first_seen.get(item.id)`):
+    """Null where the environment's own record of the issue is not written yet
+    (`first_seen.get(item.id)`):
     https://github.com/getsentry/sentry/blob/master/src/sentry/api/serializers/models/group.py"""
     lastSeen: datetime | None = None
     lifetime: Lifetime | None = None
@@ -96,13 +128,19 @@ class IssueShape(Shape):
 
     @property
     def category(self) -> str:
-        """`outage` is an uptime monitor's or a cron monitor's (src/sentry/issues/grouptype.py, https://github.com/getsentry/sentry)."""
+        """Return the category. `outage` is an uptime monitor's or a cron monitor's.
+
+        Source: src/sentry/issues/grouptype.py, https://github.com/getsentry/sentry.
+        """
         return "cron" if self.issueType == "monitor_check_in_failure" else self.issueCategory
 
     @field_validator("stats", mode="before")
     @classmethod
     def _day(cls, value: Any) -> Any:
-        """The one period that was asked for (`groupStatsPeriod`), and of it what is a bucket: none of this is worth a triage."""
+        """Return the buckets of the one period that was asked for (`groupStatsPeriod`).
+
+        Nothing here is worth failing a triage: what is no bucket is left out.
+        """
         rows: list[Any] = (value.get("24h") or []) if isinstance(value, dict) else []
         pairs = [row for row in rows if isinstance(row, list) and len(row) == 2]
         return {
@@ -114,9 +152,10 @@ class IssueShape(Shape):
         }
 
     def row(self, since: datetime | None = None) -> IssueRow:
-        """`since`: the window's start, where `count` is of a window."""
-        told = [utc(at) for at in (self.firstSeen, self.lifetime and self.lifetime.firstSeen) if at]
-        first = min(told) if told else utc(self.lastSeen or datetime.now(UTC))
+        """Return the issue. `since` is the window's start, where `count` is of a window."""
+        firsts = (self.firstSeen, self.lifetime and self.lifetime.firstSeen)
+        times = [utc(at) for at in firsts if at]
+        first = min(times) if times else utc(self.lastSeen or datetime.now(UTC))
         before, minutes = self._before(since)
         return IssueRow(
             id=self.id,
@@ -138,7 +177,10 @@ class IssueShape(Shape):
         )
 
     def _before(self, since: datetime | None) -> tuple[int, float]:
-        """Events of the last day's hourly buckets that lie before the window, and the minutes they span."""
+        """Return the events of the last day that lie before the window, and their minutes.
+
+        They are counted in hourly buckets.
+        """
         buckets = (self.stats or {}).get("24h", [])
         if not buckets or since is None:
             return 0, 0.0
@@ -160,7 +202,10 @@ class DeployShape(Shape):
     dateFinished: datetime | None = None
 
     def started(self, first_event: datetime | None) -> datetime | None:
-        """`dateStarted` is often not told. Then a first event shortly before the end shows that it had started by then."""
+        """Return when the deploy started. `dateStarted` is often not told.
+
+        Then a first event shortly before the end shows that it had started by then.
+        """
         if self.dateStarted is not None:
             return utc(self.dateStarted)
         if self.dateFinished is None:
@@ -182,16 +227,24 @@ class ReleaseShape(Shape):
     deployCount: int = 0
     lastCommit: CommitShape | None = None
     firstEvent: datetime | None = None
+    dateCreated: datetime | None = None
+    dateReleased: datetime | None = None
     projects: list[ProjectShape] = Field(default_factory=list[ProjectShape])
 
     def deployed_elsewhere(self, counted: Collection[str]) -> bool:
-        """Whether its last deploy says nothing of the environments that count, and an earlier one may."""
+        """Return whether an earlier deploy may be to an environment that counts.
+
+        The last one is to another.
+        """
         if self.lastDeploy is None:
             return self.deployCount > 0
         return self.lastDeploy.environment not in counted and self.deployCount > 1
 
     def release(self, service: Service) -> Release | None:
-        """The version as the catalogue writes it, where this is a release of `service` and its name fits."""
+        """Return the version as the catalogue writes it.
+
+        None: this is no release of `service`, or its name does not fit.
+        """
         slugs = {p.slug for p in self.projects}
         if service.sentry and not slugs & set(service.sentry):
             return None
@@ -207,12 +260,15 @@ class ReleaseShape(Shape):
     def seen(
         self, service: Service, deploys: Iterable[DeployShape], *, untold: bool = False
     ) -> list[DeploySeen]:
-        """Its deploys to the counted environments, and its first event there. `untold`: its list could not be asked for."""
+        """Return the deploys to the counted environments, and the first event there.
+
+        `untold`: the list of deploys could not be asked for.
+        """
         release = self.release(service)
         if release is None:
             return []
         first = utc(self.firstEvent) if self.firstEvent is not None else None
-        found = [
+        deployed = [
             DeploySeen(
                 release=release,
                 service=service.name,
@@ -225,10 +281,10 @@ class ReleaseShape(Shape):
         ]
         if first is not None:
             source = UNTOLD if untold else STANDS_IN
-            found.append(
+            deployed.append(
                 DeploySeen(release=release, service=service.name, started_at=first, source=source)
             )
-        return found
+        return deployed
 
 
 class TagValueShape(Shape):
@@ -248,14 +304,20 @@ class RowsMeta(Shape):
 
 
 class RowsShape(Shape):
-    """`events/`: rows as asked, one value a field. An answer without `data` says nothing: it is not the same as no events."""
+    """`events/`: rows as asked, one value a field.
+
+    An answer without `data` says nothing: it is not the same as no events.
+    """
 
     data: list[dict[str, Any]]
     meta: RowsMeta = RowsMeta()
 
 
 class PointShape(TypedDict):
-    """One of 1,500 in an answer: no object of its own, and null is allowed field by field instead of in `Shape`'s way."""
+    """One of 1,500 points in an answer, so it is no object of its own.
+
+    Null is allowed field by field instead of in `Shape`'s way.
+    """
 
     timestamp: float
     """Milliseconds."""
@@ -281,7 +343,7 @@ class StatsShape(Shape):
     """Seconds."""
 
 
-# --- end users: counted here, never named ----------------------------------------------------------------------
+# --- end users: counted here, never named --------------------------------------------------------
 
 
 def hashed(value: str) -> str:
@@ -289,7 +351,10 @@ def hashed(value: str) -> str:
 
 
 def is_not_user(value: str, patterns: Sequence[str]) -> bool:
-    """Whether a `user` tag (`id:healthcheck-1`) is one of the catalogue's `not_users`, with or without its kind."""
+    """Return whether a `user` tag (`id:healthcheck-1`) is one of the catalogue's `not_users`.
+
+    A pattern fits the tag with or without its kind.
+    """
     bare = value.partition(":")[2] or value
     return any(fnmatchcase(value, p) or fnmatchcase(bare, p) for p in patterns)
 
@@ -306,28 +371,29 @@ class UserRows(Shape):
 def split_users(
     rows: Iterable[tuple[str | None, int, int | None]], not_users: Sequence[str]
 ) -> UserRows:
-    """`rows`: user tag, events, addresses."""
-    found = UserRows(users=[])
+    """Return the rows split. `rows`: user tag, events, addresses."""
+    split = UserRows(users=[])
     for value, events, addresses in rows:
         if not value:
-            found.events_without += events
+            split.events_without += events
         elif is_not_user(value, not_users):
-            found.not_users += 1
-            found.events_of_not_users += events
+            split.not_users += 1
+            split.events_of_not_users += events
         else:
-            found.users.append(
+            split.users.append(
                 UserShare(key=hashed(value), events=events, addresses=addresses or None)
             )
-    return found
+    return split
 
 
 def shares(rows: Iterable[tuple[object, int]], *, empty: bool = False) -> tuple[Share, ...]:
-    """Events by name, joined, most first; those without a name only where `empty`."""
-    found: dict[str, int] = {}
+    """Return events by name, joined, most first; those without a name only where `empty`."""
+    by_name: dict[str, int] = {}
     for value, events in rows:
         name = "" if value is None else scrubbed(str(value))
         if name or empty:
-            found[name] = found.get(name, 0) + events
+            by_name[name] = by_name.get(name, 0) + events
     return tuple(
-        Share(name=n[:200], events=e) for n, e in sorted(found.items(), key=lambda x: (-x[1], x[0]))
+        Share(name=name[:200], events=events)
+        for name, events in sorted(by_name.items(), key=lambda x: (-x[1], x[0]))
     )

@@ -1,60 +1,163 @@
-"""Several projects in one question where Sentry's plan allows it; else each by itself, and put together here.
+"""The projects and environments of a service in Sentry, and questions over several projects.
 
-Without the feature `organizations:global-views` Sentry answers 400 to a question over several projects, and to `project=-1` where
-there is more than one: https://github.com/getsentry/sentry/blob/master/src/sentry/issues/endpoints/organization_group_index.py
+Without the feature `organizations:global-views` Sentry answers 400 to a question over several
+projects, and to `project=-1` where there is more than one:
+https://github.com/getsentry/sentry/blob/master/src/sentry/issues/endpoints/organization_group_index.py
 ("You do not have the multi project stream feature enabled") and
-https://github.com/getsentry/sentry/blob/master/src/sentry/api/bases/organization_events.py ("You cannot view events from multiple
-projects."). Which environments there are is not asked of a project: one is enough for that.
+https://github.com/getsentry/sentry/blob/master/src/sentry/api/bases/organization_events.py
+("You cannot view events from multiple projects."). Then each project is asked by itself, and the
+answers are put together here. The existing environments are not asked of a project: one is enough
+for that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import httpx
 
-from bot.clients.http.client import Http, HttpError
-from bot.clients.sentry.models import RowsMeta, RowsShape
+from bot.clients.cache import Cache
+from bot.clients.gather import at_once
+from bot.clients.http.client import Params
+from bot.clients.http.errors import HttpError
+from bot.clients.sentry.http import (
+    AT_ONCE,
+    EVENTS,
+    KNOWN_SECONDS,
+    PAGE,
+    Pairs,
+    SentryHttp,
+    next_cursor,
+)
+from bot.clients.sentry.models import ProjectShape, RowsMeta, RowsShape, utc
+from phases.record.service import Service
 
-EVENTS = "event:read"
-KNOWN_SECONDS = 600.0
-"""How long it is remembered that several at once are refused."""
-AT_ONCE = 5
 MOST_PROJECTS = 20
 """Asked one by one where a service names none: plans without the feature are small."""
 
-Pairs = list[tuple[str, str]]
 
+class Projects:
+    """The projects and environments of one organisation, looked up once. Raises `PortError`."""
 
-class Apart:
-    """GETs over projects; the answers by project, or one under `""` for all."""
-
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: SentryHttp) -> None:
         self._http = http
-        self._until = 0.0
+        self._lock = asyncio.Lock()
+        self._projects: dict[str, ProjectShape] = {}
+        self._fresh = Cache[str, bool](seconds=KNOWN_SECONDS)
+        self._environments = Cache[tuple[str, ...], tuple[str, ...]](seconds=KNOWN_SECONDS)
+
+    async def where(self, services: Sequence[Service]) -> Pairs | None:
+        """Return the `project` and `environment` parameters of a question.
+
+        None: none of the environments has ever been seen. Raises, too, where a project of the first
+        service is not there.
+        """
+        async with self._lock:
+            if "projects" not in self._fresh:
+                self._projects = await self._listed()
+                self._fresh["projects"] = True
+            known = self._projects
+            environments = await self._seen_environments(
+                services[0].environments, self.ids(services)[:1]
+            )
+        slugs = [slug for s in services for slug in s.sentry] if services[0].sentry else []
+        missing = [slug for slug in services[0].sentry if slug not in known]
+        if missing:
+            text = f"Sentry has no project {', '.join(missing)}, or our token may not see it"
+            raise HttpError("Sentry", text, retryable=False)
+        projects = [known[slug].id for slug in slugs if slug in known] or ["-1"]
+        if not environments:
+            return None
+        return [*(("project", p) for p in projects), *(("environment", e) for e in environments)]
+
+    def ids(self, services: Sequence[Service] = ()) -> list[str]:
+        """Return every project's id, those of `services` first."""
+        first = [slug for s in services for slug in s.sentry if slug in self._projects]
+        return [self._projects[slug].id for slug in dict.fromkeys((*first, *self._projects))]
+
+    def since(self, services: Sequence[Service]) -> datetime | None:
+        """Return when the first project of the first service was made."""
+        projects = [self._projects[s] for s in services[0].sentry if s in self._projects]
+        return min(
+            (utc(p.dateCreated) for p in projects if p.dateCreated is not None), default=None
+        )
+
+    async def why_nothing(self, services: Sequence[Service]) -> str:
+        """Return why nothing is found, where issues burn in environments of other names.
+
+        Empty: there are none at all.
+        """
+        params: Pairs = [("project", p) for p in self.ids(services)[:1] or ("-1",)]
+        params += [("statsPeriod", "14d"), ("query", ""), ("limit", "1")]
+        if not self._http.json(await self._http.get("/issues/", params, scope=EVENTS)):
+            return ""
+        wanted = " or ".join(services[0].environments)
+        text = f"Sentry has issues, and never an event of the environment {wanted}"
+        return f"{text}, which the catalogue names"
+
+    async def _listed(self) -> dict[str, ProjectShape]:
+        """https://docs.sentry.io/api/organizations/list-an-organizations-projects/"""
+        projects: dict[str, ProjectShape] = {}
+        cursor: str | None = None
+        while True:
+            params: Params = {"per_page": PAGE, "cursor": cursor}
+            answer = await self._http.get("/projects/", params, scope="org:read or project:read")
+            projects |= {p.slug: p for p in self._http.read(list[ProjectShape], answer)}
+            if (cursor := next_cursor(answer)) is None:
+                return projects
+
+    async def _seen_environments(
+        self, wanted: tuple[str, ...], project: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Return those of the environments that the organisation knows.
+
+        An event without an environment counts as the first, and is asked for as ``. Any one project
+        does (several at once are not in every plan). Sentry answers 404 where one of them was never
+        seen:
+        https://github.com/getsentry/sentry/blob/master/src/sentry/api/helpers/environments.py
+        """
+        if wanted in self._environments:
+            return self._environments[wanted]
+        for some in dict.fromkeys(((*wanted, ""), wanted, ("", *wanted[:1]), wanted[:1], ("",))):
+            params: Pairs = [("project", p) for p in project or ("-1",)]
+            params += [*(("environment", e) for e in some), ("statsPeriod", "1h")]
+            params += [("query", ""), ("limit", "1")]
+            try:
+                await self._http.get("/issues/", params, scope=EVENTS)
+            except HttpError as error:
+                if error.status == 404:
+                    continue
+                raise
+            self._environments[wanted] = some
+            return some
+        return ()
+
+
+class ProjectQueries:
+    """GETs over projects. The answers come by project, or one under `""` for all."""
+
+    def __init__(self, http: SentryHttp) -> None:
+        self._http = http
+        self._refused = Cache[str, bool](seconds=KNOWN_SECONDS)
+        """Whether several projects at once are refused."""
 
     async def get(
-        self,
-        path: str,
-        where: Pairs,
-        params: Pairs,
-        *,
-        every: Sequence[str] = (),
-        after: str | None = None,
+        self, path: str, where: Pairs, params: Pairs, *, every: Sequence[str] = ()
     ) -> dict[str, httpx.Response]:
-        """`every`: what `project=-1` stands for. `after`: what `after()` made of the last answers.
+        """Return the answers. `every` is what `project=-1` stands for.
 
-        Raises `HttpError`, too where one project did not answer: a sum over a part of them would be too small.
+        Raises `HttpError`, too where one project did not answer: a sum over a part of them would be
+        too small.
         """
-        answers, lost = await self.some(path, where, params, every=every, after=after)
-        if lost:
-            raise lost[0]
+        answers, errors = await self.get_some(path, where, params, every=every)
+        if errors:
+            raise errors[0]
         return answers
 
-    async def some(
+    async def get_some(
         self,
         path: str,
         where: Pairs,
@@ -63,71 +166,63 @@ class Apart:
         every: Sequence[str] = (),
         after: str | None = None,
     ) -> tuple[dict[str, httpx.Response], list[HttpError]]:
-        """As `get`, of those that answered, with why the others did not. Raises `HttpError` where none did."""
+        """Return the answers of those that answered, and the errors of the others.
+
+        `after` is what `next_page()` made of the last answers. Raises `HttpError` where none did.
+        """
         cursors = (
             dict(part.split("=", 1) for part in after.split()) if after and "=" in after else {}
         )
-        if not cursors and self._until < time.monotonic():
+        if not cursors and "several" not in self._refused:
             more: Pairs = [("cursor", after)] if after else []
             try:
                 return {"": await self._http.get(path, [*where, *params, *more], scope=EVENTS)}, []
             except HttpError as error:
                 if not _refuses_several(error):
                     raise
-                self._until = time.monotonic() + KNOWN_SECONDS
+                self._refused["several"] = True
         asked = [value for name, value in where if name == "project"]
         projects = list(cursors) or (list(every)[:MOST_PROJECTS] if asked == ["-1"] else asked)
         rest = [pair for pair in where if pair[0] != "project"]
-        slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(project: str) -> httpx.Response | HttpError:
+        async def ask(project: str) -> httpx.Response | HttpError:
             more: Pairs = [("cursor", cursors[project])] if project in cursors else []
-            async with slots:
-                try:
-                    return await self._http.get(
-                        path, [("project", project), *rest, *params, *more], scope=EVENTS
-                    )
-                except HttpError as error:
-                    return error
+            try:
+                return await self._http.get(
+                    path, [("project", project), *rest, *params, *more], scope=EVENTS
+                )
+            except HttpError as error:
+                return error
 
-        told = dict(
-            zip(
-                projects, await asyncio.gather(*(one(project) for project in projects)), strict=True
-            )
-        )
-        lost = [answer for answer in told.values() if isinstance(answer, HttpError)]
-        if lost and len(lost) == len(told):
-            raise lost[0]
-        return {
-            name: answer for name, answer in told.items() if not isinstance(answer, HttpError)
-        }, lost
+        every_answer = dict(zip(projects, await at_once(AT_ONCE, ask, projects), strict=True))
+        errors = [answer for answer in every_answer.values() if isinstance(answer, HttpError)]
+        if errors and len(errors) == len(every_answer):
+            raise errors[0]
+        return {p: a for p, a in every_answer.items() if not isinstance(a, HttpError)}, errors
 
 
 def _refuses_several(error: HttpError) -> bool:
-    said = error.said.lower()
-    return error.status == 400 and "multi" in said and "project" in said
+    reason = error.said.lower()
+    return error.status == 400 and "multi" in reason and "project" in reason
 
 
-def cursor(answer: httpx.Response) -> str | None:
-    """Of the next page: https://docs.sentry.io/api/pagination/"""
-    link = answer.links.get("next", {})
-    return link.get("cursor") if link.get("results") == "true" else None
-
-
-def after(answers: dict[str, httpx.Response]) -> str | None:
-    """Where all of them go on; None where none does."""
-    going_on = {
-        project: found
+def next_page(answers: dict[str, httpx.Response]) -> str | None:
+    """Return the place where all of them go on; None where none does."""
+    cursors = {
+        project: cursor
         for project, answer in answers.items()
-        if (found := cursor(answer)) is not None
+        if (cursor := next_cursor(answer)) is not None
     }
-    if "" in going_on:
-        return going_on[""]
-    return " ".join(f"{project}={found}" for project, found in going_on.items()) or None
+    if "" in cursors:
+        return cursors[""]
+    return " ".join(f"{project}={cursor}" for project, cursor in cursors.items()) or None
 
 
 def joined(tables: Sequence[RowsShape], sort: str | None) -> RowsShape:
-    """One table of several projects'. Counts add up; distinct values may be the same ones, so the most of one project counts."""
+    """Return one table of several projects'.
+
+    Counts add up. Distinct values may be the same ones, so the most of one project counts.
+    """
     if len(tables) == 1:
         return tables[0]
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -135,7 +230,7 @@ def joined(tables: Sequence[RowsShape], sort: str | None) -> RowsShape:
         key = tuple(value for name, value in row.items() if "(" not in name)
         known = rows.setdefault(key, row)
         if known is not row:
-            rows[key] = {name: _both(name, known.get(name), value) for name, value in row.items()}
+            rows[key] = {name: _sum(name, known.get(name), value) for name, value in row.items()}
     data = list(rows.values())
     if sort:
         data.sort(key=lambda row: row.get(sort.lstrip("-")) or 0, reverse=sort.startswith("-"))
@@ -145,9 +240,9 @@ def joined(tables: Sequence[RowsShape], sort: str | None) -> RowsShape:
     return RowsShape(data=data, meta=partial)
 
 
-def _both(name: str, one: Any, other: Any) -> Any:
-    if "(" not in name or one is None or other is None:
-        return one if other is None else other
+def _sum(name: str, first: Any, second: Any) -> Any:
+    if "(" not in name or first is None or second is None:
+        return first if second is None else second
     if name == "count()":
-        return one + other
-    return min(one, other) if name.startswith("min(") else max(one, other)
+        return first + second
+    return min(first, second) if name.startswith("min(") else max(first, second)

@@ -1,4 +1,7 @@
-"""Who is in a private incident's channel, asked of Slack and kept for a moment: joining and leaving changes who may see it."""
+"""The members of a private incident's channel, who alone may see it.
+
+They are asked for and kept for a moment only: people join and leave.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ log = logging.getLogger(__name__)
 
 CACHED_SECONDS = 10.0
 LAST_KNOWN_SECONDS = 300.0
-"""While Slack does not answer, who was in the channel so long ago may still see it; then nobody."""
+"""While Slack does not answer, members of so long ago may still see it; then nobody."""
 ASK_SECONDS = 0.8  # of the 3 s in which Slack wants its ack
 
 

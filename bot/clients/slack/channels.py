@@ -38,7 +38,7 @@ class Found:
 
 
 class Remembers(Protocol):
-    """Which id a name had."""
+    """The ids that names had."""
 
     async def recall(self, name: str) -> str | None: ...
 
@@ -46,7 +46,7 @@ class Remembers(Protocol):
 
 
 class Channels:
-    """An id is one call. A name is read from the list, private channels of the bot included, and kept."""
+    """An id is one call. A name is read from the list, private channels included, and kept."""
 
     def __init__(self, slack: Reads, remembers: Remembers | None = None) -> None:
         self._slack = slack
@@ -70,15 +70,15 @@ class Channels:
         Raises `PortError`; asked again, it goes on where it stopped.
         """
         wanted = reference(written)
-        if wanted.id is not None and (found := await self._by_id(wanted.id)) is not None:
-            return found
+        if wanted.id is not None and (channel := await self._by_id(wanted.id)) is not None:
+            return channel
         if wanted.name:
-            if (found := await self._remembered(wanted.name)) is not None:
-                return found
-            if (found := await self._by_name(wanted.name)) is not None:
+            if (channel := await self._remembered(wanted.name)) is not None:
+                return channel
+            if (channel := await self._by_name(wanted.name)) is not None:
                 if self.remembers is not None:
-                    await self.remembers.remember(wanted.name, found.id)
-                return found
+                    await self.remembers.remember(wanted.name, channel.id)
+                return channel
         return await self._by_id(wanted.maybe) if wanted.maybe is not None else None
 
     async def _by_id(self, id: str) -> Found | None:
@@ -93,25 +93,27 @@ class Channels:
 
     async def _remembered(self, name: str) -> Found | None:
         id = await self.remembers.recall(name) if self.remembers is not None else None
-        found = await self._by_id(id) if id is not None else None
-        return found if found is not None and name == found.name and not found.archived else None
+        channel = await self._by_id(id) if id is not None else None
+        if channel is None or name != channel.name or channel.archived:
+            return None
+        return channel
 
     async def _by_name(self, name: str) -> Found | None:
-        found, renamed = await self._search(name)
-        if found is None and self._listing.age > ANEW_SECONDS:
+        channel, renamed = await self._search(name)
+        if channel is None and self._listing.age > ANEW_SECONDS:
             self._listing.begin_anew()
-            found, renamed = await self._search(name)
-        return found or renamed
+            channel, renamed = await self._search(name)
+        return channel or renamed
 
     async def _search(self, name: str) -> tuple[Found | None, Found | None]:
         """Return the channel of this name, and one that had it before."""
         renamed: Found | None = None
         try:
-            async for one in self._listing.rows():
-                if name == one.name.casefold():
-                    return one, None
-                if name in one.names:
-                    renamed = renamed or one
+            async for channel in self._listing.rows():
+                if name == channel.name.casefold():
+                    return channel, None
+                if name in channel.names:
+                    renamed = renamed or channel
         except SlackRefused as refused:
             if refused.error != "missing_scope" or self._public_only:
                 raise

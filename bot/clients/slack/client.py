@@ -1,69 +1,46 @@
-"""Slack's Web API as the performers use it: typed errors, no retry of its own (the outbox retries), each call safe to repeat."""
+"""Slack's Web API as the performers use it, with typed errors.
+
+A writing call is never sent twice by itself (the outbox retries), and each is safe to repeat.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.clients.http.call_counts import NO_ANSWER, count, count_limited
+from bot.clients.http.call_counts import NO_ANSWER, count
 from bot.clients.http.certificates import context
-from bot.clients.http.client import AGAIN_PAUSES, HttpError, retry_after
-from bot.clients.http.unreachable import why
+from bot.clients.http.client import AGAIN_PAUSES, repeated
 from bot.clients.slack.channels import Channels
-from bot.clients.slack.errors import LIMITS, WAITABLE, BlocksRefused, SlackRefused
-from bot.runtime.ack_priority import people_first
-from bot.runtime.backoff import waited
+from bot.clients.slack.errors import SlackRefused
+from bot.clients.slack.web import (
+    TIMEOUT_SECONDS,
+    UNANSWERED,
+    Counting,
+    refusal,
+    refuse_redirects,
+    unanswered,
+)
 from handlers.slack import rich_blocks as rich
 from handlers.slack.message_text import by_person
 
 METADATA = "firebreak_message"
-"""`event_type` of the metadata on every message of an effect: how a redelivery finds what was posted."""
-TIMEOUT_SECONDS = 10
+"""`event_type` of the metadata on every message of an effect: a redelivery finds the post by it."""
 PAGE = 200
-UNANSWERED = (TimeoutError, aiohttp.ClientError, SlackClientError, OSError, ValueError)
-"""The last: what aiohttp says of a header that it will not send."""
 
 Blocks = Sequence[Mapping[str, Any]]
 
 
-class Shown(Protocol):
+class Shown(rich.Shown, Protocol):
     """A message as `handlers.views` makes it."""
 
     @property
     def text(self) -> str: ...
-    @property
-    def blocks(self) -> Blocks: ...
-    @property
-    def rich(self) -> Blocks: ...
-
-
-class SentElsewhere(aiohttp.ClientError):
-    """Instead of an answer came a redirect, which is not followed."""
-
-
-class Counting(AsyncWebClient):
-    """Counts every call, also those that Bolt and the listeners make."""
-
-    async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
-        status = NO_ANSWER
-        try:
-            answer = await super().api_call(api_method, **arguments)
-            status = str(answer.status_code)
-        except SlackApiError as error:
-            status = _word(error)
-            if status in LIMITS or error.response.status_code == 429:
-                count_limited("Slack")
-            raise
-        finally:
-            count("Slack", api_method, status)
-        return answer
 
 
 class Slack:
@@ -84,9 +61,9 @@ class Slack:
         self.channels = Channels(self)
 
     async def start(self) -> None:
-        """Opens the kept session; without it the SDK opens a connection a call."""
+        """Open the kept session; without it the SDK opens a connection a call."""
         stay = aiohttp.TraceConfig()
-        stay.on_request_redirect.append(_refuse_to_go)
+        stay.on_request_redirect.append(refuse_redirects)
         stay.on_request_end.append(self._answered)
         stay.on_request_exception.append(self._unanswered)
         self.session = aiohttp.ClientSession(
@@ -109,94 +86,70 @@ class Slack:
         self._count_answer(str(params.url), NO_ANSWER)
 
     def _count_answer(self, url: str, status: int | str) -> None:
-        """Answers to people go by addresses of their own, and not through the API that `Counting` counts."""
+        """Count an answer to a person.
+
+        It goes by an address of its own, and not through the API that `Counting` counts.
+        """
         if not url.startswith(self.web.base_url):
             count("Slack", "response_url", status)
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """One call as JSON. Raises `SlackRefused`, or `PortError` (retryable) where no answer came."""
-        return await self._ask(method, "json", arguments)
+        """Make one call as JSON.
+
+        Raises `SlackRefused`, or `PortError` (retryable) where no answer came.
+        """
+        given = _without_none(arguments)
+
+        async def send() -> dict[str, Any]:
+            return _data(await self._send(method, json=given))
+
+        return await repeated(send, ())
 
     async def get(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """One reading call; conversations.* and users.* take their arguments as a form, not as JSON. Raises as `call`."""
-        return await self._ask(method, "params", arguments)
+        """Make one reading call. Raises as `call`.
 
-    async def _ask(
-        self, method: str, way: Literal["json", "params"], arguments: dict[str, Any]
-    ) -> dict[str, Any]:
-        given = {key: value for key, value in arguments.items() if value is not None}
-        pauses = (
-            list(AGAIN_PAUSES) if way == "params" else []
-        )  # a read may be sent again at once after a fault
-        while True:
-            await people_first()
-            try:
-                return await self._asked(method, way, given)
-            except SlackRefused as refused:
-                if refused.error in LIMITS:
-                    if not await waited(refused.retry_after):
-                        raise
-                elif refused.retryable and pauses:
-                    await asyncio.sleep(pauses.pop(0))
-                else:
-                    raise
+        conversations.* and users.* take their arguments as a form, not as JSON.
+        """
+        given = _without_none(arguments)
 
-    async def _asked(
-        self, method: str, way: Literal["json", "params"], given: dict[str, Any]
-    ) -> dict[str, Any]:
+        async def send() -> dict[str, Any]:
+            return _data(await self._send(method, params=given))
+
+        return await repeated(send, AGAIN_PAUSES)
+
+    async def _send(self, method: str, **arguments: Any) -> AsyncSlackResponse:
         try:
-            answer = await (
-                self.web.api_call(method, json=given)
-                if way == "json"
-                else self.web.api_call(method, params=given)
-            )
+            return await self.web.api_call(method, **arguments)
         except SlackApiError as error:
-            raise _refusal(method, error) from error
+            raise refusal(method, error) from error
         except UNANSWERED as error:
-            raise self._unheard(method, error) from error
-        return dict(answer.data) if isinstance(answer.data, dict) else {}
+            raise unanswered(method, error, self.web.base_url) from error
 
-    def _unheard(self, method: str, error: BaseException) -> HttpError:
-        """Why no answer came, in words."""
-        if isinstance(error, SentElsewhere):
-            text = f"Slack sends us elsewhere ({error}), and SLACK_API_URL must be the address that answers"
-            return HttpError("slack", text, retryable=True)
-        if isinstance(error, TimeoutError):
-            return HttpError(
-                "slack", f"Slack did not answer {method} within {TIMEOUT_SECONDS} s", retryable=True
-            )
-        told = why("Slack", error, self.web.base_url)
-        text = f"Slack did not answer {method}: {told.says}"  # without Slack nobody could be told: it is waited for
-        return HttpError("slack", text, retryable=not told.final, sent=told.sent, mend=told.mend)
-
-    async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+    async def pages(self, method: str, key: str, **arguments: Any) -> AsyncIterator[Any]:
         cursor: str | None = None
         while True:
             answer = await self.get(method, **{"limit": PAGE, "cursor": cursor, **arguments})
-            for one in answer.get(key, []):
-                yield one
+            for row in answer.get(key, []):
+                yield row
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
             if cursor is None:
                 return
 
     async def who(self) -> tuple[dict[str, Any], frozenset[str]]:
-        """auth.test with the scopes that the token has, as its answer's `X-OAuth-Scopes` tells. Raises `PortError`.
+        """Return the answer of auth.test, and the scopes that the token has. Raises `PortError`.
 
+        The header `X-OAuth-Scopes` of the answer tells them.
         https://docs.slack.dev/authentication/installing-with-oauth#scopes
         """
-        try:
-            answer = await self.web.api_call("auth.test")
-        except SlackApiError as error:
-            raise _refusal("auth.test", error) from error
-        except UNANSWERED as error:
-            raise self._unheard("auth.test", error) from error
+        answer = await self._send("auth.test")
         header = next(
             (str(v) for k, v in answer.headers.items() if k.lower() == "x-oauth-scopes"), ""
         )
-        data = dict(answer.data) if isinstance(answer.data, dict) else {}
-        return data, frozenset(scope.strip() for scope in header.split(",") if scope.strip())
+        return _data(answer), frozenset(
+            scope.strip() for scope in header.split(",") if scope.strip()
+        )
 
-    # --- messages ----------------------------------------------------------------------------------------------
+    # --- messages ---------------------------------------------------------------------------------
 
     async def post(
         self,
@@ -210,15 +163,15 @@ class Slack:
         thread_ts: str | None = None,
         live: str | None = None,
     ) -> str:
-        """Posts once; where an earlier try may have arrived, looks for it in history first. Returns its `ts`.
+        """Post once, and return the `ts`.
 
-        `live` names a message of which there is one, whichever effect posts it.
+        Where an earlier try may have arrived, it is looked for in history first. `live` names a
+        message of which there is one, whichever effect posts it.
         """
-        if (
-            maybe_posted
-            and (found := await self.posted(channel, effect, since, thread_ts, live)) is not None
-        ):
-            return found
+        if maybe_posted:
+            ts = await self.posted(channel, effect, since, thread_ts, live)
+            if ts is not None:
+                return ts
         marked = {"incident": incident, "effect": effect, **({"live": live} if live else {})}
         answer = await self._put(
             message,
@@ -232,7 +185,7 @@ class Slack:
         return str(answer["ts"])
 
     async def _put(self, message: Shown, method: str, **arguments: Any) -> dict[str, Any]:
-        """With charts and tables where the workspace takes them."""
+        """Send the message, with charts and tables where the workspace takes them."""
 
         async def put(blocks: Blocks) -> dict[str, Any]:
             return await self.call(method, text=message.text, blocks=list(blocks), **arguments)
@@ -247,49 +200,49 @@ class Slack:
         thread_ts: str | None,
         live: str | None = None,
     ) -> str | None:
-        """The `ts` of the message whose metadata names `effect` or `live`; None where there is none since then."""
-        # clocks differ: a minute of grace. https://docs.slack.dev/reference/methods/conversations.history
+        """Return the `ts` of the message since then whose metadata names `effect` or `live`."""
+        # Clocks differ, so there is a minute of grace.
+        # https://docs.slack.dev/reference/methods/conversations.history
         oldest = f"{since.timestamp() - 60:.6f}"
         method, more = (
             ("conversations.replies", {"ts": thread_ts})
             if thread_ts
             else ("conversations.history", {})
         )
-        async for one in self.pages(
+        async for message in self.pages(
             method, "messages", channel=channel, oldest=oldest, include_all_metadata="true", **more
         ):
-            payload = (one.get("metadata") or {}).get("event_payload") or {}
+            payload = (message.get("metadata") or {}).get("event_payload") or {}
             if payload.get("effect") == effect or (
                 live is not None and payload.get("live") == live
             ):
-                return str(one["ts"])
+                return str(message["ts"])
         return None
 
     async def message(self, channel: str, ts: str) -> dict[str, Any] | None:
-        """One message, in the channel or in a thread, with its reactions; None where there is none.
+        """Return one message, in the channel or in a thread, with its reactions, or None.
 
         https://docs.slack.dev/messaging/retrieving-messages#individual_messages
         """
-        one = {"channel": channel, "oldest": ts, "latest": ts, "inclusive": "true", "limit": 1}
-        one |= {"include_all_metadata": "true"}
+        span = {"channel": channel, "oldest": ts, "latest": ts, "inclusive": "true", "limit": 1}
+        span |= {"include_all_metadata": "true"}
         for method, more in (("conversations.history", {}), ("conversations.replies", {"ts": ts})):
             try:
-                answer = await self.get(method, **one, **more)
+                answer = await self.get(method, **span, **more)
             except SlackRefused as refused:
                 if refused.error != "thread_not_found":
                     raise
                 return None
-            found = next((m for m in answer.get("messages", []) if m.get("ts") == ts), None)
-            if found is not None:
-                return dict(found)
+            for message in answer.get("messages", []):
+                if message.get("ts") == ts:
+                    return dict(message)
         return None
 
     async def permalink(self, channel: str, ts: str) -> str | None:
-        """None where there is no such message any more."""
+        """Return the message's address, or None where there is no such message any more."""
         try:
-            return str(
-                (await self.get("chat.getPermalink", channel=channel, message_ts=ts))["permalink"]
-            )
+            answer = await self.get("chat.getPermalink", channel=channel, message_ts=ts)
+            return str(answer["permalink"])
         except SlackRefused as refused:
             if refused.retryable:
                 raise
@@ -298,34 +251,18 @@ class Slack:
     async def update(self, channel: str, ts: str, message: Shown) -> None:
         await self._put(message, "chat.update", channel=channel, ts=ts)
 
-    async def ephemeral(
-        self,
-        channel: str,
-        user: str,
-        text: str,
-        blocks: Blocks | None = None,
-        thread_ts: str | None = None,
-    ) -> None:
-        await self.call(
-            "chat.postEphemeral",
-            channel=channel,
-            user=user,
-            text=text,
-            blocks=blocks or None,
-            thread_ts=thread_ts,
-        )
-
     async def pin(self, channel: str, ts: str) -> None:
         await self._unless({"already_pinned"}, "pins.add", channel=channel, timestamp=ts)
 
-    # --- channels ----------------------------------------------------------------------------------------------
+    # --- channels ---------------------------------------------------------------------------------
 
     async def create_channel(
         self, name: str, *, purpose: str, marker: str, private: bool, since: datetime
     ) -> tuple[str, str]:
-        """Makes `name`, or finds the one an earlier try made: ours where its purpose is empty or holds `marker`.
+        """Make a channel, or find the one that an earlier try made. Return its id and name.
 
-        Returns id and name; a name that somebody else has becomes `…-2` and so on.
+        A channel is ours where its purpose is empty or holds `marker`. A name that somebody else
+        has becomes `…-2` and so on.
         """
         for number in range(1, 10):
             wanted = name if number == 1 else f"{name[:77]}-{number}"
@@ -335,10 +272,10 @@ class Slack:
             except SlackRefused as refused:
                 if refused.error != "name_taken":
                     raise
-                found = await self.our_channel(wanted, marker, since)
-                if found is None:
+                ours = await self.our_channel(wanted, marker, since)
+                if ours is None:
                     continue
-                channel, called = found, wanted
+                channel, called = ours, wanted
             await self.call("conversations.setPurpose", channel=channel, purpose=purpose)
             return channel, called
         raise SlackRefused("conversations.create", "name_taken", retryable=False)
@@ -350,19 +287,14 @@ class Slack:
             "exclude_archived": "true",
             "limit": 999,
         }
-        async for one in self.pages("users.conversations", "channels", **kinds):
-            if one.get("name") != name:
+        async for channel in self.pages("users.conversations", "channels", **kinds):
+            if channel.get("name") != name:
                 continue
-            purpose = (one.get("purpose") or {}).get("value") or ""
-            created = float(one.get("created") or 0)
+            purpose = (channel.get("purpose") or {}).get("value") or ""
+            created = float(channel.get("created") or 0)
             if marker in purpose or (not purpose and created >= since.timestamp() - 60):
-                return str(one["id"])
+                return str(channel["id"])
         return None
-
-    async def channel_named(self, written: str) -> str | None:
-        """The id of a channel by id, name or link; None where there is none that the bot can see."""
-        found = await self.channels.find(written)
-        return found.id if found is not None and not found.archived else None
 
     async def join(self, channel: str) -> None:
         await self._unless(
@@ -373,11 +305,15 @@ class Slack:
         await self.call("conversations.setTopic", channel=channel, topic=topic[:250])
 
     async def invite(self, channel: str, people: Sequence[str]) -> dict[str, str]:
-        """Invites one by one where the whole fails; returns who could not be invited, and Slack's word for why."""
+        """Invite people, one by one where all at once fails.
+
+        Return Slack's word for each who could not be invited.
+        """
         if not people:
             return {}
         try:
-            # one who is in already stops all the others: https://docs.slack.dev/reference/methods/conversations.invite
+            # One who is in already stops all the others:
+            # https://docs.slack.dev/reference/methods/conversations.invite
             await self.call("conversations.invite", channel=channel, users=",".join(people))
         except SlackRefused as refused:
             if refused.retryable:
@@ -400,25 +336,16 @@ class Slack:
         return failed
 
     async def members(self, channel: str) -> list[str]:
-        """Who is in a channel: https://docs.slack.dev/reference/methods/conversations.members"""
-        found: list[str] = []
-        cursor: str | None = None
-        while True:
-            answer = await self.get(
-                "conversations.members", channel=channel, limit=PAGE, cursor=cursor
-            )
-            found += [str(one) for one in answer.get("members") or []]
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
-            if cursor is None:
-                return found
+        """https://docs.slack.dev/reference/methods/conversations.members"""
+        pages = self.pages("conversations.members", "members", channel=channel)
+        return [str(member) async for member in pages]
 
     async def talked_since(self, channel: str, since: datetime) -> bool:
-        """Whether a person wrote in the channel; what bots post and Slack itself notes does not count."""
+        """Return whether a person wrote in the channel. Bots and Slack's own notes do not count."""
         oldest = f"{since.timestamp():.6f}"
-        async for one in self.pages(
-            "conversations.history", "messages", channel=channel, oldest=oldest
-        ):
-            if by_person(one):
+        history = self.pages("conversations.history", "messages", channel=channel, oldest=oldest)
+        async for message in history:
+            if by_person(message):
                 return True
         return False
 
@@ -429,9 +356,10 @@ class Slack:
     async def bookmark(
         self, channel: str, title: str, link: str, *, known: str | None, maybe_added: bool
     ) -> str:
-        """Adds a bookmark, or makes the known one right; its id. https://docs.slack.dev/reference/methods/bookmarks.add
+        """Add a bookmark, or make the known one right. Return its id.
 
-        Where an earlier try may have added it, it is looked for; without the scope for that there may be two.
+        Where an earlier try may have added it, it is looked for. Without the scope for that there
+        may be two. https://docs.slack.dev/reference/methods/bookmarks.add
         """
         if known is None and maybe_added:
             known = await self._bookmarked(channel, link)
@@ -456,7 +384,7 @@ class Slack:
             if refused.error != "missing_scope":
                 raise
             return None
-        return next((str(one["id"]) for one in every if one.get("link") == link), None)
+        return next((str(mark["id"]) for mark in every if mark.get("link") == link), None)
 
     async def direct_message(self, person: str) -> str:
         answer = await self.call("conversations.open", users=person)
@@ -470,30 +398,9 @@ class Slack:
                 raise
 
 
-async def _refuse_to_go(
-    session: object, context: object, params: aiohttp.TraceRequestRedirectParams
-) -> None:
-    """aiohttp follows redirects by itself, and would take the token along; Slack's API never sends us elsewhere."""
-    raise SentElsewhere(str(params.response.status))
+def _without_none(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in arguments.items() if value is not None}
 
 
-def _refusal(method: str, error: SlackApiError) -> SlackRefused:
-    data = error.response.data if isinstance(error.response.data, dict) else {}
-    word = _word(error)
-    details = (data.get("response_metadata") or {}).get("messages") or []
-    again = (
-        word in WAITABLE or error.response.status_code >= 500 or error.response.status_code == 429
-    )
-    said = f"{word} ({'; '.join(str(d) for d in details[:2])})" if details else word
-    kind = BlocksRefused if word in rich.REFUSALS else SlackRefused
-    refused = kind(method, word, retryable=again, retry_after=retry_after(error.response.headers))
-    refused.text = f"Slack refused {method}: {said}"
-    if word.startswith("HTTP ") and not again:
-        refused.text = f"what answers {method} does not answer as Slack does ({word})"
-    return refused
-
-
-def _word(error: SlackApiError) -> str:
-    """Slack's word for why, or the HTTP status where its answer has none."""
-    data = error.response.data if isinstance(error.response.data, dict) else {}
-    return str(data.get("error") or f"HTTP {error.response.status_code}")
+def _data(answer: AsyncSlackResponse) -> dict[str, Any]:
+    return dict(answer.data) if isinstance(answer.data, dict) else {}

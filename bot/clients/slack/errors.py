@@ -1,9 +1,9 @@
-"""How Slack refuses, and which of its words ask for patience."""
+"""Slack's refusals, and those of its words that ask for patience."""
 
 from __future__ import annotations
 
+from bot.clients.http.errors import HttpError
 from handlers.slack import rich_blocks
-from phases.ports.ports import PortError
 
 WAITABLE = frozenset(
     # https://docs.slack.dev/reference/methods/chat.postMessage: errors that say "try again"
@@ -20,17 +20,20 @@ WAITABLE = frozenset(
 LIMITS = frozenset({"ratelimited", "rate_limited", "HTTP 429"})
 
 
-class SlackRefused(PortError):
-    """Slack answered `ok: false`; `error` is its word, e.g. `channel_not_found`."""
+class SlackRefused(HttpError):
+    """Slack answered `ok: false`; `error` is its word, such as `channel_not_found`."""
 
     def __init__(
         self, method: str, error: str, *, retryable: bool, retry_after: float | None = None
     ) -> None:
+        limited = error in LIMITS
         super().__init__(
             "slack",
             f"Slack refused {method}: {error}",
             retryable=retryable,
             retry_after=retry_after,
+            passing=retryable and not limited,
+            limited=limited,
         )
         self.error = error
 

@@ -1,7 +1,7 @@
-"""Slack's long lists, of which few pages a minute are given: read once, and on from where it stopped.
+"""Slack's long lists, of which few pages a minute are given.
 
-`conversations.list` and `users.list` are Tier 2, 20 calls a minute, with at most 1,000 a page. A page
-may hold fewer than were asked for. https://docs.slack.dev/apis/web-api/rate-limits,
+Each is read once, and on from where it stopped. `conversations.list` and `users.list` are Tier 2,
+20 calls a minute, with at most 1,000 a page. A page may hold fewer than were asked for. https://docs.slack.dev/apis/web-api/rate-limits,
 https://docs.slack.dev/reference/methods/conversations.list
 """
 
@@ -22,7 +22,7 @@ KEPT_SECONDS = 3600.0
 
 
 class Reads(Protocol):
-    """Of the client, what reads."""
+    """The client, as far as it reads."""
 
     async def get(self, method: str, **arguments: Any) -> dict[str, Any]: ...
 
@@ -73,7 +73,7 @@ class Listing(Generic[T]):
             await self._next_page()
 
     async def _next_page(self) -> None:
-        """Read one page more, for all who wait for it. A wait for a rate limit holds up nobody else."""
+        """Read one page more, for all who wait for it. A wait for a limit holds up nobody else."""
         cursor, rows = self._cursor, self._rows
         try:
             async with self._reading:
@@ -90,7 +90,7 @@ class Listing(Generic[T]):
         answer = await self._slack.get(
             self._method, limit=LISTED, cursor=self._cursor, **self._arguments
         )
-        read = (self._read(one) for one in answer.get(self._key) or [])
-        self._rows.extend(one for one in read if one is not None)
+        read = (self._read(shape) for shape in answer.get(self._key) or [])
+        self._rows.extend(row for row in read if row is not None)
         self._cursor = (answer.get("response_metadata") or {}).get("next_cursor") or None
         self._complete = self._cursor is None

@@ -1,14 +1,17 @@
-"""Who somebody is in Slack, as far as the rules ask: member or not, owner of a service, name for texts outside Slack."""
+"""People in Slack, as far as the rules ask.
+
+That is: member or not, owner of a service, and a name for texts outside Slack.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.clients.cache import Cache
 from bot.clients.slack.client import Slack
 from bot.clients.slack.errors import SlackRefused
 from bot.clients.slack.listing import Listing
@@ -33,22 +36,25 @@ class SlackPeople:
         self._slack = slack
         self._team = team
         self._enterprise = enterprise
-        self._known: dict[str, tuple[float, Person]] = {}
+        self._known = Cache[str, Person](seconds=CACHED_SECONDS)
         self._asking: dict[str, asyncio.Task[Person]] = {}
-        self._groups: dict[str, tuple[float, tuple[str, ...]]] = {}
-        self._handles: tuple[float, dict[str, str]] = (0.0, {})
+        self._groups = Cache[str, tuple[str, ...]](seconds=CACHED_SECONDS)
+        self._last_groups = Cache[str, tuple[str, ...]](seconds=LAST_KNOWN_SECONDS)
+        self._handles = Cache[str, dict[str, str]](seconds=CACHED_SECONDS)
         self._users = Listing(slack, "users.list", "members", _user)
 
     async def person(self, id: str, team: str | None, enterprise: str | None = None) -> Person:
-        """A full member of our workspace, or not. Raises `PortError` where Slack cannot be asked."""
+        """Return a person: a full member of our workspace, or not.
+
+        Raises `PortError` where Slack cannot be asked.
+        """
         ours = team in (None, self._team) or (
             self._enterprise is not None and enterprise == self._enterprise
         )
         if not ours:
             return Person(id=id, name="somebody of another workspace", member=False)
-        kept = self._known.get(id)
-        if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
-            return kept[1]
+        if (known := self._known.get(id)) is not None:
+            return known
         asking = self._asking.get(id)
         if asking is None:
             asking = self._asking[id] = asyncio.create_task(self._ask(id))
@@ -66,8 +72,9 @@ class SlackPeople:
             if refused.error in ("user_not_found", "user_not_visible"):
                 return Person(id=id, name=id, member=False)
             raise
-        # https://docs.slack.dev/reference/objects/user-object: guests, bots, who was invited and never came, and strangers. Who
-        # shares a Slack Connect channel with us is no "stranger" there: only the workspace tells them apart.
+        # Guests, bots, those who were invited and never came, and strangers:
+        # https://docs.slack.dev/reference/objects/user-object. Somebody who shares a Slack Connect
+        # channel with us is no "stranger" there: only the workspace tells them apart.
         no = (
             "deleted",
             "is_bot",
@@ -94,11 +101,11 @@ class SlackPeople:
             and not any(user.get(flag) for flag in no),
             offset=offset if isinstance(offset, int) else 0,
         )
-        self._known[id] = (time.monotonic(), person)
+        self._known[id] = person
         return person
 
     def _at_home(self, user: Mapping[str, Any]) -> bool:
-        """Of this workspace or, where that belongs to an Enterprise, of another one of it."""
+        """Return whether a user is of this workspace, or of another one of its Enterprise."""
         if user.get("team_id") in (None, self._team):
             return True
         grid = (user.get("enterprise_user") or {}).get("enterprise_id")
@@ -113,7 +120,10 @@ class SlackPeople:
             return id  # a name is a courtesy; the id says who as well
 
     async def email(self, id: str) -> str | None:
-        """For one look-up elsewhere, and kept nowhere. None without the scope `users:read.email`."""
+        """Return an address for one look-up elsewhere; it is kept nowhere.
+
+        None without the scope `users:read.email`.
+        """
         try:
             user = (await self._slack.get("users.info", user=id))["user"]
         except PortError:
@@ -121,55 +131,62 @@ class SlackPeople:
         return (user.get("profile") or {}).get("email") or None
 
     async def plain(self, text: str) -> str:
-        """`text` for outside Slack: mentions and channels become names, Slack dates their fallback."""
-        names = {one: await self.name(one) for one in set(MENTION.findall(text))}
-        text = MENTION.sub(lambda found: names[found.group(1)], text)
-        text = CHANNEL.sub(lambda found: f"#{found.group(2) or found.group(1)}", text)
+        """Return `text` for outside Slack.
+
+        Mentions and channels become names, Slack dates their fallback.
+        """
+        names = {id: await self.name(id) for id in set(MENTION.findall(text))}
+        text = MENTION.sub(lambda match: names[match.group(1)], text)
+        text = CHANNEL.sub(lambda match: f"#{match.group(2) or match.group(1)}", text)
         return re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
 
     async def owners(self, service: Service, *, every: bool = False) -> Sequence[str]:
-        """Slack ids of a service's owners; groups by handle or id. Raises `PortError` where nothing is known of a group.
+        """Return the Slack ids of a service's owners. Groups are named by handle or id.
 
-        One whom Slack does not know (who left, a group that was renamed) takes nothing from the others;
-        `every`: also that is raised.
+        An owner whom Slack does not know (one who left, a group that was renamed) takes nothing
+        from the others; with `every`, that is raised, too. Raises `PortError` where nothing is
+        known of a group.
         """
-        found: list[str] = []
+        owners: list[str] = []
         unknown: PortError | None = None
         for owner in service.owners:
             written = spelled(owner).strip()
             mentioned = re.fullmatch(r"<(?:@|!subteam\^)([A-Z0-9]+)(?:\|[^>]*)?>", written)
             word = mentioned.group(1) if mentioned else written.removeprefix("@")
             if re.fullmatch(r"[UW][A-Z0-9]{2,}", word):
-                found.append(word)
+                owners.append(word)
                 continue
             try:
-                found.extend(await self._members(word))
+                owners.extend(await self._members(word))
             except PortError as error:
                 if error.retryable or every:
                     raise
                 unknown = unknown or error
-        if service.owners and not found:  # nobody would mean: any full member
+        if service.owners and not owners:  # nobody would mean: any full member
             nobody = PortError(
                 "slack", "nobody is in the owners' groups of the catalogue", retryable=False
             )
             raise unknown or nobody
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(owners))
 
     async def _members(self, word: str) -> tuple[str, ...]:
-        kept = self._groups.get(word)
-        if kept is not None and time.monotonic() - kept[0] < CACHED_SECONDS:
-            return kept[1]
+        if word in self._groups:
+            return self._groups[word]
         try:
             members = await self._asked(word)
         except PortError:
-            if kept is not None and time.monotonic() - kept[0] < LAST_KNOWN_SECONDS:
-                return kept[1]
+            if word in self._last_groups:
+                return self._last_groups[word]
             raise
-        self._groups[word] = (time.monotonic(), members)
+        self._groups[word] = self._last_groups[word] = members
         return members
 
     async def _asked(self, word: str) -> tuple[str, ...]:
-        """Where groups cannot be read (`missing_scope`, a plan without them), a user's name is found all the same."""
+        """Return the members of a group, or a user by name.
+
+        A user's name is found also where groups cannot be read (`missing_scope`, a plan without
+        them).
+        """
         handle, refused = word.casefold(), None
         group = word if re.fullmatch(r"S[A-Z0-9]{2,}", word) else None
         try:
@@ -188,35 +205,32 @@ class SlackPeople:
             raise (error if refused is None or error.retryable else refused) from error
 
     async def _handle_ids(self) -> dict[str, str]:
-        at, handles = self._handles
-        if not handles or time.monotonic() - at > CACHED_SECONDS:
+        handles = self._handles.get("")
+        if not handles:
             groups = (await self._slack.get("usergroups.list")).get("usergroups", [])
-            handles = {str(one["handle"]).casefold(): str(one["id"]) for one in groups}
-            self._handles = (time.monotonic(), handles)
+            handles = {str(group["handle"]).casefold(): str(group["id"]) for group in groups}
+            self._handles[""] = handles
         return handles
 
     async def _user_named(self, word: str) -> tuple[str, ...]:
-        found = await self._users_named(word)
-        if not found and self._users.age > ANEW_SECONDS:
+        users = await self._users_named(word)
+        if not users and self._users.age > ANEW_SECONDS:
             self._users.begin_anew()
-            found = await self._users_named(word)
-        if len(found) == 1:
-            return tuple(found)
-        said = (
-            "is what several people are called: write their Slack ids"
-            if found
-            else "is not known to Slack"
-        )
-        who = f"the owners' group or user @{word} of the catalogue"
+            users = await self._users_named(word)
+        if len(users) == 1:
+            return tuple(users)
+        text = f"the owners' group or user @{word} of the catalogue "
         if "@" in word:  # not repeated: no address is said or logged
-            who, said = (
-                "an owner of the catalogue",
-                "is written as an e-mail address: write the name or id in Slack",
-            )
-        raise PortError("slack", f"{who} {said}", retryable=False)
+            text = "an owner of the catalogue is written as an e-mail address"
+            text += ": write the name or id in Slack"
+        elif users:
+            text += "is what several people are called: write their Slack ids"
+        else:
+            text += "is not known to Slack"
+        raise PortError("slack", text, retryable=False)
 
     async def _users_named(self, word: str) -> list[str]:
-        """By the name that only they have; else all to whom it is shown as theirs."""
+        """Return the user who alone has that name, else all for whom it is shown."""
         shown: list[str] = []
         async for user in self._users.rows():
             if word == user.name:
@@ -234,7 +248,7 @@ class _User:
 
 
 def _user(shape: Mapping[str, Any]) -> _User | None:
-    """None for bots and for who is gone."""
+    """Return the user, or None for bots and for those who are gone."""
     if shape.get("deleted") or shape.get("is_bot") or shape.get("id") == SLACKBOT:
         return None
     profile = shape.get("profile") or {}

@@ -1,4 +1,7 @@
-"""Socket Mode: Bolt's client, which asks for a new address where one does not connect, and ends when what was clicked is answered."""
+"""Socket Mode: Bolt's client, which asks for a new address where one does not connect.
+
+It ends when the clicks are answered.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +21,31 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 PING_SECONDS = 10.0
 """Between two pings, and between two tries to connect; Bolt's own number."""
 ADDRESS_SECONDS = 5.0
-"""So long an address is used. Its ticket opens one connection: tried again after a failure it may be refused for ever."""
+"""An address is used so long. Its ticket opens one connection.
+
+Tried again after a failure it may be refused for ever.
+"""
 ANSWER_SECONDS = 3.0
 """Slack waits so long for an answer."""
 FULL_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Before each try to connect where all ten connections of the app are taken: another replica's, or one that Slack has not missed yet."""
+"""Pauses before each try to connect where all ten connections of the app are taken.
+
+They are another replica's, or ones that Slack has not missed yet.
+"""
 FULL = "too_many_websockets"
-"""https://github.com/slackapi/bolt-js/issues/2238 shows the message; the limit: https://docs.slack.dev/apis/events-api/using-socket-mode"""
+"""https://github.com/slackapi/bolt-js/issues/2238 shows the message; the limit:
+https://docs.slack.dev/apis/events-api/using-socket-mode"""
 
 log = logging.getLogger(__name__)
 
 
 class Client(SocketModeClient):
-    """The SDK's loop asks for an address where it has none, and otherwise tries the same one again and again; and where there
-    are too many connections it would try at once, for ever, until Slack refuses the address, too.
+    """The SDK's client, with pauses and fresh addresses.
 
-    https://github.com/slackapi/python-slack-sdk/blob/main/slack_sdk/socket_mode/aiohttp/__init__.py, `connect`
+    The SDK's loop asks for an address where it has none, and otherwise tries the same one again and
+    again. Where there are too many connections it would try at once, for ever, until Slack refuses
+    the address, too (`connect` of
+    https://github.com/slackapi/python-slack-sdk/blob/main/slack_sdk/socket_mode/aiohttp/__init__.py).
     """
 
     @property
@@ -42,11 +54,11 @@ class Client(SocketModeClient):
         return address if time.monotonic() - since < ADDRESS_SECONDS else None
 
     @wss_uri.setter
-    def wss_uri(self, address: str | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def wss_uri(self, address: str | None) -> None:  # pyright: ignore
         self._address = address, time.monotonic()
 
     full = 0
-    """How often in a row there was no place."""
+    """The number of tries in a row for which there was no place."""
 
     async def issue_new_wss_url(self) -> str:
         if self.full:
