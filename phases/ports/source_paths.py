@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -331,72 +332,70 @@ _EVERYWHERE = frozenset(
 
 # --- kinds of files --------------------------------------------------------------------------------------------
 
-_TESTS = re.compile(
-    r"(?:^|/)(?:tests?|testing|specs?|__tests__|__mocks__|fixtures|testdata|e2e|cypress)/"
-    r"|(?:^|/)(?:test_[^/]*|conftest\.py|[^/]*(?:_test|_spec|\.test|\.spec|-test|-spec)\.[a-z]+)$"
-    r"|(?:^|/)[^/]*(?-i:Tests?|Spec|IT)\.(?:java|kt|cs|scala|swift|php|groovy)$",
-    re.IGNORECASE,
-)
-_DOCS = re.compile(
-    r"\.(?:md|mdx|rst|adoc|txt|png|jpe?g|gif|svg|ico|pdf)$"
-    r"|(?:^|/)docs?/|(?:^|/)(?:licen[cs]e|copying|notice|authors|contributors|changelog|changes|news|codeowners|readme)(?:\.[a-z]+)?$"
-    r"|(?:^|/)\.(?:gitignore|gitattributes|mailmap|editorconfig|all-contributorsrc)$",
-    re.IGNORECASE,
-)
-_CI = re.compile(
-    r"(?:^|/)(?:\.github|\.circleci|\.gitlab|\.buildkite|\.azure-pipelines|\.devcontainer|\.vscode|\.idea)/"
-    r"|(?:^|/)(?:\.gitlab-ci\.yml|\.travis\.yml|appveyor\.yml|jenkinsfile|azure-pipelines\.yml|tox\.ini|noxfile\.py|\.coveragerc"
-    r"|\.pre-commit-config\.yaml|\.flake8|\.pylintrc|\.rubocop\.yml|\.eslintrc[^/]*|\.prettierrc[^/]*|mypy\.ini|pytest\.ini"
-    r"|ruff\.toml|codecov\.yml|renovate\.json|dependabot\.yml)$",
-    re.IGNORECASE,
-)
-_DEPENDENCIES = re.compile(
-    r"(?:^|/)(?:requirements[^/]*\.(?:txt|in)|constraints[^/]*\.txt|pyproject\.toml|poetry\.lock|uv\.lock|pdm\.lock|pipfile(?:\.lock)?"
-    r"|setup\.(?:py|cfg)|environment\.ya?ml|package\.json|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?"
-    r"|go\.(?:mod|sum)|cargo\.(?:toml|lock)|gemfile(?:\.lock)?|[^/]+\.gemspec|composer\.(?:json|lock)|pom\.xml|build\.gradle(?:\.kts)?"
-    r"|gradle\.lockfile|libs\.versions\.toml|[^/]+\.csproj|packages\.config|packages\.lock\.json|directory\.packages\.props|mix\.(?:exs|lock)"
-    r"|rebar\.(?:config|lock)|pubspec\.(?:yaml|lock)|package\.(?:swift|resolved)|podfile(?:\.lock)?|deps\.edn|project\.clj|build\.sbt|conanfile\.(?:txt|py)"
-    r"|vcpkg\.json|\.tool-versions|\.python-version|\.nvmrc|\.node-version|\.ruby-version|runtime\.txt|flake\.lock)$"
-    r"|(?:^|/)requirements/[^/]+\.txt$",
-    re.IGNORECASE,
-)
-_CONFIGURATION = re.compile(
-    r"\.(?:ya?ml|toml|ini|cfg|conf|config|properties|env|hcl|tf|tfvars|plist)$|\.env(?:\.[\w-]+)?$"
-    r"|(?:^|/)(?:config|configs|conf|settings|deploy|deployment|k8s|kubernetes|helm|charts|terraform|ansible|infra|flags|features?_flags?)/"
-    r"|(?:^|/)(?:dockerfile[^/]*|docker-compose[^/]*|compose\.ya?ml|procfile|nginx[^/]*|settings[^/]*\.py|config[^/]*\.(?:py|js|ts|rb|go|json|php|exs?)"
-    r"|appsettings[^/]*\.json|application[^/]*\.(?:ya?ml|properties)|feature[-_]?flags?[^/]*|flags\.[a-z]+|web\.config|\.htaccess)$",
-    re.IGNORECASE,
-)
-_MIGRATION = re.compile(
-    r"(?:^|/)(?:migrations?|migrate|alembic|flyway|liquibase)/|\.sql$|(?:^|/)schema\.(?:rb|prisma)$",
-    re.IGNORECASE,
-)
 
-TESTS, DOCS, CI, DEPENDENCY, MIGRATION, CONFIGURATION, CODE = (
-    "tests",
-    "documentation",
-    "build and CI settings",
-    "dependency",
-    "migration",
-    "configuration",
-    "code",
-)
+class FileKind(StrEnum):
+    CODE = "code"
+    DEPENDENCY = "dependency"
+    TESTS = "tests"
+    CI = "build and CI settings"
+    DOCS = "documentation"
+    MIGRATION = "migration"
+    CONFIGURATION = "configuration"
+
+
+_KINDS = {
+    FileKind.DEPENDENCY: re.compile(
+        r"(?:^|/)(?:requirements[^/]*\.(?:txt|in)|constraints[^/]*\.txt|pyproject\.toml|poetry\.lock|uv\.lock|pdm\.lock|pipfile(?:\.lock)?"
+        r"|setup\.(?:py|cfg)|environment\.ya?ml|package\.json|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?"
+        r"|go\.(?:mod|sum)|cargo\.(?:toml|lock)|gemfile(?:\.lock)?|[^/]+\.gemspec|composer\.(?:json|lock)|pom\.xml|build\.gradle(?:\.kts)?"
+        r"|gradle\.lockfile|libs\.versions\.toml|[^/]+\.csproj|packages\.config|packages\.lock\.json|directory\.packages\.props|mix\.(?:exs|lock)"
+        r"|rebar\.(?:config|lock)|pubspec\.(?:yaml|lock)|package\.(?:swift|resolved)|podfile(?:\.lock)?|deps\.edn|project\.clj|build\.sbt|conanfile\.(?:txt|py)"
+        r"|vcpkg\.json|\.tool-versions|\.python-version|\.nvmrc|\.node-version|\.ruby-version|runtime\.txt|flake\.lock)$"
+        r"|(?:^|/)requirements/[^/]+\.txt$",
+        re.IGNORECASE,
+    ),
+    FileKind.TESTS: re.compile(
+        r"(?:^|/)(?:tests?|testing|specs?|__tests__|__mocks__|fixtures|testdata|e2e|cypress)/"
+        r"|(?:^|/)(?:test_[^/]*|conftest\.py|[^/]*(?:_test|_spec|\.test|\.spec|-test|-spec)\.[a-z]+)$"
+        r"|(?:^|/)[^/]*(?-i:Tests?|Spec|IT)\.(?:java|kt|cs|scala|swift|php|groovy)$",
+        re.IGNORECASE,
+    ),
+    FileKind.CI: re.compile(
+        r"(?:^|/)(?:\.github|\.circleci|\.gitlab|\.buildkite|\.azure-pipelines|\.devcontainer|\.vscode|\.idea)/"
+        r"|(?:^|/)(?:\.gitlab-ci\.yml|\.travis\.yml|appveyor\.yml|jenkinsfile|azure-pipelines\.yml|tox\.ini|noxfile\.py|\.coveragerc"
+        r"|\.pre-commit-config\.yaml|\.flake8|\.pylintrc|\.rubocop\.yml|\.eslintrc[^/]*|\.prettierrc[^/]*|mypy\.ini|pytest\.ini"
+        r"|ruff\.toml|codecov\.yml|renovate\.json|dependabot\.yml)$",
+        re.IGNORECASE,
+    ),
+    FileKind.DOCS: re.compile(
+        r"\.(?:md|mdx|rst|adoc|txt|png|jpe?g|gif|svg|ico|pdf)$"
+        r"|(?:^|/)docs?/|(?:^|/)(?:licen[cs]e|copying|notice|authors|contributors|changelog|changes|news|codeowners|readme)(?:\.[a-z]+)?$"
+        r"|(?:^|/)\.(?:gitignore|gitattributes|mailmap|editorconfig|all-contributorsrc)$",
+        re.IGNORECASE,
+    ),
+    FileKind.MIGRATION: re.compile(
+        r"(?:^|/)(?:migrations?|migrate|alembic|flyway|liquibase)/|\.sql$|(?:^|/)schema\.(?:rb|prisma)$",
+        re.IGNORECASE,
+    ),
+    FileKind.CONFIGURATION: re.compile(
+        r"\.(?:ya?ml|toml|ini|cfg|conf|config|properties|env|hcl|tf|tfvars|plist)$|\.env(?:\.[\w-]+)?$"
+        r"|(?:^|/)(?:config|configs|conf|settings|deploy|deployment|k8s|kubernetes|helm|charts|terraform|ansible|infra|flags|features?_flags?)/"
+        r"|(?:^|/)(?:dockerfile[^/]*|docker-compose[^/]*|compose\.ya?ml|procfile|nginx[^/]*|settings[^/]*\.py|config[^/]*\.(?:py|js|ts|rb|go|json|php|exs?)"
+        r"|appsettings[^/]*\.json|application[^/]*\.(?:ya?ml|properties)|feature[-_]?flags?[^/]*|flags\.[a-z]+|web\.config|\.htaccess)$",
+        re.IGNORECASE,
+    ),
+}
+"""The first that fits counts."""
 
 
 @lru_cache(maxsize=20_000)
-def kind_of(path: str) -> str:
-    """Which kind of file this is, by its name alone. `requirements.txt` is no documentation, `tests/config.yml` is a test."""
-    for kind, pattern in (
-        (DEPENDENCY, _DEPENDENCIES),
-        (TESTS, _TESTS),
-        (CI, _CI),
-        (DOCS, _DOCS),
-        (MIGRATION, _MIGRATION),
-        (CONFIGURATION, _CONFIGURATION),
-    ):
-        if pattern.search(path):
-            return kind
-    return CODE
+def kind_of(path: str) -> FileKind:
+    """Say which kind of file this is, by its name alone.
+
+    `requirements.txt` is no documentation, `tests/config.yml` is a test.
+    """
+    kinds = (kind for kind, pattern in _KINDS.items() if pattern.search(path))
+    return next(kinds, FileKind.CODE)
 
 
 # --- libraries -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from phases.ports.ports import PortError, PullRequests, SourceCode
-from phases.ports.source_paths import TESTS, kind_of
+from phases.ports.source_paths import FileKind, kind_of
 from phases.ports.source_values import Commit, Covered, PullChecks
 from phases.record.findings import Frame, Value
 from phases.record.incident import Entry, Incident
@@ -178,7 +178,7 @@ def covered(tests: Covered) -> str:
 
 
 def _touched(commit: Commit, *, confirmed: bool) -> str:
-    tests = [one.path for one in commit.files if kind_of(one.path) == TESTS]
+    tests = [one.path for one in commit.files if kind_of(one.path) is FileKind.TESTS]
     who = "Commit" if confirmed else "Suspect commit"
     return f"{who} {commit.sha[:9]} changed {listed(tests) if tests else 'no test'}."
 

@@ -65,10 +65,6 @@ _OUTSIDE = re.compile(
     r"|503|502|504|service unavailable|too many (?:connections|requests|open files)|no space left|out ?of ?memory|oomkilled|memoryerror|cannot allocate",
     re.IGNORECASE,
 )
-_NOTHING = re.compile(
-    r"none ?type|\bnone\b|\bnull\b|nullpointer|nullreference|\bnil\b|nilclass|\bundefined\b(?! (?:method|variable|local))",
-    re.I,
-)
 _SETTING = re.compile(
     r"improperlyconfigured|configuration|environment variable|\benv\b|settings?\b|missing (?:key|option|config)|not configured|feature flag",
     re.I,
@@ -94,12 +90,6 @@ class Clues:
     """Files and modules that the error's text speaks of."""
     libraries: tuple[str, ...] = ()
     """Packages in the stack or in the error's type, the nearest to the crash first."""
-    database: bool = False
-    outside: bool = False
-    """It speaks of networks, time-outs, memory: something that code rarely brings alone."""
-    setting: bool = False
-    nothing: bool = False
-    """It stumbled over None, null, nil or undefined: somebody gave nothing back."""
 
 
 def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
@@ -112,11 +102,20 @@ def clues_of(type: str, value: str, frames: Sequence[Frame]) -> Clues:
         phrases=_phrases(value),
         files=_files(value),
         libraries=_libraries(type, frames),
-        database=_DATABASE.search(whole) is not None,
-        outside=_OUTSIDE.search(whole) is not None,
-        setting=_SETTING.search(whole) is not None,
-        nothing=_NOTHING.search(whole) is not None,
     )
+
+
+def speaks_of_database(text: str) -> bool:
+    return _DATABASE.search(text) is not None
+
+
+def speaks_of_outside(text: str) -> bool:
+    """Say whether a text speaks of networks, time-outs or memory, which code rarely brings alone."""
+    return _OUTSIDE.search(text) is not None
+
+
+def speaks_of_setting(text: str) -> bool:
+    return _SETTING.search(text) is not None
 
 
 def _names(type: str, value: str) -> tuple[Name, ...]:
@@ -199,36 +198,3 @@ def _libraries(type: str, frames: Sequence[Frame]) -> tuple[str, ...]:
     ):
         found.append(root)
     return tuple(dict.fromkeys(found))[:8]
-
-
-_GIVES_NOTHING = re.compile(
-    r"(?m)^[ \t]*(?:return(?:[ \t]+(?:None|null|nil|undefined))?[ \t]*;?|pass|nil|None|.*(?:=|=>|:|\?\?|\|\|)[ \t]*(?:None|null|nil|undefined)[ \t]*[,;]?)[ \t]*$"
-)
-_GIVES = re.compile(r"(?m)^[ \t]*return[ \t]+(?!(?:None|null|nil|undefined)\b)\S")
-
-
-def gives_nothing(added: str, removed: str) -> bool:
-    """Whether a change lets something give nothing back: an empty return, None set somewhere, or a return that is gone."""
-    if _GIVES_NOTHING.search(added):
-        return True
-    return _GIVES.search(removed) is not None and _GIVES.search(added) is None
-
-
-_CALL = re.compile(r"([A-Za-z_$][\w$]*)\s*(\(|\b)")
-_KEYWORDS = frozenset(
-    re.findall(
-        r"\S+",
-        """if else elif for while return yield from import with as try except raise not and or in is lambda assert del pass await async def class
-        new const let var function typeof throw catch switch case this self super print len str int list dict set range isinstance true false
-        none null nil int64 string bool err error fmt func public private static final void foreach unless then end do begin echo""",
-    )
-)
-
-
-def code_words(line: str) -> list[tuple[str, float]]:
-    """Names in a line of code: what it calls weighs 1, what else it names less."""
-    found: dict[str, float] = {}
-    for name, bracket in _CALL.findall(line):
-        if len(name) >= 4 and name.lower() not in _KEYWORDS and name.lower() not in _PLAIN:
-            found[name] = max(found.get(name, 0.0), 1.0 if bracket == "(" else 0.4)
-    return list(found.items())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from phases.ports.source_paths import CONFIGURATION, DEPENDENCY, MIGRATION, kind_of
+from phases.ports.source_paths import FileKind, kind_of
 from phases.ports.source_values import Commit
 from phases.record.findings import (
     Bisect,
@@ -23,7 +23,11 @@ from phases.record.findings import (
 )
 from phases.record.service import Service
 from phases.record.wording import capital, counted, lasting, listed, short, stamp
-from phases.root_cause.error_clues import clues_of
+from phases.root_cause.error_clues import (
+    speaks_of_database,
+    speaks_of_outside,
+    speaks_of_setting,
+)
 
 JUST = timedelta(seconds=30)  # closer than this nobody counts
 SOON = timedelta(minutes=15)  # workflow, phase 2: "almost certainly the most-recent deploy"
@@ -32,6 +36,7 @@ COMMITS = 3  # commits that become hypotheses of their own
 CLEAR_SCORE = 12.0  # less is a hint, not a finding
 CLEAR_LEAD = 1.6  # the first suspect has this many times the points of the second
 ONE_PLACE = 0.9  # share of the events at one customer or in one region that makes it theirs
+ERROR_TEXT = 2_000  # characters of an error's text that are looked at
 SPREAD = 0.6  # below this share of the largest, it is nobody's own
 
 
@@ -265,14 +270,16 @@ def _commits(facts: Facts) -> list[Hypothesis]:
 # --- configuration, dependencies -------------------------------------------------------------------------------
 
 
-def _changed(facts: Facts, *kinds: str) -> list[tuple[Commit, str]]:
+def _changed(facts: Facts, *kinds: FileKind) -> list[tuple[Commit, str]]:
     return [(c, f.path) for c in facts.commits or () for f in c.files if kind_of(f.path) in kinds]
 
 
 def _configuration(facts: Facts) -> Hypothesis:
-    changed = _changed(facts, CONFIGURATION, MIGRATION)
-    clues = clues_of(facts.report.exception_type or "", facts.message, ())
-    fits = clues.setting or (clues.database and any(kind_of(p) == MIGRATION for _, p in changed))
+    changed = _changed(facts, FileKind.CONFIGURATION, FileKind.MIGRATION)
+    error = f"{facts.report.exception_type or ''}: {facts.message[:ERROR_TEXT]}"
+    of_setting = speaks_of_setting(error)
+    migrated = any(kind_of(path) is FileKind.MIGRATION for _, path in changed)
+    fits = of_setting or (migrated and speaks_of_database(error))
     if facts.commits is None:
         found, sure = "The changed files are not known.", 0.15
     elif changed:
@@ -285,7 +292,7 @@ def _configuration(facts: Facts) -> Hypothesis:
     if fits:
         found += (
             " The error speaks of a setting."
-            if clues.setting
+            if of_setting
             else " The error comes from the database."
         )
     return Hypothesis(
@@ -300,7 +307,7 @@ def _configuration(facts: Facts) -> Hypothesis:
 
 
 def _dependency(facts: Facts) -> Hypothesis:
-    bumps = _changed(facts, DEPENDENCY)
+    bumps = _changed(facts, FileKind.DEPENDENCY)
     neighbours = [d for d in facts.report.deploys if d.service != facts.service.name]
     said: list[str] = []
     sure = 0.05
@@ -408,7 +415,7 @@ def _infrastructure(facts: Facts) -> Hypothesis:
     titles = [issue.title for issue in report.issues] or [
         f"{report.exception_type or ''} {facts.message}"
     ]
-    outside = [title for title in titles if clues_of("", title, ()).outside]
+    outside = [title for title in titles if speaks_of_outside(title)]
     share = len(outside) / len(titles)
     if outside:
         found = f"{len(outside)} of {counted(len(titles), 'issue')} speak of connections, time-outs or memory (“{short(outside[0], 100)}”)."

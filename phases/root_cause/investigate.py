@@ -31,7 +31,7 @@ from phases.record.findings import (
 from phases.record.incident import Incident
 from phases.record.service import Service
 from phases.record.wording import capital, counted, listed, short, stamp
-from phases.root_cause.commit_ranking import Thrown, pull_request, rank, with_blame
+from phases.root_cause.commit_ranking import Thrown, pull_request, rank
 from phases.root_cause.hypotheses import Facts, after_bisect, best, merge, tree
 from phases.root_cause.stack_trace import other_line, without_stack
 
@@ -166,9 +166,10 @@ async def investigate(
         frames = [stop.in_source for stop in known]
         if report.event_kind == "message":
             frames = [frame.model_copy(update={"of": "the logged message"}) for frame in frames]
-        blamed = {number: stop.blame for number, stop in enumerate(known) if stop.blame is not None}
-        ranked = rank(frames, Thrown(type=report.exception_type or "", value=message), commits)
-        ranked = [_linked(s, service) for s in with_blame(ranked, frames, blamed)[:SUSPECTS]]
+        blamed = {number: stop.blame.sha for number, stop in enumerate(known) if stop.blame}
+        thrown = Thrown(type=report.exception_type or "", value=message)
+        ranked = rank(frames, thrown, commits, blamed)[:SUSPECTS]
+        ranked = [_linked(suspect, service) for suspect in ranked]
         suspects = await _with_pulls(ranked, service, source)
     span = f"{older}..{newer}" if older and newer else "the release"
     facts = Facts(

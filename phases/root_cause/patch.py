@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 NEAR_LINES = 3
@@ -24,44 +25,16 @@ class Hunk(NamedTuple):
     old_count: int
     new_start: int
     new_count: int
-    heading: str
-    """What git prints behind the numbers: most often the function that the hunk begins in."""
     begin: int
     end: int
     """Where its lines stand in the patch's text."""
 
 
-class Word:
-    """A word to look for, on its own: `rate` is not in `rates`."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def stands_in(self, lines: str) -> bool:
-        word = self.text
-        at = lines.find(word)
-        while at >= 0:
-            before, behind = lines[at - 1 : at], lines[at + len(word) : at + len(word) + 1]
-            if not (before.isalnum() or before == "_" or behind.isalnum() or behind == "_"):
-                return True
-            at = lines.find(word, at + 1)
-        return False
-
-
-class Found(NamedTuple):
-    """Where a word stands in a patch."""
+class ChangedSides(NamedTuple):
+    """Whether a text stands in added lines, and whether in removed ones."""
 
     added: bool = False
     removed: bool = False
-    around: bool = False
-    """It heads a hunk, or is defined in an unchanged line of one: the change is in it, or right beside."""
-
-    def join(self, other: Found) -> Found:
-        return Found(
-            self.added or other.added, self.removed or other.removed, self.around or other.around
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +97,18 @@ class Patch:
             self._shape = _only_shape(self.text, self.path)
         return self._shape
 
-    def find(self, word: Word) -> Found | None:
-        """Where the word stands, as a whole word; None where it does not."""
-        if word.text not in self.text:
-            return None
+    def changes_of(self, text: str) -> ChangedSides:
+        """Say on which side the text stands, as a whole word: `rate` is not in `rates`."""
+        if text not in self.text:
+            return ChangedSides()
         added, removed = self.changed
-        here, gone = word.stands_in(added), word.stands_in(removed)
-        if here or gone:
-            return Found(here, gone)
-        return Found(around=True) if word.stands_in(self.around) else None
+        return ChangedSides(_has_word(added, text), _has_word(removed, text))
+
+    def names(self, function: str) -> bool:
+        """Say whether changed lines name a function, or the change stands in it."""
+        if function not in self.text:
+            return False
+        return any(self.changes_of(function)) or _has_word(self.around, function)
 
     def adds(self, line: str) -> bool:
         """Whether it adds this line of code, as far as blanks around it do not matter."""
@@ -178,6 +154,15 @@ class Patch:
                 old += 1
                 new += 1
         return LineFate(written, nearest, before, text.strip())
+
+
+def _has_word(lines: str, word: str) -> bool:
+    return word in lines and _whole_word(word).search(lines) is not None
+
+
+@lru_cache(maxsize=1_000)
+def _whole_word(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
 
 
 def _only_shape(text: str, path: str) -> bool:
@@ -237,15 +222,13 @@ def _hunks(text: str) -> tuple[Hunk, ...]:
     found: list[Hunk] = []
     ends = [*(m.start() + 1 for m in matches[1:]), len(text)]
     for match, end in zip(matches, ends, strict=False):  # without a hunk there is one end too many
-        old, old_count, new, new_count, heading = match.groups()
+        old, old_count, new, new_count, _ = match.groups()
         old_lines = 1 if old_count is None else int(old_count)
         new_lines = 1 if new_count is None else int(new_count)
         # An empty side is named by the line before it (POSIX, diff -u).
         old_start, new_start = int(old) + (old_lines == 0), int(new) + (new_lines == 0)
         found.append(
-            Hunk(
-                old_start, old_lines, new_start, new_lines, heading, min(match.end() + 1, end), end
-            )
+            Hunk(old_start, old_lines, new_start, new_lines, min(match.end() + 1, end), end)
         )
     return tuple(found)
 
