@@ -27,6 +27,7 @@ from phases.ports.ports import Bisector, NotSetUp, PortError
 from phases.record.service import Service
 from phases.root_cause import investigate as root_cause
 from phases.triage import measure as triage
+from phases.triage.questions import Sources
 from phases.verification import recheck, recurrence
 
 
@@ -36,18 +37,17 @@ def measuring(ctx: EffectContext) -> dict[str, Performer]:
         tracker = need_tracker(ctx)
         incident = await ctx.incident(job)
         service = ctx.service(incident)
-        answer = await triage.triage(
-            incident,
+        sources = Sources(
             service,
-            ctx.neighbours(service),
             tracker,
+            ctx.neighbours(service),
             ctx.deployer_for(service),
             ctx.source_for(service),
-            [*await ctx.own_deploys(service), *await ctx.told_deploys(service.name)],
-            ctx.now(),
-            burning=await ctx.burning(service, incident),
-            elsewhere=ctx.deploy_history,
+            ctx.deploy_history,
         )
+        known = [*await ctx.own_deploys(service), *await ctx.told_deploys(service.name)]
+        burning = await ctx.burning(service, incident)
+        answer = await triage.triage(incident, sources, known, ctx.now(), burning=burning)
         asked = recall.question(incident, answer.report, ctx.now())
         try:
             recalled = await ctx.memory.recall(asked)

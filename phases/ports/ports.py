@@ -195,6 +195,10 @@ class HotfixRef(Value):
 class SourceCode(Protocol):
     """Git: the local clone (`checkout`) or GitHub."""
 
+    def remarks(self, service: Service) -> Sequence[str]:
+        """Return what is missing from the newest answers, in sentences."""
+        ...
+
     async def commits(self, service: Service, older: str, newer: str) -> Sequence[Commit]:
         """Commits in `newer` that are not in `older` (versions), newest first, with files and patches, at most 500."""
         ...

@@ -8,15 +8,15 @@ most-recent deploy)". It runs beside the decision, read-only, and needs nobody's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from phases.messages.results import Investigated
+from phases.ports.notes import Notes
 from phases.ports.ports import PortError, PullRequests, SourceCode
 from phases.ports.source_paths import foreign
-from phases.ports.source_remarks import remarks_of
 from phases.ports.source_values import Commit, Place
 from phases.record.findings import (
     Cause,
@@ -30,7 +30,7 @@ from phases.record.findings import (
 )
 from phases.record.incident import Incident
 from phases.record.service import Service
-from phases.record.wording import capital, counted, listed, short, stamp
+from phases.record.wording import counted, listed, short, stamp
 from phases.root_cause.commit_ranking import Thrown, pull_request, rank
 from phases.root_cause.hypotheses import Facts, after_bisect, best, merge, tree
 from phases.root_cause.stack_trace import other_line, without_stack
@@ -42,10 +42,9 @@ WALKED_FRAMES = 5  # frames of our own that are followed to their commits
 PULLS_SECONDS = 3.0
 WORTH_IT = "is worth its time"  # said until a bisect is under way
 CAUSE = 2000  # characters
+NOTE = 300  # characters
 SOURCE_SECONDS = 25.0  # the whole investigation ends within the 30 s that any effect may take
 LINES_SECONDS = 10.0  # for one question about a line, so that its silence costs no pull request
-
-T = TypeVar("T")
 
 
 # --- the cause as the bot would put it -------------------------------------------------------------------------
@@ -103,33 +102,6 @@ def _sentence(culprit: Suspect, release: str | None) -> str:
 # --- the walk --------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Notes:
-    said: dict[str, None] = field(default_factory=dict[str, None])
-    ends: float = field(default_factory=lambda: asyncio.get_running_loop().time() + SOURCE_SECONDS)
-    """The moment on the loop's clock from which on nothing more is waited for."""
-
-    def say(self, text: str) -> None:
-        self.said.setdefault(text[:300])
-
-    async def soft(
-        self, asked: Awaitable[T], otherwise: T, cost: str, seconds: float = SOURCE_SECONDS
-    ) -> T:
-        """Say what could not be asked, or not within `seconds`, and what that costs; the investigation goes on without it."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            async with asyncio.timeout_at(min(began + seconds, self.ends)):
-                return await asked
-        except TimeoutError:
-            self.say(
-                f"{capital(cost)}: the source did not answer within {loop.time() - began:.0f} s."
-            )
-        except PortError as error:
-            self.say(f"{capital(cost)}: {error.text}.")
-        return otherwise
-
-
 async def investigate(
     incident: Incident,
     service: Service,
@@ -142,11 +114,13 @@ async def investigate(
     Never raises for a source that cannot be asked: what is missing stands in `notes`. Ends within `SOURCE_SECONDS` and a little.
     """
     del now  # everything here is a fact of triage or of the history
-    notes = _Notes()
+    notes = Notes(form="{cost}: {why}.", ends=asyncio.get_running_loop().time() + SOURCE_SECONDS)
     report = incident.triage
     if report is None:
         notes.say("There is no triage yet: nothing to start the walk from.")
-        return Investigated(investigation=Investigation(notes=tuple(notes.said)))
+        return Investigated(
+            investigation=Investigation(notes=tuple(text[:NOTE] for text in notes.sentences))
+        )
     if report.manual_by is not None:
         notes.say("Sentry was not asked: there is no stack to walk along.")
     older, newer = _ends(report)
@@ -154,7 +128,7 @@ async def investigate(
         _commits(service, source, older, newer, notes),
         _stops(report, service, source, newer, notes),
     )
-    for remark in remarks_of(source, service):
+    for remark in source.remarks(service) if source else ():
         notes.say(remark)
     walk = _walk(
         stops[:WALKED_FRAMES], commits, older, newer, crashed=report.event_kind != "message"
@@ -187,7 +161,7 @@ async def investigate(
         walk=tuple(walk),
         good=good,
         bad=bad,
-        notes=tuple(notes.said),
+        notes=tuple(text[:NOTE] for text in notes.sentences),
     )
     return Investigated(investigation=found)
 
@@ -209,7 +183,7 @@ def _ends(report: TriageReport) -> tuple[str | None, str | None]:
 
 
 async def _commits(
-    service: Service, source: SourceCode | None, older: str | None, newer: str | None, notes: _Notes
+    service: Service, source: SourceCode | None, older: str | None, newer: str | None, notes: Notes
 ) -> Sequence[Commit] | None:
     if source is None:
         notes.say(
@@ -225,7 +199,7 @@ async def _commits(
         )
         return None
     commits = await notes.soft(
-        source.commits(service, older, newer), None, "the commits are not known"
+        source.commits(service, older, newer), None, "The commits are not known"
     )
     if commits is not None and not commits:
         notes.say(f"There is no commit in {newer} that is not in {older} too.")
@@ -276,7 +250,7 @@ async def _stops(
     service: Service,
     source: SourceCode | None,
     newer: str | None,
-    notes: _Notes,
+    notes: Notes,
 ) -> list[_Stop]:
     """The frames of our own code, each with its file in the source, and the first with the commit that last touched their line."""
     frames = _frames(report)
@@ -286,7 +260,7 @@ async def _stops(
         return [_Stop(frame) for frame in frames]
     if report.running and report.running.version != newer:
         notes.say(f"Lines are read at {newer}; by now {report.running.version} runs.")
-    cost = "who last touched the lines is not known"
+    cost = "Who last touched the lines is not known"
 
     async def stop(number: int, frame: Frame) -> _Stop:
         place = await notes.soft(source.place(service, newer, frame), None, cost, LINES_SECONDS)
@@ -441,7 +415,7 @@ def _bisect_ends(
     newer: str | None,
     commits: Sequence[Commit] | None,
     available: bool,
-    notes: _Notes,
+    notes: Notes,
 ) -> tuple[str | None, str | None]:
     """The ends of a bisect, where one is worth its time: a deploy is under suspicion, and there are commits between."""
     missing: list[str] = []

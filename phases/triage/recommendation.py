@@ -5,7 +5,7 @@ Values in, values out. Never a rollback without evidence, without a target, or o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,17 +18,11 @@ from phases.record.findings import (
     Release,
     Word,
 )
-from phases.record.release_names import Names, names, numbered
-from phases.record.service import DEPLOYABLE
 from phases.record.wording import capital, counted, lasting, listed, stamp
 from phases.triage.blast_radius import UNSURE_EVENTS, who
+from phases.triage.deploy_history import FIRST_EVENTS, History, targets_of
 
 DAY = timedelta(days=1)
-GRACE_PER_WINDOW = 1 / 15  # Suspect: "(a minute of grace)", beside a window of 15 minutes
-SAME_DEPLOY = timedelta(
-    minutes=10
-)  # two sources tell of one deploy: their clocks and moments differ
-ROLLED_BACK_WITHIN = DAY  # Healthy: "deployed over it within a day"
 OLD = DAY  # Brakes: "the suspect's deploy is more than a day old"
 RAN_WELL = timedelta(
     minutes=15
@@ -44,205 +38,6 @@ AS_MANY = "What is not known counts as many."
 BEGAN = "Trouble began"
 """How three of the reasons read: a message that says the same elsewhere leaves them out there."""
 AT_ONCE = timedelta(seconds=5)  # less is said as "right after"
-
-SOURCES = ("bot", "webhook", "github", "sentry", "deployer", "first event")
-"""Whose word on a deploy is taken, best first (rules: Deploy history)."""
-STANDS_IN = "first event"
-UNTOLD = "first event, deploys not told"
-"""Of a release whose own deploys could not be asked for: it counts beside what is told of the others."""
-FIRST_EVENTS = (STANDS_IN, UNTOLD)
-
-
-# --- history ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Deploys of one service to the counted environment, newest first."""
-
-    deploys: tuple[DeploySeen, ...] = ()
-    first: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
-    """Version → when it was first there, as far as anybody knows."""
-    names: Names = field(default_factory=Names)
-
-    @property
-    def stands_in(self) -> bool:
-        """Nobody told of a deploy: the first event of each release stands for it."""
-        return bool(self.deploys) and all(d.source == STANDS_IN for d in self.deploys)
-
-
-def history(*told: Sequence[DeploySeen], deployable: Sequence[Release] = ()) -> History:
-    """Joins what several sources tell of one service's deploys, by version, or by commit. `deployable`: the deployer's list.
-
-    First events stand for deploys only where no other source knows any; the bot's own records do not count as one:
-    that the bot rolled back once does not mean that ordinary deploys are told of.
-    """
-    raw = _without_moving(
-        [d for source in told for d in source], {one.version for one in deployable}
-    )
-    by_sentry = [d.release for d in raw if d.source in ("sentry", STANDS_IN)]
-    known = names(by_sentry, deployable, (d.release for d in raw))
-    everything = [d.model_copy(update={"release": known.of(d.release)}) for d in raw]
-    first: dict[str, datetime] = {}
-    for d in everything:
-        at = first.get(d.release.version)
-        first[d.release.version] = d.started_at if at is None else min(at, d.started_at)
-    telling = any(d.source not in ("bot", *FIRST_EVENTS) for d in everything)
-    joined: list[DeploySeen] = []
-    for d in sorted(everything, key=_rank):
-        stands = any(_stands_already(d, j) for j in joined)
-        if (d.source == STANDS_IN and telling) or (d.source in FIRST_EVENTS and stands):
-            continue
-        at = next((i for i, j in enumerate(joined) if _same(d, j, everything)), None)
-        if at is None:
-            joined.append(d)
-        else:
-            joined[at] = _joined(joined[at], d)
-    joined = [_begun(d, first[d.release.version]) for d in joined]
-    newest_first = sorted(joined, key=lambda d: (d.started_at, d.release.version), reverse=True)
-    return History(tuple(newest_first), first, known)
-
-
-def _without_moving(told: list[DeploySeen], deployable: Collection[str]) -> list[DeploySeen]:
-    """Without Sentry's word on a name such as `main`, which moves, where somebody else tells what was deployed."""
-    if all(d.source in ("bot", "sentry", STANDS_IN) for d in told):
-        return told
-    moves = (
-        d.source in ("sentry", STANDS_IN)
-        and not numbered(d.release.version)
-        and d.release.version not in deployable
-        for d in told
-    )
-    return [d for d, out in zip(told, moves, strict=True) if not out]
-
-
-def _stands_already(one: DeploySeen, other: DeploySeen) -> bool:
-    """The first event of another build of the version stands for a deploy of its own."""
-    again = other.source in FIRST_EVENTS and one.started_at != other.started_at
-    return one.release.version == other.release.version and not again
-
-
-def _begun(deploy: DeploySeen, first: datetime) -> DeploySeen:
-    """CI's webhook tells of the end only. A first sign of the release shortly before it shows that it had started by then."""
-    ends_only = deploy.source == "webhook" and deploy.started_at == deploy.finished_at
-    if not ends_only or not deploy.started_at - SAME_DEPLOY <= first < deploy.started_at:
-        return deploy
-    return deploy.model_copy(update={"started_at": first})
-
-
-def _rank(deploy: DeploySeen) -> tuple[int, datetime]:
-    source = deploy.source
-    return (SOURCES.index(source) if source in SOURCES else len(SOURCES), deploy.started_at)
-
-
-def _same(one: DeploySeen, other: DeploySeen, everything: Sequence[DeploySeen]) -> bool:
-    """One deploy told of twice: the same version by two sources, near in time, with nothing else deployed between.
-
-    One source that tells of it twice (GitHub, by its webhook and when it is asked) names the same moment.
-    """
-    if not other.release.same_as(one.release):
-        return False
-    if one.source == other.source:
-        return one.started_at == other.started_at
-    begin, end = sorted((one.started_at, other.started_at))
-    between = (d for d in everything if begin < d.started_at < end and d.source != STANDS_IN)
-    return end - begin <= SAME_DEPLOY and all(d.release.same_as(one.release) for d in between)
-
-
-def _joined(better: DeploySeen, other: DeploySeen) -> DeploySeen:
-    release = better.release
-    if release.commit is None and other.release.commit is not None:
-        release = release.model_copy(update={"commit": other.release.commit})
-    return better.model_copy(
-        update={
-            "release": release,
-            "finished_at": better.finished_at or other.finished_at,
-            "by": better.by or other.by,
-            "rolled_back": better.rolled_back or other.rolled_back,
-        }
-    )
-
-
-def suspect_of(
-    deploys: Sequence[DeploySeen], began: datetime | None, window: timedelta
-) -> DeploySeen | None:
-    """The deploy that had started last when trouble began, in the order of deploys, not of version numbers."""
-    if began is None:
-        return None
-    grace = window * GRACE_PER_WINDOW
-    return max(
-        (d for d in deploys if d.started_at <= began + grace),
-        key=lambda d: d.started_at,
-        default=None,
-    )
-
-
-def was_rolled_back(version: str, known: History) -> bool:
-    """Recorded so, or a release first deployed before it was deployed over it within a day."""
-    mine = [d for d in known.deploys if d.release.version == version]
-    if any(d.rolled_back for d in mine):
-        return True
-    return any(
-        other.release.version != version
-        and d.started_at < other.started_at <= d.started_at + ROLLED_BACK_WITHIN
-        and known.first[other.release.version] < known.first[version]
-        for d in mine
-        for other in known.deploys
-    )
-
-
-def healthy_before(
-    suspect: DeploySeen | None,
-    known: History,
-    listed_by_deployer: Collection[Release] | None,
-    *,
-    burning: Collection[str] = (),
-) -> tuple[Release, ...]:
-    """Where a rollback may go: the healthy releases deployed before the suspect, the last one first.
-
-    Never the suspect, never one deployed since; only what may be deployed and is in the deployer's list (None: unknown,
-    then there is none). `burning` are the versions with an open incident of their own.
-    """
-    if suspect is None or listed_by_deployer is None:
-        return ()
-    may = {r.version: r for r in listed_by_deployer if DEPLOYABLE.fullmatch(r.version)}
-    for one in tuple(may.values()):
-        may.setdefault(
-            known.names.of(one).version, one
-        )  # by its commit, where the deployer has another name for it
-    since = {d.release.version for d in known.deploys if d.started_at >= suspect.started_at}
-    afire = {known.names.called(version) for version in burning}
-    found: dict[str, Release] = {}
-    for d in sorted(known.deploys, key=lambda d: d.started_at, reverse=True):
-        version = d.release.version
-        if (
-            version in found
-            or version in since
-            or version == suspect.release.version
-            or version not in may
-        ):
-            continue
-        if version not in afire and not was_rolled_back(version, known):
-            found[version] = may[version].model_copy(
-                update={"commit": may[version].commit or d.release.commit}
-            )
-    return tuple(found.values())
-
-
-def targets_of(
-    suspect: DeploySeen | None,
-    known: History,
-    listed_by_deployer: Collection[Release] | None,
-    running: Release | None,
-    *,
-    burning: Collection[str] = (),
-    rolled_back: Collection[str] = (),
-) -> tuple[Release, ...]:
-    """The healthy ones, without what runs already and what this incident rolled back."""
-    found = healthy_before(suspect, known, listed_by_deployer, burning=burning)
-    out = {known.names.called(version) for version in rolled_back}
-    out |= {known.names.of(running).version} if running is not None else set()
-    return tuple(r for r in found if known.names.of(r).version not in out)
 
 
 # --- the situation and its brakes ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from phases.ports.tracker_values import IssueRow, UserShare
 from phases.record.findings import DeploySeen, Release, Share
 from phases.record.service import Service
-from phases.triage.recommendation import STANDS_IN, UNTOLD
+from phases.triage.deploy_history import STANDS_IN, UNTOLD
 
 ROLLOUT = timedelta(minutes=15)  # a deploy whose start is not told took at most this long
 
