@@ -32,7 +32,7 @@ from phases.record.findings import TriageReport, Word
 from phases.record.incident import ActionKind, Incident, RoundAction, Status
 from phases.record.service import Service
 from phases.record.wording import lasting
-from phases.root_cause.investigate import proposed_cause
+from phases.root_cause.leading_cause import proposed_cause
 from phases.triage.blast_radius import nobody
 
 LINES = 12  # issue C: in at most 12 lines; as they wrap on a phone, title included, buttons apart

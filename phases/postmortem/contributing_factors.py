@@ -17,6 +17,7 @@ from phases.record.findings import Frame, Value
 from phases.record.incident import Entry, Incident
 from phases.record.service import Service
 from phases.record.wording import lasting, listed, short, stamp
+from phases.root_cause.leading_cause import leading
 
 AT_ONCE_SECONDS = 5  # detected so soon after the first event: no delay worth a word
 ASK_SECONDS = 4.0
@@ -45,7 +46,8 @@ async def look_back(
     """Asks the source for the tests of the crashing file, the commit that brought it, and its pull request's checks."""
     ends = asyncio.get_running_loop().time() + ASK_SECONDS
     notes = Notes(form="{cost}: {why}", no_answer="no answer in time", ends=ends)
-    sha, confirmed = culprit(incident)
+    lead = leading(incident)
+    sha = lead.commit
     report = incident.triage
     release = (report.suspect or report.running) if report else None
     frame = report.frame if report else None
@@ -71,7 +73,11 @@ async def look_back(
 
     seen, brought, ran = await asyncio.gather(tests(), commit(), checks())
     return Hindsight(
-        tests=seen, commit=brought, confirmed=confirmed, checks=ran, notes=tuple(notes.sentences)
+        tests=seen,
+        commit=brought,
+        confirmed=lead.confirmed,
+        checks=ran,
+        notes=tuple(notes.sentences),
     )
 
 
@@ -80,15 +86,6 @@ async def _covered_by(
 ) -> Covered | None:
     place = await source.place(service, release, frame)
     return await source.tests_of(service, release, place.path) if place.path else None
-
-
-def culprit(incident: Incident) -> tuple[str, bool]:
-    """The commit that brought it, and whether somebody stands behind that; empty where none is known."""
-    if incident.cause is not None and incident.cause.commit:
-        return incident.cause.commit, True
-    if incident.bisect is not None and incident.bisect.culprit is not None:
-        return incident.bisect.culprit.sha, True
-    return (incident.suspects[0].sha, False) if incident.suspects else ("", False)
 
 
 # --- why monitoring did not catch it earlier -------------------------------------------------------------------
